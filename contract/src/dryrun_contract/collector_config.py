@@ -1,0 +1,74 @@
+"""What a collector is told: JSON in `DISCOVERY_CONFIG`, with more in numbered variables when it is long."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from dryrun_contract.base import Word
+from dryrun_contract.discovery import Discovery
+
+VARIABLE = "DISCOVERY_CONFIG"
+MAX_PARTS = 8
+CONFIG_KEYS = (VARIABLE, *(f"{VARIABLE}_{part}" for part in range(1, MAX_PARTS)))
+MAX_PART_BYTES = 100 * 1024
+"""The kernel takes 128 KiB in one environment string (MAX_ARG_STRLEN)."""
+
+type Profile = Literal["quick", "full"]
+"""`quick` looks at nmap's 1000 most common TCP ports, `full` at all of them."""
+
+
+class Credential(Word):
+    """A login of the client's credential store, by engine (`postgresql`, `mongodb`, …), never by host."""
+
+    engine: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    username: str | None = None
+    password: str = Field(repr=False)
+
+
+class CollectorConfig(Word):
+    """Where to look and with what. Never the ground truth, not even through names."""
+
+    version: Literal[1] = 1
+    cidr: str
+    """The network to scan, e.g. `10.213.0.0/27`."""
+    self: str | None = None
+    """The collector's own address; it is not a discovery."""
+    exclude: tuple[str, ...] = ()
+    """Addresses or networks that must not receive a packet."""
+    profile: Profile = "quick"
+    max_rate: int | None = Field(default=None, gt=0)
+    """Packets per second at most; None leaves it to the collector."""
+    credentials: tuple[Credential, ...] = ()
+    discoveries: tuple[Discovery, ...] = ()
+    """What earlier collectors found, of the kinds this one asked for."""
+
+
+class ConfigError(ValueError):
+    """The configuration is missing, too large or not valid; the text says which and where."""
+
+
+def to_environment(config: CollectorConfig) -> dict[str, str]:
+    """Spread `config` over at most 8 variables of at most 100 KiB each. Raises ConfigError beyond that."""
+    # Escaped to ASCII, so that a cut between two bytes is a cut between two characters.
+    text = config.model_dump_json(exclude_none=True, ensure_ascii=True)
+    parts = [text[start : start + MAX_PART_BYTES] for start in range(0, len(text), MAX_PART_BYTES)]
+    if len(parts) > MAX_PARTS:
+        raise ConfigError(
+            f"a collector's configuration has {len(text)} bytes; "
+            f"{MAX_PARTS * MAX_PART_BYTES} are the most ({MAX_PARTS} variables of {MAX_PART_BYTES} bytes)"
+        )
+    return dict(zip(CONFIG_KEYS, parts, strict=False))
+
+
+def from_environment(environ: Mapping[str, str]) -> CollectorConfig:
+    """Read the configuration back. Raises ConfigError that names the field."""
+    if VARIABLE not in environ:
+        raise ConfigError(f"the variable {VARIABLE} is not set; it holds the configuration as JSON")
+    text = "".join(environ.get(key, "") for key in CONFIG_KEYS)
+    try:
+        return CollectorConfig.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the document"
+        raise ConfigError(f"{VARIABLE}: {where}: {first['msg']}") from None

@@ -1,0 +1,76 @@
+"""What collectors say: one JSON object a line, ended by an end line."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, TypeAdapter, field_validator
+
+from dryrun_contract.base import Word
+from dryrun_contract.resource_key import ResourceKey
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "host": (),
+    "service": ("product", "version"),
+    "database": ("engine",),
+    "table": ("columns",),
+    "web_app": ("title", "framework"),
+    "certificate": ("subject", "issuer", "not_after"),
+}
+"""Each kind with its scored attributes; a new kind is a new row here. Other attributes are evidence."""
+
+MAX_LINE_BYTES = 64 * 1024
+"""A longer line of a collector is a warning, not a discovery."""
+
+
+class Discovery(Word):
+    """One thing a collector found. Told twice (same kind and key) it is one thing."""
+
+    kind: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    key: str = Field(min_length=1, max_length=1000)
+    data: dict[str, JsonValue] = Field(default_factory=dict)
+    confidence: float = Field(default=1.0, ge=0, le=1)
+
+    @field_validator("key")
+    @classmethod
+    def _key_has_the_natural_shape(cls, key: str) -> str:
+        ResourceKey.parse(key)
+        return key
+
+
+class DiscoveryLine(Discovery):
+    """`{"type":"discovery","kind":"service","key":"10.213.0.3:5432/tcp","data":{…},"confidence":0.9}`."""
+
+    type: Literal["discovery"] = "discovery"
+
+    def discovery(self) -> Discovery:
+        """Return what was found, without the line's type."""
+        return Discovery(kind=self.kind, key=self.key, data=self.data, confidence=self.confidence)
+
+
+class ProgressLine(Word):
+    """`{"type":"progress","done":3,"total":20,"message":"…"}`; `total` is absent while unknown."""
+
+    type: Literal["progress"] = "progress"
+    done: int = Field(ge=0)
+    total: int | None = Field(default=None, ge=0)
+    message: str = Field(default="", max_length=500)
+
+
+class WarningLine(Word):
+    """`{"type":"warning","message":"…"}`: the collector tells of something it could not look at."""
+
+    type: Literal["warning"] = "warning"
+    message: str = Field(max_length=500)
+
+
+class EndLine(Word):
+    """`{"type":"end","discoveries":57}`: the last line; a scan without it is incomplete."""
+
+    type: Literal["end"] = "end"
+    discoveries: int = Field(ge=0)
+
+
+type CollectorLine = Annotated[
+    DiscoveryLine | ProgressLine | WarningLine | EndLine, Field(discriminator="type")
+]
+COLLECTOR_LINE: TypeAdapter[CollectorLine] = TypeAdapter(CollectorLine)
+"""Parses one line: `COLLECTOR_LINE.validate_json(line)`; raises pydantic.ValidationError."""

@@ -1,0 +1,34 @@
+"""How every service reads its settings: `PREFIX_*` variables, secrets also as `PREFIX_*_FILE`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class SettingsError(ValueError):
+    """A setting is missing or unreadable; the text names the variable and what to do."""
+
+
+def read_environment(prefix: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Collect the variables that start with `prefix`, with the prefix cut off and in lower case.
+
+    `PREFIX_TOKEN_FILE=/run/secrets/token` sets `token` to that file's content without its final line
+    break, as Docker secrets are mounted.
+
+    Raises SettingsError when a file cannot be read, or when a variable is given in both forms.
+    """
+    found = {
+        name.removeprefix(prefix).lower(): value
+        for name, value in environ.items()
+        if name.startswith(prefix) and not name.endswith("_FILE")
+    }
+    for name, path in environ.items():
+        if not name.startswith(prefix) or not name.endswith("_FILE"):
+            continue
+        key = name.removeprefix(prefix).removesuffix("_FILE").lower()
+        if key in found:
+            raise SettingsError(f"{name} and {name.removesuffix('_FILE')} are both set; keep one of them")
+        try:
+            found[key] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{name}: cannot read {path!r}: {error}") from error
+    return found

@@ -1,0 +1,32 @@
+"""Errors as every API here tells them: RFC 9457 problem details."""
+
+from pydantic import Field
+
+from dryrun_contract.base import Word
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+
+class Fault(Word):
+    """One thing that is wrong with a request or a file, and where."""
+
+    where: str
+    """JSON path, YAML path or parameter name."""
+    what: str
+
+
+class Problem(Word):
+    """RFC 9457. `type` is a URN that programs branch on; `detail` is for people and says what to do next."""
+
+    type: str = Field(default="about:blank", examples=["urn:dryrun:problem:unknown-template"])
+    title: str
+    status: int = Field(ge=400, le=599)
+    detail: str
+    instance: str | None = None
+    request_id: str | None = None
+    faults: tuple[Fault, ...] = ()
+
+
+def problem_type(name: str) -> str:
+    """Return the URN of a kind of problem, e.g. `unknown-template`."""
+    return f"urn:dryrun:problem:{name}"

@@ -1,0 +1,63 @@
+"""Natural keys of what is discovered, e.g. `10.213.0.3:5432/tcp/shop/public/orders`."""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+_ESCAPED = re.compile(r"[/%\x00-\x1f\x7f]")
+_SHAPE = re.compile(
+    r"""(?P<host>[^:/\s]+|\[[0-9a-fA-F:.]+\])
+        (?: : (?P<port>[0-9]{1,5}) / (?P<transport>tcp|udp) (?P<path>(?:/[^/]+)*) )?""",
+    re.VERBOSE,
+)
+
+
+def _escape(segment: str) -> str:
+    return _ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", segment)
+
+
+def _unescape(segment: str) -> str:
+    return re.sub(r"%([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), segment)
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceKey:
+    """Host (address, or service name in reports), then port and transport, then names inside the service.
+
+    >>> str(ResourceKey("10.0.0.3", 5432, "tcp", ("shop", "public", "a/b")))
+    '10.0.0.3:5432/tcp/shop/public/a%2Fb'
+    """
+
+    host: str
+    port: int | None = None
+    transport: str | None = None
+    path: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        if self.port is None:
+            return host
+        return "/".join([f"{host}:{self.port}", str(self.transport), *map(_escape, self.path)])
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a key back. Raises ValueError, naming the text, when it has another shape."""
+        found = _SHAPE.fullmatch(text)
+        if found is None:
+            raise ValueError(f"{text!r} is no resource key; expected HOST[:PORT/(tcp|udp)[/NAME…]]")
+        host = found["host"].strip("[]")
+        if found["port"] is None:
+            return cls(host)
+        port = int(found["port"])
+        if not 1 <= port <= 65535:
+            raise ValueError(f"{text!r} names port {port}; ports are 1 to 65535")
+        path = tuple(_unescape(segment) for segment in found["path"].split("/")[1:])
+        return cls(host, port, found["transport"], path)
+
+    def on(self, host: str) -> Self:
+        """Return the same place on another host, e.g. with the service's name for its address."""
+        return type(self)(host, self.port, self.transport, self.path)
+
+    def service(self) -> Self:
+        """Return the key of the service this lies in (the host itself when there is no port)."""
+        return type(self)(self.host, self.port, self.transport)

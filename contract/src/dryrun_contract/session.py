@@ -1,0 +1,60 @@
+"""A dry-run session: where it is in its life, and how it came out."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import Field
+
+from dryrun_contract.base import UtcTime, Word
+from dryrun_contract.template import TEMPLATE_ID
+
+
+class Phase(StrEnum):
+    """`queued → provisioning → waiting → scanning → (kept) → cleaning_up → ended`."""
+
+    QUEUED = "queued"
+    PROVISIONING = "provisioning"
+    WAITING = "waiting"
+    SCANNING = "scanning"
+    KEPT = "kept"
+    CLEANING_UP = "cleaning_up"
+    ENDED = "ended"
+
+
+class Outcome(StrEnum):
+    """How a session came out; known at the latest when it has ended. A stopped session may have a report."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    EXPIRED = "expired"
+
+
+class SessionRequest(Word):
+    """All that a client may say about a session (the record: predefined template ids only)."""
+
+    template: str = Field(pattern=TEMPLATE_ID, examples=["small"])
+    seed: int = Field(default=0, ge=0, le=9999)
+    """Chooses a reproducible variant, where a template has variants."""
+    keep: bool = False
+    """Leave the network up after the scan until it is stopped or expires."""
+
+
+class Session(Word):
+    """A session as the orchestrator tells it."""
+
+    id: UUID
+    template: str
+    template_digest: str
+    seed: int
+    keep: bool
+    phase: Phase
+    outcome: Outcome | None = None
+    reason: str | None = None
+    """One sentence when the outcome is not `completed`: what failed, which one, what to do next."""
+    created_at: UtcTime
+    expires_at: UtcTime | None = None
+    """When everything of it is gone at the latest; known once its network was made."""
+    ended_at: UtcTime | None = None
+    queue_position: int | None = None
+    """1 for the next to start; only while queued."""

@@ -1,0 +1,26 @@
+"""What a collector or a target says is hostile input; this makes it safe to show."""
+
+import unicodedata
+
+_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Controls, formats (bidirectional marks among them), surrogates, private, unassigned, line separators."""
+
+
+def printable(text: str, *, limit: int = 200) -> str:
+    r"""Return `text` with every character that could steer a terminal, a page or a spreadsheet made visible.
+
+    Control, format and unassigned characters become `\xNN` or `\uNNNN`; at most `limit` characters of
+    `text` are kept, an ellipsis marks a cut.
+
+    >>> printable("ok \x1b[31mred")
+    'ok \\x1b[31mred'
+    """
+    shown = []
+    for character in text[: limit + 1]:
+        if unicodedata.category(character) in _UNSAFE_CATEGORIES:
+            point = ord(character)
+            shown.append(f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}")
+        else:
+            shown.append(character)
+    cut = len(text) > limit
+    return "".join(shown[:limit]) + ("…" if cut else "")

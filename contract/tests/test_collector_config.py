@@ -1,0 +1,52 @@
+import pytest
+from dryrun_contract.collector_config import (
+    MAX_PART_BYTES,
+    MAX_PARTS,
+    CollectorConfig,
+    ConfigError,
+    Credential,
+    from_environment,
+    to_environment,
+)
+from dryrun_contract.discovery import Discovery
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@given(st.text(max_size=500))
+def test_a_configuration_reads_back_as_it_was_written(password):
+    config = CollectorConfig(cidr="10.0.0.0/27", credentials=(Credential(engine="redis", password=password),))
+    assert from_environment(to_environment(config)) == config
+
+
+def test_a_long_configuration_is_spread_over_numbered_variables():
+    found = tuple(Discovery(kind="host", key="h", data={"text": "ü" * 900}) for _ in range(100))
+    config = CollectorConfig(cidr="10.0.0.0/27", discoveries=found)
+    variables = to_environment(config)
+    assert len(variables) > 1
+    assert all(len(value.encode()) <= MAX_PART_BYTES for value in variables.values())
+    assert from_environment(variables) == config
+
+
+def test_a_configuration_beyond_all_variables_is_refused():
+    text = "x" * (MAX_PARTS * MAX_PART_BYTES)
+    with pytest.raises(ConfigError, match="are the most"):
+        to_environment(CollectorConfig(cidr=text))
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({}, "DISCOVERY_CONFIG is not set"),
+        ({"DISCOVERY_CONFIG": "{"}, "DISCOVERY_CONFIG"),
+        ({"DISCOVERY_CONFIG": "{}"}, "cidr"),
+        ({"DISCOVERY_CONFIG": '{"cidr":"x","ground_truth":[]}'}, "ground_truth"),
+    ],
+)
+def test_a_bad_configuration_names_what_is_wrong(environ, says):
+    with pytest.raises(ConfigError, match=says):
+        from_environment(environ)
+
+
+def test_a_password_does_not_show_in_a_representation():
+    assert "s3cret" not in repr(Credential(engine="redis", password="s3cret"))

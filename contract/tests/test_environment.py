@@ -1,0 +1,22 @@
+import pytest
+from dryrun_contract.environment import SettingsError, read_environment
+
+
+def test_variables_lose_their_prefix_and_others_are_left_out():
+    assert read_environment("APP_", {"APP_TOKEN": "x", "OTHER": "y"}) == {"token": "x"}
+
+
+def test_a_file_variable_gives_the_files_content_without_its_line_break(tmp_path):
+    secret = tmp_path / "token"
+    secret.write_text("s3cret\n")
+    assert read_environment("APP_", {"APP_TOKEN_FILE": str(secret)}) == {"token": "s3cret"}
+
+
+def test_both_forms_at_once_are_refused(tmp_path):
+    with pytest.raises(SettingsError, match="APP_TOKEN_FILE and APP_TOKEN are both set"):
+        read_environment("APP_", {"APP_TOKEN": "x", "APP_TOKEN_FILE": str(tmp_path)})
+
+
+def test_an_unreadable_file_is_named(tmp_path):
+    with pytest.raises(SettingsError, match="APP_TOKEN_FILE: cannot read"):
+        read_environment("APP_", {"APP_TOKEN_FILE": str(tmp_path / "none")})

@@ -1,0 +1,32 @@
+import pytest
+from dryrun_contract.resource_key import ResourceKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+names = st.lists(st.text(min_size=1, max_size=20), max_size=4).map(tuple)
+
+
+@given(port=st.integers(1, 65535), transport=st.sampled_from(["tcp", "udp"]), path=names)
+def test_a_key_reads_back_as_it_was_written(port, transport, path):
+    key = ResourceKey("10.0.0.3", port, transport, path)
+    assert ResourceKey.parse(str(key)) == key
+
+
+def test_an_ipv6_address_stands_in_brackets():
+    key = ResourceKey("fe80::1", 80, "tcp")
+    assert str(key) == "[fe80::1]:80/tcp"
+    assert ResourceKey.parse(str(key)) == key
+
+
+@pytest.mark.parametrize(
+    "text", ["", "10.0.0.3:80", "10.0.0.3:0/tcp", "10.0.0.3:80/icmp", "a b", "h:80/tcp//x"]
+)
+def test_another_shape_is_refused_with_its_text(text):
+    with pytest.raises(ValueError, match=r"resource key|ports are"):
+        ResourceKey.parse(text)
+
+
+def test_a_key_moves_to_its_services_name():
+    key = ResourceKey.parse("10.0.0.3:5432/tcp/shop/public/orders")
+    assert str(key.on("db")) == "db:5432/tcp/shop/public/orders"
+    assert str(key.service()) == "10.0.0.3:5432/tcp"
