@@ -1,0 +1,38 @@
+"""The labels that stand on everything a session owns; cleanup goes by nothing else."""
+
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import UUID
+
+SESSION_ID = "discovery.dryrun.session_id"
+OWNER = "discovery.dryrun.owner"
+SERVICE = "discovery.dryrun.service"
+ROLE = "discovery.dryrun.role"
+TEMPLATE = "discovery.dryrun.template"
+IMAGE = "discovery.dryrun.image"
+EXPIRES_AT = "discovery.dryrun.expires_at"
+
+type Role = Literal["target", "collector"]
+
+
+def network_name(session_id: UUID) -> str:
+    """Return the name of a session's network (the record: `dryrun-{session_id}`)."""
+    return f"dryrun-{session_id}"
+
+
+def bridge_name(session_id: UUID) -> str:
+    """Return the bridge's interface name: `dr-` and 12 hex digits, 15 bytes as Linux allows (IFNAMSIZ).
+
+    The host's rule drops what comes in from `dr-+`.
+    """
+    return f"dr-{session_id.hex[:12]}"
+
+
+def rfc3339(moment: datetime) -> str:
+    """Write a moment as label `expires_at` has it, in UTC with whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_rfc3339(text: str) -> datetime:
+    """Read a label `expires_at` back. Raises ValueError on any other form."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
