@@ -1,0 +1,113 @@
+"""Builds one image folder, checks the result and reads its facts."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dryrun_local import image_process
+from dryrun_local.image_digest import LABEL
+from dryrun_local.image_manifest import ImageFolder, Manifest, PythonParts
+from dryrun_local.image_process import ProgramError
+
+BUILD_SECONDS = 900
+"""The longest a single image may take; a first install over a slow line needs a few minutes."""
+_PYTHON_VERSION = "3.13"
+"""The interpreter in Debian 13, whatever runs the builder."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltImage:
+    """What the engine says of an image. `size` in bytes; `digest` is the folder's at the time it was built."""
+
+    id: str
+    size: int
+    digest: str
+    volumes: tuple[str, ...]
+
+
+async def inspect_images(names: Iterable[str]) -> dict[str, BuiltImage]:
+    """Ask the engine once for all `names`; missing ones are left out. Raises ProgramError without an engine."""
+    code, said, complained = await image_process.ask(["docker", "image", "inspect", *names])
+    unexpected = [line for line in complained.splitlines() if line and "No such image" not in line]
+    if code and unexpected:
+        raise ProgramError(f"the engine does not tell about images: {unexpected[0]}")
+    found: dict[str, BuiltImage] = {}
+    for entry in json.loads(said or "[]"):
+        config: dict[str, Any] = entry.get("Config") or {}
+        image = BuiltImage(
+            id=entry["Id"],
+            size=entry["Size"],
+            digest=(config.get("Labels") or {}).get(LABEL, ""),
+            volumes=tuple(config.get("Volumes") or ()),
+        )
+        found.update(dict.fromkeys(entry.get("RepoTags") or (), image))
+    return found
+
+
+async def build_folder(folder: ImageFolder, digest: str, root: Path, log: Path, *, force: bool) -> None:
+    """Build `folder` and tag it with its manifest's name. Raises ProgramError with the end of the log."""
+    image, label = folder.manifest.image, f"{LABEL}={digest}"
+    if folder.bootstrap is not None:
+        importing = ["docker", "import", "--change", f'LABEL {LABEL}="{digest}"', "-", image]
+        await image_process.pipe(["sh", str(folder.bootstrap)], importing, log, seconds=BUILD_SECONDS)
+        return
+    with tempfile.TemporaryDirectory(prefix="dryrun-image-") as staging:
+        command = ["docker", "build", "--progress=plain", "--tag", image, "--label", label]
+        if force:
+            command.append("--no-cache")
+        if folder.manifest.python is not None:
+            await _stage_python(folder.manifest.python, root, Path(staging), log)
+            command += ["--build-context", f"wheels={staging}"]
+        await image_process.run([*command, str(folder.path)], log, seconds=BUILD_SECONDS)
+
+
+async def _stage_python(parts: PythonParts, root: Path, staging: Path, log: Path) -> None:
+    target = staging / "site-packages"
+    target.mkdir()
+    if parts.requirements is not None:
+        command = [image_process.find_uv(root), "pip", "install", "--quiet", "--target", str(target)]
+        command += ["--python-version", _PYTHON_VERSION, "--only-binary", ":all:", "--no-deps", "--require-hashes"]
+        await image_process.run([*command, "-r", str(root / parts.requirements)], log, seconds=BUILD_SECONDS)
+        # Scripts name the builder's interpreter; images start modules with their own.
+        shutil.rmtree(target / "bin", ignore_errors=True)
+    for package in parts.packages:
+        shutil.copytree(
+            root / package / "src", target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
+
+
+async def read_facts(image_id: str, manifest: Manifest) -> dict[str, str]:
+    """Run the manifest's fact commands once in the built image, without a network. Raises ProgramError."""
+    if not manifest.facts:
+        return {}
+    script = "\n".join(
+        f"value=$({command}\n) || {{ echo 'fact {name} failed' >&2; exit 1; }}\nprintf '%s\\n' \"$value\""
+        for name, command in manifest.facts.items()
+    )
+    run = ["docker", "run", "--rm", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
+    run += ["--memory=512m", "--entrypoint=sh", image_id, "-c", script]
+    code, said, complained = await image_process.ask(run)
+    values = said.splitlines()
+    if code or len(values) != len(manifest.facts) or not all(values):
+        raise ProgramError(
+            f"{manifest.image}: its facts ({', '.join(manifest.facts)}) could not be read; each command has to "
+            f"print one line: {complained.strip() or said.strip() or f'exit code {code}'}"
+        )
+    return dict(zip(manifest.facts, values, strict=True))
+
+
+def allowlist_entry(manifest: Manifest, image: BuiltImage, facts: Mapping[str, str]) -> dict[str, object]:
+    """Return what the allowlist says of one image."""
+    return {
+        "id": image.id,
+        "environment": list(manifest.environment),
+        "capabilities": list(manifest.capabilities),
+        "read_only": manifest.read_only,
+        "tmpfs": {path: place.model_dump() for path, place in manifest.tmpfs.items()},
+        "facts": dict(facts),
+        "size": image.size,
+    }
