@@ -4,7 +4,7 @@ Nothing here can pull, build, load, tag or delete an image, run a command inside
 or touch a volume: what is not in this protocol, the orchestrator cannot do by accident.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -118,7 +118,8 @@ class ContainerSpec:
     address: str
     aliases: tuple[str, ...]
     labels: Mapping[str, str]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """May hold secrets: it stands in no log, no error and no `repr`."""
     capabilities: tuple[str, ...] = ()
     read_only: bool = True
     tmpfs: Mapping[str, Tmpfs] = field(default_factory=dict)
@@ -225,8 +226,8 @@ class Engine(Protocol):
     async def read_traffic(self, container_id: str) -> Traffic | None:
         """Read its counters once; None for one that does not run."""
 
-    def read_log(self, container_id: str, *, follow: bool) -> AsyncIterator[LogChunk]:
-        """Read its log from the start; with `follow` until it ends.
+    def read_log(self, container_id: str, *, follow: bool) -> AsyncGenerator[LogChunk]:
+        """Read its log from the start; with `follow` until it ends. Close the generator when you leave early.
 
         A connection that ends early is indistinguishable from the end in HTTP terms only sometimes:
         one that breaks raises EngineUnreachableError, so callers verify against `inspect_container`.

@@ -1,0 +1,208 @@
+"""The engine over its HTTP API, behind whatever proxy: the calls of `protocol.Engine`, and no others."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from dryrun_orchestrator.engine.docker_answers import (
+    container_detail_from,
+    container_from,
+    event_from,
+    id_from,
+    network_from,
+    shape_checked,
+    traffic_from,
+)
+from dryrun_orchestrator.engine.docker_errors import Call, rubbish
+from dryrun_orchestrator.engine.docker_http import CALL_SECONDS, QUIET_SECONDS, EngineHttp, checked_id
+from dryrun_orchestrator.engine.docker_requests import container_body, network_body
+from dryrun_orchestrator.engine.log_frames import LogFrameError, LogFrames
+from dryrun_orchestrator.engine.protocol import (
+    Container,
+    ContainerDetail,
+    ContainerSpec,
+    EngineError,
+    EngineEvent,
+    EngineUnreachableError,
+    LogChunk,
+    Network,
+    NetworkSpec,
+    Traffic,
+)
+
+_PING_SECONDS = 5.0
+_WORK_SECONDS = 30.0
+"""Added for calls that make the engine work (create, start, stop, remove): it may be busy with many."""
+_EVENT_LINE_CEILING_BYTES = 1024 * 1024
+_SHORTEST_SECRET = 4
+
+
+class DockerEngine:
+    """A Docker Engine, version 25 or later. `protocol.Engine` says what each call promises."""
+
+    def __init__(
+        self,
+        docker_host: str,
+        *,
+        call_seconds: float = CALL_SECONDS,
+        quiet_seconds: float = QUIET_SECONDS,
+    ) -> None:
+        """Take DOCKER_HOST, `unix:///path` or `tcp://host:port`; connect with the first call.
+
+        `call_seconds` is the deadline of a plain call, `quiet_seconds` the longest silence on a log or event
+        stream before it counts as broken. Raises ValueError for a host of another form.
+        """
+        self._http = EngineHttp(docker_host, call_seconds=call_seconds, quiet_seconds=quiet_seconds)
+
+    async def ping(self) -> None:
+        """Return when the engine answers."""
+        answer = await self._http.get_bytes("/_ping", seconds=_PING_SECONDS)
+        if answer.strip() != b"OK":
+            raise rubbish(Call("GET", "/_ping"), answer[:400].decode(errors="replace"))
+
+    async def version(self) -> str:
+        """Return the engine's version."""
+        answer = await self._http.get_json("/version", versioned=False)
+        with shape_checked(Call("GET", "/version")):
+            return str(answer["Version"])
+
+    async def create_network(self, spec: NetworkSpec) -> str:
+        """Create an internal network; see `docker_requests.network_body`."""
+        answer = await self._http.post(
+            "/networks/create", body=network_body(spec), extra_seconds=_WORK_SECONDS
+        )
+        with shape_checked(Call("POST", "/networks/create")):
+            return id_from(answer)
+
+    async def list_networks(self, label: str) -> list[Network]:
+        """List networks that carry the label, checked here once more."""
+        answer = await self._http.get_json("/networks", _label_filter(label))
+        with shape_checked(Call("GET", "/networks")):
+            networks = [network_from(item) for item in answer]
+        return [network for network in networks if _carries(network.labels, label)]
+
+    async def remove_network(self, network_id: str) -> None:
+        """Remove a network."""
+        await self._http.delete(f"/networks/{checked_id(network_id)}", extra_seconds=_WORK_SECONDS)
+
+    async def create_container(self, spec: ContainerSpec) -> str:
+        """Create a container; see `docker_requests.container_body`. Its environment is in no error's text."""
+        try:
+            answer = await self._http.post(
+                "/containers/create",
+                {"name": checked_id(spec.name)},
+                container_body(spec),
+                extra_seconds=_WORK_SECONDS,
+            )
+        except EngineError as error:
+            text = _without_secrets(str(error), spec).replace(
+                spec.image_id, f"{spec.image_name} ({spec.image_id})"
+            )
+            raise type(error)(text) from None
+        with shape_checked(Call("POST", "/containers/create")):
+            return id_from(answer)
+
+    async def start_container(self, container_id: str) -> None:
+        """Start a container; one that runs stays as it is."""
+        await self._http.post(f"/containers/{checked_id(container_id)}/start", extra_seconds=_WORK_SECONDS)
+
+    async def list_containers(self, label: str) -> list[Container]:
+        """List containers that carry the label, checked here once more."""
+        answer = await self._http.get_json("/containers/json", {"all": "1", **_label_filter(label)})
+        with shape_checked(Call("GET", "/containers/json")):
+            containers = [container_from(item) for item in answer]
+        return [container for container in containers if _carries(container.labels, label)]
+
+    async def inspect_container(self, container_id: str) -> ContainerDetail:
+        """Inspect a container."""
+        path = f"/containers/{checked_id(container_id)}/json"
+        answer = await self._http.get_json(path)
+        with shape_checked(Call("GET", path)):
+            return container_detail_from(answer)
+
+    async def stop_container(self, container_id: str, grace: timedelta) -> None:
+        """Stop a container; one that has ended stays as it is. The engine takes whole seconds: rounded up."""
+        seconds = -int(-grace.total_seconds() // 1)
+        await self._http.post(
+            f"/containers/{checked_id(container_id)}/stop",
+            {"t": str(seconds)},
+            extra_seconds=seconds + _WORK_SECONDS,
+        )
+
+    async def remove_container(self, container_id: str) -> None:
+        """Remove a container, running or not, with its anonymous volumes."""
+        await self._http.delete(
+            f"/containers/{checked_id(container_id)}", {"v": "1", "force": "1"}, extra_seconds=_WORK_SECONDS
+        )
+
+    async def read_traffic(self, container_id: str) -> Traffic | None:
+        """Read a container's counters once, without the second the engine would wait for a CPU rate."""
+        path = f"/containers/{checked_id(container_id)}/stats"
+        answer = await self._http.get_json(path, {"stream": "false", "one-shot": "true"})
+        with shape_checked(Call("GET", path)):
+            return traffic_from(answer)
+
+    async def read_log(self, container_id: str, *, follow: bool) -> AsyncGenerator[LogChunk]:
+        """Read a container's log, both streams, from the start."""
+        path = f"/containers/{checked_id(container_id)}/logs"
+        query = {"stdout": "1", "stderr": "1", "follow": "1" if follow else "0"}
+        frames = LogFrames()
+        async with self._http.stream(path, query) as pieces:
+            async for piece in pieces:
+                try:
+                    for chunk in frames.feed(piece):
+                        yield chunk
+                except LogFrameError as error:
+                    raise rubbish(Call("GET", path), str(error)) from error
+        if not frames.is_between_frames:
+            raise EngineUnreachableError(
+                f"GET {path}: the connection ended in the middle of a line; read again from the start"
+            )
+
+    @asynccontextmanager
+    async def events(self) -> AsyncGenerator[AsyncIterator[EngineEvent]]:
+        """Subscribe; the engine has subscribed us when its answer's head is here."""
+        filters = json.dumps({"type": ["container", "network"]})
+        async with self._http.stream("/events", {"filters": filters}) as pieces:
+            events = _events(pieces)
+            try:
+                yield events
+            finally:
+                await events.aclose()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.close()
+
+
+async def _events(pieces: AsyncIterator[bytes]) -> AsyncGenerator[EngineEvent]:
+    call = Call("GET", "/events")
+    rest = b""
+    async for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        if len(rest) > _EVENT_LINE_CEILING_BYTES:
+            raise rubbish(call, f"a line of more than {_EVENT_LINE_CEILING_BYTES} bytes")
+        for line in filter(None, map(bytes.strip, lines)):
+            with shape_checked(call):
+                event = event_from(line)
+            if event is not None:
+                yield event
+    raise EngineUnreachableError(f"{call}: the stream of events ended; subscribe, then list again")
+
+
+def _label_filter(label: str) -> dict[str, str]:
+    return {"filters": json.dumps({"label": [label]})}
+
+
+def _carries(labels: Mapping[str, str], label: str) -> bool:
+    """Whether `label`, a `key` or `key=value`, is among `labels`, the value compared as a whole."""
+    key, separator, value = label.partition("=")
+    return key in labels and (not separator or labels[key] == value)
+
+
+def _without_secrets(text: str, spec: ContainerSpec) -> str:
+    for value in spec.environment.values():
+        if len(value) >= _SHORTEST_SECRET:
+            text = text.replace(value, "[hidden]")
+    return text

@@ -1,0 +1,139 @@
+"""Reads what the engine answers, and refuses what no engine would say."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, get_args
+
+from dryrun_orchestrator.engine.docker_errors import Call, rubbish
+from dryrun_orchestrator.engine.protocol import (
+    Container,
+    ContainerDetail,
+    ContainerStatus,
+    EngineEvent,
+    Health,
+    Network,
+    Traffic,
+)
+
+_STATUSES = get_args(ContainerStatus.__value__)
+_ENDED = frozenset({"exited", "dead"})
+_EVENT_KINDS = ("container", "network")
+_ENGINE_ATTRIBUTES = frozenset(
+    {"container", "execDuration", "execID", "exitCode", "image", "name", "signal", "type"}
+)
+"""What the engine puts beside the labels into an event's attributes."""
+
+
+@contextmanager
+def shape_checked(call: Call) -> Iterator[None]:
+    """Turn a missing key or a wrong type inside into RejectedError: this is no engine's answer."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise rubbish(call, f"{type(error).__name__}: {error}") from error
+
+
+def id_from(answer: Any) -> str:
+    """Read the id of what was made."""
+    identity = answer["Id"]
+    if not isinstance(identity, str) or not identity:
+        raise TypeError("Id is not a text")
+    return identity
+
+
+def network_from(item: Mapping[str, Any]) -> Network:
+    """Read one network of `GET /networks`."""
+    configurations = (item.get("IPAM") or {}).get("Config") or []
+    return Network(
+        id=item["Id"],
+        name=item["Name"],
+        subnet=configurations[0].get("Subnet") if configurations else None,
+        labels=dict(item.get("Labels") or {}),
+    )
+
+
+def container_from(item: Mapping[str, Any]) -> Container:
+    """Read one container of `GET /containers/json`."""
+    names = item.get("Names") or [item["Id"]]  # one that is being removed may have lost its name
+    return Container(
+        id=item["Id"],
+        name=names[0].removeprefix("/"),
+        status=_status(item["State"]),
+        labels=dict(item.get("Labels") or {}),
+    )
+
+
+def container_detail_from(answer: Mapping[str, Any]) -> ContainerDetail:
+    """Read `GET /containers/{id}/json`. The address is the configured one as long as none is in use."""
+    state = answer["State"]
+    status = _status(state["Status"])
+    return ContainerDetail(
+        id=answer["Id"],
+        name=answer["Name"].removeprefix("/"),
+        status=status,
+        health=_health(state.get("Health")),
+        exit_code=int(state["ExitCode"]) if status in _ENDED else None,
+        out_of_memory=bool(state["OOMKilled"]),
+        error=str(state.get("Error") or ""),
+        address=_address(answer["NetworkSettings"].get("Networks") or {}),
+        labels=dict(answer["Config"].get("Labels") or {}),
+    )
+
+
+def traffic_from(answer: Mapping[str, Any]) -> Traffic | None:
+    """Read `GET /containers/{id}/stats`; a container that does not run has no networks there."""
+    interfaces = (answer.get("networks") or {}).values()
+    if not interfaces:
+        return None
+    return Traffic(
+        rx_packets=sum(interface["rx_packets"] for interface in interfaces),
+        rx_bytes=sum(interface["rx_bytes"] for interface in interfaces),
+        tx_packets=sum(interface["tx_packets"] for interface in interfaces),
+        tx_bytes=sum(interface["tx_bytes"] for interface in interfaces),
+    )
+
+
+def event_from(line: bytes) -> EngineEvent | None:
+    """Read one line of `GET /events`; None for a kind that was not asked for."""
+    message = json.loads(line)
+    kind = message["Type"]
+    if kind not in _EVENT_KINDS:
+        return None
+    actor = message["Actor"]
+    attributes = actor.get("Attributes") or {}
+    labels = {key: value for key, value in attributes.items() if key not in _ENGINE_ATTRIBUTES}
+    return EngineEvent(
+        kind=kind,
+        action=message["Action"],
+        id=actor["ID"],
+        labels=labels if kind == "container" else {},
+    )
+
+
+def _status(text: Any) -> ContainerStatus:
+    if text not in _STATUSES:
+        raise ValueError(f"unknown container state {text!r}")
+    status: ContainerStatus = text
+    return status
+
+
+def _health(answer: Mapping[str, Any] | None) -> Health:
+    match (answer or {}).get("Status"):
+        case "starting":
+            return "starting"
+        case "healthy":
+            return "healthy"
+        case "unhealthy":
+            return "unhealthy"
+        case _:
+            return "none"
+
+
+def _address(networks: Mapping[str, Any]) -> str | None:
+    for endpoint in networks.values():
+        configured = (endpoint.get("IPAMConfig") or {}).get("IPv4Address")
+        address = endpoint.get("IPAddress") or configured
+        if address:
+            return str(address)
+    return None

@@ -1,0 +1,141 @@
+"""Turns what an engine, or a proxy before it, answers into the errors of the protocol."""
+
+import json
+from dataclasses import dataclass
+
+from dryrun_orchestrator.engine.protocol import (
+    ConflictError,
+    EngineError,
+    EngineUnreachableError,
+    ForbiddenError,
+    ImageMissingError,
+    NotFoundError,
+    RejectedError,
+    SubnetTakenError,
+    TransientEngineError,
+)
+
+_TEXT_CEILING = 400
+_OVERLAP_TEXTS = ("pool overlaps", "overlapping ipv4", "address space overlaps", "overlaps with other one")
+_CONFLICT_TEXTS = (
+    "active endpoints",
+    "already in use",
+    "already exists",
+    "already in progress",
+    "conflicts with network",
+    "has the same bridge name",
+)
+_GATEWAY_STATUSES = frozenset({502, 503, 504})
+_PROXY_REFUSALS = frozenset({401, 403, 404, 405, 407})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An HTTP request as error texts name it; `path` is without the API version and without its query."""
+
+    method: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def error_from_answer(call: Call, status: int, body: bytes) -> EngineError:
+    """Return the error for an answer that is no success.
+
+    The engine's own errors are JSON objects with a `message` (Engine API, `ErrorResponse`). An answer in any
+    other form is a proxy's: its 404 says nothing about a container, and is never a NotFoundError, for cleanup
+    would take a container that it may not see for one that is gone.
+    """
+    message = _engine_message(body)
+    if message is None:
+        return _error_of_proxy(call, status, body)
+    text = f"{call}: the engine answered {status}: {_shorten(message)}"
+    return _error_by_text(message.lower(), text) or _error_by_status(call, status, message.lower(), text)
+
+
+def _error_by_text(lowered: str, text: str) -> EngineError | None:
+    """Go by the words where the engine's statuses mislead: it answers 403 and 500 for what is a conflict."""
+    if any(known in lowered for known in _OVERLAP_TEXTS):
+        return SubnetTakenError(f"{text}; take another subnet")
+    if any(known in lowered for known in _CONFLICT_TEXTS):
+        return ConflictError(text)
+    return None
+
+
+def _error_by_status(call: Call, status: int, lowered: str, text: str) -> EngineError:
+    if status == 404:
+        return _not_found(call, text, lowered)
+    if status == 409:
+        return ConflictError(text)
+    if status in (401, 403):
+        return _forbidden(call, text)
+    if status == 429 or status >= 500:
+        return TransientEngineError(f"{text}; try again")
+    return RejectedError(text)
+
+
+def rubbish(call: Call, what: str) -> RejectedError:
+    """Return the error for a success whose content cannot be an engine's."""
+    return RejectedError(
+        f"{call}: the answer is not an engine's: {_shorten(what)}; check that DOCKER_HOST names an engine"
+    )
+
+
+def _engine_message(body: bytes) -> str | None:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return None
+    message = answer.get("message") if isinstance(answer, dict) else None
+    return message if isinstance(message, str) else None
+
+
+def _not_found(call: Call, text: str, lowered: str) -> EngineError:
+    if call.path == "/containers/create" and "image" in lowered:
+        return ImageMissingError(f"{text}; images are never pulled: build or load it on this engine")
+    if "page not found" in lowered:
+        return RejectedError(f"{text}; this engine does not know the call")
+    return NotFoundError(text)
+
+
+def _error_of_proxy(call: Call, status: int, body: bytes) -> EngineError:
+    text = f"{call}: answered {status}, not in the engine's form: {_shorten(body.decode(errors='replace'))}"
+    if status in _PROXY_REFUSALS:
+        return _forbidden(call, text)
+    if status in _GATEWAY_STATUSES:
+        return EngineUnreachableError(f"{text}; the proxy does not reach the engine: check that it runs")
+    if status == 429 or status >= 500:
+        return TransientEngineError(f"{text}; try again")
+    return RejectedError(f"{text}; check that DOCKER_HOST names an engine")
+
+
+def _forbidden(call: Call, text: str) -> ForbiddenError:
+    return ForbiddenError(
+        f"{text}; the proxy before the engine has to allow it "
+        f"(in the docker-socket-proxy family: {flags_for(call)})"
+    )
+
+
+def flags_for(call: Call) -> str:
+    """Name the settings that allow a call in Tecnativa's docker-socket-proxy, older and newer.
+
+    >>> flags_for(Call("GET", "/containers/0123abcd/logs"))
+    'CONTAINERS=1, and ALLOW_LOGS=1 where that exists'
+    """
+    section = call.path.split("/")[1].removeprefix("_").upper()
+    flags = f"{section}=1"
+    if call.method == "POST":
+        flags += " and POST=1"
+    if call.method == "DELETE":
+        flags += " and POST=1, and DELETE=1 where that exists"
+    if call.path.endswith("/logs"):
+        flags += ", and ALLOW_LOGS=1 where that exists"
+    return flags
+
+
+def _shorten(text: str) -> str:
+    """Keep an error text on one readable line, whatever a proxy's error page holds."""
+    line = " ".join(text.split())
+    line = "".join(character if character.isprintable() else "?" for character in line)
+    return line if len(line) <= _TEXT_CEILING else f"{line[:_TEXT_CEILING]} …"

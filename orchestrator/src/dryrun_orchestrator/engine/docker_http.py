@@ -1,0 +1,249 @@
+"""HTTP to an engine: where it is, which API version it speaks, a deadline for every call."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import aiohttp
+from yarl import URL
+
+from dryrun_orchestrator.engine.docker_errors import Call, error_from_answer, rubbish
+from dryrun_orchestrator.engine.protocol import EngineUnreachableError, RejectedError
+
+OLDEST_API: Final = (1, 44)
+"""Health checks of our images use `StartInterval`, which came with API 1.44 (Engine 25)."""
+NEWEST_API: Final = (1, 45)
+"""The newest API this adapter was tested with; newer engines still speak it."""
+
+CALL_SECONDS: Final = 30.0
+CONNECT_SECONDS: Final = 5.0
+QUIET_SECONDS: Final = 300.0
+"""Longest silence on a stream. Socket proxies cut at ten minutes, some without a word; we come first."""
+
+_OK, _REDIRECTS, _NOT_MODIFIED = 200, 300, 304
+_ANSWER_CEILING_BYTES = 64 * 1024 * 1024
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+
+def checked_id(text: str) -> str:
+    """Return `text` if it can stand in a path as one segment. Raises RejectedError: it is no id or name."""
+    if not _ID.fullmatch(text):
+        raise RejectedError(f"{text!r} is no id or name of a container or network")
+    return text
+
+
+class EngineHttp:
+    """One engine's HTTP API; opens a connection per call, so that no reused one fails in mid-air."""
+
+    def __init__(
+        self, docker_host: str, *, call_seconds: float = CALL_SECONDS, quiet_seconds: float = QUIET_SECONDS
+    ) -> None:
+        """Take `unix:///path/of/socket` or `tcp://host:port`. Raises ValueError for anything else."""
+        self.docker_host = docker_host
+        self._base, self._socket_path = _parse_docker_host(docker_host)
+        self._call_seconds = call_seconds
+        self._quiet_seconds = quiet_seconds
+        self._session: aiohttp.ClientSession | None = None
+        self._api: str | None = None
+        self._api_lock = asyncio.Lock()
+
+    async def get_json(
+        self, path: str, query: Mapping[str, str] | None = None, *, versioned: bool = True
+    ) -> Any:
+        """Return the JSON of a GET. Raises EngineError."""
+        call = Call("GET", path)
+        return _parse_json(call, await self._exchange(call, query, versioned=versioned))
+
+    async def get_bytes(self, path: str, *, seconds: float) -> bytes:
+        """Return the body of a GET outside the versioned API. Raises EngineError."""
+        return await self._exchange(Call("GET", path), None, versioned=False, seconds=seconds)
+
+    async def post(
+        self,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        *,
+        extra_seconds: float = 0.0,
+    ) -> Any:
+        """Return the JSON answer of a POST, None for an empty one. Raises EngineError."""
+        call = Call("POST", path)
+        seconds = self._call_seconds + extra_seconds
+        answer = await self._exchange(call, query, body=body, seconds=seconds)
+        return _parse_json(call, answer) if answer else None
+
+    async def delete(
+        self, path: str, query: Mapping[str, str] | None = None, *, extra_seconds: float = 0.0
+    ) -> None:
+        """Make a DELETE. Raises EngineError."""
+        await self._exchange(Call("DELETE", path), query, seconds=self._call_seconds + extra_seconds)
+
+    @asynccontextmanager
+    async def stream(self, path: str, query: Mapping[str, str]) -> AsyncGenerator[AsyncGenerator[bytes]]:
+        """Open a GET that may last, and give its body in pieces as they come.
+
+        Entering waits for the answer's head only. A connection that breaks, or stays silent for longer than
+        `quiet_seconds`, raises EngineUnreachableError from the iteration.
+        """
+        call = Call("GET", path)
+        prefix = await self._api_prefix()
+        async with self._deadline(call, self._call_seconds):
+            response = await self._request(call, prefix, query, None, quiet_seconds=self._quiet_seconds)
+            if response.status != _OK:
+                raise error_from_answer(call, response.status, await _read(call, response))
+        try:
+            pieces = _pieces(call, response, self.docker_host)
+            try:
+                yield pieces
+            finally:
+                await pieces.aclose()
+        finally:
+            response.close()
+
+    async def close(self) -> None:
+        """Close every connection; streams that are open break."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _exchange(
+        self,
+        call: Call,
+        query: Mapping[str, str] | None,
+        *,
+        body: Mapping[str, Any] | None = None,
+        seconds: float | None = None,
+        versioned: bool = True,
+    ) -> bytes:
+        prefix = await self._api_prefix() if versioned else ""
+        async with self._deadline(call, self._call_seconds if seconds is None else seconds):
+            response = await self._request(call, prefix, query, body)
+            answer = await _read(call, response)
+        if response.status == _NOT_MODIFIED:  # already started, already stopped
+            return b""
+        if not _OK <= response.status < _REDIRECTS:
+            error = error_from_answer(call, response.status, answer)
+            if "client version" in str(error):
+                self._api = None  # the engine was replaced by another version: negotiate again
+            raise error
+        return answer
+
+    async def _request(
+        self,
+        call: Call,
+        prefix: str,
+        query: Mapping[str, str] | None,
+        body: Mapping[str, Any] | None,
+        *,
+        quiet_seconds: float | None = None,
+    ) -> aiohttp.ClientResponse:
+        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=quiet_seconds)
+        url = self._base.with_path(f"{prefix}{call.path}").with_query(query)
+        return await self._client().request(
+            call.method, url, json=body, timeout=timeout, allow_redirects=False
+        )
+
+    @asynccontextmanager
+    async def _deadline(self, call: Call, seconds: float) -> AsyncGenerator[None]:
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            reason = f"no answer within {seconds:g} s" if isinstance(error, TimeoutError) else _reason(error)
+            raise EngineUnreachableError(
+                f"{call}: {reason}; check that the engine, and the proxy before it, run at {self.docker_host}"
+            ) from error
+
+    async def _api_prefix(self) -> str:
+        async with self._api_lock:
+            if self._api is None:
+                self._api = _choose_api(await self.get_json("/version", versioned=False))
+            return self._api
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector: aiohttp.BaseConnector
+            if self._socket_path is None:
+                connector = aiohttp.TCPConnector(limit=0, force_close=True)
+            else:
+                connector = aiohttp.UnixConnector(self._socket_path, limit=0, force_close=True)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                headers={"Accept-Encoding": "identity", "User-Agent": "dryrun-orchestrator"},
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+
+async def _read(call: Call, response: aiohttp.ClientResponse) -> bytes:
+    answer = bytearray()
+    try:
+        async for piece in response.content.iter_any():
+            answer += piece
+            if len(answer) > _ANSWER_CEILING_BYTES:
+                raise rubbish(call, f"more than {_ANSWER_CEILING_BYTES} bytes")
+    finally:
+        response.close()
+    return bytes(answer)
+
+
+async def _pieces(call: Call, response: aiohttp.ClientResponse, docker_host: str) -> AsyncGenerator[bytes]:
+    try:
+        async for piece in response.content.iter_any():
+            yield piece
+    except (aiohttp.ClientError, OSError) as error:
+        raise EngineUnreachableError(
+            f"{call}: the connection to {docker_host} broke: {_reason(error)}; read again from the start"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _parse_json(call: Call, answer: bytes) -> Any:
+    try:
+        return json.loads(answer)
+    except ValueError:
+        raise rubbish(call, answer[:400].decode(errors="replace") or "nothing") from None
+
+
+def _parse_docker_host(docker_host: str) -> tuple[URL, str | None]:
+    scheme, separator, rest = docker_host.partition("://")
+    if scheme == "unix" and rest.startswith("/"):
+        return URL("http://engine"), rest
+    if scheme == "tcp" and separator:
+        url = URL(f"http://{rest}")
+        if url.host and url.explicit_port and url.path == "/" and url.user is None:
+            return url, None
+    raise ValueError(
+        f"DOCKER_HOST is {docker_host!r}; it has to be unix:///path/of/socket or tcp://host:port, without TLS"
+    )
+
+
+def _choose_api(version: Any) -> str:
+    call = Call("GET", "/version")
+    try:
+        newest = _api_number(version["ApiVersion"])
+        oldest = _api_number(version.get("MinAPIVersion", "1.0"))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise rubbish(call, f"no ApiVersion in {version!r}") from None
+    chosen = min(newest, NEWEST_API)
+    if chosen < OLDEST_API or oldest > NEWEST_API:
+        raise RejectedError(
+            f"{call}: the engine speaks API {_dotted(oldest)} to {_dotted(newest)}, needed is one of "
+            f"{_dotted(OLDEST_API)} to {_dotted(NEWEST_API)} (Engine 25 or later); install another engine"
+        )
+    return f"/v{_dotted(chosen)}"
+
+
+def _api_number(text: str) -> tuple[int, int]:
+    major, minor = text.split(".")
+    return int(major), int(minor)
+
+
+def _dotted(number: tuple[int, int]) -> str:
+    return f"{number[0]}.{number[1]}"

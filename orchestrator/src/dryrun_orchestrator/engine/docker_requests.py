@@ -1,0 +1,91 @@
+"""What is asked of the engine when something is made; the isolation of every container stands here.
+
+Bodies are built from the specification alone: what is not written here cannot be asked for.
+"""
+
+from typing import Any
+
+from dryrun_orchestrator.engine.protocol import ContainerSpec, NetworkSpec, Tmpfs
+
+
+def network_body(spec: NetworkSpec) -> dict[str, Any]:
+    """Return the body of `POST /networks/create`: internal, IPv4 only, no address of the host on its bridge.
+
+    With `inhibit_ipv4` the bridge keeps no gateway address, by which containers would reach every service of
+    the host. Two networks of one name are refused by any engine that speaks API 1.44 or later.
+    """
+    return {
+        "Name": spec.name,
+        "Driver": "bridge",
+        "Internal": True,
+        "EnableIPv6": False,
+        "Attachable": False,
+        "IPAM": {"Driver": "default", "Config": [{"Subnet": spec.subnet}]},
+        "Options": {
+            "com.docker.network.bridge.name": spec.bridge,
+            "com.docker.network.bridge.inhibit_ipv4": "true",
+        },
+        "Labels": dict(spec.labels),
+    }
+
+
+def container_body(spec: ContainerSpec) -> dict[str, Any]:
+    """Return the body of `POST /containers/create`.
+
+    Command, entrypoint, user, health check and stop signal are the image's own. The hostname is the engine's
+    (twelve digits of the container's id), so that nothing inside tells which service it is.
+    """
+    return {
+        "Image": spec.image_id,
+        "Env": [f"{key}={value}" for key, value in spec.environment.items()],
+        "Labels": dict(spec.labels),
+        "AttachStdin": False,
+        "OpenStdin": False,
+        "Tty": False,
+        "HostConfig": _host_config(spec),
+        "NetworkingConfig": {
+            "EndpointsConfig": {
+                spec.network: {
+                    "IPAMConfig": {"IPv4Address": spec.address},
+                    "Aliases": list(spec.aliases),
+                }
+            }
+        },
+    }
+
+
+def _host_config(spec: ContainerSpec) -> dict[str, Any]:
+    limits = spec.limits
+    return {
+        "NetworkMode": spec.network,
+        "Privileged": False,
+        "CapDrop": ["ALL"],
+        "CapAdd": list(spec.capabilities),
+        "SecurityOpt": ["no-new-privileges:true"],
+        "IpcMode": "private",
+        "CgroupnsMode": "private",
+        "Init": False,
+        "Memory": limits.memory_bytes,
+        "MemorySwap": limits.memory_bytes,  # equal to Memory: no swap
+        "NanoCpus": limits.nano_cpus,
+        "PidsLimit": limits.pids,
+        "ReadonlyRootfs": spec.read_only,
+        "Tmpfs": {path: tmpfs_options(mount) for path, mount in spec.tmpfs.items()},
+        "LogConfig": {
+            "Type": "json-file",
+            # one file: a rotating log loses lines to a follower without a word
+            "Config": {"max-size": str(limits.log_bytes), "max-file": "1"},
+        },
+        "RestartPolicy": {"Name": "no"},
+        "AutoRemove": False,
+        "PublishAllPorts": False,
+    }
+
+
+def tmpfs_options(mount: Tmpfs) -> str:
+    """Write a mount as the engine takes it.
+
+    >>> tmpfs_options(Tmpfs(size=1048576, uid=33, gid=33))
+    'rw,noexec,nosuid,nodev,size=1048576,mode=0755,uid=33,gid=33'
+    """
+    return f"rw,noexec,nosuid,nodev,size={mount.size},mode={mount.mode},uid={mount.uid},gid={mount.gid}"
