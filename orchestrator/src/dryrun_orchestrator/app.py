@@ -1,0 +1,87 @@
+"""Composes the service: settings → journal, engine, catalog → supervisor → HTTP API."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from dryrun_orchestrator.allowlist import load_allowlist
+from dryrun_orchestrator.audit import AuditJournal
+from dryrun_orchestrator.collector_manifests import load_collector_manifests
+from dryrun_orchestrator.endpoints import router
+from dryrun_orchestrator.engine.docker import DockerEngine
+from dryrun_orchestrator.engine.protocol import Engine
+from dryrun_orchestrator.isolation import Isolation
+from dryrun_orchestrator.journal import Journal
+from dryrun_orchestrator.problems import install_problem_handlers
+from dryrun_orchestrator.settings import Settings
+from dryrun_orchestrator.supervisor import Supervisor
+from dryrun_orchestrator.templates import TemplateCatalog
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the endpoints work with."""
+
+    settings: Settings
+    engine: Engine
+    journal: Journal
+    audit: AuditJournal
+    isolation: Isolation
+    supervisor: Supervisor
+
+
+def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
+    """Return the service; a test may hand in an engine of its own."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services = _compose(settings, engine or DockerEngine(settings.docker_host))
+        app.state.services = services
+        supervising = asyncio.create_task(services.supervisor.run())
+        try:
+            yield
+        finally:
+            # The journal and the engine's labels hold all that a next process needs.
+            supervising.cancel()
+            await asyncio.gather(supervising, return_exceptions=True)
+            await services.engine.close()
+            await services.journal.close()
+            services.audit.close()
+
+    app = FastAPI(
+        title="Dry-run orchestrator",
+        version="1",
+        summary="Builds, watches and removes simulated networks. Internal: for the approval API only.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    # Set when the process is asked to end: long polls answer at once.
+    app.state.stopping = asyncio.Event()
+    install_problem_handlers(app)
+    app.include_router(router)
+    return app
+
+
+def _compose(settings: Settings, engine: Engine) -> Services:
+    allowlist = load_allowlist(settings.allowlist)
+    manifests = load_collector_manifests(settings.collectors_dir, allowlist)
+    catalog = TemplateCatalog(settings.templates_dir, allowlist, manifests)
+    for fault in catalog.faults():
+        log.error("template: %s: %s", fault.where, fault.what)
+    journal = Journal.open(settings.state_dir)
+    isolation = Isolation(engine, allowlist, settings, journal.id)
+    return Services(
+        settings=settings,
+        engine=engine,
+        journal=journal,
+        audit=AuditJournal(settings.state_dir / "audit.jsonl"),
+        isolation=isolation,
+        supervisor=Supervisor(engine, journal, catalog, isolation, settings),
+    )

@@ -1,0 +1,244 @@
+"""The internal HTTP API: for the approval API, on a private network, behind a bearer token."""
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from dryrun_contract.event import Snapshot
+from dryrun_contract.session import Session, SessionRequest
+from dryrun_contract.template import Template, TemplateSummary
+from dryrun_contract.text import printable
+from dryrun_orchestrator import metrics
+from dryrun_orchestrator.engine.protocol import EngineError
+from dryrun_orchestrator.journal import PositionGoneError
+from dryrun_orchestrator.problems import UnauthorizedError, problem_response
+
+if TYPE_CHECKING:
+    from dryrun_orchestrator.app import Services
+
+MAX_WAIT_SECONDS = 60
+MAX_PAGE = 2000
+READY_DEADLINE_SECONDS = 5
+
+
+def services_of(request: Request) -> "Services":
+    """Return what the application was composed of."""
+    services: Services = request.app.state.services
+    return services
+
+
+async def authorize(
+    request: Request,
+    authorization: Annotated[str, Header(include_in_schema=False)] = "",
+) -> None:
+    """Compare the bearer token in constant time. Raises UnauthorizedError."""
+    services = services_of(request)
+    scheme, _, token = authorization.partition(" ")
+    expected = services.settings.token.get_secret_value().encode()
+    if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), expected):
+        if request.method != "GET":
+            await _audit(request, None, outcome="refused", reason="unauthorized")
+        raise UnauthorizedError("send the orchestrator's token as 'Authorization: Bearer …'")
+
+
+Actor = Annotated[
+    str, Header(alias="X-Actor", max_length=200, description="Who asked, as the caller asserts it.")
+]
+
+router = APIRouter()
+guarded = APIRouter(dependencies=[Depends(authorize)])
+
+
+@guarded.put("/sessions/{session_id}", status_code=201, responses={200: {"description": "It existed"}})
+async def put_session(
+    request: Request,
+    response: Response,
+    session_id: UUID,
+    wanted: Annotated[SessionRequest, Body()],
+    x_actor: Actor,
+) -> Session:
+    """Make a session. The same again answers 200 with the session as it is: a retry does no harm."""
+    supervisor = services_of(request).supervisor
+
+    async def put() -> tuple[Session, bool]:
+        return await supervisor.put(session_id, wanted, printable(x_actor))
+
+    session, fresh = await _audited(request, x_actor, put, wanted.model_dump())
+    response.status_code = 201 if fresh else 200
+    return session
+
+
+@guarded.post("/sessions/{session_id}/stop", status_code=202)
+async def stop_session(request: Request, session_id: UUID, x_actor: Actor) -> Session:
+    """Ask a session to stop; its network is removed. Asking again does no harm."""
+    supervisor = services_of(request).supervisor
+    return await _audited(request, x_actor, lambda: supervisor.stop(session_id), {})
+
+
+@guarded.get("/sessions")
+async def list_sessions(request: Request) -> list[Session]:
+    """List every session that is remembered, oldest first."""
+    return await services_of(request).supervisor.list()
+
+
+@guarded.get("/sessions/{session_id}")
+async def show_session(request: Request, session_id: UUID) -> Session:
+    """Show one session."""
+    return await services_of(request).supervisor.show(session_id)
+
+
+@guarded.get("/templates")
+async def list_templates(request: Request) -> list[TemplateSummary]:
+    """List the templates that a session can be made from."""
+    return [template.summary() for template in services_of(request).supervisor.catalog.valid()]
+
+
+@guarded.get("/templates/{template_id}")
+async def show_template(request: Request, template_id: str) -> Template:
+    """Show one template with its ground truth. Never handed to a collector."""
+    return services_of(request).supervisor.catalog.get(template_id).full()
+
+
+@guarded.get("/events", responses={410: {"model": Snapshot}})
+async def list_events(
+    request: Request,
+    after: Annotated[str | None, Query(examples=["0b0e7a4c-7e0e-4a4b-9d0a-5c1f3a3f7f11:42"])] = None,
+    wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 500,
+) -> Response:
+    """Return events after a position `JOURNAL:N`, waiting up to `wait` seconds for the first; acknowledges N.
+
+    Without `after`: from the first event. 410 with a snapshot of all sessions when the position is not in
+    this journal.
+    """
+    services = services_of(request)
+    position = _position(after)
+    if position is _MALFORMED:
+        return problem_response(
+            request, 422, "invalid-position", "The position is not valid", "expected after=JOURNAL:N"
+        )
+    signal = services.journal.signal()
+    try:
+        page = await services.journal.events_after(position, limit)
+        if not page.events and wait:
+            await _wait_for_either(signal, request.app.state.stopping, wait)
+            page = await services.journal.events_after(position, limit)
+    except PositionGoneError:
+        return await _gone(services)
+    return Response(page.model_dump_json(), media_type="application/json")
+
+
+_MALFORMED = (UUID(int=0), -1)
+
+
+def _position(after: str | None) -> tuple[UUID, int] | None:
+    if after is None:
+        return None
+    journal, _, seq = after.partition(":")
+    try:
+        return UUID(journal), int(seq) if seq.isascii() and seq.isdecimal() else -1
+    except ValueError:
+        return _MALFORMED
+
+
+async def _wait_for_either(first: asyncio.Event, second: asyncio.Event, seconds: float) -> None:
+    tasks = {asyncio.create_task(first.wait()), asyncio.create_task(second.wait())}
+    try:
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _gone(services: "Services") -> Response:
+    snapshot = Snapshot(
+        journal=services.journal.id,
+        seq=await services.journal.newest(),
+        sessions=tuple(await services.supervisor.list()),
+    )
+    return Response(snapshot.model_dump_json(), status_code=410, media_type="application/json")
+
+
+@router.get("/livez")
+async def live() -> dict[str, str]:
+    """Answer as long as the process turns."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", responses={503: {"description": "A session started now would fail; says why"}})
+async def ready(request: Request) -> Response:
+    """Tell whether a session started now could succeed: engine, isolation, journal."""
+    services = services_of(request)
+    checks = {"engine": await _engine_state(services), "isolation": _isolation_state(services)}
+    checks["journal"] = f"ok, {await services.journal.newest()} events"
+    is_ready = all(state.startswith("ok") for state in checks.values())
+    return JSONResponse({"ready": is_ready, "checks": checks}, status_code=200 if is_ready else 503)
+
+
+async def _engine_state(services: "Services") -> str:
+    try:
+        async with asyncio.timeout(READY_DEADLINE_SECONDS):
+            await services.engine.ping()
+    except EngineError as error:
+        return f"no: {error}"
+    except TimeoutError:
+        return f"no: no answer within {READY_DEADLINE_SECONDS} s"
+    return "ok"
+
+
+def _isolation_state(services: "Services") -> str:
+    if services.supervisor.fault is not None:
+        return f"no: {services.supervisor.fault}"
+    last = services.isolation.last
+    if last is None:
+        return "no: not probed yet"
+    return f"ok, {last.detail}" if last.isolated else f"no: {last.detail}"
+
+
+@router.get("/metrics")
+async def read_metrics(request: Request) -> Response:
+    """Prometheus metrics."""
+    metrics.EVENTS.set(await services_of(request).journal.newest())
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+router.include_router(guarded)
+
+
+async def _audited[T](
+    request: Request, actor: str, command: Callable[[], Awaitable[T]], arguments: dict[str, object]
+) -> T:
+    """Carry out a command and write how it came out, also when it was refused."""
+    try:
+        result = await command()
+    except Exception as error:
+        await _audit(request, actor, outcome="refused", reason=str(error), arguments=arguments)
+        raise
+    await _audit(request, actor, outcome="accepted", arguments=arguments)
+    return result
+
+
+async def _audit(
+    request: Request,
+    actor: str | None,
+    *,
+    outcome: str,
+    reason: str | None = None,
+    arguments: dict[str, object] | None = None,
+) -> None:
+    command = f"{request.method} {request.url.path}"
+    metrics.COMMANDS.labels(command=request.method.lower(), outcome=outcome).inc()
+    await services_of(request).audit.write(
+        actor=None if actor is None else printable(actor),
+        command=printable(command),
+        arguments=arguments,
+        request_id=printable(request.headers.get("x-request-id") or str(uuid4())),
+        outcome=outcome,
+        reason=reason,
+    )

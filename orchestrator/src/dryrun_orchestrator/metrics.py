@@ -1,0 +1,13 @@
+"""Prometheus metrics of the orchestrator."""
+
+from prometheus_client import Counter, Gauge
+
+SESSIONS = Gauge("dryrun_sessions", "Sessions that have not ended, by phase.", ["phase"])
+SESSIONS_ENDED = Counter("dryrun_sessions_ended", "Sessions that ended, by outcome.", ["outcome"])
+CLEANUP_FAILURES = Counter("dryrun_cleanup_failures", "Attempts to clean up that left something behind.")
+REAPED = Counter("dryrun_reaped", "Containers and networks that the reaper removed.", ["kind"])
+REAPER_FAILURES = Counter("dryrun_reaper_failures", "Reaper rounds that failed.")
+ISOLATED = Gauge("dryrun_isolated", "1 when the last probe proved the host to be silent, else 0.")
+ENGINE_UP = Gauge("dryrun_engine_up", "1 while the engine's events are followed, else 0.")
+EVENTS = Gauge("dryrun_journal_newest_event", "Sequence number of the newest event.")
+COMMANDS = Counter("dryrun_commands", "Commands received, by command and outcome.", ["command", "outcome"])

@@ -1,0 +1,90 @@
+"""Turns errors into RFC 9457 problem details, in one place."""
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem, problem_type
+from dryrun_orchestrator.supervisor import SessionDiffersError, UnknownSessionError
+from dryrun_orchestrator.templates import TemplateInvalidError, UnknownTemplateError
+
+log = logging.getLogger(__name__)
+
+
+class UnauthorizedError(Exception):
+    """The bearer token is missing or wrong."""
+
+
+def problem_response(
+    request: Request, status: int, name: str, title: str, detail: str, faults: tuple[Fault, ...] = ()
+) -> JSONResponse:
+    """Return a problem as the answer to `request`."""
+    problem = Problem(
+        type=problem_type(name),
+        title=title,
+        status=status,
+        detail=detail,
+        instance=request.url.path,
+        request_id=request.headers.get("x-request-id"),
+        faults=faults,
+    )
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return JSONResponse(
+        problem.model_dump(mode="json", exclude_none=True),
+        status_code=status,
+        media_type=PROBLEM_MEDIA_TYPE,
+        headers=headers,
+    )
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Make `app` answer every error with a problem."""
+
+    def on(kind: type[Exception], status: int, name: str, title: str) -> None:
+        async def handle(request: Request, error: Exception) -> Response:
+            faults = getattr(error, "faults", ())
+            detail = str(error.args[0]) if error.args else str(error)
+            return problem_response(request, status, name, title, detail, tuple(faults))
+
+        app.add_exception_handler(kind, handle)
+
+    on(UnauthorizedError, 401, "unauthorized", "The bearer token is missing or wrong")
+    on(UnknownTemplateError, 404, "unknown-template", "There is no such template")
+    on(TemplateInvalidError, 422, "template-invalid", "The template's file is not valid")
+    on(UnknownSessionError, 404, "unknown-session", "There is no such session")
+    on(SessionDiffersError, 409, "session-differs", "The session exists with other words")
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_any_error)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = tuple(
+        Fault(where=".".join(map(str, fault["loc"])), what=fault["msg"]) for fault in error.errors()
+    )
+    detail = "; ".join(f"{fault.where}: {fault.what}" for fault in faults)
+    return problem_response(request, 422, "invalid-request", "The request is not valid", detail, faults)
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    response = problem_response(
+        request,
+        error.status_code,
+        f"http-{error.status_code}",
+        error.detail,
+        f"{request.method} {request.url.path}",
+    )
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _on_any_error(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem_response(
+        request, 500, "internal", "Something went wrong here", "the log has the details under this request id"
+    )

@@ -1,0 +1,78 @@
+"""Removes what no session loop looks after: our orphans at any time, anybody's remains after their deadline.
+
+Nothing else is touched: not by name, not by prefix, never a prune. What carries a session label that is no
+id, or another owner's and a deadline that has not passed or cannot be read, is left alone.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from dryrun_contract.session import Phase
+from dryrun_orchestrator import labels, metrics
+from dryrun_orchestrator.cleaning_up import LeftoverError, remove_everything
+from dryrun_orchestrator.engine.protocol import Engine
+from dryrun_orchestrator.journal import Journal
+
+log = logging.getLogger(__name__)
+
+
+class Reaper:
+    """One round lists everything that carries the session label and removes what is due."""
+
+    def __init__(self, engine: Engine, journal: Journal, now: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self._journal = journal
+        self._now = now
+
+    async def round(self, *, busy: set[UUID]) -> list[UUID]:
+        """Remove what is due and return the session ids it belonged to. Raises EngineError.
+
+        `busy` holds ids that are looked after elsewhere: their resources are left to that loop.
+        """
+        removed = []
+        for session_id in sorted(await self._due(busy), key=str):
+            label = f"{labels.SESSION_ID}={session_id}"
+            try:
+                containers = await remove_everything(self._engine, label)
+            except LeftoverError as error:
+                metrics.REAPER_FAILURES.inc()
+                log.warning("reaper: session %s: %s; trying again next round", session_id, error)
+                continue
+            metrics.REAPED.labels(kind="container").inc(len(containers))
+            log.warning("reaper: removed what was left of session %s", session_id)
+            removed.append(session_id)
+        return removed
+
+    async def _due(self, busy: set[UUID]) -> set[UUID]:
+        containers = await self._engine.list_containers(labels.SESSION_ID)
+        networks = await self._engine.list_networks(labels.SESSION_ID)
+        active = {s.id for s in await self._journal.sessions() if s.phase is not Phase.ENDED}
+        due: set[UUID] = set()
+        kept: set[UUID] = set()
+        for found in [each.labels for each in containers] + [each.labels for each in networks]:
+            session_id = _session_id(found)
+            if session_id is None or session_id in busy or session_id in active:
+                continue
+            (due if self._is_due(found) else kept).add(session_id)
+        # Removal goes by session: one resource that is not ours to remove protects the others.
+        return due - kept
+
+    def _is_due(self, found: Mapping[str, str]) -> bool:
+        if found.get(labels.OWNER) == str(self._journal.id):
+            return True
+        try:
+            return labels.parse_rfc3339(found.get(labels.EXPIRES_AT, "")) < self._now()
+        except ValueError:
+            return False
+
+
+def _session_id(found: Mapping[str, str]) -> UUID | None:
+    """Return the id that the label holds, in its one canonical form; None for anything else."""
+    text = found.get(labels.SESSION_ID, "")
+    try:
+        session_id = UUID(text)
+    except ValueError:
+        return None
+    return session_id if str(session_id) == text else None

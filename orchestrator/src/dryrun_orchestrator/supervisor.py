@@ -1,0 +1,240 @@
+"""Owns the sessions of this process: the queue, a loop for each, the engine's events and the reaper."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from uuid import UUID
+
+from dryrun_contract.event import SessionQueued
+from dryrun_contract.session import Phase, Session, SessionRequest
+from dryrun_orchestrator import metrics
+from dryrun_orchestrator.engine.protocol import Engine, EngineError
+from dryrun_orchestrator.engine_watch import follow_engine_events
+from dryrun_orchestrator.isolation import Isolation
+from dryrun_orchestrator.journal import Journal
+from dryrun_orchestrator.preflight import check_calls_are_allowed
+from dryrun_orchestrator.reaper import Reaper
+from dryrun_orchestrator.records import SessionRecord
+from dryrun_orchestrator.session_context import SessionContext, SessionFailedError
+from dryrun_orchestrator.session_loop import SessionLoop
+from dryrun_orchestrator.settings import Settings
+from dryrun_orchestrator.subnets import SubnetPoolExhaustedError
+from dryrun_orchestrator.templates import (
+    LoadedTemplate,
+    TemplateCatalog,
+    TemplateInvalidError,
+    UnknownTemplateError,
+)
+
+log = logging.getLogger(__name__)
+
+
+class UnknownSessionError(KeyError):
+    """No session has this id."""
+
+
+class SessionDiffersError(Exception):
+    """A session with this id exists and was asked for with other words."""
+
+
+LOOP_RETRY_SECONDS = 5.0
+
+
+class Supervisor:
+    """Call `run` for as long as the process lives; the other methods are what its HTTP API offers."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        journal: Journal,
+        catalog: TemplateCatalog,
+        isolation: Isolation,
+        settings: Settings,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._engine = engine
+        self._journal = journal
+        self.catalog = catalog
+        self._isolation = isolation
+        self._settings = settings
+        self._now = now
+        self._reaper = Reaper(engine, journal, now)
+        self._running: dict[UUID, SessionContext] = {}
+        self._queue_changed = asyncio.Event()
+        self.fault: str | None = None
+        """Why the check at start-up could not be made: no engine, or a proxy that refuses calls."""
+
+    async def run(self) -> None:
+        """Go on with what the journal holds, then serve until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(follow_engine_events(self._engine, self._wake, self._wake_all))
+            group.create_task(self._reap_forever())
+            group.create_task(self._check_host_forever())
+            group.create_task(self._run_sessions(group))
+
+    # commands
+
+    async def put(self, session_id: UUID, request: SessionRequest, actor: str) -> tuple[Session, bool]:
+        """Make the session, or find it made; True when it is new.
+
+        Raises UnknownTemplateError, TemplateInvalidError, SessionDiffersError.
+        """
+        template = self.catalog.get(request.template)
+        known = {record.id for record in await self._journal.sessions()}
+        now = self._now()
+        record = await self._journal.add_session(
+            SessionRecord(
+                id=session_id,
+                template=template.id,
+                template_digest=template.digest,
+                seed=request.seed,
+                keep=request.keep,
+                actor=actor,
+                phase=Phase.QUEUED,
+                phase_since=now,
+                created_at=now,
+            ),
+            SessionQueued(
+                template=template.id,
+                template_digest=template.digest,
+                seed=request.seed,
+                keep=request.keep,
+                actor=actor,
+            ),
+        )
+        if (record.template, record.seed, record.keep) != (request.template, request.seed, request.keep):
+            raise SessionDiffersError(
+                f"session {session_id} exists with template {record.template}, seed {record.seed}, "
+                f"keep {record.keep}; use a new id for another session"
+            )
+        self._queue_changed.set()
+        return await self.show(session_id), session_id not in known
+
+    async def stop(self, session_id: UUID) -> Session:
+        """Ask the session to stop; asking again does no harm. Raises UnknownSessionError."""
+        record = await self._record(session_id)
+        if record.phase is not Phase.ENDED and record.stop_requested_at is None:
+            await self._journal.update_session(session_id, stop_requested_at=self._now())
+        if session_id in self._running:
+            self._running[session_id].stop_requested.set()
+        self._queue_changed.set()
+        return await self.show(session_id)
+
+    async def show(self, session_id: UUID) -> Session:
+        """Return one session. Raises UnknownSessionError."""
+        record = await self._record(session_id)
+        return record.word(await self._position(record))
+
+    async def list(self) -> list[Session]:
+        """Return every session that is remembered, oldest first."""
+        records = await self._journal.sessions()
+        queued = [record.id for record in records if record.phase is Phase.QUEUED]
+        positions = {session_id: place for place, session_id in enumerate(queued, 1)}
+        return [record.word(positions.get(record.id)) for record in records]
+
+    # sessions
+
+    async def _run_sessions(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            self._queue_changed.clear()
+            await self._fill(group)
+            await self._queue_changed.wait()
+
+    async def _fill(self, group: asyncio.TaskGroup) -> None:
+        records = [r for r in await self._journal.sessions() if r.phase is not Phase.ENDED]
+        for phase in Phase:
+            metrics.SESSIONS.labels(phase=phase).set(sum(record.phase is phase for record in records))
+        under_way = [r for r in records if r.phase is not Phase.QUEUED and r.id not in self._running]
+        for record in under_way:
+            self._start(record, group)
+        for record in records:
+            if record.phase is not Phase.QUEUED or record.id in self._running:
+                continue
+            # A stop needs no place: it only has to be told.
+            if len(self._running) < self._settings.sessions_at_once or record.stop_requested_at is not None:
+                self._start(record, group)
+
+    def _start(self, record: SessionRecord, group: asyncio.TaskGroup) -> None:
+        context = SessionContext(
+            id=record.id,
+            planned=self._planned(record),
+            engine=self._engine,
+            journal=self._journal,
+            settings=self._settings,
+            isolation=self._isolation,
+            now=self._now,
+        )
+        self._running[record.id] = context
+        group.create_task(self._run_session(context), name=f"session {record.id}")
+
+    def _planned(self, record: SessionRecord) -> LoadedTemplate | None:
+        try:
+            template = self.catalog.get(record.template)
+        except (UnknownTemplateError, TemplateInvalidError):
+            return None
+        return template if template.digest == record.template_digest else None
+
+    async def _run_session(self, context: SessionContext) -> None:
+        try:
+            await SessionLoop(context).run()
+        except Exception:
+            # One session's trouble must not end the others; the journal holds it, it is taken up again.
+            log.exception("session %s: its loop failed", context.id)
+            await asyncio.sleep(LOOP_RETRY_SECONDS)
+        finally:
+            self._running.pop(context.id, None)
+            self._queue_changed.set()
+
+    async def _record(self, session_id: UUID) -> SessionRecord:
+        try:
+            return await self._journal.session(session_id)
+        except KeyError:
+            raise UnknownSessionError(f"no session has the id {session_id}") from None
+
+    async def _position(self, record: SessionRecord) -> int | None:
+        if record.phase is not Phase.QUEUED:
+            return None
+        queued = [r.id for r in await self._journal.sessions() if r.phase is Phase.QUEUED]
+        return queued.index(record.id) + 1 if record.id in queued else None
+
+    # around the sessions
+
+    def _wake(self, session_id: UUID) -> None:
+        if session_id in self._running:
+            self._running[session_id].woken.set()
+
+    def _wake_all(self) -> None:
+        for context in self._running.values():
+            context.woken.set()
+
+    async def _reap_forever(self) -> None:
+        while True:
+            busy = set(self._running)
+            if self._isolation.checking is not None:
+                busy.add(self._isolation.checking)
+            try:
+                await self._reaper.round(busy=busy)
+            except EngineError as error:
+                log.warning("reaper: %s; trying again", error)
+            await self._journal.prune()
+            await asyncio.sleep(self._settings.reaper_seconds)
+
+    async def _check_host_forever(self) -> None:
+        """Probe at start-up, and again while the host is not known to be silent."""
+        while True:
+            if self._isolation.last is None or not self._isolation.last.isolated:
+                await self._check_host()
+            isolated = self._isolation.last is not None and self._isolation.last.isolated
+            metrics.ISOLATED.set(isolated)
+            await asyncio.sleep(self._settings.reaper_seconds)
+
+    async def _check_host(self) -> None:
+        try:
+            await check_calls_are_allowed(self._engine)
+            await self._isolation.check_host()
+        except (EngineError, SessionFailedError, SubnetPoolExhaustedError) as error:
+            self.fault = str(error) or type(error).__name__
+            log.warning("isolation check: %s", self.fault)
+        else:
+            self.fault = None
