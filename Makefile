@@ -1,0 +1,35 @@
+# Everything a person or CI starts from here. Each target does all the set-up that it needs.
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check clean requirements
+
+BIN := .venv/bin
+
+help: ## what can be made here
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 21
+
+demo: ## one dry-run from start to report: set-up, simulated network, scan, score, clean-up
+	@setup/setup demo
+	@$(BIN)/dryrun-local demo
+
+up: ## all services here until Ctrl-C, for trying out and developing
+	@setup/setup demo
+	@$(BIN)/dryrun-local up
+
+test: ## every test, on the real Docker Engine
+	@setup/setup test
+	@$(BIN)/dryrun-local images build
+	@$(BIN)/pytest
+
+check: ## style, types and boundaries between packages; under a minute
+	@setup/setup check
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+requirements: ## renew the pinned hashes in requirements/
+	@setup/setup check
+	@setup/pin
+
+clean: ## take away what set-up and runs left in this folder; engine and images stay
+	@setup/clean

@@ -1,0 +1,63 @@
+# Debian packages: each is asked for by the program that it brings, so that other sources of it are fine too.
+
+# missing_packages PURPOSE: prints the packages whose program is not on this machine.
+missing_packages() {
+    if ! find_uv >/dev/null; then want_venv; fi
+    if [ "$1" = check ]; then return; fi
+    want docker docker-cli
+    want mmdebstrap mmdebstrap
+    want iptables iptables
+    want_plugin docker-buildx
+    # It lets mmdebstrap work without root.
+    if ! is_root; then want newuidmap uidmap; fi
+    if [ "$1" = test ]; then
+        want haproxy haproxy
+        want nmap nmap
+        want ip iproute2
+        want_plugin docker-compose
+    fi
+}
+
+want() {
+    command -v "$1" >/dev/null || printf '%s\n' "$2"
+}
+
+# Docker's plug-ins are files in one of these folders and no commands.
+want_plugin() {
+    local folder
+    for folder in "$HOME/.docker/cli-plugins" ${SETUP_PLUGIN_FOLDERS:-/usr/libexec/docker/cli-plugins \
+        /usr/lib/docker/cli-plugins /usr/local/libexec/docker/cli-plugins /usr/local/lib/docker/cli-plugins}; do
+        if [ -x "$folder/$1" ]; then return; fi
+    done
+    printf '%s\n' "$1"
+}
+
+# uv comes as a wheel; Debian's Python needs two packages before it can make an environment for it.
+want_venv() {
+    local python
+    python=$(find_python) || python=/usr/bin/python3
+    "$python" -c 'import ensurepip' 2>/dev/null || printf '%s\n' python3 python3-venv ca-certificates
+}
+
+ensure_packages() {
+    local missing
+    mapfile -t missing < <(missing_packages "$1")
+    if [ "${#missing[@]}" -gt 0 ]; then
+        install_packages "${missing[@]}"
+    fi
+}
+
+install_packages() {
+    if ! command -v apt-get >/dev/null; then
+        fail "this machine has no apt-get, and the set-up knows Debian's packages only" \
+            "install what these bring, then run it again: $*"
+    fi
+    if ! is_root; then
+        fail "these Debian packages are missing: $*" \
+            "install them as root, then run this again:" \
+            "    sudo apt-get update && sudo apt-get install --no-install-recommends $*"
+    fi
+    run_step "Debian's package lists" apt-get update
+    run_step "Debian packages $*" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y --no-install-recommends "$@"
+}

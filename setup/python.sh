@@ -1,0 +1,60 @@
+# The Python environment in .venv: made by uv, everything from pinned hashes, this project's packages editable.
+
+PACKAGES=(contract orchestrator collectors approval cli local)
+
+# Prints a Python that is new enough; the first one on PATH may be an old one.
+find_python() {
+    local candidate
+    for candidate in python3.13 /usr/bin/python3.13 python3.14 python3 /usr/bin/python3; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 13))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+find_uv() {
+    if [ -x "$ROOT/.uv/bin/uv" ]; then
+        printf '%s\n' "$ROOT/.uv/bin/uv"
+    else
+        command -v uv
+    fi
+}
+
+ensure_python() {
+    local stamp=$ROOT/.venv/.setup wanted
+    wanted=$(cat requirements/dev.txt requirements/uv.txt "${PACKAGES[@]/%//pyproject.toml}" setup/python.sh | sha256sum)
+    if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted $ROOT" ]; then
+        return
+    fi
+    if ! find_uv >/dev/null; then
+        run_step "uv, the Python package installer" install_uv
+    fi
+    run_step "Python environment" make_environment
+    printf '%s\n' "$wanted $ROOT" >"$stamp"
+}
+
+install_uv() {
+    local python
+    python=$(find_python) || python=python3
+    rm -rf .uv
+    "$python" -m venv .uv
+    .uv/bin/python -m pip install --disable-pip-version-check --require-hashes -r requirements/uv.txt
+}
+
+make_environment() {
+    local uv python editable package
+    uv=$(find_uv)
+    # Where there is none, uv brings one of its own.
+    python=$(find_python) || python=3.13
+    export VIRTUAL_ENV=$ROOT/.venv
+    if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then
+        "$uv" venv --allow-existing --python "$python" .venv
+    fi
+    "$uv" pip install --compile-bytecode --require-hashes -r requirements/dev.txt
+    editable=()
+    for package in "${PACKAGES[@]}"; do editable+=(-e "./$package"); done
+    # The build backend is pinned with the rest, so nothing is fetched to build with.
+    "$uv" pip install --no-deps --no-build-isolation "${editable[@]}"
+}
