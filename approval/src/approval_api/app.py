@@ -1,0 +1,124 @@
+"""The entrance: settings become adapters, adapters become the application. Nothing happens at import."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+import httpx2
+from fastapi import APIRouter, FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from approval_api.authentication import Tokens
+from approval_api.database.engine import create_engine
+from approval_api.database.migration import migrate_when_reachable
+from approval_api.discoveries.endpoints import router as discoveries_router
+from approval_api.dryrun_off import router as dryrun_off_router
+from approval_api.events.endpoints import router as events_router
+from approval_api.events.notifications import Notifications
+from approval_api.follower.follower import Follower
+from approval_api.health import router as health_router
+from approval_api.metrics import Metrics
+from approval_api.orchestrator.client import OrchestratorClient
+from approval_api.problems import install_problem_handlers
+from approval_api.reports.endpoints import criteria_router
+from approval_api.reports.endpoints import router as reports_router
+from approval_api.request_log import RequestLog
+from approval_api.sessions.endpoints import router as sessions_router
+from approval_api.sessions.service import Outbox
+from approval_api.settings import Settings
+from approval_api.templates.endpoints import router as templates_router
+
+MAX_BODY_BYTES = 64 * 1024
+DRYRUN_PATH = "/api/v1/dryrun"
+
+
+def create_app(
+    settings: Settings,
+    *,
+    engine: AsyncEngine | None = None,
+    orchestrator_transport: httpx2.AsyncBaseTransport | None = None,
+) -> FastAPI:
+    """Return the application; its lifespan migrates the database and runs what works in the background.
+
+    `engine` and `orchestrator_transport` let tests bring their own.
+    """
+    metrics = Metrics()
+    app = FastAPI(
+        title="Approval API",
+        description="Dry-runs of infrastructure discovery: sessions, events, discoveries, reports.",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        max_body_size=MAX_BODY_BYTES,
+        telemetry={"tracing": False},
+    )
+    app.state.settings = settings
+    app.state.metrics = metrics
+    app.state.tokens = Tokens(settings.tokens)
+    app.state.engine = engine or create_engine(settings.database_url.get_secret_value())
+    app.state.notifications = Notifications(app.state.engine)
+    app.state.stopping = asyncio.Event()
+    app.state.orchestrator = None
+    app.state.follower = None
+    install_problem_handlers(app)
+    app.add_middleware(RequestLog, metrics=metrics)
+    app.include_router(health_router)
+    if settings.dryrun == "off":
+        app.include_router(dryrun_off_router, prefix=DRYRUN_PATH)
+        return app
+    assert settings.orchestrator_url is not None
+    assert settings.orchestrator_token is not None
+    app.state.orchestrator = OrchestratorClient(
+        str(settings.orchestrator_url),
+        settings.orchestrator_token.get_secret_value(),
+        orchestrator_transport,
+    )
+    app.state.follower = Follower(app.state.engine, app.state.orchestrator, metrics)
+    dryrun = APIRouter(prefix=DRYRUN_PATH)
+    for router in (
+        templates_router,
+        sessions_router,
+        events_router,
+        discoveries_router,
+        reports_router,
+        criteria_router,
+    ):
+        dryrun.include_router(router)
+    app.include_router(dryrun)
+    return app
+
+
+def begin_stop(app: FastAPI) -> None:
+    """Let event streams end, so that the server's shutdown does not wait for them."""
+    app.state.stopping.set()
+    app.state.notifications.wake_all()
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state = app.state
+    settings: Settings = state.settings
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(state.engine.dispose)
+        await migrate_when_reachable(state.engine)
+        if settings.dryrun == "off":
+            yield
+            return
+        await stack.enter_async_context(state.orchestrator)
+        outbox = Outbox(
+            state.engine, state.orchestrator, timedelta(seconds=settings.start_seconds), state.metrics
+        )
+        async with asyncio.TaskGroup() as tasks:
+            background = [
+                tasks.create_task(state.follower.run(), name="follower"),
+                tasks.create_task(state.notifications.run(), name="notifications"),
+                tasks.create_task(outbox.run(), name="outbox"),
+            ]
+            try:
+                yield
+            finally:
+                begin_stop(app)
+                for task in background:
+                    task.cancel()

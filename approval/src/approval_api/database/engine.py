@@ -1,0 +1,43 @@
+"""The connection pool: small, with a deadline on connecting, on waiting and on every statement."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 15
+
+
+def create_engine(url: str) -> AsyncEngine:
+    """Return a pool of at most 10 connections. A connection that died is replaced before it is used."""
+    return create_async_engine(
+        url,
+        pool_size=5,
+        max_overflow=5,
+        pool_timeout=CONNECT_SECONDS,
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            # The server gives up first; the client's own deadline is for a server that went silent.
+            "command_timeout": STATEMENT_SECONDS + 5,
+            "server_settings": {
+                "application_name": "approval-api",
+                "statement_timeout": str(STATEMENT_SECONDS * 1000),
+                "idle_in_transaction_session_timeout": str(STATEMENT_SECONDS * 2000),
+                "timezone": "UTC",
+                "jit": "off",
+            },
+        },
+    )
+
+
+async def _transaction(request: Request) -> AsyncIterator[AsyncConnection]:
+    engine: AsyncEngine = request.app.state.engine
+    async with engine.begin() as connection:
+        yield connection
+
+
+Transaction = Annotated[AsyncConnection, Depends(_transaction, scope="function")]
+"""One request, one transaction: committed before the answer leaves, rolled back on any error."""

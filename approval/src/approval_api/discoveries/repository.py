@@ -1,0 +1,68 @@
+"""Rows of `dryrun_discoveries`. Production's table has no business here."""
+
+import json
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import RowMapping, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.database.tables import dryrun_discoveries as table
+from approval_api.storable import storable, storable_text
+from dryrun_contract.event import DiscoveryReported, Event
+
+_UPSERT = text("""
+INSERT INTO gateway.dryrun_discoveries AS known
+    (dryrun_session_id, is_dryrun, collector, run, line, kind, key, data, confidence, found_at)
+SELECT dryrun_session_id, true, collector, run, line, kind, key, data, confidence, found_at
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS told(
+    dryrun_session_id uuid, collector text, run text, line integer, kind text, key text, data jsonb,
+    confidence double precision, found_at timestamptz)
+ON CONFLICT (dryrun_session_id, collector, kind, key_sha256) DO UPDATE
+SET run = excluded.run, line = excluded.line, data = excluded.data, confidence = excluded.confidence,
+    found_at = excluded.found_at
+WHERE excluded.confidence > known.confidence
+""")
+
+
+async def store(connection: AsyncConnection, events: Iterable[Event]) -> None:
+    """Store what `events` report; told twice by a collector, the more confident or the first is kept."""
+    rows: dict[tuple[UUID, str, str, str], dict[str, object]] = {}
+    for event in events:
+        said = event.data
+        if not isinstance(said, DiscoveryReported):
+            continue
+        found = said.discovery
+        key = storable_text(found.key)
+        identity = (event.session_id, storable_text(said.collector), found.kind, key)
+        known = rows.get(identity)
+        if known is not None and found.confidence <= known["confidence"]:  # type: ignore[operator]  # a float
+            continue
+        rows[identity] = {
+            "dryrun_session_id": str(event.session_id),
+            "collector": identity[1],
+            "run": storable_text(said.run),
+            "line": said.line,
+            "kind": found.kind,
+            "key": key,
+            "data": storable(dict(found.data)),
+            "confidence": found.confidence,
+            "found_at": event.at.isoformat(),
+        }
+    if rows:
+        await connection.execute(_UPSERT, {"rows": json.dumps(list(rows.values()))})
+
+
+async def page(
+    connection: AsyncConnection, session_id: UUID, after: int, limit: int, kind: str | None
+) -> list[RowMapping]:
+    """Return up to `limit` rows of the session after row `after`, in the order they arrived."""
+    query = (
+        select(table)
+        .where(table.c.dryrun_session_id == session_id, table.c.id > after)
+        .order_by(table.c.id)
+        .limit(limit)
+    )
+    if kind is not None:
+        query = query.where(table.c.kind == kind)
+    return list((await connection.execute(query)).mappings())

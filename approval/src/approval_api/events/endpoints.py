@@ -1,0 +1,66 @@
+"""Route: a session's events, as a page or as a stream."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from approval_api.authentication import Actor
+from approval_api.events import repository
+from approval_api.events.schemas import EventList
+from approval_api.events.stream import stream
+from approval_api.problems import ProblemError
+from approval_api.sessions import service
+from dryrun_contract.problem import Fault
+
+router = APIRouter(prefix="/sessions/{session_id}/events", tags=["events"])
+
+_STREAM = "text/event-stream"
+
+
+@router.get("", response_model=EventList, responses={200: {"content": {_STREAM: {}}}})
+async def read_events(
+    session_id: UUID,
+    request: Request,
+    _: Actor,
+    after: Annotated[int, Query(ge=0, le=2**62)] = 0,
+    limit: Annotated[int, Query(ge=1, le=2000)] = 500,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> EventList | Response:
+    """Read events after a sequence number. `Accept: text/event-stream` gives a stream that ends by itself."""
+    state = request.app.state
+    async with state.engine.begin() as connection:
+        session = await service.require(connection, session_id)
+        if _STREAM not in request.headers.get("accept", ""):
+            events = await repository.page(connection, session_id, after, limit + 1)
+            shown = events[:limit]
+            return EventList(
+                events=tuple(shown),
+                next=shown[-1].seq if len(events) > limit else None,
+                ended=session.phase == "ended",
+            )
+    frames = stream(
+        state.engine,
+        state.notifications,
+        state.stopping,
+        session_id,
+        after if last_event_id is None else _position(last_event_id),
+        state.settings.heartbeat_seconds,
+    )
+    # X-Accel-Buffering: proxies of that family would hold events back.
+    return StreamingResponse(
+        frames, media_type=_STREAM, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    )
+
+
+def _position(last_event_id: str) -> int:
+    if last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) <= 18:
+        return int(last_event_id)
+    raise ProblemError(
+        "invalid-request",
+        422,
+        "Last-Event-ID is not a sequence number; leave it away to start at the beginning",
+        title="The request is not valid",
+        faults=(Fault(where="header.Last-Event-ID", what="expected a whole number from 0"),),
+    )

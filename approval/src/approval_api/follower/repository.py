@@ -1,0 +1,183 @@
+"""What a page of events, or a snapshot, does to the tables; all inside the follower's one transaction."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.discoveries import repository as discoveries
+from approval_api.events.notifications import CHANNEL
+from approval_api.storable import storable, storable_text
+from dryrun_contract.event import Event, NetworkCreated, PhaseChanged, SessionEnded, SessionQueued, Snapshot
+from dryrun_contract.session import Phase, Session
+
+_ADOPT = text("""
+INSERT INTO gateway.dryrun_sessions
+    (id, template, digest, seed, keep, requested_by, requested_at, accepted_at, phase, history_complete)
+VALUES (:id, :template, :digest, :seed, :keep, :actor, :at, :at, 'queued', :history_complete)
+ON CONFLICT (id) DO NOTHING
+""")
+
+_QUEUED = text("""
+UPDATE gateway.dryrun_sessions
+SET phase = 'queued', outcome = NULL, reason = NULL, ended_at = NULL,
+    accepted_at = coalesce(accepted_at, now())
+WHERE id = :id
+""")
+
+_PHASE = text("UPDATE gateway.dryrun_sessions SET phase = :phase WHERE id = :id")
+
+_NETWORK = text("UPDATE gateway.dryrun_sessions SET expires_at = :expires_at WHERE id = :id")
+
+_ENDED = text("""
+UPDATE gateway.dryrun_sessions SET phase = 'ended', outcome = :outcome, reason = :reason, ended_at = :at
+WHERE id = :id
+""")
+
+_EVENTS = text("""
+INSERT INTO gateway.dryrun_events (journal, seq, session_id, at, type, data)
+SELECT journal, seq, session_id, at, type, data
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS told(
+    journal uuid, seq bigint, session_id uuid, at timestamptz, type text, data jsonb)
+ON CONFLICT (journal, seq) DO NOTHING
+""")
+
+_KNOWN = text("SELECT id FROM gateway.dryrun_sessions WHERE id = ANY(:ids)")
+
+# What this API held as running before it asked, and the orchestrator does not know: nothing will come of it.
+_LOSE = text("""
+UPDATE gateway.dryrun_sessions
+SET phase = 'ended', outcome = 'failed', ended_at = now(), history_complete = false,
+    reason = 'the orchestrator does not know this session any more: its journal was replaced. Start again'
+WHERE phase NOT IN ('requested', 'ended') AND accepted_at < :asked_at AND NOT (id = ANY(:ids))
+RETURNING id
+""")
+
+_RECONCILE = text("""
+UPDATE gateway.dryrun_sessions
+SET phase = :phase, outcome = :outcome, reason = :reason, expires_at = :expires_at, ended_at = :ended_at,
+    accepted_at = coalesce(accepted_at, now()), history_complete = false
+WHERE id = :id AND phase <> 'ended'
+RETURNING id
+""")
+
+_NOTIFY = text("SELECT pg_notify(:channel, id) FROM unnest(CAST(:ids AS text[])) AS id")
+
+
+async def store_events(connection: AsyncConnection, events: Sequence[Event]) -> int:
+    """Store `events`, what they say of their sessions and what was discovered; wake the streams.
+
+    A session that nobody here started is taken in from its events. Returns how many events were new: all
+    of them, unless the orchestrator's journal was set back.
+    """
+    await _adopt_unknown(connection, events)
+    for event in events:
+        await _apply(connection, event)
+    rows = [
+        {
+            "journal": str(event.journal),
+            "seq": event.seq,
+            "session_id": str(event.session_id),
+            "at": event.at.isoformat(),
+            "type": event.data.type,
+            "data": storable(event.data.model_dump(mode="json")),
+        }
+        for event in events
+    ]
+    stored = await connection.execute(_EVENTS, {"rows": json.dumps(rows)})
+    await discoveries.store(connection, events)
+    await _notify(connection, (event.session_id for event in events))
+    return stored.rowcount
+
+
+async def reconcile(connection: AsyncConnection, snapshot: Snapshot, asked_at: datetime) -> None:
+    """Bring session rows to what `snapshot` says; events up to its `seq` that were not stored are lost.
+
+    Sessions that the orchestrator took after `asked_at` may be missing from the snapshot and are left alone.
+    """
+    known = {session.id for session in snapshot.sessions}
+    changed = set((await connection.execute(_LOSE, {"asked_at": asked_at, "ids": list(known)})).scalars())
+    for session in snapshot.sessions:
+        await _adopt_from_snapshot(connection, session)
+        result = await connection.execute(
+            _RECONCILE,
+            {
+                "id": session.id,
+                "phase": session.phase.value,
+                "outcome": session.outcome.value if session.outcome else None,
+                "reason": _text(session.reason),
+                "expires_at": session.expires_at,
+                "ended_at": session.ended_at,
+            },
+        )
+        changed.update(result.scalars())
+    await _notify(connection, changed)
+
+
+async def _apply(connection: AsyncConnection, event: Event) -> None:
+    """Change the session's row as the event says."""
+    session_id = event.session_id
+    match event.data:
+        case SessionQueued():
+            await connection.execute(_QUEUED, {"id": session_id})
+        case PhaseChanged(phase=phase) if phase is not Phase.ENDED:
+            await connection.execute(_PHASE, {"id": session_id, "phase": phase.value})
+        case NetworkCreated(expires_at=expires_at):
+            await connection.execute(_NETWORK, {"id": session_id, "expires_at": expires_at})
+        case SessionEnded(outcome=outcome, reason=reason):
+            await connection.execute(
+                _ENDED,
+                {"id": session_id, "outcome": outcome.value, "reason": _text(reason), "at": event.at},
+            )
+        case _:
+            pass
+
+
+async def _adopt_unknown(connection: AsyncConnection, events: Sequence[Event]) -> None:
+    first = {event.session_id: event for event in reversed(events)}
+    known = set((await connection.execute(_KNOWN, {"ids": list(first)})).scalars())
+    for session_id in first.keys() - known:
+        event = first[session_id]
+        queued = event.data if isinstance(event.data, SessionQueued) else None
+        await connection.execute(
+            _ADOPT,
+            {
+                "id": session_id,
+                "template": queued.template if queued else "unknown",
+                "digest": queued.template_digest if queued else "unknown",
+                "seed": queued.seed if queued else 0,
+                "keep": queued.keep if queued else False,
+                "actor": storable_text(queued.actor) if queued else "unknown",
+                "at": event.at,
+                "history_complete": queued is not None,
+            },
+        )
+
+
+async def _adopt_from_snapshot(connection: AsyncConnection, session: Session) -> None:
+    await connection.execute(
+        _ADOPT,
+        {
+            "id": session.id,
+            "template": session.template,
+            "digest": session.template_digest,
+            "seed": session.seed,
+            "keep": session.keep,
+            "actor": "unknown",
+            "at": session.created_at,
+            "history_complete": False,
+        },
+    )
+
+
+async def _notify(connection: AsyncConnection, session_ids: Iterable[UUID]) -> None:
+    ids = sorted({str(session_id) for session_id in session_ids})
+    if ids:
+        await connection.execute(_NOTIFY, {"channel": CHANNEL, "ids": ids})
+
+
+def _text(text_or_none: str | None) -> str | None:
+    return None if text_or_none is None else storable_text(text_or_none)

@@ -1,0 +1,41 @@
+"""One JSON object a line on stdout, so that a log collector needs no pattern."""
+
+import json
+import logging
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import override
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""Id of the request that is being served; stands in every line it causes."""
+
+_OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+
+
+class JsonFormatter(logging.Formatter):
+    """Renders a record with what was passed as `extra`."""
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if (current := request_id.get()) is not None:
+            line["request_id"] = current
+        line |= {name: value for name, value in vars(record).items() if name not in _OWN_FIELDS}
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def log_to_stdout(level: str) -> None:
+    """Send everything to stdout; chatty libraries from WARNING on."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for chatty in ("httpx2", "httpcore2", "uvicorn.access", "alembic", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,0 +1,73 @@
+"""What several collectors said of one thing, made one: the most confident wins, attribute by attribute."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from approval_api.discoveries.naming import name_place
+from approval_api.score_values import is_told
+from dryrun_contract.discovery import Discovery
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one collector said."""
+
+    collector: str
+    discovery: Discovery
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """One thing, as all collectors together told it."""
+
+    kind: str
+    key: str
+    """By service name when `named`, else as it was said."""
+    named: bool
+    """It lies at an address that belongs to one of the session's services."""
+    data: dict[str, JsonValue]
+    findings: tuple[Finding, ...]
+    """What was said, most confident first."""
+
+    @property
+    def collectors(self) -> tuple[str, ...]:
+        """Return who said so, sorted."""
+        return tuple(sorted({finding.collector for finding in self.findings}))
+
+    @property
+    def refused(self) -> bool:
+        """Return whether a collector had its credential refused here."""
+        return any(finding.discovery.data.get("access") == "refused" for finding in self.findings)
+
+
+def _rank(finding: Finding) -> tuple[float, str, str]:
+    # Ties are broken by what was said, never by when: the order of arrival must not change a score.
+    return (
+        -finding.discovery.confidence,
+        finding.collector,
+        json.dumps(finding.discovery.data, sort_keys=True, default=str),
+    )
+
+
+def merge(
+    findings: Iterable[Finding], addresses: Mapping[str, str]
+) -> dict[tuple[tuple[str, str], bool], Merged]:
+    """Return what was found by ((kind, key), named); keys are by service name where that is known."""
+    together: defaultdict[tuple[tuple[str, str], bool], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        place = name_place(finding.discovery.key, addresses)
+        together[(finding.discovery.kind, place.key), place.service is not None].append(finding)
+    merged = {}
+    for ((kind, key), named), said in together.items():
+        ranked = tuple(sorted(said, key=_rank))
+        data: dict[str, JsonValue] = {}
+        for finding in ranked:
+            for name, value in finding.discovery.data.items():
+                if is_told(value):
+                    data.setdefault(name, value)
+        merged[(kind, key), named] = Merged(kind, key, named, data, ranked)
+    return merged

@@ -1,0 +1,43 @@
+"""What operators watch, in Prometheus' text format; one registry per application."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class Metrics:
+    """The service's figures. Labels are route templates and fixed words, never what a client sent."""
+
+    def __init__(self) -> None:
+        """Start all figures at zero."""
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "approval_http_requests_total",
+            "Requests by method, route and status.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self.request_seconds = Histogram(
+            "approval_http_request_seconds",
+            "Time to the end of the answer; event streams are left out.",
+            ("route",),
+            registry=self.registry,
+        )
+        self.streams = Gauge("approval_event_streams", "Open event streams.", registry=self.registry)
+        self.events = Counter(
+            "approval_events_stored_total", "Events this process stored.", registry=self.registry
+        )
+        self.follower_up = Gauge(
+            "approval_follower_up", "1 while the orchestrator's events are followed.", registry=self.registry
+        )
+        self.follower_seq = Gauge(
+            "approval_follower_seq", "Newest event number this process stored.", registry=self.registry
+        )
+        self.snapshots = Counter(
+            "approval_follower_snapshots_total",
+            "Times the position was gone and a snapshot took its place.",
+            registry=self.registry,
+        )
+        self.unaccepted = Gauge(
+            "approval_sessions_unaccepted",
+            "Sessions the orchestrator has yet to take.",
+            registry=self.registry,
+        )

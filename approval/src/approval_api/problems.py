@@ -1,0 +1,129 @@
+"""Every error leaves this service as a problem of RFC 9457; this is the one place that makes them."""
+
+import logging
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem, problem_type
+from dryrun_contract.text import printable
+
+logger = logging.getLogger(__name__)
+
+
+class ProblemError(Exception):
+    """An error that is answered as it stands."""
+
+    def __init__(
+        self,
+        name: str,
+        status: int,
+        detail: str,
+        *,
+        title: str | None = None,
+        faults: tuple[Fault, ...] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """Make the problem `urn:dryrun:problem:{name}`; `detail` says what to do next."""
+        super().__init__(detail)
+        self.problem = Problem(
+            type=problem_type(name),
+            title=title or HTTPStatus(status).phrase,
+            status=status,
+            detail=detail,
+            faults=faults,
+        )
+        self.headers = headers
+
+    @classmethod
+    def passing_on(cls, problem: Problem) -> "ProblemError":
+        """Answer with a problem that another service told."""
+        error = cls("passed-on", problem.status, problem.detail)
+        error.problem = problem
+        return error
+
+
+def problem_response(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
+    """Render `problem`, completed with the request's path and id."""
+    completed = problem.model_copy(
+        update={"instance": request.url.path, "request_id": request.scope.get("request_id")}
+    )
+    return Response(
+        completed.model_dump_json(exclude_none=True),
+        status_code=problem.status,
+        media_type=PROBLEM_MEDIA_TYPE,
+        headers=headers,
+    )
+
+
+async def _answer_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)
+    return problem_response(request, error.problem, error.headers)
+
+
+async def _answer_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    names = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
+    details = {
+        404: f"there is nothing at {printable(request.url.path)}; /openapi.json lists the routes",
+        405: f"{printable(request.url.path)} does not take {request.method}; see the Allow header",
+    }
+    problem = Problem(
+        type=problem_type(names.get(error.status_code, "http-error")),
+        title=HTTPStatus(error.status_code).phrase,
+        status=error.status_code,
+        detail=details.get(error.status_code, str(error.detail)),
+    )
+    return problem_response(request, problem, dict(error.headers or {}))
+
+
+async def _answer_invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = tuple(
+        Fault(where=".".join(map(str, fault["loc"])), what=printable(str(fault["msg"])))
+        for fault in error.errors()
+    )
+    problem = Problem(
+        type=problem_type("invalid-request"),
+        title="The request is not valid",
+        status=422,
+        detail=f"{len(faults)} {'fault' if len(faults) == 1 else 'faults'} in the request; see `faults`",
+        faults=faults,
+    )
+    return problem_response(request, problem)
+
+
+async def _answer_database_error(request: Request, error: Exception) -> Response:
+    logger.error("the database failed during a request", exc_info=error)
+    problem = Problem(
+        type=problem_type("database-unavailable"),
+        title="The database does not answer",
+        status=503,
+        detail="the database failed or took too long; nothing was changed. Try again in a moment",
+    )
+    return problem_response(request, problem, {"Retry-After": "2"})
+
+
+async def _answer_unexpected_error(request: Request, error: Exception) -> Response:
+    logger.error("a request failed unexpectedly", exc_info=error)
+    problem = Problem(
+        type=problem_type("internal-error"),
+        title="Internal error",
+        status=500,
+        detail="something failed that should not; the service's log has the details under this request_id",
+    )
+    return problem_response(request, problem)
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Let every error of `app` be answered as a problem, unknown routes and validation among them."""
+    app.add_exception_handler(ProblemError, _answer_problem)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_request)
+    for database_error in (DBAPIError, PoolTimeoutError, OSError, TimeoutError):
+        app.add_exception_handler(database_error, _answer_database_error)
+    app.add_exception_handler(Exception, _answer_unexpected_error)

@@ -1,0 +1,182 @@
+"""Criteria a client sets, and their check against a report."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import Field
+
+from approval_api.reports.model import Report
+from approval_api.reports.verdict import CriterionResult, Verdict
+from approval_api.scores import Averages, ScoreRow
+from dryrun_contract.base import Word
+
+type Share = Annotated[float, Field(ge=0, le=1)]
+type Count = Annotated[int, Field(ge=0)]
+
+
+class AverageLimits(Word):
+    """Limits on the macro averages."""
+
+    recall_min: Share | None = None
+    precision_min: Share | None = None
+    f1_min: Share | None = None
+    coverage_min: Share | None = None
+
+
+class RowLimits(Word):
+    """Limits on one row: a kind (`host`) or an attribute (`version`)."""
+
+    recall_min: Share | None = None
+    precision_min: Share | None = None
+    f1_min: Share | None = None
+    false_positives_max: Count | None = None
+
+
+class Criteria(Word):
+    """All optional; what is not set is not asked. `false_positives_max` counts things, not attributes."""
+
+    overall: AverageLimits = AverageLimits()
+    kinds: dict[str, RowLimits] = Field(default_factory=dict)
+    """By row name: `host`, `service`, `product`, `version`, …"""
+    hard_facts: bool = True
+    """Whether recall, precision and F1 count the facts marked as hard."""
+    false_positives_max: Count | None = None
+    wrong_values_max: Count | None = None
+    not_evaluable_max: Count | None = None
+    targets_harmed_max: Count | None = None
+    peak_packets_per_second_max: Annotated[float, Field(ge=0)] | None = None
+    complete_scan: bool = False
+    """Every collector came to its end, and none of its output was cut."""
+
+
+DEFAULT_CRITERIA = Criteria(
+    overall=AverageLimits(recall_min=0.8, precision_min=0.9),
+    hard_facts=False,
+    false_positives_max=0,
+    targets_harmed_max=0,
+    peak_packets_per_second_max=5000,
+    complete_scan=True,
+)
+"""Used when a client sets none: finds most of what is easy, invents nothing, harms nobody."""
+
+
+def judge(report: Report, criteria: Criteria) -> Verdict:
+    """Check `report`. A scan that is not over, and a history with holes, fail whatever the figures are."""
+    results = (*_preconditions(report), *_scored(report, criteria), *_counted(report, criteria))
+    return Verdict(passed=all(result.status == "passed" for result in results), results=results)
+
+
+def _preconditions(report: Report) -> Iterator[CriterionResult]:
+    if not report.scan_over:
+        yield CriterionResult(
+            criterion="scan_over",
+            status="failed",
+            limit=True,
+            measured=False,
+            detail="the scan is not over; figures may still change",
+        )
+    if not report.history_complete:
+        yield CriterionResult(
+            criterion="history_complete",
+            status="failed",
+            limit=True,
+            measured=False,
+            detail="events of this session were lost; figures are of what is left",
+        )
+
+
+def _scored(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
+    averages: Averages | None = None
+    rows: tuple[ScoreRow, ...] = ()
+    if report.scores is not None:
+        scores = report.scores
+        averages = scores.overall if criteria.hard_facts else scores.overall_without_hard
+        rows = scores.rows if criteria.hard_facts else scores.rows_without_hard
+    for name, limit in criteria.overall.model_dump(exclude_none=True).items():
+        figure = name.removesuffix("_min")
+        yield _at_least(f"overall.{name}", limit, getattr(averages, figure, None))
+    by_name = {row.name: row for row in rows}
+    for row_name, limits in criteria.kinds.items():
+        row = by_name.get(row_name)
+        for name, limit in limits.model_dump(exclude_none=True).items():
+            criterion = f"kinds.{row_name}.{name}"
+            if name == "false_positives_max":
+                # A kind nobody mentioned, truth and collectors alike, has no row and no false positive.
+                measured = None if report.scores is None else (row.false_positives if row else 0)
+                yield _at_most(criterion, limit, measured)
+            else:
+                yield _at_least(criterion, limit, getattr(row, name.removesuffix("_min"), None))
+
+
+def _counted(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
+    scores = report.scores
+    if criteria.false_positives_max is not None:
+        measured = None if scores is None else len(scores.false_positives)
+        yield _at_most("false_positives_max", criteria.false_positives_max, measured)
+    if criteria.wrong_values_max is not None:
+        measured = None if scores is None else len(scores.wrong_values)
+        yield _at_most("wrong_values_max", criteria.wrong_values_max, measured)
+    if criteria.not_evaluable_max is not None:
+        measured = None if scores is None else len(scores.not_evaluable)
+        yield _at_most("not_evaluable_max", criteria.not_evaluable_max, measured)
+    if criteria.targets_harmed_max is not None:
+        # Harm is told while collectors run: without a scan there was nothing that could have harmed.
+        harmed = len({harm.service for harm in report.harmed}) if report.collectors else None
+        yield _at_most("targets_harmed_max", criteria.targets_harmed_max, harmed)
+    if criteria.peak_packets_per_second_max is not None:
+        peak = report.traffic.peak_packets_per_second if report.traffic else None
+        yield _at_most("peak_packets_per_second_max", criteria.peak_packets_per_second_max, peak)
+    if criteria.complete_scan:
+        complete = (
+            all(run.complete and not run.truncated for run in report.collectors)
+            if report.collectors
+            else None
+        )
+        yield CriterionResult(
+            criterion="complete_scan",
+            status="not_measured" if complete is None else "passed" if complete else "failed",
+            limit=True,
+            measured=complete,
+            detail=_complete_detail(report),
+        )
+
+
+def _complete_detail(report: Report) -> str:
+    if not report.collectors:
+        return "no collector ran"
+    short = [run.collector for run in report.collectors if run.truncated or not run.complete]
+    return f"not complete: {', '.join(short)}" if short else "every collector came to its end"
+
+
+def _at_least(criterion: str, limit: float, measured: float | None) -> CriterionResult:
+    if measured is None:
+        return _unmeasured(criterion, limit)
+    return CriterionResult(
+        criterion=criterion,
+        status="passed" if measured >= limit else "failed",
+        limit=limit,
+        measured=measured,
+        detail=f"{measured:.3f}, at least {limit:g} asked for",
+    )
+
+
+def _at_most(criterion: str, limit: float, measured: float | None) -> CriterionResult:
+    if measured is None:
+        return _unmeasured(criterion, limit)
+    return CriterionResult(
+        criterion=criterion,
+        status="passed" if measured <= limit else "failed",
+        limit=limit,
+        measured=measured,
+        detail=f"{measured:g}, at most {limit:g} allowed",
+    )
+
+
+def _unmeasured(criterion: str, limit: float) -> CriterionResult:
+    return CriterionResult(
+        criterion=criterion,
+        status="not_measured",
+        limit=limit,
+        measured=None,
+        detail="could not be measured, so it did not pass",
+    )

@@ -1,0 +1,16 @@
+"""Text from targets, made inert for Markdown and whatever renders it."""
+
+from dryrun_contract.text import printable
+
+_STEERING = {ord(character): f"\\x{ord(character):02x}" for character in "`|<"}
+"""What could end a code span, a table cell, or begin a tag in a renderer that is not careful."""
+
+
+def inert(text: object, *, limit: int = 200) -> str:
+    r"""Return `text` as a code span that nothing inside can leave; links, mentions and HTML stay text.
+
+    >>> inert("nginx <script>")
+    '`nginx \\x3cscript>`'
+    """
+    shown = printable(str(text), limit=limit).translate(_STEERING).strip()
+    return f"`{shown}`" if shown else "-"

@@ -1,0 +1,73 @@
+"""Gives each request an id, one log line and its figures."""
+
+import logging
+import re
+import secrets
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from approval_api import logs
+from approval_api.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+class RequestLog:
+    """ASGI middleware, outermost: what it wraps is logged and counted once its answer has ended."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        """Wrap `app`."""
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        asked = Headers(scope=scope).get("x-request-id", "")
+        scope["request_id"] = asked if _REQUEST_ID.fullmatch(asked) else secrets.token_hex(8)
+        token = logs.request_id.set(scope["request_id"])
+        status = 0
+        streams = False
+        started = time.perf_counter()
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status, streams
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = scope["request_id"]
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers.setdefault("Cache-Control", "no-store")
+                streams = headers.get("content-type", "").startswith("text/event-stream")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            self._tell(scope, status, time.perf_counter() - started, streams=streams)
+            logs.request_id.reset(token)
+
+    def _tell(self, scope: Scope, status: int, seconds: float, *, streams: bool) -> None:
+        route = getattr(scope.get("route"), "path", "unknown")
+        self._metrics.requests.labels(scope["method"], route, str(status)).inc()
+        if not streams:
+            self._metrics.request_seconds.labels(route).observe(seconds)
+        level = logging.DEBUG if scope["path"] in _QUIET else logging.INFO
+        logger.log(
+            level,
+            "request",
+            extra={
+                "method": scope["method"],
+                "path": scope["path"],
+                "status": status,
+                "seconds": round(seconds, 4),
+                "actor": scope.get("actor"),
+            },
+        )

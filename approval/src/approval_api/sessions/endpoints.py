@@ -1,0 +1,71 @@
+"""Routes: start, list, show and stop sessions."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from approval_api.authentication import Actor
+from approval_api.database.engine import Transaction
+from approval_api.orchestrator.client import Asker
+from approval_api.pagination import from_cursor, to_cursor
+from approval_api.sessions import repository, service
+from approval_api.sessions.schemas import SessionList, SessionView
+from dryrun_contract.session import SessionRequest
+
+router = APIRouter(prefix="/sessions", tags=["sessions"])
+
+
+def _asker(request: Request, actor: str) -> Asker:
+    return Asker(actor, str(request.scope["request_id"]))
+
+
+@router.post("", status_code=201)
+async def start_session(
+    request: Request, response: Response, actor: Actor, wanted: SessionRequest
+) -> SessionView:
+    """Start a dry-run of a template. Only predefined templates; nothing else reaches the engine."""
+    state = request.app.state
+    session = await service.start(state.engine, state.orchestrator, wanted, _asker(request, actor))
+    response.headers["Location"] = f"/api/v1/dryrun/sessions/{session.id}"
+    return session
+
+
+@router.get("")
+async def list_sessions(
+    _: Actor,
+    transaction: Transaction,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: str | None = None,
+) -> SessionList:
+    """List sessions, newest first."""
+    before = from_cursor(cursor, _before)
+    found = await repository.page(transaction, limit + 1, before)
+    shown = found[:limit]
+    more = len(found) > limit
+    return SessionList(
+        sessions=tuple(shown),
+        next=to_cursor(shown[-1].requested_at.isoformat(), str(shown[-1].id)) if more else None,
+    )
+
+
+def _before(key: list[object]) -> tuple[datetime, UUID]:
+    requested_at, session_id = key
+    moment = datetime.fromisoformat(str(requested_at))
+    if moment.tzinfo is None:
+        raise ValueError("a cursor's time has a zone")
+    return moment, UUID(str(session_id))
+
+
+@router.get("/{session_id}")
+async def show_session(session_id: UUID, _: Actor, transaction: Transaction) -> SessionView:
+    """Show one session."""
+    return await service.require(transaction, session_id)
+
+
+@router.post("/{session_id}/stop", status_code=202)
+async def stop_session(session_id: UUID, request: Request, actor: Actor) -> SessionView:
+    """Ask for a session's end; its last event says when nothing of it is left."""
+    state = request.app.state
+    return await service.stop(state.engine, state.orchestrator, session_id, _asker(request, actor))

@@ -1,0 +1,156 @@
+"""Rows of `dryrun_sessions`. Every function works inside the caller's transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import RowMapping, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.database.tables import dryrun_sessions as table
+from approval_api.sessions.schemas import SessionView
+from dryrun_contract.session import SessionRequest
+from dryrun_contract.template import Template
+
+_COLUMNS = [column for column in table.c if column.name not in {"template_snapshot", "history_complete"}]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A session with what its report needs."""
+
+    view: SessionView
+    template: Template | None
+    """As it was at the start, ground truth included; None when this API did not start the session."""
+    history_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnacceptedSession:
+    """A session the orchestrator has yet to take."""
+
+    id: UUID
+    request: SessionRequest
+    requested_by: str
+    given_up: bool
+    """It was tried for as long as the settings allow."""
+
+
+def _view(row: RowMapping) -> SessionView:
+    return SessionView(
+        id=row["id"],
+        template=row["template"],
+        template_digest=row["digest"],
+        seed=row["seed"],
+        keep=row["keep"],
+        requested_by=row["requested_by"],
+        requested_at=row["requested_at"],
+        accepted_at=row["accepted_at"],
+        phase=row["phase"],
+        outcome=row["outcome"],
+        reason=row["reason"],
+        expires_at=row["expires_at"],
+        ended_at=row["ended_at"],
+    )
+
+
+async def insert_requested(
+    connection: AsyncConnection, session_id: UUID, request: SessionRequest, template: Template, actor: str
+) -> SessionView:
+    """Store a new session with the template as it is now; later changes of the template do not reach it."""
+    result = await connection.execute(
+        insert(table)
+        .values(
+            id=session_id,
+            template=request.template,
+            digest=template.digest,
+            seed=request.seed,
+            keep=request.keep,
+            requested_by=actor,
+            requested_at=func.now(),
+            phase="requested",
+            template_snapshot=template.model_dump(mode="json"),
+            history_complete=True,
+        )
+        .returning(*_COLUMNS)
+    )
+    return _view(result.mappings().one())
+
+
+async def find(connection: AsyncConnection, session_id: UUID) -> SessionView | None:
+    """Return the session, or None."""
+    result = await connection.execute(select(*_COLUMNS).where(table.c.id == session_id))
+    row = result.mappings().one_or_none()
+    return _view(row) if row is not None else None
+
+
+async def find_stored(connection: AsyncConnection, session_id: UUID) -> StoredSession | None:
+    """Return the session with its template, or None."""
+    row = (await connection.execute(select(table).where(table.c.id == session_id))).mappings().one_or_none()
+    if row is None:
+        return None
+    snapshot = row["template_snapshot"]
+    return StoredSession(
+        view=_view(row),
+        template=Template.model_validate(snapshot) if snapshot is not None else None,
+        history_complete=row["history_complete"],
+    )
+
+
+async def page(
+    connection: AsyncConnection, limit: int, before: tuple[datetime, UUID] | None
+) -> list[SessionView]:
+    """Return up to `limit` sessions, newest first, asked for before the given one."""
+    query = select(*_COLUMNS).order_by(table.c.requested_at.desc(), table.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(table.c.requested_at, table.c.id) < before)
+    return [_view(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def mark_accepted(connection: AsyncConnection, session_id: UUID) -> bool:
+    """Note that the orchestrator took the session; False when it is not waiting for that any more."""
+    result = await connection.execute(
+        update(table)
+        .where(table.c.id == session_id, table.c.phase == "requested")
+        .values(phase="queued", accepted_at=func.now(), reason=None)
+    )
+    return result.rowcount == 1
+
+
+async def mark_ended(connection: AsyncConnection, session_id: UUID, outcome: str, reason: str) -> bool:
+    """End a session that the orchestrator never took; False when it did, or it has ended already."""
+    result = await connection.execute(
+        update(table)
+        .where(table.c.id == session_id, table.c.phase == "requested")
+        .values(phase="ended", outcome=outcome, reason=reason, ended_at=func.now())
+    )
+    return result.rowcount == 1
+
+
+async def explain_waiting(connection: AsyncConnection, session_id: UUID, reason: str) -> None:
+    """Say why a session is still only requested."""
+    await connection.execute(
+        update(table).where(table.c.id == session_id, table.c.phase == "requested").values(reason=reason)
+    )
+
+
+async def unaccepted(
+    connection: AsyncConnection, older_than: timedelta, give_up_after: timedelta, limit: int = 20
+) -> list[UnacceptedSession]:
+    """Return sessions that have been waiting for the orchestrator for `older_than`, oldest first."""
+    result = await connection.execute(
+        select(*_COLUMNS, (table.c.requested_at < func.now() - give_up_after).label("given_up"))
+        .where(table.c.phase == "requested", table.c.requested_at <= func.now() - older_than)
+        .order_by(table.c.requested_at)
+        .limit(limit)
+    )
+    return [
+        UnacceptedSession(
+            id=row["id"],
+            request=SessionRequest(template=row["template"], seed=row["seed"], keep=row["keep"]),
+            requested_by=row["requested_by"],
+            given_up=row["given_up"],
+        )
+        for row in result.mappings()
+    ]

@@ -1,0 +1,209 @@
+"""Starting and stopping: what is stored first, what is asked of the orchestrator, and what a failure leaves.
+
+No transaction is open while the orchestrator is asked, so a slow answer holds no row and no connection.
+"""
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import Protocol
+from uuid import UUID, uuid4
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from approval_api.metrics import Metrics
+from approval_api.orchestrator.client import Asker, OrchestratorRefusedError, OrchestratorUnavailableError
+from approval_api.problems import ProblemError
+from approval_api.sessions import repository
+from approval_api.sessions.schemas import SessionView
+from dryrun_contract.session import Session, SessionRequest
+from dryrun_contract.template import Template
+
+logger = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 2.0
+_IN_FLIGHT = timedelta(seconds=3)
+"""A start younger than this is still being asked for by its own request."""
+
+
+class Orchestrator(Protocol):
+    """The calls that starting and stopping need."""
+
+    async def template(self, template_id: str) -> Template:
+        """Return the template as it is now."""
+        ...
+
+    async def put_session(self, session_id: UUID, request: SessionRequest, asker: Asker) -> Session:
+        """Ask for a session."""
+        ...
+
+    async def stop_session(self, session_id: UUID, asker: Asker) -> Session:
+        """Ask for its end."""
+        ...
+
+
+def unknown_session(session_id: UUID) -> ProblemError:
+    """Return the 404 problem."""
+    return ProblemError(
+        "unknown-session",
+        404,
+        f"there is no session {session_id}; GET /api/v1/dryrun/sessions lists them",
+        title="Unknown session",
+    )
+
+
+def orchestrator_unavailable(error: OrchestratorUnavailableError) -> ProblemError:
+    """Return the 503 problem."""
+    return ProblemError(
+        "orchestrator-unavailable",
+        503,
+        f"{error}. Stored sessions and reports stay readable; try again in a moment",
+        title="The orchestrator is not available",
+        headers={"Retry-After": "5"},
+    )
+
+
+async def require(connection: AsyncConnection, session_id: UUID) -> SessionView:
+    """Return the session. Raises a 404 problem when there is none."""
+    session = await repository.find(connection, session_id)
+    if session is None:
+        raise unknown_session(session_id)
+    return session
+
+
+async def start(
+    engine: AsyncEngine, orchestrator: Orchestrator, request: SessionRequest, asker: Asker
+) -> SessionView:
+    """Store a session with its template, then ask the orchestrator for it.
+
+    When the orchestrator stops answering in between, the session stays `requested` and the outbox goes on.
+    Raises ProblemError: the orchestrator's own when it refuses, 503 when it does not even give the template.
+    """
+    try:
+        template = await orchestrator.template(request.template)
+    except OrchestratorRefusedError as error:
+        raise ProblemError.passing_on(error.problem) from error
+    except OrchestratorUnavailableError as error:
+        raise orchestrator_unavailable(error) from error
+    session_id = uuid4()
+    async with engine.begin() as connection:
+        await repository.insert_requested(connection, session_id, request, template, asker.actor)
+    await hand_over(engine, orchestrator, session_id, request, asker)
+    async with engine.begin() as connection:
+        return await require(connection, session_id)
+
+
+async def hand_over(
+    engine: AsyncEngine, orchestrator: Orchestrator, session_id: UUID, request: SessionRequest, asker: Asker
+) -> None:
+    """Ask the orchestrator for a stored session and note its answer.
+
+    Raises ProblemError, the orchestrator's own, when it refuses.
+    """
+    try:
+        await orchestrator.put_session(session_id, request, asker)
+    except OrchestratorRefusedError as error:
+        async with engine.begin() as connection:
+            await repository.mark_ended(connection, session_id, "failed", error.problem.detail)
+        raise ProblemError.passing_on(error.problem) from error
+    except OrchestratorUnavailableError as error:
+        async with engine.begin() as connection:
+            await repository.explain_waiting(connection, session_id, f"{error}; it is asked again")
+        return
+    async with engine.begin() as connection:
+        accepted = await repository.mark_accepted(connection, session_id)
+        now = await require(connection, session_id)
+    if not accepted and now.accepted_at is None:
+        # Somebody stopped it, or it was given up, while the orchestrator was taking it.
+        await _stop_late(orchestrator, session_id, asker)
+
+
+async def _stop_late(orchestrator: Orchestrator, session_id: UUID, asker: Asker) -> None:
+    try:
+        await orchestrator.stop_session(session_id, asker)
+    except (OrchestratorRefusedError, OrchestratorUnavailableError) as error:
+        logger.warning(
+            "a session that was ended here was still taken by the orchestrator and could not be stopped; "
+            "it ends by its deadline",
+            extra={"session_id": str(session_id), "reason": str(error)},
+        )
+
+
+async def stop(
+    engine: AsyncEngine, orchestrator: Orchestrator, session_id: UUID, asker: Asker
+) -> SessionView:
+    """Ask for a session's end; one that has ended is returned as it is, and one never taken ends at once.
+
+    Raises ProblemError: 404 for an unknown session, 503 when the orchestrator does not answer.
+    """
+    async with engine.begin() as connection:
+        session = await require(connection, session_id)
+    if session.phase == "ended":
+        return session
+    try:
+        await orchestrator.stop_session(session_id, asker)
+    except OrchestratorUnavailableError as error:
+        raise orchestrator_unavailable(error) from error
+    except OrchestratorRefusedError as error:
+        if error.problem.status != 404 or session.phase != "requested":
+            raise ProblemError.passing_on(error.problem) from error
+        async with engine.begin() as connection:
+            await repository.mark_ended(
+                connection, session_id, "stopped", f"stopped by {asker.actor} before the orchestrator took it"
+            )
+    async with engine.begin() as connection:
+        return await require(connection, session_id)
+
+
+class Outbox:
+    """Asks again for sessions whose start got no answer, until it has one or gives up."""
+
+    def __init__(
+        self, engine: AsyncEngine, orchestrator: Orchestrator, give_up_after: timedelta, metrics: Metrics
+    ) -> None:
+        """Give up on a start `give_up_after` its request."""
+        self._engine = engine
+        self._orchestrator = orchestrator
+        self._give_up_after = give_up_after
+        self._metrics = metrics
+
+    async def run(self) -> None:
+        """Work until cancelled; a database that is away is waited for."""
+        healthy = True
+        while True:
+            try:
+                await self.work_once()
+                healthy = True
+            except (SQLAlchemyError, OSError) as error:
+                if healthy:
+                    logger.warning("the outbox waits for the database", extra={"reason": str(error)})
+                healthy = False
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def work_once(self, older_than: timedelta = _IN_FLIGHT) -> None:
+        """Ask once for every session that waits, oldest first."""
+        async with self._engine.begin() as connection:
+            waiting = await repository.unaccepted(connection, older_than, self._give_up_after)
+        self._metrics.unaccepted.set(len(waiting))
+        for session in waiting:
+            if session.given_up:
+                await self._give_up(session.id)
+                continue
+            asker = Asker(session.requested_by, f"outbox-{session.id}")
+            try:
+                await hand_over(self._engine, self._orchestrator, session.id, session.request, asker)
+            except ProblemError as error:
+                logger.warning(
+                    "the orchestrator refused a session",
+                    extra={"session_id": str(session.id), "reason": error.problem.detail},
+                )
+
+    async def _give_up(self, session_id: UUID) -> None:
+        reason = (
+            f"the orchestrator did not take the session within {self._give_up_after.total_seconds():g} s; "
+            "see /readyz, then start again"
+        )
+        async with self._engine.begin() as connection:
+            await repository.mark_ended(connection, session_id, "failed", reason)
+        logger.error("gave up on a session", extra={"session_id": str(session_id), "reason": reason})
