@@ -1,0 +1,42 @@
+import pytest
+
+from dryrun_contract.environment import SettingsError
+from dryrun_orchestrator.settings import Settings
+
+ENVIRON = {
+    "ORCHESTRATOR_TOKEN": "a-token-of-sixteen",
+    "ORCHESTRATOR_STATE_DIR": "/state",
+    "ORCHESTRATOR_TEMPLATES_DIR": "/templates",
+    "ORCHESTRATOR_COLLECTORS_DIR": "/collectors",
+    "ORCHESTRATOR_ALLOWLIST": "/allowlist.json",
+}
+
+
+def test_docker_host_is_the_standard_variable():
+    assert Settings.read({**ENVIRON, "DOCKER_HOST": "tcp://proxy:2375"}).docker_host == "tcp://proxy:2375"
+
+
+def test_every_wrong_variable_is_named_at_once():
+    with pytest.raises(SettingsError) as caught:
+        Settings.read({"ORCHESTRATOR_TOKEN": "short", "ORCHESTRATOR_SESSION_SECONDS": "3600"})
+    for name in ("TOKEN", "SESSION_SECONDS", "STATE_DIR", "TEMPLATES_DIR", "COLLECTORS_DIR", "ALLOWLIST"):
+        assert f"ORCHESTRATOR_{name}:" in str(caught.value)
+    assert "short" not in str(caught.value).replace("shorter", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SUBNET_POOL", "8.8.8.0/24"),
+        ("SUBNET_POOL", "10.0.0.0/28"),
+        ("LISTEN", "8471"),
+        ("SUBNET_PREFIX", "30"),
+    ],
+)
+def test_a_setting_outside_its_range_is_refused(name, value):
+    with pytest.raises(SettingsError):
+        Settings.read({**ENVIRON, f"ORCHESTRATOR_{name}": value})
+
+
+def test_the_token_does_not_show_in_a_representation():
+    assert "a-token-of-sixteen" not in repr(Settings.read(ENVIRON))
