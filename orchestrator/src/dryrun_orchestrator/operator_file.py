@@ -44,9 +44,10 @@ def read_regular_file(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> bytes:
         if path.is_symlink():
             raise UnreadableFileError("is a symbolic link; put the file itself into the folder") from error
         raise UnreadableFileError(f"cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UnreadableFileError("is not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UnreadableFileError("is not a regular file")
         try:
             content = file.read(max_bytes + 1)
         except OSError as error:

@@ -6,7 +6,6 @@ the deadline, or take too long; all of these lead to `cleaning_up`, and only emp
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -14,6 +13,7 @@ from dryrun_contract.event import PhaseChanged, SessionEnded
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels, metrics
 from dryrun_orchestrator.cleaning_up import LeftoverError, remove_everything
+from dryrun_orchestrator.deadline import Deadline
 from dryrun_orchestrator.engine.protocol import EngineError, TransientEngineError
 from dryrun_orchestrator.provisioning import provision
 from dryrun_orchestrator.records import SessionRecord
@@ -134,20 +134,17 @@ class SessionLoop:
 
     async def _interruption(self) -> _Verdict:
         """Return when somebody asked to stop, or when cleanup has to begin for the deadline's sake."""
-        ends_at: float | None = None
+        deadline = Deadline(self._context.now)
+        settings = self._context.settings
         while True:
             record = await self._context.record()
             if record.stop_requested_at is not None:
                 return _Verdict(Phase.CLEANING_UP, Outcome.STOPPED, "stopped on request")
-            if record.expires_at is not None:
-                begin = record.expires_at - self._context.settings.cleanup_lead
-                left = (begin - self._context.now()).total_seconds()
-                # The earlier of wall clock and monotonic clock: setting a clock back prolongs nothing.
-                ends_at = min(ends_at if ends_at is not None else left, time.monotonic() + left)
-                if left <= 0 or time.monotonic() >= ends_at:
-                    duration = self._context.settings.session_duration
-                    reason = f"reached its deadline, {duration} after its network was made"
-                    return _Verdict(Phase.CLEANING_UP, Outcome.EXPIRED, reason)
+            if record.expires_at is not None and deadline.has_passed(
+                record.expires_at - settings.cleanup_lead
+            ):
+                reason = f"reached its deadline, {settings.session_duration} after its network was made"
+                return _Verdict(Phase.CLEANING_UP, Outcome.EXPIRED, reason)
             try:
                 async with asyncio.timeout(DEADLINE_LOOK_SECONDS):
                     await self._context.stop_requested.wait()
