@@ -1,0 +1,194 @@
+"""Speaks to the approval API: every call has a deadline, every failure one of three names."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from typing import Final, cast
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import httpx2
+from pydantic import JsonValue, ValidationError
+
+from dryrun_cli import __version__
+from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
+from dryrun_cli.reading import JsonObject, read_list, read_object
+from dryrun_cli.settings import Settings
+from dryrun_contract.problem import Problem
+from dryrun_contract.session import SessionRequest
+
+BASE_PATH: Final = "/api/v1/dryrun"
+CONNECT_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 30.0
+"""For a whole answer, so that one dripping byte by byte ends too."""
+SILENCE_SECONDS: Final = 45.0
+"""An event stream without a byte, not even a heartbeat, for this long is taken for dead."""
+SESSIONS_A_PAGE: Final = 100
+EVENTS_A_PAGE: Final = 1000
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class ApiClient:
+    """The approval API as its answers' JSON; `reading` turns that into words of the contract."""
+
+    def __init__(self, http: httpx2.AsyncClient, *, silence_seconds: float = SILENCE_SECONDS) -> None:
+        self._http = http
+        self._silence = silence_seconds
+
+    @property
+    def url(self) -> str:
+        """The API's address, for messages."""
+        return str(self._http.base_url).rstrip("/").removesuffix(BASE_PATH)
+
+    async def templates(self) -> list[JsonValue]:
+        """List what can be started."""
+        return read_list(await self._json("GET", "/templates"), "templates")
+
+    async def start_session(self, request: SessionRequest) -> JsonValue:
+        """Start a session. Not repeated on failure: each call that arrives starts one."""
+        return await self._json("POST", "/sessions", body=request.model_dump(mode="json"))
+
+    async def sessions(self) -> AsyncGenerator[JsonValue]:
+        """Yield sessions, newest first, page by page as far as they are wanted."""
+        params = {"limit": str(SESSIONS_A_PAGE)}
+        while True:
+            page = await self._json("GET", "/sessions", params=params)
+            for session in read_list(page, "sessions"):
+                yield session
+            cursor = page.get("next") if isinstance(page, dict) else None
+            if not cursor or cursor == params.get("cursor"):
+                return
+            params["cursor"] = str(cursor)
+
+    async def session(self, session_id: UUID) -> JsonValue:
+        """Show one session."""
+        return await self._json("GET", f"/sessions/{session_id}")
+
+    async def stop_session(self, session_id: UUID) -> JsonValue:
+        """Ask for a session's end; asking twice does no harm."""
+        return await self._json("POST", f"/sessions/{session_id}/stop")
+
+    async def events(self, session_id: UUID) -> AsyncGenerator[JsonObject]:
+        """Yield a session's events so far, oldest first."""
+        after = -1
+        while True:
+            params = {"limit": str(EVENTS_A_PAGE)} | ({"after": str(after)} if after >= 0 else {})
+            page = await self._json("GET", f"/sessions/{session_id}/events", params=params)
+            for event in read_list(page, "events"):
+                yield read_object(event, "event")
+            following = page.get("next") if isinstance(page, dict) else None
+            if not isinstance(following, int) or following <= after:
+                return
+            after = following
+
+    async def criteria(self) -> JsonValue:
+        """Tell which criteria there are and what they default to."""
+        return await self._json("GET", "/criteria")
+
+    async def report(self, session_id: UUID, criteria: JsonObject | None = None) -> JsonValue:
+        """Return a session's report; with `criteria` it carries a verdict."""
+        if criteria is None:
+            return await self._json("GET", f"/sessions/{session_id}/report")
+        return await self._json("POST", f"/sessions/{session_id}/report", body=criteria)
+
+    async def markdown_report(self, session_id: UUID, criteria: JsonObject | None = None) -> str:
+        """Return a session's report for people, as the server wrote it (hostile until made inert)."""
+        method = "GET" if criteria is None else "POST"
+        response = await self._answer(
+            method, f"/sessions/{session_id}/report", body=criteria, params={"format": "markdown"}
+        )
+        return response.text
+
+    @contextlib.asynccontextmanager
+    async def event_stream(self, session_id: UUID, last_event_id: str) -> AsyncIterator[httpx2.EventSource]:
+        """Open the session's event stream after `last_event_id` ("" for all of it).
+
+        Raises ApiRefusedError for 4xx and ApiUnreachableError for all that may heal.
+        """
+        headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
+        timeout = httpx2.Timeout(CONNECT_SECONDS, read=self._silence)
+        path = f"{BASE_PATH}/sessions/{session_id}/events"
+        with self._translated():
+            async with self._http.sse(path, headers=headers, timeout=timeout) as source:
+                response = source.response
+                if response.status_code != httpx2.codes.OK:
+                    async with asyncio.timeout(ANSWER_SECONDS):
+                        await response.aread()
+                    self._raise_for(response)
+                yield source
+
+    async def _json(
+        self, method: str, path: str, *, body: JsonObject | None = None, params: dict[str, str] | None = None
+    ) -> JsonValue:
+        response = await self._answer(method, path, body=body, params=params)
+        try:
+            return cast("JsonValue", response.json())
+        except (ValueError, RecursionError) as error:
+            raise ApiUnreachableError(
+                f"{self.url} answered {method} {path} with something that is not JSON; "
+                "is the address that of the approval API?"
+            ) from error
+
+    async def _answer(
+        self, method: str, path: str, *, body: JsonObject | None, params: dict[str, str] | None = None
+    ) -> httpx2.Response:
+        with self._translated():
+            async with asyncio.timeout(ANSWER_SECONDS):
+                response = await self._http.request(method, BASE_PATH + path, json=body, params=params)
+        if not response.is_success:
+            self._raise_for(response)
+        return response
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (TimeoutError, httpx2.TimeoutException):
+            raise ApiUnreachableError(
+                f"{self.url} gave no answer in time; look whether the approval API is well, then try again"
+            ) from None
+        except httpx2.ConnectError as error:
+            raise ApiUnreachableError(
+                f"cannot reach the approval API at {self.url} ({error}); is it running, "
+                "and is DRYRUN_API_URL (or --api-url) its address?"
+            ) from error
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
+            raise ApiUnreachableError(
+                f"the connection to {self.url} broke: {error or type(error).__name__}"
+            ) from error
+
+    def _raise_for(self, response: httpx2.Response) -> None:
+        status = response.status_code
+        problem = _read_problem(response)
+        # 501 is how a deployment without dry-run says so: a refusal, it does not heal.
+        refused = httpx2.codes.is_client_error(status) and status != httpx2.codes.REQUEST_TIMEOUT
+        if refused or status == httpx2.codes.NOT_IMPLEMENTED:
+            if problem is None:
+                problem = Problem(title=response.reason_phrase or "Refused", status=status, detail="")
+            raise ApiRefusedError(problem)
+        told = problem.detail or problem.title if problem else "no details"
+        raise ApiUnreachableError(f"the approval API at {self.url} answered {status}: {told}")
+
+
+def _read_problem(response: httpx2.Response) -> Problem | None:
+    try:
+        return Problem.model_validate_json(response.content, extra="ignore")
+    except ValidationError:
+        return None
+
+
+@contextlib.asynccontextmanager
+async def open_client(settings: Settings) -> AsyncIterator[ApiClient]:
+    """Open a client; its connections close with the block."""
+    headers = {"User-Agent": f"dryrun/{__version__}", "Accept": "application/json"}
+    if settings.api_token is not None:
+        headers["Authorization"] = f"Bearer {settings.api_token.get_secret_value()}"
+    # A proxy of the environment is for the outside world; the machine's own services are not behind it.
+    proxied = urlsplit(settings.api_url).hostname not in LOOPBACK
+    async with httpx2.AsyncClient(
+        base_url=settings.api_url,
+        headers=headers,
+        timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+        trust_env=proxied,
+    ) as http:
+        yield ApiClient(http)

@@ -1,0 +1,78 @@
+"""The frame around every command: settings, a client, errors turned into messages and exit codes."""
+
+import os
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Concatenate
+
+from pydantic import JsonValue
+from rich.console import Console
+
+from dryrun_cli.client import ApiClient, open_client
+from dryrun_cli.errors import ApiRefusedError, CliError
+from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.safe_text import ascii_json, inert
+from dryrun_cli.settings import read_settings
+from dryrun_contract.problem import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The options that every command has."""
+
+    json_output: bool
+    api_url: str | None
+
+
+type Command[**P] = Callable[Concatenate[Common, P], Coroutine[Any, Any, ExitCode]]
+
+
+def make_console() -> Console:
+    """Return a console that draws what it is given: no markup, no emoji names, no guessed colours."""
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def command[**P](
+    body: Callable[Concatenate[ApiClient, Common, P], Awaitable[ExitCode]],
+) -> Command[P]:
+    """Give `body` a client and turn errors into messages and codes."""
+
+    async def run(common: Common, /, *args: P.args, **kwargs: P.kwargs) -> ExitCode:
+        try:
+            async with open_client(read_settings(os.environ, common.api_url)) as client:
+                return await body(client, common, *args, **kwargs)
+        except CliError as error:
+            complain(error, json_output=common.json_output)
+            return error.code
+
+    run.__doc__ = body.__doc__
+    return run
+
+
+def complain(error: CliError, *, json_output: bool) -> None:
+    """Tell an error on standard error; with `json_output` as one JSON object."""
+    problem = error.problem if isinstance(error, ApiRefusedError) else None
+    if json_output:
+        told = problem or Problem(title=error.code.name.lower(), status=599, detail=str(error))
+        body = told.model_dump(mode="json", exclude_none=True)
+        if problem is None:
+            del body["status"]
+        sys.stderr.write(ascii_json({"exit_code": int(error.code), **body}) + "\n")
+        return
+    lines = [f"error: {inert(str(error) or 'refused', 1000)}"]
+    if problem is not None:
+        if problem.status == 401:
+            lines.append(
+                "       set DRYRUN_API_TOKEN (or DRYRUN_API_TOKEN_FILE) to a token of the approval API"
+            )
+        lines += [f"       {inert(fault.where)}: {inert(fault.what)}" for fault in problem.faults]
+        request = f", request {inert(problem.request_id)}" if problem.request_id else ""
+        lines.append(f"       (refused with {problem.status} {inert(problem.title)}{request})")
+    sys.stderr.write("\n".join(lines) + "\n")
+
+
+def write_json(value: JsonValue) -> None:
+    """Write JSON to standard output: on one line for programs, indented on a terminal."""
+    indent = 2 if sys.stdout.isatty() else None
+    sys.stdout.write(ascii_json(value, indent=indent) + "\n")

@@ -1,0 +1,85 @@
+"""Commands that look and stop: templates, list, show, events, stop."""
+
+import sys
+from contextlib import aclosing
+
+from pydantic import JsonValue
+
+from dryrun_cli.client import ApiClient
+from dryrun_cli.command_frame import Common, command, make_console, write_json
+from dryrun_cli.event_stream import Received
+from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.glyphs import glyphs_for
+from dryrun_cli.reading import read_event, read_session, read_template
+from dryrun_cli.screens import Manner, make_screen
+from dryrun_cli.session_ids import find_session_id, newest_sessions
+from dryrun_cli.tables import draw_session, draw_sessions, draw_templates
+from dryrun_cli.view_state import ViewState, reduce_event
+
+
+@command
+async def list_templates(client: ApiClient, common: Common) -> ExitCode:
+    """`dryrun templates`."""
+    answer = await client.templates()
+    if common.json_output:
+        write_json(answer)
+    else:
+        make_console().print(draw_templates(map(read_template, answer)))
+    return ExitCode.OK
+
+
+@command
+async def list_sessions(client: ApiClient, common: Common, *, limit: int) -> ExitCode:
+    """`dryrun list`, the newest `limit` sessions."""
+    if common.json_output:
+        raw: list[JsonValue] = []
+        async with aclosing(client.sessions()) as sessions:
+            async for session in sessions:
+                raw.append(session)
+                if len(raw) == limit:
+                    break
+        write_json(raw)
+    else:
+        console = make_console()
+        found = await newest_sessions(client, limit)
+        console.print(draw_sessions(found, glyphs_for(console.encoding)))
+    return ExitCode.OK
+
+
+@command
+async def show_session(client: ApiClient, common: Common, text: str) -> ExitCode:
+    """`dryrun show ID`."""
+    answer = await client.session(await find_session_id(client, text))
+    if common.json_output:
+        write_json(answer)
+    else:
+        console = make_console()
+        console.print(draw_session(read_session(answer), glyphs_for(console.encoding)))
+    return ExitCode.OK
+
+
+@command
+async def stop(client: ApiClient, common: Common, text: str) -> ExitCode:
+    """`dryrun stop ID`."""
+    session_id = await find_session_id(client, text)
+    answer = await client.stop_session(session_id)
+    if common.json_output:
+        write_json(answer)
+    else:
+        sys.stdout.write(f"Session {session_id} is asked to stop. Its cleanup: dryrun watch {session_id}\n")
+    return ExitCode.OK
+
+
+@command
+async def events(client: ApiClient, common: Common, text: str) -> ExitCode:
+    """`dryrun events ID`: what happened so far."""
+    session_id = await find_session_id(client, text)
+    manner = Manner.JSON if common.json_output else Manner.PLAIN
+    screen = make_screen(manner, make_console(), session_id, "leave")
+    state = ViewState()
+    async with aclosing(client.events(session_id)) as raw_events:
+        async for raw in raw_events:
+            event = read_event(raw)
+            state = reduce_event(state, event) if event else state
+            screen.received(Received(raw, event), state)
+    return ExitCode.OK

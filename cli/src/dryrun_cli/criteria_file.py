@@ -1,0 +1,65 @@
+"""Reads a criteria file; which criteria there are is the API's to say."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import yaml
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+from dryrun_cli.client import ApiClient
+from dryrun_cli.errors import ApiRefusedError, WrongUseError
+from dryrun_cli.reading import JsonObject
+
+MOST_BYTES: Final = 60 * 1024
+"""The API takes bodies of 64 KiB."""
+NOT_FOUND: Final = 404
+NOT_VALID: Final = 422
+_JSON_OBJECT: Final[TypeAdapter[dict[str, JsonValue]]] = TypeAdapter(dict[str, JsonValue])
+
+
+def read_criteria(path: Path) -> JsonObject:
+    """Return the mapping of a YAML or JSON file. Raises WrongUseError with path and place."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise WrongUseError(f"cannot read the criteria file {path}: {error.strerror or error}") from error
+    if len(content) > MOST_BYTES:
+        raise WrongUseError(f"{path} has more than {MOST_BYTES} bytes; criteria are a short list of limits")
+    try:
+        loaded: Any = yaml.safe_load(content)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise WrongUseError(f"{path} is neither YAML nor JSON: {' '.join(str(error).split())}") from error
+    if not isinstance(loaded, dict):
+        raise WrongUseError(f"{path} holds no criteria: expected NAME: LIMIT lines (see: dryrun criteria)")
+    try:
+        return _JSON_OBJECT.validate_python(loaded)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"] if not isinstance(part, date))
+        raise WrongUseError(f"{path}: {where}: {first['msg']}") from None
+
+
+async def read_checked(client: ApiClient, path: Path) -> JsonObject:
+    """Read the file and let the API check it before anything starts. Raises WrongUseError with all faults.
+
+    The API checks a body before it looks for the session, so asking for the report of the nil session tells
+    a wrong file (422) from a right one (404).
+    """
+    criteria = read_criteria(path)
+    try:
+        await client.report(UUID(int=0), criteria)
+    except ApiRefusedError as error:
+        if error.problem.status == NOT_VALID:
+            raise wrong_criteria(path, error) from error
+        if error.problem.status != NOT_FOUND:
+            raise
+    return criteria
+
+
+def wrong_criteria(path: Path, error: ApiRefusedError) -> WrongUseError:
+    """Turn the API's refusal of criteria into a message about the file."""
+    faults = "; ".join(f"{fault.where}: {fault.what}" for fault in error.problem.faults)
+    return WrongUseError(f"{path}: {faults or error} (see: dryrun criteria)")

@@ -1,0 +1,163 @@
+"""Follows a session's events to their end through any number of broken connections, missing none."""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Final
+from uuid import UUID
+
+import httpx2
+from pydantic import JsonValue
+
+from dryrun_cli.client import ApiClient
+from dryrun_cli.errors import ApiUnreachableError
+from dryrun_cli.reading import ENDED, JsonObject, SessionView, read_event, read_session
+from dryrun_contract.event import Event, SessionEnded
+
+FIRST_PAUSE_SECONDS: Final = 0.5
+LONGEST_PAUSE_SECONDS: Final = 10.0
+PATIENCE_SECONDS: Final = 300.0
+"""So long a lost API is asked again before the follower gives up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One event as it came (`raw`), and read; `event` is None for a kind this version does not know."""
+
+    raw: JsonObject
+    event: Event | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLost:
+    """The stream broke; the next attempt is due in `pause_seconds`."""
+
+    reason: str
+    attempt: int
+    pause_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionMade:
+    """The stream is open; `server_ahead_seconds` is how far the server's clock runs before ours."""
+
+    server_ahead_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndedUntold:
+    """The API says that the session has ended, without an event of its end."""
+
+    session: SessionView
+
+
+type StreamItem = Received | ConnectionLost | ConnectionMade | EndedUntold
+
+
+async def follow_events(
+    client: ApiClient, session_id: UUID, *, patience_seconds: float = PATIENCE_SECONDS
+) -> AsyncGenerator[StreamItem]:
+    """Yield each event of the session once, in order, until it has ended.
+
+    After a break it goes on from the last event id (`Last-Event-ID` of the HTML standard's event streams);
+    an event that is told twice is yielded once. Raises ApiRefusedError at once, and ApiUnreachableError when
+    the API stays away for `patience_seconds`.
+    """
+    follower = _Follower(client, session_id, patience_seconds)
+    async with aclosing(follower.follow()) as items:
+        async for item in items:
+            yield item
+
+
+class _Follower:
+    def __init__(self, client: ApiClient, session_id: UUID, patience_seconds: float) -> None:
+        self._client = client
+        self._session_id = session_id
+        self._patience = patience_seconds
+        self._last_event_id = ""
+        self._seen: set[tuple[str, JsonValue]] = set()
+        self._attempt = 0
+        self._give_up_at: float | None = None
+        self._asked_pause: float | None = None
+
+    async def follow(self) -> AsyncGenerator[StreamItem]:
+        while True:
+            try:
+                async with aclosing(self._connection()) as items:
+                    async for item in items:
+                        yield item
+                        if isinstance(item, Received) and _is_end(item):
+                            return
+                ended = await self._ended_session()
+                if ended is not None:
+                    yield EndedUntold(ended)
+                    return
+                lost = self._lost("the API closed the stream")
+            except ApiUnreachableError as error:
+                lost = self._lost(str(error))
+            yield lost
+            await asyncio.sleep(lost.pause_seconds)
+
+    async def _connection(self) -> AsyncGenerator[StreamItem]:
+        async with self._client.event_stream(self._session_id, self._last_event_id) as source:
+            yield ConnectionMade(_server_ahead(source.response))
+            async for message in source:
+                if message.retry is not None:
+                    self._asked_pause = min(max(message.retry / 1000, 0.0), LONGEST_PAUSE_SECONDS)
+                received = _read_message(message)
+                if received is not None:
+                    identity = (str(received.raw.get("journal")), received.raw.get("seq"))
+                    if identity not in self._seen:
+                        self._seen.add(identity)
+                        self._attempt, self._give_up_at = 0, None
+                        yield received
+                # Only after the event went out: one that was not yielded is asked for again.
+                if message.id:
+                    self._last_event_id = message.id
+
+    async def _ended_session(self) -> SessionView | None:
+        session = read_session(await self._client.session(self._session_id))
+        return session if session.phase == ENDED else None
+
+    def _lost(self, reason: str) -> ConnectionLost:
+        now = time.monotonic()
+        if self._give_up_at is None:
+            self._give_up_at = now + self._patience
+        if now >= self._give_up_at:
+            raise ApiUnreachableError(
+                f"gave up following session {self._session_id} after {self._patience:.0f} s: {reason} "
+                "The session goes on without us and ends by itself at its deadline."
+            )
+        self._attempt += 1
+        first = FIRST_PAUSE_SECONDS if self._asked_pause is None else self._asked_pause
+        pause = min(max(first, 0.05) * 2 ** min(self._attempt - 1, 8), LONGEST_PAUSE_SECONDS)
+        # Spread, so that many followers do not come back to a restarted API in one moment.
+        return ConnectionLost(reason, self._attempt, pause * random.uniform(0.7, 1.0))  # noqa: S311  # no secret
+
+
+def _is_end(item: Received) -> bool:
+    return item.event is not None and isinstance(item.event.data, SessionEnded)
+
+
+def _read_message(message: httpx2.ServerSentEvent) -> Received | None:
+    if not message.data:
+        return None
+    try:
+        raw = json.loads(message.data)
+    except (ValueError, RecursionError) as error:
+        raise ApiUnreachableError(f"the API sent an event that is not JSON (id {message.id!r})") from error
+    if not isinstance(raw, dict) or "seq" not in raw:
+        return None
+    return Received(raw, read_event(raw))
+
+
+def _server_ahead(response: httpx2.Response) -> float:
+    try:
+        return parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
+    except (KeyError, ValueError):
+        return 0.0

@@ -1,0 +1,294 @@
+"""Draws a view state for a terminal, with its own colours; no meaning hangs on colour alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dryrun_cli.glyphs import UNICODE, Glyphs, outcome_sign
+from dryrun_cli.narration import clock, counted, duration, place, summary_of
+from dryrun_cli.safe_text import inert, shown
+from dryrun_cli.view_state import CollectorView, Notice, PhaseSpan, TargetView, ViewState
+from dryrun_contract.session import Phase
+
+PIPELINE: Final = (
+    Phase.QUEUED,
+    Phase.PROVISIONING,
+    Phase.WAITING,
+    Phase.SCANNING,
+    Phase.KEPT,
+    Phase.CLEANING_UP,
+    Phase.ENDED,
+)
+_TARGET_STYLES: Final = {
+    "healthy": "green",
+    "running": "cyan",
+    "starting": "cyan",
+    "created": "dim",
+    "unhealthy": "bold red",
+    "died": "bold red",
+    "stopped": "dim",
+    "removed": "dim",
+}
+_NOTICE_STYLES: Final = {"note": "", "warning": "yellow", "harm": "bold red", "failure": "bold red"}
+_BAR_WIDTH: Final = 20
+_MOST_DISCOVERIES: Final = 5
+_MOST_NOTICES: Final = 4
+_FIXED_LINES: Final = 14
+"""Lines that every frame has: title, pipeline, headings, gaps, footer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a frame needs beside the session's state."""
+
+    now: datetime
+    """The present by the server's clock, UTC."""
+    width: int
+    height: int
+    short_id: str
+    glyphs: Glyphs = UNICODE
+    hint: str = ""
+    """What Ctrl-C does now."""
+    connection: str = ""
+    """What is wrong with the connection; empty while all is well."""
+
+
+def draw(state: ViewState, frame: Frame) -> RenderableType:
+    """Return the whole view, at most `frame.height` lines high where that is possible."""
+    parts: list[RenderableType] = [_title(state, frame), Text(""), _pipeline(state, frame)]
+    if state.targets:
+        parts += [Text(""), *_targets(state, frame)]
+    if state.collectors:
+        parts += [Text(""), *_collectors(state, frame)]
+    if state.counts:
+        parts += [Text(""), *_discoveries(state, frame)]
+    if state.notices:
+        parts += [Text(""), *_notices(state, frame)]
+    parts += [Text(""), *_footer(state, frame)]
+    return Group(*parts)
+
+
+def _title(state: ViewState, frame: Frame) -> RenderableType:
+    title = Text(no_wrap=True, overflow="ellipsis")
+    title.append("Dry-run ", "bold").append(inert(frame.short_id), "bold cyan")
+    if state.template:
+        title.append(f" {frame.glyphs.dot} template ").append(inert(state.template, 40), "bold")
+    if state.seed:
+        title.append(f" {frame.glyphs.dot} seed {state.seed}")
+    if state.actor:
+        title.append(f" {frame.glyphs.dot} for {inert(state.actor, 30)}")
+    elapsed = Text(_elapsed(state, frame), style="bold")
+    return _edges(title, elapsed)
+
+
+def _elapsed(state: ViewState, frame: Frame) -> str:
+    if not state.phases:
+        return ""
+    end = state.phases[-1].ended_at or frame.now
+    return duration((end - state.phases[0].started_at).total_seconds())
+
+
+def _pipeline(state: ViewState, frame: Frame) -> RenderableType:
+    spans: dict[Phase, list[PhaseSpan]] = {}
+    for span in state.phases:
+        spans.setdefault(span.phase, []).append(span)
+    grid = Table.grid(padding=(0, 0))
+    names: list[Text] = []
+    times: list[Text] = []
+    for phase in PIPELINE:
+        if phase is Phase.KEPT and not state.keep and phase not in spans:
+            continue
+        name, time = _phase_cell(phase, spans.get(phase, []), state, frame)
+        if names:
+            names.append(Text(f" {frame.glyphs.link}{frame.glyphs.link} ", style="dim"))
+            times.append(Text(""))
+        names.append(name)
+        times.append(time)
+    for _ in names:
+        grid.add_column(no_wrap=True)
+    grid.add_row(*names)
+    grid.add_row(*times)
+    return grid
+
+
+def _phase_cell(phase: Phase, spans: list[PhaseSpan], state: ViewState, frame: Frame) -> tuple[Text, Text]:
+    label = phase.value.replace("_", " ")
+    if not spans:
+        return Text(label, style="dim"), Text(frame.glyphs.pending, style="dim")
+    if phase is Phase.ENDED:
+        sign, style = outcome_sign(state.outcome, frame.glyphs)
+        return Text(label, style="bold"), Text(sign, style=style)
+    seconds = sum(((span.ended_at or frame.now) - span.started_at).total_seconds() for span in spans)
+    if spans[-1].ended_at is None:
+        return Text(label, style="bold cyan"), Text(
+            f"{frame.glyphs.active} {duration(seconds)}", style="cyan"
+        )
+    return Text(label), Text(f"{frame.glyphs.done} {duration(seconds)}", style="green")
+
+
+def _targets(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
+    views = list(state.targets.values())
+    tally: dict[str, int] = {}
+    for view in views:
+        tally[view.state] = tally.get(view.state, 0) + 1
+    told = ", ".join(f"{number} {name}" for name, number in tally.items())
+    yield _heading("Targets", f"{len(views)}: {told}")
+    room = max(frame.height - _FIXED_LINES - len(state.collectors) - _extras(state), 3)
+    hidden = 0
+    if len(views) > room:
+        # What is not well comes first; what is well may be cut.
+        order = {"died": 0, "unhealthy": 0, "created": 1, "starting": 1, "running": 1}
+        views.sort(key=lambda view: 0 if view.harm else order.get(view.state, 2))
+        hidden = len(views) - (room - 1)
+        views = views[: room - 1]
+    grid = _rows(frame, 22, 40)
+    for view in views:
+        grid.add_row(*_target_row(view, frame))
+    yield grid
+    if hidden:
+        yield Text(
+            f"  … and {hidden} more" if frame.glyphs is UNICODE else f"  ... and {hidden} more", style="dim"
+        )
+
+
+def _target_row(view: TargetView, frame: Frame) -> tuple[Text, ...]:
+    style = _TARGET_STYLES.get(view.state, "")
+    sign = {
+        "healthy": frame.glyphs.done,
+        "running": frame.glyphs.active,
+        "starting": frame.glyphs.active,
+    }.get(view.state, frame.glyphs.pending)
+    if view.harm or view.state in {"died", "unhealthy"}:
+        sign, style = frame.glyphs.bad, "bold red"
+    told = Text(view.state, style=style, no_wrap=True, overflow="ellipsis")
+    if view.harm and view.harm != view.state:
+        told.append(f", {inert(view.harm)}")
+    if view.detail:
+        told.append(f"  {inert(view.detail)}", "dim")
+    return Text(f"  {sign} ", style=style), shown(view.service), shown(view.image, "dim"), told
+
+
+def _collectors(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
+    yield _heading("Collectors", "")
+    grid = _rows(frame, 22, _BAR_WIDTH + 12)
+    for view in state.collectors.values():
+        grid.add_row(*_collector_row(view, frame))
+    yield grid
+
+
+def _collector_row(view: CollectorView, frame: Frame) -> tuple[Text, ...]:
+    glyphs = frame.glyphs
+    sound = view.complete and not view.truncated
+    if view.ended_at is None:
+        sign, style = glyphs.active, "cyan"
+    else:
+        sign, style = (glyphs.done, "green") if sound else (glyphs.warning, "yellow")
+    seconds = ((view.ended_at or frame.now) - view.started_at).total_seconds()
+    told = Text(counted(view.discoveries, "discovery"), no_wrap=True, overflow="ellipsis")
+    if view.warnings:
+        told.append(f", {counted(view.warnings, 'warning')}", "yellow")
+    told.append(f", {duration(seconds)}")
+    if view.ended_at is not None and not sound:
+        told.append(", output cut" if view.truncated else ", incomplete", "yellow")
+    if view.message:
+        told.append(f"  {inert(view.message)}", "dim")
+    return Text(f"  {sign} ", style=style), shown(view.collector), _bar(view, frame, style), told
+
+
+def _bar(view: CollectorView, frame: Frame, style: str) -> Text:
+    full, rest = frame.glyphs.bar_full, frame.glyphs.bar_rest
+    if view.ended_at is not None and view.complete and not view.truncated:
+        return Text(full * _BAR_WIDTH, style=style)
+    if not view.total:
+        return Text(rest * _BAR_WIDTH, style="dim").append(f" {view.done}" if view.done else "", style)
+    filled = min(view.done * _BAR_WIDTH // view.total, _BAR_WIDTH)
+    bar = Text(full * filled, style=style).append(rest * (_BAR_WIDTH - filled), "dim")
+    return bar.append(f" {view.done}/{view.total}", style)
+
+
+def _discoveries(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
+    dot = f" {frame.glyphs.dot} "
+    yield _heading("Discoveries", dot.join(counted(n, inert(kind, 40)) for kind, n in state.counts.items()))
+    grid = _rows(frame, 11, 48, lead="  ")
+    for found in state.latest[-_MOST_DISCOVERIES:]:
+        where = shown(place(found.key, state.addresses))
+        grid.add_row(Text("  "), shown(found.kind, "dim"), where, shown(summary_of(found)))
+    yield grid
+
+
+def _notices(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
+    told = f"{counted(state.warnings, 'warning')} so far" if state.warnings > _MOST_NOTICES else ""
+    yield _heading("Worth knowing", told)
+    for notice in worst_notices(state.notices, _MOST_NOTICES):
+        sign = frame.glyphs.warning if notice.level in {"note", "warning"} else frame.glyphs.bad
+        line = Text(f"  {sign} ", style=_NOTICE_STYLES[notice.level], no_wrap=True, overflow="ellipsis")
+        yield line.append(inert(notice.text, 300))
+
+
+def worst_notices(notices: tuple[Notice, ...], most: int) -> list[Notice]:
+    """Choose the `most` that matter, in their order: harm first, then warnings, then the newest notes."""
+    weight = {"harm": 0, "failure": 0, "warning": 1, "note": 2}
+    newest_first = range(len(notices) - 1, -1, -1)
+    chosen = sorted(newest_first, key=lambda position: weight[notices[position].level])[:most]
+    return [notices[position] for position in sorted(chosen)]
+
+
+def _footer(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
+    if frame.connection:
+        yield Text(inert(f"{frame.glyphs.warning} {frame.connection}", 300), style="yellow")
+    line = Text(no_wrap=True, overflow="ellipsis")
+    if state.ended:
+        sign, style = outcome_sign(state.outcome, frame.glyphs)
+        line.append(f"{sign} ", style).append(f"Session {state.outcome}, everything of it is removed.")
+    elif state.expires_at is not None:
+        line.append(countdown(state, frame.now))
+    else:
+        line.append("Nothing is built yet.")
+    if frame.hint and not state.ended:
+        line.append(f"  {frame.hint}", "dim")
+    yield line
+    if state.ended and state.reason:
+        yield Text(f"  {inert(state.reason, 500)}")
+
+
+def countdown(state: ViewState, now: datetime) -> str:
+    """Say how long the session's network may still stand."""
+    assert state.expires_at is not None
+    left = state.expires_at - now
+    if left <= timedelta(0):
+        return f"Cleanup is overdue since {clock(state.expires_at)}."
+    seconds = int(left.total_seconds())
+    return f"Removed in {seconds // 60}:{seconds % 60:02d} at the latest ({clock(state.expires_at)})."
+
+
+def _extras(state: ViewState) -> int:
+    return min(len(state.latest), _MOST_DISCOVERIES) + min(len(state.notices), _MOST_NOTICES)
+
+
+def _heading(name: str, told: str) -> RenderableType:
+    return Text(name, style="bold", no_wrap=True, overflow="ellipsis").append(f"  {told}", "not bold")
+
+
+def _edges(left: Text, right: Text) -> RenderableType:
+    grid = Table.grid(expand=True)
+    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_row(left, right)
+    return grid
+
+
+def _rows(frame: Frame, first: int, second: int, *, lead: str = "  x ") -> Table:
+    """Rows of mark, name, middle and rest; fixed widths, so that nothing jumps while text changes."""
+    wide = frame.width >= 110
+    grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    grid.add_column(no_wrap=True, width=len(lead) - 1)
+    grid.add_column(no_wrap=True, overflow="ellipsis", width=first if wide else min(first, 14))
+    grid.add_column(no_wrap=True, overflow="ellipsis", width=second if wide else min(second, 31))
+    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    grid.expand = True
+    return grid

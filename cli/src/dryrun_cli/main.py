@@ -1,0 +1,271 @@
+"""The command line `dryrun`. Only declarations live here: what a command needs is imported when it runs."""
+
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from dryrun_cli import __version__, completion
+from dryrun_cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from dryrun_cli.command_frame import Common
+
+EPILOG = (
+    "Exit codes: 0 done (criteria met), 1 the session failed, was stopped or expired, 2 wrong use, "
+    "3 the API is not reachable or does not work, 4 the API refused, 5 criteria not met, "
+    "130 Ctrl-C. Where a session id is asked for, its beginning or the word 'last' will do."
+)
+
+app = typer.Typer(
+    help="Rehearse infrastructure discovery on a simulated network before it touches production.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    # Plain help starts in half the time of drawn help, and errors never read a server's text as markup.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON (ASCII only) instead of text.")]
+ApiUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--api-url",
+        metavar="URL",
+        help="Where the approval API is; else DRYRUN_API_URL, else 127.0.0.1:8470.",
+    ),
+]
+PlainOption = Annotated[bool, typer.Option("--plain", help="One line per event, also on a terminal.")]
+SessionArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="Session id, its beginning, or 'last'.", autocompletion=completion.complete_session
+    ),
+]
+CriteriaOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--criteria",
+        metavar="FILE",
+        help="Criteria (YAML or JSON) that the report has to meet; see: dryrun criteria.",
+    ),
+]
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"dryrun {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    context.obj = (json_output, api_url)
+
+
+@app.command()
+def templates(context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None) -> None:
+    """List the networks that can be rehearsed on."""
+    from dryrun_cli import commands
+
+    _run(commands.list_templates(_common(context, json_output, api_url)))
+
+
+@app.command()
+def start(
+    context: typer.Context,
+    template: Annotated[
+        str,
+        typer.Argument(
+            metavar="TEMPLATE", help="See: dryrun templates.", autocompletion=completion.complete_template
+        ),
+    ],
+    watch_it: Annotated[
+        bool,
+        typer.Option("--watch", "-w", help="Watch to the end and show the report. Ctrl-C stops the session."),
+    ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the network up after the scan, until stopped or expired.")
+    ] = False,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=9999, help="Choose a variant of the template.")
+    ] = 0,
+    criteria: CriteriaOption = None,
+    plain: PlainOption = False,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Start a session; print its id, or watch it."""
+    from dryrun_cli import session_commands
+
+    if criteria is not None and not watch_it:
+        raise typer.BadParameter(
+            "needs --watch: criteria are checked at the session's end", param_hint="'--criteria'"
+        )
+    common = _common(context, json_output, api_url)
+    _run(
+        session_commands.start(
+            common, template, seed=seed, keep=keep, watch=watch_it, plain=plain, criteria_file=criteria
+        )
+    )
+
+
+@app.command()
+def watch(
+    context: typer.Context,
+    session: SessionArgument = "last",
+    plain: PlainOption = False,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Watch a session that runs already. Ctrl-C leaves it running."""
+    from dryrun_cli import session_commands
+
+    _run(session_commands.watch(_common(context, json_output, api_url), session, plain=plain))
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10000, help="So many at most.")] = 20,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """List sessions, newest first."""
+    from dryrun_cli import commands
+
+    _run(commands.list_sessions(_common(context, json_output, api_url), limit=limit))
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    session: SessionArgument,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Show one session."""
+    from dryrun_cli import commands
+
+    _run(commands.show_session(_common(context, json_output, api_url), session))
+
+
+@app.command()
+def events(
+    context: typer.Context,
+    session: SessionArgument,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Wait for more until the session has ended.")
+    ] = False,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Print a session's events, one line each."""
+    common = _common(context, json_output, api_url)
+    if follow:
+        from dryrun_cli import session_commands
+
+        _run(session_commands.follow_events(common, session))
+    from dryrun_cli import commands
+
+    _run(commands.events(common, session))
+
+
+@app.command()
+def stop(
+    context: typer.Context,
+    session: SessionArgument,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Ask for a session's end; what it built is removed."""
+    from dryrun_cli import commands
+
+    _run(commands.stop(_common(context, json_output, api_url), session))
+
+
+@app.command()
+def report(
+    context: typer.Context,
+    session: SessionArgument,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="markdown or json; without it, a summary for this terminal.",
+            autocompletion=lambda: ["markdown", "json"],
+        ),
+    ] = None,
+    criteria: CriteriaOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write there; *.json means JSON, else Markdown."),
+    ] = None,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Show what a session's collectors found, missed, invented and did to their targets."""
+    from dryrun_cli import report_commands
+
+    if form not in {None, "markdown", "json"}:
+        raise typer.BadParameter("expected markdown or json", param_hint="'--format'")
+    common = _common(context, json_output, api_url)
+    _run(report_commands.report(common, session, form=form, criteria_file=criteria, output=output))
+
+
+@app.command()
+def criteria(context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None) -> None:
+    """Print the criteria there are, with their defaults: a file to start from."""
+    from dryrun_cli import report_commands
+
+    _run(report_commands.show_criteria(_common(context, json_output, api_url)))
+
+
+def _common(context: typer.Context, json_output: bool, api_url: str | None) -> "Common":
+    from dryrun_cli.command_frame import Common
+
+    json_before, api_url_before = context.obj
+    return Common(json_output=json_output or json_before, api_url=api_url or api_url_before)
+
+
+def _run(command: Coroutine[Any, Any, ExitCode]) -> NoReturn:
+    import asyncio
+
+    raise typer.Exit(asyncio.run(command))
+
+
+def main() -> None:
+    """Run `dryrun` and exit with one of `ExitCode`."""
+    # A character that the terminal's encoding lacks is written as its escape and never ends the program.
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except BrokenPipeError:
+        # Python would complain once more while closing standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.PIPE_CLOSED)
+    except Exception:  # noqa: BLE001  # whatever escapes is a defect, and has a code of its own
+        import traceback
+
+        traceback.print_exc()
+        typer.echo("error: this is a defect of dryrun; please report it with the lines above", err=True)
+        sys.exit(ExitCode.DEFECT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""Events in plain words, one line each: for pipes, logs and readers of `dryrun events`."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pydantic import JsonValue
+
+from dryrun_cli.safe_text import inert
+from dryrun_cli.view_state import ViewState, harm_sentence, incomplete_sentence
+from dryrun_contract import event as words
+from dryrun_contract.discovery import Discovery
+from dryrun_contract.event import Event
+from dryrun_contract.resource_key import ResourceKey
+
+LINE_LIMIT: Final = 400
+_MINUTE: Final = 60
+_ATTRIBUTES: Final = {
+    "service": ("product", "version"),
+    "database": ("engine",),
+    "certificate": ("subject",),
+    "web_app": ("title", "framework"),
+}
+
+
+def duration(seconds: float) -> str:
+    """`0.4s`, `42s`, `2m 05s`; never negative."""
+    seconds = max(seconds, 0.0)
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    if seconds < _MINUTE:
+        return f"{seconds:.0f}s"
+    return f"{int(seconds) // _MINUTE}m {int(seconds) % _MINUTE:02d}s"
+
+
+def byte_count(count: float) -> str:
+    """`512 B`, `1.2 KiB`, `3.4 MiB`."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 host`, `2 hosts`, `2 discoveries`; kinds' underscores become spaces."""
+    noun = noun.replace("_", " ")
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
+
+
+def place(key: str, addresses: Mapping[str, str]) -> str:
+    """Return `key` with the service's name for its address, where it is known."""
+    try:
+        parsed = ResourceKey.parse(key)
+    except ValueError:
+        return key
+    service = addresses.get(parsed.host)
+    return str(parsed.on(service)) if service else key
+
+
+def summary_of(discovery: Discovery) -> str:
+    """Tell what was found at that place, in a few words: e.g. product and version."""
+    data = discovery.data
+    if discovery.kind == "table":
+        columns = data.get("columns")
+        return counted(len(columns), "column") if isinstance(columns, list) else ""
+    names = _ATTRIBUTES.get(discovery.kind, ())
+    return " ".join(_plain(data[name]) for name in names if data.get(name) not in (None, ""))
+
+
+def _plain(value: JsonValue) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def narrate(event: Event, state: ViewState) -> str:
+    """Return one inert line without its time; `state` is the view after the event."""
+    teller = _TELLERS.get(type(event.data))
+    told = teller(event.data, state) if teller else (event.data.type, "")
+    return _line(*told)
+
+
+def narrate_unknown(raw: Mapping[str, JsonValue]) -> str:
+    """Name an event of a kind that this version does not know."""
+    data = raw.get("data")
+    kind = data.get("type") if isinstance(data, dict) else None
+    return _line("event", f"{kind or 'of an unknown kind'} (not known to this version of dryrun)")
+
+
+def clock(at: datetime | None) -> str:
+    """Return the local time of day, `09:30:07`."""
+    return (at or datetime.now(UTC)).astimezone().strftime("%H:%M:%S")
+
+
+def _line(subject: str, text: str) -> str:
+    return f"{inert(subject):<10} {inert(text, LINE_LIMIT)}".rstrip()
+
+
+type _Told = tuple[str, str]
+
+
+def _queued(data: words.SessionQueued, _state: ViewState) -> _Told:
+    seed = f", seed {data.seed}" if data.seed else ""
+    keep = ", kept after the scan" if data.keep else ""
+    return "session", f"queued: template {data.template}{seed}{keep}, asked for by {data.actor}"
+
+
+def _phase(data: words.PhaseChanged, _state: ViewState) -> _Told:
+    name = data.phase.value.replace("_", " ")
+    return "phase", f"{name}: {data.reason}" if data.reason else name
+
+
+def _network(data: words.NetworkCreated, _state: ViewState) -> _Told:
+    return "network", f"{data.name} ({data.subnet}) made; removed by {clock(data.expires_at)} at the latest"
+
+
+def _probed(data: words.IsolationProbed, _state: ViewState) -> _Told:
+    found = "isolated" if data.isolated else "NOT ISOLATED from the host"
+    return "network", f"{found}: {data.detail}"
+
+
+def _target(data: words.TargetChanged, _state: ViewState) -> _Told:
+    detail = f": {data.detail}" if data.detail else ""
+    return "target", f"{data.service} {data.state} ({data.image}){detail}"
+
+
+def _addresses(data: words.AddressesMapped, _state: ViewState) -> _Told:
+    return "network", ", ".join(f"{service} is {address}" for address, service in data.addresses.items())
+
+
+def _harmed(data: words.TargetHarmed, _state: ViewState) -> _Told:
+    return "HARM", harm_sentence(data)
+
+
+def _collector_started(data: words.CollectorStarted, _state: ViewState) -> _Told:
+    return "collector", f"{data.collector} started ({data.image})"
+
+
+def _progressed(data: words.CollectorProgressed, _state: ViewState) -> _Told:
+    share = f"{data.done} of {data.total}" if data.total is not None else f"{data.done} done"
+    return "collector", f"{data.collector} {share}" + (f": {data.message}" if data.message else "")
+
+
+def _discovered(data: words.DiscoveryReported, state: ViewState) -> _Told:
+    found = data.discovery
+    what = summary_of(found)
+    return "found", f"{found.kind} {place(found.key, state.addresses)}" + (f" ({what})" if what else "")
+
+
+def _warned(data: words.CollectorWarned, _state: ViewState) -> _Told:
+    return "warning", f"{data.collector}, line {data.line}: {data.message}"
+
+
+def _collector_ended(data: words.CollectorEnded, _state: ViewState) -> _Told:
+    if not data.complete or data.truncated:
+        return "warning", incomplete_sentence(data)
+    warnings = f", {counted(data.warnings, 'warning')}" if data.warnings else ""
+    return "collector", f"{data.collector} finished: {counted(data.discoveries, 'discovery')}{warnings}"
+
+
+def _traffic(data: words.TrafficMeasured, _state: ViewState) -> _Told:
+    packets = sum(target.rx_packets for target in data.targets.values())
+    received = sum(target.rx_bytes for target in data.targets.values())
+    least = "at least " if any(target.at_least for target in data.targets.values()) else ""
+    return "traffic", (
+        f"targets received {least}{packets} packets, {byte_count(received)}; "
+        f"peak {data.peak_packets_per_second:.0f} packets/s on one target"
+    )
+
+
+def _ended(data: words.SessionEnded, _state: ViewState) -> _Told:
+    return "session", f"ended: {data.outcome.value}" + (f": {data.reason}" if data.reason else "")
+
+
+_TELLERS: Final[Mapping[type, Callable[[Any, ViewState], _Told]]] = {
+    words.SessionQueued: _queued,
+    words.PhaseChanged: _phase,
+    words.NetworkCreated: _network,
+    words.IsolationProbed: _probed,
+    words.TargetChanged: _target,
+    words.AddressesMapped: _addresses,
+    words.TargetHarmed: _harmed,
+    words.CollectorStarted: _collector_started,
+    words.CollectorProgressed: _progressed,
+    words.DiscoveryReported: _discovered,
+    words.CollectorWarned: _warned,
+    words.CollectorEnded: _collector_ended,
+    words.TrafficMeasured: _traffic,
+    words.SessionEnded: _ended,
+}

@@ -1,0 +1,123 @@
+"""Commands around the report: show it, check it, write it; and the end of watching."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import yaml
+from pydantic import JsonValue
+from rich.console import Console
+
+from dryrun_cli.client import ApiClient
+from dryrun_cli.command_frame import Common, command, make_console, write_json
+from dryrun_cli.criteria_file import NOT_VALID, read_criteria, wrong_criteria
+from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError, WrongUseError
+from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.glyphs import glyphs_for
+from dryrun_cli.reading import JsonObject, read_object
+from dryrun_cli.report_reading import Report, read_report
+from dryrun_cli.report_view import draw_report
+from dryrun_cli.safe_text import ascii_json, inert_lines
+from dryrun_cli.session_ids import find_session_id
+
+STANDARD_OUTPUT: Final = Path("-")
+
+
+async def conclude(
+    client: ApiClient, session_id: UUID, console: Console, criteria: JsonObject | None = None
+) -> Report:
+    """Fetch the report, draw it on `console`, and return it; with `criteria` it carries a verdict."""
+    report = read_report(await client.report(session_id, criteria))
+    console.print()
+    console.print(draw_report(report, glyphs_for(console.encoding)))
+    return report
+
+
+@command
+async def report(
+    client: ApiClient,
+    common: Common,
+    text: str,
+    *,
+    form: str | None,
+    criteria_file: Path | None,
+    output: Path | None,
+) -> ExitCode:
+    """`dryrun report ID`. Without a form it is drawn for the terminal; a file gets one of the two forms."""
+    if form is None and common.json_output:
+        form = "json"
+    if form is None and output is not None:
+        form = "json" if output.suffix.lower() == ".json" else "markdown"
+    criteria = None if criteria_file is None else read_criteria(criteria_file)
+    session_id = await find_session_id(client, text)
+    try:
+        answer = await client.report(session_id, criteria)
+        markdown = await client.markdown_report(session_id, criteria) if form == "markdown" else ""
+    except ApiRefusedError as error:
+        if criteria_file is not None and error.problem.status == NOT_VALID:
+            raise wrong_criteria(criteria_file, error) from error
+        raise
+    if form is None:
+        console = make_console()
+        console.print(draw_report(read_report(answer), glyphs_for(console.encoding)))
+    else:
+        whole = inert_lines(markdown) if form == "markdown" else ascii_json(answer, indent=2)
+        _write(output, whole.rstrip("\n") + "\n")
+    return verdict_code(answer, asked=criteria is not None)
+
+
+def verdict_code(answer: JsonValue, *, asked: bool) -> ExitCode:
+    """Return a verdict's exit code. Raises ApiUnreachableError when one was asked for and is missing."""
+    if not asked:
+        return ExitCode.OK
+    verdict = read_object(answer, "report").get("verdict")
+    passed = verdict.get("passed") if isinstance(verdict, dict) else None
+    if not isinstance(passed, bool):
+        raise ApiUnreachableError("the API's report holds no verdict; are its version and ours alike?")
+    return ExitCode.OK if passed else ExitCode.CRITERIA_NOT_MET
+
+
+@command
+async def show_criteria(client: ApiClient, common: Common) -> ExitCode:
+    """`dryrun criteria`: the defaults, as a file to start from."""
+    answer = read_object(await client.criteria(), "criteria")
+    if common.json_output:
+        write_json(answer)
+    else:
+        sys.stdout.write(inert_lines(yaml.safe_dump(answer, sort_keys=False, allow_unicode=False)))
+    return ExitCode.OK
+
+
+def _write(path: Path | None, text: str) -> None:
+    if path is None or path == STANDARD_OUTPUT:
+        sys.stdout.write(text)
+        return
+    try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")  # a device or a pipe is written to, never replaced
+        else:
+            _replace(path.resolve(), text)
+    except OSError as error:
+        raise WrongUseError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file at once: a reader sees the old one or the new one."""
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(text)
+            # A temporary file is the owner's alone; a report gets what any new file would.
+            mask = os.umask(0)
+            os.umask(mask)
+            temporary.chmod(0o666 & ~mask)
+            file.close()
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise

@@ -1,0 +1,257 @@
+"""Draws a report for a terminal.
+
+From the JSON and not from the server's Markdown: Markdown is a language a target could speak too (links,
+tables, headings), whereas text in a cell is only text.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from pydantic import JsonValue
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from dryrun_cli.glyphs import Glyphs, outcome_sign
+from dryrun_cli.narration import byte_count, counted, duration
+from dryrun_cli.report_reading import Report, Scores, Traffic, Verdict
+from dryrun_cli.safe_text import inert, shown
+from dryrun_cli.session_ids import short
+from dryrun_cli.view_state import HARM_WORDS
+
+MOST_LISTED: Final = 10
+
+
+def draw_report(report: Report, glyphs: Glyphs) -> RenderableType:
+    """Return the report: what was found and missed, what it did to the targets, what it cost."""
+    parts: list[RenderableType] = [_headline(report, glyphs)]
+    if report.session.reason:
+        parts.append(_indented(inert(report.session.reason, 2000)))
+    if not report.final:
+        parts.append(_indented("The session has not ended; this is what is known so far."))
+    if not report.history_complete:
+        parts.append(
+            _indented("Some events of this session were lost; the report may lack things.", "yellow")
+        )
+    if report.isolation is not None and not report.isolation.isolated:
+        parts.append(_indented(f"Not isolated: {inert(report.isolation.detail)}", "bold red"))
+    parts += _scores(report, glyphs)
+    parts += _harm(report, glyphs)
+    parts += _cost(report)
+    parts += _collectors(report, glyphs)
+    if report.verdict is not None:
+        parts += _verdict(report.verdict, glyphs)
+    return Group(*parts)
+
+
+def _headline(report: Report, glyphs: Glyphs) -> Text:
+    sign, style = outcome_sign(report.session.outcome, glyphs)
+    if not report.final:
+        sign, style = glyphs.active, "cyan"
+    line = (
+        Text(f"{sign} ", style=style)
+        .append("Report of ", "bold")
+        .append(short(report.session.id), "bold cyan")
+    )
+    template = report.template.id if report.template else report.session.template
+    line.append(f" {glyphs.dot} template ").append(inert(template), "bold")
+    line.append(f" {glyphs.dot} {inert(report.session.outcome or report.session.phase)}", "bold")
+    if report.session.ended_at is not None:
+        line.append(
+            f" in {duration((report.session.ended_at - report.session.requested_at).total_seconds())}",
+            "not bold",
+        )
+    return line
+
+
+def _scores(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:
+    yield Text("")
+    if report.scores is None:
+        yield _heading("Scores")
+        yield _indented(f"None: {inert(report.scores_missing or 'the API gives no reason', 1000)}", "yellow")
+        return
+    yield _score_table(report.scores)
+    yield from _differences(report.scores, glyphs)
+
+
+def _score_table(scores: Scores) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
+    table.add_column("DISCOVERED", no_wrap=True, overflow="ellipsis", min_width=14)
+    for name in ("right", "missed", "wrong", "shut", "precision", "recall", "F1"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in scores.rows:
+        table.add_row(
+            shown(row.name.replace("_", " ")),
+            _number(row.true_positives),
+            _number(row.false_negatives, "yellow"),
+            _number(row.false_positives, "yellow"),
+            _number(row.not_evaluable, "dim"),
+            *map(_share, (row.precision, row.recall, row.f1)),
+        )
+    overall = scores.overall
+    blank = [Text("")] * 4
+    shares = [_share(share, "bold") for share in (overall.precision, overall.recall, overall.f1)]
+    table.add_row(Text("overall", style="bold"), *blank, *shares)
+    return table
+
+
+def _differences(scores: Scores, glyphs: Glyphs) -> Iterator[RenderableType]:
+    missed = [
+        (item.kind, _at(item.key, item.attribute), _expectation(item.expected), item.hard)
+        for item in scores.false_negatives
+    ]
+    yield from _listing("Missed", glyphs.bad, missed)
+    yield from _listing(
+        "Wrong values",
+        glyphs.warning,
+        [
+            (
+                item.kind,
+                _at(item.key, item.attribute),
+                f"{_value(item.found)} for {_value(item.expected)}",
+                item.hard,
+            )
+            for item in scores.wrong_values
+        ],
+    )
+    invented = [
+        (item.kind, item.key, f"told by {', '.join(item.collectors)}" if item.collectors else "", None)
+        for item in scores.false_positives
+    ]
+    yield from _listing("Invented", glyphs.bad, invented)
+    yield from _listing(
+        "Not evaluable (could not be looked into)",
+        glyphs.pending,
+        [(item.kind, item.key, "", item.hard) for item in scores.not_evaluable],
+    )
+
+
+def _listing(
+    name: str, sign: str, items: Sequence[tuple[str, str, str, str | None]]
+) -> Iterator[RenderableType]:
+    if not items:
+        return
+    yield Text("")
+    yield _heading(f"{name}: {len(items)}")
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, style="dim")
+    grid.add_column(overflow="fold")
+    grid.add_column(overflow="fold")
+    for kind, key, told, hard in items[:MOST_LISTED]:
+        last = Text(inert(told, 300))
+        if hard:
+            last.append(f"{' ' if told else ''}(hard: {inert(hard)})", "dim")
+        grid.add_row(Text(f"  {sign}"), shown(kind, "dim", limit=40), Text(inert(key, 300)), last)
+    yield grid
+    if len(items) > MOST_LISTED:
+        yield _indented(
+            f"and {len(items) - MOST_LISTED} more; all of them: dryrun report ID --format markdown", "dim"
+        )
+
+
+def _harm(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:
+    yield Text("")
+    if not report.harmed:
+        if report.scores is not None:
+            yield Text(f"{glyphs.done} ", style="green").append("No target was harmed.", "default")
+        return
+    yield _heading(f"Harmed targets: {len(report.harmed)}", "bold red")
+    for harm in report.harmed:
+        during = f" while {inert(' and '.join(harm.during))} ran" if harm.during else ""
+        word = HARM_WORDS.get(harm.harm, harm.harm)
+        line = f"{glyphs.bad} {inert(harm.service)} {inert(word)}{during}: {inert(harm.detail, 500)}"
+        yield _indented(line, "red")
+
+
+def _cost(report: Report) -> Iterator[RenderableType]:
+    times = [
+        f"{inert(phase.phase).replace('_', ' ')} {duration(phase.seconds)}"
+        for phase in report.phases
+        if phase.seconds is not None and phase.phase != "ended"
+    ]
+    if times:
+        yield _fact("Time", ", ".join(times))
+    if report.traffic is not None and report.traffic.targets:
+        yield _fact("Traffic", _traffic(report.traffic))
+
+
+def _traffic(traffic: Traffic) -> str:
+    targets = traffic.targets
+    least = "at least " if any(target.at_least for target in targets.values()) else ""
+    packets = sum(target.rx_packets for target in targets.values())
+    size = sum(target.rx_bytes for target in targets.values())
+    most = max(targets, key=lambda name: targets[name].rx_packets)
+    told = f"targets received {least}{packets:,} packets, {byte_count(size)}"
+    told += f"; most: {inert(most)} with {targets[most].rx_packets:,}"
+    if traffic.peak_packets_per_second is not None:
+        told += f"; peak {traffic.peak_packets_per_second:,.0f} packets/s on one target"
+    return told
+
+
+def _collectors(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:
+    for run in report.collectors:
+        took = f" in {duration(run.seconds)}" if run.seconds is not None else ""
+        warnings = f", {counted(run.warnings, 'warning')}" if run.warnings else ""
+        told = f"{inert(run.collector)}: {counted(run.discoveries, 'discovery')}{took}{warnings}"
+        yield _fact("Collector", told)
+        if run.truncated or not run.complete:
+            why = run.reason or ("its output was cut at the ceiling" if run.truncated else "no end line")
+            yield _indented(f"{glyphs.warning} incomplete: {inert(why, 500)}", "yellow")
+
+
+def _verdict(verdict: Verdict, glyphs: Glyphs) -> Iterator[RenderableType]:
+    yield Text("")
+    failed = [result for result in verdict.results if result.status != "passed"]
+    if verdict.passed:
+        told = f"Criteria met: {len(verdict.results) - len(failed)} of {len(verdict.results)}"
+        yield Text(f"{glyphs.done} {told}", style="bold green")
+        return
+    yield Text(f"{glyphs.bad} Criteria not met: {len(failed)} of {len(verdict.results)}", style="bold red")
+    for result in failed:
+        told = f"{inert(result.criterion)}: {_value(result.measured)}, limit {_value(result.limit)}"
+        detail = f" ({inert(result.detail, 500)})" if result.detail else ""
+        yield _indented(f"{glyphs.bad} {told}{detail}")
+
+
+def _at(key: str, attribute: str | None) -> str:
+    return f"{key} {attribute}" if attribute else key
+
+
+def _expectation(value: JsonValue) -> str:
+    return "" if value is None else f"expected {_value(value)}"
+
+
+def _value(value: JsonValue) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, list):
+        return inert(", ".join(_value(part) for part in value[:20]))
+    return inert(value)
+
+
+def _number(number: int, style: str = "") -> Text:
+    return Text(str(number), style=style if number else "dim")
+
+
+def _share(share: float | None, style: str = "") -> Text:
+    return Text("n/a", style="dim") if share is None else Text(f"{share:.2f}", style=style)
+
+
+def _heading(text: str, style: str = "bold") -> Text:
+    return Text(text, style=style)
+
+
+def _fact(name: str, told: str) -> RenderableType:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=9, no_wrap=True, style="dim")
+    grid.add_column(overflow="fold")
+    grid.add_row(name, Text(told))
+    return grid
+
+
+def _indented(text: str, style: str = "") -> RenderableType:
+    return Padding(Text(text, style=style), (0, 0, 0, 2))

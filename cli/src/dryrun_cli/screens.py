@@ -1,0 +1,176 @@
+"""The three ways to show a session: live view, plain lines, JSON lines."""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Literal, Protocol
+from uuid import UUID
+
+from rich.console import Console
+from rich.live import Live
+
+from dryrun_cli.event_stream import Received
+from dryrun_cli.glyphs import glyphs_for
+from dryrun_cli.live_view import Frame, draw
+from dryrun_cli.narration import clock, narrate, narrate_unknown
+from dryrun_cli.safe_text import ascii_json, inert, shown
+from dryrun_cli.session_ids import short
+from dryrun_cli.view_state import ViewState
+
+_AUTOWRAP_OFF = "\x1b[?7l"
+_AUTOWRAP_ON = "\x1b[?7h"
+
+
+class Manner(StrEnum):
+    """How a session is shown."""
+
+    AUTO = "auto"
+    """Live on a terminal, plain otherwise."""
+    LIVE = "live"
+    PLAIN = "plain"
+    JSON = "json"
+
+
+class Screen(Protocol):
+    """What a manner of showing does with what happens."""
+
+    def opened(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the terminal for the time of watching."""
+        ...
+
+    def received(self, item: Received, state: ViewState) -> None:
+        """Show one event; `state` is the view after it."""
+        ...
+
+    def told(self, message: str) -> None:
+        """Show something that is not an event: the connection, a stop asked for."""
+        ...
+
+    def tick(self, state: ViewState, now: datetime) -> None:
+        """Redraw what depends on time. `now` is by the server's clock."""
+        ...
+
+
+def make_screen(
+    manner: Manner, console: Console, session_id: UUID, on_interrupt: Literal["stop", "leave"]
+) -> Screen:
+    """Choose the screen. Live needs a terminal that moves its cursor; on others it becomes plain."""
+    if manner is Manner.JSON:
+        return JsonScreen(console)
+    able = console.file.isatty() and not console.is_dumb_terminal
+    if manner is Manner.LIVE or (manner is Manner.AUTO and able):
+        return LiveScreen(console, session_id, on_interrupt)
+    return PlainScreen(console)
+
+
+class JsonScreen:
+    """One JSON object per event, the event itself; all else goes to standard error."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+    def opened(self) -> contextlib.AbstractContextManager[None]:
+        """Hold nothing."""
+        return contextlib.nullcontext()
+
+    def received(self, item: Received, _state: ViewState) -> None:
+        """Write the event as the API sent it."""
+        self._console.file.write(ascii_json(item.raw) + "\n")
+        self._console.file.flush()
+
+    def told(self, message: str) -> None:
+        """Tell it beside the data."""
+        if message:
+            self._errors.print(shown(message, limit=500), soft_wrap=True)
+
+    def tick(self, state: ViewState, now: datetime) -> None:
+        """Time changes nothing here."""
+
+
+class PlainScreen:
+    """One line per event with its time; nothing is ever redrawn."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def opened(self) -> contextlib.AbstractContextManager[None]:
+        """Hold nothing."""
+        return contextlib.nullcontext()
+
+    def received(self, item: Received, state: ViewState) -> None:
+        """Write the event's line."""
+        if item.event is None:
+            self._write(f"{clock(_time_of(item))}  {narrate_unknown(item.raw)}")
+        else:
+            self._write(f"{clock(item.event.at)}  {narrate(item.event, state)}")
+
+    def told(self, message: str) -> None:
+        """Write it as a line of our own."""
+        if message:
+            self._write(f"{clock(None)}  {'dryrun':<10} {inert(message, 500)}")
+
+    def tick(self, state: ViewState, now: datetime) -> None:
+        """Time changes nothing here."""
+
+    def _write(self, line: str) -> None:
+        self._console.file.write(line + "\n")
+        self._console.file.flush()
+
+
+def _time_of(item: Received) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(item.raw.get("at"))).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+class LiveScreen:
+    """The view of a terminal, redrawn in place four times a second."""
+
+    def __init__(self, console: Console, session_id: UUID, on_interrupt: Literal["stop", "leave"]) -> None:
+        self._console = console
+        self._short_id = short(session_id)
+        self._glyphs = glyphs_for(console.encoding)
+        self._hint = (
+            "Ctrl-C stops the session." if on_interrupt == "stop" else "Ctrl-C leaves; the session goes on."
+        )
+        self._message = ""
+        self._live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hide the cursor and clip at the right edge.
+
+        Terminals and Rich may disagree on the width of rare characters; a line that wrapped unexpectedly
+        would let a target's text shift the view. Without automatic wrapping it is clipped instead.
+        """
+        self._console.file.write(_AUTOWRAP_OFF)
+        try:
+            with self._live:
+                yield
+        finally:
+            self._console.file.write(_AUTOWRAP_ON)
+            self._console.file.flush()
+
+    def received(self, item: Received, state: ViewState) -> None:
+        """Wait for the next tick, so that a flood of events costs no redraws."""
+
+    def told(self, message: str) -> None:
+        """Keep it for the foot of the view."""
+        self._message = message
+
+    def tick(self, state: ViewState, now: datetime) -> None:
+        """Draw the next frame."""
+        size = self._console.size
+        frame = Frame(
+            now=now,
+            width=size.width,
+            height=size.height,
+            short_id=self._short_id,
+            glyphs=self._glyphs,
+            hint=self._hint,
+            connection=self._message,
+        )
+        self._live.update(draw(state, frame), refresh=True)

@@ -1,0 +1,124 @@
+"""Commands that run a session: start it, watch it, follow its events."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Literal
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from dryrun_cli.client import ApiClient
+from dryrun_cli.command_frame import Common, command, make_console, write_json
+from dryrun_cli.criteria_file import read_checked
+from dryrun_cli.errors import ApiRefusedError, WrongUseError
+from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.reading import JsonObject, read_session
+from dryrun_cli.report_commands import conclude, verdict_code
+from dryrun_cli.safe_text import inert
+from dryrun_cli.screens import Manner
+from dryrun_cli.session_ids import find_session_id
+from dryrun_cli.watch import WatchOutcome, watch_session
+from dryrun_contract.session import Outcome, SessionRequest
+
+
+@command
+async def start(
+    client: ApiClient,
+    common: Common,
+    template: str,
+    *,
+    seed: int,
+    keep: bool,
+    watch: bool,
+    plain: bool,
+    criteria_file: Path | None,
+) -> ExitCode:
+    """`dryrun start TEMPLATE`. Criteria are read and checked before anything starts."""
+    criteria = None if criteria_file is None else await read_checked(client, criteria_file)
+    try:
+        request = SessionRequest(template=template, seed=seed, keep=keep)
+    except ValidationError:
+        raise WrongUseError(
+            f"{template!r} is no template id (small letters, digits, hyphens); see: dryrun templates"
+        ) from None
+    try:
+        answer = await client.start_session(request)
+    except asyncio.CancelledError:
+        sys.stderr.write("Interrupted while starting: a session may have started; see: dryrun list\n")
+        raise
+    session = read_session(answer)
+    if watch:
+        return await _watch_to_report(client, common, session.id, criteria, plain=plain, on_interrupt="stop")
+    if common.json_output:
+        write_json(answer)
+    else:
+        sys.stdout.write(f"{session.id}\n")
+        if sys.stdout.isatty():
+            sys.stderr.write(f"Started. To watch it: dryrun watch {session.id}\n")
+    return ExitCode.OK
+
+
+@command
+async def watch(client: ApiClient, common: Common, text: str, *, plain: bool) -> ExitCode:
+    """`dryrun watch ID`: somebody's session, so Ctrl-C only leaves."""
+    session_id = await find_session_id(client, text)
+    return await _watch_to_report(client, common, session_id, None, plain=plain, on_interrupt="leave")
+
+
+@command
+async def follow_events(client: ApiClient, common: Common, text: str) -> ExitCode:
+    """`dryrun events ID --follow`: a line per event until the session's end; Ctrl-C merely leaves."""
+    session_id = await find_session_id(client, text)
+    manner = Manner.JSON if common.json_output else Manner.PLAIN
+    watched = await watch_session(client, session_id, make_console(), manner=manner, on_interrupt="leave")
+    return _left(watched) or ExitCode.OK
+
+
+async def _watch_to_report(
+    client: ApiClient,
+    common: Common,
+    session_id: UUID,
+    criteria: JsonObject | None,
+    *,
+    plain: bool,
+    on_interrupt: Literal["stop", "leave"],
+) -> ExitCode:
+    manner = Manner.JSON if common.json_output else Manner.PLAIN if plain else Manner.AUTO
+    watched = await watch_session(
+        client, session_id, make_console(), manner=manner, on_interrupt=on_interrupt
+    )
+    left = _left(watched)
+    if left:
+        asked = "It was asked to stop" if watched.interrupted else "It goes on"
+        sys.stderr.write(f"Left session {session_id}. {asked}: dryrun watch {session_id}\n")
+        return left
+    try:
+        met = await _conclude(client, common, session_id, criteria)
+    except ApiRefusedError as error:
+        # A session that failed early may have no report; how it ended is what the caller needs to know.
+        if watched.outcome is Outcome.COMPLETED:
+            raise
+        sys.stderr.write(f"There is no report: {inert(error, 1000)}\n")
+        met = ExitCode.SESSION_FAILED
+    if watched.interrupted:
+        return ExitCode.INTERRUPTED
+    return met if watched.outcome is Outcome.COMPLETED else ExitCode.SESSION_FAILED
+
+
+async def _conclude(
+    client: ApiClient, common: Common, session_id: UUID, criteria: JsonObject | None
+) -> ExitCode:
+    if not common.json_output:
+        report = await conclude(client, session_id, make_console(), criteria)
+        return ExitCode.OK if report.verdict is None or report.verdict.passed else ExitCode.CRITERIA_NOT_MET
+    if criteria is None:
+        return ExitCode.OK
+    return verdict_code(await client.report(session_id, criteria), asked=True)
+
+
+def _left(watched: WatchOutcome) -> ExitCode | None:
+    if watched.left_by is None:
+        return None
+    return ExitCode.INTERRUPTED if watched.left_by is signal.SIGINT else ExitCode.TERMINATED

@@ -1,0 +1,67 @@
+"""Finds the session a person means: a full id, an unambiguous beginning of one, or `last`."""
+
+import re
+from contextlib import aclosing
+from typing import Final
+from uuid import UUID
+
+from dryrun_cli.client import ApiClient
+from dryrun_cli.errors import ApiRefusedError, WrongUseError
+from dryrun_cli.reading import SessionView, read_session
+from dryrun_contract.problem import Problem, problem_type
+
+LAST: Final = "last"
+SHORT_LENGTH: Final = 8
+SEARCHED: Final = 2000
+"""A beginning is looked for among this many of the newest sessions."""
+_BEGINNING = re.compile(r"[0-9a-f]{1,8}|[0-9a-f-]{9,36}")
+
+
+def short(session_id: UUID) -> str:
+    """Return the first eight digits, enough to tell sessions apart for people."""
+    return str(session_id)[:SHORT_LENGTH]
+
+
+async def newest_sessions(client: ApiClient, most: int) -> list[SessionView]:
+    """Return up to `most` sessions, newest first."""
+    found: list[SessionView] = []
+    async with aclosing(client.sessions()) as sessions:
+        async for session in sessions:
+            found.append(read_session(session))
+            if len(found) == most:
+                break
+    return found
+
+
+async def find_session_id(client: ApiClient, text: str) -> UUID:
+    """Return the id meant by `text`.
+
+    Raises WrongUseError when `text` is no id or fits several, ApiRefusedError when it fits none.
+    """
+    wanted = text.strip().lower()
+    try:
+        return UUID(wanted)
+    except ValueError:
+        pass
+    if wanted != LAST and not _BEGINNING.fullmatch(wanted):
+        raise WrongUseError(
+            f"{text!r} is no session id; give one, its beginning, or {LAST!r} (see: dryrun list)"
+        )
+    if wanted == LAST:
+        found = [session.id for session in await newest_sessions(client, 1)]
+    else:
+        among = await newest_sessions(client, SEARCHED)
+        found = [session.id for session in among if str(session.id).startswith(wanted)]
+    if len(found) > 1:
+        fitting = ", ".join(str(session_id) for session_id in found[:5])
+        raise WrongUseError(f"{text!r} fits {len(found)} sessions ({fitting}); give more of the id")
+    if not found:
+        detail = "there is no session yet" if wanted == LAST else f"no session's id begins with {wanted!r}"
+        problem = Problem(
+            type=problem_type("unknown-session"),
+            title="No such session",
+            status=404,
+            detail=f"{detail}; see: dryrun list",
+        )
+        raise ApiRefusedError(problem)
+    return found[0]

@@ -1,0 +1,117 @@
+"""Draws templates and sessions as tables."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from dryrun_cli.glyphs import Glyphs, outcome_sign
+from dryrun_cli.narration import counted, duration
+from dryrun_cli.reading import ENDED, SessionView
+from dryrun_cli.safe_text import inert, shown
+from dryrun_cli.session_ids import short
+from dryrun_contract.template import TemplateSummary
+
+
+def draw_templates(templates: Iterable[TemplateSummary]) -> RenderableType:
+    """Return each template with what it consists of."""
+    parts: list[RenderableType] = []
+    for template in templates:
+        title = Text(inert(template.id), style="bold cyan").append(f"  {inert(template.title)}", "not cyan")
+        parts += [Text(""), title] if parts else [title]
+        if template.description:
+            parts.append(_indented(Text(inert(template.description, 2000))))
+        targets = ", ".join(f"{service.name} ({service.image})" for service in template.services)
+        for name, told in (
+            (counted(len(template.services), "target"), targets),
+            ("collectors", ", ".join(template.collectors)),
+        ):
+            line = Text(f"{name}: ", style="dim").append(inert(told, 4000), "not dim")
+            parts.append(_indented(line))
+    return (
+        Group(*parts)
+        if parts
+        else Text("There is no template; the operator of the orchestrator installs them.")
+    )
+
+
+def draw_sessions(
+    sessions: Iterable[SessionView], glyphs: Glyphs, now: datetime | None = None
+) -> RenderableType:
+    """Return one row a session."""
+    now = now or datetime.now(UTC)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("ID", no_wrap=True)
+    table.add_column("TEMPLATE", no_wrap=True, overflow="ellipsis")
+    table.add_column("STATE", no_wrap=True)
+    table.add_column("STARTED", no_wrap=True)
+    table.add_column("TOOK", no_wrap=True, justify="right")
+    table.add_column("FOR", no_wrap=True, overflow="ellipsis")
+    table.add_column("REASON", no_wrap=True, overflow="ellipsis")
+    for session in sessions:
+        took = (session.ended_at or now) - session.requested_at
+        table.add_row(
+            Text(short(session.id), style="cyan"),
+            shown(_template(session)),
+            state_text(session, glyphs),
+            shown(when(session.requested_at)),
+            shown(duration(took.total_seconds())),
+            shown(session.requested_by or ""),
+            shown(session.reason or ""),
+        )
+    if not table.row_count:
+        return Text("There is no session yet. To start one: dryrun start small --watch")
+    return table
+
+
+def draw_session(session: SessionView, glyphs: Glyphs, now: datetime | None = None) -> RenderableType:
+    """Return one session with all that is known of it."""
+    now = now or datetime.now(UTC)
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row("session", Text(str(session.id), style="cyan"))
+    grid.add_row("state", state_text(session, glyphs))
+    if session.reason:
+        grid.add_row("reason", Text(inert(session.reason, 2000)))
+    grid.add_row("template", Text(inert(_template(session))))
+    if session.template_digest:
+        grid.add_row("digest", Text(inert(session.template_digest)))
+    grid.add_row(
+        "started", Text(f"{when(session.requested_at)} for {inert(session.requested_by or 'somebody')}")
+    )
+    took = (session.ended_at or now) - session.requested_at
+    if session.ended_at is not None:
+        grid.add_row("ended", Text(f"{when(session.ended_at)}, after {duration(took.total_seconds())}"))
+    elif session.expires_at is not None:
+        left = duration((session.expires_at - now).total_seconds())
+        grid.add_row("removed", Text(f"by {when(session.expires_at)} at the latest, in {left}"))
+    name = short(session.id)
+    following = f"dryrun report {name}" if session.phase == ENDED else f"dryrun watch {name}"
+    grid.add_row("next", Text(following))
+    return grid
+
+
+def state_text(session: SessionView, glyphs: Glyphs) -> Text:
+    """Return the phase, or the outcome once it has ended, with its sign."""
+    if session.phase != ENDED:
+        return Text(f"{glyphs.active} {inert(session.phase).replace('_', ' ')}", style="cyan")
+    sign, style = outcome_sign(session.outcome, glyphs)
+    return Text(f"{sign} {session.outcome or 'ended'}", style=style)
+
+
+def when(at: datetime) -> str:
+    """Return local date and time to the second."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _template(session: SessionView) -> str:
+    seed = f" seed {session.seed}" if session.seed else ""
+    return f"{session.template}{seed}" + (" (keep)" if session.keep else "")
+
+
+def _indented(text: Text) -> RenderableType:
+    return Padding(text, (0, 0, 0, 2))

@@ -1,0 +1,183 @@
+"""Watches a session to its end: live on a terminal, else a line or a JSON object per event."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+from uuid import UUID
+
+from rich.console import Console
+
+from dryrun_cli.client import ApiClient
+from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
+from dryrun_cli.event_stream import (
+    PATIENCE_SECONDS,
+    ConnectionLost,
+    ConnectionMade,
+    EndedUntold,
+    Received,
+    StreamItem,
+    follow_events,
+)
+from dryrun_cli.screens import Manner, Screen, make_screen
+from dryrun_cli.view_state import ViewState, reduce_event
+from dryrun_contract.session import Outcome
+
+STOP_ATTEMPTS: Final = 5
+STOP_PAUSE_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOutcome:
+    """How watching ended. `outcome` is None when the watcher left before the session's end."""
+
+    outcome: Outcome | None
+    reason: str | None
+    interrupted: bool
+    """A person asked for the end with Ctrl-C."""
+    left_by: signal.Signals | None
+    """The signal that made us leave at once."""
+    state: ViewState
+
+
+async def watch_session(
+    client: ApiClient,
+    session_id: UUID,
+    console: Console,
+    *,
+    manner: Manner = Manner.AUTO,
+    on_interrupt: Literal["stop", "leave"] = "stop",
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> WatchOutcome:
+    """Show the session on `console` until it has ended, and return how it came out.
+
+    The first Ctrl-C asks the API to stop the session and goes on watching its cleanup; the second leaves at
+    once, and so does the first where `on_interrupt` is "leave". SIGTERM and SIGHUP leave at once. Runs in
+    the main thread's event loop. Raises ApiRefusedError and ApiUnreachableError as `follow_events` does.
+    """
+    screen = make_screen(manner, console, session_id, on_interrupt)
+    return await _Watcher(client, session_id, screen, on_interrupt, patience_seconds).watch()
+
+
+class _Watcher:
+    def __init__(
+        self,
+        client: ApiClient,
+        session_id: UUID,
+        screen: Screen,
+        on_interrupt: Literal["stop", "leave"],
+        patience_seconds: float,
+    ) -> None:
+        self._client = client
+        self._session_id = session_id
+        self._screen = screen
+        self._stops = on_interrupt == "stop"
+        self._patience = patience_seconds
+        self._state = ViewState()
+        self._ended: EndedUntold | None = None
+        self._server_ahead = timedelta(0)
+        self._interrupts = 0
+        self._stop_task: asyncio.Task[None] | None = None
+        self._left_by: signal.Signals | None = None
+
+    async def watch(self) -> WatchOutcome:
+        follow = asyncio.create_task(self._follow())
+        ticks = asyncio.create_task(self._tick())
+        try:
+            with self._screen.opened(), self._signals(follow):
+                await asyncio.wait([follow])
+                self._redraw()
+        finally:
+            tasks = [task for task in (follow, ticks, self._stop_task) if task is not None]
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        failure = results[0]
+        if isinstance(failure, BaseException) and not isinstance(failure, asyncio.CancelledError):
+            raise failure
+        return self._outcome()
+
+    def _outcome(self) -> WatchOutcome:
+        outcome, reason = self._state.outcome, self._state.reason
+        if self._ended is not None:
+            outcome, reason = self._ended.session.outcome, self._ended.session.reason
+        return WatchOutcome(outcome, reason, self._interrupts > 0 and self._stops, self._left_by, self._state)
+
+    async def _follow(self) -> None:
+        events = follow_events(self._client, self._session_id, patience_seconds=self._patience)
+        async with aclosing(events) as items:
+            async for item in items:
+                self._take(item)
+
+    def _take(self, item: StreamItem) -> None:
+        match item:
+            case Received(event=event):
+                if event is not None:
+                    self._state = reduce_event(self._state, event)
+                self._screen.received(item, self._state)
+            case ConnectionLost(reason=reason, attempt=attempt):
+                self._screen.told(f"Connection lost, attempt {attempt} to get it back: {reason}")
+            case ConnectionMade(server_ahead_seconds=ahead):
+                # The Date header is whole seconds: less than two tell nothing.
+                self._server_ahead = timedelta(seconds=ahead if abs(ahead) > 2 else 0)
+                self._screen.told("")
+            case EndedUntold():
+                self._ended = item
+
+    def _redraw(self) -> None:
+        self._screen.tick(self._state, datetime.now(UTC) + self._server_ahead)
+
+    async def _tick(self) -> None:
+        while True:
+            self._redraw()
+            await asyncio.sleep(0.25)
+
+    @contextlib.contextmanager
+    def _signals(self, follow: asyncio.Task[None]) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        handlers = {
+            signal.SIGINT: lambda: self._interrupted(follow),
+            signal.SIGTERM: lambda: self._leave(follow, signal.SIGTERM),
+            signal.SIGHUP: lambda: self._leave(follow, signal.SIGHUP),
+        }
+        before = {number: signal.getsignal(number) for number in handlers}
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
+        try:
+            yield
+        finally:
+            for number, handler_before in before.items():
+                loop.remove_signal_handler(number)
+                signal.signal(number, handler_before)
+
+    def _interrupted(self, follow: asyncio.Task[None]) -> None:
+        self._interrupts += 1
+        if self._interrupts > 1 or not self._stops:
+            self._leave(follow, signal.SIGINT)
+            return
+        self._screen.told("Asking the API to stop the session; Ctrl-C again leaves at once.")
+        self._stop_task = asyncio.create_task(self._stop())
+
+    def _leave(self, follow: asyncio.Task[None], number: signal.Signals) -> None:
+        self._left_by = number
+        follow.cancel()
+
+    async def _stop(self) -> None:
+        for attempt in range(1, STOP_ATTEMPTS + 1):
+            try:
+                await self._client.stop_session(self._session_id)
+            except ApiRefusedError as error:
+                self._screen.told(f"The API did not stop the session: {error}")
+                return
+            except ApiUnreachableError as error:
+                self._screen.told(
+                    f"Could not ask for the stop (attempt {attempt} of {STOP_ATTEMPTS}): {error}"
+                )
+                await asyncio.sleep(STOP_PAUSE_SECONDS)
+            else:
+                self._screen.told("The session is asked to stop; its cleanup follows. Ctrl-C again leaves.")
+                return
