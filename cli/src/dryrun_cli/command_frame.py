@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Concatenate
+from typing import Any, Concatenate, Final
 
 from pydantic import JsonValue
 from rich.console import Console
@@ -15,6 +15,8 @@ from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.safe_text import ascii_json, inert
 from dryrun_cli.settings import read_settings
 from dryrun_contract.problem import Problem
+
+PIPE_WIDTH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,9 @@ type Command[**P] = Callable[Concatenate[Common, P], Coroutine[Any, Any, ExitCod
 
 def make_console() -> Console:
     """Return a console that draws what it is given: no markup, no emoji names, no guessed colours."""
-    return Console(highlight=False, markup=False, emoji=False)
+    # Into a pipe lines are long rather than cut: a program reads them.
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+    return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
 def command[**P](

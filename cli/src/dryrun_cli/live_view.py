@@ -54,8 +54,13 @@ class Frame:
     glyphs: Glyphs = UNICODE
     hint: str = ""
     """What Ctrl-C does now."""
-    connection: str = ""
-    """What is wrong with the connection; empty while all is well."""
+    messages: tuple[str, ...] = ()
+    """What is wrong with the connection, or became of a stop."""
+
+    @property
+    def wide(self) -> bool:
+        """Whether there is room for more than the essentials."""
+        return self.width >= 110
 
 
 def draw(state: ViewState, frame: Frame) -> RenderableType:
@@ -146,7 +151,7 @@ def _targets(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
         views.sort(key=lambda view: 0 if view.harm else order.get(view.state, 2))
         hidden = len(views) - (room - 1)
         views = views[: room - 1]
-    grid = _rows(frame, 22, 40)
+    grid = _rows(frame, 16, 40)
     for view in views:
         grid.add_row(*_target_row(view, frame))
     yield grid
@@ -170,12 +175,12 @@ def _target_row(view: TargetView, frame: Frame) -> tuple[Text, ...]:
         told.append(f", {inert(view.harm)}")
     if view.detail:
         told.append(f"  {inert(view.detail)}", "dim")
-    return Text(f"  {sign} ", style=style), shown(view.service), shown(view.image, "dim"), told
+    return Text(f"  {sign}", style=style), shown(view.service), shown(view.image, "dim"), told
 
 
 def _collectors(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
     yield _heading("Collectors", "")
-    grid = _rows(frame, 22, _BAR_WIDTH + 12)
+    grid = _rows(frame, 16, _BAR_WIDTH + 12)
     for view in state.collectors.values():
         grid.add_row(*_collector_row(view, frame))
     yield grid
@@ -195,9 +200,9 @@ def _collector_row(view: CollectorView, frame: Frame) -> tuple[Text, ...]:
     told.append(f", {duration(seconds)}")
     if view.ended_at is not None and not sound:
         told.append(", output cut" if view.truncated else ", incomplete", "yellow")
-    if view.message:
+    if view.message and frame.wide:
         told.append(f"  {inert(view.message)}", "dim")
-    return Text(f"  {sign} ", style=style), shown(view.collector), _bar(view, frame, style), told
+    return Text(f"  {sign}", style=style), shown(view.collector), _bar(view, frame, style), told
 
 
 def _bar(view: CollectorView, frame: Frame, style: str) -> Text:
@@ -214,10 +219,10 @@ def _bar(view: CollectorView, frame: Frame, style: str) -> Text:
 def _discoveries(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
     dot = f" {frame.glyphs.dot} "
     yield _heading("Discoveries", dot.join(counted(n, inert(kind, 40)) for kind, n in state.counts.items()))
-    grid = _rows(frame, 11, 48, lead="  ")
+    grid = _rows(frame, 11, 48)
     for found in state.latest[-_MOST_DISCOVERIES:]:
         where = shown(place(found.key, state.addresses))
-        grid.add_row(Text("  "), shown(found.kind, "dim"), where, shown(summary_of(found)))
+        grid.add_row(Text(""), shown(found.kind, "dim"), where, shown(summary_of(found)))
     yield grid
 
 
@@ -239,8 +244,8 @@ def worst_notices(notices: tuple[Notice, ...], most: int) -> list[Notice]:
 
 
 def _footer(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
-    if frame.connection:
-        yield Text(inert(f"{frame.glyphs.warning} {frame.connection}", 300), style="yellow")
+    for message in () if state.ended else frame.messages:
+        yield Text(inert(f"{frame.glyphs.warning} {message}", 300), style="yellow")
     line = Text(no_wrap=True, overflow="ellipsis")
     if state.ended:
         sign, style = outcome_sign(state.outcome, frame.glyphs)
@@ -248,12 +253,12 @@ def _footer(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
     elif state.expires_at is not None:
         line.append(countdown(state, frame.now))
     else:
-        line.append("Nothing is built yet.")
+        line.append("Waiting for its turn; nothing is built yet.")
     if frame.hint and not state.ended:
         line.append(f"  {frame.hint}", "dim")
     yield line
     if state.ended and state.reason:
-        yield Text(f"  {inert(state.reason, 500)}")
+        yield Text(f"  {inert(state.reason, 1000)}")
 
 
 def countdown(state: ViewState, now: datetime) -> str:
@@ -282,13 +287,12 @@ def _edges(left: Text, right: Text) -> RenderableType:
     return grid
 
 
-def _rows(frame: Frame, first: int, second: int, *, lead: str = "  x ") -> Table:
+def _rows(frame: Frame, first: int, second: int) -> Table:
     """Rows of mark, name, middle and rest; fixed widths, so that nothing jumps while text changes."""
-    wide = frame.width >= 110
     grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
-    grid.add_column(no_wrap=True, width=len(lead) - 1)
-    grid.add_column(no_wrap=True, overflow="ellipsis", width=first if wide else min(first, 14))
-    grid.add_column(no_wrap=True, overflow="ellipsis", width=second if wide else min(second, 31))
+    grid.add_column(no_wrap=True, width=3)
+    grid.add_column(no_wrap=True, overflow="ellipsis", width=first if frame.wide else min(first, 14))
+    grid.add_column(no_wrap=True, overflow="ellipsis", width=second if frame.wide else min(second, 31))
     grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     grid.expand = True
     return grid

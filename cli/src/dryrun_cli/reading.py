@@ -13,6 +13,7 @@ from dryrun_contract.template import TemplateSummary
 type JsonObject = dict[str, JsonValue]
 
 ENDED = "ended"
+REQUESTED = "requested"
 
 
 class SessionView(Word):

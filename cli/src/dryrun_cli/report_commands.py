@@ -32,7 +32,7 @@ async def conclude(
     """Fetch the report, draw it on `console`, and return it; with `criteria` it carries a verdict."""
     report = read_report(await client.report(session_id, criteria))
     console.print()
-    console.print(draw_report(report, glyphs_for(console.encoding)))
+    console.print(draw_report(report, glyphs_for(console.encoding), with_reason=False))
     return report
 
 

@@ -23,10 +23,13 @@ from dryrun_cli.view_state import HARM_WORDS
 MOST_LISTED: Final = 10
 
 
-def draw_report(report: Report, glyphs: Glyphs) -> RenderableType:
-    """Return the report: what was found and missed, what it did to the targets, what it cost."""
+def draw_report(report: Report, glyphs: Glyphs, *, with_reason: bool = True) -> RenderableType:
+    """Return the report: what was found and missed, what it did to the targets, what it cost.
+
+    Without the reason of its outcome where that stands right above, at the end of watching.
+    """
     parts: list[RenderableType] = [_headline(report, glyphs)]
-    if report.session.reason:
+    if with_reason and report.session.reason:
         parts.append(_indented(inert(report.session.reason, 2000)))
     if not report.final:
         parts.append(_indented("The session has not ended; this is what is known so far."))
@@ -78,7 +81,7 @@ def _scores(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:
 def _score_table(scores: Scores) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
     table.add_column("DISCOVERED", no_wrap=True, overflow="ellipsis", min_width=14)
-    for name in ("right", "missed", "wrong", "shut", "precision", "recall", "F1"):
+    for name in ("right", "missed", "wrong", "not eval.", "precision", "recall", "F1"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in scores.rows:
         table.add_row(
@@ -254,4 +257,4 @@ def _fact(name: str, told: str) -> RenderableType:
 
 
 def _indented(text: str, style: str = "") -> RenderableType:
-    return Padding(Text(text, style=style), (0, 0, 0, 2))
+    return Padding(Text(text, style=style), (0, 0, 0, 2), expand=False)

@@ -22,6 +22,9 @@ _AUTOWRAP_OFF = "\x1b[?7l"
 _AUTOWRAP_ON = "\x1b[?7h"
 
 
+type Topic = Literal["connection", "stop", "waiting"]
+
+
 class Manner(StrEnum):
     """How a session is shown."""
 
@@ -43,8 +46,8 @@ class Screen(Protocol):
         """Show one event; `state` is the view after it."""
         ...
 
-    def told(self, message: str) -> None:
-        """Show something that is not an event: the connection, a stop asked for."""
+    def told(self, about: Topic, message: str) -> None:
+        """Show something that is not an event; an empty message takes the last one about it back."""
         ...
 
     def tick(self, state: ViewState, now: datetime) -> None:
@@ -80,7 +83,7 @@ class JsonScreen:
         self._console.file.write(ascii_json(item.raw) + "\n")
         self._console.file.flush()
 
-    def told(self, message: str) -> None:
+    def told(self, _about: Topic, message: str) -> None:
         """Tell it beside the data."""
         if message:
             self._errors.print(shown(message, limit=500), soft_wrap=True)
@@ -106,7 +109,7 @@ class PlainScreen:
         else:
             self._write(f"{clock(item.event.at)}  {narrate(item.event, state)}")
 
-    def told(self, message: str) -> None:
+    def told(self, _about: Topic, message: str) -> None:
         """Write it as a line of our own."""
         if message:
             self._write(f"{clock(None)}  {'dryrun':<10} {inert(message, 500)}")
@@ -136,7 +139,7 @@ class LiveScreen:
         self._hint = (
             "Ctrl-C stops the session." if on_interrupt == "stop" else "Ctrl-C leaves; the session goes on."
         )
-        self._message = ""
+        self._messages: dict[Topic, str] = {}
         self._live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
 
     @contextlib.contextmanager
@@ -157,9 +160,9 @@ class LiveScreen:
     def received(self, item: Received, state: ViewState) -> None:
         """Wait for the next tick, so that a flood of events costs no redraws."""
 
-    def told(self, message: str) -> None:
+    def told(self, about: Topic, message: str) -> None:
         """Keep it for the foot of the view."""
-        self._message = message
+        self._messages[about] = message
 
     def tick(self, state: ViewState, now: datetime) -> None:
         """Draw the next frame."""
@@ -170,7 +173,7 @@ class LiveScreen:
             height=size.height,
             short_id=self._short_id,
             glyphs=self._glyphs,
-            hint=self._hint,
-            connection=self._message,
+            hint="" if self._messages.get("stop") else self._hint,
+            messages=tuple(message for message in self._messages.values() if message),
         )
         self._live.update(draw(state, frame), refresh=True)

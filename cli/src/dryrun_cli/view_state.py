@@ -256,6 +256,11 @@ def _ended(state: ViewState, data: words.SessionEnded, at: datetime) -> ViewStat
     return replace(state, outcome=data.outcome, reason=data.reason)
 
 
+def end_untold(state: ViewState, outcome: Outcome | None, reason: str | None, at: datetime) -> ViewState:
+    """Return the state of a session whose end no event told; without an outcome it counts as failed."""
+    return _ended(state, words.SessionEnded(outcome=outcome or Outcome.FAILED, reason=reason), at)
+
+
 _STEPS: Final[Mapping[type, Any]] = {
     words.SessionQueued: _queued,
     words.PhaseChanged: _phase,

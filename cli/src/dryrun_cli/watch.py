@@ -23,10 +23,12 @@ from dryrun_cli.event_stream import (
     StreamItem,
     follow_events,
 )
+from dryrun_cli.reading import REQUESTED, read_session
 from dryrun_cli.screens import Manner, Screen, make_screen
-from dryrun_cli.view_state import ViewState, reduce_event
+from dryrun_cli.view_state import ViewState, end_untold, reduce_event
 from dryrun_contract.session import Outcome
 
+EXPLAIN_SECONDS: Final = 3.0
 STOP_ATTEMPTS: Final = 5
 STOP_PAUSE_SECONDS: Final = 2.0
 
@@ -78,7 +80,6 @@ class _Watcher:
         self._stops = on_interrupt == "stop"
         self._patience = patience_seconds
         self._state = ViewState()
-        self._ended: EndedUntold | None = None
         self._server_ahead = timedelta(0)
         self._interrupts = 0
         self._stop_task: asyncio.Task[None] | None = None
@@ -87,12 +88,13 @@ class _Watcher:
     async def watch(self) -> WatchOutcome:
         follow = asyncio.create_task(self._follow())
         ticks = asyncio.create_task(self._tick())
+        waiting = asyncio.create_task(self._explain_waiting())
         try:
             with self._screen.opened(), self._signals(follow):
                 await asyncio.wait([follow])
                 self._redraw()
         finally:
-            tasks = [task for task in (follow, ticks, self._stop_task) if task is not None]
+            tasks = [task for task in (follow, ticks, waiting, self._stop_task) if task is not None]
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -102,10 +104,8 @@ class _Watcher:
         return self._outcome()
 
     def _outcome(self) -> WatchOutcome:
-        outcome, reason = self._state.outcome, self._state.reason
-        if self._ended is not None:
-            outcome, reason = self._ended.session.outcome, self._ended.session.reason
-        return WatchOutcome(outcome, reason, self._interrupts > 0 and self._stops, self._left_by, self._state)
+        interrupted = self._interrupts > 0 and self._stops
+        return WatchOutcome(self._state.outcome, self._state.reason, interrupted, self._left_by, self._state)
 
     async def _follow(self) -> None:
         events = follow_events(self._client, self._session_id, patience_seconds=self._patience)
@@ -120,13 +120,17 @@ class _Watcher:
                     self._state = reduce_event(self._state, event)
                 self._screen.received(item, self._state)
             case ConnectionLost(reason=reason, attempt=attempt):
-                self._screen.told(f"Connection lost, attempt {attempt} to get it back: {reason}")
+                self._screen.told(
+                    "connection", f"Connection lost, attempt {attempt} to get it back: {reason}"
+                )
             case ConnectionMade(server_ahead_seconds=ahead):
                 # The Date header is whole seconds: less than two tell nothing.
                 self._server_ahead = timedelta(seconds=ahead if abs(ahead) > 2 else 0)
-                self._screen.told("")
-            case EndedUntold():
-                self._ended = item
+                self._screen.told("connection", "")
+            case EndedUntold(session=session):
+                at = session.ended_at or datetime.now(UTC)
+                self._state = end_untold(self._state, session.outcome, session.reason, at)
+                self._screen.told("connection", f"The session has ended: {self._state.outcome}.")
 
     def _redraw(self) -> None:
         self._screen.tick(self._state, datetime.now(UTC) + self._server_ahead)
@@ -135,6 +139,16 @@ class _Watcher:
         while True:
             self._redraw()
             await asyncio.sleep(0.25)
+
+    async def _explain_waiting(self) -> None:
+        """Tell what a session waits for that the orchestrator has not taken: no event can tell that."""
+        while not self._state.phases:
+            await asyncio.sleep(EXPLAIN_SECONDS)
+            with contextlib.suppress(ApiRefusedError, ApiUnreachableError):  # the follower tells these
+                session = read_session(await self._client.session(self._session_id))
+                told = session.reason or "" if session.phase == REQUESTED else ""
+                self._screen.told("waiting", "" if self._state.phases else told)
+        self._screen.told("waiting", "")
 
     @contextlib.contextmanager
     def _signals(self, follow: asyncio.Task[None]) -> Iterator[None]:
@@ -159,7 +173,7 @@ class _Watcher:
         if self._interrupts > 1 or not self._stops:
             self._leave(follow, signal.SIGINT)
             return
-        self._screen.told("Asking the API to stop the session; Ctrl-C again leaves at once.")
+        self._screen.told("stop", "Asking the API to stop the session; Ctrl-C again leaves at once.")
         self._stop_task = asyncio.create_task(self._stop())
 
     def _leave(self, follow: asyncio.Task[None], number: signal.Signals) -> None:
@@ -171,13 +185,15 @@ class _Watcher:
             try:
                 await self._client.stop_session(self._session_id)
             except ApiRefusedError as error:
-                self._screen.told(f"The API did not stop the session: {error}")
+                self._screen.told("stop", f"The API did not stop the session: {error}")
                 return
             except ApiUnreachableError as error:
                 self._screen.told(
-                    f"Could not ask for the stop (attempt {attempt} of {STOP_ATTEMPTS}): {error}"
+                    "stop", f"Could not ask for the stop (attempt {attempt} of {STOP_ATTEMPTS}): {error}"
                 )
                 await asyncio.sleep(STOP_PAUSE_SECONDS)
             else:
-                self._screen.told("The session is asked to stop; its cleanup follows. Ctrl-C again leaves.")
+                self._screen.told(
+                    "stop", "The session is asked to stop; its cleanup follows. Ctrl-C again leaves."
+                )
                 return

@@ -1,0 +1,256 @@
+"""A small approval API for tests and for looking at screens: `python fake_approval_api.py [PORT] [SPEED]`.
+
+Plain ASGI. It plays scripts of events in real time (times `speed`) and can break connections on purpose.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs
+from uuid import uuid4
+
+import recorded_session
+from recorded_report import hostile_report, markdown, small_report, with_verdict
+from recorded_session import HOSTILE, SERVICES
+
+TOKEN = "token-of-ada-0123456789"
+BASE = "/api/v1/dryrun"
+JOURNAL = "11111111-2222-4333-8444-555555555555"
+SCRIPTS = {
+    "small": recorded_session.small,
+    "harmed": recorded_session.harmed,
+    "failing": recorded_session.failing,
+    "hostile": recorded_session.hostile,
+}
+
+
+class FakeApi:
+    """Tests set the public attributes before, and read them after."""
+
+    def __init__(self, speed=1.0):
+        self.speed = speed
+        self.sessions = {}
+        self.events = {}
+        self.news = asyncio.Condition()
+        self.requests = []
+        self.last_event_ids = []
+        self.break_after = []
+        """For each coming connection: so many events, then the connection breaks; None lets it live."""
+        self.silent_connections = 0
+        """So many coming connections get headers and then not a byte."""
+        self.statuses = []
+        """Answers (status, problem) for the coming requests, before anything else is looked at."""
+        self.deny_stop = False
+        self.repeat_last = False
+        """Send the event of Last-Event-ID once more after a break."""
+        self.tasks = set()
+        self.seq = 0
+
+    def add_session(self, template="small", phase="ended", outcome="completed", **more):
+        now = datetime.now(UTC)
+        session = {
+            "id": str(uuid4()), "template": template, "template_digest": "sha256:" + "d" * 64, "seed": 0, "keep": False,
+            "requested_by": "ada", "requested_at": now.isoformat(), "accepted_at": now.isoformat(), "phase": phase,
+            "outcome": outcome, "reason": None, "expires_at": (now + timedelta(minutes=30)).isoformat(),
+            "ended_at": (now + timedelta(seconds=19)).isoformat() if phase == "ended" else None,
+            "field_of_a_newer_version": True, **more,
+        }  # fmt: skip
+        self.sessions[session["id"]] = session
+        self.events[session["id"]] = []
+        return session
+
+    def record(self, session, data, at=None):
+        self.seq += 1
+        at = at or datetime.now(UTC)
+        event = {"journal": JOURNAL, "seq": self.seq, "session_id": session["id"], "at": at.isoformat(), "data": data}
+        self.events[session["id"]].append(event)
+        if data["type"] == "phase_changed":
+            session["phase"] = data["phase"]
+        if data["type"] == "session_ended":
+            session.update(phase="ended", outcome=data["outcome"], reason=data["reason"], ended_at=at.isoformat())
+
+    def record_all(self, session, script):
+        start = datetime.now(UTC) - timedelta(seconds=script[-1][0])
+        for offset, data in script:
+            self.record(session, data, start + timedelta(seconds=offset))
+
+    async def play(self, session, script):
+        start = time.monotonic()
+        for offset, data in script:
+            await asyncio.sleep(max(0.0, offset / self.speed - (time.monotonic() - start)))
+            self.record(session, data)
+            await self.wake()
+
+    async def wake(self):
+        async with self.news:
+            self.news.notify_all()
+
+    def start_playing(self, session, script):
+        task = asyncio.create_task(self.play(session, script))
+        self.tasks.add(task)
+        return task
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            return
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        request = Request(scope["method"], scope["path"], headers, parse_qs(scope["query_string"].decode()), body, send)
+        self.requests.append((request.method, request.path))
+        if self.statuses:
+            await request.problem(*self.statuses.pop(0))
+        elif headers.get("authorization") != f"Bearer {TOKEN}":
+            await request.problem(401, "show a token")
+        else:
+            await self.route(request)
+
+    async def route(self, request):
+        match request.method, request.path.removeprefix(BASE).strip("/").split("/"):
+            case "GET", ["templates"]:
+                await request.json({"templates": [template(name) for name in SCRIPTS]})
+            case "GET", ["criteria"]:
+                await request.json({"overall": {"recall_min": 0.8}, "targets_harmed_max": 0})
+            case "POST", ["sessions"]:
+                await self.start(request)
+            case "GET", ["sessions"]:
+                newest = sorted(self.sessions.values(), key=lambda found: found["requested_at"], reverse=True)
+                begin = int(request.query.get("cursor", ["0"])[0])
+                end = begin + int(request.query.get("limit", ["50"])[0])
+                following = str(end) if end < len(newest) else None
+                await request.json({"sessions": newest[begin:end], "next": following})
+            case _, ["sessions", session_id, *rest]:
+                criteria = json.loads(request.body) if request.body else None
+                if isinstance(criteria, dict) and set(criteria) - {"overall", "targets_harmed_max"}:
+                    faults = [{"where": "body.recal_min", "what": "Extra inputs are not permitted"}]
+                    await request.problem(422, "1 fault in the request", faults)
+                elif session_id not in self.sessions:
+                    await request.problem(404, f"there is no session {session_id}")
+                else:
+                    await self.route_session(request, self.sessions[session_id], rest, criteria)
+            case _:
+                await request.problem(404, "there is nothing")
+
+    async def route_session(self, request, session, rest, criteria):
+        match request.method, rest:
+            case "GET", []:
+                await request.json(session)
+            case "POST", ["stop"]:
+                await self.stop(request, session)
+            case "GET", ["events"] if "text/event-stream" in request.headers.get("accept", ""):
+                await self.stream(request, session)
+            case "GET", ["events"]:
+                after = int(request.query.get("after", ["0"])[0])
+                events = [event for event in self.events[session["id"]] if event["seq"] > after]
+                limit = min(int(request.query.get("limit", ["500"])[0]), 10)
+                following = events[limit - 1]["seq"] if len(events) > limit else None
+                await request.json({"events": events[:limit], "next": following, "ended": True})
+            case _, ["report"]:
+                report = (hostile_report if session["template"] == HOSTILE else small_report)(session)
+                if criteria is not None:
+                    report = with_verdict(report, criteria)
+                if request.query.get("format") == ["markdown"]:
+                    await request.answer(200, markdown(report).encode(), "text/markdown")
+                else:
+                    await request.json(report)
+            case _:
+                await request.problem(404, "there is nothing")
+
+    async def start(self, request):
+        wanted = json.loads(request.body)
+        if wanted["template"] not in SCRIPTS:
+            await request.problem(404, f"unknown template; known are: {', '.join(SCRIPTS)}")
+            return
+        session = self.add_session(wanted["template"], "requested", None, seed=wanted["seed"], keep=wanted["keep"])
+        if wanted["template"] == "hostile":
+            session["template"] = HOSTILE
+        session["task"] = self.start_playing(session, SCRIPTS[wanted["template"]]())
+        await request.json({key: value for key, value in session.items() if key != "task"}, 201)
+        del session["field_of_a_newer_version"]
+
+    async def stop(self, request, session):
+        task = session.pop("task", None)
+        if task is not None and not self.deny_stop:
+            task.cancel()
+            self.start_playing(session, recorded_session.cleaned_up(0.2, "stopped", "asked for by ada"))
+        await request.json(session, 202)
+
+    async def stream(self, request, session):
+        last = request.headers.get("last-event-id", "")
+        self.last_event_ids.append(last)
+        position = int(last or 0) - (1 if last and self.repeat_last else 0)
+        await request.begin(200, "text/event-stream")
+        if self.silent_connections:
+            self.silent_connections -= 1
+            await asyncio.sleep(60)
+        budget = self.break_after.pop(0) if self.break_after else None
+        await request.more(b": hello\n\nretry: 50\n\n")
+        while True:
+            for event in [event for event in self.events[session["id"]] if event["seq"] > position]:
+                if budget == 0:
+                    await request.more(f"id: {event['seq']}\ndata: {json.dumps(event)[:40]}".encode())
+                    raise ConnectionAbortedError
+                await request.more(f"id: {event['seq']}\ndata: {json.dumps(event)}\n\n".encode())
+                position = event["seq"]
+                budget = None if budget is None else budget - 1
+            if session["phase"] == "ended":
+                await request.more(b"", last=True)
+                return
+            async with self.news:
+                try:
+                    async with asyncio.timeout(1):
+                        await self.news.wait()
+                except TimeoutError:
+                    await request.more(b": still here\n\n")
+
+
+class Request:
+    def __init__(self, method, path, headers, query, body, send):
+        self.method, self.path, self.headers, self.query, self.body = method, path, headers, query, body
+        self._send = send
+
+    async def begin(self, status, media_type):
+        headers = [(b"content-type", media_type.encode())]
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def more(self, body, *, last=False):
+        await self._send({"type": "http.response.body", "body": body, "more_body": not last})
+
+    async def answer(self, status, body, media_type):
+        await self.begin(status, media_type)
+        await self.more(body, last=True)
+
+    async def json(self, value, status=200):
+        if isinstance(value, dict):
+            value = {key: item for key, item in value.items() if key != "task"}
+        elif isinstance(value, list):
+            value = [{key: item for key, item in entry.items() if key != "task"} for entry in value]
+        await self.answer(status, json.dumps(value, default=lambda _: None).encode(), "application/json")
+
+    async def problem(self, status, detail, faults=()):
+        body = {"type": "urn:dryrun:problem:test", "title": "Refused", "status": status, "detail": detail,
+                "faults": list(faults)}  # fmt: skip
+        await self.answer(status, json.dumps(body).encode(), "application/problem+json")
+
+
+def template(name):
+    text = HOSTILE if name == "hostile" else "Small company"
+    services = [{"name": service, "image": image, "depends_on": []} for service, (image, _) in SERVICES.items()]
+    if name == "hostile":
+        services = [{"name": HOSTILE, "image": HOSTILE, "depends_on": [HOSTILE]}]
+    description = HOSTILE if name == "hostile" else "A web shop as a company of twenty people runs it."
+    return {"id": name, "title": text, "description": description, "digest": "sha256:d", "services": services,
+            "collectors": [HOSTILE] if name == "hostile" else ["network", "database"]}  # fmt: skip
+
+
+if __name__ == "__main__":
+    import uvicorn
+
+    port, speed = int(sys.argv[1]), float(sys.argv[2])
+    uvicorn.run(FakeApi(speed), port=port, log_level="warning", lifespan="off")
