@@ -46,6 +46,7 @@ class FakeApi:
         self.repeat_last = False
         """Send the event of Last-Event-ID once more after a break."""
         self.tasks = set()
+        self.closing = False
         self.seq = 0
 
     def add_session(self, template="small", phase="ended", outcome="completed", **more):
@@ -188,10 +189,12 @@ class FakeApi:
         await request.begin(200, "text/event-stream")
         if self.silent_connections:
             self.silent_connections -= 1
-            await asyncio.sleep(60)
+            while not self.closing:
+                await asyncio.sleep(0.05)
+            return
         budget = self.break_after.pop(0) if self.break_after else None
         await request.more(b": hello\n\nretry: 50\n\n")
-        while True:
+        while not self.closing:
             for event in [event for event in self.events[session["id"]] if event["seq"] > position]:
                 if budget == 0:
                     await request.more(f"id: {event['seq']}\ndata: {json.dumps(event)[:40]}".encode())

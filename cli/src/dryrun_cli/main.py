@@ -243,7 +243,14 @@ def _common(context: typer.Context, json_output: bool, api_url: str | None) -> "
 def _run(command: Coroutine[Any, Any, ExitCode]) -> NoReturn:
     import asyncio
 
-    raise typer.Exit(asyncio.run(command))
+    try:
+        code = asyncio.run(command)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has enough. Python would complain once more while closing standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.PIPE_CLOSED
+    raise typer.Exit(code)
 
 
 def main() -> None:
@@ -255,10 +262,6 @@ def main() -> None:
             reconfigure(errors="backslashreplace")
     try:
         app()
-    except BrokenPipeError:
-        # Python would complain once more while closing standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.PIPE_CLOSED)
     except Exception:  # noqa: BLE001  # whatever escapes is a defect, and has a code of its own
         import traceback
 

@@ -1,0 +1,128 @@
+"""The fake API on a real port: event streams need a server that does not wait for the answer's end."""
+
+import contextlib
+import os
+import re
+import sys
+import threading
+import time
+import unicodedata
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fake_approval_api import TOKEN, FakeApi
+
+DRYRUN = str(Path(sys.executable).with_name("dryrun"))
+UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+OURS = re.compile(r"\x1b\[(?:[0-9;]*m|\?25[lh]|\?7[lh]|[0-9]*A|2K|0?K)")
+"""What Rich and we write on purpose: colours, cursor and wrapping on or off, up, erase line."""
+
+
+class Stage:
+    """One server for all tests; each test plays its own fake on it."""
+
+    def __init__(self):
+        self.fake = None
+        self.url = ""
+
+    async def __call__(self, scope, receive, send):
+        await self.fake(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def stage():
+    stage = Stage()
+    config = uvicorn.Config(
+        stage, port=0, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.01)
+    stage.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    yield stage
+    server.should_exit = True
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def api(stage):
+    fake = stage.fake = FakeApi(speed=400)
+    fake.url = stage.url
+    yield fake
+    fake.closing = True
+
+
+@pytest.fixture
+def environment(api, tmp_path):
+    """The environment of a person whose API is the fake."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {**kept, "DRYRUN_API_URL": api.url, "DRYRUN_API_TOKEN": TOKEN, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
+
+
+@pytest.fixture
+def run(environment, monkeypatch):
+    """Run `dryrun` in this process, into a pipe; return (exit code, stdout, stderr)."""
+    from dryrun_cli.main import app
+    from typer.testing import CliRunner
+
+    for name in list(os.environ):
+        if name.startswith("DRYRUN_") or name in {"NO_COLOR", "FORCE_COLOR", "COLUMNS"}:
+            monkeypatch.delenv(name)
+
+    def run(*arguments, **more):
+        result = CliRunner().invoke(app, list(map(str, arguments)), env={**environment, **more})
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.stdout, result.stderr
+
+    return run
+
+
+def steering(text):
+    """Return what could steer a terminal in `text`, apart from our own sequences and line breaks."""
+    rest = OURS.sub("", text)
+    return sorted({character for character in rest if unicodedata.category(character) in UNSAFE} - {"\n", "\r"})
+
+
+@pytest.fixture
+def on_terminal(environment):
+    """Run `dryrun` on a pseudo-terminal; return (exit code, everything it wrote)."""
+    import fcntl
+    import pty
+    import struct
+    import subprocess
+    import termios
+
+    def on_terminal(*arguments, size=(30, 100), interrupt_at=(), **more):
+        controller, terminal = pty.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        process = subprocess.Popen(
+            [DRYRUN, *map(str, arguments)],
+            stdin=terminal, stdout=terminal, stderr=terminal, env={**environment, **more}, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )  # fmt: skip
+        os.close(terminal)
+        output = b""
+        waiting = list(interrupt_at)
+        deadline = time.monotonic() + 30
+        with contextlib.suppress(OSError):  # EIO: the last holder of the terminal is gone
+            while time.monotonic() < deadline:
+                chunk = os.read(controller, 65536)
+                if not chunk:
+                    break
+                output += chunk
+                if waiting and waiting[0].encode() in output:
+                    waiting.pop(0)
+                    os.write(controller, b"\x03")
+        os.close(controller)
+        return process.wait(10), output.decode("utf-8")
+
+    return on_terminal

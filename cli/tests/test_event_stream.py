@@ -1,0 +1,108 @@
+import contextlib
+from uuid import UUID
+
+import httpx2
+import pytest
+import recorded_session
+from dryrun_cli.client import ApiClient, open_client
+from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
+from dryrun_cli.event_stream import ConnectionLost, EndedUntold, Received, follow_events
+from dryrun_cli.settings import Settings
+from fake_approval_api import TOKEN
+
+
+@pytest.fixture
+def ended(api):
+    session = api.add_session()
+    api.record_all(session, recorded_session.small())
+    return session
+
+
+@contextlib.asynccontextmanager
+async def client_of(api, silence_seconds=45.0):
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with httpx2.AsyncClient(base_url=api.url, headers=headers) as http:
+        yield ApiClient(http, silence_seconds=silence_seconds)
+
+
+async def collect(api, session, **more):
+    async with client_of(api, more.pop("silence_seconds", 45.0)) as client:
+        return [item async for item in follow_events(client, UUID(session["id"]), **more)]
+
+
+def sequence(items):
+    return [item.raw["seq"] for item in items if isinstance(item, Received)]
+
+
+def stored(api, session):
+    return [event["seq"] for event in api.events[session["id"]]]
+
+
+async def test_every_event_comes_once_and_in_order(api, ended):
+    assert sequence(await collect(api, ended)) == stored(api, ended)
+
+
+@pytest.mark.parametrize("repeat_last", [False, True])
+async def test_broken_connections_miss_and_repeat_nothing(api, ended, repeat_last):
+    api.repeat_last = repeat_last
+    api.break_after = [3, 1, 0, 7, 2]
+    if repeat_last:
+        api.break_after = [3, 2, 1, 8, 3]
+    items = await collect(api, ended)
+    assert sequence(items) == stored(api, ended)
+    assert api.last_event_ids[:3] == ["", "3", "4"]
+    assert len([item for item in items if isinstance(item, ConnectionLost)]) == 5
+
+
+async def test_a_mute_connection_is_given_up_and_made_anew(api, ended):
+    api.silent_connections = 1
+    items = await collect(api, ended, silence_seconds=0.3)
+    assert sequence(items) == stored(api, ended)
+    (lost,) = [item for item in items if isinstance(item, ConnectionLost)]
+    assert "no answer in time" in lost.reason
+
+
+async def test_a_failing_api_is_asked_again(api, ended):
+    api.statuses = [(503, "starting"), (502, "starting")]
+    assert sequence(await collect(api, ended)) == stored(api, ended)
+
+
+async def test_a_refusal_is_final(api, ended):
+    api.statuses = [(403, "not yours")]
+    with pytest.raises(ApiRefusedError, match="not yours"):
+        await collect(api, ended)
+
+
+async def test_patience_ends(api, ended):
+    api.statuses = [(503, "down")] * 100
+    with pytest.raises(ApiUnreachableError, match=r"gave up .* down .* ends by itself"):
+        await collect(api, ended, patience_seconds=0.3)
+
+
+async def test_an_end_that_no_event_told_is_still_an_end(api):
+    session = api.add_session(outcome="failed", reason="the orchestrator did not take it")
+    items = await collect(api, session)
+    assert isinstance(items[-1], EndedUntold)
+    assert items[-1].session.reason == "the orchestrator did not take it"
+
+
+async def test_an_event_of_an_unknown_kind_is_passed_on(api):
+    session = api.add_session()
+    api.record(session, {"type": "moon_phase_changed", "phase": "full"})
+    items = await collect(api, session)
+    (received,) = [item for item in items if isinstance(item, Received)]
+    assert received.event is None
+    assert received.raw["data"]["type"] == "moon_phase_changed"
+
+
+async def test_fields_of_a_newer_version_are_ignored(api):
+    session = api.add_session()
+    api.record(session, {"type": "session_ended", "outcome": "completed", "reason": None, "mood": "good"})
+    received = [item for item in await collect(api, session) if isinstance(item, Received)]
+    assert received[0].event.data.outcome == "completed"
+
+
+async def test_the_own_machine_is_never_asked_through_a_proxy(api, ended, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    async with open_client(Settings(api_url=api.url, api_token=TOKEN)) as client:
+        assert (await client.session(UUID(ended["id"])))["id"] == ended["id"]

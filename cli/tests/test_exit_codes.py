@@ -1,0 +1,230 @@
+import json
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+from conftest import DRYRUN
+from dryrun_cli.exit_codes import ExitCode
+
+
+@pytest.fixture
+def criteria(tmp_path):
+    def criteria(text):
+        path = tmp_path / "criteria.yml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return criteria
+
+
+def test_a_completed_session_is_0(run):
+    code, stdout, _ = run("start", "small", "--watch")
+    assert code == ExitCode.OK == 0
+    assert "Report of" in stdout
+
+
+def test_starting_without_watching_prints_the_id_alone(run, api):
+    code, stdout, stderr = run("start", "small", "--seed", "7", "--keep")
+    assert (code, stderr) == (0, "")
+    (session,) = api.sessions.values()
+    assert stdout == f"{session['id']}\n"
+    assert (session["seed"], session["keep"]) == (7, True)
+
+
+def test_a_failed_session_is_1_and_says_why(run):
+    code, stdout, _ = run("start", "failing", "--watch")
+    assert code == ExitCode.SESSION_FAILED == 1
+    assert "docs did not become healthy within 60 s" in stdout
+
+
+def test_a_session_stopped_by_somebody_else_is_1(run, api):
+    session = api.add_session(outcome="stopped", reason="asked for by eve")
+    assert run("watch", session["id"])[0] == 1
+
+
+def test_met_criteria_are_0_and_unmet_ones_5(run, criteria):
+    code, stdout, _ = run("start", "small", "--watch", "--criteria", criteria("overall: {recall_min: 0.5}"))
+    assert code == 0
+    assert "Criteria met: 1 of 1" in stdout
+    code, stdout, _ = run("start", "small", "--watch", "--criteria", criteria("overall: {recall_min: 0.99}"))
+    assert code == ExitCode.CRITERIA_NOT_MET == 5
+    assert "overall.recall_min: 0.93, limit 0.99" in stdout
+
+
+@pytest.mark.parametrize("form", [(), ("--format", "markdown"), ("--format", "json"), ("--json",)])
+def test_a_report_held_against_criteria_has_the_same_codes(run, api, criteria, form):
+    api.add_session()
+    assert run("report", "last", "--criteria", criteria("overall: {recall_min: 0.5}"), *form)[0] == 0
+    assert run("report", "last", "--criteria", criteria("overall: {recall_min: 0.99}"), *form)[0] == 5
+
+
+@pytest.mark.parametrize("template", ["small", "failing"])
+def test_json_watching_keeps_the_codes(run, criteria, template):
+    arguments = ("--json", "start", template, "--watch", "--criteria", criteria("overall: {recall_min: 0.99}"))
+    assert run(*arguments)[0] == {"small": 5, "failing": 1}[template]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("explode",), "No such command"),
+        (("start",), "Missing argument"),
+        (("start", "small", "--seed", "10000"), "9999"),
+        (("start", "Small; rm"), "no template id"),
+        (("start", "small", "--criteria", "x.yml"), "--watch"),
+        (("start", "small", "--watch", "--criteria", "/nonexistent/x.yml"), "cannot read the criteria file"),
+        (("report", "last", "--format", "pdf"), "markdown or json"),
+        (("show", "zzz"), "no session id"),
+        (("--api-url", "ftp://x", "list"), "--api-url"),
+        (("list", "--api-url", "http://[", "-n", "1"), "--api-url"),
+    ],
+)
+def test_wrong_use_is_2_and_says_what(run, api, arguments, told):
+    code, stdout, stderr = run(*arguments)
+    assert (code, stdout) == (ExitCode.USAGE, "")
+    assert told in stderr
+    assert not api.sessions
+
+
+@pytest.mark.parametrize("content", ["recal_min: 0.5", "- 1", "a: [", "{", "", "overall: {recall_min: 2026-01-01}", "\x00"])
+def test_wrong_criteria_are_2_before_anything_starts(run, api, criteria, content):
+    code, _, stderr = run("start", "small", "--watch", "--criteria", criteria(content))
+    assert code == 2
+    assert "criteria.yml" in stderr
+    assert not api.sessions
+
+
+def test_wrong_criteria_for_a_report_are_2(run, api, criteria):
+    api.add_session()
+    code, _, stderr = run("report", "last", "--criteria", criteria("recal_min: 0.5"))
+    assert code == 2
+    assert "body.recal_min: Extra inputs are not permitted" in stderr
+
+
+def test_an_unreachable_api_is_3_and_says_where_it_looked(run):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        code, _, stderr = run("list", "--api-url", url)
+    assert code == ExitCode.UNREACHABLE == 3
+    assert url in stderr
+
+
+def test_a_failing_api_and_a_stranger_are_3(run, api):
+    api.statuses = [(503, "the database does not answer")]
+    code, _, stderr = run("list")
+    assert code == 3
+    assert "the database does not answer" in stderr
+
+
+def test_refusals_are_4(run, api):
+    assert run("list", DRYRUN_API_TOKEN="wrong")[0] == ExitCode.REFUSED == 4
+    code, _, stderr = run("start", "unknown")
+    assert code == 4
+    assert "known are: small" in stderr
+    api.statuses = [(501, "this deployment has no dry-run")]
+    code, _, stderr = run("list")
+    assert code == 4
+    assert "this deployment has no dry-run" in stderr
+
+
+def test_a_missing_token_names_the_variable(run):
+    code, _, stderr = run("list", DRYRUN_API_TOKEN="")
+    assert code == 4
+    assert "DRYRUN_API_TOKEN" in stderr
+
+
+def test_a_token_is_read_from_a_file(run, environment, tmp_path):
+    (tmp_path / "token").write_text(environment.pop("DRYRUN_API_TOKEN") + "\n", encoding="utf-8")
+    assert run("list", DRYRUN_API_TOKEN_FILE=str(tmp_path / "token"), DRYRUN_API_TOKEN=None)[0] == 0
+
+
+def test_errors_are_json_where_json_is_asked_for(run):
+    code, stdout, stderr = run("--json", "show", "abc")
+    assert (code, stdout) == (4, "")
+    assert json.loads(stderr)["exit_code"] == 4
+    assert json.loads(stderr)["status"] == 404
+
+
+def test_a_reader_that_goes_away_is_141(environment, api):
+    api.record_all(api.add_session(), [(0.0, {"type": "phase_changed", "phase": "queued", "reason": "x" * 300})] * 2000)
+    command = f"{DRYRUN} events last | head -1; echo ${{PIPESTATUS[0]}}"
+    found = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=60)
+    assert found.stdout.splitlines()[-1] == "141"
+    assert found.stderr == ""
+
+
+def started(environment, *arguments):
+    return subprocess.Popen(
+        [DRYRUN, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_ctrl_c_while_watching_stops_the_session_and_sees_its_cleanup(environment, api):
+    api.speed = 2
+    process = started(environment, "start", "small", "--watch")
+    wait_for(lambda: any(len(events) > 5 for events in api.events.values()))
+    process.send_signal(signal.SIGINT)
+    stdout, _ = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.INTERRUPTED == 130
+    (session,) = api.sessions.values()
+    assert ("POST", f"/api/v1/dryrun/sessions/{session['id']}/stop") in api.requests
+    assert "session    ended: stopped" in stdout
+    assert session["outcome"] == "stopped"
+
+
+def test_a_second_ctrl_c_leaves_at_once(environment, api):
+    api.speed = 2
+    api.deny_stop = True
+    process = started(environment, "start", "small", "--watch")
+    wait_for(lambda: any(len(events) > 3 for events in api.events.values()))
+    process.send_signal(signal.SIGINT)
+    wait_for(lambda: any(path.endswith("/stop") for _, path in api.requests))
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=5)
+    assert process.returncode == 130
+    assert "It was asked to stop" in stderr
+
+
+@pytest.mark.parametrize("command", [("watch",), ("events", "last", "--follow")])
+def test_ctrl_c_leaves_a_session_that_is_only_looked_at(environment, api, command):
+    session = api.add_session(phase="scanning", outcome=None)
+    api.record_all(session, [(0.0, {"type": "phase_changed", "phase": "scanning"})])
+    process = started(environment, *command)
+    wait_for(lambda: api.last_event_ids)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=5)
+    assert process.returncode == 130
+    assert not any(path.endswith("/stop") for _, path in api.requests)
+
+
+def test_sigterm_leaves_with_143(environment, api):
+    api.add_session(phase="scanning", outcome=None)
+    process = started(environment, "watch")
+    wait_for(lambda: api.last_event_ids)
+    time.sleep(0.3)
+    process.terminate()
+    process.communicate(timeout=5)
+    assert process.returncode == ExitCode.TERMINATED == 143
+
+
+def test_ctrl_c_elsewhere_is_130_without_a_traceback(environment, api):
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        process = started(environment, "list", "--api-url", url)
+        connection, _ = mute.accept()
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=5)
+        connection.close()
+    assert process.returncode == 130
+    assert "Traceback" not in stderr

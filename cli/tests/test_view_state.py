@@ -1,0 +1,116 @@
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+import recorded_session
+from dryrun_cli.reading import read_event
+from dryrun_cli.view_state import DistinctKeys, ViewState, end_untold, reduce_event
+from dryrun_contract.session import Outcome, Phase
+from hypothesis import given
+from hypothesis import strategies as st
+
+START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
+SCRIPTS = [recorded_session.small, recorded_session.harmed, recorded_session.failing, recorded_session.hostile]
+
+
+def events_of(script):
+    for seq, (offset, data) in enumerate(script, start=1):
+        at = (START + timedelta(seconds=offset)).isoformat()
+        raw = {"journal": str(UUID(int=1)), "seq": seq, "session_id": str(UUID(int=2)), "at": at, "data": data}
+        event = read_event(raw)
+        if event is not None:
+            yield event
+
+
+def folded(script):
+    state = ViewState()
+    for event in events_of(script):
+        state = reduce_event(state, event)
+    return state
+
+
+def test_a_whole_session_folds_into_what_it_was():
+    state = folded(recorded_session.small())
+    assert state.outcome is Outcome.COMPLETED
+    assert state.ended
+    phases = [span.phase for span in state.phases]
+    assert phases == [Phase.QUEUED, Phase.PROVISIONING, Phase.WAITING, Phase.SCANNING, Phase.CLEANING_UP, Phase.ENDED]
+    assert all(span.ended_at is not None for span in state.phases)
+    assert state.counts == {"host": 5, "service": 6, "certificate": 1, "database": 2, "table": 5}
+    assert {view.state for view in state.targets.values()} == {"removed"}
+    assert [view.discoveries for view in state.collectors.values()] == [12, 7]
+
+
+def test_each_phase_ends_when_the_next_begins():
+    spans = folded(recorded_session.small()).phases
+    assert [span.ended_at for span in spans[:-1]] == [span.started_at for span in spans[1:]]
+
+
+def test_a_discovery_told_twice_counts_once_but_is_the_collectors_twice():
+    twice = [(1.0, recorded_session.found("network", line, "host", "10.213.0.2")) for line in (1, 2)]
+    state = folded(twice)
+    assert state.counts == {"host": 1}
+    assert state.collectors["run-network"].discoveries == 2
+
+
+def test_harm_stays_with_the_target_when_its_container_is_gone():
+    state = folded(recorded_session.harmed())
+    assert state.targets["docs"].state == "removed"
+    assert state.targets["docs"].harm == "ran out of memory"
+    assert "docs ran out of memory while network ran" in next(n.text for n in state.notices if n.level == "harm")
+
+
+def test_an_incomplete_collector_is_a_warning_with_its_reason():
+    state = folded(recorded_session.harmed())
+    assert any("database is incomplete: 8 MiB of output were read" in notice.text for notice in state.notices)
+
+
+def test_a_network_that_is_not_isolated_is_a_failure():
+    probe = {"type": "isolation_probed", "isolated": False, "detail": "the bridge answered"}
+    (notice,) = folded([(0.0, probe)]).notices
+    assert notice.level == "failure"
+
+
+def test_an_untold_end_without_an_outcome_counts_as_failed():
+    state = end_untold(ViewState(), None, "lost", START)
+    assert (state.outcome, state.reason, state.phase) == (Outcome.FAILED, "lost", Phase.ENDED)
+
+
+def test_folding_changes_no_earlier_state():
+    states = [ViewState()]
+    events = list(events_of(recorded_session.small()))
+    for event in events:
+        states.append(reduce_event(states[-1], event))
+    assert states[0] == ViewState()
+    again = ViewState()
+    for event, expected in zip(events, states[1:], strict=True):
+        again = reduce_event(again, event)
+        assert again == expected
+
+
+@given(st.data())
+def test_any_order_of_events_folds_without_an_error(data):
+    events = [event for script in SCRIPTS for event in events_of(script())]
+    chosen = data.draw(st.lists(st.sampled_from(events), max_size=30))
+    state = ViewState()
+    for event in chosen:
+        state = reduce_event(state, event)
+    assert state.last_at == (chosen[-1].at if chosen else None)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 40).map(str))))
+def test_distinct_keys_is_a_set_of_few_blocks(keys):
+    known, expected = DistinctKeys(), set()
+    for key in keys:
+        assert (key in known) == (key in expected)
+        if key not in known:
+            known, expected = known.with_key(key), expected | {key}
+    assert set().union(*known.blocks) == expected
+    assert len(known.blocks) <= len(expected).bit_length()
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_notices_stay_bounded(script):
+    state = folded(script() * 50)
+    assert len(state.notices) <= 20
+    assert len(state.latest) <= 8
