@@ -1,6 +1,7 @@
 import os
 
 import pytest
+
 from dryrun_contract.problem import Fault
 from dryrun_orchestrator.operator_file import OperatorFileError, UnreadableFileError, read_regular_file
 

@@ -2,10 +2,11 @@ import json
 import time
 
 import pytest
-from dryrun_orchestrator.yaml_reader import MAX_DEPTH, read_yaml
-from dryrun_orchestrator.yaml_tree import Report, Unusable
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dryrun_orchestrator.yaml_reader import MAX_DEPTH, read_yaml
+from dryrun_orchestrator.yaml_tree import Report, Unusable
 
 
 def read(text, **options):
