@@ -1,0 +1,48 @@
+"""The commands around images: build what changed, list what there is."""
+
+import json
+import sys
+from dataclasses import asdict
+
+from rich.table import Table
+from rich.text import Text
+
+from dryrun_contract.text import printable
+from dryrun_local.images import build_images, list_images
+from dryrun_local.installation import Installation
+from dryrun_local.lock import held
+from dryrun_local.screen import ImageScreen, Screen
+
+_STYLES = {"current": "green", "outdated": "yellow", "missing": "bold red"}
+
+
+async def build(installation: Installation, screen: Screen, *, force: bool) -> int:
+    """Build what changed, with a line for each image. Returns 0."""
+    with held(installation):
+        shown = ImageScreen(screen)
+        with shown.opened():
+            await build_images(installation.root, installation.allowlist, force=force, on_event=shown.tell)
+    return 0
+
+
+async def show(installation: Installation, screen: Screen, *, as_json: bool) -> int:
+    """List every image folder. Returns 0 when all are current, else 1."""
+    listings = await list_images(installation.root)
+    if as_json:
+        sys.stdout.write(json.dumps([asdict(listing) for listing in listings], ensure_ascii=True) + "\n")
+    else:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for heading in ("IMAGE", "STATE", "SIZE", "SUMMARY"):
+            table.add_column(heading, justify="right" if heading == "SIZE" else "left", no_wrap=True)
+        table.columns[3].overflow = "ellipsis"
+        for listing in listings:
+            table.add_row(
+                Text(printable(listing.image)),
+                Text(listing.state, _STYLES[listing.state]),
+                Text("" if listing.size is None else f"{listing.size / 1e6:.0f} MB"),
+                Text(printable(listing.summary)),
+            )
+        screen.console.print(table)
+        if any(listing.state != "current" for listing in listings):
+            screen.say("To bring all up to date: dryrun-local images build", "dim")
+    return 0 if all(listing.state == "current" for listing in listings) else 1

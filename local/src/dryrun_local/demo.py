@@ -1,0 +1,198 @@
+"""One dry-run from start to report on this machine, with nothing left behind."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from pydantic import JsonValue, SecretStr
+
+from dryrun_cli.client import ApiClient, open_client
+from dryrun_cli.errors import ApiRefusedError
+from dryrun_cli.reading import read_session
+from dryrun_cli.report_commands import conclude
+from dryrun_cli.safe_text import ascii_json, inert_lines
+from dryrun_cli.screens import Manner
+from dryrun_cli.settings import Settings
+from dryrun_cli.watch import WatchOutcome, watch_session
+from dryrun_contract.session import Outcome, SessionRequest
+from dryrun_local import sessions
+from dryrun_local.engine_view import EngineView, Thing, open_engine
+from dryrun_local.images import build_images
+from dryrun_local.installation import Installation
+from dryrun_local.interruption import Interruption
+from dryrun_local.lock import held
+from dryrun_local.processes import end_leftovers
+from dryrun_local.screen import ImageScreen, Screen
+from dryrun_local.services import Services, running_services
+from dryrun_local.timings import Timings
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a person chose. `json` writes one JSON object a line on standard output, for programs."""
+
+    template: str = "small"
+    keep: bool = False
+    plain: bool = False
+    json: bool = False
+    timings: bool = False
+
+
+@dataclass(slots=True)
+class _Result:
+    """What is known of the session so far."""
+
+    session_id: UUID | None = None
+    watched: WatchOutcome | None = None
+    report: JsonValue = None
+    files: list[Path] = field(default_factory=list)
+
+    @property
+    def completed(self) -> bool:
+        return self.watched is not None and self.watched.outcome is Outcome.COMPLETED
+
+
+def image_preparation(installation: Installation, screen: Screen) -> Callable[[], Awaitable[None]]:
+    """Return what brings images and allowlist up to date, telling of it on `screen`."""
+
+    async def prepare() -> None:
+        shown = ImageScreen(screen)
+        with shown.opened():
+            await build_images(installation.root, installation.allowlist, on_event=shown.tell)
+
+    return prepare
+
+
+class Demo:
+    """One run of `dryrun-local demo`."""
+
+    def __init__(
+        self, installation: Installation, options: Options, screen: Screen, timings: Timings
+    ) -> None:
+        self._installation = installation
+        self._options = options
+        self._screen = screen
+        self._timings = timings
+        self._result = _Result()
+
+    async def run(self, interruption: Interruption) -> int:
+        """Return 0 when the session completed and nothing is left, whatever the score; else 1."""
+        with held(self._installation):
+            for name in await end_leftovers(self._installation):
+                self._screen.note("Ended what an earlier run had left:", name)
+            async with open_engine(os.environ) as engine:
+                before = await engine.things()
+                self._timings.mark("engine answers")
+                try:
+                    await self._with_services(interruption)
+                except asyncio.CancelledError:
+                    if interruption.number is None:
+                        raise
+                left = await self._verify(engine, before)
+            code = 0 if self._result.completed and not left else 1
+            self._conclude(left, code if interruption.number is None else 128 + interruption.number)
+            return code
+
+    async def _with_services(self, interruption: Interruption) -> None:
+        async with running_services(
+            self._installation,
+            timings=self._timings,
+            prepare_images=image_preparation(self._installation, self._screen),
+        ) as services:
+            await services.beside(self._rehearse(services, interruption))
+
+    async def _rehearse(self, services: Services, interruption: Interruption) -> None:
+        token = SecretStr(Path(services.api_token_file).read_text(encoding="utf-8").strip())
+        async with open_client(Settings(api_url=services.api_url, api_token=token)) as client:
+            for earlier in await sessions.unfinished(client):
+                self._screen.note(f"Session {earlier.id} of an earlier run is cleaned up")
+                await client.stop_session(earlier.id)
+            try:
+                await self._watch(client, services, interruption)
+            finally:
+                # Also after an interrupted start, whose answer we may have missed.
+                await sessions.end_all(client, self._screen)
+            await self._report(client, interruption)
+
+    async def _watch(self, client: ApiClient, services: Services, interruption: Interruption) -> None:
+        request = SessionRequest(template=self._options.template, keep=self._options.keep)
+        session = read_session(await client.start_session(request))
+        self._result.session_id = session.id
+        self._timings.mark("session started")
+        self._screen.done(
+            f"Services: approval API at {services.api_url}",
+            f"{self._timings.seconds():.1f} s after the command",
+        )
+        manner = Manner.JSON if self._options.json else Manner.PLAIN if self._options.plain else Manner.AUTO
+        console = Screen().console if self._options.json else self._screen.console
+        try:
+            self._result.watched = await watch_session(client, session.id, console, manner=manner)
+        finally:
+            interruption.listen()
+        self._timings.mark("session ended")
+        if self._result.watched.left_by is not None:
+            interruption.note(self._result.watched.left_by)
+        elif self._result.watched.interrupted:
+            interruption.note(signal.SIGINT)
+
+    async def _report(self, client: ApiClient, interruption: Interruption) -> None:
+        assert self._result.session_id is not None
+        try:
+            self._result.report = await client.report(self._result.session_id)
+            markdown = await client.markdown_report(self._result.session_id)
+        except ApiRefusedError as error:
+            self._screen.warn("There is no report", str(error))
+            return
+        stem = self._installation.reports / str(self._result.session_id)
+        for suffix, text in (
+            ("md", inert_lines(markdown)),
+            ("json", ascii_json(self._result.report, indent=2)),
+        ):
+            path = stem.with_suffix(f".{suffix}")
+            path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+            self._result.files.append(path)
+        if interruption.number is None and not self._options.json:
+            await conclude(client, self._result.session_id, self._screen.console)
+
+    async def _verify(self, engine: EngineView, before: frozenset[Thing]) -> list[Thing]:
+        """Compare the engine with what it held before; what carries a session's label must be gone."""
+        new = sorted(await engine.things() - before, key=str)
+        left = [thing for thing in new if thing.session is not None]
+        foreign = len(new) - len(left)
+        self._screen.console.print()
+        if left:
+            self._screen.warn(f"{len(left)} things are left in the engine:", ", ".join(map(str, left)))
+        else:
+            rest = f"({foreign} that others made meanwhile)" if foreign else ""
+            self._screen.done(
+                "Nothing is left: no container, network or volume that was not there before", rest
+            )
+        return left
+
+    def _conclude(self, left: list[Thing], code: int) -> None:
+        for path in self._result.files:
+            self._screen.note("Report:", os.path.relpath(path))
+        if self._options.timings:
+            earlier = 0.0
+            for milestone, seconds in self._timings.milestones:
+                self._screen.say(f"  {seconds:7.2f} s  (+{seconds - earlier:.2f})  {milestone}")
+                earlier = seconds
+        if self._options.json:
+            outcome = self._result.watched and self._result.watched.outcome
+            line: dict[str, Any] = {
+                "type": "demo_ended",
+                "session_id": self._result.session_id and str(self._result.session_id),
+                "outcome": outcome,
+                "left": [str(thing) for thing in left],
+                "files": [str(path) for path in self._result.files],
+                "exit_code": code,
+                "report": self._result.report,
+            }
+            sys.stdout.write(json.dumps(line, ensure_ascii=True) + "\n")

@@ -1,0 +1,139 @@
+"""The command line `dryrun-local`. Only declarations live here: what a command needs is imported when it runs."""
+
+import sys
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from dryrun_local.interruption import Interruption
+    from dryrun_local.screen import Screen
+
+app = typer.Typer(
+    help="Run dry-runs on this machine: everything they need is started here and ended here.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+images_app = typer.Typer(
+    help="Build and list the images that sessions run.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(images_app, name="images")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
+
+
+@app.command()
+def demo(
+    template: Annotated[
+        str, typer.Option("--template", "-t", metavar="ID", help="Which simulated network.")
+    ] = "small",
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Leave the network up after the scan, until Ctrl-C or its deadline."),
+    ] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="One line per event, also on a terminal.")] = False,
+    json_output: Annotated[
+        bool, typer.Option("--json", help="One JSON object per event, the report last.")
+    ] = False,
+    show_timings: Annotated[bool, typer.Option("--timings", help="Show where the time went.")] = False,
+) -> None:
+    """Run one session from start to report, and leave nothing behind.
+
+    Exit codes: 0 the session completed, whatever its score; 1 it did not; 130 Ctrl-C.
+    """
+    from dryrun_local.timings import Timings
+
+    timings = Timings()
+    from dryrun_local.demo import Demo, Options
+    from dryrun_local.installation import Installation
+    from dryrun_local.screen import Screen
+
+    timings.mark("program loaded")
+    options = Options(template, keep, plain, json_output, show_timings)
+    screen = Screen(to_error=json_output)
+    _run(Demo(Installation.here(), options, screen, timings).run, screen)
+
+
+@app.command()
+def up() -> None:
+    """Run all services until Ctrl-C, and say how to use them."""
+    from dryrun_local.installation import Installation
+    from dryrun_local.screen import Screen
+    from dryrun_local.timings import Timings
+    from dryrun_local.up import up as serve
+
+    screen, timings = Screen(), Timings()
+    _run(lambda interruption: serve(Installation.here(), screen, timings, interruption), screen)
+
+
+@images_app.command("build")
+def build_images(
+    force: Annotated[bool, typer.Option("--force", help="Build all, whether changed or not.")] = False,
+) -> None:
+    """Build the images whose folder changed, and pin them in the allowlist."""
+    from dryrun_local.build_commands import build
+    from dryrun_local.installation import Installation
+    from dryrun_local.screen import Screen
+
+    screen = Screen()
+    _run(lambda _: build(Installation.here(), screen, force=force), screen)
+
+
+@images_app.command("list")
+def list_images(json_output: JsonOption = False) -> None:
+    """List the images, their sizes and whether they are current."""
+    from dryrun_local.build_commands import show
+    from dryrun_local.installation import Installation
+    from dryrun_local.screen import Screen
+
+    screen = Screen(to_error=json_output)
+    _run(lambda _: show(Installation.here(), screen, as_json=json_output), screen)
+
+
+@app.command()
+def doctor(json_output: JsonOption = False) -> None:
+    """Say what this machine lacks for dry-runs, and how to get it. Exit code 1 when something is missing."""
+    from dryrun_local.doctor import examine
+    from dryrun_local.installation import Installation
+    from dryrun_local.screen import Screen
+
+    screen = Screen(to_error=json_output)
+    _run(lambda _: examine(Installation.here(), screen, as_json=json_output), screen)
+
+
+@app.command()
+def reset() -> None:
+    """Remove the state of local runs (sessions, database, secrets, logs); images and engine stay."""
+    from dryrun_local.installation import Installation
+    from dryrun_local.reset import reset as remove
+    from dryrun_local.screen import Screen
+
+    screen = Screen()
+    _run(lambda _: remove(Installation.here(), screen), screen)
+
+
+def _run(work: "Callable[[Interruption], Coroutine[Any, Any, int]]", screen: "Screen") -> None:
+    from dryrun_cli.errors import CliError
+    from dryrun_local.errors import LocalError
+    from dryrun_local.image_process import ProgramError
+    from dryrun_local.interruption import run
+
+    try:
+        code = run(work, lambda words: screen.note(words))
+    except (LocalError, CliError, ProgramError) as error:
+        screen.warn(str(error))
+        code = 1
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """Run `dryrun-local`."""
+    # A character that the terminal's encoding lacks is written as its escape and never ends the program.
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    app()

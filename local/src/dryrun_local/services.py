@@ -1,0 +1,170 @@
+"""Runs the whole system on this machine: PostgreSQL, the approval API and the orchestrator as child processes."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx2
+
+from dryrun_local.installation import Installation, write_private
+from dryrun_local.postgres import running_postgres
+from dryrun_local.processes import Child, Program, running
+from dryrun_local.timings import Timings
+
+API_PORT: Final = 8470
+ORCHESTRATOR_PORT: Final = 8471
+_READY_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What runs, and how to reach it."""
+
+    api_url: str
+    api_token_file: str
+    children: tuple[Child, ...]
+
+    async def beside[T](self, work: Coroutine[Any, Any, T]) -> T:
+        """Do `work` while all services live. Raises ServiceDiedError as soon as one of them ends."""
+        working = asyncio.create_task(work)
+        deaths = [asyncio.create_task(child.death()) for child in self.children]
+        try:
+            await asyncio.wait([working, *deaths], return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise next(death for death in deaths if death.done()).result()
+            return await working
+        finally:
+            for task in (working, *deaths):
+                task.cancel()
+            # Work that is cancelled may have an end of its own to bring about.
+            await asyncio.gather(working, *deaths, return_exceptions=True)
+
+
+@asynccontextmanager
+async def running_services(
+    installation: Installation,
+    *,
+    timings: Timings,
+    prepare_images: Callable[[], Awaitable[None]],
+    environ: Mapping[str, str] = os.environ,
+) -> AsyncIterator[Services]:
+    """Run all services for the time of the block, ended in reverse order.
+
+    `prepare_images` has to leave a complete allowlist; the orchestrator starts after it. A server that
+    `APPROVAL_DATABASE_URL` names is used instead of the embedded PostgreSQL.
+    Raises ServiceDiedError and LocalError.
+    """
+    ports = free_ports(API_PORT, ORCHESTRATOR_PORT)
+    api_url, orchestrator_url = (f"http://127.0.0.1:{port}" for port in ports)
+    inherited = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(("ORCHESTRATOR_", "APPROVAL_", "DRYRUN_"))
+    }
+    async with AsyncExitStack() as stack:
+        database_url = environ.get("APPROVAL_DATABASE_URL")
+        if not database_url:
+            database_url = await stack.enter_async_context(running_postgres(installation, inherited))
+            timings.mark("PostgreSQL ready")
+        api = Program(
+            name="the approval API",
+            command=(str(installation.program("approval-api")), "serve"),
+            environment=inherited | _api_settings(installation, database_url, api_url, orchestrator_url),
+            log=installation.logs / "approval-api.log",
+            stop_seconds=_STOP_SECONDS,
+        )
+        # It takes as long to load as the images take to check; it waits for the orchestrator by itself.
+        api_child = await stack.enter_async_context(running(installation, api))
+        await prepare_images()
+        timings.mark("images ready")
+        orchestrator = Program(
+            name="the orchestrator",
+            command=(str(installation.program("dryrun-orchestrator")), "serve"),
+            environment=inherited | _orchestrator_settings(installation, environ, orchestrator_url),
+            log=installation.logs / "orchestrator.log",
+            stop_seconds=_STOP_SECONDS,
+        )
+        orchestrator_child = await stack.enter_async_context(running(installation, orchestrator))
+        http = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=5.0))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_wait_until_ready(orchestrator_child, http, orchestrator_url))
+                group.create_task(_wait_until_ready(api_child, http, api_url))
+        except ExceptionGroup as failures:
+            # One message is enough: the other service may only have missed the first.
+            raise failures.exceptions[0] from None
+        timings.mark("services ready")
+        yield Services(api_url, str(installation.api_token_file), (api_child, orchestrator_child))
+
+
+async def _wait_until_ready(child: Child, http: httpx2.AsyncClient, url: str) -> None:
+    async def is_ready() -> bool:
+        try:
+            return (await http.get(f"{url}/readyz")).is_success
+        except httpx2.HTTPError:
+            return False
+
+    await child.until(is_ready, _READY_SECONDS)
+
+
+def _api_settings(
+    installation: Installation, database_url: str, api_url: str, orchestrator_url: str
+) -> dict[str, str]:
+    token = installation.secret("api-token").read_text(encoding="utf-8").strip()
+    tokens = installation.api_token_file.with_name("api-tokens")
+    write_private(tokens, f"local:{token}\n")
+    database = installation.api_token_file.with_name("database-url")
+    write_private(database, f"{database_url}\n")
+    return {
+        "APPROVAL_DATABASE_URL_FILE": str(database),
+        "APPROVAL_LISTEN": api_url.removeprefix("http://"),
+        "APPROVAL_TOKENS_FILE": str(tokens),
+        "APPROVAL_ORCHESTRATOR_URL": orchestrator_url,
+        "APPROVAL_ORCHESTRATOR_TOKEN_FILE": str(installation.secret("orchestrator-token")),
+    }
+
+
+def _orchestrator_settings(
+    installation: Installation, environ: Mapping[str, str], orchestrator_url: str
+) -> dict[str, str]:
+    state = installation.state / "orchestrator"
+    state.mkdir(exist_ok=True)
+    # What a developer sets by hand (limits, durations) wins over nothing that is set below.
+    chosen = {name: value for name, value in environ.items() if name.startswith("ORCHESTRATOR_")}
+    for name in ("ORCHESTRATOR_TOKEN", "ORCHESTRATOR_TOKEN_FILE"):
+        chosen.pop(name, None)
+    return chosen | {
+        "ORCHESTRATOR_LISTEN": orchestrator_url.removeprefix("http://"),
+        "ORCHESTRATOR_TOKEN_FILE": str(installation.secret("orchestrator-token")),
+        "ORCHESTRATOR_STATE_DIR": str(state),
+        "ORCHESTRATOR_TEMPLATES_DIR": str(installation.root / "templates"),
+        "ORCHESTRATOR_COLLECTORS_DIR": str(installation.root / "collectors" / "manifests"),
+        "ORCHESTRATOR_ALLOWLIST": str(installation.allowlist),
+    }
+
+
+def free_ports(*wanted: int) -> tuple[int, ...]:
+    """Return a free loopback port for each wanted one: that one, or any when it is taken."""
+    sockets = []
+    try:
+        for port in wanted:
+            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            sockets.append(listener)
+            # As servers do: a port that was in use a moment ago is free.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", port))
+                listener.listen(1)  # two may bind with this option, only one may listen
+            except OSError:
+                listener.close()
+                sockets[-1] = listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+                listener.bind(("127.0.0.1", 0))
+        return tuple(listener.getsockname()[1] for listener in sockets)
+    finally:
+        for listener in sockets:
+            listener.close()

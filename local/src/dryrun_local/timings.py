@@ -1,0 +1,29 @@
+"""Where the time goes from the start of the command on; shown by `--timings`."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def _process_age_seconds() -> float:
+    # Field 22 is the start in clock ticks since boot (proc_pid_stat(5)); the interpreter's start counts too.
+    import os  # noqa: PLC0415  # read once
+
+    started = int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(slots=True)
+class Timings:
+    """Milestones with the seconds since this process began."""
+
+    begun: float = field(default_factory=lambda: time.monotonic() - _process_age_seconds())
+    milestones: list[tuple[str, float]] = field(default_factory=list)
+
+    def mark(self, milestone: str) -> None:
+        """Note that `milestone` is reached now."""
+        self.milestones.append((milestone, time.monotonic() - self.begun))
+
+    def seconds(self) -> float:
+        """Return the seconds since this process began."""
+        return time.monotonic() - self.begun
