@@ -1,0 +1,66 @@
+"""The entrance of `discovery-collect`: runs one collector and turns how it ends into an exit code."""
+
+import asyncio
+import os
+import signal
+import sys
+
+from discovery_collectors.collector import Collector, CollectorError
+from discovery_collectors.command_line import Command, read_command
+from discovery_collectors.lines import LineWriter
+from discovery_collectors.registry import load_collector
+from dryrun_contract.text import printable
+
+EXIT_FAILED = 1
+EXIT_WRONG_CALL = 2
+EXIT_SIGNAL = 128
+"""Plus the signal's number, as shells count."""
+
+
+def main() -> None:
+    """Run what the command line says; the process ends with the exit code."""
+    try:
+        command = read_command(sys.argv[1:], os.environ)
+    except ValueError as error:
+        _say(str(error))
+        sys.exit(EXIT_WRONG_CALL)
+    writer = LineWriter(sys.stdout.buffer)
+    try:
+        collector = load_collector(command.collector)
+        code = asyncio.run(_run(collector, command, writer))
+    except CollectorError as error:
+        _say(str(error))
+        writer.warning(f"the collector {command.collector} gave up: {error}")
+        code = EXIT_FAILED
+    except BrokenPipeError:
+        # Whoever read the lines is gone; the interpreter must not try to flush to them again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FAILED
+    sys.exit(code)
+
+
+async def _run(collector: Collector, command: Command, writer: LineWriter) -> int:
+    """Collect until the end or the first signal; the end line stands only where nothing was left undone."""
+    received: list[signal.Signals] = []
+    task = asyncio.ensure_future(collector.collect(command.assignment, writer))
+
+    def stop(number: signal.Signals) -> None:
+        received.append(number)
+        task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        _say(f"stopped by {received[0].name}")
+        return EXIT_SIGNAL + received[0]
+    writer.end()
+    return 0
+
+
+def _say(message: str) -> None:
+    print(f"discovery-collect: {printable(message, limit=2000)}", file=sys.stderr, flush=True)  # noqa: T201  # diagnostics of a program

@@ -1,0 +1,26 @@
+"""Which collectors exist. They are imported when chosen, since an image holds the libraries of one only."""
+
+import importlib
+
+from discovery_collectors.collector import Collector, CollectorError
+
+COLLECTORS: dict[str, str] = {
+    "database": "discovery_collectors.database:DatabaseCollector",
+    "network": "discovery_collectors.network:NetworkCollector",
+}
+"""Name → `module:class`; a new collector is a new row."""
+
+
+def load_collector(name: str) -> Collector:
+    """Import and create the collector called `name`.
+
+    Raises KeyError for an unknown name, CollectorError when one of its libraries is not installed.
+    """
+    module, _, attribute = COLLECTORS[name].partition(":")
+    try:
+        collector: Collector = getattr(importlib.import_module(module), attribute)()
+    except ModuleNotFoundError as error:
+        raise CollectorError(
+            f"the collector {name} needs the library {error.name}; install discovery-collectors[{name}]"
+        ) from error
+    return collector
