@@ -1,5 +1,5 @@
 from dryrun_orchestrator.yaml_reader import read_yaml
-from dryrun_orchestrator.yaml_tree import Report
+from dryrun_orchestrator.yaml_tree import MAX_FAULTS, Report
 
 
 def read(text):
@@ -21,6 +21,14 @@ def test_faults_come_in_the_order_of_their_lines():
     node.entries()["a"].fault("first")
     report.add("of the file")
     assert [fault.what for fault in report.faults] == ["of the file", "first", "second"]
+
+
+def test_a_flood_of_faults_is_counted_and_not_listed():
+    report = Report("a.yml")
+    for line in range(1, MAX_FAULTS + 8):
+        report.add("x", line=line)
+    assert len(report.faults) == MAX_FAULTS + 1
+    assert report.faults[-1].what == "has 7 more problems, which are not listed"
 
 
 def test_fields_tells_every_unknown_and_every_missing_key():

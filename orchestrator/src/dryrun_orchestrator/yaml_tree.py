@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from dryrun_contract.problem import Fault
 from dryrun_contract.text import printable
 
+MAX_FAULTS = 500
+"""Of one file. More come from a file that is something else altogether."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
@@ -21,16 +24,23 @@ class Report:
 
     file: str
     _found: list[tuple[int, Fault]] = field(default_factory=list)
+    _untold: int = 0
 
     def add(self, what: str, *, line: int = 0, path: str = "") -> None:
         """Record a fault; line 0 stands for the file as a whole."""
+        if len(self._found) == MAX_FAULTS:
+            self._untold += 1
+            return
         where = f"{self.file}:{line}" if line else self.file
         self._found.append((line, Fault(where=f"{where}: {path}" if path else where, what=what)))
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """All faults in the order of their lines."""
-        return tuple(fault for _, fault in sorted(self._found, key=lambda found: found[0]))
+        """All faults in the order of their lines; beyond MAX_FAULTS the last one counts the rest."""
+        told = tuple(fault for _, fault in sorted(self._found, key=lambda found: found[0]))
+        if not self._untold:
+            return told
+        return (*told, Fault(where=self.file, what=f"has {self._untold} more problems, which are not listed"))
 
 
 type Content = str | int | Unusable | list[Node] | dict[str, Node]
