@@ -1,4 +1,4 @@
-"""Counts the products over the wire. Plain sockets: importing a driver would cost ten times the processor time."""
+"""Counts the products over the wire. Plain sockets: a driver costs ten times the processor time."""
 
 import socket
 import struct

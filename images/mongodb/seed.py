@@ -14,6 +14,7 @@ ARTICLES = [
     ("BOTHY", "Bothy", "stove", 62.0),
     ("HAULER-60", "Hauler 60", "pack", 189.0),
 ]
+SUPPLIERS = [("Tarpworks", "NO", 84000), ("Alubend", "PL", 31500), ("Brennhaus", "DE", 12750)]
 START_SECONDS = 20
 
 
@@ -49,11 +50,17 @@ def main() -> None:
         for number in range(120)
     )
     client.catalog.suppliers.insert_many(
-        {"name": name, "country": country, "contract_gbp": amount, "contact": {"mail": f"sales@{name.lower()}.example"}}
-        for name, country, amount in [("Tarpworks", "NO", 84000), ("Alubend", "PL", 31500), ("Brennhaus", "DE", 12750)]
+        {
+            "name": name,
+            "country": country,
+            "contract_gbp": amount,
+            "contact": {"mail": f"sales@{name.lower()}.example"},
+        }
+        for name, country, amount in SUPPLIERS
     )
     client.content.pages.insert_many(
-        {"slug": slug, "title": slug.title(), "body": "…", "published": True} for slug in ("about", "repairs", "returns")
+        {"slug": slug, "title": slug.title(), "body": f"All about {slug}.", "published": True}
+        for slug in ("deliveries", "repairs", "returns")
     )
 
 

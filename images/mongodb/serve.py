@@ -14,7 +14,7 @@ from nx_27017.server import run_server
 
 def main() -> None:
     folder, address = sys.argv[1:]
-    # The package's own handler waits for every client to leave; databases here are copies, nothing can be lost.
+    # The package's own handler waits for every client to leave; databases here are copies.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     handler = NeoSQLiteHandler(folder, journal_mode="DELETE", data_dir=folder)
     asyncio.run(run_server(address, 27017, handler))

@@ -21,7 +21,7 @@ _PYTHON_VERSION = "3.13"
 
 @dataclass(frozen=True, slots=True)
 class BuiltImage:
-    """What the engine says of an image. `size` in bytes; `digest` is the folder's at the time it was built."""
+    """What the engine says of an image. `size` in bytes; `digest` is its folder's when it was built."""
 
     id: str
     size: int
@@ -30,7 +30,7 @@ class BuiltImage:
 
 
 async def inspect_images(names: Iterable[str]) -> dict[str, BuiltImage]:
-    """Ask the engine once for all `names`; missing ones are left out. Raises ProgramError without an engine."""
+    """Ask the engine once for all `names`; missing ones are left out. Raises ProgramError."""
     code, said, complained = await image_process.ask(["docker", "image", "inspect", *names])
     unexpected = [line for line in complained.splitlines() if line and "No such image" not in line]
     if code and unexpected:
@@ -70,7 +70,8 @@ async def _stage_python(parts: PythonParts, root: Path, staging: Path, log: Path
     target.mkdir()
     if parts.requirements is not None:
         command = [image_process.find_uv(root), "pip", "install", "--quiet", "--target", str(target)]
-        command += ["--python-version", _PYTHON_VERSION, "--only-binary", ":all:", "--no-deps", "--require-hashes"]
+        command += ["--python-version", _PYTHON_VERSION, "--only-binary", ":all:"]
+        command += ["--no-deps", "--require-hashes"]
         await image_process.run([*command, "-r", str(root / parts.requirements)], log, seconds=BUILD_SECONDS)
         # Scripts name the builder's interpreter; images start modules with their own.
         shutil.rmtree(target / "bin", ignore_errors=True)
@@ -94,8 +95,8 @@ async def read_facts(image_id: str, manifest: Manifest) -> dict[str, str]:
     values = said.splitlines()
     if code or len(values) != len(manifest.facts) or not all(values):
         raise ProgramError(
-            f"{manifest.image}: its facts ({', '.join(manifest.facts)}) could not be read; each command has to "
-            f"print one line: {complained.strip() or said.strip() or f'exit code {code}'}"
+            f"{manifest.image}: its facts ({', '.join(manifest.facts)}) could not be read; "
+            f"each command has to print one line: {complained.strip() or said.strip() or f'exit code {code}'}"
         )
     return dict(zip(manifest.facts, values, strict=True))
 

@@ -130,7 +130,9 @@ def load_folders(root: Path) -> dict[str, ImageFolder]:
         problems.extend(_problems(folder, found, root))
         image = folder.manifest.image
         if image in names:
-            problems.append(f"images/{folder.name}/image.yml: image: {image} is built by images/{names[image]} too")
+            problems.append(
+                f"images/{folder.name}/image.yml: image: {image} is built by images/{names[image]} too"
+            )
         names.setdefault(image, folder.name)
     if not found and not problems:
         problems.append(f"{root / 'images'}: there is no folder with an image.yml")
@@ -169,7 +171,7 @@ def _problems(folder: ImageFolder, found: dict[str, ImageFolder], root: Path) ->
     dockerfile = folder.path / "Dockerfile"
     if not dockerfile.is_file():
         if folder.bootstrap is None:
-            yield f"images/{folder.name}: needs a Dockerfile, or a rootfs.sh that writes a root file system as tar"
+            yield f"images/{folder.name}: needs a Dockerfile, or a rootfs.sh that writes a tar archive"
         return
     parents = {found[parent].manifest.image for parent in manifest.parents if parent in found}
     for source in _FROM.findall(dockerfile.read_text(encoding="utf-8")):
@@ -190,7 +192,9 @@ def _ordered(found: dict[str, ImageFolder], problems: list[str]) -> dict[str, Im
             if all(parent in ordered or parent not in found for parent in folder.manifest.parents)
         ]
         if not ready:
-            problems.append(f"images: these folders build on each other in a circle: {', '.join(sorted(waiting))}")
+            problems.append(
+                f"images: these folders build on each other in a circle: {', '.join(sorted(waiting))}"
+            )
             break
         for folder in ready:
             ordered[folder.name] = waiting.pop(folder.name)

@@ -16,7 +16,7 @@ class ProgramError(RuntimeError):
 
 
 async def run(command: Sequence[str], log: Path, *, seconds: float, cwd: Path | None = None) -> None:
-    """Run `command` with its output appended to `log`. Raises ProgramError; ends the program on cancellation."""
+    """Run `command` with its output appended to `log`. Raises ProgramError; cancelling ends it."""
     with log.open("ab") as output:
         output.write(f"$ {' '.join(command)}\n".encode())
         output.flush()
@@ -32,7 +32,9 @@ async def pipe(source: Sequence[str], sink: Sequence[str], log: Path, *, seconds
         reading_end, writing_end = os.pipe()
         started: list[asyncio.subprocess.Process] = []
         try:
-            started.append(await _start(sink, stdin=reading_end, stdout=output.fileno(), stderr=output.fileno()))
+            started.append(
+                await _start(sink, stdin=reading_end, stdout=output.fileno(), stderr=output.fileno())
+            )
             started.append(await _start(source, stdout=writing_end, stderr=output.fileno()))
         except ProgramError:
             for process in started:
@@ -64,7 +66,8 @@ def find_uv(root: Path) -> str:
     found = next((str(place) for place in places if place.is_file()), None) or shutil.which("uv")
     if found is None:
         raise ProgramError(
-            f"uv is missing; looked in {places[0].parent}, {places[1].parent} and PATH. The project's set-up installs it."
+            f"uv is missing; looked in {places[0].parent}, {places[1].parent} and PATH. "
+            "The project's set-up (make) installs it."
         )
     return found
 
@@ -78,9 +81,13 @@ async def _start(
     cwd: Path | None = None,
 ) -> asyncio.subprocess.Process:
     try:
-        return await asyncio.create_subprocess_exec(*command, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd)
+        return await asyncio.create_subprocess_exec(
+            *command, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd
+        )
     except FileNotFoundError:
-        raise ProgramError(f"the program {command[0]} is not installed; `dryrun-local doctor` says how to get it") from None
+        raise ProgramError(
+            f"the program {command[0]} is not installed; `dryrun-local doctor` says how to get it"
+        ) from None
 
 
 async def _finish(

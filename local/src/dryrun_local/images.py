@@ -109,14 +109,10 @@ async def list_images(root: Path) -> list[ImageListing]:
                 folder=folder.name,
                 image=manifest.image,
                 summary=manifest.summary,
-                state="missing"
-                if image is None
-                else "current"
-                if image.digest == digests[folder.name]
-                else "outdated",
+                state=_state_of(image, digests[folder.name]),
                 allowlisted=manifest.allowlisted,
-                id=image and image.id,
-                size=image and image.size,
+                id=image.id if image else None,
+                size=image.size if image else None,
             )
         )
     return listings
@@ -165,9 +161,7 @@ class _Building:
         image = folder.manifest.image
         begun = time.monotonic()
         try:
-            for name, parent in parents.items():
-                if (await parent).state == "failed":
-                    raise ProgramError(f"not built, because its parent images/{name} failed")
+            await _wait_for(parents)
             begun = time.monotonic()
             found = present.get(image)
             changed = self._force or found is None or found.digest != self._digests[folder.name]
@@ -183,9 +177,9 @@ class _Building:
         else:
             state, detail = "built" if changed else "unchanged", ""
         seconds = time.monotonic() - begun
-        size = found and found.size
+        size, image_id = (found.size, found.id) if found else (None, None)
         self._tell(ImageEvent(folder.name, image, state, seconds, size, detail))
-        return ImageResult(folder.name, image, state, seconds, found and found.id, size, detail)
+        return ImageResult(folder.name, image, state, seconds, image_id, size, detail)
 
     async def _build(self, folder: ImageFolder) -> BuiltImage:
         log = self._allowlist.parent / "logs" / f"image-{folder.name}.log"
@@ -203,14 +197,26 @@ class _Building:
             return
         if image.volumes:
             raise ProgramError(
-                f"it declares VOLUME {' '.join(image.volumes)}; such images are not allowlisted (a volume outlives "
-                "its container): remove the instruction and use a tmpfs of image.yml"
+                f"it declares VOLUME {' '.join(image.volumes)}; such images are not allowlisted "
+                "(a volume outlives its container): remove the instruction, use a tmpfs of image.yml"
             )
         known = self._known.get("images", {}).get(manifest.image, {})
         facts = known.get("facts") if known.get("id") == image.id else None
         if facts is None or facts.keys() != manifest.facts.keys():
             facts = await read_facts(image.id, manifest)
         self._entries[manifest.image] = allowlist_entry(manifest, image, facts)
+
+
+def _state_of(image: BuiltImage | None, digest: str) -> Literal["current", "outdated", "missing"]:
+    if image is None:
+        return "missing"
+    return "current" if image.digest == digest else "outdated"
+
+
+async def _wait_for(parents: Mapping[str, asyncio.Task[ImageResult]]) -> None:
+    for name, parent in parents.items():
+        if (await parent).state == "failed":
+            raise ProgramError(f"not built, because its parent images/{name} failed")
 
 
 def _read_allowlist(path: Path) -> dict[str, Any]:

@@ -1,0 +1,147 @@
+"""Image folders: what is read, in which order, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dryrun_local.image_manifest import ManifestError, Tmpfs, load_folders
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def folder(root: Path, name: str, manifest: str, dockerfile: str | None = None) -> Path:
+    path = root / "images" / name
+    path.mkdir(parents=True)
+    (path / "image.yml").write_text(manifest)
+    if dockerfile is None:
+        (path / "rootfs.sh").write_text("exit 0\n")
+    else:
+        (path / "Dockerfile").write_text(dockerfile)
+    return path
+
+
+def problems_of(root: Path) -> tuple[str, ...]:
+    with pytest.raises(ManifestError) as caught:
+        load_folders(root)
+    return caught.value.problems
+
+
+def test_reads_everything_a_session_may_choose(tmp_path: Path) -> None:
+    folder(tmp_path, "base", "image: discovery/base:13\nsummary: s\n")
+    folder(
+        tmp_path,
+        "web",
+        """
+        image: discovery/test-web:1
+        summary: s
+        from: base
+        environment: [DISCOVERY_CONFIG]
+        capabilities: [NET_RAW]
+        tmpfs: {/run: {size: 2m, uid: 33, gid: 33, mode: "0755"}}
+        facts: {version: echo 1}
+        """,
+        "FROM discovery/base:13\n",
+    )
+    manifest = load_folders(tmp_path)["web"].manifest
+    assert manifest.parents == ("base",)
+    assert manifest.environment == ("DISCOVERY_CONFIG",)
+    assert manifest.capabilities == ("NET_RAW",)
+    assert manifest.tmpfs == {"/run": Tmpfs(size=2 * 1024**2, uid=33, gid=33, mode="0755")}
+    assert manifest.facts == {"version": "echo 1"}
+    assert manifest.read_only
+    assert manifest.allowlisted
+
+
+def test_only_the_test_prefix_is_for_sessions(tmp_path: Path) -> None:
+    folder(tmp_path, "base", "image: discovery/base:13\nsummary: s\n")
+    assert not load_folders(tmp_path)["base"].manifest.allowlisted
+
+
+def test_parents_come_before_what_builds_on_them(tmp_path: Path) -> None:
+    folder(tmp_path, "a", "{image: 'discovery/test-a:1', summary: s, from: b}", "FROM discovery/b:1\n")
+    folder(tmp_path, "b", "{image: 'discovery/b:1', summary: s, from: [c]}", "FROM discovery/c:1\n")
+    folder(tmp_path, "c", "{image: 'discovery/c:1', summary: s}")
+    assert list(load_folders(tmp_path)) == ["c", "b", "a"]
+
+
+def test_lists_every_problem_of_every_folder_with_file_and_path(tmp_path: Path) -> None:
+    folder(
+        tmp_path,
+        "one",
+        """
+        image: elsewhere/web:1
+        privileged: true
+        capabilities: [net raw]
+        tmpfs: {/run: {size: much}, relative: {size: 1m}}
+        read_only: false
+        """,
+    )
+    folder(tmp_path, "two", "image: [")
+    folder(
+        tmp_path,
+        "three",
+        "{image: 'discovery/test-three:1', summary: s, from: nobody, "
+        "python: {requirements: requirements/none.txt, packages: [none]}}",
+        "FROM debian:13\n",
+    )
+    problems = problems_of(tmp_path)
+    for expected in (
+        "images/one/image.yml: image:",
+        "images/one/image.yml: privileged: Extra inputs",
+        "images/one/image.yml: capabilities.0:",
+        "images/one/image.yml: tmpfs./run.size: 'much' is no size",
+        "images/one/image.yml: tmpfs.relative",
+        "images/one/image.yml: summary: Field required",
+        "images/two/image.yml: not YAML:",
+        "images/three/image.yml: from: there is no folder images/nobody",
+        "images/three/image.yml: python.requirements: there is no file requirements/none.txt",
+        "images/three/image.yml: python.packages: there is no workspace package none",
+        "images/three/Dockerfile: FROM debian:13:",
+    ):
+        assert sum(problem.startswith(expected) for problem in problems) == 1, (expected, problems)
+    assert len(problems) == 11
+
+
+def test_a_writable_root_needs_a_reason(tmp_path: Path) -> None:
+    folder(tmp_path, "web", "{image: 'discovery/test-web:1', summary: s, read_only: false}")
+    assert problems_of(tmp_path) == (
+        "images/web/image.yml: the document: read_only is false; say why in read_only_reason",
+    )
+
+
+def test_refuses_two_folders_that_build_one_image(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        folder(tmp_path, name, "{image: 'discovery/test-web:1', summary: s}")
+    assert problems_of(tmp_path) == (
+        "images/b/image.yml: image: discovery/test-web:1 is built by images/a too",
+    )
+
+
+def test_refuses_folders_that_build_on_each_other(tmp_path: Path) -> None:
+    folder(tmp_path, "a", "{image: 'discovery/a:1', summary: s, from: b}", "FROM discovery/b:1\n")
+    folder(tmp_path, "b", "{image: 'discovery/b:1', summary: s, from: a}", "FROM discovery/a:1\n")
+    assert problems_of(tmp_path) == ("images: these folders build on each other in a circle: a, b",)
+
+
+def test_refuses_a_folder_with_nothing_to_build(tmp_path: Path) -> None:
+    path = folder(tmp_path, "a", "{image: 'discovery/test-a:1', summary: s}")
+    (path / "rootfs.sh").unlink()
+    assert len(problems_of(tmp_path)) == 1
+
+
+def test_a_repository_without_images_is_an_error(tmp_path: Path) -> None:
+    assert problems_of(tmp_path) == (f"{tmp_path / 'images'}: there is no folder with an image.yml",)
+
+
+def test_the_projects_own_folders_are_valid() -> None:
+    assert {"base", "servers", "python", "nginx", "postgres", "django", "mongodb", "redis"} <= set(
+        load_folders(REPOSITORY)
+    )
+
+
+@given(number=st.integers(1, 512), unit=st.sampled_from(["k", "m", "K", "M"]))
+def test_a_size_is_a_number_with_a_binary_unit(number: int, unit: str) -> None:
+    factor = {"k": 1024, "m": 1024**2}[unit.lower()]
+    assert Tmpfs.model_validate({"size": f"{number}{unit}"}).size == number * factor
