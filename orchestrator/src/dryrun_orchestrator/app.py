@@ -4,36 +4,24 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from fastapi import FastAPI
 
-from dryrun_orchestrator.allowlist import load_allowlist
 from dryrun_orchestrator.audit import AuditJournal
-from dryrun_orchestrator.collector_manifests import load_collector_manifests
+from dryrun_orchestrator.catalog.allowlist import load_allowlist
+from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
+from dryrun_orchestrator.catalog.templates import TemplateCatalog
 from dryrun_orchestrator.endpoints import router
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import Engine
-from dryrun_orchestrator.isolation import Isolation
-from dryrun_orchestrator.journal import Journal
+from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.problems import install_problem_handlers
+from dryrun_orchestrator.services import Services
+from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.settings import Settings
 from dryrun_orchestrator.supervisor import Supervisor
-from dryrun_orchestrator.templates import TemplateCatalog
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What the endpoints work with."""
-
-    settings: Settings
-    engine: Engine
-    journal: Journal
-    audit: AuditJournal
-    isolation: Isolation
-    supervisor: Supervisor
 
 
 def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:

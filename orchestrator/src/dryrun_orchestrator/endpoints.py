@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
@@ -16,18 +16,16 @@ from dryrun_contract.template import Template, TemplateSummary
 from dryrun_contract.text import printable
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.engine.protocol import EngineError
-from dryrun_orchestrator.journal import PositionGoneError
+from dryrun_orchestrator.journal.journal import PositionGoneError
 from dryrun_orchestrator.problems import UnauthorizedError, problem_response
-
-if TYPE_CHECKING:
-    from dryrun_orchestrator.app import Services
+from dryrun_orchestrator.services import Services
 
 MAX_WAIT_SECONDS = 60
 MAX_PAGE = 2000
 READY_DEADLINE_SECONDS = 5
 
 
-def services_of(request: Request) -> "Services":
+def services_of(request: Request) -> Services:
     """Return what the application was composed of."""
     services: Services = request.app.state.services
     return services
@@ -156,7 +154,7 @@ async def _wait_for_either(first: asyncio.Event, second: asyncio.Event, seconds:
             task.cancel()
 
 
-async def _gone(services: "Services") -> Response:
+async def _gone(services: Services) -> Response:
     snapshot = Snapshot(
         journal=services.journal.id,
         seq=await services.journal.newest(),
@@ -181,7 +179,7 @@ async def ready(request: Request) -> Response:
     return JSONResponse({"ready": is_ready, "checks": checks}, status_code=200 if is_ready else 503)
 
 
-async def _engine_state(services: "Services") -> str:
+async def _engine_state(services: Services) -> str:
     try:
         async with asyncio.timeout(READY_DEADLINE_SECONDS):
             await services.engine.ping()
@@ -192,7 +190,7 @@ async def _engine_state(services: "Services") -> str:
     return "ok"
 
 
-def _isolation_state(services: "Services") -> str:
+def _isolation_state(services: Services) -> str:
     if services.supervisor.fault is not None:
         return f"no: {services.supervisor.fault}"
     last = services.isolation.last

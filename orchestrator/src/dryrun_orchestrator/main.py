@@ -13,8 +13,8 @@ import uvicorn
 
 from dryrun_contract.environment import SettingsError
 from dryrun_orchestrator.app import create_app
-from dryrun_orchestrator.journal import JournalError
-from dryrun_orchestrator.operator_file import OperatorFileError
+from dryrun_orchestrator.catalog.operator_file import OperatorFileError
+from dryrun_orchestrator.journal.journal import JournalError
 from dryrun_orchestrator.settings import Settings
 
 

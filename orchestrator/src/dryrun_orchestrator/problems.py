@@ -8,8 +8,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem, problem_type
+from dryrun_orchestrator.catalog.templates import TemplateInvalidError, UnknownTemplateError
 from dryrun_orchestrator.supervisor import SessionDiffersError, UnknownSessionError
-from dryrun_orchestrator.templates import TemplateInvalidError, UnknownTemplateError
 
 log = logging.getLogger(__name__)
 

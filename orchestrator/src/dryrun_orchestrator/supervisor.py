@@ -9,23 +9,23 @@ from uuid import UUID
 from dryrun_contract.event import SessionQueued
 from dryrun_contract.session import Phase, Session, SessionRequest
 from dryrun_orchestrator import metrics
-from dryrun_orchestrator.engine.protocol import Engine, EngineError
-from dryrun_orchestrator.engine_watch import follow_engine_events
-from dryrun_orchestrator.isolation import Isolation
-from dryrun_orchestrator.journal import Journal
-from dryrun_orchestrator.preflight import check_calls_are_allowed
-from dryrun_orchestrator.reaper import Reaper
-from dryrun_orchestrator.records import SessionRecord
-from dryrun_orchestrator.session_context import SessionContext, SessionFailedError
-from dryrun_orchestrator.session_loop import SessionLoop
-from dryrun_orchestrator.settings import Settings
-from dryrun_orchestrator.subnets import SubnetPoolExhaustedError
-from dryrun_orchestrator.templates import (
+from dryrun_orchestrator.catalog.templates import (
     LoadedTemplate,
     TemplateCatalog,
     TemplateInvalidError,
     UnknownTemplateError,
 )
+from dryrun_orchestrator.engine.protocol import Engine, EngineError
+from dryrun_orchestrator.engine_watch import follow_engine_events
+from dryrun_orchestrator.journal.journal import Journal
+from dryrun_orchestrator.journal.records import SessionRecord
+from dryrun_orchestrator.reaper import Reaper
+from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
+from dryrun_orchestrator.session.isolation import Isolation
+from dryrun_orchestrator.session.loop import SessionLoop
+from dryrun_orchestrator.session.preflight import check_calls_are_allowed
+from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError
+from dryrun_orchestrator.settings import Settings
 
 log = logging.getLogger(__name__)
 

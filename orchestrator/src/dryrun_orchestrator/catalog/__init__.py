@@ -1,0 +1,1 @@
+"""What an operator installs: allowlist, collector manifests, templates. Read once, all problems at once."""

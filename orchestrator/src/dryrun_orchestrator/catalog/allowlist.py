@@ -1,0 +1,257 @@
+"""Which images a session may start, pinned by id, and what each of them is granted."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dryrun_contract.problem import Fault
+from dryrun_contract.text import printable
+from dryrun_orchestrator.catalog.operator_file import OperatorFileError
+from dryrun_orchestrator.engine.protocol import Tmpfs
+from dryrun_orchestrator.labels import Role
+
+IMAGE_PREFIX = "discovery/test-"
+"""Only images whose name starts like this can be started (the record: allowed images whitelist)."""
+COLLECTOR_PREFIX = "discovery/test-collector-"
+
+MAX_ALLOWLIST_BYTES = 1024 * 1024
+MAX_TMPFS_BYTES = 256 * 1024 * 1024
+"""Each; all of them together are bounded by the container's memory, which they count against."""
+
+_IMAGE_NAME = re.compile(r"discovery/test-[a-z0-9]+(?:-[a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_TMPFS_PATH = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
+_NO_TMPFS = re.compile(r"/(?:proc|sys|dev(?!/shm$))(?:/|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """The most that the allowlist may grant to an image of one role."""
+
+    capabilities: frozenset[str]
+    tmpfs_bytes: int = MAX_TMPFS_BYTES
+
+
+CEILINGS: Mapping[Role, Ceiling] = MappingProxyType(
+    {
+        # What servers that change their user, or bind low ports after that, were measured to need.
+        "target": Ceiling(
+            frozenset(
+                {"CHOWN", "DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT"}
+            )
+        ),
+        # Raw frames for ARP discovery and SYN scans, and nothing else.
+        "collector": Ceiling(frozenset({"NET_RAW"})),
+    }
+)
+"""A row here widens what an operator's file can grant: review it as what it is."""
+
+
+class AllowlistError(OperatorFileError):
+    """The allowlist cannot be used; `faults` holds all of its problems."""
+
+
+class ImageNotApprovedError(Exception):
+    """An image that no session may start: outside the prefix, or not in the allowlist."""
+
+    def __init__(self, image: str, rule: str, file: str, next_step: str) -> None:
+        self.image = image
+        self.rule = rule
+        self.file = file
+        self.next_step = next_step
+        super().__init__(
+            f"the image '{printable(image)}' is not approved: {rule} (allowlist {file}); {next_step}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedImage:
+    """One image with all that may vary in a container made from it; the rest is the image's own."""
+
+    name: str
+    """E.g. `discovery/test-nginx:1.26`."""
+    id: str
+    """`sha256:` and 64 hex digits; containers are created by it."""
+    environment: frozenset[str] = frozenset()
+    """Keys that may be set."""
+    capabilities: tuple[str, ...] = ()
+    """Added back after all were dropped, without `CAP_`."""
+    tmpfs: Mapping[str, Tmpfs] = field(default_factory=dict)
+    read_only: bool = True
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What was read from the built image, e.g. `version`; ground truth refers to it."""
+
+    @property
+    def role(self) -> Role:
+        """`collector` for `discovery/test-collector-*`, `target` for every other."""
+        return role_of(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowlist:
+    """All images a session may start."""
+
+    file: str
+    images: Mapping[str, AllowedImage]
+
+    def image(self, name: str) -> AllowedImage:
+        """Return the image of exactly this name. Raises ImageNotApprovedError."""
+        if not name.startswith(IMAGE_PREFIX):
+            raise ImageNotApprovedError(
+                name,
+                f"only images under {IMAGE_PREFIX} can be started",
+                self.file,
+                f"use an image under {IMAGE_PREFIX} that is in the allowlist",
+            )
+        if name not in self.images:
+            close = difflib.get_close_matches(name, self.images, n=1)
+            hint = f"did you mean {close[0]}? Otherwise " if close else ""
+            raise ImageNotApprovedError(
+                name,
+                "it is not in the allowlist",
+                self.file,
+                f"{hint}build it with 'dryrun-local images build', or have an operator add it",
+            )
+        return self.images[name]
+
+
+def role_of(image: str) -> Role:
+    """Return what an image is for, which its name says."""
+    return "collector" if image.startswith(COLLECTOR_PREFIX) else "target"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _TmpfsRow(_Part):
+    size: int = Field(gt=0)
+    uid: int = Field(default=0, ge=0, lt=2**31)
+    gid: int = Field(default=0, ge=0, lt=2**31)
+    mode: str = Field(default="0755", pattern=r"^[01]?[0-7]{3}$")
+
+
+class _ImageRow(_Part):
+    id: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    environment: tuple[Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,99}$")], ...] = ()
+    capabilities: tuple[str, ...] = ()
+    read_only: bool = True
+    tmpfs: dict[str, _TmpfsRow] = Field(default_factory=dict)
+    facts: dict[str, str] = Field(default_factory=dict)
+    size: int = 0
+
+
+class _File(_Part):
+    version: Literal[1]
+    images: dict[str, _ImageRow]
+
+
+class _DuplicateKeyError(ValueError):
+    pass
+
+
+def load_allowlist(path: Path) -> Allowlist:
+    """Read the allowlist that `dryrun-local images build` writes, or an operator.
+
+    Raises AllowlistError with all problems at once: shape, names outside the prefix, ids that are none,
+    and grants above CEILINGS.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_ALLOWLIST_BYTES + 1)
+    except OSError as error:
+        what = f"cannot be read: {error.strerror}; 'dryrun-local images build' writes it"
+        raise AllowlistError(f"the allowlist {path}", [Fault(where=str(path), what=what)]) from error
+    faults: list[Fault] = []
+    parsed = _parse(raw, path, faults)
+    if parsed is not None:
+        for name, row in parsed.images.items():
+            faults.extend(_faults_of(name, row, path))
+    if faults or parsed is None:
+        raise AllowlistError(f"the allowlist {path}", faults)
+    return Allowlist(
+        str(path), MappingProxyType({name: _allowed(name, row) for name, row in parsed.images.items()})
+    )
+
+
+def _parse(raw: bytes, path: Path, faults: list[Fault]) -> _File | None:
+    if len(raw) > MAX_ALLOWLIST_BYTES:
+        faults.append(Fault(where=str(path), what=f"is larger than {MAX_ALLOWLIST_BYTES // 1024} KiB"))
+        return None
+    try:
+        json.loads(raw, object_pairs_hook=_without_duplicates)
+    except _DuplicateKeyError as error:
+        faults.append(Fault(where=str(path), what=str(error)))
+    except (ValueError, RecursionError) as error:
+        faults.append(Fault(where=str(path), what=f"is not JSON: {printable(str(error))}"))
+        return None
+    try:
+        return _File.model_validate_json(raw)
+    except ValidationError as error:
+        faults.extend(
+            Fault(where=_where(path, *problem["loc"]), what=problem["msg"])
+            for problem in error.errors(include_url=False, include_input=False)
+        )
+        return None
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        raise _DuplicateKeyError(f"keys stand twice in one object: {printable(', '.join(twice))}")
+    return found
+
+
+def _faults_of(name: str, row: _ImageRow, path: Path) -> Iterable[Fault]:
+    where = _where(path, "images", name)
+    if not name.startswith(IMAGE_PREFIX):
+        yield Fault(where=where, what=f"is outside {IMAGE_PREFIX}, the only prefix that can be started")
+        return
+    if not _IMAGE_NAME.fullmatch(name):
+        yield Fault(where=where, what=f"is no image name of the form {IMAGE_PREFIX}NAME:TAG")
+    role = role_of(name)
+    ceiling = CEILINGS[role]
+    for capability in row.capabilities:
+        if capability not in ceiling.capabilities:
+            allowed = ", ".join(sorted(ceiling.capabilities))
+            yield Fault(
+                where=f"{where}.capabilities",
+                what=f"{printable(capability, limit=40)} cannot be granted to a {role}; these can: {allowed}",
+            )
+    for mount, tmpfs in row.tmpfs.items():
+        place = f"{where}.tmpfs.{printable(mount, limit=80)}"
+        if not _TMPFS_PATH.fullmatch(mount):
+            yield Fault(where=place, what="is no absolute path of plain names")
+        elif _NO_TMPFS.match(mount):
+            yield Fault(where=place, what="a tmpfs cannot cover /proc, /sys or /dev (/dev/shm it can)")
+        if tmpfs.size > ceiling.tmpfs_bytes:
+            most = f"{ceiling.tmpfs_bytes} ({ceiling.tmpfs_bytes >> 20} MiB)"
+            yield Fault(where=f"{place}.size", what=f"is {tmpfs.size} bytes; {most} are the most")
+
+
+def _where(path: Path, *steps: str | int) -> str:
+    return f"{path}: {'.'.join(printable(str(step), limit=80) for step in steps)}" if steps else str(path)
+
+
+def _allowed(name: str, row: _ImageRow) -> AllowedImage:
+    mounts = {
+        mount: Tmpfs(size=tmpfs.size, mode=tmpfs.mode, uid=tmpfs.uid, gid=tmpfs.gid)
+        for mount, tmpfs in row.tmpfs.items()
+    }
+    return AllowedImage(
+        name=name,
+        id=row.id,
+        environment=frozenset(row.environment),
+        capabilities=row.capabilities,
+        tmpfs=MappingProxyType(mounts),
+        read_only=row.read_only,
+        facts=MappingProxyType(row.facts),
+    )

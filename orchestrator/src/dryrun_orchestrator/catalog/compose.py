@@ -1,0 +1,233 @@
+"""The subset of Compose that a template may use: which images, with what environment, in which order."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
+from typing import Literal, cast
+
+from dryrun_contract.collector_config import MAX_PART_BYTES
+from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist, ImageNotApprovedError
+from dryrun_orchestrator.catalog.yaml_tree import Node, shown
+
+MAX_SERVICES = 20
+"""Target containers of a session (the record: max_containers)."""
+
+type Condition = Literal["service_started", "service_healthy"]
+
+TOP_LEVEL: Mapping[str, bool] = {"name": False, "services": True, "x-dryrun": True}
+"""Keys of the document → whether they are required."""
+
+_SERVICE_KEYS = {"image": True, "environment": False, "depends_on": False, "x-ground-truth": False}
+
+_OWN_NETWORK = "every session has one network of its own, which the orchestrator makes"
+_LIMITS = "limits are the same for every container and are set by the orchestrator"
+_IMAGE_OWN = "it is the image's own"
+_ISOLATION = "isolation is the same for every container and is set by the orchestrator"
+_GRANTED = "the allowlist says what an image is granted"
+_NO_HOST = "containers get nothing of the host and no volumes"
+_ONE_FILE = "a template is one file"
+_OPAQUE = "names are chosen by the orchestrator, so that they tell collectors nothing"
+
+WHY_NOT_TOP_LEVEL: Mapping[str, str] = {
+    "version": "Compose itself calls it obsolete; leave it out",
+    "networks": _OWN_NETWORK,
+    "volumes": _NO_HOST,
+    "configs": _NO_HOST,
+    "secrets": _NO_HOST,
+    "include": _ONE_FILE,
+}
+"""Reasons for what Compose knows at the top and a template may not have."""
+
+_WHY_NOT: Mapping[str, str] = {
+    key: why
+    for keys, why in (
+        ("build pull_policy platform", "images are built before, never at run time"),
+        ("command entrypoint user working_dir healthcheck stop_signal stop_grace_period init", _IMAGE_OWN),
+        ("privileged security_opt userns_mode cgroup cgroup_parent runtime use_api_socket", _ISOLATION),
+        ("pid ipc uts isolation sysctls cap_drop group_add", _ISOLATION),
+        ("cap_add read_only tmpfs shm_size", _GRANTED),
+        ("volumes volumes_from devices device_cgroup_rules gpus storage_opt", _NO_HOST),
+        ("configs secrets credential_spec", _NO_HOST),
+        ("ports", "nothing is published outside the session's network"),
+        ("expose", "every port is open to the session's network already"),
+        ("networks network_mode mac_address dns dns_search dns_opt", _OWN_NETWORK),
+        ("extra_hosts links external_links", _OWN_NETWORK),
+        ("mem_limit memswap_limit mem_reservation mem_swappiness cpus cpu_shares cpu_quota", _LIMITS),
+        ("cpu_period cpu_rt_runtime cpu_rt_period cpuset cpu_count cpu_percent pids_limit", _LIMITS),
+        ("ulimits deploy scale logging oom_kill_disable oom_score_adj blkio_config", _LIMITS),
+        ("container_name hostname domainname", _OPAQUE),
+        ("labels annotations label_file", "labels are the orchestrator's bookkeeping"),
+        ("restart", "a target that ends stays ended, so that the report can tell"),
+        ("env_file extends", _ONE_FILE),
+        ("profiles", "every service of a template runs"),
+        ("tty stdin_open attach develop post_start pre_stop", "nobody works inside a target"),
+    )
+    for key in keys.split()
+}
+"""Reasons for what Compose knows of a service and a template may not have."""
+
+_SERVICE_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_LONE_DOLLAR = re.compile(r"(?<!\$)(?:\$\$)*\$(?!\$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """Another service of the template that has to be started, or healthy, before."""
+
+    service: str
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedService:
+    """One target: its image as the allowlist has it, and what the template chose for it."""
+
+    name: str
+    image: AllowedImage
+    environment: Mapping[str, str]
+    depends_on: tuple[Dependency, ...]
+
+
+def unescape(text: str) -> str:
+    """Return the text with `$$` made `$`. Raises ValueError for any other `$`: nothing is interpolated.
+
+    Source: Compose specification, "Interpolation".
+    """
+    if _LONE_DOLLAR.search(text):
+        raise ValueError("holds a single '$': variables are not replaced here; write '$$' for a dollar sign")
+    return text.replace("$$", "$")
+
+
+def check_project_name(node: Node) -> None:
+    """Report a top-level `name` that Compose would refuse; it has no meaning here."""
+    name = node.text()
+    if name is not None and not _PROJECT_NAME.fullmatch(name):
+        node.fault("is no Compose project name: lower-case letters, digits, '-' and '_'")
+
+
+def read_services(
+    node: Node, allowlist: Allowlist
+) -> tuple[tuple[LoadedService, ...], Mapping[str, tuple[AllowedImage | None, Node]]]:
+    """Read `services`: those that are whole, in an order in which each comes after what it depends on.
+
+    The second value tells every service's image (None when not approved) and its `x-ground-truth` where it
+    has one. All faults go into the node's report; where there is one, the first value is not complete.
+    """
+    entries = node.entries()
+    if isinstance(node.content, dict) and not 1 <= len(entries) <= MAX_SERVICES:
+        node.fault(f"has {len(entries)} services; a template has 1 to {MAX_SERVICES}")
+    loaded: dict[str, LoadedService] = {}
+    graph: dict[str, list[str]] = {}
+    truths: dict[str, tuple[AllowedImage | None, Node]] = {}
+    for name, entry in entries.items():
+        if not _SERVICE_NAME.fullmatch(name):
+            entry.fault(
+                "is no service name: a DNS label (RFC 1035) has 1 to 63 lower-case letters, digits and '-', "
+                "and starts with a letter, so that it cannot be taken for an address"
+            )
+        fields = entry.fields(_SERVICE_KEYS, _WHY_NOT)
+        image = _read_image(fields["image"], allowlist) if "image" in fields else None
+        environment = _read_environment(fields["environment"], image) if "environment" in fields else {}
+        dependencies = _read_dependencies(fields["depends_on"], entries) if "depends_on" in fields else ()
+        graph[name] = [dependency.service for dependency in dependencies]
+        if "x-ground-truth" in fields:
+            truths[name] = (image, fields["x-ground-truth"])
+        if image is not None:
+            loaded[name] = LoadedService(name, image, MappingProxyType(environment), dependencies)
+    return tuple(loaded[name] for name in _order(graph, entries) if name in loaded), truths
+
+
+def _read_image(node: Node, allowlist: Allowlist) -> AllowedImage | None:
+    name = node.text()
+    if name is None:
+        return None
+    try:
+        image = allowlist.image(name)
+    except ImageNotApprovedError as error:
+        node.fault(str(error))
+        return None
+    if image.role == "collector":
+        node.fault(
+            f"{name} is a collector; a template names targets, and collectors have manifests of their own"
+        )
+        return None
+    return image
+
+
+def _read_environment(node: Node, image: AllowedImage | None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if isinstance(node.content, list):
+        for item in node.items():
+            text = item.string(max_length=MAX_PART_BYTES)
+            key, separator, value = (text or "").partition("=")
+            if text is not None and not separator:
+                item.fault("has no '=': a value from the loader's own environment is not taken")
+            elif text is not None and key in found:
+                item.fault(f"sets {shown(key)} a second time")
+            elif text is not None:
+                found[key] = value
+                _check_environment_key(item, key, image)
+        return found
+    for key, entry in node.entries().items():
+        _check_environment_key(entry, key, image)
+        value_or_none = entry.string(max_length=MAX_PART_BYTES)
+        if value_or_none is not None:
+            found[key] = value_or_none
+    return found
+
+
+def _check_environment_key(node: Node, key: str, image: AllowedImage | None) -> None:
+    if image is not None and key not in image.environment:
+        allowed = ", ".join(sorted(image.environment)) or "none"
+        node.fault(f"the key {shown(key)} cannot be set: {image.name} allows {allowed}")
+
+
+def _read_dependencies(node: Node, services: Mapping[str, Node]) -> tuple[Dependency, ...]:
+    found: dict[str, Condition] = {}
+    if isinstance(node.content, list):
+        for item in node.items():
+            name = item.text()
+            if name is None:
+                continue
+            if name in found:
+                item.fault(f"names {shown(name)} a second time")
+            elif _is_known(item, name, services):
+                found[name] = "service_started"
+    else:
+        for name, entry in node.entries().items():
+            fields = entry.fields({"condition": True}, {"restart": "services are started once"})
+            condition = fields["condition"].text() if "condition" in fields else None
+            known = _is_known(entry, name, services)
+            if condition not in {None, "service_started", "service_healthy"}:
+                fields["condition"].fault(
+                    f"is {shown(str(condition))}; known are service_started and service_healthy"
+                )
+            elif known and condition is not None:
+                found[name] = cast("Condition", condition)
+    return tuple(Dependency(service, condition) for service, condition in found.items())
+
+
+def _is_known(node: Node, name: str, services: Mapping[str, Node]) -> bool:
+    if name not in services:
+        node.fault(f"there is no service {shown(name)}; known are {', '.join(map(shown, services))}")
+        return False
+    return True
+
+
+def _order(graph: dict[str, list[str]], entries: Mapping[str, Node]) -> list[str]:
+    """Sort `graph` (service → those it waits for) so that those come first; report every circle."""
+    while True:
+        try:
+            return list(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            # Each of the circle is waited for by the next. The sorter tells only the first circle that it
+            # meets: cut it and look for another.
+            circle: list[str] = error.args[1]
+            waits = " -> ".join(reversed(circle))
+            entries[circle[1]].entries()["depends_on"].fault(
+                f"services wait for each other in a circle: {waits}"
+            )
+            graph[circle[1]].remove(circle[0])

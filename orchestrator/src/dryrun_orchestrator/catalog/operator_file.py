@@ -1,0 +1,57 @@
+"""How files that operators install (allowlist, templates, collector manifests) are read, and are refused."""
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from dryrun_contract.problem import Fault
+
+MAX_FILE_BYTES = 256 * 1024
+"""More than any template needs; a larger file is a mistake."""
+
+
+class OperatorFileError(Exception):
+    """A file that an operator installed is not valid; `faults` holds every problem of it.
+
+    OperatorFileError
+      AllowlistError            the allowlist; nothing can start without it
+      CollectorManifestsError   the folder of collector manifests; no session can scan without it
+      TemplateInvalidError      one template; the others work
+      TemplateFolderError       the folder of templates cannot be read at all
+    """
+
+    def __init__(self, subject: str, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        count = len(self.faults)
+        heading = f"{subject}: {count} problem{'' if count == 1 else 's'}"
+        super().__init__("\n  ".join([heading, *(f"{fault.where}: {fault.what}" for fault in self.faults)]))
+
+
+class UnreadableFileError(Exception):
+    """The file cannot be used at all; the text is a sentence that says why."""
+
+
+def read_regular_file(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> bytes:
+    """Return the file's bytes. Raises UnreadableFileError for a link, a device, a pipe, or one too large.
+
+    A link is refused, so that the content of a folder is what its listing shows.
+    """
+    try:
+        # O_NONBLOCK: opening a pipe that nobody writes to must not hang the start of the service.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if path.is_symlink():
+            raise UnreadableFileError("is a symbolic link; put the file itself into the folder") from error
+        raise UnreadableFileError(f"cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UnreadableFileError("is not a regular file")
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            content = file.read(max_bytes + 1)
+        except OSError as error:
+            raise UnreadableFileError(f"cannot be read: {error.strerror}") from error
+    if len(content) > max_bytes:
+        raise UnreadableFileError(f"is larger than {max_bytes // 1024} KiB, the most that is read")
+    return content

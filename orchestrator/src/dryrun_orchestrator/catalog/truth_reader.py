@@ -1,0 +1,141 @@
+"""Reads `x-ground-truth` of a template's services into the contract's facts."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from dryrun_contract.discovery import KINDS
+from dryrun_contract.ground_truth import Fact
+from dryrun_contract.resource_key import ResourceKey
+from dryrun_contract.text import printable
+from dryrun_orchestrator.catalog.allowlist import AllowedImage
+from dryrun_orchestrator.catalog.yaml_tree import Node, shown
+
+_NAMES_IN_KEY: Mapping[str, tuple[int, int, str]] = {
+    "service": (0, 0, ":PORT/tcp"),
+    "certificate": (0, 0, ":PORT/tcp"),
+    "database": (1, 1, ":PORT/tcp/DATABASE"),
+    "table": (2, 3, ":PORT/tcp/DATABASE/TABLE or :PORT/tcp/DATABASE/SCHEMA/TABLE"),
+}
+"""Kind → least and most names after the port, and how that looks. Kinds that are not here may have any."""
+
+_SPELLINGS = frozenset({"product"})
+"""Attributes whose value may be a list of accepted spellings."""
+_LISTS = frozenset({"columns"})
+"""Attributes whose value is a list of names, compared as a set."""
+
+
+@dataclass(slots=True)
+class TruthReader:
+    """Reads one service after the other and remembers which image facts were used."""
+
+    used_facts: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Image name → fact → its value."""
+
+    def read(self, service: str, node: Node, image: AllowedImage | None) -> tuple[Fact, ...]:
+        """Return the facts of `service`, keys starting with its name and `{fact: NAME}` replaced.
+
+        Every fault goes into the node's report. Without an image (not approved) no fact is looked up.
+        """
+        facts: list[Fact] = []
+        seen: dict[tuple[str, str], int] = {}
+        for item in node.items():
+            fields = item.fields({"kind": True, "key": True, "data": False, "hard": False})
+            kind = _read_kind(fields["kind"]) if "kind" in fields else None
+            key = _read_key(fields["key"], service, kind) if "key" in fields else None
+            data = self._read_data(fields["data"], kind, image) if "data" in fields else {}
+            hard = fields["hard"].text(max_length=200) if "hard" in fields else None
+            if kind is None or key is None:
+                continue
+            if (kind, key) in seen:
+                item.fault(f"tells {kind} {shown(key)} a second time, first in line {seen[kind, key]}")
+                continue
+            seen[kind, key] = item.line
+            facts.append(Fact(kind=kind, key=key, data=data, hard=hard))
+        return tuple(facts)
+
+    def _read_data(self, node: Node, kind: str | None, image: AllowedImage | None) -> dict[str, JsonValue]:
+        if kind is None:
+            return {}
+        scored = dict.fromkeys(KINDS[kind], False)
+        otherwise = f"scored attributes of a {kind} are {', '.join(scored) or 'none'}"
+        found: dict[str, JsonValue] = {}
+        for name, entry in node.fields(scored, otherwise=otherwise).items():
+            if name in _LISTS:
+                values = _read_list(entry, lambda item: item.text())
+            elif name in _SPELLINGS and isinstance(entry.content, list):
+                values = _read_list(entry, lambda item: self._read_value(item, image))
+            else:
+                value = self._read_value(entry, image)
+                if value is not None:
+                    found[name] = value
+                continue
+            found[name] = list[JsonValue](values)
+        return found
+
+    def _read_value(self, node: Node, image: AllowedImage | None) -> str | None:
+        if not isinstance(node.content, dict):
+            return node.text()
+        fields = node.fields({"fact": True})
+        name = fields["fact"].text() if "fact" in fields else None
+        if name is None or image is None:
+            return None
+        if name not in image.facts:
+            known = ", ".join(sorted(image.facts)) or "none"
+            fields["fact"].fault(f"{image.name} has no fact {shown(name)}; the allowlist holds {known}")
+            return None
+        self.used_facts.setdefault(image.name, {})[name] = image.facts[name]
+        return image.facts[name]
+
+
+def _read_kind(node: Node) -> str | None:
+    kind = node.text()
+    if kind is not None and kind not in KINDS:
+        node.fault(f"is {shown(kind)}; known kinds are {', '.join(KINDS)}")
+        return None
+    return kind
+
+
+def _read_key(node: Node, service: str, kind: str | None) -> str | None:
+    text = node.string(max_length=1000)
+    if text is None:
+        return None
+    fault: str | None = None
+    key = ResourceKey(service)
+    if text and not text.startswith(":"):
+        fault = f"is {shown(text)}; a key is relative to its service: '' for the host, else :PORT/tcp[/NAME…]"
+    else:
+        try:
+            key = ResourceKey.parse(f"service{text}").on(service)
+            fault = _why_not_of(kind, key) if kind is not None else None
+        except ValueError as error:
+            fault = printable(str(error))
+    if fault is not None:
+        node.fault(fault)
+        return None
+    return str(key)
+
+
+def _why_not_of(kind: str, key: ResourceKey) -> str | None:
+    if kind == "host":
+        return None if key.port is None else "is a place on the host; the key of a host is ''"
+    if key.port is None:
+        return f"is the host's; the key of a {kind} has a port"
+    least, most, looks = _NAMES_IN_KEY.get(kind, (0, len(key.path), ""))
+    if not least <= len(key.path) <= most:
+        return f"has {len(key.path)} names after the port; the key of a {kind} looks like {looks}"
+    return None
+
+
+def _read_list(node: Node, read: Callable[[Node], str | None]) -> list[str]:
+    found: list[str] = []
+    for item in node.items():
+        value = read(item)
+        if value is not None and value in found:
+            item.fault(f"{shown(value)} stands in this list already")
+        elif value is not None:
+            found.append(value)
+    if isinstance(node.content, list) and not node.content:
+        node.fault("is an empty list; leave it out when it is not to be scored")
+    return found

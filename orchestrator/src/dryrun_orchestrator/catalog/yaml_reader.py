@@ -1,0 +1,179 @@
+"""Parses the YAML that operators install, and refuses what could surprise a reader.
+
+Only texts, whole numbers, lists and maps have a meaning in these files. Everything else that YAML can
+express (dates, floats, yes and no) is kept as `Unusable`, so that whoever expects a text can say what
+stands there instead. Nothing is ever constructed from a tag.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import yaml
+
+from dryrun_contract.text import printable
+from dryrun_orchestrator.catalog.yaml_tree import Content, Node, Report, Unusable, shown
+
+MAX_DEPTH = 24
+MAX_NODES = 50_000
+"""Counted after aliases are replaced by what they stand for: a few nested ones can stand for billions."""
+MAX_CHARACTERS = 1024 * 1024
+"""Of all texts together, counted like MAX_NODES."""
+
+_TAG = "tag:yaml.org,2002:"
+_TEXT_TAGS = frozenset({f"{_TAG}str", f"{_TAG}value", f"{_TAG}merge"})
+"""Plain `=` and `<<` resolve to tags of their own; as values they are texts."""
+_WORDS = {
+    f"{_TAG}bool": "yes or no",
+    f"{_TAG}float": "a number",
+    f"{_TAG}int": "a number",
+    f"{_TAG}null": "empty",
+    f"{_TAG}timestamp": "a date",
+}
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
+
+
+class _RefusedError(Exception):
+    """The document as a whole is refused."""
+
+    def __init__(self, what: str, line: int = 0) -> None:
+        self.line = line
+        super().__init__(what)
+
+
+def read_yaml(raw: bytes, report: Report, *, unescape: Callable[[str], str] | None = None) -> Node | None:
+    """Parse one YAML document. None when there is no tree at all; every fault goes into `report`.
+
+    `unescape` is applied to every text that is a value; its ValueError is a fault of that place.
+    """
+    try:
+        return _Reader(report, unescape).read(_compose(raw))
+    except _RefusedError as error:
+        report.add(str(error), line=error.line)
+        return None
+
+
+def _compose(raw: bytes) -> yaml.Node:
+    try:
+        composed = _Composer(raw.decode("utf-8")).get_single_node()
+    except UnicodeDecodeError as error:
+        raise _RefusedError(f"is not UTF-8 at byte {error.start}") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = " ".join(part for part in (error.context, error.problem) if part)
+        raise _RefusedError(f"is not YAML: {printable(what)}", mark.line + 1 if mark else 0) from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # ValueError and OverflowError: PyYAML lets them through for characters and versions out of range.
+        raise _RefusedError(f"is not YAML: {printable(' '.join(str(error).split()))}") from error
+    if composed is None:
+        raise _RefusedError("is empty")
+    return composed
+
+
+class _Composer(yaml.SafeLoader):
+    """PyYAML's composer with a bound on nesting, which it follows by recursion."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _RefusedError(f"is nested deeper than {MAX_DEPTH} levels")
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+@dataclass(slots=True)
+class _Reader:
+    report: Report
+    unescape: Callable[[str], str] | None
+    nodes: int = 0
+    characters: int = 0
+
+    def read(
+        self,
+        source: yaml.Node,
+        *,
+        line: int | None = None,
+        step: str | int | None = None,
+        parent: Node | None = None,
+        depth: int = 1,
+    ) -> Node:
+        self._count(source, depth)
+        line = line or source.start_mark.line + 1
+        content = self._empty_content(source)
+        node = Node(content, line, self.report, step, parent)
+        if isinstance(content, Unusable) and content.told:
+            node.fault(f"the tag {shown(source.tag)} has no meaning here")
+        elif isinstance(content, str):
+            return self._checked(content, node)
+        elif isinstance(content, list):
+            for index, child in enumerate(source.value):
+                content.append(self.read(child, step=index, parent=node, depth=depth + 1))
+        elif isinstance(content, dict):
+            for key, child in source.value:
+                self._read_entry(content, key, child, node, depth)
+        return node
+
+    def _read_entry(
+        self, content: dict[str, Node], key: yaml.Node, child: yaml.Node, node: Node, depth: int
+    ) -> None:
+        self._count(key, depth)
+        line = key.start_mark.line + 1
+        if key.tag == f"{_TAG}merge":
+            self.report.add(
+                "the merge key '<<' is outside the subset: write it out", line=line, path=node.path
+            )
+        elif key.tag not in _TEXT_TAGS or not isinstance(key.value, str):
+            self.report.add("a key is not a text; write it in quotes", line=line, path=node.path)
+        elif _CONTROL.search(key.value):
+            self.report.add("a key holds a control character", line=line, path=node.path)
+        elif key.value in content:
+            first = content[key.value]
+            what = f"the key {shown(key.value)} stands here twice, first in line {first.line}"
+            self.report.add(what, line=line, path=first.path)
+        else:
+            content[key.value] = self.read(child, line=line, step=key.value, parent=node, depth=depth + 1)
+
+    def _empty_content(self, source: yaml.Node) -> Content:
+        content: Content = Unusable("a value with a tag", told=True)
+        match source:
+            case yaml.SequenceNode() if source.tag == f"{_TAG}seq":
+                content = []
+            case yaml.MappingNode() if source.tag == f"{_TAG}map":
+                content = {}
+            case yaml.ScalarNode() if source.tag in _TEXT_TAGS:
+                content = str(source.value)
+            case yaml.ScalarNode() if source.tag == f"{_TAG}int" and _DECIMAL.fullmatch(source.value):
+                content = int(source.value)
+            case yaml.ScalarNode() if source.tag in _WORDS:
+                content = Unusable(_WORDS[source.tag])
+        return content
+
+    def _checked(self, text: str, node: Node) -> Node:
+        told: str | None = None
+        if _CONTROL.search(text):
+            told = "holds a control character"
+        elif self.unescape is not None:
+            try:
+                text = self.unescape(text)
+            except ValueError as error:
+                told = str(error)
+        if told is not None:
+            node.fault(told)
+        content = text if told is None else Unusable("a text", told=True)
+        return Node(content, node.line, node.report, node.step, node.parent)
+
+    def _count(self, source: yaml.Node, depth: int) -> None:
+        self.nodes += 1
+        if isinstance(source, yaml.ScalarNode):
+            self.characters += len(source.value)
+        if self.nodes > MAX_NODES or self.characters > MAX_CHARACTERS or depth > MAX_DEPTH:
+            raise _RefusedError(
+                f"is too large with its aliases replaced: {MAX_NODES} values, {MAX_CHARACTERS} characters "
+                f"and {MAX_DEPTH} levels are the most"
+            )

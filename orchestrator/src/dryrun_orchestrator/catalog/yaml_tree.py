@@ -1,0 +1,153 @@
+"""The content of an operator's file as a tree whose nodes know their places, so that faults can name them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dryrun_contract.problem import Fault
+from dryrun_contract.text import printable
+
+MAX_FAULTS = 500
+"""Of one file. More come from a file that is something else altogether."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A value that is neither text nor whole number. `told` when a fault about it is recorded already."""
+
+    words: str
+    told: bool = False
+
+
+@dataclass(slots=True)
+class Report:
+    """Collects the faults of one file. `file` is its name for a person, e.g. `templates/small.yml`."""
+
+    file: str
+    _found: list[tuple[int, Fault]] = field(default_factory=list)
+    _untold: int = 0
+
+    def add(self, what: str, *, line: int = 0, path: str = "") -> None:
+        """Record a fault; line 0 stands for the file as a whole."""
+        if len(self._found) == MAX_FAULTS:
+            self._untold += 1
+            return
+        where = f"{self.file}:{line}" if line else self.file
+        self._found.append((line, Fault(where=f"{where}: {path}" if path else where, what=what)))
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """All faults in the order of their lines; beyond MAX_FAULTS the last one counts the rest."""
+        told = tuple(fault for _, fault in sorted(self._found, key=lambda found: found[0]))
+        if not self._untold:
+            return told
+        return (*told, Fault(where=self.file, what=f"has {self._untold} more problems, which are not listed"))
+
+
+type Content = str | int | Unusable | list[Node] | dict[str, Node]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """A value of the file with its place; a question it cannot answer becomes a fault of the report."""
+
+    content: Content
+    line: int
+    report: Report = field(repr=False)
+    step: str | int | None = None
+    """Key or index below `parent`; None for the document itself."""
+    parent: "Node | None" = field(default=None, repr=False)
+
+    @property
+    def path(self) -> str:
+        """Where it stands, e.g. `services.db.x-ground-truth[0].key`."""
+        steps: list[str] = []
+        node: Node | None = self
+        while node is not None and node.step is not None:
+            step = node.step
+            steps.append(f"[{step}]" if isinstance(step, int) else f".{printable(step, limit=80)}")
+            node = node.parent
+        return "".join(reversed(steps)).removeprefix(".")
+
+    def fault(self, what: str) -> None:
+        """Record a fault at this place."""
+        self.report.add(what, line=self.line, path=self.path)
+
+    def string(self, *, max_length: int) -> str | None:
+        """Return the text as it stands, also empty; None, with a fault, when it is none or too long."""
+        if not isinstance(self.content, str):
+            hint = "; write it in quotes" if self._words() in {"a number", "yes or no", "a date"} else ""
+            self._expected("a text", hint)
+            return None
+        if len(self.content) > max_length:
+            self.fault(f"has {len(self.content)} characters; {max_length} are the most")
+            return None
+        return self.content
+
+    def text(self, *, max_length: int = 1000) -> str | None:
+        """Return the text without space around it; None, with a fault, when nothing is left of it too."""
+        text = self.string(max_length=max_length)
+        if text is not None and not text.strip():
+            self.fault("is empty")
+            return None
+        return text and text.strip()
+
+    def integer(self, *, least: int, most: int) -> int | None:
+        """Return the whole number; None, with a fault, when it is none or out of bounds."""
+        if not isinstance(self.content, int):
+            self._expected("a whole number")
+            return None
+        if not least <= self.content <= most:
+            self.fault(f"is {self.content}; it can be {least} to {most}")
+            return None
+        return self.content
+
+    def items(self) -> "list[Node]":
+        """Return the entries of a list; empty, with a fault, when it is none."""
+        if not isinstance(self.content, list):
+            self._expected("a list")
+            return []
+        return self.content
+
+    def entries(self) -> "dict[str, Node]":
+        """Return the entries of a map, whatever their keys; empty, with a fault, when it is none."""
+        if not isinstance(self.content, dict):
+            self._expected("a map")
+            return {}
+        return self.content
+
+    def fields(
+        self,
+        known: Mapping[str, bool],
+        why_not: Mapping[str, str] | None = None,
+        *,
+        otherwise: str | None = None,
+    ) -> "dict[str, Node]":
+        """Return the entries of a map whose keys are all in `known` (key → whether it is required).
+
+        Each other key, and each required one that is missing, is a fault; `why_not` gives the reasons for
+        keys that a reader might expect to work, `otherwise` the one for all others.
+        """
+        entries = self.entries()
+        for key, node in entries.items():
+            if key not in known:
+                why = (why_not or {}).get(key, otherwise or f"known here are {', '.join(known)}")
+                node.fault(f"the key {shown(key)} is outside the subset: {why}")
+        if isinstance(self.content, dict):
+            for key, required in known.items():
+                if required and key not in entries:
+                    self.fault(f"the key {shown(key)} is missing")
+        return {key: node for key, node in entries.items() if key in known}
+
+    def _words(self) -> str:
+        if isinstance(self.content, Unusable):
+            return self.content.words
+        return {str: "a text", int: "a number", list: "a list", dict: "a map"}[type(self.content)]
+
+    def _expected(self, expected: str, hint: str = "") -> None:
+        if not (isinstance(self.content, Unusable) and self.content.told):
+            self.fault(f"is {self._words()}; expected {expected}{hint}")
+
+
+def shown(text: str) -> str:
+    """Return a text of the file as it may stand in an error message, in quotes and safe to show."""
+    return f"'{printable(text, limit=80)}'"

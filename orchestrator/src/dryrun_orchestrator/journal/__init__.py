@@ -1,0 +1,1 @@
+"""What outlives a crash: one SQLite file with sessions, targets, runs and events."""

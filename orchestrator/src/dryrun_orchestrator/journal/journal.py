@@ -1,0 +1,323 @@
+"""What the orchestrator has to remember across a crash: sessions, their targets and runs, and events.
+
+One SQLite file, WAL, `synchronous=FULL`: what a call returned from is on disk. Every change of state and
+the events that tell of it are one transaction, so that a crash leaves both or neither.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Self
+from uuid import UUID, uuid4
+
+from dryrun_contract.discovery import Discovery
+from dryrun_contract.event import Event, EventData, EventPage
+from dryrun_contract.session import Outcome, Phase
+from dryrun_orchestrator.journal.records import RunRecord, SessionRecord, TargetRecord
+from dryrun_orchestrator.journal.schema import SCHEMA
+
+KEEP_ACKNOWLEDGED = timedelta(days=7)
+"""A restored database can catch up this far."""
+MAX_EVENTS = 500_000
+"""Beyond it the oldest go, acknowledged or not: the journal stays bounded."""
+
+
+class JournalError(Exception):
+    """The journal cannot be used; the text says why and what to do."""
+
+
+class PositionGoneError(Exception):
+    """The position asked for is not in this journal (another journal, too old, or from the future)."""
+
+
+class Journal:
+    """The journal of one orchestrator; its process holds a lock on it. Use `open` and `close`."""
+
+    def __init__(self, connection: sqlite3.Connection, lock: int, now: Callable[[], datetime]) -> None:
+        self._connection = connection
+        self._lock = lock
+        self._now = now
+        # SQLite blocks, and transactions must not interleave: one thread does all of it, in order.
+        self._thread = ThreadPoolExecutor(1, "journal")
+        self._appended = asyncio.Event()
+        self.id = UUID(self._meta("journal_id", str(uuid4())))
+
+    @classmethod
+    def open(cls, folder: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
+        """Open or make the journal in `folder`. Raises JournalError when another process has it."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(folder / "journal.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            raise JournalError(
+                f"another orchestrator works with the journal in {folder}; stop it, or give this one "
+                "a state folder of its own"
+            ) from error
+        path = folder / "journal.sqlite3"
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA foreign_keys=ON")
+            connection.executescript(SCHEMA)
+            path.chmod(0o600)
+        except sqlite3.Error as error:
+            os.close(lock)
+            raise JournalError(f"cannot use {path}: {error}; move it away to begin a new journal") from error
+        return cls(connection, lock, now)
+
+    async def close(self) -> None:
+        """Finish what is being written and give the lock back."""
+        await self._do(self._connection.close)
+        self._thread.shutdown()
+        os.close(self._lock)
+
+    # sessions
+
+    async def add_session(self, session: SessionRecord, event: EventData) -> SessionRecord:
+        """Store a new session with its first event; an id that is known is returned as it stands."""
+
+        def add() -> bool:
+            fresh = self._connection.execute(
+                "INSERT INTO sessions (id, template, template_digest, seed, keep, actor, phase, created_at,"
+                " phase_since) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
+                (
+                    str(session.id), session.template, session.template_digest, session.seed, session.keep,
+                    session.actor, session.phase, _text(session.created_at), _text(session.phase_since),
+                ),
+            ).rowcount  # fmt: skip
+            if fresh:
+                self._append(session.id, (event,))
+            return bool(fresh)
+
+        if await self._transaction(add):
+            self._wake()
+        return await self.session(session.id)
+
+    async def session(self, session_id: UUID) -> SessionRecord:
+        """Return one session. Raises KeyError when it is unknown."""
+        rows = await self._rows("SELECT * FROM sessions WHERE id = ?", str(session_id))
+        if not rows:
+            raise KeyError(session_id)
+        return SessionRecord.from_row(rows[0])
+
+    async def sessions(self) -> list[SessionRecord]:
+        """Return all sessions that are remembered, oldest first."""
+        rows = await self._rows("SELECT * FROM sessions ORDER BY created_at, id")
+        return [SessionRecord.from_row(row) for row in rows]
+
+    async def update_session(
+        self, session_id: UUID, *events: EventData, **changes: str | int | datetime | Phase | Outcome | None
+    ) -> SessionRecord:
+        """Change columns of a session and append events, in one transaction."""
+        await self._write(session_id, events, lambda: self._set("sessions", {"id": str(session_id)}, changes))
+        return await self.session(session_id)
+
+    # targets
+
+    async def targets(self, session_id: UUID) -> dict[str, TargetRecord]:
+        """Return the session's targets by service name."""
+        rows = await self._rows("SELECT * FROM targets WHERE session_id = ?", str(session_id))
+        return {row["service"]: TargetRecord.from_row(row) for row in rows}
+
+    async def put_target(self, session_id: UUID, target: TargetRecord, *events: EventData) -> None:
+        """Store what is known of a target, with the events that tell of it."""
+
+        def put() -> None:
+            self._connection.execute(
+                "INSERT INTO targets (session_id, service, image, image_id, container_id, address, state,"
+                " harm) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (session_id, service) DO UPDATE SET"
+                " container_id=excluded.container_id, address=excluded.address, state=excluded.state,"
+                " harm=excluded.harm",
+                (
+                    str(session_id), target.service, target.image, target.image_id,
+                    target.container_id, target.address, target.state, target.harm,
+                ),
+            )  # fmt: skip
+
+        await self._write(session_id, events, put)
+
+    # collector runs
+
+    async def runs(self, session_id: UUID) -> dict[str, RunRecord]:
+        """Return the session's collector runs by collector name."""
+        rows = await self._rows("SELECT * FROM runs WHERE session_id = ?", str(session_id))
+        return {row["collector"]: RunRecord.from_row(row) for row in rows}
+
+    async def put_run(self, session_id: UUID, run: RunRecord, *events: EventData) -> None:
+        """Store how far a run was read, with what was read."""
+
+        def put() -> None:
+            self._connection.execute(
+                "INSERT INTO runs (session_id, collector, run, state, lines, discoveries, warnings,"
+                " started_at) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (session_id, collector) DO UPDATE SET"
+                " state=excluded.state, lines=excluded.lines, discoveries=excluded.discoveries,"
+                " warnings=excluded.warnings, started_at=excluded.started_at",
+                (
+                    str(session_id), run.collector, run.run, run.state, run.lines, run.discoveries,
+                    run.warnings, _text(run.started_at),
+                ),
+            )  # fmt: skip
+
+        await self._write(session_id, events, put)
+
+    async def found(self, session_id: UUID, kinds: Collection[str]) -> tuple[Discovery, ...]:
+        """Return what was found of these kinds; of one told several times, the last telling."""
+        rows = await self._rows(
+            "SELECT data FROM events WHERE session_id = ? AND type = 'discovery_reported' ORDER BY seq",
+            str(session_id),
+        )
+        told = [Discovery.model_validate(json.loads(row["data"])["discovery"]) for row in rows]
+        last = {(discovery.kind, discovery.key): discovery for discovery in told}
+        return tuple(discovery for discovery in last.values() if discovery.kind in kinds)
+
+    # events
+
+    async def append(self, session_id: UUID, *events: EventData) -> None:
+        """Append events that change no state."""
+        await self._write(session_id, events, lambda: None)
+
+    async def events_after(self, position: tuple[UUID, int] | None, limit: int) -> EventPage:
+        """Return at most `limit` events after `position`; asking acknowledges it.
+
+        Raises PositionGoneError when the position is of another journal, older than what is kept, or newer
+        than the newest event.
+        """
+
+        def read() -> list[sqlite3.Row]:
+            newest, oldest = self._newest(), self._oldest()
+            journal, after = position or (self.id, 0)
+            if journal != self.id or after > newest or after < oldest - 1:
+                raise PositionGoneError
+            self._connection.execute(
+                "UPDATE meta SET value = ? WHERE key = 'acknowledged' AND CAST(value AS INTEGER) < ?",
+                (str(after), after),
+            )
+            return self._connection.execute(
+                "SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
+            ).fetchall()
+
+        rows = await self._transaction(read)
+        return EventPage(journal=self.id, events=tuple(self._event(row) for row in rows))
+
+    async def newest(self) -> int:
+        """Return the newest sequence number; 0 before the first event."""
+        return await self._do(self._newest)
+
+    def signal(self) -> asyncio.Event:
+        """Return what the next append sets. Take it before reading: then no append falls in between."""
+        return self._appended
+
+    async def prune(self) -> None:
+        """Forget acknowledged events after 7 days, the oldest beyond the bound, and old sessions."""
+
+        def forget() -> None:
+            limit = _text(self._now() - KEEP_ACKNOWLEDGED)
+            self._connection.execute(
+                "DELETE FROM events WHERE (at < ? AND seq <="
+                " (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'acknowledged')) OR seq <= ?",
+                (limit, self._newest() - MAX_EVENTS),
+            )
+            self._connection.execute(
+                "DELETE FROM sessions WHERE phase = 'ended' AND ended_at < ?"
+                " AND id NOT IN (SELECT session_id FROM events)",
+                (limit,),
+            )
+
+        await self._transaction(forget)
+
+    # inside the journal's thread
+
+    def _append(self, session_id: UUID, events: Sequence[EventData]) -> None:
+        # The counter is stored: an SQLite key would begin anew once the table is emptied.
+        seq = self._newest()
+        at = _text(self._now())
+        for event in events:
+            seq += 1
+            self._connection.execute(
+                "INSERT INTO events (seq, session_id, at, type, data) VALUES (?,?,?,?,?)",
+                (seq, str(session_id), at, event.type, event.model_dump_json()),
+            )
+        self._connection.execute("UPDATE meta SET value = ? WHERE key = 'newest'", (str(seq),))
+
+    def _set(self, table: str, key: Mapping[str, str], changes: Mapping[str, object]) -> None:
+        if not changes:
+            return
+        values = [_text(value) if isinstance(value, datetime) else value for value in changes.values()]
+        # Column names come from this package's keyword arguments only.
+        assignments = ", ".join(f"{column} = ?" for column in changes)
+        conditions = " AND ".join(f"{column} = ?" for column in key)
+        self._connection.execute(
+            f"UPDATE {table} SET {assignments} WHERE {conditions}",  # noqa: S608 - names, no values
+            (*values, *key.values()),
+        )
+
+    def _newest(self) -> int:
+        return int(self._meta("newest", "0"))
+
+    def _oldest(self) -> int:
+        row = self._connection.execute("SELECT min(seq) FROM events").fetchone()
+        return int(row[0]) if row[0] is not None else self._newest() + 1
+
+    def _meta(self, key: str, default: str) -> str:
+        self._connection.execute("INSERT INTO meta VALUES (?,?) ON CONFLICT DO NOTHING", (key, default))
+        return str(self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0])
+
+    def _event(self, row: sqlite3.Row) -> Event:
+        return Event.model_validate(
+            {
+                "journal": self.id,
+                "seq": row["seq"],
+                "session_id": row["session_id"],
+                "at": row["at"],
+                "data": json.loads(row["data"]),
+            }
+        )
+
+    # into the journal's thread
+
+    async def _write(self, session_id: UUID, events: Sequence[EventData], change: Callable[[], None]) -> None:
+        def write() -> None:
+            change()
+            self._append(session_id, events)
+
+        await self._transaction(write)
+        if events:
+            self._wake()
+
+    def _wake(self) -> None:
+        self._appended.set()
+        self._appended = asyncio.Event()
+
+    async def _transaction[T](self, work: Callable[[], T]) -> T:
+        def transaction() -> T:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = work()
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+            return result
+
+        return await self._do(transaction)
+
+    async def _rows(self, query: str, *values: str) -> list[sqlite3.Row]:
+        return await self._do(lambda: self._connection.execute(query, values).fetchall())
+
+    async def _do[T](self, work: Callable[[], T]) -> T:
+        # Shielded: a cancelled caller must not leave a transaction that nobody waits for unnoticed.
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,117 @@
+"""What the journal remembers of a session, a target and a collector run."""
+
+import sqlite3
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Literal, Self
+from uuid import UUID
+
+from dryrun_contract.event import TargetChanged, TargetState
+from dryrun_contract.session import Outcome, Phase, Session
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecord:
+    """A session's row. `phase` says what should be; the engine's labels say what is."""
+
+    id: UUID
+    template: str
+    template_digest: str
+    seed: int
+    keep: bool
+    actor: str
+    phase: Phase
+    phase_since: datetime
+    created_at: datetime
+    outcome: Outcome | None = None
+    reason: str | None = None
+    expires_at: datetime | None = None
+    ended_at: datetime | None = None
+    subnet: str | None = None
+    network_id: str | None = None
+    stop_requested_at: datetime | None = None
+    traffic_before: str | None = None
+
+    @classmethod
+    def from_row(cls, row: sqlite3.Row) -> Self:
+        """Read a row of table `sessions`."""
+        values = {field.name: row[field.name] for field in fields(cls)}
+        moments = ("phase_since", "created_at", "expires_at", "ended_at", "stop_requested_at")
+        return cls(
+            **{
+                **values,
+                **{name: _moment(values[name]) for name in moments},
+                "id": UUID(values["id"]),
+                "keep": bool(values["keep"]),
+                "phase": Phase(values["phase"]),
+                "outcome": Outcome(values["outcome"]) if values["outcome"] else None,
+            }
+        )
+
+    def word(self, queue_position: int | None = None) -> Session:
+        """Return the session as the contract tells it."""
+        return Session(
+            id=self.id,
+            template=self.template,
+            template_digest=self.template_digest,
+            seed=self.seed,
+            keep=self.keep,
+            phase=self.phase,
+            outcome=self.outcome,
+            reason=self.reason,
+            created_at=self.created_at,
+            expires_at=self.expires_at,
+            ended_at=self.ended_at,
+            queue_position=queue_position,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetRecord:
+    """What was last told of a target; an event is told once for each change."""
+
+    service: str
+    image: str
+    image_id: str
+    container_id: str
+    address: str
+    state: TargetState
+    harm: Literal["died", "unhealthy", "out_of_memory"] | None = None
+
+    def changed(self, detail: str | None = None) -> TargetChanged:
+        """Return the event that tells of its state."""
+        return TargetChanged(
+            service=self.service,
+            image=self.image,
+            image_id=self.image_id,
+            state=self.state,
+            detail=detail,
+        )
+
+    @classmethod
+    def from_row(cls, row: sqlite3.Row) -> Self:
+        """Read a row of table `targets`."""
+        return cls(**{field.name: row[field.name] for field in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """How far a collector's output was read: `lines` are taken over, reading again skips them."""
+
+    collector: str
+    run: str
+    state: Literal["starting", "running", "ended"]
+    started_at: datetime
+    lines: int = 0
+    discoveries: int = 0
+    warnings: int = 0
+
+    @classmethod
+    def from_row(cls, row: sqlite3.Row) -> Self:
+        """Read a row of table `runs`."""
+        values = {field.name: row[field.name] for field in fields(cls)}
+        return cls(**{**values, "started_at": datetime.fromisoformat(values["started_at"])})

@@ -1,0 +1,61 @@
+"""The journal's tables."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO meta VALUES ('version', '1') ON CONFLICT DO NOTHING;
+INSERT INTO meta VALUES ('newest', '0') ON CONFLICT DO NOTHING;
+INSERT INTO meta VALUES ('acknowledged', '0') ON CONFLICT DO NOTHING;
+
+CREATE TABLE IF NOT EXISTS sessions (
+    id TEXT PRIMARY KEY,
+    template TEXT NOT NULL,
+    template_digest TEXT NOT NULL,
+    seed INTEGER NOT NULL,
+    keep INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    phase_since TEXT NOT NULL,
+    outcome TEXT,
+    reason TEXT,
+    created_at TEXT NOT NULL,
+    expires_at TEXT,
+    ended_at TEXT,
+    subnet TEXT,
+    network_id TEXT,
+    stop_requested_at TEXT,
+    traffic_before TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS targets (
+    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    service TEXT NOT NULL,
+    image TEXT NOT NULL,
+    image_id TEXT NOT NULL,
+    container_id TEXT NOT NULL,
+    address TEXT NOT NULL,
+    state TEXT NOT NULL,
+    harm TEXT,
+    PRIMARY KEY (session_id, service)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS runs (
+    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    collector TEXT NOT NULL,
+    run TEXT NOT NULL,
+    state TEXT NOT NULL,
+    lines INTEGER NOT NULL,
+    discoveries INTEGER NOT NULL,
+    warnings INTEGER NOT NULL,
+    started_at TEXT NOT NULL,
+    PRIMARY KEY (session_id, collector)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    at TEXT NOT NULL,
+    type TEXT NOT NULL,
+    data TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS events_of_session ON events (session_id, type);
+"""

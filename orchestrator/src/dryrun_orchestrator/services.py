@@ -1,0 +1,22 @@
+"""What the endpoints work with, composed once at start."""
+
+from dataclasses import dataclass
+
+from dryrun_orchestrator.audit import AuditJournal
+from dryrun_orchestrator.engine.protocol import Engine
+from dryrun_orchestrator.journal.journal import Journal
+from dryrun_orchestrator.session.isolation import Isolation
+from dryrun_orchestrator.settings import Settings
+from dryrun_orchestrator.supervisor import Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the endpoints work with."""
+
+    settings: Settings
+    engine: Engine
+    journal: Journal
+    audit: AuditJournal
+    isolation: Isolation
+    supervisor: Supervisor

@@ -1,0 +1,1 @@
+"""One session's life: a loop and its steps, each idempotent."""

@@ -1,0 +1,236 @@
+"""Follows one collector's output to its end: nothing lost, nothing doubled, never silently short.
+
+A line's identity is its number in its run. After any break the log is read from the start again and the
+lines that the journal has are skipped; after the container has ended, one whole reading settles the count.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+
+from dryrun_contract.discovery import CollectorLine, DiscoveryLine, ProgressLine, WarningLine
+from dryrun_contract.event import (
+    CollectorEnded,
+    CollectorProgressed,
+    CollectorWarned,
+    DiscoveryReported,
+    EventData,
+)
+from dryrun_orchestrator.engine.protocol import EngineUnreachableError, NotFoundError, TransientEngineError
+from dryrun_orchestrator.journal.records import RunRecord
+from dryrun_orchestrator.session.collector_lines import LineSplitter, OutputTally, parse_line
+from dryrun_orchestrator.session.context import SessionContext, last_words
+
+MAX_WARNING_EVENTS = 100
+"""Further warnings of a run are counted, not told."""
+BATCH = 500
+PROGRESS_SECONDS = 0.3
+STDERR_BYTES = 16 * 1024
+ENDED = ("exited", "dead")
+
+
+type LineQueue = asyncio.Queue[tuple[int, CollectorLine | WarningLine]]
+
+
+class OutputCeilingError(Exception):
+    """The collector said more than is read; the text says which bound."""
+
+
+@dataclass(slots=True)
+class Ending:
+    """How a run came to its end, before it is told."""
+
+    tally: OutputTally
+    exit_code: int | None
+    truncated: bool
+    reason: str | None
+
+
+class CollectorRun:
+    """One run of one collector in one container."""
+
+    def __init__(self, context: SessionContext, run: RunRecord, container_id: str) -> None:
+        self._context = context
+        self._run = run
+        self._container_id = container_id
+        self._first_line: str | None = None
+        self._stderr = b""
+        self._progress_at = 0.0
+
+    async def follow(self) -> CollectorEnded:
+        """Read until the container has ended and its log was read whole; return the event that tells it."""
+        ending = await self._read_to_the_end()
+        run = self._run
+        return CollectorEnded(
+            collector=run.collector,
+            run=run.run,
+            complete=ending.reason is None,
+            truncated=ending.truncated,
+            discoveries=run.discoveries,
+            warnings=ending.tally.warnings,
+            lines=run.lines,
+            exit_code=ending.exit_code,
+            reason=ending.reason,
+        )
+
+    @property
+    def record(self) -> RunRecord:
+        """Return how far the run was read."""
+        return self._run
+
+    async def _read_to_the_end(self) -> Ending:
+        ended = False
+        pause = 0.1
+        while True:
+            tally = OutputTally()
+            try:
+                await self._read_once(tally, follow=not ended)
+            except OutputCeilingError as error:
+                return Ending(tally, None, truncated=True, reason=str(error))
+            except NotFoundError:
+                return Ending(
+                    tally, None, truncated=False, reason="its container was removed by somebody else"
+                )
+            except TransientEngineError:
+                self._note_first_line(tally)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+                continue
+            if lost := self._lines_lost(tally, whole=ended):
+                return Ending(tally, None, truncated=True, reason=lost)
+            try:
+                detail = await self._context.engine.inspect_container(self._container_id)
+            except (NotFoundError, EngineUnreachableError):
+                continue
+            if ended:
+                return self._settle(tally, detail.exit_code)
+            ended = detail.status in ENDED
+            if not ended:
+                await asyncio.sleep(pause)
+
+    def _settle(self, tally: OutputTally, exit_code: int | None) -> Ending:
+        reason = tally.why_incomplete(exit_code)
+        if reason and (words := last_words(self._stderr)):
+            reason = f"{reason}; it said last: {words}"
+        return Ending(tally, exit_code, truncated=False, reason=reason)
+
+    def _lines_lost(self, tally: OutputTally, *, whole: bool) -> str | None:
+        """Return a reason when the log no longer begins, or no longer ends, where it did."""
+        self._note_first_line(tally)
+        if tally.first_line is not None and tally.first_line != self._first_line:
+            return "its log was rotated, the beginning is lost"
+        if whole and tally.lines < self._run.lines:
+            return f"its log holds {tally.lines} lines, {self._run.lines} were read before"
+        return None
+
+    def _note_first_line(self, tally: OutputTally) -> None:
+        if self._first_line is None:
+            self._first_line = tally.first_line
+
+    async def _read_once(self, tally: OutputTally, *, follow: bool) -> None:
+        queue: LineQueue = asyncio.Queue(4 * BATCH)
+
+        async def read() -> None:
+            try:
+                await self._read_lines(tally, queue, follow=follow)
+            finally:
+                queue.shutdown()
+
+        reader = asyncio.create_task(read())
+        try:
+            # Batches form by themselves: while one is written, the next gathers.
+            while True:
+                try:
+                    batch = [await queue.get()]
+                except asyncio.QueueShutDown:
+                    break
+                while len(batch) < BATCH and not queue.empty():
+                    batch.append(queue.get_nowait())
+                await self._write(batch)
+            await reader
+        finally:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+
+    async def _read_lines(
+        self,
+        tally: OutputTally,
+        queue: LineQueue,
+        *,
+        follow: bool,
+    ) -> None:
+        settings = self._context.settings
+        splitter = LineSplitter()
+        stderr = b""
+        async for chunk in self._context.engine.read_log(self._container_id, follow=follow):
+            if chunk.stream == "stderr":
+                stderr = (stderr + chunk.data)[-STDERR_BYTES:]
+                self._stderr = stderr
+                continue
+            tally.size += len(chunk.data)
+            if tally.size > settings.output_bytes:
+                raise OutputCeilingError(f"its output is longer than {settings.output_bytes} bytes")
+            await self._take(splitter.feed(chunk.data), tally, queue)
+        if not follow:
+            # Only a log that was read whole can have a last line without a line break.
+            await self._take(splitter.finish(), tally, queue)
+
+    async def _take(
+        self,
+        lines: list[bytes],
+        tally: OutputTally,
+        queue: LineQueue,
+    ) -> None:
+        ceiling = self._context.settings.output_discoveries
+        for line in lines:
+            word = parse_line(line)
+            tally.count(line, word)
+            if tally.discoveries > ceiling:
+                raise OutputCeilingError(f"it reports more than {ceiling} discoveries")
+            if tally.lines > self._run.lines:
+                await queue.put((tally.lines, word))
+
+    async def _write(self, batch: list[tuple[int, CollectorLine | WarningLine]]) -> None:
+        run = self._run
+        batch = [(number, word) for number, word in batch if number > run.lines]
+        if not batch:
+            return
+        events: list[EventData] = []
+        for number, word in batch:
+            if isinstance(word, DiscoveryLine):
+                run = replace(run, discoveries=run.discoveries + 1)
+            elif isinstance(word, WarningLine):
+                run = replace(run, warnings=run.warnings + 1)
+            event = self._event(run, number, word)
+            if event is not None:
+                events.append(event)
+        self._run = replace(run, lines=batch[-1][0])
+        await self._context.journal.put_run(self._context.id, self._run, *events)
+
+    def _event(self, run: RunRecord, number: int, word: CollectorLine | WarningLine) -> EventData | None:
+        match word:
+            case DiscoveryLine():
+                return DiscoveryReported(
+                    collector=run.collector, run=run.run, line=number, discovery=word.discovery()
+                )
+            case WarningLine() if run.warnings <= MAX_WARNING_EVENTS:
+                return CollectorWarned(
+                    collector=run.collector, run=run.run, line=number, message=word.message
+                )
+            case ProgressLine() if self._progress_is_due(word):
+                return CollectorProgressed(
+                    collector=run.collector,
+                    run=run.run,
+                    done=word.done,
+                    total=word.total,
+                    message=word.message,
+                )
+            case _:
+                return None
+
+    def _progress_is_due(self, word: ProgressLine) -> bool:
+        now = time.monotonic()
+        if now - self._progress_at < PROGRESS_SECONDS and word.done != word.total:
+            return False
+        self._progress_at = now
+        return True

@@ -1,0 +1,75 @@
+"""From template, allowlist and session to what the engine is asked to create."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from dryrun_orchestrator import labels
+from dryrun_orchestrator.catalog.allowlist import AllowedImage
+from dryrun_orchestrator.engine.protocol import ContainerSpec, Limits, NetworkSpec
+
+
+def session_labels(session_id: UUID, owner: UUID, template: str, expires_at: datetime) -> dict[str, str]:
+    """Return the labels that the network and every container of a session carry."""
+    return {
+        labels.SESSION_ID: str(session_id),
+        labels.OWNER: str(owner),
+        labels.TEMPLATE: template,
+        labels.EXPIRES_AT: labels.rfc3339(expires_at),
+    }
+
+
+def network_spec(session_id: UUID, subnet: str, common: Mapping[str, str]) -> NetworkSpec:
+    """Return the session's network."""
+    return NetworkSpec(
+        name=labels.network_name(session_id),
+        bridge=labels.bridge_name(session_id),
+        subnet=subnet,
+        labels=dict(common),
+    )
+
+
+def container_spec(
+    session_id: UUID,
+    common: Mapping[str, str],
+    image: AllowedImage,
+    *,
+    service: str,
+    address: str,
+    environment: Mapping[str, str],
+    limits: Limits | None = None,
+    alias: bool = True,
+) -> ContainerSpec:
+    """Return one container of a session; `service` is the template's service, or the collector's name."""
+    return ContainerSpec(
+        name=_opaque_name(session_id, common[labels.OWNER], f"{image.role}:{service}"),
+        image_id=image.id,
+        image_name=image.name,
+        network=labels.network_name(session_id),
+        address=address,
+        aliases=(service,) if alias else (),
+        labels={
+            **common,
+            labels.SERVICE: service,
+            labels.ROLE: image.role,
+            labels.IMAGE: image.name,
+        },
+        environment=dict(environment),
+        capabilities=tuple(image.capabilities),
+        read_only=image.read_only,
+        tmpfs=dict(image.tmpfs),
+        limits=limits or Limits(),
+    )
+
+
+def _opaque_name(session_id: UUID, owner: str, place: str) -> str:
+    """Return a name that is the same at every try and tells a collector nothing.
+
+    The same: a create that is repeated meets its own result as a conflict instead of a second container.
+    Nothing: nmap reads container names by reverse DNS, and the owner's id, which keys the digest, is known
+    to no collector.
+    """
+    digest = hmac.new(owner.encode(), f"{session_id}/{place}".encode(), hashlib.sha256)
+    return f"dryrun-{digest.hexdigest()[:16]}"

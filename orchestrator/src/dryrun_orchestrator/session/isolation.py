@@ -1,0 +1,174 @@
+"""Proves from inside a new network that the host does not answer there; without proof nothing starts."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+from uuid import UUID, uuid4
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dryrun_contract.collector_config import CollectorConfig, to_environment
+from dryrun_contract.text import printable
+from dryrun_orchestrator import labels
+from dryrun_orchestrator.catalog.allowlist import Allowlist, ImageNotApprovedError
+from dryrun_orchestrator.engine.protocol import (
+    ConflictError,
+    Engine,
+    NotFoundError,
+    SubnetTakenError,
+)
+from dryrun_orchestrator.session.cleaning_up import remove_network_patiently
+from dryrun_orchestrator.session.container_specs import container_spec, network_spec, session_labels
+from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError, candidate_subnets, probe_address
+from dryrun_orchestrator.settings import Settings
+
+PROBE_DEADLINE = timedelta(seconds=20)
+OUTPUT_BYTES = 64 * 1024
+FIX = (
+    "install the host's rule (deploy/host-rule/dryrun-host-rule install), "
+    "see docs/adr on why sessions are refused without it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the probe found. `isolated` is False as well when it could not find out: closed is the default."""
+
+    isolated: bool
+    detail: str
+    at: datetime
+
+
+class _VerdictLine(BaseModel):
+    """The probe's line; other fields are evidence for a reader of the log."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    type: Literal["verdict"]
+    isolated: bool | None
+    reason: str
+
+
+class Isolation:
+    """Runs the probe and remembers what it said last, for readiness and metrics."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        allowlist: Allowlist,
+        settings: Settings,
+        owner: UUID,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._engine = engine
+        self._allowlist = allowlist
+        self._settings = settings
+        self._owner = owner
+        self._now = now
+        self.last: Verdict | None = None
+        self.checking: UUID | None = None
+        """The id that `check_host` uses at this moment; the reaper leaves it alone."""
+
+    async def probe(self, session_id: UUID, subnet: str, common: Mapping[str, str]) -> Verdict:
+        """Run the probe in a session's network and say what it found.
+
+        Raises TransientEngineError when the engine does not answer, and other EngineErrors when a call is
+        refused; everything the probe itself cannot find out is a verdict of not isolated.
+        """
+        try:
+            image = self._allowlist.image(self._settings.probe_image)
+        except ImageNotApprovedError as error:
+            return self._remember(isolated=False, detail=str(error))
+        address = probe_address(subnet)
+        spec = container_spec(
+            session_id,
+            common,
+            image,
+            service="isolation-probe",
+            address=address,
+            environment=to_environment(CollectorConfig(cidr=subnet, self=address)),
+            alias=False,
+        )
+        try:
+            container = await self._engine.create_container(spec)
+        except ConflictError:
+            await self._remove_earlier(spec.name, session_id)
+            container = await self._engine.create_container(spec)
+        try:
+            async with asyncio.timeout(PROBE_DEADLINE.total_seconds()):
+                await self._engine.start_container(container)
+                said = await self._output(container)
+                exit_code = (await self._engine.inspect_container(container)).exit_code
+        except TimeoutError:
+            seconds = PROBE_DEADLINE.total_seconds()
+            return self._remember(
+                isolated=False, detail=f"the isolation probe did not end within {seconds} s"
+            )
+        finally:
+            await self._remove(container)
+        return self._judge(said, exit_code)
+
+    async def check_host(self) -> Verdict:
+        """Probe in a network of its own, made for this and removed after; used outside of sessions."""
+        session_id = self.checking = uuid4()
+        common = session_labels(
+            session_id, self._owner, "isolation-check", self._now() + timedelta(minutes=5)
+        )
+        try:
+            subnet, network = await self._make_network(session_id, common)
+            try:
+                return await self.probe(session_id, subnet, common)
+            finally:
+                await remove_network_patiently(self._engine, network)
+        finally:
+            self.checking = None
+
+    async def _make_network(self, session_id: UUID, common: Mapping[str, str]) -> tuple[str, str]:
+        # From the end of the pool: sessions take theirs from the beginning.
+        candidates = list(candidate_subnets(self._settings.subnet_pool, self._settings.subnet_prefix, ()))
+        for subnet in reversed(candidates):
+            try:
+                return subnet, await self._engine.create_network(network_spec(session_id, subnet, common))
+            except SubnetTakenError:
+                continue
+        raise SubnetPoolExhaustedError
+
+    async def _output(self, container: str) -> bytes:
+        said = bytearray()
+        async for chunk in self._engine.read_log(container, follow=True):
+            if chunk.stream == "stdout":
+                said += chunk.data
+            if len(said) > OUTPUT_BYTES:
+                break
+        return bytes(said)
+
+    def _judge(self, said: bytes, exit_code: int | None) -> Verdict:
+        for line in said.splitlines():
+            try:
+                verdict = _VerdictLine.model_validate_json(line)
+            except ValidationError:
+                continue
+            # Both have to say so: a line that is printed and then crashes is no proof.
+            isolated = verdict.isolated is True and exit_code == 0
+            reason = printable(verdict.reason, limit=500)
+            return self._remember(isolated=isolated, detail=reason if isolated else f"{reason}; {FIX}")
+        return self._remember(
+            isolated=False, detail=f"the isolation probe gave no verdict (exit code {exit_code})"
+        )
+
+    def _remember(self, *, isolated: bool, detail: str) -> Verdict:
+        self.last = Verdict(isolated, detail, self._now())
+        return self.last
+
+    async def _remove_earlier(self, name: str, session_id: UUID) -> None:
+        for container in await self._engine.list_containers(f"{labels.SESSION_ID}={session_id}"):
+            if container.name == name:
+                await self._remove(container.id)
+
+    async def _remove(self, container: str) -> None:
+        try:
+            await self._engine.remove_container(container)
+        except NotFoundError:
+            return

@@ -1,0 +1,222 @@
+"""Takes one session from phase to phase until it has ended; after a crash it goes on where the journal says.
+
+Each phase is one idempotent body. A body may fail for good, fail for now, be interrupted by a stop or by
+the deadline, or take too long; all of these lead to `cleaning_up`, and only empty listings lead out of it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+
+from dryrun_contract.event import PhaseChanged, SessionEnded
+from dryrun_contract.session import Outcome, Phase
+from dryrun_orchestrator import labels, metrics
+from dryrun_orchestrator.engine.protocol import EngineError, TransientEngineError
+from dryrun_orchestrator.journal.records import SessionRecord
+from dryrun_orchestrator.session.cleaning_up import LeftoverError, remove_everything
+from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
+from dryrun_orchestrator.session.deadline import Deadline
+from dryrun_orchestrator.session.provisioning import provision
+from dryrun_orchestrator.session.scanning import scan
+from dryrun_orchestrator.session.target_states import watch_for_harm
+from dryrun_orchestrator.session.waiting import READY_STATES, start_targets
+
+log = logging.getLogger(__name__)
+
+MAX_PAUSE_SECONDS = 5.0
+DEADLINE_LOOK_SECONDS = 0.5
+
+_BODIES: dict[Phase, Callable[[SessionContext], Awaitable[None]]] = {
+    Phase.PROVISIONING: provision,
+    Phase.WAITING: start_targets,
+    Phase.SCANNING: scan,
+    Phase.KEPT: watch_for_harm,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """Where a phase leads."""
+
+    phase: Phase
+    outcome: Outcome | None = None
+    reason: str | None = None
+
+
+class SessionLoop:
+    """One loop per session that has left the queue."""
+
+    def __init__(self, context: SessionContext) -> None:
+        self._context = context
+        self._last_trouble: str | None = None
+
+    async def run(self) -> None:
+        """Return when the session has ended."""
+        while True:
+            record = await self._context.record()
+            if record.phase is Phase.ENDED:
+                return
+            if record.phase is Phase.CLEANING_UP:
+                await self._clean_up(record)
+            elif record.phase is Phase.QUEUED:
+                await self._enter(_Verdict(Phase.PROVISIONING))
+            else:
+                await self._enter(await self._carry_out(record.phase))
+
+    async def _enter(self, verdict: _Verdict) -> None:
+        changes: dict[str, Outcome | str | None] = {}
+        if verdict.outcome is not None:
+            changes = {"outcome": verdict.outcome, "reason": verdict.reason}
+        await self._context.journal.update_session(
+            self._context.id,
+            PhaseChanged(phase=verdict.phase, reason=verdict.reason),
+            phase=verdict.phase,
+            phase_since=self._context.now(),
+            **changes,
+        )
+
+    async def _carry_out(self, phase: Phase) -> _Verdict:
+        body = asyncio.create_task(self._persist(phase))
+        interruption = asyncio.create_task(self._interruption())
+        try:
+            limit = self._limit_seconds(phase)
+            done, _ = await asyncio.wait(
+                {body, interruption}, timeout=limit, return_when=asyncio.FIRST_COMPLETED
+            )
+            if interruption in done:
+                return interruption.result()
+            if body in done:
+                return await self._judge(phase, body.exception())
+            return _Verdict(Phase.CLEANING_UP, Outcome.FAILED, await self._too_slow(phase, limit))
+        finally:
+            for task in (body, interruption):
+                task.cancel()
+            await asyncio.gather(body, interruption, return_exceptions=True)
+
+    async def _persist(self, phase: Phase) -> None:
+        """Carry out a phase's body, again and again while it fails for reasons that may heal."""
+        pause = 0.2
+        while True:
+            try:
+                await _BODIES[phase](self._context)
+            except Exception as error:
+                causes = list(_causes(error))
+                lasting = [cause for cause in causes if not isinstance(cause, TransientEngineError)]
+                if lasting:
+                    raise _weightiest(lasting) from error
+                self._last_trouble = str(causes[0])
+                log.warning("session %s: %s: %s; trying again", self._context.id, phase, causes[0])
+            else:
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, MAX_PAUSE_SECONDS)
+
+    async def _judge(self, phase: Phase, error: BaseException | None) -> _Verdict:
+        match error:
+            case None:
+                return await self._next(phase)
+            case SessionFailedError() | EngineError():
+                return _Verdict(Phase.CLEANING_UP, Outcome.FAILED, str(error))
+            case _:
+                log.error("session %s: %s failed", self._context.id, phase, exc_info=error)
+                reason = f"internal error in phase {phase}: {type(error).__name__}: {error}"
+                return _Verdict(Phase.CLEANING_UP, Outcome.FAILED, reason)
+
+    async def _next(self, phase: Phase) -> _Verdict:
+        if phase is Phase.PROVISIONING:
+            return _Verdict(Phase.WAITING)
+        if phase is Phase.WAITING:
+            return _Verdict(Phase.SCANNING)
+        if phase is Phase.SCANNING and (await self._context.record()).keep:
+            return _Verdict(Phase.KEPT)
+        return _Verdict(Phase.CLEANING_UP, Outcome.COMPLETED)
+
+    async def _interruption(self) -> _Verdict:
+        """Return when somebody asked to stop, or when cleanup has to begin for the deadline's sake."""
+        deadline = Deadline(self._context.now)
+        settings = self._context.settings
+        while True:
+            record = await self._context.record()
+            if record.stop_requested_at is not None:
+                return _Verdict(Phase.CLEANING_UP, Outcome.STOPPED, "stopped on request")
+            if record.expires_at is not None and deadline.has_passed(
+                record.expires_at - settings.cleanup_lead
+            ):
+                reason = f"reached its deadline, {settings.session_duration} after its network was made"
+                return _Verdict(Phase.CLEANING_UP, Outcome.EXPIRED, reason)
+            try:
+                async with asyncio.timeout(DEADLINE_LOOK_SECONDS):
+                    await self._context.stop_requested.wait()
+            except TimeoutError:
+                continue
+
+    def _limit_seconds(self, phase: Phase) -> float | None:
+        settings = self._context.settings
+        # The others end by the session's deadline, and collectors by their own time limits.
+        limits = {Phase.PROVISIONING: settings.provisioning_seconds, Phase.WAITING: settings.waiting_seconds}
+        return limits.get(phase)
+
+    async def _too_slow(self, phase: Phase, limit: float | None) -> str:
+        reason = f"phase {phase} did not end within {limit:g} s"
+        if self._last_trouble:
+            return f"{reason}; last trouble: {self._last_trouble}"
+        if phase is Phase.WAITING:
+            targets = await self._context.journal.targets(self._context.id)
+            late = [f"{name} is {t.state}" for name, t in targets.items() if t.state not in READY_STATES]
+            return f"{reason}; not healthy: {', '.join(late)}"
+        return reason
+
+    async def _clean_up(self, record: SessionRecord) -> None:
+        """Remove everything; tried until listings are empty, however long that takes."""
+        pause = 0.2
+        while True:
+            try:
+                await remove_everything(self._context.engine, f"{labels.SESSION_ID}={self._context.id}")
+            except (LeftoverError, EngineError) as error:
+                metrics.CLEANUP_FAILURES.inc()
+                log.warning("session %s: cleanup: %s; trying again", self._context.id, error)
+            else:
+                break
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, MAX_PAUSE_SECONDS)
+        await self._end(record)
+
+    async def _end(self, record: SessionRecord) -> None:
+        targets = await self._context.journal.targets(self._context.id)
+        removed = [
+            replace(target, state="removed").changed()
+            for target in targets.values()
+            if target.state != "removed"
+        ]
+        outcome = record.outcome or Outcome.FAILED
+        now = self._context.now()
+        await self._context.journal.update_session(
+            self._context.id,
+            *removed,
+            PhaseChanged(phase=Phase.ENDED),
+            SessionEnded(outcome=outcome, reason=record.reason),
+            phase=Phase.ENDED,
+            phase_since=now,
+            ended_at=now,
+            outcome=outcome,
+        )
+        metrics.SESSIONS_ENDED.labels(outcome=outcome).inc()
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield what stands inside nested exception groups."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _causes(inner)
+    else:
+        yield error
+
+
+def _weightiest(causes: list[BaseException]) -> BaseException:
+    """Return the one that explains most: what a step said itself, before what the engine said."""
+    for kind in (SessionFailedError, EngineError):
+        for cause in causes:
+            if isinstance(cause, kind):
+                return cause
+    return causes[0]

@@ -1,0 +1,209 @@
+"""Phase `provisioning`: the network, proof of its isolation, and every target container, created only.
+
+Each step finds what an earlier try has made and goes on from there.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+
+from dryrun_contract.event import AddressesMapped, IsolationProbed, NetworkCreated
+from dryrun_orchestrator import labels
+from dryrun_orchestrator.catalog.templates import LoadedService
+from dryrun_orchestrator.engine.protocol import (
+    ConflictError,
+    Container,
+    EngineUnreachableError,
+    ImageMissingError,
+    Network,
+    SubnetTakenError,
+)
+from dryrun_orchestrator.journal.records import SessionRecord, TargetRecord
+from dryrun_orchestrator.session.container_specs import container_spec, network_spec, session_labels
+from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
+from dryrun_orchestrator.session.preflight import check_calls_are_allowed
+from dryrun_orchestrator.session.subnets import candidate_subnets, target_addresses
+
+
+async def provision(context: SessionContext) -> None:
+    """Make network and targets. Raises SessionFailedError when the session cannot have them."""
+    await wait_for_engine(context)
+    await check_calls_are_allowed(context.engine)
+    record = await make_network(context)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(prove_isolation(context, record))
+        group.create_task(create_targets(context, record))
+
+
+async def wait_for_engine(context: SessionContext) -> None:
+    """Return when the engine answers. Raises SessionFailedError after `engine_wait_seconds`."""
+    pause = 0.2
+    try:
+        async with asyncio.timeout(context.settings.engine_wait_seconds) as deadline:
+            while True:
+                try:
+                    await context.engine.ping()
+                except EngineUnreachableError as error:
+                    said = str(error)
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, 2.0)
+                else:
+                    deadline.reschedule(None)
+                    return
+    except TimeoutError:
+        raise SessionFailedError(
+            f"the Docker Engine does not answer ({said}); start it, `dryrun-local doctor` says how"
+        ) from None
+
+
+def common_labels(context: SessionContext, expires_at: datetime) -> dict[str, str]:
+    """Return the labels of everything this session makes."""
+    return session_labels(context.id, context.journal.id, context.template.id, expires_at)
+
+
+async def make_network(context: SessionContext) -> SessionRecord:
+    """Make the session's network, or adopt the one that an earlier try made."""
+    record = await context.record()
+    if record.network_id is not None:
+        return record
+    network = await _existing_network(context)
+    if network is None:
+        return await _create_network(context)
+    expires_at = labels.parse_rfc3339(network.labels[labels.EXPIRES_AT])
+    return await _remember_network(context, network.id, str(network.subnet), expires_at)
+
+
+async def _existing_network(context: SessionContext) -> Network | None:
+    found = await context.engine.list_networks(f"{labels.SESSION_ID}={context.id}")
+    return found[0] if found else None
+
+
+async def _create_network(context: SessionContext) -> SessionRecord:
+    settings = context.settings
+    taken = [record.subnet for record in await context.journal.sessions() if _holds_subnet(record)]
+    tried = 0
+    for subnet in candidate_subnets(settings.subnet_pool, settings.subnet_prefix, filter(None, taken)):
+        tried += 1
+        # Before the call: the deadline may come out earlier than 30 minutes after creation, never later.
+        expires_at = context.now().replace(microsecond=0) + settings.session_duration
+        # Noted first: two sessions that start together do not try the same subnet.
+        await context.journal.update_session(context.id, subnet=subnet, expires_at=expires_at)
+        spec = network_spec(context.id, subnet, common_labels(context, expires_at))
+        try:
+            network_id = await context.engine.create_network(spec)
+        except SubnetTakenError:
+            continue
+        except ConflictError as error:
+            raise SessionFailedError(
+                f"a network named {spec.name} exists and does not carry this session's label ({error}); "
+                "it is not ours to remove"
+            ) from error
+        return await _remember_network(context, network_id, subnet, expires_at)
+    await context.journal.update_session(context.id, subnet=None, expires_at=None)
+    raise SessionFailedError(
+        f"no subnet is free: all {tried} free candidates of the pool {settings.subnet_pool} "
+        f"(/{settings.subnet_prefix} each) overlap with networks of this engine; wait for a session to end, "
+        "or give ORCHESTRATOR_SUBNET_POOL another range"
+    )
+
+
+def _holds_subnet(record: SessionRecord) -> bool:
+    return record.subnet is not None and record.ended_at is None
+
+
+async def _remember_network(
+    context: SessionContext, network_id: str, subnet: str, expires_at: datetime
+) -> SessionRecord:
+    seed = (await context.record()).seed
+    addresses = target_addresses(subnet, [service.name for service in context.template.services], seed)
+    return await context.journal.update_session(
+        context.id,
+        NetworkCreated(name=labels.network_name(context.id), subnet=subnet, expires_at=expires_at),
+        AddressesMapped(addresses={address: service for service, address in addresses.items()}),
+        network_id=network_id,
+        subnet=subnet,
+        expires_at=expires_at,
+    )
+
+
+async def prove_isolation(context: SessionContext, record: SessionRecord) -> None:
+    """Probe the network from inside. Raises SessionFailedError unless the host provably does not answer."""
+    assert record.subnet is not None
+    assert record.expires_at is not None
+    verdict = await context.isolation.probe(
+        context.id, record.subnet, common_labels(context, record.expires_at)
+    )
+    await context.journal.append(
+        context.id, IsolationProbed(isolated=verdict.isolated, detail=verdict.detail)
+    )
+    if not verdict.isolated:
+        raise SessionFailedError(f"the network is not isolated from the host: {verdict.detail}")
+
+
+async def create_targets(context: SessionContext, record: SessionRecord) -> None:
+    """Create every target that is not there yet; none is started."""
+    assert record.subnet is not None
+    assert record.expires_at is not None
+    known = await context.journal.targets(context.id)
+    present = await _containers_by_service(context)
+    addresses = target_addresses(
+        record.subnet, [service.name for service in context.template.services], record.seed
+    )
+    common = common_labels(context, record.expires_at)
+    async with asyncio.TaskGroup() as group:
+        for service in context.template.services:
+            if service.name not in known:
+                group.create_task(_create_target(context, service, addresses[service.name], common, present))
+
+
+async def _containers_by_service(context: SessionContext) -> dict[str, Container]:
+    listed = await context.engine.list_containers(f"{labels.SESSION_ID}={context.id}")
+    return {
+        container.labels[labels.SERVICE]: container
+        for container in listed
+        if container.labels.get(labels.ROLE) == "target"
+    }
+
+
+async def _create_target(
+    context: SessionContext,
+    service: LoadedService,
+    address: str,
+    common: Mapping[str, str],
+    present: Mapping[str, Container],
+) -> None:
+    spec = container_spec(
+        context.id,
+        common,
+        service.image,
+        service=service.name,
+        address=address,
+        environment=service.environment,
+    )
+    container = present.get(service.name)
+    if container is not None:
+        container_id = container.id
+    else:
+        async with context.starts:
+            try:
+                container_id = await context.engine.create_container(spec)
+            except ImageMissingError as error:
+                raise SessionFailedError(
+                    f"the image {service.image.name} of service {service.name} is not on this engine "
+                    f"({error}); images are never pulled: build it (`dryrun-local images build`) or load it"
+                ) from error
+            except ConflictError:
+                # A create whose answer was lost: the name is the same at every try.
+                again = (await _containers_by_service(context)).get(service.name)
+                if again is None:
+                    raise
+                container_id = again.id
+    target = TargetRecord(
+        service=service.name,
+        image=service.image.name,
+        image_id=service.image.id,
+        container_id=container_id,
+        address=address,
+        state="created",
+    )
+    await context.journal.put_target(context.id, target, target.changed())

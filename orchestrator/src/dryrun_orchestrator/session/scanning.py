@@ -1,0 +1,196 @@
+"""Phase `scanning`: collectors run in the order of their needs, at most two at once, targets are watched."""
+
+import asyncio
+from dataclasses import replace
+from uuid import uuid4
+
+from dryrun_contract.collector_config import CollectorConfig, ConfigError, to_environment
+from dryrun_contract.event import CollectorEnded, CollectorStarted
+from dryrun_orchestrator import labels
+from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest
+from dryrun_orchestrator.engine.protocol import ConflictError, ImageMissingError, Limits, NotFoundError
+from dryrun_orchestrator.journal.records import RunRecord, SessionRecord
+from dryrun_orchestrator.session.collector_run import CollectorRun
+from dryrun_orchestrator.session.container_specs import container_spec
+from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
+from dryrun_orchestrator.session.provisioning import common_labels
+from dryrun_orchestrator.session.subnets import collector_address
+from dryrun_orchestrator.session.target_states import watch_for_harm
+from dryrun_orchestrator.session.traffic import TrafficSampler
+
+COLLECTORS_AT_ONCE = 2
+LOG_FACTOR = 8
+"""A collector's log file is this much larger than the output ceiling: JSON, escapes, and a flood's lead."""
+
+
+async def scan(context: SessionContext) -> None:
+    """Run every collector of the template that has not run yet, and tell what it did to the targets."""
+    sampler = TrafficSampler(context)
+    await sampler.begin()
+    async with asyncio.TaskGroup() as watchers:
+        watching = watchers.create_task(watch_for_harm(context))
+        sampling = watchers.create_task(sampler.sample_forever())
+        await _run_collectors(context)
+        sampling.cancel()
+        watching.cancel()
+    await sampler.sample()
+    await context.journal.append(context.id, sampler.measured())
+
+
+async def _run_collectors(context: SessionContext) -> None:
+    ended = {manifest.name: asyncio.Event() for manifest in context.template.collectors}
+    slots: asyncio.Queue[int] = asyncio.Queue()
+    for slot in range(COLLECTORS_AT_ONCE):
+        slots.put_nowait(slot)
+
+    async def run_in_turn(manifest: CollectorManifest) -> None:
+        for other in context.template.collectors:
+            if other.name != manifest.name and set(manifest.needs) & set(other.provides):
+                await ended[other.name].wait()
+        slot = await slots.get()
+        try:
+            await _run_collector(context, manifest, slot)
+        finally:
+            slots.put_nowait(slot)
+        ended[manifest.name].set()
+
+    async with asyncio.TaskGroup() as group:
+        for manifest in context.template.collectors:
+            group.create_task(run_in_turn(manifest))
+
+
+async def _run_collector(context: SessionContext, manifest: CollectorManifest, slot: int) -> None:
+    known = (await context.journal.runs(context.id)).get(manifest.name)
+    if known is not None and known.state == "ended":
+        return
+    run = known or RunRecord(
+        collector=manifest.name, run=uuid4().hex[:12], state="starting", started_at=context.now()
+    )
+    context.collecting.add(manifest.name)
+    try:
+        await _start_and_follow(context, manifest, run, slot)
+    finally:
+        context.collecting.discard(manifest.name)
+
+
+async def _start_and_follow(
+    context: SessionContext, manifest: CollectorManifest, run: RunRecord, slot: int
+) -> None:
+    await context.journal.put_run(context.id, run)
+    container_id = await _container(context, manifest, run, slot)
+    if isinstance(container_id, str):
+        run = await _start(context, manifest, run, container_id)
+        reader = CollectorRun(context, run, container_id)
+        remaining = manifest.timeout_seconds - (context.now() - run.started_at).total_seconds()
+        try:
+            async with asyncio.timeout(max(remaining, 1.0)):
+                ended = await reader.follow()
+        except TimeoutError:
+            ended = _incomplete(reader.record, f"it did not end within {manifest.timeout_seconds} s")
+        run = reader.record
+        # Its log is read as far as it ever will be; what is left of it is an address and a process.
+        await _remove(context, container_id)
+    else:
+        ended = container_id
+    await context.journal.put_run(context.id, replace(run, state="ended"), ended)
+
+
+def _incomplete(run: RunRecord, reason: str) -> CollectorEnded:
+    return CollectorEnded(
+        collector=run.collector,
+        run=run.run,
+        complete=False,
+        truncated=False,
+        discoveries=run.discoveries,
+        warnings=run.warnings,
+        lines=run.lines,
+        reason=reason,
+    )
+
+
+async def _container(
+    context: SessionContext, manifest: CollectorManifest, run: RunRecord, slot: int
+) -> str | CollectorEnded:
+    """Return the run's container, made or found; or how the run ended, when it can have none."""
+    found = await _existing_container(context, manifest)
+    if found is not None:
+        return found
+    if run.state == "running":
+        return _incomplete(run, "its container was removed by somebody else")
+    record = await context.record()
+    assert record.expires_at is not None
+    try:
+        environment = to_environment(await _config(context, manifest, record, slot))
+    except ConfigError as error:
+        return _incomplete(run, str(error))
+    spec = container_spec(
+        context.id,
+        common_labels(context, record.expires_at),
+        manifest.image,
+        service=manifest.name,
+        address=collector_address(str(record.subnet), slot),
+        environment=environment,
+        limits=Limits(log_bytes=LOG_FACTOR * context.settings.output_bytes),
+        alias=False,
+    )
+    try:
+        return await context.engine.create_container(spec)
+    except ImageMissingError as error:
+        raise SessionFailedError(
+            f"the image {manifest.image.name} of collector {manifest.name} is not on this engine ({error}); "
+            "images are never pulled: build it (`dryrun-local images build`) or load it"
+        ) from error
+    except ConflictError:
+        again = await _existing_container(context, manifest)
+        if again is None:
+            raise
+        return again
+
+
+async def _existing_container(context: SessionContext, manifest: CollectorManifest) -> str | None:
+    for container in await context.engine.list_containers(f"{labels.SESSION_ID}={context.id}"):
+        if (
+            container.labels.get(labels.ROLE) == "collector"
+            and container.labels.get(labels.SERVICE) == manifest.name
+        ):
+            return container.id
+    return None
+
+
+async def _config(
+    context: SessionContext, manifest: CollectorManifest, record: SessionRecord, slot: int
+) -> CollectorConfig:
+    subnet = str(record.subnet)
+    others = [collector_address(subnet, other) for other in range(COLLECTORS_AT_ONCE) if other != slot]
+    return CollectorConfig(
+        cidr=subnet,
+        self=collector_address(subnet, slot),
+        exclude=tuple(others),
+        profile=manifest.profile,
+        credentials=context.template.credentials,
+        discoveries=await context.journal.found(context.id, manifest.needs),
+    )
+
+
+async def _start(
+    context: SessionContext, manifest: CollectorManifest, run: RunRecord, container_id: str
+) -> RunRecord:
+    detail = await context.engine.inspect_container(container_id)
+    # One that has ended must not be started again: it would scan twice.
+    if detail.status == "created":
+        await context.engine.start_container(container_id)
+    if run.state == "running":
+        return run
+    running = replace(run, state="running", started_at=context.now())
+    event = CollectorStarted(
+        collector=manifest.name, run=run.run, image=manifest.image.name, image_id=manifest.image.id
+    )
+    await context.journal.put_run(context.id, running, event)
+    return running
+
+
+async def _remove(context: SessionContext, container_id: str) -> None:
+    try:
+        await context.engine.remove_container(container_id)
+    except NotFoundError:
+        return

@@ -1,0 +1,37 @@
+"""Subnets and addresses of sessions, from our own pool: Docker's default pools end at about 30 networks."""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Network
+
+
+class SubnetPoolExhaustedError(Exception):
+    """Every subnet of the pool is taken."""
+
+
+def candidate_subnets(pool: IPv4Network, prefix: int, taken: Iterable[str]) -> Iterator[str]:
+    """Yield the pool's subnets that no session of ours has, in order, as CIDR texts."""
+    used = set(taken)
+    return (str(subnet) for subnet in pool.subnets(new_prefix=prefix) if str(subnet) not in used)
+
+
+def target_addresses(subnet: str, services: Sequence[str], seed: int) -> dict[str, str]:
+    """Give each service an address, in an order that depends on `seed` only.
+
+    The first host address stays free: the engine reserves it for the gateway, which such a network
+    lacks. The last three are the collectors' and the probe's.
+    """
+    hosts = [str(host) for host in IPv4Network(subnet).hosts()][1:-3][: max(len(services), 20)]
+    order = sorted(services)
+    random.Random(seed).shuffle(order)  # noqa: S311 - a layout, no secret
+    return dict(zip(order, hosts, strict=False))
+
+
+def collector_address(subnet: str, slot: int) -> str:
+    """Return the address of the collector in `slot` 0 or 1."""
+    return str(list(IPv4Network(subnet).hosts())[-1 - slot])
+
+
+def probe_address(subnet: str) -> str:
+    """Return the address of the isolation probe."""
+    return str(list(IPv4Network(subnet).hosts())[-3])

@@ -1,0 +1,102 @@
+"""Follows what the engine tells of each target and writes down every change once."""
+
+from dataclasses import replace
+
+from dryrun_contract.event import TargetHarmed, TargetState
+from dryrun_orchestrator.engine.protocol import ContainerDetail, NotFoundError, TransientEngineError
+from dryrun_orchestrator.journal.records import TargetRecord
+from dryrun_orchestrator.session.context import SessionContext, last_words
+
+LOOK_AGAIN_SECONDS = 2.0
+"""Engine events only wake; without one, targets are looked at this often."""
+WORDS_BYTES = 16 * 1024
+
+
+def state_of(detail: ContainerDetail) -> TargetState:
+    """Return the target's state in the contract's words."""
+    match detail.status:
+        case "created":
+            return "created"
+        case "exited" | "dead" | "removing":
+            return "died"
+        case _:
+            pass
+    match detail.health:
+        case "none":
+            return "running"
+        case health:
+            return health
+
+
+async def observe(
+    context: SessionContext, target: TargetRecord
+) -> tuple[TargetRecord, ContainerDetail | None]:
+    """Look at one target; a change is stored and told. None for one that is gone."""
+    detail: ContainerDetail | None
+    try:
+        detail = await context.engine.inspect_container(target.container_id)
+    except NotFoundError:
+        detail = None
+    state: TargetState = "removed" if detail is None else state_of(detail)
+    if state == target.state:
+        return target, detail
+    changed = replace(target, state=state)
+    await context.journal.put_target(context.id, changed, changed.changed(_explain(detail)))
+    return changed, detail
+
+
+def _explain(detail: ContainerDetail | None) -> str | None:
+    if detail is None:
+        return "removed by somebody else"
+    if detail.status in ("exited", "dead"):
+        memory = ", out of memory" if detail.out_of_memory else ""
+        return f"exit code {detail.exit_code}{memory}"
+    return None
+
+
+async def why_it_failed(context: SessionContext, target: TargetRecord, detail: ContainerDetail | None) -> str:
+    """Return one sentence about a target that is of no use: its state and its last words."""
+    if detail is None:
+        return f"service {target.service}: its container was removed by somebody else"
+    said = bytearray()
+    try:
+        async for chunk in context.engine.read_log(detail.id, follow=False):
+            said = (said + chunk.data)[-WORDS_BYTES:]
+    except (NotFoundError, TransientEngineError):
+        said.clear()
+    words = last_words(bytes(said))
+    state = f"is {detail.health}" if detail.status == "running" else f"ended with {_explain(detail)}"
+    return f"service {target.service} {state}" + (f"; it said last: {words}" if words else "")
+
+
+async def watch_for_harm(context: SessionContext) -> None:
+    """Tell of every target that dies or turns unhealthy. Runs until it is cancelled."""
+    while True:
+        targets = await context.journal.targets(context.id)
+        for target in targets.values():
+            if target.harm is None:
+                await _tell_harm(context, target)
+        await context.wait_for_wake(LOOK_AGAIN_SECONDS)
+
+
+async def _tell_harm(context: SessionContext, target: TargetRecord) -> None:
+    try:
+        seen, detail = await observe(context, target)
+    except TransientEngineError:
+        return
+    if seen.state in ("healthy", "running"):
+        return
+    if seen.state == "unhealthy":
+        harmed = replace(seen, harm="unhealthy")
+    elif detail is not None and detail.out_of_memory:
+        harmed = replace(seen, harm="out_of_memory")
+    else:
+        harmed = replace(seen, harm="died")
+    assert harmed.harm is not None
+    event = TargetHarmed(
+        service=target.service,
+        harm=harmed.harm,
+        during=tuple(sorted(context.collecting)),
+        detail=await why_it_failed(context, seen, detail),
+    )
+    await context.journal.put_target(context.id, harmed, event)

@@ -1,0 +1,167 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from dryrun_contract.discovery import Discovery
+from dryrun_contract.event import CollectorProgressed, DiscoveryReported, PhaseChanged, SessionQueued
+from dryrun_contract.session import Phase
+from dryrun_orchestrator.journal import journal as journal_module
+from dryrun_orchestrator.journal.journal import Journal, JournalError, PositionGoneError
+from dryrun_orchestrator.journal.records import RunRecord, SessionRecord
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+QUEUED = SessionQueued(template="small", template_digest="sha256:0", seed=0, keep=False, actor="ada")
+
+
+def a_session(**changes):
+    return SessionRecord(
+        **{
+            "id": uuid4(),
+            "template": "small",
+            "template_digest": "sha256:0",
+            "seed": 0,
+            "keep": False,
+            "actor": "ada",
+            "phase": Phase.QUEUED,
+            "phase_since": NOW,
+            "created_at": NOW,
+            **changes,
+        }
+    )
+
+
+@pytest.fixture
+async def journal(tmp_path):
+    opened = Journal.open(tmp_path, lambda: NOW)
+    yield opened
+    await opened.close()
+
+
+async def test_a_session_reads_back_as_it_was_stored(journal):
+    session = a_session(seed=7, keep=True)
+    assert await journal.add_session(session, QUEUED) == session
+    assert await journal.sessions() == [session]
+
+
+async def test_adding_a_session_again_changes_nothing_and_tells_nothing(journal):
+    session = a_session()
+    await journal.add_session(session, QUEUED)
+    again = await journal.add_session(a_session(id=session.id, template="large"), QUEUED)
+    assert again.template == "small"
+    assert await journal.newest() == 1
+
+
+async def test_state_and_events_change_together(journal):
+    session = await journal.add_session(a_session(), QUEUED)
+    changed = await journal.update_session(
+        session.id, PhaseChanged(phase=Phase.PROVISIONING), phase=Phase.PROVISIONING, expires_at=NOW
+    )
+    assert (changed.phase, changed.expires_at) == (Phase.PROVISIONING, NOW)
+    with pytest.raises(Exception, match="no such column"):
+        await journal.update_session(session.id, PhaseChanged(phase=Phase.WAITING), nonsense=1)
+    assert await journal.newest() == 2
+
+
+async def test_the_sequence_has_no_gaps_under_parallel_writers(journal):
+    sessions = [await journal.add_session(a_session(), QUEUED) for _ in range(5)]
+    await asyncio.gather(
+        *(
+            journal.append(session.id, *(PhaseChanged(phase=Phase.WAITING) for _ in range(3)))
+            for session in sessions
+            for _ in range(10)
+        )
+    )
+    page = await journal.events_after((journal.id, 0), 2000)
+    assert [event.seq for event in page.events] == list(range(1, 5 + 150 + 1))
+
+
+async def test_the_sequence_goes_on_after_the_table_was_emptied(tmp_path):
+    journal = Journal.open(tmp_path, lambda: NOW)
+    session = await journal.add_session(a_session(phase=Phase.ENDED, ended_at=NOW), QUEUED)
+    await journal.events_after((journal.id, 1), 10)
+    await journal.close()
+    later = Journal.open(tmp_path, lambda: NOW + timedelta(days=8))
+    await later.prune()
+    with pytest.raises(PositionGoneError):
+        await later.events_after((later.id, 0), 10)
+    await later.append(session.id, PhaseChanged(phase=Phase.ENDED))
+    page = await later.events_after((later.id, 1), 10)
+    assert [event.seq for event in page.events] == [2]
+    await later.close()
+
+
+async def test_events_that_nobody_acknowledged_are_kept(tmp_path):
+    journal = Journal.open(tmp_path, lambda: NOW)
+    await journal.add_session(a_session(), QUEUED)
+    await journal.close()
+    later = Journal.open(tmp_path, lambda: NOW + timedelta(days=30))
+    await later.prune()
+    assert len((await later.events_after(None, 10)).events) == 1
+    await later.close()
+
+
+async def test_the_journal_stays_bounded_even_when_nobody_follows(journal, monkeypatch):
+    monkeypatch.setattr(journal_module, "MAX_EVENTS", 10)
+    session = await journal.add_session(a_session(), QUEUED)
+    await journal.append(session.id, *(PhaseChanged(phase=Phase.WAITING) for _ in range(30)))
+    await journal.prune()
+    assert [e.seq for e in (await journal.events_after((journal.id, 21), 99)).events] == list(range(22, 32))
+    with pytest.raises(PositionGoneError):
+        await journal.events_after((journal.id, 20), 99)
+
+
+@pytest.mark.parametrize("position", [lambda j: (uuid4(), 0), lambda j: (j.id, 99), lambda j: (j.id, -1)])
+async def test_a_position_of_another_journal_or_from_the_future_is_gone(journal, position):
+    await journal.add_session(a_session(), QUEUED)
+    with pytest.raises(PositionGoneError):
+        await journal.events_after(position(journal), 10)
+
+
+async def test_a_second_process_is_refused_with_the_folder(tmp_path, journal):
+    with pytest.raises(JournalError, match=str(tmp_path)):
+        Journal.open(tmp_path)
+
+
+async def test_the_journal_keeps_its_id_across_a_restart(tmp_path):
+    first = Journal.open(tmp_path)
+    await first.close()
+    second = Journal.open(tmp_path)
+    assert second.id == first.id
+    await second.close()
+
+
+async def test_an_append_wakes_whoever_took_the_signal_before(journal):
+    signal = journal.signal()
+    await journal.add_session(a_session(), QUEUED)
+    async with asyncio.timeout(1):
+        await signal.wait()
+    assert not journal.signal().is_set()
+
+
+async def test_of_a_discovery_told_twice_the_later_telling_is_handed_on(journal):
+    session = await journal.add_session(a_session(), QUEUED)
+    run = RunRecord(collector="network", run="r", state="running", started_at=NOW)
+    told = [
+        Discovery(kind="service", key="10.0.0.3:80/tcp", data={"product": product})
+        for product in (None, "nginx")
+    ]
+    events = [
+        DiscoveryReported(collector="network", run="r", line=line, discovery=discovery)
+        for line, discovery in enumerate([*told, Discovery(kind="host", key="10.0.0.3")], 1)
+    ]
+    await journal.put_run(session.id, run, *events, CollectorProgressed(collector="network", run="r", done=1))
+    assert await journal.found(session.id, {"service"}) == (told[1],)
+
+
+async def test_a_cancelled_caller_leaves_a_whole_transaction(journal):
+    session = await journal.add_session(a_session(), QUEUED)
+    task = asyncio.create_task(
+        journal.update_session(session.id, PhaseChanged(phase=Phase.WAITING), phase=Phase.WAITING)
+    )
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    phase = (await journal.session(session.id)).phase
+    assert (phase, await journal.newest()) in [(Phase.WAITING, 2), (Phase.QUEUED, 1)]
