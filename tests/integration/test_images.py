@@ -1,0 +1,137 @@
+"""Every target image lives under the limits of a session: tried on the real engine, by the docker CLI."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from target_container import (
+    REPOSITORY,
+    TargetContainer,
+    allowed,
+    docker,
+    internal_network,
+    run_options,
+    running,
+    template,
+)
+
+pytestmark = pytest.mark.engine
+
+TARGETS = sorted(
+    {
+        service["image"]
+        for path in (REPOSITORY / "templates").glob("*.yml")
+        for service in template(path.stem)["services"].values()
+    }
+)
+_ENGINES_OWN = {"/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys", "/sys/fs/cgroup"}
+"""Kernel interfaces and memory that the engine mounts into every container."""
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[str]:
+    with internal_network() as name:
+        yield name
+
+
+@pytest.fixture(scope="module", params=TARGETS)
+def image(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def target(image: str, network: str) -> Iterator[TargetContainer]:
+    with running(image, network) as container:
+        container.wait_until_healthy()
+        yield container
+
+
+def test_there_are_targets() -> None:
+    assert len(TARGETS) >= 5
+
+
+def test_no_process_belongs_to_root(target: TargetContainer) -> None:
+    users = docker("top", target.id, "-eo", "uid,pid,comm").splitlines()[1:]
+    assert users
+    assert [line for line in users if line.split()[0] == "0"] == []
+
+
+def test_declares_no_volume_and_mounts_nothing_from_the_host(target: TargetContainer) -> None:
+    found = target.inspect()
+    assert not found["Config"].get("Volumes")
+    assert found["Mounts"] == []
+
+
+def test_nothing_on_disk_is_writable(image: str, target: TargetContainer) -> None:
+    mounts = [line.split() for line in target.execute("cat", "/proc/mounts").splitlines()]
+    writable = {place for _, place, _, options, *_ in mounts if "rw" in options.split(",")}
+    # Places under /proc are masks over files of the kernel.
+    disks = {place for place in writable - _ENGINES_OWN if not place.startswith("/proc/")}
+    assert disks <= set(allowed(image)["tmpfs"])
+    for folder in ("/", "/etc", "/srv", "/tmp", "/usr/local/bin", "/var/tmp", "/var/log"):
+        answer = target.execute("sh", "-c", f"touch {folder}/new 2> /dev/null && echo written; true")
+        assert answer == "", f"{folder} can be written"
+
+
+def test_a_tmpfs_ends_at_its_size(image: str, target: TargetContainer) -> None:
+    for path, place in allowed(image)["tmpfs"].items():
+        fill = (
+            f"dd if=/dev/zero of={path}/fill bs=1M count={place['size'] // 1024**2 + 1} 2>&1; rm {path}/fill"
+        )
+        assert "No space left on device" in target.execute("sh", "-c", fill)
+
+
+def test_stays_far_below_its_memory(target: TargetContainer) -> None:
+    usage = json.loads(docker("stats", "--no-stream", "--format={{json .}}", target.id))["MemPerc"]
+    assert float(usage.rstrip("%")) < 50
+
+
+def test_is_healthy_soon_on_half_a_processor(image: str, network: str) -> None:
+    with running(image, network) as container:
+        begun = time.monotonic()
+        container.wait_until_healthy(seconds=15)
+        # Measured 0.4 to 0.6 s on an idle machine with two processors; the rest is for a busy one.
+        assert time.monotonic() - begun < 8
+
+
+def test_stops_at_once_and_in_order(image: str, network: str) -> None:
+    with running(image, network) as container:
+        container.wait_until_healthy()
+        begun = time.monotonic()
+        docker("stop", "--time=10", container.id)
+        assert time.monotonic() - begun < 2
+        assert container.inspect()["State"]["ExitCode"] == 0
+
+
+def test_the_django_site_shows_its_data_and_an_admin(network: str) -> None:
+    (image,) = [name for name in TARGETS if "django" in name]
+    with running(image, network) as site:
+        site.wait_until_healthy()
+        ask = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())"
+        equipment = json.loads(
+            site.execute("python3", "-c", ask, "http://127.0.0.1:8000/api/equipment.json")
+        )["equipment"]
+        assert len(equipment) == 60
+        assert equipment[0]["tag"] in site.execute("python3", "-c", ask, "http://127.0.0.1:8000/")
+        assert "csrfmiddlewaretoken" in site.execute("python3", "-c", ask, "http://127.0.0.1:8000/admin/")
+
+
+def test_is_not_healthy_without_its_service(image: str) -> None:
+    entry = allowed(image)
+    probe = json.loads(docker("image", "inspect", entry["id"]))[0]["Config"]["Healthcheck"]["Test"]
+    assert probe[0] == "CMD"
+    container = docker(
+        "run", "--detach", "--network=none", *run_options(entry), entry["id"], "sleep", "60"
+    ).strip()
+    try:
+        docker("exec", container, "true")
+        with pytest.raises(AssertionError, match="exit code"):
+            docker("exec", container, *probe[1:])
+    finally:
+        docker("rm", "--force", container)
