@@ -1,7 +1,7 @@
 """The engine over its HTTP API, behind whatever proxy: the calls of `protocol.Engine`, and no others."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -17,6 +17,7 @@ from dryrun_orchestrator.engine.docker_answers import (
 from dryrun_orchestrator.engine.docker_errors import Call, rubbish
 from dryrun_orchestrator.engine.docker_http import CALL_SECONDS, QUIET_SECONDS, EngineHttp, checked_id
 from dryrun_orchestrator.engine.docker_requests import container_body, network_body
+from dryrun_orchestrator.engine.label_match import carries
 from dryrun_orchestrator.engine.log_frames import LogFrameError, LogFrames
 from dryrun_orchestrator.engine.protocol import (
     Container,
@@ -80,7 +81,7 @@ class DockerEngine:
         answer = await self._http.get_json("/networks", _label_filter(label))
         with shape_checked(Call("GET", "/networks")):
             networks = [network_from(item) for item in answer]
-        return [network for network in networks if _carries(network.labels, label)]
+        return [network for network in networks if carries(network.labels, label)]
 
     async def remove_network(self, network_id: str) -> None:
         """Remove a network."""
@@ -112,7 +113,7 @@ class DockerEngine:
         answer = await self._http.get_json("/containers/json", {"all": "1", **_label_filter(label)})
         with shape_checked(Call("GET", "/containers/json")):
             containers = [container_from(item) for item in answer]
-        return [container for container in containers if _carries(container.labels, label)]
+        return [container for container in containers if carries(container.labels, label)]
 
     async def inspect_container(self, container_id: str) -> ContainerDetail:
         """Inspect a container."""
@@ -193,12 +194,6 @@ async def _events(pieces: AsyncIterator[bytes]) -> AsyncGenerator[EngineEvent]:
 
 def _label_filter(label: str) -> dict[str, str]:
     return {"filters": json.dumps({"label": [label]})}
-
-
-def _carries(labels: Mapping[str, str], label: str) -> bool:
-    """Whether `label`, a `key` or `key=value`, is among `labels`, the value compared as a whole."""
-    key, separator, value = label.partition("=")
-    return key in labels and (not separator or labels[key] == value)
 
 
 def _without_secrets(text: str, spec: ContainerSpec) -> str:

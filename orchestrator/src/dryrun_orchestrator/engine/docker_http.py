@@ -49,6 +49,7 @@ class EngineHttp:
         self._session: aiohttp.ClientSession | None = None
         self._api: str | None = None
         self._api_lock = asyncio.Lock()
+        self._streams: set[aiohttp.ClientResponse] = set()
 
     async def get_json(
         self, path: str, query: Mapping[str, str] | None = None, *, versioned: bool = True
@@ -94,6 +95,7 @@ class EngineHttp:
             response = await self._request(call, prefix, query, None, quiet_seconds=self._quiet_seconds)
             if response.status != _OK:
                 raise error_from_answer(call, response.status, await _read(call, response))
+        self._streams.add(response)
         try:
             pieces = _pieces(call, response, self.docker_host)
             try:
@@ -101,10 +103,13 @@ class EngineHttp:
             finally:
                 await pieces.aclose()
         finally:
+            self._streams.discard(response)
             response.close()
 
     async def close(self) -> None:
         """Close every connection; streams that are open break."""
+        for response in self._streams:  # aiohttp closes their connections without waking who reads
+            response.content.set_exception(aiohttp.ClientConnectionError("closed from this side"))
         if self._session is not None:
             await self._session.close()
             self._session = None

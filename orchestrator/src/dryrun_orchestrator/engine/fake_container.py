@@ -1,0 +1,204 @@
+"""Containers of the fake engine: what their image makes them do, and what the engine shows of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from dryrun_orchestrator.engine.protocol import (
+    Container,
+    ContainerDetail,
+    ContainerSpec,
+    ContainerStatus,
+    Health,
+    LogChunk,
+    Traffic,
+)
+
+_LOG_LINE_OVERHEAD_BYTES = 75
+"""About what json-file writes around a line; the size limit counts it."""
+KILLED = 137
+TERMINATED = 143
+SOME_TRAFFIC = Traffic(rx_packets=6, rx_bytes=516, tx_packets=4, tx_bytes=340)
+
+
+def stdout(*lines: str) -> tuple[LogChunk, ...]:
+    r"""Return lines as a container says them on stdout, one chunk a line.
+
+    >>> stdout("a", "b")
+    (LogChunk(stream='stdout', data=b'a\n'), LogChunk(stream='stdout', data=b'b\n'))
+    """
+    return tuple(LogChunk("stdout", f"{line}\n".encode()) for line in lines)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeImage:
+    """What a container of this image does. All times are seconds of the event loop.
+
+    Without `program` it says `log` (with `log_pause` before each chunk), becomes healthy `health_after` its
+    start, and ends `exit_after` its last word with `exit_code`. With `program`, that coroutine is all it
+    does besides becoming healthy: it gets the container and returns the exit code.
+    """
+
+    log: tuple[LogChunk, ...] = ()
+    log_pause: float = 0.0
+    health_after: float | None = None
+    """None: the image has no health check. `math.inf`: it never gets healthy."""
+    exit_after: float | None = None
+    """None: it runs until it is stopped."""
+    exit_code: int = 0
+    stop_after: float = 0.0
+    """How long it takes to end once asked; more than the grace, and it is killed."""
+    traffic: Traffic = SOME_TRAFFIC
+    program: "Callable[[FakeContainer], Awaitable[int]] | None" = None
+
+
+class FakeContainer:
+    """One container. Tests may look at everything, and call `say`, `become` and `end`."""
+
+    def __init__(
+        self,
+        identity: str,
+        spec: ContainerSpec,
+        image: FakeImage,
+        emit: "Callable[[FakeContainer, str], None]",
+    ) -> None:
+        self.id = identity
+        self.spec = spec
+        self.image = image
+        self.status: ContainerStatus = "created"
+        self.health: Health = "none"
+        self.exit_code: int | None = None
+        self.out_of_memory = False
+        self.error = ""
+        self.network_id: str | None = None
+        """The network it is attached to, while it runs."""
+        self.stop_requested = asyncio.Event()
+        self.program_error: Exception | None = None
+        self._emit = emit
+        self._life: asyncio.Task[None] | None = None
+        self._log: list[LogChunk] = []
+        self._log_bytes = 0
+        self._log_dropped = 0
+        self.log_changed = asyncio.Event()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process runs."""
+        return self.status == "running"
+
+    def say(self, data: bytes, stream: Literal["stdout", "stderr"] = "stdout") -> None:
+        """Write to its log. Past the size limit the log begins anew, as the engine's one file does."""
+        size = len(data) + _LOG_LINE_OVERHEAD_BYTES * max(1, data.count(b"\n"))
+        if self._log and self._log_bytes + size > self.spec.limits.log_bytes:
+            self._log_dropped += len(self._log)
+            self._log, self._log_bytes = [], 0
+        self._log.append(LogChunk(stream, data))
+        self._log_bytes += size
+        self.wake_readers()
+
+    def become(self, health: Health) -> None:
+        """Change its health, and tell."""
+        if self.health != health:
+            self.health = health
+            self._emit(self, f"health_status: {health}")
+
+    def start(self, network_id: str) -> None:
+        """Begin to live."""
+        self.status, self.exit_code, self.network_id = "running", None, network_id
+        self.health = "none" if self.image.health_after is None else "starting"
+        self.stop_requested = asyncio.Event()
+        self._emit(self, "start")
+        self._life = asyncio.create_task(self._live())
+
+    def end(self, exit_code: int, *, out_of_memory: bool = False) -> None:
+        """End its process now, for whatever reason; nothing happens when it does not run."""
+        if not self.is_running:
+            return
+        if self._life is not None and self._life is not asyncio.current_task():
+            self._life.cancel()
+        self.status, self.exit_code, self.out_of_memory = "exited", exit_code, out_of_memory
+        if self.health != "none":
+            self.health = "unhealthy"  # so does the engine, without an event
+        if out_of_memory:
+            self._emit(self, "oom")
+        self.network_id = None
+        self._emit(self, "die")
+        self.wake_readers()
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Ask it to end; kill it after the grace."""
+        if not self.is_running:
+            return
+        self._emit(self, "kill")
+        self.stop_requested.set()
+        await asyncio.sleep(min(self.image.stop_after, grace_seconds))
+        self.end(TERMINATED if self.image.stop_after <= grace_seconds else KILLED)
+        self._emit(self, "stop")
+
+    async def settle(self) -> None:
+        """Wait until nothing of it runs any more."""
+        if self._life is not None:
+            self._life.cancel()
+            await asyncio.gather(self._life, return_exceptions=True)
+
+    def log_from(self, position: int) -> tuple[list[LogChunk], int]:
+        """Return what its log holds from a position on, and the position after that."""
+        begin = max(position - self._log_dropped, 0)
+        return self._log[begin:], self._log_dropped + len(self._log)
+
+    def wake_readers(self) -> None:
+        """Let everybody look again who waits for `log_changed`."""
+        self.log_changed.set()
+        self.log_changed = asyncio.Event()
+
+    def listing(self) -> Container:
+        """Return what a listing shows."""
+        return Container(self.id, self.spec.name, self.status, dict(self.spec.labels))
+
+    def detail(self) -> ContainerDetail:
+        """Return what an inspection shows."""
+        return ContainerDetail(
+            id=self.id,
+            name=self.spec.name,
+            status=self.status,
+            health=self.health,
+            exit_code=self.exit_code,
+            out_of_memory=self.out_of_memory,
+            error=self.error,
+            address=self.spec.address,
+            labels=dict(self.spec.labels),
+        )
+
+    async def _live(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            health = group.create_task(self._get_healthy())
+            exit_code = await self._run()
+            health.cancel()
+        self.end(exit_code)
+
+    async def _get_healthy(self) -> None:
+        if self.image.health_after is not None:
+            await _sleep(self.image.health_after)
+            self.become("healthy")
+
+    async def _run(self) -> int:
+        if self.image.program is not None:
+            try:
+                return await self.image.program(self)
+            except Exception as error:  # noqa: BLE001 - kept, and raised when the test leaves the engine
+                self.program_error = error
+                return 1
+        for chunk in self.image.log:
+            await asyncio.sleep(self.image.log_pause)
+            self.say(chunk.data, chunk.stream)
+        await _sleep(self.image.exit_after)
+        return self.image.exit_code
+
+
+async def _sleep(seconds: float | None) -> None:
+    """Sleep; for ever with None or infinity."""
+    if seconds is None or seconds == float("inf"):
+        await asyncio.Event().wait()
+    else:
+        await asyncio.sleep(seconds)

@@ -1,0 +1,209 @@
+"""One way to make networks and containers, on the fake engine and on the real one."""
+
+import asyncio
+import json
+import math
+import os
+import random
+import secrets
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing
+from ipaddress import IPv4Network
+
+import pytest
+
+from dryrun_orchestrator.engine.docker import DockerEngine
+from dryrun_orchestrator.engine.fake import FakeEngine, FakeImage, stdout
+from dryrun_orchestrator.engine.protocol import (
+    ConflictError,
+    ContainerDetail,
+    ContainerSpec,
+    Engine,
+    LogChunk,
+    NetworkSpec,
+    NotFoundError,
+    SubnetTakenError,
+)
+
+DOCKER_HOST = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+POOL = IPv4Network("10.213.192.0/18")
+LABEL = "dryrun.engine-test"
+BASES = ("discovery/base:13", "probe/base:1.0")
+PATIENCE_SECONDS = 15.0
+
+# Behaviour → what its image does, said twice: as a Dockerfile, and to the fake.
+_IDLE = """trap 'exit 143' TERM; sleep infinity & wait"""
+_CHATTY = "echo one; sleep .2; echo oops >&2; sleep .2; printf 'two\\nthree\\n'; exit 3"
+DOCKERFILES = {
+    "idle": {"CMD": _IDLE},
+    "healthy": {
+        "CMD": _IDLE,
+        "HEALTHCHECK": "--interval=30s --start-period=20s --start-interval=300ms CMD true",
+    },
+    "never-healthy": {
+        "CMD": _IDLE,
+        "HEALTHCHECK": "--interval=30s --start-period=20s --start-interval=5s CMD false",
+    },
+    "chatty": {"CMD": _CHATTY},
+    "talker": {"CMD": "echo first; sleep .7; echo second"},
+    "stubborn": {"CMD": "trap '' TERM; sleep infinity"},
+    "flood": {"CMD": "seq 1000000"},
+    "reporter": {
+        "CMD": 'echo "$SECRET"; id -u; grep -E "Cap(Eff|Bnd)|NoNewPrivs" /proc/self/status; ls -la /tmp'
+    },
+}
+FAKES = {
+    "idle": FakeImage(),
+    "healthy": FakeImage(health_after=0.05),
+    "never-healthy": FakeImage(health_after=math.inf),
+    "chatty": FakeImage(
+        log=(*stdout("one"), LogChunk("stderr", b"oops\n"), *stdout("two", "three")),
+        exit_after=0.0,
+        exit_code=3,
+    ),
+    "talker": FakeImage(log=stdout("first", "second"), log_pause=0.05, exit_after=0.0),
+    "stubborn": FakeImage(stop_after=60),
+}
+
+
+class Bench:
+    """An engine, and what a test makes on it; all of that is removed afterwards."""
+
+    def __init__(self, engine: Engine, images: dict[str, str]) -> None:
+        self.engine = engine
+        self.images = images
+        self.mark = secrets.token_hex(8)
+        self.label = f"{LABEL}={self.mark}"
+        self._subnets = random.sample(list(POOL.subnets(new_prefix=27)), 40)
+
+    def network_spec(self, **changes: object) -> NetworkSpec:
+        given = {
+            "name": f"dryrun-enginetest-{secrets.token_hex(6)}",
+            "bridge": f"dr-{secrets.token_hex(6)}",
+            "subnet": str(self._subnets.pop()),
+            "labels": {LABEL: self.mark},
+        }
+        return NetworkSpec(**{**given, **changes})
+
+    async def network(self, **changes: object) -> tuple[str, NetworkSpec]:
+        """Create a network on a subnet that is free."""
+        while True:
+            spec = self.network_spec(**changes)
+            try:
+                return await self.engine.create_network(spec), spec
+            except SubnetTakenError:
+                assert "subnet" not in changes
+
+    def container_spec(self, image: str, network: NetworkSpec, **changes: object) -> ContainerSpec:
+        given = {
+            "name": f"dryrun-enginetest-{secrets.token_hex(6)}",
+            "image_id": self.images[image],
+            "image_name": f"enginetest/{image}:1",
+            "network": network.name,
+            "address": str(IPv4Network(network.subnet)[5]),
+            "aliases": ("service",),
+            "labels": {LABEL: self.mark},
+        }
+        return ContainerSpec(**{**given, **changes})
+
+    async def container(self, image: str, network: NetworkSpec, **changes: object) -> str:
+        return await self.engine.create_container(self.container_spec(image, network, **changes))
+
+    async def until(self, container_id: str, holds: Callable[[ContainerDetail], bool]) -> ContainerDetail:
+        """Wait until the container's inspection satisfies a condition."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while not holds(detail := await self.engine.inspect_container(container_id)):
+            assert time.monotonic() < end, detail
+            await asyncio.sleep(0.02)
+        return detail
+
+    async def log(self, container_id: str, *, follow: bool) -> dict[str, bytes]:
+        """Read the whole log, by stream."""
+        said = {"stdout": b"", "stderr": b""}
+        async with asyncio.timeout(60), aclosing(self.engine.read_log(container_id, follow=follow)) as chunks:
+            async for chunk in chunks:
+                said[chunk.stream] += chunk.data
+        return said
+
+    async def remove_network(self, network_id: str) -> None:
+        """Remove a network, patiently: it may have active endpoints for a moment."""
+        await self.eventually(lambda: self.engine.remove_network(network_id))
+
+    async def eventually(self, call: Callable[[], Awaitable[None]]) -> None:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return await call()
+            except ConflictError:
+                assert time.monotonic() < end
+                await asyncio.sleep(0.05)
+
+    async def clean_up(self) -> None:
+        for container in await self.engine.list_containers(self.label):
+            try:
+                await self.engine.remove_container(container.id)
+            except NotFoundError:
+                continue
+        for network in await self.engine.list_networks(self.label):
+            await self.remove_network(network.id)
+        await self.engine.close()
+
+
+@pytest.fixture(scope="session")
+def real_images() -> Iterator[dict[str, str]]:
+    """Behaviour → id of an image that shows it; built by the docker command, for the engine cannot."""
+    base = next((base for base in BASES if _docker("images", "-q", base)), None)
+    if base is None:
+        pytest.fail(f"none of {", ".join(BASES)} is on this engine; `make test` builds the images", pytrace=False)
+    run = secrets.token_hex(4)
+    images = {}
+    try:
+        for behaviour, lines in DOCKERFILES.items():
+            images[behaviour] = _build(f"enginetest/{behaviour}:{run}", base, lines)
+        yield images
+    finally:
+        _docker("rmi", *(f"enginetest/{behaviour}:{run}" for behaviour in images))
+
+
+def _build(tag: str, base: str, lines: dict[str, str]) -> str:
+    dockerfile = f"FROM {base}\nUSER 1000\nCMD {json.dumps(['/bin/sh', '-c', lines['CMD']])}\n"
+    if "HEALTHCHECK" in lines:
+        dockerfile += f"HEALTHCHECK {lines['HEALTHCHECK']}\n"
+    _docker("build", "-q", "-t", tag, "-", stdin=dockerfile)
+    return _docker("image", "inspect", "-f", "{{.Id}}", tag)
+
+
+def _docker(*arguments: str, stdin: str = "") -> str:
+    environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
+    done = subprocess.run(
+        ["docker", *arguments], input=stdin, capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def docker() -> Callable[..., str]:
+    """Run a docker command, beside the engine's protocol."""
+    return _docker
+
+
+@pytest.fixture
+async def real_bench(real_images: dict[str, str]) -> AsyncIterator[Bench]:
+    bench = Bench(DockerEngine(DOCKER_HOST), real_images)
+    yield bench
+    await bench.clean_up()
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.engine)])
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    """The fake and the real engine in turn."""
+    if request.param == "fake":
+        async with FakeEngine({f"sha256:{name}": image for name, image in FAKES.items()}) as engine:
+            yield Bench(engine, {name: f"sha256:{name}" for name in FAKES})
+        return
+    bench = Bench(DockerEngine(DOCKER_HOST), request.getfixturevalue("real_images"))
+    yield bench
+    await bench.clean_up()

@@ -1,0 +1,360 @@
+"""What every engine promises; the fake and the real one are held to the same."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from datetime import timedelta
+from ipaddress import IPv4Network
+
+import pytest
+
+from dryrun_orchestrator.engine.protocol import (
+    ConflictError,
+    Engine,
+    EngineEvent,
+    EngineUnreachableError,
+    ImageMissingError,
+    LogChunk,
+    NotFoundError,
+    RejectedError,
+    SubnetTakenError,
+)
+
+NOWHERE = "0" * 64
+SECOND = timedelta(seconds=1)
+
+
+async def test_answers_a_ping_and_tells_its_version(bench):
+    await bench.engine.ping()
+    assert (await bench.engine.version())[0].isdigit()
+
+
+async def test_lists_a_network_as_it_was_made_until_it_is_removed(bench):
+    network_id, spec = await bench.network()
+    [network] = await bench.engine.list_networks(bench.label)
+    assert network.id == network_id
+    assert network.name == spec.name
+    assert network.subnet == spec.subnet
+    assert network.labels == spec.labels
+    await bench.engine.remove_network(network_id)
+    assert await bench.engine.list_networks(bench.label) == []
+    with pytest.raises(NotFoundError):
+        await bench.engine.remove_network(network_id)
+
+
+async def test_refuses_a_second_network_of_one_name(bench):
+    _, spec = await bench.network()
+    with pytest.raises(ConflictError):
+        await bench.network(name=spec.name)
+
+
+async def test_refuses_a_second_network_of_one_bridge(bench):
+    _, spec = await bench.network()
+    with pytest.raises(ConflictError):
+        await bench.network(bridge=spec.bridge)
+
+
+async def test_refuses_an_overlapping_subnet(bench):
+    _, spec = await bench.network()
+    inside = next(IPv4Network(spec.subnet).subnets(new_prefix=28))
+    with pytest.raises(SubnetTakenError):
+        await bench.engine.create_network(bench.network_spec(subnet=str(inside)))
+
+
+async def test_compares_a_label_value_as_a_whole(bench):
+    key, value = bench.label.split("=")
+    network_id, network = await bench.network()
+    longer = {key: f"{value}-and-more"}
+    other_id, other = await bench.network(labels=longer)
+    container = await bench.container("idle", network)
+    foreign = await bench.container("idle", other, labels=longer)
+    try:
+        assert [found.id for found in await bench.engine.list_networks(bench.label)] == [network_id]
+        assert [found.id for found in await bench.engine.list_containers(bench.label)] == [container]
+        assert {network_id, other_id} <= {found.id for found in await bench.engine.list_networks(key)}
+        assert {container, foreign} <= {found.id for found in await bench.engine.list_containers(key)}
+        assert await bench.engine.list_containers(f"{key}={value[:-1]}") == []
+    finally:
+        await bench.engine.remove_container(foreign)
+        await bench.remove_network(other_id)
+
+
+async def test_names_an_image_that_is_missing_and_makes_nothing(bench):
+    _, network = await bench.network()
+    spec = bench.container_spec(
+        "idle", network, image_id=f"sha256:{NOWHERE}", image_name="discovery/test-gone:1"
+    )
+    with pytest.raises(ImageMissingError, match="discovery/test-gone:1"):
+        await bench.engine.create_container(spec)
+    assert await bench.engine.list_containers(bench.label) == []
+
+
+async def test_refuses_a_second_container_of_one_name(bench):
+    _, network = await bench.network()
+    spec = bench.container_spec("idle", network)
+    await bench.engine.create_container(spec)
+    with pytest.raises(ConflictError):
+        await bench.engine.create_container(spec)
+
+
+async def test_refuses_an_address_outside_of_the_network(bench):
+    _, network = await bench.network()
+    with pytest.raises(RejectedError):
+        await bench.container("idle", network, address="10.213.0.9")
+
+
+async def test_creates_on_a_network_that_is_gone_and_only_fails_to_start(bench):
+    network_id, network = await bench.network()
+    await bench.engine.remove_network(network_id)
+    container = await bench.container("idle", network)
+    with pytest.raises(NotFoundError):
+        await bench.engine.start_container(container)
+    detail = await bench.engine.inspect_container(container)
+    assert detail.status == "created"
+    assert network.name in detail.error
+
+
+async def test_shows_a_created_container_as_not_yet_run(bench):
+    _, network = await bench.network()
+    spec = bench.container_spec("healthy", network)
+    container = await bench.engine.create_container(spec)
+    detail = await bench.engine.inspect_container(container)
+    assert (detail.id, detail.name, detail.status) == (container, spec.name, "created")
+    assert (detail.health, detail.exit_code, detail.out_of_memory) == ("none", None, False)
+    assert (detail.error, detail.address) == ("", spec.address)
+    assert spec.labels.items() <= detail.labels.items()
+    assert await bench.engine.read_traffic(container) is None
+
+
+async def test_shows_a_running_container_and_starts_it_only_once(bench):
+    _, network = await bench.network()
+    spec = bench.container_spec("idle", network)
+    container = await bench.engine.create_container(spec)
+    await bench.engine.start_container(container)
+    await bench.engine.start_container(container)
+    detail = await bench.engine.inspect_container(container)
+    assert (detail.status, detail.health, detail.exit_code) == ("running", "none", None)
+    assert detail.address == spec.address
+    [listed] = await bench.engine.list_containers(bench.label)
+    assert (listed.id, listed.name, listed.status) == (container, spec.name, "running")
+    traffic = await bench.engine.read_traffic(container)
+    assert traffic is not None
+    assert traffic.rx_bytes >= 0
+
+
+@pytest.mark.parametrize("place", [5, 1], ids=["of another container", "of the gateway that is not there"])
+async def test_refuses_to_start_on_an_address_that_is_taken(bench, place):
+    _, network = await bench.network()
+    address = str(IPv4Network(network.subnet)[place])
+    await bench.engine.start_container(await bench.container("idle", network))
+    second = await bench.container("idle", network, address=address)
+    with pytest.raises(ConflictError):
+        await bench.engine.start_container(second)
+    assert (await bench.engine.inspect_container(second)).status == "created"
+
+
+async def test_tells_by_an_event_that_a_container_got_healthy(bench):
+    _, network = await bench.network()
+    container = await bench.container("healthy", network)
+    async with bench.engine.events() as events:
+        await bench.engine.start_container(container)
+        assert (await bench.engine.inspect_container(container)).health in ("starting", "healthy")
+        await _wait_for(
+            events, lambda event: (event.id, event.action) == (container, "health_status: healthy")
+        )
+    assert (await bench.engine.inspect_container(container)).health == "healthy"
+
+
+async def test_calls_a_container_starting_while_its_check_fails(bench):
+    _, network = await bench.network()
+    container = await bench.container("never-healthy", network)
+    await bench.engine.start_container(container)
+    assert (await bench.engine.inspect_container(container)).health == "starting"
+
+
+async def test_tells_exit_code_and_log_of_a_container_that_ended(bench):
+    _, network = await bench.network()
+    container = await bench.container("chatty", network)
+    await bench.engine.start_container(container)
+    followed = await bench.log(container, follow=True)
+    detail = await bench.until(container, lambda detail: detail.status == "exited")
+    assert detail.exit_code == 3
+    assert followed == {"stdout": b"one\ntwo\nthree\n", "stderr": b"oops\n"}
+    assert await bench.log(container, follow=False) == followed
+    assert await bench.log(container, follow=True) == followed
+    assert await bench.engine.read_traffic(container) is None
+
+
+async def test_follows_a_log_while_it_is_written(bench):
+    _, network = await bench.network()
+    container = await bench.container("talker", network)
+    await bench.engine.start_container(container)
+    async with asyncio.timeout(10), aclosing(bench.engine.read_log(container, follow=True)) as chunks:
+        assert await anext(chunks) == LogChunk("stdout", b"first\n")
+        assert (await bench.engine.inspect_container(container)).status == "running"
+        assert [chunk.data async for chunk in chunks] == [b"second\n"]
+
+
+@pytest.mark.parametrize("follow", [True, False])
+async def test_the_log_of_a_container_that_never_ran_is_empty(bench, follow):
+    _, network = await bench.network()
+    container = await bench.container("chatty", network)
+    assert await bench.log(container, follow=follow) == {"stdout": b"", "stderr": b""}
+
+
+async def test_leaving_a_log_early_leaves_the_container_alone(bench):
+    _, network = await bench.network()
+    container = await bench.container("talker", network)
+    await bench.engine.start_container(container)
+    async with asyncio.timeout(10), aclosing(bench.engine.read_log(container, follow=True)) as chunks:
+        await anext(chunks)
+    assert (await bench.until(container, lambda detail: detail.status == "exited")).exit_code == 0
+
+
+async def test_a_container_that_ended_runs_again_and_its_log_goes_on(bench):
+    _, network = await bench.network()
+    container = await bench.container("talker", network)
+    for _ in range(2):
+        await bench.engine.start_container(container)
+        await bench.until(container, lambda detail: detail.status == "exited")
+    assert (await bench.log(container, follow=False))["stdout"] == b"first\nsecond\n" * 2
+
+
+async def test_stops_a_container_within_its_grace(bench):
+    _, network = await bench.network()
+    container = await bench.container("healthy", network)
+    await bench.engine.start_container(container)
+    await bench.until(container, lambda detail: detail.health == "healthy")
+    await bench.engine.stop_container(container, 10 * SECOND)
+    detail = await bench.engine.inspect_container(container)
+    assert (detail.status, detail.exit_code, detail.health) == ("exited", 143, "unhealthy")
+    await bench.engine.stop_container(container, SECOND)
+
+
+async def test_ends_a_stubborn_container_after_its_grace(bench):
+    _, network = await bench.network()
+    container = await bench.container("stubborn", network)
+    await bench.engine.start_container(container)
+    begin = time.monotonic()
+    await bench.engine.stop_container(container, SECOND)
+    assert time.monotonic() - begin >= 0.9
+    assert (await bench.engine.inspect_container(container)).exit_code == 137
+
+
+async def test_a_stop_goes_on_when_its_caller_is_gone(bench):
+    _, network = await bench.network()
+    container = await bench.container("stubborn", network)
+    await bench.engine.start_container(container)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await bench.engine.stop_container(container, SECOND)
+    assert (await bench.until(container, lambda detail: detail.status == "exited")).exit_code == 137
+
+
+async def test_removes_a_running_container_and_ends_its_log(bench):
+    _, network = await bench.network()
+    container = await bench.container("idle", network)
+    await bench.engine.start_container(container)
+    log = asyncio.create_task(bench.log(container, follow=True))
+    await asyncio.sleep(0.1)
+    await bench.engine.remove_container(container)
+    assert await log == {"stdout": b"", "stderr": b""}
+    assert await bench.engine.list_containers(bench.label) == []
+
+
+CALLS: dict[str, Callable[[Engine], Awaitable[object]]] = {
+    "start": lambda engine: engine.start_container(NOWHERE),
+    "inspect": lambda engine: engine.inspect_container(NOWHERE),
+    "stop": lambda engine: engine.stop_container(NOWHERE, SECOND),
+    "remove": lambda engine: engine.remove_container(NOWHERE),
+    "traffic": lambda engine: engine.read_traffic(NOWHERE),
+    "log": lambda engine: anext(engine.read_log(NOWHERE, follow=False)),
+    "remove network": lambda engine: engine.remove_network(NOWHERE),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+async def test_says_of_what_is_gone_that_it_is_not_found(bench, call):
+    with pytest.raises(NotFoundError):
+        await call(bench.engine)
+
+
+async def test_keeps_a_network_as_long_as_a_container_runs_on_it(bench):
+    network_id, network = await bench.network()
+    container = await bench.container("idle", network)
+    await bench.engine.start_container(container)
+    with pytest.raises(ConflictError):
+        await bench.engine.remove_network(network_id)
+    await bench.engine.stop_container(container, SECOND)
+    await bench.remove_network(network_id)
+    assert await bench.engine.list_networks(bench.label) == []
+
+
+async def test_tells_what_happens_from_the_moment_of_subscription(bench):
+    async with bench.engine.events() as events:
+        network_id, network = await bench.network()
+        container = await bench.container("chatty", network)
+        await bench.engine.start_container(container)
+        await bench.until(container, lambda detail: detail.status == "exited")
+        await bench.engine.remove_container(container)
+        await bench.remove_network(network_id)
+        seen: list[EngineEvent] = []
+        await _wait_for(events, lambda event: (event.id, event.action) == (network_id, "destroy"), seen=seen)
+    of_network = [event for event in seen if event.id == network_id]
+    assert of_network[0].action == "create"
+    assert all(event.kind == "network" and event.labels == {} for event in of_network)
+    of_container = [event for event in seen if event.id == container]
+    assert [event.action for event in of_container] == ["create", "start", "die", "destroy"]
+    for event in of_container:
+        assert event.kind == "container"
+        assert bench.container_spec("idle", network).labels.items() <= event.labels.items()
+        assert not {"image", "name", "exitCode"} & event.labels.keys()
+
+
+async def test_two_subscribers_hear_the_same(bench):
+    async with bench.engine.events() as one, bench.engine.events() as other:
+        network_id, _ = await bench.network()
+        for events in (one, other):
+            await _wait_for(events, lambda event: (event.id, event.action) == (network_id, "create"))
+
+
+async def test_closing_breaks_the_streams_that_are_open(bench):
+    _, network = await bench.network()
+    container = await bench.container("idle", network)
+    await bench.engine.start_container(container)
+    async with bench.engine.events() as events:
+        log = asyncio.create_task(bench.log(container, follow=True))
+        listening = asyncio.create_task(_wait_for(events, lambda _: False))
+        await asyncio.sleep(0.1)
+        await bench.engine.close()
+        with pytest.raises(EngineUnreachableError):
+            await listening
+        with pytest.raises(EngineUnreachableError):
+            await log
+    assert (await bench.engine.inspect_container(container)).status == "running"
+
+
+async def test_many_calls_at_once_are_no_trouble(bench):
+    _, network = await bench.network()
+    addresses = [str(address) for address in IPv4Network(network.subnet)][2:10]
+    containers = await asyncio.gather(
+        *(bench.container("idle", network, address=address) for address in addresses)
+    )
+    await asyncio.gather(*(bench.engine.start_container(container) for container in containers))
+    assert {listed.status for listed in await bench.engine.list_containers(bench.label)} == {"running"}
+    await asyncio.gather(*(bench.engine.remove_container(container) for container in containers))
+    assert await bench.engine.list_containers(bench.label) == []
+
+
+async def _wait_for(
+    events: AsyncIterator[EngineEvent],
+    wanted: Callable[[EngineEvent], bool],
+    seen: list[EngineEvent] | None = None,
+) -> None:
+    async with asyncio.timeout(15):
+        async for event in events:
+            if seen is not None:
+                seen.append(event)
+            if wanted(event):
+                return
