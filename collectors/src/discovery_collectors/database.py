@@ -1,0 +1,142 @@
+"""The collector `database`: what lies inside PostgreSQL, MongoDB and Redis services that others found."""
+
+import asyncio
+import importlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import JsonValue
+
+from discovery_collectors.collector import Assignment, Emit
+from discovery_collectors.database_report import DatabaseService, ServiceReport
+from discovery_collectors.login import (
+    CredentialNeededError,
+    Engine,
+    LoginRefusedError,
+    ServiceUnreachableError,
+    log_in,
+)
+from discovery_collectors.scope import OutOfScopeError, Scope
+from dryrun_contract.collector_config import Credential
+from dryrun_contract.discovery import Discovery
+from dryrun_contract.resource_key import ResourceKey
+
+_SERVICES_AT_ONCE = 4
+_SERVICE_SECONDS = 180
+"""The longest one service may take, whatever it holds or pretends to hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class _EngineRow:
+    """How an engine's services are known, and where its code is (imported when first needed)."""
+
+    port: int
+    names: frozenset[str]
+    """What nmap calls the protocol."""
+    path: str
+
+
+ENGINES: dict[str, _EngineRow] = {
+    "postgresql": _EngineRow(5432, frozenset({"postgresql", "postgres"}), "postgresql:PostgresqlEngine"),
+    "mongodb": _EngineRow(27017, frozenset({"mongodb", "mongod"}), "mongodb:MongodbEngine"),
+    "redis": _EngineRow(6379, frozenset({"redis", "valkey"}), "redis_engine:RedisEngine"),
+}
+"""A new engine is a new row and a module."""
+
+
+class DatabaseCollector:
+    """Enters every service that is, or may be, a database server, and lists names."""
+
+    name: ClassVar[str] = "database"
+    provides: ClassVar[tuple[str, ...]] = ("service", "database", "table")
+
+    async def collect(self, assignment: Assignment, emit: Emit) -> None:
+        """Look into the services among the assignment's discoveries; others are left alone."""
+        services = list(find_services(assignment.discoveries, assignment.scope, emit))
+        done = 0
+        emit.progress(done, len(services), f"{len(services)} database services to look into")
+        slots = asyncio.Semaphore(_SERVICES_AT_ONCE)
+
+        async def look_into(service: DatabaseService) -> None:
+            nonlocal done
+            async with slots:
+                await _look_into(service, assignment.credentials, ServiceReport(service, emit))
+            done += 1
+            emit.progress(done, len(services), f"{service.key} looked into")
+
+        async with asyncio.TaskGroup() as group:
+            for service in services:
+                group.create_task(look_into(service))
+
+
+def find_services(discoveries: Iterable[Discovery], scope: Scope, emit: Emit) -> Iterator[DatabaseService]:
+    """Yield each service once that is a database server by what it says, or by its port if it says nothing.
+
+    What lies outside the scope is refused with a warning.
+    """
+    told: dict[str, dict[str, JsonValue]] = {}
+    for discovery in sorted(discoveries, key=lambda each: each.confidence):
+        if discovery.kind == "service":
+            # Told several times, the surest comes last and wins, attribute by attribute.
+            told.setdefault(discovery.key, {}).update(discovery.data)
+    for text, data in told.items():
+        key = ResourceKey.parse(text)
+        found = _recognise(key, data)
+        if found is None:
+            continue
+        engine, certain = found
+        try:
+            address = scope.admit(key.host)
+        except OutOfScopeError as error:
+            emit.warning(f"{text} is not looked into: {error}")
+            continue
+        assert key.port is not None
+        yield DatabaseService(address, key.port, engine, told=certain)
+
+
+def _recognise(key: ResourceKey, data: dict[str, JsonValue]) -> tuple[str, bool] | None:
+    """Return the engine and whether the service itself told it."""
+    if key.port is None or key.transport != "tcp":
+        return None
+    name = str(data.get("name", "")).casefold()
+    guessed = data.get("method") == "table" or name in {"", "unknown", "tcpwrapped"}
+    for engine, row in ENGINES.items():
+        if name in row.names and not guessed:
+            return engine, True
+        if guessed and (key.port == row.port or name in row.names):
+            return engine, False
+    return None
+
+
+def _load_engine(name: str) -> Engine:
+    module, _, attribute = ENGINES[name].path.partition(":")
+    engine: Engine = getattr(importlib.import_module(f"discovery_collectors.{module}"), attribute)()
+    return engine
+
+
+async def _look_into(
+    service: DatabaseService, credentials: Iterable[Credential], report: ServiceReport
+) -> None:
+    engine = _load_engine(service.engine)
+    own = [credential for credential in credentials if credential.engine == service.engine]
+    try:
+        async with asyncio.timeout(_SERVICE_SECONDS):
+            session = await log_in(engine, service, own)
+            try:
+                await session.describe(report)
+            finally:
+                await session.close()
+    except CredentialNeededError as error:
+        # Only an engine that was asked without a login has answered as itself.
+        report.closed("no credential", str(error), engine.product if engine.anonymous else "")
+    except LoginRefusedError as error:
+        report.closed("refused", str(error), engine.product)
+    except ServiceUnreachableError as error:
+        if service.told:
+            report.closed("failed", str(error))
+        report.warning(str(error))
+    except TimeoutError:
+        report.warning(f"stopped after {_SERVICE_SECONDS} s; what was told until then stands")
+    except Exception as error:  # noqa: BLE001  # a hostile server makes its client library fail in any way
+        report.warning(f"its answers make no sense to the client library ({type(error).__name__})")

@@ -1,0 +1,117 @@
+"""What the collector `database` tells of a service: names, types and counts, never a stored value."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from discovery_collectors.collector import Emit
+from discovery_collectors.scope import ScopedAddress
+from dryrun_contract.resource_key import ResourceKey
+
+MAX_DATABASES = 200
+MAX_TABLES = 10_000
+"""Of one database."""
+MAX_COLUMNS = 1_000
+"""Of one table."""
+_NAME_CHARACTERS = 200
+_TEXT_CHARACTERS = 300
+_DATA_BYTES = 60_000
+"""Leaves room in a line of 64 KiB for everything beside the data."""
+SURE = 1.0
+LIKELY = 0.95
+"""Above everything nmap says: a service that asks for a login in an engine's own way."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseService:
+    """A service that seems to be a database server."""
+
+    address: ScopedAddress
+    port: int
+    engine: str
+    """`postgresql`, `mongodb` or `redis`."""
+    told: bool
+    """It said itself what it is; otherwise only its port suggests it."""
+
+    @property
+    def key(self) -> ResourceKey:
+        """Return the service's natural key."""
+        return ResourceKey(self.address, self.port, "tcp")
+
+
+class ServiceReport:
+    """Tells of one service and what lies in it. Bounded, whatever the server says."""
+
+    def __init__(self, service: DatabaseService, emit: Emit) -> None:
+        self._service = service
+        self._emit = emit
+
+    def granted(self, product: str, version: str, evidence: Mapping[str, str] | None = None) -> None:
+        """Tell that the service was entered, and what it is."""
+        self._tell({"product": product, "version": version, "access": "granted", **(evidence or {})}, SURE)
+
+    def closed(self, access: str, reason: str, product: str = "") -> None:
+        """Tell that the service was not entered, and why; `access` as in docs/collectors/database.md."""
+        self._tell({"product": product, "access": access, "reason": reason}, LIKELY if product else 0.5)
+
+    def database(self, name: str, facts: Mapping[str, JsonValue] | None = None) -> None:
+        """Tell of a database by its name."""
+        data: dict[str, JsonValue] = {"engine": self._service.engine, **(facts or {})}
+        self._emit.discovery("database", self._key(name), data)
+
+    def table(
+        self,
+        path: Sequence[str],
+        columns: Sequence[str] | None,
+        *,
+        types: Mapping[str, str] | None = None,
+        rows: int | None,
+        view: bool,
+    ) -> None:
+        """Tell of a table, view or collection; `path` begins with its database.
+
+        `columns` None: they could not be read. `rows` None or below 0: unknown (PostgreSQL says -1).
+        """
+        data: dict[str, JsonValue] = {"rows": "unknown" if rows is None or rows < 0 else rows, "view": view}
+        if columns is not None:
+            names = [_clean(name, _NAME_CHARACTERS) for name in columns[:MAX_COLUMNS]]
+            column_types = {
+                _clean(name, _NAME_CHARACTERS): _clean(kind, 60) for name, kind in (types or {}).items()
+            }
+            data |= _fitting(names, column_types, len(columns))
+        self._emit.discovery("table", self._key(*path), data)
+
+    def warning(self, message: str) -> None:
+        """Tell of something in this service that could not be looked at."""
+        self._emit.warning(f"{self._service.key}: {message}")
+
+    def _tell(self, data: Mapping[str, str], confidence: float) -> None:
+        told: dict[str, JsonValue] = {"engine": self._service.engine}
+        told |= {name: _clean(text, _TEXT_CHARACTERS) for name, text in data.items() if text}
+        self._emit.discovery("service", str(self._service.key), told, confidence)
+
+    def _key(self, *path: str) -> str:
+        names = tuple(_clean(name, _NAME_CHARACTERS) for name in path)
+        return str(ResourceKey(self._service.address, self._service.port, "tcp", names))
+
+
+def _fitting(names: list[str], types: dict[str, str], total: int) -> dict[str, JsonValue]:
+    """Return columns and their types; fewer when they would not fit a line, with `columns_total` then."""
+    while len(json.dumps([names, types])) > _DATA_BYTES:
+        if types:
+            types = {}
+        else:
+            names = names[: len(names) // 2]
+    data: dict[str, JsonValue] = {"columns": list(names)}
+    if types:
+        data["column_types"] = dict(types)
+    if len(names) < total:
+        data["columns_total"] = total
+    return data
+
+
+def _clean(text: str, limit: int) -> str:
+    # A lone surrogate cannot be written as UTF-8, and so in no JSON that others read.
+    return text[:limit].encode("utf-8", "replace").decode("utf-8")
