@@ -217,7 +217,7 @@ class FakeEngine:
         cut = self.faults.next_log_cut()
         left = cut.after_bytes if cut else None
         broken, position = self._cut, 0
-        while True:
+        while not broken.is_set():
             changed = container.log_changed
             chunks, position = container.log_from(position)
             for chunk in chunks:
@@ -236,8 +236,7 @@ class FakeEngine:
             if not follow or not container.is_running:
                 return
             await changed.wait()
-            if broken.is_set():
-                raise _broken("read_log")
+        raise _broken("read_log")
 
     @asynccontextmanager
     async def events(self) -> AsyncGenerator[AsyncIterator[EngineEvent]]:

@@ -1,0 +1,462 @@
+"""The adapter against a server that plays an engine, a proxy, or something that is neither."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+from aiohttp import web
+
+from dryrun_orchestrator.engine.docker import DockerEngine
+from dryrun_orchestrator.engine.protocol import (
+    ConflictError,
+    ContainerSpec,
+    EngineUnreachableError,
+    ForbiddenError,
+    ImageMissingError,
+    LogChunk,
+    NetworkSpec,
+    NotFoundError,
+    RejectedError,
+    SubnetTakenError,
+    TransientEngineError,
+)
+
+VERSION = '{"Version": "26.1.5", "ApiVersion": "1.45", "MinAPIVersion": "1.24"}'
+CONTAINER = "c" * 64
+NETWORK = NetworkSpec("dryrun-a", "dr-a", "10.213.192.0/27", {})
+SPEC = ContainerSpec(
+    name="dryrun-one",
+    image_id="sha256:" + "1" * 64,
+    image_name="discovery/test-nginx:1.26",
+    network="dryrun-a",
+    address="10.213.192.3",
+    aliases=("web",),
+    labels={},
+    environment={"PASSWORD": "hunter2-hunter2"},
+)
+
+
+@dataclass
+class Played:
+    """A server whose answer the test chooses; `/version` is answered as an engine would."""
+
+    status: int = 200
+    body: str = "{}"
+    content_type: str = "application/json"
+    version: str = VERSION
+    pause: float = 0.0
+    asked: list[str] = field(default_factory=list)
+    url: str = ""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked.append(f"{request.method} {request.path}")
+        if request.path == "/version":
+            return web.Response(text=self.version, content_type="application/json")
+        await asyncio.sleep(self.pause)
+        return web.Response(status=self.status, text=self.body, content_type=self.content_type)
+
+
+@pytest.fixture
+async def played() -> AsyncIterator[Played]:
+    played = Played()
+    app = web.Application()
+    app.router.add_route("*", "/{anything:.*}", played.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    played.url = f"tcp://127.0.0.1:{runner.addresses[0][1]}"
+    yield played
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def engine(played: Played) -> AsyncIterator[DockerEngine]:
+    engine = DockerEngine(played.url, call_seconds=2)
+    yield engine
+    await engine.close()
+
+
+def said(text: str) -> str:
+    return f'{{"message": "{text}"}}'
+
+
+HTML = "<html><body><h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.\n</body></html>"
+
+ANSWERS = {
+    "a container that is gone": (404, said("No such container: x"), NotFoundError, "No such container"),
+    "a page that an engine does not know": (
+        404,
+        said("page not found"),
+        RejectedError,
+        "does not know the call",
+    ),
+    "another state": (409, said("container is not running"), ConflictError, "not running"),
+    "a name in use": (409, said("The container name is already in use"), ConflictError, "already in use"),
+    "active endpoints, as forbidden": (
+        403,
+        said("network x has active endpoints"),
+        ConflictError,
+        "endpoints",
+    ),
+    "an address in use, as forbidden": (403, said("Address already in use"), ConflictError, "already in use"),
+    "an overlap, as forbidden": (
+        403,
+        said("Pool overlaps with other one"),
+        SubnetTakenError,
+        "another subnet",
+    ),
+    "an overlap, as a failure": (
+        500,
+        said("networks have overlapping IPv4"),
+        SubnetTakenError,
+        "overlapping",
+    ),
+    "active endpoints, as a failure": (
+        500,
+        said("x has active endpoints"),
+        ConflictError,
+        "active endpoints",
+    ),
+    "a wrong request": (400, said("invalid CapAdd"), RejectedError, "invalid CapAdd"),
+    "a failure": (500, said("context canceled"), TransientEngineError, "context canceled; try again"),
+    "too many requests": (429, said("slow down"), TransientEngineError, "slow down"),
+    "a proxy's page": (403, HTML, ForbiddenError, "403 Forbidden.*administrative rules"),
+    "a proxy's word": (403, "Forbidden", ForbiddenError, "Forbidden"),
+    "a guard's reason": (403, said("Binds is not allowed"), ForbiddenError, "Binds is not allowed"),
+    "a proxy without the path": (404, HTML, ForbiddenError, "404"),
+    "a proxy without the method": (405, "Method not allowed", ForbiddenError, "405"),
+    "a proxy that wants a login": (401, "Unauthorized", ForbiddenError, "401"),
+    "a proxy without its engine": (503, "<h1>503 Service Unavailable</h1>", EngineUnreachableError, "proxy"),
+    "a proxy's failure": (500, "oops", TransientEngineError, "oops"),
+    "a redirect": (301, "", RejectedError, "301"),
+    "a teapot": (418, "[1]", RejectedError, "418"),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "error", "words"), ANSWERS.values(), ids=ANSWERS.keys())
+async def test_translates(played, engine, status, body, error, words):
+    played.status, played.body = status, body
+    with pytest.raises(error, match=words) as caught:
+        await engine.start_container(CONTAINER)
+    assert type(caught.value) is error
+    assert str(caught.value).startswith(f"POST /containers/{CONTAINER}/start: ")
+    assert str(status) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_stream_that_is_refused_is_translated_alike(played, engine):
+    played.status, played.body = 403, HTML
+    with pytest.raises(ForbiddenError, match=rf"GET /containers/{CONTAINER}/logs: .*ALLOW_LOGS=1"):
+        await anext(engine.read_log(CONTAINER, follow=True))
+    with pytest.raises(ForbiddenError, match=r"GET /events: .*EVENTS=1"):
+        async with engine.events():
+            pass
+
+
+async def test_names_call_and_flags_of_what_a_proxy_refuses(played, engine):
+    played.status, played.body = 403, HTML
+    with pytest.raises(ForbiddenError, match=r"^POST /containers/create: .*CONTAINERS=1 and POST=1"):
+        await engine.create_container(SPEC)
+    with pytest.raises(ForbiddenError, match=rf"^DELETE /networks/{CONTAINER}: .*NETWORKS=1 .*DELETE=1"):
+        await engine.remove_network(CONTAINER)
+    with pytest.raises(ForbiddenError, match=r"^GET /_ping: .*PING=1"):
+        await engine.ping()
+
+
+async def test_names_the_image_that_is_missing(played, engine):
+    played.status, played.body = 404, said(f"No such image: {SPEC.image_id}")
+    with pytest.raises(ImageMissingError, match=r"discovery/test-nginx:1.26 \(sha256:1+\)"):
+        await engine.create_container(SPEC)
+
+
+@pytest.mark.parametrize("body", ["", "<html>", "{}", "[]", "null", '{"Id": 5}', '{"Id": ""}'])
+async def test_refuses_a_success_that_no_engine_would_answer(played, engine, body):
+    played.status, played.body = 201, body
+    with pytest.raises(RejectedError, match="not an engine's"):
+        await engine.create_network(NETWORK)
+
+
+@pytest.mark.parametrize(
+    "body", ["{}", "<html>", "[1]", '[{"Id": "x"}]', '[{"Id": "x", "State": "melting"}]']
+)
+async def test_refuses_a_listing_that_no_engine_would_answer(played, engine, body):
+    played.body = body
+    if body == "{}":
+        assert await engine.list_containers("a") == []
+        return
+    with pytest.raises(RejectedError, match="not an engine's"):
+        await engine.list_containers("a")
+
+
+async def test_what_a_filter_let_through_is_checked_again(played, engine):
+    played.body = (
+        '[{"Id": "x", "Names": ["/x"], "State": "running", "Labels": {"s": "12"}},'
+        ' {"Id": "y", "Names": ["/y"], "State": "running", "Labels": {"s": "1"}},'
+        ' {"Id": "z", "Names": null, "State": "dead", "Labels": null}]'
+    )
+    assert [container.id for container in await engine.list_containers("s=1")] == ["y"]
+    assert [container.id for container in await engine.list_containers("s")] == ["x", "y"]
+
+
+async def test_hides_environment_values_that_an_engine_repeats(played, engine, caplog):
+    caplog.set_level(logging.DEBUG)
+    played.status, played.body = 400, said("invalid environment variable: PASSWORD=hunter2-hunter2")
+    with pytest.raises(RejectedError, match=r"PASSWORD=\[hidden\]") as caught:
+        await engine.create_container(SPEC)
+    assert "hunter2" not in repr(caught.value) + repr(SPEC) + caplog.text
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("version", "path"),
+    [
+        (VERSION, "/v1.45/networks"),
+        ('{"ApiVersion": "1.44", "MinAPIVersion": "1.24"}', "/v1.44/networks"),
+        ('{"ApiVersion": "1.52", "MinAPIVersion": "1.44"}', "/v1.45/networks"),
+        ('{"ApiVersion": "2.0"}', "/v1.45/networks"),
+    ],
+)
+async def test_speaks_the_newest_version_that_both_know(played, engine, version, path):
+    played.version, played.body = version, "[]"
+    await engine.list_networks("a")
+    await engine.list_networks("a")
+    assert played.asked == ["GET /version", f"GET {path}", f"GET {path}"]
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ('{"ApiVersion": "1.43", "MinAPIVersion": "1.24"}', "Engine 25 or later"),
+        ('{"ApiVersion": "1.60", "MinAPIVersion": "1.50"}', "1.50 to 1.60, needed is one of 1.44 to 1.45"),
+        ('{"ApiVersion": "new"}', "no ApiVersion"),
+        ("{}", "no ApiVersion"),
+        ("[]", "no ApiVersion"),
+        ("hello", "not an engine's"),
+    ],
+)
+async def test_refuses_an_engine_of_another_time(played, engine, version, words):
+    played.version = version
+    with pytest.raises(RejectedError, match=words):
+        await engine.list_networks("a")
+    assert played.asked == ["GET /version"]
+
+
+async def test_negotiates_again_when_the_engine_was_replaced(played, engine):
+    played.body = "[]"
+    await engine.list_networks("a")
+    played.status, played.body = (
+        400,
+        said("client version 1.45 is too new. Maximum supported API version is 1.44"),
+    )
+    played.version = '{"ApiVersion": "1.44"}'
+    with pytest.raises(RejectedError):
+        await engine.list_networks("a")
+    played.status, played.body = 200, "[]"
+    await engine.list_networks("a")
+    assert played.asked[-1] == "GET /v1.44/networks"
+
+
+async def test_gives_up_on_an_answer_that_does_not_come(played):
+    played.pause = 5
+    engine = DockerEngine(played.url, call_seconds=0.1)
+    with pytest.raises(EngineUnreachableError, match=r"no answer within 0\.1 s"):
+        await engine.list_networks("a")
+    with pytest.raises(EngineUnreachableError, match=r"no answer within 0\.1 s"):
+        await anext(engine.read_log(CONTAINER, follow=True))
+    await engine.close()
+
+
+@pytest.mark.parametrize("host", ["tcp://127.0.0.1:9", "unix:///nowhere/docker.sock"])
+async def test_says_where_it_looked_for_an_engine_that_is_not_there(host):
+    engine = DockerEngine(host)
+    for call in (engine.ping, engine.version, lambda: engine.list_networks("a")):
+        with pytest.raises(EngineUnreachableError, match=host):
+            await call()
+    await engine.close()
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "/var/run/docker.sock",
+        "tcp://",
+        "tcp://host",
+        "tcp://host:1/path",
+        "ssh://host",
+        "unix://relative",
+    ],
+)
+def test_refuses_a_docker_host_of_another_form(host):
+    with pytest.raises(ValueError, match="unix:///path/of/socket or tcp://host:port"):
+        DockerEngine(host)
+
+
+@pytest.mark.parametrize("identity", ["", "../images/x", "a/b", "a?force=1", "a b", "ä", "x" * 129])
+async def test_refuses_an_id_that_is_none_without_asking(played, engine, identity):
+    with pytest.raises(RejectedError, match="no id or name"):
+        await engine.remove_container(identity)
+    with pytest.raises(RejectedError, match="no id or name"):
+        await engine.create_container(replace(SPEC, name=identity))
+    assert played.asked == []
+
+
+@pytest.mark.parametrize("name", ["ping"])
+async def test_refuses_a_ping_that_is_answered_by_something_else(played, engine, name):
+    played.body = "<html>hello</html>"
+    with pytest.raises(RejectedError, match="not an engine's"):
+        await getattr(engine, name)()
+
+
+# --- streams: a server that counts bytes -------------------------------------------------------------------
+
+
+def framed(stream: int, data: bytes) -> bytes:
+    return bytes([stream, 0, 0, 0]) + len(data).to_bytes(4) + data
+
+
+FRAMES = [framed(1, b"one\n"), framed(2, b"oops\n"), framed(1, b"two\n")]
+WHOLE = [LogChunk("stdout", b"one\n"), LogChunk("stderr", b"oops\n"), LogChunk("stdout", b"two\n")]
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\n"
+CHUNKED = (
+    HEAD
+    + b"Transfer-Encoding: chunked\r\n\r\n"
+    + b"".join(f"{len(frame):x}\r\n".encode() + frame + b"\r\n" for frame in FRAMES)
+    + b"0\r\n\r\n"
+)
+UNFRAMED = HEAD + b"Connection: close\r\n\r\n"
+
+
+class RawServer:
+    """Answers every log or event request with given bytes, and then cuts, or stays silent."""
+
+    def __init__(self, answer: bytes = b"", *, linger: float = 0.0) -> None:
+        self.answer = answer
+        self.linger = linger
+        self.url = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            request = await reader.readuntil(b"\r\n\r\n")
+            if request.startswith(b"GET /version"):
+                writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(VERSION)}\r\n\r\n{VERSION}".encode())
+            else:
+                writer.write(self.answer)
+                await writer.drain()
+                await asyncio.sleep(self.linger)
+        except ConnectionError:
+            return
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+async def raw() -> AsyncIterator[RawServer]:
+    raw = RawServer()
+    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
+    raw.url = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        yield raw
+        server.close_clients()
+
+
+async def read(engine: DockerEngine) -> tuple[list[LogChunk], Exception | None]:
+    chunks: list[LogChunk] = []
+    try:
+        async for chunk in engine.read_log(CONTAINER, follow=True):
+            chunks.append(chunk)  # noqa: PERF401 - what came before an error is wanted
+    except EngineUnreachableError as error:
+        return chunks, error
+    return chunks, None
+
+
+async def test_a_log_that_is_cut_anywhere_never_passes_for_whole(raw):
+    engine = DockerEngine(raw.url)
+    for position in range(len(CHUNKED)):
+        raw.answer = CHUNKED[:position]
+        chunks, error = await read(engine)
+        assert isinstance(error, EngineUnreachableError), position
+        assert chunks == WHOLE[: len(chunks)]
+    raw.answer = CHUNKED
+    assert await read(engine) == (WHOLE, None)
+    await engine.close()
+
+
+async def test_a_log_without_an_end_mark_is_cut_unless_it_ends_between_lines(raw):
+    engine = DockerEngine(raw.url)
+    body = b"".join(FRAMES)
+    ends = {sum(map(len, FRAMES[:count])) for count in range(len(FRAMES) + 1)}
+    for position in range(len(body) + 1):
+        raw.answer = UNFRAMED + body[:position]
+        chunks, error = await read(engine)
+        assert (error is None) == (position in ends), position
+        assert chunks == WHOLE[: len(chunks)]
+    await engine.close()
+
+
+async def test_a_log_that_is_no_log_is_rejected(raw):
+    raw.answer = UNFRAMED + b"<html>this is no log</html>"
+    engine = DockerEngine(raw.url)
+    with pytest.raises(RejectedError, match="not an engine's: a frame cannot begin with 3c 68"):
+        await anext(engine.read_log(CONTAINER, follow=False))
+    await engine.close()
+
+
+async def test_a_log_that_is_quiet_for_too_long_counts_as_cut(raw):
+    raw.answer, raw.linger = CHUNKED[:-5], 5
+    engine = DockerEngine(raw.url, quiet_seconds=0.2)
+    chunks, error = await read(engine)
+    assert chunks == WHOLE
+    assert isinstance(error, EngineUnreachableError)
+    await engine.close()
+
+
+async def test_a_slow_reader_is_no_quiet_log(raw):
+    line = framed(1, b"x" * 16383 + b"\n")
+    raw.answer = UNFRAMED + line * 1000
+    engine = DockerEngine(raw.url, quiet_seconds=0.2)
+    received = 0
+    async for chunk in engine.read_log(CONTAINER, follow=True):
+        if not received:
+            await asyncio.sleep(0.5)
+        received += len(chunk.data)
+    assert received == 16384 * 1000
+    await engine.close()
+
+
+async def test_a_log_may_take_longer_than_a_call(raw):
+    raw.answer, raw.linger = UNFRAMED + FRAMES[0], 0.4
+    engine = DockerEngine(raw.url, call_seconds=0.2)
+    assert await read(engine) == ([WHOLE[0]], None)
+    await engine.close()
+
+
+EVENTS_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
+EVENT = b'{"Type":"container","Action":"die","Actor":{"ID":"c","Attributes":{"a":"1","exitCode":"3"}}}\n'
+OTHER = b'{"Type":"image","Action":"tag","Actor":{"ID":"i","Attributes":{}}}\n'
+
+
+async def test_events_end_with_an_error_whatever_ends_them(raw):
+    raw.answer = EVENTS_HEAD + OTHER + b"\n" + EVENT + EVENT[:20]
+    engine = DockerEngine(raw.url)
+    async with engine.events() as events:
+        event = await anext(events)
+        assert (event.kind, event.action, event.id, event.labels) == ("container", "die", "c", {"a": "1"})
+        with pytest.raises(EngineUnreachableError, match="subscribe, then list again"):
+            await anext(events)
+    await engine.close()
+
+
+@pytest.mark.parametrize(
+    "line", [b"hello\n", b"[]\n", b"{}\n", b"\xff\n", b'{"Type":"container"}\n', b"x" * 2**21]
+)
+async def test_events_that_are_none_are_rejected(raw, line):
+    raw.answer = EVENTS_HEAD + line
+    engine = DockerEngine(raw.url)
+    async with engine.events() as events:
+        with pytest.raises(RejectedError, match="not an engine's"):
+            await anext(events)
+    await engine.close()
