@@ -76,9 +76,10 @@ class NmapReader:
     def feed(self, chunk: bytes) -> Iterator[Host | Progress]:
         """Take the next bytes. Raises NmapOutputError."""
         # nmap escapes every `<` in what it quotes, so a declaration can only come from somebody else.
-        if _DECLARATION in self._tail + chunk:
+        seen = self._tail + chunk
+        if _DECLARATION in seen:
             raise NmapOutputError("nmap's output declares an entity; nmap itself never does")
-        self._tail = chunk[-len(_DECLARATION) :]
+        self._tail = seen[-len(_DECLARATION) :]
         try:
             self._parser.feed(chunk)
             for _, element in self._parser.read_events():

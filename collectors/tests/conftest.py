@@ -1,0 +1,35 @@
+"""What a collector tells, kept for assertions."""
+
+import pytest
+from pydantic import JsonValue
+
+
+class RecordingEmit:
+    """Stands where `LineWriter` stands, and keeps everything."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, dict[str, JsonValue], float]] = []
+        self.warnings: list[str] = []
+        self.progressed: list[tuple[int, int | None, str]] = []
+
+    def discovery(self, kind: str, key: str, data: dict[str, JsonValue], confidence: float = 1.0) -> None:
+        self.told.append((kind, key, data, confidence))
+
+    def progress(self, done: int, total: int | None, message: str) -> None:
+        self.progressed.append((done, total, message))
+
+    def warning(self, message: str) -> None:
+        self.warnings.append(message)
+
+    def keys(self, kind: str) -> list[str]:
+        """Return the keys of that kind, in the order they were told."""
+        return [key for told, key, _, _ in self.told if told == kind]
+
+    def data(self, kind: str, key: str) -> dict[str, JsonValue]:
+        """Return what was said last of one thing."""
+        return [data for told, at, data, _ in self.told if (told, at) == (kind, key)][-1]
+
+
+@pytest.fixture
+def emit() -> RecordingEmit:
+    return RecordingEmit()
