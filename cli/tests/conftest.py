@@ -64,14 +64,21 @@ def api(stage):
 def environment(api, tmp_path):
     """The environment of a person whose API is the fake."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return {**kept, "DRYRUN_API_URL": api.url, "DRYRUN_API_TOKEN": TOKEN, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
+    return {
+        **kept,
+        "DRYRUN_API_URL": api.url,
+        "DRYRUN_API_TOKEN": TOKEN,
+        "LC_ALL": "C.UTF-8",
+        "TERM": "xterm-256color",
+    }
 
 
 @pytest.fixture
 def run(environment, monkeypatch):
     """Run `dryrun` in this process, into a pipe; return (exit code, stdout, stderr)."""
-    from dryrun_cli.main import app
     from typer.testing import CliRunner
+
+    from dryrun_cli.main import app
 
     for name in list(os.environ):
         if name.startswith("DRYRUN_") or name in {"NO_COLOR", "FORCE_COLOR", "COLUMNS"}:
@@ -89,7 +96,9 @@ def run(environment, monkeypatch):
 def steering(text):
     """Return what could steer a terminal in `text`, apart from our own sequences and line breaks."""
     rest = OURS.sub("", text)
-    return sorted({character for character in rest if unicodedata.category(character) in UNSAFE} - {"\n", "\r"})
+    return sorted(
+        {character for character in rest if unicodedata.category(character) in UNSAFE} - {"\n", "\r"}
+    )
 
 
 @pytest.fixture
@@ -104,11 +113,14 @@ def on_terminal(environment):
     def on_terminal(*arguments, size=(30, 100), interrupt_at=(), **more):
         controller, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        # setsid makes the terminal the controlling one, so that a typed Ctrl-C arrives as SIGINT.
         process = subprocess.Popen(
-            [DRYRUN, *map(str, arguments)],
-            stdin=terminal, stdout=terminal, stderr=terminal, env={**environment, **more}, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )  # fmt: skip
+            ["setsid", "--ctty", "--wait", DRYRUN, *map(str, arguments)],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            env={**environment, **more},
+        )
         os.close(terminal)
         output = b""
         waiting = list(interrupt_at)

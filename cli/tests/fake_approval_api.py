@@ -46,18 +46,31 @@ class FakeApi:
         self.repeat_last = False
         """Send the event of Last-Event-ID once more after a break."""
         self.tasks = set()
+        self.reports = {}
+        """Reports by session id, in place of the recorded ones."""
+        self.ends = {}
         self.closing = False
         self.seq = 0
 
     def add_session(self, template="small", phase="ended", outcome="completed", **more):
         now = datetime.now(UTC)
         session = {
-            "id": str(uuid4()), "template": template, "template_digest": "sha256:" + "d" * 64, "seed": 0, "keep": False,
-            "requested_by": "ada", "requested_at": now.isoformat(), "accepted_at": now.isoformat(), "phase": phase,
-            "outcome": outcome, "reason": None, "expires_at": (now + timedelta(minutes=30)).isoformat(),
+            "id": str(uuid4()),
+            "template": template,
+            "template_digest": "sha256:" + "d" * 64,
+            "seed": 0,
+            "keep": False,
+            "requested_by": "ada",
+            "requested_at": now.isoformat(),
+            "accepted_at": now.isoformat(),
+            "phase": phase,
+            "outcome": outcome,
+            "reason": None,
+            "expires_at": (now + timedelta(minutes=30)).isoformat(),
             "ended_at": (now + timedelta(seconds=19)).isoformat() if phase == "ended" else None,
-            "field_of_a_newer_version": True, **more,
-        }  # fmt: skip
+            "field_of_a_newer_version": True,
+            **more,
+        }
         self.sessions[session["id"]] = session
         self.events[session["id"]] = []
         return session
@@ -65,12 +78,20 @@ class FakeApi:
     def record(self, session, data, at=None):
         self.seq += 1
         at = at or datetime.now(UTC)
-        event = {"journal": JOURNAL, "seq": self.seq, "session_id": session["id"], "at": at.isoformat(), "data": data}
+        event = {
+            "journal": JOURNAL,
+            "seq": self.seq,
+            "session_id": session["id"],
+            "at": at.isoformat(),
+            "data": data,
+        }
         self.events[session["id"]].append(event)
         if data["type"] == "phase_changed":
             session["phase"] = data["phase"]
         if data["type"] == "session_ended":
-            session.update(phase="ended", outcome=data["outcome"], reason=data["reason"], ended_at=at.isoformat())
+            session.update(
+                phase="ended", outcome=data["outcome"], reason=data["reason"], ended_at=at.isoformat()
+            )
 
     def record_all(self, session, script):
         start = datetime.now(UTC) - timedelta(seconds=script[-1][0])
@@ -83,6 +104,10 @@ class FakeApi:
             await asyncio.sleep(max(0.0, offset / self.speed - (time.monotonic() - start)))
             self.record(session, data)
             await self.wake()
+
+    def end_after(self, session, seconds):
+        """Let the session end untold, as one that the orchestrator never took."""
+        self.ends[session["id"]] = time.monotonic() + seconds
 
     async def wake(self):
         async with self.news:
@@ -103,7 +128,15 @@ class FakeApi:
             if not message.get("more_body"):
                 break
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        request = Request(scope["method"], scope["path"], headers, parse_qs(scope["query_string"].decode()), body, send)
+        request = Request(
+            scope["method"],
+            scope["path"],
+            headers,
+            parse_qs(scope["query_string"].decode()),
+            body,
+            receive,
+            send,
+        )
         self.requests.append((request.method, request.path))
         if self.statuses:
             await request.problem(*self.statuses.pop(0))
@@ -153,7 +186,9 @@ class FakeApi:
                 following = events[limit - 1]["seq"] if len(events) > limit else None
                 await request.json({"events": events[:limit], "next": following, "ended": True})
             case _, ["report"]:
-                report = (hostile_report if session["template"] == HOSTILE else small_report)(session)
+                report = self.reports.get(session["id"]) or (
+                    hostile_report if session["template"] == HOSTILE else small_report
+                )(session)
                 if criteria is not None:
                     report = with_verdict(report, criteria)
                 if request.query.get("format") == ["markdown"]:
@@ -168,7 +203,9 @@ class FakeApi:
         if wanted["template"] not in SCRIPTS:
             await request.problem(404, f"unknown template; known are: {', '.join(SCRIPTS)}")
             return
-        session = self.add_session(wanted["template"], "requested", None, seed=wanted["seed"], keep=wanted["keep"])
+        session = self.add_session(
+            wanted["template"], "requested", None, seed=wanted["seed"], keep=wanted["keep"]
+        )
         if wanted["template"] == "hostile":
             session["template"] = HOSTILE
         session["task"] = self.start_playing(session, SCRIPTS[wanted["template"]]())
@@ -189,8 +226,7 @@ class FakeApi:
         await request.begin(200, "text/event-stream")
         if self.silent_connections:
             self.silent_connections -= 1
-            while not self.closing:
-                await asyncio.sleep(0.05)
+            await request.client_left()
             return
         budget = self.break_after.pop(0) if self.break_after else None
         await request.more(b": hello\n\nretry: 50\n\n")
@@ -202,21 +238,27 @@ class FakeApi:
                 await request.more(f"id: {event['seq']}\ndata: {json.dumps(event)}\n\n".encode())
                 position = event["seq"]
                 budget = None if budget is None else budget - 1
+            if time.monotonic() > self.ends.get(session["id"], float("inf")):
+                session.update(phase="ended", outcome="failed")
             if session["phase"] == "ended":
                 await request.more(b"", last=True)
                 return
             async with self.news:
                 try:
-                    async with asyncio.timeout(1):
+                    async with asyncio.timeout(0.2):
                         await self.news.wait()
                 except TimeoutError:
                     await request.more(b": still here\n\n")
 
 
 class Request:
-    def __init__(self, method, path, headers, query, body, send):
+    def __init__(self, method, path, headers, query, body, receive, send):
         self.method, self.path, self.headers, self.query, self.body = method, path, headers, query, body
-        self._send = send
+        self._receive, self._send = receive, send
+
+    async def client_left(self):
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
     async def begin(self, status, media_type):
         headers = [(b"content-type", media_type.encode())]
@@ -237,19 +279,32 @@ class Request:
         await self.answer(status, json.dumps(value, default=lambda _: None).encode(), "application/json")
 
     async def problem(self, status, detail, faults=()):
-        body = {"type": "urn:dryrun:problem:test", "title": "Refused", "status": status, "detail": detail,
-                "faults": list(faults)}  # fmt: skip
+        body = {
+            "type": "urn:dryrun:problem:test",
+            "title": "Refused",
+            "status": status,
+            "detail": detail,
+            "faults": list(faults),
+        }
         await self.answer(status, json.dumps(body).encode(), "application/problem+json")
 
 
 def template(name):
     text = HOSTILE if name == "hostile" else "Small company"
-    services = [{"name": service, "image": image, "depends_on": []} for service, (image, _) in SERVICES.items()]
+    services = [
+        {"name": service, "image": image, "depends_on": []} for service, (image, _) in SERVICES.items()
+    ]
     if name == "hostile":
         services = [{"name": HOSTILE, "image": HOSTILE, "depends_on": [HOSTILE]}]
     description = HOSTILE if name == "hostile" else "A web shop as a company of twenty people runs it."
-    return {"id": name, "title": text, "description": description, "digest": "sha256:d", "services": services,
-            "collectors": [HOSTILE] if name == "hostile" else ["network", "database"]}  # fmt: skip
+    return {
+        "id": name,
+        "title": text,
+        "description": description,
+        "digest": "sha256:d",
+        "services": services,
+        "collectors": [HOSTILE] if name == "hostile" else ["network", "database"],
+    }
 
 
 if __name__ == "__main__":

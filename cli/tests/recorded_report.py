@@ -7,18 +7,50 @@ def row(name, right, missed=0, wrong=0, shut=0):
     recall = right / (right + missed) if right + missed else None
     precision = right / (right + wrong) if right + wrong else None
     f1 = 2 * precision * recall / (precision + recall) if precision and recall else None
-    return {"name": name, "kind": name, "attribute": None, "true_positives": right, "false_positives": wrong,
-            "false_negatives": missed, "not_evaluable": shut, "precision": precision, "recall": recall,
-            "f1": f1}  # fmt: skip
+    return {
+        "name": name,
+        "kind": name,
+        "attribute": None,
+        "true_positives": right,
+        "false_positives": wrong,
+        "false_negatives": missed,
+        "not_evaluable": shut,
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+    }
 
 
 def small_report(session):
-    rows = [row("host", 5), row("service", 6, missed=1), row("product", 5, missed=1, wrong=1), row("version", 4, 1, 1),
-            row("database", 2, shut=1), row("table", 5), row("web_app", 0), row("certificate", 1)]  # fmt: skip
-    traffic = {"rx_packets": 2100, "rx_bytes": 130_000, "tx_packets": 2050, "tx_bytes": 120_000, "at_least": False}
-    run = {"run": "1", "image": "discovery/test-collector-network:1", "image_id": "sha256:c", "complete": True,
-           "truncated": False, "warnings": 0, "warning_examples": [], "lines": 30, "exit_code": 0,
-           "reason": None}  # fmt: skip
+    rows = [
+        row("host", 5),
+        row("service", 6, missed=1),
+        row("product", 5, missed=1, wrong=1),
+        row("version", 4, 1, 1),
+        row("database", 2, shut=1),
+        row("table", 5),
+        row("web_app", 0),
+        row("certificate", 1),
+    ]
+    traffic = {
+        "rx_packets": 2100,
+        "rx_bytes": 130_000,
+        "tx_packets": 2050,
+        "tx_bytes": 120_000,
+        "at_least": False,
+    }
+    run = {
+        "run": "1",
+        "image": "discovery/test-collector-network:1",
+        "image_id": "sha256:c",
+        "complete": True,
+        "truncated": False,
+        "warnings": 0,
+        "warning_examples": [],
+        "lines": 30,
+        "exit_code": 0,
+        "reason": None,
+    }
     return {
         "version": 1,
         "final": session["phase"] == "ended",
@@ -29,16 +61,40 @@ def small_report(session):
             "overall": {"precision": 0.95, "recall": 0.93, "f1": 0.94, "coverage": 0.95},
             "found": [],
             "false_negatives": [
-                {"kind": "service", "key": "web:18734/tcp", "attribute": None, "expected": None, "hard": "unusual port"},
-                {"kind": "service", "key": "cache:6379/tcp", "attribute": "version", "expected": "7.0.15", "hard": None},
+                {
+                    "kind": "service",
+                    "key": "web:18734/tcp",
+                    "attribute": None,
+                    "expected": None,
+                    "hard": "unusual port",
+                },
+                {
+                    "kind": "service",
+                    "key": "cache:6379/tcp",
+                    "attribute": "version",
+                    "expected": "7.0.15",
+                    "hard": None,
+                },
             ],
             "false_positives": [],
             "wrong_values": [
-                {"kind": "service", "key": "docs:27017/tcp", "attribute": "product", "expected": ["nx-27017"],
-                 "found": "MongoDB", "evidence": [], "hard": "a banner that lies"},
+                {
+                    "kind": "service",
+                    "key": "docs:27017/tcp",
+                    "attribute": "product",
+                    "expected": ["nx-27017"],
+                    "found": "MongoDB",
+                    "evidence": [],
+                    "hard": "a banner that lies",
+                },
             ],
             "not_evaluable": [
-                {"kind": "database", "key": "cache:6379/tcp/0", "service": "cache:6379/tcp", "hard": "wrong password"},
+                {
+                    "kind": "database",
+                    "key": "cache:6379/tcp/0",
+                    "service": "cache:6379/tcp",
+                    "hard": "wrong password",
+                },
             ],
         },
         "scores_missing": None,
@@ -50,15 +106,20 @@ def small_report(session):
             {"phase": "scanning", "started_at": "2026-01-31T09:30:04Z", "seconds": 11.4},
             {"phase": "cleaning_up", "started_at": "2026-01-31T09:30:15Z", "seconds": 1.5},
         ],
-        "traffic": {"targets": dict.fromkeys(SERVICES, traffic), "peak_packets_per_second": 950.0,
-                    "sampling_seconds": 0.5},
-        "collectors": [{**run, "collector": "network", "discoveries": 12, "seconds": 7.1},
-                       {**run, "collector": "database", "discoveries": 7, "warnings": 1, "seconds": 3.2}],
+        "traffic": {
+            "targets": dict.fromkeys(SERVICES, traffic),
+            "peak_packets_per_second": 950.0,
+            "sampling_seconds": 0.5,
+        },
+        "collectors": [
+            {**run, "collector": "network", "discoveries": 12, "seconds": 7.1},
+            {**run, "collector": "database", "discoveries": 7, "warnings": 1, "seconds": 3.2},
+        ],
         "images": [],
         "template": {"id": session["template"], "title": "Small company", "digest": "sha256:d", "seed": 0},
         "isolation": {"isolated": True, "detail": "no answer"},
         "history_complete": True,
-    }  # fmt: skip
+    }
 
 
 def hostile_report(session):
@@ -72,7 +133,9 @@ def hostile_report(session):
     ):
         entry = {"kind": HOSTILE, "key": HOSTILE, **more}
         report["scores"][name] = [entry if name == "false_positives" else {**entry, "hard": HOSTILE}]
-    report["harmed"] = [{"service": HOSTILE, "harm": HOSTILE, "during": [HOSTILE], "detail": HOSTILE, "at": HOSTILE}]
+    report["harmed"] = [
+        {"service": HOSTILE, "harm": HOSTILE, "during": [HOSTILE], "detail": HOSTILE, "at": HOSTILE}
+    ]
     report["phases"] = [{"phase": HOSTILE, "started_at": HOSTILE, "seconds": 1.0}]
     report["traffic"]["targets"] = {HOSTILE: report["traffic"]["targets"]["web"]}
     for run in report["collectors"]:
@@ -87,11 +150,24 @@ def with_verdict(report, criteria):
     measured = report["scores"]["overall"]["recall"]
     status = "passed" if measured >= limit else "failed"
     name = "overall.recall_min" if report["template"]["id"] != HOSTILE else HOSTILE
-    result = {"criterion": name, "status": status, "limit": limit, "measured": measured, "detail": "macro average"}
+    result = {
+        "criterion": name,
+        "status": status,
+        "limit": limit,
+        "measured": measured,
+        "detail": "macro average",
+    }
     return {**report, "verdict": {"passed": status == "passed", "results": [result]}}
 
 
 def markdown(report):
-    lines = ["# Dry-run report", "", f"Template {report['template']['id']}", "", "| kind | recall |", "|---|---|"]
+    lines = [
+        "# Dry-run report",
+        "",
+        f"Template {report['template']['id']}",
+        "",
+        "| kind | recall |",
+        "|---|---|",
+    ]
     lines += [f"| {line['name']} | {line['recall']} |" for line in report["scores"]["rows"]]
     return "\n".join(lines) + "\n"

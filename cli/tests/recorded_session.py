@@ -11,7 +11,8 @@ SERVICES = {
 }
 HOSTILE = (
     "\x1b[2J\x1b[31mred\x1b]0;title\x07\x1b]8;;http://evil.example\x07link \r\n\t\b\x7f\x9b5A"
-    "[bold red]markup[/] :smile: \u202egnp.exe\u200b\u2028<script>alert(1)</script> =cmd|' /C calc'!A0 \U000e0041"
+    "[bold red]markup[/] :smile: "
+    "\u202egnp.exe\u200b\u2028<script>alert(1)</script> =cmd|' /C calc'!A0 \U000e0041"
 )
 
 type Script = list[tuple[float, dict[str, object]]]
@@ -19,8 +20,14 @@ type Script = list[tuple[float, dict[str, object]]]
 
 def target(service, state, **more):
     image, _ = SERVICES[service]
-    return {"type": "target_changed", "service": service, "image": image, "image_id": "sha256:" + "a" * 64,
-            "state": state, **more}  # fmt: skip
+    return {
+        "type": "target_changed",
+        "service": service,
+        "image": image,
+        "image_id": "sha256:" + "a" * 64,
+        "state": state,
+        **more,
+    }
 
 
 def phase(name, reason=None):
@@ -29,40 +36,79 @@ def phase(name, reason=None):
 
 def found(collector, line, kind, key, **data):
     discovery = {"kind": kind, "key": key, "data": data, "confidence": 0.9}
-    return {"type": "discovery_reported", "collector": collector, "run": f"run-{collector}", "line": line,
-            "discovery": discovery}  # fmt: skip
+    return {
+        "type": "discovery_reported",
+        "collector": collector,
+        "run": f"run-{collector}",
+        "line": line,
+        "discovery": discovery,
+    }
 
 
 def progress(collector, done, total, message=""):
-    return {"type": "collector_progressed", "collector": collector, "run": f"run-{collector}", "done": done,
-            "total": total, "message": message}  # fmt: skip
+    return {
+        "type": "collector_progressed",
+        "collector": collector,
+        "run": f"run-{collector}",
+        "done": done,
+        "total": total,
+        "message": message,
+    }
 
 
 def collector_started(collector):
-    return {"type": "collector_started", "collector": collector, "run": f"run-{collector}",
-            "image": f"discovery/test-collector-{collector}:1", "image_id": "sha256:" + "c" * 64}  # fmt: skip
+    return {
+        "type": "collector_started",
+        "collector": collector,
+        "run": f"run-{collector}",
+        "image": f"discovery/test-collector-{collector}:1",
+        "image_id": "sha256:" + "c" * 64,
+    }
 
 
 def collector_ended(collector, discoveries, **more):
-    return {"type": "collector_ended", "collector": collector, "run": f"run-{collector}", "complete": True,
-            "truncated": False, "discoveries": discoveries, "warnings": 0, "lines": discoveries + 9,
-            "exit_code": 0, "reason": None, **more}  # fmt: skip
+    return {
+        "type": "collector_ended",
+        "collector": collector,
+        "run": f"run-{collector}",
+        "complete": True,
+        "truncated": False,
+        "discoveries": discoveries,
+        "warnings": 0,
+        "lines": discoveries + 9,
+        "exit_code": 0,
+        "reason": None,
+        **more,
+    }
 
 
 def queued(template="small", **more):
-    return {"type": "session_queued", "template": template, "template_digest": "sha256:" + "d" * 64, "seed": 0,
-            "keep": False, "actor": "ada", **more}  # fmt: skip
+    return {
+        "type": "session_queued",
+        "template": template,
+        "template_digest": "sha256:" + "d" * 64,
+        "seed": 0,
+        "keep": False,
+        "actor": "ada",
+        **more,
+    }
 
 
 def network(expires_at=None):
     expires_at = expires_at or datetime.now(UTC) + timedelta(minutes=30)
-    return {"type": "network_created", "name": "dryrun-x", "subnet": "10.213.0.0/27",
-            "expires_at": expires_at.isoformat()}  # fmt: skip
+    return {
+        "type": "network_created",
+        "name": "dryrun-x",
+        "subnet": "10.213.0.0/27",
+        "expires_at": expires_at.isoformat(),
+    }
 
 
 def built(template="small"):
     script: Script = [(0.0, queued(template)), (0.1, phase("provisioning")), (0.2, network())]
-    script.append((0.4, {"type": "isolation_probed", "isolated": True, "detail": "no answer from the bridge"}))
+    script.append(
+        (0.4, {"type": "isolation_probed", "isolated": True, "detail": "no answer from the bridge"})
+    )
     for position, service in enumerate(SERVICES):
         script.append((0.5 + position * 0.2, target(service, "created")))
         script.append((0.6 + position * 0.2, target(service, "starting")))
@@ -88,7 +134,11 @@ def network_findings():
 def database_findings():
     yield "database", "10.213.0.4:5432/tcp/shop", {"engine": "postgresql"}
     for table, columns in (("customers", 6), ("orders", 5), ("order_lines", 4), ("products", 7)):
-        yield "table", f"10.213.0.4:5432/tcp/shop/public/{table}", {"columns": [f"c{n}" for n in range(columns)]}
+        yield (
+            "table",
+            f"10.213.0.4:5432/tcp/shop/public/{table}",
+            {"columns": [f"c{n}" for n in range(columns)]},
+        )
     yield "database", "10.213.0.5:27017/tcp/intranet", {"engine": "mongodb"}
     yield "table", "10.213.0.5:27017/tcp/intranet/pages", {"columns": ["_id", "title", "body"]}
 
@@ -106,12 +156,21 @@ def scanned():
         at += 0.4
         script.append((at + 0.6, found("database", line, kind, key, **data)))
         script.append((at + 0.6, progress("database", line, 7, f"reading {key}")))
-    warning = {"type": "collector_warned", "collector": "database", "run": "run-database", "line": 15,
-               "message": "10.213.0.6:6379/tcp: the credential was refused; not evaluable"}  # fmt: skip
+    warning = {
+        "type": "collector_warned",
+        "collector": "database",
+        "run": "run-database",
+        "line": 15,
+        "message": "10.213.0.6:6379/tcp: the credential was refused; not evaluable",
+    }
     script += [(at + 0.8, warning), (at + 1.0, collector_ended("database", line, warnings=1))]
     traffic = {"rx_packets": 2100, "rx_bytes": 130_000, "tx_packets": 2050, "tx_bytes": 120_000}
-    measured = {"type": "traffic_measured", "targets": dict.fromkeys(SERVICES, traffic),
-                "peak_packets_per_second": 950.0, "sampling_seconds": 0.5}  # fmt: skip
+    measured = {
+        "type": "traffic_measured",
+        "targets": dict.fromkeys(SERVICES, traffic),
+        "peak_packets_per_second": 950.0,
+        "sampling_seconds": 0.5,
+    }
     script.append((at + 1.1, measured))
     return script
 
@@ -132,8 +191,13 @@ def small():
 def harmed():
     script = built() + scanned()
     at = script[-1][0]
-    harm = {"type": "target_harmed", "service": "docs", "harm": "out_of_memory", "during": ["network"],
-            "detail": "the kernel ended its process at 512 MiB"}  # fmt: skip
+    harm = {
+        "type": "target_harmed",
+        "service": "docs",
+        "harm": "out_of_memory",
+        "during": ["network"],
+        "detail": "the kernel ended its process at 512 MiB",
+    }
     script += [(9.0, target("docs", "died", detail="exit code 137")), (9.05, harm)]
     cut = collector_ended("database", 7, complete=False, truncated=True, reason="8 MiB of output were read")
     script.append((at + 0.1, cut))
@@ -142,8 +206,11 @@ def harmed():
 
 def failing():
     reason = "docs did not become healthy within 60 s; see its image's health check"
-    return [*built()[:-3], (5.0, target("docs", "unhealthy", detail="probe: connection refused")),
-            *cleaned_up(6.0, "failed", reason)]  # fmt: skip
+    return [
+        *built()[:-3],
+        (5.0, target("docs", "unhealthy", detail="probe: connection refused")),
+        *cleaned_up(6.0, "failed", reason),
+    ]
 
 
 def hostile():
@@ -151,22 +218,50 @@ def hostile():
     script: Script = [(0.0, queued(HOSTILE, actor=HOSTILE, template_digest=HOSTILE))]
     script += [(0.1, phase("provisioning", HOSTILE)), (0.2, network())]
     script.append((0.3, {"type": "isolation_probed", "isolated": False, "detail": HOSTILE}))
-    script.append((0.4, {**target("web", "unhealthy"), "service": HOSTILE, "image": HOSTILE, "detail": HOSTILE}))
+    script.append(
+        (0.4, {**target("web", "unhealthy"), "service": HOSTILE, "image": HOSTILE, "detail": HOSTILE})
+    )
     script.append((0.5, {"type": "addresses_mapped", "addresses": {"10.213.0.2": HOSTILE, HOSTILE: HOSTILE}}))
     script.append((0.6, {**collector_started("network"), "collector": HOSTILE, "image": HOSTILE}))
     script.append((0.7, {**progress("network", 1, 3), "message": HOSTILE, "collector": HOSTILE}))
-    for kind, name in (("service", "product"), ("certificate", "subject"), ("web_app", "title"), ("database", "engine")):
+    for kind, name in (
+        ("service", "product"),
+        ("certificate", "subject"),
+        ("web_app", "title"),
+        ("database", "engine"),
+    ):
         data = {name: HOSTILE, "version": {HOSTILE: [HOSTILE]}, HOSTILE: HOSTILE}
         script.append((0.8, found(HOSTILE, 1, kind, "10.213.0.2:80/tcp", **data)))
         script.append((0.8, found(HOSTILE, 2, kind, "10.213.0.9:80/tcp/\u202e\u2028\x9b", **data)))
-    harm = {"type": "target_harmed", "service": HOSTILE, "harm": "died", "during": [HOSTILE], "detail": HOSTILE}
+    harm = {
+        "type": "target_harmed",
+        "service": HOSTILE,
+        "harm": "died",
+        "during": [HOSTILE],
+        "detail": HOSTILE,
+    }
     script.append((0.9, harm))
-    warning = {"type": "collector_warned", "collector": HOSTILE, "run": "run-network", "line": 3, "message": HOSTILE}
+    warning = {
+        "type": "collector_warned",
+        "collector": HOSTILE,
+        "run": "run-network",
+        "line": 3,
+        "message": HOSTILE,
+    }
     script.append((1.0, warning))
-    script.append((1.1, {**collector_ended("network", 3, complete=False, reason=HOSTILE), "collector": HOSTILE}))
+    script.append(
+        (1.1, {**collector_ended("network", 3, complete=False, reason=HOSTILE), "collector": HOSTILE})
+    )
     traffic = {"rx_packets": 1, "rx_bytes": 1, "tx_packets": 1, "tx_bytes": 1, "at_least": True}
-    measured = {"type": "traffic_measured", "targets": {HOSTILE: traffic}, "peak_packets_per_second": 1.0,
-                "sampling_seconds": 1.0}  # fmt: skip
+    measured = {
+        "type": "traffic_measured",
+        "targets": {HOSTILE: traffic},
+        "peak_packets_per_second": 1.0,
+        "sampling_seconds": 1.0,
+    }
     script += [(1.2, measured), (1.3, {"type": HOSTILE, "text": HOSTILE})]
-    script += [(1.4, phase("cleaning_up", HOSTILE)), (1.5, {"type": "session_ended", "outcome": "failed", "reason": HOSTILE})]
+    script += [
+        (1.4, phase("cleaning_up", HOSTILE)),
+        (1.5, {"type": "session_ended", "outcome": "failed", "reason": HOSTILE}),
+    ]
     return script

@@ -4,11 +4,12 @@ from uuid import UUID
 import httpx2
 import pytest
 import recorded_session
+from fake_approval_api import TOKEN
+
 from dryrun_cli.client import ApiClient, open_client
 from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
 from dryrun_cli.event_stream import ConnectionLost, EndedUntold, Received, follow_events
 from dryrun_cli.settings import Settings
-from fake_approval_api import TOKEN
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from conftest import DRYRUN
+
 from dryrun_cli.exit_codes import ExitCode
 
 
@@ -62,7 +63,14 @@ def test_a_report_held_against_criteria_has_the_same_codes(run, api, criteria, f
 
 @pytest.mark.parametrize("template", ["small", "failing"])
 def test_json_watching_keeps_the_codes(run, criteria, template):
-    arguments = ("--json", "start", template, "--watch", "--criteria", criteria("overall: {recall_min: 0.99}"))
+    arguments = (
+        "--json",
+        "start",
+        template,
+        "--watch",
+        "--criteria",
+        criteria("overall: {recall_min: 0.99}"),
+    )
     assert run(*arguments)[0] == {"small": 5, "failing": 1}[template]
 
 
@@ -88,7 +96,9 @@ def test_wrong_use_is_2_and_says_what(run, api, arguments, told):
     assert not api.sessions
 
 
-@pytest.mark.parametrize("content", ["recal_min: 0.5", "- 1", "a: [", "{", "", "overall: {recall_min: 2026-01-01}", "\x00"])
+@pytest.mark.parametrize(
+    "content", ["recal_min: 0.5", "- 1", "a: [", "{", "", "overall: {recall_min: 2026-01-01}", "\x00"]
+)
 def test_wrong_criteria_are_2_before_anything_starts(run, api, criteria, content):
     code, _, stderr = run("start", "small", "--watch", "--criteria", criteria(content))
     assert code == 2
@@ -149,9 +159,13 @@ def test_errors_are_json_where_json_is_asked_for(run):
 
 
 def test_a_reader_that_goes_away_is_141(environment, api):
-    api.record_all(api.add_session(), [(0.0, {"type": "phase_changed", "phase": "queued", "reason": "x" * 300})] * 2000)
+    api.record_all(
+        api.add_session(), [(0.0, {"type": "phase_changed", "phase": "queued", "reason": "x" * 300})] * 2000
+    )
     command = f"{DRYRUN} events last | head -1; echo ${{PIPESTATUS[0]}}"
-    found = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=60)
+    found = subprocess.run(
+        ["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
     assert found.stdout.splitlines()[-1] == "141"
     assert found.stderr == ""
 

@@ -63,7 +63,9 @@ def test_json_is_ascii_on_a_terminal(on_terminal, hostile_session, command):
     assert "\x1b" not in output
 
 
-@pytest.mark.parametrize("command", [("templates",), ("show", "last"), ("events", "last"), ("report", "last")])
+@pytest.mark.parametrize(
+    "command", [("templates",), ("show", "last"), ("events", "last"), ("report", "last")]
+)
 def test_markup_and_emoji_names_stay_text(run, hostile_session, command):
     _, stdout, _ = run(*command, COLUMNS="1000")
     assert ESCAPED in stdout

@@ -4,16 +4,22 @@ from datetime import UTC, timedelta
 import pytest
 import recorded_session
 from conftest import steering
+from rich.console import Console
+from test_view_state import SCRIPTS, START, events_of, folded
+
 from dryrun_cli.glyphs import ASCII, UNICODE, glyphs_for
 from dryrun_cli.live_view import Frame, draw
 from dryrun_cli.view_state import ViewState, reduce_event
-from rich.console import Console
-from test_view_state import SCRIPTS, START, events_of, folded
 
 
 def rendered(state, width=80, height=24, glyphs=UNICODE, seconds=10.0, **more):
     console = Console(
-        file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None, highlight=False
+        file=io.StringIO(),
+        width=width,
+        height=height,
+        force_terminal=True,
+        color_system=None,
+        highlight=False,
     )
     frame = Frame(START + timedelta(seconds=seconds), width, height, "7c9e6679", glyphs, **more)
     console.print(draw(state, frame))
@@ -65,7 +71,9 @@ def test_discoveries_are_told_by_service_not_by_address():
 
 
 def test_messages_and_hint_are_shown():
-    text = rendered(folded(recorded_session.built()), messages=("Connection lost",), hint="Ctrl-C stops the session.")
+    text = rendered(
+        folded(recorded_session.built()), messages=("Connection lost",), hint="Ctrl-C stops the session."
+    )
     assert "! Connection lost" in text
     assert "Ctrl-C stops the session." in text
 

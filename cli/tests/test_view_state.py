@@ -3,20 +3,32 @@ from uuid import UUID
 
 import pytest
 import recorded_session
-from dryrun_cli.reading import read_event
-from dryrun_cli.view_state import DistinctKeys, ViewState, end_untold, reduce_event
-from dryrun_contract.session import Outcome, Phase
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dryrun_cli.reading import read_event
+from dryrun_cli.view_state import DistinctKeys, ViewState, end_untold, reduce_event
+from dryrun_contract.session import Outcome, Phase
+
 START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
-SCRIPTS = [recorded_session.small, recorded_session.harmed, recorded_session.failing, recorded_session.hostile]
+SCRIPTS = [
+    recorded_session.small,
+    recorded_session.harmed,
+    recorded_session.failing,
+    recorded_session.hostile,
+]
 
 
 def events_of(script):
     for seq, (offset, data) in enumerate(script, start=1):
         at = (START + timedelta(seconds=offset)).isoformat()
-        raw = {"journal": str(UUID(int=1)), "seq": seq, "session_id": str(UUID(int=2)), "at": at, "data": data}
+        raw = {
+            "journal": str(UUID(int=1)),
+            "seq": seq,
+            "session_id": str(UUID(int=2)),
+            "at": at,
+            "data": data,
+        }
         event = read_event(raw)
         if event is not None:
             yield event
@@ -34,7 +46,14 @@ def test_a_whole_session_folds_into_what_it_was():
     assert state.outcome is Outcome.COMPLETED
     assert state.ended
     phases = [span.phase for span in state.phases]
-    assert phases == [Phase.QUEUED, Phase.PROVISIONING, Phase.WAITING, Phase.SCANNING, Phase.CLEANING_UP, Phase.ENDED]
+    assert phases == [
+        Phase.QUEUED,
+        Phase.PROVISIONING,
+        Phase.WAITING,
+        Phase.SCANNING,
+        Phase.CLEANING_UP,
+        Phase.ENDED,
+    ]
     assert all(span.ended_at is not None for span in state.phases)
     assert state.counts == {"host": 5, "service": 6, "certificate": 1, "database": 2, "table": 5}
     assert {view.state for view in state.targets.values()} == {"removed"}
@@ -57,7 +76,9 @@ def test_harm_stays_with_the_target_when_its_container_is_gone():
     state = folded(recorded_session.harmed())
     assert state.targets["docs"].state == "removed"
     assert state.targets["docs"].harm == "ran out of memory"
-    assert "docs ran out of memory while network ran" in next(n.text for n in state.notices if n.level == "harm")
+    assert "docs ran out of memory while network ran" in next(
+        n.text for n in state.notices if n.level == "harm"
+    )
 
 
 def test_an_incomplete_collector_is_a_warning_with_its_reason():

@@ -142,12 +142,15 @@ class _Watcher:
 
     async def _explain_waiting(self) -> None:
         """Tell what a session waits for that the orchestrator has not taken: no event can tell that."""
+        before = ""
         while not self._state.phases:
             await asyncio.sleep(EXPLAIN_SECONDS)
             with contextlib.suppress(ApiRefusedError, ApiUnreachableError):  # the follower tells these
                 session = read_session(await self._client.session(self._session_id))
-                told = session.reason or "" if session.phase == REQUESTED else ""
-                self._screen.told("waiting", "" if self._state.phases else told)
+                told = session.reason or "" if session.phase == REQUESTED and not self._state.phases else ""
+                if told != before:
+                    self._screen.told("waiting", told)
+                before = told
         self._screen.told("waiting", "")
 
     @contextlib.contextmanager

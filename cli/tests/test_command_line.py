@@ -1,0 +1,88 @@
+import socket
+import subprocess
+import time
+
+import pytest
+from conftest import DRYRUN
+
+
+def complete(environment, words, **more):
+    environment = environment | {
+        "_DRYRUN_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+    }
+    found = subprocess.run(
+        [DRYRUN], env=environment | more, capture_output=True, text=True, timeout=20, check=True
+    )
+    assert found.stderr == ""
+    return found.stdout.split()
+
+
+def test_commands_complete(environment):
+    assert complete(environment, "dryrun te") == ["templates"]
+
+
+def test_templates_complete(environment, api):
+    assert complete(environment, "dryrun start s") == ["small"]
+
+
+def test_sessions_complete_newest_first_and_last(environment, api):
+    older = api.add_session(requested_at="2026-01-01T00:00:00Z")
+    newer = api.add_session(requested_at="2026-01-02T00:00:00Z")
+    assert complete(environment, "dryrun show ") == ["last", newer["id"], older["id"]]
+    assert complete(environment, f"dryrun stop {older['id'][:13]}") == [older["id"]]
+
+
+def test_what_a_shell_could_evaluate_is_never_offered(environment, api, monkeypatch):
+    import fake_approval_api
+
+    monkeypatch.setitem(fake_approval_api.SCRIPTS, "s$(touch x)", list)
+    monkeypatch.setitem(fake_approval_api.SCRIPTS, "s;x", list)
+    assert complete(environment, "dryrun start s") == []
+
+
+@pytest.mark.parametrize("more", [{"DRYRUN_API_TOKEN": "wrong"}, {"DRYRUN_API_URL": "nonsense"}])
+def test_a_completion_that_fails_offers_nothing(environment, api, more):
+    assert complete(environment, "dryrun start s", **more) == []
+
+
+def test_a_completion_never_waits_long(environment):
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        begin = time.monotonic()
+        assert complete(environment, "dryrun start s", DRYRUN_API_URL=url) == []
+        assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_its_completion_script(shell):
+    from typer.completion import get_completion_script
+
+    script = get_completion_script(prog_name="dryrun", complete_var="_DRYRUN_COMPLETE", shell=shell)
+    assert f"_DRYRUN_COMPLETE=complete_{shell}" in script
+
+
+def test_help_appears_at_once(environment):
+    def seconds():
+        begin = time.monotonic()
+        subprocess.run([DRYRUN, "--help"], env=environment, capture_output=True, check=True)
+        return time.monotonic() - begin
+
+    assert min(seconds() for _ in range(3)) < 0.4
+
+
+def test_help_names_the_exit_codes(run):
+    _, stdout, _ = run("--help")
+    assert "5 criteria not met" in " ".join(stdout.split())
+
+
+def test_the_version_is_told(run):
+    assert run("--version")[1].startswith("dryrun 0.")
+
+
+def test_global_options_stand_before_or_after_the_command(run, api):
+    elsewhere = {"DRYRUN_API_URL": "http://127.0.0.1:9"}
+    before = run("--json", "--api-url", api.url, "list", **elsewhere)
+    after = run("list", "--json", "--api-url", api.url, **elsewhere)
+    assert before == after == (0, "[]\n", "")

@@ -1,0 +1,101 @@
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from conftest import steering
+
+
+@pytest.fixture
+def session(api):
+    return api.add_session()
+
+
+def test_the_report_says_what_was_found_missed_and_wrong(run, session):
+    code, stdout, _ = run("report", "last")
+    assert code == 0
+    assert "Report of" in stdout
+    service = next(line for line in stdout.splitlines() if line.startswith("service"))
+    assert service.split() == ["service", "6", "1", "0", "0", "1.00", "0.86", "0.92"]
+    assert "web:18734/tcp" in stdout
+    assert "(hard: unusual port)" in stdout
+    assert "MongoDB for nx-27017" in stdout
+    assert "No target was harmed." in stdout
+    assert "peak 950 packets/s" in stdout
+
+
+def test_markdown_is_the_servers(run, session):
+    _, stdout, _ = run("report", "last", "--format", "markdown")
+    assert stdout.startswith("# Dry-run report\n\nTemplate small\n")
+
+
+def test_json_is_the_servers(run, session):
+    _, stdout, _ = run("report", "last", "--format", "json")
+    assert json.loads(stdout)["version"] == 1
+
+
+@pytest.mark.parametrize(("name", "begin"), [("r.md", "# Dry-run"), ("r.json", "{"), ("r", "# Dry-run")])
+def test_a_file_gets_the_form_its_name_asks_for(run, session, tmp_path, name, begin):
+    path = tmp_path / name
+    path.write_text("an older report", encoding="utf-8")
+    code, stdout, _ = run("report", "last", "--output", path)
+    assert (code, stdout) == (0, "")
+    assert path.read_text(encoding="utf-8").startswith(begin)
+    assert [found.name for found in tmp_path.iterdir()] == [name]
+
+
+def test_a_device_is_written_to_and_not_replaced(run, session):
+    assert run("report", "last", "-o", "/dev/null")[0] == 0
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+def test_a_dash_is_standard_output(run, session):
+    assert run("report", "last", "-o", "-")[1].startswith("# Dry-run")
+
+
+def test_a_file_that_cannot_be_written_is_wrong_use(run, session, tmp_path):
+    code, _, stderr = run("report", "last", "-o", tmp_path / "missing" / "r.md")
+    assert code == 2
+    assert "cannot write" in stderr
+
+
+def test_a_report_without_scores_says_why(run, api, session):
+    from recorded_report import small_report
+
+    report = small_report(session) | {"scores": None, "scores_missing": "the session failed before the scan"}
+    api.reports[session["id"]] = report
+    code, stdout, _ = run("report", "last")
+    assert code == 0
+    assert "None: the session failed before the scan" in stdout
+    assert "No target was harmed" not in stdout
+
+
+def test_a_report_of_another_version_is_refused_rather_than_misread(run, api, session):
+    from recorded_report import small_report
+
+    api.reports[session["id"]] = small_report(session) | {"version": 2}
+    code, _, stderr = run("report", "last")
+    assert code == 3
+    assert "version" in stderr
+
+
+def test_criteria_are_printed_as_a_file_to_start_from(run, tmp_path, session):
+    code, stdout, _ = run("criteria")
+    assert code == 0
+    (tmp_path / "criteria.yml").write_text(stdout, encoding="utf-8")
+    assert run("report", "last", "--criteria", tmp_path / "criteria.yml")[0] == 0
+    assert steering(stdout) == []
+
+
+def test_long_lists_are_cut_and_say_so(run, api, session):
+    from recorded_report import small_report
+
+    report = small_report(session)
+    report["scores"]["false_positives"] = [
+        {"kind": "host", "key": f"10.0.0.{number}", "data": {}, "collectors": ["network"]}
+        for number in range(30)
+    ]
+    api.reports[session["id"]] = report
+    _, stdout, _ = run("report", "last")
+    assert "Invented: 30" in stdout
+    assert "and 20 more" in stdout

@@ -1,0 +1,111 @@
+import json
+import re
+
+import pytest
+import recorded_session
+from conftest import OURS
+
+
+def test_plain_lines_carry_time_subject_and_words(run):
+    _, stdout, _ = run("start", "small", "--watch")
+    lines = stdout.splitlines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  session    queued: template small, asked for by ada", lines[0])
+    assert any(line.endswith("found      service db:5432/tcp (PostgreSQL DB 17.2)") for line in lines)
+    assert any(line.endswith("session    ended: completed") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--json", "events", "last"), ("events", "last", "--follow", "--json")]
+)
+def test_json_is_one_event_a_line_as_the_api_tells_it(run, api, arguments):
+    session = api.add_session()
+    api.record_all(session, recorded_session.small())
+    _, stdout, _ = run(*arguments)
+    assert [json.loads(line) for line in stdout.splitlines()] == api.events[session["id"]]
+
+
+def test_json_watching_writes_events_and_nothing_else(run, api):
+    _, stdout, _ = run("--json", "start", "small", "--watch")
+    (events,) = api.events.values()
+    assert [json.loads(line) for line in stdout.splitlines()] == events
+
+
+def test_the_live_view_gives_the_terminal_back_as_it_was(on_terminal):
+    code, output = on_terminal("start", "small", "--watch")
+    assert code == 0
+    assert output.count("\x1b[?7l") == output.count("\x1b[?7h") == 1
+    assert output.rindex("\x1b[?25h") > output.rindex("\x1b[?25l")
+    assert "Session completed, everything of it is removed." in output
+
+
+def test_ctrl_c_on_a_terminal_stops_the_session_and_gives_the_terminal_back(on_terminal, api):
+    api.speed = 3
+    code, output = on_terminal("start", "small", "--watch", interrupt_at=["starting"])
+    assert code == 130
+    assert "The session is asked to stop" in output
+    assert "Session stopped, everything of it is removed." in output
+    assert output.rindex("\x1b[?7h") > output.rindex("\x1b[?7l")
+
+
+def test_leaving_gives_the_terminal_back_too(on_terminal, api):
+    api.speed = 3
+    api.deny_stop = True
+    code, output = on_terminal("start", "small", "--watch", interrupt_at=["starting", "asked to stop"])
+    assert code == 130
+    assert "Left session" in output
+    assert output.rindex("\x1b[?25h") > output.rindex("\x1b[?25l")
+    assert output.rindex("\x1b[?7h") > output.rindex("\x1b[?7l")
+
+
+def test_no_color_is_honoured(on_terminal):
+    _, output = on_terminal("start", "small", "--watch", NO_COLOR="1")
+    codes = {code for match in re.findall(r"\x1b\[([0-9;]*)m", output) for code in match.split(";")}
+    assert codes <= {"", "0", "1", "2", "22"}  # bold and dim are no colours
+
+
+@pytest.mark.parametrize("more", [{"TERM": "dumb"}, {"TERM": "unknown"}])
+def test_a_terminal_that_cannot_move_its_cursor_gets_plain_lines(on_terminal, more):
+    _, output = on_terminal("start", "small", "--watch", **more)
+    assert "\x1b[?25l" not in output
+    assert "session    ended: completed" in output
+
+
+def test_plain_is_plain_on_a_terminal_too(on_terminal):
+    _, output = on_terminal("start", "small", "--watch", "--plain")
+    assert "\x1b[?7l" not in output
+    assert "session    ended: completed" in output
+
+
+def test_forced_colour_makes_no_live_view_in_a_pipe(run):
+    _, stdout, _ = run("start", "small", "--watch", FORCE_COLOR="1")
+    assert "\x1b[?25l" not in OURS.sub("", stdout)
+    assert "session    ended: completed" in stdout
+
+
+def test_an_encoding_without_our_signs_is_no_reason_to_fail(on_terminal):
+    code, output = on_terminal("start", "small", "--watch", PYTHONIOENCODING="ascii")
+    assert code == 0
+    assert output.isascii()
+    assert "+ Report of" in OURS.sub("", output)
+
+
+def test_a_session_nobody_took_says_what_it_waits_for(run, api, monkeypatch):
+    monkeypatch.setattr("dryrun_cli.watch.EXPLAIN_SECONDS", 0.05)
+    api.statuses = []
+    session = api.add_session(
+        phase="requested", outcome=None, reason="the orchestrator does not answer; it is asked again"
+    )
+    api.end_after(session, 0.4)
+    code, stdout, _ = run("watch", session["id"])
+    assert code == 1
+    assert stdout.count("the orchestrator does not answer; it is asked again") == 1
+
+
+def test_lost_connections_are_told_and_healed(run, api):
+    session = api.add_session()
+    api.record_all(session, recorded_session.small())
+    api.break_after = [4]
+    code, stdout, _ = run("watch", session["id"])
+    assert code == 0
+    assert "Connection lost, attempt 1" in stdout
+    assert stdout.count("phase      waiting\n") == 1
