@@ -12,13 +12,13 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
-from approval_api.app import begin_stop, create_app
+from approval_api.app import create_app
 from approval_api.database.engine import create_engine
 from approval_api.database.migration import migrate
 from approval_api.metrics import Metrics
 from approval_api.orchestrator.client import OrchestratorClient
 from approval_api.orchestrator.fake import FakeOrchestrator
+from approval_api.server import create_server
 from approval_api.settings import Settings
 from fastapi import FastAPI
 from sqlalchemy import text
@@ -153,9 +153,7 @@ class Api:
 @asynccontextmanager
 async def serve_app(app: FastAPI) -> AsyncIterator[Api]:
     """Run `app` on a free port; leave with every stream ended."""
-    server = uvicorn.Server(
-        uvicorn.Config(app, port=0, http="h11", ws="none", log_config=None, timeout_graceful_shutdown=3)
-    )
+    server = create_server(app, "127.0.0.1", 0)
     running = asyncio.create_task(server.serve())
     while not server.started:
         assert not running.done(), "the service did not start"
@@ -170,8 +168,7 @@ async def serve_app(app: FastAPI) -> AsyncIterator[Api]:
         try:
             yield Api(app, client)
         finally:
-            begin_stop(app)
-            server.should_exit = True
+            server.stop()
             async with asyncio.timeout(5):
                 await running
 

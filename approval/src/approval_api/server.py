@@ -1,7 +1,9 @@
 """Runs the application under uvicorn, with event streams that end when the server is told to stop."""
 
 import asyncio
-from types import FrameType
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import override
 
 import uvicorn
@@ -15,33 +17,38 @@ SHUTDOWN_SECONDS = 5
 """Longest that open requests may take once the server was told to stop; streams end at once."""
 
 
-class _Server(uvicorn.Server):
+class ApiServer(uvicorn.Server):
     """Tells the application of the stop before uvicorn begins to wait for its connections."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        """Serve `app` as `config` says."""
         super().__init__(config)
         self._app = app
-        self._loop: asyncio.AbstractEventLoop | None = None
 
+    @contextmanager
     @override
-    async def serve(self, sockets: object = None) -> None:
-        self._loop = asyncio.get_running_loop()
-        await super().serve()
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGTERM and SIGINT, and then end with exit code 0; uvicorn would die of the signal."""
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGINT, signal.SIGTERM)
+        for number in signals:
+            loop.add_signal_handler(number, self.stop)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
 
-    @override
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._loop is not None:
-            # A signal handler may interrupt anything; the loop does the work when it is ready.
-            self._loop.call_soon_threadsafe(begin_stop, self._app)
-        super().handle_exit(sig, frame)
+    def stop(self) -> None:
+        """End streams and finish open requests; asked twice, do not wait for them."""
+        begin_stop(self._app)
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
-def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code: 0, or 1 when the start failed."""
-    log_to_stdout(settings.log_level)
-    app = create_app(settings)
-    host, port = settings.address
-    server = _Server(
+def create_server(app: FastAPI, host: str, port: int) -> ApiServer:
+    """Return a server for `app`; port 0 takes a free one."""
+    return ApiServer(
         uvicorn.Config(
             app,
             host=host,
@@ -56,5 +63,11 @@ def serve(settings: Settings) -> int:
         ),
         app,
     )
+
+
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code: 0, or 1 when the start failed."""
+    log_to_stdout(settings.log_level)
+    server = create_server(create_app(settings), *settings.address)
     server.run()
     return 0 if server.started else 1

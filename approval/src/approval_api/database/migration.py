@@ -15,13 +15,20 @@ logger = logging.getLogger(__name__)
 _LOCK = 0x6761_7465  # "gate": any number that no other program of this database locks
 _WAIT_SECONDS = 30.0
 
+# Not to_regclass(): its catalogue cache may still say "missing" right after the wait for the lock.
+_HAS_VERSION_TABLE = text("""
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = 'gateway' AND relname = 'alembic_version')
+""")
+
 
 class DatabaseUnreachableError(Exception):
     """The database did not answer within the time a start waits for it."""
 
 
 async def _stored_revision(connection: AsyncConnection) -> str | None:
-    exists = await connection.scalar(text("SELECT to_regclass('gateway.alembic_version') IS NOT NULL"))
+    exists = await connection.scalar(_HAS_VERSION_TABLE)
     if not exists:
         return None
     revision: str | None = await connection.scalar(text("SELECT version_num FROM gateway.alembic_version"))

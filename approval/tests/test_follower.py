@@ -1,0 +1,362 @@
+import asyncio
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from approval_api.events.repository import page as events_page
+from approval_api.follower import position as positions
+from approval_api.follower import repository
+from approval_api.follower.follower import Follower, GapError
+from approval_api.orchestrator.client import Position
+from dryrun_contract.discovery import Discovery
+from dryrun_contract.event import (
+    DiscoveryReported,
+    EventPage,
+    NetworkCreated,
+    PhaseChanged,
+    SessionEnded,
+    SessionQueued,
+)
+from dryrun_contract.session import Outcome, Phase, Session
+from sqlalchemy import text
+
+
+@pytest.fixture
+def follower(engine, orchestrator_client, metrics, orchestrator):
+    orchestrator.longest_wait = 0.05
+    return Follower(engine, orchestrator_client, metrics)
+
+
+def queued(orchestrator, session_id):
+    return orchestrator.tell(
+        session_id,
+        SessionQueued(template="small", template_digest="sha256:1", seed=0, keep=False, actor="ada"),
+    )
+
+
+def reported(orchestrator, session_id, line, *, key="10.213.0.3", confidence=1.0, **data):
+    return orchestrator.tell(
+        session_id,
+        DiscoveryReported(
+            collector="network",
+            run="1",
+            line=line,
+            discovery=Discovery(kind="host", key=key, confidence=confidence, data=data),
+        ),
+    )
+
+
+async def rows(engine, query):
+    async with engine.connect() as connection:
+        return [dict(row) for row in (await connection.execute(text(query))).mappings()]
+
+
+async def stored_numbers(engine):
+    return [row["seq"] for row in await rows(engine, "SELECT seq FROM gateway.dryrun_events ORDER BY seq")]
+
+
+async def position(engine):
+    async with engine.connect() as connection:
+        return (await positions.load(connection)).position
+
+
+async def test_stores_events_and_moves_the_position(follower, engine, orchestrator):
+    session = uuid4()
+    queued(orchestrator, session)
+    orchestrator.tell(session, PhaseChanged(phase=Phase.PROVISIONING))
+    await follower.follow_once()
+    assert await stored_numbers(engine) == [1, 2]
+    assert await position(engine) == Position(orchestrator.journal, 2)
+    assert follower.state.following
+    async with engine.connect() as connection:
+        stored = await events_page(connection, session, 0, 10)
+    assert stored == orchestrator.log
+
+
+async def test_an_empty_journal_is_a_position_too(follower, engine, orchestrator):
+    await follower.follow_once()
+    assert await position(engine) == Position(orchestrator.journal, 0)
+
+
+async def test_events_delivered_twice_are_stored_once(follower, engine, orchestrator):
+    session = uuid4()
+    queued(orchestrator, session)
+    await follower.follow_once()
+    old = await position(engine)
+    orchestrator.tell(session, PhaseChanged(phase=Phase.WAITING))
+    page = EventPage(journal=orchestrator.journal, events=tuple(orchestrator.log))
+    assert await follower.store_page(old, page)
+    assert await stored_numbers(engine) == [1, 2]
+
+
+async def test_of_two_followers_side_by_side_one_stores(follower, engine, orchestrator):
+    session = uuid4()
+    for _ in range(50):
+        queued(orchestrator, session)
+    page = EventPage(journal=orchestrator.journal, events=tuple(orchestrator.log))
+    stored = await asyncio.gather(*(follower.store_page(None, page) for _ in range(5)))
+    assert sorted(stored) == [False] * 4 + [True]
+    assert await stored_numbers(engine) == list(range(1, 51))
+
+
+async def test_two_followers_that_run_store_everything_once(
+    follower, engine, orchestrator, orchestrator_client, metrics, eventually
+):
+    session = uuid4()
+    other = Follower(engine, orchestrator_client, metrics)
+    running = [asyncio.create_task(one.run()) for one in (follower, other)]
+    for number in range(1, 200):
+        reported(orchestrator, session, number, key=f"10.213.0.{number}")
+        await asyncio.sleep(0.001)
+
+    async def arrived():
+        return len(await stored_numbers(engine)) == 199
+
+    await eventually(arrived)
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    assert await stored_numbers(engine) == list(range(1, 200))
+    assert len(await rows(engine, "SELECT * FROM gateway.dryrun_discoveries")) == 199
+
+
+async def test_a_follower_that_was_frozen_stores_nothing_when_it_wakes(follower, engine, orchestrator):
+    session = uuid4()
+    queued(orchestrator, session)
+    frozen = EventPage(journal=orchestrator.journal, events=tuple(orchestrator.log))
+    orchestrator.tell(session, SessionEnded(outcome=Outcome.COMPLETED))
+    await follower.follow_once()
+    assert not await follower.store_page(None, frozen)
+    assert (await rows(engine, "SELECT phase FROM gateway.dryrun_sessions")) == [{"phase": "ended"}]
+    assert await position(engine) == Position(orchestrator.journal, 2)
+
+
+async def test_a_frozen_follower_with_an_old_snapshot_changes_nothing(follower, engine, orchestrator):
+    async with engine.connect() as connection:
+        known = await positions.load(connection)
+    snapshot = await follower._source.events(Position(uuid4(), 7))
+    queued(orchestrator, uuid4())
+    await follower.follow_once()
+    assert not await follower.store_snapshot(known, snapshot)
+    assert await position(engine) == Position(orchestrator.journal, 1)
+
+
+async def test_a_crash_between_storing_and_committing_leaves_nothing(
+    follower, engine, orchestrator, monkeypatch
+):
+    session = uuid4()
+    queued(orchestrator, session)
+    whole = repository.store_events
+
+    async def crashing(connection, events):
+        await whole(connection, events)
+        raise OSError("the process dies here")
+
+    monkeypatch.setattr(repository, "store_events", crashing)
+    with pytest.raises(OSError, match="dies here"):
+        await follower.follow_once()
+    assert await position(engine) is None
+    assert await stored_numbers(engine) == []
+    assert await rows(engine, "SELECT * FROM gateway.dryrun_sessions") == []
+    monkeypatch.undo()
+    await follower.follow_once()
+    assert await stored_numbers(engine) == [1]
+
+
+async def test_a_gap_is_refused_and_nothing_is_stored(follower, engine, orchestrator):
+    session = uuid4()
+    for _ in range(3):
+        queued(orchestrator, session)
+    page = EventPage(journal=orchestrator.journal, events=(orchestrator.log[0], orchestrator.log[2]))
+    with pytest.raises(GapError, match="expected event 2"):
+        await follower.store_page(None, page)
+    assert await position(engine) is None
+
+
+async def test_another_journal_without_a_snapshot_is_refused(follower, orchestrator):
+    with pytest.raises(GapError, match="journal"):
+        await follower.store_page(
+            Position(uuid4(), 0), EventPage(journal=orchestrator.journal, events=())
+        )
+
+
+async def test_a_position_that_is_gone_is_replaced_by_the_snapshot(follower, engine, orchestrator):
+    session = uuid4()
+    queued(orchestrator, session)
+    await follower.follow_once()
+    for _ in range(4):
+        orchestrator.tell(session, PhaseChanged(phase=Phase.SCANNING))
+    orchestrator.forgotten = 4
+    orchestrator.sessions[session] = Session(
+        id=session,
+        template="small",
+        template_digest="sha256:1",
+        seed=0,
+        keep=False,
+        phase=Phase.CLEANING_UP,
+        outcome=Outcome.STOPPED,
+        reason="stopped by ada",
+        created_at=datetime.now(UTC),
+    )
+    await follower.follow_once()
+    assert await position(engine) == Position(orchestrator.journal, 5)
+    assert await rows(engine, "SELECT phase, outcome, history_complete FROM gateway.dryrun_sessions") == [
+        {"phase": "cleaning_up", "outcome": "stopped", "history_complete": False}
+    ]
+    orchestrator.tell(session, SessionEnded(outcome=Outcome.STOPPED))
+    await follower.follow_once()
+    assert await stored_numbers(engine) == [1, 6]
+
+
+async def test_a_replaced_journal_ends_what_it_does_not_know_and_goes_on(follower, engine, orchestrator):
+    lost, done = uuid4(), uuid4()
+    queued(orchestrator, lost)
+    queued(orchestrator, done)
+    orchestrator.tell(done, SessionEnded(outcome=Outcome.COMPLETED))
+    await follower.follow_once()
+    orchestrator.replace_journal()
+    queued(orchestrator, uuid4())
+    await follower.follow_once()
+    assert await position(engine) == Position(orchestrator.journal, 1)
+    found = await rows(engine, "SELECT id, outcome, reason FROM gateway.dryrun_sessions WHERE phase = 'ended'")
+    by_id = {row["id"]: row for row in found}
+    assert by_id[done]["outcome"] == "completed"
+    assert by_id[lost]["outcome"] == "failed"
+    assert "journal was replaced" in by_id[lost]["reason"]
+    after = uuid4()
+    queued(orchestrator, after)
+    await follower.follow_once()
+    assert await stored_numbers(engine) == [1, 2, 2, 3]
+
+
+async def test_a_session_still_waiting_for_the_orchestrator_survives_a_replaced_journal(
+    follower, engine, orchestrator
+):
+    await follower.follow_once()
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO gateway.dryrun_sessions (id, template, digest, seed, keep, requested_by, phase) "
+                "VALUES (gen_random_uuid(), 'small', 'sha256:1', 0, false, 'ada', 'requested')"
+            )
+        )
+    orchestrator.replace_journal()
+    await follower.follow_once()
+    assert await rows(engine, "SELECT phase FROM gateway.dryrun_sessions") == [{"phase": "requested"}]
+
+
+async def test_takes_in_a_session_that_nobody_here_started(follower, engine, orchestrator):
+    session, fragment = uuid4(), uuid4()
+    queued(orchestrator, session)
+    expires = datetime(2026, 1, 31, 10, tzinfo=UTC)
+    orchestrator.tell(session, NetworkCreated(name="n", subnet="10.213.0.0/27", expires_at=expires))
+    orchestrator.tell(fragment, PhaseChanged(phase=Phase.SCANNING))
+    await follower.follow_once()
+    found = await rows(
+        engine,
+        "SELECT template, requested_by, phase, expires_at, template_snapshot, history_complete "
+        "FROM gateway.dryrun_sessions ORDER BY template",
+    )
+    assert found == [
+        {
+            "template": "small",
+            "requested_by": "ada",
+            "phase": "queued",
+            "expires_at": expires,
+            "template_snapshot": None,
+            "history_complete": True,
+        },
+        {
+            "template": "unknown",
+            "requested_by": "unknown",
+            "phase": "scanning",
+            "expires_at": None,
+            "template_snapshot": None,
+            "history_complete": False,
+        },
+    ]
+
+
+async def test_a_discovery_told_twice_is_one_and_the_more_confident_wins(follower, engine, orchestrator):
+    session = uuid4()
+    reported(orchestrator, session, 1, confidence=0.5, os="first")
+    reported(orchestrator, session, 2, confidence=0.9, os="sure")
+    await follower.follow_once()
+    reported(orchestrator, session, 3, confidence=0.7, os="late")
+    reported(orchestrator, session, 4, confidence=0.9, os="as sure, but second")
+    await follower.follow_once()
+    found = await rows(engine, "SELECT data, line, is_dryrun FROM gateway.dryrun_discoveries")
+    assert found == [{"data": {"os": "sure"}, "line": 2, "is_dryrun": True}]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "\x00",
+        "a\\000b\\x00\\",
+        "\\",
+        "' OR 1=1; DROP TABLE x; --",
+        "<script>alert(1)</script>\x1b[2J",
+        "é" * 900,
+        "".join(map(chr, range(0x4E00, 0x4E00 + 900))),
+    ],
+)
+async def test_no_text_of_a_target_stops_the_follower(follower, engine, orchestrator, hostile):
+    session = uuid4()
+    key = "10.213.0.3:80/tcp/" + hostile.replace("/", "%2F")
+    reported(orchestrator, session, 1, key=key, banner=hostile, **{hostile: [hostile, {"x": hostile}]})
+    reported(orchestrator, session, 2, key=key + "x")
+    await follower.follow_once()
+    shown = hostile.replace("\x00", "\u2400")
+    found = await rows(engine, "SELECT key, data FROM gateway.dryrun_discoveries ORDER BY line")
+    assert len(found) == 2
+    assert found[0]["data"] == {"banner": shown, shown: [shown, {"x": shown}]}
+    assert found[0]["key"] == key.replace("\x00", "\u2400")
+
+
+async def test_says_once_why_it_cannot_follow_and_once_that_it_can_again(
+    follower, orchestrator, caplog, eventually
+):
+    caplog.set_level("INFO", "approval_api.follower")
+    orchestrator.down = True
+    running = asyncio.create_task(follower.run())
+
+    async def tried_again():
+        return await asyncio.sleep(0.7, result=True)
+
+    await eventually(tried_again)
+    assert not follower.state.following
+    orchestrator.down = False
+
+    async def following():
+        return follower.state.following
+
+    await eventually(following)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    told = [record.message for record in caplog.records]
+    assert told == ["cannot follow events; trying again", "following events"]
+
+
+async def test_a_database_restarted_while_events_flow_loses_and_doubles_nothing(
+    follower, engine, orchestrator, postgres, eventually
+):
+    session = uuid4()
+    running = asyncio.create_task(follower.run())
+    for number in range(1, 401):
+        reported(orchestrator, session, number, key=f"10.213.{number // 200}.{number % 200}")
+        if number in {100, 250}:
+            await asyncio.to_thread(postgres.stop)
+        if number in {150, 300}:
+            await asyncio.to_thread(postgres.start)
+        await asyncio.sleep(0.004)
+
+    async def arrived():
+        return len(await stored_numbers(engine)) == 400
+
+    await eventually(arrived, 20)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert await stored_numbers(engine) == list(range(1, 401))
+    assert len(await rows(engine, "SELECT * FROM gateway.dryrun_discoveries")) == 400
+    assert await position(engine) == Position(orchestrator.journal, 400)
