@@ -155,7 +155,7 @@ def with_verdict(report, criteria):
         "status": status,
         "limit": limit,
         "measured": measured,
-        "detail": "macro average",
+        "detail": "" if name == HOSTILE else f"{measured}, at least {limit} asked for",
     }
     return {**report, "verdict": {"passed": status == "passed", "results": [result]}}
 

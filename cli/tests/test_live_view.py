@@ -7,8 +7,9 @@ from conftest import steering
 from rich.console import Console
 from test_view_state import SCRIPTS, START, events_of, folded
 
+from dryrun_cli.frame import Frame
 from dryrun_cli.glyphs import ASCII, UNICODE, glyphs_for
-from dryrun_cli.live_view import Frame, draw
+from dryrun_cli.live_view import draw
 from dryrun_cli.view_state import ViewState, reduce_event
 
 

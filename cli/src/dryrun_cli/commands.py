@@ -42,7 +42,7 @@ async def list_sessions(client: ApiClient, common: Common, *, limit: int) -> Exi
     else:
         console = make_console()
         found = await newest_sessions(client, limit)
-        console.print(draw_sessions(found, glyphs_for(console.encoding)))
+        console.print(draw_sessions(found, glyphs_for(console.encoding), console.width))
     return ExitCode.OK
 
 

@@ -1,7 +1,6 @@
 """Draws a view state for a terminal, with its own colours; no meaning hangs on colour alone."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -9,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dryrun_cli.glyphs import UNICODE, Glyphs, outcome_sign
+from dryrun_cli.frame import Frame
+from dryrun_cli.glyphs import UNICODE, outcome_sign
 from dryrun_cli.narration import clock, counted, duration, place, summary_of
 from dryrun_cli.safe_text import inert, shown
 from dryrun_cli.view_state import CollectorView, Notice, PhaseSpan, TargetView, ViewState
@@ -36,31 +36,9 @@ _TARGET_STYLES: Final = {
 }
 _NOTICE_STYLES: Final = {"note": "", "warning": "yellow", "harm": "bold red", "failure": "bold red"}
 _BAR_WIDTH: Final = 20
-_MOST_DISCOVERIES: Final = 5
 _MOST_NOTICES: Final = 4
 _FIXED_LINES: Final = 14
 """Lines that every frame has: title, pipeline, headings, gaps, footer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What a frame needs beside the session's state."""
-
-    now: datetime
-    """The present by the server's clock, UTC."""
-    width: int
-    height: int
-    short_id: str
-    glyphs: Glyphs = UNICODE
-    hint: str = ""
-    """What Ctrl-C does now."""
-    messages: tuple[str, ...] = ()
-    """What is wrong with the connection, or became of a stop."""
-
-    @property
-    def wide(self) -> bool:
-        """Whether there is room for more than the essentials."""
-        return self.width >= 110
 
 
 def draw(state: ViewState, frame: Frame) -> RenderableType:
@@ -143,7 +121,10 @@ def _targets(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
         tally[view.state] = tally.get(view.state, 0) + 1
     told = ", ".join(f"{number} {name}" for name, number in tally.items())
     yield _heading("Targets", f"{len(views)}: {told}")
-    room = max(frame.height - _FIXED_LINES - len(state.collectors) - _extras(state), 3)
+    if state.ended:
+        # Where all are gone, only those that suffered are worth a line.
+        views = [view for view in views if view.harm or view.state in {"died", "unhealthy"}]
+    room = max(frame.height - _FIXED_LINES - len(state.collectors) - _extras(state, frame), 3)
     hidden = 0
     if len(views) > room:
         # What is not well comes first; what is well may be cut.
@@ -154,7 +135,8 @@ def _targets(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
     grid = _rows(frame, 16, 40)
     for view in views:
         grid.add_row(*_target_row(view, frame))
-    yield grid
+    if views:
+        yield grid
     if hidden:
         yield Text(
             f"  … and {hidden} more" if frame.glyphs is UNICODE else f"  ... and {hidden} more", style="dim"
@@ -220,7 +202,7 @@ def _discoveries(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
     dot = f" {frame.glyphs.dot} "
     yield _heading("Discoveries", dot.join(counted(n, inert(kind, 40)) for kind, n in state.counts.items()))
     grid = _rows(frame, 11, 48)
-    for found in state.latest[-_MOST_DISCOVERIES:]:
+    for found in state.latest[-frame.most_discoveries :]:
         where = shown(place(found.key, state.addresses))
         grid.add_row(Text(""), shown(found.kind, "dim"), where, shown(summary_of(found)))
     yield grid
@@ -231,7 +213,8 @@ def _notices(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
     yield _heading("Worth knowing", told)
     for notice in worst_notices(state.notices, _MOST_NOTICES):
         sign = frame.glyphs.warning if notice.level in {"note", "warning"} else frame.glyphs.bad
-        line = Text(f"  {sign} ", style=_NOTICE_STYLES[notice.level], no_wrap=True, overflow="ellipsis")
+        # The last frame stays on the screen: there nothing is cut.
+        line = Text(f"  {sign} ", _NOTICE_STYLES[notice.level], no_wrap=not state.ended, overflow="ellipsis")
         yield line.append(inert(notice.text, 300))
 
 
@@ -271,8 +254,8 @@ def countdown(state: ViewState, now: datetime) -> str:
     return f"Removed in {seconds // 60}:{seconds % 60:02d} at the latest ({clock(state.expires_at)})."
 
 
-def _extras(state: ViewState) -> int:
-    return min(len(state.latest), _MOST_DISCOVERIES) + min(len(state.notices), _MOST_NOTICES)
+def _extras(state: ViewState, frame: Frame) -> int:
+    return min(len(state.latest), frame.most_discoveries) + min(len(state.notices), _MOST_NOTICES)
 
 
 def _heading(name: str, told: str) -> RenderableType:

@@ -145,7 +145,7 @@ class TemplateName(Word):
     """Which network it was."""
 
     id: str
-    title: str = ""
+    title: str | None = None
     seed: int | None = None
 
 

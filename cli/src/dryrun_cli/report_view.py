@@ -213,9 +213,8 @@ def _verdict(verdict: Verdict, glyphs: Glyphs) -> Iterator[RenderableType]:
         return
     yield Text(f"{glyphs.bad} Criteria not met: {len(failed)} of {len(verdict.results)}", style="bold red")
     for result in failed:
-        told = f"{inert(result.criterion)}: {_value(result.measured)}, limit {_value(result.limit)}"
-        detail = f" ({inert(result.detail, 500)})" if result.detail else ""
-        yield _indented(f"{glyphs.bad} {told}{detail}")
+        told = inert(result.detail, 500) or f"{_value(result.measured)}, limit {_value(result.limit)}"
+        yield _indented(f"{glyphs.bad} {inert(result.criterion)}: {told}")
 
 
 def _at(key: str, attribute: str | None) -> str:
@@ -230,7 +229,7 @@ def _value(value: JsonValue) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, float):
-        return f"{value:.3g}"
+        return f"{value:.6g}"
     if isinstance(value, list):
         return inert(", ".join(_value(part) for part in value[:20]))
     return inert(value)

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.live import Live
 
 from dryrun_cli.event_stream import Received
+from dryrun_cli.frame import Frame
 from dryrun_cli.glyphs import glyphs_for
-from dryrun_cli.live_view import Frame, draw
+from dryrun_cli.live_view import draw
 from dryrun_cli.narration import clock, narrate, narrate_unknown
 from dryrun_cli.safe_text import ascii_json, inert, shown
 from dryrun_cli.session_ids import short

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Final, Literal
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -14,6 +15,8 @@ from dryrun_cli.reading import ENDED, SessionView
 from dryrun_cli.safe_text import inert, shown
 from dryrun_cli.session_ids import short
 from dryrun_contract.template import TemplateSummary
+
+REASON_WIDTH: Final = 110
 
 
 def draw_templates(templates: Iterable[TemplateSummary]) -> RenderableType:
@@ -39,29 +42,34 @@ def draw_templates(templates: Iterable[TemplateSummary]) -> RenderableType:
 
 
 def draw_sessions(
-    sessions: Iterable[SessionView], glyphs: Glyphs, now: datetime | None = None
+    sessions: Iterable[SessionView], glyphs: Glyphs, width: int, now: datetime | None = None
 ) -> RenderableType:
-    """Return one row a session."""
+    """Return one row a session; reasons stand there where `width` has room for them."""
     now = now or datetime.now(UTC)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("ID", no_wrap=True)
-    table.add_column("TEMPLATE", no_wrap=True, overflow="ellipsis")
-    table.add_column("STATE", no_wrap=True)
-    table.add_column("STARTED", no_wrap=True)
-    table.add_column("TOOK", no_wrap=True, justify="right")
-    table.add_column("FOR", no_wrap=True, overflow="ellipsis")
-    table.add_column("REASON", no_wrap=True, overflow="ellipsis")
+    for name, at_least in (
+        ("ID", 8),
+        ("TEMPLATE", 10),
+        ("STATE", 14),
+        ("STARTED", 16),
+        ("TOOK", 6),
+        ("FOR", 8),
+    ):
+        justify: Literal["left", "right"] = "right" if name == "TOOK" else "left"
+        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=at_least, justify=justify)
+    if width >= REASON_WIDTH:
+        table.add_column("REASON", no_wrap=True, overflow="ellipsis", max_width=width - 80)
     for session in sessions:
         took = (session.ended_at or now) - session.requested_at
-        table.add_row(
+        cells = [
             Text(short(session.id), style="cyan"),
-            shown(_template(session)),
+            shown(_template(session), limit=24),
             state_text(session, glyphs),
-            shown(when(session.requested_at)),
+            shown(when(session.requested_at).rpartition(":")[0]),
             shown(duration(took.total_seconds())),
-            shown(session.requested_by or ""),
-            shown(session.reason or ""),
-        )
+            shown(session.requested_by or "", limit=16),
+        ]
+        table.add_row(*cells, *([shown(session.reason or "")] if width >= REASON_WIDTH else []))
     if not table.row_count:
         return Text("There is no session yet. To start one: dryrun start small --watch")
     return table
@@ -70,7 +78,7 @@ def draw_sessions(
 def draw_session(session: SessionView, glyphs: Glyphs, now: datetime | None = None) -> RenderableType:
     """Return one session with all that is known of it."""
     now = now or datetime.now(UTC)
-    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     grid.add_row("session", Text(str(session.id), style="cyan"))
