@@ -12,6 +12,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from approval_api.app import create_app
 from approval_api.database.engine import create_engine
 from approval_api.database.migration import migrate
@@ -20,9 +24,6 @@ from approval_api.orchestrator.client import OrchestratorClient
 from approval_api.orchestrator.fake import FakeOrchestrator
 from approval_api.server import create_server
 from approval_api.settings import Settings
-from fastapi import FastAPI
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 TOKEN = "a-token-of-the-tests"
 

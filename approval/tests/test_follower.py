@@ -3,6 +3,8 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
+
 from approval_api.events.repository import page as events_page
 from approval_api.follower import position as positions
 from approval_api.follower import repository
@@ -18,7 +20,6 @@ from dryrun_contract.event import (
     SessionQueued,
 )
 from dryrun_contract.session import Outcome, Phase, Session
-from sqlalchemy import text
 
 
 @pytest.fixture
@@ -175,9 +176,7 @@ async def test_a_gap_is_refused_and_nothing_is_stored(follower, engine, orchestr
 
 async def test_another_journal_without_a_snapshot_is_refused(follower, orchestrator):
     with pytest.raises(GapError, match="journal"):
-        await follower.store_page(
-            Position(uuid4(), 0), EventPage(journal=orchestrator.journal, events=())
-        )
+        await follower.store_page(Position(uuid4(), 0), EventPage(journal=orchestrator.journal, events=()))
 
 
 async def test_a_position_that_is_gone_is_replaced_by_the_snapshot(follower, engine, orchestrator):
@@ -218,7 +217,9 @@ async def test_a_replaced_journal_ends_what_it_does_not_know_and_goes_on(followe
     queued(orchestrator, uuid4())
     await follower.follow_once()
     assert await position(engine) == Position(orchestrator.journal, 1)
-    found = await rows(engine, "SELECT id, outcome, reason FROM gateway.dryrun_sessions WHERE phase = 'ended'")
+    found = await rows(
+        engine, "SELECT id, outcome, reason FROM gateway.dryrun_sessions WHERE phase = 'ended'"
+    )
     by_id = {row["id"]: row for row in found}
     assert by_id[done]["outcome"] == "completed"
     assert by_id[lost]["outcome"] == "failed"

@@ -5,19 +5,22 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
 from approval_api import migrations
 from approval_api.database.engine import create_engine
 from approval_api.database.migration import DatabaseUnreachableError, migrate, migrate_when_reachable
 from approval_api.database.tables import metadata
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, IntegrityError
 
 SESSION = """
 INSERT INTO gateway.dryrun_sessions (id, template, digest, seed, keep, requested_by, phase)
 VALUES ('7c9e6679-7425-40de-944b-e07fc1f90ae7', 'small', 'sha256:1', 0, false, 'ada', 'requested')
 """
 DRYRUN_COLUMNS = "dryrun_session_id, collector, run, line, kind, key, data, confidence, found_at"
-DRYRUN_VALUES = "'7c9e6679-7425-40de-944b-e07fc1f90ae7', 'network', '1', 1, 'host', '10.0.0.1', '{}', 1, now()"
+DRYRUN_VALUES = (
+    "'7c9e6679-7425-40de-944b-e07fc1f90ae7', 'network', '1', 1, 'host', '10.0.0.1', '{}', 1, now()"
+)
 
 
 def test_the_known_head_is_the_newest_revision():
@@ -33,7 +36,9 @@ async def test_a_migrated_database_has_the_columns_that_queries_use(engine):
             opts={
                 "include_schemas": True,
                 "include_name": lambda name, kind, _: kind != "schema" or name == "gateway",
-                "include_object": lambda _object, _name, kind, _reflected, _other: kind in {"table", "column"},
+                "include_object": lambda _object, _name, kind, _reflected, _other: (
+                    kind in {"table", "column"}
+                ),
                 "version_table_schema": "gateway",
                 "compare_server_default": False,
             },

@@ -1,7 +1,6 @@
 from uuid import UUID
 
 from dryrun_contract.event import PhaseChanged, SessionEnded
-from dryrun_contract.problem import Problem, problem_type
 from dryrun_contract.session import Outcome, Phase
 
 

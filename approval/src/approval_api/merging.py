@@ -31,7 +31,7 @@ class Merged:
     """It lies at an address that belongs to one of the session's services."""
     data: dict[str, JsonValue]
     findings: tuple[Finding, ...]
-    """What was said, most confident first."""
+    """What was said, most confident first, repetitions left out."""
 
     @property
     def collectors(self) -> tuple[str, ...]:
@@ -63,7 +63,8 @@ def merge(
         together[(finding.discovery.kind, place.key), place.service is not None].append(finding)
     merged = {}
     for ((kind, key), named), said in together.items():
-        ranked = tuple(sorted(said, key=_rank))
+        # Told twice in the same words is told once.
+        ranked = tuple(finding for _, finding in sorted({_rank(one): one for one in said}.items()))
         data: dict[str, JsonValue] = {}
         for finding in ranked:
             for name, value in finding.discovery.data.items():

@@ -59,7 +59,7 @@ def score(truth: Iterable[Fact], findings: Iterable[Finding], addresses: Mapping
         false_negatives=comparison.false_negatives(),
         false_positives=tuple(
             Unfounded(kind=found.kind, key=found.key, data=found.data, collectors=found.collectors)
-            for found in sorted(unfounded, key=lambda found: (found.kind, found.key))
+            for found in sorted(unfounded, key=lambda found: (found.kind, found.key, found.named))
         ),
         wrong_values=comparison.wrong_values(),
         not_evaluable=tuple(

@@ -110,7 +110,9 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
         template = self.templates.get(template_id)
         if template is None:
             known = ", ".join(sorted(self.templates))
-            return _problem(404, "unknown-template", f"there is no template {template_id!r}; known are: {known}")
+            return _problem(
+                404, "unknown-template", f"there is no template {template_id!r}; known are: {known}"
+            )
         return httpx2.Response(200, content=template.model_dump_json())
 
     def _put(self, session_id: UUID, request: httpx2.Request) -> httpx2.Response:
@@ -141,9 +143,7 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
             )
         if self.loses_put_answers:
             raise httpx2.ReadTimeout("the answer was lost", request=request)
-        return httpx2.Response(
-            201 if fresh else 200, content=self.sessions[session_id].model_dump_json()
-        )
+        return httpx2.Response(201 if fresh else 200, content=self.sessions[session_id].model_dump_json())
 
     def _stop(self, session_id: UUID) -> httpx2.Response:
         session = self.sessions.get(session_id)
