@@ -112,11 +112,12 @@ class WrongValue(Word):
 
 
 class NotEvaluableFact(Word):
-    """A fact inside a service that refused the credential."""
+    """A fact inside something that refused the credential."""
 
     kind: str
     key: str
     service: str
+    """The key of the service, or of the database in it, that refused."""
     hard: str | None
 
 

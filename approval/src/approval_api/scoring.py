@@ -1,7 +1,7 @@
 """Scores what collectors found against what is true; a pure function, defined in `docs/scoring.md`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
@@ -21,6 +21,8 @@ from approval_api.scores import (
 from dryrun_contract.discovery import KINDS
 from dryrun_contract.ground_truth import Fact
 from dryrun_contract.resource_key import ResourceKey
+
+_MAY_REFUSE = frozenset({"service", "database"})
 
 type FactId = tuple[str, str]
 """A fact's kind and key; the key by service name, in canonical form."""
@@ -79,7 +81,7 @@ class _Comparison:
     unfounded: Sequence[Merged]
     """Findings that are not."""
     hidden: Mapping[FactId, str]
-    """Facts that could not be found, with the service that refused its credential."""
+    """Facts that could not be found, with the key of what refused the credential."""
 
     def without(self, leave_out: Callable[[Fact], bool]) -> "_Comparison":
         """Return the same without some facts; finding them counts neither for nor against."""
@@ -216,30 +218,26 @@ def _canonical(key: str) -> str:
 
 
 def _not_evaluable(facts: Iterable[FactId], found: Iterable[Merged]) -> dict[FactId, str]:
-    """Return the facts inside services that refused the credential and of which nothing was found inside."""
-    refused = set()
-    opened = set()
-    for one in found:
-        if not one.named:
-            continue
-        service = _service_of(one.key)
-        if service != one.key:
-            opened.add(service)
-        elif one.kind == "service" and one.refused:
-            refused.add(service)
-    closed = refused - opened
-    return {
-        (kind, key): service
-        for kind, key in facts
-        if (service := _service_of(key)) in closed and service != key
-    }
+    """Return the facts inside what refused the credential and of which nothing inside was found."""
+    named = [one for one in found if one.named]
+    opened = {outer for one in named for outer in _around(one.key)}
+    closed = {one.key for one in named if one.kind in _MAY_REFUSE and one.refused} - opened
+    hidden = {}
+    for kind, key in facts:
+        refusing = next((outer for outer in _around(key) if outer in closed), None)
+        if refusing is not None:
+            hidden[kind, key] = refusing
+    return hidden
 
 
-def _service_of(key: str) -> str:
+def _around(key: str) -> list[str]:
+    """Return the keys of what `key` lies inside of, the service first; a host is around nothing."""
     try:
-        return str(ResourceKey.parse(key).service())
+        parsed = ResourceKey.parse(key)
     except ValueError:
-        return key
+        return []
+    outer = parsed.service()
+    return [str(replace(outer, path=parsed.path[:depth])) for depth in range(len(parsed.path))]
 
 
 def _average(rows: Sequence[ScoreRow], *, evaluable: int, facts: int) -> Averages:
