@@ -39,7 +39,16 @@ _CHATTY = "echo one; sleep .2; echo oops >&2; sleep .2; printf 'two\\nthree\\n';
 _REPORT = """
 echo "secret=$SECRET"; echo "uid=$(id -u)"; echo "hostname=$(hostname)"
 sed -n 's/^\\(CapBnd\\|CapEff\\|NoNewPrivs\\|Seccomp\\):[[:space:]]*/\\1=/p' /proc/self/status
-for file in memory.max memory.swap.max pids.max cpu.max; do echo "$file=$(cat /sys/fs/cgroup/$file)"; done
+cd /sys/fs/cgroup
+if [ -e pids.max ]; then
+    echo cgroup=2
+    echo "memory=$(cat memory.max)"; echo "swap=$(cat memory.swap.max)"
+    echo "pids=$(cat pids.max)"; echo "cpu=$(cat cpu.max)"
+else
+    echo cgroup=1
+    echo "memory=$(cat memory/memory.limit_in_bytes)"; echo "swap=$(cat memory/memory.memsw.limit_in_bytes)"
+    echo "pids=$(cat pids/pids.max)"; echo "cpu=$(cat cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us | xargs)"
+fi
 touch /made 2>/dev/null && echo root=writable || echo root=read-only
 grep ' /scratch ' /proc/mounts | sed 's/^/mount=/'
 """
@@ -78,6 +87,8 @@ class Bench:
 
     def __init__(self, engine: Engine, images: dict[str, str]) -> None:
         self.engine = engine
+        """What tests call; one may put another way to the same engine here."""
+        self._own = engine
         self.images = images
         self.mark = secrets.token_hex(8)
         self.label = f"{LABEL}={self.mark}"
@@ -146,6 +157,8 @@ class Bench:
                 await asyncio.sleep(0.05)
 
     async def clean_up(self) -> None:
+        await self.engine.close()
+        self.engine = self._own
         for container in await self.engine.list_containers(self.label):
             try:
                 await self.engine.remove_container(container.id)

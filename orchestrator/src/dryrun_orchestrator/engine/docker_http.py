@@ -36,7 +36,11 @@ def checked_id(text: str) -> str:
 
 
 class EngineHttp:
-    """One engine's HTTP API; opens a connection per call, so that no reused one fails in mid-air."""
+    """One engine's HTTP API; opens a connection per call, so that no reused one fails in mid-air.
+
+    aiohttp itself asks once more when a connection breaks before a GET or DELETE was answered. Both may be
+    repeated here: a second DELETE answers 404, which callers take for done. It never repeats a POST.
+    """
 
     def __init__(
         self, docker_host: str, *, call_seconds: float = CALL_SECONDS, quiet_seconds: float = QUIET_SECONDS
