@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from dryrun_local.engine_view import EngineView, open_engine
 from dryrun_local.errors import AlreadyRunningError, EngineError
+from dryrun_local.host_rule import HostRule, HostRuleError
 from dryrun_local.image_manifest import ManifestError
 from dryrun_local.image_process import ProgramError
 from dryrun_local.images import list_images
@@ -147,12 +148,15 @@ async def _session_leftovers(engine: EngineView) -> Finding:
 
 
 async def _host_rule(installation: Installation) -> Finding:
-    script = installation.root / "deploy" / "host-rule" / "dryrun-host-rule"
-    place = os.path.relpath(script)
-    code, said = await _ask(str(script), "check")
-    if code == 0:
-        return Finding("host rule", "ok", "what comes from a session's bridge is dropped by this host")
-    return Finding("host rule", "missing", said or f"{place} check failed", (f"sudo {place} install",))
+    try:
+        state = await HostRule(installation.root).check()
+    except HostRuleError as error:
+        return Finding("host rule", "missing", str(error))
+    if state.complete:
+        return Finding("host rule", "ok", "this host is shut off from sessions' bridges")
+    if state.complete is None:
+        return Finding("host rule", "note", f"{'; '.join(state.problems)}; sessions probe it", (state.fix,))
+    return Finding("host rule", "missing", "; ".join(state.problems), (state.fix,))
 
 
 def _host_routes() -> list[tuple[str, IPv4Network]]:

@@ -1,0 +1,150 @@
+"""The wrapper against scripts of the test's own, and the script itself in a network namespace of its own."""
+
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dryrun_local.host_rule import SCRIPT_FROM_ROOT, HostRule, HostRuleError
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / SCRIPT_FROM_ROOT
+
+needs_root = [
+    pytest.mark.engine,
+    pytest.mark.skipif(os.geteuid() != 0 or shutil.which("nft") is None, reason="needs root and nft"),
+]
+
+
+def checkout(folder: Path, script: str) -> Path:
+    path = folder / SCRIPT_FROM_ROOT
+    path.parent.mkdir(parents=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return folder
+
+
+async def test_a_complete_rule_has_no_problems(tmp_path):
+    state = await HostRule(checkout(tmp_path, "exit 0")).check()
+    assert (state.complete, state.problems) == (True, ())
+
+
+async def test_tells_each_problem_of_an_incomplete_rule(tmp_path):
+    script = "echo 'not complete:' >&2; echo '  - the table is missing' >&2; echo '  - one more' >&2; exit 1"
+    state = await HostRule(checkout(tmp_path, script)).check()
+    assert state.complete is False
+    assert state.problems == ("the table is missing", "one more")
+
+
+async def test_does_not_know_without_root_and_names_the_command(tmp_path):
+    state = await HostRule(checkout(tmp_path, "exit 3"), user_id=lambda: 1000).check()
+    assert state.complete is None
+    assert state.fix.startswith("sudo ")
+    assert state.fix.endswith("dryrun-host-rule install")
+
+
+async def test_installing_without_root_starts_nothing_and_names_the_command(tmp_path):
+    root = checkout(tmp_path, f"touch {tmp_path}/started")
+    with pytest.raises(HostRuleError, match=r"sudo .*dryrun-host-rule install"):
+        await HostRule(root, user_id=lambda: 1000).install()
+    assert not (tmp_path / "started").exists()
+
+
+async def test_a_failed_installation_tells_what_the_script_said(tmp_path):
+    root = checkout(tmp_path, "echo 'nft is missing; install nftables' >&2; exit 4")
+    with pytest.raises(HostRuleError, match="exit code 4: nft is missing; install nftables"):
+        await HostRule(root, user_id=lambda: 0).install()
+
+
+async def test_a_check_that_cannot_tell_is_an_error(tmp_path):
+    with pytest.raises(HostRuleError, match="exit code 4: no nft"):
+        await HostRule(checkout(tmp_path, "echo 'no nft'; exit 4")).check()
+
+
+async def test_a_script_that_hangs_is_ended(tmp_path):
+    root = checkout(tmp_path, f"echo $$ >{tmp_path}/pid; exec sleep 60")
+    with pytest.raises(HostRuleError, match="did not end within"):
+        await HostRule(root, seconds=0.5).check()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+async def test_a_missing_script_is_named(tmp_path):
+    with pytest.raises(HostRuleError, match="dryrun-host-rule cannot be started: No such file"):
+        await HostRule(tmp_path).check()
+
+
+class TestTheScript:
+    pytestmark = needs_root
+
+    @staticmethod
+    def in_a_namespace(commands: str, root: Path) -> subprocess.CompletedProcess[str]:
+        """Run shell commands with $S as the script; its files go below `root`."""
+        return subprocess.run(
+            ["unshare", "--net", "sh", "-c", commands],
+            env={**os.environ, "S": str(SCRIPT), "DRYRUN_HOST_RULE_ROOT": str(root)},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+            check=False,
+        )
+
+    def test_says_what_is_missing_when_nothing_is_installed(self, tmp_path):
+        done = self.in_a_namespace("$S check", tmp_path)
+        assert done.returncode == 1
+        for problem in ("'inet dryrun' is missing", "'arp dryrun' is missing", "ip -4 rule", "ip -6 rule"):
+            assert problem in done.stdout
+
+    def test_installs_twice_as_once_and_removes_all_of_it(self, tmp_path):
+        again = "$S install && $S install && $S check && ip rule list | grep -c blackhole"
+        done = self.in_a_namespace(again, tmp_path)
+        assert done.returncode == 0, done.stdout
+        assert done.stdout.splitlines()[-1] == "1"
+        assert (tmp_path / "etc/dryrun-host-rule").exists()
+        assert (tmp_path / "usr/local/lib/dryrun-host-rule/rule.nft").exists()
+        unit = "etc/systemd/system/dryrun-host-rule.service"
+        assert (tmp_path / unit).exists()
+        removed = self.in_a_namespace(
+            "$S install >/dev/null 2>&1 && $S remove && nft list ruleset && ip rule list", tmp_path
+        )
+        assert removed.returncode == 0, removed.stdout
+        assert "table" not in removed.stdout
+        assert "blackhole" not in removed.stdout
+        assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
+
+    def test_what_it_installed_applies_the_rule_by_itself(self, tmp_path):
+        copy = tmp_path / "usr/local/lib/dryrun-host-rule/dryrun-host-rule"
+        done = self.in_a_namespace(f"$S install && nft flush ruleset && {copy} apply && $S check", tmp_path)
+        assert done.returncode == 0, done.stdout
+
+    @pytest.mark.parametrize(
+        ("damage", "problem"),
+        [
+            ("nft flush chain inet dryrun input", 'chain input: missing: iifname "dr-*" drop'),
+            (
+                "nft flush chain inet dryrun forward",
+                'chain forward: missing: iifname "dr-*" oifname != "dr-*"',
+            ),
+            ("nft flush chain inet dryrun prerouting", "chain prerouting: missing: iifname"),
+            ("nft flush chain inet dryrun output", "chain output: missing: icmpv6 type parameter-problem"),
+            ("nft delete chain inet dryrun input", "chain input: missing: the chain itself"),
+            ("nft flush chain arp dryrun input", "arp dryrun, chain input: missing"),
+            ("nft delete table arp dryrun", "the table 'arp dryrun' is missing"),
+            ("nft delete table inet dryrun", "the table 'inet dryrun' is missing"),
+            ("nft insert rule inet dryrun input accept", "chain input: does not belong there: accept"),
+            ("nft add table inet dryrun '{ flags dormant; }'", "does not belong there: flags dormant"),
+            ("ip -4 rule del priority 1", "ip -4 rule: fwmark"),
+            ("ip -6 rule del priority 1", "ip -6 rule: fwmark"),
+        ],
+    )
+    def test_check_names_the_half_that_is_missing_and_apply_heals_it(self, tmp_path, damage, problem):
+        done = self.in_a_namespace(
+            f"$S apply && {damage} && $S check; echo $?; $S apply && $S check", tmp_path
+        )
+        assert done.returncode == 0, done.stdout
+        assert problem in done.stdout
+        assert "\n1\n" in done.stdout

@@ -1,0 +1,173 @@
+"""The host rule stops every way from a session to anything else, and leaves the session whole."""
+
+import os
+import shutil
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from network_lab import BRIDGE, HOST, OTHER_BRIDGE, OTHER_SESSION, OUTSIDE, PEER, PROBE_ADDRESS, Lab, frames
+
+OUTSIDE_6 = "fd99::5"
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(os.geteuid() != 0 or shutil.which("nft") is None, reason="needs root and nft"),
+]
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    built = Lab()
+    try:
+        yield built
+    finally:
+        built.remove()
+
+
+class Escapes:
+    """What a container with NET_RAW may try: frames to the bridge's MAC, and where they would show."""
+
+    MARK = b"escaped!"
+
+    def __init__(self, lab: Lab) -> None:
+        raw = (socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        self.session = lab.socket("a", *raw)
+        self.outside = lab.socket("out", *raw)
+        self.other_session = lab.socket("b", *raw)
+        self.udp = lab.socket("host", socket.AF_INET6, socket.SOCK_DGRAM)
+        self.udp.bind(("::", 47000))
+        self.mac = self.session.getsockname()[4]
+        self.bridge_mac = bytes.fromhex(
+            lab.inside("host", "cat", f"/sys/class/net/{BRIDGE}/address").replace(":", "")
+        )
+
+    def udp4(self, target: str, *, source: str = PROBE_ADDRESS, ttl: int = 64, options: bytes = b"") -> bytes:
+        datagram = struct.pack("!HHHH", 5, 47000, 8 + len(self.MARK), 0) + self.MARK
+        head = 5 + len(options) // 4
+        header = struct.pack("!BBHHHBBH", 0x40 | head, 0, head * 4 + len(datagram), 0, 0, ttl, 17, 0)
+        header += socket.inet_aton(source) + socket.inet_aton(target) + options
+        header = header[:10] + struct.pack("!H", frames.checksum(header)) + header[12:]
+        return b"\x08\x00" + header + datagram
+
+    def ping6(self, target: bytes, *, source: bytes, hop_by_hop: bytes = b"") -> bytes:
+        echo = struct.pack("!BBHHH", 128, 0, 0, 1, 1) + self.MARK
+        pseudo = source + target + struct.pack("!II", len(echo), 58)
+        echo = echo[:2] + struct.pack("!H", frames.checksum(pseudo + echo)) + echo[4:]
+        header = struct.pack("!IHBB", 6 << 28, len(hop_by_hop + echo), 0 if hop_by_hop else 58, 64)
+        return b"\x86\xdd" + header + source + target + hop_by_hop + echo
+
+    def shows(
+        self,
+        listener: socket.socket,
+        payload: bytes,
+        *,
+        to: bytes | None = None,
+        sign: Callable[[bytes], bool] | None = None,
+    ) -> bool:
+        """Send and say whether the listener saw the mark (or the sign) within a while."""
+        sign = sign or (lambda frame: self.MARK in frame)
+        listener.settimeout(0.02)
+        try:
+            while listener.recv(2048):
+                pass
+        except TimeoutError:
+            pass
+        self.session.send((to or self.bridge_mac) + self.mac + payload)
+        end = time.monotonic() + 0.4
+        while time.monotonic() < end:
+            try:
+                if sign(listener.recv(2048)):
+                    return True
+            except TimeoutError:
+                continue
+        return False
+
+    def attempts(self) -> dict[str, bool]:
+        host6 = frames.link_local(self.bridge_mac)
+        our6 = frames.link_local(self.mac)
+        outside6 = socket.inet_pton(socket.AF_INET6, OUTSIDE_6)
+        # Another source than in the attempt before: the host asks once a second who somebody is.
+        stranger = socket.inet_pton(socket.AF_INET6, "fe80::5")
+        unknown_option = b"\x3a\x00\x9e\x04\x00\x00\x00\x00"
+
+        def answered(frame: bytes) -> bool:
+            return frame[6:12] == self.bridge_mac and frame[12:14] in (b"\x08\x06", b"\x86\xdd")
+
+        def asked_or_marked(frame: bytes) -> bool:
+            return self.MARK in frame or frame[12:14] == b"\x08\x06"
+
+        return {
+            "IPv4 to a host socket": self.shows(self.udp, self.udp4(HOST)),
+            "IPv4 by a broadcast frame": self.shows(self.udp, self.udp4(HOST), to=frames.BROADCAST),
+            "ARP": self.shows(
+                self.session,
+                frames.arp_probe(self.mac, socket.inet_aton(HOST))[12:],
+                to=frames.BROADCAST,
+                sign=answered,
+            ),
+            "IPv6 link-local": self.shows(self.session, self.ping6(host6, source=our6), sign=answered),
+            "IPv6 faulty option": self.shows(
+                self.session, self.ping6(host6, source=stranger, hop_by_hop=unknown_option), sign=answered
+            ),
+            "another network": self.shows(self.outside, self.udp4(OUTSIDE)),
+            "another session": self.shows(self.other_session, self.udp4(OTHER_SESSION), sign=asked_or_marked),
+            "error by TTL": self.shows(self.outside, self.udp4("10.213.201.9", source=OUTSIDE, ttl=1)),
+            "error by IP option": self.shows(
+                self.outside,
+                self.udp4(HOST, source=OUTSIDE, options=b"\x07\x07\x03\x00\x00\x00\x00\x00"),
+                sign=lambda frame: frame[34:36] == b"\x0c\x00",
+            ),
+            "error by IPv6 option": self.shows(
+                self.outside,
+                self.ping6(
+                    socket.inet_pton(socket.AF_INET6, "fd99::1"), source=outside6, hop_by_hop=unknown_option
+                ),
+            ),
+        }
+
+
+@contextmanager
+def two_sessions(lab: Lab, *, bridged_filtering: int, rule: bool) -> Iterator[Escapes]:
+    lab.build(bridged_filtering=bridged_filtering)
+    lab.inside("host", "ip", "addr", "add", "fd99::1/64", "dev", "to-out", "nodad")
+    lab.inside("out", "sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=0")
+    lab.inside("out", "ip", "addr", "add", f"{OUTSIDE_6}/64", "dev", "eth0", "nodad")
+    # A route that somebody may add by hand; without it one session cannot be routed to another at all.
+    lab.inside("host", "ip", "route", "add", "10.213.200.32/27", "dev", OTHER_BRIDGE)
+    if rule:
+        lab.load_rule()
+    for name, address, bridge in (
+        ("a", PROBE_ADDRESS, BRIDGE),
+        ("peer", PEER, BRIDGE),
+        ("b", OTHER_SESSION, OTHER_BRIDGE),
+    ):
+        lab.plug(name, address, bridge)
+    lab.wait_for_link_local(BRIDGE)
+    escapes = Escapes(lab)
+    try:
+        yield escapes
+    finally:
+        for used in (escapes.session, escapes.outside, escapes.other_session, escapes.udp):
+            used.close()
+
+
+@pytest.mark.parametrize("bridged_filtering", [0, 1])
+def test_every_way_out_is_open_without_the_rule(lab, bridged_filtering):
+    with two_sessions(lab, bridged_filtering=bridged_filtering, rule=False) as escapes:
+        assert [name for name, open_ in escapes.attempts().items() if not open_] == []
+
+
+@pytest.mark.parametrize("bridged_filtering", [0, 1])
+def test_every_way_out_is_shut_with_the_rule_and_the_session_stays_whole(lab, bridged_filtering):
+    with two_sessions(lab, bridged_filtering=bridged_filtering, rule=True) as escapes:
+        assert [name for name, open_ in escapes.attempts().items() if open_] == []
+        with lab.socket("peer", socket.AF_INET, socket.SOCK_STREAM) as server:
+            server.bind((PEER, 5000))
+            server.listen()
+            with lab.socket("a", socket.AF_INET, socket.SOCK_STREAM) as client:
+                client.settimeout(2)
+                client.connect((PEER, 5000))

@@ -1,0 +1,148 @@
+"""The probe tells a network with the host rule from one without it, and never takes silence for proof.
+
+Without the rule there means, on the engine, a bridge whose name the rule does not cover.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from network_lab import BRIDGE, PROBE, RULE, SCRIPT, Lab, run
+
+IMAGE = "discovery/test-collector-probe:1.0"
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(os.geteuid() != 0 or shutil.which("nft") is None, reason="needs root and nft"),
+]
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    built = Lab()
+    try:
+        yield built
+    finally:
+        built.remove()
+
+
+IPV6_OFF = ("net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+STRICT = ("net.ipv4.conf.all.rp_filter=1", "net.ipv4.conf.default.rp_filter=1")
+NO_ARP = ("net.ipv4.conf.all.arp_ignore=8",)
+INPUT_LINE = '\t\tiifname "dr-*" drop\n'
+
+
+def without_input_line(text: str) -> str:
+    before, chain, after = text.partition("hook input priority -300; policy accept;\n")
+    return before + chain + after.replace(INPUT_LINE, "", 1)
+
+
+def without_output_lines(text: str) -> str:
+    return "".join(line for line in text.splitlines(keepends=True) if "dscp" not in line)
+
+
+@pytest.mark.parametrize("settings", [(), IPV6_OFF, STRICT], ids=["usual", "IPv6 off", "strict"])
+@pytest.mark.parametrize("bridged_filtering", [0, 1])
+def test_says_isolated_with_the_rule(lab, settings, bridged_filtering):
+    lab.build(settings=settings, bridged_filtering=bridged_filtering)
+    lab.load_rule()
+    exit_code, verdict, seconds = lab.probe()
+    assert (exit_code, verdict["isolated"]) == (0, True), verdict
+    assert seconds < 3
+
+
+@pytest.mark.parametrize(
+    "settings", [(), NO_ARP, NO_ARP + IPV6_OFF + STRICT], ids=["usual", "ARP silent", "IPv6 off and strict"]
+)
+def test_says_reached_without_the_rule(lab, settings):
+    lab.build(settings=settings)
+    exit_code, verdict, _ = lab.probe()
+    assert (exit_code, verdict["isolated"]) == (1, False), verdict
+
+
+@pytest.mark.parametrize("settings", [(), IPV6_OFF], ids=["usual", "IPv6 off"])
+def test_says_reached_when_the_input_line_alone_is_missing(lab, settings):
+    lab.build(settings=settings)
+    lab.load_rule(without_input_line(RULE.read_text()))
+    exit_code, verdict, _ = lab.probe()
+    assert (exit_code, verdict["isolated"]) == (1, False), verdict
+    assert "answers our query" in verdict["reason"]
+
+
+def test_says_reached_when_the_host_answers_arp_alone(lab):
+    lab.build()
+    lab.inside("host", "ip", "addr", "add", "172.17.0.1/32", "dev", "lo")
+    lab.load_rule(RULE.read_text().split("table arp dryrun {")[0])
+    exit_code, verdict, _ = lab.probe()
+    assert (exit_code, verdict["isolated"], verdict["reason"]) == (1, False, "the host answers: ARP")
+
+
+def test_is_inconclusive_when_the_host_is_silent_but_nothing_is_signed(lab):
+    lab.build()
+    lab.load_rule(without_output_lines(RULE.read_text()))
+    exit_code, verdict, _ = lab.probe()
+    assert (exit_code, verdict["isolated"]) == (2, None), verdict
+
+
+def test_is_inconclusive_when_the_bridge_never_speaks(lab):
+    lab.build(settings=IPV6_OFF)
+    lab.inside("host", "ip", "link", "set", BRIDGE, "type", "bridge", "mcast_snooping", "0")
+    lab.load_rule()
+    exit_code, verdict, _ = lab.probe()
+    assert (exit_code, verdict["isolated"]) == (2, None), verdict
+    assert "proves nothing" in verdict["reason"]
+
+
+def test_is_inconclusive_without_a_configuration():
+    done = subprocess.run(
+        [sys.executable, "-ES", str(PROBE)],
+        env={"PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "DISCOVERY_CONFIG" in json.loads(done.stdout.splitlines()[1])["reason"]
+
+
+@pytest.mark.parametrize(("prefix", "expected"), [("dr-", (0, True)), ("dx-", (1, False))])
+def test_the_image_tells_a_covered_bridge_from_an_uncovered_one(prefix, expected):
+    if subprocess.run([SCRIPT, "check"], check=False, capture_output=True).returncode != 0:
+        pytest.fail(f"the host rule is not complete here; install it: {SCRIPT} install")
+    name = f"dryrun-probe-test-{uuid.uuid4().hex[:12]}"
+    bridge = prefix + uuid.uuid4().hex[:12]
+    driver = "com.docker.network.bridge"
+    run(
+        "docker",
+        "network",
+        "create",
+        "--internal",
+        "--subnet",
+        "10.213.203.0/27",
+        "-o",
+        f"{driver}.name={bridge}",
+        "-o",
+        f"{driver}.inhibit_ipv4=true",
+        name,
+    )
+    try:
+        config = json.dumps({"version": 1, "cidr": "10.213.203.0/27", "self": "10.213.203.30"})
+        started = time.monotonic()
+        done = subprocess.run(
+            ["docker", "run", "--rm", "--pull=never", "--network", name, "--ip", "10.213.203.30",
+             "--read-only", "--cap-drop=ALL", "--cap-add=NET_RAW", "--security-opt=no-new-privileges",
+             "--memory=512m", "--cpus=0.5", "--pids-limit=100", "--env", f"DISCOVERY_CONFIG={config}", IMAGE],
+            check=False, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+    finally:
+        run("docker", "network", "rm", name)
+    verdict = json.loads(done.stdout.splitlines()[1])
+    assert (done.returncode, verdict["isolated"]) == expected, done.stdout
+    assert time.monotonic() - started < 8
