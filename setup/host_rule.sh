@@ -3,13 +3,12 @@
 HOST_RULE=deploy/host-rule/dryrun-host-rule
 
 ensure_host_rule() {
-    if ! [ -x "$HOST_RULE" ]; then return; fi
     if is_root; then
         if ! "$HOST_RULE" check >/dev/null 2>&1; then
             run_step "Host rule against traffic from test networks" "$HOST_RULE" install
         fi
     elif ! [ -e "${SETUP_HOST_RULE_MARK:-/etc/dryrun-host-rule}" ]; then
-        say "set-up: the host rule needs root, and sessions refuse to start without it. Install it once:"
-        say "    sudo $ROOT/$HOST_RULE install"
+        fail "the host rule is not installed, and sessions refuse to start without it; as root, once:" \
+            "    sudo $ROOT/$HOST_RULE install"
     fi
 }

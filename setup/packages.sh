@@ -6,14 +6,15 @@ missing_packages() {
     if [ "$1" = check ]; then return; fi
     want docker docker-cli
     want mmdebstrap mmdebstrap
-    want iptables iptables
+    # For the host rule.
+    want nft nftables
+    want ip iproute2
     want_plugin docker-buildx
     # It lets mmdebstrap work without root.
     if ! is_root; then want newuidmap uidmap; fi
     if [ "$1" = test ]; then
         want haproxy haproxy
         want nmap nmap
-        want ip iproute2
         want_plugin docker-compose
     fi
 }

@@ -33,7 +33,7 @@ async def running_postgres(installation: Installation, environ: Mapping[str, str
     """
     data = installation.state / "postgres"
     if not data.exists():
-        await _create(data, environ)
+        await create_cluster(data, environ)
     _require_version(data)
     _remove_stale_pid_file(data)
     with tempfile.TemporaryDirectory(prefix="dryrun-") as spare:
@@ -60,10 +60,10 @@ async def running_postgres(installation: Installation, environ: Mapping[str, str
         )
         async with running(installation, program) as child:
 
-            async def is_ready() -> bool:
-                return _is_ready(data, child.pid)
+            async def lacking() -> str:
+                return "" if _is_ready(data, child.pid) else "it does not take connections yet"
 
-            await child.until(is_ready, _READY_SECONDS)
+            await child.until(lacking, _READY_SECONDS)
             yield f"postgresql+asyncpg://postgres@/{DATABASE}?host={quote(str(sockets), safe='/')}"
 
 
@@ -79,8 +79,9 @@ def _unprivileged() -> tuple[str, ...]:
     return _AS_NOBODY if os.geteuid() == 0 else ()
 
 
-async def _create(data: Path, environ: Mapping[str, str]) -> None:
-    draft = data.with_name("postgres.new")
+async def create_cluster(data: Path, environ: Mapping[str, str]) -> None:
+    """Make an empty database in the folder `data`, whole or not at all. Raises LocalError."""
+    draft = data.with_name(f"{data.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
     # Fast and safe: until it has its final name, the folder is made anew after any failure.
     await _run(

@@ -47,19 +47,23 @@ class Child:
         ended = f"{self.program.name} ended unexpectedly ({_exit_text(code)})"
         return ServiceDiedError(f"{ended}; the end of its log:\n{tail(self.program.log)}")
 
-    async def until(self, is_ready: Callable[[], Awaitable[bool]], seconds: float) -> None:
-        """Wait until `is_ready` says so. Raises ServiceDiedError when the process ends or takes too long."""
+    async def until(self, lacking: Callable[[], Awaitable[str]], seconds: float) -> None:
+        """Wait until nothing is lacking. `lacking` tells what is, in one sentence, or "".
+
+        Raises ServiceDiedError when the process ends or takes too long, with what was lacking at last.
+        """
         death = asyncio.create_task(self.death())
+        told = ""
         try:
             async with asyncio.timeout(seconds):
-                while not await is_ready():
+                while told := await lacking():
                     done, _ = await asyncio.wait({death}, timeout=_POLL_SECONDS)
                     if done:
                         raise death.result()
         except TimeoutError:
             raise ServiceDiedError(
-                f"{self.program.name} was not ready within {seconds:.0f} s; the end of its log:\n"
-                f"{tail(self.program.log)}"
+                f"{self.program.name} was not ready within {seconds:.0f} s ({told or 'no answer'}); "
+                f"the end of its log:\n{tail(self.program.log)}"
             ) from None
         finally:
             death.cancel()

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import httpx2
 
+from dryrun_contract.text import printable
 from dryrun_local.installation import Installation, write_private
 from dryrun_local.postgres import running_postgres
 from dryrun_local.processes import Child, Program, running
@@ -17,7 +18,8 @@ from dryrun_local.timings import Timings
 
 API_PORT: Final = 8470
 ORCHESTRATOR_PORT: Final = 8471
-_READY_SECONDS: Final = 60.0
+_ALIVE_SECONDS: Final = 60.0
+_READY_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 15.0
 
 
@@ -103,13 +105,27 @@ async def running_services(
 
 
 async def _wait_until_ready(child: Child, http: httpx2.AsyncClient, url: str) -> None:
-    async def is_ready() -> bool:
-        try:
-            return (await http.get(f"{url}/readyz")).is_success
-        except httpx2.HTTPError:
-            return False
+    """Wait for `/readyz`. A service that answers and says what it lacks is not given long to find it."""
 
-    await child.until(is_ready, _READY_SECONDS)
+    async def lacking(path: str) -> str:
+        try:
+            response = await http.get(f"{url}{path}")
+        except httpx2.HTTPError as error:
+            return f"{url} does not answer: {error or type(error).__name__}"
+        return "" if response.is_success else _what_is_lacking(response)
+
+    await child.until(lambda: lacking("/livez"), _ALIVE_SECONDS)
+    await child.until(lambda: lacking("/readyz"), _READY_SECONDS)
+
+
+def _what_is_lacking(response: httpx2.Response) -> str:
+    try:
+        answer = response.json()
+    except ValueError:
+        return f"it answers {response.status_code}"
+    checks = answer.get("checks") if isinstance(answer, dict) else None
+    told = checks.values() if isinstance(checks, dict) else [answer]
+    return "; ".join(printable(str(words), limit=1000) for words in told if not str(words).startswith("ok"))
 
 
 def _api_settings(

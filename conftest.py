@@ -1,0 +1,50 @@
+"""For every test: nothing outside of this machine and the project's own networks is contacted or scanned."""
+
+import socket
+import sys
+from ipaddress import ip_network
+from pathlib import PurePath
+from typing import Any
+
+ALLOWED = tuple(map(ip_network, ("127.0.0.0/8", "::1/128", "10.213.0.0/16")))
+"""Loopback and the pool of the sessions' subnets."""
+SCANNERS = frozenset({"nmap", "discovery-collect"})
+
+
+class OutsideOfTheTestsError(AssertionError):
+    """A test was about to send packets to an address that is not its own."""
+
+
+def _is_own(address: str) -> bool | None:
+    """None for what is no address: a host name, an option, a file."""
+    try:
+        network = ip_network(address, strict=False)
+    except ValueError:
+        return None
+    return any(type(network) is type(own) and network.subnet_of(own) for own in ALLOWED)
+
+
+def _refuse(address: str, who: str) -> None:
+    raise OutsideOfTheTestsError(f"{who}: {address} is neither loopback nor in the pool of the sessions")
+
+
+def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "socket.connect":
+        connection, address = arguments
+        # Unix sockets have paths, netlink and the like have numbers.
+        if connection.family in {socket.AF_INET, socket.AF_INET6}:
+            # A name has become an address by now.
+            if not _is_own(str(address[0])):
+                _refuse(str(address[0]), "socket.connect")
+    elif event == "subprocess.Popen":
+        command = [str(word) for word in arguments[1]] if isinstance(arguments[1], list | tuple) else []
+        # In a container or a network namespace of its own a scanner reaches only that.
+        if any(PurePath(word).name in SCANNERS for word in command[:2]):
+            for word in command[1:]:
+                for address in word.split(","):
+                    if _is_own(address) is False:
+                        _refuse(address, " ".join(command[:2]))
+
+
+# There is no way to remove it again, which is what it is for.
+sys.addaudithook(_watch)
