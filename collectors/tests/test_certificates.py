@@ -107,18 +107,15 @@ async def test_fetches_the_certificate_a_server_shows_without_trusting_it(own, k
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*files)
-    sent = []
+    sent = asyncio.get_running_loop().create_future()
 
     async def handle(reader, writer):
-        sent.append(await reader.read())
+        sent.set_result(await reader.read())
         writer.close()
 
     async with listening(handle, context) as port:
         assert await fetch_certificate(HERE, port) == read_certificate(der(own))
-        async with asyncio.timeout(5):
-            while not sent:
-                await asyncio.sleep(0.01)
-    assert sent == [b""]
+        assert await asyncio.wait_for(sent, 5) == b""
 
 
 async def test_a_server_that_speaks_no_tls_is_an_error():

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from discovery_collectors.scope import ScopedAddress
 
 HANDSHAKE_SECONDS = 5
+_GOODBYE_SECONDS = 1
 _NAMES = 100
 """Alternative names kept at most; certificates of large providers hold hundreds."""
 _TEXT_CHARACTERS = 300
@@ -46,7 +48,9 @@ async def fetch_certificate(address: ScopedAddress, port: int) -> Certificate:
     """
     try:
         async with asyncio.timeout(HANDSHAKE_SECONDS):
-            _, writer = await asyncio.open_connection(address, port, ssl=_context(), server_hostname="")
+            _, writer = await asyncio.open_connection(
+                address, port, ssl=_context(), server_hostname="", ssl_shutdown_timeout=_GOODBYE_SECONDS
+            )
     except TimeoutError:
         raise CertificateError(f"no TLS handshake within {HANDSHAKE_SECONDS} s") from None
     except (OSError, ValueError) as error:
@@ -55,8 +59,10 @@ async def fetch_certificate(address: ScopedAddress, port: int) -> Certificate:
         connection: ssl.SSLObject = writer.get_extra_info("ssl_object")
         content = connection.getpeercert(binary_form=True)
     finally:
-        # No orderly close: it would wait for a peer that may never answer.
-        writer.transport.abort()
+        # Orderly, so that the service logs no error; but not for long.
+        writer.close()
+        with suppress(OSError, TimeoutError):
+            await asyncio.wait_for(writer.wait_closed(), _GOODBYE_SECONDS)
     if content is None:
         raise CertificateError("the service uses TLS without a certificate")
     return read_certificate(content)
