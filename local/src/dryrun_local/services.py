@@ -18,8 +18,8 @@ from dryrun_local.timings import Timings
 
 API_PORT: Final = 8470
 ORCHESTRATOR_PORT: Final = 8471
-_ALIVE_SECONDS: Final = 60.0
-_READY_SECONDS: Final = 10.0
+_READY_SECONDS: Final = 60.0
+_SESSIONS_READY_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 15.0
 
 
@@ -29,7 +29,18 @@ class Services:
 
     api_url: str
     api_token_file: str
+    orchestrator_url: str
     children: tuple[Child, ...]
+
+    async def sessions_lack(self) -> str:
+        """Return what keeps sessions from starting, "" when nothing does; known after some seconds."""
+        deadline = asyncio.get_running_loop().time() + _SESSIONS_READY_SECONDS
+        async with httpx2.AsyncClient(trust_env=False, timeout=5.0) as http:
+            while told := await _lacking(http, f"{self.orchestrator_url}/readyz"):
+                if asyncio.get_running_loop().time() > deadline:
+                    return told
+                await asyncio.sleep(0.2)
+        return ""
 
     async def beside[T](self, work: Coroutine[Any, Any, T]) -> T:
         """Do `work` while all services live. Raises ServiceDiedError as soon as one of them ends."""
@@ -95,27 +106,28 @@ async def running_services(
         http = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=5.0))
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_wait_until_ready(orchestrator_child, http, orchestrator_url))
-                group.create_task(_wait_until_ready(api_child, http, api_url))
+                # Its readiness includes a probe of the isolation, which each session makes as well.
+                group.create_task(_wait_until(orchestrator_child, http, orchestrator_url, "/livez"))
+                group.create_task(_wait_until(api_child, http, api_url, "/readyz"))
         except ExceptionGroup as failures:
             # One message is enough: the other service may only have missed the first.
             raise failures.exceptions[0] from None
         timings.mark("services ready")
-        yield Services(api_url, str(installation.api_token_file), (api_child, orchestrator_child))
+        yield Services(
+            api_url, str(installation.api_token_file), orchestrator_url, (api_child, orchestrator_child)
+        )
 
 
-async def _wait_until_ready(child: Child, http: httpx2.AsyncClient, url: str) -> None:
-    """Wait for `/readyz`. A service that answers and says what it lacks is not given long to find it."""
+async def _wait_until(child: Child, http: httpx2.AsyncClient, url: str, path: str) -> None:
+    await child.until(lambda: _lacking(http, url + path), _READY_SECONDS)
 
-    async def lacking(path: str) -> str:
-        try:
-            response = await http.get(f"{url}{path}")
-        except httpx2.HTTPError as error:
-            return f"{url} does not answer: {error or type(error).__name__}"
-        return "" if response.is_success else _what_is_lacking(response)
 
-    await child.until(lambda: lacking("/livez"), _ALIVE_SECONDS)
-    await child.until(lambda: lacking("/readyz"), _READY_SECONDS)
+async def _lacking(http: httpx2.AsyncClient, url: str) -> str:
+    try:
+        response = await http.get(url)
+    except httpx2.HTTPError as error:
+        return f"{url} does not answer: {error or type(error).__name__}"
+    return "" if response.is_success else _what_is_lacking(response)
 
 
 def _what_is_lacking(response: httpx2.Response) -> str:

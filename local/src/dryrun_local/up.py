@@ -57,6 +57,8 @@ async def _serve(services: Services, screen: Screen, timings: Timings) -> None:
     ):
         screen.say(line)
     try:
+        if told := await services.sessions_lack():
+            screen.warn("Sessions cannot start yet:", told)
         await asyncio.get_running_loop().create_future()
     finally:
         token = SecretStr(Path(services.api_token_file).read_text(encoding="utf-8").strip())
