@@ -181,7 +181,8 @@ def real_images() -> Iterator[dict[str, str]]:
             images[behaviour] = _build(f"enginetest/{behaviour}:{run}", lines)
         yield images
     finally:
-        _docker("rmi", *(f"enginetest/{behaviour}:{run}" for behaviour in images))
+        for behaviour in images:
+            _docker("rmi", f"enginetest/{behaviour}:{run}")
 
 
 def _build(tag: str, lines: dict[str, str]) -> str:
