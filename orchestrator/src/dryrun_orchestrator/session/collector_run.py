@@ -6,6 +6,7 @@ lines that the journal has are skipped; after the container has ended, one whole
 
 import asyncio
 import time
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from dryrun_contract.discovery import CollectorLine, DiscoveryLine, ProgressLine, WarningLine
@@ -16,7 +17,7 @@ from dryrun_contract.event import (
     DiscoveryReported,
     EventData,
 )
-from dryrun_orchestrator.engine.protocol import EngineUnreachableError, NotFoundError, TransientEngineError
+from dryrun_orchestrator.engine.protocol import NotFoundError, TransientEngineError
 from dryrun_orchestrator.journal.records import RunRecord
 from dryrun_orchestrator.session.collector_lines import LineSplitter, OutputTally, parse_line
 from dryrun_orchestrator.session.context import SessionContext, last_words
@@ -26,7 +27,11 @@ MAX_WARNING_EVENTS = 100
 BATCH = 500
 PROGRESS_SECONDS = 0.3
 STDERR_BYTES = 16 * 1024
+WHOLE_READINGS = 3
+"""So often an ended log that looks short is read before it is called short."""
 ENDED = ("exited", "dead")
+REMOVED_BY_OTHERS = "its container was removed by somebody else"
+ROTATED = "its log was rotated, the beginning is lost"
 
 
 type LineQueue = asyncio.Queue[tuple[int, CollectorLine | WarningLine]]
@@ -79,12 +84,15 @@ class CollectorRun:
         return self._run
 
     async def _read_to_the_end(self) -> Ending:
+        whole_readings = 0
         ended = False
         pause = 0.1
         while True:
             tally = OutputTally()
             try:
-                await self._read_once(tally, follow=not ended)
+                last = whole_readings == WHOLE_READINGS - 1
+                await self._read_once(tally, follow=not ended, last=last)
+                detail = await self._context.engine.inspect_container(self._container_id)
             except OutputCeilingError as error:
                 return Ending(tally, None, truncated=True, reason=str(error))
             except NotFoundError:
@@ -96,43 +104,46 @@ class CollectorRun:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
                 continue
-            if lost := self._lines_lost(tally, whole=ended):
-                return Ending(tally, None, truncated=True, reason=lost)
-            try:
-                detail = await self._context.engine.inspect_container(self._container_id)
-            except (NotFoundError, EngineUnreachableError):
-                continue
+            if self._began_anew(tally):
+                return Ending(
+                    tally, None, truncated=True, reason="its log was rotated, the beginning is lost"
+                )
             if ended:
-                return self._settle(tally, detail.exit_code)
-            ended = detail.status in ENDED
-            if not ended:
-                await asyncio.sleep(pause)
+                whole_readings += 1
+                ending = self._settle(tally, detail.exit_code)
+                # A connection may end early and look whole; what looks short is read again.
+                if ending.reason is None or whole_readings == WHOLE_READINGS:
+                    return ending
+            elif detail.status in ENDED:
+                ended = True
+                continue
+            await asyncio.sleep(pause)
 
     def _settle(self, tally: OutputTally, exit_code: int | None) -> Ending:
+        reason: str | None
+        if tally.lines < self._run.lines:
+            reason = f"its log holds {tally.lines} lines, {self._run.lines} were read before"
+            return Ending(tally, exit_code, truncated=True, reason=reason)
         reason = tally.why_incomplete(exit_code)
         if reason and (words := last_words(self._stderr)):
             reason = f"{reason}; it said last: {words}"
         return Ending(tally, exit_code, truncated=False, reason=reason)
 
-    def _lines_lost(self, tally: OutputTally, *, whole: bool) -> str | None:
-        """Return a reason when the log no longer begins, or no longer ends, where it did."""
+    def _began_anew(self, tally: OutputTally) -> bool:
+        """Tell whether the log begins with another line than it did: a rotating log lost its beginning."""
         self._note_first_line(tally)
-        if tally.first_line is not None and tally.first_line != self._first_line:
-            return "its log was rotated, the beginning is lost"
-        if whole and tally.lines < self._run.lines:
-            return f"its log holds {tally.lines} lines, {self._run.lines} were read before"
-        return None
+        return tally.first_line is not None and tally.first_line != self._first_line
 
     def _note_first_line(self, tally: OutputTally) -> None:
         if self._first_line is None:
             self._first_line = tally.first_line
 
-    async def _read_once(self, tally: OutputTally, *, follow: bool) -> None:
+    async def _read_once(self, tally: OutputTally, *, follow: bool, last: bool) -> None:
         queue: LineQueue = asyncio.Queue(4 * BATCH)
 
         async def read() -> None:
             try:
-                await self._read_lines(tally, queue, follow=follow)
+                await self._read_lines(tally, queue, follow=follow, last=last)
             finally:
                 queue.shutdown()
 
@@ -158,21 +169,24 @@ class CollectorRun:
         queue: LineQueue,
         *,
         follow: bool,
+        last: bool,
     ) -> None:
         settings = self._context.settings
         splitter = LineSplitter()
         stderr = b""
-        async for chunk in self._context.engine.read_log(self._container_id, follow=follow):
-            if chunk.stream == "stderr":
-                stderr = (stderr + chunk.data)[-STDERR_BYTES:]
-                self._stderr = stderr
-                continue
-            tally.size += len(chunk.data)
-            if tally.size > settings.output_bytes:
-                raise OutputCeilingError(f"its output is longer than {settings.output_bytes} bytes")
-            await self._take(splitter.feed(chunk.data), tally, queue)
-        if not follow:
-            # Only a log that was read whole can have a last line without a line break.
+        log = self._context.engine.read_log(self._container_id, follow=follow)
+        async with aclosing(log):
+            async for chunk in log:
+                if chunk.stream == "stderr":
+                    stderr = (stderr + chunk.data)[-STDERR_BYTES:]
+                    self._stderr = stderr
+                    continue
+                tally.size += len(chunk.data)
+                if tally.size > settings.output_bytes:
+                    raise OutputCeilingError(f"its output is longer than {settings.output_bytes} bytes")
+                await self._take(splitter.feed(chunk.data), tally, queue)
+        if last:
+            # What stands after the last line break may be a line that was cut; read again, it is what it is.
             await self._take(splitter.finish(), tally, queue)
 
     async def _take(

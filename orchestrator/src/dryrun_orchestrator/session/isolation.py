@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -137,11 +138,12 @@ class Isolation:
 
     async def _output(self, container: str) -> bytes:
         said = bytearray()
-        async for chunk in self._engine.read_log(container, follow=True):
-            if chunk.stream == "stdout":
-                said += chunk.data
-            if len(said) > OUTPUT_BYTES:
-                break
+        async with aclosing(self._engine.read_log(container, follow=True)) as log:
+            async for chunk in log:
+                if chunk.stream == "stdout":
+                    said += chunk.data
+                if len(said) > OUTPUT_BYTES:
+                    break
         return bytes(said)
 
     def _judge(self, said: bytes, exit_code: int | None) -> Verdict:

@@ -10,7 +10,7 @@ from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest
 from dryrun_orchestrator.engine.protocol import ConflictError, ImageMissingError, Limits, NotFoundError
 from dryrun_orchestrator.journal.records import RunRecord, SessionRecord
-from dryrun_orchestrator.session.collector_run import CollectorRun
+from dryrun_orchestrator.session.collector_run import REMOVED_BY_OTHERS, CollectorRun
 from dryrun_orchestrator.session.container_specs import container_spec
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
 from dryrun_orchestrator.session.provisioning import common_labels
@@ -116,7 +116,7 @@ async def _container(
     if found is not None:
         return found
     if run.state == "running":
-        return _incomplete(run, "its container was removed by somebody else")
+        return _incomplete(run, REMOVED_BY_OTHERS)
     record = await context.record()
     assert record.expires_at is not None
     try:

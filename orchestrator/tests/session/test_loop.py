@@ -1,0 +1,330 @@
+import asyncio
+import random
+
+import pytest
+from stage import DATABASE, DB, NETWORK, PROBE, WEB, Stage, images, verdict
+
+from dryrun_contract.session import Outcome, Phase
+from dryrun_orchestrator import labels
+from dryrun_orchestrator.engine.fake import FakeEngine, FakeImage, stdout
+from dryrun_orchestrator.engine.protocol import (
+    ForbiddenError,
+    NetworkSpec,
+)
+
+
+async def test_a_session_goes_through_its_phases_and_leaves_nothing(stage):
+    async with stage.running():
+        session_id = await stage.start()
+        session = await stage.ended(session_id)
+        assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
+        phases = [event.phase for event in await stage.told(session_id, "phase_changed")]
+        assert phases == ["provisioning", "waiting", "scanning", "cleaning_up", "ended"]
+        found = await stage.told(session_id, "discovery_reported")
+        assert [event.line for event in found] == [2, 3, 4]
+        ended = await stage.told(session_id, "collector_ended")
+        assert [(event.collector, event.complete) for event in ended] == [
+            ("network", True),
+            ("database", True),
+        ]
+        assert not stage.left(session_id)
+        last = (await stage.events(session_id))[-1]
+        assert last.type == "session_ended"
+
+
+async def test_a_target_starts_after_what_it_depends_on_is_healthy(stage):
+    async with stage.running():
+        session_id = await stage.start()
+        await stage.ended(session_id)
+        changes = await stage.told(session_id, "target_changed")
+        states = [(event.service, event.state) for event in changes]
+        assert states.index(("db", "healthy")) < states.index(("web", "starting"))
+
+
+async def test_a_collector_is_told_what_it_needs_and_never_the_ground_truth(stage):
+    async with stage.running():
+        session_id = await stage.start()
+        (container,) = await stage.eventually(lambda: stage.of_image(DATABASE))
+        spec = container.spec
+        config = spec.environment["DISCOVERY_CONFIG"]
+        assert '"nginx"' in config
+        assert '"kind":"host"' not in config
+        assert "hunter2" in config
+        told = f"{spec.name} {spec.aliases} {config}"
+        assert not any(word in told for word in ("ground", "web", '"db"', "discovery/test-"))
+        await stage.ended(session_id)
+
+
+async def test_everything_carries_the_labels_and_the_deadline_of_its_session(stage):
+    async with stage.running():
+        session_id = await stage.start()
+        session = await stage.until(session_id, Phase.SCANNING)
+        for each in stage.left(session_id):
+            found = each.spec.labels
+            assert found[labels.OWNER] == str(stage.journal.id)
+            assert labels.parse_rfc3339(found[labels.EXPIRES_AT]) == session.expires_at
+            assert found[labels.TEMPLATE] == "two"
+        await stage.ended(session_id)
+
+
+async def test_a_kept_session_stays_until_it_is_stopped(stage):
+    async with stage.running() as supervisor:
+        session_id = await stage.start(keep=True)
+        await stage.until(session_id, Phase.KEPT)
+        await asyncio.sleep(0.3)
+        assert len(stage.left(session_id)) == 3
+        await supervisor.stop(session_id)
+        assert (await stage.ended(session_id)).outcome is Outcome.STOPPED
+        assert not stage.left(session_id)
+
+
+async def test_a_session_is_cleaned_up_before_its_deadline(stage):
+    stage.changes["session_seconds"] = 5
+    async with stage.running():
+        session_id = await stage.start(keep=True)
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.EXPIRED
+        assert session.ended_at < session.expires_at
+        assert not stage.left(session_id)
+
+
+@pytest.mark.parametrize("phase", [Phase.PROVISIONING, Phase.WAITING, Phase.SCANNING])
+async def test_a_stop_in_any_phase_ends_in_stopped_with_nothing_left(stage, phase):
+    async with stage.running() as supervisor:
+        session_id = await stage.start()
+        await stage.until(session_id, phase)
+        await supervisor.stop(session_id)
+        assert (await stage.ended(session_id)).outcome is Outcome.STOPPED
+        assert not stage.left(session_id)
+
+
+async def test_a_queued_session_waits_its_turn_and_can_be_stopped(stage):
+    stage.changes["sessions_at_once"] = 1
+    async with stage.running() as supervisor:
+        first = await stage.start(keep=True)
+        await stage.until(first, Phase.KEPT)
+        second, third = await stage.start(), await stage.start()
+        assert [(await supervisor.show(each)).queue_position for each in (second, third)] == [1, 2]
+        await supervisor.stop(second)
+        assert (await stage.ended(second)).outcome is Outcome.STOPPED
+        assert not await stage.told(second, "network_created")
+        await supervisor.stop(first)
+        assert (await stage.ended(third)).outcome is Outcome.COMPLETED
+
+
+async def test_nothing_starts_when_the_host_answers(stage):
+    stage.engine.images[PROBE] = FakeImage(
+        log=verdict(isolated=False, reason="the host answered"), exit_after=0.01, exit_code=1
+    )
+    async with stage.running():
+        session_id = await stage.start()
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.FAILED
+        assert "the host answered" in session.reason
+        started = {call.about for call in stage.engine.calls_of("start_container")}
+        targets = [c for c in stage.engine._machine.removed if c.spec.image_id in (WEB, DB)]
+        assert targets
+        assert not started & {target.id for target in targets}
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        FakeImage(log=verdict(isolated=True), exit_after=0.01, exit_code=2),
+        FakeImage(log=stdout('{"type":"end","discoveries":0}'), exit_after=0.01),
+        FakeImage(log=verdict(isolated=None), exit_after=0.01),
+    ],
+    ids=["says so and crashes", "says nothing", "does not know"],
+)
+async def test_a_probe_that_proves_nothing_means_not_isolated(stage, probe):
+    stage.engine.images[PROBE] = probe
+    async with stage.running():
+        session = await stage.ended(await stage.start())
+        assert session.outcome is Outcome.FAILED
+        assert "isolat" in session.reason
+
+
+@pytest.mark.parametrize("call", ["remove_container", "remove_network", "read_log"])
+async def test_a_missing_flag_is_named_before_anything_exists(stage, call):
+    stage.engine.faults.fail(call, ForbiddenError(f"the proxy refuses {call}"), times=None)
+    async with stage.running():
+        session_id = await stage.start()
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.FAILED
+        assert f"the proxy refuses {call}" in session.reason
+        assert not stage.engine.calls_of("create_network")
+
+
+async def test_a_missing_image_is_named_and_nothing_is_left(stage):
+    async with stage.running():
+        await asyncio.sleep(0.2)
+        del stage.engine.images[WEB]
+        session_id = await stage.start()
+        session = await stage.ended(session_id)
+        assert "discovery/test-web:1" in session.reason
+        assert "never pulled" in session.reason
+        assert not stage.left(session_id)
+
+
+async def test_a_target_that_dies_at_its_start_fails_the_session_with_its_last_words(stage):
+    stage.engine.images[DB] = FakeImage(
+        log=stdout("FATAL: no disk"), exit_after=0.01, exit_code=3, health_after=9
+    )
+    async with stage.running():
+        session = await stage.ended(await stage.start())
+        assert "service db" in session.reason
+        assert "exit code 3" in session.reason
+        assert "FATAL: no disk" in session.reason
+
+
+async def test_a_target_that_never_gets_healthy_is_named_when_time_is_up(stage):
+    stage.engine.images[DB] = FakeImage(health_after=float("inf"))
+    stage.changes["waiting_seconds"] = 0.5
+    async with stage.running():
+        session = await stage.ended(await stage.start())
+        assert session.outcome is Outcome.FAILED
+        assert "db is starting" in session.reason
+
+
+async def test_a_target_that_dies_during_the_scan_is_told_as_harm_and_the_scan_goes_on(stage):
+    stage.engine.images[NETWORK] = FakeImage(log=images()[NETWORK].log, exit_after=0.5)
+    async with stage.running():
+        session_id = await stage.start()
+        await stage.until_told(session_id, "collector_started")
+        (victim,) = stage.of_image(DB)
+        victim.end(137, out_of_memory=True)
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.COMPLETED
+        (harm,) = await stage.told(session_id, "target_harmed")
+        assert (harm.service, harm.harm, harm.during) == ("db", "out_of_memory", ("network",))
+        (traffic,) = await stage.told(session_id, "traffic_measured")
+        assert traffic.targets["db"].at_least
+        assert not traffic.targets["web"].at_least
+
+
+@pytest.mark.parametrize(
+    ("image", "says"),
+    [
+        (FakeImage(log=stdout("garbage"), exit_after=0.01, exit_code=1), "exit code 1"),
+        (FakeImage(log=stdout('{"type":"progress","done":1}'), exit_after=0.01), "without its end line"),
+        (FakeImage(), "did not end within 1 s"),
+    ],
+    ids=["crashes", "says no end", "hangs"],
+)
+async def test_a_bad_collector_makes_the_scan_incomplete_and_no_session_fail(stage, image, says):
+    stage.engine.images[NETWORK] = image
+    stage.timeouts["network"] = 1
+    async with stage.running():
+        session_id = await stage.start()
+        assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
+        ended = {event.collector: event for event in await stage.told(session_id, "collector_ended")}
+        assert not ended["network"].complete
+        assert says in ended["network"].reason
+        assert ended["database"].complete
+
+
+async def test_an_engine_that_is_down_at_the_start_is_told_and_nothing_is_left(stage):
+    stage.changes["engine_wait_seconds"] = 0.5
+    stage.engine.go_down()
+    async with stage.running():
+        session_id = await stage.start()
+        await stage.until(session_id, Phase.CLEANING_UP)
+        stage.engine.come_up()
+        session = await stage.ended(session_id)
+        assert "does not answer" in session.reason
+
+
+@pytest.mark.parametrize("phase", [Phase.PROVISIONING, Phase.WAITING, Phase.SCANNING, Phase.CLEANING_UP])
+async def test_an_engine_that_is_away_for_a_while_costs_nothing_but_time(stage, phase):
+    async with stage.running():
+        session_id = await stage.start()
+        await stage.until(session_id, phase)
+        stage.engine.go_down()
+        await asyncio.sleep(0.3)
+        stage.engine.come_up()
+        session = await stage.ended(session_id)
+        assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
+        found = await stage.told(session_id, "discovery_reported")
+        assert [event.line for event in found] == [2, 3, 4]
+        assert not stage.left(session_id)
+
+
+async def test_a_create_whose_answer_was_lost_is_adopted(stage):
+    for call in ("create_network", "create_container"):
+        stage.engine.faults.lose(call, lands_after=0.05, times=3)
+    async with stage.running():
+        session_id = await stage.start()
+        assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
+        await asyncio.sleep(0.5)
+        assert not stage.left(session_id)
+
+
+async def test_a_create_that_lands_after_the_end_is_reaped(stage):
+    async with stage.running() as supervisor:
+        await asyncio.sleep(0.2)
+        session_id = await stage.start()
+        stage.engine.faults.delay("create_container", 0.5, times=None)
+        await stage.eventually(lambda: stage.engine.networks)
+        await supervisor.stop(session_id)
+        await stage.ended(session_id)
+        stage.engine.faults.clear()
+        await asyncio.sleep(1.2)
+        assert not stage.left(session_id)
+
+
+async def test_no_free_subnet_is_told_with_the_pool(stage):
+    stage.changes["subnet_pool"] = "10.213.0.0/27"
+    spec = NetworkSpec(name="foreign", bridge="br-foreign", subnet="10.213.0.0/24", labels={})
+    await stage.engine.create_network(spec)
+    async with stage.running():
+        session = await stage.ended(await stage.start())
+        assert "10.213.0.0/27" in session.reason
+        assert "no subnet is free" in session.reason
+    assert len(stage.engine.networks) == 1
+
+
+async def test_a_container_that_vanished_behind_our_back_ends_the_run_as_incomplete(stage):
+    stage.engine.images[NETWORK] = FakeImage(log=images()[NETWORK].log)
+    async with stage.running():
+        session_id = await stage.start()
+        await stage.until_told(session_id, "discovery_reported")
+        (victim,) = stage.of_image(NETWORK)
+        stage.engine.vanish(victim.id)
+        await stage.ended(session_id)
+        ended = {event.collector: event for event in await stage.told(session_id, "collector_ended")}
+        assert "removed by somebody else" in ended["network"].reason
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_killed_at_any_moment_a_session_goes_on_and_finds_the_same(tmp_path, seed):
+    choice = random.Random(seed)
+    engine = FakeEngine(images())
+    async with engine:
+        stage = Stage(tmp_path, engine)
+        session_id = None
+        for life in range(4):
+            async with stage.running():
+                session_id = await stage.start(session_id)
+                if life < 3:
+                    await asyncio.sleep(choice.uniform(0, 0.35))
+                else:
+                    session = await stage.ended(session_id)
+                    assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
+                    found = await stage.told(session_id, "discovery_reported")
+                    assert [event.line for event in found] == [2, 3, 4]
+                    for once in ("network_created", "traffic_measured", "session_ended", "session_queued"):
+                        assert len(await stage.told(session_id, once)) == 1, once
+                    assert not stage.left(session_id)
+
+
+async def test_a_session_whose_template_changed_meanwhile_is_cleaned_up(stage):
+    async with stage.running():
+        session_id = await stage.start(keep=True)
+        await stage.until(session_id, Phase.SCANNING)
+    template = stage.folder / "templates" / "two.yml"
+    template.write_text(template.read_text().replace("title: Two", "title: Three"))
+    async with stage.running():
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.FAILED
+        assert "template" in session.reason
+        assert not stage.left(session_id)

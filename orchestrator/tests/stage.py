@@ -1,0 +1,205 @@
+"""A supervisor over a fake engine, with a template of two targets and two collectors."""
+
+import asyncio
+import contextlib
+import json
+from uuid import uuid4
+
+from dryrun_contract.session import Phase, SessionRequest
+from dryrun_orchestrator import labels
+from dryrun_orchestrator.catalog.allowlist import load_allowlist
+from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
+from dryrun_orchestrator.catalog.templates import TemplateCatalog
+from dryrun_orchestrator.engine.fake import FakeEngine, FakeImage, stdout
+from dryrun_orchestrator.journal.journal import Journal
+from dryrun_orchestrator.session.isolation import Isolation
+from dryrun_orchestrator.settings import Settings
+from dryrun_orchestrator.supervisor import Supervisor
+
+CONFIG_KEYS = ["DISCOVERY_CONFIG", *(f"DISCOVERY_CONFIG_{part}" for part in range(1, 8))]
+
+
+def image_id(number):
+    return f"sha256:{number:064x}"
+
+
+WEB, DB, NETWORK, DATABASE, PROBE = (image_id(number) for number in range(1, 6))
+
+ALLOWLIST = {
+    "version": 1,
+    "images": {
+        "discovery/test-web:1": {"id": WEB, "environment": ["SITE"], "tmpfs": {"/run": {"size": 1048576}}},
+        "discovery/test-db:1": {"id": DB},
+        "discovery/test-collector-network:1": {
+            "id": NETWORK,
+            "environment": CONFIG_KEYS,
+            "capabilities": ["NET_RAW"],
+        },
+        "discovery/test-collector-database:1": {"id": DATABASE, "environment": CONFIG_KEYS},
+        "discovery/test-collector-probe:1.0": {
+            "id": PROBE,
+            "environment": CONFIG_KEYS,
+            "capabilities": ["NET_RAW"],
+        },
+    },
+}
+TEMPLATE = """
+x-dryrun:
+  title: Two
+  description: Two targets
+  credentials: [{engine: postgresql, username: reader, password: hunter2}]
+services:
+  web:
+    image: discovery/test-web:1
+    environment: {SITE: shop}
+    depends_on: {db: {condition: service_healthy}}
+    x-ground-truth: [{kind: host, key: ""}, {kind: service, key: ":80/tcp"}]
+  db:
+    image: discovery/test-db:1
+    x-ground-truth: [{kind: host, key: ""}]
+"""
+MANIFEST = """
+name: {name}
+image: discovery/test-collector-{name}:1
+summary: A collector of the test.
+provides: {provides}
+needs: {needs}
+timeout_seconds: {timeout}
+"""
+
+
+def verdict(isolated, reason="the host is silent"):
+    line = json.dumps({"type": "verdict", "isolated": isolated, "reason": reason})
+    return stdout(line, '{"type":"end","discoveries":0}')
+
+
+def hosts(*names):
+    lines = [json.dumps({"type": "discovery", "kind": "host", "key": name}) for name in names]
+    return stdout(*lines, json.dumps({"type": "end", "discoveries": len(names)}))
+
+
+NETWORK_OUTPUT = stdout(
+    '{"type":"progress","done":0,"total":2}',
+    '{"type":"discovery","kind":"host","key":"10.213.0.2"}',
+    '{"type":"discovery","kind":"service","key":"10.213.0.2:80/tcp","data":{"name":"http"},"confidence":0.5}',
+    '{"type":"discovery","kind":"service","key":"10.213.0.2:80/tcp","data":{"product":"nginx"}}',
+    '{"type":"end","discoveries":3}',
+)
+
+
+def images(**changes):
+    return {
+        WEB: FakeImage(health_after=0.02),
+        DB: FakeImage(health_after=0.02),
+        NETWORK: FakeImage(log=NETWORK_OUTPUT, exit_after=0.05, log_pause=0.01),
+        DATABASE: FakeImage(log=hosts(), exit_after=0.02),
+        PROBE: FakeImage(log=verdict(isolated=True), exit_after=0.01),
+        **changes,
+    }
+
+
+class Stage:
+    """`async with stage.running()` is one life of the orchestrator; leaving it is `kill -9`."""
+
+    def __init__(self, folder, engine=None):
+        self.folder = folder
+        self.engine = engine or FakeEngine(images())
+        self.supervisor = None
+        self.journal = None
+        self.timeouts = {"network": 30, "database": 30}
+        self.changes = {}
+        (folder / "templates").mkdir()
+        (folder / "collectors").mkdir()
+        (folder / "templates" / "two.yml").write_text(TEMPLATE)
+        (folder / "allowlist.json").write_text(json.dumps(ALLOWLIST))
+
+    @property
+    def settings(self):
+        return Settings.model_validate(
+            {
+                "token": "a-token-of-sixteen",
+                "state_dir": self.folder / "state",
+                "templates_dir": self.folder / "templates",
+                "collectors_dir": self.folder / "collectors",
+                "allowlist": self.folder / "allowlist.json",
+                "reaper_seconds": 0.1,
+                "engine_wait_seconds": 5,
+                "provisioning_seconds": 5,
+                "waiting_seconds": 5,
+                **self.changes,
+            }
+        )
+
+    def write_collectors(self):
+        kinds = {"network": ("[host, service]", "[]"), "database": ("[table]", "[service]")}
+        for name, (provides, needs) in kinds.items():
+            text = MANIFEST.format(name=name, provides=provides, needs=needs, timeout=self.timeouts[name])
+            (self.folder / "collectors" / f"{name}.yml").write_text(text)
+
+    @contextlib.asynccontextmanager
+    async def running(self):
+        self.write_collectors()
+        settings = self.settings
+        allowlist = load_allowlist(settings.allowlist)
+        manifests = load_collector_manifests(settings.collectors_dir, allowlist)
+        catalog = TemplateCatalog(settings.templates_dir, allowlist, manifests)
+        self.journal = Journal.open(settings.state_dir)
+        self.isolation = Isolation(self.engine, allowlist, settings, self.journal.id)
+        self.supervisor = Supervisor(self.engine, self.journal, catalog, self.isolation, settings)
+        task = asyncio.create_task(self.supervisor.run())
+        try:
+            yield self.supervisor
+        finally:
+            died = task.done()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await self.engine.close()
+            await self.journal.close()
+            assert not died, "the supervisor died"
+
+    async def start(self, session_id=None, **request):
+        session_id = session_id or uuid4()
+        await self.supervisor.put(session_id, SessionRequest(template="two", **request), "ada")
+        return session_id
+
+    async def until(self, session_id, *phases):
+        async with asyncio.timeout(15):
+            while (session := await self.supervisor.show(session_id)).phase not in phases:
+                signal = self.journal.signal()
+                if (session := await self.supervisor.show(session_id)).phase in phases:
+                    break
+                await signal.wait()
+        return session
+
+    async def until_told(self, session_id, *types):
+        async with asyncio.timeout(10):
+            while not await self.told(session_id, *types):
+                await asyncio.sleep(0.01)
+
+    @staticmethod
+    async def eventually(condition):
+        """Wait for what no event tells of."""
+        async with asyncio.timeout(10):
+            while not (found := condition()):
+                await asyncio.sleep(0.01)
+        return found
+
+    def of_image(self, image):
+        return [
+            container for container in self.engine.containers.values() if container.spec.image_id == image
+        ]
+
+    async def ended(self, session_id):
+        return await self.until(session_id, Phase.ENDED)
+
+    async def events(self, session_id=None):
+        page = await self.journal.events_after((self.journal.id, 0), 100_000)
+        assert [event.seq for event in page.events] == list(range(1, len(page.events) + 1))
+        return [event.data for event in page.events if session_id in (None, event.session_id)]
+
+    async def told(self, session_id, *types):
+        return [event for event in await self.events(session_id) if event.type in types]
+
+    def left(self, session_id):
+        everything = [*self.engine.networks.values(), *self.engine.containers.values()]
+        return [each for each in everything if each.spec.labels.get(labels.SESSION_ID) == str(session_id)]

@@ -1,0 +1,186 @@
+import asyncio
+import json
+from uuid import uuid4
+
+import httpx2
+import pytest
+from stage import Stage, images
+
+from dryrun_contract.event import EventPage, Snapshot
+from dryrun_contract.problem import Problem
+from dryrun_contract.session import Session
+from dryrun_contract.template import Template
+from dryrun_orchestrator.app import create_app
+from dryrun_orchestrator.engine.fake import FakeEngine
+
+TOKEN = {"Authorization": "Bearer a-token-of-sixteen", "X-Actor": "ada"}
+
+
+@pytest.fixture
+async def served(tmp_path):
+    async with FakeEngine(images()) as engine:
+        stage = Stage(tmp_path, engine)
+        stage.write_collectors()
+        app = create_app(stage.settings, engine)
+        async with app.router.lifespan_context(app):
+            transport = httpx2.ASGITransport(app)
+            async with httpx2.AsyncClient(transport=transport, base_url="http://x", headers=TOKEN) as client:
+                client.folder = tmp_path
+                client.app = app
+                client.engine = engine
+                yield client
+
+
+def audit_lines(client):
+    return [json.loads(line) for line in (client.folder / "state" / "audit.jsonl").read_text().splitlines()]
+
+
+async def until_ended(client, session_id):
+    async with asyncio.timeout(15):
+        while True:
+            session = Session.model_validate_json((await client.get(f"/sessions/{session_id}")).content)
+            if session.ended_at:
+                return session
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "authorization", ["", "Bearer wrong-token-of-16", "Basic a-token-of-sixteen", "Bearer"]
+)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", f"/sessions/{uuid4()}"),
+        ("POST", f"/sessions/{uuid4()}/stop"),
+        ("GET", "/sessions"),
+        ("GET", f"/sessions/{uuid4()}"),
+        ("GET", "/templates"),
+        ("GET", "/templates/two"),
+        ("GET", "/events"),
+    ],
+)
+async def test_without_the_token_nothing_is_told(served, method, path, authorization):
+    answer = await served.request(
+        method, path, headers={"Authorization": authorization}, json={"template": "two"}
+    )
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert Problem.model_validate_json(answer.content).type == "urn:dryrun:problem:unauthorized"
+    if method != "GET":
+        assert audit_lines(served)[-1]["outcome"] == "refused"
+
+
+async def test_every_route_but_the_probes_is_behind_the_token(served):
+    open_paths = {"/livez", "/readyz", "/metrics"}
+    for path, methods in (await served.get("/openapi.json")).json()["paths"].items():
+        for method in methods:
+            url = path.replace("{session_id}", str(uuid4())).replace("{template_id}", "two")
+            answer = await served.request(method, url, headers={"Authorization": ""})
+            assert (answer.status_code == 401) == (path not in open_paths), path
+
+
+async def test_the_same_put_again_does_no_harm_and_another_one_is_refused(served):
+    url = f"/sessions/{uuid4()}"
+    first = await served.put(url, json={"template": "two"})
+    again = await served.put(url, json={"template": "two"})
+    other = await served.put(url, json={"template": "two", "seed": 3})
+    assert (first.status_code, again.status_code, other.status_code) == (201, 200, 409)
+    assert "seed 0" in Problem.model_validate_json(other.content).detail
+    assert [line["outcome"] for line in audit_lines(served)] == ["accepted", "accepted", "refused"]
+    assert audit_lines(served)[0]["actor"] == "ada"
+    await until_ended(served, url.rpartition("/")[2])
+
+
+async def test_an_unknown_template_lists_the_known_ones(served):
+    answer = await served.put(f"/sessions/{uuid4()}", json={"template": "tow"})
+    assert answer.status_code == 404
+    problem = Problem.model_validate_json(answer.content)
+    assert "two" in problem.detail
+    assert audit_lines(served)[-1]["reason"] == problem.detail
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"template": "two", "image": "discovery/test-web:1"},
+        {"template": "../two"},
+        {"template": "two", "seed": -1},
+        {"services": {"x": {"image": "y"}}},
+        [],
+    ],
+)
+async def test_nothing_but_template_seed_and_keep_comes_in(served, body):
+    answer = await served.put(f"/sessions/{uuid4()}", json=body)
+    assert answer.status_code == 422
+    assert Problem.model_validate_json(answer.content).faults
+
+
+async def test_events_are_paged_acknowledged_and_waited_for(served):
+    session_id = uuid4()
+    page = EventPage.model_validate_json((await served.get("/events")).content)
+    position = f"{page.journal}:0"
+    waiting = asyncio.create_task(served.get("/events", params={"after": position, "wait": 10, "limit": 3}))
+    await asyncio.sleep(0.05)
+    await served.put(f"/sessions/{session_id}", json={"template": "two"})
+    page = EventPage.model_validate_json((await waiting).content)
+    assert page.events[0].data.type == "session_queued"
+    await until_ended(served, session_id)
+    seen = []
+    while page.events:
+        seen += page.events
+        position = f"{page.journal}:{seen[-1].seq}"
+        page = EventPage.model_validate_json(
+            (await served.get("/events", params={"after": position})).content
+        )
+    assert [event.seq for event in seen] == list(range(1, len(seen) + 1))
+    assert seen[-1].data.type == "session_ended"
+
+
+async def test_a_position_that_is_gone_is_answered_with_a_snapshot(served):
+    answer = await served.get("/events", params={"after": f"{uuid4()}:7"})
+    assert answer.status_code == 410
+    assert Snapshot.model_validate_json(answer.content).seq == 0
+
+
+@pytest.mark.parametrize("after", ["7", "x:1", f"{uuid4()}:"])
+async def test_a_malformed_position_is_refused(served, after):
+    answer = await served.get("/events", params={"after": after})
+    assert answer.status_code in (410, 422)
+
+
+async def test_a_long_poll_answers_at_once_when_the_process_is_asked_to_end(served):
+    waiting = asyncio.create_task(served.get("/events", params={"wait": 30}))
+    await asyncio.sleep(0.05)
+    served.app.state.stopping.set()
+    async with asyncio.timeout(2):
+        assert (await waiting).status_code == 200
+
+
+async def test_templates_come_with_their_ground_truth_for_the_api(served):
+    listed = (await served.get("/templates")).json()
+    assert [template["id"] for template in listed] == ["two"]
+    assert "ground_truth" not in listed[0]
+    shown = Template.model_validate_json((await served.get("/templates/two")).content)
+    assert {fact.key for fact in shown.ground_truth.facts} == {"web", "web:80/tcp", "db"}
+
+
+async def test_readiness_tells_what_is_missing(served):
+    async with asyncio.timeout(5):
+        while (await served.get("/readyz")).status_code != 200:
+            await asyncio.sleep(0.05)
+    served.engine.go_down()
+    answer = await served.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["engine"].startswith("no: ")
+
+
+async def test_metrics_are_in_prometheus_form(served):
+    text = (await served.get("/metrics")).text
+    assert "dryrun_isolated" in text
+    assert "dryrun_sessions_ended_total" in text
+
+
+async def test_a_route_that_does_not_exist_is_a_problem_too(served):
+    answer = await served.get("/nothing")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
