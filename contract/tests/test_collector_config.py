@@ -1,4 +1,7 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from dryrun_contract.collector_config import (
     MAX_PART_BYTES,
     MAX_PARTS,
@@ -9,8 +12,6 @@ from dryrun_contract.collector_config import (
     to_environment,
 )
 from dryrun_contract.discovery import Discovery
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @given(st.text(max_size=500))

@@ -1,6 +1,7 @@
 import pytest
-from dryrun_contract.discovery import COLLECTOR_LINE, DiscoveryLine, EndLine, ProgressLine
 from pydantic import ValidationError
+
+from dryrun_contract.discovery import COLLECTOR_LINE, DiscoveryLine, EndLine, ProgressLine
 
 
 def test_each_kind_of_line_parses_to_its_own_type():

@@ -1,4 +1,5 @@
 import pytest
+
 from dryrun_contract.environment import SettingsError, read_environment
 
 

@@ -1,7 +1,8 @@
 import pytest
-from dryrun_contract.resource_key import ResourceKey
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dryrun_contract.resource_key import ResourceKey
 
 names = st.lists(st.text(min_size=1, max_size=20), max_size=4).map(tuple)
 

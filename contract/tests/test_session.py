@@ -1,9 +1,10 @@
 from datetime import datetime
 
 import pytest
+from pydantic import ValidationError
+
 from dryrun_contract.session import SessionRequest
 from dryrun_contract.template import TemplateService
-from pydantic import ValidationError
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 import unicodedata
 
-from dryrun_contract.text import printable
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dryrun_contract.text import printable
 
 
 @given(st.text())
