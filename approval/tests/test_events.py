@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 import pytest
+
 from approval_api.app import begin_stop
 from dryrun_contract.event import CollectorWarned, Event, PhaseChanged, SessionEnded
 from dryrun_contract.session import Outcome, Phase

@@ -135,7 +135,7 @@ async def test_a_follower_that_was_frozen_stores_nothing_when_it_wakes(follower,
 async def test_a_frozen_follower_with_an_old_snapshot_changes_nothing(follower, engine, orchestrator):
     async with engine.connect() as connection:
         known = await positions.load(connection)
-    snapshot = await follower._source.events(Position(uuid4(), 7))
+    snapshot = await follower._source.events(Position(uuid4(), 7), wait=False)
     queued(orchestrator, uuid4())
     await follower.follow_once()
     assert not await follower.store_snapshot(known, snapshot)

@@ -101,22 +101,25 @@ async def test_the_dryrun_table_refuses_a_row_that_does_not_say_what_it_is(engin
         )
 
 
+@pytest.fixture
+async def production_reader(engine):
+    """A connection with the rights of reports and transmitters."""
+    async with engine.connect() as connection:
+        await connection.execute(text("SET ROLE production_reader"))
+        yield connection
+        await connection.invalidate()
+
+
 @pytest.mark.parametrize("table", ["dryrun_discoveries", "dryrun_sessions", "dryrun_events"])
-async def test_the_production_reader_is_refused_dryrun_tables_and_may_read_production(engine, table):
-    async with engine.begin() as connection:
-        await connection.execute(text("SET LOCAL ROLE production_reader"))
-        await connection.execute(text("SELECT * FROM gateway.discoveries"))
+async def test_the_production_reader_is_refused_dryrun_tables(production_reader, table):
     with pytest.raises(DBAPIError, match=f"permission denied for table {table}"):
-        async with engine.begin() as connection:
-            await connection.execute(text("SET LOCAL ROLE production_reader"))
-            await connection.execute(text(f"SELECT * FROM gateway.{table}"))
+        await production_reader.execute(text(f"SELECT * FROM gateway.{table}"))
 
 
-async def test_the_production_reader_changes_nothing(engine):
-    with pytest.raises(DBAPIError, match="permission denied"):
-        async with engine.begin() as connection:
-            await connection.execute(text("SET LOCAL ROLE production_reader"))
-            await connection.execute(text("DELETE FROM gateway.discoveries"))
+async def test_the_production_reader_reads_production_and_changes_nothing(production_reader):
+    assert (await production_reader.execute(text("SELECT * FROM gateway.discoveries"))).all() == []
+    with pytest.raises(DBAPIError, match="permission denied for table discoveries"):
+        await production_reader.execute(text("DELETE FROM gateway.discoveries"))
 
 
 async def test_a_sessions_events_and_discoveries_go_with_it(engine):

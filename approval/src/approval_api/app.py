@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.authentication import Tokens
+from approval_api.body_limit import BodyLimit
 from approval_api.database.engine import create_engine
 from approval_api.database.migration import migrate_when_reachable
 from approval_api.discoveries.endpoints import router as discoveries_router
@@ -29,7 +30,6 @@ from approval_api.sessions.service import Outbox
 from approval_api.settings import Settings
 from approval_api.templates.endpoints import router as templates_router
 
-MAX_BODY_BYTES = 64 * 1024
 DRYRUN_PATH = "/api/v1/dryrun"
 
 
@@ -51,7 +51,6 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
-        max_body_size=MAX_BODY_BYTES,
         telemetry={"tracing": False},
     )
     app.state.settings = settings
@@ -63,6 +62,7 @@ def create_app(
     app.state.orchestrator = None
     app.state.follower = None
     install_problem_handlers(app)
+    app.add_middleware(BodyLimit)
     app.add_middleware(RequestLog, metrics=metrics)
     app.include_router(health_router)
     if settings.dryrun == "off":

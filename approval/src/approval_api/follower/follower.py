@@ -29,7 +29,7 @@ _LAST_RETRY_SECONDS = 10.0
 class EventSource(Protocol):
     """Where events come from."""
 
-    async def events(self, after: Position | None) -> EventPage | Snapshot:
+    async def events(self, after: Position | None, *, wait: bool) -> EventPage | Snapshot:
         """Return what came after the position, or a snapshot when it is gone."""
         ...
 
@@ -79,10 +79,11 @@ class Follower:
                 failures = 0
 
     async def follow_once(self) -> None:
-        """Ask once for what comes after the stored position, waiting up to 30 s, and store it."""
+        """Ask once for what comes after the stored position, and store it."""
         async with self._engine.connect() as connection:
             known = await positions.load(connection)
-        answer = await self._source.events(known.position)
+        # The first answer comes at once, so that readiness does not wait for an event.
+        answer = await self._source.events(known.position, wait=self.state.following)
         if isinstance(answer, Snapshot):
             await self.store_snapshot(known, answer)
         else:

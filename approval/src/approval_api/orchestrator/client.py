@@ -95,9 +95,12 @@ class OrchestratorClient:
         body = await self._ask("POST", f"/sessions/{session_id}/stop", headers=asker.headers())
         return _parse(TypeAdapter(Session), body)
 
-    async def events(self, after: Position | None) -> EventPage | Snapshot:
-        """Return what came after the position, waiting up to 30 s; a Snapshot when the position is gone."""
-        params: dict[str, str | int] = {"wait": WAIT_SECONDS, "limit": PAGE_EVENTS}
+    async def events(self, after: Position | None, *, wait: bool) -> EventPage | Snapshot:
+        """Return what came after the position; a Snapshot when the position is gone.
+
+        With `wait` an answer without events comes only after 30 s.
+        """
+        params: dict[str, str | int] = {"wait": WAIT_SECONDS if wait else 0, "limit": PAGE_EVENTS}
         if after is not None:
             params["after"] = f"{after.journal}:{after.seq}"
         response = await self._send("GET", "/events", params=params, timeout=_POLL_DEADLINE)

@@ -90,21 +90,25 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
             return _problem(401, "unauthorized", "send the token")
         match request.method, request.url.path.strip("/").split("/"):
             case "GET", ["templates"]:
-                summaries = [
-                    TemplateSummary(**template.model_dump(exclude={"ground_truth"})).model_dump(mode="json")
-                    for template in self.templates.values()
-                ]
-                return httpx2.Response(200, json=summaries)
+                answer = self._templates()
             case "GET", ["templates", template_id]:
-                return self._template(template_id)
+                answer = self._template(template_id)
             case "PUT", ["sessions", session_id]:
-                return self._put(UUID(session_id), request)
+                answer = self._put(UUID(session_id), request)
             case "POST", ["sessions", session_id, "stop"]:
-                return self._stop(UUID(session_id))
+                answer = self._stop(UUID(session_id))
             case "GET", ["events"]:
-                return await self._events(request)
+                answer = await self._events(request)
             case _:
-                return _problem(404, "not-found", "no such route")
+                answer = _problem(404, "not-found", "no such route")
+        return answer
+
+    def _templates(self) -> httpx2.Response:
+        summaries = [
+            TemplateSummary(**template.model_dump(exclude={"ground_truth"})).model_dump(mode="json")
+            for template in self.templates.values()
+        ]
+        return httpx2.Response(200, json=summaries)
 
     def _template(self, template_id: str) -> httpx2.Response:
         template = self.templates.get(template_id)

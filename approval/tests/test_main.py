@@ -1,0 +1,101 @@
+"""The commands as processes, since signals and exit codes are theirs."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import time
+
+import httpx2
+import pytest
+
+COMMAND = (sys.executable, "-c", "from approval_api.main import main; main()")
+AUTHORIZATION = {"Authorization": "Bearer 0123456789abcdef"}
+
+
+def environment(**variables):
+    return {"PATH": os.environ["PATH"], **{f"APPROVAL_{name}": value for name, value in variables.items()}}
+
+
+async def run(*arguments, **variables):
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        *arguments,
+        env=environment(**variables),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_wrong_settings_end_with_2_and_name_the_variables():
+    code, _, err = await run("serve", TOKENS="x")
+    assert code == 2
+    assert "APPROVAL_DATABASE_URL" in err
+    assert "APPROVAL_TOKENS" in err
+
+
+async def test_migrate_makes_the_schema_and_does_nothing_the_second_time(postgres):
+    await asyncio.to_thread(postgres.execute, "postgres", "CREATE DATABASE by_command")
+    url = postgres.url("by_command")
+    code, out, _ = await run("migrate", DATABASE_URL=url)
+    assert code == 0
+    assert "migrated the database" in out
+    assert await run("migrate", DATABASE_URL=url) == (0, "", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_serves_json_lines_and_ends_streams_within_a_second_of_a_signal(database_url, engine, number):
+    from sqlalchemy import text
+
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO gateway.dryrun_sessions (id, template, digest, seed, keep, requested_by, phase) "
+                "VALUES ('7c9e6679-7425-40de-944b-e07fc1f90ae7', 'small', 'd', 0, false, 'ada', 'queued')"
+            )
+        )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        "serve",
+        env=environment(
+            DATABASE_URL=database_url,
+            TOKENS="ada:0123456789abcdef",
+            LISTEN=f"127.0.0.1:{port}",
+            ORCHESTRATOR_URL="http://127.0.0.1:1",
+            ORCHESTRATOR_TOKEN="nobody answers",
+        ),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    ready = await client.get("/readyz")
+                    break
+                except httpx2.ConnectError:
+                    await asyncio.sleep(0.02)
+        assert ready.json()["status"] == "degraded"
+        path = "/api/v1/dryrun/sessions/7c9e6679-7425-40de-944b-e07fc1f90ae7/events"
+        headers = {**AUTHORIZATION, "Accept": "text/event-stream"}
+        async with client.stream("GET", path, headers=headers) as response:
+            lines = response.aiter_lines()
+            assert await anext(lines) == "retry: 1000"
+            process.send_signal(number)
+            told = time.monotonic()
+            async for _ in lines:
+                pass
+            assert time.monotonic() - told < 1
+    async with asyncio.timeout(5):
+        out, _ = await process.communicate()
+    assert process.returncode == 0
+    messages = [json.loads(line)["message"] for line in out.decode().splitlines()]
+    assert "request" in messages
+    assert "0123456789abcdef" not in out.decode()

@@ -1,0 +1,59 @@
+import pytest
+
+from approval_api.settings import DatabaseSettings, Settings
+from dryrun_contract.environment import SettingsError
+
+GOOD = {
+    "APPROVAL_DATABASE_URL": "postgresql+asyncpg://u:p@db/approval",
+    "APPROVAL_TOKENS": "ada:0123456789abcdef, bob:fedcba9876543210",
+    "APPROVAL_ORCHESTRATOR_URL": "http://orchestrator:8471",
+    "APPROVAL_ORCHESTRATOR_TOKEN": "secret",
+}
+
+
+def test_reads_names_tokens_and_address():
+    settings = Settings.read({**GOOD, "APPROVAL_LISTEN": "[::1]:99", "OTHER": "x"})
+    assert settings.tokens["bob"].get_secret_value() == "fedcba9876543210"
+    assert settings.address == ("::1", 99)
+    assert "0123456789abcdef" not in repr(settings)
+
+
+def test_reads_secrets_from_files(tmp_path):
+    (tmp_path / "tokens").write_text("ada:0123456789abcdef\n")
+    given = {**GOOD, "APPROVAL_TOKENS_FILE": str(tmp_path / "tokens")}
+    del given["APPROVAL_TOKENS"]
+    assert list(Settings.read(given).tokens) == ["ada"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"APPROVAL_TOKENS": ""}, "APPROVAL_TOKENS"),
+        ({"APPROVAL_TOKENS": "ada"}, "name:token"),
+        ({"APPROVAL_TOKENS": "ada:short"}, "shorter than 16"),
+        ({"APPROVAL_TOKENS": "a:0123456789abcdef,a:0123456789abcdeg"}, "twice"),
+        ({"APPROVAL_TOKENS": "ä:0123456789abcdef"}, "ASCII"),
+        ({"APPROVAL_DATABASE_URL": "postgres://db"}, "APPROVAL_DATABASE_URL: .*asyncpg"),
+        ({"APPROVAL_LISTEN": "nowhere"}, "HOST:PORT"),
+        ({"APPROVAL_ORCHESTRATOR_URL": "ftp://x"}, "APPROVAL_ORCHESTRATOR_URL"),
+        ({"APPROVAL_DRYRUN": "maybe"}, "APPROVAL_DRYRUN"),
+        ({"APPROVAL_TYPO": "x"}, "APPROVAL_TYPO"),
+    ],
+)
+def test_names_the_variable_that_is_wrong(change, told):
+    with pytest.raises(SettingsError, match=told) as error:
+        Settings.read({**GOOD, **change})
+    assert "0123456789abcdef" not in str(error.value)
+
+
+def test_without_an_orchestrator_dryrun_has_to_be_off():
+    given = {name: value for name, value in GOOD.items() if "ORCHESTRATOR" not in name}
+    with pytest.raises(SettingsError, match="APPROVAL_DRYRUN=off"):
+        Settings.read(given)
+    assert Settings.read({**given, "APPROVAL_DRYRUN": "off"}).dryrun == "off"
+
+
+def test_migrating_needs_the_database_only():
+    assert DatabaseSettings.read({"APPROVAL_DATABASE_URL": GOOD["APPROVAL_DATABASE_URL"], "APPROVAL_X": "y"})
+    with pytest.raises(SettingsError, match="APPROVAL_DATABASE_URL"):
+        DatabaseSettings.read({})
