@@ -28,11 +28,12 @@ def main() -> None:
     try:
         collector = load_collector(command.collector)
         code = asyncio.run(_run(collector, command, writer))
-    except CollectorError as error:
-        _say(str(error))
-        writer.warning(f"the collector {command.collector} gave up: {error}")
+    except* CollectorError as errors:
+        for failure in errors.exceptions:
+            _say(str(failure))
+            writer.warning(f"the collector {command.collector} gave up: {failure}")
         code = EXIT_FAILED
-    except BrokenPipeError:
+    except* BrokenPipeError:
         # Whoever read the lines is gone; the interpreter must not try to flush to them again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FAILED
