@@ -187,17 +187,16 @@ async def test_an_open_stream_holds_no_database_connection(api):
     await asyncio.gather(*streams, return_exceptions=True)
 
 
-@pytest.mark.parametrize("headers", [{}, STREAM])
-async def test_an_unknown_session_has_no_events(api, headers):
-    answer = await api.get(f"/sessions/{uuid4()}/events", headers=headers)
+async def test_an_unknown_session_has_no_stream(api):
+    answer = await api.get(f"/sessions/{uuid4()}/events", headers=STREAM)
     assert answer.status_code == 404
     assert answer.json()["type"] == "urn:dryrun:problem:unknown-session"
 
 
-@pytest.mark.parametrize("last", ["abc", "-1", "1" * 40, "²"])
-async def test_a_strange_last_event_id_is_a_fault(api, last):
+async def test_a_strange_last_event_id_is_a_fault(api):
     session_id = await api.start()
-    headers = httpx2.Headers({**STREAM, "Last-Event-ID": last}, encoding="utf-8")
-    answer = await api.get(f"/sessions/{session_id}/events", headers=headers)
-    assert answer.status_code == 422
-    assert answer.json()["faults"][0]["where"] == "header.Last-Event-ID"
+    for last in ("abc", "-1", "1" * 40, "²"):
+        headers = httpx2.Headers({**STREAM, "Last-Event-ID": last}, encoding="utf-8")
+        answer = await api.get(f"/sessions/{session_id}/events", headers=headers)
+        assert answer.status_code == 422
+        assert answer.json()["faults"][0]["where"] == "header.Last-Event-ID"

@@ -2,8 +2,6 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-import pytest
-
 from approval_api.sessions.service import Outbox
 from dryrun_contract.event import PhaseChanged, SessionEnded
 from dryrun_contract.problem import Problem, problem_type
@@ -204,18 +202,21 @@ async def test_sessions_are_paged_newest_first_without_gap_or_repetition(api):
     assert seen == started[::-1]
 
 
-@pytest.mark.parametrize("cursor", ["x", "e30", "WzFd", "WzEsIDJd", "WyJhIiwgImIiXQ", "é"])
-async def test_a_foreign_cursor_is_a_fault(api, cursor):
-    answer = await api.get("/sessions", params={"cursor": cursor})
-    assert answer.status_code == 422
-    assert answer.json()["faults"][0]["where"] == "query.cursor"
+async def test_a_foreign_cursor_is_a_fault(api):
+    for cursor in ("x", "e30", "WzFd", "WzEsIDJd", "WyJhIiwgImIiXQ", "é"):
+        answer = await api.get("/sessions", params={"cursor": cursor})
+        assert answer.status_code == 422
+        assert answer.json()["faults"][0]["where"] == "query.cursor"
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("GET", ""), ("POST", "/stop"), ("GET", "/discoveries"), ("GET", "/report"), ("GET", "/events")],
-)
-async def test_an_unknown_session_is_a_404_everywhere(api, method, path):
-    answer = await api.client.request(method, f"/api/v1/dryrun/sessions/{uuid4()}{path}")
-    assert answer.status_code == 404
-    assert answer.json()["type"] == "urn:dryrun:problem:unknown-session"
+async def test_an_unknown_session_is_a_404_everywhere(api):
+    for method, path in (
+        ("GET", ""),
+        ("POST", "/stop"),
+        ("GET", "/discoveries"),
+        ("GET", "/report"),
+        ("GET", "/events"),
+    ):
+        answer = await api.client.request(method, f"/api/v1/dryrun/sessions/{uuid4()}{path}")
+        assert answer.status_code == 404
+        assert answer.json()["type"] == "urn:dryrun:problem:unknown-session"

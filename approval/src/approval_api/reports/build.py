@@ -1,5 +1,6 @@
 """Builds a report from stored events alone, reading them once, in order."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -155,15 +156,19 @@ async def build(stored: StoredSession, events: AsyncIterator[Event]) -> model.Re
     runs = tuple(run.result() for run in reading.runs.values())
     missing = _why_no_scores(stored, reading)
     template = stored.template
+    scores = None
+    if template is not None and missing is None:
+        # 20,000 findings take half a second, in which event streams shall go on.
+        scores = await asyncio.to_thread(
+            score, template.ground_truth.facts, reading.findings, reading.addresses
+        )
     traffic = reading.traffic
     return model.Report(
         final=view.phase == Phase.ENDED,
         scan_over=view.phase not in _BEFORE_THE_END_OF_SCANNING,
         session=view,
         verdict=None,
-        scores=score(template.ground_truth.facts, reading.findings, reading.addresses)
-        if template is not None and missing is None
-        else None,
+        scores=scores,
         scores_missing=missing,
         harmed=tuple(reading.harmed),
         phases=reading.durations(),
