@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -25,13 +27,35 @@ log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
-    """Return the service; a test may hand in an engine of its own."""
+    """Return the service; a test may hand in an engine of its own.
+
+    Reads what an operator installed and takes the journal's lock. Raises OperatorFileError, JournalError.
+    """
+    allowlist = load_allowlist(settings.allowlist)
+    manifests = load_collector_manifests(settings.collectors_dir, allowlist)
+    catalog = TemplateCatalog(settings.templates_dir, allowlist, manifests)
+    for fault in catalog.faults():
+        log.error("template: %s: %s", fault.where, fault.what)
+    journal = Journal.open(settings.state_dir)
+
+    def compose() -> Services:
+        used = engine or DockerEngine(settings.docker_host)
+        isolation = Isolation(used, allowlist, settings, journal.id)
+        return Services(
+            settings=settings,
+            engine=used,
+            journal=journal,
+            audit=AuditJournal(settings.state_dir / "audit.jsonl"),
+            isolation=isolation,
+            supervisor=Supervisor(used, journal, catalog, isolation, settings),
+        )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        services = _compose(settings, engine or DockerEngine(settings.docker_host))
+        services = compose()
         app.state.services = services
         supervising = asyncio.create_task(services.supervisor.run())
+        supervising.add_done_callback(_end_the_process_with_it)
         try:
             yield
         finally:
@@ -57,19 +81,9 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     return app
 
 
-def _compose(settings: Settings, engine: Engine) -> Services:
-    allowlist = load_allowlist(settings.allowlist)
-    manifests = load_collector_manifests(settings.collectors_dir, allowlist)
-    catalog = TemplateCatalog(settings.templates_dir, allowlist, manifests)
-    for fault in catalog.faults():
-        log.error("template: %s: %s", fault.where, fault.what)
-    journal = Journal.open(settings.state_dir)
-    isolation = Isolation(engine, allowlist, settings, journal.id)
-    return Services(
-        settings=settings,
-        engine=engine,
-        journal=journal,
-        audit=AuditJournal(settings.state_dir / "audit.jsonl"),
-        isolation=isolation,
-        supervisor=Supervisor(engine, journal, catalog, isolation, settings),
-    )
+def _end_the_process_with_it(supervising: asyncio.Task[None]) -> None:
+    """An API without a supervisor would take sessions that nobody cleans up: whoever runs us starts anew."""
+    if supervising.cancelled():
+        return
+    log.critical("the supervisor failed; ending", exc_info=supervising.exception())
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -60,8 +60,11 @@ def main() -> None:
         settings = Settings.read(os.environ)
     except SettingsError as error:
         sys.exit(f"dryrun-orchestrator: settings:\n{error}")
+    try:
+        app = create_app(settings)
+    except (JournalError, OperatorFileError) as error:
+        sys.exit(f"dryrun-orchestrator: {error}")
     host, _, port = settings.listen.rpartition(":")
-    app = create_app(settings)
     config = uvicorn.Config(
         app,
         host=host.strip("[]"),
@@ -71,7 +74,4 @@ def main() -> None:
         timeout_graceful_shutdown=5,
         server_header=False,
     )
-    try:
-        _Server(config, app.state.stopping).run()
-    except (JournalError, OperatorFileError) as error:
-        sys.exit(f"dryrun-orchestrator: {error}")
+    _Server(config, app.state.stopping).run()

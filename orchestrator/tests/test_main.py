@@ -1,0 +1,69 @@
+import os
+import signal
+import subprocess
+import sys
+
+from stage import Stage
+
+ORCHESTRATOR = [sys.executable, "-c", "from dryrun_orchestrator.main import main; main()", "serve"]
+
+
+def environ(stage, **changes):
+    return {
+        **os.environ,
+        "ORCHESTRATOR_TOKEN": "a-token-of-sixteen",
+        "ORCHESTRATOR_LISTEN": "127.0.0.1:0",
+        "ORCHESTRATOR_STATE_DIR": str(stage.folder / "state"),
+        "ORCHESTRATOR_TEMPLATES_DIR": str(stage.folder / "templates"),
+        "ORCHESTRATOR_COLLECTORS_DIR": str(stage.folder / "collectors"),
+        "ORCHESTRATOR_ALLOWLIST": str(stage.folder / "allowlist.json"),
+        "DOCKER_HOST": f"unix://{stage.folder}/no-engine.sock",
+        **changes,
+    }
+
+
+def refused(stage, **changes):
+    done = subprocess.run(
+        ORCHESTRATOR,
+        env=environ(stage, **changes),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_wrong_settings_are_told_without_a_traceback(tmp_path):
+    assert "ORCHESTRATOR_SESSION_SECONDS" in refused(Stage(tmp_path), ORCHESTRATOR_SESSION_SECONDS="9999")
+
+
+def test_an_allowlist_outside_the_prefix_is_told_without_a_traceback(tmp_path):
+    stage = Stage(tmp_path)
+    (tmp_path / "allowlist.json").write_text(
+        '{"version": 1, "images": {"evil/nginx:1": {"id": "sha256:%s"}}}' % ("0" * 64)
+    )
+    said = refused(stage)
+    assert "evil/nginx:1" in said
+    assert "discovery/test-" in said
+
+
+def test_it_starts_without_an_engine_and_ends_when_asked(tmp_path):
+    stage = Stage(tmp_path)
+    stage.write_collectors()
+    process = subprocess.Popen(ORCHESTRATOR, env=environ(stage), stdout=subprocess.PIPE, text=True)
+    try:
+        for line in process.stdout:
+            if "running on" in line:
+                break
+        second = refused(stage)
+        assert "another orchestrator works with the journal" in second
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=10)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    assert process.returncode in (0, -signal.SIGTERM)
