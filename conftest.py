@@ -31,11 +31,10 @@ def _refuse(address: str, who: str) -> None:
 def _watch(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "socket.connect":
         connection, address = arguments
-        # Unix sockets have paths, netlink and the like have numbers.
-        if connection.family in {socket.AF_INET, socket.AF_INET6}:
-            # A name has become an address by now.
-            if not _is_own(str(address[0])):
-                _refuse(str(address[0]), "socket.connect")
+        # Unix sockets have paths, netlink and the like have numbers; a name has become an address by now.
+        is_internet = connection.family in {socket.AF_INET, socket.AF_INET6}
+        if is_internet and not _is_own(str(address[0])):
+            _refuse(str(address[0]), "socket.connect")
     elif event == "subprocess.Popen":
         command = [str(word) for word in arguments[1]] if isinstance(arguments[1], list | tuple) else []
         # In a container or a network namespace of its own a scanner reaches only that.

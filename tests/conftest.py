@@ -9,9 +9,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from local_stack import ROOT, Stack, open_stack
+
 from dryrun_local.engine_view import EngineView, open_engine
 from dryrun_local.errors import EngineError
-from local_stack import ROOT, Stack, open_stack
 
 type StartStack = Callable[..., Awaitable[Stack]]
 type Docker = Callable[..., str]
@@ -24,7 +25,9 @@ async def engine() -> AsyncIterator[EngineView]:
         try:
             await view.get("/version")
         except EngineError as error:
-            pytest.fail(f"{error}\n`make test` installs and starts the engine, and builds the images.", pytrace=False)
+            pytest.fail(
+                f"{error}\n`make test` installs and starts the engine, and builds the images.", pytrace=False
+            )
         if not (ROOT / ".dryrun" / "allowlist.json").exists():
             pytest.fail("the images are not built; run: .venv/bin/dryrun-local images build", pytrace=False)
         yield view

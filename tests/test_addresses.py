@@ -12,7 +12,10 @@ OUTSIDE = ["192.0.2.1", "10.214.0.1", "2001:db8::1"]
 @pytest.mark.parametrize("address", OUTSIDE)
 def test_no_connection_leaves_this_machine(address):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as connection, pytest.raises(AssertionError, match="neither loopback"):
+    with (
+        socket.socket(family, socket.SOCK_DGRAM) as connection,
+        pytest.raises(AssertionError, match="neither loopback"),
+    ):
         connection.connect((address, 9))
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx2
+from pydantic import SecretStr
+
 from dryrun_cli.client import ApiClient, open_client
 from dryrun_cli.reading import SessionView, read_session
 from dryrun_cli.settings import Settings
@@ -21,7 +23,6 @@ from dryrun_local.installation import Installation
 from dryrun_local.postgres import create_cluster, running_postgres
 from dryrun_local.processes import Child, Program, running
 from dryrun_local.services import free_ports
-from pydantic import SecretStr
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBNET_POOL = "10.213.128.0/17"
@@ -77,7 +78,9 @@ class Service:
 class Stack:
     """Made by the fixture `start_stack`. Everything is reached as a client reaches it."""
 
-    def __init__(self, state: Path, engine: EngineView, database_url: str, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, state: Path, engine: EngineView, database_url: str, settings: Mapping[str, str]
+    ) -> None:
         self.installation = Installation(ROOT, state)
         self.engine = engine
         self.database_url = database_url
@@ -165,7 +168,7 @@ class Stack:
 
     async def owned_things(self) -> list[Thing]:
         """What the engine holds of all sessions of this stack's journal."""
-        journal = (await self.orchestrator_get("/events")).json()["journal"]
+        journal = (await self.orchestrator_get("/events?limit=1")).json()["journal"]
         return [thing for thing in await self.engine.things() if thing.owner == journal]
 
     async def end_everything(self, seconds: float = 90) -> None:
@@ -174,9 +177,13 @@ class Stack:
             await self.orchestrator.start(ready=False)
         headers = {"Authorization": f"Bearer {ORCHESTRATOR_TOKEN}", "X-Actor": "end of the test"}
         deadline = time.monotonic() + seconds
-        async with httpx2.AsyncClient(base_url=self.orchestrator.url, headers=headers, trust_env=False) as http:
+        async with httpx2.AsyncClient(
+            base_url=self.orchestrator.url, headers=headers, trust_env=False
+        ) as http:
             await self._until_alive(http, deadline)
-            while open_ones := [entry for entry in (await http.get("/sessions")).json() if entry["phase"] != "ended"]:
+            while open_ones := [
+                entry for entry in (await http.get("/sessions")).json() if entry["phase"] != "ended"
+            ]:
                 assert time.monotonic() < deadline, f"not ended within {seconds} s: {open_ones}"
                 for entry in open_ones:
                     await http.post(f"/sessions/{entry['id']}/stop")
@@ -190,14 +197,20 @@ class Stack:
                 if (await http.get("/livez")).is_success:
                     return
             except httpx2.HTTPError:
-                assert time.monotonic() < deadline, f"the orchestrator does not answer; see {self.orchestrator.log}"
+                assert time.monotonic() < deadline, (
+                    f"the orchestrator does not answer; see {self.orchestrator.log}"
+                )
             await asyncio.sleep(0.1)
+
+
+def _is_missing(folder: Path) -> bool:
+    return not folder.exists()
 
 
 @asynccontextmanager
 async def open_stack(state: Path, cluster: Path, settings: Mapping[str, str]) -> AsyncIterator[Stack]:
     """Run a stack for the time of the block. `cluster` is an empty database to copy, made when missing."""
-    if not cluster.exists():
+    if _is_missing(cluster):
         await create_cluster(cluster, os.environ)
     installation = Installation(ROOT, state)
     installation.prepare()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from pydantic import JsonValue, SecretStr
+from pydantic import JsonValue
 
 from dryrun_cli.client import ApiClient, open_client
 from dryrun_cli.errors import ApiRefusedError
@@ -19,9 +19,8 @@ from dryrun_cli.reading import read_session
 from dryrun_cli.report_commands import conclude
 from dryrun_cli.safe_text import ascii_json, inert_lines
 from dryrun_cli.screens import Manner
-from dryrun_cli.settings import Settings
 from dryrun_cli.watch import WatchOutcome, watch_session
-from dryrun_contract.session import Outcome, SessionRequest
+from dryrun_contract.session import Outcome, Phase, SessionRequest
 from dryrun_local import sessions
 from dryrun_local.engine_view import EngineView, Thing, open_engine
 from dryrun_local.images import build_images
@@ -56,7 +55,14 @@ class _Result:
 
     @property
     def completed(self) -> bool:
-        return self.watched is not None and self.watched.outcome is Outcome.COMPLETED
+        return self.watched is not None and (self.watched.outcome is Outcome.COMPLETED or self.kept)
+
+    @property
+    def kept(self) -> bool:
+        """The network was kept after a whole scan; Ctrl-C is then how a person ends it."""
+        return self.watched is not None and any(
+            span.phase is Phase.KEPT for span in self.watched.state.phases
+        )
 
 
 def image_preparation(installation: Installation, screen: Screen) -> Callable[[], Awaitable[None]]:
@@ -109,8 +115,7 @@ class Demo:
             await services.beside(self._rehearse(services, interruption))
 
     async def _rehearse(self, services: Services, interruption: Interruption) -> None:
-        token = SecretStr(Path(services.api_token_file).read_text(encoding="utf-8").strip())
-        async with open_client(Settings(api_url=services.api_url, api_token=token)) as client:
+        async with open_client(services.client_settings()) as client:
             for earlier in await sessions.unfinished(client):
                 self._screen.note(f"Session {earlier.id} of an earlier run is cleaned up")
                 await client.stop_session(earlier.id)
@@ -130,6 +135,10 @@ class Demo:
             f"Services: approval API at {services.api_url}",
             f"{self._timings.seconds():.1f} s after the command",
         )
+        if self._options.keep:
+            self._screen.note("While the network is kept, from another terminal:")
+            self._screen.say(f"    {services.client_exports()}")
+            self._screen.say("    .venv/bin/dryrun report last")
         manner = Manner.JSON if self._options.json else Manner.PLAIN if self._options.plain else Manner.AUTO
         console = Screen().console if self._options.json else self._screen.console
         try:
@@ -139,7 +148,7 @@ class Demo:
         self._timings.mark("session ended")
         if self._result.watched.left_by is not None:
             interruption.note(self._result.watched.left_by)
-        elif self._result.watched.interrupted:
+        elif self._result.watched.interrupted and not self._result.kept:
             interruption.note(signal.SIGINT)
 
     async def _report(self, client: ApiClient, interruption: Interruption) -> None:

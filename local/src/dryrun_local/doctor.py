@@ -12,7 +12,7 @@ from dryrun_local.doctor_checks import Finding, all_findings
 from dryrun_local.installation import Installation
 from dryrun_local.screen import Screen
 
-_NAME_WIDTH = 22
+_NAME_WIDTH = 18
 
 
 async def examine(installation: Installation, screen: Screen, *, as_json: bool) -> int:

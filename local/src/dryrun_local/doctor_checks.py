@@ -34,7 +34,7 @@ type State = Literal["ok", "missing", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found. `missing` makes dry-runs fail, a `note` does not; `fixes` are commands to type."""
+    """What one check found. `missing` makes dry-runs fail, a `note` does not; `fixes` are commands."""
 
     check: str
     state: State
@@ -58,11 +58,11 @@ async def all_findings(installation: Installation, environ: Mapping[str, str]) -
             yield _limits(info)
             yield await _images(installation)
             yield await _session_leftovers(engine)
-            yield _disk("disk of the engine", Path(info["DockerRootDir"]))
+            yield _disk("disk, engine", Path(info["DockerRootDir"]))
     yield await _host_rule(installation)
     yield subnet_pool(environ.get("ORCHESTRATOR_SUBNET_POOL", DEFAULT_POOL), _host_routes())
     yield await _embedded_postgres(environ)
-    yield _disk("disk of this checkout", installation.root)
+    yield _disk("disk, checkout", installation.root)
     yield _ports()
     yield _running(installation)
 
@@ -131,17 +131,16 @@ async def _images(installation: Installation) -> Finding:
     behind = [listing.image for listing in listings if listing.state != "current"]
     if behind or not installation.allowlist.exists():
         return Finding("images", "missing", f"to be built: {', '.join(behind) or 'the allowlist'}", fixes)
-    size = sum(listing.size or 0 for listing in listings if listing.allowlisted)
-    return Finding("images", "ok", f"{len(listings)} current, pinned in the allowlist, {size / 1e9:.1f} GB")
+    return Finding("images", "ok", f"{len(listings)} current, pinned in the allowlist")
 
 
 async def _session_leftovers(engine: EngineView) -> Finding:
     things = [thing for thing in await engine.things() if thing.session is not None]
     if not things:
-        return Finding("sessions in the engine", "ok", "none")
+        return Finding("sessions", "ok", "none in the engine")
     named = ", ".join(sorted(map(str, things))[:4]) + (" …" if len(things) > 4 else "")
     return Finding(
-        "sessions in the engine",
+        "sessions",
         "note",
         f"{named}: of a session that runs, or of one that a start of the services cleans up",
     )

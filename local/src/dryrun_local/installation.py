@@ -1,5 +1,6 @@
 """Where things lie: the checkout's folders and the state that runs leave in `.dryrun/`."""
 
+import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,13 @@ class Installation:
 
     @classmethod
     def here(cls) -> "Installation":
-        """Return the checkout that this package is installed from (the set-up installs it editable)."""
+        """Return the checkout that this package is installed from (the set-up installs it editable).
+
+        `DRYRUN_STATE` names another folder for the state, so that a second installation can run beside.
+        """
         root = Path(__file__).resolve().parents[3]
-        return cls(root, root / ".dryrun")
+        chosen = os.environ.get("DRYRUN_STATE")
+        return cls(root, Path(chosen).resolve() if chosen else root / ".dryrun")
 
     @property
     def allowlist(self) -> Path:
@@ -47,7 +52,7 @@ class Installation:
 
     def prepare(self) -> None:
         """Make the state's folders. Only this user may look into them: they hold secrets."""
-        self.state.mkdir(exist_ok=True)
+        self.state.mkdir(parents=True, exist_ok=True)
         self.state.chmod(0o700)
         for folder in (self.logs, self.reports, self.api_token_file.parent):
             folder.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""The command line `dryrun-local`. Only declarations live here: what a command needs is imported when it runs."""
+"""The command line `dryrun-local`. Only declarations: what a command needs is imported when it runs."""
 
 import sys
 from collections.abc import Callable, Coroutine
@@ -122,7 +122,7 @@ def _run(work: "Callable[[Interruption], Coroutine[Any, Any, int]]", screen: "Sc
     from dryrun_local.interruption import run
 
     try:
-        code = run(work, lambda words: screen.note(words))
+        code = run(work, screen.note)
     except (LocalError, CliError, ProgramError) as error:
         screen.warn(str(error))
         code = 1

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: a server from a wheel, reached through a socket file that only this user may open."""
+"""The embedded PostgreSQL: a server from a wheel, on a socket file that only this user may open."""
 
 import asyncio
 import os

@@ -121,9 +121,9 @@ async def end_leftovers(installation: Installation) -> list[str]:
     Only call this while holding the installation's lock: everything with the mark is then nobody's.
     """
     ended = []
-    for pid, command in find_leftovers(installation):
-        # PostgreSQL ends its sessions on SIGINT, and waits for their clients on SIGTERM.
-        ask = signal.SIGINT if "/postgres" in command else signal.SIGTERM
+    # The database last, as its clients would complain; it ends on SIGINT, and waits for them on SIGTERM.
+    for pid, command in sorted(find_leftovers(installation), key=lambda found: found[1] == "postgres"):
+        ask = signal.SIGINT if command == "postgres" else signal.SIGTERM
         for number, seconds in ((ask, 8.0), (signal.SIGKILL, 5.0)):
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
@@ -149,12 +149,9 @@ def find_leftovers(installation: Installation) -> list[tuple[int, str]]:
 
 
 def _program_name(arguments: list[bytes]) -> str:
-    words = [argument.decode(errors="replace") for argument in arguments if argument]
+    names = [argument.decode(errors="replace").rpartition("/")[2] for argument in arguments[:2]]
     # A console script runs as `python /…/bin/NAME`.
-    named = next(
-        (word for word in words[:2] if not word.rpartition("/")[2].startswith("python")), "a program"
-    )
-    return printable(named)
+    return printable(next((name for name in names if name and not name.startswith("python")), "a program"))
 
 
 async def _gone(pid: int, seconds: float) -> bool:

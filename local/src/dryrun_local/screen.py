@@ -25,7 +25,7 @@ class Screen:
 
     def say(self, words: str, style: str = "") -> None:
         """Say one thing."""
-        self.console.print(Text(words, style=style))
+        self.console.print(Text(words, style=style), soft_wrap=True)
 
     def done(self, what: str, rest: str = "") -> None:
         """Say that a step is done."""
@@ -43,7 +43,7 @@ class Screen:
         line = Text(f"{sign} ", style=style).append(what, "default")
         if rest:
             line.append(f"  {rest}", "dim")
-        self.console.print(line)
+        self.console.print(line, soft_wrap=True)
 
     @contextmanager
     def busy(self, what: str) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Runs the whole system on this machine: PostgreSQL, the approval API and the orchestrator as child processes."""
+"""Runs the whole system here: PostgreSQL, the approval API and the orchestrator as child processes."""
 
 import asyncio
 import os
@@ -6,10 +6,13 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import httpx2
+from pydantic import SecretStr
 
+from dryrun_cli.settings import Settings
 from dryrun_contract.text import printable
 from dryrun_local.installation import Installation, write_private
 from dryrun_local.postgres import running_postgres
@@ -28,9 +31,19 @@ class Services:
     """What runs, and how to reach it."""
 
     api_url: str
-    api_token_file: str
+    api_token_file: Path
     orchestrator_url: str
     children: tuple[Child, ...]
+
+    def client_settings(self) -> Settings:
+        """Return what a client of the approval API needs."""
+        token = self.api_token_file.read_text(encoding="utf-8").strip()
+        return Settings(api_url=self.api_url, api_token=SecretStr(token))
+
+    def client_exports(self) -> str:
+        """Return the shell command that gives a client of another terminal the same."""
+        token_file = os.path.relpath(self.api_token_file)
+        return f"export DRYRUN_API_URL={self.api_url} DRYRUN_API_TOKEN_FILE={token_file}"
 
     async def sessions_lack(self) -> str:
         """Return what keeps sessions from starting, "" when nothing does; known after some seconds."""
@@ -114,7 +127,7 @@ async def running_services(
             raise failures.exceptions[0] from None
         timings.mark("services ready")
         yield Services(
-            api_url, str(installation.api_token_file), orchestrator_url, (api_child, orchestrator_child)
+            api_url, installation.api_token_file, orchestrator_url, (api_child, orchestrator_child)
         )
 
 

@@ -56,5 +56,8 @@ async def _end_all(client: ApiClient, screen: Screen) -> None:
 
 
 async def _ended(client: ApiClient, session_id: UUID) -> None:
-    while read_session(await client.session(session_id)).phase != ENDED:
+    while True:
+        session = read_session(await client.session(session_id))
+        if session.phase == ENDED:
+            return
         await asyncio.sleep(_POLL_SECONDS)

@@ -1,13 +1,8 @@
 """All services on this machine until Ctrl-C."""
 
 import asyncio
-import os
-from pathlib import Path
-
-from pydantic import SecretStr
 
 from dryrun_cli.client import open_client
-from dryrun_cli.settings import Settings
 from dryrun_local import sessions
 from dryrun_local.demo import image_preparation
 from dryrun_local.installation import Installation
@@ -39,16 +34,15 @@ async def up(installation: Installation, screen: Screen, timings: Timings, inter
 
 
 async def _serve(services: Services, screen: Screen, timings: Timings) -> None:
-    token_file = os.path.relpath(services.api_token_file)
     screen.done("All services run", f"{timings.seconds():.1f} s")
     for line in (
         "",
         f"  approval API   {services.api_url}",
         f"  description    {services.api_url}/openapi.json",
-        f"  token          {token_file}",
+        f"  token          in {services.api_token_file}",
         "",
         "  In another terminal:",
-        f"    export DRYRUN_API_URL={services.api_url} DRYRUN_API_TOKEN_FILE={token_file}",
+        f"    {services.client_exports()}",
         "    .venv/bin/dryrun templates",
         "    .venv/bin/dryrun start small --watch",
         "",
@@ -61,6 +55,5 @@ async def _serve(services: Services, screen: Screen, timings: Timings) -> None:
             screen.warn("Sessions cannot start yet:", told)
         await asyncio.get_running_loop().create_future()
     finally:
-        token = SecretStr(Path(services.api_token_file).read_text(encoding="utf-8").strip())
-        async with open_client(Settings(api_url=services.api_url, api_token=token)) as client:
+        async with open_client(services.client_settings()) as client:
             await sessions.end_all(client, screen)
