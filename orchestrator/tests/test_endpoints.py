@@ -50,10 +50,10 @@ async def until_ended(client, session_id):
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("PUT", f"/sessions/{uuid4()}"),
-        ("POST", f"/sessions/{uuid4()}/stop"),
+        ("PUT", "/sessions/00000000-0000-4000-8000-000000000001"),
+        ("POST", "/sessions/00000000-0000-4000-8000-000000000001/stop"),
         ("GET", "/sessions"),
-        ("GET", f"/sessions/{uuid4()}"),
+        ("GET", "/sessions/00000000-0000-4000-8000-000000000001"),
         ("GET", "/templates"),
         ("GET", "/templates/two"),
         ("GET", "/events"),
@@ -142,7 +142,7 @@ async def test_a_position_that_is_gone_is_answered_with_a_snapshot(served):
     assert Snapshot.model_validate_json(answer.content).seq == 0
 
 
-@pytest.mark.parametrize("after", ["7", "x:1", f"{uuid4()}:"])
+@pytest.mark.parametrize("after", ["7", "x:1", "00000000-0000-4000-8000-000000000001:"])
 async def test_a_malformed_position_is_refused(served, after):
     answer = await served.get("/events", params={"after": after})
     assert answer.status_code in (410, 422)
