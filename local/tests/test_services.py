@@ -1,0 +1,146 @@
+import asyncio
+import socket
+import sys
+
+import pytest
+
+from dryrun_local.errors import LocalError, ServiceDiedError
+from dryrun_local.installation import Installation
+from dryrun_local.postgres import running_postgres
+from dryrun_local.processes import Program, running
+from dryrun_local.services import Services, _api_settings, _orchestrator_settings, free_ports
+
+
+@pytest.fixture
+def installation(tmp_path) -> Installation:
+    installation = Installation(tmp_path, tmp_path / "state")
+    installation.prepare()
+    return installation
+
+
+def test_a_port_that_is_taken_is_replaced_by_a_free_one():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        wanted = taken.getsockname()[1]
+        (found,) = free_ports(wanted)
+        assert found != wanted
+    assert free_ports(wanted) == (wanted,)
+
+
+def test_free_ports_are_different_ones():
+    first, second = free_ports(0, 0)
+    assert first != second
+
+
+def test_the_services_share_secrets_by_files_and_never_by_value(installation):
+    api = _api_settings(
+        installation, "postgresql+asyncpg://u:p@/d", "http://127.0.0.1:1", "http://127.0.0.1:2"
+    )
+    orchestrator = _orchestrator_settings(installation, {}, "http://127.0.0.1:2")
+    secrets = [path.read_text().strip() for path in installation.api_token_file.parent.iterdir()]
+    for value in [*api.values(), *orchestrator.values()]:
+        assert not any(secret in value for secret in secrets)
+    assert api["APPROVAL_ORCHESTRATOR_TOKEN_FILE"] == orchestrator["ORCHESTRATOR_TOKEN_FILE"]
+    assert api["APPROVAL_ORCHESTRATOR_URL"].endswith(orchestrator["ORCHESTRATOR_LISTEN"])
+
+
+def test_a_limit_set_by_hand_is_kept_and_a_token_is_not(installation):
+    chosen = {
+        "ORCHESTRATOR_SESSION_SECONDS": "60",
+        "ORCHESTRATOR_TOKEN": "mine",
+        "ORCHESTRATOR_LISTEN": "0.0.0.0:1",
+    }
+    settings = _orchestrator_settings(installation, chosen, "http://127.0.0.1:2")
+    assert settings["ORCHESTRATOR_SESSION_SECONDS"] == "60"
+    assert settings["ORCHESTRATOR_LISTEN"] == "127.0.0.1:2"
+    assert "ORCHESTRATOR_TOKEN" not in settings
+
+
+async def test_work_ends_with_an_error_when_a_service_dies(installation):
+    program = Program(
+        "the API", (sys.executable, "-c", "print('out of memory')"), {}, installation.logs / "a.log"
+    )
+    async with running(installation, program) as child:
+        services = Services("", installation.api_token_file, "", (child,))
+        cleaned_up = asyncio.Event()
+
+        async def work() -> None:
+            try:
+                await asyncio.sleep(30)
+            finally:
+                await asyncio.sleep(0)
+                cleaned_up.set()
+
+        with pytest.raises(ServiceDiedError, match="out of memory"):
+            await services.beside(work())
+        assert cleaned_up.is_set()
+
+
+async def test_work_beside_services_that_live_gives_its_result(installation):
+    program = Program(
+        "s", (sys.executable, "-c", "import time; time.sleep(60)"), {}, installation.logs / "a.log"
+    )
+    async with running(installation, program) as child:
+        services = Services("", installation.api_token_file, "", (child,))
+
+        async def work() -> int:
+            return 42
+
+        assert await services.beside(work()) == 42
+
+
+async def query(url: str, statement: str) -> object:
+    from sqlalchemy import text
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    engine = create_async_engine(url)
+    try:
+        async with engine.begin() as connection:
+            return await connection.scalar(text(statement))
+    finally:
+        await engine.dispose()
+
+
+async def test_the_embedded_postgresql_keeps_its_data_and_hears_no_network(installation):
+    import os
+
+    async with running_postgres(installation, os.environ) as url:
+        await query(url, "SELECT lo_create(4711)")
+        assert await query(url, "SHOW listen_addresses") == ""
+        assert await query(url, "SHOW fsync") == "on"
+        assert await query(url, "SELECT current_database()") == "dryrun"
+    async with running_postgres(installation, os.environ) as url:
+        assert await query(url, "SELECT count(*) FROM pg_largeobject_metadata WHERE oid = 4711") == 1
+
+
+async def test_a_stale_pid_file_does_not_stop_the_database(installation):
+    import os
+
+    async with running_postgres(installation, os.environ):
+        pass
+    # What a crash leaves, with a number that is another program's by now.
+    lines = [str(os.getpid()), str(installation.state / "postgres"), "1", "5432", "", "", "", "ready"]
+    (installation.state / "postgres" / "postmaster.pid").write_text("\n".join(lines))
+    async with running_postgres(installation, os.environ) as url:
+        assert await query(url, "SELECT 1") == 1
+
+
+async def test_data_of_another_version_is_refused_with_what_to_do(installation):
+    data = installation.state / "postgres"
+    data.mkdir()
+    (data / "PG_VERSION").write_text("12\n")
+    with pytest.raises(LocalError, match=r"written by PostgreSQL 12.*reset"):
+        async with running_postgres(installation, {}):
+            pass
+
+
+async def test_a_path_too_long_for_a_socket_is_no_obstacle(tmp_path):
+    import os
+
+    state = tmp_path / ("long" * 30) / "state"
+    state.parent.mkdir()
+    installation = Installation(tmp_path, state)
+    installation.prepare()
+    async with running_postgres(installation, os.environ) as url:
+        assert await query(url, "SELECT 1") == 1
