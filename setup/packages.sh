@@ -58,7 +58,13 @@ install_packages() {
             "install them as root, then run this again:" \
             "    sudo apt-get update && sudo apt-get install --no-install-recommends $*"
     fi
-    run_step "Debian's package lists" apt-get update
-    run_step "Debian packages $*" env DEBIAN_FRONTEND=noninteractive \
+    if [ -z "${PACKAGE_LISTS_ARE_FRESH:-}" ]; then
+        run_step "Debian's package lists" apt-get update
+        PACKAGE_LISTS_ARE_FRESH=yes
+    fi
+    local title="Debian packages $*"
+    # One line on a narrow terminal; the log names all.
+    if [ "$#" -gt 4 ]; then title="Debian packages ${*:1:3} and $(($# - 3)) more"; fi
+    run_step "$title" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y --no-install-recommends "$@"
 }
