@@ -6,10 +6,10 @@ the deadline, or take too long; all of these lead to `cleaning_up`, and only emp
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from dryrun_contract.event import PhaseChanged, SessionEnded
+from dryrun_contract.event import EventData, PhaseChanged, SessionEnded
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels, metrics
 from dryrun_orchestrator.engine.protocol import EngineError, TransientEngineError
@@ -27,12 +27,14 @@ log = logging.getLogger(__name__)
 MAX_PAUSE_SECONDS = 5.0
 DEADLINE_LOOK_SECONDS = 0.5
 
-_BODIES: dict[Phase, Callable[[SessionContext], Awaitable[None]]] = {
+_BODIES: dict[Phase, Callable[[SessionContext], Awaitable[Sequence[EventData] | None]]] = {
     Phase.PROVISIONING: provision,
     Phase.WAITING: start_targets,
     Phase.SCANNING: scan,
     Phase.KEPT: watch_for_harm,
 }
+"""A body may return events that sum the phase up: they are written with the change to the next one, so that
+a body that is carried out anew after a crash does not tell them twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class _Verdict:
     phase: Phase
     outcome: Outcome | None = None
     reason: str | None = None
+    summary: Sequence[EventData] = ()
 
 
 class SessionLoop:
@@ -70,6 +73,7 @@ class SessionLoop:
             changes = {"outcome": verdict.outcome, "reason": verdict.reason}
         await self._context.journal.update_session(
             self._context.id,
+            *verdict.summary,
             PhaseChanged(phase=verdict.phase, reason=verdict.reason),
             phase=verdict.phase,
             phase_since=self._context.now(),
@@ -84,22 +88,26 @@ class SessionLoop:
             done, _ = await asyncio.wait(
                 {body, interruption}, timeout=limit, return_when=asyncio.FIRST_COMPLETED
             )
+            error = body.exception() if body in done else None
+            summary = body.result() if body in done and error is None else ()
             if interruption in done:
-                return interruption.result()
+                return replace(interruption.result(), summary=summary)
+            if error is not None:
+                return self._judge(phase, error)
             if body in done:
-                return await self._judge(phase, body.exception())
+                return replace(await self._next(phase), summary=summary)
             return _Verdict(Phase.CLEANING_UP, Outcome.FAILED, await self._too_slow(phase, limit))
         finally:
             for task in (body, interruption):
                 task.cancel()
             await asyncio.gather(body, interruption, return_exceptions=True)
 
-    async def _persist(self, phase: Phase) -> None:
+    async def _persist(self, phase: Phase) -> Sequence[EventData]:
         """Carry out a phase's body, again and again while it fails for reasons that may heal."""
         pause = 0.2
         while True:
             try:
-                await _BODIES[phase](self._context)
+                return await _BODIES[phase](self._context) or ()
             except Exception as error:
                 causes = list(_causes(error))
                 lasting = [cause for cause in causes if not isinstance(cause, TransientEngineError)]
@@ -107,15 +115,11 @@ class SessionLoop:
                     raise _weightiest(lasting) from error
                 self._last_trouble = str(causes[0])
                 log.warning("session %s: %s: %s; trying again", self._context.id, phase, causes[0])
-            else:
-                return
             await asyncio.sleep(pause)
             pause = min(pause * 2, MAX_PAUSE_SECONDS)
 
-    async def _judge(self, phase: Phase, error: BaseException | None) -> _Verdict:
+    def _judge(self, phase: Phase, error: BaseException) -> _Verdict:
         match error:
-            case None:
-                return await self._next(phase)
             case SessionFailedError() | EngineError():
                 return _Verdict(Phase.CLEANING_UP, Outcome.FAILED, str(error))
             case _:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 from dryrun_contract.collector_config import CollectorConfig, ConfigError, to_environment
-from dryrun_contract.event import CollectorEnded, CollectorStarted
+from dryrun_contract.event import CollectorEnded, CollectorStarted, TrafficMeasured
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest
 from dryrun_orchestrator.engine.protocol import ConflictError, ImageMissingError, Limits, NotFoundError
@@ -23,8 +23,8 @@ LOG_FACTOR = 8
 """A collector's log file is this much larger than the output ceiling: JSON, escapes, and a flood's lead."""
 
 
-async def scan(context: SessionContext) -> None:
-    """Run every collector of the template that has not run yet, and tell what it did to the targets."""
+async def scan(context: SessionContext) -> tuple[TrafficMeasured, ...]:
+    """Run every collector of the template that has not run yet; return what they sent to the targets."""
     sampler = TrafficSampler(context)
     await sampler.begin()
     async with asyncio.TaskGroup() as watchers:
@@ -34,7 +34,7 @@ async def scan(context: SessionContext) -> None:
         sampling.cancel()
         watching.cancel()
     await sampler.sample()
-    await context.journal.append(context.id, sampler.measured())
+    return (sampler.measured(),)
 
 
 async def _run_collectors(context: SessionContext) -> None:
@@ -62,6 +62,8 @@ async def _run_collectors(context: SessionContext) -> None:
 async def _run_collector(context: SessionContext, manifest: CollectorManifest, slot: int) -> None:
     known = (await context.journal.runs(context.id)).get(manifest.name)
     if known is not None and known.state == "ended":
+        # A process that died between telling the end and removing the container left it.
+        await _remove_container_of(context, manifest)
         return
     run = known or RunRecord(
         collector=manifest.name, run=uuid4().hex[:12], state="starting", started_at=context.now()
@@ -88,11 +90,12 @@ async def _start_and_follow(
         except TimeoutError:
             ended = _incomplete(reader.record, f"it did not end within {manifest.timeout_seconds} s")
         run = reader.record
-        # Its log is read as far as it ever will be; what is left of it is an address and a process.
-        await _remove(context, container_id)
     else:
         ended = container_id
+    # Told before its container goes: without it, a process that takes over could not tell how it ended.
     await context.journal.put_run(context.id, replace(run, state="ended"), ended)
+    # Its log is read as far as it ever will be; what is left of it is an address and a process.
+    await _remove_container_of(context, manifest)
 
 
 def _incomplete(run: RunRecord, reason: str) -> CollectorEnded:
@@ -189,7 +192,10 @@ async def _start(
     return running
 
 
-async def _remove(context: SessionContext, container_id: str) -> None:
+async def _remove_container_of(context: SessionContext, manifest: CollectorManifest) -> None:
+    container_id = await _existing_container(context, manifest)
+    if container_id is None:
+        return
     try:
         await context.engine.remove_container(container_id)
     except NotFoundError:
