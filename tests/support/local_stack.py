@@ -54,7 +54,12 @@ class Service:
     async def start(self, *, ready: bool = True, seconds: float = 30) -> None:
         self._child = await self._exit.enter_async_context(running(self._stack.installation, self._program))
         if ready:
-            await self._child.until(self._lacking, seconds)
+            await self.until_ready(seconds)
+
+    async def until_ready(self, seconds: float = 30) -> None:
+        """Return when it says that it is ready. Raises ServiceDiedError with what it lacked at last."""
+        assert self._child is not None, f"{self._program.name} does not run"
+        await self._child.until(self._lacking, seconds)
 
     async def stop(self) -> None:
         """End it as an operator does."""

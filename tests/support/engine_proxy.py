@@ -1,0 +1,98 @@
+"""A wire between the orchestrator and the engine that a test may cut, or stop at one call of its choice."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from dryrun_local.engine_view import DEFAULT_HOST
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as the orchestrator made it; `path` is without the API version and the query."""
+
+    method: str
+    path: str
+    body: str
+
+
+type Answered = Callable[[Call, bytes], Awaitable[None]]
+
+
+class EngineProxy:
+    """Forwards each connection's one request; the orchestrator opens a connection per call."""
+
+    def __init__(self, socket_path: str) -> None:
+        self._socket_path = socket_path
+        self._server: asyncio.Server | None = None
+        self._port = 0
+        self.on_answer: Answered | None = None
+        """Called when the engine has answered a call and before the orchestrator knows."""
+
+    @property
+    def docker_host(self) -> str:
+        return f"tcp://127.0.0.1:{self._port}"
+
+    async def mend(self) -> None:
+        """Let calls through, again at the same address."""
+        if self._server is None:
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+            self._port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        """Break every connection and take no more, as an engine that went down."""
+        if self._server is not None:
+            self._server.close()
+            self._server.abort_clients()
+            await self._server.wait_closed()
+            self._server = None
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, EOFError):
+            await self._forward(reader, writer)
+        writer.close()
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        lines = head.decode("latin-1").split("\r\n")
+        headers = {
+            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])
+        }
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        method, target, _ = lines[0].split(" ")
+        path = target.partition("?")[0]
+        if path.startswith("/v1."):
+            path = path[path.index("/", 1) :]
+        call = Call(method, path, body.decode())
+        from_engine, to_engine = await asyncio.open_unix_connection(self._socket_path)
+        to_engine.write(head + body)
+        gone = asyncio.create_task(reader.read())
+        # Who asked has hung up: so do we, and the engine ends what it follows.
+        gone.add_done_callback(lambda _: to_engine.close())
+        try:
+            said = await from_engine.read(65536)
+            if self.on_answer is not None:
+                await self.on_answer(call, said)
+            while said:
+                writer.write(said)
+                await writer.drain()
+                said = await from_engine.read(65536)
+        finally:
+            gone.cancel()
+            to_engine.close()
+
+
+@asynccontextmanager
+async def open_engine_proxy() -> AsyncIterator[EngineProxy]:
+    scheme, _, path = os.environ.get("DOCKER_HOST", DEFAULT_HOST).partition("://")
+    assert scheme == "unix", "these tests put themselves before an engine's Unix socket"
+    proxy = EngineProxy(path)
+    await proxy.mend()
+    try:
+        yield proxy
+    finally:
+        proxy.on_answer = None
+        await proxy.cut()
