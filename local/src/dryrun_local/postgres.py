@@ -38,22 +38,9 @@ async def running_postgres(installation: Installation, environ: Mapping[str, str
     _remove_stale_pid_file(data)
     with tempfile.TemporaryDirectory(prefix="dryrun-") as spare:
         sockets = data if len(str(data / ".s.PGSQL.5432")) <= _LONGEST_SOCKET_PATH else Path(spare)
-        settings = {
-            "listen_addresses": "",
-            "unix_socket_directories": str(sockets),
-            "unix_socket_permissions": "0700",
-            "max_connections": "50",
-            "shared_buffers": "64MB",
-        }
         program = Program(
             name="PostgreSQL",
-            command=(
-                *_unprivileged(),
-                str(_program("postgres")),
-                "-D",
-                str(data),
-                *(word for key, value in settings.items() for word in ("-c", f"{key}={value}")),
-            ),
+            command=server_command(data, sockets),
             environment=environ,
             log=installation.logs / "postgres.log",
             stop_signal=signal.SIGINT,  # ends its sessions and writes a checkpoint; SIGTERM waits for clients
@@ -61,10 +48,28 @@ async def running_postgres(installation: Installation, environ: Mapping[str, str
         async with running(installation, program) as child:
 
             async def lacking() -> str:
-                return "" if _is_ready(data, child.pid) else "it does not take connections yet"
+                return "" if is_ready(data, child.pid) else "it does not take connections yet"
 
             await child.until(lacking, _READY_SECONDS)
-            yield f"postgresql+asyncpg://postgres@/{DATABASE}?host={quote(str(sockets), safe='/')}"
+            yield url_of(DATABASE, sockets)
+
+
+def server_command(data: Path, sockets: Path) -> tuple[str, ...]:
+    """Return the command that serves the folder `data` on a socket file in the folder `sockets`."""
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(sockets),
+        "unix_socket_permissions": "0700",
+        "max_connections": "50",
+        "shared_buffers": "64MB",
+    }
+    chosen = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+    return (*_unprivileged(), str(_program("postgres")), "-D", str(data), *chosen)
+
+
+def url_of(database: str, sockets: Path) -> str:
+    """Return a database's URL for SQLAlchemy with asyncpg."""
+    return f"postgresql+asyncpg://postgres@/{database}?host={quote(str(sockets), safe='/')}"
 
 
 def _program(name: str) -> Path:
@@ -158,7 +163,8 @@ def _remove_stale_pid_file(data: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _is_ready(data: Path, pid: int) -> bool:
+def is_ready(data: Path, pid: int) -> bool:
+    """Tell whether the server of process `pid` takes connections to `data`."""
     # Line 1 is the server's process, line 8 its state (PostgreSQL: "postmaster.pid file format").
     try:
         lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()

@@ -1,0 +1,54 @@
+"""An embedded PostgreSQL that tests stop and start at will."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from dryrun_local.postgres import create_cluster, is_ready, server_command, url_of
+
+
+class EmbeddedPostgres:
+    """A server whose data, socket and log lie in `folder`. A short path: a socket's name has 107 bytes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._data = folder / "data"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def url(self, database: str) -> str:
+        return url_of(database, self._folder)
+
+    def start(self) -> None:
+        if not self._data.exists():
+            asyncio.run(create_cluster(self._data, os.environ))
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                server_command(self._data, self._folder),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 30
+        while not is_ready(self._data, self._process.pid):
+            told = (self._folder / "log").read_text
+            assert self._process.poll() is None, f"PostgreSQL ended: {told()}"
+            assert time.monotonic() < deadline, f"PostgreSQL is not ready: {told()}"
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it as an operator does in a hurry: its clients lose their connections."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End it as a crash does, without a checkpoint."""
+        self._end(signal.SIGQUIT)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(30)
+            self._process = None
