@@ -1,0 +1,190 @@
+"""Which images may run, each pinned to its ID, and what a client may choose for it."""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from docker_guard.labels import Role
+from docker_guard.policy import ConfigurationError, Policy, faults
+from docker_guard.refusal import Refusal, shown
+
+MAX_BYTES = 1024 * 1024
+CAPABILITIES: Mapping[Role, frozenset[str]] = {
+    "target": frozenset(
+        {"CHOWN", "DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT"}
+    ),
+    "collector": frozenset({"NET_RAW"}),
+}
+"""The most that an allowlist can grant: a row in a file cannot give away the host."""
+MAX_TMPFS_BYTES = 256 * 1024 * 1024
+
+_TMPFS_PATH = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
+_NO_TMPFS = re.compile(r"/(?:proc|sys|dev(?!/shm$))(?:/|$)")
+_TAGGED = re.compile(r"[a-z0-9]+(?:[-._/][a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class TmpfsRow(_Row):
+    """One tmpfs of an image; always noexec, nosuid, nodev. `size` is in bytes."""
+
+    size: int = Field(gt=0, le=MAX_TMPFS_BYTES)
+    uid: int = Field(default=0, ge=0, lt=2**31)
+    gid: int = Field(default=0, ge=0, lt=2**31)
+    mode: str = Field(default="0755", pattern=r"^[01]?[0-7]{3}$")
+
+
+class ImageRow(_Row):
+    """One image. `facts` and `size` are for other readers of the file."""
+
+    id: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    environment: tuple[Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,99}$")], ...] = ()
+    capabilities: tuple[str, ...] = ()
+    read_only: bool = True
+    tmpfs: dict[str, TmpfsRow] = Field(default_factory=dict)
+    facts: dict[str, str] = Field(default_factory=dict)
+    size: int = 0
+
+
+class AllowlistFile(_Row):
+    """The whole file."""
+
+    version: Literal[1] = 1
+    images: dict[str, ImageRow] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedImage:
+    """A name with its row."""
+
+    name: str
+    row: ImageRow
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Allowlist:
+    """Every image that may run."""
+
+    images: Mapping[str, AllowedImage]
+
+    def image(self, reference: str, policy: Policy) -> AllowedImage:
+        """Return the image that an ID or a name means. Raises Refusal, never a 404: clients pull on 404."""
+        identity = _ID.fullmatch(reference)
+        if identity:
+            wanted = f"sha256:{identity[1]}"
+            for image in self.images.values():
+                if image.row.id == wanted:
+                    return image
+            raise Refusal("image", f"the image {shown(reference)} is not in the allowlist")
+        if not reference.startswith(policy.image_prefix):
+            raise Refusal("image", f"the image {shown(reference)} is outside {policy.image_prefix}")
+        if reference not in self.images:
+            raise Refusal("image", f"the image {shown(reference)} is not in the allowlist; name it NAME:TAG")
+        return self.images[reference]
+
+
+def load_allowlist(path: Path, policy: Policy) -> Allowlist:
+    """Read the file. Raises ConfigurationError with all problems at once, grants above ceilings included."""
+    file = read_file(path)
+    problems = [fault for name, row in file.images.items() for fault in faults_of(name, row, policy)]
+    ids = [row.id for row in file.images.values()]
+    problems += [f"{identity}: pinned under two names" for identity in {i for i in ids if ids.count(i) > 1}]
+    if problems:
+        raise ConfigurationError(f"the allowlist {path}: {'; '.join(problems)}")
+    return Allowlist(
+        {name: AllowedImage(name, row, role_of(name, policy)) for name, row in file.images.items()}
+    )
+
+
+def read_file(path: Path) -> AllowlistFile:
+    """Read the rows as they are. Raises ConfigurationError."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise ConfigurationError(f"the allowlist {path} is larger than {MAX_BYTES} bytes")
+        json.loads(raw, object_pairs_hook=_unique)
+        return AllowlistFile.model_validate_json(raw)
+    except ValidationError as error:
+        raise ConfigurationError(f"the allowlist {path}: {faults(error)}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"the allowlist {path}: {error}") from None
+
+
+def write_file(path: Path, file: AllowlistFile) -> None:
+    """Write the rows so that a reader sees the old file or the new one."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with draft.open("w", encoding="utf-8") as out:
+        out.write(json.dumps(file.model_dump(mode="json"), indent=2) + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    draft.replace(path)
+
+
+def role_of(name: str, policy: Policy) -> Role:
+    """Return what an image is for, which its name says."""
+    return "collector" if name.startswith(policy.collector_prefix) else "target"
+
+
+def faults_of(name: str, row: ImageRow, policy: Policy) -> Iterable[str]:
+    """Say what is wrong with a row."""
+    where = shown(name)
+    if not name.startswith(policy.image_prefix) or not _TAGGED.fullmatch(name):
+        yield f"{where} is not of the form {policy.image_prefix}NAME:TAG"
+    role = role_of(name, policy)
+    for capability in set(row.capabilities) - CAPABILITIES[role]:
+        yield f"{where}: {shown(capability)} cannot be granted to a {role}"
+    for mount in row.tmpfs:
+        if not _TMPFS_PATH.fullmatch(mount) or _NO_TMPFS.match(mount):
+            yield f"{where}: {shown(mount)} is no place for a tmpfs"
+
+
+def faults_of_image(config: Mapping[str, Any], policy: Policy) -> Iterable[str]:
+    """Say why an image, as the engine inspects it, may not run whatever the allowlist grants."""
+    if config.get("Volumes"):
+        yield "it declares VOLUME, and a volume outlives its container"
+    health = config.get("Healthcheck") or {}
+    for key in ("Interval", "StartInterval"):
+        # 0 is the engine's default: 30 s and 5 s.
+        if 0 < (health.get(key) or 0) < policy.health_seconds * 1e9:
+            yield f"its health check's {key} is below {policy.health_seconds} s"
+
+
+class AllowlistReader:
+    """The allowlist as the file holds it now; a file that became faulty allows nothing until it is right."""
+
+    def __init__(self, path: Path, policy: Policy) -> None:
+        self._path = path
+        self._policy = policy
+        self._stamp: tuple[int, ...] = ()
+        self._allowlist = load_allowlist(path, policy)
+
+    def current(self) -> Allowlist:
+        """Return it, read again when the file changed. Raises Refusal."""
+        try:
+            found = self._path.stat()
+            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
+            if stamp != self._stamp:
+                self._allowlist = load_allowlist(self._path, self._policy)
+                self._stamp = stamp
+        except (OSError, ConfigurationError) as error:
+            self._stamp = ()
+            raise Refusal("allowlist", f"the allowlist cannot be used: {error}") from None
+        return self._allowlist
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found

@@ -1,0 +1,283 @@
+"""The closed world of bodies: what a client may say, and which fields it may only leave at their default.
+
+Keys are exact, types are strict, nothing unknown passes. A field of `DEFAULTS` counts as absent at the values
+that stand there, because docker's clients send them all; at any other value it is refused. Judging and
+building the engine's own body is done elsewhere, and from these models alone.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from docker_guard.policy import faults
+from docker_guard.refusal import Refusal
+from docker_guard.strict_json import parse_object
+
+NOTHING: tuple[Any, ...] = (None, "", [], {})
+"""Absent, whatever the field's type."""
+OFF: tuple[Any, ...] = (None, False)
+ZERO: tuple[Any, ...] = (None, 0)
+ANY_BOOLEAN = (None, False, True)
+"""Says something about the client only."""
+
+
+class Body(BaseModel):
+    """A closed model. null counts as absent everywhere, as it does for the engine."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    DEFAULTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_defaults(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        kept = {}
+        for key, given in value.items():
+            if key in cls.DEFAULTS:
+                if _spelled(given) not in {_spelled(default) for default in cls.DEFAULTS[key]}:
+                    raise ValueError(f"{key} may only be left at its default")
+            elif given is not None or key not in cls.model_fields:
+                kept[key] = given
+        return kept
+
+
+def _spelled(value: Any) -> str:
+    """Tell 0, false and 0.0 apart, which Python takes for equal."""
+    return json.dumps(value, sort_keys=True)
+
+
+type Text = Annotated[str, Field(max_length=256)]
+
+
+class Log(Body):
+    """`HostConfig.LogConfig`."""
+
+    Type: Text = ""
+    Config: dict[Text, Text] = Field(default_factory=dict, max_length=8)
+
+
+class Host(Body):
+    """What limits a container; everything that could give it more may only be left at its default."""
+
+    NetworkMode: Text
+    CapDrop: list[Text] = Field(default_factory=list, max_length=64)
+    CapAdd: list[Text] = Field(default_factory=list, max_length=64)
+    SecurityOpt: list[Text] = Field(default_factory=list, max_length=16)
+    Memory: int = 0
+    MemorySwap: int = 0
+    NanoCpus: int = 0
+    PidsLimit: int = 0
+    ReadonlyRootfs: bool = False
+    Tmpfs: dict[Text, Text] = Field(default_factory=dict, max_length=32)
+    LogConfig: Log
+
+    DEFAULTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        # mounts
+        "Binds": NOTHING,
+        "Mounts": NOTHING,
+        "VolumeDriver": NOTHING,
+        "VolumesFrom": NOTHING,
+        "StorageOpt": NOTHING,
+        "ContainerIDFile": NOTHING,
+        # privilege, namespaces
+        "Privileged": OFF,
+        "CgroupnsMode": (None, "", "private"),
+        "IpcMode": (None, "", "private"),
+        "PidMode": NOTHING,
+        "UTSMode": NOTHING,
+        "UsernsMode": NOTHING,
+        "Cgroup": NOTHING,
+        "CgroupParent": NOTHING,
+        "GroupAdd": NOTHING,
+        "MaskedPaths": (None,),  # [] would unmask them all
+        "ReadonlyPaths": (None,),
+        "Sysctls": (None, {}),
+        "Runtime": NOTHING,
+        "Isolation": (None, "", "default"),
+        "Init": OFF,
+        "Annotations": (None, {}),
+        "OomScoreAdj": ZERO,
+        "OomKillDisable": OFF,
+        # devices
+        "Devices": (None, []),
+        "DeviceCgroupRules": (None, []),
+        "DeviceRequests": (None, []),
+        # network
+        "PortBindings": (None, {}),
+        "PublishAllPorts": OFF,
+        "Links": (None, []),
+        "ExtraHosts": (None, []),
+        "Dns": (None, []),
+        "DnsOptions": (None, []),
+        "DnsSearch": (None, []),
+        # life
+        "RestartPolicy": (
+            None,
+            {},
+            {"Name": ""},
+            {"Name": "no"},
+            {"Name": "", "MaximumRetryCount": 0},
+            {"Name": "no", "MaximumRetryCount": 0},
+        ),
+        "AutoRemove": OFF,
+        "ConsoleSize": (None, [0, 0]),
+        # other ways to say how much
+        "ShmSize": ZERO,
+        "CpuShares": ZERO,
+        "CpuPeriod": ZERO,
+        "CpuQuota": ZERO,
+        "CpuRealtimePeriod": ZERO,
+        "CpuRealtimeRuntime": ZERO,
+        "CpusetCpus": NOTHING,
+        "CpusetMems": NOTHING,
+        "CpuCount": ZERO,
+        "CpuPercent": ZERO,
+        "IOMaximumIOps": ZERO,
+        "IOMaximumBandwidth": ZERO,
+        "BlkioWeight": ZERO,
+        "BlkioWeightDevice": (None, []),
+        "BlkioDeviceReadBps": (None, []),
+        "BlkioDeviceWriteBps": (None, []),
+        "BlkioDeviceReadIOps": (None, []),
+        "BlkioDeviceWriteIOps": (None, []),
+        "MemoryReservation": ZERO,
+        "MemorySwappiness": (None, -1),
+        "KernelMemory": ZERO,
+        "KernelMemoryTCP": ZERO,
+        "Ulimits": (None, []),
+    }
+
+
+class Addresses(Body):
+    """`IPAMConfig` of an endpoint."""
+
+    IPv4Address: Text = ""
+    DEFAULTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "IPv6Address": NOTHING,
+        "LinkLocalIPs": (None, []),
+    }
+
+
+class Endpoint(Body):
+    """How a container stands in its network."""
+
+    IPAMConfig: Addresses = Field(default_factory=Addresses)
+    Aliases: list[Text] = Field(default_factory=list, max_length=16)
+    DEFAULTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "Links": (None, []),
+        "MacAddress": NOTHING,
+        "NetworkID": NOTHING,
+        "EndpointID": NOTHING,
+        "Gateway": NOTHING,
+        "IPAddress": NOTHING,
+        "IPPrefixLen": ZERO,
+        "IPv6Gateway": NOTHING,
+        "GlobalIPv6Address": NOTHING,
+        "GlobalIPv6PrefixLen": ZERO,
+        "DriverOpts": (None, {}),
+        "DNSNames": (None, []),
+        "GwPriority": ZERO,
+    }
+
+
+class Networking(Body):
+    """At most one network."""
+
+    EndpointsConfig: dict[Text, Endpoint] = Field(default_factory=dict, max_length=1)
+
+
+class CreateContainer(Body):
+    """`POST /containers/create`."""
+
+    Image: Text
+    Labels: dict[Text, Text] = Field(default_factory=dict, max_length=16)
+    Env: list[str] = Field(default_factory=list, max_length=128)
+    HostConfig: Host
+    NetworkingConfig: Networking = Field(default_factory=Networking)
+
+    DEFAULTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        # the image's own
+        "Cmd": (None, []),
+        "Entrypoint": (None, []),
+        "User": NOTHING,
+        "WorkingDir": NOTHING,
+        "Healthcheck": (None, {}),
+        "ExposedPorts": (None, {}),
+        "Volumes": (None, {}),
+        "OnBuild": (None, []),
+        "Shell": (None, []),
+        "StopSignal": NOTHING,
+        "StopTimeout": (None,),
+        "ArgsEscaped": OFF,
+        # the engine's own
+        "Hostname": NOTHING,
+        "Domainname": NOTHING,
+        "MacAddress": NOTHING,
+        "NetworkDisabled": OFF,
+        # the terminal
+        "Tty": OFF,
+        "OpenStdin": OFF,
+        "StdinOnce": OFF,
+        "AttachStdin": OFF,
+        "AttachStdout": ANY_BOOLEAN,
+        "AttachStderr": ANY_BOOLEAN,
+    }
+
+
+class AddressRange(Body):
+    """`IPAM.Config[0]`."""
+
+    Subnet: Text
+    DEFAULTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "IPRange": NOTHING,
+        "Gateway": NOTHING,
+        "AuxiliaryAddresses": (None, {}),
+        "AuxAddress": (None, {}),
+    }
+
+
+class Addressing(Body):
+    """`IPAM`: one subnet."""
+
+    Config: list[AddressRange] = Field(min_length=1, max_length=1)
+    DEFAULTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "Driver": (None, "", "default"),
+        "Options": (None, {}),
+    }
+
+
+class CreateNetwork(Body):
+    """`POST /networks/create`."""
+
+    Name: Text
+    Internal: bool = False
+    IPAM: Addressing
+    Options: dict[Text, Text] = Field(default_factory=dict, max_length=8)
+    Labels: dict[Text, Text] = Field(default_factory=dict, max_length=16)
+
+    DEFAULTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "Driver": (None, "", "bridge"),
+        "Scope": (None, "", "local"),
+        "EnableIPv6": OFF,
+        "EnableIPv4": (None, True),
+        "Attachable": OFF,
+        "Ingress": OFF,
+        "ConfigOnly": OFF,
+        "ConfigFrom": (None, {}, {"Network": ""}),
+        "CheckDuplicate": ANY_BOOLEAN,
+    }
+
+
+class Nothing(Body):
+    """The empty object that some clients send where no body is expected."""
+
+
+def parse_body[B: Body](model: type[B], raw: bytes) -> B:
+    """Read a body into its model. Raises Refusal that names every place, never a value."""
+    try:
+        return model.model_validate(parse_object(raw))
+    except ValidationError as error:
+        raise Refusal("body", f"the body is outside of what may be said: {faults(error)}", 403) from None

@@ -1,0 +1,282 @@
+"""Judges what a client wants to create, and builds what the engine is asked for instead."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any
+
+from docker_guard import labels
+from docker_guard.allowlist import AllowedImage, Allowlist, TmpfsRow
+from docker_guard.bodies import CreateContainer, Endpoint, Host
+from docker_guard.network_rules import SessionNetwork
+from docker_guard.policy import Policy
+from docker_guard.refusal import Refusal, shown
+
+_ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_SIZE = re.compile(r"([1-9][0-9]{0,11})([kmg]?)b?", re.IGNORECASE)
+_NO_NEW_PRIVILEGES = (["no-new-privileges"], ["no-new-privileges:true"], ["no-new-privileges=true"])
+_SAFE_MOUNT_FLAGS = frozenset({"rw", "noexec", "nosuid", "nodev"})
+_DIGITS = {8: re.compile("[0-7]{1,6}"), 10: re.compile("[0-9]{1,10}")}
+_LOG_OPTIONS = frozenset({"max-size", "max-file"})
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerDraft:
+    """A container that is within the rules as far as they need no engine. Sizes in bytes."""
+
+    session_id: str
+    image: AllowedImage
+    named_by: str
+    """How the client called the image: its ID or a name that has to mean this ID now."""
+    labels: Mapping[str, str]
+    environment: tuple[str, ...]
+    network: str
+    address: IPv4Address | None
+    aliases: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    memory: int
+    memory_and_swap: int
+    nano_cpus: int
+    pids: int
+    read_only: bool
+    tmpfs: Mapping[str, str]
+    log: Mapping[str, str]
+
+
+def judge_container(body: CreateContainer, allowlist: Allowlist, policy: Policy) -> ContainerDraft:
+    """Hold a body against allowlist and ceilings. Raises Refusal with the rule that it breaks."""
+    image = allowlist.image(body.Image, policy)
+    session_id = labels.checked(body.Labels, labels.OF_CONTAINER)
+    if body.Labels[labels.ROLE] != image.role:
+        raise Refusal("labels", f"{image.name} is a {image.role}, whatever the label says")
+    if body.Labels[labels.IMAGE] != image.name:
+        raise Refusal("labels", f"the label {labels.IMAGE} has to be {image.name}")
+    host = body.HostConfig
+    if host.SecurityOpt not in _NO_NEW_PRIVILEGES:
+        raise Refusal("privileges", "SecurityOpt has to be no-new-privileges, and nothing else")
+    if image.row.read_only and not host.ReadonlyRootfs:
+        raise Refusal("disk", f"the root of {image.name} has to be read-only (ReadonlyRootfs)")
+    endpoint = _endpoint(body)
+    return ContainerDraft(
+        session_id=session_id,
+        image=image,
+        named_by=body.Image,
+        labels=dict(body.Labels),
+        environment=_environment(body.Env, image, policy),
+        network=host.NetworkMode,
+        address=_address(endpoint),
+        aliases=_aliases(endpoint),
+        capabilities=_capabilities(host, image),
+        memory=_within("Memory", host.Memory, policy.memory_bytes),
+        # Absent, the engine would allow the same again as swap.
+        memory_and_swap=_within("MemorySwap", host.MemorySwap, policy.memory_bytes),
+        nano_cpus=_within("NanoCpus", host.NanoCpus, policy.nano_cpus),
+        pids=_within("PidsLimit", host.PidsLimit, policy.pids),
+        read_only=host.ReadonlyRootfs,
+        tmpfs=_tmpfs(host, image),
+        log=_log(host, policy.log_bytes[image.role]),
+    )
+
+
+def fit_into_session(draft: ContainerDraft, network: SessionNetwork) -> None:
+    """Hold a draft against its session's network. Raises Refusal."""
+    if draft.network not in (network.name, network.id):
+        raise Refusal("session", f"the network has to be the session's own, {network.name}")
+    for key in labels.SHARED:
+        if draft.labels[key] != network.labels.get(key):
+            raise Refusal("session", f"the label {key} has to be the one of the session's network")
+    if draft.address is not None and draft.address not in network.subnet:
+        raise Refusal("session", f"the address is outside of the session's subnet {network.subnet}")
+
+
+def container_body(draft: ContainerDraft, network_id: str) -> dict[str, Any]:
+    """Return the body that the engine gets: nothing but decided values, the network by its ID."""
+    address = {"IPAMConfig": {"IPv4Address": str(draft.address)}} if draft.address else {}
+    return {
+        "Image": draft.image.row.id,
+        "Labels": dict(draft.labels),
+        "Env": list(draft.environment),
+        "HostConfig": {
+            "NetworkMode": network_id,
+            "CapDrop": ["ALL"],
+            "CapAdd": list(draft.capabilities),
+            "SecurityOpt": ["no-new-privileges:true"],
+            "Privileged": False,
+            "Init": False,
+            "IpcMode": "private",
+            "CgroupnsMode": "private",
+            "Memory": draft.memory,
+            "MemorySwap": draft.memory_and_swap,
+            "NanoCpus": draft.nano_cpus,
+            "PidsLimit": draft.pids,
+            "ReadonlyRootfs": draft.read_only,
+            "Tmpfs": dict(draft.tmpfs),
+            "LogConfig": {"Type": "json-file", "Config": dict(draft.log)},
+            "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        },
+        "NetworkingConfig": {"EndpointsConfig": {network_id: {**address, "Aliases": list(draft.aliases)}}},
+    }
+
+
+def judge_before_start(
+    found: Mapping[str, Any], network: SessionNetwork, allowlist: Allowlist, policy: Policy
+) -> None:
+    """Hold an existing container, as inspected, against the rules: it may not have come through here."""
+    host, config = found["HostConfig"], found["Config"]
+    image = allowlist.image(found["Image"], policy)
+    if config["Labels"].get(labels.ROLE) != image.role:
+        raise Refusal("start", f"{image.name} is a {image.role}, whatever the label says")
+    powers = (
+        host.get("Privileged"),
+        host.get("Binds"),
+        host.get("Mounts"),
+        host.get("VolumesFrom"),
+        host.get("Devices"),
+        host.get("DeviceCgroupRules"),
+        host.get("DeviceRequests"),
+        host.get("GroupAdd"),
+        host.get("Sysctls"),
+        host.get("PortBindings"),
+        host.get("PidMode"),
+        host.get("UTSMode"),
+        host.get("UsernsMode"),
+        host.get("CgroupParent"),
+        host.get("IpcMode") != "private",
+        host.get("CgroupnsMode") != "private",
+        host.get("MaskedPaths") == [],
+        host.get("ReadonlyPaths") == [],
+        (host.get("RestartPolicy") or {}).get("Name") not in ("", "no"),
+        list(found["NetworkSettings"]["Networks"]) != [network.name],
+        host.get("NetworkMode") not in (network.id, network.name),
+        set(host.get("CapDrop") or ()) != {"ALL"},
+        {_bare(c) for c in host.get("CapAdd") or ()} - set(image.row.capabilities),
+        "no-new-privileges:true" not in (host.get("SecurityOpt") or ()),
+        len(host.get("SecurityOpt") or ()) != 1,
+    )
+    if any(powers):
+        raise Refusal("start", "this container was not made within the rules; it may only be removed")
+    _within("Memory", host.get("Memory"), policy.memory_bytes)
+    _within("MemorySwap", host.get("MemorySwap"), policy.memory_bytes)
+    _within("NanoCpus", host.get("NanoCpus"), policy.nano_cpus)
+    _within("PidsLimit", host.get("PidsLimit"), policy.pids)
+
+
+def _within(what: str, value: int | None, ceiling: int) -> int:
+    if not value or not 0 < value <= ceiling:
+        raise Refusal("limits", f"{what} has to be set, to at most {ceiling}")
+    return value
+
+
+def _environment(entries: list[str], image: AllowedImage, policy: Policy) -> tuple[str, ...]:
+    keys = []
+    for entry in entries:
+        key, separator, _ = entry.partition("=")
+        if not separator or key not in image.row.environment:
+            raise Refusal("environment", f"{shown(key, 60)} is no environment key of {image.name}")
+        if "\0" in entry or len(entry.encode()) > policy.environment_value_bytes:
+            raise Refusal("environment", f"{key} is longer than {policy.environment_value_bytes} bytes")
+        keys.append(key)
+    if len(set(keys)) < len(keys):
+        raise Refusal("environment", "an environment key stands twice")
+    return tuple(entries)
+
+
+def _endpoint(body: CreateContainer) -> Endpoint:
+    endpoints = body.NetworkingConfig.EndpointsConfig
+    if not endpoints:
+        return Endpoint()
+    ((name, endpoint),) = endpoints.items()
+    if name != body.HostConfig.NetworkMode:
+        raise Refusal("session", "NetworkMode and EndpointsConfig have to name the same one network")
+    return endpoint
+
+
+def _address(endpoint: Endpoint) -> IPv4Address | None:
+    text = endpoint.IPAMConfig.IPv4Address
+    if not text:
+        return None
+    try:
+        return IPv4Address(text)
+    except ValueError:
+        raise Refusal("session", f"{shown(text)} is no IPv4 address") from None
+
+
+def _aliases(endpoint: Endpoint) -> tuple[str, ...]:
+    for alias in endpoint.Aliases:
+        if not _ALIAS.fullmatch(alias):
+            raise Refusal("session", f"the alias {shown(alias)} is no plain name")
+    return tuple(endpoint.Aliases)
+
+
+def _bare(capability: str) -> str:
+    return capability.removeprefix("CAP_")
+
+
+def _capabilities(host: Host, image: AllowedImage) -> tuple[str, ...]:
+    if host.CapDrop != ["ALL"]:
+        raise Refusal("privileges", "CapDrop has to be ALL")
+    for capability in host.CapAdd:
+        if _bare(capability) not in image.row.capabilities:
+            raise Refusal("privileges", f"{shown(capability)} is no capability of {image.name}")
+    return tuple(dict.fromkeys(map(_bare, host.CapAdd)))
+
+
+def _tmpfs(host: Host, image: AllowedImage) -> dict[str, str]:
+    allowed = image.row.tmpfs
+    if host.Tmpfs.keys() != allowed.keys():
+        raise Refusal("disk", f"Tmpfs has to be what the allowlist has for {image.name}: {sorted(allowed)}")
+    return {path: _tmpfs_options(path, text, allowed[path]) for path, text in host.Tmpfs.items()}
+
+
+def _tmpfs_options(path: str, text: str, row: TmpfsRow) -> str:
+    """Return the canonical options; a client may choose a smaller size, and leave out what is fixed."""
+    words = text.split(",")
+    values = dict(word.split("=", 1) for word in words if "=" in word)
+    flags = [word for word in words if "=" not in word]
+    size = _bytes(values.get("size", ""), 1024)
+    fixed = {"uid": row.uid, "gid": row.gid, "mode": int(row.mode, 8)}
+    acceptable = (
+        len(values) + len(set(flags)) == len(words)
+        and set(flags) <= _SAFE_MOUNT_FLAGS
+        and values.keys() <= {"size", *fixed}
+        and size is not None
+        and size <= row.size
+        and all(
+            _number(values[key], 8 if key == "mode" else 10) == fixed[key]
+            for key in fixed.keys() & values.keys()
+        )
+    )
+    if not acceptable:
+        raise Refusal(
+            "disk",
+            f"the options of tmpfs {path} have to be size={row.size} or less, uid={row.uid}, gid={row.gid}, "
+            f"mode={row.mode}, rw, noexec, nosuid, nodev",
+        )
+    return f"rw,noexec,nosuid,nodev,size={size},mode={row.mode},uid={row.uid},gid={row.gid}"
+
+
+def _log(host: Host, ceiling: int) -> dict[str, str]:
+    options = host.LogConfig.Config
+    size = _bytes(options.get("max-size", ""), 1000)
+    files = _number(options.get("max-file", "1"), 10) or 0
+    acceptable = (
+        host.LogConfig.Type == "json-file"
+        and options.keys() <= _LOG_OPTIONS
+        and size is not None
+        and 0 < files <= 10
+        and size * files <= ceiling
+    )
+    if not acceptable:
+        raise Refusal("limits", f"the log has to be json-file with max-size, {ceiling} bytes altogether")
+    return {"max-size": str(size), "max-file": str(files)}
+
+
+def _bytes(text: str, kilo: int) -> int | None:
+    """Read a size as the engine does: a tmpfs counts in 1024, a log's size in 1000."""
+    size = _SIZE.fullmatch(text)
+    return int(size[1]) * kilo ** " kmg".index(size[2].lower() or " ") if size else None
+
+
+def _number(text: str, base: int) -> int | None:
+    return int(text, base) if _DIGITS[base].fullmatch(text) else None

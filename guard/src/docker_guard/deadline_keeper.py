@@ -1,0 +1,93 @@
+"""Removes what is past its deadline, whoever is alive; every failed try is a metric and a line."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from docker_guard import labels
+from docker_guard.engine import Engine
+from docker_guard.evidence import ENGINE_UP, EXPIRED_REMOVED, REMOVAL_FAILURES, SESSIONS, Evidence
+from docker_guard.refusal import EngineDownError, shown
+from docker_guard.sessions import Deadlines
+
+_SHORTEST_PAUSE = 0.2
+_REMOVALS_AT_ONCE = 8
+
+
+class DeadlineKeeper:
+    """Looks at everything that carries a session's label, at the start and again and again."""
+
+    def __init__(
+        self, engine: Engine, deadlines: Deadlines, evidence: Evidence, sweep_seconds: float
+    ) -> None:
+        self._engine = engine
+        self._deadlines = deadlines
+        self._evidence = evidence
+        self._sweep_seconds = sweep_seconds
+
+    async def keep(self) -> None:
+        """Run until cancelled."""
+        while True:
+            try:
+                await self.sweep()
+                ENGINE_UP.set(1)
+            except EngineDownError as error:
+                ENGINE_UP.set(0)
+                self._evidence.line("sweep-failed", reason=shown(error))
+            except (KeyError, TypeError, ValueError) as error:
+                # An answer of another shape than any engine's; the next look may be better.
+                self._evidence.line("sweep-failed", reason=f"{type(error).__name__}: {shown(error)}")
+            await asyncio.sleep(self._pause())
+
+    async def sweep(self) -> None:
+        """Remove what is due. Raises EngineDownError."""
+        containers, networks = await asyncio.gather(
+            self._engine.listed("/containers/json", labels.SESSION_ID),
+            self._engine.listed("/networks", labels.SESSION_ID),
+        )
+        found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for kind, things in (("container", containers), ("network", networks)):
+            for thing in things:
+                session_id = labels.session_of(thing.get("Labels"))
+                if session_id:
+                    self._deadlines.observe(session_id, thing["Labels"].get(labels.EXPIRES_AT))
+                    found[session_id].append((kind, thing["Id"]))
+        for session_id, due in found.items():
+            if self._deadlines.is_over(session_id):
+                await self._remove(session_id, due)
+        self._deadlines.forget(keep=found.keys())
+        SESSIONS.set(sum(not self._deadlines.is_over(session_id) for session_id in found))
+
+    async def _remove(self, session_id: str, due: list[tuple[str, str]]) -> None:
+        """Remove containers side by side, then networks, by full id and nothing else."""
+        places = asyncio.Semaphore(_REMOVALS_AT_ONCE)
+        for kind in ("container", "network"):
+            ids = [identity for each, identity in due if each == kind]
+            await asyncio.gather(*(self._remove_one(session_id, kind, each, places) for each in ids))
+
+    async def _remove_one(self, session_id: str, kind: str, identity: str, places: asyncio.Semaphore) -> None:
+        query: Mapping[str, Any] | None = {"v": "1", "force": "1"} if kind == "container" else None
+        reason = ""
+        try:
+            async with places:
+                reply = await self._engine.call("DELETE", f"/{kind}s/{identity}", query)
+            if reply.status not in (204, 404):
+                reason = f"the engine answered {reply.status}: {shown(reply.message)}"
+        except EngineDownError as error:
+            reason = shown(error)
+        if reason:
+            REMOVAL_FAILURES.inc()
+        else:
+            EXPIRED_REMOVED.labels(kind).inc()
+        self._evidence.line(
+            "removal-failed" if reason else "removed",
+            session=session_id,
+            kind=kind,
+            object=identity,
+            reason=reason or "past its deadline",
+        )
+
+    def _pause(self) -> float:
+        nearest = min(self._deadlines.seconds_to_come(), default=self._sweep_seconds)
+        return max(_SHORTEST_PAUSE, min(nearest, self._sweep_seconds))

@@ -1,0 +1,163 @@
+"""The guard's side of the engine's socket: requests that the guard itself wrote, over kept connections."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from yarl import URL
+
+from docker_guard.policy import ConfigurationError, Policy
+from docker_guard.refusal import EngineDownError
+
+OLDEST_API, NEWEST_API = (1, 44), (1, 45)
+"""1.44 (Engine 25) refuses a second network of the same name and knows StartInterval."""
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the engine said."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+
+    def json(self) -> Any:
+        """Return the body as JSON. Raises EngineDownError: an engine's success is always JSON here."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            raise EngineDownError("the engine answered something that is no JSON") from None
+
+    @property
+    def message(self) -> str:
+        """Return the text of an error."""
+        try:
+            return str(json.loads(self.body)["message"])
+        except (ValueError, KeyError, TypeError):
+            return ""
+
+
+class Engine:
+    """One Docker Engine. Every call has a deadline; calls raise only EngineDownError."""
+
+    def __init__(self, docker: str, policy: Policy) -> None:
+        """Take `unix:///path` or `tcp://host:port`; connect with the first call."""
+        scheme, _, place = docker.partition("://")
+        if scheme not in ("unix", "tcp") or not place:
+            raise ConfigurationError(f"--docker is {docker!r}; expected unix:///PATH or tcp://HOST:PORT")
+        self._is_unix = scheme == "unix"
+        self._place = place
+        self._seconds = policy.engine_seconds
+        self._session: aiohttp.ClientSession | None = None
+        self._api: str | None = None
+
+    async def api(self) -> str:
+        """Return the version of the API that is spoken with this engine, e.g. `1.45`."""
+        if self._api is None:
+            reply = await self._exchange("GET", "/version")
+            newest = tuple(map(int, reply.json()["ApiVersion"].split(".")))
+            if newest < OLDEST_API:
+                raise EngineDownError(
+                    f"the engine speaks API {newest}; {OLDEST_API} is the oldest that is safe"
+                )
+            self._api = ".".join(map(str, min(newest, NEWEST_API)))
+        return self._api
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        *,
+        seconds: float = 0,
+    ) -> Reply:
+        """Make one call; `seconds` are added to the usual deadline."""
+        reply = await self._exchange(method, f"/v{await self.api()}{path}", query, body, seconds=seconds)
+        if reply.status == 400 and "client version" in reply.message:
+            self._api = None  # another engine than before
+        return reply
+
+    async def listed(self, path: str, label: str) -> list[dict[str, Any]]:
+        """Return the containers or networks that carry a label, `key` or `key=value`, in any state."""
+        query = {"filters": json.dumps({"label": [label]})}
+        if path == "/containers/json":
+            query["all"] = "1"
+        reply = await self.call("GET", path, query)
+        if reply.status != 200:
+            raise EngineDownError(f"GET {path}: the engine answered {reply.status}")
+        found: list[dict[str, Any]] = reply.json()
+        return found
+
+    @asynccontextmanager
+    async def stream(
+        self, method: str, path: str, query: Mapping[str, str]
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
+        """Open an answer that may last. Its body is read by the caller, who gets aiohttp's errors."""
+        url = self._url(f"/v{await self.api()}{path}", query)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._seconds)
+        try:
+            async with asyncio.timeout(self._seconds):
+                response = await self._client().request(method, url, timeout=timeout, allow_redirects=False)
+        except (aiohttp.ClientError, OSError) as error:
+            raise EngineDownError(f"{method} {path}: the engine does not answer: {error}") from error
+        try:
+            yield response
+        finally:
+            response.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        *,
+        seconds: float = 0,
+    ) -> Reply:
+        timeout = aiohttp.ClientTimeout(total=self._seconds + seconds)
+        try:
+            async with self._client().request(
+                method, self._url(path, query), json=body, timeout=timeout, allow_redirects=False
+            ) as response:
+                # The body, and one byte more to see that it is all.
+                answer = bytearray()
+                async for piece in response.content.iter_any():
+                    answer += piece
+                    if len(answer) > MAX_ANSWER_BYTES:
+                        response.close()
+                        raise EngineDownError(f"{method} {path}: more than {MAX_ANSWER_BYTES} bytes")
+                return Reply(response.status, bytes(answer), response.headers.get("Content-Type", ""))
+        except (aiohttp.ClientError, OSError) as error:
+            raise EngineDownError(f"{method} {path}: the engine does not answer: {error}") from error
+
+    def _url(self, path: str, query: Mapping[str, str] | None) -> URL:
+        base = "http://engine" if self._is_unix else f"http://{self._place}"
+        return URL(f"{base}{path}{f'?{urlencode(query)}' if query else ''}", encoded=True)
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector: aiohttp.BaseConnector = (
+                aiohttp.UnixConnector(self._place, limit=0, keepalive_timeout=60)
+                if self._is_unix
+                else aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                headers={"User-Agent": "docker-guard"},
+                skip_auto_headers={"Accept", "Accept-Encoding"},
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+            )
+        return self._session

@@ -1,0 +1,291 @@
+"""What happens behind each route: find what is meant, hold it against the rules, ask the engine anew."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from docker_guard import answers, container_rules, labels
+from docker_guard.allowlist import AllowedImage, AllowlistReader, faults_of_image
+from docker_guard.answers import Answer, Shown
+from docker_guard.bodies import Body, CreateContainer, CreateNetwork
+from docker_guard.engine import Engine, Reply
+from docker_guard.network_rules import judge_network
+from docker_guard.policy import Policy
+from docker_guard.refusal import EngineDownError, Refusal, shown
+from docker_guard.sessions import Deadlines, Places
+
+_CONTAINERS, _NETWORKS = "/containers/json", "/networks"
+_ID_LENGTH = 64
+_MOST_REMEMBERED = 4096
+_HEX = frozenset("0123456789abcdef")
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request that has a route: canonical values only. `objects` collects the full ids it is about."""
+
+    shows: Shown
+    reference: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Body | None = None
+    objects: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A container or network that carries a session's label."""
+
+    id: str
+    session_id: str
+
+
+class Gate:
+    """The handlers of `routes.ROUTES`. Each raises Refusal or EngineDownError."""
+
+    def __init__(
+        self, engine: Engine, allowlist: AllowlistReader, policy: Policy, deadlines: Deadlines
+    ) -> None:
+        self._engine = engine
+        self._allowlist = allowlist
+        self._policy = policy
+        self._deadlines = deadlines
+        self._places = Places(engine, policy, deadlines)
+        self._owned: dict[tuple[str, str], Owned] = {}
+        self._checked_images: set[str] = set()
+
+    async def ping(self, _: Asked) -> Answer:
+        """Tell whether the engine answers, and which API to speak."""
+        reply = await self._engine.call("GET", "/_ping")
+        if reply.status != 200:
+            raise EngineDownError(f"GET /_ping: the engine answered {reply.status}")
+        headers = (
+            ("Api-Version", await self._engine.api()),
+            ("Ostype", "linux"),
+            ("Cache-Control", "no-cache"),
+        )
+        return Answer(200, b"OK", "text/plain; charset=utf-8", headers)
+
+    async def version(self, asked: Asked) -> Answer:
+        """Tell the engine's version."""
+        return answers.answer_from(await self._engine.call("GET", "/version"), asked.shows)
+
+    async def list_containers(self, asked: Asked) -> Answer:
+        """List the sessions' containers that the client's filters match too."""
+        query = {key: asked.query[key] for key in ("all", "limit") if key in asked.query}
+        query["filters"] = _own_filters(asked.query)
+        return answers.answer_from(await self._engine.call("GET", _CONTAINERS, query), asked.shows)
+
+    async def list_networks(self, asked: Asked) -> Answer:
+        """List the sessions' networks that the client's filters match too."""
+        query = {"filters": _own_filters(asked.query)}
+        return answers.answer_from(await self._engine.call("GET", _NETWORKS, query), asked.shows)
+
+    async def create_container(self, asked: Asked) -> Answer:
+        """Create what was decided, by the image's ID, while its place is held."""
+        assert isinstance(asked.body, CreateContainer)
+        draft = container_rules.judge_container(asked.body, self._allowlist.current(), self._policy)
+        await self._check_image(draft.image, draft.named_by)
+        name = asked.query.get("name") or f"dryrun-{secrets.token_hex(8)}"
+        async with self._places.for_container(draft, name) as network:
+            container_rules.fit_into_session(draft, network)
+            body = container_rules.container_body(draft, network.id)
+            reply = await self._engine.call("POST", "/containers/create", {"name": name}, body)
+        if reply.status == 404 and "image" in reply.message.lower():
+            raise _missing(draft.image)
+        answer = answers.answer_from(reply, asked.shows)
+        asked.objects.append(reply.json()["Id"])
+        return answer
+
+    async def create_network(self, asked: Asked) -> Answer:
+        """Create a session's network while its place is held."""
+        assert isinstance(asked.body, CreateNetwork)
+        body = judge_network(asked.body, self._policy, self._deadlines.now())
+        session_id, expires_at = body["Labels"][labels.SESSION_ID], body["Labels"][labels.EXPIRES_AT]
+        async with self._places.for_network(session_id, expires_at):
+            reply = await self._engine.call("POST", "/networks/create", body=body)
+            answer = answers.answer_from(reply, asked.shows)
+            self._deadlines.observe(session_id, expires_at)
+        asked.objects.append(reply.json()["Id"])
+        return answer
+
+    async def inspect_container(self, asked: Asked) -> Answer:
+        """Show a session's container."""
+        owned = await self._container(asked)
+        reply = await self._engine.call("GET", f"/containers/{owned.id}/json")
+        return answers.answer_from(reply, asked.shows, owned.id)
+
+    async def inspect_network(self, asked: Asked) -> Answer:
+        """Show a session's network, and of what stands in it only what is a session's."""
+        owned = await self._network(asked)
+        reply = await self._engine.call("GET", f"/networks/{owned.id}")
+        answer = answers.answer_from(reply, asked.shows, owned.id)
+        found = json.loads(answer.body)
+        if found.get("Containers"):
+            listed = await self._engine.listed("/containers/json", labels.SESSION_ID)
+            own = {each["Id"] for each in answers.own_only(listed)}
+            found["Containers"] = {key: each for key, each in found["Containers"].items() if key in own}
+        return Answer(200, json.dumps(found).encode())
+
+    async def start(self, asked: Asked) -> Answer:
+        """Start a container that is within the rules and whose session's deadline is to come."""
+        owned = await self._container(asked)
+        inspected, network = await asyncio.gather(
+            self._engine.call("GET", f"/containers/{owned.id}/json"),
+            self._places.network_of(owned.session_id),
+        )
+        if inspected.status != 200:
+            raise _no_container(asked.reference)
+        found = inspected.json()
+        container_rules.judge_before_start(found, network, self._allowlist.current(), self._policy)
+        async with self._places.for_start(owned.id, owned.session_id, found["Config"]["Labels"][labels.ROLE]):
+            reply = await self._engine.call("POST", f"/containers/{owned.id}/start")
+        return answers.answer_from(reply, asked.shows, owned.id)
+
+    async def stop(self, asked: Asked) -> Answer:
+        """Stop a session's container."""
+        owned = await self._container(asked)
+        grace = int(asked.query.get("t", "10"))
+        if grace > self._policy.stop_seconds:
+            raise Refusal("query", f"a grace period of {self._policy.stop_seconds} s is the most")
+        path = f"/containers/{owned.id}/stop"
+        reply = await self._engine.call("POST", path, {"t": str(grace)}, seconds=grace)
+        return answers.answer_from(reply, asked.shows, owned.id)
+
+    async def remove_container(self, asked: Asked) -> Answer:
+        """Remove a session's container, always with its anonymous volumes."""
+        owned = await self._container(asked)
+        query = {"v": "1", "force": asked.query.get("force", "0")}
+        reply = await self._engine.call("DELETE", f"/containers/{owned.id}", query)
+        if reply.status in (204, 404):
+            self._owned.pop((_CONTAINERS, owned.id), None)
+        return answers.answer_from(reply, asked.shows, owned.id)
+
+    async def remove_network(self, asked: Asked) -> Answer:
+        """Remove a session's network."""
+        owned = await self._network(asked)
+        reply = await self._engine.call("DELETE", f"/networks/{owned.id}")
+        if reply.status in (204, 404):
+            self._owned.pop((_NETWORKS, owned.id), None)
+        return answers.answer_from(reply, asked.shows)
+
+    async def stats(self, asked: Asked) -> Answer:
+        """Read a session's container's counters once."""
+        owned = await self._container(asked)
+        query = {"stream": "0", "one-shot": asked.query.get("one-shot", "0")}
+        reply = await self._engine.call("GET", f"/containers/{owned.id}/stats", query)
+        return answers.answer_from(reply, asked.shows, owned.id)
+
+    async def logs(self, asked: Asked) -> Answer:
+        """Read or follow a session's container's log."""
+        owned = await self._container(asked)
+        query = {key: value for key, value in asked.query.items() if key != "details"}
+        return await self._stream("GET", f"/containers/{owned.id}/logs", query, owned.id)
+
+    async def wait(self, asked: Asked) -> Answer:
+        """Wait for a session's container; the answer's head comes at once."""
+        owned = await self._container(asked)
+        return await self._stream("POST", f"/containers/{owned.id}/wait", asked.query, owned.id)
+
+    async def events(self, asked: Asked) -> Answer:
+        """Follow what happens to the sessions' containers."""
+        theirs = json.loads(asked.query.get("filters", "{}"))
+        types = theirs.get("type", ["container"])
+        ours = {**theirs, "type": ["container"], "label": [labels.SESSION_ID, *theirs.get("label", ())]}
+        query = {key: asked.query[key] for key in ("since", "until") if key in asked.query}
+        query["filters"] = json.dumps(ours)
+        answer = await self._stream("GET", "/events", query, "")
+        assert answer.pieces is not None
+        pieces = answers.own_events(answer.pieces, wanted="container" in types)
+        return Answer(200, content_type=answers.JSON, pieces=pieces, exits=answer.exits)
+
+    async def _stream(self, method: str, path: str, query: Mapping[str, str], own_id: str) -> Answer:
+        async with AsyncExitStack() as exits:
+            response = await exits.enter_async_context(self._engine.stream(method, path, query))
+            if response.status != 200:
+                reply = Reply(response.status, await response.content.read(4096))
+                raise Refusal("engine", answers.told(reply.message, reply.status, own_id), reply.status)
+            content_type = answers.stream_type(response.headers.get("Content-Type", answers.JSON))
+            pieces: AsyncIterator[bytes] = response.content.iter_any()
+            # From here on the front door closes it.
+            return Answer(200, content_type=content_type, pieces=pieces, exits=exits.pop_all())
+
+    async def _check_image(self, image: AllowedImage, named_by: str) -> None:
+        """Raise Refusal unless a name means the pinned ID now, and the image itself is fit to run."""
+        identity = image.row.id
+        if named_by == image.name or identity not in self._checked_images:
+            reference = image.name if named_by == image.name else identity
+            reply = await self._engine.call("GET", f"/images/{reference}/json")
+            if reply.status != 200:
+                raise _missing(image)
+            found = reply.json()
+            if found["Id"] != identity:
+                raise Refusal("image", f"{image.name} is now another image than the allowlist pins")
+            if faults := list(faults_of_image(found.get("Config") or {}, self._policy)):
+                raise Refusal("image", f"{image.name} may not run: {'; '.join(faults)}")
+            self._checked_images.add(identity)
+
+    async def _container(self, asked: Asked) -> Owned:
+        owned = await self._find(_CONTAINERS, "/containers/{}/json", asked)
+        if owned is None:
+            raise _no_container(asked.reference)
+        return owned
+
+    async def _network(self, asked: Asked) -> Owned:
+        owned = await self._find(_NETWORKS, "/networks/{}", asked)
+        if owned is None:
+            raise Refusal("ownership", f"network {asked.reference} not found", 404)
+        return owned
+
+    async def _find(self, listing: str, inspection: str, asked: Asked) -> Owned | None:
+        """Resolve a reference once, among what is a session's only; None is all that is told of the rest."""
+        reference = asked.reference
+        if (listing, reference) in self._owned:
+            owned: Owned | None = self._owned[listing, reference]
+        elif len(reference) == _ID_LENGTH and _HEX.issuperset(reference):
+            reply = await self._engine.call("GET", inspection.format(reference))
+            found = reply.json() if reply.status == 200 else {}
+            owned = _owned(found) if found.get("Id") == reference else None
+        else:
+            listed = await self._engine.listed(listing, labels.SESSION_ID)
+            owned = _meant(reference, answers.own_only(listed))
+        if owned is not None:
+            if len(self._owned) >= _MOST_REMEMBERED:
+                self._owned.clear()
+            self._owned[listing, owned.id] = owned
+            asked.objects.append(owned.id)
+        return owned
+
+
+def _owned(found: Mapping[str, Any]) -> Owned | None:
+    found_labels = found["Labels"] if "Labels" in found else (found.get("Config") or {}).get("Labels")
+    session_id = labels.session_of(found_labels)
+    return Owned(found["Id"], session_id) if session_id else None
+
+
+def _meant(reference: str, own: list[dict[str, Any]]) -> Owned | None:
+    """Return what a name means, else what an id's beginning means, if that is one thing only."""
+    named = [each for each in own if reference in _names(each)]
+    found = named or [each for each in own if each["Id"].startswith(reference)]
+    return _owned(found[0]) if len(found) == 1 else None
+
+
+def _names(listed: Mapping[str, Any]) -> list[str]:
+    names = listed.get("Names") or [listed.get("Name", "")]
+    return [name.removeprefix("/") for name in names]
+
+
+def _own_filters(query: Mapping[str, str]) -> str:
+    theirs = json.loads(query.get("filters", "{}"))
+    return json.dumps({**theirs, "label": [labels.SESSION_ID, *theirs.get("label", ())]})
+
+
+def _no_container(reference: str) -> Refusal:
+    return Refusal("ownership", f"No such container: {reference}", 404)
+
+
+def _missing(image: AllowedImage) -> Refusal:
+    return Refusal("image", f"the image {shown(image.name)} is not on this engine, and nothing is pulled")

@@ -1,0 +1,93 @@
+"""Judges a session's network: internal, shut towards the host, its own subnet, a deadline that is near."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import IPv4Network
+from typing import Any
+
+from docker_guard import labels
+from docker_guard.bodies import CreateNetwork
+from docker_guard.policy import Policy
+from docker_guard.refusal import Refusal, shown
+
+BRIDGE_NAME = "com.docker.network.bridge.name"
+INHIBIT_IPV4 = "com.docker.network.bridge.inhibit_ipv4"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionNetwork:
+    """A network that belongs to a session and is shut towards the host."""
+
+    id: str
+    name: str
+    session_id: str
+    subnet: IPv4Network
+    labels: Mapping[str, str]
+
+
+def judge_network(body: CreateNetwork, policy: Policy, now: datetime) -> dict[str, Any]:
+    """Return the body that the engine gets. Raises Refusal with the rule that the client's breaks."""
+    session_id = labels.checked(body.Labels, labels.SHARED)
+    if body.Name != labels.network_name(session_id):
+        raise Refusal("network", f"the name has to be {labels.network_name(session_id)}")
+    if not body.Internal:
+        raise Refusal("network", "the network has to be internal")
+    options = _options(session_id)
+    if body.Options != options:
+        raise Refusal("network", f"the options have to be {options}")
+    _check_deadline(body.Labels[labels.EXPIRES_AT], policy, now)
+    return {
+        "Name": body.Name,
+        "Driver": "bridge",
+        "Internal": True,
+        "EnableIPv6": False,
+        "Attachable": False,
+        "IPAM": {"Driver": "default", "Config": [{"Subnet": _subnet(body.IPAM.Config[0].Subnet, policy)}]},
+        "Options": options,
+        "Labels": dict(body.Labels),
+    }
+
+
+def session_network(found: Mapping[str, Any], session_id: str) -> SessionNetwork:
+    """Read a network that the engine lists. Raises Refusal: it is not the session's, or not shut."""
+    name = labels.network_name(session_id)
+    ranges = (found.get("IPAM") or {}).get("Config") or []
+    is_shut = (
+        found.get("Name") == name
+        and labels.session_of(found.get("Labels")) == session_id
+        and found.get("Driver") == "bridge"
+        and found.get("Internal") is True
+        and not found.get("EnableIPv6")
+        and found.get("Options") == _options(session_id)
+        and len(ranges) == 1
+    )
+    if not is_shut:
+        raise Refusal("session", f"the network {name} was not made within the rules")
+    return SessionNetwork(found["Id"], name, session_id, IPv4Network(ranges[0]["Subnet"]), found["Labels"])
+
+
+def _options(session_id: str) -> dict[str, str]:
+    return {BRIDGE_NAME: labels.bridge_name(session_id), INHIBIT_IPV4: "true"}
+
+
+def _check_deadline(text: str, policy: Policy, now: datetime) -> None:
+    moment = labels.parse_moment(text)
+    if moment is None:
+        raise Refusal("deadline", f"{labels.EXPIRES_AT} is not of the form 2026-01-31T12:00:00Z")
+    if not now < moment <= now + timedelta(seconds=policy.session_seconds):
+        raise Refusal("deadline", f"{labels.EXPIRES_AT} is not within the next {policy.session_seconds} s")
+
+
+def _subnet(text: str, policy: Policy) -> str:
+    try:
+        subnet = IPv4Network(text)
+    except ValueError:
+        raise Refusal("network", f"{shown(text)} is no IPv4 subnet") from None
+    in_pool = subnet.subnet_of(policy.subnet_pool) and policy.largest_subnet <= subnet.prefixlen <= 30
+    if str(subnet) != text or not in_pool:
+        raise Refusal(
+            "network",
+            f"the subnet {shown(text)} is none of {policy.subnet_pool}, /{policy.largest_subnet} or smaller",
+        )
+    return text

@@ -1,0 +1,130 @@
+"""Everything that can be asked, on one screen. What is not in this table is refused.
+
+Columns: name, method, path, handler, query parameters with their types, body model, what is shown of the
+engine's answer. `{…}` stands for a name or id, which is resolved among the sessions' things only.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from docker_guard.answers import (
+    Answer,
+    Shown,
+    as_it_is,
+    nothing,
+    only_id,
+    only_network_id,
+    own_only,
+    version_numbers,
+)
+from docker_guard.bodies import Body, CreateContainer, CreateNetwork, Nothing, parse_body
+from docker_guard.engine import NEWEST_API, OLDEST_API
+from docker_guard.gate import Asked, Gate
+from docker_guard.parameters import Parameter, filters, flag, matching, never
+from docker_guard.refusal import Refusal, shown
+
+NAME = matching(r"dryrun-[a-z0-9][a-z0-9_.-]{0,99}")
+COUNT = matching(r"-?[0-9]{1,5}")
+SECONDS = matching(r"[0-9]{1,3}")
+MOMENT = matching(r"[0-9]{1,11}(\.[0-9]{1,9})?")
+TAIL = matching(r"all|[0-9]{1,9}")
+CONDITION = matching(r"not-running|next-exit|removed")
+EMPTY = matching(r"")
+LOCAL = matching(r"local|")
+OF_CONTAINERS = filters("label", "status", "name", "id", "health")
+OF_NETWORKS = filters("label", "name", "id")
+OF_EVENTS = filters("type", "event", "label", "container")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row."""
+
+    name: str
+    method: str
+    path: str
+    handler: Callable[[Gate, Asked], Awaitable[Answer]]
+    query: Mapping[str, Parameter] = field(default_factory=dict)
+    body: type[Body] = Nothing
+    shows: Shown = as_it_is
+
+    @property
+    def takes_body(self) -> bool:
+        """Tell whether more than an empty object may be sent."""
+        return self.body is not Nothing
+
+
+# fmt: off
+ROUTES = (
+    Route("ping", "GET", "/_ping", Gate.ping),
+    Route("ping", "HEAD", "/_ping", Gate.ping),
+    Route("version", "GET", "/version", Gate.version, shows=version_numbers),
+    Route("events", "GET", "/events", Gate.events,
+          {"since": MOMENT, "until": MOMENT, "filters": OF_EVENTS}),
+    Route("container list", "GET", "/containers/json", Gate.list_containers,
+          {"all": flag, "limit": COUNT, "size": never, "trunc_cmd": flag, "filters": OF_CONTAINERS},
+          shows=own_only),
+    Route("container create", "POST", "/containers/create", Gate.create_container,
+          {"name": NAME, "platform": EMPTY}, CreateContainer, only_id),
+    Route("container inspect", "GET", "/containers/{}/json", Gate.inspect_container, {"size": never}),
+    Route("container start", "POST", "/containers/{}/start", Gate.start,
+          {"detachKeys": EMPTY}, shows=nothing),
+    Route("container stop", "POST", "/containers/{}/stop", Gate.stop, {"t": SECONDS}, shows=nothing),
+    Route("container wait", "POST", "/containers/{}/wait", Gate.wait, {"condition": CONDITION}),
+    Route("container logs", "GET", "/containers/{}/logs", Gate.logs,
+          {"stdout": flag, "stderr": flag, "follow": flag, "timestamps": flag, "details": never,
+           "since": MOMENT, "until": MOMENT, "tail": TAIL}),
+    Route("container stats", "GET", "/containers/{}/stats", Gate.stats, {"stream": never, "one-shot": flag}),
+    Route("container remove", "DELETE", "/containers/{}", Gate.remove_container,
+          {"v": flag, "force": flag, "link": never}, shows=nothing),
+    Route("network list", "GET", "/networks", Gate.list_networks, {"filters": OF_NETWORKS}, shows=own_only),
+    Route("network create", "POST", "/networks/create", Gate.create_network,
+          {}, CreateNetwork, only_network_id),
+    Route("network inspect", "GET", "/networks/{}", Gate.inspect_network, {"verbose": never, "scope": LOCAL}),
+    Route("network remove", "DELETE", "/networks/{}", Gate.remove_network, shows=nothing),
+)
+# fmt: on
+
+_VERSION = re.compile(r"/v(1)\.([0-9]{2})(?=/)")
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+
+def find_route(method: str, path: str) -> tuple[Route, str]:
+    """Return the row of a request and what stands for its `{}`. Raises Refusal."""
+    version = _VERSION.match(path)
+    if version:
+        if not OLDEST_API <= (int(version[1]), int(version[2])) <= NEWEST_API:
+            oldest, newest = (".".join(map(str, each)) for each in (OLDEST_API, NEWEST_API))
+            raise Refusal("version", f"API {oldest} to {newest} are spoken here, not {path[2:6]}", 400)
+        path = path[version.end() :]
+    segments = path.split("/")
+    for route in ROUTES:
+        pattern = route.path.split("/")
+        if route.method == method and len(pattern) == len(segments):
+            pairs = list(zip(pattern, segments, strict=True))
+            if all(wanted in ("{}", given) for wanted, given in pairs):
+                return route, _reference(next((given for wanted, given in pairs if wanted == "{}"), None))
+    raise Refusal("route", f"{method} {shown(path, 100)} is none of the calls that are allowed")
+
+
+def judge_request(
+    route: Route, reference: str, query: Mapping[str, str], body: bytes, *, is_json: bool
+) -> Asked:
+    """Return a request in canonical values. Raises Refusal."""
+    canonical = {}
+    for key, value in query.items():
+        if key not in route.query:
+            raise Refusal("query", f"{shown(key)} is no parameter of {route.name}")
+        canonical[key] = route.query[key](value)
+    if body and not is_json:
+        raise Refusal("body", "a body has to be of the type application/json", 400)
+    return Asked(route.shows, reference, canonical, parse_body(route.body, body or b"{}"))
+
+
+def _reference(segment: str | None) -> str:
+    if segment is None:
+        return ""
+    if not _REFERENCE.fullmatch(segment):
+        raise Refusal("route", f"{shown(segment)} is no name or id")
+    return segment

@@ -1,0 +1,70 @@
+"""The composition: settings, engine, gate, front door and deadline keeper, for the life of the process."""
+
+import asyncio
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+from prometheus_client import start_http_server
+
+from docker_guard.allowlist import AllowlistReader
+from docker_guard.deadline_keeper import DeadlineKeeper
+from docker_guard.engine import Engine
+from docker_guard.evidence import REGISTRY, Evidence
+from docker_guard.front_door import FrontDoor
+from docker_guard.gate import Gate
+from docker_guard.listeners import open_listener, parse_listen
+from docker_guard.policy import Policy
+from docker_guard.sessions import Deadlines
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """What `docker-guard serve` is told."""
+
+    listen: str
+    docker: str
+    allowlist: Path
+    policy: Path | None = None
+    metrics: str | None = None
+
+
+def serve(settings: ServeSettings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises ConfigurationError before anything is open."""
+    policy = Policy.load(settings.policy)
+    allowlist = AllowlistReader(settings.allowlist, policy)
+    uvloop.run(_serve(settings, policy, allowlist))
+
+
+async def _serve(settings: ServeSettings, policy: Policy, allowlist: AllowlistReader) -> None:
+    record = Evidence()
+    engine = Engine(settings.docker, policy)
+    deadlines = Deadlines(policy)
+    door = FrontDoor(Gate(engine, allowlist, policy, deadlines), policy, record)
+    if settings.metrics:
+        _, host, port = parse_listen(f"tcp://{settings.metrics}")
+        start_http_server(port, host, registry=REGISTRY)
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    listener = open_listener(settings.listen)
+    keeper = asyncio.create_task(DeadlineKeeper(engine, deadlines, record, policy.sweep_seconds).keep())
+    try:
+        if listener.family.name == "AF_UNIX":
+            server = await loop.create_unix_server(door.connection, sock=listener)
+        else:
+            server = await loop.create_server(door.connection, sock=listener)
+        record.line("serving", listen=settings.listen, docker=settings.docker)
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopped, keeper}, return_when=asyncio.FIRST_COMPLETED)
+        if keeper.done():
+            keeper.result()  # a guard that keeps no deadlines must not go on
+        server.close()
+        await door.say_goodbye()
+    finally:
+        keeper.cancel()
+        await asyncio.gather(keeper, return_exceptions=True)
+        await engine.close()
+        record.line("ended")
