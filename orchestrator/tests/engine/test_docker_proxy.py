@@ -2,16 +2,11 @@
 
 import asyncio
 import contextlib
-import os
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
+from haproxy import RECORD, open_haproxy
 
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import EngineUnreachableError, ForbiddenError, NotFoundError
@@ -19,81 +14,19 @@ from dryrun_orchestrator.engine.protocol import EngineUnreachableError, Forbidde
 pytestmark = pytest.mark.engine
 
 NOWHERE = "0" * 64
-RECORD = {"CONTAINERS", "NETWORKS", "POST", "DELETE", "EVENTS", "PING", "VERSION", "LOGS"}
-"""Switched on by the record, or by default; LOGS is a flag of newer proxies only."""
-SECTIONS = {
-    "CONTAINERS": "/containers",
-    "NETWORKS": "/networks",
-    "EVENTS": "/events",
-    "PING": "/_ping",
-    "VERSION": "/version",
-}
-
 type StartProxy = Callable[..., DockerEngine]
 
 
-def rules(flags: set[str], *, newer: bool) -> str:
-    """Return rules by method and path; in the newer form DELETE and logs have flags of their own."""
-    lines = []
-    if newer:
-        methods = ["GET", "HEAD", *({"POST", "DELETE"} & flags)]
-        lines.append(f"http-request deny unless {{ method {' '.join(methods)} }}")
-        if "LOGS" not in flags:
-            lines.append(r"http-request deny if { path -m reg ^(/v[0-9.]+)?/containers/[^/]+/logs }")
-    elif "POST" not in flags:
-        lines.append("http-request deny unless { method GET HEAD }")
-    lines += [
-        f"http-request allow if {{ path -m reg ^(/v[0-9.]+)?{path} }}"
-        for flag, path in SECTIONS.items()
-        if flag in flags
-    ]
-    return "\n    ".join([*lines, "http-request deny"])
-
-
 @pytest.fixture
-def start_proxy(tmp_path: Path) -> Iterator[StartProxy]:
-    haproxy = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
-    if haproxy is None:
-        pytest.fail("haproxy is not installed; `make test` installs it", pytrace=False)
-    running: list[subprocess.Popen[bytes]] = []
+def start_proxy() -> Iterator[StartProxy]:
+    with contextlib.ExitStack() as exits:
 
-    def start(flags: set[str], *, newer: bool, cut_seconds: int = 600) -> DockerEngine:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        configuration = tmp_path / f"haproxy-{port}.cfg"
-        configuration.write_text(
-            f"""
-defaults
-    mode http
-    option http-server-close
-    timeout connect 5s
-    timeout client {cut_seconds}s
-    timeout server {cut_seconds}s
-frontend socket
-    bind 127.0.0.1:{port}
-    {rules(flags, newer=newer)}
-    default_backend engine
-backend engine
-    server engine /var/run/docker.sock
-"""
-        )
-        running.append(subprocess.Popen([haproxy, "-db", "-f", configuration], stderr=subprocess.PIPE))
-        _wait_for_port(port)
-        return DockerEngine(f"tcp://127.0.0.1:{port}")
+        def start(flags: frozenset[str], *, newer: bool, cut_seconds: int = 600) -> DockerEngine:
+            proxy = exits.enter_context(open_haproxy())
+            proxy.start(flags, newer=newer, cut_seconds=cut_seconds)
+            return DockerEngine(proxy.docker_host)
 
-    yield start
-    for process in running:
-        process.terminate()
-        process.communicate()
-
-
-def _wait_for_port(port: int) -> None:
-    end = time.monotonic() + 10
-    while True:
-        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
-            return
-        assert time.monotonic() < end, "haproxy did not start"
-        time.sleep(0.05)
+        yield start
 
 
 @pytest.mark.parametrize("newer", [False, True], ids=["older", "newer"])
