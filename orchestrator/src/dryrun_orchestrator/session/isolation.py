@@ -128,13 +128,14 @@ class Isolation:
 
     async def _make_network(self, session_id: UUID, common: Mapping[str, str]) -> tuple[str, str]:
         # From the end of the pool: sessions take theirs from the beginning.
-        candidates = list(candidate_subnets(self._settings.subnet_pool, self._settings.subnet_prefix, ()))
+        pool, prefix = self._settings.subnet_pool, self._settings.subnet_prefix
+        candidates = list(candidate_subnets(pool, prefix, ()))
         for subnet in reversed(candidates):
             try:
                 return subnet, await self._engine.create_network(network_spec(session_id, subnet, common))
             except SubnetTakenError:
                 continue
-        raise SubnetPoolExhaustedError
+        raise SubnetPoolExhaustedError(pool, prefix, len(candidates))
 
     async def _output(self, container: str) -> bytes:
         said = bytearray()

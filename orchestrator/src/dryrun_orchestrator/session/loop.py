@@ -173,6 +173,10 @@ class SessionLoop:
 
     async def _clean_up(self, record: SessionRecord) -> None:
         """Remove everything; tried until listings are empty, however long that takes."""
+        if record.subnet is None:
+            # Nothing was ever asked for: with an engine that is away, nobody waits for it to come back.
+            await self._end(record)
+            return
         pause = 0.2
         while True:
             try:

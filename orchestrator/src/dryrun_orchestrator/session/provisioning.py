@@ -22,7 +22,7 @@ from dryrun_orchestrator.journal.records import SessionRecord, TargetRecord
 from dryrun_orchestrator.session.container_specs import container_spec, network_spec, session_labels
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
 from dryrun_orchestrator.session.preflight import check_calls_are_allowed
-from dryrun_orchestrator.session.subnets import candidate_subnets, target_addresses
+from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError, candidate_subnets, target_addresses
 
 
 async def provision(context: SessionContext) -> None:
@@ -101,9 +101,7 @@ async def _create_network(context: SessionContext) -> SessionRecord:
         return await _remember_network(context, network_id, subnet, expires_at)
     await context.journal.update_session(context.id, subnet=None, expires_at=None)
     raise SessionFailedError(
-        f"no subnet is free: all {tried} free candidates of the pool {settings.subnet_pool} "
-        f"(/{settings.subnet_prefix} each) overlap with networks of this engine; wait for a session to end, "
-        "or give ORCHESTRATOR_SUBNET_POOL another range"
+        str(SubnetPoolExhaustedError(settings.subnet_pool, settings.subnet_prefix, tried))
     )
 
 
@@ -189,8 +187,8 @@ async def _create_target(
                 container_id = await context.engine.create_container(spec)
             except ImageMissingError as error:
                 raise SessionFailedError(
-                    f"the image {service.image.name} of service {service.name} is not on this engine "
-                    f"({error}); images are never pulled: build it (`dryrun-local images build`) or load it"
+                    f"the image {service.image.name} of service {service.name} is missing: {error}; "
+                    "`dryrun-local images build` builds it"
                 ) from error
             except ConflictError:
                 # A create whose answer was lost: the name is the same at every try.

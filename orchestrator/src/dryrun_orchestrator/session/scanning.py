@@ -140,8 +140,8 @@ async def _container(
         return await context.engine.create_container(spec)
     except ImageMissingError as error:
         raise SessionFailedError(
-            f"the image {manifest.image.name} of collector {manifest.name} is not on this engine ({error}); "
-            "images are never pulled: build it (`dryrun-local images build`) or load it"
+            f"the image {manifest.image.name} of collector {manifest.name} is missing: {error}; "
+            "`dryrun-local images build` builds it"
         ) from error
     except ConflictError:
         again = await _existing_container(context, manifest)

@@ -8,6 +8,13 @@ from ipaddress import IPv4Network
 class SubnetPoolExhaustedError(Exception):
     """Every subnet of the pool is taken."""
 
+    def __init__(self, pool: IPv4Network, prefix: int, tried: int) -> None:
+        super().__init__(
+            f"no subnet is free: each of the {tried} (/{prefix}) that are left of the pool {pool} overlaps "
+            "with a network of this engine; wait for a session to end, or let ORCHESTRATOR_SUBNET_POOL be "
+            "another range"
+        )
+
 
 def candidate_subnets(pool: IPv4Network, prefix: int, taken: Iterable[str]) -> Iterator[str]:
     """Yield the pool's subnets that no session of ours has, in order, as CIDR texts."""
