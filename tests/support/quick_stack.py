@@ -14,6 +14,7 @@ QUICK = """
 x-dryrun:
   title: Two machines
   description: A web server and a cache whose password nobody knows.
+  collectors: [network, database]
   credentials:
     - {engine: redis, password: not-this-one}
 services:
