@@ -24,7 +24,7 @@ SECTIONS = {
     "PING": "/_ping",
     "VERSION": "/version",
 }
-_LINE = re.compile(r"(\d+|-1) (\S+) (?:/v[0-9.]+)?(\S+)")
+_LINE = re.compile(r"(\S\S) (\S+) (?:/v[0-9.]+)?(\S+)")
 
 
 @dataclass(frozen=True, order=True)
@@ -33,7 +33,8 @@ class ProxiedCall:
 
     method: str
     path: str
-    status: int
+    denied: bool
+    """By the proxy; the engine itself answers 403 for a network that is still in use."""
 
 
 def rules(flags: frozenset[str], *, newer: bool) -> str:
@@ -79,7 +80,7 @@ global
 defaults
     mode http
     log global
-    log-format "%ST %HM %HPO"
+    log-format "%ts %HM %HPO"
     option http-server-close
     timeout connect 5s
     timeout client {cut_seconds}s
@@ -112,7 +113,7 @@ backend engine
             self._read = log.tell()
         found = (_LINE.fullmatch(line) for line in lines)
         return [
-            ProxiedCall(match[2], re.sub(r"/[0-9a-f]{64}(?=/|$)", "/*", match[3]), int(match[1]))
+            ProxiedCall(match[2], re.sub(r"/[0-9a-f]{64}(?=/|$)", "/*", match[3]), match[1] == "PR")
             for match in found
             if match is not None and match[2] != "<BADREQ>"
         ]
