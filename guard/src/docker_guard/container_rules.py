@@ -17,6 +17,7 @@ _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SIZE = re.compile(r"([1-9][0-9]{0,11})([kmg]?)b?", re.IGNORECASE)
 _NO_NEW_PRIVILEGES = (["no-new-privileges"], ["no-new-privileges:true"], ["no-new-privileges=true"])
 _SAFE_MOUNT_FLAGS = frozenset({"rw", "noexec", "nosuid", "nodev"})
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DIGITS = {8: re.compile("[0-7]{1,6}"), 10: re.compile("[0-9]{1,10}")}
 _LOG_OPTIONS = frozenset({"max-size", "max-file"})
 
@@ -86,8 +87,9 @@ def fit_into_session(draft: ContainerDraft, network: SessionNetwork) -> None:
     for key in labels.SHARED:
         if draft.labels[key] != network.labels.get(key):
             raise Refusal("session", f"the label {key} has to be the one of the session's network")
-    if draft.address is not None and draft.address not in network.subnet:
-        raise Refusal("session", f"the address is outside of the session's subnet {network.subnet}")
+    # The engine keeps the first address for a gateway, although none has it.
+    if draft.address is not None and draft.address not in list(network.subnet.hosts())[1:]:
+        raise Refusal("session", f"the address is none for a container in the subnet {network.subnet}")
 
 
 def container_body(draft: ContainerDraft, network_id: str) -> dict[str, Any]:
@@ -174,8 +176,10 @@ def _environment(entries: list[str], image: AllowedImage, policy: Policy) -> tup
         key, separator, _ = entry.partition("=")
         if not separator or key not in image.row.environment:
             raise Refusal("environment", f"{shown(key, 60)} is no environment key of {image.name}")
-        if "\0" in entry or len(entry.encode()) > policy.environment_value_bytes:
+        if len(entry.encode()) > policy.environment_value_bytes:
             raise Refusal("environment", f"{key} is longer than {policy.environment_value_bytes} bytes")
+        if _CONTROL.search(entry):
+            raise Refusal("environment", f"the value of {key} holds control characters")
         keys.append(key)
     if len(set(keys)) < len(keys):
         raise Refusal("environment", "an environment key stands twice")

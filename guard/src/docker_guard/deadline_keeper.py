@@ -8,6 +8,8 @@ from typing import Any
 from docker_guard import labels
 from docker_guard.engine import Engine
 from docker_guard.evidence import ENGINE_UP, EXPIRED_REMOVED, REMOVAL_FAILURES, SESSIONS, Evidence
+from docker_guard.network_rules import latest_end
+from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, shown
 from docker_guard.sessions import Deadlines
 
@@ -18,13 +20,11 @@ _REMOVALS_AT_ONCE = 8
 class DeadlineKeeper:
     """Looks at everything that carries a session's label, at the start and again and again."""
 
-    def __init__(
-        self, engine: Engine, deadlines: Deadlines, evidence: Evidence, sweep_seconds: float
-    ) -> None:
+    def __init__(self, engine: Engine, policy: Policy, deadlines: Deadlines, evidence: Evidence) -> None:
         self._engine = engine
         self._deadlines = deadlines
         self._evidence = evidence
-        self._sweep_seconds = sweep_seconds
+        self._policy = policy
 
     async def keep(self) -> None:
         """Run until cancelled."""
@@ -51,7 +51,8 @@ class DeadlineKeeper:
             for thing in things:
                 session_id = labels.session_of(thing.get("Labels"))
                 if session_id:
-                    self._deadlines.observe(session_id, thing["Labels"].get(labels.EXPIRES_AT))
+                    latest = latest_end(thing, self._policy) if kind == "network" else None
+                    self._deadlines.observe(session_id, thing["Labels"].get(labels.EXPIRES_AT), latest)
                     found[session_id].append((kind, thing["Id"]))
         for session_id, due in found.items():
             if self._deadlines.is_over(session_id):
@@ -89,5 +90,6 @@ class DeadlineKeeper:
         )
 
     def _pause(self) -> float:
-        nearest = min(self._deadlines.seconds_to_come(), default=self._sweep_seconds)
-        return max(_SHORTEST_PAUSE, min(nearest, self._sweep_seconds))
+        sweep_seconds = self._policy.sweep_seconds
+        nearest = min(self._deadlines.seconds_to_come(), default=sweep_seconds)
+        return max(_SHORTEST_PAUSE, min(nearest, sweep_seconds))

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 REGISTRY = CollectorRegistry()
 DECISIONS = Counter(
     "docker_guard_decisions",
-    "Requests by route, verdict (allowed, refused, failed) and the rule that decided.",
+    "Requests by route, verdict (allowed, absent, refused, failed) and the rule that decided.",
     ("route", "verdict", "rule"),
     registry=REGISTRY,
 )

@@ -236,7 +236,9 @@ class FrontDoor:
             case Refusal(rule="engine"):
                 rule, reason, status = "engine", outcome.reason, outcome.status
             case Refusal():
-                verdict, rule, reason, status = "refused", outcome.rule, outcome.reason, outcome.status
+                # Nobody is refused for asking about what is not there, or must not be.
+                verdict = "absent" if outcome.rule == "ownership" else "refused"
+                rule, reason, status = outcome.rule, outcome.reason, outcome.status
             case EngineDownError():
                 verdict, rule, reason = "failed", "engine-down", str(outcome)
             case Exception():
@@ -269,8 +271,7 @@ def _refused(refusal: Refusal) -> Answer:
 
 
 def _down(error: EngineDownError) -> Answer:
-    # Not in the engine's form: a client has to tell this from the engine's own word.
-    return Answer(503, f"docker-guard: {error}\n".encode(), "text/plain; charset=utf-8")
+    return Answer(503, json.dumps({"message": f"docker-guard: {error}"}).encode())
 
 
 def _faulty() -> Answer:

@@ -174,6 +174,8 @@ class Gate:
 
     async def stats(self, asked: Asked) -> Answer:
         """Read a session's container's counters once."""
+        if "stream" not in asked.query:
+            raise Refusal("query", "stats are read once, not streamed: stream=false has to be said")
         owned = await self._container(asked)
         query = {"stream": "0", "one-shot": asked.query.get("one-shot", "0")}
         reply = await self._engine.call("GET", f"/containers/{owned.id}/stats", query)

@@ -49,22 +49,32 @@ def judge_network(body: CreateNetwork, policy: Policy, now: datetime) -> dict[st
     }
 
 
-def session_network(found: Mapping[str, Any], session_id: str) -> SessionNetwork:
+def session_network(found: Mapping[str, Any], session_id: str, policy: Policy) -> SessionNetwork:
     """Read a network that the engine lists. Raises Refusal: it is not the session's, or not shut."""
     name = labels.network_name(session_id)
     ranges = (found.get("IPAM") or {}).get("Config") or []
     is_shut = (
         found.get("Name") == name
-        and labels.session_of(found.get("Labels")) == session_id
+        and labels.session_of(found["Labels"]) == session_id
         and found.get("Driver") == "bridge"
         and found.get("Internal") is True
         and not found.get("EnableIPv6")
         and found.get("Options") == _options(session_id)
         and len(ranges) == 1
     )
-    if not is_shut:
+    deadline, latest = labels.parse_moment(found["Labels"].get(labels.EXPIRES_AT)), latest_end(found, policy)
+    if not is_shut or deadline is None or latest is None or deadline > latest:
         raise Refusal("session", f"the network {name} was not made within the rules")
     return SessionNetwork(found["Id"], name, session_id, IPv4Network(ranges[0]["Subnet"]), found["Labels"])
+
+
+def latest_end(found: Mapping[str, Any], policy: Policy) -> datetime | None:
+    """Return when a session has to end by the age of its network, which the engine tells."""
+    try:
+        created = datetime.fromisoformat(found["Created"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return created + timedelta(seconds=policy.session_seconds)
 
 
 def _options(session_id: str) -> dict[str, str]:

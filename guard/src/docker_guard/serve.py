@@ -50,7 +50,7 @@ async def _serve(settings: ServeSettings, policy: Policy, allowlist: AllowlistRe
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     listener = open_listener(settings.listen)
-    keeper = asyncio.create_task(DeadlineKeeper(engine, deadlines, record, policy.sweep_seconds).keep())
+    keeper = asyncio.create_task(DeadlineKeeper(engine, policy, deadlines, record).keep())
     try:
         if listener.family.name == "AF_UNIX":
             server = await loop.create_unix_server(door.connection, sock=listener)

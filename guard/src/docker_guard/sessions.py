@@ -43,15 +43,18 @@ class Deadlines:
         self._monotonic = monotonic
         self._known: dict[str, _Deadline] = {}
 
-    def observe(self, session_id: str, expires_at: str | None) -> None:
-        """Take note of a label. Each look counts: what was nearer before stays nearer."""
+    def observe(self, session_id: str, expires_at: str | None, latest: datetime | None = None) -> None:
+        """Take note of a label, and of the latest end by a network's age.
+
+        Each look counts: what was nearer before stays nearer.
+        """
         known = self._known.get(session_id)
         if known is None:
             known = self._known[session_id] = _Deadline(expires_at, self._monotonic() + self._longest)
-        moment = labels.parse_moment(expires_at)
-        if moment is not None:
-            left = (moment - self.now()).total_seconds()
-            known.ends_at = min(known.ends_at, self._monotonic() + left)
+        for moment in (labels.parse_moment(expires_at), latest):
+            if moment is not None:
+                left = (moment - self.now()).total_seconds()
+                known.ends_at = min(known.ends_at, self._monotonic() + left)
 
     def is_over(self, session_id: str) -> bool:
         """Tell whether a session's deadline has passed."""
@@ -162,7 +165,7 @@ class Places:
             raise Refusal(
                 "session", f"there is no network {labels.network_name(session_id)}, or not one only"
             )
-        network = session_network(listed[0], session_id)
+        network = session_network(listed[0], session_id, self._policy)
         self._deadlines.observe(session_id, network.labels.get(labels.EXPIRES_AT))
         if self._deadlines.is_over(session_id):
             raise Refusal("deadline", f"session {session_id} is past its deadline")

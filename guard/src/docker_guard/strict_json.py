@@ -27,6 +27,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
             parse_constant=_no_number,
             parse_float=_no_number,
         )
+        json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair has no UTF-8
     except (ValueError, RecursionError) as error:
         raise Refusal("json", f"the body is no strict JSON: {shown(error)}", 400) from None
     if not isinstance(value, dict):

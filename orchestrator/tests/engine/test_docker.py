@@ -126,6 +126,18 @@ ANSWERS = {
     "a proxy's page": (403, HTML, ForbiddenError, "403 Forbidden.*administrative rules"),
     "a proxy's word": (403, "Forbidden", ForbiddenError, "Forbidden"),
     "a guard's reason": (403, said("Binds is not allowed"), ForbiddenError, "Binds is not allowed"),
+    "a guard's reason with its rule": (
+        403,
+        said("docker-guard: CapDrop has to be ALL (rule privileges)"),
+        ForbiddenError,
+        r"rule privileges\)$",
+    ),
+    "a guard without its engine": (
+        503,
+        said("docker-guard: GET /_ping: the engine does not answer"),
+        EngineUnreachableError,
+        "check that the engine runs",
+    ),
     "a proxy without the path": (404, HTML, ForbiddenError, "404"),
     "a proxy without the method": (405, "Method not allowed", ForbiddenError, "405"),
     "a proxy that wants a login": (401, "Unauthorized", ForbiddenError, "401"),
@@ -169,6 +181,13 @@ async def test_names_call_and_flags_of_what_a_proxy_refuses(played, engine):
 async def test_names_the_image_that_is_missing(played, engine):
     played.status, played.body = 404, said(f"No such image: {SPEC.image_id}")
     with pytest.raises(ImageMissingError, match=r"discovery/test-nginx:1.26 \(sha256:1+\)"):
+        await engine.create_container(SPEC)
+
+
+async def test_names_the_image_that_is_missing_behind_a_guard(played, engine):
+    played.status = 403  # never 404, on which docker's clients pull
+    played.body = said(f"docker-guard: the image '{SPEC.image_name}' is not on this engine (rule image)")
+    with pytest.raises(ImageMissingError, match="build or load it"):
         await engine.create_container(SPEC)
 
 

@@ -69,7 +69,9 @@ def _error_by_status(call: Call, status: int, lowered: str, text: str) -> Engine
     if status == 409:
         return ConflictError(text)
     if status in (401, 403):
-        return _forbidden(call, text)
+        return _refused(call, text, lowered)
+    if status in _GATEWAY_STATUSES:
+        return EngineUnreachableError(f"{text}; check that the engine runs")
     if status == 429 or status >= 500:
         return TransientEngineError(f"{text}; try again")
     return RejectedError(text)
@@ -97,6 +99,15 @@ def _not_found(call: Call, text: str, lowered: str) -> EngineError:
     if "page not found" in lowered:
         return RejectedError(f"{text}; this engine does not know the call")
     return NotFoundError(text)
+
+
+def _refused(call: Call, text: str, lowered: str) -> EngineError:
+    """Tell a guard's refusals apart, which name their rule, and never answer 404 for an image."""
+    if not lowered.startswith("docker-guard: "):
+        return _forbidden(call, text)
+    if call.path == "/containers/create" and "is not on this engine" in lowered:
+        return ImageMissingError(f"{text}: build or load it on this engine")
+    return ForbiddenError(text)
 
 
 def _error_of_proxy(call: Call, status: int, body: bytes) -> EngineError:
