@@ -1,5 +1,6 @@
 """What `dryrun-local` says about its own work: short lines, beside what `dryrun` draws of a session."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -60,7 +61,7 @@ class ImageScreen:
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
-        self._running: dict[str, Spinner] = {}
+        self._running: dict[str, tuple[str, float, Spinner]] = {}
         self._unchanged = 0
         self._built = 0
         self._live = Live(
@@ -82,7 +83,7 @@ class ImageScreen:
         image = printable(event.image)
         match event.state:
             case "building":
-                self._running[event.folder] = Spinner("dots", Text(f"{image:{_NAME_WIDTH}} building"))
+                self._running[event.folder] = (image, time.monotonic(), Spinner("dots"))
                 if self._screen.console.is_terminal:
                     self._live.start()
                 else:
@@ -99,4 +100,7 @@ class ImageScreen:
                 self._screen.warn(f"{image:{_NAME_WIDTH}}", "failed")
 
     def _drawn(self) -> RenderableType:
-        return Group(*self._running.values())
+        for image, begun, spinner in self._running.values():
+            line = Text(f"{image:{_NAME_WIDTH}}").append(f"  {time.monotonic() - begun:4.0f} s", "dim")
+            spinner.update(text=line)
+        return Group(*(spinner for _, _, spinner in self._running.values()))
