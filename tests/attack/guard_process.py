@@ -1,0 +1,146 @@
+"""Runs `docker-guard serve` as its operator does, in front of the real engine."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from engine_socket import Answer, exchange, request_bytes
+
+PROGRAM = Path(sys.prefix) / "bin" / "docker-guard"
+
+
+class GuardProcess:
+    """One guard. `address` is where clients connect: a socket's path, or host and port."""
+
+    def __init__(
+        self,
+        folder: Path,
+        engine: Path | str,
+        allowlist: Mapping[str, Any],
+        *,
+        name: str = "guard",
+        tcp: bool = False,
+        policy: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._folder = folder
+        self._name = name
+        self._child: subprocess.Popen[bytes] | None = None
+        self.log = folder / f"{name}.log"
+        self.metrics_port = free_port()
+        self.address: str | tuple[str, int] = (
+            ("127.0.0.1", free_port()) if tcp else str(folder / f"{name}.sock")
+        )
+        listed = folder / f"{name}.allowlist.json"
+        listed.write_text(json.dumps(allowlist))
+        self._command = [
+            str(PROGRAM),
+            "serve",
+            "--listen",
+            self.url,
+            "--docker",
+            f"unix://{engine}",
+            "--allowlist",
+            str(listed),
+            "--metrics",
+            f"127.0.0.1:{self.metrics_port}",
+        ]
+        if policy is not None:
+            rules = folder / f"{name}.policy.json"
+            rules.write_text(json.dumps(policy))
+            self._command += ["--policy", str(rules)]
+
+    @property
+    def url(self) -> str:
+        """As DOCKER_HOST has it."""
+        if isinstance(self.address, str):
+            return f"unix://{self.address}"
+        return f"tcp://{self.address[0]}:{self.address[1]}"
+
+    @property
+    def pid(self) -> int:
+        assert self._child is not None
+        return self._child.pid
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self, seconds: float = 20) -> None:
+        """Start it and return when it answers a ping."""
+        with self.log.open("ab") as log:
+            self._child = subprocess.Popen(self._command, stdout=log, stderr=log, env=_environment())
+        deadline = time.monotonic() + seconds
+        while not self.answers():
+            assert self._child.poll() is None, f"the guard ended: {self.log.read_text()[-2000:]}"
+            assert time.monotonic() < deadline, f"no answer in {seconds} s: {self.log.read_text()[-2000:]}"
+            time.sleep(0.05)
+
+    def stop(self, *, sign: int = signal.SIGTERM) -> None:
+        if self._child is not None and self._child.poll() is None:
+            self._child.send_signal(sign)
+            try:
+                self._child.wait(10)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+                self._child.wait(10)
+        self._child = None
+
+    def answers(self) -> bool:
+        """Whether it answers a ping within two seconds."""
+        try:
+            return exchange(self.address, request_bytes("GET", "/_ping"), 2).status == 200
+        except OSError:
+            return False
+
+    def ask(self, method: str, path: str, body: Any = None, *, seconds: float = 30) -> Answer:
+        """Send one well-formed request."""
+        sent = None if body is None else json.dumps(body).encode()
+        return exchange(self.address, request_bytes(method, path, (), sent), seconds)
+
+    def must(self, method: str, path: str, body: Any = None) -> Any:
+        """Return the parsed answer of a request that the guard has to let through."""
+        answer = self.ask(method, path, body)
+        assert 200 <= answer.status < 400, f"{method} {path}: {answer.status} {answer.body[:500]!r}"
+        return answer.json() if answer.body.strip() else None
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """Return the evidence it wrote: one JSON object a line, other lines left out."""
+        found = []
+        for line in self.log.read_text(errors="replace").splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict):
+                found.append(entry)
+        return found
+
+    def memory_bytes(self) -> int:
+        """Return the most memory it has ever held (`VmHWM`)."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _environment() -> dict[str, str]:
+    """Leave out what may configure another guard, or docker itself."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("DOCKER_", "GUARD_", "ORCHESTRATOR_"))
+    }

@@ -1,0 +1,91 @@
+"""Many, slow and greedy clients: the others are served, and the guard's memory stays bounded."""
+
+import json
+import socket
+import time
+from contextlib import ExitStack
+
+import pytest
+from engine_socket import exchange, open_connection, request_bytes
+from guard_lab import Lab
+from vectors import row
+
+pytestmark = pytest.mark.engine
+
+_HALF_BODY = (
+    b"POST /v1.45/containers/create HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
+    b"Content-Length: 1000000\r\n\r\n"
+)
+_MEMORY = 256 * 1024 * 1024
+
+
+def _is_prompt(lab: Lab) -> bool:
+    began = time.monotonic()
+    return lab.guard.answers() and time.monotonic() - began < 1
+
+
+def _crowd(lab: Lab, exits: ExitStack, sent: bytes, number: int) -> list[socket.socket]:
+    crowd = []
+    for _ in range(number):
+        connection = exits.enter_context(open_connection(lab.guard.address))
+        connection.settimeout(0.2)
+        try:
+            connection.sendall(sent)
+        except OSError:
+            continue
+        crowd.append(connection)
+    return crowd
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /v1.45/conta",
+        b"GET /_ping HTTP/1.1\r\nHost: docker\r\nX-Slow: ",
+        _HALF_BODY + b"{",
+        _HALF_BODY + b" " * 100_000,
+        b"GET /v1.45/events HTTP/1.1\r\nHost: docker\r\n\r\n",
+    ],
+    ids=["silent", "half-line", "half-head", "half-body", "big-half-body", "events"],
+)
+def test_slow_clients_do_not_keep_others_waiting(lab: Lab, sent: bytes) -> None:
+    with ExitStack() as exits:
+        _crowd(lab, exits, sent, 100)
+        assert _is_prompt(lab)
+    assert _is_prompt(lab)
+
+
+def test_memory_is_bounded_under_many_big_bodies(lab: Lab) -> None:
+    body = json.dumps(row.container())[:-1].encode() + b" " * (9 * 2**20) + b"}"
+    sent = request_bytes("POST", "/v1.45/containers/create?name=x", (), body)
+    with ExitStack() as exits:
+        _crowd(lab, exits, sent[: 4 * 2**20], 60)
+        assert _is_prompt(lab)
+    assert lab.guard.memory_bytes() < _MEMORY
+
+
+def test_memory_is_bounded_under_answers_that_nobody_reads(lab: Lab) -> None:
+    sent = request_bytes(
+        "GET", f"{row.API}/containers/{lab.facts['TARGET_ID']}/json", (("Connection", "keep-alive"),)
+    )
+    with ExitStack() as exits:
+        _crowd(lab, exits, sent * 2000, 40)
+        assert _is_prompt(lab)
+    assert lab.guard.memory_bytes() < _MEMORY
+
+
+def test_engine_that_goes_and_comes_back_is_survived(lab: Lab) -> None:
+    path = f"{row.API}/containers/{lab.facts['TARGET_ID']}/json"
+    assert lab.guard.ask("GET", path).status == 200
+    lab.tap.close()
+    try:
+        gone = exchange(lab.guard.address, request_bytes("GET", path), 10)
+    finally:
+        lab.tap.open()
+    deadline = time.monotonic() + 10
+    while (back := lab.guard.ask("GET", path).status) != 200 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert 500 <= gone.status < 600
+    assert gone.message
+    assert back == 200

@@ -1,0 +1,220 @@
+"""What a second request, a second client or the operator can change between the guard's look and its act."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from engine_socket import EngineSocket
+from guard_lab import Lab, timestamp
+from guard_process import GuardProcess
+from sessions_lab import LabSession, lab_session
+from vectors import row
+
+pytestmark = pytest.mark.engine
+
+_TARGETS = 20
+_COLLECTORS = 2
+
+
+@contextmanager
+def again_and_again(act: Callable[[], object]) -> Iterator[None]:
+    """Do something in a thread of its own for the time of the block, at most ten seconds."""
+    done = threading.Event()
+    faults: list[BaseException] = []
+
+    def work() -> None:
+        deadline = time.monotonic() + 10
+        try:
+            while not done.is_set() and time.monotonic() < deadline:
+                act()
+        except BaseException as fault:  # noqa: BLE001 - handed to the test below
+            faults.append(fault)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+    assert not faults, faults
+
+
+def at_once[T](acts: list[Callable[[], T]]) -> list[T]:
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return [job.result() for job in [pool.submit(act) for act in acts]]
+
+
+def test_retag_between_check_and_use_changes_nothing(lab: Lab) -> None:
+    name, image, outside = lab.facts["IMAGE_NAME"], lab.facts["IMAGE"], lab.facts["OUTSIDE_ID"]
+    repository, _, tag = name.rpartition(":")
+    operator = EngineSocket()
+
+    def flip() -> None:
+        for target in (outside, image):
+            operator.must("POST", f"/images/{target}/tag?repo={repository}&tag={tag}")
+
+    body = row.container(Image="@IMAGE_NAME@")
+    with lab_session(lab) as session:
+        try:
+            with again_and_again(flip):
+                answers = [session.create(f"dryrun-attack-{lab.nonce}-tag-{n}", body) for n in range(19)]
+        finally:
+            operator.close()
+            lab.tag(image, name)
+        made = [lab.engine.get(f"/containers/{container}/json") for container in session.ids()]
+        assert {answer.status for answer in answers} <= {201, 403}
+        assert {document["Image"] for document in made} <= {image}
+        assert len(made) == sum(answer.status == 201 for answer in answers)
+
+
+def test_name_that_passes_to_a_foreign_container_is_not_followed(lab: Lab) -> None:
+    name = f"dryrun-attack-{lab.nonce}-reused"
+    operator = EngineSocket()
+    foreign: list[str] = []
+
+    def take_the_name() -> None:
+        status, answer = operator.call(
+            "POST", f"/containers/create?name={name}", {"Image": lab.facts["OUTSIDE_ID"]}
+        )
+        if status == 201:
+            foreign.append(answer["Id"])
+            time.sleep(0.03)
+            # Renamed, not removed: whoever is missing at the end was removed through the guard.
+            operator.must("POST", f"/containers/{answer['Id']}/rename?name={name}-{len(foreign)}")
+
+    try:
+        with lab_session(lab) as session, again_and_again(take_the_name):
+            for _ in range(25):
+                session.create(name)
+                for path in (f"/containers/{name}?force=1&v=1", f"/containers/{name}?force=1&v=1"):
+                    lab.guard.ask("DELETE", row.API + path)
+        assert foreign
+        left = {found["Id"] for found in lab.engine.containers()}
+        assert set(foreign) <= left
+    finally:
+        operator.close()
+        for container in foreign:
+            lab.engine.remove_container(container)
+
+
+def test_parallel_creates_stay_within_the_number_of_targets(lab: Lab) -> None:
+    with lab_session(lab) as session:
+        answers = at_once(
+            [lambda n=n: session.create(f"dryrun-attack-{lab.nonce}-many-{n}") for n in range(_TARGETS + 10)]
+        )
+        assert len(session.ids()) == _TARGETS == sum(answer.status == 201 for answer in answers)
+        assert {answer.status for answer in answers} == {201, 403} or {
+            answer.status for answer in answers
+        } == {201, 409}
+
+
+def test_parallel_starts_stay_within_the_number_of_collectors(lab: Lab) -> None:
+    with lab_session(lab) as session:
+        for n in range(5):
+            session.create(f"dryrun-attack-{lab.nonce}-collector-{n}", row.collector())
+        at_once(
+            [
+                lambda container=container: lab.guard.ask("POST", f"{row.API}/containers/{container}/start")
+                for container in session.ids() * 2
+            ]
+        )
+        running = [
+            found
+            for found in lab.engine.containers()
+            if found["Id"] in session.ids() and found["State"] == "running"
+        ]
+        assert 0 < len(running) <= _COLLECTORS
+
+
+def test_parallel_creates_of_one_network_make_one(lab: Lab) -> None:
+    session = LabSession(lab, lab.guard, 600)
+    try:
+        bodies = [session.network_body() for _ in range(6)]
+        answers = at_once(
+            [lambda body=body: lab.guard.ask("POST", row.CREATE_NETWORK, body) for body in bodies]
+        )
+        assert len(session.ids("networks")) == 1 == sum(answer.status == 201 for answer in answers)
+    finally:
+        session.remove()
+
+
+def test_parallel_sessions_stay_within_the_ceiling_over_all(lab: Lab) -> None:
+    ceiling = 4
+    guard = GuardProcess(
+        lab.folder, lab.tap.path, lab.allowlist(), name="few-sessions", policy={"sessions": ceiling}
+    )
+    sessions = [LabSession(lab, guard, 600) for _ in range(8)]
+    with guard:
+        try:
+            bodies = [session.network_body() for session in sessions]
+            at_once([lambda body=body: guard.ask("POST", row.CREATE_NETWORK, body) for body in bodies])
+            made = [session for session in sessions if session.ids("networks")]
+            assert len(made) + 2 <= ceiling  # the laboratory's two count as well
+        finally:
+            for session in sessions:
+                session.remove()
+
+
+def test_network_that_was_replaced_by_a_foreign_one_of_its_name_is_not_used(lab: Lab) -> None:
+    with lab_session(lab) as session:
+        created = session.create(f"dryrun-attack-{lab.nonce}-before-swap").json()["Id"]
+        (network,) = session.ids("networks")
+        lab.engine.remove_network(network)
+        open_one = {
+            "Name": session.facts["NETWORK"],
+            "IPAM": {"Config": [{"Subnet": session.facts["SUBNET"]}]},
+        }
+        foreign = lab.engine.must("POST", "/networks/create", open_one)["Id"]
+        try:
+            lab.guard.ask("POST", f"{row.API}/containers/{created}/start")
+            later = session.create(f"dryrun-attack-{lab.nonce}-after-swap")
+            inside = lab.engine.get(f"/networks/{foreign}")["Containers"]
+            state = lab.engine.get(f"/containers/{created}/json")["State"]["Running"]
+        finally:
+            for container in session.ids():
+                lab.engine.remove_container(container)
+            lab.engine.remove_network(foreign)
+        assert (later.status in row.REFUSED, inside, state) == (True, {}, False)
+
+
+def test_network_made_again_does_not_prolong_its_session(lab: Lab) -> None:
+    with lab_session(lab, 120) as session:
+        session.create(f"dryrun-attack-{lab.nonce}-old")
+        (network,) = session.ids("networks")
+        assert lab.guard.ask("DELETE", f"{row.API}/networks/{network}").status in {204, 403, 409}
+        short = session.facts["EXPIRES"]
+        session.facts["EXPIRES"] = timestamp(1700)
+        lab.guard.ask("POST", row.CREATE_NETWORK, session.network_body())
+        session.create(f"dryrun-attack-{lab.nonce}-new")
+        told = [
+            found["Labels"]["discovery.dryrun.expires_at"]
+            for found in lab.engine.networks()
+            if found["Id"] in session.ids("networks")
+        ]
+        told += [
+            found["Labels"]["discovery.dryrun.expires_at"]
+            for found in lab.engine.containers()
+            if found["Id"] in session.ids()
+        ]
+        assert set(told) <= {short}
+
+
+def test_nothing_is_left_of_a_session_that_is_filled_while_its_deadline_passes(lab: Lab) -> None:
+    with lab_session(lab, 3) as session:
+        stop = time.monotonic() + 5
+        n = 0
+        while time.monotonic() < stop:
+            answer = session.create(f"dryrun-attack-{lab.nonce}-late-{n}")
+            if answer.status == 201:
+                lab.guard.ask("POST", f"{row.API}/containers/{answer.json()['Id']}/start")
+            lab.guard.ask("POST", row.CREATE_NETWORK, session.network_body())
+            n += 1
+        deadline = time.monotonic() + 6
+        while (left := session.ids() + session.ids("networks")) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert n > 0
+        assert not left
