@@ -1,5 +1,6 @@
 """The command line `dryrun-local`. Only declarations: what a command needs is imported when it runs."""
 
+import logging
 import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
@@ -118,14 +119,20 @@ def reset() -> None:
 def _run(work: "Callable[[Interruption], Coroutine[Any, Any, int]]", screen: "Screen") -> None:
     from dryrun_cli.errors import CliError
     from dryrun_local.errors import LocalError
+    from dryrun_local.image_manifest import ManifestError
     from dryrun_local.image_process import ProgramError
+    from dryrun_local.images import ImageBuildError
     from dryrun_local.interruption import run
 
+    # Ctrl-C ends programs that asyncio is about to end itself; that it came too late is no news.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     try:
         code = run(work, screen.note)
-    except (LocalError, CliError, ProgramError) as error:
+    except (LocalError, CliError, ProgramError, ManifestError, ImageBuildError) as error:
         screen.warn(str(error))
         code = 1
+    if code > 128:
+        screen.note("Interrupted")
     raise typer.Exit(code)
 
 

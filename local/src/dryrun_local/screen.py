@@ -70,7 +70,7 @@ class ImageScreen:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Hold the terminal while images are built, and say at the end what there is."""
+        """Hold the terminal while images are built, and say at a good end what there is."""
         try:
             yield
         finally:
