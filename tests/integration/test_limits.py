@@ -65,7 +65,7 @@ class Inspector:
     """How many of a role were there at once."""
 
     async def look(self, call: Call, said: bytes) -> None:
-        status = int(said.split(b" ", 2)[1])
+        status = int(said[9:12] or 0)
         section, _, rest = call.path.removeprefix("/").partition("/")
         container, _, action = rest.partition("/")
         match call.method, section, action or rest, status:

@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from dryrun_local.engine_view import DEFAULT_HOST
 
@@ -20,6 +21,7 @@ class Call:
 
 
 type Answered = Callable[[Call, bytes], Awaitable[None]]
+type Rewritten = Callable[[Call], str]
 
 
 class EngineProxy:
@@ -31,6 +33,9 @@ class EngineProxy:
         self._port = 0
         self.on_answer: Answered | None = None
         """Called when the engine has answered a call and before the orchestrator knows."""
+        self.rewrite: Rewritten | None = None
+        """Returns what the engine is told in the place of a call's body, at the same length."""
+        self._serving: set[asyncio.Task[Any]] = set()
 
     @property
     def docker_host(self) -> str:
@@ -49,11 +54,22 @@ class EngineProxy:
             self._server.abort_clients()
             await self._server.wait_closed()
             self._server = None
+        # A call may itself be what cuts.
+        others = self._serving - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, EOFError):
-            await self._forward(reader, writer)
-        writer.close()
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+        try:
+            with contextlib.suppress(OSError, EOFError):
+                await self._forward(reader, writer)
+        finally:
+            writer.close()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -67,6 +83,10 @@ class EngineProxy:
         if path.startswith("/v1."):
             path = path[path.index("/", 1) :]
         call = Call(method, path, body.decode())
+        if self.rewrite is not None:
+            rewritten = self.rewrite(call).encode()
+            assert len(rewritten) == len(body), "its head says how long it is"
+            body = rewritten
         from_engine, to_engine = await asyncio.open_unix_connection(self._socket_path)
         to_engine.write(head + body)
         gone = asyncio.create_task(reader.read())

@@ -4,6 +4,7 @@ Written a second time, by hand: nothing here comes from the orchestrator, and of
 in their folders are read.
 """
 
+import re
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -136,7 +137,7 @@ def require_labels(seen: Json, network: Json) -> None:
     assert own == common | {name: own[name] for name in ("service", "role", "image")}
     is_collector = own["image"].startswith("discovery/test-collector-")
     assert own["role"] == ("collector" if is_collector else "target")
-    assert service not in seen["Name"]
+    assert re.fullmatch(r"/dryrun-[0-9a-f]{16}", seen["Name"]), service
     assert seen["Config"]["Hostname"] == seen["Id"][:12]
     assert list(seen["NetworkSettings"]["Networks"]) == [network["Name"]]
     attached = seen["NetworkSettings"]["Networks"][network["Name"]]
