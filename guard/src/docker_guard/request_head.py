@@ -15,7 +15,7 @@ MAX_HEADERS = 64
 
 _REQUEST_LINE = re.compile(rb"(GET|HEAD|POST|DELETE) (/[A-Za-z0-9_./:-]*)(?:\?([!-~]+))? HTTP/1\.1")
 _PATH = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9_.:-]*)+")
-_HEADER = re.compile(rb"([A-Za-z0-9-]{1,64}):[ \t]*([ -~\t]*?)[ \t]*")
+_HEADER = re.compile(rb"([A-Za-z0-9-]{1,64}):([ -~\t]*)")
 _PARAMETER = re.compile(r"([A-Za-z][A-Za-z_-]{0,39})=((?:[A-Za-z0-9._~!$'()*,:@/?\[\]+-]|%[0-9A-Fa-f]{2})*)")
 _LENGTH = re.compile(r"0|[1-9][0-9]{0,8}")
 _HOST = re.compile(r"[A-Za-z0-9._:%\[\]-]*")
@@ -102,7 +102,7 @@ def _headers(lines: list[bytes]) -> dict[str, str]:
         name = header[1].decode().lower() if header else ""
         if header is None or name in headers or name in _REFUSED_HEADERS:
             raise _refusal("header", line)
-        headers[name] = header[2].decode()
+        headers[name] = header[2].strip(b" \t").decode()
     if not _HOST.fullmatch(headers.get("host", " ")):
         raise Refusal("framing", "exactly one header Host is needed", 400)
     return headers

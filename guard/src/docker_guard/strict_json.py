@@ -9,7 +9,8 @@ from docker_guard.refusal import Refusal, shown
 
 MAX_DEPTH = 12
 MAX_TOKENS = 20_000
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+# Also matches a string that has no end: else every quote in it would begin one, and time would be squared.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_STRUCTURE = re.compile(rb"[^\[\]{},]+")
 
 

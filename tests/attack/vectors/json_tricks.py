@@ -143,6 +143,21 @@ VECTORS: Final = (
     _body("deep-known", "a known field nested 500 deep", BOUNDED, text_top('"Env":' + "[" * 500 + "]" * 500)),
     _body("ten-megabytes", "10 MiB of white space", BOUNDED, " " * (10 * 2**20) + _WHOLE, alone=True),
     _body(
+        "quadratic-string",
+        "a million escaped quotes in a string without an end: each may begin another",
+        BOUNDED,
+        '{"Image":"' + '\\"' * 500_000,
+    ),
+    _body(
+        "quadratic-backslash",
+        "the same, and a backslash for the last byte",
+        BOUNDED,
+        '{"Image":"' + '\\"' * 500_000 + "\\",
+    ),
+    _body("quadratic-quotes", "a million quotes", BOUNDED, '"' * 1_000_001),
+    _body("quadratic-digits", "a million digits", BOUNDED, '{"Image":' + "9" * 1_000_000 + "}"),
+    _body("quadratic-space", "a million blanks before a fault", BOUNDED, '{"Image":' + " " * 1_000_000 + "x}"),
+    _body(
         "many-keys",
         "200,000 keys",
         BOUNDED,
