@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +99,7 @@ def test_an_unchanged_folder_costs_one_question_to_the_engine(
     build(root, allowlist)
     forget_calls(docker)
     written = allowlist.stat().st_mtime_ns
-    begun = time.monotonic()
     results = build(root, allowlist)
-    assert time.monotonic() - begun < 0.3
     assert {result.state for result in results} == {"unchanged"}
     assert len((docker / "calls").read_text().splitlines()) == 1
     assert allowlist.stat().st_mtime_ns == written
