@@ -26,6 +26,8 @@ MAX_WARNING_EVENTS = 100
 """Further warnings of a run are counted, not told."""
 BATCH = 500
 PROGRESS_SECONDS = 0.3
+FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.1, 2.0
+"""Before reading again: doubled while readings bring nothing new."""
 STDERR_BYTES = 16 * 1024
 WHOLE_READINGS = 3
 """So often an ended log that looks short is read before it is called short."""
@@ -86,9 +88,10 @@ class CollectorRun:
     async def _read_to_the_end(self) -> Ending:
         whole_readings = 0
         ended = False
-        pause = 0.1
+        pause = FIRST_PAUSE_SECONDS
         while True:
             tally = OutputTally()
+            known = self._run.lines
             try:
                 last = whole_readings == WHOLE_READINGS - 1
                 await self._read_once(tally, follow=not ended, last=last)
@@ -101,8 +104,10 @@ class CollectorRun:
                 )
             except TransientEngineError:
                 self._note_first_line(tally)
+                # A proxy that cuts now and then is no engine that is down.
+                pause = FIRST_PAUSE_SECONDS if self._run.lines > known else pause
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, 2.0)
+                pause = min(pause * 2, LAST_PAUSE_SECONDS)
                 continue
             if self._began_anew(tally):
                 return Ending(
