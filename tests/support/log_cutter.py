@@ -1,0 +1,85 @@
+"""Stands before the engine and cuts log connections in their middle, each one later than the one before."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from dryrun_local.engine_view import DEFAULT_HOST
+
+PIECE_BYTES = 4096
+
+
+class LogCutter:
+    """Forwards bytes both ways, and knows only the first line of what a connection asks for.
+
+    The orchestrator opens a connection per call, so a connection is one call.
+    """
+
+    def __init__(self, socket_path: str) -> None:
+        self._socket_path = socket_path
+        self.docker_host = ""
+        self.limits: list[int] = []
+        """After so many bytes of its answer the next log connection is cut; without one it is left alone."""
+        self.cuts = 0
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.docker_host = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield
+        finally:
+            server.close()
+            server.abort_clients()
+            await server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_engine, to_engine = await asyncio.open_unix_connection(self._socket_path)
+        asking: asyncio.Task[None] | None = None
+        try:
+            asked = await reader.readuntil(b"\r\n")
+            to_engine.write(asked)
+            asking = asyncio.create_task(_forward(reader, to_engine))
+            path = asked.split()[1].partition(b"?")[0]
+            limit = self.limits.pop(0) if path.endswith(b"/logs") and self.limits else None
+            left = limit
+            while said := await from_engine.read(PIECE_BYTES if left is None else min(left, PIECE_BYTES)):
+                writer.write(said)
+                await writer.drain()
+                left = None if left is None else left - len(said)
+                if left == 0:
+                    self.cuts += 1
+                    break
+            else:
+                if limit is not None:
+                    # It was shorter; the cut is still to be made.
+                    self.limits.insert(0, limit)
+        except (OSError, EOFError):
+            pass
+        finally:
+            if asking is not None:
+                asking.cancel()
+            for each in (writer, to_engine):
+                with contextlib.suppress(OSError):
+                    each.close()
+
+
+async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while said := await reader.read(PIECE_BYTES):
+            writer.write(said)
+            await writer.drain()
+        # Who asked has hung up: so do we, and the engine ends what it follows.
+        writer.close()
+
+
+@asynccontextmanager
+async def open_log_cutter() -> AsyncIterator[LogCutter]:
+    """Listen on loopback for the time of the block; `docker_host` is what the orchestrator is told."""
+    scheme, _, path = os.environ.get("DOCKER_HOST", DEFAULT_HOST).partition("://")
+    assert scheme == "unix", "the cutter puts itself before an engine's Unix socket"
+    cutter = LogCutter(path)
+    async with cutter.listening():
+        yield cutter
