@@ -327,7 +327,7 @@ def test_without_root_a_missing_host_rule_is_told_with_the_command(machine, host
 
 
 def test_python_packages_are_installed_once_and_again_after_a_change(machine):
-    for package in ("contract", "orchestrator", "collectors", "approval", "cli", "local"):
+    for package in ("contract", "guard", "orchestrator", "collectors", "approval", "cli", "local"):
         (machine.folder / package).mkdir()
         (machine.folder / package / "pyproject.toml").touch()
     (machine.folder / "requirements").mkdir()

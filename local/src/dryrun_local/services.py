@@ -1,4 +1,4 @@
-"""Runs the whole system here: PostgreSQL, the approval API and the orchestrator as child processes."""
+"""Runs the whole system here: PostgreSQL, approval API, guard and orchestrator as child processes."""
 
 import asyncio
 import os
@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from dryrun_cli.settings import Settings
 from dryrun_contract.text import printable
+from dryrun_local.guard import running_guard
 from dryrun_local.installation import Installation, write_private
 from dryrun_local.postgres import running_postgres
 from dryrun_local.processes import Child, Program, running
@@ -108,10 +109,16 @@ async def running_services(
         api_child = await stack.enter_async_context(running(installation, api))
         await prepare_images()
         timings.mark("images ready")
+        guard_child, docker_host = await stack.enter_async_context(
+            running_guard(installation, environ, inherited)
+        )
+        timings.mark("guard ready")
         orchestrator = Program(
             name="the orchestrator",
             command=(str(installation.program("dryrun-orchestrator")), "serve"),
-            environment=inherited | _orchestrator_settings(installation, environ, orchestrator_url),
+            environment=inherited
+            | _orchestrator_settings(installation, environ, orchestrator_url)
+            | {"DOCKER_HOST": docker_host},
             log=installation.logs / "orchestrator.log",
             stop_seconds=_STOP_SECONDS,
         )
@@ -127,7 +134,10 @@ async def running_services(
             raise failures.exceptions[0] from None
         timings.mark("services ready")
         yield Services(
-            api_url, installation.api_token_file, orchestrator_url, (api_child, orchestrator_child)
+            api_url,
+            installation.api_token_file,
+            orchestrator_url,
+            (api_child, guard_child, orchestrator_child),
         )
 
 
