@@ -105,7 +105,8 @@ def test_stops_at_once_and_in_order(image: str, network: str) -> None:
         container.wait_until_healthy()
         begun = time.monotonic()
         docker("stop", "--time=10", container.id)
-        assert time.monotonic() - begun < 2
+        # Measured 0.1 to 0.4 s; not asking at all takes the whole grace of 10 s.
+        assert time.monotonic() - begun < 5
         assert container.inspect()["State"]["ExitCode"] == 0
 
 
