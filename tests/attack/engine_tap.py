@@ -11,7 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-_CHANGES = re.compile(rb"(?:POST|PUT|PATCH|DELETE) (\S+) HTTP/1\.1\r\n")
+_CHANGES = re.compile(rb"((?:POST|PUT|PATCH|DELETE) \S+) HTTP/1\.1\r\n")
+_MADE = re.compile(rb'"Id":"([0-9a-f]{64})","Warning')
+"""In the engine's answer to a create, of a container or of a network."""
 
 
 class EngineTap:
@@ -22,6 +24,7 @@ class EngineTap:
         self._engine = engine
         self._lock = threading.Lock()
         self._heard = bytearray()
+        self._made: set[str] = set()
         self._open: set[socket.socket] = set()
         self._listener: socket.socket | None = None
 
@@ -63,8 +66,13 @@ class EngineTap:
             return bytes(self._heard[mark:])
 
     def changes_since(self, mark: int) -> list[str]:
-        """Return the paths of calls that may change something, in order."""
-        return [path.decode("latin-1") for path in _CHANGES.findall(self.heard_since(mark))]
+        """Return methods and paths of calls that may change something, in order."""
+        return [call.decode("latin-1") for call in _CHANGES.findall(self.heard_since(mark))]
+
+    def made(self, identity: str) -> bool:
+        """Whether the engine made a container or network of this id because this guard asked for it."""
+        with self._lock:
+            return identity in self._made
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -82,9 +90,11 @@ class EngineTap:
     def _pass(self, source: socket.socket, sink: socket.socket, is_request: bool) -> None:
         try:
             while piece := source.recv(65536):
-                if is_request:
-                    with self._lock:
+                with self._lock:
+                    if is_request:
                         self._heard += piece
+                    else:
+                        self._made |= {found.decode() for found in _MADE.findall(piece)}
                 sink.sendall(piece)
         except OSError:
             pass

@@ -90,7 +90,12 @@ class Lab:
             "RETAGGED_NAME": f"discovery/test-retagged-{self.nonce}:1",
             "MISSING_NAME": f"discovery/test-missing-{self.nonce}:1",
             "SPARE_NAME": f"attack-{self.nonce}/spare:1",
+            "VOLUME_NAME": f"discovery/test-volume-{self.nonce}:1",
+            "RESTLESS_NAME": f"discovery/test-restless-{self.nonce}:1",
         }
+        self.facts["VOLUME"] = self._commit(self.facts["VOLUME_NAME"], ["VOLUME /data", *_SLEEPER])
+        restless = "HEALTHCHECK --interval=1ms CMD true"
+        self.facts["RESTLESS"] = self._commit(self.facts["RESTLESS_NAME"], [restless, *_SLEEPER])
         for tag in ("PREFIXED_NAME", "RETAGGED_NAME", "SPARE_NAME"):
             self.tag(foreign, self.facts[tag])
         self.secrets.append(f"outside-{self.nonce}".encode())
@@ -107,6 +112,8 @@ class Lab:
                 # Listed with the ID of a time before it was tagged anew.
                 self.facts["RETAGGED_NAME"]: target | {"id": f"sha256:{'ab' * 32}"},
                 self.facts["MISSING_NAME"]: target | {"id": f"sha256:{'cd' * 32}"},
+                self.facts["VOLUME_NAME"]: target | {"id": self.facts["VOLUME"]},
+                self.facts["RESTLESS_NAME"]: target | {"id": self.facts["RESTLESS"]},
                 self.facts["COLLECTOR_NAME"]: {
                     "id": self.facts["COLLECTOR"],
                     "environment": ["DISCOVERY_CONFIG"],
@@ -296,7 +303,7 @@ class Lab:
         """Remove what this run made, by its nonce in labels, names and images."""
         engine = self.engine
         mine = self.nonce
-        images = {self.facts.get(name) for name in ("IMAGE", "COLLECTOR", "OUTSIDE_ID")}
+        images = {self.facts.get(name) for name in ("IMAGE", "COLLECTOR", "OUTSIDE_ID", "VOLUME", "RESTLESS")}
         for found in engine.containers():
             named = any(mine in name for name in found["Names"])
             if named or found["ImageID"] in images or mine in found["Labels"].values():

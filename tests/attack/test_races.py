@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+from conftest import POLICY
 from engine_socket import EngineSocket
-from guard_lab import Lab, timestamp
+from guard_lab import SESSION_LABEL, Lab, timestamp
 from guard_process import GuardProcess
 from sessions_lab import LabSession, lab_session
 from vectors import row
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.engine
 
 _TARGETS = 20
 _COLLECTORS = 2
+_UUID_LENGTH = 36
 
 
 @contextmanager
@@ -157,6 +159,24 @@ def test_parallel_sessions_stay_within_the_ceiling_over_all(lab: Lab) -> None:
         finally:
             for session in sessions:
                 session.remove()
+
+
+def test_parallel_creates_stay_within_the_ceiling_over_all_sessions(lab: Lab) -> None:
+    present = _of_sessions(lab)
+    policy = POLICY | {"containers": present + 3}
+    guard = GuardProcess(lab.folder, lab.tap.path, lab.allowlist(), name="few-containers", policy=policy)
+    with guard, lab_session(lab, guard=guard) as session:
+        at_once([lambda n=n: session.create(f"dryrun-attack-{lab.nonce}-few-{n}") for n in range(10)])
+        made = len(session.ids())
+        others = _of_sessions(lab) - made
+        # Others' containers may have gone meanwhile, which made room.
+        assert made <= 3 + max(0, present - others)
+
+
+def _of_sessions(lab: Lab) -> int:
+    """Return how many containers carry a session's id; two victims carry what is none."""
+    found = (each["Labels"].get(SESSION_LABEL, "") for each in lab.engine.containers())
+    return sum(len(session) == _UUID_LENGTH for session in found)
 
 
 def test_network_that_was_replaced_by_a_foreign_one_of_its_name_is_not_used(lab: Lab) -> None:

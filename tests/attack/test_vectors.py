@@ -1,5 +1,6 @@
 """Every vector, sent to the guard before the real engine, judged by what the engine holds afterwards."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,12 @@ from vectors import ALL, Vector
 pytestmark = pytest.mark.engine
 
 _ENOUGH = 150
+_HARMLESS_CALL = re.compile(
+    r"POST /v1\.45/(?:containers/create\?name=dryrun-[a-z0-9_.-]+|networks/create)"
+    r"|POST /v1\.45/containers/[0-9a-f]{64}/start"
+    r"|DELETE /v1\.45/(?:containers/[0-9a-f]{64}\?v=1&force=[01]|networks/[0-9a-f]{64})"
+)
+"""All that a vector may make the guard ask for; its deadline sweeps, too."""
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +33,7 @@ def images(lab: Lab) -> dict[str, Mapping[str, Any]]:
 def untouched(lab: Lab) -> Iterator[dict[str, Any]]:
     """The victims in full; whatever the vectors did, at their end each is as it was."""
     before = details(lab)
-    store = (lab.engine.volumes(), lab.engine.images())
-    yield {"states": states(lab, Snapshot.take(lab)), "details": before, "store": store}
+    yield {"states": states(lab, Snapshot.take(lab)), "details": before, "store": _store(lab)}
     assert details(lab) == before
 
 
@@ -45,14 +51,14 @@ def test_attack_does_not_succeed(
     after = Snapshot.take(lab)
     changes = lab.tap.changes_since(mark)
     faults = [*leaks(lab, sent, answer)]
-    faults += _new_things(lab, before, after, images, is_all=bool(changes))
+    faults += _new_things(lab, before, after, images)
     if states(lab, after) != untouched["states"]:
         faults.append(f"something was touched: {_difference(untouched['states'], states(lab, after))}")
-    if changes:
-        if details(lab) != untouched["details"]:
-            faults.append("a victim was changed")
-        if (lab.engine.volumes(), lab.engine.images()) != untouched["store"]:
-            faults.append("volumes or images changed")
+    faults += [
+        f"the guard asked the engine for {call}" for call in changes if not _HARMLESS_CALL.fullmatch(call)
+    ]
+    if changes and (details(lab), _store(lab)) != (untouched["details"], untouched["store"]):
+        faults.append("a victim, a volume or an image was changed")
     if answer.status not in vector.answers or len(answer.statuses) > 1 + vector.more_answers:
         faults.append(f"answered {answer.statuses or 'nothing'}: {answer.received[-300:]!r}")
     if not lab.guard.answers():
@@ -60,23 +66,27 @@ def test_attack_does_not_succeed(
     assert not faults, f"{vector.what}: {faults}; the guard asked the engine for {changes}"
 
 
+def _store(lab: Lab) -> tuple[set[str], dict[str, list[str]]]:
+    """Return this run's volumes and images; others may be building theirs."""
+    volumes = {name for name in lab.engine.volumes() if lab.nonce in name}
+    return volumes, {image: tags for image, tags in lab.engine.images().items() if lab.nonce in str(tags)}
+
+
 def _new_things(
-    lab: Lab, before: Snapshot, after: Snapshot, images: Mapping[str, Mapping[str, Any]], *, is_all: bool
+    lab: Lab, before: Snapshot, after: Snapshot, images: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[str]:
-    """Judge and remove what is new; others' things only when the guard asked for a change meanwhile."""
+    """Judge and remove what is new and this run's, by its marks or because this guard asked for it."""
     for container in after.containers.keys() - before.containers.keys():
-        if is_all or mine(lab, after.containers[container]):
+        if lab.tap.made(container) or mine(lab, after.containers[container]):
             status, document = lab.engine.call("GET", f"/containers/{container}/json")
             if status == 200:
                 yield from (f"new container: {fault}" for fault in container_faults(lab, document, images))
-        if mine(lab, after.containers[container]):
             lab.engine.remove_container(container)
     for network in after.networks.keys() - before.networks.keys():
-        if is_all or mine(lab, after.networks[network]):
+        if lab.tap.made(network) or mine(lab, after.networks[network]):
             status, document = lab.engine.call("GET", f"/networks/{network}")
             if status == 200:
                 yield from (f"new network: {fault}" for fault in network_faults(lab, document))
-        if mine(lab, after.networks[network]):
             lab.engine.remove_network(network)
 
 

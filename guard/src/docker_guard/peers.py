@@ -15,7 +15,8 @@ from docker_guard.refusal import Refusal
 
 _SO_PEERGROUPS = 59
 """Linux: the supplementary groups of the peer; `socket` has no name for it."""
-_MOST_GROUPS = 1024
+_MOST_GROUPS = 256
+"""More do not fit into the 1024 bytes that `socket.getsockopt` takes; of a peer with more, only its own group counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,10 @@ def _unix_peer(connection: Any, policy: Policy) -> Peer:
 
 
 def _groups(connection: Any) -> tuple[int, ...]:
-    raw = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 4 * _MOST_GROUPS)
+    try:
+        raw = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 4 * _MOST_GROUPS)
+    except OSError:  # ERANGE: more groups than that
+        return ()
     return struct.unpack(f"{len(raw) // 4}I", raw)
 
 

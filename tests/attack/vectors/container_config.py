@@ -134,6 +134,18 @@ _IMAGES = (
     _row("image-short-id", "the first 12 digits of an ID outside", IMAGE, Image="@OUTSIDE_SHORT@"),
     _row("image-prefix-id", "an ID outside without sha256:", IMAGE, Image="@OUTSIDE_HEX@"),
     _row("image-id-upper", "an ID of the list in upper case", IMAGE, alone=False, Image="@IMAGE_UPPER@"),
+    Vector(
+        "config-image-volume",
+        "a listed image that declares a VOLUME: the engine would make one",
+        IMAGE,
+        body=container(Image="@VOLUME@", Labels=labels(image="@VOLUME_NAME@")),
+    ),
+    Vector(
+        "config-image-restless",
+        "a listed image with a health check every millisecond",
+        IMAGE,
+        body=container(Image="@RESTLESS@", Labels=labels(image="@RESTLESS_NAME@")),
+    ),
     _row("image-empty", "no image", IMAGE, alone=False, Image=""),
     _row("image-absent", "Image left out", IMAGE, alone=False, Image=None),
     _row("image-list", "a list of images", "strict types", alone=False, Image=["@IMAGE@"]),

@@ -1,0 +1,97 @@
+"""Who may connect: the peer's credentials decide on a Unix socket, and one client's crowd is its own."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from conftest import POLICY
+from engine_socket import open_connection
+from guard_lab import Lab
+from guard_process import GuardProcess
+from judge import Snapshot, leaks, states
+from vectors import ALL
+
+pytestmark = pytest.mark.engine
+
+_ASK = """
+import socket, sys
+connection = socket.socket(socket.AF_UNIX)
+connection.settimeout(2)
+try:
+    connection.connect(sys.argv[1])
+    connection.sendall(b"GET /_ping HTTP/1.1\\r\\nHost: docker\\r\\nConnection: close\\r\\n\\r\\n")
+    print(connection.recv(65536).decode().partition("\\r\\n")[0])
+except OSError as error:
+    print(error)
+"""
+_OVER_TCP = [
+    vector
+    for vector in ALL
+    if vector.id
+    in {
+        "framing-cl-te",
+        "framing-te-cl",
+        "framing-two-lengths",
+        "framing-pipeline-remove",
+        "header-attach-upgrade",
+        "header-upgrade-h2c",
+        "host-privileged",
+        "path-absolute",
+        "route-post-build",
+        "victim-inspect-plain-by-id",
+        "victim-remove-plain-by-id",
+    }
+]
+
+
+def ask_as(lab: Lab, user: int, group: int) -> str:
+    """Return the status line that another user of this machine is answered with."""
+    identity = [f"--reuid={user}", f"--regid={group}", "--clear-groups"]
+    command = ["setpriv", *identity, sys.executable, "-S", "-c", _ASK, str(lab.guard.address)]
+    lab.folder.chmod(0o755)  # the folder's mode must not be what keeps others out
+    socket_file = Path(str(lab.guard.address))
+    before = socket_file.stat().st_mode
+    socket_file.chmod(0o777)  # nor the socket's
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout.strip()
+    finally:
+        socket_file.chmod(before)
+
+
+def test_stranger_on_the_machine_is_refused(lab: Lab) -> None:
+    assert " 403 " in ask_as(lab, 65534, 65534)
+
+
+def test_member_of_the_guards_group_is_served(lab: Lab) -> None:
+    assert " 200 " in ask_as(lab, 65534, 0)
+
+
+def test_crowd_of_one_client_does_not_keep_another_out(lab: Lab) -> None:
+    with ExitStack() as exits:
+        for _ in range(600):
+            exits.enter_context(open_connection(lab.guard.address))
+        assert " 200 " in ask_as(lab, 65534, 0)
+
+
+@pytest.fixture(scope="module")
+def tcp(lab: Lab) -> Iterator[GuardProcess]:
+    with GuardProcess(
+        lab.folder, lab.tap.path, lab.allowlist(), name="tcp", tcp=True, policy=POLICY
+    ) as guard:
+        yield guard
+
+
+@pytest.mark.parametrize("vector", _OVER_TCP, ids=lambda vector: vector.id)
+def test_attack_over_tcp_does_not_succeed(vector, lab: Lab, tcp: GuardProcess) -> None:
+    before = states(lab, Snapshot.take(lab))
+    unix, lab.guard = lab.guard, tcp
+    try:
+        sent, answer = lab.attack(vector, lab.vector_facts())
+    finally:
+        lab.guard = unix
+    assert not list(leaks(lab, sent, answer))
+    assert answer.status in vector.answers
+    assert states(lab, Snapshot.take(lab)) == before
