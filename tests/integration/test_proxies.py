@@ -42,7 +42,7 @@ def called(calls: list[ProxiedCall]) -> set[tuple[str, str]]:
 
 
 def told(stack: Stack, session_id: UUID) -> Counter[tuple[str, ...]]:
-    """How often each discovery was told, with what was said of it; keys with services for addresses."""
+    """How often each discovery was told: collector, kind and key, with the service for the address."""
     rows = [(kind, data) for _, session, kind, data in journal_rows(stack) if session == str(session_id)]
     (names,) = (data["addresses"] for kind, data in rows if kind == "addresses_mapped")
     found: Counter[tuple[str, ...]] = Counter()
@@ -106,12 +106,12 @@ async def test_sessions_pass_with_the_record_s_settings_and_a_missing_flag_is_na
     await stack.wait_for_phase(disturbed, "waiting", "scanning")
     cutter.limits = list(CUTS)
     await completed(stack, disturbed)
-    assert cutter.cuts == len(CUTS)
     # Which API the engine speaks was asked once.
     calls = proxy.take_calls()
     assert called(calls) == CALLS - {("GET", "/version")}
     assert [call for call in calls if call.denied] == []
     assert told(stack, disturbed) == told(stack, undisturbed)
+    assert cutter.cuts == len(CUTS)
     await require_every_event_once(stack)
 
     await require_refusal(stack, proxy, "DELETE", ("DELETE /containers/", "DELETE=1"))
