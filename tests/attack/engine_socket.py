@@ -168,9 +168,10 @@ def open_connection(address: str | tuple[str, int]) -> socket.socket:
     """Connect to a Unix socket's path or to a TCP address."""
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
     connection = socket.socket(family, socket.SOCK_STREAM)
-    connection.settimeout(10)
     try:
+        # Without a timeout: with one, a Unix socket whose queue is full fails at once.
         connection.connect(address)
+        connection.settimeout(10)
     except OSError:
         connection.close()
         raise

@@ -19,9 +19,9 @@ pytestmark = pytest.mark.engine
 _ASK = """
 import socket, sys
 connection = socket.socket(socket.AF_UNIX)
-connection.settimeout(2)
 try:
     connection.connect(sys.argv[1])
+    connection.settimeout(2)
     connection.sendall(b"GET /_ping HTTP/1.1\\r\\nHost: docker\\r\\nConnection: close\\r\\n\\r\\n")
     print(connection.recv(65536).decode().partition("\\r\\n")[0])
 except OSError as error:

@@ -16,7 +16,7 @@ from docker_guard.refusal import Refusal
 _SO_PEERGROUPS = 59
 """Linux: the supplementary groups of the peer; `socket` has no name for it."""
 _MOST_GROUPS = 256
-"""More do not fit into the 1024 bytes that `socket.getsockopt` takes; of a peer with more, only its own group counts."""
+"""Python takes no larger buffer; a peer of more groups is known by its user and first group only."""
 
 
 @dataclass(frozen=True, slots=True)
