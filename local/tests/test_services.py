@@ -1,4 +1,5 @@
 import asyncio
+import json
 import socket
 import sys
 
@@ -88,6 +89,27 @@ async def test_work_beside_services_that_live_gives_its_result(installation):
             return 42
 
         assert await services.beside(work()) == 42
+
+
+async def test_the_owner_is_the_journal_that_the_orchestrator_tells(installation):
+    installation.secret("orchestrator-token").write_text("the-token\n")
+    journal = "0b0e7a4c-7e0e-4a4b-9d0a-5c1f3a3f7f11"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = (await reader.readuntil(b"\r\n\r\n")).decode()
+        knows = "authorization: bearer the-token" in asked.lower()
+        body = json.dumps({"journal": journal, "events": []} if knows else {"title": "who are you?"})
+        status = "200 OK" if knows else "401 Unauthorized"
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        services = Services("", installation.api_token_file, url, ())
+        assert await services.owner() == journal
+        installation.secret("orchestrator-token").write_text("another-token\n")
+        assert await services.owner() is None
+    assert await services.owner() is None
 
 
 async def query(url: str, statement: str) -> object:

@@ -49,6 +49,8 @@ class _Result:
     """What is known of the session so far."""
 
     session_id: UUID | None = None
+    owner: str | None = None
+    """What marks the engine's things as this installation's; None while that is unknown."""
     watched: WatchOutcome | None = None
     report: JsonValue = None
     files: list[Path] = field(default_factory=list)
@@ -115,6 +117,7 @@ class Demo:
             await services.beside(self._rehearse(services, interruption))
 
     async def _rehearse(self, services: Services, interruption: Interruption) -> None:
+        self._result.owner = await services.owner()
         async with open_client(services.client_settings()) as client:
             for earlier in await sessions.unfinished(client):
                 self._screen.note(f"Session {earlier.id} of an earlier run is cleaned up")
@@ -171,9 +174,13 @@ class Demo:
             await conclude(client, self._result.session_id, self._screen.console)
 
     async def _verify(self, engine: EngineView, before: frozenset[Thing]) -> list[Thing]:
-        """Compare the engine with what it held before; what carries a session's label must be gone."""
+        """Compare the engine with what it held before; what belongs to our sessions must be gone.
+
+        Another installation's sessions may have begun meanwhile. If ours cannot be told apart, all count.
+        """
         new = sorted(await engine.things() - before, key=str)
-        left = [thing for thing in new if thing.session is not None]
+        owners = {self._result.owner} if self._result.owner else {thing.owner for thing in new}
+        left = [thing for thing in new if thing.session is not None and thing.owner in owners]
         foreign = len(new) - len(left)
         self._screen.console.print()
         if left:

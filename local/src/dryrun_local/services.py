@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx2
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from dryrun_cli.settings import Settings
+from dryrun_contract.event import EventPage
 from dryrun_contract.text import printable
 from dryrun_local.guard import running_guard
 from dryrun_local.installation import Installation, write_private
@@ -45,6 +46,17 @@ class Services:
         """Return the shell command that gives a client of another terminal the same."""
         token_file = os.path.relpath(self.api_token_file)
         return f"export DRYRUN_API_URL={self.api_url} DRYRUN_API_TOKEN_FILE={token_file}"
+
+    async def owner(self) -> str | None:
+        """Return the label `.owner` of all that this orchestrator makes, None when it does not answer."""
+        token = self.api_token_file.with_name("orchestrator-token").read_text(encoding="utf-8").strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx2.AsyncClient(trust_env=False, timeout=5.0, headers=headers) as http:
+            try:
+                answer = await http.get(f"{self.orchestrator_url}/events", params={"limit": "1"})
+                return str(EventPage.model_validate_json(answer.content).journal)
+            except (httpx2.HTTPError, ValidationError):
+                return None
 
     async def sessions_lack(self) -> str:
         """Return what keeps sessions from starting, "" when nothing does; known after some seconds."""
