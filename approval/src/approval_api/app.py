@@ -29,6 +29,7 @@ from approval_api.sessions.endpoints import router as sessions_router
 from approval_api.sessions.service import Outbox
 from approval_api.settings import Settings
 from approval_api.templates.endpoints import router as templates_router
+from dryrun_contract.problem import problem_answers
 
 DRYRUN_PATH = "/api/v1/dryrun"
 
@@ -50,6 +51,7 @@ def create_app(
         version="1",
         docs_url=None,
         redoc_url=None,
+        responses=problem_answers(),
         lifespan=_lifespan,
         telemetry={"tracing": False},
     )

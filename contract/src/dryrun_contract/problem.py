@@ -1,5 +1,7 @@
 """Errors as every API here tells them: RFC 9457 problem details."""
 
+from typing import Any
+
 from pydantic import Field
 
 from dryrun_contract.base import Word
@@ -30,3 +32,16 @@ class Problem(Word):
 def problem_type(name: str) -> str:
     """Return the URN of a kind of problem, e.g. `unknown-template`."""
     return f"urn:dryrun:problem:{name}"
+
+
+def problem_answers() -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of every answer that is no success: a problem, in its own media type."""
+    schema = Problem.model_json_schema(mode="serialization")
+    # Written out: a reference would lead to this document's own definitions, not to the API's.
+    schema["properties"]["faults"]["items"] = schema.pop("$defs")["Fault"]
+    return {
+        "default": {
+            "description": "A problem (RFC 9457); its type says which",
+            "content": {PROBLEM_MEDIA_TYPE: {"schema": schema}},
+        }
+    }

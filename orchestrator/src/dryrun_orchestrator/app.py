@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from dryrun_contract.problem import problem_answers
 from dryrun_orchestrator.audit import AuditJournal
 from dryrun_orchestrator.catalog.allowlist import load_allowlist
 from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
@@ -71,6 +72,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         version="1",
         summary="Builds, watches and removes simulated networks. Internal: for the approval API only.",
         lifespan=lifespan,
+        responses=problem_answers(),
         docs_url=None,
         redoc_url=None,
     )

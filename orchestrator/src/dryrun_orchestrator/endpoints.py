@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from dryrun_contract.event import Snapshot
@@ -50,7 +51,13 @@ Actor = Annotated[
 ]
 
 router = APIRouter()
-guarded = APIRouter(dependencies=[Depends(authorize)])
+# The first only tells OpenAPI of the token; `authorize` looks at it.
+guarded = APIRouter(
+    dependencies=[
+        Depends(HTTPBearer(auto_error=False, description="ORCHESTRATOR_TOKEN")),
+        Depends(authorize),
+    ]
+)
 
 
 @guarded.put("/sessions/{session_id}", status_code=201, responses={200: {"description": "It existed"}})
