@@ -27,7 +27,6 @@ _PLACEHOLDER = re.compile(rb"@([A-Z0-9_]+)@")
 _SUBNETS = list(IPv4Network("10.213.192.0/20").subnets(new_prefix=27))
 _OF_VECTORS, _OF_SESSIONS = _SUBNETS[:16], _SUBNETS[16:]
 _numbers = count(secrets.randbelow(len(_OF_SESSIONS)))
-_PROJECTS_OWN: Final[dict[str, Any]] = json.loads((ROOT / ".dryrun" / "allowlist.json").read_text())
 _SLEEPER = ['CMD ["sh", "-c", "echo ready; exec sleep 3600"]', "STOPSIGNAL SIGKILL"]
 
 type Facts = dict[str, str]
@@ -122,7 +121,7 @@ class Lab:
                     "tmpfs": {},
                     **plain,
                 },
-                **_PROJECTS_OWN["images"],
+                **json.loads((ROOT / ".dryrun" / "allowlist.json").read_text())["images"],
             },
         }
 

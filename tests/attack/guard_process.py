@@ -113,17 +113,12 @@ class GuardProcess:
         assert 200 <= answer.status < 400, f"{method} {path}: {answer.status} {answer.body[:500]!r}"
         return answer.json() if answer.body.strip() else None
 
-    def decisions(self) -> list[dict[str, Any]]:
-        """Return the evidence it wrote: one JSON object a line, other lines left out."""
-        found = []
-        for line in self.log.read_text(errors="replace").splitlines():
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(entry, dict):
-                found.append(entry)
-        return found
+    def decisions(self, since: int = 0) -> list[dict[str, Any]]:
+        """Return what its evidence says of decisions, from a byte of its log on."""
+        with self.log.open("rb") as log:
+            log.seek(since)
+            entries = [json.loads(line) for line in log if line.startswith(b"{")]
+        return [entry for entry in entries if entry["type"] == "decision"]
 
     def memory_bytes(self) -> int:
         """Return the most memory it has ever held (`VmHWM`)."""

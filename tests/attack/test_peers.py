@@ -11,8 +11,8 @@ from conftest import POLICY
 from engine_socket import open_connection
 from guard_lab import Lab
 from guard_process import GuardProcess
-from judge import Snapshot, leaks, states
 from vectors import ALL
+from witness import Snapshot, leaks, states
 
 pytestmark = pytest.mark.engine
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from engine_socket import Answer, exchange, request_bytes
 from guard_lab import Lab
-from judge import leaks
 from sessions_lab import lab_session
 from vectors import row
+from witness import leaks
 
 pytestmark = pytest.mark.engine
 

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 from guard_lab import Lab
-from judge import Snapshot, container_faults, details, leaks, mine, network_faults, states
+from judge import container_faults, network_faults
 from vectors import ALL, Vector
+from vectors.rules import STOPPED_BY
+from witness import Snapshot, details, leaks, mine, states
 
 pytestmark = pytest.mark.engine
 
 _ENOUGH = 150
+_NO = {"refused", "absent", "failed"}
 _HARMLESS_CALL = re.compile(
     r"POST /v1\.45/(?:containers/create\?name=dryrun-[a-z0-9_.-]+|networks/create)"
     r"|POST /v1\.45/containers/[0-9a-f]{64}/start"
@@ -46,11 +49,14 @@ def test_attack_does_not_succeed(
     vector: Vector, lab: Lab, images: dict[str, Mapping[str, Any]], untouched: dict[str, Any]
 ) -> None:
     before = Snapshot.take(lab)
-    mark = lab.tap.mark()
+    mark, recorded = lab.tap.mark(), lab.guard.log.stat().st_size
     sent, answer = lab.attack(vector, lab.vector_facts())
     after = Snapshot.take(lab)
     changes = lab.tap.changes_since(mark)
     faults = [*leaks(lab, sent, answer)]
+    rules = {line["rule"] for line in lab.guard.decisions(recorded) if line["verdict"] in _NO}
+    if not rules <= STOPPED_BY[vector.rule]:
+        faults.append(f"stopped by {rules}, so it says nothing about the rule '{vector.rule}'")
     faults += _new_things(lab, before, after, images)
     if states(lab, after) != untouched["states"]:
         faults.append(f"something was touched: {_difference(untouched['states'], states(lab, after))}")

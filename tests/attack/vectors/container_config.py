@@ -81,15 +81,34 @@ _ENVIRONMENT = (
 
 _IMAGES = (
     _row("image-outside-id", "an ID outside the list", IMAGE, Image="@OUTSIDE_ID@"),
-    _row("image-outside-name", "a name outside the prefix", IMAGE, Image="@OUTSIDE_NAME@"),
-    _row("image-prefix-only", "a name with the prefix that the list lacks", IMAGE, Image="@PREFIXED_NAME@"),
-    _row("image-retagged", "a listed name that now points elsewhere", IMAGE, Image="@RETAGGED_NAME@"),
+    _row(
+        "image-outside-name",
+        "a name outside the prefix",
+        IMAGE,
+        Image="@OUTSIDE_NAME@",
+        Labels=labels(image="@OUTSIDE_NAME@"),
+    ),
+    _row(
+        "image-prefix-only",
+        "a name with the prefix that the list lacks",
+        IMAGE,
+        Image="@PREFIXED_NAME@",
+        Labels=labels(image="@PREFIXED_NAME@"),
+    ),
+    _row(
+        "image-retagged",
+        "a listed name that now points elsewhere",
+        IMAGE,
+        Image="@RETAGGED_NAME@",
+        Labels=labels(image="@RETAGGED_NAME@"),
+    ),
     _row(
         "image-missing",
         "a listed name that the engine lacks; never a 404, on which clients pull",
         IMAGE,
         alone=False,
         Image="@MISSING_NAME@",
+        Labels=labels(image="@MISSING_NAME@"),
     ),
     _row(
         "image-unknown",

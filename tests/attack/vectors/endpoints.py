@@ -7,6 +7,7 @@ from vectors.row import HARMLESS, Vector, container, endpoint, host, networks
 
 CLASS: Final = "NetworkingConfig"
 OWN_NETWORK: Final = "exactly one network: that session's own"
+ADDRESS: Final = "an address for a container in the session's subnet"
 CLOSED_MODEL: Final = "closed body model: a field that is not in it is refused"
 
 
@@ -58,28 +59,31 @@ VECTORS: Final = (
     _row(
         "address-outside",
         "an address outside of the subnet",
+        ADDRESS,
         IPAMConfig={"IPv4Address": "10.0.0.1"},
         alone=False,
     ),
     Vector(
         "endpoint-address-gateway",
         "the address that a gateway would have: nobody's, as the host has none here",
-        OWN_NETWORK,
+        ADDRESS,
         body=endpoint(IPAMConfig={"IPv4Address": "@GATEWAY@"}),
         answers=HARMLESS,
     ),
-    _row("address-broadcast", "the subnet's last address", IPAMConfig={"IPv4Address": "@BROADCAST@"}),
-    _row("address-text", "words for an address", IPAMConfig={"IPv4Address": "anywhere"}, alone=False),
+    _row("address-broadcast", "the last address", ADDRESS, IPAMConfig={"IPv4Address": "@BROADCAST@"}),
+    _row("address-text", "words", ADDRESS, IPAMConfig={"IPv4Address": "anywhere"}, alone=False),
     _row(
         "address-octal",
         "an address with leading zeros",
+        ADDRESS,
         IPAMConfig={"IPv4Address": "012.213.1.1"},
         alone=False,
     ),
-    _row("address-v6", "an IPv6 address", IPAMConfig={"IPv6Address": "fd00::2"}, alone=False),
+    _row("address-v6", "an IPv6 address", ADDRESS, IPAMConfig={"IPv6Address": "fd00::2"}, alone=False),
     _row(
         "link-local",
         "link-local addresses",
+        ADDRESS,
         IPAMConfig={"IPv4Address": "@ADDRESS@", "LinkLocalIPs": ["169.254.34.68"]},
     ),
     _row("mac", "MacAddress of its own choice", MacAddress="02:42:0a:d5:00:02"),
@@ -100,7 +104,7 @@ VECTORS: Final = (
     Vector(
         "endpoint-case",
         "endpointsconfig in lower case beside the right one",
-        "keys in one case",
+        "keys in one case: Go matches keys without regard to case",
         body=container(
             NetworkingConfig={"EndpointsConfig": {"@NETWORK@": {}}, "endpointsconfig": {"bridge": {}}}
         ),

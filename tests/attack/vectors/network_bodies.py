@@ -212,7 +212,12 @@ VECTORS: Final = (
         Labels=network_labels(session_id="00000000-0000-0000-0000-000000000000"),
     ),
     _row(
-        "session-other", "another session's id", LABELS, Labels=network_labels(session_id="@OTHER_SESSION@")
+        "session-other",
+        "another session's id, name and bridge, on a subnet of its own",
+        NAMED,
+        Name="dryrun-@OTHER_SESSION@",
+        Options=options(bridge_name="@OTHER_BRIDGE@"),
+        Labels=network_labels(session_id="@OTHER_SESSION@"),
     ),
     _row("owner-absent", "no owner", LABELS, Labels=network_labels(owner=None)),
     _row("role", "a role", LABELS, Labels=network_labels(role="target")),

@@ -161,7 +161,7 @@ VECTORS: Final = (
     Vector(
         "path-method-case",
         "a method in lower case",
-        "routes are a table",
+        "routes are a table: what is not in it is refused",
         method="post",
         body=EVIL,
         answers=DROPPED,
@@ -169,7 +169,7 @@ VECTORS: Final = (
     Vector(
         "path-method-unknown",
         "a method of one's own",
-        "routes are a table",
+        "routes are a table: what is not in it is refused",
         method="BREW",
         body=EVIL,
         answers=DROPPED,

@@ -156,7 +156,12 @@ VECTORS: Final = (
     _get(
         "logs-tail", "logs, tail -1", "/v1.45/containers/@TARGET_ID@/logs?stdout=1&tail=-1", answers=HARMLESS
     ),
-    _get("wait-condition", "wait for an unknown condition", "/v1.45/containers/@TARGET_ID@/wait?condition=x"),
+    Vector(
+        "query-wait-condition",
+        "wait for an unknown condition",
+        TABLE,
+        path="/v1.45/containers/@TARGET_ID@/wait?condition=x",
+    ),
     _get("version-query", "version with a parameter", "/version?x=1"),
     _create("name-victim", "a victim's name: the conflict must not tell its id", "name=@ALIKE_NAME@"),
     _create("name-outside-form", "a victim's name without the design's form", "name=@VICTIM_NAME@"),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from vectors.row import Vector
+from vectors.row import ALLOWED, Vector
 
 CLASS: Final = "Foreign containers and networks"
 OWNERSHIP: Final = "what does not carry the session label does not exist: 404, as for an unknown id"
@@ -109,11 +109,11 @@ VECTORS: Final = (
     ),
     Vector(
         "victim-ambiguous-prefix",
-        "a prefix of one hex digit: ambiguous for the engine, whose text would tell",
+        "one hex digit of a victim's id: at most what is one's own may answer",
         OWNERSHIP,
         method="GET",
         path="/v1.45/containers/@VICTIM_DIGIT@/json",
-        answers=NO_NAME,
+        answers=NO_NAME | ALLOWED,
     ),
     Vector(
         "victim-network-start",
