@@ -114,7 +114,7 @@ def told(message: str, status: int, own_id: str = "") -> str:
 
 def stream_type(content_type: str) -> str:
     """Return the type of a stream. Raises EngineDownError for one that no engine uses."""
-    if content_type not in _STREAM_TYPES:
+    if content_type.partition(";")[0] not in _STREAM_TYPES:
         raise EngineDownError(f"the engine answered with the type {content_type!r}")
     return content_type
 

@@ -34,12 +34,13 @@ class Body(BaseModel):
     def _drop_defaults(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
+        known = {field.alias or name for name, field in cls.model_fields.items()}
         kept = {}
         for key, given in value.items():
             if key in cls.DEFAULTS:
                 if _spelled(given) not in {_spelled(default) for default in cls.DEFAULTS[key]}:
                     raise ValueError(f"{key} may only be left at its default")
-            elif given is not None or key not in cls.model_fields:
+            elif given is not None or key not in known:
                 kept[key] = given
         return kept
 
@@ -56,7 +57,7 @@ class Log(Body):
     """`HostConfig.LogConfig`."""
 
     Type: Text = ""
-    Config: dict[Text, Text] = Field(default_factory=dict, max_length=8)
+    options: dict[Text, Text] = Field(alias="Config", default_factory=dict, max_length=8)
 
 
 class Host(Body):
@@ -242,7 +243,7 @@ class AddressRange(Body):
 class Addressing(Body):
     """`IPAM`: one subnet."""
 
-    Config: list[AddressRange] = Field(min_length=1, max_length=1)
+    ranges: list[AddressRange] = Field(alias="Config", min_length=1, max_length=1)
     DEFAULTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "Driver": (None, "", "default"),
         "Options": (None, {}),

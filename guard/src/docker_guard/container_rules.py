@@ -261,7 +261,7 @@ def _tmpfs_options(path: str, text: str, row: TmpfsRow) -> str:
 
 
 def _log(host: Host, ceiling: int) -> dict[str, str]:
-    options = host.LogConfig.Config
+    options = host.LogConfig.options
     size = _bytes(options.get("max-size", ""), 1000)
     files = _number(options.get("max-file", "1"), 10) or 0
     acceptable = (

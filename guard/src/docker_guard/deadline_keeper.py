@@ -54,9 +54,10 @@ class DeadlineKeeper:
                     latest = latest_end(thing, self._policy) if kind == "network" else None
                     self._deadlines.observe(session_id, thing["Labels"].get(labels.EXPIRES_AT), latest)
                     found[session_id].append((kind, thing["Id"]))
-        for session_id, due in found.items():
-            if self._deadlines.is_over(session_id):
-                await self._remove(session_id, due)
+        async with asyncio.TaskGroup() as group:
+            for session_id, due in found.items():
+                if self._deadlines.is_over(session_id):
+                    group.create_task(self._remove(session_id, due))
         self._deadlines.forget(keep=found.keys())
         SESSIONS.set(sum(not self._deadlines.is_over(session_id) for session_id in found))
 

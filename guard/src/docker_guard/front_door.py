@@ -83,20 +83,24 @@ class FrontDoor:
         self._conversations.add(task)
         try:
             peer = peer_of(writer.get_extra_info("socket"), self._policy)
-            with self._crowd.admitted(peer):
-                evidence.CONNECTIONS.set(self._crowd.size)
-                while await self._answer_next(reader, writer, gone, peer):
-                    pass
-        except Refusal as refusal:
-            self._note(peer, None, None, refusal, 0.0)
-            await self._write(writer, _refused(refusal), head_only=False, keep_alive=False)
-        except (OSError, asyncio.IncompleteReadError):
+            try:
+                with self._crowd.admitted(peer):
+                    evidence.CONNECTIONS.set(self._crowd.size)
+                    with suppress(asyncio.IncompleteReadError):  # no more requests
+                        while await self._answer_next(reader, writer, gone, peer):
+                            pass
+                    await self._part(reader, writer)
+            except Refusal as refusal:
+                self._note(peer, None, None, refusal, 0.0)
+                await self._write(writer, _refused(refusal), head_only=False, keep_alive=False)
+                await self._part(reader, writer)
+        except OSError:
             pass  # the client has gone, or was too slow to be told
         finally:
             self._conversations.discard(task)
             self._idle.discard(task)
             evidence.CONNECTIONS.set(self._crowd.size)
-            await _close(reader, writer)
+            writer.transport.abort()  # whatever is still unsent has had its time
 
     async def _answer_next(
         self,
@@ -217,6 +221,18 @@ class FrontDoor:
         await self._drain(writer)
         return True
 
+    async def _part(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """See that the last answer arrives: send all of it, then drop for a moment what still comes."""
+        if writer.transport.is_closing():
+            return
+        writer.transport.set_write_buffer_limits(high=0)
+        await self._drain(writer)
+        writer.write_eof()
+        dropped = 0
+        async with asyncio.timeout(_LINGER_SECONDS):
+            while not reader.at_eof() and dropped < _LINGER_BYTES:
+                dropped += len(await reader.read(_PIECE_BYTES))
+
     async def _drain(self, writer: asyncio.StreamWriter) -> None:
         async with asyncio.timeout(self._policy.stalled_seconds):
             await writer.drain()
@@ -236,8 +252,7 @@ class FrontDoor:
             case Refusal(rule="engine"):
                 rule, reason, status = "engine", outcome.reason, outcome.status
             case Refusal():
-                # Nobody is refused for asking about what is not there, or must not be.
-                verdict = "absent" if outcome.rule == "ownership" else "refused"
+                verdict = "absent" if outcome.rule == "absent" else "refused"
                 rule, reason, status = outcome.rule, outcome.reason, outcome.status
             case EngineDownError():
                 verdict, rule, reason = "failed", "engine-down", str(outcome)
@@ -276,15 +291,3 @@ def _down(error: EngineDownError) -> Answer:
 
 def _faulty() -> Answer:
     return Answer(500, b'{"message":"docker-guard: an error of the guard; its log says where"}')
-
-
-async def _close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Close so that the last answer arrives: what still comes is read and dropped, for a moment."""
-    with suppress(OSError, RuntimeError, NotImplementedError):
-        async with asyncio.timeout(_LINGER_SECONDS):
-            if writer.can_write_eof() and not writer.transport.is_closing():
-                writer.write_eof()
-            dropped = 0
-            while not reader.at_eof() and dropped < _LINGER_BYTES:
-                dropped += len(await reader.read(_PIECE_BYTES))
-    writer.close()

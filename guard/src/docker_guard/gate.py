@@ -33,6 +33,8 @@ class Asked:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None
     objects: list[str] = field(default_factory=list)
+    met_foreign: bool = False
+    """Whether the reference means something that is not a session's; the client is told as of nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class Gate:
             self._places.network_of(owned.session_id),
         )
         if inspected.status != 200:
-            raise _no_container(asked.reference)
+            raise _no_container(asked)
         found = inspected.json()
         container_rules.judge_before_start(found, network, self._allowlist.current(), self._policy)
         async with self._places.for_start(owned.id, owned.session_id, found["Config"]["Labels"][labels.ROLE]):
@@ -148,11 +150,11 @@ class Gate:
     async def stop(self, asked: Asked) -> Answer:
         """Stop a session's container."""
         owned = await self._container(asked)
-        grace = int(asked.query.get("t", "10"))
-        if grace > self._policy.stop_seconds:
-            raise Refusal("query", f"a grace period of {self._policy.stop_seconds} s is the most")
+        grace, longest = int(asked.query.get("t", "0")), self._policy.stop_seconds
+        if grace > longest:
+            raise Refusal("query", f"a grace period of {longest} s is the most")
         path = f"/containers/{owned.id}/stop"
-        reply = await self._engine.call("POST", path, {"t": str(grace)}, seconds=grace)
+        reply = await self._engine.call("POST", path, asked.query, seconds=longest)
         return answers.answer_from(reply, asked.shows, owned.id)
 
     async def remove_container(self, asked: Asked) -> Answer:
@@ -233,13 +235,14 @@ class Gate:
     async def _container(self, asked: Asked) -> Owned:
         owned = await self._find(_CONTAINERS, "/containers/{}/json", asked)
         if owned is None:
-            raise _no_container(asked.reference)
+            raise _no_container(asked)
         return owned
 
     async def _network(self, asked: Asked) -> Owned:
         owned = await self._find(_NETWORKS, "/networks/{}", asked)
         if owned is None:
-            raise Refusal("ownership", f"network {asked.reference} not found", 404)
+            rule = "ownership" if asked.met_foreign else "absent"
+            raise Refusal(rule, f"network {asked.reference} not found", 404)
         return owned
 
     async def _find(self, listing: str, inspection: str, asked: Asked) -> Owned | None:
@@ -251,6 +254,7 @@ class Gate:
             reply = await self._engine.call("GET", inspection.format(reference))
             found = reply.json() if reply.status == 200 else {}
             owned = _owned(found) if found.get("Id") == reference else None
+            asked.met_foreign = owned is None and reply.status == 200
         else:
             listed = await self._engine.listed(listing, labels.SESSION_ID)
             owned = _meant(reference, answers.own_only(listed))
@@ -285,8 +289,9 @@ def _own_filters(query: Mapping[str, str]) -> str:
     return json.dumps({**theirs, "label": [labels.SESSION_ID, *theirs.get("label", ())]})
 
 
-def _no_container(reference: str) -> Refusal:
-    return Refusal("ownership", f"No such container: {reference}", 404)
+def _no_container(asked: Asked) -> Refusal:
+    rule = "ownership" if asked.met_foreign else "absent"
+    return Refusal(rule, f"No such container: {asked.reference}", 404)
 
 
 def _missing(image: AllowedImage) -> Refusal:

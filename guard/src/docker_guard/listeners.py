@@ -7,7 +7,7 @@ from pathlib import Path
 
 from docker_guard.policy import ConfigurationError
 
-_BACKLOG = 128
+_BACKLOG = 1024
 SOCKET_MODE = 0o660
 
 

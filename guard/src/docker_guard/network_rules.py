@@ -43,7 +43,7 @@ def judge_network(body: CreateNetwork, policy: Policy, now: datetime) -> dict[st
         "Internal": True,
         "EnableIPv6": False,
         "Attachable": False,
-        "IPAM": {"Driver": "default", "Config": [{"Subnet": _subnet(body.IPAM.Config[0].Subnet, policy)}]},
+        "IPAM": {"Driver": "default", "Config": [{"Subnet": _subnet(body.IPAM.ranges[0].Subnet, policy)}]},
         "Options": options,
         "Labels": dict(body.Labels),
     }

@@ -1,0 +1,214 @@
+"""An engine over a Unix socket, in memory: the calls that a guard makes, and a record of every one."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+SESSION_LABEL = "discovery.dryrun.session_id"
+
+
+@dataclass
+class FakeEngine:
+    """State that tests look at and change. `asked` holds (method, path, query, body) of each call."""
+
+    images: dict[str, str] = field(default_factory=dict)
+    image_configs: dict[str, Any] = field(default_factory=dict)
+    containers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    networks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asked: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
+    refuse: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+    """(method, beginning of the path) to the status and message of every such call."""
+    create_seconds: float = 0.0
+    log: bytes = b"\x01\0\0\0\0\0\0\x03hi\n"
+    events: asyncio.Queue[dict[str, Any] | None] = field(default_factory=asyncio.Queue)
+
+    def bodies(self, path: str) -> list[Any]:
+        return [body for _, asked, _, body in self.asked if asked == path and body is not None]
+
+    def add_container(self, labels: dict[str, str], name: str = "foreign", **more: Any) -> str:
+        identity = secrets.token_hex(32)
+        self.containers[identity] = {
+            "Id": identity,
+            "Names": [f"/{name}"],
+            "Labels": labels,
+            "State": "created",
+            **more,
+        }
+        return identity
+
+    def add_network(self, labels: dict[str, str], name: str = "foreign", **more: Any) -> str:
+        identity = secrets.token_hex(32)
+        created = datetime.now(UTC).isoformat()
+        self.networks[identity] = {
+            "Id": identity,
+            "Name": name,
+            "Labels": labels,
+            "Created": created,
+            "Containers": {},
+            **more,
+        }
+        return identity
+
+
+class _Server:
+    """The handlers. Paths come without the version."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self._engine = engine
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/_ping", self.ping),
+            web.get("/version", self.version),
+            web.get("/images/{name:.+}/json", self.image),
+            web.get("/containers/json", self.containers),
+            web.get("/networks", self.networks),
+            web.get("/events", self.events),
+            web.post("/containers/create", self.create_container),
+            web.post("/networks/create", self.create_network),
+            web.get("/containers/{id}/json", self.inspect),
+            web.get("/networks/{id}", self.inspect),
+            web.post("/containers/{id}/start", self.start),
+            web.post("/containers/{id}/stop", self.stop),
+            web.post("/containers/{id}/wait", self.wait),
+            web.get("/containers/{id}/stats", self.stats),
+            web.get("/containers/{id}/logs", self.logs),
+            web.delete("/{kind:containers|networks}/{id}", self.remove),
+        ]
+
+    @web.middleware
+    async def recorded(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        engine = self._engine
+        raw = await request.read()
+        path = request.path.removeprefix("/v1.45")
+        engine.asked.append((request.method, path, dict(request.query), json.loads(raw) if raw else None))
+        for (method, beginning), (status, message) in engine.refuse.items():
+            if request.method == method and path.startswith(beginning):
+                return web.json_response({"message": message}, status=status)
+        try:
+            return await handler(request)
+        except KeyError as missing:
+            return web.json_response({"message": f"No such thing: {missing}"}, status=404)
+
+    def _thing(self, request: web.Request) -> dict[str, Any]:
+        return (self._engine.containers | self._engine.networks)[request.match_info["id"]]
+
+    async def ping(self, _: web.Request) -> web.Response:
+        return web.Response(text="OK")
+
+    async def version(self, _: web.Request) -> web.Response:
+        return web.json_response({"Version": "26.1.5", "ApiVersion": "1.47", "MinAPIVersion": "1.24"})
+
+    async def image(self, request: web.Request) -> web.Response:
+        engine, name = self._engine, request.match_info["name"]
+        identity = name if name in engine.images.values() else engine.images[name]
+        return web.json_response(
+            {"Id": identity, "Config": engine.image_configs.get(identity, {}), "Size": 7}
+        )
+
+    async def containers(self, request: web.Request) -> web.Response:
+        return web.json_response(_filtered(self._engine.containers, dict(request.query)))
+
+    async def networks(self, request: web.Request) -> web.Response:
+        return web.json_response(_filtered(self._engine.networks, dict(request.query)))
+
+    async def create_container(self, request: web.Request) -> web.Response:
+        name, body = request.query["name"], await request.json()
+        await asyncio.sleep(self._engine.create_seconds)
+        if any(f"/{name}" in each["Names"] for each in self._engine.containers.values()):
+            text = f'Conflict. The container name "/{name}" is already in use by container "{"f" * 64}".'
+            return web.json_response({"message": text}, status=409)
+        (network,) = body["NetworkingConfig"]["EndpointsConfig"]
+        identity = self._engine.add_container(
+            body["Labels"],
+            name,
+            Image=body["Image"],
+            HostConfig=body["HostConfig"],
+            Config={"Labels": body["Labels"]},
+            NetworkSettings={"Networks": {self._engine.networks[network]["Name"]: {}}},
+        )
+        return web.json_response({"Id": identity, "Warnings": ["of the host"]}, status=201)
+
+    async def create_network(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        identity = self._engine.add_network(body["Labels"], body["Name"], **_network(body))
+        return web.json_response({"Id": identity, "Warning": "of the host"}, status=201)
+
+    async def inspect(self, request: web.Request) -> web.Response:
+        return web.json_response(self._thing(request))
+
+    async def start(self, request: web.Request) -> web.Response:
+        thing = self._thing(request)
+        already, thing["State"] = thing["State"] == "running", "running"
+        return web.Response(status=304 if already else 204)
+
+    async def stop(self, request: web.Request) -> web.Response:
+        self._thing(request)["State"] = "exited"
+        return web.Response(status=204)
+
+    async def wait(self, request: web.Request) -> web.Response:
+        self._thing(request)
+        return web.json_response({"StatusCode": 0})
+
+    async def stats(self, request: web.Request) -> web.Response:
+        return web.json_response({"id": self._thing(request)["Id"], "networks": {}})
+
+    async def logs(self, request: web.Request) -> web.Response:
+        self._thing(request)
+        headers = {"Content-Type": "application/vnd.docker.multiplexed-stream"}
+        return web.Response(body=self._engine.log, headers=headers)
+
+    async def remove(self, request: web.Request) -> web.Response:
+        identity = self._thing(request)["Id"]
+        self._engine.containers.pop(identity, None)
+        self._engine.networks.pop(identity, None)
+        return web.Response(status=204)
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        while (event := await self._engine.events.get()) is not None:
+            await response.write(json.dumps(event).encode() + b"\n")
+        return response
+
+
+def _network(body: Any) -> dict[str, Any]:
+    return {key: body[key] for key in ("Driver", "Internal", "EnableIPv6", "IPAM", "Options")}
+
+
+def _filtered(things: dict[str, dict[str, Any]], query: dict[str, str]) -> list[dict[str, Any]]:
+    wanted = json.loads(query.get("filters", "{}")).get("label", [])
+    return [thing for thing in things.values() if all(_carries(thing["Labels"], each) for each in wanted)]
+
+
+def _carries(labels: dict[str, str], wanted: str) -> bool:
+    key, separator, value = wanted.partition("=")
+    return key in labels and (not separator or labels[key] == value)
+
+
+@asynccontextmanager
+async def running_engine(socket: Path) -> AsyncIterator[FakeEngine]:
+    """Serve a fake engine on a socket for the time of the block."""
+    engine = FakeEngine()
+    server = _Server(engine)
+    app = web.Application(client_max_size=2**24, middlewares=[server.recorded])
+    versioned = web.Application(client_max_size=2**24)
+    versioned.add_routes(server.routes())
+    app.add_subapp("/v1.45", versioned)
+    app.add_routes([web.get("/version", server.version)])
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.UnixSite(runner, str(socket)).start()
+    try:
+        yield engine
+    finally:
+        await engine.events.put(None)
+        await runner.cleanup()

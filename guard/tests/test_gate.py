@@ -1,0 +1,211 @@
+"""What does not carry a session's label does not exist; everything else is found once and asked by its id."""
+
+import asyncio
+import json
+from urllib.parse import quote
+
+import pytest
+from guard_stage import SCAN, WEB, WEB_ID, Guard, Words
+
+from docker_guard import labels
+
+CALLS = [
+    ("GET", "containers/{}/json"),
+    ("GET", "containers/{}/logs?stdout=1"),
+    ("GET", "containers/{}/stats?stream=0"),
+    ("POST", "containers/{}/start"),
+    ("POST", "containers/{}/stop"),
+    ("POST", "containers/{}/wait"),
+    ("DELETE", "containers/{}?force=1"),
+    ("GET", "networks/{}"),
+    ("DELETE", "networks/{}"),
+]
+FOREIGN_LABELS = [
+    {},
+    {labels.SESSION_ID: ""},
+    {labels.SESSION_ID: "x"},
+    {labels.SESSION_ID: "ABCDEF00-0000-4000-8000-000000000000"},
+    {labels.SESSION_ID: "{abcdef00-0000-4000-8000-000000000000}"},
+    {labels.SESSION_ID.upper(): "abcdef00-0000-4000-8000-000000000000"},
+]
+
+
+@pytest.mark.parametrize("foreign", FOREIGN_LABELS, ids=[json.dumps(each)[-24:] for each in FOREIGN_LABELS])
+@pytest.mark.parametrize(("method", "path"), CALLS, ids=[f"{m} {p}" for m, p in CALLS])
+async def test_a_foreign_thing_is_answered_as_one_that_is_not_there(guard: Guard, method, path, foreign):
+    kind = path.split("/", maxsplit=1)[0]
+    add = guard.engine.add_container if kind == "containers" else guard.engine.add_network
+    identity = add(foreign, "secret-name", Config={"Labels": foreign})
+    nothing = "0" * 64
+    for reference, absent in ((identity, nothing), (identity[:12], nothing[:12]), ("secret-name", "no-name")):
+        found = await guard.ask(method, f"/v1.45/{path.format(reference)}")
+        none = await guard.ask(method, f"/v1.45/{path.format(absent)}")
+        assert found.status == none.status == 404
+        assert found.body.replace(reference.encode(), b"") == none.body.replace(absent.encode(), b"")
+    touched = [call for call in guard.engine.asked if call[0] != "GET"]
+    assert touched == []
+    assert identity in guard.engine.containers | guard.engine.networks
+
+
+async def test_an_attempt_on_a_foreign_thing_is_told_apart_on_record(guard: Guard):
+    identity = guard.engine.add_container({})
+    await guard.ask("DELETE", f"/v1.45/containers/{identity}")
+    await guard.ask("DELETE", f"/v1.45/containers/{'0' * 64}")
+    assert [line["verdict"] for line in guard.lines] == ["refused", "absent"]
+
+
+async def test_an_ambiguous_beginning_means_nothing(guard: Guard):
+    own = {labels.SESSION_ID: Words().session_id}
+    first = guard.engine.add_container(own, "a", Config={"Labels": own})
+    guard.engine.containers["f" + first[1:]] = {
+        **guard.engine.containers[first],
+        "Id": "f" + first[1:],
+        "Names": ["/b"],
+    }
+    same = first[0] == "f"
+    reply = await guard.ask("GET", f"/v1.45/containers/{first[:1] if not same else ''}x/json")
+    assert reply.status == 404
+    assert (await guard.ask("GET", f"/v1.45/containers/{first[:12]}/json")).status == 200
+
+
+async def test_lists_show_only_what_is_a_sessions_whatever_the_engine_says(guard: Guard):
+    own = guard.engine.add_container({labels.SESSION_ID: Words().session_id}, "own")
+    guard.engine.add_container({labels.SESSION_ID: "no-uuid"}, "foreign")
+    guard.engine.add_container({}, "foreign-2")
+    filters = quote(json.dumps({"label": {"a=b": True}, "status": ["running"]}), safe="")
+    assert [each["Id"] for each in (await guard.ask("GET", "/v1.45/containers/json?all=1")).json()] == [own]
+    await guard.ask("GET", f"/v1.45/containers/json?filters={filters}")
+    asked = json.loads(guard.engine.asked[-1][2]["filters"])
+    assert asked == {"label": [labels.SESSION_ID, "a=b"], "status": ["running"]}
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"label!": ["x"]},
+        {"ancestor": ["x"]},
+        {"label": {"x": False}},
+        {"label": "x"},
+        {"label": [1]},
+        {"label": [""]},
+        {"Label": ["x"]},
+        {"label": ["\u0007"]},
+        {"label": ["x"] * 33},
+    ],
+)
+async def test_refuses_filters_that_could_tell_more(guard: Guard, filters):
+    text = quote(json.dumps(filters), safe="")
+    reply = await guard.ask("GET", f"/v1.45/containers/json?filters={text}")
+    assert reply.status in (400, 403)
+    assert not [call for call in guard.engine.asked if call[1] == "/containers/json"]
+
+
+async def test_the_engine_gets_the_guards_body_and_the_client_no_warnings(guard: Guard):
+    words = Words()
+    network = await guard.make_session(words)
+    body = words.container(WEB, Cmd=None, Hostname="", AttachStdout=True)
+    reply = await guard.create(body, "dryrun-a")
+    (sent,) = guard.engine.bodies("/containers/create")
+    assert (reply.status, reply.json()["Warnings"]) == (201, [])
+    assert sent["Image"] == WEB_ID
+    assert sent["HostConfig"]["NetworkMode"] == network
+    assert "Cmd" not in sent
+
+
+async def test_an_engines_text_never_tells_of_other_things(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    await guard.make_container(words.container(), "dryrun-a")
+    conflict = await guard.create(words.container(), "dryrun-a")
+    assert (conflict.status, conflict.message) == (409, "the container name is already in use")
+    guard.engine.refuse["POST", "/networks/create"] = (403, f"pool overlaps with network prod ({'d' * 64})")
+    overlap = await guard.ask("POST", "/v1.45/networks/create", Words().network())
+    assert (overlap.status, overlap.message) == (403, "Pool overlaps with other one on this address space")
+    guard.engine.refuse["POST", "/networks/create"] = (500, f"something about prod ({'d' * 64})")
+    other = await guard.ask("POST", "/v1.45/networks/create", Words().network())
+    assert "prod" not in other.message
+    assert "d" * 12 not in other.message
+
+
+async def test_an_image_that_was_tagged_anew_or_is_missing_is_refused_with_403(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    guard.engine.images[WEB] = f"sha256:{'9' * 64}"
+    anew = await guard.create(words.container(WEB))
+    by_id = await guard.create(words.container(WEB_ID))
+    assert (anew.status, by_id.status) == (403, 403)
+    assert "is not on this engine" in by_id.message
+    assert guard.engine.containers == {}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"Volumes": {"/data": {}}},
+        {"Healthcheck": {"Interval": 50_000_000}},
+        {"Healthcheck": {"StartInterval": 1}},
+    ],
+)
+async def test_an_image_that_may_not_run_is_refused_though_it_is_pinned(guard: Guard, config):
+    words = Words()
+    await guard.make_session(words)
+    guard.engine.image_configs[WEB_ID] = config
+    assert (await guard.create(words.container())).status == 403
+
+
+async def test_a_container_that_was_not_made_within_the_rules_does_not_start(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    made = await guard.make_container(words.container())
+    found = guard.engine.containers[made]
+    for key, value in (("Privileged", True), ("Binds", ["/:/h"]), ("Memory", 0), ("NetworkMode", "host")):
+        before = found["HostConfig"].get(key)
+        found["HostConfig"][key] = value
+        assert (await guard.ask("POST", f"/v1.45/containers/{made}/start")).status == 403, key
+        found["HostConfig"][key] = before
+    found["Image"] = f"sha256:{'9' * 64}"
+    assert (await guard.ask("POST", f"/v1.45/containers/{made}/start")).status == 403
+    assert found["State"] == "created"
+    assert (await guard.ask("DELETE", f"/v1.45/containers/{made}")).status == 204
+
+
+async def test_stats_that_stream_are_refused(guard: Guard):
+    for query in ("", "?stream=1", "?one-shot=1"):
+        assert (await guard.ask("GET", f"/v1.45/containers/x/stats{query}")).status == 403
+
+
+async def test_a_networks_guests_are_shown_only_if_they_are_a_sessions(guard: Guard):
+    words = Words()
+    network = await guard.make_session(words)
+    own = await guard.make_container(words.container())
+    guard.engine.networks[network]["Containers"] = {own: {"Name": "own"}, "f" * 64: {"Name": "guest"}}
+    shown = (await guard.ask("GET", f"/v1.45/networks/{network}")).json()
+    assert list(shown["Containers"]) == [own]
+
+
+async def test_events_of_sessions_are_told_and_no_others(guard: Guard):
+    own, foreign = {labels.SESSION_ID: Words().session_id}, {labels.SESSION_ID: "x"}
+    for kind, attributes in (("container", own), ("container", foreign), ("network", own), ("image", own)):
+        guard.engine.events.put_nowait({"Type": kind, "Action": "start", "Actor": {"Attributes": attributes}})
+    guard.engine.events.put_nowait(None)
+    types = quote('{"type":["container","network"]}', safe="")
+    reply = await guard.ask("GET", f"/v1.45/events?filters={types}")
+    (event,) = [json.loads(line) for line in reply.body.splitlines()]
+    assert (event["Type"], event["Actor"]["Attributes"]) == ("container", own)
+    asked = json.loads(guard.engine.asked[-1][2]["filters"])
+    assert asked == {"type": ["container"], "label": [labels.SESSION_ID]}
+
+
+async def test_an_engine_that_is_away_is_told_as_such(guard: Guard):
+    guard.engine.refuse["GET", "/containers/json"] = (500, "broken at /secret/path")
+    reply = await guard.ask("GET", "/v1.45/containers/x/json")
+    assert reply.status == 503
+    assert "secret" not in reply.message
+
+
+async def test_a_role_decides_which_ceiling_counts(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    made = [await guard.make_container(words.container(SCAN, NetworkingConfig=None)) for _ in range(3)]
+    starts = await asyncio.gather(*(guard.ask("POST", f"/v1.45/containers/{each}/start") for each in made))
+    assert sorted(reply.status for reply in starts) == [204, 204, 403]
