@@ -26,6 +26,8 @@ _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 256 * 1024
 _FAREWELL_SECONDS = 5.0
 _BODILESS = frozenset({204, 304})
+_FAULTS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
+"""What comes of our own mistakes, and of answers that no engine gives."""
 
 
 class _Connection(asyncio.StreamReaderProtocol):
@@ -130,7 +132,7 @@ class FrontDoor:
             outcome, answer = refusal, _refused(refusal)
         except EngineDownError as error:
             outcome, answer = error, _down(error)
-        except (ValueError, KeyError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+        except _FAULTS as error:
             # A fault of ours, or an engine that answers as none does: closed is the default.
             outcome, answer = error, _faulty()
         self._note(peer, asked_head, route, outcome, time.monotonic() - begun, answer.status, objects)
@@ -213,7 +215,7 @@ class FrontDoor:
             async for piece in pieces:
                 writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
                 await self._drain(writer)
-        except (aiohttp.ClientError, OSError, EngineDownError, ValueError, KeyError, TypeError) as error:
+        except (aiohttp.ClientError, OSError, EngineDownError, *_FAULTS) as error:
             self._record.line("stream-broken", reason=f"{type(error).__name__}: {shown(error)}")
             writer.transport.abort()
             return False

@@ -1,0 +1,62 @@
+"""The operator's file pins images, and cannot grant more than the ceilings."""
+
+import json
+
+import pytest
+from guard_stage import ALLOWLIST, SCAN, WEB, WEB_ID
+
+from docker_guard.allowlist import AllowlistReader, faults_of_image, load_allowlist
+from docker_guard.policy import ConfigurationError, Policy
+from docker_guard.refusal import Refusal
+
+ROW = ALLOWLIST["images"][WEB]
+FAULTY = {
+    "no JSON": "{",
+    "another version": {"version": 2, "images": {}},
+    "an unknown key": {"version": 1, "images": {}, "more": 1},
+    "a short id": {"version": 1, "images": {WEB: ROW | {"id": "sha256:abc"}}},
+    "outside of the prefix": {"version": 1, "images": {"alpine:3": ROW}},
+    "without a tag": {"version": 1, "images": {"discovery/test-web": ROW}},
+    "by digest": {"version": 1, "images": {f"discovery/test-web@{WEB_ID}": ROW}},
+    "too great a capability": {"version": 1, "images": {WEB: ROW | {"capabilities": ["SYS_ADMIN"]}}},
+    "a collector's capability": {"version": 1, "images": {WEB: ROW | {"capabilities": ["NET_RAW"]}}},
+    "a tmpfs over /proc": {"version": 1, "images": {WEB: ROW | {"tmpfs": {"/proc/x": {"size": 1}}}}},
+    "a tmpfs with dots": {"version": 1, "images": {WEB: ROW | {"tmpfs": {"/a/../b": {"size": 1}}}}},
+    "a huge tmpfs": {"version": 1, "images": {WEB: ROW | {"tmpfs": {"/a": {"size": 2**40}}}}},
+    "one id under two names": {"version": 1, "images": {WEB: ROW, "discovery/test-other:1": ROW}},
+    "a row twice": '{"version": 1, "images": {"a": 1, "a": 1}}',
+}
+
+
+@pytest.mark.parametrize("content", FAULTY.values(), ids=FAULTY.keys())
+def test_refuses(tmp_path, content):
+    path = tmp_path / "allowlist.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(ConfigurationError, match="the allowlist"):
+        load_allowlist(path, Policy())
+
+
+def test_tells_roles_by_names(allowlist_file):
+    images = load_allowlist(allowlist_file, Policy()).images
+    assert {name: image.role for name, image in images.items()} == {WEB: "target", SCAN: "collector"}
+
+
+def test_a_change_of_the_file_counts_at_once_and_a_fault_allows_nothing(allowlist_file):
+    reader = AllowlistReader(allowlist_file, Policy())
+    assert WEB in reader.current().images
+    allowlist_file.write_text("{")
+    for _ in range(2):
+        with pytest.raises(Refusal):
+            reader.current()
+    allowlist_file.write_text('{"version": 1, "images": {}}')
+    assert reader.current().images == {}
+    allowlist_file.unlink()
+    with pytest.raises(Refusal):
+        reader.current()
+
+
+def test_an_image_with_a_volume_or_a_busy_health_check_may_not_run():
+    assert list(faults_of_image({"Volumes": {"/d": {}}}, Policy()))
+    assert list(faults_of_image({"Healthcheck": {"StartInterval": 99_999_999}}, Policy()))
+    fine = {"Healthcheck": {"Interval": 0, "StartInterval": 100_000_000}, "Volumes": None}
+    assert not list(faults_of_image(fine, Policy()))

@@ -1,0 +1,96 @@
+"""The commands beside `serve`, as an operator types them."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from guard_stage import WEB, WEB_ID, Words
+
+from docker_guard.main import main
+
+CREATE = "/v1.45/containers/create?name=dryrun-a"
+
+
+@pytest.fixture
+def check(allowlist_file, tmp_path, capsys):
+    def run(method, path, body=None):
+        arguments = ["check", method, path]
+        if body is not None:
+            file = tmp_path / "body.json"
+            file.write_text(json.dumps(body))
+            arguments.append(str(file))
+        code = main([*arguments, "--allowlist", str(allowlist_file)])
+        return code, json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def test_check_explains_a_refusal(check):
+    code, told = check("POST", CREATE, Words().with_host(Privileged=True))
+    assert code == 1
+    assert (told["verdict"], told["rule"]) == ("refused", "body")
+    assert "Privileged" in told["reason"]
+    assert check("GET", "/v1.45/info")[1]["rule"] == "route"
+    assert check("GET", "/v1.45//info")[1]["rule"] == "framing"
+
+
+def test_check_shows_what_the_engine_would_get_and_no_values(check):
+    code, told = check("POST", CREATE, Words().container(Env=["GREETING=hush"]))
+    assert code == 0
+    assert told["body"]["Image"] == WEB_ID
+    assert told["body"]["Env"] == ["GREETING=[hidden]"]
+    assert told["query"] == {"name": "dryrun-a"}
+
+
+def test_check_knows_networks_and_things_by_reference(check):
+    code, told = check("POST", "/v1.45/networks/create", Words().network())
+    assert (code, told["body"]["Internal"]) == (0, True)
+    code, told = check("DELETE", "/v1.45/containers/abc?force=true")
+    assert (code, told["query"]) == (0, {"force": "1"})
+    assert "404" in told["if"]
+
+
+def test_allowlist_is_shown_as_a_table(allowlist_file, capsys):
+    assert main(["allowlist", "--allowlist", str(allowlist_file)]) == 0
+    heading, web, *_ = capsys.readouterr().out.splitlines()
+    assert heading.split()[:3] == ["IMAGE", "ID", "ROLE"]
+    assert web.split() == [WEB, "a" * 12, "target", "read-only", "CHOWN", "GREETING", "/run=1024K"]
+
+
+def test_a_setting_that_cannot_be_used_is_told(tmp_path, allowlist_file, capsys):
+    policy = tmp_path / "policy.toml"
+    policy.write_text("memory_bytes = -1\nunheard = 1\n")
+    assert main(["allowlist", "--allowlist", str(allowlist_file), "--policy", str(policy)]) == 2
+    told = capsys.readouterr().err
+    assert "memory_bytes" in told
+    assert "unheard" in told
+    assert main(["serve", "--allowlist", str(tmp_path / "none.json")]) == 2
+
+
+async def test_pin_writes_ids_and_choices(engine, tmp_path, capsys):
+    path = tmp_path / "new.json"
+    arguments = ["--allowlist", str(path), "--docker", f"unix://{tmp_path / 'engine.sock'}"]
+    chosen = ["--environment", "A", "--capability", "CHOWN", "--tmpfs", "/run:1048576:33:33:0700"]
+    assert await asyncio.to_thread(main, ["pin", WEB, *arguments, *chosen]) == 0
+    row = json.loads(path.read_text())["images"][WEB]
+    assert (row["id"], row["environment"], row["capabilities"]) == (WEB_ID, ["A"], ["CHOWN"])
+    assert row["tmpfs"] == {"/run": {"size": 1048576, "uid": 33, "gid": 33, "mode": "0700"}}
+    assert await asyncio.to_thread(main, ["pin", "discovery/test-none:1", *arguments]) == 2
+    engine.image_configs[WEB_ID] = {"Volumes": {"/d": {}}}
+    assert await asyncio.to_thread(main, ["pin", WEB, *arguments]) == 2
+    assert "VOLUME" in capsys.readouterr().err
+
+
+async def test_health_is_the_guards_and_the_engines(guard, tmp_path):
+    listen = ["--listen", f"unix://{guard.socket}"]
+    assert await asyncio.to_thread(main, ["healthcheck", *listen]) == 0
+    guard.engine.refuse["GET", "/_ping"] = (500, "away")
+    assert await asyncio.to_thread(main, ["healthcheck", *listen]) == 1
+    assert await asyncio.to_thread(main, ["healthcheck", "--listen", f"unix://{tmp_path}/none.sock"]) == 1
+
+
+def test_the_table_of_routes_fits_a_screen():
+    source = (Path(__file__).parents[1] / "src" / "docker_guard" / "routes.py").read_text()
+    table = source.partition("\nROUTES = (\n")[2].partition("\n)\n")[0]
+    assert len(table.splitlines()) <= 50

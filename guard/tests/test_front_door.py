@@ -1,0 +1,150 @@
+"""One request at a time, within limits; who is slow or too many keeps nobody else waiting."""
+
+import asyncio
+import json
+
+import pytest
+from guard_stage import Guard, Words, read_reply
+
+from docker_guard import labels
+from docker_guard.policy import Policy
+
+PING = b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n"
+LAST_PING = b"GET /_ping HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n"
+
+
+@pytest.fixture
+def policy() -> Policy:
+    return Policy(
+        head_seconds=0.3, body_seconds=0.3, idle_seconds=0.5, stalled_seconds=0.5, connections_per_client=8
+    )
+
+
+def posting(length: int, body: bytes) -> bytes:
+    head = "POST /v1.45/containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {length}\r\n\r\n".encode() + body
+
+
+async def test_several_requests_share_a_connection(guard: Guard):
+    answer = await guard.send(PING + PING + LAST_PING)
+    assert answer.count(b"HTTP/1.1 200 OK") == 3
+
+
+async def test_a_head_without_a_body_is_answered_without_one(guard: Guard):
+    answer = await guard.send(b"HEAD /_ping HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
+    assert answer.endswith(b"\r\n\r\n")
+    assert b"Content-Length: 2" in answer
+
+
+async def test_what_follows_a_malformed_head_is_not_read_as_a_request(guard: Guard):
+    answer = await guard.send(b"GET /_ping HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n" + PING)
+    assert answer.count(b"HTTP/1.1") == 1
+    assert read_reply(answer).status == 400
+
+
+async def test_a_body_that_is_not_read_is_not_the_next_request(guard: Guard):
+    answer = await guard.send(b"GET /info HTTP/1.1\r\nHost: d\r\nContent-Length: 33\r\n\r\n" + PING)
+    assert answer.count(b"HTTP/1.1") == 1
+    assert read_reply(answer).status == 403
+
+
+async def test_a_refusal_keeps_a_well_framed_connection(guard: Guard):
+    answer = await guard.send(b"GET /info HTTP/1.1\r\nHost: d\r\n\r\n" + LAST_PING)
+    assert (answer.count(b"HTTP/1.1 403"), answer.count(b"HTTP/1.1 200")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (posting(3 * 2**20, b""), 413),
+        (b"GET /_ping HTTP/1.1\r\nHost: d\r\nContent-Length: 9\r\n\r\n", 413),
+        (b"GET /_ping HTTP/1.1\r\nHost: d\r\nX: " + b"x" * 20_000, 431),
+        (posting(2, b"{}").replace(b"application/json", b"text/plain"), 400),
+    ],
+    ids=["a body too long", "a body where none belongs", "a head too long", "a body of another type"],
+)
+async def test_refuses_what_is_too_much(guard: Guard, raw, status):
+    assert read_reply(await guard.send(raw)).status == status
+
+
+@pytest.mark.parametrize("raw", [PING[:10], posting(100, b"{")], ids=["a head", "a body"])
+async def test_what_comes_too_slowly_is_answered_408(guard: Guard, raw):
+    reader, writer = await asyncio.open_unix_connection(str(guard.socket))
+    writer.write(raw)
+    assert b" 408 " in await asyncio.wait_for(reader.readline(), 3)
+    writer.close()
+
+
+async def test_an_idle_connection_is_closed(guard: Guard):
+    reader, writer = await asyncio.open_unix_connection(str(guard.socket))
+    assert await asyncio.wait_for(reader.read(), 3) == b""
+    writer.close()
+
+
+async def test_connections_of_one_client_are_bounded_and_come_back(guard: Guard):
+    writers = [(await asyncio.open_unix_connection(str(guard.socket)))[1] for _ in range(8)]
+    await asyncio.sleep(0.05)
+    assert (await guard.ask("GET", "/_ping")).status == 503
+    for writer in writers:
+        writer.close()
+    await asyncio.sleep(0.05)
+    assert (await guard.ask("GET", "/_ping")).status == 200
+
+
+async def test_a_client_that_leaves_a_stream_frees_the_engine(guard: Guard):
+    reader, writer = await asyncio.open_unix_connection(str(guard.socket))
+    writer.write(b"GET /v1.45/events HTTP/1.1\r\nHost: d\r\n\r\n")
+    assert b"200" in await asyncio.wait_for(reader.readline(), 3)
+    writer.close()
+    await asyncio.sleep(0.1)
+    replies = [await guard.ask("GET", "/_ping") for _ in range(9)]
+    assert {reply.status for reply in replies} == {200}
+
+
+async def test_a_stream_that_breaks_has_no_end(guard: Guard):
+    reader, writer = await asyncio.open_unix_connection(str(guard.socket))
+    writer.write(b"GET /v1.45/events HTTP/1.1\r\nHost: d\r\n\r\n")
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 3)
+    guard.engine.events.put_nowait({"Type": "container", "Actor": None})
+    rest = b""
+    try:
+        rest = await asyncio.wait_for(reader.read(), 3)
+    except ConnectionError:
+        rest += b""
+    assert not rest.endswith(b"0\r\n\r\n")
+    assert "stream-broken" in {line["type"] for line in guard.lines}
+    writer.close()
+
+
+async def test_no_line_of_evidence_holds_a_value_of_the_environment(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    for entries in (["GREETING=hush-1"], ["OTHER=hush-2"], ["GREETING=hush-3", "GREETING=hush-4"]):
+        await guard.create(words.container(Env=entries))
+    await guard.create({**words.container(Env=["GREETING=hush-5"]), "Cmd": ["hush-6"], "hush": {"hush": 1}})
+    assert "hush-" not in json.dumps(guard.lines)
+
+
+async def test_every_decision_leaves_a_line_with_its_rule(guard: Guard):
+    words = Words()
+    network = await guard.make_session(words)
+    await guard.create(words.with_host(Privileged=True))
+    await guard.send(b"nonsense\r\n\r\n")
+    made, refused, malformed = guard.lines
+    assert (made["verdict"], made["route"], made["objects"]) == ("allowed", "network create", [network])
+    assert (refused["verdict"], refused["rule"], refused["status"]) == ("refused", "body", 403)
+    assert (malformed["verdict"], malformed["rule"], malformed["status"]) == ("refused", "framing", 400)
+    assert all(line["peer"].startswith("uid=") and line["ms"] >= 0 for line in guard.lines)
+
+
+async def test_a_fault_of_ours_is_closed_and_tells_no_values(guard: Guard):
+    guard.engine.add_network({labels.SESSION_ID: Words().session_id}, Id=5)
+    reply = await guard.ask("GET", "/v1.45/networks/x")
+    assert reply.status in (404, 500)
+    words = Words()
+    guard.engine.networks.clear()
+    await guard.make_session(words)
+    next(iter(guard.engine.networks.values()))["IPAM"] = {"Config": [{"Subnet": "hush"}]}
+    reply = await guard.create(words.container())
+    assert (reply.status, "hush" in json.dumps(guard.lines)) == (500, False)
+    assert guard.lines[-1]["verdict"] == "failed"

@@ -1,0 +1,93 @@
+"""Who may connect, and how much of the guard one client can take."""
+
+import os
+import socket
+
+import pytest
+from guard_stage import Guard
+
+from docker_guard.listeners import open_listener
+from docker_guard.peers import Crowd, Peer, peer_of
+from docker_guard.policy import ConfigurationError, Policy
+from docker_guard.refusal import Refusal
+
+ME, OTHER = Peer("me", "me"), Peer("other", "other")
+
+
+@pytest.mark.parametrize(
+    ("policy", "allowed"),
+    [
+        (Policy(), True),
+        (Policy(user_ids=(), group_ids=()), False),
+        (Policy(user_ids=(os.geteuid(),), group_ids=()), True),
+        (Policy(user_ids=(), group_ids=(os.getegid(),)), True),
+        (Policy(user_ids=(54321,), group_ids=(54321,)), False),
+    ],
+)
+def test_a_unix_peer_is_known_by_user_and_group(policy, allowed):
+    here, there = socket.socketpair()
+    with here, there:
+        peer = peer_of(here, policy)
+    assert (not peer.refusal) is allowed
+    assert f"pid={os.getpid()}" in peer.shown
+
+
+@pytest.mark.parametrize(("networks", "allowed"), [(("127.0.0.0/8",), True), (("10.0.0.0/8",), False)])
+def test_a_tcp_peer_is_known_by_its_network(networks, allowed):
+    policy = Policy.model_validate({"client_networks": networks})
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()),
+        server.accept()[0] as there,
+    ):
+        peer = peer_of(there, policy)
+    assert (not peer.refusal) is allowed
+
+
+class TestStrangers:
+    @pytest.fixture
+    def policy(self):
+        return Policy(user_ids=(), group_ids=())
+
+    async def test_a_stranger_is_told_why_and_the_engine_hears_nothing(self, guard: Guard):
+        reply = await guard.ask("GET", "/_ping")
+        assert (reply.status, "may not connect" in reply.message) == (403, True)
+        assert guard.engine.asked == []
+        assert guard.lines[0]["rule"] == "peer"
+
+
+def test_connections_are_bounded_for_each_client_and_altogether():
+    crowd = Crowd(Policy(connections=3, connections_per_client=2))
+    with crowd.admitted(ME), crowd.admitted(ME):
+        with pytest.raises(Refusal), crowd.admitted(ME):
+            pass
+        with crowd.admitted(OTHER):
+            assert crowd.size == 3
+            with pytest.raises(Refusal), crowd.admitted(OTHER):
+                pass
+    assert crowd.size == 0
+
+
+def test_bytes_in_flight_are_bounded_for_each_client():
+    crowd = Crowd(Policy(body_bytes_in_flight=10))
+    crowd.take(ME, 8)
+    with pytest.raises(Refusal):
+        crowd.take(ME, 3)
+    crowd.take(OTHER, 10)
+    crowd.give_back(ME, 8)
+    crowd.take(ME, 10)
+
+
+def test_a_socket_that_nobody_serves_is_replaced_and_one_that_is_served_is_not(tmp_path):
+    address = f"unix://{tmp_path / 'g.sock'}"
+    open_listener(address).close()
+    with open_listener(address), pytest.raises(ConfigurationError, match="another process"):
+        open_listener(address)
+
+
+@pytest.mark.parametrize(
+    "listen", ["", "unix://relative", "tcp://x", "http://a:1", "tcp://:1", "tcp://a:70000"]
+)
+def test_refuses_an_address_of_another_form(listen):
+    with pytest.raises(ConfigurationError):
+        open_listener(listen)
