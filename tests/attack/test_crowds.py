@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from engine_socket import exchange, open_connection, request_bytes
@@ -73,6 +74,17 @@ def test_memory_is_bounded_under_answers_that_nobody_reads(lab: Lab) -> None:
         _crowd(lab, exits, sent * 2000, 40)
         assert _is_prompt(lab)
     assert lab.guard.memory_bytes() < _MEMORY
+
+
+def test_crowd_at_the_metrics_does_not_keep_clients_out(lab: Lab) -> None:
+    with ExitStack() as exits:
+        for _ in range(300):
+            exits.enter_context(open_connection(("127.0.0.1", lab.guard.metrics_port)))
+        assert _is_prompt(lab)
+        assert len(list(Path(f"/proc/{lab.guard.pid}/fd").iterdir())) < 200
+    page = exchange(("127.0.0.1", lab.guard.metrics_port), request_bytes("GET", "/metrics"), 5)
+    assert page.status == 200
+    assert b"docker_guard_decisions_total" in page.body
 
 
 def test_engine_that_goes_and_comes_back_is_survived(lab: Lab) -> None:

@@ -101,7 +101,8 @@ def _headers(lines: list[bytes]) -> dict[str, str]:
         header = _HEADER.fullmatch(line)
         name = header[1].decode().lower() if header else ""
         if header is None or name in headers or name in _REFUSED_HEADERS:
-            raise _refusal("header", line)
+            # Never its value, which may be a credential.
+            raise _refusal("header", line.partition(b":")[0])
         headers[name] = header[2].strip(b" \t").decode()
     if not _HOST.fullmatch(headers.get("host", " ")):
         raise Refusal("framing", "exactly one header Host is needed", 400)

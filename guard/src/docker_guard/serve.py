@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
-from prometheus_client import start_http_server
 
 from docker_guard.allowlist import AllowlistReader
 from docker_guard.deadline_keeper import DeadlineKeeper
 from docker_guard.engine import Engine
-from docker_guard.evidence import REGISTRY, Evidence
+from docker_guard.evidence import Evidence
 from docker_guard.front_door import FrontDoor
 from docker_guard.gate import Gate
-from docker_guard.listeners import open_listener, parse_listen
+from docker_guard.listeners import open_listener
+from docker_guard.metrics_page import MAX_HEAD_BYTES, MetricsPage
 from docker_guard.policy import Policy
 from docker_guard.sessions import Deadlines
 
@@ -41,10 +41,11 @@ async def _serve(settings: ServeSettings, policy: Policy, allowlist: AllowlistRe
     record = Evidence()
     engine = Engine(settings.docker, policy)
     deadlines = Deadlines(policy)
+    page: asyncio.Server | None = None
     door = FrontDoor(Gate(engine, allowlist, policy, deadlines), policy, record)
     if settings.metrics:
-        _, host, port = parse_listen(f"tcp://{settings.metrics}")
-        start_http_server(port, host, registry=REGISTRY)
+        shown_at = open_listener(f"tcp://{settings.metrics}")
+        page = await asyncio.start_server(MetricsPage().answer, sock=shown_at, limit=MAX_HEAD_BYTES)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -62,6 +63,8 @@ async def _serve(settings: ServeSettings, policy: Policy, allowlist: AllowlistRe
         if keeper.done():
             keeper.result()  # a guard that keeps no deadlines must not go on
         server.close()
+        if page is not None:
+            page.close()
         await door.say_goodbye()
     finally:
         keeper.cancel()
