@@ -1,7 +1,10 @@
 """The commands beside `serve`, as an operator types them."""
 
+import ast
 import asyncio
+import io
 import json
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,14 @@ from guard_stage import WEB, WEB_ID, Words
 
 from docker_guard.main import main
 
+NOT_CODE = {
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENDMARKER,
+}
 CREATE = "/v1.45/containers/create?name=dryrun-a"
 
 
@@ -90,7 +101,29 @@ async def test_health_is_the_guards_and_the_engines(guard, tmp_path):
     assert await asyncio.to_thread(main, ["healthcheck", "--listen", f"unix://{tmp_path}/none.sock"]) == 1
 
 
+FOLDER = Path(__file__).parents[1]
+
+
+def lines_of_code(source: str) -> int:
+    """Count lines that hold more than blanks, comments and docstrings."""
+    said: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in NOT_CODE:
+            said.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            said.difference_update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return len(said)
+
+
+def test_the_readme_says_how_much_there_is_to_read():
+    modules = (FOLDER / "src" / "docker_guard").glob("*.py")
+    total = sum(lines_of_code(module.read_text()) for module in modules)
+    said = int((FOLDER / "README.md").read_text().partition(" lines of code")[0].split()[-1].replace(",", ""))
+    assert abs(total - said) <= 100
+
+
 def test_the_table_of_routes_fits_a_screen():
-    source = (Path(__file__).parents[1] / "src" / "docker_guard" / "routes.py").read_text()
+    source = (FOLDER / "src" / "docker_guard" / "routes.py").read_text()
     table = source.partition("\nROUTES = (\n")[2].partition("\n)\n")[0]
     assert len(table.splitlines()) <= 50

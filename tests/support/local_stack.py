@@ -19,6 +19,7 @@ from dryrun_cli.settings import Settings
 from dryrun_contract.event import Event
 from dryrun_contract.session import SessionRequest
 from dryrun_local.engine_view import EngineView, Thing, open_engine
+from dryrun_local.guard import running_guard
 from dryrun_local.installation import Installation
 from dryrun_local.postgres import create_cluster, running_postgres
 from dryrun_local.processes import Child, Program, running
@@ -213,8 +214,20 @@ def _is_missing(folder: Path) -> bool:
 
 
 @asynccontextmanager
+async def _guard(installation: Installation, settings: Mapping[str, str]) -> AsyncIterator[str]:
+    """Run the guard that the orchestrator gets for its engine, with room for other stacks beside this one."""
+    environ = {"ORCHESTRATOR_ALLOWLIST": str(ROOT / ".dryrun" / "allowlist.json"), **os.environ, **settings}
+    ceilings = {"sessions": 100, "containers": 2000}
+    async with running_guard(installation, environ, os.environ, ceilings) as (_, docker_host):
+        yield docker_host
+
+
+@asynccontextmanager
 async def open_stack(state: Path, cluster: Path, settings: Mapping[str, str]) -> AsyncIterator[Stack]:
-    """Run a stack for the time of the block. `cluster` is an empty database to copy, made when missing."""
+    """Run a stack for the time of the block. `cluster` is an empty database to copy, made when missing.
+
+    The orchestrator reaches the engine through a guard, unless `settings` have another `DOCKER_HOST`.
+    """
     if _is_missing(cluster):
         await create_cluster(cluster, os.environ)
     installation = Installation(ROOT, state)
@@ -223,6 +236,11 @@ async def open_stack(state: Path, cluster: Path, settings: Mapping[str, str]) ->
     async with AsyncExitStack() as exits:
         engine = await exits.enter_async_context(open_engine(os.environ))
         database_url = await exits.enter_async_context(running_postgres(installation, os.environ))
+        if "DOCKER_HOST" not in settings:
+            settings = {
+                **settings,
+                "DOCKER_HOST": await exits.enter_async_context(_guard(installation, settings)),
+            }
         stack = Stack(state, engine, database_url, settings)
         exits.push_async_callback(stack.orchestrator.stop)
         exits.push_async_callback(stack.api.stop)

@@ -119,7 +119,8 @@ def judge_request(
         canonical[key] = route.query[key](value)
     if body and not is_json:
         raise Refusal("body", "a body has to be of the type application/json", 400)
-    return Asked(route.shows, reference, canonical, parse_body(route.body, body or b"{}"))
+    wanted = parse_body(route.body, body or b"{}") if body or route.takes_body else None
+    return Asked(route.shows, reference, canonical, wanted)
 
 
 def _reference(segment: str | None) -> str:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from dryrun_local.engine_view import DEFAULT_HOST, open_engine
@@ -19,14 +20,18 @@ _LONGEST_SOCKET_PATH: Final = 107
 
 @asynccontextmanager
 async def running_guard(
-    installation: Installation, environ: Mapping[str, str], inherited: Mapping[str, str]
+    installation: Installation,
+    environ: Mapping[str, str],
+    inherited: Mapping[str, str],
+    ceilings: Mapping[str, int] = MappingProxyType({}),
 ) -> AsyncIterator[tuple[Child, str]]:
     """Run the guard for the time of the block; yields it and its address, as DOCKER_HOST has it.
 
-    `environ` says which engine and which subnets. The allowlist has to be complete. Raises ServiceDiedError.
+    `environ` says which engine, subnets and allowlist; the allowlist has to be complete. `ceilings` are the
+    policy's that differ from its defaults. Raises ServiceDiedError.
     """
     policy = installation.state / "guard-policy.json"
-    policy.write_text(json.dumps(policy_for(environ)), encoding="utf-8")
+    policy.write_text(json.dumps({**policy_for(environ), **ceilings}), encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="dryrun-") as spare:
         socket = installation.state / "guard.sock"
         if len(str(socket)) > _LONGEST_SOCKET_PATH:
@@ -39,7 +44,7 @@ async def running_guard(
                 "serve",
                 f"--listen={address}",
                 f"--docker={environ.get('DOCKER_HOST') or DEFAULT_HOST}",
-                f"--allowlist={installation.allowlist}",
+                f"--allowlist={environ.get('ORCHESTRATOR_ALLOWLIST', installation.allowlist)}",
                 f"--policy={policy}",
             ),
             environment=inherited,

@@ -122,7 +122,9 @@ async def running_services(
         await prepare_images()
         timings.mark("images ready")
         guard_child, docker_host = await stack.enter_async_context(
-            running_guard(installation, environ, inherited)
+            running_guard(
+                installation, {**environ, "ORCHESTRATOR_ALLOWLIST": str(installation.allowlist)}, inherited
+            )
         )
         timings.mark("guard ready")
         orchestrator = Program(
