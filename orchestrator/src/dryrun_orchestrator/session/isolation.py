@@ -1,6 +1,7 @@
 """Proves from inside a new network that the host does not answer there; without proof nothing starts."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -25,7 +26,15 @@ from dryrun_orchestrator.session.container_specs import container_spec, network_
 from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError, candidate_subnets, probe_address
 from dryrun_orchestrator.settings import Settings
 
+log = logging.getLogger(__name__)
+
 PROBE_DEADLINE = timedelta(seconds=20)
+PROBES = 3
+"""So often a probe that could not tell is made anew. A busy machine may start it after the bridge has spoken,
+and one that takes over from a killed process finds a bridge that spoke to the earlier one."""
+CARRIER_SECONDS = 1.2
+"""Without a container for this long the bridge counts as down (Linux looks once a second); the next one
+brings it up, and it announces itself again."""
 OUTPUT_BYTES = 64 * 1024
 FIX = (
     "install the host's rule (deploy/host-rule/dryrun-host-rule install), "
@@ -40,6 +49,8 @@ class Verdict:
     isolated: bool
     detail: str
     at: datetime
+    undecided: bool = False
+    """It heard too little to say either."""
 
 
 class _VerdictLine(BaseModel):
@@ -78,10 +89,20 @@ class Isolation:
         Raises TransientEngineError when the engine does not answer, and other EngineErrors when a call is
         refused; everything the probe itself cannot find out is a verdict of not isolated.
         """
+        for left in reversed(range(PROBES)):
+            verdict = await self._probe_once(session_id, subnet, common)
+            if not verdict.undecided or not left:
+                break
+            log.warning("session %s: isolation: %s; probing again", session_id, verdict.detail)
+            await asyncio.sleep(CARRIER_SECONDS)
+        self.last = verdict
+        return verdict
+
+    async def _probe_once(self, session_id: UUID, subnet: str, common: Mapping[str, str]) -> Verdict:
         try:
             image = self._allowlist.image(self._settings.probe_image)
         except ImageNotApprovedError as error:
-            return self._remember(isolated=False, detail=str(error))
+            return self._verdict(isolated=False, detail=str(error))
         address = probe_address(subnet)
         spec = container_spec(
             session_id,
@@ -104,9 +125,7 @@ class Isolation:
                 exit_code = (await self._engine.inspect_container(container)).exit_code
         except TimeoutError:
             seconds = PROBE_DEADLINE.total_seconds()
-            return self._remember(
-                isolated=False, detail=f"the isolation probe did not end within {seconds} s"
-            )
+            return self._verdict(isolated=False, detail=f"the isolation probe did not end within {seconds} s")
         finally:
             await self._remove(container)
         return self._judge(said, exit_code)
@@ -156,14 +175,14 @@ class Isolation:
             # Both have to say so: a line that is printed and then crashes is no proof.
             isolated = verdict.isolated is True and exit_code == 0
             reason = printable(verdict.reason, limit=500)
-            return self._remember(isolated=isolated, detail=reason if isolated else f"{reason}; {FIX}")
-        return self._remember(
+            detail = reason if isolated else f"{reason}; {FIX}"
+            return self._verdict(isolated=isolated, detail=detail, undecided=verdict.isolated is None)
+        return self._verdict(
             isolated=False, detail=f"the isolation probe gave no verdict (exit code {exit_code})"
         )
 
-    def _remember(self, *, isolated: bool, detail: str) -> Verdict:
-        self.last = Verdict(isolated, detail, self._now())
-        return self.last
+    def _verdict(self, *, isolated: bool, detail: str, undecided: bool = False) -> Verdict:
+        return Verdict(isolated, detail, self._now(), undecided)
 
     async def _remove_earlier(self, name: str, session_id: UUID) -> None:
         for container in await self._engine.list_containers(f"{labels.SESSION_ID}={session_id}"):
