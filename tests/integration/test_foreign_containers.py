@@ -152,6 +152,7 @@ async def test_every_cleanup_and_the_reaper_spare_what_is_not_theirs(
     docker("network", "disconnect", "none", guest)
     docker("network", "connect", network, guest)
     before = others.left()
+    assert (len(before[0]), before[1]) == (len(others.containers), others.networks)
 
     await stack.client.stop_session(session)
     # A guest of the session's network keeps it from being removed, and is not taken for one of ours.
