@@ -18,8 +18,8 @@ up: ## all services here until Ctrl-C, for trying out and developing
 test: ## every test, on the real Docker Engine
 	@setup/setup test
 	@$(BIN)/dryrun-local images build
-	@$(BIN)/pytest -m "not engine" -n 3 --durations=5
-	@$(BIN)/pytest -m engine --durations=15
+	@$(BIN)/pytest -m "not engine" -n 3 --durations=5; unit=$$?; \
+	$(BIN)/pytest -m engine --durations=15; engine=$$?; exit $$((unit | engine))
 
 check: ## style, types and boundaries between packages; under a minute
 	@setup/setup check
