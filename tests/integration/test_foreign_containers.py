@@ -19,6 +19,8 @@ from quick_stack import open_quick_stack
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 
+SOON = 4 / 60
+"""Minutes; enough to make what is due then, before a reaper takes its first half away."""
 SESSION, OWNER, EXPIRES = (f"discovery.dryrun.{name}" for name in ("session_id", "owner", "expires_at"))
 
 
@@ -166,12 +168,14 @@ async def test_every_cleanup_and_the_reaper_spare_what_is_not_theirs(
     assert others.left() == before
 
     # Made last: when they are gone, the reaper has looked at all the others, too.
-    await until_gone(stack, remains(others, uuid4(), minutes=-1))
-    await until_gone(stack, remains(others, journal, minutes=20))
+    due = remains(others, uuid4(), minutes=SOON)
+    due.add(others.container(**of_owner(uuid4(), journal, minutes=20)))
+    due.add(others.network(**of_owner(uuid4(), journal, minutes=20)))
+    await until_gone(stack, due)
     assert others.left() == before
 
     await stack.orchestrator.kill()
-    due = remains(others, uuid4(), minutes=-1) | remains(others, journal, minutes=20)
+    due = remains(others, uuid4(), minutes=SOON) | remains(others, journal, minutes=20)
     await stack.orchestrator.start()
     await until_gone(stack, due)
     assert others.left() == before
