@@ -154,12 +154,14 @@ def test_one_command_gives_a_report_and_leaves_nothing(start_demo, state, docker
     )
 
 
-def test_ctrl_c_removes_the_session_and_ends_the_services(start_demo, state, docker, record_property):
+def test_ctrl_c_removes_the_session_and_ends_the_services(
+    start_demo, state, docker, record_testsuite_property
+):
     begun = time.monotonic()
     demo = start_demo()
     read_until(demo, phase_is("provisioning"))
     seconds = time.monotonic() - begun
-    record_property("seconds_to_the_session", round(seconds, 2))
+    record_testsuite_property("seconds_to_the_session", round(seconds, 2))
     assert seconds < START_SECONDS
     session_id = read_until(demo, phase_is("scanning"))["session_id"]
     assert things_of(docker, session_id) != []
