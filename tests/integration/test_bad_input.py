@@ -235,7 +235,7 @@ async def test_collectors_that_misbehave_are_told_apart_and_end_nothing(wired: W
     counts = {name: (run["discoveries"], run["warnings"]) for name, run in runs.items() if name != "flood"}
     assert counts == {"crash": (1, 0), "hang": (1, 0), "garbage": (1, GARBAGE_LINES)}
     # None of its lines is shorter than 80 bytes.
-    assert 1000 < runs["flood"]["discoveries"] < OUTPUT_BYTES / 80
+    assert 0 < runs["flood"]["discoveries"] < OUTPUT_BYTES / 80
     # What a collector writes cannot move a cursor, wherever the warning is shown.
     warnings = [data["message"] for data in told(wired.stack, session_id, "collector_warned")]
     assert len(warnings) == GARBAGE_LINES
