@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dryrun_local.engine_view import DEFAULT_HOST
@@ -27,10 +28,12 @@ type Rewritten = Callable[[Call], str]
 class EngineProxy:
     """Forwards each connection's one request; the orchestrator opens a connection per call."""
 
-    def __init__(self, socket_path: str) -> None:
-        self._socket_path = socket_path
+    def __init__(self, engine_socket: str, own_socket: Path) -> None:
+        self._engine_socket = engine_socket
+        # A socket's file, as a port that is given up for a while may be another's when it is wanted again.
+        self._own_socket = own_socket
         self._server: asyncio.Server | None = None
-        self._port = 0
+        self._is_cut = True
         self.on_answer: Answered | None = None
         """Called when the engine has answered a call and before the orchestrator knows."""
         self.rewrite: Rewritten | None = None
@@ -39,21 +42,21 @@ class EngineProxy:
 
     @property
     def docker_host(self) -> str:
-        return f"tcp://127.0.0.1:{self._port}"
+        return f"unix://{self._own_socket}"
 
     async def mend(self) -> None:
         """Let calls through, again at the same address."""
+        self._is_cut = False
         if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
-            self._port = self._server.sockets[0].getsockname()[1]
+            self._server = await asyncio.start_unix_server(self._serve, self._own_socket)
 
     async def cut(self) -> None:
         """Break every connection and take no more, as an engine that went down."""
+        self._is_cut = True
         if self._server is not None:
-            self._server.close()
-            self._server.abort_clients()
-            await self._server.wait_closed()
-            self._server = None
+            server, self._server = self._server, None
+            server.close()
+            server.abort_clients()
         # A call may itself be what cuts.
         others = self._serving - {asyncio.current_task()}
         for task in others:
@@ -66,8 +69,10 @@ class EngineProxy:
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
         try:
-            with contextlib.suppress(OSError, EOFError):
-                await self._forward(reader, writer)
+            # One that came in while the wire was cut gets no answer either.
+            if not self._is_cut:
+                with contextlib.suppress(OSError, EOFError):
+                    await self._forward(reader, writer)
         finally:
             writer.close()
 
@@ -87,7 +92,7 @@ class EngineProxy:
             rewritten = self.rewrite(call).encode()
             assert len(rewritten) == len(body), "its head says how long it is"
             body = rewritten
-        from_engine, to_engine = await asyncio.open_unix_connection(self._socket_path)
+        from_engine, to_engine = await asyncio.open_unix_connection(self._engine_socket)
         to_engine.write(head + body)
         gone = asyncio.create_task(reader.read())
         # Who asked has hung up: so do we, and the engine ends what it follows.
@@ -106,10 +111,11 @@ class EngineProxy:
 
 
 @asynccontextmanager
-async def open_engine_proxy() -> AsyncIterator[EngineProxy]:
+async def open_engine_proxy(own_socket: Path) -> AsyncIterator[EngineProxy]:
+    """Put a proxy before the engine, reached by the socket file `own_socket`."""
     scheme, _, path = os.environ.get("DOCKER_HOST", DEFAULT_HOST).partition("://")
     assert scheme == "unix", "these tests put themselves before an engine's Unix socket"
-    proxy = EngineProxy(path)
+    proxy = EngineProxy(path, own_socket)
     await proxy.mend()
     try:
         yield proxy

@@ -52,7 +52,7 @@ async def open_quick_stack(
         folder.mkdir()
         for name, content in {"quick": QUICK, **(templates or {})}.items():
             (folder / f"{name}.yml").write_text(content, encoding="utf-8")
-        proxy = await exits.enter_async_context(open_engine_proxy())
+        proxy = await exits.enter_async_context(open_engine_proxy(state / "engine.sock"))
         own = {"ORCHESTRATOR_TEMPLATES_DIR": str(folder), "DOCKER_HOST": proxy.docker_host}
         stack = await exits.enter_async_context(open_stack(state, cluster, own | dict(settings)))
         yield stack, proxy
