@@ -23,6 +23,7 @@ class LogCutter:
         self.limits: list[int] = []
         """After so many bytes of its answer the next log connection is cut; without one it is left alone."""
         self.cuts = 0
+        self._serving: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -33,9 +34,16 @@ class LogCutter:
         finally:
             server.close()
             server.abort_clients()
+            for task in self._serving:
+                task.cancel()
+            await asyncio.gather(*self._serving, return_exceptions=True)
             await server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving = asyncio.current_task()
+        assert serving is not None
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
         from_engine, to_engine = await asyncio.open_unix_connection(self._socket_path)
         asking: asyncio.Task[None] | None = None
         try:
