@@ -8,6 +8,7 @@ from dryrun_contract.collector_config import (
     CollectorConfig,
     ConfigError,
     Credential,
+    configuration_digest,
     from_environment,
     to_environment,
 )
@@ -51,3 +52,53 @@ def test_a_bad_configuration_names_what_is_wrong(environ, says):
 
 def test_a_password_does_not_show_in_a_representation():
     assert "s3cret" not in repr(Credential(engine="redis", password="s3cret"))
+
+
+REHEARSED = CollectorConfig(
+    cidr="10.213.0.0/27",
+    self="10.213.0.30",
+    credentials=(
+        Credential(engine="postgresql", username="reader", password="rehearsal"),
+        Credential(engine="redis", password="rehearsal"),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"cidr": "192.0.2.0/24"},
+        {"self": None},
+        {"exclude": ("192.0.2.7",)},
+        {"discoveries": (Discovery(kind="host", key="192.0.2.3"),)},
+        {"credentials": tuple(reversed(REHEARSED.credentials))},
+        {
+            "credentials": (
+                Credential(engine="postgresql", username="reader", password="production"),
+                Credential(engine="redis", password="production"),
+            )
+        },
+    ],
+)
+def test_the_digest_is_the_same_wherever_a_collector_runs(fields):
+    production = REHEARSED.model_copy(update=fields)
+    assert configuration_digest(production) == configuration_digest(REHEARSED)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"profile": "full"},
+        {"max_rate": 500},
+        {"credentials": ()},
+        {"credentials": REHEARSED.credentials[:1]},
+        {
+            "credentials": (
+                Credential(engine="postgresql", username="admin", password="rehearsal"),
+                REHEARSED.credentials[1],
+            )
+        },
+    ],
+)
+def test_the_digest_tells_runs_apart_that_behave_otherwise(fields):
+    assert configuration_digest(REHEARSED.model_copy(update=fields)) != configuration_digest(REHEARSED)

@@ -31,3 +31,17 @@ def test_a_key_moves_to_its_services_name():
     key = ResourceKey.parse("10.0.0.3:5432/tcp/shop/public/orders")
     assert str(key.on("db")) == "db:5432/tcp/shop/public/orders"
     assert str(key.service()) == "10.0.0.3:5432/tcp"
+
+
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [
+        (":389/tcp/dc=corp,dc=example", ("dc=corp,dc=example",)),
+        (":80/tcp/admin/login", ("admin", "login")),
+        (":445/tcp/Offer letters 2026", ("Offer letters 2026",)),
+        (":53/tcp/0%2f25.2.0.192.in-addr.arpa", ("0/25.2.0.192.in-addr.arpa",)),
+        (":161/udp", ()),
+    ],
+)
+def test_whatever_services_hold_has_a_key(place, path):
+    assert ResourceKey.parse(f"10.0.0.3{place}").path == path

@@ -1,5 +1,7 @@
 """What a collector is told: JSON in `DISCOVERY_CONFIG`, with more in numbered variables when it is long."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Literal
 
@@ -44,6 +46,10 @@ class CollectorConfig(Word):
     """What earlier collectors found, of the kinds this one asked for."""
 
 
+_OF_ONE_NETWORK = {"cidr", "self", "exclude", "discoveries"}
+"""Where to look; the one thing that a rehearsal and its production run never have in common."""
+
+
 class ConfigError(ValueError):
     """The configuration is missing, too large or not valid; the text says which and where."""
 
@@ -72,3 +78,23 @@ def from_environment(environ: Mapping[str, str]) -> CollectorConfig:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the document"
         raise ConfigError(f"{VARIABLE}: {where}: {first['msg']}") from None
+
+
+def configuration_digest(config: CollectorConfig) -> str:
+    """Return `sha256:…` over what a run's behaviour depends on wherever it runs.
+
+    A rehearsal and a production run with one digest look for the same in the same way. Networks, addresses,
+    discoveries and passwords are left out; a field that is added later counts. Logins count in their order,
+    because that is the order in which they are tried, engine by engine.
+
+    >>> rehearsed = CollectorConfig(cidr="10.213.0.0/27", self="10.213.0.30", max_rate=500)
+    >>> production = CollectorConfig(cidr="192.0.2.0/24", max_rate=500)
+    >>> configuration_digest(production) == configuration_digest(rehearsed)
+    True
+    """
+    told = config.model_dump(mode="json", exclude={*_OF_ONE_NETWORK, "credentials"})
+    # Sorted by engine alone: the sort keeps the order within one.
+    logins = sorted(config.credentials, key=lambda login: login.engine)
+    told["credentials"] = [[login.engine, login.username] for login in logins]
+    text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(text.encode('ascii')).hexdigest()}"

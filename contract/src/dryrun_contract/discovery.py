@@ -12,8 +12,12 @@ KINDS: dict[str, tuple[str, ...]] = {
     "service": ("product", "version"),
     "database": ("engine",),
     "table": ("columns",),
-    "web_app": ("title", "framework"),
+    "web_app": ("title", "server", "framework", "version"),
     "certificate": ("subject", "issuer", "not_after"),
+    "dns_zone": ("records",),
+    "directory": ("vendor",),
+    "share": ("type",),
+    "snmp_system": ("name", "description", "location"),
 }
 """Each kind with its scored attributes; a new kind is a new row here. Other attributes are evidence."""
 

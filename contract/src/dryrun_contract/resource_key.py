@@ -1,4 +1,9 @@
-"""Natural keys of what is discovered, e.g. `10.213.0.3:5432/tcp/shop/public/orders`."""
+"""Natural keys of what is discovered, e.g. `10.213.0.3:5432/tcp/shop/public/orders`.
+
+What lies inside a service is named by what it is called there: `:80/tcp/admin/login`, `:161/udp`,
+`:389/tcp/dc=corp,dc=example`, `:445/tcp/public`, `:53/tcp/corp.example`. Names without regard to case
+(naming contexts, zones) stand in lower case.
+"""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +22,7 @@ def _escape(segment: str) -> str:
 
 
 def _unescape(segment: str) -> str:
-    return re.sub(r"%([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), segment)
+    return re.sub(r"%([0-9A-Fa-f]{2})", lambda found: chr(int(found[1], 16)), segment)
 
 
 @dataclass(frozen=True, slots=True)
