@@ -259,7 +259,18 @@ def hostile():
         "peak_packets_per_second": 1.0,
         "sampling_seconds": 1.0,
     }
-    script += [(1.2, measured), (1.3, {"type": HOSTILE, "text": HOSTILE})]
+    logs = {
+        "type": "target_logs_measured",
+        "targets": {
+            HOSTILE: {
+                "counts": {"errors": 1, "connections": None},
+                "lines": 2,
+                "by_collectors": [{"collectors": [HOSTILE], "lines": 2, "sample": [HOSTILE]}],
+                "note": HOSTILE,
+            }
+        },
+    }
+    script += [(1.2, measured), (1.25, logs), (1.3, {"type": HOSTILE, "text": HOSTILE})]
     script += [
         (1.4, phase("cleaning_up", HOSTILE)),
         (1.5, {"type": "session_ended", "outcome": "failed", "reason": HOSTILE}),

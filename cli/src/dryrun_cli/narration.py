@@ -169,6 +169,12 @@ def _traffic(data: words.TrafficMeasured, _state: ViewState) -> _Told:
     )
 
 
+def _logs(data: words.TargetLogsMeasured, _state: ViewState) -> _Told:
+    lines = sum(target.lines for target in data.targets.values())
+    least = "at least " if any(target.truncated or target.note for target in data.targets.values()) else ""
+    return "logs", f"the scan left {least}{counted(lines, 'line')} in the logs of its targets"
+
+
 def _ended(data: words.SessionEnded, _state: ViewState) -> _Told:
     return "session", f"ended: {data.outcome.value}" + (f": {data.reason}" if data.reason else "")
 
@@ -187,5 +193,6 @@ _TELLERS: Final[Mapping[type, Callable[[Any, ViewState], _Told]]] = {
     words.CollectorWarned: _warned,
     words.CollectorEnded: _collector_ended,
     words.TrafficMeasured: _traffic,
+    words.TargetLogsMeasured: _logs,
     words.SessionEnded: _ended,
 }

@@ -89,6 +89,8 @@ class CollectorStarted(Word):
     run: str
     image: str
     image_id: str
+    config_digest: str | None = None
+    """`configuration_digest` of what it was told; None from an orchestrator that did not say."""
 
 
 class CollectorProgressed(Word):
@@ -151,6 +153,18 @@ class TargetTraffic(Word):
     """The target ended before the last sample."""
 
 
+class TrafficOfCollectors(Word):
+    """What all targets together received and sent while exactly these collectors ran."""
+
+    collectors: tuple[str, ...]
+    """Empty: between two runs."""
+    seconds: float = Field(ge=0)
+    rx_packets: int
+    rx_bytes: int
+    tx_packets: int
+    tx_bytes: int
+
+
 class TrafficMeasured(Word):
     """What the scan sent to its targets, as the engine counts it."""
 
@@ -159,6 +173,46 @@ class TrafficMeasured(Word):
     peak_packets_per_second: float
     """Largest mean over one sampling interval of packets that one target received."""
     sampling_seconds: float
+    by_collectors: tuple[TrafficOfCollectors, ...] = ()
+    """The same figures by who ran; empty from an orchestrator that did not tell them apart."""
+
+
+type LogPattern = Literal["errors", "connections", "failed_logins", "slow_queries"]
+"""What an image's manifest may say how to recognise in a line of its log."""
+
+MAX_LOG_SAMPLE = 5
+"""Lines shown of one target's log for one set of collectors; figures count all of them."""
+
+
+class LogsOfCollectors(Word):
+    """What one target wrote while exactly these collectors could have caused it."""
+
+    collectors: tuple[str, ...]
+    """One; several that ran at that moment, where the line does not tell which; none between two runs."""
+    lines: int = Field(ge=0)
+    counts: dict[LogPattern, int] = Field(default_factory=dict)
+    sample: tuple[Annotated[str, Field(max_length=500)], ...] = Field(default=(), max_length=MAX_LOG_SAMPLE)
+    """Some of the lines, made printable; lines that differ in figures only stand here once."""
+
+
+class TargetLogs(Word):
+    """What one target's log says of the scan."""
+
+    counts: dict[LogPattern, int | None]
+    """By pattern, over the whole scan; None where the image has no such pattern: not measured."""
+    lines: int = Field(ge=0)
+    by_collectors: tuple[LogsOfCollectors, ...] = ()
+    truncated: bool = False
+    """The log is longer than what is read of it: figures are "at least"."""
+    note: str | None = None
+    """What limits these figures: the target died, its log could not be read, a pattern was given up."""
+
+
+class TargetLogsMeasured(Word):
+    """What the scan left in the logs of its targets, as far as they could be read."""
+
+    type: Literal["target_logs_measured"] = "target_logs_measured"
+    targets: dict[str, TargetLogs]
 
 
 class SessionEnded(Word):
@@ -183,6 +237,7 @@ type EventData = Annotated[
     | CollectorWarned
     | CollectorEnded
     | TrafficMeasured
+    | TargetLogsMeasured
     | SessionEnded,
     Field(discriminator="type"),
 ]
