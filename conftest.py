@@ -1,5 +1,6 @@
 """For every test: nothing outside of this machine and the project's own networks is contacted or scanned."""
 
+import signal
 import socket
 import sys
 from ipaddress import ip_network
@@ -47,3 +48,7 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
 
 # There is no way to remove it again, which is what it is for.
 sys.addaudithook(_watch)
+
+# A shell starts what it puts into the background with Ctrl-C ignored, and what tests start inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
