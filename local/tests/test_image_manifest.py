@@ -104,6 +104,29 @@ def test_lists_every_problem_of_every_folder_with_file_and_path(tmp_path: Path) 
     assert len(problems) == 11
 
 
+def test_what_is_true_of_an_image_is_checked_with_its_lines(tmp_path: Path) -> None:
+    folder(
+        tmp_path,
+        "web",
+        """
+image: discovery/test-web:1
+summary: s
+facts: {version: echo 1}
+ground_truth:
+  - {kind: service, key: ":80/tcp", data: {version: {fact: version}}}
+  - {kind: service, key: ":81/tcp", data: {version: {fact: versoin}}}
+  - {kind: certificate, key: ":443/tcp", data: {not_after: 2039-12-31T23:59:59Z}}
+log_patterns: {errors: "(", failed_login: x}
+""",
+    )
+    assert [problem.split(": ")[:2] for problem in problems_of(tmp_path)] == [
+        ["images/web/image.yml:7", "ground_truth[1].data.version.fact"],
+        ["images/web/image.yml:8", "ground_truth[2].data.not_after"],
+        ["images/web/image.yml:9", "log_patterns.failed_login"],
+        ["images/web/image.yml:9", "log_patterns.errors"],
+    ]
+
+
 def test_a_writable_root_needs_a_reason(tmp_path: Path) -> None:
     folder(tmp_path, "web", "{image: 'discovery/test-web:1', summary: s, read_only: false}")
     assert problems_of(tmp_path) == (

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from docker_guard.allowlist import load_allowlist as load_for_the_guard
+from docker_guard.policy import Policy
 from dryrun_local.image_process import ProgramError
 from dryrun_local.images import ImageBuildError, ImageEvent, ImageResult, build_images, list_images
+from dryrun_orchestrator.catalog.allowlist import load_allowlist as load_for_sessions
 
 FAKE_DOCKER = Path(__file__).with_name("fake_docker.py")
 
@@ -32,7 +35,9 @@ def root(tmp_path: Path) -> Path:
         "base/image.yml": "{image: 'discovery/base:1', summary: s}",
         "base/rootfs.sh": "printf tar-archive\n",
         "web/image.yml": "{image: 'discovery/test-web:1', summary: s, from: base, "
-        "facts: {version: echo 1.2}, tmpfs: {/run: {size: 1m, uid: 33, gid: 33, mode: '0755'}}}",
+        "facts: {version: echo 1.2}, log_patterns: {errors: 'ERR'}, "
+        "ground_truth: [{kind: service, key: ':80/tcp', data: {version: {fact: version}}}], "
+        "tmpfs: {/run: {size: 1m, uid: 33, gid: 33, mode: '0755'}}}",
         "web/Dockerfile": "FROM discovery/base:1\n",
         "mail/image.yml": "{image: 'discovery/test-mail:1', summary: s, from: base}",
         "mail/Dockerfile": "FROM discovery/base:1\n",
@@ -89,8 +94,12 @@ def test_writes_what_a_session_may_start(docker: Path, root: Path, allowlist: Pa
         "read_only": True,
         "tmpfs": {"/run": {"size": 1048576, "uid": 33, "gid": 33, "mode": "0755"}},
         "facts": {"version": "1.2"},
+        "ground_truth": [{"kind": "service", "key": ":80/tcp", "data": {"version": {"fact": "version"}}}],
+        "log_patterns": {"errors": "ERR"},
         "size": 1000,
     }
+    readers = (load_for_sessions(allowlist), load_for_the_guard(allowlist, Policy()))
+    assert all("discovery/test-web:1" in reader.images for reader in readers)
 
 
 def test_an_unchanged_folder_costs_one_question_to_the_engine(

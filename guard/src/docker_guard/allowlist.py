@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from docker_guard.labels import Role
 from docker_guard.policy import ConfigurationError, Policy, faults
 from docker_guard.refusal import Refusal, shown
 
-MAX_BYTES = 1024 * 1024
+MAX_BYTES = 4 * 1024 * 1024
 CAPABILITIES: Mapping[Role, frozenset[str]] = {
     "target": frozenset(
         {"CHOWN", "DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT"}
@@ -44,7 +44,7 @@ class TmpfsRow(_Row):
 
 
 class ImageRow(_Row):
-    """One image. `facts` and `size` are for other readers of the file."""
+    """One image. What stands below `tmpfs` is for other readers of the file."""
 
     id: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
     environment: tuple[Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,99}$")], ...] = ()
@@ -52,6 +52,8 @@ class ImageRow(_Row):
     read_only: bool = True
     tmpfs: dict[str, TmpfsRow] = Field(default_factory=dict)
     facts: dict[str, str] = Field(default_factory=dict)
+    ground_truth: tuple[JsonValue, ...] = ()
+    log_patterns: dict[str, JsonValue] = Field(default_factory=dict)
     size: int = 0
 
 

@@ -110,5 +110,7 @@ def allowlist_entry(manifest: Manifest, image: BuiltImage, facts: Mapping[str, s
         "read_only": manifest.read_only,
         "tmpfs": {path: place.model_dump() for path, place in manifest.tmpfs.items()},
         "facts": dict(facts),
+        "ground_truth": list(manifest.ground_truth),
+        "log_patterns": dict(manifest.log_patterns),
         "size": image.size,
     }

@@ -1,7 +1,7 @@
 """Reads the folders under `images/`: what each builds, on what, and what a session may choose for it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -16,6 +16,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from dryrun_orchestrator.catalog.log_patterns import read_log_patterns
+from dryrun_orchestrator.catalog.truth_reader import read_ground_truth
+from dryrun_orchestrator.catalog.yaml_reader import read_yaml
+from dryrun_orchestrator.catalog.yaml_tree import Report
 
 TEST_PREFIX = "discovery/test-"
 """Only images under this prefix can ever be started by a session (the record's whitelist)."""
@@ -80,6 +85,10 @@ class Manifest(_Part):
     read_only_reason: str | None = None
     tmpfs: dict[Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._-]+)+$")], Tmpfs] = Field(default_factory=dict)
     facts: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], str] = Field(default_factory=dict)
+    ground_truth: tuple[Any, ...] = ()
+    """What a perfect collector would report of it, as in a template's `x-ground-truth`."""
+    log_patterns: dict[str, Any] = Field(default_factory=dict)
+    """Name → regular expression that a line of its log is searched for."""
 
     @field_validator("parents", mode="before")
     @classmethod
@@ -143,11 +152,14 @@ def load_folders(root: Path) -> dict[str, ImageFolder]:
 
 
 def _read(path: Path, where: Path, problems: list[str]) -> Manifest | None:
+    raw = path.read_bytes()
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content: Any = yaml.safe_load(raw.decode())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         problems.append(f"{where}: not YAML: {' '.join(str(error).split())}")
         return None
+    if isinstance(content, dict) and not content.keys().isdisjoint({"ground_truth", "log_patterns"}):
+        problems.extend(_problems_of_truth(raw, content, where))
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
@@ -155,6 +167,20 @@ def _read(path: Path, where: Path, problems: list[str]) -> Manifest | None:
             place = ".".join(map(str, problem["loc"])) or "the document"
             problems.append(f"{where}: {place}: {problem['msg'].removeprefix('Value error, ')}")
         return None
+
+
+def _problems_of_truth(raw: bytes, content: Mapping[str, Any], where: Path) -> Iterable[str]:
+    """Read what the orchestrator will read from the allowlist, while its lines are still known."""
+    report = Report(str(where))
+    document = read_yaml(raw, report)
+    entries = {} if document is None else document.entries()
+    facts = content.get("facts")
+    if "ground_truth" in entries:
+        names = dict.fromkeys(map(str, facts), "") if isinstance(facts, dict) else {}
+        read_ground_truth(entries["ground_truth"], str(content.get("image")), names)
+    if "log_patterns" in entries:
+        read_log_patterns(entries["log_patterns"])
+    return (f"{fault.where}: {fault.what}" for fault in report.faults)
 
 
 def _problems(folder: ImageFolder, found: dict[str, ImageFolder], root: Path) -> Iterable[str]:

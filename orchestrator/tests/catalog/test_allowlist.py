@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dryrun_contract.ground_truth import Fact
 from dryrun_orchestrator.catalog.allowlist import (
     CEILINGS,
     AllowlistError,
@@ -47,6 +48,41 @@ def test_an_image_comes_with_its_id_and_its_grants(load):
     assert image.tmpfs == {"/run": Tmpfs(size=1048576, mode="0755", uid=33, gid=33)}
     assert image.facts == {"version": "1.26.3"}
     assert image.read_only
+
+
+def test_an_image_says_what_is_true_of_it_and_how_its_log_is_read(load):
+    truth = [
+        {"kind": "host", "key": ""},
+        {"kind": "service", "key": ":80/tcp", "data": {"version": {"fact": "version"}}, "hard": "odd"},
+    ]
+    patterns = {"errors": r"\[error\]"}
+    row = NGINX | {"ground_truth": truth, "log_patterns": patterns}
+    image = load({"discovery/test-nginx:1.26": row}).image("discovery/test-nginx:1.26")
+    assert image.ground_truth == (
+        Fact(kind="host", key=""),
+        Fact(kind="service", key=":80/tcp", data={"version": "1.26.3"}, hard="odd"),
+    )
+    assert image.log_patterns == patterns
+
+
+def test_all_problems_of_truth_and_patterns_are_told_with_their_places(load):
+    row = NGINX | {
+        "ground_truth": [{"kind": "hots", "key": ""}, {"kind": "host", "key": "", "hard": True}, 7],
+        "log_patterns": {"errors": "(", "connections": "a*", "logins": "x", "slow_queries": 3},
+    }
+    place = "images.discovery/test-nginx:1.26"
+    told = dict(faults(load, {"discovery/test-nginx:1.26": row}))
+    assert {where.removeprefix(f"{place}.") for where in told} == {
+        "ground_truth[0].kind",
+        "ground_truth[1].hard",
+        "ground_truth[2]",
+        "log_patterns.errors",
+        "log_patterns.connections",
+        "log_patterns.logins",
+        "log_patterns.slow_queries",
+    }
+    assert told[f"{place}.log_patterns.errors"].startswith("is no regular expression: ")
+    assert told[f"{place}.log_patterns.connections"].startswith("matches an empty line")
 
 
 def test_the_name_says_the_role(load):
@@ -168,7 +204,7 @@ def test_another_version_is_refused(load, version):
         (b"", "is not JSON"),
         (b"[" * 200_000, "is not JSON"),
         (b"\xff", "is not JSON"),
-        (b" " * (1024 * 1024 + 1), "larger than 1024 KiB"),
+        (b" " * (4096 * 1024 + 1), "larger than 4096 KiB"),
         (b'{"version": 1, "version": 1, "images": {}}', "keys stand twice in one object: version"),
     ],
 )

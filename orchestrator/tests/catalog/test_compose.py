@@ -32,7 +32,7 @@ def test_a_service_comes_with_its_image_as_the_allowlist_has_it():
     [web], truths, faults = read(f"web:\n  {NGINX}\n  environment: {{SITE: a, TITLE: ''}}\n")
     assert faults == []
     assert (web.name, web.image, web.environment) == ("web", IMAGES[0], {"SITE": "a", "TITLE": ""})
-    assert truths == {}
+    assert truths == {"web": (IMAGES[0], None)}
 
 
 def test_environment_as_a_list_means_the_same():

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dryrun_contract.collector_config import CONFIG_KEYS, Credential
+from dryrun_contract.ground_truth import Fact
 from dryrun_contract.template import Template, TemplateService
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist, load_allowlist
 from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest, CollectorManifests
@@ -27,6 +28,7 @@ def allowlist(**changes):
             changes.get("id", f"sha256:{'1' * 64}"),
             frozenset({"SITE"}),
             facts=facts,
+            ground_truth=changes.get("ground_truth", ()),
         ),
         AllowedImage("discovery/test-collector-network:1", f"sha256:{'2' * 64}", frozenset(CONFIG_KEYS)),
     ]
@@ -136,6 +138,17 @@ def test_the_digest_changes_with_the_file_the_used_facts_and_the_images_and_with
     (folder / "small.yml").write_text(SMALL + "# a comment\n")
     others.add(catalog(folder).get("small").digest)
     assert len(others | {digest}) == 4
+
+
+def test_a_service_without_ground_truth_takes_its_images(folder):
+    own = (Fact(kind="host", key=""), Fact(kind="service", key=":443/tcp", data={"product": "nginx"}))
+    (folder / "small.yml").write_text(SMALL.partition("    x-ground-truth:")[0] + "  twin:\n    image: "
+                                      "discovery/test-nginx:1.26\n    x-ground-truth:\n"
+                                      '      - {kind: host, key: ""}\n')  # fmt: skip
+    small = catalog(folder, allowlist(ground_truth=own)).get("small")
+    facts = {fact.key: fact.data for fact in small.ground_truth.facts}
+    assert facts == {"web": {}, "web:443/tcp": {"product": "nginx"}, "twin": {}}
+    assert catalog(folder, allowlist(ground_truth=own[:1])).get("small").digest != small.digest
 
 
 def test_an_unknown_id_gets_an_error_that_lists_the_known_ones(folder):

@@ -2,19 +2,18 @@ import pytest
 
 from dryrun_contract.discovery import KINDS
 from dryrun_contract.ground_truth import Fact
-from dryrun_orchestrator.catalog.allowlist import AllowedImage
-from dryrun_orchestrator.catalog.truth_reader import TruthReader
+from dryrun_orchestrator.catalog.truth_reader import of_service, read_ground_truth
 from dryrun_orchestrator.catalog.yaml_reader import read_yaml
 from dryrun_orchestrator.catalog.yaml_tree import Report
 
-IMAGE = AllowedImage("discovery/test-db:17", f"sha256:{'1' * 64}", facts={"version": "17.5", "os": "Debian"})
+IMAGE = "discovery/test-db:17"
 
 
-def read(text, *, reader=None, image=IMAGE):
+def read(text, *, image=IMAGE):
     report = Report("small.yml")
     node = read_yaml(text.encode(), report)
-    facts = (reader or TruthReader()).read("db", node, image)
-    return facts, [f"{fault.where}: {fault.what}" for fault in report.faults]
+    facts = read_ground_truth(node, image, {"version": "17.5", "os": "Debian"})
+    return of_service(facts, "db"), [f"{fault.where}: {fault.what}" for fault in report.faults]
 
 
 def test_keys_start_with_the_services_name():
@@ -41,22 +40,19 @@ def test_keys_start_with_the_services_name():
     assert [fact.key for fact in facts[4:]] == ["db:27017/tcp/shop/orders", "db:443/tcp", "db:80/tcp/admin"]
 
 
-def test_a_fact_of_the_image_takes_its_place_and_is_remembered():
-    reader = TruthReader()
+def test_a_fact_of_the_image_takes_its_place():
     facts, faults = read(
-        '[{kind: service, key: ":1/tcp", data: {product: [a, {fact: os}], version: {fact: version}}}]',
-        reader=reader,
+        '[{kind: service, key: ":1/tcp", data: {product: [a, {fact: os}], version: {fact: version}}}]'
     )
     assert faults == []
     assert facts[0].data == {"product": ["a", "Debian"], "version": "17.5"}
-    assert reader.used_facts == {"discovery/test-db:17": {"os": "Debian", "version": "17.5"}}
 
 
 def test_a_fact_that_the_image_has_not_is_told_with_those_it_has():
     _, faults = read('[{kind: service, key: ":1/tcp", data: {version: {fact: versio}}}]')
     [fault] = faults
     assert fault.startswith("small.yml:1: [0].data.version.fact: discovery/test-db:17 has no fact 'versio'")
-    assert fault.endswith("the allowlist holds os, version")
+    assert fault.endswith("it has os, version")
 
 
 def test_facts_of_an_image_that_is_not_approved_are_not_complained_about_too():
@@ -133,4 +129,4 @@ def test_the_same_thing_told_twice_is_refused_also_in_another_spelling():
         "- {kind: service, key: ':080/tcp'}\n"
     )
     assert [fact.kind for fact in facts] == ["service", "certificate"]
-    assert faults == ["small.yml:3: [2]: tells service 'db:80/tcp' a second time, first in line 1"]
+    assert faults == ["small.yml:3: [2]: tells service ':80/tcp' a second time, first at [0]"]

@@ -9,11 +9,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from dryrun_contract.ground_truth import Fact
 from dryrun_contract.problem import Fault
 from dryrun_contract.text import printable
+from dryrun_orchestrator.catalog.log_patterns import read_log_patterns
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
+from dryrun_orchestrator.catalog.truth_reader import read_ground_truth
+from dryrun_orchestrator.catalog.yaml_tree import Node, Report, tree_of
 from dryrun_orchestrator.engine.protocol import Tmpfs
 from dryrun_orchestrator.labels import Role
 
@@ -21,7 +25,7 @@ IMAGE_PREFIX = "discovery/test-"
 """Only images whose name starts like this can be started (the record: allowed images whitelist)."""
 COLLECTOR_PREFIX = "discovery/test-collector-"
 
-MAX_ALLOWLIST_BYTES = 1024 * 1024
+MAX_ALLOWLIST_BYTES = 4 * 1024 * 1024
 MAX_TMPFS_BYTES = 256 * 1024 * 1024
 """Each; all of them together are bounded by the container's memory, which they count against."""
 
@@ -86,6 +90,10 @@ class AllowedImage:
     read_only: bool = True
     facts: Mapping[str, str] = field(default_factory=dict)
     """What was read from the built image, e.g. `version`; ground truth refers to it."""
+    ground_truth: tuple[Fact, ...] = ()
+    """What a perfect collector would report of it, keys relative to its service: `:5432/tcp/shop`."""
+    log_patterns: Mapping[str, str] = field(default_factory=dict)
+    """Name → regular expression, searched in each line of its log; what is not here is not measured."""
 
     @property
     def role(self) -> Role:
@@ -144,6 +152,8 @@ class _ImageRow(_Part):
     read_only: bool = True
     tmpfs: dict[str, _TmpfsRow] = Field(default_factory=dict)
     facts: dict[str, str] = Field(default_factory=dict)
+    ground_truth: tuple[JsonValue, ...] = ()
+    log_patterns: dict[str, JsonValue] = Field(default_factory=dict)
     size: int = 0
 
 
@@ -170,14 +180,18 @@ def load_allowlist(path: Path) -> Allowlist:
         raise AllowlistError(f"the allowlist {path}", [Fault(where=str(path), what=what)]) from error
     faults: list[Fault] = []
     parsed = _parse(raw, path, faults)
+    images: dict[str, AllowedImage] = {}
     if parsed is not None:
+        report = Report(str(path))
+        root = Node({}, 0, report)
+        above = Node({}, 0, report, "images", root)
         for name, row in parsed.images.items():
             faults.extend(_faults_of(name, row, path))
+            images[name] = _allowed(name, row, Node({}, 0, report, name, above))
+        faults.extend(report.faults)
     if faults or parsed is None:
         raise AllowlistError(f"the allowlist {path}", faults)
-    return Allowlist(
-        str(path), MappingProxyType({name: _allowed(name, row) for name, row in parsed.images.items()})
-    )
+    return Allowlist(str(path), MappingProxyType(images))
 
 
 def _parse(raw: bytes, path: Path, faults: list[Fault]) -> _File | None:
@@ -241,7 +255,9 @@ def _where(path: Path, *steps: str | int) -> str:
     return f"{path}: {'.'.join(printable(str(step), limit=80) for step in steps)}" if steps else str(path)
 
 
-def _allowed(name: str, row: _ImageRow) -> AllowedImage:
+def _allowed(name: str, row: _ImageRow, place: Node) -> AllowedImage:
+    truth = tree_of(row.ground_truth, place.report, step="ground_truth", parent=place)
+    patterns = tree_of(row.log_patterns, place.report, step="log_patterns", parent=place)
     mounts = {
         mount: Tmpfs(size=tmpfs.size, mode=tmpfs.mode, uid=tmpfs.uid, gid=tmpfs.gid)
         for mount, tmpfs in row.tmpfs.items()
@@ -254,4 +270,6 @@ def _allowed(name: str, row: _ImageRow) -> AllowedImage:
         tmpfs=MappingProxyType(mounts),
         read_only=row.read_only,
         facts=MappingProxyType(row.facts),
+        ground_truth=read_ground_truth(truth, name, row.facts),
+        log_patterns=read_log_patterns(patterns),
     )

@@ -110,18 +110,19 @@ def check_project_name(node: Node) -> None:
 
 def read_services(
     node: Node, allowlist: Allowlist
-) -> tuple[tuple[LoadedService, ...], Mapping[str, tuple[AllowedImage | None, Node]]]:
+) -> tuple[tuple[LoadedService, ...], Mapping[str, tuple[AllowedImage | None, Node | None]]]:
     """Read `services`: those that are whole, in an order in which each comes after what it depends on.
 
-    The second value tells every service's image (None when not approved) and its `x-ground-truth` where it
-    has one. All faults go into the node's report; where there is one, the first value is not complete.
+    The second value tells every service's image (None when not approved) and its `x-ground-truth` (None when
+    it has none: its image's counts). All faults go into the node's report; where there is one, the first
+    value is not complete.
     """
     entries = node.entries()
     if isinstance(node.content, dict) and not 1 <= len(entries) <= MAX_SERVICES:
         node.fault(f"has {len(entries)} services; a template has 1 to {MAX_SERVICES}")
     loaded: dict[str, LoadedService] = {}
     graph: dict[str, list[str]] = {}
-    truths: dict[str, tuple[AllowedImage | None, Node]] = {}
+    truths: dict[str, tuple[AllowedImage | None, Node | None]] = {}
     for name, entry in entries.items():
         if not _SERVICE_NAME.fullmatch(name):
             entry.fault(
@@ -133,8 +134,7 @@ def read_services(
         environment = _read_environment(fields["environment"], image) if "environment" in fields else {}
         dependencies = _read_dependencies(fields["depends_on"], entries) if "depends_on" in fields else ()
         graph[name] = [dependency.service for dependency in dependencies]
-        if "x-ground-truth" in fields:
-            truths[name] = (image, fields["x-ground-truth"])
+        truths[name] = (image, fields.get("x-ground-truth"))
         if image is not None:
             loaded[name] = LoadedService(name, image, MappingProxyType(environment), dependencies)
     return tuple(loaded[name] for name in _order(graph, entries) if name in loaded), truths

@@ -4,18 +4,18 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from dryrun_contract.collector_config import Credential
-from dryrun_contract.ground_truth import GroundTruth
+from dryrun_contract.ground_truth import Fact, GroundTruth
 from dryrun_contract.problem import Fault
 from dryrun_contract.template import TEMPLATE_ID, Template, TemplateService, TemplateSummary
 from dryrun_contract.text import printable
-from dryrun_orchestrator.catalog.allowlist import Allowlist
+from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist
 from dryrun_orchestrator.catalog.collector_manifests import (
     CollectorManifest,
     CollectorManifests,
@@ -35,7 +35,7 @@ from dryrun_orchestrator.catalog.operator_file import (
     UnreadableFileError,
     read_regular_file,
 )
-from dryrun_orchestrator.catalog.truth_reader import TruthReader
+from dryrun_orchestrator.catalog.truth_reader import of_service, read_ground_truth
 from dryrun_orchestrator.catalog.yaml_reader import read_yaml
 from dryrun_orchestrator.catalog.yaml_tree import Node, Report, shown
 
@@ -91,7 +91,7 @@ class LoadedTemplate:
     title: str
     description: str
     digest: str
-    """`sha256:…` over the file's bytes, the image facts its ground truth uses, and the ids of its images."""
+    """`sha256:…` over the file's bytes, its ground truth with facts replaced, and the ids of its images."""
     services: tuple[LoadedService, ...]
     """Each after those it depends on; in the file's order otherwise."""
     credentials: tuple[Credential, ...]
@@ -208,15 +208,14 @@ def _read_template(
     credentials = _read_credentials(header["credentials"]) if "credentials" in header else ()
     collectors = _read_collectors(header.get("collectors"), manifests)
     services, truths = read_services(fields["services"], allowlist) if "services" in fields else ((), {})
-    reader = TruthReader()
-    facts = tuple(fact for name, (image, node) in truths.items() for fact in reader.read(name, node, image))
+    facts = tuple(fact for name, truth in truths.items() for fact in _facts_of(name, *truth))
     if report.faults or title is None or description is None:
         return None
     return LoadedTemplate(
         id=template_id,
         title=title,
         description=description,
-        digest=_digest(raw, services, reader.used_facts),
+        digest=_digest(raw, services, facts),
         services=services,
         credentials=credentials,
         ground_truth=GroundTruth(facts=facts),
@@ -266,12 +265,18 @@ def _read_collectors(node: Node | None, manifests: CollectorManifests) -> tuple[
         return ()
 
 
-def _digest(
-    raw: bytes, services: Iterable[LoadedService], used_facts: Mapping[str, Mapping[str, str]]
-) -> str:
+def _facts_of(service: str, image: AllowedImage | None, node: Node | None) -> tuple[Fact, ...]:
+    """Return what is true of one service: what the template says, else what its image says."""
+    if node is None:
+        return () if image is None else of_service(image.ground_truth, service)
+    name, facts = (None, {}) if image is None else (image.name, image.facts)
+    return of_service(read_ground_truth(node, name, facts), service)
+
+
+def _digest(raw: bytes, services: Iterable[LoadedService], facts: Iterable[Fact]) -> str:
     content = {
         "file": hashlib.sha256(raw).hexdigest(),
-        "facts": used_facts,
+        "ground_truth": [fact.model_dump(mode="json") for fact in facts],
         "images": {service.image.name: service.image.id for service in services},
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -1,7 +1,7 @@
-"""Reads `x-ground-truth` of a template's services into the contract's facts."""
+"""Reads ground truth, an image's own or a template service's `x-ground-truth`, into the contract's facts."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from pydantic import JsonValue
 
@@ -9,7 +9,6 @@ from dryrun_contract.discovery import KINDS
 from dryrun_contract.ground_truth import Fact
 from dryrun_contract.resource_key import ResourceKey
 from dryrun_contract.text import printable
-from dryrun_orchestrator.catalog.allowlist import AllowedImage
 from dryrun_orchestrator.catalog.yaml_tree import Node, shown
 
 _NAMES_IN_KEY: Mapping[str, tuple[int, int, str]] = {
@@ -20,73 +19,81 @@ _NAMES_IN_KEY: Mapping[str, tuple[int, int, str]] = {
 }
 """Kind → least and most names after the port, and how that looks. Kinds that are not here may have any."""
 
+_HOST = "service"
+"""Stands for the host while a relative key is parsed."""
 _SPELLINGS = frozenset({"product"})
 """Attributes whose value may be a list of accepted spellings."""
 _LISTS = frozenset({"columns"})
 """Attributes whose value is a list of names, compared as a set."""
 
 
-@dataclass(slots=True)
-class TruthReader:
-    """Reads one service after the other and remembers which image facts were used."""
+def read_ground_truth(node: Node, image: str | None, image_facts: Mapping[str, str]) -> tuple[Fact, ...]:
+    """Return the facts that `node` lists, keys relative to their service, `{fact: NAME}` replaced.
 
-    used_facts: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Image name → fact → its value."""
+    Every fault goes into the node's report. Without an image (not approved) no image fact is looked up.
+    """
+    facts: list[Fact] = []
+    seen: dict[tuple[str, str], int] = {}
+    known = None if image is None else _ImageFacts(image, image_facts)
+    for place, item in enumerate(node.items()):
+        fields = item.fields({"kind": True, "key": True, "data": False, "hard": False})
+        kind = _read_kind(fields["kind"]) if "kind" in fields else None
+        key = _read_key(fields["key"], kind) if "key" in fields else None
+        data = _read_data(fields["data"], kind, known) if "data" in fields else {}
+        hard = fields["hard"].text(max_length=200) if "hard" in fields else None
+        if kind is None or key is None:
+            continue
+        if (kind, key) in seen:
+            item.fault(f"tells {kind} {shown(key)} a second time, first at [{seen[kind, key]}]")
+            continue
+        seen[kind, key] = place
+        facts.append(Fact(kind=kind, key=key, data=data, hard=hard))
+    return tuple(facts)
 
-    def read(self, service: str, node: Node, image: AllowedImage | None) -> tuple[Fact, ...]:
-        """Return the facts of `service`, keys starting with its name and `{fact: NAME}` replaced.
 
-        Every fault goes into the node's report. Without an image (not approved) no fact is looked up.
-        """
-        facts: list[Fact] = []
-        seen: dict[tuple[str, str], int] = {}
-        for item in node.items():
-            fields = item.fields({"kind": True, "key": True, "data": False, "hard": False})
-            kind = _read_kind(fields["kind"]) if "kind" in fields else None
-            key = _read_key(fields["key"], service, kind) if "key" in fields else None
-            data = self._read_data(fields["data"], kind, image) if "data" in fields else {}
-            hard = fields["hard"].text(max_length=200) if "hard" in fields else None
-            if kind is None or key is None:
-                continue
-            if (kind, key) in seen:
-                item.fault(f"tells {kind} {shown(key)} a second time, first in line {seen[kind, key]}")
-                continue
-            seen[kind, key] = item.line
-            facts.append(Fact(kind=kind, key=key, data=data, hard=hard))
-        return tuple(facts)
+def of_service(facts: Iterable[Fact], service: str) -> tuple[Fact, ...]:
+    """Return relative facts as those of `service`: `:80/tcp` becomes `web:80/tcp`."""
+    return tuple(fact.model_copy(update={"key": f"{service}{fact.key}"}) for fact in facts)
 
-    def _read_data(self, node: Node, kind: str | None, image: AllowedImage | None) -> dict[str, JsonValue]:
-        if kind is None:
-            return {}
-        scored = dict.fromkeys(KINDS[kind], False)
-        otherwise = f"scored attributes of a {kind} are {', '.join(scored) or 'none'}"
-        found: dict[str, JsonValue] = {}
-        for name, entry in node.fields(scored, otherwise=otherwise).items():
-            if name in _LISTS:
-                values = _read_list(entry, lambda item: item.text())
-            elif name in _SPELLINGS and isinstance(entry.content, list):
-                values = _read_list(entry, lambda item: self._read_value(item, image))
-            else:
-                value = self._read_value(entry, image)
-                if value is not None:
-                    found[name] = value
-                continue
-            found[name] = list[JsonValue](values)
-        return found
 
-    def _read_value(self, node: Node, image: AllowedImage | None) -> str | None:
-        if not isinstance(node.content, dict):
-            return node.text()
-        fields = node.fields({"fact": True})
-        name = fields["fact"].text() if "fact" in fields else None
-        if name is None or image is None:
-            return None
-        if name not in image.facts:
-            known = ", ".join(sorted(image.facts)) or "none"
-            fields["fact"].fault(f"{image.name} has no fact {shown(name)}; the allowlist holds {known}")
-            return None
-        self.used_facts.setdefault(image.name, {})[name] = image.facts[name]
-        return image.facts[name]
+@dataclass(frozen=True, slots=True)
+class _ImageFacts:
+    image: str
+    values: Mapping[str, str]
+
+
+def _read_data(node: Node, kind: str | None, known: _ImageFacts | None) -> dict[str, JsonValue]:
+    if kind is None:
+        return {}
+    scored = dict.fromkeys(KINDS[kind], False)
+    otherwise = f"scored attributes of a {kind} are {', '.join(scored) or 'none'}"
+    found: dict[str, JsonValue] = {}
+    for name, entry in node.fields(scored, otherwise=otherwise).items():
+        if name in _LISTS:
+            values = _read_list(entry, lambda item: item.text())
+        elif name in _SPELLINGS and isinstance(entry.content, list):
+            values = _read_list(entry, lambda item: _read_value(item, known))
+        else:
+            value = _read_value(entry, known)
+            if value is not None:
+                found[name] = value
+            continue
+        found[name] = list[JsonValue](values)
+    return found
+
+
+def _read_value(node: Node, known: _ImageFacts | None) -> str | None:
+    if not isinstance(node.content, dict):
+        return node.text()
+    fields = node.fields({"fact": True})
+    name = fields["fact"].text() if "fact" in fields else None
+    if name is None or known is None:
+        return None
+    if name not in known.values:
+        listed = ", ".join(sorted(known.values)) or "none"
+        fields["fact"].fault(f"{known.image} has no fact {shown(name)}; it has {listed}")
+        return None
+    return known.values[name]
 
 
 def _read_kind(node: Node) -> str | None:
@@ -97,24 +104,24 @@ def _read_kind(node: Node) -> str | None:
     return kind
 
 
-def _read_key(node: Node, service: str, kind: str | None) -> str | None:
+def _read_key(node: Node, kind: str | None) -> str | None:
     text = node.string(max_length=1000)
     if text is None:
         return None
     fault: str | None = None
-    key = ResourceKey(service)
+    key = ResourceKey(_HOST)
     if text and not text.startswith(":"):
         fault = f"is {shown(text)}; a key is relative to its service: '' for the host, else :PORT/tcp[/NAME…]"
     else:
         try:
-            key = ResourceKey.parse(f"service{text}").on(service)
+            key = ResourceKey.parse(f"{_HOST}{text}")
             fault = _why_not_of(kind, key) if kind is not None else None
         except ValueError as error:
             fault = printable(str(error))
     if fault is not None:
         node.fault(fault)
         return None
-    return str(key)
+    return str(key).removeprefix(_HOST)
 
 
 def _why_not_of(kind: str, key: ResourceKey) -> str | None:

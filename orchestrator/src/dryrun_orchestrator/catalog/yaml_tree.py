@@ -148,6 +148,28 @@ class Node:
             self.fault(f"is {self._words()}; expected {expected}{hint}")
 
 
+def tree_of(
+    value: object, report: Report, *, step: str | int | None = None, parent: Node | None = None
+) -> Node:
+    """Return data that was read already, e.g. from JSON, as a tree; its faults have a path and no line."""
+    content: Content = Unusable("a value of another type")
+    match value:
+        case bool():
+            content = Unusable("yes or no")
+        case str() | int():
+            content = value
+        case list() | tuple():
+            content = []
+        case dict():
+            content = {}
+    node = Node(content, 0, report, step, parent)
+    if isinstance(content, list) and isinstance(value, (list, tuple)):
+        content.extend(tree_of(item, report, step=index, parent=node) for index, item in enumerate(value))
+    elif isinstance(content, dict) and isinstance(value, dict):
+        content.update((key, tree_of(item, report, step=key, parent=node)) for key, item in value.items())
+    return node
+
+
 def shown(text: str) -> str:
     """Return a text of the file as it may stand in an error message, in quotes and safe to show."""
     return f"'{printable(text, limit=80)}'"
