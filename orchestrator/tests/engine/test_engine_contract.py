@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import IPv4Network
 
 import pytest
@@ -240,6 +240,26 @@ async def test_ends_a_stubborn_container_after_its_grace(bench):
     await bench.engine.stop_container(container, SECOND)
     assert time.monotonic() - begin >= 0.9
     assert (await bench.engine.inspect_container(container)).exit_code == 137
+
+
+async def test_reads_a_log_from_a_moment_on_with_the_times_of_its_entries(bench):
+    _, network = await bench.network()
+    container = await bench.container("chatty", network)
+    await bench.engine.start_container(container)
+    detail = await bench.until(container, lambda detail: detail.status == "exited")
+    assert detail.started_at <= detail.ended_at
+    whole = b""
+    async for chunk in bench.engine.read_log(container, follow=False, since=detail.started_at):
+        whole += chunk.data
+    entries = [line.split(b" ", 1) for line in whole.splitlines()]
+    assert sorted(text for _, text in entries) == [b"one", b"oops", b"three", b"two"]
+    at = {text: datetime.fromisoformat(stamp.decode()) for stamp, text in entries}
+    assert detail.started_at <= at[b"one"] <= at[b"oops"] <= at[b"two"] <= detail.ended_at
+    late = b""
+    async for chunk in bench.engine.read_log(container, follow=False, since=at[b"two"]):
+        late += chunk.data
+    assert b"two" in late
+    assert b"one" not in late
 
 
 async def test_a_stop_goes_on_when_its_caller_is_gone(bench):

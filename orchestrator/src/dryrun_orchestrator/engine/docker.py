@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from dryrun_orchestrator.engine.docker_answers import (
     container_detail_from,
@@ -144,10 +144,14 @@ class DockerEngine:
         with shape_checked(Call("GET", path)):
             return traffic_from(answer)
 
-    async def read_log(self, container_id: str, *, follow: bool) -> AsyncGenerator[LogChunk]:
-        """Read a container's log, both streams, from the start."""
+    async def read_log(
+        self, container_id: str, *, follow: bool, since: datetime | None = None
+    ) -> AsyncGenerator[LogChunk]:
+        """Read a container's log, both streams, from the start, or from a moment on with times."""
         path = f"/containers/{checked_id(container_id)}/logs"
         query = {"stdout": "1", "stderr": "1", "follow": "1" if follow else "0"}
+        if since is not None:
+            query |= {"timestamps": "1", "since": f"{since.timestamp():.6f}"}
         frames = LogFrames()
         async with self._http.stream(path, query) as pieces:
             async for piece in pieces:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, get_args
 
 from dryrun_orchestrator.engine.docker_errors import Call, rubbish
@@ -78,6 +79,8 @@ def container_detail_from(answer: Mapping[str, Any]) -> ContainerDetail:
         error=str(state.get("Error") or ""),
         address=_address(answer["NetworkSettings"].get("Networks") or {}),
         labels=dict(answer["Config"].get("Labels") or {}),
+        started_at=_moment(state.get("StartedAt")),
+        ended_at=_moment(state.get("FinishedAt")) if status in _ENDED else None,
     )
 
 
@@ -109,6 +112,13 @@ def event_from(line: bytes) -> EngineEvent | None:
         id=actor["ID"],
         labels=labels if kind == "container" else {},
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Read a time; Go's zero time, in the year 1, stands for none."""
+    if not text or text.startswith("0001-"):
+        return None
+    return datetime.fromisoformat(text)
 
 
 def _status(text: Any) -> ContainerStatus:

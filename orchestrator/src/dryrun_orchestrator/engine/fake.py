@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -209,8 +209,10 @@ class FakeEngine:
             "read_traffic", container_id, lambda: self._machine.read_traffic(container_id)
         )
 
-    async def read_log(self, container_id: str, *, follow: bool) -> AsyncGenerator[LogChunk]:
-        """Read a container's log from the start."""
+    async def read_log(
+        self, container_id: str, *, follow: bool, since: datetime | None = None
+    ) -> AsyncGenerator[LogChunk]:
+        """Read a container's log from the start, or from a moment on with times."""
         container = await self._call(
             "read_log", container_id, lambda: self._machine.find_container(container_id)
         )
@@ -219,7 +221,7 @@ class FakeEngine:
         broken, position = self._cut, 0
         while not broken.is_set():
             changed = container.log_changed
-            chunks, position = container.log_from(position)
+            chunks, position = container.log_from(position, since)
             for chunk in chunks:
                 if broken.is_set():
                     raise _broken("read_log")

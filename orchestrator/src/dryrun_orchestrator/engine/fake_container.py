@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from dryrun_orchestrator.engine.protocol import (
@@ -73,11 +74,13 @@ class FakeContainer:
         self.error = ""
         self.network_id: str | None = None
         """The network it is attached to, while it runs."""
+        self.started_at: datetime | None = None
+        self.ended_at: datetime | None = None
         self.stop_requested = asyncio.Event()
         self.program_error: Exception | None = None
         self._emit = emit
         self._life: asyncio.Task[None] | None = None
-        self._log: list[LogChunk] = []
+        self._log: list[tuple[datetime, LogChunk]] = []
         self._log_bytes = 0
         self._log_dropped = 0
         self.log_changed = asyncio.Event()
@@ -93,7 +96,7 @@ class FakeContainer:
         if self._log and self._log_bytes + size > self.spec.limits.log_bytes:
             self._log_dropped += len(self._log)
             self._log, self._log_bytes = [], 0
-        self._log.append(LogChunk(stream, data))
+        self._log.append((datetime.now(UTC), LogChunk(stream, data)))
         self._log_bytes += size
         self.wake_readers()
 
@@ -106,6 +109,7 @@ class FakeContainer:
     def start(self, network_id: str) -> None:
         """Begin to live."""
         self.status, self.exit_code, self.network_id = "running", None, network_id
+        self.started_at, self.ended_at = datetime.now(UTC), None
         self.health = "none" if self.image.health_after is None else "starting"
         self.stop_requested = asyncio.Event()
         self._emit(self, "start")
@@ -118,6 +122,7 @@ class FakeContainer:
         if self._life is not None and self._life is not asyncio.current_task():
             self._life.cancel()
         self.status, self.exit_code, self.out_of_memory = "exited", exit_code, out_of_memory
+        self.ended_at = datetime.now(UTC)
         if self.health != "none":
             self.health = "unhealthy"  # so does the engine, without an event
         if out_of_memory:
@@ -142,10 +147,18 @@ class FakeContainer:
             self._life.cancel()
             await asyncio.gather(self._life, return_exceptions=True)
 
-    def log_from(self, position: int) -> tuple[list[LogChunk], int]:
-        """Return what its log holds from a position on, and the position after that."""
+    def log_from(self, position: int, since: datetime | None = None) -> tuple[list[LogChunk], int]:
+        """Return what its log holds from a position on, and the position after that.
+
+        With `since` only what is not older, each line behind its time.
+        """
         begin = max(position - self._log_dropped, 0)
-        return self._log[begin:], self._log_dropped + len(self._log)
+        chunks = [
+            chunk if since is None else _timed(at, chunk)
+            for at, chunk in self._log[begin:]
+            if since is None or at >= since
+        ]
+        return chunks, self._log_dropped + len(self._log)
 
     def wake_readers(self) -> None:
         """Let everybody look again who waits for `log_changed`."""
@@ -168,6 +181,8 @@ class FakeContainer:
             error=self.error,
             address=self.spec.address,
             labels=dict(self.spec.labels),
+            started_at=self.started_at,
+            ended_at=self.ended_at,
         )
 
     async def _live(self) -> None:
@@ -194,6 +209,12 @@ class FakeContainer:
             self.say(chunk.data, chunk.stream)
         await _sleep(self.image.exit_after)
         return self.image.exit_code
+
+
+def _timed(at: datetime, chunk: LogChunk) -> LogChunk:
+    stamp = at.isoformat(timespec="microseconds").replace("+00:00", "000Z").encode()
+    lines = chunk.data.splitlines(keepends=True)
+    return LogChunk(chunk.stream, b"".join(stamp + b" " + line for line in lines))
 
 
 async def _sleep(seconds: float | None) -> None:

@@ -7,7 +7,7 @@ or touch a volume: what is not in this protocol, the orchestrator cannot do by a
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 
@@ -155,6 +155,10 @@ class ContainerDetail:
     error: str
     address: str | None
     labels: Mapping[str, str]
+    started_at: datetime | None = None
+    """By the engine's clock, as the times in its logs are; None until it was started."""
+    ended_at: datetime | None = None
+    """None until it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +230,12 @@ class Engine(Protocol):
     async def read_traffic(self, container_id: str) -> Traffic | None:
         """Read its counters once; None for one that does not run."""
 
-    def read_log(self, container_id: str, *, follow: bool) -> AsyncGenerator[LogChunk]:
+    def read_log(
+        self, container_id: str, *, follow: bool, since: datetime | None = None
+    ) -> AsyncGenerator[LogChunk]:
         """Read its log from the start; with `follow` until it ends. Close the generator when you leave early.
+
+        With `since`, only what was written from then on, each entry behind its time in RFC 3339 and a blank.
 
         A connection that ends early is indistinguishable from the end in HTTP terms only sometimes:
         one that breaks raises EngineUnreachableError, so callers verify against `inspect_container`.

@@ -23,9 +23,10 @@ SAMPLE_CHARACTERS = 120
 
 @dataclass(slots=True)
 class LineSplitter:
-    """Cuts a byte stream into lines; of a line longer than `MAX_LINE_BYTES` only the beginning is kept."""
+    """Cuts a byte stream into lines; of a line longer than `limit` bytes only the beginning is kept."""
 
     count: int = 0
+    limit: int = MAX_LINE_BYTES
     _rest: bytearray = field(default_factory=bytearray)
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -45,7 +46,7 @@ class LineSplitter:
 
     def _keep(self, data: bytes) -> None:
         # One byte more than allowed, so that parse_line sees that it is too long.
-        self._rest += data[: MAX_LINE_BYTES + 1 - len(self._rest)]
+        self._rest += data[: self.limit + 1 - len(self._rest)]
 
     def _take(self) -> bytes:
         line = bytes(self._rest)

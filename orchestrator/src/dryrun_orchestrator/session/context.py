@@ -12,6 +12,7 @@ from dryrun_orchestrator.engine.protocol import Engine
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.isolation import Isolation
+from dryrun_orchestrator.session.log_lines import CollectorSpan
 from dryrun_orchestrator.settings import Settings
 
 STARTS_IN_FLIGHT = 8
@@ -39,6 +40,10 @@ class SessionContext:
     stop_requested: asyncio.Event = field(default_factory=asyncio.Event)
     collecting: set[str] = field(default_factory=set)
     """Collectors that run at this moment."""
+    spans: list[CollectorSpan] = field(default_factory=list)
+    """When collectors ran that have ended in this process."""
+    spans_lost: bool = False
+    """Others ended in a process before this one."""
     starts: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(STARTS_IN_FLIGHT))
 
     @property

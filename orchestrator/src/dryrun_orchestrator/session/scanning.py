@@ -4,17 +4,30 @@ import asyncio
 from dataclasses import replace
 from uuid import uuid4
 
-from dryrun_contract.collector_config import CollectorConfig, ConfigError, to_environment
-from dryrun_contract.event import CollectorEnded, CollectorStarted, TrafficMeasured
+from dryrun_contract.collector_config import (
+    CollectorConfig,
+    ConfigError,
+    configuration_digest,
+    to_environment,
+)
+from dryrun_contract.event import CollectorEnded, CollectorStarted, EventData
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest
-from dryrun_orchestrator.engine.protocol import ConflictError, ImageMissingError, Limits, NotFoundError
+from dryrun_orchestrator.engine.protocol import (
+    ConflictError,
+    EngineError,
+    ImageMissingError,
+    Limits,
+    NotFoundError,
+)
 from dryrun_orchestrator.journal.records import RunRecord, SessionRecord
 from dryrun_orchestrator.session.collector_run import REMOVED_BY_OTHERS, CollectorRun
 from dryrun_orchestrator.session.container_specs import container_spec
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
+from dryrun_orchestrator.session.log_lines import CollectorSpan
 from dryrun_orchestrator.session.provisioning import common_labels
 from dryrun_orchestrator.session.subnets import collector_address
+from dryrun_orchestrator.session.target_logs import measure_logs
 from dryrun_orchestrator.session.target_states import watch_for_harm
 from dryrun_orchestrator.session.traffic import TrafficSampler
 
@@ -23,21 +36,22 @@ LOG_FACTOR = 8
 """A collector's log file is this much larger than the output ceiling: JSON, escapes, and a flood's lead."""
 
 
-async def scan(context: SessionContext) -> tuple[TrafficMeasured, ...]:
-    """Run every collector of the template that has not run yet; return what they sent to the targets."""
+async def scan(context: SessionContext) -> tuple[EventData, ...]:
+    """Run every collector of the template that has not run yet; return what they did to the targets."""
     sampler = TrafficSampler(context)
     await sampler.begin()
     async with asyncio.TaskGroup() as watchers:
         watching = watchers.create_task(watch_for_harm(context))
         sampling = watchers.create_task(sampler.sample_forever())
-        await _run_collectors(context)
+        await _run_collectors(context, sampler)
         sampling.cancel()
         watching.cancel()
     await sampler.sample()
-    return (sampler.measured(),)
+    logs = await measure_logs(context)
+    return (sampler.measured(),) if logs is None else (sampler.measured(), logs)
 
 
-async def _run_collectors(context: SessionContext) -> None:
+async def _run_collectors(context: SessionContext, sampler: TrafficSampler) -> None:
     ended = {manifest.name: asyncio.Event() for manifest in context.template.collectors}
     slots: asyncio.Queue[int] = asyncio.Queue()
     for slot in range(COLLECTORS_AT_ONCE):
@@ -49,7 +63,7 @@ async def _run_collectors(context: SessionContext) -> None:
                 await ended[other.name].wait()
         slot = await slots.get()
         try:
-            await _run_collector(context, manifest, slot)
+            await _run_collector(context, sampler, manifest, slot)
         finally:
             slots.put_nowait(slot)
         ended[manifest.name].set()
@@ -59,9 +73,12 @@ async def _run_collectors(context: SessionContext) -> None:
             group.create_task(run_in_turn(manifest))
 
 
-async def _run_collector(context: SessionContext, manifest: CollectorManifest, slot: int) -> None:
+async def _run_collector(
+    context: SessionContext, sampler: TrafficSampler, manifest: CollectorManifest, slot: int
+) -> None:
     known = (await context.journal.runs(context.id)).get(manifest.name)
     if known is not None and known.state == "ended":
+        context.spans_lost = context.spans_lost or not _has_span(context, manifest)
         # A process that died between telling the end and removing the container left it.
         await _remove_container_of(context, manifest)
         return
@@ -71,6 +88,8 @@ async def _run_collector(context: SessionContext, manifest: CollectorManifest, s
     context.collecting.add(manifest.name)
     try:
         await _start_and_follow(context, manifest, run, slot)
+        # What it sent is told apart from what the next one sends.
+        await sampler.sample()
     finally:
         context.collecting.discard(manifest.name)
 
@@ -81,7 +100,7 @@ async def _start_and_follow(
     await context.journal.put_run(context.id, run)
     container_id = await _container(context, manifest, run, slot)
     if isinstance(container_id, str):
-        run = await _start(context, manifest, run, container_id)
+        run = await _start(context, manifest, run, container_id, slot)
         reader = CollectorRun(context, run, container_id)
         remaining = manifest.timeout_seconds - (context.now() - run.started_at).total_seconds()
         try:
@@ -90,12 +109,35 @@ async def _start_and_follow(
         except TimeoutError:
             ended = _incomplete(reader.record, f"it did not end within {manifest.timeout_seconds} s")
         run = reader.record
+        context.spans.append(await _span(context, run, container_id, slot))
     else:
         ended = container_id
     # Told before its container goes: without it, a process that takes over could not tell how it ended.
     await context.journal.put_run(context.id, replace(run, state="ended"), ended)
     # Its log is read as far as it ever will be; what is left of it is an address and a process.
     await _remove_container_of(context, manifest)
+
+
+def _has_span(context: SessionContext, manifest: CollectorManifest) -> bool:
+    return any(span.collector == manifest.name for span in context.spans)
+
+
+async def _span(context: SessionContext, run: RunRecord, container_id: str, slot: int) -> CollectorSpan:
+    """Return when a run was, by the engine's clock as far as it tells."""
+    record = await context.record()
+    span = CollectorSpan(
+        run.collector, collector_address(str(record.subnet), slot), run.started_at, context.now()
+    )
+    try:
+        detail = await context.engine.inspect_container(container_id)
+    except EngineError:
+        return span
+    return replace(
+        span,
+        address=detail.address or span.address,
+        started=detail.started_at or span.started,
+        ended=detail.ended_at or span.ended,
+    )
 
 
 def _incomplete(run: RunRecord, reason: str) -> CollectorEnded:
@@ -176,7 +218,7 @@ async def _config(
 
 
 async def _start(
-    context: SessionContext, manifest: CollectorManifest, run: RunRecord, container_id: str
+    context: SessionContext, manifest: CollectorManifest, run: RunRecord, container_id: str, slot: int
 ) -> RunRecord:
     detail = await context.engine.inspect_container(container_id)
     # One that has ended must not be started again: it would scan twice.
@@ -185,8 +227,13 @@ async def _start(
     if run.state == "running":
         return run
     running = replace(run, state="running", started_at=context.now())
+    config = await _config(context, manifest, await context.record(), slot)
     event = CollectorStarted(
-        collector=manifest.name, run=run.run, image=manifest.image.name, image_id=manifest.image.id
+        collector=manifest.name,
+        run=run.run,
+        image=manifest.image.name,
+        image_id=manifest.image.id,
+        config_digest=configuration_digest(config),
     )
     await context.journal.put_run(context.id, running, event)
     return running

@@ -5,7 +5,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, field
 
-from dryrun_contract.event import TargetTraffic, TrafficMeasured
+from dryrun_contract.event import TargetTraffic, TrafficMeasured, TrafficOfCollectors
 from dryrun_orchestrator.engine.protocol import NotFoundError, Traffic, TransientEngineError
 from dryrun_orchestrator.journal.records import TargetRecord
 from dryrun_orchestrator.session.context import SessionContext
@@ -13,12 +13,26 @@ from dryrun_orchestrator.session.context import SessionContext
 SAMPLING_SECONDS = 1.0
 
 
+SHORTEST_INTERVAL_SECONDS = SAMPLING_SECONDS / 2
+"""A mean over less would be a peak of the measuring."""
+_NOTHING = Traffic(0, 0, 0, 0)
+
+
 @dataclass(slots=True)
 class _Seen:
     before: Traffic
     last: Traffic
-    at: float
+    peak_from: Traffic
+    peak_at: float
     ended: bool = False
+
+
+@dataclass(slots=True)
+class _Period:
+    """What was counted while the same collectors ran."""
+
+    seconds: float = 0.0
+    traffic: Traffic = _NOTHING
 
 
 @dataclass(slots=True)
@@ -27,23 +41,30 @@ class TrafficSampler:
 
     context: SessionContext
     peak: float = 0.0
-    restarted: bool = False
     _seen: dict[str, _Seen] = field(default_factory=dict)
+    _periods: dict[tuple[str, ...], _Period] = field(default_factory=dict)
+    _ran: set[str] = field(default_factory=set)
+    """Collectors that ran at the last sample."""
+    _at: float = 0.0
+    _sampling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def begin(self) -> None:
         """Read the counters that the scan starts from, or the ones an earlier process began with."""
         record = await self.context.record()
+        now_read = await self._read_all()
         if record.traffic_before is not None:
-            self.restarted = True
             before = {name: Traffic(**values) for name, values in json.loads(record.traffic_before).items()}
         else:
-            before = await self._read_all()
+            before = now_read
             await self.context.journal.update_session(
                 self.context.id,
                 traffic_before=json.dumps({name: asdict(traffic) for name, traffic in before.items()}),
             )
-        now = time.monotonic()
-        self._seen = {name: _Seen(traffic, traffic, now) for name, traffic in before.items()}
+        self._at = now = time.monotonic()
+        for name, traffic in before.items():
+            # What came before this process counts in the sums, not in its rates and not for its collectors.
+            current = now_read.get(name, traffic)
+            self._seen[name] = _Seen(traffic, current, current, now)
 
     async def sample_forever(self) -> None:
         """Sample until cancelled."""
@@ -53,32 +74,41 @@ class TrafficSampler:
 
     async def sample(self) -> None:
         """Read all counters once more."""
-        current = await self._read_all()
-        now = time.monotonic()
-        for name, seen in self._seen.items():
-            traffic = current.get(name)
-            if traffic is None:
-                seen.ended = True
-                continue
-            if (elapsed := now - seen.at) > 0:
-                self.peak = max(self.peak, (traffic.rx_packets - seen.last.rx_packets) / elapsed)
-            seen.last, seen.at = traffic, now
+        async with self._sampling:
+            ran = self._ran | self.context.collecting
+            current = await self._read_all()
+            now = time.monotonic()
+            period = self._periods.setdefault(tuple(sorted(ran)), _Period())
+            period.seconds += now - self._at
+            for name, seen in self._seen.items():
+                traffic = current.get(name)
+                if traffic is None:
+                    seen.ended = True
+                    continue
+                period.traffic = _sum(period.traffic, _difference(traffic, seen.last))
+                seen.last = traffic
+                if (elapsed := now - seen.peak_at) >= SHORTEST_INTERVAL_SECONDS:
+                    received = traffic.rx_packets - seen.peak_from.rx_packets
+                    self.peak = max(self.peak, received / elapsed)
+                    seen.peak_from, seen.peak_at = traffic, now
+            self._at = now
+            self._ran = set(self.context.collecting)
 
     def measured(self) -> TrafficMeasured:
         """Return what was received and sent since the beginning."""
         return TrafficMeasured(
             targets={
-                name: TargetTraffic(
-                    rx_packets=seen.last.rx_packets - seen.before.rx_packets,
-                    rx_bytes=seen.last.rx_bytes - seen.before.rx_bytes,
-                    tx_packets=seen.last.tx_packets - seen.before.tx_packets,
-                    tx_bytes=seen.last.tx_bytes - seen.before.tx_bytes,
-                    at_least=seen.ended,
-                )
+                name: TargetTraffic(**asdict(_difference(seen.last, seen.before)), at_least=seen.ended)
                 for name, seen in sorted(self._seen.items())
             },
             peak_packets_per_second=round(self.peak, 1),
             sampling_seconds=SAMPLING_SECONDS,
+            by_collectors=tuple(
+                TrafficOfCollectors(
+                    collectors=ran, seconds=round(period.seconds, 2), **asdict(period.traffic)
+                )
+                for ran, period in sorted(self._periods.items())
+            ),
         )
 
     async def _read_all(self) -> dict[str, Traffic]:
@@ -92,3 +122,21 @@ class TrafficSampler:
                 return await self.context.engine.read_traffic(target.container_id)
             except (NotFoundError, TransientEngineError):
                 return None
+
+
+def _difference(later: Traffic, earlier: Traffic) -> Traffic:
+    return Traffic(
+        later.rx_packets - earlier.rx_packets,
+        later.rx_bytes - earlier.rx_bytes,
+        later.tx_packets - earlier.tx_packets,
+        later.tx_bytes - earlier.tx_bytes,
+    )
+
+
+def _sum(one: Traffic, other: Traffic) -> Traffic:
+    return Traffic(
+        one.rx_packets + other.rx_packets,
+        one.rx_bytes + other.rx_bytes,
+        one.tx_packets + other.tx_packets,
+        one.tx_bytes + other.tx_bytes,
+    )

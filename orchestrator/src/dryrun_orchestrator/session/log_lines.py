@@ -1,0 +1,146 @@
+"""Reads lines of a target's log: what a pattern finds in them, and which collector caused them.
+
+A line is a target's word: of any length and any bytes. Patterns are an operator's, and one that backtracks
+without end over a line made for it must cost no more than `PATTERN_SECONDS`.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import regex
+
+from dryrun_contract.event import MAX_LOG_SAMPLE, LogPattern, LogsOfCollectors
+from dryrun_contract.text import printable
+
+LINE_BYTES = 4096
+"""What is searched of one line; the rest of a longer one is not looked at."""
+PATTERN_SECONDS = 0.1
+"""So long one search may take; a pattern that needs more is given up for this target."""
+AFTERGLOW = timedelta(seconds=1)
+"""A server may write of what a collector did a moment after it has ended."""
+SAMPLE_CHARACTERS = 300
+
+_LOOPBACK = re.compile(r"(?<![0-9.])127\.0\.0\.1(?![0-9])|\[local\]|::1(?![0-9a-f:])|\blocalhost\b")
+_FIGURES = re.compile(r"[0-9]+")
+_MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d) ")
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorSpan:
+    """When a collector ran, by the engine's clock, and at which address."""
+
+    collector: str
+    address: str
+    started: datetime
+    ended: datetime
+
+
+@dataclass(slots=True)
+class _Caused:
+    lines: int = 0
+    counts: defaultdict[LogPattern, int] = field(default_factory=lambda: defaultdict(int))
+    sample: dict[str, str] = field(default_factory=dict)
+    """By what a line is without its figures."""
+
+
+class Culprits:
+    """Tells who caused a line: by the moment it was written, and by the address it names."""
+
+    def __init__(self, spans: Sequence[CollectorSpan]) -> None:
+        self._spans = tuple(spans)
+        self._named = {
+            span.address: re.compile(rf"(?<![0-9.]){re.escape(span.address)}(?![0-9])") for span in spans
+        }
+
+    def of(self, moment: datetime, line: str) -> tuple[str, ...]:
+        """Return the collectors that may have caused `line`, sorted; none for the target's own doing.
+
+        Of two that ran, the one whose address the line names; a line that names the loopback address and no
+        collector's is the target's own, such as its health probe.
+        """
+        near = [span for span in self._spans if span.started <= moment <= span.ended]
+        if not near:
+            near = [span for span in self._spans if span.ended <= moment <= span.ended + AFTERGLOW]
+        named = [span for span in near if self._named[span.address].search(line)]
+        if not named and _LOOPBACK.search(line):
+            return ()
+        return tuple(sorted({span.collector for span in named or near}))
+
+
+class LogTally:
+    """What the lines of one target add up to, by who caused them."""
+
+    def __init__(
+        self, patterns: Mapping[LogPattern, str], culprits: Culprits, secrets: Iterable[str] = ()
+    ) -> None:
+        self._patterns: dict[LogPattern, regex.Pattern[str]] = {}
+        self._culprits = culprits
+        # The longest first: a short one may be a part of it.
+        self._secrets = sorted({secret for secret in secrets if len(secret) >= 4}, key=len, reverse=True)
+        self._caused: defaultdict[tuple[str, ...], _Caused] = defaultdict(_Caused)
+        self.given_up: list[LogPattern] = []
+        """Patterns that took too long, or that this library does not read; they have no counts."""
+        for name, pattern in patterns.items():
+            try:
+                self._patterns[name] = regex.compile(pattern)
+            except regex.error:
+                self.given_up.append(name)
+
+    def take(self, lines: Iterable[bytes]) -> None:
+        """Count lines as the engine gives them, each behind its time."""
+        for raw in lines:
+            stamp = _MOMENT.match(raw)
+            if stamp is None:
+                continue
+            moment = datetime.fromisoformat(stamp[0][:-1].decode()).astimezone(UTC)
+            line = raw[stamp.end() : stamp.end() + LINE_BYTES].decode("utf-8", "replace")
+            if line.strip():
+                self._count(moment, line)
+
+    def of_collectors(self) -> tuple[LogsOfCollectors, ...]:
+        """Return the figures, by collectors."""
+        return tuple(
+            LogsOfCollectors(
+                collectors=collectors,
+                lines=caused.lines,
+                counts={name: caused.counts[name] for name in self._patterns},
+                sample=tuple(caused.sample.values()),
+            )
+            for collectors, caused in sorted(self._caused.items())
+        )
+
+    def counts(self) -> dict[LogPattern, int | None]:
+        """Return each pattern's count over all that collectors caused; None for one that was given up."""
+        found: dict[LogPattern, int | None] = {
+            name: sum(caused.counts[name] for collectors, caused in self._caused.items() if collectors)
+            for name in self._patterns
+        }
+        return found | dict.fromkeys(self.given_up)
+
+    def lines(self) -> int:
+        """Return how many lines collectors caused."""
+        return sum(caused.lines for collectors, caused in self._caused.items() if collectors)
+
+    def _count(self, moment: datetime, line: str) -> None:
+        caused = self._caused[self._culprits.of(moment, line)]
+        caused.lines += 1
+        for name, pattern in list(self._patterns.items()):
+            try:
+                # concurrent: other threads run meanwhile
+                if pattern.search(line, timeout=PATTERN_SECONDS, concurrent=True):
+                    caused.counts[name] += 1
+            except TimeoutError:
+                del self._patterns[name]
+                self.given_up.append(name)
+        shape = _FIGURES.sub("0", line[:SAMPLE_CHARACTERS])
+        if len(caused.sample) < MAX_LOG_SAMPLE and shape not in caused.sample:
+            caused.sample[shape] = self._shown(line)
+
+    def _shown(self, line: str) -> str:
+        for secret in self._secrets:
+            line = line.replace(secret, "[hidden]")
+        # printable() writes up to six characters for one.
+        return printable(line.strip(), limit=SAMPLE_CHARACTERS)[: SAMPLE_CHARACTERS + 1]

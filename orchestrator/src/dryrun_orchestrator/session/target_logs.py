@@ -1,0 +1,119 @@
+"""Reads, once the collectors have ended, what they left in the logs of the targets: what a SIEM would see."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import aclosing
+from datetime import datetime
+from typing import get_args
+
+from dryrun_contract.event import LogPattern, TargetLogs, TargetLogsMeasured
+from dryrun_contract.log_patterns import LOG_PATTERNS
+from dryrun_contract.text import printable
+from dryrun_orchestrator.catalog.templates import LoadedService
+from dryrun_orchestrator.engine.protocol import EngineError, NotFoundError
+from dryrun_orchestrator.journal.records import TargetRecord
+from dryrun_orchestrator.session.collector_lines import LineSplitter
+from dryrun_orchestrator.session.context import SessionContext
+from dryrun_orchestrator.session.log_lines import LINE_BYTES, Culprits, LogTally
+
+READ_BYTES = 4 * 1024 * 1024
+"""Of one target's log; a longer one is reported as truncated."""
+READ_SECONDS = 10.0
+"""For one target; what was read until then counts."""
+_BATCH_LINES = 2000
+_STAMP_BYTES = 64
+_SECRET_KEYS = ("PASSWORD", "SECRET", "TOKEN")
+
+
+async def measure_logs(context: SessionContext) -> TargetLogsMeasured | None:
+    """Return what collectors left in the targets' logs; None when no collector ran in this process."""
+    if not context.spans:
+        return None
+    culprits = Culprits(context.spans)
+    since = min(span.started for span in context.spans)
+    targets = await context.journal.targets(context.id)
+    services = {service.name: service for service in context.template.services}
+    read = await asyncio.gather(
+        *(
+            _measure(context, target, services[name], culprits, since)
+            for name, target in targets.items()
+            if name in services
+        )
+    )
+    return TargetLogsMeasured(targets=dict(sorted(read)))
+
+
+async def _measure(
+    context: SessionContext,
+    target: TargetRecord,
+    service: LoadedService,
+    culprits: Culprits,
+    since: datetime,
+) -> tuple[str, TargetLogs]:
+    patterns = _patterns(service.image.log_patterns)
+    tally = LogTally(patterns, culprits, _secrets(context, service))
+    notes: list[str] = []
+    truncated = False
+    try:
+        async with context.starts, asyncio.timeout(READ_SECONDS):
+            truncated = await _read(context, target, since, tally)
+    except TimeoutError:
+        truncated = True
+    except NotFoundError:
+        notes.append("its container was removed by somebody else: nothing can be read")
+        patterns = {}
+    except EngineError as error:
+        notes.append(f"its log could not be read to the end: {printable(str(error))}")
+        truncated = True
+    if target.harm in ("died", "out_of_memory"):
+        notes.append("it died during the scan: its log ends there")
+    if tally.given_up:
+        notes.append(f"patterns that took too long were given up: {', '.join(tally.given_up)}")
+    if context.spans_lost:
+        notes.append("the orchestrator was restarted during the scan: lines from before that are left out")
+    counts: dict[LogPattern, int | None] = dict.fromkeys(_patterns(LOG_PATTERNS))
+    counts |= tally.counts() if patterns else {}
+    logs = TargetLogs(
+        counts=counts,
+        lines=tally.lines(),
+        by_collectors=tally.of_collectors(),
+        truncated=truncated,
+        note="; ".join(notes) or None,
+    )
+    return target.service, logs
+
+
+async def _read(context: SessionContext, target: TargetRecord, since: datetime, tally: LogTally) -> bool:
+    """Read a log into `tally`; return whether it is longer than what is read."""
+    limit = LINE_BYTES + _STAMP_BYTES
+    # Standard output and error are lines of their own, which may come in pieces, one between the other's.
+    splitters = {"stdout": LineSplitter(limit=limit), "stderr": LineSplitter(limit=limit)}
+    size = 0
+    lines: list[bytes] = []
+    log = context.engine.read_log(target.container_id, follow=False, since=since)
+    async with aclosing(log):
+        async for chunk in log:
+            size += len(chunk.data)
+            lines += splitters[chunk.stream].feed(chunk.data)
+            if size > READ_BYTES:
+                break
+            if len(lines) >= _BATCH_LINES:
+                await asyncio.to_thread(tally.take, lines)
+                lines = []
+    for splitter in splitters.values():
+        lines += splitter.finish()
+    await asyncio.to_thread(tally.take, lines)
+    return size > READ_BYTES
+
+
+def _patterns(found: Mapping[str, str]) -> dict[LogPattern, str]:
+    names: tuple[LogPattern, ...] = get_args(LogPattern.__value__)
+    return {name: found[name] for name in names if name in found}
+
+
+def _secrets(context: SessionContext, service: LoadedService) -> Iterator[str]:
+    for credential in context.template.credentials:
+        yield credential.password
+    for key, value in service.environment.items():
+        if any(word in key for word in _SECRET_KEYS):
+            yield value

@@ -1,0 +1,133 @@
+import asyncio
+import json
+from typing import get_args
+
+import pytest
+from stage import ALLOWLIST, DATABASE, NETWORK, WEB, Stage, hosts
+
+from dryrun_contract.event import LogPattern
+from dryrun_contract.log_patterns import LOG_PATTERNS
+from dryrun_orchestrator.engine.fake import FakeImage
+from dryrun_orchestrator.engine.protocol import ForbiddenError
+
+PATTERNS = {"errors": "ERROR", "connections": "connection from"}
+
+
+def test_the_event_counts_what_manifests_may_name():
+    assert get_args(LogPattern.__value__) == tuple(LOG_PATTERNS)
+
+
+@pytest.fixture
+def patterned(tmp_path):
+    """A stage whose web image says how its log is read; its database image says nothing."""
+    stage = Stage(tmp_path)
+    allowlist = json.loads(json.dumps(ALLOWLIST))
+    allowlist["images"]["discovery/test-web:1"]["log_patterns"] = PATTERNS
+    (tmp_path / "allowlist.json").write_text(json.dumps(allowlist))
+    return stage
+
+
+async def measured(stage, session_id):
+    (event,) = await stage.told(session_id, "target_logs_measured")
+    return event.targets
+
+
+async def test_what_a_collector_leaves_in_a_log_is_told_with_the_traffic(patterned):
+    async def knock(container):
+        for web in patterned.of_image(WEB):
+            web.say(b"connection from 10.213.0.29\nERROR bad request, password hunter2\n")
+        for line in hosts("10.213.0.2"):
+            container.say(line.data)
+        return 0
+
+    patterned.engine.images[WEB] = FakeImage(health_after=0.02, log=hosts())
+    patterned.engine.images[NETWORK] = FakeImage(program=knock)
+    async with patterned.running():
+        session_id = await patterned.start()
+        await patterned.ended(session_id)
+        targets = await measured(patterned, session_id)
+        web = targets["web"]
+        assert web.counts == {"errors": 1, "connections": 1, "failed_logins": None, "slow_queries": None}
+        assert (web.lines, web.truncated, web.note) == (2, False, None)
+        (logs,) = web.by_collectors
+        assert logs.collectors == ("network",)
+        assert logs.sample == ("connection from 10.213.0.29", "ERROR bad request, password [hidden]")
+        assert targets["db"].counts == dict.fromkeys(LOG_PATTERNS)
+        assert [event.type for event in await patterned.events(session_id)].count("traffic_measured") == 1
+
+
+async def test_the_log_of_a_target_that_died_is_read_as_far_as_it_goes(patterned):
+    async def kill(container):
+        (web,) = patterned.of_image(WEB)
+        web.say(b"ERROR assertion failed\n", "stderr")
+        web.end(139)
+        # The watch has to see it.
+        while not await patterned.told(session_id, "target_harmed"):
+            await asyncio.sleep(0.01)
+        container.say(hosts()[0].data)
+        return 0
+
+    patterned.engine.images[NETWORK] = FakeImage(program=kill)
+    async with patterned.running():
+        session_id = await patterned.start()
+        await patterned.ended(session_id)
+        web = (await measured(patterned, session_id))["web"]
+        assert web.counts["errors"] == 1
+        assert web.note == "it died during the scan: its log ends there"
+
+
+async def test_a_log_that_is_gone_or_forbidden_is_not_measured_and_stops_nothing(patterned):
+    async def take_away(container):
+        (web,) = patterned.of_image(WEB)
+        patterned.engine.vanish(web.id)
+        container.say(hosts()[0].data)
+        return 0
+
+    patterned.engine.images[DATABASE] = FakeImage(program=take_away)
+    async with patterned.running():
+        session_id = await patterned.start()
+        await patterned.ended(session_id)
+        web = (await measured(patterned, session_id))["web"]
+        assert web.counts == dict.fromkeys(LOG_PATTERNS)
+        assert web.note.startswith("its container was removed by somebody else")
+
+
+async def test_a_log_that_cannot_be_read_is_told_as_at_least(patterned, monkeypatch):
+    read_log = patterned.engine.read_log
+
+    def refuse(container_id, *, follow, since=None):
+        if since is not None:
+            raise ForbiddenError("logs with times are refused")
+        return read_log(container_id, follow=follow)
+
+    monkeypatch.setattr(patterned.engine, "read_log", refuse)
+    async with patterned.running():
+        session_id = await patterned.start()
+        session = await patterned.ended(session_id)
+        assert session.outcome == "completed"
+        targets = await measured(patterned, session_id)
+        assert all(logs.truncated and "logs with times" in logs.note for logs in targets.values())
+
+
+async def test_traffic_is_told_apart_by_who_ran(patterned):
+    async with patterned.running():
+        session_id = await patterned.start()
+        await patterned.ended(session_id)
+        (traffic,) = await patterned.told(session_id, "traffic_measured")
+        by = {part.collectors: part for part in traffic.by_collectors}
+        assert ("network",) in by
+        assert ("database",) in by
+        received = sum(target.rx_packets for target in traffic.targets.values())
+        assert sum(part.rx_packets for part in by.values()) == received
+
+
+async def test_a_start_tells_the_digest_of_its_configuration(patterned):
+    async with patterned.running():
+        session_id = await patterned.start()
+        await patterned.ended(session_id)
+        starts = await patterned.told(session_id, "collector_started")
+        assert all(start.config_digest.startswith("sha256:") for start in starts)
+        other = await patterned.start()
+        await patterned.ended(other)
+        again = await patterned.told(other, "collector_started")
+        assert [start.config_digest for start in again] == [start.config_digest for start in starts]
