@@ -95,7 +95,10 @@ class Escapes:
         unknown_option = b"\x3a\x00\x9e\x04\x00\x00\x00\x00"
 
         def answered(frame: bytes) -> bool:
-            return frame[6:12] == self.bridge_mac and frame[12:14] in (b"\x08\x06", b"\x86\xdd")
+            # The reports of its multicast groups the bridge sends by itself: they answer nothing.
+            is_report = frame[:6] == bytes.fromhex("333300000016")
+            kinds = (b"\x08\x06", b"\x86\xdd")
+            return frame[6:12] == self.bridge_mac and frame[12:14] in kinds and not is_report
 
         def asked_or_marked(frame: bytes) -> bool:
             return self.MARK in frame or frame[12:14] == b"\x08\x06"

@@ -53,8 +53,8 @@ class EngineProxy:
     async def cut(self) -> None:
         """Break every connection and take no more, as an engine that went down."""
         self._is_cut = True
-        if self._server is not None:
-            server, self._server = self._server, None
+        server, self._server = self._server, None
+        if server is not None:
             server.close()
             server.abort_clients()
         # A call may itself be what cuts.
@@ -62,6 +62,10 @@ class EngineProxy:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        if server is not None:
+            # One that was being accepted meanwhile is served, and hung up on, only now.
+            async with asyncio.timeout(10):
+                await server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
