@@ -122,14 +122,18 @@ class ImageFolder:
         return script if script.is_file() else None
 
 
-def load_folders(root: Path) -> dict[str, ImageFolder]:
-    """Read every `images/*/image.yml` under `root`; parents come before what is built on them.
+TEST_IMAGES = "images"
+SERVICE_IMAGES = "deploy/images"
+
+
+def load_folders(root: Path, places: Iterable[str] = (TEST_IMAGES,)) -> dict[str, ImageFolder]:
+    """Read every `image.yml` one folder below `places`; parents come before what is built on them.
 
     Raises ManifestError with all problems of all folders at once.
     """
     problems: list[str] = []
     found: dict[str, ImageFolder] = {}
-    for path in sorted((root / "images").glob("*/image.yml")):
+    for path in (path for place in places for path in sorted((root / place).glob("*/image.yml"))):
         where = path.relative_to(root)
         manifest = _read(path, where, problems)
         if manifest is not None:
@@ -140,7 +144,7 @@ def load_folders(root: Path) -> dict[str, ImageFolder]:
         image = folder.manifest.image
         if image in names:
             problems.append(
-                f"images/{folder.name}/image.yml: image: {image} is built by images/{names[image]} too"
+                f"{_place(folder, root)}/image.yml: image: {image} is built by images/{names[image]} too"
             )
         names.setdefault(image, folder.name)
     if not found and not problems:
@@ -184,7 +188,7 @@ def _problems_of_truth(raw: bytes, content: Mapping[str, Any], where: Path) -> I
 
 
 def _problems(folder: ImageFolder, found: dict[str, ImageFolder], root: Path) -> Iterable[str]:
-    manifest, where = folder.manifest, f"images/{folder.name}/image.yml"
+    manifest, where = folder.manifest, f"{_place(folder, root)}/image.yml"
     for parent in manifest.parents:
         if not (root / "images" / parent / "image.yml").is_file():
             yield f"{where}: from: there is no folder images/{parent}; known are {', '.join(sorted(found))}"
@@ -197,15 +201,19 @@ def _problems(folder: ImageFolder, found: dict[str, ImageFolder], root: Path) ->
     dockerfile = folder.path / "Dockerfile"
     if not dockerfile.is_file():
         if folder.bootstrap is None:
-            yield f"images/{folder.name}: needs a Dockerfile, or a rootfs.sh that writes a tar archive"
+            yield f"{_place(folder, root)}: needs a Dockerfile, or a rootfs.sh that writes a tar archive"
         return
     parents = {found[parent].manifest.image for parent in manifest.parents if parent in found}
     for source in _FROM.findall(dockerfile.read_text(encoding="utf-8")):
         if source not in parents:
             yield (
-                f"images/{folder.name}/Dockerfile: FROM {source}: image.yml names no folder that builds it; "
-                f"its parents build {', '.join(sorted(parents)) or 'nothing'}"
+                f"{_place(folder, root)}/Dockerfile: FROM {source}: image.yml names no folder that "
+                f"builds it; its parents build {', '.join(sorted(parents)) or 'nothing'}"
             )
+
+
+def _place(folder: ImageFolder, root: Path) -> str:
+    return str(folder.path.relative_to(root))
 
 
 def _ordered(found: dict[str, ImageFolder], problems: list[str]) -> dict[str, ImageFolder]:

@@ -83,6 +83,24 @@ def build_images(
     _run(lambda _: build(Installation.here(), screen, force=force), screen)
 
 
+@images_app.command("services")
+def build_service_images() -> None:
+    """Build the images of the services themselves, for a deployment by deploy/compose.yaml."""
+    from dryrun_local.installation import Installation
+    from dryrun_local.screen import ImageScreen, Screen
+    from dryrun_local.service_images import build_service_images
+
+    screen = Screen()
+
+    async def build(_: object) -> int:
+        installation, shown = Installation.here(), ImageScreen(screen)
+        with shown.opened():
+            await build_service_images(installation.root, installation.logs, on_event=shown.tell)
+        return 0
+
+    _run(build, screen)
+
+
 @images_app.command("list")
 def list_images(json_output: JsonOption = False) -> None:
     """List the images, their sizes and whether they are current."""

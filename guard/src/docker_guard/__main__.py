@@ -1,0 +1,8 @@
+"""Lets images start the service as `python3 -m docker_guard`."""
+
+import sys
+
+from docker_guard.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())
