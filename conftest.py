@@ -7,9 +7,15 @@ from ipaddress import ip_network
 from pathlib import PurePath
 from typing import Any
 
+from hypothesis import settings
+
 ALLOWED = tuple(map(ip_network, ("127.0.0.0/8", "::1/128", "10.213.0.0/16")))
 """Loopback and the pool of the sessions' subnets."""
 SCANNERS = frozenset({"nmap", "discovery-collect"})
+
+# How long an example takes says something of the machine, and nothing of the rule.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 class OutsideOfTheTestsError(AssertionError):

@@ -29,6 +29,10 @@ async def test_starting_stores_the_session_and_asks_the_orchestrator_as_the_call
     assert session["requested_by"] == "ada"
     assert session["accepted_at"] is not None
     assert (session["phase"], session["seed"], session["keep"]) == ("queued", 7, True)
+    asked = next(request for request in orchestrator.requests if request.url.path == "/templates/small")
+    assert asked.url.params["seed"] == "7", (
+        "what is stored and scored is what this seed makes of the template"
+    )
     put = next(request for request in orchestrator.requests if request.method == "PUT")
     assert put.url.path == f"/sessions/{session['id']}"
     assert (put.headers["x-actor"], put.headers["x-request-id"]) == ("ada", "req-1")

@@ -57,6 +57,7 @@ services:
   db:
     image: discovery/test-db:1
     x-ground-truth: [{kind: host, key: ""}]
+    x-variants: [{x-ground-truth: [{kind: host, key: ""}, {kind: service, key: ":5432/tcp"}]}]
 """
 MANIFEST = """
 name: {name}

@@ -156,6 +156,19 @@ async def test_a_long_poll_answers_at_once_when_the_process_is_asked_to_end(serv
         assert (await waiting).status_code == 200
 
 
+async def test_a_session_is_scored_against_what_its_seed_makes_of_the_template(served):
+    shown = {}
+    for seed in range(1, 20):
+        answer = (await served.get("/templates/two", params={"seed": seed})).json()
+        shown[len(answer["ground_truth"]["facts"])] = seed, answer["digest"]
+    assert sorted(shown) == [3, 4], "db has a variant with one fact more"
+    for seed, digest in shown.values():
+        wanted = {"template": "two", "seed": seed}
+        answer = await served.put(f"/sessions/{uuid4()}", json=wanted)
+        assert answer.json()["template_digest"] == digest
+    assert (await served.get("/templates/two", params={"seed": 10000})).status_code == 422
+
+
 async def test_templates_come_with_their_ground_truth_for_the_api(served):
     listed = (await served.get("/templates")).json()
     assert [template["id"] for template in listed] == ["two"]

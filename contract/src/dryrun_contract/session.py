@@ -8,6 +8,8 @@ from pydantic import Field
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.template import TEMPLATE_ID
 
+MAX_SEED = 9999
+
 
 class Phase(StrEnum):
     """`queued → provisioning → waiting → scanning → (kept) → cleaning_up → ended`."""
@@ -34,7 +36,7 @@ class SessionRequest(Word):
     """All that a client may say about a session (the record: predefined template ids only)."""
 
     template: str = Field(pattern=TEMPLATE_ID, examples=["small"])
-    seed: int = Field(default=0, ge=0, le=9999)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
     """Chooses a reproducible variant, where a template has variants."""
     keep: bool = False
     """Leave the network up after the scan until it is stopped or expires."""

@@ -38,6 +38,7 @@ class Options:
     """What a person chose. `json` writes one JSON object a line on standard output, for programs."""
 
     template: str = "small"
+    seed: int = 0
     keep: bool = False
     plain: bool = False
     json: bool = False
@@ -130,7 +131,8 @@ class Demo:
             await self._report(client, interruption)
 
     async def _watch(self, client: ApiClient, services: Services, interruption: Interruption) -> None:
-        request = SessionRequest(template=self._options.template, keep=self._options.keep)
+        options = self._options
+        request = SessionRequest(template=options.template, seed=options.seed, keep=options.keep)
         session = read_session(await client.start_session(request))
         self._result.session_id = session.id
         self._timings.mark("session started")

@@ -31,6 +31,9 @@ def demo(
     template: Annotated[
         str, typer.Option("--template", "-t", metavar="ID", help="Which simulated network.")
     ] = "small",
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=9999, help="Choose a variant of the template.")
+    ] = 0,
     keep: Annotated[
         bool,
         typer.Option("--keep", help="Leave the network up after the scan, until Ctrl-C or its deadline."),
@@ -53,7 +56,7 @@ def demo(
     from dryrun_local.screen import Screen
 
     timings.mark("program loaded")
-    options = Options(template, keep, plain, json_output, show_timings)
+    options = Options(template, seed, keep, plain, json_output, show_timings)
     screen = Screen(to_error=json_output)
     _run(Demo(Installation.here(), options, screen, timings).run, screen)
 

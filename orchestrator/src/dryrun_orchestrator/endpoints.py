@@ -12,7 +12,7 @@ from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from dryrun_contract.event import Snapshot
-from dryrun_contract.session import Session, SessionRequest
+from dryrun_contract.session import MAX_SEED, Session, SessionRequest
 from dryrun_contract.template import Template, TemplateSummary
 from dryrun_contract.text import printable
 from dryrun_orchestrator import metrics
@@ -105,9 +105,11 @@ async def list_templates(request: Request) -> list[TemplateSummary]:
 
 
 @guarded.get("/templates/{template_id}")
-async def show_template(request: Request, template_id: str) -> Template:
-    """Show one template with its ground truth. Never handed to a collector."""
-    return services_of(request).supervisor.catalog.get(template_id).full()
+async def show_template(
+    request: Request, template_id: str, seed: Annotated[int, Query(ge=0, le=MAX_SEED)] = 0
+) -> Template:
+    """Show one template with the ground truth that a seed gives it. Never handed to a collector."""
+    return services_of(request).supervisor.catalog.get(template_id, seed).full()
 
 
 @guarded.get("/events", responses={410: {"model": Snapshot}})

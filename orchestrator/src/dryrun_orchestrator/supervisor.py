@@ -9,8 +9,8 @@ from uuid import UUID
 from dryrun_contract.event import SessionQueued
 from dryrun_contract.session import Phase, Session, SessionRequest
 from dryrun_orchestrator import metrics
+from dryrun_orchestrator.catalog.template import LoadedTemplate
 from dryrun_orchestrator.catalog.templates import (
-    LoadedTemplate,
     TemplateCatalog,
     TemplateInvalidError,
     UnknownTemplateError,
@@ -80,7 +80,7 @@ class Supervisor:
 
         Raises UnknownTemplateError, TemplateInvalidError, SessionDiffersError.
         """
-        template = self.catalog.get(request.template)
+        template = self.catalog.get(request.template, request.seed)
         known = {record.id for record in await self._journal.sessions()}
         now = self._now()
         record = await self._journal.add_session(
@@ -170,7 +170,7 @@ class Supervisor:
 
     def _planned(self, record: SessionRecord) -> LoadedTemplate | None:
         try:
-            template = self.catalog.get(record.template)
+            template = self.catalog.get(record.template, record.seed)
         except (UnknownTemplateError, TemplateInvalidError):
             return None
         return template if template.digest == record.template_digest else None

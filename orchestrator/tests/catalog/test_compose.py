@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist
 from dryrun_orchestrator.catalog.compose import Dependency, read_services, unescape
+from dryrun_orchestrator.catalog.variants import Alternative
 from dryrun_orchestrator.catalog.yaml_reader import read_yaml
 from dryrun_orchestrator.catalog.yaml_tree import Report
 
@@ -24,21 +25,20 @@ NGINX = "image: discovery/test-nginx:1.26"
 def read(text):
     report = Report("small.yml")
     node = read_yaml(text.encode(), report, unescape=unescape)
-    services, truths = read_services(node, ALLOWLIST)
-    return services, truths, [f"{fault.where}: {fault.what}" for fault in report.faults]
+    return read_services(node, ALLOWLIST), [f"{fault.where}: {fault.what}" for fault in report.faults]
 
 
 def test_a_service_comes_with_its_image_as_the_allowlist_has_it():
-    [web], truths, faults = read(f"web:\n  {NGINX}\n  environment: {{SITE: a, TITLE: ''}}\n")
+    [web], faults = read(f"web:\n  {NGINX}\n  environment: {{SITE: a, TITLE: ''}}\n")
     assert faults == []
-    assert (web.name, web.image, web.environment) == ("web", IMAGES[0], {"SITE": "a", "TITLE": ""})
-    assert truths == {"web": (IMAGES[0], None)}
+    assert web.name == "web"
+    assert web.alternatives == (Alternative(IMAGES[0], {"SITE": "a", "TITLE": ""}, ()),)
 
 
 def test_environment_as_a_list_means_the_same():
-    [web], _, faults = read(f"web:\n  {NGINX}\n  environment: ['SITE=a=b', 'TITLE=']\n")
+    [web], faults = read(f"web:\n  {NGINX}\n  environment: ['SITE=a=b', 'TITLE=']\n")
     assert faults == []
-    assert web.environment == {"SITE": "a=b", "TITLE": ""}
+    assert web.alternatives[0].environment == {"SITE": "a=b", "TITLE": ""}
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_environment_as_a_list_means_the_same():
     ],
 )
 def test_refuses_environment_that_the_image_or_the_subset_does_not_allow(environment, fault):
-    _, _, faults = read(f"web:\n  {NGINX}\n  environment: {environment}\n")
+    _, faults = read(f"web:\n  {NGINX}\n  environment: {environment}\n")
     assert len(faults) == 1
     assert faults[0].startswith(f"small.yml:3: web.environment{fault}")
 
@@ -71,7 +71,7 @@ def test_refuses_environment_that_the_image_or_the_subset_does_not_allow(environ
     ],
 )
 def test_refuses_an_image_that_is_no_approved_target(image, why):
-    services, _, faults = read(f"web:\n  image: {image}\n")
+    services, faults = read(f"web:\n  image: {image}\n")
     assert services == ()
     assert len(faults) == 1
     assert faults[0].startswith("small.yml:2: web.image: ")
@@ -95,14 +95,14 @@ def test_refuses_an_image_that_is_no_approved_target(image, why):
     ],
 )
 def test_refuses_every_other_key_of_compose_and_says_why(key, why):
-    _, _, faults = read(f"web:\n  {NGINX}\n  {key}\n")
+    _, faults = read(f"web:\n  {NGINX}\n  {key}\n")
     name = key.partition(":")[0]
     assert len(faults) == 1
     assert faults[0].startswith(f"small.yml:3: web.{name}: the key '{name}' is outside the subset: {why}")
 
 
 def test_services_come_after_what_they_depend_on_and_in_the_files_order_otherwise():
-    services, _, faults = read(
+    services, faults = read(
         f"web: {{{NGINX}, depends_on: [app]}}\n"
         f"app: {{{NGINX}, depends_on: {{db: {{condition: service_healthy}}}}}}\n"
         f"db: {{{NGINX}}}\ncache: {{{NGINX}}}\n"
@@ -127,13 +127,13 @@ def test_services_come_after_what_they_depend_on_and_in_the_files_order_otherwis
     ],
 )
 def test_refuses_a_dependency_that_cannot_be_met(depends_on, fault):
-    _, _, faults = read(f"web:\n  {NGINX}\n  depends_on: {depends_on}\ndb:\n  {NGINX}\n")
+    _, faults = read(f"web:\n  {NGINX}\n  depends_on: {depends_on}\ndb:\n  {NGINX}\n")
     assert len(faults) == 1
     assert faults[0].startswith(f"small.yml:3: web.depends_on{fault}")
 
 
 def test_every_circle_is_told_also_through_a_service_that_is_wrong_itself():
-    _, _, faults = read(
+    _, faults = read(
         f"a: {{{NGINX}, depends_on: [b]}}\nb: {{image: x, depends_on: [c]}}\n"
         f"c: {{{NGINX}, depends_on: [a]}}\n"
         f"d: {{{NGINX}, depends_on: [e]}}\ne: {{{NGINX}, depends_on: [d]}}\n"
@@ -146,13 +146,13 @@ def test_every_circle_is_told_also_through_a_service_that_is_wrong_itself():
 def test_a_template_has_one_to_twenty_services():
     for count, told in ((0, True), (1, False), (20, False), (21, True)):
         text = "\n".join(f"s{number}: {{{NGINX}}}" for number in range(count)) or "{}"
-        _, _, faults = read(text)
+        _, faults = read(text)
         assert faults == ([f"small.yml:1: has {count} services; a template has 1 to 20"] if told else [])
 
 
 @pytest.mark.parametrize("name", ["10", "10.0.0.3", "Web", "a_b", "-a", "a-", "a" * 64, "1web", "fe80::1"])
 def test_a_service_name_is_a_label_that_cannot_be_an_address(name):
-    _, _, faults = read(f"'{name}': {{{NGINX}}}\n")
+    _, faults = read(f"'{name}': {{{NGINX}}}\n")
     assert len(faults) == 1
     assert "is no service name" in faults[0]
 
@@ -190,7 +190,7 @@ def test_compose_itself_reads_the_subset_as_we_do(tmp_path):
         f"web:\n  {NGINX}\n  environment: {{SITE: '', TITLE: \"$$\"}}\n"
         "  depends_on: {db: {condition: service_healthy}}\n  x-ground-truth: [{kind: host, key: ''}]\n"
     )
-    ours, _, faults = read(text)
+    ours, faults = read(text)
     file = tmp_path / "small.yml"
     indented = "".join(f"  {line}\n" for line in text.splitlines())
     file.write_text(f"name: small\nx-dryrun: {{title: a, description: b}}\nservices:\n{indented}")
@@ -198,9 +198,10 @@ def test_compose_itself_reads_the_subset_as_we_do(tmp_path):
     assert faults == []
     for service in ours:
         other = theirs[service.name]
-        assert other["image"] == service.image.name
+        [written] = service.alternatives
+        assert other["image"] == written.image.name
         found = {key: value.replace("$$", "$") for key, value in other["environment"].items()}
-        assert found == service.environment
+        assert found == written.environment
         conditions = {name: what["condition"] for name, what in other.get("depends_on", {}).items()}
         assert conditions == {each.service: each.condition for each in service.depends_on}
 

@@ -68,6 +68,8 @@ services:
     image: discovery/test-nginx:1.26
     x-ground-truth:
       - {kind: host, key: "", hard: nothing is open}
+      - {kind: service, key: ":80/tcp"}
+      - {kind: service, key: ":81/tcp"}
 """
 
 
@@ -117,6 +119,8 @@ def test_readers_see_the_contracts_template_with_keys_by_service_and_facts_repla
         ("web", {}, None),
         ("web:80/tcp", {"product": "nginx", "version": "1.26.3"}, None),
         ("twin", {}, "nothing is open"),
+        ("twin:80/tcp", {}, None),
+        ("twin:81/tcp", {}, None),
     ]
 
 
@@ -173,7 +177,7 @@ def test_an_id_is_looked_up_and_never_a_path(folder, template_id):
 def test_five_mistakes_are_five_faults_with_their_places(folder):
     text = SMALL.replace("nginx:1.26\n    environment", "nginx:9\n    environment")
     text = text.replace("depends_on: [twin]", "depends_on: [twni]")
-    text = text.replace("kind: service,", "kind: servise,")
+    text = text.replace("kind: service,", "kind: servise,", 1)
     text = text.replace("title: Small company", "title: 2026")
     text += "    privileged: true\n"
     told = faults(folder, text)
@@ -182,7 +186,7 @@ def test_five_mistakes_are_five_faults_with_their_places(folder):
         "templates/small.yml:12: services.web.image",
         "templates/small.yml:14: services.web.depends_on[0]",
         "templates/small.yml:17: services.web.x-ground-truth[1].kind",
-        "templates/small.yml:22: services.twin.privileged",
+        "templates/small.yml:24: services.twin.privileged",
     ]
 
 

@@ -79,9 +79,13 @@ class OrchestratorClient:
         body = await self._ask("GET", "/templates")
         return _parse(_SUMMARIES, body)
 
-    async def template(self, template_id: str) -> Template:
-        """Return one template with its ground truth. Raises OrchestratorRefusedError for an unknown one."""
-        return _parse(TypeAdapter(Template), await self._ask("GET", f"/templates/{template_id}"))
+    async def template(self, template_id: str, seed: int = 0) -> Template:
+        """Return one template with the ground truth of that seed.
+
+        Raises OrchestratorRefusedError for an unknown one.
+        """
+        body = await self._ask("GET", f"/templates/{template_id}", params={"seed": seed})
+        return _parse(TypeAdapter(Template), body)
 
     async def put_session(self, session_id: UUID, request: SessionRequest, asker: Asker) -> Session:
         """Ask for a session; asking again with the same id is harmless."""
@@ -113,10 +117,11 @@ class OrchestratorClient:
         method: str,
         path: str,
         *,
+        params: Mapping[str, str | int] | None = None,
         json: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
-        return _checked(await self._send(method, path, json=json, headers=headers))
+        return _checked(await self._send(method, path, params=params, json=json, headers=headers))
 
     async def _send(
         self,

@@ -30,8 +30,8 @@ _IN_FLIGHT = timedelta(seconds=3)
 class Orchestrator(Protocol):
     """The calls that starting and stopping need."""
 
-    async def template(self, template_id: str) -> Template:
-        """Return the template as it is now."""
+    async def template(self, template_id: str, seed: int) -> Template:
+        """Return the template as it is now, with what that seed makes of it."""
         ...
 
     async def put_session(self, session_id: UUID, request: SessionRequest, asker: Asker) -> Session:
@@ -81,7 +81,7 @@ async def start(
     Raises ProblemError: the orchestrator's own when it refuses, 503 when it does not even give the template.
     """
     try:
-        template = await orchestrator.template(request.template)
+        template = await orchestrator.template(request.template, request.seed)
     except OrchestratorRefusedError as error:
         raise ProblemError.passing_on(error.problem) from error
     except OrchestratorUnavailableError as error:

@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from types import MappingProxyType
 from typing import Literal, cast
 
-from dryrun_contract.collector_config import MAX_PART_BYTES
-from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist, ImageNotApprovedError
+from dryrun_orchestrator.catalog.allowlist import Allowlist
+from dryrun_orchestrator.catalog.alternatives import read_alternatives
+from dryrun_orchestrator.catalog.variants import Alternative
 from dryrun_orchestrator.catalog.yaml_tree import Node, shown
 
 MAX_SERVICES = 20
@@ -19,7 +19,13 @@ type Condition = Literal["service_started", "service_healthy"]
 TOP_LEVEL: Mapping[str, bool] = {"name": False, "services": True, "x-dryrun": True}
 """Keys of the document → whether they are required."""
 
-_SERVICE_KEYS = {"image": True, "environment": False, "depends_on": False, "x-ground-truth": False}
+_SERVICE_KEYS = {
+    "image": True,
+    "environment": False,
+    "depends_on": False,
+    "x-ground-truth": False,
+    "x-variants": False,
+}
 
 _OWN_NETWORK = "every session has one network of its own, which the orchestrator makes"
 _LIMITS = "limits are the same for every container and are set by the orchestrator"
@@ -82,13 +88,13 @@ class Dependency:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedService:
-    """One target: its image as the allowlist has it, and what the template chose for it."""
+class ServiceEntry:
+    """One service of the file."""
 
     name: str
-    image: AllowedImage
-    environment: Mapping[str, str]
     depends_on: tuple[Dependency, ...]
+    alternatives: tuple[Alternative, ...]
+    """The first is the service as it is written, the others what a seed may make of it."""
 
 
 def unescape(text: str) -> str:
@@ -108,21 +114,16 @@ def check_project_name(node: Node) -> None:
         node.fault("is no Compose project name: lower-case letters, digits, '-' and '_'")
 
 
-def read_services(
-    node: Node, allowlist: Allowlist
-) -> tuple[tuple[LoadedService, ...], Mapping[str, tuple[AllowedImage | None, Node | None]]]:
+def read_services(node: Node, allowlist: Allowlist) -> tuple[ServiceEntry, ...]:
     """Read `services`: those that are whole, in an order in which each comes after what it depends on.
 
-    The second value tells every service's image (None when not approved) and its `x-ground-truth` (None when
-    it has none: its image's counts). All faults go into the node's report; where there is one, the first
-    value is not complete.
+    All faults go into the node's report; where there is one, the result is not complete.
     """
     entries = node.entries()
     if isinstance(node.content, dict) and not 1 <= len(entries) <= MAX_SERVICES:
         node.fault(f"has {len(entries)} services; a template has 1 to {MAX_SERVICES}")
-    loaded: dict[str, LoadedService] = {}
+    read: dict[str, ServiceEntry] = {}
     graph: dict[str, list[str]] = {}
-    truths: dict[str, tuple[AllowedImage | None, Node | None]] = {}
     for name, entry in entries.items():
         if not _SERVICE_NAME.fullmatch(name):
             entry.fault(
@@ -130,59 +131,12 @@ def read_services(
                 "and starts with a letter, so that it cannot be taken for an address"
             )
         fields = entry.fields(_SERVICE_KEYS, _WHY_NOT)
-        image = _read_image(fields["image"], allowlist) if "image" in fields else None
-        environment = _read_environment(fields["environment"], image) if "environment" in fields else {}
         dependencies = _read_dependencies(fields["depends_on"], entries) if "depends_on" in fields else ()
         graph[name] = [dependency.service for dependency in dependencies]
-        truths[name] = (image, fields.get("x-ground-truth"))
-        if image is not None:
-            loaded[name] = LoadedService(name, image, MappingProxyType(environment), dependencies)
-    return tuple(loaded[name] for name in _order(graph, entries) if name in loaded), truths
-
-
-def _read_image(node: Node, allowlist: Allowlist) -> AllowedImage | None:
-    name = node.text()
-    if name is None:
-        return None
-    try:
-        image = allowlist.image(name)
-    except ImageNotApprovedError as error:
-        node.fault(str(error))
-        return None
-    if image.role == "collector":
-        node.fault(
-            f"{name} is a collector; a template names targets, and collectors have manifests of their own"
-        )
-        return None
-    return image
-
-
-def _read_environment(node: Node, image: AllowedImage | None) -> dict[str, str]:
-    found: dict[str, str] = {}
-    if isinstance(node.content, list):
-        for item in node.items():
-            text = item.string(max_length=MAX_PART_BYTES)
-            key, separator, value = (text or "").partition("=")
-            if text is not None and not separator:
-                item.fault("has no '=': a value from the loader's own environment is not taken")
-            elif text is not None and key in found:
-                item.fault(f"sets {shown(key)} a second time")
-            elif text is not None:
-                found[key] = value
-                _check_environment_key(item, key, image)
-        return found
-    for key, entry in node.entries().items():
-        _check_environment_key(entry, key, image)
-        value_or_none = entry.string(max_length=MAX_PART_BYTES)
-        if value_or_none is not None:
-            found[key] = value_or_none
-    return found
-
-
-def _check_environment_key(node: Node, key: str, image: AllowedImage | None) -> None:
-    if image is not None and key not in image.environment:
-        allowed = ", ".join(sorted(image.environment)) or "none"
-        node.fault(f"the key {shown(key)} cannot be set: {image.name} allows {allowed}")
+        alternatives = read_alternatives(fields, allowlist)
+        if alternatives:
+            read[name] = ServiceEntry(name, dependencies, alternatives)
+    return tuple(read[name] for name in _order(graph, entries) if name in read)
 
 
 def _read_dependencies(node: Node, services: Mapping[str, Node]) -> tuple[Dependency, ...]:

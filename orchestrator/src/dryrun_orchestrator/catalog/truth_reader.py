@@ -16,6 +16,10 @@ _NAMES_IN_KEY: Mapping[str, tuple[int, int, str]] = {
     "certificate": (0, 0, ":PORT/tcp"),
     "database": (1, 1, ":PORT/tcp/DATABASE"),
     "table": (2, 3, ":PORT/tcp/DATABASE/TABLE or :PORT/tcp/DATABASE/SCHEMA/TABLE"),
+    "dns_zone": (1, 1, ":53/udp/ZONE"),
+    "directory": (1, 1, ":389/tcp/NAMING-CONTEXT"),
+    "share": (1, 1, ":445/tcp/SHARE"),
+    "snmp_system": (0, 0, ":161/udp"),
 }
 """Kind → least and most names after the port, and how that looks. Kinds that are not here may have any."""
 
@@ -23,6 +27,8 @@ _HOST = "service"
 """Stands for the host while a relative key is parsed."""
 _SPELLINGS = frozenset({"product"})
 """Attributes whose value may be a list of accepted spellings."""
+_NUMBERS = frozenset({"records"})
+"""Attributes whose value may be a whole number."""
 _LISTS = frozenset({"columns"})
 """Attributes whose value is a list of names, compared as a set."""
 
@@ -69,6 +75,9 @@ def _read_data(node: Node, kind: str | None, known: _ImageFacts | None) -> dict[
     otherwise = f"scored attributes of a {kind} are {', '.join(scored) or 'none'}"
     found: dict[str, JsonValue] = {}
     for name, entry in node.fields(scored, otherwise=otherwise).items():
+        if name in _NUMBERS and isinstance(entry.content, int):
+            found[name] = entry.content
+            continue
         if name in _LISTS:
             values = _read_list(entry, lambda item: item.text())
         elif name in _SPELLINGS and isinstance(entry.content, list):

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from dryrun_contract.text import printable
-from dryrun_orchestrator.catalog.templates import LoadedTemplate
+from dryrun_orchestrator.catalog.template import LoadedTemplate
 from dryrun_orchestrator.engine.protocol import Engine
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import SessionRecord

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from dryrun_contract.event import AddressesMapped, IsolationProbed, NetworkCreated
 from dryrun_orchestrator import labels
-from dryrun_orchestrator.catalog.templates import LoadedService
+from dryrun_orchestrator.catalog.template import LoadedService
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
     Container,

@@ -9,7 +9,7 @@ from typing import get_args
 from dryrun_contract.event import LogPattern, TargetLogs, TargetLogsMeasured
 from dryrun_contract.log_patterns import LOG_PATTERNS
 from dryrun_contract.text import printable
-from dryrun_orchestrator.catalog.templates import LoadedService
+from dryrun_orchestrator.catalog.template import LoadedService
 from dryrun_orchestrator.engine.protocol import EngineError, NotFoundError
 from dryrun_orchestrator.journal.records import TargetRecord
 from dryrun_orchestrator.session.collector_lines import LineSplitter

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from dryrun_orchestrator.catalog.templates import LoadedService
+from dryrun_orchestrator.catalog.template import LoadedService
 from dryrun_orchestrator.journal.records import TargetRecord
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
 from dryrun_orchestrator.session.target_states import observe, why_it_failed

@@ -1,0 +1,118 @@
+"""A valid template: what its file says, and what a seed makes of it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dryrun_contract.collector_config import Credential
+from dryrun_contract.ground_truth import GroundTruth
+from dryrun_contract.template import Template, TemplateService, TemplateSummary
+from dryrun_orchestrator.catalog.allowlist import AllowedImage
+from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest
+from dryrun_orchestrator.catalog.compose import Dependency, ServiceEntry
+from dryrun_orchestrator.catalog.truth_reader import of_service
+from dryrun_orchestrator.catalog.variants import Variants
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedService:
+    """One target: its image as the allowlist has it, and what the template chose for it."""
+
+    name: str
+    image: AllowedImage
+    environment: Mapping[str, str]
+    depends_on: tuple[Dependency, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTemplate:
+    """A valid template with one seed: all that a session is built from, and what it is scored against."""
+
+    id: str
+    title: str
+    description: str
+    digest: str
+    """`sha256:…` over the file's bytes and what the seed made of it: images, environments, ground truth."""
+    services: tuple[LoadedService, ...]
+    """Each after those it depends on; in the file's order otherwise."""
+    credentials: tuple[Credential, ...]
+    ground_truth: GroundTruth
+    collectors: tuple[CollectorManifest, ...]
+    """Each after those that provide what it needs."""
+    file: "TemplateFile" = field(repr=False)
+
+    def service(self, name: str) -> LoadedService:
+        """Return the service of this name. Raises KeyError."""
+        for service in self.services:
+            if service.name == name:
+                return service
+        raise KeyError(name)
+
+    def summary(self) -> TemplateSummary:
+        """Return what a person chooses from."""
+        return TemplateSummary.model_validate(self._words())
+
+    def full(self) -> Template:
+        """Return it with its ground truth; for the approval API only."""
+        return Template.model_validate({**self._words(), "ground_truth": self.ground_truth})
+
+    def _words(self) -> dict[str, object]:
+        return {
+            "id": self.id,
+            "title": self.title,
+            "description": self.description,
+            "digest": self.digest,
+            "services": tuple(
+                TemplateService(
+                    name=service.name,
+                    image=service.image.name,
+                    depends_on=tuple(dependency.service for dependency in service.depends_on),
+                )
+                for service in self.services
+            ),
+            "collectors": tuple(collector.name for collector in self.collectors),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFile:
+    """What a template's file says, for every seed."""
+
+    id: str
+    title: str
+    description: str
+    digest: str
+    services: tuple[ServiceEntry, ...]
+    variants: Variants
+    credentials: tuple[Credential, ...]
+    collectors: tuple[CollectorManifest, ...]
+
+    def with_seed(self, seed: int) -> LoadedTemplate:
+        """Return the template that this seed stands for."""
+        chosen = self.variants.chosen(self.id, seed)
+        services = tuple(
+            LoadedService(each.name, chosen[each.name].image, chosen[each.name].environment, each.depends_on)
+            for each in self.services
+        )
+        facts = tuple(fact for name, service in chosen.items() for fact in of_service(service.facts, name))
+        content = {
+            "file": self.digest,
+            "ground_truth": [fact.model_dump(mode="json") for fact in facts],
+            "services": {
+                service.name: [service.image.name, service.image.id, dict(service.environment)]
+                for service in services
+            },
+        }
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return LoadedTemplate(
+            id=self.id,
+            title=self.title,
+            description=self.description,
+            digest=f"sha256:{hashlib.sha256(text.encode()).hexdigest()}",
+            services=services,
+            credentials=self.credentials,
+            ground_truth=GroundTruth(facts=facts),
+            collectors=self.collectors,
+            file=self,
+        )
