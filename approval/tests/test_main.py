@@ -10,6 +10,7 @@ import time
 
 import httpx2
 import pytest
+from sqlalchemy import text
 
 COMMAND = (sys.executable, "-c", "from approval_api.main import main; main()")
 AUTHORIZATION = {"Authorization": "Bearer 0123456789abcdef"}
@@ -48,10 +49,32 @@ async def test_migrate_makes_the_schema_and_does_nothing_the_second_time(postgre
     assert await run("migrate", DATABASE_URL=url) == (0, "", "")
 
 
+async def test_invite_prints_a_link_and_first_prints_none_once_an_administrator_has_a_password(
+    database_url, engine
+):
+    arguments = ("invite", "root", "--first", "--url", "https://approval.example/")
+    code, out, _ = await run(*arguments, DATABASE_URL=database_url)
+    assert code == 0
+    assert out.startswith("https://approval.example/invitation?secret=")
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.people SET password_hash = 'x'"))
+    assert await run(*arguments, DATABASE_URL=database_url) == (0, "", "")
+    code, out, _ = await run("invite", "zoe", "--roles", "viewer,approver", DATABASE_URL=database_url)
+    assert (code, out[:19]) == (0, "/invitation?secret=")
+    async with engine.begin() as connection:
+        roles = await connection.scalar(text("SELECT roles FROM gateway.people WHERE name = 'zoe'"))
+    assert set(roles) == {"viewer", "approver"}
+
+
+async def test_invite_refuses_what_is_no_name_or_no_role(database_url):
+    code, _, err = await run("invite", "../x", DATABASE_URL=database_url)
+    assert (code, "../x" in err) == (2, True)
+    code, _, err = await run("invite", "zoe", "--roles", "king", DATABASE_URL=database_url)
+    assert (code, "king" in err) == (2, True)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_serves_json_lines_and_ends_streams_soon_after_a_signal(database_url, engine, number):
-    from sqlalchemy import text
-
     async with engine.begin() as connection:
         await connection.execute(
             text(

@@ -9,8 +9,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from approval_api import migrations
-from approval_api.database.engine import create_engine
-from approval_api.database.migration import DatabaseUnreachableError, migrate, migrate_when_reachable
+from approval_api.database.engine import APP_ROLE, create_engine
+from approval_api.database.migration import (
+    DatabaseUnreachableError,
+    MigrationRefusedError,
+    migrate,
+    migrate_when_reachable,
+)
 from approval_api.database.tables import metadata
 
 SESSION = """
@@ -120,6 +125,61 @@ async def test_the_production_reader_reads_production_and_changes_nothing(produc
     assert (await production_reader.execute(text("SELECT * FROM gateway.discoveries"))).all() == []
     with pytest.raises(DBAPIError, match="permission denied for table discoveries"):
         await production_reader.execute(text("DELETE FROM gateway.discoveries"))
+
+
+@pytest.fixture
+async def application(database_url, engine):
+    """The engine as the running service has it."""
+    application = create_engine(database_url, role=APP_ROLE)
+    yield application
+    await application.dispose()
+
+
+AUDITED = "INSERT INTO gateway.audit_log (action, outcome) VALUES ('sign_in', 'done')"
+
+
+async def test_the_application_adds_to_the_audit_log_and_reads_it(application):
+    async with application.begin() as connection:
+        await connection.execute(text(AUDITED))
+        assert await connection.scalar(text("SELECT count(*) FROM gateway.audit_log")) == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE gateway.audit_log SET actor = 'eve'",
+        "DELETE FROM gateway.audit_log",
+        "TRUNCATE gateway.audit_log",
+        "DROP TABLE gateway.audit_log",
+        "ALTER TABLE gateway.audit_log ADD COLUMN x int",
+        """INSERT INTO gateway.audit_log (id, action, outcome) OVERRIDING SYSTEM VALUE VALUES (1, 'x', 'done')
+        ON CONFLICT (id) DO UPDATE SET actor = 'eve'""",
+    ],
+)
+async def test_the_application_cannot_change_the_audit_log(application, statement):
+    async with application.begin() as connection:
+        await connection.execute(text(AUDITED))
+    with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
+        async with application.begin() as connection:
+            await connection.execute(text(statement))
+
+
+async def test_the_application_reaches_every_table_but_changes_no_schema(application):
+    async with application.connect() as connection:
+        for table in metadata.sorted_tables:
+            await connection.execute(text(f"SELECT * FROM {table.fullname} LIMIT 1"))
+    with pytest.raises(DBAPIError, match="permission denied"):
+        async with application.begin() as connection:
+            await connection.execute(text("CREATE TABLE gateway.x (y int)"))
+
+
+async def test_a_login_that_may_not_migrate_is_told_what_to_do(postgres):
+    name = "migrated_by_nobody"
+    await asyncio.to_thread(postgres.execute, "postgres", f"CREATE DATABASE {name}")
+    engine = create_engine(postgres.url(name), role=APP_ROLE)
+    with pytest.raises(MigrationRefusedError, match="APPROVAL_MIGRATION_DATABASE_URL"):
+        await migrate(engine)
+    await engine.dispose()
 
 
 async def test_a_sessions_events_and_discoveries_go_with_it(engine):

@@ -1,5 +1,6 @@
 import pytest
 
+from approval_api.people.roles import Role
 from approval_api.settings import DatabaseSettings, Settings
 from dryrun_contract.environment import SettingsError
 
@@ -13,23 +14,32 @@ GOOD = {
 
 def test_reads_names_tokens_and_address():
     settings = Settings.read({**GOOD, "APPROVAL_LISTEN": "[::1]:99", "OTHER": "x"})
-    assert settings.tokens["bob"].get_secret_value() == "fedcba9876543210"
+    assert [token.name for token in settings.tokens] == ["ada", "bob"]
+    assert settings.tokens[1].token.get_secret_value() == "fedcba9876543210"
     assert settings.address == ("::1", 99)
     assert "0123456789abcdef" not in repr(settings)
+
+
+def test_a_programs_token_is_an_operators_unless_it_names_roles():
+    given = {**GOOD, "APPROVAL_TOKENS": "ada:0123456789abcdef,bob/viewer+approver:fedcba9876543210"}
+    ada, bob = Settings.read(given).tokens
+    assert ada.roles == {Role.OPERATOR}
+    assert bob.roles == {Role.VIEWER, Role.APPROVER}
 
 
 def test_reads_secrets_from_files(tmp_path):
     (tmp_path / "tokens").write_text("ada:0123456789abcdef\n")
     given = {**GOOD, "APPROVAL_TOKENS_FILE": str(tmp_path / "tokens")}
     del given["APPROVAL_TOKENS"]
-    assert list(Settings.read(given).tokens) == ["ada"]
+    assert [token.name for token in Settings.read(given).tokens] == ["ada"]
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"APPROVAL_TOKENS": ""}, "APPROVAL_TOKENS"),
         ({"APPROVAL_TOKENS": "ada"}, "name:token"),
+        ({"APPROVAL_TOKENS": "ada/king:0123456789abcdef"}, "no known role 'king'"),
+        ({"APPROVAL_TOKENS": "ada/:0123456789abcdef"}, "no known role ''"),
         ({"APPROVAL_TOKENS": "ada:short"}, "shorter than 16"),
         ({"APPROVAL_TOKENS": "a:0123456789abcdef,a:0123456789abcdeg"}, "twice"),
         ({"APPROVAL_TOKENS": "ä:0123456789abcdef"}, "ASCII"),

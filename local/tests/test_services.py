@@ -9,7 +9,13 @@ from dryrun_local.errors import LocalError, ServiceDiedError
 from dryrun_local.installation import Installation
 from dryrun_local.postgres import running_postgres
 from dryrun_local.processes import Program, running
-from dryrun_local.services import Services, _api_settings, _orchestrator_settings, free_ports
+from dryrun_local.services import (
+    Services,
+    _api_settings,
+    _database_settings,
+    _orchestrator_settings,
+    free_ports,
+)
 
 
 @pytest.fixture
@@ -35,9 +41,8 @@ def test_free_ports_are_different_ones():
 
 
 def test_the_services_share_secrets_by_files_and_never_by_value(installation):
-    api = _api_settings(
-        installation, "postgresql+asyncpg://u:p@/d", "http://127.0.0.1:1", "http://127.0.0.1:2"
-    )
+    api = _api_settings(installation, "http://127.0.0.1:1", "http://127.0.0.1:2")
+    api |= _database_settings(installation, "postgresql+asyncpg://u:p@/d", "postgresql+asyncpg://o:p@/d")
     orchestrator = _orchestrator_settings(installation, {}, "http://127.0.0.1:2")
     secrets = [path.read_text().strip() for path in installation.api_token_file.parent.iterdir()]
     for value in [*api.values(), *orchestrator.values()]:

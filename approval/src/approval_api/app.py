@@ -9,9 +9,9 @@ import httpx2
 from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from approval_api.authentication import Tokens
+from approval_api.authentication import OPEN, ProgramTokens
 from approval_api.body_limit import BodyLimit
-from approval_api.database.engine import create_engine
+from approval_api.database.engine import APP_ROLE, create_engine
 from approval_api.database.migration import migrate_when_reachable
 from approval_api.discoveries.endpoints import router as discoveries_router
 from approval_api.dryrun_off import router as dryrun_off_router
@@ -21,6 +21,8 @@ from approval_api.follower.follower import Follower
 from approval_api.health import router as health_router
 from approval_api.metrics import Metrics
 from approval_api.orchestrator.client import OrchestratorClient
+from approval_api.people.endpoints import router as people_router
+from approval_api.people.passwords import Passwords
 from approval_api.problems import install_problem_handlers
 from approval_api.reports.endpoints import criteria_router
 from approval_api.reports.endpoints import router as reports_router
@@ -31,7 +33,8 @@ from approval_api.settings import Settings
 from approval_api.templates.endpoints import router as templates_router
 from dryrun_contract.problem import problem_answers
 
-DRYRUN_PATH = "/api/v1/dryrun"
+API_PATH = "/api/v1"
+DRYRUN_PATH = f"{API_PATH}/dryrun"
 
 
 def create_app(
@@ -57,8 +60,9 @@ def create_app(
     )
     app.state.settings = settings
     app.state.metrics = metrics
-    app.state.tokens = Tokens(settings.tokens)
-    app.state.engine = engine or create_engine(settings.database_url.get_secret_value())
+    app.state.program_tokens = ProgramTokens(settings.tokens)
+    app.state.passwords = Passwords()
+    app.state.engine = engine or create_engine(settings.database_url.get_secret_value(), role=APP_ROLE)
     app.state.notifications = Notifications(app.state.engine)
     app.state.stopping = asyncio.Event()
     app.state.orchestrator = None
@@ -67,8 +71,9 @@ def create_app(
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestLog, metrics=metrics)
     app.include_router(health_router)
+    app.include_router(people_router, prefix=API_PATH)
     if settings.dryrun == "off":
-        app.include_router(dryrun_off_router, prefix=DRYRUN_PATH)
+        app.include_router(dryrun_off_router, prefix=DRYRUN_PATH, dependencies=[OPEN])
         return app
     assert settings.orchestrator_url is not None
     assert settings.orchestrator_token is not None
@@ -98,13 +103,22 @@ def begin_stop(app: FastAPI) -> None:
     app.state.notifications.wake_all()
 
 
+async def _migrate(settings: Settings) -> None:
+    """Bring the schema to this version as its owner, which the application itself need not be."""
+    owner = create_engine(settings.owner_url.get_secret_value())
+    try:
+        await migrate_when_reachable(owner)
+    finally:
+        await owner.dispose()
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state = app.state
     settings: Settings = state.settings
     async with AsyncExitStack() as stack:
         stack.push_async_callback(state.engine.dispose)
-        await migrate_when_reachable(state.engine)
+        await _migrate(settings)
         if settings.dryrun == "off":
             yield
             return

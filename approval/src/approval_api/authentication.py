@@ -1,56 +1,176 @@
-"""Who asks: bearer tokens from the settings, compared in constant time."""
+"""Who asks, by cookie or by token, and whether they may: every route names the permission it needs."""
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import SecretStr
+from fastapi.security import APIKeyCookie, HTTPBearer
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from approval_api.origin import require_csrf
+from approval_api.people import logins, tokens
+from approval_api.people.person import Person, Proof
+from approval_api.people.repository import Account
+from approval_api.people.roles import SCOPES, Permission, permissions_of
+from approval_api.people.secret_values import TOKEN_PREFIX, csrf_of
 from approval_api.problems import ProblemError
+from approval_api.settings import ProgramToken, Settings
 
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
-class Tokens:
-    """The known tokens, kept as digests so that their lengths do not show in comparisons."""
+class ProgramTokens:
+    """The tokens of the settings, kept as digests so that their lengths do not show in comparisons."""
 
-    def __init__(self, tokens: Mapping[str, SecretStr]) -> None:
-        """Keep `tokens`: name of who asks → token."""
-        self._digests = {name: _digest(token.get_secret_value()) for name, token in tokens.items()}
+    def __init__(self, known: Iterable[ProgramToken]) -> None:
+        """Keep `known`."""
+        self._known = [(_digest(token.token.get_secret_value()), _program(token)) for token in known]
 
-    def name_of(self, token: str) -> str | None:
+    def owner_of(self, token: str) -> Person | None:
         """Return whose token this is, or None. Takes equally long whichever it is, or none."""
         shown = _digest(token)
         found = None
-        for name, known in self._digests.items():
+        for known, program in self._known:
             if hmac.compare_digest(known, shown):
-                found = name
+                found = program
         return found
 
 
-_bearer = HTTPBearer(auto_error=False, description="A token of APPROVAL_TOKENS.")
+def _program(token: ProgramToken) -> Person:
+    return Person(
+        id=None,
+        name=token.name,
+        display_name=token.name,
+        roles=token.roles,
+        permissions=permissions_of(token.roles) & SCOPES,
+        proof=Proof.SETTING,
+    )
 
 
-def authenticate(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> str:
-    """Return the name of who asks. Raises a 401 problem without a known bearer token."""
-    tokens: Tokens = request.app.state.tokens
-    actor = tokens.name_of(credentials.credentials) if credentials else None
-    if actor is None:
+def person_of(account: Account, proof: Proof, scopes: Iterable[Permission], csrf: str | None) -> Person:
+    """Return the person of an account, allowed what roles and `scopes` both allow."""
+    return Person(
+        id=account.id,
+        name=account.name,
+        display_name=account.display_name,
+        roles=account.roles,
+        permissions=permissions_of(account.roles).intersection(scopes),
+        proof=proof,
+        csrf=csrf,
+    )
+
+
+async def find_person(request: Request) -> Person | None:
+    """Return who asks, None when nothing was shown that counts. A token counts before a cookie.
+
+    Looked up once for a request. Does not look at what a cookie's request has to prove before it may change
+    something: that is `current_person`'s.
+    """
+    if "person" not in request.scope:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        person = await _by_token(request, scheme, token.strip()) if scheme else await _by_cookie(request)
+        request.scope["person"] = person
+        if person is not None:
+            request.scope["actor"] = person.name
+    found: Person | None = request.scope["person"]
+    return found
+
+
+async def _by_token(request: Request, scheme: str, token: str) -> Person | None:
+    if scheme.lower() != "bearer" or not token:
+        return None
+    state = request.app.state
+    programs: ProgramTokens = state.program_tokens
+    program = programs.owner_of(token)
+    if program is not None or not token.startswith(TOKEN_PREFIX):
+        return program
+    engine: AsyncEngine = state.engine
+    async with engine.begin() as connection:
+        shown = await tokens.find(connection, token)
+    return None if shown is None else person_of(shown.account, Proof.TOKEN, shown.scopes & SCOPES, None)
+
+
+async def _by_cookie(request: Request) -> Person | None:
+    secret = logins.read_cookie(request)
+    if not secret:
+        return None
+    settings: Settings = request.app.state.settings
+    engine: AsyncEngine = request.app.state.engine
+    async with engine.begin() as connection:
+        account = await logins.find(connection, secret, settings.login_idle, settings.login_longest)
+    return None if account is None else person_of(account, Proof.COOKIE, Permission, csrf_of(secret))
+
+
+async def current_person(request: Request) -> Person:
+    """Return who asks.
+
+    Raises ProblemError: 401 when nobody is proven, 403 `csrf` when a cookie's request that may change
+    something does not prove that a page of ours sent it.
+    """
+    person = await find_person(request)
+    if person is None:
         raise ProblemError(
             "unauthenticated",
             401,
-            "show a token: `Authorization: Bearer TOKEN` with one of APPROVAL_TOKENS",
+            "sign in, or show a token: `Authorization: Bearer TOKEN`; make one under your account",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    request.scope["actor"] = actor
-    return actor
+    if person.csrf is not None:
+        await require_csrf(request, person.csrf)
+    return person
 
 
-Actor = Annotated[str, Depends(authenticate)]
+# These only tell OpenAPI what may be shown; `find_person` looks at it.
+_bearer = HTTPBearer(auto_error=False, description="A personal token, or one of APPROVAL_TOKENS.")
+_cookie = APIKeyCookie(
+    name="approval", auto_error=False, description="A login; what changes something needs `X-CSRF-Token` too."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Requires:
+    """Dependency of a route: lets in who has `permission`, and hands over who it is."""
+
+    permission: Permission
+
+    async def __call__(
+        self,
+        request: Request,
+        _bearer_shown: Annotated[object, Depends(_bearer)],
+        _cookie_shown: Annotated[object, Depends(_cookie)],
+    ) -> Person:
+        """Return who asks. Raises ProblemError: 401, or 403 for who may not do this."""
+        person = await current_person(request)
+        require(person, self.permission)
+        return person
+
+
+def require(person: Person, permission: Permission) -> None:
+    """Raise a 403 problem when `person` may not do what needs `permission`."""
+    if person.may(permission):
+        return
+    if permission in permissions_of(person.roles):
+        detail = f"this needs the permission {permission.value!r}, which the token shown was not made for"
+    else:
+        roles = ", ".join(sorted(person.roles)) or "none"
+        detail = f"this needs the permission {permission.value!r}; your roles ({roles}) do not give it"
+    raise ProblemError("forbidden", 403, f"{detail}. An administrator can change roles", title="Not allowed")
+
+
+def open_to_all() -> None:
+    """Dependency of a route that asks for no permission: says so where the route is declared."""
+
+
+OPEN = Depends(open_to_all)
+
+Reader = Annotated[Person, Depends(Requires(Permission.READ))]
+Runner = Annotated[Person, Depends(Requires(Permission.RUN))]
+Decider = Annotated[Person, Depends(Requires(Permission.DECIDE))]
+Collecting = Annotated[Person, Depends(Requires(Permission.COLLECT))]
+Administrator = Annotated[Person, Depends(Requires(Permission.ADMINISTER))]
+AccountOwner = Annotated[Person, Depends(Requires(Permission.OWN_ACCOUNT))]

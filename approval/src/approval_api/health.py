@@ -8,13 +8,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from approval_api.authentication import OPEN
 from approval_api.follower.follower import Follower
 from approval_api.metrics import Metrics
 from approval_api.problems import ProblemError
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.problem import Fault
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], dependencies=[OPEN])
 
 
 class Alive(Word):

@@ -1,12 +1,20 @@
-"""The command line: `approval-api serve` and `approval-api migrate`."""
+"""The command line: `approval-api serve`, `migrate` and `invite`."""
 
 import argparse
 import asyncio
 import os
+import re
 import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
 
 from approval_api.settings import DatabaseSettings, Settings
 from dryrun_contract.environment import SettingsError
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 def main() -> None:
@@ -15,10 +23,17 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="migrate when needed, then serve until SIGTERM or Ctrl-C")
     commands.add_parser("migrate", help="bring the database to this version's schema")
-    command = parser.parse_args().command
+    invite = commands.add_parser("invite", help="print a one-time link by which a person chooses a password")
+    invite.add_argument("name", help="who; added when there is nobody of this name")
+    invite.add_argument("--roles", default="admin", help="of who is added, e.g. operator,approver (admin)")
+    invite.add_argument("--first", action="store_true", help="only while no administrator can sign in")
+    invite.add_argument("--url", default="", help="where browsers reach the service, e.g. https://approval")
+    arguments = parser.parse_args()
     try:
-        if command == "migrate":
+        if arguments.command == "migrate":
             _migrate(DatabaseSettings.read(os.environ))
+        elif arguments.command == "invite":
+            _invite(DatabaseSettings.read(os.environ), arguments)
         else:
             _serve(Settings.read(os.environ))
     except SettingsError as error:
@@ -27,25 +42,54 @@ def main() -> None:
 
 
 def _migrate(settings: DatabaseSettings) -> None:
-    # Each command loads only what it needs.
+    from approval_api.database.migration import migrate_when_reachable  # noqa: PLC0415  # see _run
+    from approval_api.logs import log_to_stdout  # noqa: PLC0415  # see _run
+
+    log_to_stdout("INFO")
+    _run(settings.owner_url, migrate_when_reachable)
+
+
+def _invite(settings: DatabaseSettings, arguments: argparse.Namespace) -> None:
+    from approval_api.database.migration import migrate_when_reachable  # noqa: PLC0415  # see _run
+    from approval_api.people import bootstrap  # noqa: PLC0415  # see _run
+    from approval_api.people.roles import Role  # noqa: PLC0415  # see _run
+    from approval_api.people.schemas import NAME  # noqa: PLC0415  # see _run
+
+    if not re.fullmatch(NAME, arguments.name):
+        raise SettingsError(f"the name {arguments.name!r} does not match {NAME}")
+    try:
+        roles = {Role(role.strip()) for role in arguments.roles.split(",")}
+    except ValueError as error:
+        raise SettingsError(f"--roles: {error}; roles are {', '.join(Role)}") from error
+
+    async def work(engine: "AsyncEngine") -> None:
+        await migrate_when_reachable(engine)
+        async with engine.begin() as connection:
+            path = await bootstrap.invite(connection, arguments.name, roles, only_first=arguments.first)
+        if path is not None:
+            sys.stdout.write(f"{arguments.url.rstrip('/')}{path}\n")
+
+    _run(settings.owner_url, work)
+
+
+def _run(url: SecretStr, work: "Callable[[AsyncEngine], Awaitable[object]]") -> None:
+    """Do `work` on the database. Each command loads only what it needs: imports stand inside."""
     from approval_api.database.engine import create_engine  # noqa: PLC0415  # see above
     from approval_api.database.migration import (  # noqa: PLC0415  # see above
         DatabaseUnreachableError,
-        migrate_when_reachable,
+        MigrationRefusedError,
     )
-    from approval_api.logs import log_to_stdout  # noqa: PLC0415  # see above
 
-    async def work() -> None:
-        engine = create_engine(settings.database_url.get_secret_value())
+    async def run() -> None:
+        engine = create_engine(url.get_secret_value())
         try:
-            await migrate_when_reachable(engine)
+            await work(engine)
         finally:
             await engine.dispose()
 
-    log_to_stdout("INFO")
     try:
-        asyncio.run(work())
-    except DatabaseUnreachableError as error:
+        asyncio.run(run())
+    except (DatabaseUnreachableError, MigrationRefusedError) as error:
         sys.stderr.write(f"approval-api: {error}\n")
         sys.exit(1)
 

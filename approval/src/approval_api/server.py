@@ -47,7 +47,11 @@ class ApiServer(uvicorn.Server):
 
 
 def create_server(app: FastAPI, host: str, port: int) -> ApiServer:
-    """Return a server for `app`; port 0 takes a free one."""
+    """Return a server for `app`; port 0 takes a free one.
+
+    `X-Forwarded-For` and `-Proto` are believed from the settings' proxies only: addresses count for limits.
+    """
+    settings: Settings = app.state.settings
     return ApiServer(
         uvicorn.Config(
             app,
@@ -59,6 +63,8 @@ def create_server(app: FastAPI, host: str, port: int) -> ApiServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         ),
         app,

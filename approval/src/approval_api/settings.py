@@ -1,6 +1,7 @@
 """What an operator sets, read once at start from `APPROVAL_*` variables."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Literal, Self
 
 from pydantic import (
@@ -14,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from approval_api.people.roles import Role
 from dryrun_contract.environment import SettingsError, read_environment
 
 PREFIX = "APPROVAL_"
@@ -27,11 +29,18 @@ class DatabaseSettings(BaseModel):
 
     database_url: SecretStr
     """`postgresql+asyncpg://…`; a secret, as it may hold a password."""
+    migration_database_url: SecretStr | None = None
+    """The same database by the login that owns the schema, where that is another one."""
 
-    @field_validator("database_url")
+    @property
+    def owner_url(self) -> SecretStr:
+        """The database, by the login that migrates it."""
+        return self.migration_database_url or self.database_url
+
+    @field_validator("database_url", "migration_database_url")
     @classmethod
-    def _speaks_asyncpg(cls, url: SecretStr) -> SecretStr:
-        if not url.get_secret_value().startswith("postgresql+asyncpg://"):
+    def _speaks_asyncpg(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith("postgresql+asyncpg://"):
             raise ValueError("expected postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE")
         return url
 
@@ -51,14 +60,47 @@ def _told(location: tuple[int | str, ...], message: str) -> str:
     return f"{PREFIX}{'.'.join(map(str, location)).upper()}: {message}"
 
 
+class ProgramToken(BaseModel):
+    """A token that an operator gave to a program: it has a name and roles, and no account."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    roles: frozenset[Role] = frozenset({Role.OPERATOR})
+    token: SecretStr
+
+    @classmethod
+    def parse(cls, entry: str) -> Self:
+        """Read `name:token` or `name/role+role:token`. Raises ValueError."""
+        who, separator, token = entry.partition(":")
+        name, slash, roles = who.strip().partition("/")
+        if not separator or not name:
+            raise ValueError("expected name:token or name/role+role:token, comma separated")
+        unknown = sorted(set(roles.split("+")) - set(Role)) if slash else []
+        if unknown:
+            raise ValueError(f"{name!r} has no known role {unknown[0]!r}; roles are {', '.join(Role)}")
+        if len(token.strip()) < MIN_TOKEN_CHARACTERS:
+            raise ValueError(f"the token of {name!r} is shorter than {MIN_TOKEN_CHARACTERS} characters")
+        if not name.isascii() or not name.isprintable():
+            raise ValueError(f"the name {name!r} travels in a header; use printable ASCII")
+        chosen = {"roles": frozenset(map(Role, roles.split("+")))} if slash else {}
+        return cls(name=name, token=SecretStr(token.strip()), **chosen)
+
+
 class Settings(DatabaseSettings):
     """Settings of one API process. Durations are in seconds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    tokens: dict[str, SecretStr]
-    """Name of who asks → the bearer token they show."""
+    tokens: tuple[ProgramToken, ...] = ()
+    """What programs show; people have tokens of their own."""
     listen: str = "127.0.0.1:8470"
+    public_url: HttpUrl | None = None
+    """Where browsers reach this service, when a proxy stands before it; https makes cookies `Secure`."""
+    trusted_proxies: str = ""
+    """Addresses, comma separated, whose `X-Forwarded-*` headers are believed."""
+    login_idle_minutes: float = Field(default=480, gt=0)
+    login_hours: float = Field(default=24, gt=0)
     dryrun: Literal["on", "off"] = "on"
     orchestrator_url: HttpUrl | None = None
     orchestrator_token: SecretStr | None = None
@@ -70,31 +112,18 @@ class Settings(DatabaseSettings):
 
     @field_validator("tokens", mode="before")
     @classmethod
-    def _splits_names_and_tokens(cls, given: object) -> object:
+    def _splits_entries(cls, given: object) -> object:
         if not isinstance(given, str):
             return given
-        tokens: dict[str, str] = {}
-        for entry in filter(None, map(str.strip, given.split(","))):
-            name, separator, token = entry.partition(":")
-            if not separator or not name.strip():
-                raise ValueError("expected name:token, comma separated")
-            if name in tokens:
-                raise ValueError(f"the name {name!r} stands twice; names are unique")
-            tokens[name.strip()] = token.strip()
-        return tokens
+        return tuple(ProgramToken.parse(entry) for entry in filter(None, map(str.strip, given.split(","))))
 
     @field_validator("tokens")
     @classmethod
-    def _tokens_are_long_enough(cls, tokens: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        if not tokens:
-            raise ValueError(
-                "no token given; without one nobody may ask. Expected name:token, comma separated"
-            )
-        for name, token in tokens.items():
-            if len(token.get_secret_value()) < MIN_TOKEN_CHARACTERS:
-                raise ValueError(f"the token of {name!r} is shorter than {MIN_TOKEN_CHARACTERS} characters")
-            if not name.isascii() or not name.isprintable():
-                raise ValueError(f"the name {name!r} travels in a header; use printable ASCII")
+    def _has_tokens_of_different_names(cls, tokens: tuple[ProgramToken, ...]) -> tuple[ProgramToken, ...]:
+        names = [token.name for token in tokens]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"the name {name!r} stands twice; names are unique")
         return tokens
 
     @field_validator("listen")
@@ -113,6 +142,16 @@ class Settings(DatabaseSettings):
                 f"set {PREFIX}DRYRUN=off to serve without dry-runs"
             )
         return self
+
+    @property
+    def login_idle(self) -> timedelta:
+        """How long a login may be left alone before it expires."""
+        return timedelta(minutes=self.login_idle_minutes)
+
+    @property
+    def login_longest(self) -> timedelta:
+        """How long a login lasts, used or not."""
+        return timedelta(hours=self.login_hours)
 
     @property
     def address(self) -> tuple[str, int]:

@@ -67,9 +67,14 @@ def server_command(data: Path, sockets: Path) -> tuple[str, ...]:
     return (*_unprivileged(), str(_program("postgres")), "-D", str(data), *chosen)
 
 
-def url_of(database: str, sockets: Path) -> str:
+def url_of(database: str, sockets: Path, user: str = "postgres") -> str:
     """Return a database's URL for SQLAlchemy with asyncpg."""
-    return f"postgresql+asyncpg://postgres@/{database}?host={quote(str(sockets), safe='/')}"
+    return f"postgresql+asyncpg://{user}@/{database}?host={quote(str(sockets), safe='/')}"
+
+
+def application_url(owner_url: str) -> str:
+    """Return the URL by which the approval API serves: with the rights its migrations left it, no more."""
+    return owner_url.replace("://postgres@", "://approval_app@", 1)
 
 
 def _program(name: str) -> Path:

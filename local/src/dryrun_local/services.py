@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,9 +15,10 @@ from pydantic import SecretStr, ValidationError
 from dryrun_cli.settings import Settings
 from dryrun_contract.event import EventPage
 from dryrun_contract.text import printable
+from dryrun_local.errors import ServiceDiedError
 from dryrun_local.guard import running_guard
 from dryrun_local.installation import Installation, write_private
-from dryrun_local.postgres import running_postgres
+from dryrun_local.postgres import application_url, running_postgres
 from dryrun_local.processes import Child, Program, running
 from dryrun_local.timings import Timings
 
@@ -26,6 +27,7 @@ ORCHESTRATOR_PORT: Final = 8471
 _READY_SECONDS: Final = 60.0
 _SESSIONS_READY_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 15.0
+_INVITE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Services:
     api_token_file: Path
     orchestrator_url: str
     children: tuple[Child, ...]
+    invite: Program | None = None
+    """Prints the first administrator's one-time link, nothing once there is one."""
 
     def client_settings(self) -> Settings:
         """Return what a client of the approval API needs."""
@@ -46,6 +50,33 @@ class Services:
         """Return the shell command that gives a client of another terminal the same."""
         token_file = os.path.relpath(self.api_token_file)
         return f"export DRYRUN_API_URL={self.api_url} DRYRUN_API_TOKEN_FILE={token_file}"
+
+    async def first_link(self) -> str:
+        """Return the link by which the first administrator chooses a password, "" once there is one.
+
+        Raises ServiceDiedError.
+        """
+        if self.invite is None:
+            return ""
+        process = await asyncio.create_subprocess_exec(
+            *self.invite.command,
+            env=dict(self.invite.environment),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(_INVITE_SECONDS):
+                link, told = await process.communicate()
+        except TimeoutError:
+            raise ServiceDiedError(f"{self.invite.name} took longer than {_INVITE_SECONDS:.0f} s") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode != 0:
+            words = printable(told.decode(errors="replace").strip(), limit=1000)
+            raise ServiceDiedError(f"{self.invite.name} could not be made: {words}")
+        return link.decode().strip()
 
     async def owner(self) -> str | None:
         """Return the label `.owner` of all that this orchestrator makes, None when it does not answer."""
@@ -107,13 +138,16 @@ async def running_services(
     }
     async with AsyncExitStack() as stack:
         database_url = environ.get("APPROVAL_DATABASE_URL")
+        owner_url = environ.get("APPROVAL_MIGRATION_DATABASE_URL")
         if not database_url:
-            database_url = await stack.enter_async_context(running_postgres(installation, inherited))
+            owner_url = await stack.enter_async_context(running_postgres(installation, inherited))
+            database_url = application_url(owner_url)
             timings.mark("PostgreSQL ready")
+        databases = _database_settings(installation, database_url, owner_url)
         api = Program(
             name="the approval API",
             command=(str(installation.program("approval-api")), "serve"),
-            environment=inherited | _api_settings(installation, database_url, api_url, orchestrator_url),
+            environment=inherited | databases | _api_settings(installation, api_url, orchestrator_url),
             log=installation.logs / "approval-api.log",
             stop_seconds=_STOP_SECONDS,
         )
@@ -152,6 +186,15 @@ async def running_services(
             installation.api_token_file,
             orchestrator_url,
             (api_child, guard_child, orchestrator_child),
+            replace(
+                api,
+                name="the first administrator's invitation",
+                command=(
+                    str(installation.program("approval-api")),
+                    *("invite", "admin", "--first", "--url", api_url),
+                ),
+                environment=inherited | databases,
+            ),
         )
 
 
@@ -177,16 +220,24 @@ def _what_is_lacking(response: httpx2.Response) -> str:
     return "; ".join(printable(str(words), limit=1000) for words in told if not str(words).startswith("ok"))
 
 
-def _api_settings(
-    installation: Installation, database_url: str, api_url: str, orchestrator_url: str
+def _database_settings(
+    installation: Installation, database_url: str, owner_url: str | None
 ) -> dict[str, str]:
+    """Return what `approval-api` is told of its database, by files: a URL may hold a password."""
+    settings = {}
+    for name, url in (("database-url", database_url), ("migration-database-url", owner_url)):
+        if url:
+            path = installation.api_token_file.with_name(name)
+            write_private(path, f"{url}\n")
+            settings[f"APPROVAL_{name.upper().replace('-', '_')}_FILE"] = str(path)
+    return settings
+
+
+def _api_settings(installation: Installation, api_url: str, orchestrator_url: str) -> dict[str, str]:
     token = installation.secret("api-token").read_text(encoding="utf-8").strip()
     tokens = installation.api_token_file.with_name("api-tokens")
     write_private(tokens, f"local:{token}\n")
-    database = installation.api_token_file.with_name("database-url")
-    write_private(database, f"{database_url}\n")
     return {
-        "APPROVAL_DATABASE_URL_FILE": str(database),
         "APPROVAL_LISTEN": api_url.removeprefix("http://"),
         "APPROVAL_TOKENS_FILE": str(tokens),
         "APPROVAL_ORCHESTRATOR_URL": orchestrator_url,

@@ -35,11 +35,18 @@ async def up(installation: Installation, screen: Screen, timings: Timings, inter
 
 async def _serve(services: Services, screen: Screen, timings: Timings) -> None:
     screen.done("All services run", f"{timings.seconds():.1f} s")
+    link = await services.first_link()
+    first = (
+        "",
+        "  Nobody can sign in yet. By this link the first administrator chooses a password, once:",
+        f"    {link}",
+    )
     for line in (
         "",
         f"  approval API   {services.api_url}",
         f"  description    {services.api_url}/openapi.json",
         f"  token          in {services.api_token_file}",
+        *(first if link else ()),
         "",
         "  In another terminal:",
         f"    {services.client_exports()}",

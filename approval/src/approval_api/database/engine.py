@@ -10,8 +10,15 @@ CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 15
 
 
-def create_engine(url: str) -> AsyncEngine:
-    """Return a pool of at most 10 connections. A connection that died is replaced before it is used."""
+APP_ROLE = "approval_app"
+"""What the application works as, whoever it logs in as; `migrations` say what this role may do."""
+
+
+def create_engine(url: str, *, role: str | None = None) -> AsyncEngine:
+    """Return a pool of at most 10 connections. A connection that died is replaced before it is used.
+
+    With `role` everything is done with that role's rights; it has to exist.
+    """
     return create_async_engine(
         url,
         pool_size=5,
@@ -28,6 +35,7 @@ def create_engine(url: str) -> AsyncEngine:
                 "idle_in_transaction_session_timeout": str(STATEMENT_SECONDS * 2000),
                 "timezone": "UTC",
                 "jit": "off",
+                **({"role": role} if role else {}),
             },
         },
     )

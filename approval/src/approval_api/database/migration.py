@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 _LOCK = 0x6761_7465  # "gate": any number that no other program of this database locks
 _WAIT_SECONDS = 30.0
+_NOT_ALLOWED = "42501"
 
 # Not to_regclass(): its catalogue cache may still say "missing" right after the wait for the lock.
 _HAS_VERSION_TABLE = text("""
@@ -35,6 +36,10 @@ async def _stored_revision(connection: AsyncConnection) -> str | None:
     return revision
 
 
+class MigrationRefusedError(Exception):
+    """The database is older than this program, and this login may not change its schema."""
+
+
 def _upgrade(connection: Connection) -> None:
     # Alembic takes 0.3 s to import, and most starts have nothing to migrate.
     from alembic import command  # noqa: PLC0415  # see above
@@ -51,7 +56,7 @@ async def migrate(engine: AsyncEngine) -> bool:
 
     Several processes may do this at once: an advisory lock lets one work and the others find it done.
     A database that is newer than this program is left alone and refused by Alembic, which names the
-    unknown revision.
+    unknown revision. Raises MigrationRefusedError when this login may not.
     """
     async with engine.connect() as connection:
         if await _stored_revision(connection) == migrations.HEAD:
@@ -61,8 +66,16 @@ async def migrate(engine: AsyncEngine) -> bool:
         await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         if await _stored_revision(connection) == migrations.HEAD:
             return False
-        await connection.execute(text("CREATE SCHEMA IF NOT EXISTS gateway"))
-        await connection.run_sync(_upgrade)
+        try:
+            await connection.execute(text("CREATE SCHEMA IF NOT EXISTS gateway"))
+            await connection.run_sync(_upgrade)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _NOT_ALLOWED:
+                raise
+            raise MigrationRefusedError(
+                f"the database has to be migrated, and this login may not: {error.orig}. Run `approval-api "
+                "migrate` with APPROVAL_MIGRATION_DATABASE_URL of the schema's owner, or set it for `serve`"
+            ) from error
     logger.info("migrated the database", extra={"revision": migrations.HEAD})
     return True
 

@@ -1,7 +1,7 @@
 """The tables of schema `gateway` as queries see them; migrations make them (`approval_api.migrations`)."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, MetaData, Table, Text
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
 
 metadata = MetaData(schema="gateway")
 
@@ -82,3 +82,79 @@ follower_position = Table(
     Column("moved_at", _TIME, nullable=False),
 )
 """One row: how far the orchestrator's events are stored. `journal` is null before the first page."""
+
+people = Table(
+    "people",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("password_hash", Text),
+    Column("issuer", Text),
+    Column("subject", Text),
+    Column("created_at", _TIME, nullable=False),
+    Column("created_by", Text, nullable=False),
+)
+"""`password_hash` is null until an invitation was taken, and for who signs in by OpenID Connect; `issuer` and
+`subject` name those."""
+
+logins = Table(
+    "logins",
+    metadata,
+    Column("id_sha256", LargeBinary, primary_key=True),
+    Column("person_id", UUID(as_uuid=True), nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Column("seen_at", _TIME, nullable=False),
+    Column("address", Text, nullable=False),
+)
+"""A browser in which somebody is signed in. The cookie holds the secret, this its digest."""
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("person_id", UUID(as_uuid=True), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("secret_sha256", LargeBinary, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Column("expires_at", _TIME, nullable=False),
+    Column("last_used_at", _TIME),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("secret_sha256", LargeBinary, primary_key=True),
+    Column("person_id", UUID(as_uuid=True), nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Column("expires_at", _TIME, nullable=False),
+)
+"""One for a person at most: a newer link makes the older one worthless."""
+
+login_throttle = Table(
+    "login_throttle",
+    metadata,
+    Column("subject_sha256", LargeBinary, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("failed_at", _TIME, nullable=False),
+)
+"""Failed sign-ins by account and by address. Digests, since people type passwords where names belong."""
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("at", _TIME, nullable=False),
+    Column("actor", Text),
+    Column("proof", Text),
+    Column("action", Text, nullable=False),
+    Column("object", Text),
+    Column("address", Text),
+    Column("request_id", Text),
+    Column("outcome", Text, nullable=False),
+    Column("detail", Text),
+)
+"""The application may add to it and read it; the database refuses it everything else."""

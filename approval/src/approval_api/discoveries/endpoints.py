@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from sqlalchemy import RowMapping
 
-from approval_api.authentication import Actor
+from approval_api.authentication import Reader
 from approval_api.database.engine import Transaction
 from approval_api.discoveries import repository
 from approval_api.discoveries.naming import name_place
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/sessions/{session_id}/discoveries", tags=["discoveri
 @router.get("")
 async def list_discoveries(
     session_id: UUID,
-    _: Actor,
+    _: Reader,
     transaction: Transaction,
     limit: Annotated[int, Query(ge=1, le=2000)] = 500,
     cursor: str | None = None,

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from approval_api.authentication import Actor
+from approval_api.authentication import Reader
 from approval_api.events import repository
 from approval_api.events.schemas import EventList
 from approval_api.events.stream import stream
@@ -23,7 +23,7 @@ _STREAM = "text/event-stream"
 async def read_events(
     session_id: UUID,
     request: Request,
-    _: Actor,
+    _: Reader,
     after: Annotated[int, Query(ge=0, le=2**62)] = 0,
     limit: Annotated[int, Query(ge=1, le=2000)] = 500,
     last_event_id: Annotated[str | None, Header()] = None,

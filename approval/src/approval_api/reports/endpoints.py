@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from approval_api.authentication import Actor
+from approval_api.authentication import Reader
 from approval_api.database.engine import Transaction
 from approval_api.events.repository import all_of
 from approval_api.reports.build import build
@@ -40,7 +40,7 @@ def _answer(report: Report, report_format: str) -> Report | Response:
 
 @router.get("", response_model=Report, responses=_ANSWERS)
 async def show_report(
-    session_id: UUID, _: Actor, transaction: Transaction, report_format: ReportFormat = "json"
+    session_id: UUID, _: Reader, transaction: Transaction, report_format: ReportFormat = "json"
 ) -> Report | Response:
     """Show the report, without a verdict. Before the session's end it says that it is not final."""
     return _answer(await _report(transaction, session_id), report_format)
@@ -49,7 +49,7 @@ async def show_report(
 @router.post("", response_model=Report, responses=_ANSWERS)
 async def judge_report(
     session_id: UUID,
-    _: Actor,
+    _: Reader,
     transaction: Transaction,
     criteria: Criteria,
     report_format: ReportFormat = "json",
@@ -61,6 +61,6 @@ async def judge_report(
 
 
 @criteria_router.get("")
-async def show_default_criteria(_: Actor) -> Criteria:
+async def show_default_criteria(_: Reader) -> Criteria:
     """Show the criteria that clients use when they have none of their own."""
     return DEFAULT_CRITERIA

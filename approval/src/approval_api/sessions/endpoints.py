@@ -6,10 +6,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from approval_api.authentication import Actor
+from approval_api.authentication import Reader, Runner
 from approval_api.database.engine import Transaction
 from approval_api.orchestrator.client import Asker
 from approval_api.pagination import from_cursor, to_cursor
+from approval_api.people.person import Person
 from approval_api.sessions import repository, service
 from approval_api.sessions.schemas import SessionList, SessionView
 from dryrun_contract.session import SessionRequest
@@ -17,24 +18,24 @@ from dryrun_contract.session import SessionRequest
 router = APIRouter(prefix="/sessions", tags=["sessions"])
 
 
-def _asker(request: Request, actor: str) -> Asker:
-    return Asker(actor, str(request.scope["request_id"]))
+def _asker(request: Request, person: Person) -> Asker:
+    return Asker(person.name, str(request.scope["request_id"]))
 
 
 @router.post("", status_code=201)
 async def start_session(
-    request: Request, response: Response, actor: Actor, wanted: SessionRequest
+    request: Request, response: Response, person: Runner, wanted: SessionRequest
 ) -> SessionView:
     """Start a dry-run of a template. Only predefined templates; nothing else reaches the engine."""
     state = request.app.state
-    session = await service.start(state.engine, state.orchestrator, wanted, _asker(request, actor))
+    session = await service.start(state.engine, state.orchestrator, wanted, _asker(request, person))
     response.headers["Location"] = f"/api/v1/dryrun/sessions/{session.id}"
     return session
 
 
 @router.get("")
 async def list_sessions(
-    _: Actor,
+    _: Reader,
     transaction: Transaction,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: str | None = None,
@@ -59,13 +60,13 @@ def _before(key: list[object]) -> tuple[datetime, UUID]:
 
 
 @router.get("/{session_id}")
-async def show_session(session_id: UUID, _: Actor, transaction: Transaction) -> SessionView:
+async def show_session(session_id: UUID, _: Reader, transaction: Transaction) -> SessionView:
     """Show one session."""
     return await service.require(transaction, session_id)
 
 
 @router.post("/{session_id}/stop", status_code=202)
-async def stop_session(session_id: UUID, request: Request, actor: Actor) -> SessionView:
+async def stop_session(session_id: UUID, request: Request, person: Runner) -> SessionView:
     """Ask for a session's end; its last event says when nothing of it is left."""
     state = request.app.state
-    return await service.stop(state.engine, state.orchestrator, session_id, _asker(request, actor))
+    return await service.stop(state.engine, state.orchestrator, session_id, _asker(request, person))

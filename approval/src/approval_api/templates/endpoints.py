@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 
-from approval_api.authentication import Actor
+from approval_api.authentication import Reader
 from approval_api.orchestrator.client import (
     OrchestratorClient,
     OrchestratorRefusedError,
@@ -25,7 +25,7 @@ class TemplateList(Word):
 
 
 @router.get("")
-async def list_templates(request: Request, _: Actor) -> TemplateList:
+async def list_templates(request: Request, _: Reader) -> TemplateList:
     """List the templates."""
     orchestrator: OrchestratorClient = request.app.state.orchestrator
     try:
@@ -38,7 +38,7 @@ async def list_templates(request: Request, _: Actor) -> TemplateList:
 
 @router.get("/{template_id}")
 async def show_template(
-    template_id: Annotated[str, Path(pattern=TEMPLATE_ID)], request: Request, _: Actor
+    template_id: Annotated[str, Path(pattern=TEMPLATE_ID)], request: Request, _: Reader
 ) -> TemplateSummary:
     """Show one template, without its ground truth."""
     orchestrator: OrchestratorClient = request.app.state.orchestrator

@@ -1,0 +1,85 @@
+"""Who did what, on what, from where, and how it came out: lines that are only ever added."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fastapi import Request
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.database.tables import audit_log as table
+from approval_api.people.person import Person
+from approval_api.storable import storable_text
+from dryrun_contract.text import printable
+
+
+class AuditOutcome(StrEnum):
+    """How a command came out."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    """By a rule: not allowed, not valid, not there."""
+    FAILED = "failed"
+    """By a fault: nothing says that it had no effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the audit log."""
+
+    action: str
+    outcome: AuditOutcome
+    actor: str | None = None
+    """None when nobody was proven."""
+    proof: str | None = None
+    object: str | None = None
+    detail: str | None = None
+    address: str | None = None
+    request_id: str | None = None
+
+
+def address_of(request: Request) -> str:
+    """Return where a request comes from, as far as this service is told."""
+    return request.client.host if request.client is not None else "unknown"
+
+
+def entry_of(
+    request: Request,
+    action: str,
+    outcome: AuditOutcome,
+    *,
+    person: Person | None = None,
+    object_: str | None = None,
+    detail: str | None = None,
+) -> Entry:
+    """Return the line for something that `request` asked."""
+    return Entry(
+        action=action,
+        outcome=outcome,
+        actor=person.name if person else None,
+        proof=person.proof.value if person else None,
+        object=object_,
+        detail=detail,
+        address=address_of(request),
+        request_id=request.scope.get("request_id"),
+    )
+
+
+async def write(connection: AsyncConnection, entry: Entry) -> None:
+    """Add a line, in the transaction of what it tells of."""
+    await connection.execute(
+        insert(table).values(
+            actor=entry.actor,
+            proof=entry.proof,
+            action=entry.action,
+            object=_text(entry.object),
+            address=_text(entry.address),
+            request_id=entry.request_id,
+            outcome=entry.outcome.value,
+            detail=_text(entry.detail),
+        )
+    )
+
+
+def _text(told: str | None) -> str | None:
+    return None if told is None else storable_text(printable(told, limit=1000))

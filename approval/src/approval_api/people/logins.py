@@ -1,0 +1,110 @@
+"""Who is signed in where: rows of `logins`, and the cookie that names one."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from fastapi import Request, Response
+from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.database.tables import logins as table
+from approval_api.database.tables import people
+from approval_api.people.repository import Account
+from approval_api.people.secret_values import digest, new_secret
+from approval_api.settings import Settings
+
+_SEEN_EVERY = timedelta(minutes=1)
+"""How exactly is noted when a login was last used: not every request is to write."""
+
+
+def cookie_name(*, secure: bool) -> str:
+    """Return the cookie's name. `__Host-` makes browsers refuse it from another host or without TLS."""
+    return "__Host-approval" if secure else "approval"
+
+
+def is_secure(request: Request) -> bool:
+    """Tell whether the browser came by https, as far as this service is told."""
+    settings: Settings = request.app.state.settings
+    public = settings.public_url
+    return public.scheme == "https" if public is not None else request.url.scheme == "https"
+
+
+def read_cookie(request: Request) -> str | None:
+    """Return the login's secret that the browser showed, if it did."""
+    return request.cookies.get(cookie_name(secure=is_secure(request)))
+
+
+def set_cookie(request: Request, response: Response, secret: str) -> None:
+    """Let the browser keep the login. No Max-Age: it forgets it when it is closed."""
+    secure = is_secure(request)
+    response.set_cookie(
+        cookie_name(secure=secure), secret, path="/", secure=secure, httponly=True, samesite="lax"
+    )
+
+
+def delete_cookie(request: Request, response: Response) -> None:
+    """Let the browser forget the login."""
+    secure = is_secure(request)
+    response.delete_cookie(cookie_name(secure=secure), path="/", secure=secure, httponly=True, samesite="lax")
+
+
+async def begin(connection: AsyncConnection, person_id: UUID, address: str) -> str:
+    """Store a login and return its secret: a new one each time, never one that was there before."""
+    secret = new_secret()
+    await connection.execute(
+        insert(table).values(
+            id_sha256=digest(secret),
+            person_id=person_id,
+            created_at=func.now(),
+            seen_at=func.now(),
+            address=address,
+        )
+    )
+    return secret
+
+
+async def end(connection: AsyncConnection, secret: str) -> None:
+    """Forget a login."""
+    await connection.execute(delete(table).where(table.c.id_sha256 == digest(secret)))
+
+
+async def end_all_of(connection: AsyncConnection, person_id: UUID, *, but: str | None = None) -> None:
+    """Forget a person's logins, all or all but one."""
+    ended = delete(table).where(table.c.person_id == person_id)
+    if but is not None:
+        ended = ended.where(table.c.id_sha256 != digest(but))
+    await connection.execute(ended)
+
+
+async def find(
+    connection: AsyncConnection, secret: str, idle: timedelta, longest: timedelta
+) -> Account | None:
+    """Return whose login this is, unless it has expired or the person may not sign in any more."""
+    known = table.c.id_sha256 == digest(secret)
+    row = (
+        (
+            await connection.execute(
+                select(people, (table.c.seen_at < func.now() - _SEEN_EVERY).label("unseen"))
+                .join(table, table.c.person_id == people.c.id)
+                .where(
+                    known,
+                    people.c.active,
+                    table.c.seen_at > func.now() - idle,
+                    table.c.created_at > func.now() - longest,
+                )
+            )
+        )
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        return None
+    if row["unseen"]:
+        await connection.execute(update(table).where(known).values(seen_at=func.now()))
+    return Account.of(row)
+
+
+async def remove_expired(connection: AsyncConnection, idle: timedelta, longest: timedelta) -> None:
+    """Remove what nobody can use any more."""
+    alive = and_(table.c.seen_at > func.now() - idle, table.c.created_at > func.now() - longest)
+    await connection.execute(delete(table).where(~alive))

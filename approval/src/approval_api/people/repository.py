@@ -1,0 +1,137 @@
+"""Rows of `people`. Every function works inside the caller's transaction."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import RowMapping, Select, func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.database.tables import logins
+from approval_api.database.tables import people as table
+from approval_api.people.roles import Role
+from approval_api.people.schemas import PersonView
+
+_COLUMNS = [column for column in table.c if column.name != "password_hash"]
+
+_LOCK_ADMINS = text("SELECT pg_advisory_xact_lock(1633970281)")  # "admi"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person with what proves that it is them."""
+
+    id: UUID
+    name: str
+    display_name: str
+    roles: frozenset[Role]
+    active: bool
+    password_hash: str | None
+    issuer: str | None
+
+    @classmethod
+    def of(cls, row: RowMapping) -> "Account":
+        """Read a row of `people`."""
+        return cls(
+            id=row["id"],
+            name=row["name"],
+            display_name=row["display_name"],
+            roles=frozenset(map(Role, row["roles"])),
+            active=row["active"],
+            password_hash=row["password_hash"],
+            issuer=row["issuer"],
+        )
+
+
+def _views() -> Select[Any]:
+    seen = select(func.max(logins.c.seen_at)).where(logins.c.person_id == table.c.id).scalar_subquery()
+    return select(
+        *_COLUMNS, table.c.password_hash.is_not(None).label("has_password"), seen.label("last_seen_at")
+    )
+
+
+def _view(row: RowMapping) -> PersonView:
+    return PersonView(
+        id=row["id"],
+        name=row["name"],
+        display_name=row["display_name"],
+        roles=tuple(sorted(map(Role, row["roles"]))),
+        active=row["active"],
+        has_password=row["has_password"],
+        issuer=row["issuer"],
+        created_at=row["created_at"],
+        created_by=row["created_by"],
+        last_seen_at=row["last_seen_at"],
+    )
+
+
+async def list_all(connection: AsyncConnection) -> list[PersonView]:
+    """Return everybody, by name."""
+    result = await connection.execute(_views().order_by(table.c.name))
+    return [_view(row) for row in result.mappings()]
+
+
+async def find(connection: AsyncConnection, person_id: UUID) -> PersonView | None:
+    """Return the person, or None."""
+    row = (await connection.execute(_views().where(table.c.id == person_id))).mappings().one_or_none()
+    return _view(row) if row is not None else None
+
+
+async def find_account(connection: AsyncConnection, name: str) -> Account | None:
+    """Return the account of this name, or None."""
+    row = (await connection.execute(select(table).where(table.c.name == name))).mappings().one_or_none()
+    return Account.of(row) if row is not None else None
+
+
+async def find_subject(connection: AsyncConnection, issuer: str, subject: str) -> Account | None:
+    """Return the account that a provider of OpenID Connect means by `subject`, or None."""
+    found = select(table).where(table.c.issuer == issuer, table.c.subject == subject)
+    row = (await connection.execute(found)).mappings().one_or_none()
+    return Account.of(row) if row is not None else None
+
+
+async def add(
+    connection: AsyncConnection,
+    *,
+    name: str,
+    display_name: str,
+    roles: Collection[Role],
+    created_by: str,
+    issuer: str | None = None,
+    subject: str | None = None,
+) -> UUID:
+    """Store a new person without a password. Raises IntegrityError when the name is taken."""
+    person_id = uuid4()
+    await connection.execute(
+        insert(table).values(
+            id=person_id,
+            name=name,
+            display_name=display_name,
+            roles=sorted(roles),
+            active=True,
+            created_at=func.now(),
+            created_by=created_by,
+            issuer=issuer,
+            subject=subject,
+        )
+    )
+    return person_id
+
+
+async def change(connection: AsyncConnection, person_id: UUID, values: dict[str, Any]) -> bool:
+    """Set columns of a person; False when there is none."""
+    result = await connection.execute(update(table).where(table.c.id == person_id).values(**values))
+    return result.rowcount == 1
+
+
+async def set_password(connection: AsyncConnection, person_id: UUID, password_hash: str) -> None:
+    """Store a password's hash."""
+    await change(connection, person_id, {"password_hash": password_hash})
+
+
+async def count_admins(connection: AsyncConnection) -> int:
+    """Return how many can administer, holding everybody else who may change that until the end."""
+    await connection.execute(_LOCK_ADMINS)
+    counted = select(func.count()).where(table.c.active, table.c.roles.contains([Role.ADMIN.value]))
+    return await connection.scalar(counted) or 0

@@ -1,0 +1,136 @@
+"""People, their tokens and invitations as this API's clients see them."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from approval_api.people.passwords import MAX_CHARACTERS
+from approval_api.people.roles import Permission, Role
+from dryrun_contract.base import UtcTime, Word
+
+NAME = r"^[a-z0-9][a-z0-9._@+-]{0,63}$"
+
+type PersonName = Annotated[str, Field(pattern=NAME, examples=["ada"])]
+type DisplayName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    Field(examples=["Ada Lovelace"]),
+]
+type Password = Annotated[
+    str, Field(min_length=1, max_length=MAX_CHARACTERS, examples=["correct horse battery staple"])
+]
+type Secret = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class SignIn(Word):
+    """What a person shows to sign in."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200, examples=["ada"])]
+    password: Password
+
+
+class Me(Word):
+    """Who asks, and what they may do."""
+
+    name: str
+    display_name: str
+    roles: tuple[Role, ...]
+    permissions: tuple[Permission, ...]
+    csrf: str | None
+    """For the header `X-CSRF-Token`, or the form field `csrf_token`; null where no cookie was shown."""
+
+
+class PasswordChange(Word):
+    """A new password, with the old one."""
+
+    current: Password
+    new: Password
+
+
+class PersonView(Word):
+    """A person as administrators see them."""
+
+    id: UUID
+    name: str
+    display_name: str
+    roles: tuple[Role, ...]
+    active: bool
+    has_password: bool
+    """False until an invitation was taken."""
+    issuer: str | None
+    """The provider of OpenID Connect whose word on this person counts, if any."""
+    created_at: UtcTime
+    created_by: str
+    last_seen_at: UtcTime | None
+
+
+class PersonList(Word):
+    """Everybody, by name."""
+
+    people: tuple[PersonView, ...]
+
+
+class NewPerson(Word):
+    """A person to be. They choose their password themselves, by the link of the answer."""
+
+    name: PersonName
+    display_name: DisplayName | None = None
+    roles: Annotated[frozenset[Role], Field(min_length=1, examples=[["viewer"]])]
+
+
+class PersonChange(Word):
+    """What is left out stays as it is."""
+
+    display_name: DisplayName | None = None
+    roles: Annotated[frozenset[Role], Field(min_length=1, examples=[["operator"]])] | None = None
+    active: bool | None = None
+
+
+class Invitation(Word):
+    """A secret that lets one person choose a password, once. It is shown now and never again."""
+
+    person: PersonView
+    secret: str
+    path: str
+    """Where a browser takes it."""
+    expires_at: UtcTime
+
+
+class InvitationTaken(Word):
+    """An invitation's secret, and the password that its person chose."""
+
+    secret: Secret
+    password: Password
+
+
+class NewToken(Word):
+    """A token to be: what it is for, what it may do, and for how long."""
+
+    label: Annotated[DisplayName, Field(examples=["nightly rehearsal"])]
+    scopes: Annotated[frozenset[Permission], Field(min_length=1, examples=[["read"]])]
+    days: Annotated[int, Field(ge=1, le=366)] = 90
+
+
+class TokenView(Word):
+    """A token, without its secret."""
+
+    id: UUID
+    label: str
+    scopes: tuple[Permission, ...]
+    created_at: UtcTime
+    expires_at: UtcTime
+    last_used_at: UtcTime | None
+
+
+class TokenList(Word):
+    """One person's tokens, newest first."""
+
+    tokens: tuple[TokenView, ...]
+
+
+class TokenMade(Word):
+    """A new token. The secret is shown now and never again."""
+
+    token: TokenView
+    secret: str

@@ -1,0 +1,250 @@
+"""Signing in and out, invitations, and changes of people: what routes and pages share."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import Request, Response
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from approval_api.audit.entry import AuditOutcome, address_of, entry_of, write
+from approval_api.authentication import person_of
+from approval_api.origin import require_same_origin
+from approval_api.people import invitations, logins, repository, throttle
+from approval_api.people.passwords import PasswordRefusedError, Passwords, require_strength
+from approval_api.people.person import Person, Proof
+from approval_api.people.repository import Account
+from approval_api.people.roles import Permission, Role
+from approval_api.people.schemas import NewPerson, PersonChange, PersonView
+from approval_api.people.secret_values import csrf_of
+from approval_api.problems import ProblemError
+from approval_api.settings import Settings
+from dryrun_contract.problem import Fault
+
+
+def _engine(request: Request) -> AsyncEngine:
+    engine: AsyncEngine = request.app.state.engine
+    return engine
+
+
+def _passwords(request: Request) -> Passwords:
+    passwords: Passwords = request.app.state.passwords
+    return passwords
+
+
+def unknown_person(person_id: UUID) -> ProblemError:
+    """Return the 404 problem."""
+    return ProblemError(
+        "unknown-person", 404, f"there is no person {person_id}; GET /api/v1/people lists them"
+    )
+
+
+def weak_password(error: PasswordRefusedError, where: str) -> ProblemError:
+    """Return the 422 problem."""
+    return ProblemError(
+        "weak-password",
+        422,
+        str(error),
+        title="The password will not do",
+        faults=(Fault(where=where, what=str(error)),),
+    )
+
+
+async def sign_in(request: Request, response: Response, name: str, password: str) -> Person:
+    """Begin a login and let the browser keep it, in place of one it had.
+
+    Raises ProblemError: 401 `wrong-credentials` (the same for an unknown name), 429 `too-many-tries`.
+    """
+    require_same_origin(request)
+    name = name.strip().lower()
+    account_tries, address_tries = throttle.subjects(name, address_of(request))
+    async with _engine(request).begin() as connection:
+        account = await repository.find_account(connection, name)
+        # The address first: one that has to wait is no reason to let the account's owner wait.
+        seconds = await throttle.count_try(connection, address_tries)
+        seconds = seconds or await throttle.count_try(connection, account_tries)
+    if seconds:
+        raise _too_many_tries(seconds)
+    stored = account.password_hash if account is not None and account.active else None
+    # No transaction is open while this works, for a tenth of a second and longer.
+    right = await _passwords(request).matches(stored, password)
+    if account is None or not right:
+        async with _engine(request).begin() as connection:
+            # A name that nobody has may be a password, typed in the wrong field: it is not written down.
+            told = account.name if account is not None else "an unknown name"
+            await write(connection, entry_of(request, "sign_in", AuditOutcome.REFUSED, object_=told))
+        raise ProblemError(
+            "wrong-credentials",
+            401,
+            "name or password is not right. Who forgot a password asks an administrator for a new link",
+            title="Not signed in",
+        )
+    renewed = None
+    if account.password_hash is not None and _passwords(request).is_outdated(account.password_hash):
+        renewed = await _passwords(request).hash(password)
+    async with _engine(request).begin() as connection:
+        await throttle.succeeded(connection, account_tries, address_tries)
+        if renewed is not None:
+            await repository.set_password(connection, account.id, renewed)
+        return await begin_login(request, response, connection, account, "sign_in")
+
+
+def _too_many_tries(seconds: int) -> ProblemError:
+    return ProblemError(
+        "too-many-tries",
+        429,
+        f"too many tries failed; the next one counts in {seconds} s",
+        title="Wait before you try again",
+        headers={"Retry-After": str(seconds)},
+    )
+
+
+async def begin_login(
+    request: Request, response: Response, connection: AsyncConnection, account: Account, action: str
+) -> Person:
+    """Begin a login for who has proven to be `account`; what the browser had before ends."""
+    earlier = logins.read_cookie(request)
+    if earlier:
+        await logins.end(connection, earlier)
+    secret = await logins.begin(connection, account.id, address_of(request))
+    person = person_of(account, Proof.COOKIE, Permission, csrf_of(secret))
+    await write(connection, entry_of(request, action, AuditOutcome.DONE, person=person, object_=account.name))
+    logins.set_cookie(request, response, secret)
+    request.scope["actor"] = account.name
+    return person
+
+
+async def sign_out(request: Request, response: Response, person: Person) -> None:
+    """End this browser's login."""
+    secret = logins.read_cookie(request)
+    async with _engine(request).begin() as connection:
+        if secret:
+            await logins.end(connection, secret)
+        await write(
+            connection,
+            entry_of(request, "sign_out", AuditOutcome.DONE, person=person, object_=person.name),
+        )
+    logins.delete_cookie(request, response)
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """A person, and the link by which they choose a password."""
+
+    person: PersonView
+    secret: str
+    expires_at: datetime
+
+
+async def add_person(request: Request, connection: AsyncConnection, by: Person, wanted: NewPerson) -> Invited:
+    """Store a new person and an invitation. Raises a 409 problem when the name is taken."""
+    settings: Settings = request.app.state.settings
+    taken = ProblemError("name-taken", 409, f"the name {wanted.name!r} is taken; choose another")
+    if any(token.name == wanted.name for token in settings.tokens):
+        raise taken
+    try:
+        person_id = await repository.add(
+            connection,
+            name=wanted.name,
+            display_name=wanted.display_name or wanted.name,
+            roles=wanted.roles,
+            created_by=by.name,
+        )
+    except IntegrityError as error:
+        raise taken from error
+    return await invite(connection, person_id)
+
+
+async def invite(connection: AsyncConnection, person_id: UUID) -> Invited:
+    """Make a new link for a person; an older one becomes worthless. Raises a 404 problem."""
+    person = await repository.find(connection, person_id)
+    if person is None:
+        raise unknown_person(person_id)
+    secret, expires_at = await invitations.make(connection, person_id)
+    return Invited(person, secret, expires_at)
+
+
+async def take_invitation(request: Request, response: Response, secret: str, password: str) -> Person:
+    """Store the password that an invited person chose, end their logins elsewhere and sign them in.
+
+    Raises ProblemError: 410 `invitation-gone`, 422 `weak-password`.
+    """
+    require_same_origin(request)
+    gone = ProblemError(
+        "invitation-gone",
+        410,
+        "this link was used, replaced or has expired; ask an administrator for a new one",
+        title="The invitation is gone",
+    )
+    async with _engine(request).begin() as connection:
+        account = await invitations.find(connection, secret)
+    if account is None:
+        raise gone
+    try:
+        require_strength(password, account.name)
+    except PasswordRefusedError as error:
+        raise weak_password(error, "body.password") from error
+    hashed = await _passwords(request).hash(password)
+    async with _engine(request).begin() as connection:
+        if await invitations.take(connection, secret) is None:
+            raise gone
+        await repository.set_password(connection, account.id, hashed)
+        await logins.end_all_of(connection, account.id)
+        await throttle.succeeded(connection, *throttle.subjects(account.name, address_of(request)))
+        return await begin_login(request, response, connection, account, "take_invitation")
+
+
+async def change_password(request: Request, person: Person, current: str, new: str) -> None:
+    """Store a new password; logins elsewhere end. Raises ProblemError: 403 or 422."""
+    name_tries, _ = throttle.subjects(person.name, address_of(request))
+    async with _engine(request).begin() as connection:
+        account = await repository.find_account(connection, person.name)
+        seconds = await throttle.count_try(connection, name_tries)
+    if seconds:
+        raise _too_many_tries(seconds)
+    if account is None:
+        raise ProblemError("unknown-person", 404, "your account was removed meanwhile")
+    if not await _passwords(request).matches(account.password_hash, current):
+        raise ProblemError("wrong-credentials", 403, "the current password is not right")
+    try:
+        require_strength(new, person.name)
+    except PasswordRefusedError as error:
+        raise weak_password(error, "body.new") from error
+    hashed = await _passwords(request).hash(new)
+    async with _engine(request).begin() as connection:
+        await throttle.forget(connection, name_tries)
+        await repository.set_password(connection, account.id, hashed)
+        await logins.end_all_of(connection, account.id, but=logins.read_cookie(request))
+
+
+async def change_person(connection: AsyncConnection, person_id: UUID, wanted: PersonChange) -> PersonView:
+    """Change a person; who may not sign in any more is signed out everywhere.
+
+    Raises ProblemError: 404, or 409 `last-admin` when nobody would be left to administer.
+    """
+    values: dict[str, Any] = {}
+    if wanted.display_name is not None:
+        values["display_name"] = wanted.display_name
+    if wanted.roles is not None:
+        values["roles"] = sorted(wanted.roles)
+    if wanted.active is not None:
+        values["active"] = wanted.active
+    had_admin = await repository.count_admins(connection) > 0
+    if values and not await repository.change(connection, person_id, values):
+        raise unknown_person(person_id)
+    if had_admin and await repository.count_admins(connection) == 0:
+        raise ProblemError(
+            "last-admin",
+            409,
+            "nobody would be left who may administer; give somebody else the role "
+            f"{Role.ADMIN.value!r} first",
+            title="The last administrator stays",
+        )
+    if wanted.active is False:
+        await logins.end_all_of(connection, person_id)
+    person = await repository.find(connection, person_id)
+    if person is None:
+        raise unknown_person(person_id)
+    return person

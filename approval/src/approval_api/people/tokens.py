@@ -1,0 +1,90 @@
+"""Personal API tokens: shown once, kept as a digest, scoped, expiring. Rows of `api_tokens`."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import RowMapping, delete, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.database.tables import api_tokens as table
+from approval_api.database.tables import people
+from approval_api.people.repository import Account
+from approval_api.people.roles import Permission
+from approval_api.people.schemas import NewToken, TokenMade, TokenView
+from approval_api.people.secret_values import TOKEN_PREFIX, digest, new_secret
+
+MAX_PER_PERSON = 50
+_USED_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownToken:
+    """Whose token was shown, and what it was made for."""
+
+    account: Account
+    scopes: frozenset[Permission]
+
+
+def _view(row: RowMapping) -> TokenView:
+    return TokenView(
+        id=row["id"],
+        label=row["label"],
+        scopes=tuple(sorted(map(Permission, row["scopes"]))),
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        last_used_at=row["last_used_at"],
+    )
+
+
+async def make(connection: AsyncConnection, person_id: UUID, wanted: NewToken) -> TokenMade:
+    """Store a new token."""
+    secret = TOKEN_PREFIX + new_secret()
+    result = await connection.execute(
+        insert(table)
+        .values(
+            id=uuid4(),
+            person_id=person_id,
+            label=wanted.label,
+            secret_sha256=digest(secret),
+            scopes=sorted(wanted.scopes),
+            created_at=func.now(),
+            expires_at=func.now() + timedelta(days=wanted.days),
+        )
+        .returning(table)
+    )
+    return TokenMade(token=_view(result.mappings().one()), secret=secret)
+
+
+async def list_of(connection: AsyncConnection, person_id: UUID) -> list[TokenView]:
+    """Return a person's tokens, expired ones too, newest first."""
+    query = select(table).where(table.c.person_id == person_id).order_by(table.c.created_at.desc())
+    return [_view(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def remove(connection: AsyncConnection, person_id: UUID, token_id: UUID) -> bool:
+    """Remove a token of this person; False when it is not theirs."""
+    gone = delete(table).where(table.c.id == token_id, table.c.person_id == person_id)
+    return (await connection.execute(gone)).rowcount == 1
+
+
+async def find(connection: AsyncConnection, secret: str) -> ShownToken | None:
+    """Return whose token this is, unless it has expired or the person may not sign in any more."""
+    known = table.c.secret_sha256 == digest(secret)
+    unnoted = or_(table.c.last_used_at.is_(None), table.c.last_used_at < func.now() - _USED_EVERY)
+    row = (
+        (
+            await connection.execute(
+                select(people, table.c.scopes, unnoted.label("unnoted"))
+                .join(table, table.c.person_id == people.c.id)
+                .where(known, people.c.active, table.c.expires_at > func.now())
+            )
+        )
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        return None
+    if row["unnoted"]:
+        await connection.execute(update(table).where(known).values(last_used_at=func.now()))
+    return ShownToken(Account.of(row), frozenset(map(Permission, row["scopes"])))

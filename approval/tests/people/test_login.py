@@ -1,0 +1,169 @@
+"""Cookies: how one is got, what it is worth, when it ends."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from approval_api.people.roles import Role
+
+PASSWORD = "several words of nobody"
+
+
+async def run(engine, statement, **values):
+    async with engine.begin() as connection:
+        return await connection.execute(text(statement), values)
+
+
+def show(browser, cookies):
+    """Let a browser show cookies that it was told to forget."""
+    browser.client.cookies.clear()
+    browser.client.headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
+
+
+async def test_signing_in_sets_a_cookie_that_scripts_and_other_sites_do_not_get(browsers):
+    ada = await browsers("ada", Role.VIEWER)
+    ada.client.cookies.clear()
+    answer = await ada.sign_in()
+    attributes = {part.strip().lower() for part in answer.headers["set-cookie"].split(";")[1:]}
+    assert attributes == {"path=/", "httponly", "samesite=lax"}
+    assert (await ada.ask("GET", "/me")).json()["name"] == "ada"
+
+
+async def test_behind_https_the_cookie_is_secure_and_bound_to_the_host(api, browsers):
+    ada = await browsers("ada", Role.VIEWER)
+    api.app.state.settings = api.app.state.settings.model_validate(
+        api.app.state.settings.model_dump() | {"public_url": "https://approval.example"}
+    )
+    answer = await ada.sign_in()
+    assert answer.headers["set-cookie"].startswith("__Host-approval=")
+    assert "Secure" in answer.headers["set-cookie"]
+
+
+async def test_each_sign_in_makes_a_new_login_and_ends_the_one_before(browsers, engine):
+    ada = await browsers("ada", Role.VIEWER)
+    before = dict(ada.client.cookies)
+    await ada.sign_in()
+    after = dict(ada.client.cookies)
+    assert before.keys() == after.keys()
+    assert before != after
+    assert (await run(engine, "SELECT count(*) FROM gateway.logins")).scalar() == 1
+    show(ada, before)
+    assert (await ada.ask("GET", "/me")).status_code == 401
+
+
+async def test_the_database_holds_nothing_that_could_be_shown_as_a_cookie(browsers, engine):
+    ada = await browsers("ada", Role.VIEWER)
+    (cookie,) = dict(ada.client.cookies).values()
+    rows = (await run(engine, "SELECT * FROM gateway.logins")).all()
+    assert cookie not in repr(rows)
+    assert cookie.encode() not in repr(rows).encode()
+
+
+async def test_an_unknown_name_is_answered_like_a_wrong_password(browsers):
+    await browsers("ada", Role.VIEWER)
+    told = []
+    for name in ("ada", "nobody"):
+        stranger = await browsers(name)
+        answer = await stranger.sign_in("not the right password")
+        assert answer.status_code == 401
+        assert "set-cookie" not in answer.headers
+        told.append({k: v for k, v in answer.json().items() if k != "request_id"})
+    assert told[0] == told[1]
+
+
+async def test_an_unknown_name_costs_the_same_work(api, browsers, monkeypatch):
+    worked = []
+    passwords = api.app.state.passwords
+    stranger = await browsers("nobody")
+    passwords = api.app.state.passwords
+    verify = passwords._verify
+    monkeypatch.setattr(passwords, "_verify", lambda *given: worked.append(1) or verify(*given))
+    await stranger.sign_in("not the right password")
+    assert worked == [1]
+
+
+async def test_signing_out_ends_the_login_not_only_the_cookie(browsers):
+    ada = await browsers("ada", Role.VIEWER)
+    kept = dict(ada.client.cookies)
+    assert (await ada.ask("POST", "/logout")).status_code == 204
+    assert dict(ada.client.cookies) == {}
+    show(ada, kept)
+    assert (await ada.ask("GET", "/me")).status_code == 401
+
+
+@pytest.mark.parametrize(("column", "hours"), [("seen_at", 8), ("created_at", 24)])
+async def test_a_login_expires_unused_and_in_any_case(browsers, engine, column, hours):
+    ada = await browsers("ada", Role.VIEWER)
+    statement = f"UPDATE gateway.logins SET {column} = now() - CAST(:age AS interval)"
+    await run(engine, statement, age=timedelta(hours=hours, minutes=-5))
+    assert (await ada.ask("GET", "/me")).status_code == 200
+    await run(engine, statement, age=timedelta(hours=hours, minutes=5))
+    assert (await ada.ask("GET", "/me")).status_code == 401
+
+
+async def test_a_login_in_use_does_not_count_as_idle(browsers, engine):
+    ada = await browsers("ada", Role.VIEWER)
+    await run(engine, "UPDATE gateway.logins SET seen_at = now() - interval '7 hours'")
+    await ada.ask("GET", "/me")
+    age = (await run(engine, "SELECT now() - seen_at FROM gateway.logins")).scalar()
+    assert age < timedelta(minutes=1)
+
+
+async def test_who_may_not_sign_in_any_more_is_out_at_once(browsers, engine):
+    ada = await browsers("ada", Role.VIEWER)
+    await run(engine, "UPDATE gateway.people SET active = false")
+    assert (await ada.ask("GET", "/me")).status_code == 401
+    assert (await ada.sign_in()).status_code == 401
+
+
+async def test_guessing_an_account_is_slowed_down_even_with_the_right_password_at_last(browsers, engine):
+    await browsers("ada", Role.VIEWER)
+    guesser = await browsers("ada")
+    answers = [await guesser.sign_in(f"guess number {number}, a long one") for number in range(6)]
+    assert {answer.status_code for answer in answers[:5]} == {401}
+    refused = await guesser.sign_in()
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) >= 1
+    await run(engine, "UPDATE gateway.login_throttle SET failed_at = failed_at - interval '10 minutes'")
+    assert (await guesser.sign_in()).status_code == 200
+
+
+async def test_guesses_at_the_same_moment_are_no_way_round_the_limit(browsers):
+    await browsers("ada", Role.VIEWER)
+    guesser = await browsers("ada")
+    answers = await asyncio.gather(*(guesser.sign_in(f"guess number {number}") for number in range(20)))
+    assert sum(answer.status_code == 401 for answer in answers) <= 6
+
+
+async def test_an_address_is_slowed_down_whatever_names_it_tries(browsers):
+    codes = []
+    for number in range(24):
+        stranger = await browsers(f"name{number}")
+        codes.append((await stranger.sign_in("whatever it may be")).status_code)
+    assert codes.count(401) in range(20, 23)
+    assert codes[-1] == 429
+
+
+async def test_failed_sign_ins_are_written_down_without_what_was_typed_as_a_name(browsers, engine):
+    await browsers("ada", Role.VIEWER)
+    for name in ("ada", "my secret password"):
+        await (await browsers(name)).sign_in("wrong, wrong, wrong")
+    rows = (await run(engine, "SELECT object FROM gateway.audit_log WHERE outcome = 'refused'")).scalars()
+    assert list(rows) == ["ada", "an unknown name"]
+
+
+async def test_changing_the_password_ends_other_logins_and_needs_the_old_one(browsers):
+    here = await browsers("ada", Role.VIEWER)
+    there = await browsers("ada")
+    await there.sign_in()
+    change = {"current": "not it, not it, not it", "new": "another few good words"}
+    assert (await here.ask("PUT", "/me/password", json=change)).status_code == 403
+    weak = {"current": PASSWORD, "new": "short"}
+    assert (await here.ask("PUT", "/me/password", json=weak)).status_code == 422
+    assert (await here.ask("PUT", "/me/password", json=change | {"current": PASSWORD})).status_code == 204
+    assert (await here.ask("GET", "/me")).status_code == 200
+    assert (await there.ask("GET", "/me")).status_code == 401
+    assert (await there.sign_in()).status_code == 401
+    assert (await there.sign_in("another few good words")).status_code == 200
