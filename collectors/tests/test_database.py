@@ -3,6 +3,7 @@ import pytest
 from discovery_collectors import database
 from discovery_collectors.collector import Assignment
 from discovery_collectors.database import DatabaseCollector, find_services
+from discovery_collectors.database_report import Table
 from discovery_collectors.login import LoginRefusedError, ServiceUnreachableError
 from discovery_collectors.scope import Scope
 from dryrun_contract.collector_config import Credential
@@ -24,6 +25,8 @@ def service(key, confidence=0.9, **data):
         ("10.0.0.3:6379/tcp", {"name": "redis", "method": "table"}, ("redis", False)),
         ("10.0.0.3:6379/tcp", {"name": "unknown", "method": "probed"}, ("redis", False)),
         ("10.0.0.3:5432/tcp", {}, ("postgresql", False)),
+        ("10.0.0.3:13306/tcp", {"name": "mysql", "method": "probed"}, ("mysql", True)),
+        ("10.0.0.3:11211/tcp", {"name": "memcached", "method": "probed"}, None),
         ("10.0.0.3:5432/tcp", {"name": "http", "method": "probed"}, None),
         ("10.0.0.3:80/tcp", {"name": "http", "method": "table"}, None),
         ("10.0.0.3:8080/tcp", {}, None),
@@ -62,7 +65,7 @@ class Session:
     async def describe(self, report):
         report.granted("PostgreSQL", "17.6")
         report.database("shop")
-        report.table(("shop", "public", "orders"), ["id"], rows=-1, view=False)
+        report.table(("shop", "public", "orders"), Table("public", "orders", ["id"], rows=-1))
 
     async def close(self):
         pass
@@ -129,6 +132,24 @@ async def test_without_a_credential_it_says_so_and_claims_no_product_it_did_not_
         "access": "no credential",
         "reason": "there is no credential for this engine",
     }
+
+
+@pytest.mark.parametrize("store", ["mysql", "mariadb"])
+async def test_a_login_for_either_name_of_mysql_fits(monkeypatch, emit, store):
+    shown = []
+
+    class Engine:
+        product, anonymous = "", False
+
+        async def open(self, service, credential):
+            shown.append(credential.username)
+            return Session()
+
+    monkeypatch.setattr(database, "_load_engine", lambda _: Engine())
+    login = Credential(engine=store, username="reader", password="s3cret")
+    found = (service("10.0.0.1:3306/tcp", name="mysql", method="probed"),)
+    await DatabaseCollector().collect(Assignment(SCOPE, credentials=(login,), discoveries=found), emit)
+    assert shown == ["reader"]
 
 
 async def test_a_service_that_only_its_port_suggests_is_no_discovery_when_it_does_not_answer(

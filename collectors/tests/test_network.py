@@ -9,10 +9,32 @@ from pathlib import Path
 
 import pytest
 
+from discovery_collectors import network
 from discovery_collectors.collector import Assignment
 from discovery_collectors.network import NetworkCollector
 from discovery_collectors.nmap_process import NmapError
 from discovery_collectors.scope import Scope
+from discovery_collectors.udp_probes import UDP_PROBES, NoAnswerError
+
+ON_UDP = {}
+"""(address, port) → what answers there; all else is silent."""
+
+
+@pytest.fixture(autouse=True)
+def asked_by_udp(monkeypatch):
+    """Stand for the UDP ports of the network that the fake nmap tells of."""
+    asked = []
+
+    async def ask(address, probe):
+        asked.append((address, probe.port))
+        if (address, probe.port) not in ON_UDP:
+            raise NoAnswerError
+        return ON_UDP[address, probe.port]
+
+    monkeypatch.setattr(network, "ask", ask)
+    yield asked
+    ON_UDP.clear()
+
 
 HEAD = "<?xml version='1.0'?><!DOCTYPE nmaprun><nmaprun>"
 FOOT = "<runstats><finished exit='success'/></runstats></nmaprun>"
@@ -92,6 +114,24 @@ async def test_scans_further_only_what_the_stage_before_found(fake_nmap, emit):
     assert all("--max-rate 500" in call and " -n " in f" {call} " for call in lines[::2])
     assert "--max-parallelism 50" in lines[4]
     assert "-p 80 " in lines[4]
+
+
+@pytest.mark.parametrize("options", [{}, {"max_rate": 1000}])
+async def test_asks_the_udp_ports_of_hosts_that_are_there_and_tells_what_answers(
+    fake_nmap, emit, asked_by_udp, options
+):
+    fake_nmap(HEAD + host("10.0.0.3") + host("10.0.0.200") + FOOT, HEAD + host("10.0.0.3") + FOOT)
+    ON_UDP["10.0.0.3", 53] = {"product": "ISC BIND", "version": "9.20.30"}
+    await NetworkCollector().collect(assignment(**options), emit)
+    assert sorted(asked_by_udp) == [("10.0.0.3", probe.port) for probe in UDP_PROBES]
+    assert [told for told in emit.told if told[0] == "service"] == [
+        (
+            "service",
+            "10.0.0.3:53/udp",
+            {"name": "domain", "method": "probed", "product": "ISC BIND", "version": "9.20.30"},
+            0.9,
+        )
+    ]
 
 
 async def test_an_empty_network_is_asked_once(fake_nmap, emit):

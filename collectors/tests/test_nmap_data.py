@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ rarity 8
 
 def test_waits_shorter_for_a_service_to_speak_first():
     amended = amend_probes(PROBES, 1500, 3000)
-    assert b"Probe TCP NULL q||\n# Wait for at least 6 seconds for data.\ntotalwaitms 1500\n" in amended
+    assert b"\n# Wait for at least 6 seconds for data.\ntotalwaitms 1500\nmatch ssh" in amended
 
 
 def test_sets_the_wait_of_tcp_probes_that_have_none():
@@ -31,6 +32,14 @@ def test_sets_the_wait_of_tcp_probes_that_have_none():
     assert b"Probe TCP GenericLines q|\\r\\n\\r\\n|\ntotalwaitms 3000\nrarity 1\n" in amended
     assert b"Probe TCP Verifier q|Subscribe\\n|\ntotalwaitms 11000\n" in amended
     assert b"Probe UDP DNSVersionBindReq q|\\0|\nrarity 1\n" in amended
+
+
+def test_knows_a_mariadb_whose_distribution_says_more_than_its_version():
+    probe, _, following = amend_probes(PROBES, 1500, 3000).partition(b"\nProbe TCP GenericLines")
+    pattern = re.search(rb"^match mysql m\|(.*)\|s p/MariaDB/ v/\$1/", probe, re.MULTILINE)
+    greeting = b"\x5a\0\0\0\x0a11.8.9-MariaDB-0+deb13u1 from Debian\0\x07"
+    assert re.match(pattern[1], greeting, re.DOTALL).groups() == (b"11.8.9-MariaDB-0+deb13u1", b"11.8.9")
+    assert b"MariaDB" not in following
 
 
 def test_knows_a_redis_that_asks_for_a_password():
@@ -41,7 +50,7 @@ def test_knows_a_redis_that_asks_for_a_password():
 def test_changes_nothing_else():
     amended = amend_probes(PROBES, 6000, 3000)
     added = [line for line in amended.splitlines() if line not in PROBES.splitlines()]
-    assert [line.split()[0] for line in added] == [b"totalwaitms", b"match", b"totalwaitms"]
+    assert [line.split()[0] for line in added] == [b"match", b"totalwaitms", b"match", b"totalwaitms"]
     assert [line for line in amended.splitlines() if line not in added] == PROBES.splitlines()
 
 

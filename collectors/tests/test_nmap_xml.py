@@ -32,7 +32,7 @@ def read(text: str | bytes, step: int = 10**6) -> tuple[list[Host | Progress], N
 
 NGINX = (
     '<service name="http" product="nginx" version="1.26.3" extrainfo="Debian" tunnel="ssl" method="probed"'
-    ' conf="10"><cpe>cpe:/a:igor_sysoev:nginx:1.26.3</cpe></service>'
+    ' conf="10" hostname="www"><cpe>cpe:/a:igor_sysoev:nginx:1.26.3</cpe></service>'
 )
 
 
@@ -40,7 +40,7 @@ NGINX = (
 def test_reads_the_same_however_the_bytes_are_cut(step):
     found, reader = read(HEAD + host_xml(NGINX) + FOOT, step)
     port = Port(
-        443, "http", True, 10, "nginx", "1.26.3", "Debian", True, ("cpe:/a:igor_sysoev:nginx:1.26.3",)
+        443, "http", True, 10, "nginx", "1.26.3", "Debian", True, ("cpe:/a:igor_sysoev:nginx:1.26.3",), "www"
     )
     assert found == [Host("10.0.0.3", "arp-response", "02:42:0A:00:00:03", "Acme", (port,))]
     assert reader.finished

@@ -59,10 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="take the configuration from the variable DISCOVERY_CONFIG")
     run.add_argument("name", choices=sorted(COLLECTORS), help="which collector")
     network = commands.add_parser(
-        "network", help="hosts, TCP services with versions, TLS certificates (by nmap)"
+        "network", help="hosts, services with versions, TLS certificates (mostly by nmap)"
     )
     database = commands.add_parser(
-        "database", help="what lies inside PostgreSQL, MongoDB and Redis services found before"
+        "database",
+        help="what lies inside PostgreSQL, MariaDB, MySQL, MongoDB and Redis services found before",
     )
     for command in (network, database):
         command.add_argument(

@@ -1,4 +1,4 @@
-"""The collector `database`: what lies inside PostgreSQL, MongoDB and Redis services that others found."""
+"""The collector `database`: what lies inside PostgreSQL, MariaDB, MySQL, MongoDB and Redis services."""
 
 import asyncio
 import importlib
@@ -35,12 +35,26 @@ class _EngineRow:
     names: frozenset[str]
     """What nmap calls the protocol."""
     path: str
+    logins: frozenset[str]
+    """Names under which a credential store may keep its logins."""
 
 
 ENGINES: dict[str, _EngineRow] = {
-    "postgresql": _EngineRow(5432, frozenset({"postgresql", "postgres"}), "postgresql:PostgresqlEngine"),
-    "mongodb": _EngineRow(27017, frozenset({"mongodb", "mongod"}), "mongodb:MongodbEngine"),
-    "redis": _EngineRow(6379, frozenset({"redis", "valkey"}), "redis_engine:RedisEngine"),
+    "postgresql": _EngineRow(
+        5432,
+        frozenset({"postgresql", "postgres"}),
+        "postgresql:PostgresqlEngine",
+        frozenset({"postgresql"}),
+    ),
+    "mysql": _EngineRow(
+        3306, frozenset({"mysql", "mariadb"}), "mysql:MysqlEngine", frozenset({"mysql", "mariadb"})
+    ),
+    "mongodb": _EngineRow(
+        27017, frozenset({"mongodb", "mongod"}), "mongodb:MongodbEngine", frozenset({"mongodb"})
+    ),
+    "redis": _EngineRow(
+        6379, frozenset({"redis", "valkey"}), "redis_engine:RedisEngine", frozenset({"redis"})
+    ),
 }
 """A new engine is a new row and a module."""
 
@@ -119,7 +133,8 @@ async def _look_into(
     service: DatabaseService, credentials: Iterable[Credential], report: ServiceReport
 ) -> None:
     engine = _load_engine(service.engine)
-    own = [credential for credential in credentials if credential.engine == service.engine]
+    logins = ENGINES[service.engine].logins
+    own = [credential for credential in credentials if credential.engine in logins]
     try:
         async with asyncio.timeout(_SERVICE_SECONDS):
             session = await log_in(engine, service, own)

@@ -11,8 +11,10 @@ from discovery_collectors.database_report import (
     MAX_TABLES,
     DatabaseService,
     ServiceReport,
+    Table,
 )
 from discovery_collectors.login import LoginRefusedError, ServiceUnreachableError, Session
+from discovery_collectors.personal_data import classify
 from dryrun_contract.collector_config import Credential
 
 _CONNECT_MS = 5_000
@@ -83,17 +85,17 @@ class _MongodbSession:
             raise ServiceUnreachableError(f"it does not say what it is: {_said(error)}") from error
         product, version, evidence = identify_server(build)
         report.granted(product, version, evidence)
-        names = [
-            str(entry.get("name", ""))
+        names = {
+            str(entry.get("name", "")): entry.get("sizeOnDisk")
             for entry in self._listed.get("databases", [])
             # An empty one may have come into being only because somebody asked for it.
             if isinstance(entry, dict) and not entry.get("empty")
-        ]
+        }
         if len(names) > MAX_DATABASES:
             report.warning(f"{len(names)} databases; the first {MAX_DATABASES} are looked into")
-        for name in names[:MAX_DATABASES]:
+        for name, size in list(names.items())[:MAX_DATABASES]:
             if name and name not in _SYSTEM_DATABASES:
-                report.database(name)
+                report.database(name, {"bytes": int(size)} if isinstance(size, int | float) else {})
                 await self._describe_database(name, report)
 
     async def _describe_database(self, name: str, report: ServiceReport) -> None:
@@ -127,7 +129,9 @@ class _MongodbSession:
             rows = None if view else await collection.estimated_document_count(maxTimeMS=_ANSWER_MS)
         except (PyMongoError, KeyError, ValueError) as error:
             report.warning(f"collection {database}.{name}: {_said(error)}")
-        report.table((database, name), fields, rows=rows, view=view)
+        personal = classify(fields or [], {})
+        table = Table(database, name, fields, rows=rows, view=view, personal=personal)
+        report.table((database, name), table)
 
     async def close(self) -> None:
         await self._client.close()

@@ -1,4 +1,4 @@
-"""The collector `network`: hosts, TCP services with product and version, and TLS certificates, by nmap."""
+"""The collector `network`: hosts, services with product and version, TLS certificates; mostly by nmap."""
 
 import asyncio
 import re
@@ -14,12 +14,20 @@ from discovery_collectors.nmap_data import MORE_PORTS, nmap_environment
 from discovery_collectors.nmap_process import run_nmap
 from discovery_collectors.nmap_xml import Host, Port, Progress
 from discovery_collectors.scope import OutOfScopeError, ScopedAddress
+from discovery_collectors.udp_probes import (
+    SENDINGS_SECONDS,
+    UDP_PROBES,
+    NoAnswerError,
+    UdpProbe,
+    ask,
+)
 from dryrun_contract.collector_config import Profile
 from dryrun_contract.resource_key import ResourceKey
 
 _VERSIONED_PORTS = 100
 """Ports of one host whose service is asked for its version; a tarpit opens thousands."""
 _HANDSHAKES_AT_ONCE = 16
+_QUESTIONS_AT_ONCE = 64
 _PACKETS_PER_PROBE = 10
 """About what one probe of a service costs, with opening and closing the connection."""
 
@@ -49,7 +57,10 @@ type _OnHost = Callable[[ScopedAddress, Host], None]
 
 
 class NetworkCollector:
-    """Three scans, each only of what the one before found: hosts, open ports, versions; then certificates."""
+    """Three scans, each only of what the one before found: hosts, open ports, versions; then certificates.
+
+    A few UDP ports are asked while nmap looks for open TCP ports.
+    """
 
     name: ClassVar[str] = "network"
     provides: ClassVar[tuple[str, ...]] = ("host", "service", "certificate")
@@ -62,7 +73,15 @@ class NetworkCollector:
         ) as environment:
             scan = _Scan(assignment, profile, emit, environment)
             hosts = await scan.find_hosts()
-            ports = await scan.find_ports(hosts)
+            if assignment.max_rate is not None:
+                # One after the other, since neither knows of the other's packets.
+                await scan.ask_udp_ports(hosts)
+                ports = await scan.find_ports(hosts)
+            else:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(scan.ask_udp_ports(hosts))
+                    finding = group.create_task(scan.find_ports(hosts))
+                ports = finding.result()
             services = await scan.identify_services(ports)
         await scan.read_certificates(services)
 
@@ -110,6 +129,29 @@ class _Scan:
         await self._scan("looking for open ports", ["-Pn", *self._profile.ports], hosts, on_host)
         self._done = len(hosts) - len(found)
         return found
+
+    async def ask_udp_ports(self, hosts: list[ScopedAddress]) -> None:
+        """Ask each host at each port of `UDP_PROBES`; only what answers in the protocol is told."""
+        at_once = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
+        rate = self._assignment.max_rate
+        pause = 0 if rate is None else len(SENDINGS_SECONDS) / rate
+
+        async def look(address: ScopedAddress, probe: UdpProbe) -> None:
+            try:
+                facts = await ask(address, probe)
+            except NoAnswerError:
+                return
+            finally:
+                at_once.release()
+            key = str(ResourceKey(address, probe.port, "udp"))
+            self._emit.discovery("service", key, {"name": probe.name, "method": "probed", **facts}, 0.9)
+
+        async with asyncio.TaskGroup() as group:
+            for address in hosts:
+                for probe in UDP_PROBES:
+                    await at_once.acquire()
+                    group.create_task(look(address, probe))
+                    await asyncio.sleep(pause)
 
     async def identify_services(self, ports: _Ports) -> _Ports:
         """Ask the open ports what answers there; tell each a second time, with nmap's confidence."""
@@ -209,6 +251,7 @@ def _service_data(port: Port) -> dict[str, JsonValue]:
         "product": port.product,
         "version_range" if _VERSION_RANGE.search(port.version) else "version": port.version,
         "extra": port.extra,
+        "hostname": port.hostname,
     }
     data: dict[str, JsonValue] = {name: text for name, text in told.items() if text}
     if port.tls:

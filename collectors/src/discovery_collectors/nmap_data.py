@@ -26,6 +26,11 @@ _PROTECTED_REDIS = (
     rb"match redis m|^-NOAUTH Authentication required\.\r\n| p/Redis key-value store/ cpe:/a:redislabs:redis/"
 )
 """Without it a Redis behind a password costs two more probes of 5 s each (measured, nmap 7.95)."""
+_MARIADB = (
+    rb"match mysql m|^.\0\0\0\x0a((\d+\.[\d.]+)-MariaDB[-_~.+:\w]*)[ \0]|s p/MariaDB/ v/$1/"
+    rb" cpe:/a:mariadb:mariadb:$2/"
+)
+"""Distributions append words to MariaDB's version (`… from Debian`), at which nmap 7.95 gives up."""
 _SCRIPTS = 'Entry { filename = "http-server-header.nse", categories = { "version", } }\n'
 """Version detection would run 47 scripts, some of which ask every web server for paths such as `/sdk` and
 `/HNAP1`. This one reads the Server header, which names the product where the probes cannot."""
@@ -56,7 +61,7 @@ def nmap_environment(*, banner_wait_ms: int, answer_wait_ms: int) -> Iterator[di
 
 
 def amend_probes(probes: bytes, banner_wait_ms: int, answer_wait_ms: int) -> bytes:
-    """Return nmap's probes file with the waits set and the match for a protected Redis added.
+    """Return nmap's probes file with the waits set and the matches for MariaDB and a protected Redis added.
 
     The format is documented in nmap's reference, "nmap-service-probes File Format": a probe's directives
     follow it until the next `Probe` line.
@@ -68,7 +73,7 @@ def amend_probes(probes: bytes, banner_wait_ms: int, answer_wait_ms: int) -> byt
         # A UDP probe may follow in the same stretch; its own lines stay as they are.
         own, separator, rest = body.partition(b"\nProbe UDP")
         if start[1] == b"NULL":
-            own = _BANNER.sub(b"totalwaitms %d" % banner_wait_ms, own, count=1)
+            own = b"\n" + _MARIADB + _BANNER.sub(b"totalwaitms %d" % banner_wait_ms, own, count=1)
         elif not _WAIT.search(own):
             own = b"\ntotalwaitms %d" % answer_wait_ms + own
         if start[1] == b"redis-server":

@@ -32,6 +32,8 @@ class Port:
     extra: str = ""
     tls: bool = False
     cpes: tuple[str, ...] = ()
+    hostname: str = ""
+    """What the service calls its host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ def _read_ports(host: etree._Element) -> Iterator[Port]:
             extra=_text(service, "extrainfo"),
             tls=service.get("tunnel") == "ssl",
             cpes=tuple((cpe.text or "")[:_TEXT_CHARACTERS] for cpe in service.findall("cpe")[:_CPES]),
+            hostname=_text(service, "hostname"),
         )
 
 

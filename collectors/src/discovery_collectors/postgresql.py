@@ -17,6 +17,7 @@ from discovery_collectors.database_report import (
     ServiceReport,
 )
 from discovery_collectors.login import LoginRefusedError, ServiceUnreachableError, Session
+from discovery_collectors.personal_sample import find_personal_data
 from discovery_collectors.postgresql_catalog import read_tables
 from dryrun_contract.collector_config import Credential
 
@@ -29,7 +30,8 @@ _SETTINGS = "-c default_transaction_read_only=on -c statement_timeout=10000 -c l
 _NO_SUCH_DATABASE = re.compile(r'database "[^"]*" does not exist|permission denied for database')
 _NOT_NOW = re.compile(r"too many|starting up|shutting down|recovery mode|remaining connection slots")
 _DATABASES = text(
-    "SELECT datname, has_database_privilege(datname, 'CONNECT') AND datallowconn FROM pg_database"
+    "SELECT datname, has_database_privilege(datname, 'CONNECT') AND datallowconn,"
+    " CASE WHEN has_database_privilege(datname, 'CONNECT') THEN pg_database_size(oid) END FROM pg_database"
     " WHERE NOT datistemplate ORDER BY datname LIMIT :limit"
 )
 
@@ -57,7 +59,7 @@ class PostgresqlEngine:
                 continue
             finally:
                 await engine.dispose()
-            return _PostgresqlSession(login, version, [(str(row[0]), bool(row[1])) for row in listed])
+            return _PostgresqlSession(login, version, [(str(row[0]), bool(row[1]), row[2]) for row in listed])
         raise LoginRefusedError("the login is accepted, but no database that it may connect to is known")
 
 
@@ -82,7 +84,8 @@ class _Login:
             url,
             poolclass=NullPool,
             use_native_hstore=False,
-            execution_options={"postgresql_readonly": True},
+            # Read-only by _SETTINGS. Each statement for itself: one that fails leaves the next alone.
+            isolation_level="AUTOCOMMIT",
             connect_args={
                 "connect_timeout": _CONNECT_SECONDS,
                 # "prefer" would try a refused login a second time without TLS.
@@ -99,7 +102,7 @@ class _Login:
 
 
 class _PostgresqlSession:
-    def __init__(self, login: _Login, version: str, databases: list[tuple[str, bool]]) -> None:
+    def __init__(self, login: _Login, version: str, databases: list[tuple[str, bool, int | None]]) -> None:
         self._login = login
         self._version = version
         self._databases = databases
@@ -109,8 +112,8 @@ class _PostgresqlSession:
         report.granted("PostgreSQL", self._version.split(" ", 1)[0])
         if len(self._databases) > MAX_DATABASES:
             report.warning(f"more than {MAX_DATABASES} databases; the first {MAX_DATABASES} are told")
-        for name, open_to_us in self._databases[:MAX_DATABASES]:
-            report.database(name, {} if open_to_us else {"access": "refused"})
+        for name, open_to_us, size in self._databases[:MAX_DATABASES]:
+            report.database(name, {"bytes": size} if open_to_us else {"access": "refused"})
             if open_to_us:
                 await self._describe_database(name, report)
 
@@ -131,16 +134,13 @@ class _PostgresqlSession:
 
 async def _describe_tables(database: str, connection: AsyncConnection, report: ServiceReport) -> None:
     tables, complete = await connection.run_sync(read_tables)
+    sampled = await connection.run_sync(find_personal_data, tables)
     for table in tables:
-        report.table(
-            (database, table.schema, table.name),
-            table.columns,
-            types=table.types,
-            rows=table.rows,
-            view=table.view,
-        )
+        report.table((database, table.schema, table.name), table)
     if not complete:
         report.warning(f"database {database} has more tables than are told")
+    if not sampled:
+        report.warning(f"database {database}: not every table was sampled for personal data")
 
 
 async def _speaks_tls(service: DatabaseService) -> bool:
