@@ -91,6 +91,15 @@ async def test_lists_show_only_what_is_a_sessions_whatever_the_engine_says(guard
         {"Label": ["x"]},
         {"label": ["\u0007"]},
         {"label": ["x"] * 33},
+        {"label": ["x" * 257]},
+        {"label": ["a=(b|c)"]},
+        {"name": ["(a+)+$"]},
+        {"name": ["^/dryrun-a$"]},
+        {"name": ["a" * 129]},
+        {"id": [".*"]},
+        {"id": ["[0-9a-f]{64}"]},
+        {"name": ["dryrun-\u00e9"]},
+        {"status": ["running\u0000"]},
     ],
 )
 async def test_refuses_filters_that_could_tell_more(guard: Guard, filters):

@@ -12,7 +12,9 @@ type Parameter = Callable[[str], str]
 type Filters = dict[str, list[str]]
 
 MAX_FILTER_VALUES = 32
-MAX_FILTER_CHARACTERS = 256
+_LITERAL = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+"""What the engine takes for a regular expression, `name` and `id` among them: nothing in it can be costly."""
+_LABEL = re.compile(r"[A-Za-z0-9_./:@=-]{1,256}")
 _TRUE = frozenset({"1", "true", "True"})
 _FALSE = frozenset({"0", "false", "False", ""})
 
@@ -53,20 +55,18 @@ def filters(*keys: str) -> Parameter:
                 raise Refusal(
                     "query", f"the filter {shown(key)} is not allowed; these are: {', '.join(keys)}"
                 )
-            found[key] = _filter_values(values)
+            found[key] = _filter_values(values, _LABEL if key == "label" else _LITERAL)
         return json.dumps(found)
 
     return read
 
 
-def _filter_values(values: Any) -> list[str]:
+def _filter_values(values: Any, form: re.Pattern[str]) -> list[str]:
     if isinstance(values, dict) and all(value is True for value in values.values()):
         values = list(values)
     if not isinstance(values, list) or len(values) > MAX_FILTER_VALUES:
         raise Refusal("query", "a filter is no short list of texts", 400)
     for value in values:
-        if not isinstance(value, str) or not value or len(value) > MAX_FILTER_CHARACTERS:
-            raise Refusal("query", "a filter's value is no short text", 400)
-        if not value.isprintable():
-            raise Refusal("query", "a filter's value holds what cannot be shown", 400)
+        if not isinstance(value, str) or not form.fullmatch(value):
+            raise Refusal("query", f"a filter's value does not have the form {form.pattern}", 400)
     return values

@@ -8,6 +8,7 @@ from vectors.row import ALLOWED, HARMLESS, REFUSED, Vector, container
 
 CLASS: Final = "Queries"
 NARROW: Final = "the client's filters are added to the guard's own and cannot widen them"
+LITERAL: Final = "filters are literal: the engine takes names and ids for regular expressions"
 TABLE: Final = "query parameters are in the route's table, once each, in one form"
 NAME: Final = "names of containers are plain, and nobody's id"
 _LIST = "/v1.45/containers/json"
@@ -20,6 +21,11 @@ def _filtered(name: str, what: str, filters: object, *, path: str = _LIST, more:
     return Vector(
         f"query-filter-{name}", what, NARROW, method="GET", path=f"{path}?{query}", answers=HARMLESS
     )
+
+
+def _pattern(name: str, what: str, filters: object, *, path: str = _LIST, more: str = "&all=1") -> Vector:
+    query = f"filters={quote(json.dumps(filters), safe='@')}{more}"
+    return Vector(f"query-filter-{name}", what, LITERAL, method="GET", path=f"{path}?{query}")
 
 
 def _get(name: str, what: str, path: str, *, answers: frozenset[int] = REFUSED) -> Vector:
@@ -53,8 +59,30 @@ VECTORS: Final = (
         {"label": {"discovery.dryrun.session_id": False}},
     ),
     _filtered("name", "a victim's name", {"name": ["@VICTIM_NAME@"]}),
-    _filtered("name-pattern", "names by pattern", {"name": [".*"]}),
-    _filtered("name-catastrophe", "a pattern that takes for ever", {"name": ["(a+)+" * 20 + "$"]}),
+    _pattern("name-pattern", "names by pattern", {"name": [".*"]}),
+    _pattern("name-catastrophe", "a pattern that takes for ever", {"name": ["(a+)+" * 20 + "$"]}),
+    _pattern(
+        "name-repeated", "a pattern of a thousand times a thousand", {"name": ["((a{0,30}){0,30}){0,1}b"]}
+    ),
+    _pattern(
+        "name-many", "thirty-two patterns", {"name": [f"(x{{0,{n}}}y{{0,99}}){{0,9}}" for n in range(32)]}
+    ),
+    _pattern("name-long", "a name of 250 letters", {"name": ["a" * 250]}),
+    _pattern("name-anchored", "a name between anchors", {"name": ["^/?@VICTIM_NAME@$"]}),
+    _pattern("name-letters", "letters that look like others", {"name": ["dryrun-\u0430\u0301"]}),
+    _pattern("id-pattern", "ids by pattern", {"id": ["^[0-9a-f]{64}$"]}),
+    _pattern("id-any", "any id", {"id": [".*", "|"]}),
+    _pattern("label-pattern", "labels by pattern", {"label": ["attack.victim=(.*)"]}),
+    _pattern("status-pattern", "states by pattern", {"status": ["run.*"]}),
+    _pattern(
+        "networks-pattern", "networks by pattern", {"name": ["(prod|bridge|.)*"]}, path=_NETWORKS, more=""
+    ),
+    _pattern(
+        "networks-id-pattern", "networks by a pattern of ids", {"id": ["[0-9a-f]+"]}, path=_NETWORKS, more=""
+    ),
+    _pattern(
+        "events-pattern", "events by pattern", {"container": [".+"]}, path="/v1.45/events", more="&until=1"
+    ),
     _filtered("id", "a victim's id", {"id": ["@VICTIM_ID@"]}),
     _filtered("ancestor", "containers of an image outside", {"ancestor": ["@OUTSIDE_NAME@"]}),
     _filtered("volume", "containers with a volume", {"volume": ["/"]}),

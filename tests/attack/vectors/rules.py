@@ -46,6 +46,7 @@ STOPPED_BY: Final[dict[str, frozenset[str]]] = {
         "routes are a table: what is not in it is refused": "route framing",
         "query parameters are in the route's table, once each, in one form": "query framing",
         "the client's filters are added to the guard's own and cannot widen them": "query json",
+        "filters are literal: the engine takes names and ids for regular expressions": "query",
         "names of containers are plain, and nobody's id": "query framing",
         "headers are not forwarded": "framing route",
         "nothing hijacks a connection": "framing route",
