@@ -27,6 +27,10 @@ class FakeEngine:
     refuse: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     """(method, beginning of the path) to the status and message of every such call."""
     create_seconds: float = 0.0
+    hangs: set[str] = field(default_factory=set)
+    """Ids whose removal is not answered."""
+    padding: str = ""
+    """Makes every inspection longer."""
     log: bytes = b"\x01\0\0\0\0\0\0\x03hi\n"
     events: asyncio.Queue[dict[str, Any] | None] = field(default_factory=asyncio.Queue)
 
@@ -56,6 +60,22 @@ class FakeEngine:
             **more,
         }
         return identity
+
+
+_FILLED_IN = {
+    "Binds": None,
+    "ConsoleSize": [0, 0],
+    "OomKillDisable": False,
+    "Runtime": "runc",
+    "ShmSize": 64 * 2**20,
+    "MaskedPaths": [
+        *("/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats"),
+        *("/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/firmware"),
+        "/sys/devices/virtual/powercap",
+    ],
+    "ReadonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
+}
+"""Of what a request is silent about."""
 
 
 class _Server:
@@ -126,15 +146,30 @@ class _Server:
         if any(f"/{name}" in each["Names"] for each in self._engine.containers.values()):
             text = f'Conflict. The container name "/{name}" is already in use by container "{"f" * 64}".'
             return web.json_response({"message": text}, status=409)
-        (network,) = body["NetworkingConfig"]["EndpointsConfig"]
-        identity = self._engine.add_container(
-            body["Labels"],
-            name,
-            Image=body["Image"],
-            HostConfig=body["HostConfig"],
-            Config={"Labels": body["Labels"]},
-            NetworkSettings={"Networks": {self._engine.networks[network]["Name"]: {}}},
-        )
+        ((network, endpoint),) = body["NetworkingConfig"]["EndpointsConfig"].items()
+        of_image = self._engine.image_configs.get(body["Image"], {})
+        identity = self._engine.add_container(body["Labels"], name)
+        self._engine.containers[identity] |= {
+            "Image": body["Image"],
+            "HostConfig": {**_FILLED_IN, **body["HostConfig"]},
+            "Config": {
+                **of_image,
+                "Hostname": identity[:12],
+                "Image": body["Image"],
+                "Labels": {**of_image.get("Labels", {}), **body["Labels"]},
+                "Env": [*body["Env"], *of_image.get("Env", ())],
+                "Volumes": None,
+            },
+            "NetworkSettings": {
+                "Networks": {
+                    self._engine.networks[network]["Name"]: {
+                        **endpoint,
+                        "Aliases": [*endpoint["Aliases"], identity[:12]],
+                        "NetworkID": network,
+                    }
+                }
+            },
+        }
         return web.json_response({"Id": identity, "Warnings": ["of the host"]}, status=201)
 
     async def create_network(self, request: web.Request) -> web.Response:
@@ -143,7 +178,10 @@ class _Server:
         return web.json_response({"Id": identity, "Warning": "of the host"}, status=201)
 
     async def inspect(self, request: web.Request) -> web.Response:
-        return web.json_response(self._thing(request))
+        thing = dict(self._thing(request))
+        if "State" in thing:
+            thing["State"] = {"Running": thing["State"] == "running"}
+        return web.json_response(thing | ({"Padding": self._engine.padding} if self._engine.padding else {}))
 
     async def start(self, request: web.Request) -> web.Response:
         thing = self._thing(request)
@@ -168,6 +206,8 @@ class _Server:
 
     async def remove(self, request: web.Request) -> web.Response:
         identity = self._thing(request)["Id"]
+        if identity in self._engine.hangs:
+            await asyncio.sleep(60)
         self._engine.containers.pop(identity, None)
         self._engine.networks.pop(identity, None)
         return web.Response(status=204)

@@ -1,7 +1,6 @@
 """What a client gets to see: answers of the engine with everything that is not a session's taken out."""
 
 import json
-import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -12,8 +11,6 @@ from docker_guard import labels
 from docker_guard.engine import NEWEST_API, OLDEST_API, Reply
 from docker_guard.refusal import EngineDownError, Refusal
 from docker_guard.refusal import shown as shown_text
-
-log = logging.getLogger(__name__)
 
 JSON = "application/json"
 MAX_EVENT_BYTES = 1024 * 1024
@@ -94,11 +91,16 @@ def answer_from(reply: Reply, shown: Shown, own_id: str = "") -> Answer:
     if reply.status in {204, 304} or (reply.status < 300 and shown is nothing):
         return Answer(reply.status)
     if reply.status >= 300:
-        log.warning("the engine answered %s: %s", reply.status, shown_text(reply.message))
-        raise Refusal("engine", told(reply.message, reply.status, own_id), reply.status)
+        raise refused_by_engine(reply, own_id)
     if shown is as_it_is:
         return Answer(reply.status, reply.body)
     return Answer(reply.status, json.dumps(shown(reply.json())).encode())
+
+
+def refused_by_engine(reply: Reply, own_id: str) -> Refusal:
+    """Return the engine's refusal: what may be told, and for the record what it said."""
+    on_record = f"the engine answered {reply.status}: {shown_text(reply.message)}"
+    return Refusal("engine", told(reply.message, reply.status, own_id), reply.status, on_record=on_record)
 
 
 def told(message: str, status: int, own_id: str = "") -> str:

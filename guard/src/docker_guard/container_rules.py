@@ -121,49 +121,6 @@ def container_body(draft: ContainerDraft, network_id: str) -> dict[str, Any]:
     }
 
 
-def judge_before_start(
-    found: Mapping[str, Any], network: SessionNetwork, allowlist: Allowlist, policy: Policy
-) -> None:
-    """Hold an existing container, as inspected, against the rules: it may not have come through here."""
-    host, config = found["HostConfig"], found["Config"]
-    image = allowlist.image(found["Image"], policy)
-    if config["Labels"].get(labels.ROLE) != image.role:
-        raise Refusal("start", f"{image.name} is a {image.role}, whatever the label says")
-    powers = (
-        host.get("Privileged"),
-        host.get("Binds"),
-        host.get("Mounts"),
-        host.get("VolumesFrom"),
-        host.get("Devices"),
-        host.get("DeviceCgroupRules"),
-        host.get("DeviceRequests"),
-        host.get("GroupAdd"),
-        host.get("Sysctls"),
-        host.get("PortBindings"),
-        host.get("PidMode"),
-        host.get("UTSMode"),
-        host.get("UsernsMode"),
-        host.get("CgroupParent"),
-        host.get("IpcMode") != "private",
-        host.get("CgroupnsMode") != "private",
-        host.get("MaskedPaths") == [],
-        host.get("ReadonlyPaths") == [],
-        (host.get("RestartPolicy") or {}).get("Name") not in ("", "no"),
-        list(found["NetworkSettings"]["Networks"]) != [network.name],
-        host.get("NetworkMode") not in (network.id, network.name),
-        set(host.get("CapDrop") or ()) != {"ALL"},
-        {_bare(c) for c in host.get("CapAdd") or ()} - set(image.row.capabilities),
-        "no-new-privileges:true" not in (host.get("SecurityOpt") or ()),
-        len(host.get("SecurityOpt") or ()) != 1,
-    )
-    if any(powers):
-        raise Refusal("start", "this container was not made within the rules; it may only be removed")
-    _within("Memory", host.get("Memory"), policy.memory_bytes)
-    _within("MemorySwap", host.get("MemorySwap"), policy.memory_bytes)
-    _within("NanoCpus", host.get("NanoCpus"), policy.nano_cpus)
-    _within("PidsLimit", host.get("PidsLimit"), policy.pids)
-
-
 def _within(what: str, value: int | None, ceiling: int) -> int:
     if not value or not 0 < value <= ceiling:
         raise Refusal("limits", f"{what} has to be set, to at most {ceiling}")

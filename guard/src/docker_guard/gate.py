@@ -17,6 +17,7 @@ from docker_guard.network_rules import judge_network
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, Refusal, shown
 from docker_guard.sessions import Deadlines, Places
+from docker_guard.start_rules import judge_before_start
 
 _CONTAINERS, _NETWORKS = "/containers/json", "/networks"
 _ID_LENGTH = 64
@@ -33,8 +34,6 @@ class Asked:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None
     objects: list[str] = field(default_factory=list)
-    met_foreign: bool = False
-    """Whether the reference means something that is not a session's; the client is told as of nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Gate:
         self._deadlines = deadlines
         self._places = Places(engine, policy, deadlines)
         self._owned: dict[tuple[str, str], Owned] = {}
-        self._checked_images: set[str] = set()
+        self._image_configs: dict[str, Mapping[str, Any]] = {}
 
     async def ping(self, _: Asked) -> Answer:
         """Tell whether the engine answers, and which API to speak."""
@@ -90,7 +89,7 @@ class Gate:
         """Create what was decided, by the image's ID, while its place is held."""
         assert isinstance(asked.body, CreateContainer)
         draft = container_rules.judge_container(asked.body, self._allowlist.current(), self._policy)
-        await self._check_image(draft.image, draft.named_by)
+        await self._image_config(draft.image, draft.named_by)
         name = asked.query.get("name") or f"dryrun-{secrets.token_hex(8)}"
         async with self._places.for_container(draft, name) as network:
             container_rules.fit_into_session(draft, network)
@@ -140,9 +139,13 @@ class Gate:
             self._places.network_of(owned.session_id),
         )
         if inspected.status != 200:
-            raise _no_container(asked)
-        found = inspected.json()
-        container_rules.judge_before_start(found, network, self._allowlist.current(), self._policy)
+            raise Refusal("absent", f"No such container: {asked.reference}", 404)
+        found, allowlist = inspected.json(), self._allowlist.current()
+        if found["State"]["Running"]:
+            return Answer(304)
+        image = allowlist.image(found["Image"], self._policy)
+        config = await self._image_config(image, image.row.id)
+        judge_before_start(found, config, network, allowlist, self._policy)
         async with self._places.for_start(owned.id, owned.session_id, found["Config"]["Labels"][labels.ROLE]):
             reply = await self._engine.call("POST", f"/containers/{owned.id}/start")
         return answers.answer_from(reply, asked.shows, owned.id)
@@ -211,16 +214,16 @@ class Gate:
             response = await exits.enter_async_context(self._engine.stream(method, path, query))
             if response.status != 200:
                 reply = Reply(response.status, await response.content.read(4096))
-                raise Refusal("engine", answers.told(reply.message, reply.status, own_id), reply.status)
+                raise answers.refused_by_engine(reply, own_id)
             content_type = answers.stream_type(response.headers.get("Content-Type", answers.JSON))
             pieces: AsyncIterator[bytes] = response.content.iter_any()
             # From here on the front door closes it.
             return Answer(200, content_type=content_type, pieces=pieces, exits=exits.pop_all())
 
-    async def _check_image(self, image: AllowedImage, named_by: str) -> None:
-        """Raise Refusal unless a name means the pinned ID now, and the image itself is fit to run."""
+    async def _image_config(self, image: AllowedImage, named_by: str) -> Mapping[str, Any]:
+        """Return what the image brings. Raises Refusal if it is not the pinned one now, or may not run."""
         identity = image.row.id
-        if named_by == image.name or identity not in self._checked_images:
+        if named_by == image.name or identity not in self._image_configs:
             reference = image.name if named_by == image.name else identity
             reply = await self._engine.call("GET", f"/images/{reference}/json")
             if reply.status != 200:
@@ -228,41 +231,38 @@ class Gate:
             found = reply.json()
             if found["Id"] != identity:
                 raise Refusal("image", f"{image.name} is now another image than the allowlist pins")
-            if faults := list(faults_of_image(found.get("Config") or {}, self._policy)):
+            config = found.get("Config") or {}
+            if faults := list(faults_of_image(config, self._policy)):
                 raise Refusal("image", f"{image.name} may not run: {'; '.join(faults)}")
-            self._checked_images.add(identity)
+            self._image_configs[identity] = config
+        return self._image_configs[identity]
 
     async def _container(self, asked: Asked) -> Owned:
-        owned = await self._find(_CONTAINERS, "/containers/{}/json", asked)
-        if owned is None:
-            raise _no_container(asked)
-        return owned
+        return await self._find(_CONTAINERS, "/containers/{}/json", asked, "No such container: {}")
 
     async def _network(self, asked: Asked) -> Owned:
-        owned = await self._find(_NETWORKS, "/networks/{}", asked)
-        if owned is None:
-            rule = "ownership" if asked.met_foreign else "absent"
-            raise Refusal(rule, f"network {asked.reference} not found", 404)
-        return owned
+        return await self._find(_NETWORKS, "/networks/{}", asked, "network {} not found")
 
-    async def _find(self, listing: str, inspection: str, asked: Asked) -> Owned | None:
-        """Resolve a reference once, among what is a session's only; None is all that is told of the rest."""
-        reference = asked.reference
+    async def _find(self, listing: str, inspection: str, asked: Asked, absent: str) -> Owned:
+        """Resolve a reference once, among what is a session's only. Raises a 404 Refusal for all the rest."""
+        reference, met_foreign = asked.reference, False
         if (listing, reference) in self._owned:
             owned: Owned | None = self._owned[listing, reference]
         elif len(reference) == _ID_LENGTH and _HEX.issuperset(reference):
             reply = await self._engine.call("GET", inspection.format(reference))
             found = reply.json() if reply.status == 200 else {}
             owned = _owned(found) if found.get("Id") == reference else None
-            asked.met_foreign = owned is None and reply.status == 200
+            met_foreign = owned is None and reply.status == 200
         else:
             listed = await self._engine.listed(listing, labels.SESSION_ID)
             owned = _meant(reference, answers.own_only(listed))
-        if owned is not None:
-            if len(self._owned) >= _MOST_REMEMBERED:
-                self._owned.clear()
-            self._owned[listing, owned.id] = owned
-            asked.objects.append(owned.id)
+        if owned is None:
+            # Foreign or not there: only the evidence tells the one from the other.
+            raise Refusal("ownership" if met_foreign else "absent", absent.format(reference), 404)
+        if len(self._owned) >= _MOST_REMEMBERED:
+            self._owned.clear()
+        self._owned[listing, owned.id] = owned
+        asked.objects.append(owned.id)
         return owned
 
 
@@ -287,11 +287,6 @@ def _names(listed: Mapping[str, Any]) -> list[str]:
 def _own_filters(query: Mapping[str, str]) -> str:
     theirs = json.loads(query.get("filters", "{}"))
     return json.dumps({**theirs, "label": [labels.SESSION_ID, *theirs.get("label", ())]})
-
-
-def _no_container(asked: Asked) -> Refusal:
-    rule = "ownership" if asked.met_foreign else "absent"
-    return Refusal(rule, f"No such container: {asked.reference}", 404)
 
 
 def _missing(image: AllowedImage) -> Refusal:

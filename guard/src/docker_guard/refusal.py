@@ -6,11 +6,13 @@ _LONGEST = 300
 class Refusal(Exception):  # noqa: N818 - it is a verdict, not a failure
     """A request that is not let through; nothing of it reached the engine."""
 
-    def __init__(self, rule: str, reason: str, status: int = 403) -> None:
+    def __init__(self, rule: str, reason: str, status: int = 403, *, on_record: str = "") -> None:
+        """Take what the client is told, and what only the evidence says beside it."""
         super().__init__(reason)
         self.rule = rule
         self.reason = reason
         self.status = status
+        self.on_record = on_record
 
     @property
     def message(self) -> str:

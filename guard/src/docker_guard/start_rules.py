@@ -1,0 +1,114 @@
+"""Judges a container before it starts, as the engine inspects it: it may not have come through the guard.
+
+What it is, is said again as a request to create it, less what the engine fills in where a request is silent.
+That request has to pass the rules for new containers, and to ask for exactly what the guard would ask for.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from docker_guard.allowlist import Allowlist
+from docker_guard.bodies import CreateContainer, parse_body
+from docker_guard.container_rules import container_body, fit_into_session, judge_container
+from docker_guard.network_rules import SessionNetwork
+from docker_guard.policy import Policy
+from docker_guard.refusal import Refusal
+
+_OF_THE_IMAGE = ("Cmd", "Entrypoint", "ExposedPorts", "Healthcheck", "StopSignal", "User", "WorkingDir")
+_SHM_BYTES = 64 * 1024 * 1024
+_MASKED = frozenset(
+    {
+        "/proc/acpi",
+        "/proc/asound",
+        "/proc/kcore",
+        "/proc/keys",
+        "/proc/latency_stats",
+        "/proc/sched_debug",
+        "/proc/scsi",
+        "/proc/timer_list",
+        "/proc/timer_stats",
+        "/sys/firmware",
+    }
+)
+_READ_ONLY = frozenset({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"})
+"""What every engine of API 1.44 and later hides and protects; newer ones add to it."""
+_ENDPOINT = ("IPAMConfig", "Links", "DriverOpts", "MacAddress")
+"""What of an endpoint was asked for, while it does not run; the rest of it is the engine's."""
+
+
+def judge_before_start(
+    found: Mapping[str, Any],
+    image: Mapping[str, Any],
+    network: SessionNetwork,
+    allowlist: Allowlist,
+    policy: Policy,
+) -> None:
+    """Hold an inspected container against all that a new one is held against. Raises Refusal.
+
+    `image` is the configuration of its image, from which the engine takes what a request leaves out.
+    """
+    host = found["HostConfig"]
+    try:
+        _check_filled_in(found, image, network, policy)
+        asked = parse_body(CreateContainer, json.dumps(_as_asked(found, image)).encode())
+        draft = judge_container(asked, allowlist, policy)
+        fit_into_session(draft, network)
+    except Refusal as refusal:
+        raise _not_ours(refusal.reason) from None
+    wanted = container_body(draft, network.id)["HostConfig"]
+    if differing := [key for key, value in wanted.items() if (host.get(key) or None) != (value or None)]:
+        raise _not_ours(f"{', '.join(differing)}: not as it is set here")
+
+
+def _check_filled_in(
+    found: Mapping[str, Any], image: Mapping[str, Any], network: SessionNetwork, policy: Policy
+) -> None:
+    """Check what a request may not even say."""
+    config, host = found["Config"], found["HostConfig"]
+    differing = [key for key in _OF_THE_IMAGE if (config.get(key) or None) != (image.get(key) or None)]
+    differing += [
+        key
+        for key, is_right in {
+            "Hostname": config.get("Hostname") == found["Id"][:12],
+            "MaskedPaths": _MASKED.issubset(host.get("MaskedPaths") or ()),
+            "ReadonlyPaths": _READ_ONLY.issubset(host.get("ReadonlyPaths") or ()),
+            "Runtime": host.get("Runtime") == policy.runtime,
+            "ShmSize": host.get("ShmSize") == _SHM_BYTES,
+            "Mounts": not found.get("Mounts"),
+            "Networks": list(found["NetworkSettings"]["Networks"]) == [network.name],
+        }.items()
+        if not is_right
+    ]
+    if differing:
+        raise Refusal("start", f"{', '.join(differing)}: not the image's, the engine's or the session's")
+
+
+def _as_asked(found: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the request that would have made the container; a value of nothing says nothing."""
+    config, host = found["Config"], found["HostConfig"]
+    filled_in = {*_OF_THE_IMAGE, "Hostname", "Image", "Labels", "Env"}
+    of_image = (image.get("Labels") or {}).items()
+    (endpoint,) = found["NetworkSettings"]["Networks"].values()
+    return {
+        **{key: value for key, value in config.items() if value and key not in filled_in},
+        "Image": found["Image"],
+        "Labels": dict((config.get("Labels") or {}).items() - of_image),
+        "Env": [entry for entry in config.get("Env") or () if entry not in (image.get("Env") or ())],
+        "HostConfig": {
+            key: value
+            for key, value in host.items()
+            if value and key not in ("MaskedPaths", "ReadonlyPaths", "Runtime", "ShmSize")
+        },
+        "NetworkingConfig": {"EndpointsConfig": {host["NetworkMode"]: _endpoint(endpoint, found["Id"])}},
+    }
+
+
+def _endpoint(found: Mapping[str, Any], identity: str) -> dict[str, Any]:
+    # The engine adds the short id by itself, and takes it away again for newer clients.
+    aliases = [alias for alias in found.get("Aliases") or () if alias != identity[:12]]
+    return {"Aliases": aliases, **{key: found[key] for key in _ENDPOINT if found.get(key)}}
+
+
+def _not_ours(reason: str) -> Refusal:
+    return Refusal("start", f"this container was not made within the rules; it may only be removed: {reason}")
