@@ -1,10 +1,9 @@
 """What is past its deadline goes, whoever is alive; a removal that fails is told at every try."""
 
-import io
-import json
+import asyncio
 
 import pytest
-from guard_stage import Words, in_seconds
+from guard_stage import Log, Words, in_seconds
 
 from docker_guard import labels
 from docker_guard.deadline_keeper import DeadlineKeeper
@@ -14,19 +13,25 @@ from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError
 from docker_guard.sessions import Deadlines
 
+POLICY = Policy(removal_seconds=0.3, sweep_seconds=0.2)
+
 
 @pytest.fixture
-async def keeper(engine, tmp_path):
-    client = Engine(f"unix://{tmp_path / 'engine.sock'}", Policy())
-    log = io.StringIO()
-    keeper = DeadlineKeeper(client, Policy(), Deadlines(Policy()), Evidence(log))
-    keeper.log = log
-    yield keeper
+def log() -> Log:
+    return Log()
+
+
+@pytest.fixture
+async def keeper(engine, tmp_path, log):
+    client = Engine(f"unix://{tmp_path / 'engine.sock'}", POLICY)
+    yield DeadlineKeeper(client, POLICY, Deadlines(POLICY), Evidence(log.write))
     await client.close()
 
 
-def told(keeper):
-    return [json.loads(line) for line in keeper.log.getvalue().splitlines()]
+async def sweep(keeper: DeadlineKeeper) -> None:
+    """Look once, and wait until every removal has ended."""
+    async with asyncio.TaskGroup() as removals:
+        await keeper.sweep(removals)
 
 
 def add_session(engine, seconds: float) -> Words:
@@ -41,7 +46,7 @@ async def test_removes_what_is_due_with_volumes_and_nothing_else(engine, keeper)
     alive = add_session(engine, 60)
     engine.add_container({}, "foreign")
     engine.add_container({labels.SESSION_ID: "x", labels.EXPIRES_AT: in_seconds(-60)}, "no session")
-    await keeper.sweep()
+    await sweep(keeper)
     left = [thing["Labels"].get(labels.SESSION_ID) for thing in engine.containers.values()]
     assert sorted(left, key=str) == sorted([alive.session_id, None, "x"], key=str)
     assert len(engine.networks) == 1
@@ -55,31 +60,66 @@ async def test_a_network_that_is_old_ends_its_session_whatever_the_label(engine,
     words = add_session(engine, 60)
     network = next(iter(engine.networks.values()))
     network["Created"] = "2020-01-01T00:00:00.123456789Z"
-    await keeper.sweep()
+    await sweep(keeper)
     assert words.session_id not in [each["Labels"][labels.SESSION_ID] for each in engine.containers.values()]
     assert engine.networks == {}
 
 
-async def test_a_removal_that_fails_is_a_line_and_a_number_at_every_try(engine, keeper):
+async def test_a_removal_that_fails_is_a_line_and_a_number_at_every_try(engine, keeper, log):
     add_session(engine, -1)
     engine.refuse["DELETE", "/networks/"] = (403, "network has active endpoints")
     before = REGISTRY.get_sample_value("docker_guard_removal_failures_total") or 0
-    await keeper.sweep()
-    await keeper.sweep()
-    failures = [line for line in told(keeper) if line["type"] == "removal-failed"]
+    await sweep(keeper)
+    await sweep(keeper)
+    failures = log.lines("removal-failed")
     assert len(failures) == 2
     assert "active endpoints" in failures[0]["reason"]
     assert REGISTRY.get_sample_value("docker_guard_removal_failures_total") == before + 2
     engine.refuse.clear()
-    await keeper.sweep()
+    await sweep(keeper)
     assert engine.networks == engine.containers == {}
 
 
 async def test_an_engine_that_is_away_is_an_error_of_this_look_only(engine, keeper):
     engine.refuse["GET", "/networks"] = (500, "away")
-    with pytest.raises(EngineDownError):
-        await keeper.sweep()
+    with pytest.raises(ExceptionGroup) as failed:
+        await sweep(keeper)
+    assert isinstance(failed.value.exceptions[0], EngineDownError)
     engine.refuse.clear()
     add_session(engine, -1)
-    await keeper.sweep()
+    await sweep(keeper)
     assert engine.containers == {}
+
+
+async def until(is_so, seconds: float = 5) -> None:
+    async with asyncio.timeout(seconds):
+        while not is_so():
+            await asyncio.sleep(0.02)
+
+
+async def test_a_removal_that_hangs_keeps_no_other_session_waiting_and_is_tried_again(engine, keeper, log):
+    stuck = add_session(engine, -1)
+    engine.hangs = set(engine.containers)
+    before = REGISTRY.get_sample_value("docker_guard_removal_failures_total") or 0
+    keeping = asyncio.create_task(keeper.keep())
+    try:
+        await until(lambda: log.lines("removal-failed"))
+        other = add_session(engine, -1)
+        await until(lambda: all(each["Labels"] != other.shared for each in engine.containers.values()))
+        await until(lambda: len(log.lines("removal-failed")) >= 3)
+        failures = log.lines("removal-failed")
+        assert {line["session"] for line in failures if line["kind"] == "container"} == {stuck.session_id}
+        assert "did not answer within 0.3 s" in failures[0]["reason"]
+        assert REGISTRY.get_sample_value("docker_guard_removal_failures_total") >= before + 3
+        engine.hangs.clear()
+        await until(lambda: not engine.containers and not engine.networks)
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def test_a_full_disk_does_not_keep_what_is_due(engine, keeper, log):
+    add_session(engine, -1)
+    log.room = 10
+    await sweep(keeper)
+    assert engine.networks == engine.containers == {}

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any
 
 from docker_guard import labels
 from docker_guard.engine import Engine
@@ -25,12 +23,17 @@ class DeadlineKeeper:
         self._deadlines = deadlines
         self._evidence = evidence
         self._policy = policy
+        self._being_removed: set[str] = set()
 
     async def keep(self) -> None:
         """Run until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            await self._look_again_and_again(group)
+
+    async def _look_again_and_again(self, group: asyncio.TaskGroup) -> None:
         while True:
             try:
-                await self.sweep()
+                await self.sweep(group)
                 ENGINE_UP.set(1)
             except EngineDownError as error:
                 ENGINE_UP.set(0)
@@ -40,8 +43,11 @@ class DeadlineKeeper:
                 self._evidence.line("sweep-failed", reason=f"{type(error).__name__}: {shown(error)}")
             await asyncio.sleep(self._pause())
 
-    async def sweep(self) -> None:
-        """Remove what is due. Raises EngineDownError."""
+    async def sweep(self, group: asyncio.TaskGroup) -> None:
+        """Start removing what is due; a session whose removal hangs keeps no other waiting.
+
+        Raises EngineDownError.
+        """
         containers, networks = await asyncio.gather(
             self._engine.listed("/containers/json", labels.SESSION_ID),
             self._engine.listed("/networks", labels.SESSION_ID),
@@ -54,28 +60,34 @@ class DeadlineKeeper:
                     latest = latest_end(thing, self._policy) if kind == "network" else None
                     self._deadlines.observe(session_id, thing["Labels"].get(labels.EXPIRES_AT), latest)
                     found[session_id].append((kind, thing["Id"]))
-        async with asyncio.TaskGroup() as group:
-            for session_id, due in found.items():
-                if self._deadlines.is_over(session_id):
-                    group.create_task(self._remove(session_id, due))
+        for session_id, due in found.items():
+            if self._deadlines.is_over(session_id) and session_id not in self._being_removed:
+                self._being_removed.add(session_id)
+                group.create_task(self._remove(session_id, due))
         self._deadlines.forget(keep=found.keys())
         SESSIONS.set(sum(not self._deadlines.is_over(session_id) for session_id in found))
 
     async def _remove(self, session_id: str, due: list[tuple[str, str]]) -> None:
         """Remove containers side by side, then networks, by full id and nothing else."""
         places = asyncio.Semaphore(_REMOVALS_AT_ONCE)
-        for kind in ("container", "network"):
-            ids = [identity for each, identity in due if each == kind]
-            await asyncio.gather(*(self._remove_one(session_id, kind, each, places) for each in ids))
+        try:
+            for kind in ("container", "network"):
+                ids = [identity for each, identity in due if each == kind]
+                await asyncio.gather(*(self._remove_one(session_id, kind, each, places) for each in ids))
+        finally:
+            self._being_removed.discard(session_id)
 
     async def _remove_one(self, session_id: str, kind: str, identity: str, places: asyncio.Semaphore) -> None:
-        query: Mapping[str, Any] | None = {"v": "1", "force": "1"} if kind == "container" else None
+        query = {"v": "1", "force": "1"} if kind == "container" else None
+        seconds = self._policy.removal_seconds
         reason = ""
         try:
-            async with places:
+            async with places, asyncio.timeout(seconds):
                 reply = await self._engine.call("DELETE", f"/{kind}s/{identity}", query)
             if reply.status not in (204, 404):
                 reason = f"the engine answered {reply.status}: {shown(reply.message)}"
+        except TimeoutError:
+            reason = f"the engine did not answer within {seconds:g} s"
         except EngineDownError as error:
             reason = shown(error)
         if reason:
