@@ -1,7 +1,6 @@
 """A guard on a fake engine."""
 
 import asyncio
-import io
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -12,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_engine import FakeEngine, running_engine
-from guard_stage import ALLOWLIST, SCAN, SCAN_ID, WEB, WEB_ID, Guard
+from guard_stage import ALLOWLIST, SCAN, SCAN_ID, WEB, WEB_ID, Guard, Log
 
 from docker_guard.allowlist import AllowlistReader
 from docker_guard.engine import Engine
@@ -47,10 +46,10 @@ async def engine(tmp_path: Path) -> AsyncIterator[FakeEngine]:
 async def guard(
     tmp_path: Path, engine: FakeEngine, allowlist_file: Path, policy: Policy
 ) -> AsyncIterator[Guard]:
-    socket, log = tmp_path / "guard.sock", io.StringIO()
+    socket, log = tmp_path / "guard.sock", Log()
     client = Engine(f"unix://{tmp_path / 'engine.sock'}", policy)
     gate = Gate(client, AllowlistReader(allowlist_file, policy), policy, Deadlines(policy))
-    door = FrontDoor(gate, policy, Evidence(log))
+    door = FrontDoor(gate, policy, Evidence(log.write))
     server = await asyncio.get_running_loop().create_unix_server(door.connection, str(socket))
     yield Guard(socket, engine, log, door)
     server.close()

@@ -2,9 +2,10 @@
 
 import asyncio
 import copy
-import io
+import errno
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -125,18 +126,47 @@ class Reply:
         return str(self.json()["message"])
 
 
+class Log:
+    """Where the evidence goes; a disk that may be full."""
+
+    def __init__(self) -> None:
+        self.raw = bytearray()
+        self.room = 10**9
+        """Bytes that can still be written."""
+
+    def write(self, line: bytes) -> int:
+        piece = line[: self.room]
+        self.raw += piece
+        self.room -= len(piece)
+        if not piece:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return len(piece)
+
+    def lines(self, *types: str) -> list[dict[str, Any]]:
+        """Return what is whole, of all types or of some."""
+        found = []
+        for line in self.raw.splitlines():
+            with suppress(ValueError):
+                found.append(json.loads(line))
+        return [each for each in found if not types or each["type"] in types]
+
+
 class Guard:
     """A guard in this process, spoken to over its socket."""
 
-    def __init__(self, socket: Path, engine: FakeEngine, log: io.StringIO, door: FrontDoor) -> None:
+    def __init__(self, socket: Path, engine: FakeEngine, log: Log, door: FrontDoor) -> None:
         self.socket = socket
         self.engine = engine
         self.door = door
-        self._log = log
+        self.log = log
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self._log.getvalue().splitlines()]
+        return self.log.lines()
+
+    @property
+    def decisions(self) -> list[dict[str, Any]]:
+        return self.log.lines("decision")
 
     async def send(self, raw: bytes, seconds: float = 5) -> bytes:
         """Send bytes, and nothing after them; return all that comes back."""

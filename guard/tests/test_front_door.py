@@ -16,7 +16,13 @@ LAST_PING = b"GET /_ping HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n"
 @pytest.fixture
 def policy() -> Policy:
     return Policy(
-        head_seconds=0.3, body_seconds=0.3, idle_seconds=0.5, stalled_seconds=0.5, connections_per_client=8
+        head_seconds=0.3,
+        body_seconds=0.3,
+        idle_seconds=0.5,
+        stalled_seconds=0.5,
+        connections=16,
+        streams=8,
+        held_bytes=2**20,
     )
 
 
@@ -130,11 +136,12 @@ async def test_every_decision_leaves_a_line_with_its_rule(guard: Guard):
     network = await guard.make_session(words)
     await guard.create(words.with_host(Privileged=True))
     await guard.send(b"nonsense\r\n\r\n")
-    made, refused, malformed = guard.lines
+    attempt, made, refused, malformed = guard.lines
+    assert (attempt["type"], attempt["route"]) == ("attempt", "network create")
     assert (made["verdict"], made["route"], made["objects"]) == ("allowed", "network create", [network])
     assert (refused["verdict"], refused["rule"], refused["status"]) == ("refused", "body", 403)
     assert (malformed["verdict"], malformed["rule"], malformed["status"]) == ("refused", "framing", 400)
-    assert all(line["peer"].startswith("uid=") and line["ms"] >= 0 for line in guard.lines)
+    assert all(line["peer"].startswith("uid=") and line["ms"] >= 0 for line in guard.decisions)
 
 
 async def test_a_fault_of_ours_is_closed_and_tells_no_values(guard: Guard):
@@ -148,3 +155,57 @@ async def test_a_fault_of_ours_is_closed_and_tells_no_values(guard: Guard):
     reply = await guard.create(words.container())
     assert (reply.status, "hush" in json.dumps(guard.lines)) == (500, False)
     assert guard.lines[-1]["verdict"] == "failed"
+
+
+def asking(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: d\r\n\r\n".encode()
+
+
+async def own_container(guard: Guard) -> str:
+    own = {labels.SESSION_ID: Words().session_id}
+    return guard.engine.add_container(own, "own", Config={"Labels": own})
+
+
+async def test_followers_leave_room_for_other_requests_of_their_client(guard: Guard):
+    await own_container(guard)
+    writers, statuses = [], []
+    for _ in range(6):
+        reader, writer = await asyncio.open_unix_connection(str(guard.socket))
+        writers.append(writer)
+        writer.write(asking("/v1.45/events"))
+        statuses.append((await asyncio.wait_for(reader.readline(), 3)).split()[1])
+    assert statuses == [b"200"] * 4 + [b"503"] * 2
+    assert {(await guard.ask("GET", "/_ping")).status for _ in range(3)} == {200}
+    for writer in writers:
+        writer.close()
+    async with asyncio.timeout(5):
+        while (await guard.ask("GET", "/v1.45/containers/own/logs?stdout=1")).status != 200:
+            await asyncio.sleep(0.02)
+
+
+async def test_answers_that_nobody_reads_are_bounded_and_given_up(guard: Guard):
+    identity = await own_container(guard)
+    guard.engine.padding = "x" * 300_000
+    path = f"/v1.45/containers/{identity}/json"
+    assert (await guard.ask("GET", path)).status == 200
+    connections = [await asyncio.open_unix_connection(str(guard.socket), limit=1024) for _ in range(4)]
+    for _, writer in connections:
+        writer.write(asking(path) * 8)
+    # Half a mebibyte is one client's: one answer of 300 kB.
+    async with asyncio.timeout(5):
+        while not any(line["rule"] == "crowd" for line in guard.decisions):
+            await asyncio.sleep(0.02)
+        assert (await guard.ask("GET", "/_ping")).status == 200
+        while (await guard.ask("GET", path)).status != 200:  # stalled_seconds later
+            await asyncio.sleep(0.05)
+    for _, writer in connections:
+        writer.close()
+
+
+async def test_an_answer_larger_than_a_clients_share_is_refused_while_it_arrives(guard: Guard):
+    identity = await own_container(guard)
+    guard.engine.padding = "x" * 2_000_000
+    reply = await guard.ask("GET", f"/v1.45/containers/{identity}/json")
+    assert (reply.status, guard.decisions[-1]["rule"]) == (503, "crowd")
+    guard.engine.padding = ""
+    assert (await guard.ask("GET", f"/v1.45/containers/{identity}/json")).status == 200

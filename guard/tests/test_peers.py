@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import ExitStack, suppress
 
 import pytest
 from guard_stage import Guard
@@ -56,26 +57,50 @@ class TestStrangers:
         assert guard.lines[0]["rule"] == "peer"
 
 
-def test_connections_are_bounded_for_each_client_and_altogether():
-    crowd = Crowd(Policy(connections=3, connections_per_client=2))
-    with crowd.admitted(ME), crowd.admitted(ME):
-        with pytest.raises(Refusal), crowd.admitted(ME):
-            pass
-        with crowd.admitted(OTHER):
-            assert crowd.size == 3
-            with pytest.raises(Refusal), crowd.admitted(OTHER):
-                pass
+def admitted(crowd: Crowd, exits: ExitStack, peer: Peer) -> int:
+    """Connect as often as a client may; return how often that was."""
+    number = 0
+    with suppress(Refusal):
+        while True:
+            exits.enter_context(crowd.admitted(peer))
+            number += 1
+    return number
+
+
+def test_a_client_gets_half_of_what_the_others_leave():
+    crowd = Crowd(Policy(connections=64))
+    with ExitStack() as exits:
+        numbers = [admitted(crowd, exits, Peer(str(n), "")) for n in range(7)]
+        assert numbers == [32, 16, 8, 4, 2, 1, 0]
+        assert crowd.size == 63
     assert crowd.size == 0
+    with ExitStack() as exits:
+        assert admitted(crowd, exits, ME) == 32
 
 
-def test_bytes_in_flight_are_bounded_for_each_client():
-    crowd = Crowd(Policy(body_bytes_in_flight=10))
-    crowd.take(ME, 8)
-    with pytest.raises(Refusal):
-        crowd.take(ME, 3)
-    crowd.take(OTHER, 10)
-    crowd.give_back(ME, 8)
-    crowd.take(ME, 10)
+def test_bytes_are_held_for_each_client_until_its_request_ends():
+    crowd = Crowd(Policy(held_bytes=40))
+    with crowd.share(ME) as mine, crowd.share(OTHER) as another:
+        mine.take(18)
+        with pytest.raises(Refusal):
+            mine.take(3)
+        another.take(11)
+        with pytest.raises(Refusal):
+            another.take(1)
+        mine.give_back(18)
+        another.take(9)
+    with crowd.share(ME) as mine:
+        mine.take(20)
+
+
+def test_answers_that_last_are_counted_until_they_end():
+    crowd = Crowd(Policy(streams=2))
+    with crowd.share(ME) as first, crowd.share(ME) as second:
+        first.last()
+        with pytest.raises(Refusal):
+            second.last()
+    with crowd.share(ME) as third:
+        third.last()
 
 
 def test_a_socket_that_nobody_serves_is_replaced_and_one_that_is_served_is_not(tmp_path):

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from guard_lab import Lab, open_lab
 
-POLICY = {"sweep_seconds": 1, "sessions": 60, "containers": 2000}
+POLICY = {"sweep_seconds": 1, "removal_seconds": 3, "sessions": 60, "containers": 2000}
 """Room for what others run on the same engine; its ceilings are attacked by a guard of their own."""
 
 

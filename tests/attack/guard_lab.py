@@ -27,6 +27,8 @@ _PLACEHOLDER = re.compile(rb"@([A-Z0-9_]+)@")
 _SUBNETS = list(IPv4Network("10.213.192.0/20").subnets(new_prefix=27))
 _OF_VECTORS, _OF_SESSIONS = _SUBNETS[:16], _SUBNETS[16:]
 _numbers = count(secrets.randbelow(len(_OF_SESSIONS)))
+PARTS: Final = 15
+"""How many long values an environment may have beside its first."""
 _SLEEPER = ['CMD ["sh", "-c", "echo ready; exec sleep 3600"]', "STOPSIGNAL SIGKILL"]
 
 type Facts = dict[str, str]
@@ -115,7 +117,7 @@ class Lab:
                 self.facts["RESTLESS_NAME"]: target | {"id": self.facts["RESTLESS"]},
                 self.facts["COLLECTOR_NAME"]: {
                     "id": self.facts["COLLECTOR"],
-                    "environment": ["DISCOVERY_CONFIG"],
+                    "environment": ["DISCOVERY_CONFIG", *(f"PART_{n}" for n in range(PARTS))],
                     "capabilities": ["NET_RAW"],
                     "read_only": True,
                     "tmpfs": {},

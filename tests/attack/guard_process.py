@@ -28,11 +28,12 @@ class GuardProcess:
         name: str = "guard",
         tcp: bool = False,
         policy: Mapping[str, Any] | None = None,
+        log: Path | None = None,
     ) -> None:
         self._folder = folder
         self._name = name
         self._child: subprocess.Popen[bytes] | None = None
-        self.log = folder / f"{name}.log"
+        self.log = log or folder / f"{name}.log"
         self.metrics_port = free_port()
         self.address: str | tuple[str, int] = (
             ("127.0.0.1", free_port()) if tcp else str(folder / f"{name}.sock")
@@ -81,8 +82,8 @@ class GuardProcess:
             self._child = subprocess.Popen(self._command, stdout=log, stderr=log, env=_environment())
         deadline = time.monotonic() + seconds
         while not self.answers():
-            assert self._child.poll() is None, f"the guard ended: {self.log.read_text()[-2000:]}"
-            assert time.monotonic() < deadline, f"no answer in {seconds} s: {self.log.read_text()[-2000:]}"
+            assert self._child.poll() is None, f"the guard ended: {self._last_words()}"
+            assert time.monotonic() < deadline, f"no answer in {seconds} s: {self._last_words()}"
             time.sleep(0.05)
 
     def stop(self, *, sign: int = signal.SIGTERM) -> None:
@@ -94,6 +95,9 @@ class GuardProcess:
                 self._child.kill()
                 self._child.wait(10)
         self._child = None
+
+    def _last_words(self) -> str:
+        return self.log.read_text()[-2000:] if self.log.is_file() else "its log is no file"
 
     def answers(self) -> bool:
         """Whether it answers a ping within two seconds."""

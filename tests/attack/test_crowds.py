@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from engine_socket import exchange, open_connection, request_bytes
-from guard_lab import Lab
+from guard_lab import PARTS, Lab
+from sessions_lab import LabSession, lab_session
 from vectors import row
 
 pytestmark = pytest.mark.engine
@@ -74,6 +75,56 @@ def test_memory_is_bounded_under_answers_that_nobody_reads(lab: Lab) -> None:
         _crowd(lab, exits, sent * 2000, 40)
         assert _is_prompt(lab)
     assert lab.guard.memory_bytes() < _MEMORY
+
+
+def _long_body(session: LabSession) -> bytes:
+    """Return a collector's body that is about as long as one may be: an environment of almost 2 MB."""
+    value = "x" * (120 * 1024)
+    return json.dumps(
+        session.body(row.collector() | {"Env": [f"PART_{n}={value}" for n in range(PARTS)]})
+    ).encode()
+
+
+def test_memory_is_bounded_under_long_requests_and_long_answers_that_nobody_reads(lab: Lab) -> None:
+    with lab_session(lab) as session, ExitStack() as exits:
+        path, body = f"{row.API}/containers/create", _long_body(session)
+        made = exchange(lab.guard.address, request_bytes("POST", path, (), body), 30)
+        assert made.status == 201, made.message
+        asking = request_bytes(
+            "GET", f"{row.API}/containers/{made.json()['Id']}/json", (("Connection", "keep-alive"),)
+        )
+        listing = request_bytes("GET", f"{row.API}/containers/json?all=1", (("Connection", "keep-alive"),))
+        following = request_bytes("GET", f"{row.API}/containers/{made.json()['Id']}/logs?stdout=1&follow=1")
+        mark = lab.guard.log.stat().st_size
+        _crowd(lab, exits, asking * 20, 60)
+        _crowd(lab, exits, listing * 200, 20)
+        _crowd(lab, exits, following, 20)
+        _crowd(lab, exits, request_bytes("POST", f"{path}?name=dryrun-x", (), body), 60)
+        assert _is_prompt(lab)
+        assert any(line["rule"] == "crowd" for line in lab.guard.decisions(mark))
+        other = request_bytes("GET", f"{row.API}/containers/{lab.facts['TARGET_ID']}/json")
+    # What was held is given back when the connections are gone.
+    deadline = time.monotonic() + 20
+    while (again := exchange(lab.guard.address, other, 5).status) != 200 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert again == 200
+    assert lab.guard.memory_bytes() < _MEMORY
+
+
+def test_followers_of_logs_leave_room_for_other_requests_of_their_client(lab: Lab) -> None:
+    path = f"{row.API}/containers/{lab.facts['TARGET_ID']}/logs?stdout=1&follow=1"
+    sent = request_bytes("GET", path, (("Connection", "keep-alive"),))
+    with ExitStack() as exits:
+        followers = _crowd(lab, exits, sent, 190)
+        answers = []
+        for follower in followers:
+            follower.settimeout(20)
+            answers.append(follower.recv(12))
+        assert _is_prompt(lab)
+        inspected = lab.guard.ask("GET", f"{row.API}/containers/{lab.facts['TARGET_ID']}/json")
+        assert inspected.status == 200
+    assert {answer[9:12] for answer in answers} == {b"200", b"503"}
+    assert sum(answer.endswith(b"200") for answer in answers) >= 100
 
 
 def test_crowd_at_the_metrics_does_not_keep_clients_out(lab: Lab) -> None:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,16 @@ try:
     print(connection.recv(65536).decode().partition("\\r\\n")[0])
 except OSError as error:
     print(error)
+"""
+_HOLD = """
+import socket, sys
+held = []
+for _ in range(int(sys.argv[2])):
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(sys.argv[1])
+    held.append(connection)
+print("held", flush=True)
+sys.stdin.read()
 """
 _OVER_TCP = [
     vector
@@ -74,6 +84,35 @@ def test_crowd_of_one_client_does_not_keep_another_out(lab: Lab) -> None:
         for _ in range(600):
             exits.enter_context(open_connection(lab.guard.address))
         assert " 200 " in ask_as(lab, 65534, 0)
+
+
+def test_two_clients_do_not_keep_a_third_out(lab: Lab) -> None:
+    with ExitStack() as exits:
+        for _ in range(600):
+            exits.enter_context(open_connection(lab.guard.address))
+        exits.enter_context(_holding(lab, 65534, 600))
+        assert " 200 " in ask_as(lab, 65533, 0)
+
+
+@contextmanager
+def _holding(lab: Lab, user: int, number: int) -> Iterator[None]:
+    """Hold connections as another user of the guard's group for the time of the block."""
+    command = ["setpriv", f"--reuid={user}", "--regid=0", "--clear-groups", sys.executable, "-S", "-c", _HOLD]
+    lab.folder.chmod(0o755)
+    with subprocess.Popen(
+        [*command, str(lab.guard.address), str(number)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        try:
+            assert holder.stdout.readline() == "held\n"
+            yield
+        finally:
+            holder.stdin.close()
+            holder.wait(20)
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,9 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import aiohttp
@@ -17,6 +18,22 @@ from docker_guard.refusal import EngineDownError
 OLDEST_API, NEWEST_API = (1, 44), (1, 45)
 """1.44 (Engine 25) refuses a second network of the same name and knows StartInterval."""
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
+
+
+class Counts(Protocol):
+    """Counts the bytes of answers while they arrive, for the client whose request needs them."""
+
+    def take(self, size: int) -> None:
+        """Count some more. Raises Refusal when they are too many."""
+        ...
+
+    def give_back(self, size: int) -> None:
+        """Uncount what is no longer held."""
+        ...
+
+
+ON_BEHALF_OF: ContextVar[Counts | None] = ContextVar("on_behalf_of", default=None)
+"""Who is counted for. What the guard asks of itself is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,20 +144,23 @@ class Engine:
         seconds: float = 0,
     ) -> Reply:
         timeout = aiohttp.ClientTimeout(total=self._seconds + seconds)
+        counts, answer = ON_BEHALF_OF.get(), bytearray()
         try:
             async with self._client().request(
                 method, self._url(path, query), json=body, timeout=timeout, allow_redirects=False
             ) as response:
-                # The body, and one byte more to see that it is all.
-                answer = bytearray()
                 async for piece in response.content.iter_any():
+                    if counts is not None:
+                        counts.take(len(piece))
                     answer += piece
                     if len(answer) > MAX_ANSWER_BYTES:
-                        response.close()
                         raise EngineDownError(f"{method} {path}: more than {MAX_ANSWER_BYTES} bytes")
                 return Reply(response.status, bytes(answer), response.headers.get("Content-Type", ""))
         except (aiohttp.ClientError, OSError) as error:
             raise EngineDownError(f"{method} {path}: the engine does not answer: {error}") from error
+        finally:
+            if counts is not None:
+                counts.give_back(len(answer))
 
     def _url(self, path: str, query: Mapping[str, str] | None) -> URL:
         base = "http://engine" if self._is_unix else f"http://{self._place}"

@@ -1,33 +1,25 @@
-"""Where clients connect: reads one request at a time within limits, and writes what was decided."""
+"""Where clients connect: reads one request at a time within limits, and has answered what was decided."""
 
 import asyncio
 import json
 import time
 import traceback
-from collections.abc import AsyncIterator
 from contextlib import suppress
-from http import HTTPStatus
 from typing import Any
-
-import aiohttp
 
 from docker_guard import evidence, request_head
 from docker_guard.answers import Answer
+from docker_guard.engine import ON_BEHALF_OF
 from docker_guard.evidence import Evidence
-from docker_guard.gate import Gate
-from docker_guard.peers import Crowd, Peer, peer_of
+from docker_guard.gate import Asked, Gate
+from docker_guard.peers import Crowd, Peer, Share, peer_of
 from docker_guard.policy import Policy
-from docker_guard.refusal import EngineDownError, Refusal, shown
+from docker_guard.refusal import EngineDownError, Refusal
+from docker_guard.reply_writer import FAULTS, PIECE_BYTES, ReplyWriter
 from docker_guard.request_head import RequestHead, parse_head
 from docker_guard.routes import Route, find_route, judge_request
 
-_PIECE_BYTES = 64 * 1024
-_LINGER_SECONDS = 1.0
-_LINGER_BYTES = 256 * 1024
 _FAREWELL_SECONDS = 5.0
-_BODILESS = frozenset({204, 304})
-_FAULTS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
-"""What comes of our own mistakes, and of answers that no engine gives."""
 
 
 class _Connection(asyncio.StreamReaderProtocol):
@@ -83,19 +75,20 @@ class FrontDoor:
         task = asyncio.current_task()
         assert task is not None
         self._conversations.add(task)
+        replies = ReplyWriter(writer, self._policy.stalled_seconds, self._record)
         try:
             peer = peer_of(writer.get_extra_info("socket"), self._policy)
             try:
                 with self._crowd.admitted(peer):
                     evidence.CONNECTIONS.set(self._crowd.size)
                     with suppress(asyncio.IncompleteReadError):  # no more requests
-                        while await self._answer_next(reader, writer, gone, peer):
+                        while await self._answer_next(reader, replies, gone, peer):
                             pass
-                    await self._part(reader, writer)
+                    await replies.part(reader)
             except Refusal as refusal:
                 self._note(peer, None, None, refusal, 0.0)
-                await self._write(writer, _refused(refusal), head_only=False, keep_alive=False)
-                await self._part(reader, writer)
+                await replies.write(_refused(refusal), head_only=False, keep_alive=False)
+                await replies.part(reader)
         except OSError:
             pass  # the client has gone, or was too slow to be told
         finally:
@@ -105,44 +98,64 @@ class FrontDoor:
             writer.transport.abort()  # whatever is still unsent has had its time
 
     async def _answer_next(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        gone: asyncio.Event,
-        peer: Peer,
+        self, reader: asyncio.StreamReader, replies: ReplyWriter, gone: asyncio.Event, peer: Peer
     ) -> bool:
         """Read a request and answer it. Returns whether the connection can take another."""
         raw = await self._read_head(reader)
+        with self._crowd.share(peer) as share:
+            ON_BEHALF_OF.set(share)
+            return await self._answer(raw, reader, replies, gone, peer, share)
+
+    async def _answer(
+        self,
+        raw: bytes,
+        reader: asyncio.StreamReader,
+        replies: ReplyWriter,
+        gone: asyncio.Event,
+        peer: Peer,
+        share: Share,
+    ) -> bool:
         begun = time.monotonic()
-        asked_head: RequestHead | None = None
+        head: RequestHead | None = None
         route: Route | None = None
-        objects: list[str] = []
+        asked: Asked | None = None
+        outcome: Exception | None = None
         unread = True
-        outcome: Refusal | EngineDownError | Exception | None = None
         try:
-            asked_head = head = parse_head(raw)
+            head = parse_head(raw)
             route, reference = find_route(head.method, head.path)
-            body = await self._read_body(reader, head, route, peer)
+            body = await self._read_body(reader, head, route, share)
             unread = False
             begun = time.monotonic()
             asked = judge_request(route, reference, head.query, body, is_json=head.is_json)
-            objects = asked.objects
+            if route.lasts:
+                share.last()
+            if route.makes:
+                self._announce(peer, route)
             answer = await route.handler(self._gate, asked)
+            share.take(len(answer.body))
         except Refusal as refusal:
             outcome, answer = refusal, _refused(refusal)
         except EngineDownError as error:
             outcome, answer = error, _down(error)
-        except _FAULTS as error:
+        except FAULTS as error:
             # A fault of ours, or an engine that answers as none does: closed is the default.
             outcome, answer = error, _faulty()
-        self._note(peer, asked_head, route, outcome, time.monotonic() - begun, answer.status, objects)
-        unread = unread and (asked_head is None or asked_head.length > 0)
-        keep_alive = asked_head is not None and asked_head.keep_alive and not unread
-        head_only = asked_head is not None and asked_head.method == "HEAD"
+        objects = asked.objects if asked else []
+        self._note(peer, head, route, outcome, time.monotonic() - begun, answer.status, objects)
+        unread = unread and (head is None or head.length > 0)
+        crowded = isinstance(outcome, Refusal) and outcome.status == 503
+        keep_alive = head is not None and head.keep_alive and not unread and not crowded
         if answer.pieces is None:
-            await self._write(writer, answer, head_only=head_only, keep_alive=keep_alive)
+            head_only = head is not None and head.method == "HEAD"
+            await replies.write(answer, head_only=head_only, keep_alive=keep_alive)
             return keep_alive
-        return await self._stream(writer, answer, gone) and keep_alive
+        return await replies.stream(answer, gone) and keep_alive
+
+    def _announce(self, peer: Peer, route: Route) -> None:
+        """Record what is about to be tried. Raises Refusal: what cannot be on record is not made."""
+        if not self._record.line("attempt", peer=peer.shown, route=route.name):
+            raise Refusal("evidence", "no decision can be recorded; nothing is made until that works", 503)
 
     async def _read_head(self, reader: asyncio.StreamReader) -> bytes:
         """Read up to the empty line. Raises Refusal for a head too long or too slow."""
@@ -161,7 +174,7 @@ class FrontDoor:
             raise Refusal("framing", f"the head is longer than {request_head.MAX_BYTES} bytes", 431) from None
 
     async def _read_body(
-        self, reader: asyncio.StreamReader, head: RequestHead, route: Route, peer: Peer
+        self, reader: asyncio.StreamReader, head: RequestHead, route: Route, share: Share
     ) -> bytes:
         longest = self._policy.body_bytes if route.takes_body else len(b"{}\n")
         if head.length > longest:
@@ -170,74 +183,14 @@ class FrontDoor:
         try:
             async with asyncio.timeout(self._policy.body_seconds):
                 while len(body) < head.length:
-                    piece = await reader.read(min(_PIECE_BYTES, head.length - len(body)))
+                    piece = await reader.read(min(PIECE_BYTES, head.length - len(body)))
                     if not piece:
                         raise asyncio.IncompleteReadError(b"", head.length)
-                    self._crowd.take(peer, len(piece))
+                    share.take(len(piece))
                     body += piece
         except TimeoutError:
             raise Refusal("slow", "the request's body took too long", 408) from None
-        finally:
-            self._crowd.give_back(peer, len(body))
         return bytes(body)
-
-    async def _write(
-        self, writer: asyncio.StreamWriter, answer: Answer, *, head_only: bool, keep_alive: bool
-    ) -> None:
-        headers = [*answer.headers]
-        if answer.status not in _BODILESS:
-            headers += [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
-        if not keep_alive:
-            headers.append(("Connection", "close"))
-        writer.write(_head(answer.status, headers) + (b"" if head_only else answer.body))
-        await self._drain(writer)
-
-    async def _stream(self, writer: asyncio.StreamWriter, answer: Answer, gone: asyncio.Event) -> bool:
-        """Write a body of unknown length; a source that breaks breaks the connection, without an end."""
-        assert answer.pieces is not None
-        assert answer.exits is not None
-        headers = [("Content-Type", answer.content_type), ("Transfer-Encoding", "chunked")]
-        async with answer.exits:
-            writer.write(_head(answer.status, headers))
-            await self._drain(writer)
-            pump = asyncio.create_task(self._pump(writer, answer.pieces))
-            leaving = asyncio.create_task(gone.wait())
-            try:
-                await asyncio.wait({pump, leaving}, return_when=asyncio.FIRST_COMPLETED)
-                return pump.done() and pump.result()
-            finally:
-                for task in (pump, leaving):
-                    task.cancel()
-                await asyncio.gather(pump, leaving, return_exceptions=True)
-
-    async def _pump(self, writer: asyncio.StreamWriter, pieces: AsyncIterator[bytes]) -> bool:
-        try:
-            async for piece in pieces:
-                writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-                await self._drain(writer)
-        except (aiohttp.ClientError, OSError, EngineDownError, *_FAULTS) as error:
-            self._record.line("stream-broken", reason=f"{type(error).__name__}: {shown(error)}")
-            writer.transport.abort()
-            return False
-        writer.write(b"0\r\n\r\n")
-        await self._drain(writer)
-        return True
-
-    async def _part(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """See that the last answer arrives: send all of it, then drop for a moment what still comes."""
-        if writer.transport.is_closing():
-            return
-        writer.transport.set_write_buffer_limits(high=0)
-        await self._drain(writer)
-        writer.write_eof()
-        dropped = 0
-        async with asyncio.timeout(_LINGER_SECONDS):
-            while not reader.at_eof() and dropped < _LINGER_BYTES:
-                dropped += len(await reader.read(_PIECE_BYTES))
-
-    async def _drain(self, writer: asyncio.StreamWriter) -> None:
-        async with asyncio.timeout(self._policy.stalled_seconds):
-            await writer.drain()
 
     def _note(
         self,
@@ -252,7 +205,7 @@ class FrontDoor:
         verdict, rule, reason = "allowed", "route", ""
         match outcome:
             case Refusal(rule="engine"):
-                rule, reason, status = "engine", outcome.reason, outcome.status
+                rule, reason, status = "engine", outcome.on_record, outcome.status
             case Refusal():
                 verdict = "absent" if outcome.rule == "absent" else "refused"
                 rule, reason, status = outcome.rule, outcome.reason, outcome.status
@@ -275,12 +228,6 @@ class FrontDoor:
             reason=reason,
             objects=objects or (),
         )
-
-
-def _head(status: int, headers: list[tuple[str, str]]) -> bytes:
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "Server: docker-guard"]
-    lines += [f"{name}: {value}" for name, value in headers]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
 
 
 def _refused(refusal: Refusal) -> Answer:

@@ -57,41 +57,93 @@ def _groups(connection: Any) -> tuple[int, ...]:
 
 
 class Crowd:
-    """Bounds connections and the bytes of bodies that are being read, altogether and for each client."""
+    """Bounds what clients take of the guard: connections, streams that last, bytes that are held for them.
+
+    A client gets at most half of what the others leave, so that a few of them cannot take it all.
+    """
 
     def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-        self._connections: Counter[str] = Counter()
-        self._bytes: Counter[str] = Counter()
+        self._connections = _Ceiling(policy.connections, "too many connections")
+        self._streams = _Ceiling(policy.streams, "too many answers that last")
+        self._bytes = _Ceiling(policy.held_bytes, "too many large requests or answers at once")
 
     @property
     def size(self) -> int:
         """Return the number of connections."""
-        return self._connections.total()
+        return self._connections.total
 
     @contextmanager
     def admitted(self, peer: Peer) -> Iterator[None]:
         """Count a connection. Raises Refusal when it is one too many, or may not be."""
         if peer.refusal:
             raise Refusal("peer", peer.refusal)
-        policy = self._policy
-        crowded = self._connections[peer.key] >= policy.connections_per_client
-        if crowded or self.size >= policy.connections:
-            raise Refusal("crowd", "too many connections; try again", 503)
-        self._connections[peer.key] += 1
+        self._connections.take(peer.key, 1)
         try:
             yield
         finally:
-            self._connections[peer.key] -= 1
-            self._connections += Counter()  # keeps no client that has none
+            self._connections.give_back(peer.key, 1)
 
-    def take(self, peer: Peer, size: int) -> None:
-        """Count bytes of a body. Raises Refusal when they are too many."""
-        if self._bytes[peer.key] + size > self._policy.body_bytes_in_flight:
-            raise Refusal("crowd", "too many large requests at once; try again", 503)
-        self._bytes[peer.key] += size
+    @contextmanager
+    def share(self, peer: Peer) -> Iterator["Share"]:
+        """Count what one request takes, until its answer is written."""
+        share = Share(peer.key, self._streams, self._bytes)
+        try:
+            yield share
+        finally:
+            share.end()
 
-    def give_back(self, peer: Peer, size: int) -> None:
-        """Uncount bytes of a body."""
-        self._bytes[peer.key] -= size
-        self._bytes += Counter()
+
+class Share:
+    """What one request takes of the guard. Raises Refusal when it is too much."""
+
+    def __init__(self, key: str, streams: "_Ceiling", held: "_Ceiling") -> None:
+        self._key = key
+        self._streams = streams
+        self._held = held
+        self._bytes = 0
+        self._lasts = 0
+
+    def last(self) -> None:
+        """Count an answer that lasts."""
+        self._streams.take(self._key, 1)
+        self._lasts += 1
+
+    def take(self, size: int) -> None:
+        """Count bytes that are held, of the request or of its answer."""
+        self._held.take(self._key, size)
+        self._bytes += size
+
+    def give_back(self, size: int) -> None:
+        """Uncount bytes that are no longer held."""
+        self._held.give_back(self._key, size)
+        self._bytes -= size
+
+    def end(self) -> None:
+        """Uncount all of it."""
+        self.give_back(self._bytes)
+        self._streams.give_back(self._key, self._lasts)
+
+
+class _Ceiling:
+    """One thing that there is not enough of."""
+
+    def __init__(self, most: int, complaint: str) -> None:
+        self._most = most
+        self._complaint = complaint
+        self._taken: Counter[str] = Counter()
+        self.total = 0
+
+    def take(self, key: str, number: int) -> None:
+        """Take some. Raises Refusal."""
+        own = self._taken[key] + number
+        if own > (self._most - (self.total + number - own)) / 2:
+            self._taken += Counter()
+            raise Refusal("crowd", f"{self._complaint}; try again", 503)
+        self._taken[key] = own
+        self.total += number
+
+    def give_back(self, key: str, number: int) -> None:
+        """Give some back."""
+        self._taken[key] -= number
+        self._taken += Counter()  # keeps no client that has none
+        self.total -= number

@@ -43,6 +43,8 @@ class Policy(BaseModel):
     pids: int = Field(default=100, gt=0)
     log_bytes: dict[Role, int] = {"target": 10 * MIB, "collector": 128 * MIB}
     """All files of one container's log together."""
+    runtime: str = "runc"
+    """What the engine runs containers with; one of another runtime is not started."""
     health_seconds: float = Field(default=0.1, gt=0)
     """The shortest interval of an image's health check; each probe is a process."""
     environment_value_bytes: int = Field(default=128 * 1024 - 1, gt=0)
@@ -50,11 +52,12 @@ class Policy(BaseModel):
     stop_seconds: int = Field(default=60, gt=0)
 
     body_bytes: int = Field(default=2 * MIB, gt=0)
-    body_bytes_in_flight: int = Field(default=16 * MIB, gt=0)
-    """Of one client's requests that are being read."""
-    connections: int = Field(default=256, gt=0)
-    connections_per_client: int = Field(default=192, gt=0)
-    """A client is a user id, or an address."""
+    held_bytes: int = Field(default=32 * MIB, gt=0)
+    """Of all requests and answers that are held whole; a client, which is a user id or an address, gets at
+    most half of what the others leave. So it is with the next two."""
+    connections: int = Field(default=384, gt=1)
+    streams: int = Field(default=256, gt=1)
+    """Answers that last: logs, waiting, events."""
     head_seconds: float = Field(default=10, gt=0)
     body_seconds: float = Field(default=20, gt=0)
     idle_seconds: float = Field(default=75, gt=0)
@@ -63,6 +66,8 @@ class Policy(BaseModel):
     engine_seconds: float = Field(default=60, gt=0)
     sweep_seconds: float = Field(default=5, gt=0)
     """Between two looks at what is past its deadline."""
+    removal_seconds: float = Field(default=30, gt=0)
+    """How long one try to remove something may take before it counts as failed."""
 
     user_ids: tuple[int, ...] | None = None
     """Who may connect to the Unix socket; by default the guard's own user, and its group's members."""

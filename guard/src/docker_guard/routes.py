@@ -48,6 +48,10 @@ class Route:
     query: Mapping[str, Parameter] = field(default_factory=dict)
     body: type[Body] = Nothing
     shows: Shown = as_it_is
+    makes: bool = False
+    """Whether something is made or started: only while it can be put on record."""
+    lasts: bool = False
+    """Whether the answer may go on for as long as the client likes."""
 
     @property
     def takes_body(self) -> bool:
@@ -61,26 +65,27 @@ ROUTES = (
     Route("ping", "HEAD", "/_ping", Gate.ping),
     Route("version", "GET", "/version", Gate.version, shows=version_numbers),
     Route("events", "GET", "/events", Gate.events,
-          {"since": MOMENT, "until": MOMENT, "filters": OF_EVENTS}),
+          {"since": MOMENT, "until": MOMENT, "filters": OF_EVENTS}, lasts=True),
     Route("container list", "GET", "/containers/json", Gate.list_containers,
           {"all": flag, "limit": COUNT, "size": never, "trunc_cmd": flag, "filters": OF_CONTAINERS},
           shows=own_only),
     Route("container create", "POST", "/containers/create", Gate.create_container,
-          {"name": NAME, "platform": EMPTY}, CreateContainer, only_id),
+          {"name": NAME, "platform": EMPTY}, CreateContainer, only_id, makes=True),
     Route("container inspect", "GET", "/containers/{}/json", Gate.inspect_container, {"size": never}),
     Route("container start", "POST", "/containers/{}/start", Gate.start,
-          {"detachKeys": EMPTY}, shows=nothing),
+          {"detachKeys": EMPTY}, shows=nothing, makes=True),
     Route("container stop", "POST", "/containers/{}/stop", Gate.stop, {"t": SECONDS}, shows=nothing),
-    Route("container wait", "POST", "/containers/{}/wait", Gate.wait, {"condition": CONDITION}),
+    Route("container wait", "POST", "/containers/{}/wait", Gate.wait, {"condition": CONDITION},
+          lasts=True),
     Route("container logs", "GET", "/containers/{}/logs", Gate.logs,
           {"stdout": flag, "stderr": flag, "follow": flag, "timestamps": flag, "details": never,
-           "since": MOMENT, "until": MOMENT, "tail": TAIL}),
+           "since": MOMENT, "until": MOMENT, "tail": TAIL}, lasts=True),
     Route("container stats", "GET", "/containers/{}/stats", Gate.stats, {"stream": never, "one-shot": flag}),
     Route("container remove", "DELETE", "/containers/{}", Gate.remove_container,
           {"v": flag, "force": flag, "link": never}, shows=nothing),
     Route("network list", "GET", "/networks", Gate.list_networks, {"filters": OF_NETWORKS}, shows=own_only),
     Route("network create", "POST", "/networks/create", Gate.create_network,
-          {}, CreateNetwork, only_network_id),
+          {}, CreateNetwork, only_network_id, makes=True),
     Route("network inspect", "GET", "/networks/{}", Gate.inspect_network, {"verbose": never, "scope": LOCAL}),
     Route("network remove", "DELETE", "/networks/{}", Gate.remove_network, shows=nothing),
 )

@@ -106,7 +106,7 @@ class Places:
     async def for_network(self, session_id: str, expires_at: str) -> AsyncGenerator[None]:
         """Hold the place of a session's one network. Raises Refusal."""
         name = labels.network_name(session_id)
-        async with self._lock:
+        async with self._counting():
             self._deadlines.check_unmoved(session_id, expires_at)
             names = set(self._networks.values())
             for each in await self._engine.listed("/networks", labels.SESSION_ID):
@@ -123,12 +123,10 @@ class Places:
     async def for_container(self, draft: ContainerDraft, name: str) -> AsyncGenerator[SessionNetwork]:
         """Hold a container's place and return its session's network. Raises Refusal."""
         wanted: _Place = (name, draft.session_id, draft.image.role)
-        async with self._lock:
+        async with self._counting():
             places = set(self._containers.values())
-            listed, network = await asyncio.gather(
-                self._engine.listed("/containers/json", labels.SESSION_ID), self.network_of(draft.session_id)
-            )
-            places.update(place for place in map(_place_of, listed) if place is not None)
+            present, network = await asyncio.gather(self._present(), self.network_of(draft.session_id))
+            places |= present
             places.discard(wanted)  # the engine refuses a name that is in use
             of_session = sum(place[1:] == wanted[1:] for place in places)
             ceiling = self._policy.targets if wanted[2] == "target" else self._policy.collectors
@@ -146,7 +144,7 @@ class Places:
         if role != "collector":
             yield
             return
-        async with self._lock:
+        async with self._counting():
             running = {container for container, session in self._starts.values() if session == session_id}
             for each in await self._engine.listed("/containers/json", f"{labels.SESSION_ID}={session_id}"):
                 if each.get("State") in _RUNNING and each["Labels"].get(labels.ROLE) == "collector":
@@ -157,6 +155,23 @@ class Places:
             key = _take(self._starts, (container_id, session_id))
         async with _held(self._starts, key):
             yield
+
+    async def _present(self) -> set[_Place]:
+        listed = await self._engine.listed("/containers/json", labels.SESSION_ID)
+        return {place for place in map(_place_of, listed) if place is not None}
+
+    @asynccontextmanager
+    async def _counting(self) -> AsyncGenerator[None]:
+        """Let one count at a time. Raises Refusal after a wait that only a crowd or a slow engine makes."""
+        try:
+            async with asyncio.timeout(self._policy.engine_seconds):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise Refusal("crowd", "too many are being counted; try again", 503) from None
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     async def network_of(self, session_id: str) -> SessionNetwork:
         """Return a session's network if its deadline is to come. Raises Refusal."""

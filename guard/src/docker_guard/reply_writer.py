@@ -1,0 +1,90 @@
+"""Writes answers to one connection, in its client's time and not longer."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+import aiohttp
+
+from docker_guard.answers import Answer
+from docker_guard.evidence import Evidence
+from docker_guard.refusal import EngineDownError, shown
+
+PIECE_BYTES = 64 * 1024
+FAULTS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
+"""What comes of our own mistakes, and of answers that no engine gives."""
+_LINGER_SECONDS = 1.0
+_LINGER_BYTES = 256 * 1024
+_BODILESS = frozenset({204, 304})
+
+
+class ReplyWriter:
+    """One connection's way out. Raises TimeoutError when its client leaves too much unread for too long."""
+
+    def __init__(self, writer: asyncio.StreamWriter, stalled_seconds: float, record: Evidence) -> None:
+        self._writer = writer
+        self._stalled_seconds = stalled_seconds
+        self._record = record
+
+    async def write(self, answer: Answer, *, head_only: bool, keep_alive: bool) -> None:
+        """Write an answer that is there as a whole."""
+        headers = [*answer.headers]
+        if answer.status not in _BODILESS:
+            headers += [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
+        if not keep_alive:
+            headers.append(("Connection", "close"))
+        self._writer.write(_head(answer.status, headers) + (b"" if head_only else answer.body))
+        await self._drain()
+
+    async def stream(self, answer: Answer, gone: asyncio.Event) -> bool:
+        """Write a body of unknown length; a source that breaks breaks the connection, without an end."""
+        assert answer.pieces is not None
+        assert answer.exits is not None
+        headers = [("Content-Type", answer.content_type), ("Transfer-Encoding", "chunked")]
+        async with answer.exits:
+            self._writer.write(_head(answer.status, headers))
+            await self._drain()
+            pump = asyncio.create_task(self._pump(answer.pieces))
+            leaving = asyncio.create_task(gone.wait())
+            try:
+                await asyncio.wait({pump, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                return pump.done() and pump.result()
+            finally:
+                for task in (pump, leaving):
+                    task.cancel()
+                await asyncio.gather(pump, leaving, return_exceptions=True)
+
+    async def part(self, reader: asyncio.StreamReader) -> None:
+        """See that the last answer arrives: send all of it, then drop for a moment what still comes."""
+        if self._writer.transport.is_closing():
+            return
+        self._writer.transport.set_write_buffer_limits(high=0)
+        await self._drain()
+        self._writer.write_eof()
+        dropped = 0
+        async with asyncio.timeout(_LINGER_SECONDS):
+            while not reader.at_eof() and dropped < _LINGER_BYTES:
+                dropped += len(await reader.read(PIECE_BYTES))
+
+    async def _pump(self, pieces: AsyncIterator[bytes]) -> bool:
+        try:
+            async for piece in pieces:
+                self._writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                await self._drain()
+        except (aiohttp.ClientError, OSError, EngineDownError, *FAULTS) as error:
+            self._record.line("stream-broken", reason=f"{type(error).__name__}: {shown(error)}")
+            self._writer.transport.abort()
+            return False
+        self._writer.write(b"0\r\n\r\n")
+        await self._drain()
+        return True
+
+    async def _drain(self) -> None:
+        async with asyncio.timeout(self._stalled_seconds):
+            await self._writer.drain()
+
+
+def _head(status: int, headers: list[tuple[str, str]]) -> bytes:
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "Server: docker-guard"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
