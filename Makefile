@@ -1,11 +1,11 @@
 # Everything a person or CI starts from here. Each target does all the set-up that it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check clean requirements
+.PHONY: help demo up test deploy-test check clean requirements
 
 BIN := .venv/bin
 
 help: ## what can be made here
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 21
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 21
 
 demo: ## one dry-run from start to report: set-up, simulated network, scan, score, clean-up
 	@setup/setup demo
@@ -18,8 +18,13 @@ up: ## all services here until Ctrl-C, for trying out and developing
 test: ## every test, on the real Docker Engine
 	@setup/setup test
 	@$(BIN)/dryrun-local images build
-	@$(BIN)/pytest -m "not engine" -n 3 --durations=5; unit=$$?; \
+	@$(BIN)/pytest -m "not engine and not deploy" -n 3 --durations=5; unit=$$?; \
 	$(BIN)/pytest -m engine --durations=15; engine=$$?; exit $$((unit | engine))
+
+deploy-test: ## the deployment: brought up by compose, used, attacked from inside, taken down
+	@setup/setup test
+	@$(BIN)/dryrun-local images build
+	@$(BIN)/pytest -m deploy --durations=5
 
 check: ## style, types and boundaries between packages; under a minute
 	@setup/setup check

@@ -1,0 +1,50 @@
+"""One deployment for all tests here; they say in their names what they change in it."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from deployment import ROOT, Deployment, Json, prepared, run
+
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("nsenter") is None, reason="enters network namespaces: needs root"
+)
+
+
+@pytest.fixture(scope="package")
+def folder() -> Iterator[Path]:
+    # A short path, and one that the engine's containers may read.
+    place = Path(tempfile.mkdtemp(prefix="dt-"))
+    yield place
+    shutil.rmtree(place)
+
+
+@pytest.fixture(scope="package")
+def deployment(folder: Path) -> Iterator[Deployment]:
+    """The whole system, up and healthy."""
+    run(str(ROOT / ".venv" / "bin" / "dryrun-local"), "images", "services", seconds=600)
+    with prepared(folder) as made:
+        made.up()
+        yield made
+
+
+@pytest.fixture(scope="package")
+def containers(deployment: Deployment) -> dict[str, Json]:
+    """What the engine says of each service's container, the one that has done its work included."""
+    services = deployment.compose("config", "--services").split()
+    return {service: deployment.inspect(service) for service in services}
+
+
+@pytest.fixture(scope="package")
+def networks(deployment: Deployment) -> dict[str, Json]:
+    """What the engine says of each of its networks."""
+    label = f"label=com.docker.compose.project={deployment.project}"
+    names = run("docker", "network", "ls", "--quiet", "--filter", label).split()
+    return {
+        network["Labels"]["com.docker.compose.network"]: network
+        for network in json.loads(run("docker", "network", "inspect", *names))
+    }

@@ -1,0 +1,204 @@
+"""What docs/operations.md tells an operator to do, done: rotate, back up, restore, watch, go without."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+import yaml
+from deployment import DEPLOY, Deployment, prepared, run
+
+pytestmark = pytest.mark.deploy
+
+RESTARTED = {
+    "orchestrator_token": ("dryrun-orchestrator", "approval-api"),
+    "database_app": ("postgres", "approval-api"),
+    "database_owner": ("postgres", "migrate"),
+    "api_tokens": ("approval-api",),
+}
+"""For each secret the services that docs/operations.md has restarted, in this order."""
+METRIC = re.compile(r"\b((?:dryrun|docker_guard|approval)_[a-z_]+)\b")
+
+
+def token_of(deployment: Deployment) -> str:
+    return (deployment.state / "secrets" / "api_tokens").read_text().strip().partition(":")[2]
+
+
+def ask(deployment: Deployment, path: str, token: str) -> httpx2.Response:
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx2.get(f"{deployment.url}{path}", headers=headers, trust_env=False, timeout=20)
+
+
+def follows(deployment: Deployment) -> bool:
+    try:
+        answer = httpx2.get(f"{deployment.url}/readyz", trust_env=False, timeout=20)
+    except httpx2.HTTPError:
+        return False
+    return answer.status_code == httpx2.codes.OK and answer.json()["status"] == "ready"
+
+
+def until_it_follows(deployment: Deployment) -> None:
+    deadline = time.monotonic() + 60
+    while not follows(deployment):
+        assert time.monotonic() < deadline, deployment.logs()
+        time.sleep(0.5)
+
+
+@pytest.mark.parametrize("secret", RESTARTED)
+def test_a_secret_is_rotated_and_the_old_one_is_worth_nothing(deployment: Deployment, secret: str):
+    files = sorted((deployment.state / "secrets").glob(f"{secret}*"))
+    before = {file.name: file.read_text() for file in files}
+    old_token = token_of(deployment)
+    deployment.prepare("rotate", secret)
+    assert all(file.read_text() != before[file.name] for file in files)
+    for service in RESTARTED[secret]:
+        deployment.compose("up", "--detach", "--wait", "--no-deps", "--force-recreate", service, seconds=120,
+                           check=service != "migrate")  # fmt: skip
+    until_it_follows(deployment)
+    assert ask(deployment, "/api/v1/dryrun/templates", token_of(deployment)).status_code == httpx2.codes.OK
+    if secret == "api_tokens":
+        refused = ask(deployment, "/api/v1/dryrun/templates", old_token)
+        assert refused.status_code == httpx2.codes.UNAUTHORIZED
+    elif secret.startswith("database_"):
+        role = "owner" if secret == "database_owner" else "approval_app"
+        assert logs_in(deployment, role, (deployment.state / "secrets" / f"{secret}_password").read_text())
+        assert not logs_in(deployment, role, before[f"{secret}_password"])
+    else:
+        assert asks_orchestrator(deployment, (deployment.state / "secrets" / secret).read_text()) == "200"
+        assert asks_orchestrator(deployment, before[secret]) == "401"
+
+
+def logs_in(deployment: Deployment, role: str, password: str) -> bool:
+    """Over the network, as the API does: the way inside the container asks for no password."""
+    program = (
+        "import asyncio, asyncpg, sys\n"
+        "async def main():\n"
+        "    try:\n"
+        "        await (await asyncpg.connect(host='postgres', database='dryrun', user=sys.argv[1],\n"
+        "            password=sys.argv[2], timeout=10)).close()\n"
+        "    except asyncpg.InvalidPasswordError:\n"
+        "        print('refused')\n"
+        "    else:\n"
+        "        print('open')\n"
+        "asyncio.run(main())\n"
+    )
+    said = deployment.inside("approval-api", "python3", "-c", program, role, password)
+    assert said in {"open", "refused"}
+    return said == "open"
+
+
+def asks_orchestrator(deployment: Deployment, token: str) -> str:
+    program = (
+        "import sys, urllib.request as r, urllib.error as e\n"
+        "request = r.Request('http://dryrun-orchestrator.control:8471/templates',\n"
+        "    headers={'Authorization': 'Bearer ' + sys.argv[1]})\n"
+        "try: print(r.urlopen(request, timeout=10).status)\n"
+        "except e.HTTPError as error: print(error.code)\n"
+    )
+    return deployment.inside("approval-api", "python3", "-c", program, token)
+
+
+def rows(deployment: Deployment, what: str) -> str:
+    command = ["psql", "--host=/run/postgresql", "--username=postgres", "--dbname=dryrun", "--tuples-only"]
+    return deployment.inside("postgres", *command, "--no-align", "--command", what)
+
+
+def test_a_backup_is_put_back_whole_and_half_a_one_changes_nothing(deployment: Deployment, folder: Path):
+    options = ["--project-name", deployment.project, "--env-file", str(deployment.env_file)]
+    rows(deployment, "CREATE TABLE gateway.mark AS SELECT 'before' AS what")
+    kept = folder / "kept.dump"
+    run(str(DEPLOY / "backup"), str(kept), *options)
+    assert kept.stat().st_mode & 0o077 == 0
+    rows(deployment, "UPDATE gateway.mark SET what = 'after'")
+    half = folder / "half.dump"
+    half.write_bytes(kept.read_bytes()[: kept.stat().st_size // 2])
+    with pytest.raises(AssertionError, match="was not restored, the database is as it was"):
+        run(str(DEPLOY / "restore"), str(half), *options, seconds=180)
+    assert rows(deployment, "SELECT what FROM gateway.mark") == "after"
+    run(str(DEPLOY / "restore"), str(kept), *options, seconds=180)
+    assert rows(deployment, "SELECT what FROM gateway.mark") == "before"
+    until_it_follows(deployment)
+    assert ask(deployment, "/api/v1/dryrun/sessions", token_of(deployment)).status_code == httpx2.codes.OK
+    rows(deployment, "DROP TABLE gateway.mark")
+
+
+def test_the_application_cannot_change_the_audit_log_or_the_schema(deployment: Deployment):
+    for statement in (
+        "DELETE FROM gateway.audit_log",
+        "DROP TABLE gateway.people",
+        "CREATE TABLE gateway.x ()",
+    ):
+        with pytest.raises(AssertionError, match=r"permission denied|must be owner"):
+            rows(deployment, f"SET ROLE approval_app; {statement}")
+
+
+def test_alerts_and_dashboard_ask_for_figures_that_the_services_have(deployment: Deployment):
+    own = httpx2.get(f"{deployment.url}/metrics", trust_env=False, timeout=20).text
+    others = "".join(
+        deployment.inside(
+            "dryrun-orchestrator", "python3", "-c",
+            f"import urllib.request as r; print(r.urlopen('http://{place}/metrics').read().decode())",
+        )
+        for place in ("dryrun-orchestrator.control:8471", "docker-proxy:9323")
+    )  # fmt: skip
+    told = set(METRIC.findall(own + others))
+    rules = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yml").read_text())
+    expressions = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    board = json.loads((DEPLOY / "monitoring" / "dashboard.json").read_text())
+    expressions += [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    asked = {name for expression in expressions for name in METRIC.findall(expression)}
+    assert asked - told == set()
+
+
+def test_every_alert_has_its_runbook():
+    guide = (DEPLOY.parent / "docs" / "operations.md").read_text()
+    anchors = {
+        "#" + re.sub(r"[^a-z0-9 -]", "", title.lower()).strip().replace(" ", "-")
+        for title in re.findall(r"^#+ (.+)$", guide, re.MULTILINE)
+    }
+    rules = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yml").read_text())
+    named = {rule["annotations"]["runbook"] for group in rules["groups"] for rule in group["rules"]}
+    assert named - anchors == set()
+
+
+def test_production_alone_has_no_orchestrator_and_no_socket_and_says_so(deployment: Deployment, folder: Path):
+    place = folder / "production"
+    place.mkdir()
+    with prepared(place, dryrun=False) as production:
+        production.up()
+        assert set(production.compose("ps", "--services").split()) == {"postgres", "approval-api"}
+        answer = ask(production, "/api/v1/dryrun/templates", token_of(production))
+        assert answer.status_code == httpx2.codes.NOT_IMPLEMENTED
+        assert "dry-run" in answer.json()["detail"].lower()
+        for service in ("postgres", "approval-api"):
+            assert not any(
+                "docker.sock" in mount["Source"] for mount in production.inspect(service)["Mounts"]
+            )
+        label = f"label=com.docker.compose.project={production.project}"
+    for kind in ("container", "network", "volume"):
+        every = ["--all"] if kind == "container" else []
+        assert run("docker", kind, "ls", *every, "--quiet", "--filter", label) == ""
+
+
+def test_the_file_for_the_other_proxy_grants_what_the_record_grants(deployment: Deployment):
+    files = [
+        option for name in ("compose.yaml", "compose.tecnativa.yaml") for option in ("--file", DEPLOY / name)
+    ]
+    said = run(
+        "docker",
+        "compose",
+        "--env-file",
+        str(deployment.env_file),
+        *map(str, files),
+        "config",
+        "--format=json",
+    )
+    proxy = json.loads(said)["services"]["docker-proxy"]
+    record = {"CONTAINERS": "1", "IMAGES": "0", "NETWORKS": "1", "POST": "1", "DELETE": "1"}
+    assert record.items() <= proxy["environment"].items()
+    granted = {name for name, value in proxy["environment"].items() if value == "1"}
+    assert granted <= {"CONTAINERS", "NETWORKS", "POST", "DELETE", "ALLOW_START", "ALLOW_STOP", "LOGS"}
+    assert [volume["source"] for volume in proxy["volumes"]] == ["/var/run/docker.sock"]
+    assert not proxy.get("command")
