@@ -2,6 +2,8 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+from approval_api.follower.repository import store_events
+from approval_api.orchestrator.client import OrchestratorRefusedError
 from approval_api.sessions.service import Outbox
 from dryrun_contract.event import PhaseChanged, SessionEnded
 from dryrun_contract.problem import Problem, problem_type
@@ -184,6 +186,56 @@ async def test_a_session_that_was_never_taken_is_stopped_at_once_and_stays_so(ap
     assert (answer.json()["phase"], answer.json()["outcome"]) == ("ended", "stopped")
     await outbox_round(api)
     assert orchestrator.sessions == {}
+
+
+def stops(orchestrator):
+    return [request for request in orchestrator.requests if request.url.path.endswith("/stop")]
+
+
+async def test_a_stop_during_which_its_start_lands_is_asked_again(api, orchestrator, monkeypatch):
+    orchestrator.loses_put_answers = True
+    await stop_following(api)
+    session_id = await api.start()
+    taken = orchestrator.sessions.pop(UUID(session_id))
+    client = api.app.state.orchestrator
+    ask = client.stop_session
+
+    async def overtaken(stopped_id, asker):
+        try:
+            return await ask(stopped_id, asker)
+        except OrchestratorRefusedError:
+            orchestrator.sessions[stopped_id], orchestrator.loses_put_answers = taken, False
+            await outbox_round(api)
+            raise
+
+    monkeypatch.setattr(client, "stop_session", overtaken)
+    answer = await api.post(f"/sessions/{session_id}/stop", headers={"Authorization": BOB})
+    assert (answer.status_code, answer.json()["phase"]) == (202, "queued")
+    assert [stop.headers["x-actor"] for stop in stops(orchestrator)] == ["bob", "bob"]
+
+
+async def test_a_session_that_was_stopped_before_its_start_landed_is_stopped_once_it_runs(api, orchestrator):
+    orchestrator.loses_put_answers = True
+    await stop_following(api)
+    session_id = await api.start()
+    taken = orchestrator.sessions.pop(UUID(session_id))
+    stopped = (await api.post(f"/sessions/{session_id}/stop", headers={"Authorization": BOB})).json()
+    assert (stopped["phase"], stopped["outcome"]) == ("ended", "stopped")
+    orchestrator.sessions[UUID(session_id)] = taken
+    async with api.app.state.engine.begin() as connection:
+        await store_events(connection, orchestrator.log)
+    begun = (await api.get(f"/sessions/{session_id}")).json()
+    assert (begun["phase"], begun["ended_at"]) == ("queued", None)
+    orchestrator.requests.clear()
+    await outbox_round(api)
+    (stop,) = stops(orchestrator)
+    assert stop.url.path == f"/sessions/{session_id}/stop"
+    ended = orchestrator.tell(UUID(session_id), SessionEnded(outcome=Outcome.STOPPED, reason="asked to"))
+    async with api.app.state.engine.begin() as connection:
+        await store_events(connection, [ended])
+    await outbox_round(api)
+    assert len(stops(orchestrator)) == 1
+    assert (await api.get(f"/sessions/{session_id}")).json()["reason"] == "asked to"
 
 
 async def test_stopping_without_an_orchestrator_is_a_503(api, orchestrator):

@@ -21,10 +21,12 @@ VALUES (:id, :template, :digest, :seed, :keep, :actor, :at, :at, 'queued', :hist
 ON CONFLICT (id) DO NOTHING
 """)
 
+# One that was stopped here while its start was on its way keeps that outcome: the outbox stops it for good.
 _QUEUED = text("""
 UPDATE gateway.dryrun_sessions
-SET phase = 'queued', outcome = NULL, reason = NULL, ended_at = NULL,
-    accepted_at = coalesce(accepted_at, now())
+SET phase = 'queued', ended_at = NULL, accepted_at = coalesce(accepted_at, now()),
+    outcome = CASE WHEN accepted_at IS NULL AND outcome = 'stopped' THEN outcome END,
+    reason = CASE WHEN accepted_at IS NULL AND outcome = 'stopped' THEN reason END
 WHERE id = :id
 """)
 

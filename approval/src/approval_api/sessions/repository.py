@@ -128,6 +128,16 @@ async def mark_ended(connection: AsyncConnection, session_id: UUID, outcome: str
     return result.rowcount == 1
 
 
+async def stopped_before_they_began(connection: AsyncConnection) -> list[UUID]:
+    """Return sessions that were stopped here while their start was on its way, and that run all the same."""
+    result = await connection.execute(
+        select(table.c.id).where(
+            table.c.outcome == "stopped", table.c.phase.not_in(("requested", "cleaning_up", "ended"))
+        )
+    )
+    return list(result.scalars())
+
+
 async def explain_waiting(connection: AsyncConnection, session_id: UUID, reason: str) -> None:
     """Say why a session is still only requested."""
     await connection.execute(

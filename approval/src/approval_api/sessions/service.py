@@ -26,6 +26,8 @@ _RETRY_SECONDS = 2.0
 _IN_FLIGHT = timedelta(seconds=3)
 """A start younger than this is still being asked for by its own request."""
 
+_OWN_NAME = "approval-api"
+
 
 class Orchestrator(Protocol):
     """The calls that starting and stopping need."""
@@ -114,7 +116,7 @@ async def hand_over(
     async with engine.begin() as connection:
         accepted = await repository.mark_accepted(connection, session_id)
         now = await require(connection, session_id)
-    if not accepted and now.accepted_at is None:
+    if not accepted and (now.accepted_at is None or now.outcome == "stopped"):
         # Somebody stopped it, or it was given up, while the orchestrator was taking it.
         await _stop_late(orchestrator, session_id, asker)
 
@@ -124,8 +126,7 @@ async def _stop_late(orchestrator: Orchestrator, session_id: UUID, asker: Asker)
         await orchestrator.stop_session(session_id, asker)
     except (OrchestratorRefusedError, OrchestratorUnavailableError) as error:
         logger.warning(
-            "a session that was ended here was still taken by the orchestrator and could not be stopped; "
-            "it ends by its deadline",
+            "a session that was ended here was still taken by the orchestrator and could not be stopped",
             extra={"session_id": str(session_id), "reason": str(error)},
         )
 
@@ -141,19 +142,31 @@ async def stop(
         session = await require(connection, session_id)
     if session.phase == "ended":
         return session
+    may_be_unknown = session.phase == "requested"
+    if not await _ask_to_stop(orchestrator, session_id, asker, may_be_unknown=may_be_unknown):
+        reason = f"stopped by {asker.actor} before the orchestrator took it"
+        async with engine.begin() as connection:
+            was_never_taken = await repository.mark_ended(connection, session_id, "stopped", reason)
+        if not was_never_taken:
+            # Its start was overtaken by this stop, and has landed since.
+            await _ask_to_stop(orchestrator, session_id, asker, may_be_unknown=False)
+    async with engine.begin() as connection:
+        return await require(connection, session_id)
+
+
+async def _ask_to_stop(
+    orchestrator: Orchestrator, session_id: UUID, asker: Asker, *, may_be_unknown: bool
+) -> bool:
+    """Return whether the orchestrator knows the session. Raises ProblemError."""
     try:
         await orchestrator.stop_session(session_id, asker)
     except OrchestratorUnavailableError as error:
         raise orchestrator_unavailable(error) from error
     except OrchestratorRefusedError as error:
-        if error.problem.status != 404 or session.phase != "requested":
+        if error.problem.status != 404 or not may_be_unknown:
             raise ProblemError.passing_on(error.problem) from error
-        async with engine.begin() as connection:
-            await repository.mark_ended(
-                connection, session_id, "stopped", f"stopped by {asker.actor} before the orchestrator took it"
-            )
-    async with engine.begin() as connection:
-        return await require(connection, session_id)
+        return False
+    return True
 
 
 class Outbox:
@@ -182,9 +195,12 @@ class Outbox:
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def work_once(self, older_than: timedelta = _IN_FLIGHT) -> None:
-        """Ask once for every session that waits, oldest first."""
+        """Ask once for every session that waits, oldest first, and for every stop that its start overtook."""
         async with self._engine.begin() as connection:
             waiting = await repository.unaccepted(connection, older_than, self._give_up_after)
+            to_stop = await repository.stopped_before_they_began(connection)
+        for session_id in to_stop:
+            await _stop_late(self._orchestrator, session_id, Asker(_OWN_NAME, f"outbox-{session_id}"))
         self._metrics.unaccepted.set(len(waiting))
         for session in waiting:
             if session.given_up:
