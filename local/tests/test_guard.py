@@ -26,6 +26,13 @@ def test_the_guard_is_told_the_orchestrators_pool():
     assert policy_for({}) == {}
 
 
+@pytest.mark.parametrize(("output", "log"), [(2**26, 2**29), (2**18, 10 * 2**20)])
+def test_the_guard_allows_the_log_that_the_orchestrator_asks_for(output, log):
+    policy = policy_for({"ORCHESTRATOR_OUTPUT_BYTES": str(output)})
+    assert policy == {"log_bytes": {"target": 10 * 2**20, "collector": log}}
+    assert policy_for({"ORCHESTRATOR_OUTPUT_BYTES": "much"}) == {}
+
+
 async def test_a_guard_without_an_allowlist_says_so(installation):
     with pytest.raises(ServiceDiedError, match="the allowlist"):
         async with running_guard(installation, os.environ, os.environ):

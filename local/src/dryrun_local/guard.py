@@ -12,6 +12,8 @@ from dryrun_local.engine_view import DEFAULT_HOST, open_engine
 from dryrun_local.errors import EngineError
 from dryrun_local.installation import Installation
 from dryrun_local.processes import Child, Program, running
+from dryrun_orchestrator.engine.protocol import Limits
+from dryrun_orchestrator.session.scanning import LOG_FACTOR
 
 _READY_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 10.0
@@ -57,13 +59,19 @@ async def running_guard(
 
 
 def policy_for(environ: Mapping[str, str]) -> dict[str, object]:
-    """Return the guard's policy: its defaults, and the pool of subnets that the orchestrator is told.
+    """Return the guard's policy: its defaults, and what follows from the settings of the orchestrator.
 
     >>> policy_for({"ORCHESTRATOR_SUBNET_POOL": "10.214.0.0/16"})
     {'subnet_pool': '10.214.0.0/16'}
     """
-    pool = environ.get("ORCHESTRATOR_SUBNET_POOL")
-    return {"subnet_pool": pool} if pool else {}
+    policy: dict[str, object] = {}
+    if pool := environ.get("ORCHESTRATOR_SUBNET_POOL"):
+        policy["subnet_pool"] = pool
+    if (output_bytes := environ.get("ORCHESTRATOR_OUTPUT_BYTES", "")).isdecimal():
+        # A number that is none is the orchestrator's to refuse.
+        usual = Limits().log_bytes  # of targets, and of the probe, which is a collector to the guard
+        policy["log_bytes"] = {"target": usual, "collector": max(usual, LOG_FACTOR * int(output_bytes))}
+    return policy
 
 
 async def _lacking(address: str) -> str:
