@@ -91,6 +91,7 @@ def test_writes_what_a_session_may_start(docker: Path, root: Path, allowlist: Pa
         "id": built["Id"],
         "environment": [],
         "capabilities": [],
+        "arguments": [],
         "read_only": True,
         "tmpfs": {"/run": {"size": 1048576, "uid": 33, "gid": 33, "mode": "0755"}},
         "facts": {"version": "1.2"},

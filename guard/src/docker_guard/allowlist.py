@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from docker_guard import arguments
 from docker_guard.labels import Role
 from docker_guard.policy import ConfigurationError, Policy, faults
 from docker_guard.refusal import Refusal, shown
@@ -43,8 +44,14 @@ class TmpfsRow(_Row):
     mode: str = Field(default="0755", pattern=r"^[01]?[0-7]{3}$")
 
 
+type Arguments = Annotated[
+    tuple[Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")], ...],
+    Field(min_length=1, max_length=64),
+]
+
+
 class ImageRow(_Row):
-    """One image. What stands below `tmpfs` is for other readers of the file."""
+    """One image. Facts, ground truth, log patterns and size are for other readers of the file."""
 
     id: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
     environment: tuple[Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,99}$")], ...] = ()
@@ -52,6 +59,8 @@ class ImageRow(_Row):
     read_only: bool = True
     tmpfs: dict[str, TmpfsRow] = Field(default_factory=dict)
     facts: dict[str, str] = Field(default_factory=dict)
+    arguments: tuple[Arguments, ...] = ()
+    """Each list is one that a client may choose instead of the image's own command."""
     ground_truth: tuple[JsonValue, ...] = ()
     log_patterns: dict[str, JsonValue] = Field(default_factory=dict)
     size: int = 0
@@ -149,6 +158,10 @@ def faults_of(name: str, row: ImageRow, policy: Policy) -> Iterable[str]:
     for mount in row.tmpfs:
         if not _TMPFS_PATH.fullmatch(mount) or _NO_TMPFS.match(mount):
             yield f"{where}: {shown(mount)} is no place for a tmpfs"
+    if row.arguments and role != "collector":
+        yield f"{where}: only collectors can have arguments"
+    for listed in row.arguments:
+        yield from (f"{where}: arguments: {fault}" for fault in arguments.faults_of(listed))
 
 
 def faults_of_image(config: Mapping[str, Any], policy: Policy) -> Iterable[str]:

@@ -195,13 +195,13 @@ class CreateContainer(Body):
 
     Image: Text
     Labels: dict[Text, Text] = Field(default_factory=dict, max_length=16)
+    Cmd: list[Annotated[str, Field(max_length=1024)]] = Field(default_factory=list, max_length=64)
     Env: list[str] = Field(default_factory=list, max_length=128)
     HostConfig: Host
     NetworkingConfig: Networking = Field(default_factory=Networking)
 
     DEFAULTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         # the image's own
-        "Cmd": (None, []),
         "Entrypoint": (None, []),
         "User": NOTHING,
         "WorkingDir": NOTHING,

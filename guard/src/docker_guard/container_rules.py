@@ -8,6 +8,7 @@ from typing import Any
 
 from docker_guard import labels
 from docker_guard.allowlist import AllowedImage, Allowlist, TmpfsRow
+from docker_guard.arguments import is_within
 from docker_guard.bodies import CreateContainer, Endpoint, Host
 from docker_guard.network_rules import SessionNetwork
 from docker_guard.policy import Policy
@@ -32,6 +33,8 @@ class ContainerDraft:
     """How the client called the image: its ID or a name that has to mean this ID now."""
     labels: Mapping[str, str]
     environment: tuple[str, ...]
+    arguments: tuple[str, ...]
+    """Nothing for the image's own command."""
     network: str
     address: IPv4Address | None
     aliases: tuple[str, ...]
@@ -58,6 +61,8 @@ def judge_container(body: CreateContainer, allowlist: Allowlist, policy: Policy)
         raise Refusal("privileges", "SecurityOpt has to be no-new-privileges, and nothing else")
     if image.row.read_only and not host.ReadonlyRootfs:
         raise Refusal("disk", f"the root of {image.name} has to be read-only (ReadonlyRootfs)")
+    if body.Cmd and not image.row.arguments:
+        raise Refusal("body", f"Cmd may only be left at its default: {image.name} runs its own command")
     endpoint = _endpoint(body)
     return ContainerDraft(
         session_id=session_id,
@@ -65,6 +70,7 @@ def judge_container(body: CreateContainer, allowlist: Allowlist, policy: Policy)
         named_by=body.Image,
         labels=dict(body.Labels),
         environment=_environment(body.Env, image, policy),
+        arguments=tuple(body.Cmd),
         network=host.NetworkMode,
         address=_address(endpoint),
         aliases=_aliases(endpoint),
@@ -87,6 +93,11 @@ def fit_into_session(draft: ContainerDraft, network: SessionNetwork) -> None:
     for key in labels.SHARED:
         if draft.labels[key] != network.labels.get(key):
             raise Refusal("session", f"the label {key} has to be the one of the session's network")
+    if draft.arguments and not any(
+        is_within(draft.arguments, allowed, network.subnet, draft.address)
+        for allowed in draft.image.row.arguments
+    ):
+        raise Refusal("body", f"Cmd may only be one of the argument lists that {draft.image.name} has")
     # The engine keeps the first address for a gateway, although none has it.
     if draft.address is not None and draft.address not in list(network.subnet.hosts())[1:]:
         raise Refusal("session", f"the address is none for a container in the subnet {network.subnet}")
@@ -95,7 +106,9 @@ def fit_into_session(draft: ContainerDraft, network: SessionNetwork) -> None:
 def container_body(draft: ContainerDraft, network_id: str) -> dict[str, Any]:
     """Return the body that the engine gets: nothing but decided values, the network by its ID."""
     address = {"IPAMConfig": {"IPv4Address": str(draft.address)}} if draft.address else {}
+    command = {"Cmd": list(draft.arguments)} if draft.arguments else {}
     return {
+        **command,
         "Image": draft.image.row.id,
         "Labels": dict(draft.labels),
         "Env": list(draft.environment),

@@ -107,6 +107,7 @@ def allowlist_entry(manifest: Manifest, image: BuiltImage, facts: Mapping[str, s
         "id": image.id,
         "environment": list(manifest.environment),
         "capabilities": list(manifest.capabilities),
+        "arguments": [list(arguments) for arguments in manifest.arguments],
         "read_only": manifest.read_only,
         "tmpfs": {path: place.model_dump() for path, place in manifest.tmpfs.items()},
         "facts": dict(facts),

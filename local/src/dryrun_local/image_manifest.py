@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from dryrun_orchestrator.catalog.arguments import faults_of_arguments
 from dryrun_orchestrator.catalog.log_patterns import read_log_patterns
 from dryrun_orchestrator.catalog.truth_reader import read_ground_truth
 from dryrun_orchestrator.catalog.yaml_reader import read_yaml
@@ -81,6 +82,8 @@ class Manifest(_Part):
     python: PythonParts | None = None
     environment: tuple[Annotated[str, Field(pattern=_ENVIRONMENT_KEY)], ...] = ()
     capabilities: tuple[Annotated[str, Field(pattern=_CAPABILITY)], ...] = ()
+    arguments: tuple[tuple[str, ...], ...] = ()
+    """Argument lists that a collector manifest may choose from; a collector's only."""
     read_only: bool = True
     read_only_reason: str | None = None
     tmpfs: dict[Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._-]+)+$")], Tmpfs] = Field(default_factory=dict)
@@ -100,6 +103,15 @@ class Manifest(_Part):
         if not self.read_only and not self.read_only_reason:
             raise ValueError("read_only is false; say why in read_only_reason")
         return self
+
+    @field_validator("arguments")
+    @classmethod
+    def _arguments_are_ones_that_the_guard_lets_through(
+        cls, value: tuple[tuple[str, ...], ...]
+    ) -> tuple[tuple[str, ...], ...]:
+        if faults := [fault for arguments in value for fault in faults_of_arguments(arguments)]:
+            raise ValueError("; ".join(faults))
+        return value
 
     @property
     def allowlisted(self) -> bool:

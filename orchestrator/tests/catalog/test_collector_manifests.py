@@ -17,6 +17,12 @@ IMAGES = (
     AllowedImage("discovery/test-collector-database:1", f"sha256:{'2' * 64}", frozenset(CONFIG_KEYS)),
     AllowedImage("discovery/test-collector-deaf:1", f"sha256:{'3' * 64}"),
     AllowedImage("discovery/test-nginx:1.26", f"sha256:{'4' * 64}"),
+    AllowedImage(
+        "discovery/test-collector-foreign:1",
+        f"sha256:{'5' * 64}",
+        capabilities=("NET_RAW",),
+        arguments=(("-oX", "-", "{cidr}"),),
+    ),
 )
 ALLOWLIST = Allowlist("allowlist.json", {image.name: image for image in IMAGES})
 NETWORK = """
@@ -97,7 +103,7 @@ def test_some_of_them_run_when_their_needs_are_met(load):
         (
             "name: network",
             "name: network\nprofile: fast",
-            ":3: profile: is 'fast'; known profiles are quick and full",
+            ":3: profile: is 'fast'; known are quick and full",
         ),
         (
             "name: network",
@@ -111,6 +117,51 @@ def test_a_manifest_that_is_wrong_is_told_with_its_place(load, old, new, fault):
     assert NETWORK.replace(old, new) != NETWORK
     told = faults(load, network=NETWORK.replace(old, new))
     assert any(each.startswith(f"manifests/network.yml{fault}") for each in told)
+
+
+FOREIGN = """
+name: theirs
+image: discovery/test-collector-foreign:1
+summary: Somebody else's.
+provides: [host, service]
+timeout_seconds: 60
+arguments: ["-oX", "-", "{cidr}"]
+capabilities: [NET_RAW]
+output: nmap-xml
+purpose: comparison
+"""
+
+
+def test_a_program_of_somebody_elses_is_told_by_arguments_of_the_allowlist(load):
+    manifests = load(a=DATABASE, b=NETWORK, c=FOREIGN)
+    theirs = manifests.by_name["theirs"]
+    assert (theirs.arguments, theirs.output) == (("-oX", "-", "{cidr}"), "nmap-xml")
+    assert theirs.capabilities == ("NET_RAW",)
+    assert [each.name for each in manifests.in_order()] == ["network", "database"]
+    assert len(manifests.in_order(["network", "database", "theirs"])) == 3
+    with pytest.raises(CollectorOrderError, match="database needs service, which no other"):
+        manifests.in_order(["database", "theirs"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ('"-oX", "-", "{cidr}"', '"-oX", "-"', ":7: arguments: is no argument list that the allowlist has"),
+        ('["-oX", "-", "{cidr}"]', '"-oX"', ":7: arguments: is a text; expected a list"),
+        ('"{cidr}"', "17", ":7: arguments[2]: is a number; expected a text"),
+        (
+            'arguments: ["-oX", "-", "{cidr}"]',
+            "",
+            ":3: image: discovery/test-collector-foreign:1 does not allow",
+        ),
+        ("[NET_RAW]", "[NET_RAW, NET_ADMIN]", ":8: capabilities[1]: 'NET_ADMIN' is not granted"),
+        ("nmap-xml", "xml", ":9: output: is 'xml'; known are ndjson and nmap-xml"),
+        ("comparison", "fun", ":10: purpose: is 'fun'; known are discovery and comparison"),
+    ],
+)
+def test_arguments_and_capabilities_are_held_against_the_allowlist(load, old, new, fault):
+    [told] = faults(load, b=NETWORK, c=FOREIGN.replace(old, new))
+    assert told.startswith(f"manifests/c.yml{fault}")
 
 
 def test_problems_of_all_files_are_told_at_once(load):

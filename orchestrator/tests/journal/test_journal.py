@@ -152,7 +152,7 @@ async def test_of_a_discovery_told_twice_the_later_telling_is_handed_on(journal)
         for line, discovery in enumerate([*told, Discovery(kind="host", key="10.0.0.3")], 1)
     ]
     await journal.put_run(session.id, run, *events, CollectorProgressed(collector="network", run="r", done=1))
-    assert await journal.found(session.id, {"service"}) == (told[1],)
+    assert await journal.found(session.id, {"service"}, {"network"}) == (told[1],)
 
 
 async def test_a_cancelled_caller_leaves_a_whole_transaction(journal):

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from dryrun_contract.ground_truth import Fact
 from dryrun_contract.problem import Fault
 from dryrun_contract.text import printable
+from dryrun_orchestrator.catalog.arguments import faults_of_arguments
 from dryrun_orchestrator.catalog.log_patterns import read_log_patterns
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
 from dryrun_orchestrator.catalog.truth_reader import read_ground_truth
@@ -86,6 +87,8 @@ class AllowedImage:
     """Keys that may be set."""
     capabilities: tuple[str, ...] = ()
     """Added back after all were dropped, without `CAP_`."""
+    arguments: tuple[tuple[str, ...], ...] = ()
+    """Argument lists that a manifest may choose from, in place of the image's own command."""
     tmpfs: Mapping[str, Tmpfs] = field(default_factory=dict)
     read_only: bool = True
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -149,6 +152,7 @@ class _ImageRow(_Part):
     id: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
     environment: tuple[Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,99}$")], ...] = ()
     capabilities: tuple[str, ...] = ()
+    arguments: tuple[tuple[str, ...], ...] = ()
     read_only: bool = True
     tmpfs: dict[str, _TmpfsRow] = Field(default_factory=dict)
     facts: dict[str, str] = Field(default_factory=dict)
@@ -240,6 +244,15 @@ def _faults_of(name: str, row: _ImageRow, path: Path) -> Iterable[Fault]:
                 where=f"{where}.capabilities",
                 what=f"{printable(capability, limit=40)} cannot be granted to a {role}; these can: {allowed}",
             )
+    yield from _faults_of_tmpfs(row, ceiling, where)
+    if row.arguments and role != "collector":
+        yield Fault(where=f"{where}.arguments", what="stand here although only collectors can have arguments")
+    for number, arguments in enumerate(row.arguments):
+        for fault in faults_of_arguments(arguments):
+            yield Fault(where=f"{where}.arguments[{number}]", what=fault)
+
+
+def _faults_of_tmpfs(row: _ImageRow, ceiling: Ceiling, where: str) -> Iterable[Fault]:
     for mount, tmpfs in row.tmpfs.items():
         place = f"{where}.tmpfs.{printable(mount, limit=80)}"
         if not _TMPFS_PATH.fullmatch(mount):
@@ -267,6 +280,7 @@ def _allowed(name: str, row: _ImageRow, place: Node) -> AllowedImage:
         id=row.id,
         environment=frozenset(row.environment),
         capabilities=row.capabilities,
+        arguments=row.arguments,
         tmpfs=MappingProxyType(mounts),
         read_only=row.read_only,
         facts=MappingProxyType(row.facts),

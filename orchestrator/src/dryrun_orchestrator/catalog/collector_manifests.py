@@ -5,12 +5,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
+from typing import Literal
 
 from dryrun_contract.collector_config import CONFIG_KEYS, Profile
 from dryrun_contract.discovery import KINDS
 from dryrun_contract.problem import Fault
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist, ImageNotApprovedError
+from dryrun_orchestrator.catalog.arguments import MAX_ARGUMENT_CHARACTERS
 from dryrun_orchestrator.catalog.operator_file import (
     OperatorFileError,
     UnreadableFileError,
@@ -30,8 +31,23 @@ _KEYS = {
     "needs": False,
     "timeout_seconds": True,
     "profile": False,
+    "arguments": False,
+    "capabilities": False,
+    "output": False,
+    "purpose": False,
 }
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+
+type Output = Literal["ndjson", "nmap-xml"]
+"""The contract's lines, or what `nmap -oX -` writes."""
+type Purpose = Literal["discovery", "comparison"]
+"""A comparison runs only where a template names it, and nobody is told what it found."""
+
+_PROFILES: tuple[Profile, ...] = ("quick", "full")
+_OUTPUTS: tuple[Output, ...] = ("ndjson", "nmap-xml")
+_PURPOSES: tuple[Purpose, ...] = ("discovery", "comparison")
+"""The first of each is what a manifest means that says nothing."""
 
 
 class CollectorManifestsError(OperatorFileError):
@@ -59,6 +75,16 @@ class CollectorManifest:
     """Kinds it wants to be told from earlier collectors."""
     timeout_seconds: int
     profile: Profile
+    capabilities: tuple[str, ...] = ()
+    """Of those that the allowlist grants to its image."""
+    arguments: tuple[str, ...] = ()
+    """One of the image's argument lists, with placeholders; nothing for one that reads `DISCOVERY_CONFIG`."""
+    output: Output = "ndjson"
+    purpose: Purpose = "discovery"
+
+    def waits_for(self, other: "CollectorManifest") -> bool:
+        """Tell whether `other` provides what this one needs; a comparison hands nothing on."""
+        return other is not self and other.purpose == "discovery" and bool(other.provides & self.needs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +94,16 @@ class CollectorManifests:
     by_name: Mapping[str, CollectorManifest]
 
     def in_order(self, names: Collection[str] | None = None) -> tuple[CollectorManifest, ...]:
-        """Return the collectors called `names` (None: all), each after those that provide what it needs.
+        """Return the collectors called `names`, each after those that provide what it needs.
+
+        None stands for all but those that are there for comparison.
 
         Raises KeyError for an unknown name, and CollectorOrderError when one of them needs what none of the
         others provides.
         """
-        chosen = self.by_name if names is None else {name: self.by_name[name] for name in names}
-        return order_collectors(chosen.values())
+        if names is None:
+            return order_collectors(each for each in self.by_name.values() if each.purpose == "discovery")
+        return order_collectors(self.by_name[name] for name in names)
 
 
 def order_collectors(collectors: Iterable[CollectorManifest]) -> tuple[CollectorManifest, ...]:
@@ -84,11 +113,7 @@ def order_collectors(collectors: Iterable[CollectorManifest]) -> tuple[Collector
     """
     waiting = {collector.name: collector for collector in sorted(collectors, key=lambda each: each.name)}
     providers = {
-        name: {
-            other.name
-            for other in waiting.values()
-            if other is not collector and other.provides & collector.needs
-        }
+        name: {other.name for other in waiting.values() if collector.waits_for(other)}
         for name, collector in waiting.items()
     }
     problems: list[str] = []
@@ -177,10 +202,20 @@ def _load(path: Path, report: Report, allowlist: Allowlist) -> CollectorManifest
     timeout: int | None = None
     if "timeout_seconds" in fields:
         timeout = fields["timeout_seconds"].integer(least=1, most=MAX_TIMEOUT_SECONDS)
-    profile = _read_profile(fields["profile"]) if "profile" in fields else "quick"
+    profile = _read_word(fields.get("profile"), _PROFILES)
+    output = _read_word(fields.get("output"), _OUTPUTS)
+    purpose = _read_word(fields.get("purpose"), _PURPOSES)
+    arguments = _read_arguments(fields["arguments"], image) if "arguments" in fields else ()
+    capabilities = image.capabilities if image is not None else ()
+    if "capabilities" in fields:
+        capabilities = _read_capabilities(fields["capabilities"], image)
+    if image is not None and "arguments" not in fields:
+        _check_configurable(fields["image"], image)
     if name is None or image is None or summary is None or timeout is None:
         return None
-    return CollectorManifest(name, image, summary, provides, needs, timeout, profile)
+    return CollectorManifest(
+        name, image, summary, provides, needs, timeout, profile, capabilities, arguments, output, purpose
+    )
 
 
 def _read_image(node: Node, allowlist: Allowlist) -> AllowedImage | None:
@@ -195,12 +230,40 @@ def _read_image(node: Node, allowlist: Allowlist) -> AllowedImage | None:
     if image.role != "collector":
         node.fault(f"{name} is a target; a collector's image is called discovery/test-collector-NAME:TAG")
         return None
+    return image
+
+
+def _check_configurable(node: Node, image: AllowedImage) -> None:
     missing = [key for key in CONFIG_KEYS if key not in image.environment]
     if missing:
         node.fault(
-            f"{name} does not allow the environment keys that configure a collector: {', '.join(missing)}"
+            f"{image.name} does not allow the environment keys that configure a collector: "
+            f"{', '.join(missing)}; a program of somebody else's is told by 'arguments'"
         )
-    return image
+
+
+def _read_arguments(node: Node, image: AllowedImage | None) -> tuple[str, ...]:
+    items = node.items()
+    texts = [item.string(max_length=MAX_ARGUMENT_CHARACTERS) for item in items]
+    arguments = tuple(text for text in texts if text is not None)
+    if len(arguments) < len(items) or not isinstance(node.content, list) or image is None:
+        return ()
+    if arguments not in image.arguments:
+        listed = "; ".join(shown(" ".join(each)) for each in image.arguments) or "none"
+        node.fault(f"is no argument list that the allowlist has for {image.name}; it has {listed}")
+    return arguments
+
+
+def _read_capabilities(node: Node, image: AllowedImage | None) -> tuple[str, ...]:
+    found: list[str] = []
+    for item in node.items():
+        text = item.text()
+        if text is not None and image is not None and text not in image.capabilities:
+            granted = ", ".join(image.capabilities) or "none"
+            item.fault(f"{shown(text)} is not granted by the allowlist: {image.name} has {granted}")
+        elif text is not None:
+            found.append(text)
+    return tuple(dict.fromkeys(found))
 
 
 def _read_kinds(node: Node) -> frozenset[str]:
@@ -214,8 +277,12 @@ def _read_kinds(node: Node) -> frozenset[str]:
     return frozenset(found)
 
 
-def _read_profile(node: Node) -> Profile:
-    text = node.text()
-    if text not in {None, "quick", "full"}:
-        node.fault(f"is {shown(str(text))}; known profiles are quick and full")
-    return cast("Profile", text)
+def _read_word[W: str](node: Node | None, known: tuple[W, ...]) -> W:
+    """Return the word of the file, or the first known one."""
+    text = None if node is None else node.text()
+    for word in known:
+        if text == word:
+            return word
+    if node is not None and text is not None:
+        node.fault(f"is {shown(text)}; known are {' and '.join(known)}")
+    return known[0]

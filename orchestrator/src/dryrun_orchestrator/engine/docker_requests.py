@@ -32,11 +32,13 @@ def network_body(spec: NetworkSpec) -> dict[str, Any]:
 def container_body(spec: ContainerSpec) -> dict[str, Any]:
     """Return the body of `POST /containers/create`.
 
-    Command, entrypoint, user, health check and stop signal are the image's own. The hostname is the engine's
+    Entrypoint, user, health check and stop signal are the image's own, and so is the command unless the
+    allowlist has argument lists for it. The hostname is the engine's
     (twelve digits of the container's id), so that nothing inside tells which service it is.
     """
     return {
         "Image": spec.image_id,
+        **({"Cmd": list(spec.arguments)} if spec.arguments else {}),
         "Env": [f"{key}={value}" for key, value in spec.environment.items()],
         "Labels": dict(spec.labels),
         "AttachStdin": False,

@@ -120,6 +120,8 @@ class ContainerSpec:
     labels: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """May hold secrets: it stands in no log, no error and no `repr`."""
+    arguments: tuple[str, ...] = ()
+    """Instead of the image's own command; nothing leaves that in force."""
     capabilities: tuple[str, ...] = ()
     read_only: bool = True
     tmpfs: Mapping[str, Tmpfs] = field(default_factory=dict)

@@ -170,15 +170,22 @@ class Journal:
 
         await self._write(session_id, events, put)
 
-    async def found(self, session_id: UUID, kinds: Collection[str]) -> tuple[Discovery, ...]:
-        """Return what was found of these kinds; of one told several times, the last telling."""
+    async def found(
+        self, session_id: UUID, kinds: Collection[str], collectors: Collection[str]
+    ) -> tuple[Discovery, ...]:
+        """Return what these collectors found of these kinds; of one told several times, the last telling."""
         rows = await self._rows(
             "SELECT data FROM events WHERE session_id = ? AND type = 'discovery_reported' ORDER BY seq",
             str(session_id),
         )
-        told = [Discovery.model_validate(json.loads(row["data"])["discovery"]) for row in rows]
+        events = [json.loads(row["data"]) for row in rows]
+        told = [
+            Discovery.model_validate(event["discovery"])
+            for event in events
+            if event["collector"] in collectors and event["discovery"]["kind"] in kinds
+        ]
         last = {(discovery.kind, discovery.key): discovery for discovery in told}
-        return tuple(discovery for discovery in last.values() if discovery.kind in kinds)
+        return tuple(last.values())
 
     # events
 

@@ -4,6 +4,7 @@ What a collector says is hostile input: lines of any length, bytes of any kind, 
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
@@ -75,6 +76,21 @@ def _warning(what: str, line: bytes) -> WarningLine:
 
 
 @dataclass(slots=True)
+class ContractLines:
+    """Reads output in the contract's own form, a JSON object a line."""
+
+    _splitter: LineSplitter = field(default_factory=LineSplitter)
+
+    def feed(self, data: bytes) -> Iterator[CollectorLine | WarningLine]:
+        """Take bytes and return what the lines say that are complete now."""
+        return map(parse_line, self._splitter.feed(data))
+
+    def finish(self) -> Iterator[CollectorLine | WarningLine]:
+        """Return what stands after the last line break, if anything."""
+        return map(parse_line, self._splitter.finish())
+
+
+@dataclass(slots=True)
 class OutputTally:
     """What one reading of a log from its start adds up to."""
 
@@ -87,11 +103,11 @@ class OutputTally:
     """Digest of line 1: it changes when a rotating log lost its beginning."""
     end: EndLine | None = None
 
-    def count(self, line: bytes, word: CollectorLine | WarningLine) -> None:
+    def count(self, word: CollectorLine | WarningLine) -> None:
         """Take the next line into account."""
         self.lines += 1
         if self.first_line is None:
-            self.first_line = hashlib.sha256(line).hexdigest()
+            self.first_line = hashlib.sha256(word.model_dump_json().encode()).hexdigest()
         # Only the last line can be the end.
         self.end = word if isinstance(word, EndLine) else None
         if isinstance(word, DiscoveryLine):

@@ -6,6 +6,7 @@ lines that the journal has are skipped; after the container has ended, one whole
 
 import asyncio
 import time
+from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -17,10 +18,12 @@ from dryrun_contract.event import (
     DiscoveryReported,
     EventData,
 )
+from dryrun_orchestrator.catalog.collector_manifests import Output
 from dryrun_orchestrator.engine.protocol import NotFoundError, TransientEngineError
 from dryrun_orchestrator.journal.records import RunRecord
-from dryrun_orchestrator.session.collector_lines import LineSplitter, OutputTally, parse_line
+from dryrun_orchestrator.session.collector_lines import ContractLines, OutputTally
 from dryrun_orchestrator.session.context import SessionContext, last_words
+from dryrun_orchestrator.session.nmap_output import NmapOutput
 
 MAX_WARNING_EVENTS = 100
 """Further warnings of a run are counted, not told."""
@@ -56,10 +59,13 @@ class Ending:
 class CollectorRun:
     """One run of one collector in one container."""
 
-    def __init__(self, context: SessionContext, run: RunRecord, container_id: str) -> None:
+    def __init__(
+        self, context: SessionContext, run: RunRecord, container_id: str, output: Output = "ndjson"
+    ) -> None:
         self._context = context
         self._run = run
         self._container_id = container_id
+        self._output: Output = output
         self._first_line: str | None = None
         self._stderr = b""
         self._progress_at = 0.0
@@ -177,7 +183,7 @@ class CollectorRun:
         last: bool,
     ) -> None:
         settings = self._context.settings
-        splitter = LineSplitter()
+        output = NmapOutput() if self._output == "nmap-xml" else ContractLines()
         stderr = b""
         log = self._context.engine.read_log(self._container_id, follow=follow)
         async with aclosing(log):
@@ -189,21 +195,20 @@ class CollectorRun:
                 tally.size += len(chunk.data)
                 if tally.size > settings.output_bytes:
                     raise OutputCeilingError(f"its output is longer than {settings.output_bytes} bytes")
-                await self._take(splitter.feed(chunk.data), tally, queue)
+                await self._take(output.feed(chunk.data), tally, queue)
         if last:
             # What stands after the last line break may be a line that was cut; read again, it is what it is.
-            await self._take(splitter.finish(), tally, queue)
+            await self._take(output.finish(), tally, queue)
 
     async def _take(
         self,
-        lines: list[bytes],
+        words: Iterable[CollectorLine | WarningLine],
         tally: OutputTally,
         queue: LineQueue,
     ) -> None:
         ceiling = self._context.settings.output_discoveries
-        for line in lines:
-            word = parse_line(line)
-            tally.count(line, word)
+        for word in words:
+            tally.count(word)
             if tally.discoveries > ceiling:
                 raise OutputCeilingError(f"it reports more than {ceiling} discoveries")
             if tally.lines > self._run.lines:

@@ -41,8 +41,13 @@ def container_spec(
     environment: Mapping[str, str],
     limits: Limits | None = None,
     alias: bool = True,
+    arguments: tuple[str, ...] = (),
+    capabilities: tuple[str, ...] | None = None,
 ) -> ContainerSpec:
-    """Return one container of a session; `service` is the template's service, or the collector's name."""
+    """Return one container of a session; `service` is the template's service, or the collector's name.
+
+    Without `capabilities` it gets all that the allowlist grants to its image.
+    """
     return ContainerSpec(
         name=_opaque_name(session_id, common[labels.OWNER], f"{image.role}:{service}"),
         image_id=image.id,
@@ -57,7 +62,8 @@ def container_spec(
             labels.IMAGE: image.name,
         },
         environment=dict(environment),
-        capabilities=tuple(image.capabilities),
+        arguments=arguments,
+        capabilities=image.capabilities if capabilities is None else capabilities,
         read_only=image.read_only,
         tmpfs=dict(image.tmpfs),
         limits=limits or Limits(),

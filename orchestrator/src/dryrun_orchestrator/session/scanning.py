@@ -12,6 +12,7 @@ from dryrun_contract.collector_config import (
 )
 from dryrun_contract.event import CollectorEnded, CollectorStarted, EventData
 from dryrun_orchestrator import labels
+from dryrun_orchestrator.catalog.arguments import arguments_digest, fill_in
 from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
@@ -26,7 +27,7 @@ from dryrun_orchestrator.session.container_specs import container_spec
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
 from dryrun_orchestrator.session.log_lines import CollectorSpan
 from dryrun_orchestrator.session.provisioning import common_labels
-from dryrun_orchestrator.session.subnets import collector_address
+from dryrun_orchestrator.session.subnets import collector_address, probe_address
 from dryrun_orchestrator.session.target_logs import measure_logs
 from dryrun_orchestrator.session.target_states import watch_for_harm
 from dryrun_orchestrator.session.traffic import TrafficSampler
@@ -59,7 +60,7 @@ async def _run_collectors(context: SessionContext, sampler: TrafficSampler) -> N
 
     async def run_in_turn(manifest: CollectorManifest) -> None:
         for other in context.template.collectors:
-            if other.name != manifest.name and set(manifest.needs) & set(other.provides):
+            if manifest.waits_for(other):
                 await ended[other.name].wait()
         slot = await slots.get()
         try:
@@ -101,7 +102,7 @@ async def _start_and_follow(
     container_id = await _container(context, manifest, run, slot)
     if isinstance(container_id, str):
         run = await _start(context, manifest, run, container_id, slot)
-        reader = CollectorRun(context, run, container_id)
+        reader = CollectorRun(context, run, container_id, manifest.output)
         remaining = manifest.timeout_seconds - (context.now() - run.started_at).total_seconds()
         try:
             async with asyncio.timeout(max(remaining, 1.0)):
@@ -164,10 +165,12 @@ async def _container(
         return _incomplete(run, REMOVED_BY_OTHERS)
     record = await context.record()
     assert record.expires_at is not None
-    try:
-        environment = to_environment(await _config(context, manifest, record, slot))
-    except ConfigError as error:
-        return _incomplete(run, str(error))
+    environment: dict[str, str] = {}
+    if not manifest.arguments:
+        try:
+            environment = to_environment(await _config(context, manifest, record, slot))
+        except ConfigError as error:
+            return _incomplete(run, str(error))
     spec = container_spec(
         context.id,
         common_labels(context, record.expires_at),
@@ -177,6 +180,8 @@ async def _container(
         environment=environment,
         limits=Limits(log_bytes=LOG_FACTOR * context.settings.output_bytes),
         alias=False,
+        arguments=_arguments(manifest, str(record.subnet), slot),
+        capabilities=manifest.capabilities,
     )
     try:
         return await context.engine.create_container(spec)
@@ -202,6 +207,16 @@ async def _existing_container(context: SessionContext, manifest: CollectorManife
     return None
 
 
+def _arguments(manifest: CollectorManifest, subnet: str, slot: int) -> tuple[str, ...]:
+    no_targets = [collector_address(subnet, each) for each in range(COLLECTORS_AT_ONCE)]
+    return fill_in(
+        manifest.arguments,
+        cidr=subnet,
+        own=collector_address(subnet, slot),
+        exclude=[*no_targets, probe_address(subnet)],
+    )
+
+
 async def _config(
     context: SessionContext, manifest: CollectorManifest, record: SessionRecord, slot: int
 ) -> CollectorConfig:
@@ -213,7 +228,7 @@ async def _config(
         exclude=tuple(others),
         profile=manifest.profile,
         credentials=context.template.credentials,
-        discoveries=await context.journal.found(context.id, manifest.needs),
+        discoveries=await context.journal.found(context.id, manifest.needs, _providers(context, manifest)),
     )
 
 
@@ -227,16 +242,23 @@ async def _start(
     if run.state == "running":
         return run
     running = replace(run, state="running", started_at=context.now())
-    config = await _config(context, manifest, await context.record(), slot)
+    if manifest.arguments:
+        digest = arguments_digest(manifest.arguments)
+    else:
+        digest = configuration_digest(await _config(context, manifest, await context.record(), slot))
     event = CollectorStarted(
         collector=manifest.name,
         run=run.run,
         image=manifest.image.name,
         image_id=manifest.image.id,
-        config_digest=configuration_digest(config),
+        config_digest=digest,
     )
     await context.journal.put_run(context.id, running, event)
     return running
+
+
+def _providers(context: SessionContext, manifest: CollectorManifest) -> frozenset[str]:
+    return frozenset(other.name for other in context.template.collectors if manifest.waits_for(other))
 
 
 async def _remove_container_of(context: SessionContext, manifest: CollectorManifest) -> None:

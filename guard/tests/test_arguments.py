@@ -1,0 +1,113 @@
+"""A command is one of the allowlist's argument lists, with this session's addresses and nothing else."""
+
+import json
+from ipaddress import IPv4Network
+
+import pytest
+from guard_stage import ALLOWLIST, SCAN, WEB, Words
+from hypothesis import given
+from hypothesis import strategies as st
+
+from docker_guard.allowlist import load_allowlist
+from docker_guard.arguments import is_within
+from docker_guard.bodies import CreateContainer, parse_body
+from docker_guard.container_rules import container_body, fit_into_session, judge_container
+from docker_guard.network_rules import SessionNetwork
+from docker_guard.policy import ConfigurationError, Policy
+from docker_guard.refusal import Refusal
+
+SUBNET = IPv4Network("10.213.4.0/27")
+TEMPLATE = ["-sV", "--exclude={exclude}", "-S", "{self}", "{cidr}"]
+GIVEN = ["-sV", "--exclude=10.213.4.30,10.213.4.29", "-S", "10.213.4.30", "10.213.4.0/27"]
+WORDS = Words()
+
+
+@pytest.fixture
+def decide(tmp_path):
+    row = ALLOWLIST["images"][SCAN] | {"arguments": [["--help"], TEMPLATE]}
+    path = tmp_path / "allowlist.json"
+    path.write_text(json.dumps({"version": 1, "images": ALLOWLIST["images"] | {SCAN: row}}))
+    allowlist = load_allowlist(path, Policy())
+    network = SessionNetwork("e" * 64, WORDS.network_name, WORDS.session_id, SUBNET, WORDS.shared)
+
+    def decided(image, *command, address="10.213.4.30"):
+        body = WORDS.container(image, Cmd=list(command))
+        (endpoint,) = body["NetworkingConfig"]["EndpointsConfig"].values()
+        endpoint["IPAMConfig"] = {"IPv4Address": address} if address else {}
+        draft = judge_container(parse_body(CreateContainer, json.dumps(body).encode()), allowlist, Policy())
+        fit_into_session(draft, network)
+        return container_body(draft, network.id)
+
+    return decided
+
+
+def test_a_listed_command_reaches_the_engine_and_none_leaves_the_images_own(decide):
+    assert decide(SCAN, *GIVEN)["Cmd"] == GIVEN
+    assert decide(SCAN, "--help")["Cmd"] == ["--help"]
+    assert "Cmd" not in decide(SCAN)
+
+
+@pytest.mark.parametrize(
+    ("place", "word"),
+    [
+        (0, "-sS"),
+        (0, "-sV\n"),
+        (1, "--exclude=10.213.5.1"),
+        (1, "--exclude="),
+        (1, "--exclude=10.213.4.30,"),
+        (1, "--exclude=10.213.4.30 -oN /x"),
+        (1, "--exclude=10.213.4.300"),
+        (1, "--exclude={exclude}"),
+        (3, "10.213.4.29"),
+        (4, "10.213.4.0/24"),
+        (4, "10x213.4.0/27"),
+        (4, "192.168.0.0/16"),
+    ],
+)
+def test_a_command_that_differs_in_one_word_is_refused(decide, place, word):
+    with pytest.raises(Refusal) as refused:
+        decide(SCAN, *GIVEN[:place], word, *GIVEN[place + 1 :])
+    assert word not in str(refused.value)
+
+
+@pytest.mark.parametrize("command", [GIVEN[:-1], [*GIVEN, "--script=x"], GIVEN[::-1], ["sh", "-c", "id"]])
+def test_a_command_of_other_words_is_refused(decide, command):
+    with pytest.raises(Refusal):
+        decide(SCAN, *command)
+
+
+def test_an_image_without_argument_lists_runs_its_own_command_only(decide):
+    with pytest.raises(Refusal):
+        decide(WEB, "--help")
+
+
+def test_its_own_address_has_to_be_said_where_the_command_names_it(decide):
+    with pytest.raises(Refusal):
+        decide(SCAN, *GIVEN, address=None)
+    with pytest.raises(Refusal):
+        decide(SCAN, *GIVEN[:3], "None", GIVEN[4], address=None)
+
+
+@given(st.lists(st.text(max_size=30), max_size=5))
+def test_no_other_words_fit(words):
+    assert not is_within(words, TEMPLATE, SUBNET, None)
+
+
+@pytest.mark.parametrize(
+    ("image", "arguments"),
+    [
+        (WEB, [["--help"]]),
+        (SCAN, [[]]),
+        (SCAN, [["{network}"]]),
+        (SCAN, [["{cidr"]]),
+        (SCAN, [["a\nb"]]),
+        (SCAN, [["x"] * 65]),
+        (SCAN, ["--help"]),
+    ],
+)
+def test_an_allowlist_with_arguments_that_could_mean_something_else_is_refused(tmp_path, image, arguments):
+    row = ALLOWLIST["images"][image] | {"arguments": arguments}
+    path = tmp_path / "allowlist.json"
+    path.write_text(json.dumps({"version": 1, "images": {image: row}}))
+    with pytest.raises(ConfigurationError):
+        load_allowlist(path, Policy())
