@@ -4,7 +4,7 @@ import json
 from ipaddress import IPv4Network
 
 import pytest
-from guard_stage import ALLOWLIST, SCAN, WEB, Words
+from guard_stage import ALLOWLIST, SCAN, SCAN_ID, WEB, Words
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,6 +86,20 @@ def test_its_own_address_has_to_be_said_where_the_command_names_it(decide):
         decide(SCAN, *GIVEN, address=None)
     with pytest.raises(Refusal):
         decide(SCAN, *GIVEN[:3], "None", GIVEN[4], address=None)
+
+
+@pytest.mark.parametrize(("command", "status"), [(["--help"], 204), (["--help", "x"], 403), (["sh"], 403)])
+async def test_a_container_starts_with_a_listed_command_and_with_no_other(
+    guard, allowlist_file, command, status
+):
+    row = ALLOWLIST["images"][SCAN] | {"arguments": [["--help"]]}
+    allowlist_file.write_text(json.dumps({"version": 1, "images": ALLOWLIST["images"] | {SCAN: row}}))
+    guard.engine.image_configs[SCAN_ID] = {"Cmd": ["scan"]}
+    words = Words()
+    await guard.make_session(words)
+    made = await guard.make_container(words.container(SCAN, Cmd=["--help"]))
+    guard.engine.containers[made]["Config"]["Cmd"] = command
+    assert (await guard.ask("POST", f"/v1.45/containers/{made}/start")).status == status
 
 
 @given(st.lists(st.text(max_size=30), max_size=5))

@@ -66,7 +66,11 @@ def _check_filled_in(
 ) -> None:
     """Check what a request may not even say."""
     config, host = found["Config"], found["HostConfig"]
-    differing = [key for key in _OF_THE_IMAGE if (config.get(key) or None) != (image.get(key) or None)]
+    differing = [
+        key
+        for key in _OF_THE_IMAGE
+        if (config.get(key) or None) != (image.get(key) or None) and not (key == "Cmd" and config.get(key))
+    ]
     differing += [
         key
         for key, is_right in {
@@ -92,6 +96,8 @@ def _as_asked(found: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, A
     (endpoint,) = found["NetworkSettings"]["Networks"].values()
     return {
         **{key: value for key, value in config.items() if value and key not in filled_in},
+        # A command of its own is one that a request asked for, and is judged as such.
+        **({"Cmd": config["Cmd"]} if config.get("Cmd") and config["Cmd"] != image.get("Cmd") else {}),
         "Image": found["Image"],
         "Labels": dict((config.get("Labels") or {}).items() - of_image),
         "Env": [entry for entry in config.get("Env") or () if entry not in (image.get("Env") or ())],
