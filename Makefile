@@ -1,6 +1,6 @@
 # Everything a person or CI starts from here. Each target does all the set-up that it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test deploy-test check clean requirements
+.PHONY: help demo up test screenshots deploy-test check assets clean requirements
 
 BIN := .venv/bin
 
@@ -18,8 +18,14 @@ up: ## all services here until Ctrl-C, for trying out and developing
 test: ## every test, on the real Docker Engine
 	@setup/setup test
 	@$(BIN)/dryrun-local images build
-	@$(BIN)/pytest -m "not engine and not deploy" -n 3 --durations=5; unit=$$?; \
-	$(BIN)/pytest -m engine --durations=15; engine=$$?; exit $$((unit | engine))
+	@$(BIN)/pytest -m "not engine and not browser and not deploy" -n 3 --durations=5; unit=$$?; \
+	$(BIN)/pytest -m "browser and not engine" -n 2 --durations=5; browser=$$?; \
+	$(BIN)/pytest -m engine --durations=15; engine=$$?; exit $$((unit | browser | engine))
+
+screenshots: ## every page as people see it, into .dryrun/screenshots
+	@setup/setup test
+	@mkdir -p .dryrun/screenshots
+	@SCREENSHOTS=$(CURDIR)/.dryrun/screenshots $(BIN)/pytest -q -n 2 -k "nothing_is_cut_off" approval/tests/browser
 
 deploy-test: ## the deployment: brought up by compose, used, attacked from inside, taken down
 	@setup/setup test
@@ -36,6 +42,9 @@ check: ## style, types and boundaries between packages; under a minute
 requirements: ## renew the pinned hashes in requirements/
 	@setup/setup check
 	@setup/pin
+
+assets: ## compare the vendored files of the pages with what npm has under their versions
+	@setup/assets
 
 clean: ## take away what set-up and runs left in this folder; engine and images stay
 	@setup/clean

@@ -13,6 +13,7 @@ missing_packages() {
     # It lets mmdebstrap work without root.
     if ! is_root; then want newuidmap uidmap; fi
     if [ "$1" = test ]; then
+        want chromium chromium
         want haproxy haproxy
         want nmap nmap
         # The engine asks ps for the processes of a container.

@@ -21,6 +21,7 @@ from approval_api.follower.follower import Follower
 from approval_api.health import router as health_router
 from approval_api.metrics import Metrics
 from approval_api.orchestrator.client import OrchestratorClient
+from approval_api.pages.routes import install_pages
 from approval_api.people.endpoints import router as people_router
 from approval_api.people.passwords import Passwords
 from approval_api.problems import install_problem_handlers
@@ -72,6 +73,7 @@ def create_app(
     app.add_middleware(RequestLog, metrics=metrics)
     app.include_router(health_router)
     app.include_router(people_router, prefix=API_PATH)
+    install_pages(app, settings)
     if settings.dryrun == "off":
         app.include_router(dryrun_off_router, prefix=DRYRUN_PATH, dependencies=[OPEN])
         return app

@@ -1,6 +1,7 @@
 """Every error leaves this service as a problem of RFC 9457; this is the one place that makes them."""
 
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -13,6 +14,9 @@ from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem, problem_
 from dryrun_contract.text import printable
 
 logger = logging.getLogger(__name__)
+
+type AnswerBrowser = Callable[[Request, Problem, dict[str, str] | None], Response | None]
+"""`app.state.answer_browser`: returns a problem as a page for people, None for programs."""
 
 
 class ProblemError(Exception):
@@ -48,10 +52,16 @@ class ProblemError(Exception):
 
 
 def problem_response(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
-    """Render `problem`, completed with the request's path and id."""
+    """Render `problem`, completed with the request's path and id; a browser on a page gets a page."""
     completed = problem.model_copy(
         update={"instance": request.url.path, "request_id": request.scope.get("request_id")}
     )
+    answer_browser: AnswerBrowser | None = (
+        getattr(request.app.state, "answer_browser", None) if "app" in request.scope else None
+    )
+    shown = answer_browser(request, completed, headers) if answer_browser is not None else None
+    if shown is not None:
+        return shown
     return Response(
         completed.model_dump_json(exclude_none=True),
         status_code=problem.status,

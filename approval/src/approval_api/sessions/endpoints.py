@@ -41,17 +41,23 @@ async def list_sessions(
     cursor: str | None = None,
 ) -> SessionList:
     """List sessions, newest first."""
-    before = from_cursor(cursor, _before)
+    before = from_cursor(cursor, older_than)
     found = await repository.page(transaction, limit + 1, before)
     shown = found[:limit]
     more = len(found) > limit
     return SessionList(
         sessions=tuple(shown),
-        next=to_cursor(shown[-1].requested_at.isoformat(), str(shown[-1].id)) if more else None,
+        next=next_page(shown[-1]) if more else None,
     )
 
 
-def _before(key: list[object]) -> tuple[datetime, UUID]:
+def next_page(last: SessionView) -> str:
+    """Return the cursor of what follows `last`."""
+    return to_cursor(last.requested_at.isoformat(), str(last.id))
+
+
+def older_than(key: list[object]) -> tuple[datetime, UUID]:
+    """Read that cursor back. Raises ValueError for what `next_page` did not make."""
     requested_at, session_id = key
     moment = datetime.fromisoformat(str(requested_at))
     if moment.tzinfo is None:

@@ -1,0 +1,36 @@
+"""Reads what a form sent. Bodies are limited to 64 KiB before they get here."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+
+class Form:
+    """Fields by name; a name may stand more than once."""
+
+    def __init__(self, fields: Iterable[tuple[str, object]]) -> None:
+        """Keep `fields`; files are nothing that a page of ours sends."""
+        self._fields: dict[str, list[str]] = {}
+        for name, value in fields:
+            if isinstance(value, str):
+                self._fields.setdefault(name, []).append(value)
+
+    def one(self, name: str, default: str = "") -> str:
+        """Return a field's first value without surrounding blanks."""
+        return self.raw(name, default).strip()
+
+    def raw(self, name: str, default: str = "") -> str:
+        """Return a field as it was typed: a password may end in a blank."""
+        return self._fields.get(name, [default])[0]
+
+    def all(self, name: str) -> list[str]:
+        """Return every value of a field."""
+        return self._fields.get(name, [])
+
+
+async def _read(request: Request) -> Form:
+    return Form((await request.form()).multi_items())
+
+
+SentForm = Annotated[Form, Depends(_read)]

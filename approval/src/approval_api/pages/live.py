@@ -1,0 +1,187 @@
+"""The live page's stream: fragments of the page, rendered once per process however many look on.
+
+A stream begins with every fragment as it is now, and with the discoveries after the number that the reader
+knows (`Last-Event-ID`, or `after`). So whoever reconnects misses nothing, whichever process answers, and
+reading twice changes nothing.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from approval_api.events import repository
+from approval_api.events.notifications import Notifications
+from approval_api.pages.session_state import ARRIVALS, Arrival, SessionState
+from approval_api.sessions import repository as sessions
+from approval_api.sessions.repository import StoredSession
+
+QUIET_SECONDS = 0.15
+"""Events that come closer together than this travel in one message: a person sees no difference."""
+_DATABASE_RETRY_SECONDS = 1.0
+_PAGE = 1000
+
+type RenderFragments = Callable[[StoredSession, SessionState], dict[str, str]]
+type RenderArrival = Callable[[Arrival], str]
+
+
+@dataclass(slots=True)
+class _Fragment:
+    html: str
+    revision: int
+
+
+@dataclass(slots=True)
+class LiveSession:
+    """One session that somebody looks at."""
+
+    render_fragments: RenderFragments
+    render_arrival: RenderArrival
+    state: SessionState | None = None
+    revision: int = 0
+    ended: bool = False
+    readers: int = 0
+    fragments: dict[str, _Fragment] = field(default_factory=dict)
+    arrivals: list[tuple[int, str]] = field(default_factory=list)
+    _read_at: float = -1.0
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _messages: dict[tuple[int, int], str] = field(default_factory=dict)
+
+    async def catch_up(self, engine: AsyncEngine, session_id: UUID) -> None:
+        """Read what is stored by now. Whoever comes first reads for all that wait."""
+        asked = time.monotonic()
+        async with self._lock:
+            if self._read_at >= asked or self.ended:
+                return
+            await asyncio.sleep(max(0.0, self._read_at + QUIET_SECONDS - asked))
+            began = time.monotonic()
+            if await self._read(engine, session_id):
+                self._read_at = began
+
+    async def _read(self, engine: AsyncEngine, session_id: UUID) -> bool:
+        async with engine.connect() as connection:
+            # The row first: if it says ended, every event of the session is already stored.
+            stored = await sessions.find_stored(connection, session_id)
+            if stored is None:
+                self.ended = True
+                return True
+            if self.state is None:
+                self.state = SessionState.of(stored.template)
+            state = self.state
+            known = state.seq
+            while True:
+                events = await repository.page(connection, session_id, state.seq, _PAGE)
+                for event in events:
+                    state.read(event)
+                if len(events) < _PAGE:
+                    break
+        self._render(stored, state, known)
+        self.ended = stored.view.phase == "ended"
+        return True
+
+    def _render(self, stored: StoredSession, state: SessionState, known: int) -> None:
+        self.revision += 1
+        for name, html in self.render_fragments(stored, state).items():
+            shown = self.fragments.get(name)
+            if shown is None or shown.html != html:
+                self.fragments[name] = _Fragment(html, self.revision)
+        fresh = [arrival for arrival in state.arrivals if arrival.seq > known]
+        self.arrivals += [(arrival.seq, self.render_arrival(arrival)) for arrival in fresh]
+        del self.arrivals[:-ARRIVALS]
+        self._messages.clear()
+
+    def message(self, revision: int, after: int) -> str:
+        """Return what a reader lacks who knows `revision` and discoveries up to `after`; "" for nothing."""
+        known = self._messages.get((revision, after))
+        if known is None:
+            known = "".join(
+                _partial(f"#{name}", "outerMorph", fragment.html)
+                for name, fragment in self.fragments.items()
+                if fragment.revision > revision
+            )
+            rows = [html for seq, html in self.arrivals if seq > after]
+            if rows:
+                known += _partial("#arrivals", "afterbegin", "".join(reversed(rows)))
+            self._messages[revision, after] = known
+        return known
+
+
+def _partial(target: str, swap: str, html: str) -> str:
+    return f'<hx-partial hx-target="{target}" hx-swap="{swap}">{html}</hx-partial>'
+
+
+class LiveSessions:
+    """The sessions that somebody looks at, in this process; forgotten when the last one leaves."""
+
+    def __init__(self, render_fragments: RenderFragments, render_arrival: RenderArrival) -> None:
+        """Render by these two."""
+        self._render_fragments = render_fragments
+        self._render_arrival = render_arrival
+        self._watched: dict[UUID, LiveSession] = {}
+
+    @contextmanager
+    def watched(self, session_id: UUID) -> Iterator[LiveSession]:
+        """Share one session's fragments with everybody else who looks at it."""
+        live = self._watched.setdefault(session_id, LiveSession(self._render_fragments, self._render_arrival))
+        live.readers += 1
+        try:
+            yield live
+        finally:
+            live.readers -= 1
+            if not live.readers:
+                del self._watched[session_id]
+
+
+async def frames(
+    live_sessions: LiveSessions,
+    engine: AsyncEngine,
+    notifications: Notifications,
+    stopping: asyncio.Event,
+    session_id: UUID,
+    after: int,
+    heartbeat_seconds: float,
+) -> AsyncIterator[str]:
+    """Yield server-sent events until the session has ended or the service stops."""
+    revision = 0
+    with notifications.subscribed(session_id) as woken, live_sessions.watched(session_id) as live:
+        yield "retry: 1000\n\n"
+        while not stopping.is_set():
+            woken.clear()
+            try:
+                await live.catch_up(engine, session_id)
+            except (SQLAlchemyError, OSError):
+                yield ": waiting for the database\n\n"
+                await _wait(stopping, _DATABASE_RETRY_SECONDS)
+                continue
+            seq = live.state.seq if live.state else after
+            message = live.message(revision, after)
+            ended = live.ended
+            if ended:
+                # The element that holds the connection goes: what is not in the page does not reconnect.
+                message += _partial("#link", "outerHTML", '<div id="link" hidden></div>')
+            if message:
+                yield _frame(seq, message)
+            revision, after = live.revision, max(after, seq)
+            if ended:
+                return
+            if not await _wait(woken, heartbeat_seconds):
+                yield ": still here\n\n"
+
+
+def _frame(seq: int, html: str) -> str:
+    lines = "".join(f"data: {line}\n" for line in html.splitlines())
+    return f"id: {seq}\n{lines}\n"
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,35 @@
+"""Errors as people in a browser see them: what happened, and what to do."""
+
+from urllib.parse import quote
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from approval_api.pages.rendering import HEADERS, Pages, page
+from dryrun_contract.problem import Problem
+
+_SEE_OTHER = 303
+_API = ("/api/", "/livez", "/readyz", "/metrics", "/openapi.json")
+
+
+def answer_with_page(request: Request, problem: Problem, headers: dict[str, str] | None) -> Response | None:
+    """Return an error as a page, a part of one for htmx, or the way to sign in; None for programs."""
+    if request.url.path.startswith(_API) or "text/html" not in request.headers.get("accept", ""):
+        return None
+    by_script = request.headers.get("hx-request") == "true"
+    if problem.status == 401 and not request.url.path.startswith("/sign-in"):
+        # After signing in, only what changes nothing is repeated.
+        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        way = (
+            "/sign-in" if request.method != "GET" or back == "/" else f"/sign-in?next={quote(back, safe='')}"
+        )
+        if by_script:
+            return Response(status_code=204, headers={"HX-Redirect": "/sign-in"})
+        return RedirectResponse(way, _SEE_OTHER)
+    visitor = request.scope.get("person")
+    if by_script:
+        pages: Pages = request.app.state.pages
+        html = pages.render("problem_part.html", problem=problem)
+        # 200: htmx puts it where the header says, and nothing else of the page changes.
+        return HTMLResponse(html, headers={**HEADERS, "HX-Retarget": "#toast", "HX-Reswap": "innerHTML"})
+    return page(request, "problem.html", visitor, status=problem.status, headers=headers, problem=problem)

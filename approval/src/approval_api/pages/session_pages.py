@@ -1,0 +1,132 @@
+"""Pages: sessions in a list, and one as it runs; once it is over, the same page is its record."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import RedirectResponse, StreamingResponse
+from pydantic import ValidationError
+
+from approval_api.authentication import Reader, Runner
+from approval_api.database.engine import Transaction
+from approval_api.events.repository import all_of
+from approval_api.orchestrator.client import Asker
+from approval_api.pages.forms import SentForm
+from approval_api.pages.live import frames
+from approval_api.pages.rendering import Pages, page, session_values
+from approval_api.pages.session_state import SessionState
+from approval_api.pagination import from_cursor
+from approval_api.people.person import Person
+from approval_api.problems import ProblemError
+from approval_api.sessions import repository, service
+from approval_api.sessions.endpoints import next_page, older_than
+from dryrun_contract.session import SessionRequest
+
+router = APIRouter(prefix="/dryrun/sessions", include_in_schema=False)
+
+_PER_PAGE = 30
+_SEE_OTHER = 303
+
+
+@router.get("")
+async def show_sessions(
+    request: Request, visitor: Reader, transaction: Transaction, cursor: str | None = None
+) -> Response:
+    """List sessions, newest first."""
+    found = await repository.page(transaction, _PER_PAGE + 1, from_cursor(cursor, older_than))
+    shown = found[:_PER_PAGE]
+    return page(
+        request,
+        "sessions.html",
+        visitor,
+        sessions=shown,
+        next=next_page(shown[-1]) if len(found) > _PER_PAGE else None,
+        first=cursor is None,
+    )
+
+
+@router.post("")
+async def start_session(request: Request, visitor: Runner, form: SentForm) -> Response:
+    """Start a dry-run and go to its page."""
+    try:
+        wanted = SessionRequest.model_validate(
+            {
+                "template": form.one("template"),
+                "seed": form.one("seed", "0") or "0",
+                "keep": form.one("keep") == "yes",
+            }
+        )
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise ProblemError(
+            "invalid-request",
+            422,
+            f"{where}: {fault['msg']}. Go back to the templates and start again",
+            title="This cannot be started",
+        ) from error
+    state = request.app.state
+    session = await service.start(state.engine, state.orchestrator, wanted, _asker(request, visitor))
+    return RedirectResponse(f"/dryrun/sessions/{session.id}", _SEE_OTHER)
+
+
+@router.get("/{session_id}")
+async def show_session(
+    session_id: UUID, request: Request, visitor: Reader, transaction: Transaction
+) -> Response:
+    """Show one session: live while it runs, its record when it is over."""
+    stored = await repository.find_stored(transaction, session_id)
+    if stored is None:
+        raise service.unknown_session(session_id)
+    state = SessionState.of(stored.template)
+    async for event in all_of(transaction, session_id):
+        state.read(event)
+    return page(
+        request,
+        "session.html",
+        visitor,
+        history_complete=stored.history_complete,
+        **session_values(stored, state),
+    )
+
+
+@router.post("/{session_id}/stop")
+async def stop_session(session_id: UUID, request: Request, visitor: Runner) -> Response:
+    """Ask for a session's end and go back to its page, which tells when nothing of it is left."""
+    state = request.app.state
+    await service.stop(state.engine, state.orchestrator, session_id, _asker(request, visitor))
+    return RedirectResponse(f"/dryrun/sessions/{session_id}", _SEE_OTHER)
+
+
+@router.get("/{session_id}/live")
+async def follow_session(
+    session_id: UUID,
+    request: Request,
+    _: Reader,
+    after: Annotated[int, Query(ge=0, le=2**62)] = 0,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Stream what changes on a session's page; ends by itself."""
+    state = request.app.state
+    async with state.engine.begin() as connection:
+        await service.require(connection, session_id)
+    known = last_event_id or ""
+    pages: Pages = state.pages
+    stream = frames(
+        pages.live,
+        state.engine,
+        state.notifications,
+        state.stopping,
+        session_id,
+        int(known) if known.isascii() and known.isdecimal() and len(known) <= 18 else after,
+        state.settings.heartbeat_seconds,
+    )
+    return StreamingResponse(
+        stream,
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+def _asker(request: Request, visitor: Person) -> Asker:
+    return Asker(visitor.name, str(request.scope["request_id"]))

@@ -1,0 +1,116 @@
+"""How figures, times and names are put into words; used by every page."""
+
+import json
+from datetime import UTC, datetime
+
+from markupsafe import Markup
+from pydantic import JsonValue
+
+from dryrun_contract.text import printable
+
+NOTHING = "\N{EN DASH}"
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def duration(seconds: float | None) -> str:
+    """Put a duration into words.
+
+    >>> [duration(seconds) for seconds in (0.04, 5.84, 75, 3720)]
+    ['0.0 s', '5.8 s', '1 min 15 s', '1 h 2 min']
+    """
+    if seconds is None:
+        return NOTHING
+    if seconds < 59.95:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def size(count: float) -> str:
+    """Put a number of bytes into words.
+
+    >>> [size(count) for count in (0, 1023, 2048, 5_500_000)]
+    ['0 B', '1023 B', '2.0 KiB', '5.2 MiB']
+    """
+    unit = 0
+    while count >= 1024 and unit < len(_UNITS) - 1:
+        count, unit = count / 1024, unit + 1
+    return f"{count:.0f} {_UNITS[unit]}" if unit == 0 else f"{count:.1f} {_UNITS[unit]}"
+
+
+def number(value: float) -> str:
+    """Group digits: 1234567 → `1,234,567`."""
+    return f"{value:,.0f}"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Count things.
+
+    >>> plural(1, "session"), plural(2, "session"), plural(0, "discovery", "discoveries")
+    ('1 session', '2 sessions', '0 discoveries')
+    """
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def ratio(value: float | None) -> str:
+    """Show a score; what is 0/0 has none."""
+    return NOTHING if value is None else f"{value:.2f}"
+
+
+def spaced(word: object) -> str:
+    """Show a word of the contract to people: `cleaning_up` → `cleaning up`."""
+    return str(word).replace("_", " ")
+
+
+def moment(at: datetime | None, style: str = "full") -> str:
+    """Return a time element, in UTC until the viewer's own zone is put in by a script."""
+    if at is None:
+        return NOTHING
+    utc = at.astimezone(UTC)
+    return Markup('<time datetime="{}" data-time="{}">{}</time>').format(
+        utc.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        style,
+        utc.strftime("%H:%M:%S UTC" if style == "clock" else "%Y-%m-%d %H:%M UTC"),
+    )
+
+
+def inert(value: object, limit: int = 200) -> str:
+    """Return what a target said with everything that could steer made visible; HTML is escaped later."""
+    return printable(str(value), limit=limit)
+
+
+def evidence(data: dict[str, JsonValue], limit: int = 8000) -> str:
+    """Return what a collector told of a discovery, laid out for reading, a line break kept as one."""
+    laid_out = json.dumps(data, indent=2, ensure_ascii=False, sort_keys=True)
+    shown = "\n".join(printable(line, limit=500) for line in laid_out[:limit].split("\n"))
+    return shown + ("\n…" if len(laid_out) > limit else "")
+
+
+def gist(data: dict[str, JsonValue], limit: int = 120) -> str:
+    """Return the plain values of a discovery on one line.
+
+    >>> gist({"product": "nginx", "version": "1.26.3", "columns": ["id", "name"]})
+    'nginx · 1.26.3 · id, name'
+    """
+    parts = []
+    for value in data.values():
+        if isinstance(value, list):
+            names = [str(item.get("name", "")) if isinstance(item, dict) else str(item) for item in value]
+            parts.append(", ".join(filter(None, names)))
+        elif not isinstance(value, dict) and value not in (None, ""):
+            parts.append(str(value))
+    return printable(" · ".join(filter(None, parts)), limit=limit)
+
+
+def short_id(value: object) -> str:
+    """Return the first eight characters of an id, as people say it."""
+    return str(value)[:8]
+
+
+FILTERS = {
+    function.__name__: function
+    for function in (duration, size, number, plural, ratio, spaced, moment, inert, evidence, gist, short_id)
+}

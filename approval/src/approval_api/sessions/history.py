@@ -1,0 +1,37 @@
+"""What past sessions say about the next one."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+@dataclass(frozen=True, slots=True)
+class TypicalDuration:
+    """How long a template's sessions took, from the request until nothing of them was left."""
+
+    seconds: float
+    """The median."""
+    sessions: int
+    """How many it is the median of."""
+
+
+# A network that was kept after its scan says nothing of how long a scan takes.
+_TYPICAL = text("""
+SELECT template, digest, count(*) AS sessions,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM ended_at - requested_at)) AS seconds
+FROM (
+    SELECT template, digest, requested_at, ended_at FROM gateway.dryrun_sessions
+    WHERE outcome = 'completed' AND NOT keep ORDER BY requested_at DESC LIMIT 500
+) AS recent
+GROUP BY template, digest
+""")
+
+
+async def typical_durations(connection: AsyncConnection) -> dict[tuple[str, str], TypicalDuration]:
+    """Return what completed sessions took, by template and digest: another version is another network."""
+    rows = (await connection.execute(_TYPICAL)).mappings()
+    return {
+        (row["template"], row["digest"]): TypicalDuration(float(row["seconds"]), row["sessions"])
+        for row in rows
+    }

@@ -1,0 +1,124 @@
+"""A session's page while it runs: nothing is missed, nothing is shown twice, and hostile text stays text."""
+
+import pytest
+from playwright.async_api import expect
+from told_session import HOSTILE
+
+from approval_api.people.roles import Role
+
+pytestmark = pytest.mark.browser
+
+
+async def arrivals(page):
+    return await page.evaluate("[...document.querySelectorAll('#arrivals > li')].map(row => row.id)")
+
+
+async def test_a_session_is_watched_from_start_to_end_without_reloading(site):
+    page = await site.visit(Role.OPERATOR, "/dryrun/templates")
+    await page.get_by_role("button", name="Start a dry-run of Small company").click()
+    await expect(page.locator("#status")).to_have_attribute("data-phase", "queued")
+    await page.evaluate("window.notReloaded = true")
+    (session_id,) = site.orchestrator.sessions
+    told = site.told(session_id)
+    told.build()
+    await expect(page.locator(".target.is-healthy")).to_have_count(2)
+    await expect(page.locator(".countdown")).to_contain_text("29 min")
+    told.scan()
+    await expect(page.locator("#status .step.is-now")).to_contain_text("scanning")
+    await expect(page.locator(".run-message")).to_contain_text("1 of 2 scanning 10.213.0.3")
+    found = 4 + len(HOSTILE)
+    await expect(page.locator("#arrivals > li")).to_have_count(found)
+    told.end_collector("network")
+    told.read_databases()
+    await expect(page.locator("#arrivals > li")).to_have_count(found + 3)
+    await expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    told.clean_up()
+    await expect(page.locator("#status")).to_have_attribute("data-phase", "ended")
+    await expect(page.get_by_role("link", name="Read the report")).to_be_visible()
+    await expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+    assert await page.evaluate("window.notReloaded")
+    live = await arrivals(page)
+    assert len(set(live)) == len(live) == found + 3
+    # The record, read anew, says the same in the same order.
+    status = await page.locator("#status").inner_text()
+    await page.reload()
+    assert await arrivals(page) == live
+    assert await page.locator("#status").inner_text() == status
+
+
+async def test_a_page_that_lost_its_connection_misses_nothing(site):
+    told = await site.start_session()
+    told.build()
+    page = await site.visit(Role.VIEWER, f"/dryrun/sessions/{told.id}")
+    await expect(page.locator("#link")).to_contain_text("Live")
+    told.scan()
+    await expect(page.locator("#arrivals > li")).to_have_count(4 + len(HOSTILE))
+    before = await arrivals(page)
+    site.wire.cut()
+    await expect(page.locator("#link")).to_contain_text("Reconnecting")
+    told.end_collector("network")
+    told.read_databases()
+    told.clean_up()
+    await site.until_phase(told, "ended")
+    assert await arrivals(page) == before
+    site.wire.mend()
+    await expect(page.locator("#status")).to_have_attribute("data-phase", "ended")
+    after = await arrivals(page)
+    assert len(set(after)) == len(after) == len(before) + 3
+    # The browser told of what it could not reach.
+    site.contexts[0].forget_failed_requests()
+
+
+async def test_what_targets_say_stays_text(site):
+    told = await site.start_session()
+    told.whole()
+    await site.until_phase(told, "ended")
+    page = await site.visit(Role.VIEWER, f"/dryrun/sessions/{told.id}")
+    await expect(page.locator("#arrivals")).to_contain_text(HOSTILE[0])
+    await expect(page.locator("#arrivals")).to_contain_text(r"\x1b[31mred")
+    await expect(page.locator("#notes")).to_contain_text(HOSTILE[0])
+    assert await page.evaluate("window.attacked") is None
+    assert await page.locator("#arrivals img, #arrivals script, #arrivals div").count() == 0
+
+
+async def test_a_session_is_watched_without_a_script(site):
+    told = await site.start_session()
+    told.build()
+    page = await site.visit(Role.OPERATOR, f"/dryrun/sessions/{told.id}", javascript=False)
+    await expect(page.locator("#status")).to_have_attribute("data-phase", "waiting")
+    told.scan()
+    # The page loads itself anew every five seconds.
+    await expect(page.locator("#status")).to_have_attribute("data-phase", "scanning")
+    await page.get_by_role("button", name="Stop").click()
+    await expect(page.locator("#status")).to_have_attribute("data-phase", "scanning")
+    assert any(request.url.path.endswith("/stop") for request in site.orchestrator.requests)
+    told.clean_up("stopped")
+    await expect(page.locator("#status")).to_have_attribute("data-phase", "ended")
+
+
+async def test_stopping_asks_first_and_a_viewer_cannot(site):
+    told = await site.start_session()
+    told.build()
+    page = await site.visit(Role.OPERATOR, f"/dryrun/sessions/{told.id}")
+    site.contexts[0].answers_dialogs = True
+    await page.get_by_role("button", name="Stop").click()
+    await page.wait_for_load_state()
+    assert any(request.url.path.endswith("/stop") for request in site.orchestrator.requests)
+    other = await site.visit(Role.VIEWER, f"/dryrun/sessions/{told.id}")
+    await expect(other.locator("#status")).to_be_visible()
+    assert await other.get_by_role("button", name="Stop").count() == 0
+
+
+async def test_times_are_the_viewers(site):
+    told = await site.start_session()
+    told.whole()
+    await site.until_phase(told, "ended")
+    page = await site.visit(Role.VIEWER, f"/dryrun/sessions/{told.id}")
+    shown = page.locator("time[data-time='full']").first
+    utc = await shown.get_attribute("datetime")
+    expected = await page.evaluate(
+        "at => new Intl.DateTimeFormat('en-GB', {dateStyle: 'medium', timeStyle: 'short',"
+        " timeZone: 'America/New_York'}).format(new Date(at))",
+        utc,
+    )
+    await expect(shown).to_have_text(expected)

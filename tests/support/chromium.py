@@ -1,0 +1,97 @@
+"""The Chromium of the system under Playwright, and what every test of a page asks of it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",  # tests may run as root, and visit nothing but the service under test
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+DESKTOP = {"width": 1360, "height": 860}
+PHONE = {"width": 390, "height": 844}
+_AXE = Path(__file__).resolve().parents[2] / "approval" / "tests" / "browser" / "vendored" / "axe.min.js"
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@asynccontextmanager
+async def launched() -> AsyncIterator[Browser]:
+    """Run a browser for the time of the block."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(_FLAGS))
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+class Watched:
+    """A context whose pages may not complain: no error of a script, nothing that the policy refused."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.context = context
+        self.complaints: list[str] = []
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self.complaints.append(f"script: {error.error}"))
+        context.on("dialog", self._dialog)
+        self.answers_dialogs = False
+
+    def forget_failed_requests(self) -> None:
+        """Forgive what the browser and htmx tell of a service that was away on purpose."""
+        known = ("net::ERR_", "Failed to load resource", "htmx:sse:error", "Failed to fetch", "network error")
+        self.complaints = [told for told in self.complaints if not any(word in told for word in known)]
+
+    def _console(self, message: Any) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(f"{message.type}: {message.text}")
+
+    async def _dialog(self, dialog: Any) -> None:
+        # A page of ours asks by confirm(), and only where the test expects that.
+        if not self.answers_dialogs:
+            self.complaints.append(f"dialog: {dialog.message}")
+        await dialog.accept()
+
+
+async def open_context(
+    browser: Browser,
+    base_url: str,
+    *,
+    scheme: str = "light",
+    size: dict[str, int] = DESKTOP,
+    javascript: bool = True,
+) -> Watched:
+    context = await browser.new_context(
+        base_url=base_url,
+        color_scheme=scheme,  # type: ignore[arg-type]  # light or dark
+        viewport=size,  # type: ignore[arg-type]  # width and height
+        timezone_id="America/New_York",
+        locale="en-GB",
+        java_script_enabled=javascript,
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(20_000)
+    return Watched(context)
+
+
+async def violations(page: Page) -> list[str]:
+    """What axe finds on a page: WCAG 2.2 AA and its best practices."""
+    # Beside the page's own policy, as browsers' extensions do.
+    await page.evaluate(_AXE.read_text(encoding="utf-8"))
+    found = await page.evaluate("rules => axe.run({runOnly: rules})", _RULES)
+    return [
+        f"{violation['id']}: {violation['help']} at {[node['target'] for node in violation['nodes']][:3]}"
+        for violation in found["violations"]
+    ]
+
+
+async def is_wider_than_the_screen(page: Page) -> bool:
+    return bool(await page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
