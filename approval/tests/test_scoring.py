@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from approval_api.merging import Finding
-from approval_api.scoring import score
+from approval_api.scoring import score, score_alone
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.ground_truth import Fact
 
@@ -296,3 +296,59 @@ def test_telling_more_of_the_truth_never_lowers_recall(truth, told):
         assert whole.recall == 1
         assert partial.recall <= 1
         assert partial.precision in {None, 1}
+
+
+def test_what_is_missed_names_the_nearest_thing_that_was_found():
+    scores = score(TRUTH, [said("host", "10.0.0.2"), said("service", "10.0.0.2:5432/tcp")], ADDRESSES)
+    nearest = {(one.key, one.attribute): one.nearest for one in scores.false_negatives}
+    assert nearest["db:5432/tcp/shop/public/orders", None] == "db:5432/tcp"
+    assert nearest["db:5432/tcp", "version"] == "db:5432/tcp"
+    assert nearest["web:18734/tcp", None] is None
+    assert nearest["web", None] is None
+
+
+def test_what_several_collectors_say_of_one_thing_is_one_thing_with_all_evidence():
+    told = [
+        said("service", "10.0.0.3:80/tcp", product="nginx", confidence=0.5),
+        said("service", "10.0.0.3:80/tcp", collector="web", version="1.26.3", confidence=0.9),
+    ]
+    (found,) = score(TRUTH, told, ADDRESSES).found
+    assert found.data == {"product": "nginx", "version": "1.26.3"}
+    assert found.collectors == ("network", "web")
+    assert [(one.collector, one.confidence, one.data) for one in found.evidence] == [
+        ("web", 0.9, {"version": "1.26.3"}),
+        ("network", 0.5, {"product": "nginx"}),
+    ]
+
+
+def test_a_collector_alone_is_scored_for_the_kinds_it_tells_anything_of():
+    told = [
+        said("host", "10.0.0.2"),
+        said("service", "10.0.0.3:80/tcp", product="nginx"),
+        said("service", "10.0.0.99:80/tcp"),
+        said("host", "10.0.0.3", collector="other"),
+    ]
+    alone = score_alone("network", TRUTH, told, ADDRESSES)
+    rows = {row.name: row for row in alone.rows}
+    assert rows["host"].recall == 0.5
+    assert rows["service"].precision == 0.5
+    assert not {"database", "table"} & rows.keys()
+
+
+def test_each_hard_case_is_judged():
+    truth = [
+        Fact(kind="service", key="web:1/tcp", hard="a"),
+        Fact(kind="service", key="web:2/tcp", hard="b"),
+        Fact(kind="service", key="web:3/tcp", data={"product": "x"}, hard="c"),
+        Fact(kind="service", key="web:4/tcp", data={"product": "x"}, hard="d"),
+        Fact(kind="database", key="web:5/tcp/0", hard="e"),
+        Fact(kind="service", key="web:6/tcp"),
+    ]
+    told = [
+        said("service", "10.0.0.3:1/tcp"),
+        said("service", "10.0.0.3:3/tcp", product="y"),
+        said("service", "10.0.0.3:4/tcp"),
+        said("service", "10.0.0.3:5/tcp", access="refused"),
+    ]
+    judged = {case.reason: case.judgement for case in score(truth, told, ADDRESSES).hard_cases}
+    assert judged == {"a": "found", "b": "missed", "c": "wrong", "d": "incomplete", "e": "not_evaluable"}

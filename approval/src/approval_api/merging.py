@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from approval_api.discoveries.naming import name_place
 from approval_api.score_values import is_told
+from approval_api.scores import Testimony
 from dryrun_contract.discovery import Discovery
 
 
@@ -37,6 +38,18 @@ class Merged:
     def collectors(self) -> tuple[str, ...]:
         """Return who said so, sorted."""
         return tuple(sorted({finding.collector for finding in self.findings}))
+
+    @property
+    def evidence(self) -> tuple[Testimony, ...]:
+        """Return what each collector said, most confident first."""
+        return tuple(
+            Testimony(
+                collector=finding.collector,
+                confidence=finding.discovery.confidence,
+                data=finding.discovery.data,
+            )
+            for finding in self.findings
+        )
 
     @property
     def refused(self) -> bool:

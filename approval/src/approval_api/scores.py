@@ -1,6 +1,6 @@
 """What scoring returns. Figures that are 0/0 are null, never 1.0 by convention."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import JsonValue
 
@@ -62,13 +62,22 @@ class Averages(Word):
     """Facts that could be found, of all facts."""
 
 
+class Testimony(Word):
+    """What one collector said of one thing, how sure."""
+
+    collector: str
+    confidence: float
+    data: dict[str, JsonValue]
+
+
 class FoundFact(Word):
-    """A fact that was found. `data` is what the collectors said."""
+    """A fact that was found. `data` is what the collectors together said, `evidence` what each said."""
 
     kind: str
     key: str
     data: dict[str, JsonValue]
     collectors: tuple[str, ...]
+    evidence: tuple[Testimony, ...] = ()
     hard: str | None
 
 
@@ -79,6 +88,10 @@ class MissedFact(Word):
     key: str
     attribute: str | None = None
     expected: JsonValue = None
+    nearest: str | None = None
+    """The key of the innermost thing around it that was found; None when not even its host was."""
+    collectors: tuple[str, ...] = ()
+    """With `attribute`: who found the thing and did not tell this of it."""
     hard: str | None = None
 
 
@@ -89,6 +102,7 @@ class Unfounded(Word):
     key: str
     data: dict[str, JsonValue]
     collectors: tuple[str, ...]
+    evidence: tuple[Testimony, ...] = ()
 
 
 class Evidence(Word):
@@ -121,6 +135,29 @@ class NotEvaluableFact(Word):
     hard: str | None
 
 
+type Judgement = Literal["found", "missed", "wrong", "incomplete", "not_evaluable"]
+
+
+class HardCase(Word):
+    """A fact that a good collector may miss, and what became of it."""
+
+    kind: str
+    key: str
+    reason: str
+    judgement: Judgement
+    """`wrong`: found, with a wrong value; `incomplete`: found, with a value missing."""
+
+
+class CollectorScores(Word):
+    """What one collector alone would have scored."""
+
+    collector: str
+    rows: tuple[ScoreRow, ...]
+    """Of the kinds that it told anything of."""
+    overall: Averages
+    """Over those rows."""
+
+
 class Scores(Word):
     """All of it; `…_without_hard` leaves out the facts that a good collector may miss."""
 
@@ -133,3 +170,4 @@ class Scores(Word):
     false_positives: tuple[Unfounded, ...]
     wrong_values: tuple[WrongValue, ...]
     not_evaluable: tuple[NotEvaluableFact, ...]
+    hard_cases: tuple[HardCase, ...] = ()

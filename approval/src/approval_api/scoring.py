@@ -1,16 +1,20 @@
 """Scores what collectors found against what is true; a pure function, defined in `docs/scoring.md`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pydantic import JsonValue
 
 from approval_api.merging import Finding, Merged, merge
+from approval_api.places import around, canonical, outside
 from approval_api.score_values import is_told, same_value
 from approval_api.scores import (
     Averages,
+    CollectorScores,
     Evidence,
     FoundFact,
+    HardCase,
+    Judgement,
     MissedFact,
     NotEvaluableFact,
     ScoreRow,
@@ -20,7 +24,6 @@ from approval_api.scores import (
 )
 from dryrun_contract.discovery import KINDS
 from dryrun_contract.ground_truth import Fact
-from dryrun_contract.resource_key import ResourceKey
 
 _MAY_REFUSE = frozenset({"service", "database"})
 
@@ -33,7 +36,7 @@ def score(truth: Iterable[Fact], findings: Iterable[Finding], addresses: Mapping
 
     The order of `truth` and `findings` does not matter, and neither does telling a thing twice.
     """
-    facts = {(fact.kind, _canonical(fact.key)): fact for fact in truth}
+    facts = {(fact.kind, canonical(fact.key)): fact for fact in truth}
     merged = merge(findings, addresses)
     true = {identity: merged[identity, True] for identity in facts if (identity, True) in merged}
     unfounded = [found for (identity, named), found in merged.items() if not named or identity not in facts]
@@ -41,6 +44,7 @@ def score(truth: Iterable[Fact], findings: Iterable[Finding], addresses: Mapping
     comparison = _Comparison(facts, true, unfounded, hidden)
     easy = comparison.without(lambda fact: fact.hard is not None)
     rows, easy_rows = comparison.rows(), easy.rows()
+    missed, wrong = comparison.false_negatives(), comparison.wrong_values()
     return Scores(
         rows=rows,
         overall=_average(rows, evaluable=len(facts) - len(hidden), facts=len(facts)),
@@ -54,21 +58,39 @@ def score(truth: Iterable[Fact], findings: Iterable[Finding], addresses: Mapping
                 key=key,
                 data=true[kind, key].data,
                 collectors=true[kind, key].collectors,
+                evidence=true[kind, key].evidence,
                 hard=facts[kind, key].hard,
             )
             for kind, key in sorted(true)
         ),
-        false_negatives=comparison.false_negatives(),
+        false_negatives=missed,
         false_positives=tuple(
-            Unfounded(kind=found.kind, key=found.key, data=found.data, collectors=found.collectors)
+            Unfounded(
+                kind=found.kind,
+                key=found.key,
+                data=found.data,
+                collectors=found.collectors,
+                evidence=found.evidence,
+            )
             for found in sorted(unfounded, key=lambda found: (found.kind, found.key, found.named))
         ),
-        wrong_values=comparison.wrong_values(),
+        wrong_values=wrong,
         not_evaluable=tuple(
             NotEvaluableFact(kind=kind, key=key, service=hidden[kind, key], hard=facts[kind, key].hard)
             for kind, key in sorted(hidden)
         ),
+        hard_cases=_hard_cases(facts, hidden, missed, wrong),
     )
+
+
+def score_alone(
+    collector: str, truth: Sequence[Fact], findings: Iterable[Finding], addresses: Mapping[str, str]
+) -> CollectorScores:
+    """Return what `collector` alone would have scored, for the kinds that it told anything of."""
+    own = [finding for finding in findings if finding.collector == collector]
+    kinds = {finding.discovery.kind for finding in own}
+    scores = score([fact for fact in truth if fact.kind in kinds], own, addresses)
+    return CollectorScores(collector=collector, rows=scores.rows, overall=scores.overall)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +186,23 @@ class _Comparison:
     def false_negatives(self) -> tuple[MissedFact, ...]:
         """Return the facts that were not found, and the attributes that found ones were told without."""
         missed = []
+        places = {key for _, key in self.true}
         for (kind, key), fact in sorted(self.facts.items()):
             if (kind, key) in self.hidden:
                 continue
             if (kind, key) not in self.true:
-                missed.append(MissedFact(kind=kind, key=key, hard=fact.hard))
+                nearest = next((outer for outer in reversed(outside(key)) if outer in places), None)
+                missed.append(MissedFact(kind=kind, key=key, nearest=nearest, hard=fact.hard))
                 continue
             missed += [
                 MissedFact(
-                    kind=kind, key=key, attribute=attribute, expected=fact.data[attribute], hard=fact.hard
+                    kind=kind,
+                    key=key,
+                    attribute=attribute,
+                    expected=fact.data[attribute],
+                    nearest=key,
+                    collectors=self.true[kind, key].collectors,
+                    hard=fact.hard,
                 )
                 for attribute in self.attributes(kind)
                 if is_told(fact.data.get(attribute)) and self._told((kind, key), attribute) is None
@@ -210,34 +240,35 @@ class _Comparison:
         return tuple(wrong)
 
 
-def _canonical(key: str) -> str:
-    try:
-        return str(ResourceKey.parse(key))
-    except ValueError:
-        return key
-
-
 def _not_evaluable(facts: Iterable[FactId], found: Iterable[Merged]) -> dict[FactId, str]:
     """Return the facts inside what refused the credential and of which nothing inside was found."""
     named = [one for one in found if one.named]
-    opened = {outer for one in named for outer in _around(one.key)}
+    opened = {outer for one in named for outer in around(one.key)}
     closed = {one.key for one in named if one.kind in _MAY_REFUSE and one.refused} - opened
     hidden = {}
     for kind, key in facts:
-        refusing = next((outer for outer in _around(key) if outer in closed), None)
+        refusing = next((outer for outer in around(key) if outer in closed), None)
         if refusing is not None:
             hidden[kind, key] = refusing
     return hidden
 
 
-def _around(key: str) -> list[str]:
-    """Return the keys of what `key` lies inside of, the service first; a host is around nothing."""
-    try:
-        parsed = ResourceKey.parse(key)
-    except ValueError:
-        return []
-    outer = parsed.service()
-    return [str(replace(outer, path=parsed.path[:depth])) for depth in range(len(parsed.path))]
+def _hard_cases(
+    facts: Mapping[FactId, Fact],
+    hidden: Mapping[FactId, str],
+    missed: Iterable[MissedFact],
+    wrong: Iterable[WrongValue],
+) -> tuple[HardCase, ...]:
+    """Return every hard fact with what became of it, the worst that holds."""
+    judged: dict[FactId, Judgement] = dict.fromkeys(hidden, "not_evaluable")
+    for one in missed:
+        judged[one.kind, one.key] = "missed" if one.attribute is None else "incomplete"
+    judged |= {(one.kind, one.key): "wrong" for one in wrong}
+    return tuple(
+        HardCase(kind=kind, key=key, reason=fact.hard, judgement=judged.get((kind, key), "found"))
+        for (kind, key), fact in sorted(facts.items())
+        if fact.hard is not None
+    )
 
 
 def _average(rows: Sequence[ScoreRow], *, evaluable: int, facts: int) -> Averages:
