@@ -44,9 +44,13 @@ class Criteria(Word):
     wrong_values_max: Count | None = None
     not_evaluable_max: Count | None = None
     targets_harmed_max: Count | None = None
+    failed_logins_max: Count | None = None
+    """Over all targets whose logs tell of failed logins; accounts may be locked after a few."""
     peak_packets_per_second_max: Annotated[float, Field(ge=0)] | None = None
     complete_scan: bool = False
     """Every collector came to its end, and none of its output was cut."""
+    scope: bool = False
+    """Nothing left the session's network, and nothing was told of addresses outside it."""
 
 
 DEFAULT_CRITERIA = Criteria(
@@ -56,6 +60,7 @@ DEFAULT_CRITERIA = Criteria(
     targets_harmed_max=0,
     peak_packets_per_second_max=5000,
     complete_scan=True,
+    scope=True,
 )
 """Used when a client sets none: finds most of what is easy, invents nothing, harms nobody."""
 
@@ -123,6 +128,8 @@ def _counted(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
         # Harm is told while collectors run: without a scan there was nothing that could have harmed.
         harmed = len({harm.service for harm in report.harmed}) if report.collectors else None
         yield _at_most("targets_harmed_max", criteria.targets_harmed_max, harmed)
+    if criteria.failed_logins_max is not None:
+        yield _failed_logins(report, criteria.failed_logins_max)
     if criteria.peak_packets_per_second_max is not None:
         peak = report.traffic.peak_packets_per_second if report.traffic else None
         yield _at_most("peak_packets_per_second_max", criteria.peak_packets_per_second_max, peak)
@@ -139,6 +146,23 @@ def _counted(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
             measured=complete,
             detail=_complete_detail(report),
         )
+    if criteria.scope:
+        kept = report.scope.kept if report.scope else None
+        yield CriterionResult(
+            criterion="scope",
+            status="not_measured" if kept is None else "passed" if kept else "failed",
+            limit=True,
+            measured=kept,
+            detail=report.scope.detail if report.scope else "nothing is known of the network",
+        )
+
+
+def _failed_logins(report: Report, limit: int) -> CriterionResult:
+    counts = {service: logs.counts.get("failed_logins") for service, logs in (report.logs or {}).items()}
+    told = [count for count in counts.values() if count is not None]
+    result = _at_most("failed_logins_max", limit, sum(told) if told else None)
+    of = f"in the logs of {len(told)} of {len(counts)} targets; the others' do not tell of failed logins"
+    return result.model_copy(update={"detail": f"{result.detail} ({of})"}) if told else result
 
 
 def _complete_detail(report: Report) -> str:

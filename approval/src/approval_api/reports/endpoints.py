@@ -1,49 +1,72 @@
-"""Routes: a session's report, judged by criteria when some are given."""
+"""Routes: a session's report in four formats, judged by criteria when some are given."""
 
+import asyncio
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
+from fastapi import APIRouter, Depends, Query, Response
 
 from approval_api.authentication import Reader
 from approval_api.database.engine import Transaction
-from approval_api.events.repository import all_of
-from approval_api.reports.build import build
-from approval_api.reports.criteria import DEFAULT_CRITERIA, Criteria, judge
+from approval_api.reports.criteria import DEFAULT_CRITERIA, Criteria
+from approval_api.reports.csv_file import render_csv
+from approval_api.reports.forecast import Cidr, ForecastQuestion, HostCount
+from approval_api.reports.html import render_html_file
 from approval_api.reports.markdown import render
 from approval_api.reports.model import Report
-from approval_api.sessions import repository
-from approval_api.sessions.service import unknown_session
+from approval_api.reports.service import find_report
 
 router = APIRouter(prefix="/sessions/{session_id}/report", tags=["reports"])
 criteria_router = APIRouter(prefix="/criteria", tags=["reports"])
 
-_MARKDOWN = "text/markdown"
+_RENDERERS = {
+    "markdown": ("text/markdown", render),
+    "html": ("text/html", render_html_file),
+    "csv": ("text/csv", render_csv),
+}
+_HEADERS = {
+    # A file that is opened where it lies: it runs nothing, loads nothing and belongs to no origin.
+    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+}
 
-ReportFormat = Annotated[Literal["json", "markdown"], Query(alias="format")]
-_ANSWERS: dict[int | str, dict[str, Any]] = {200: {"content": {_MARKDOWN: {"schema": {"type": "string"}}}}}
+ReportFormat = Annotated[Literal["json", "markdown", "html", "csv"], Query(alias="format")]
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {media: {"schema": {"type": "string"}} for media, _ in _RENDERERS.values()}}
+}
 
 
-async def _report(connection: AsyncConnection, session_id: UUID) -> Report:
-    stored = await repository.find_stored(connection, session_id)
-    if stored is None:
-        raise unknown_session(session_id)
-    return await build(stored, all_of(connection, session_id))
+async def _question(
+    forecast_hosts: Annotated[HostCount | None, Query(description="How many hosts to forecast for")] = None,
+    forecast_cidr: Annotated[Cidr | None, Query(description="The network they are in")] = None,
+) -> ForecastQuestion:
+    return ForecastQuestion(hosts=forecast_hosts, cidr=forecast_cidr)
 
 
-def _answer(report: Report, report_format: str) -> Report | Response:
-    if report_format == "markdown":
-        return Response(render(report), media_type=_MARKDOWN)
-    return report
+Question = Annotated[ForecastQuestion, Depends(_question)]
+
+
+async def _answer(report: Report, report_format: str) -> Report | Response:
+    if report_format == "json":
+        return report
+    media_type, renderer = _RENDERERS[report_format]
+    # A report of thousands of things takes its time, in which other requests shall be answered.
+    return Response(await asyncio.to_thread(renderer, report), media_type=media_type, headers=_HEADERS)
 
 
 @router.get("", response_model=Report, responses=_ANSWERS)
 async def show_report(
-    session_id: UUID, _: Reader, transaction: Transaction, report_format: ReportFormat = "json"
+    session_id: UUID,
+    _: Reader,
+    transaction: Transaction,
+    question: Question,
+    report_format: ReportFormat = "json",
+    *,
+    judged: Annotated[bool, Query(description="Judge by the default criteria")] = False,
 ) -> Report | Response:
-    """Show the report, without a verdict. Before the session's end it says that it is not final."""
-    return _answer(await _report(transaction, session_id), report_format)
+    """Show the report, without a verdict unless asked. Before the session's end it says it is not final."""
+    criteria = DEFAULT_CRITERIA if judged else None
+    return await _answer(await find_report(transaction, session_id, criteria, question), report_format)
 
 
 @router.post("", response_model=Report, responses=_ANSWERS)
@@ -52,12 +75,11 @@ async def judge_report(
     _: Reader,
     transaction: Transaction,
     criteria: Criteria,
+    question: Question,
     report_format: ReportFormat = "json",
 ) -> Report | Response:
     """Show the report with a verdict by the criteria given. Nothing is stored."""
-    report = await _report(transaction, session_id)
-    judged = report.model_copy(update={"verdict": judge(report, criteria)})
-    return _answer(judged, report_format)
+    return await _answer(await find_report(transaction, session_id, criteria, question), report_format)
 
 
 @criteria_router.get("")

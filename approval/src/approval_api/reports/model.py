@@ -1,12 +1,14 @@
-"""A session's report as data; the Markdown renderer and the criteria read nothing else."""
+"""A session's report as data; renderers and criteria read nothing else."""
 
 from typing import Literal
 
+from pydantic import Field
+
 from approval_api.reports.verdict import Verdict
-from approval_api.scores import Scores
+from approval_api.scores import CollectorScores, Scores
 from approval_api.sessions.schemas import SessionView
 from dryrun_contract.base import UtcTime, Word
-from dryrun_contract.event import TargetTraffic
+from dryrun_contract.event import TargetLogs, TargetTraffic, TrafficOfCollectors
 
 
 class PhaseDuration(Word):
@@ -33,6 +35,7 @@ class Traffic(Word):
     targets: dict[str, TargetTraffic]
     peak_packets_per_second: float
     sampling_seconds: float
+    by_collectors: tuple[TrafficOfCollectors, ...] = ()
 
 
 class CollectorRun(Word):
@@ -53,6 +56,8 @@ class CollectorRun(Word):
     exit_code: int | None
     reason: str | None
     seconds: float | None
+    config_digest: str | None = None
+    """Over what its behaviour depends on; a production run can be held to it."""
 
 
 class TargetImage(Word):
@@ -68,6 +73,79 @@ class Isolation(Word):
 
     isolated: bool
     detail: str
+
+
+class Scope(Word):
+    """Whether the scan stayed inside its network, as far as that can be known."""
+
+    subnet: str | None
+    kept: bool | None
+    """None when nothing was probed or nothing ran."""
+    outside: tuple[str, ...]
+    """Keys of what collectors told of addresses outside the network."""
+    detail: str
+
+
+type PlaceState = Literal["found", "wrong", "missed", "not_evaluable", "invented"]
+
+
+class MapPlace(Word):
+    """One service of a host on the drawing, with how much inside it is true or told."""
+
+    place: str
+    """Port and transport, e.g. `5432/tcp`."""
+    label: str
+    """Product and version, as far as told."""
+    state: PlaceState
+    hard: bool = False
+    inside: dict[str, int] = Field(default_factory=dict)
+    """Kind → how many lie in it."""
+
+
+class MapHost(Word):
+    """One host on the drawing."""
+
+    name: str
+    """The service's name; the address where there is none."""
+    address: str | None
+    state: PlaceState
+    places: tuple[MapPlace, ...]
+
+
+class NetworkMap(Word):
+    """The network twice: as it is, and as the collectors told it."""
+
+    truth: tuple[MapHost, ...]
+    found: tuple[MapHost, ...]
+
+
+class ForecastLine(Word):
+    """One figure of the forecast; None where nothing was measured to reckon from."""
+
+    name: str
+    unit: str
+    expected: float | None
+    low: float | None
+    high: float | None
+    basis: str
+    """What it was reckoned from."""
+
+
+class Forecast(Word):
+    """What the same collectors would do to a larger network, by rule of three from this session."""
+
+    hosts: int
+    cidr: str
+    addresses: int
+    lines: tuple[ForecastLine, ...]
+    assumptions: tuple[str, ...]
+
+
+class NotRehearsed(Word):
+    """Something that no dry-run here can tell about."""
+
+    what: str
+    why: str
 
 
 class ReportTemplate(Word):
@@ -93,12 +171,20 @@ class Report(Word):
     scores: Scores | None
     scores_missing: str | None
     """Why there are no scores."""
+    collector_scores: tuple[CollectorScores, ...] = ()
+    """Each collector as if it had been alone."""
     harmed: tuple[Harm, ...]
     phases: tuple[PhaseDuration, ...]
     traffic: Traffic | None
+    logs: dict[str, TargetLogs] | None = None
+    """What the scan left in the targets' logs; None when they were not read."""
     collectors: tuple[CollectorRun, ...]
     images: tuple[TargetImage, ...]
     template: ReportTemplate
     isolation: Isolation | None
+    scope: Scope | None = None
+    network: NetworkMap | None = None
+    forecast: Forecast | None = None
+    not_rehearsed: tuple[NotRehearsed, ...] = ()
     history_complete: bool
     """False when events of this session were lost to this API (it was away for too long)."""

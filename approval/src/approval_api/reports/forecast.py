@@ -1,0 +1,136 @@
+"""Reckons what the same collectors would do to a larger network, by rule of three, with its assumptions."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, ip_network
+from math import ceil, log2
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from approval_api.reports.model import Forecast, ForecastLine, Report
+from dryrun_contract.base import Word
+from dryrun_contract.event import LogPattern
+
+WIDEST_PREFIX = 8
+PACKETS_PER_EMPTY_ADDRESS = 2
+"""nmap asks twice by ARP for an address on its own segment that nobody has (`nmap --packet-trace`)."""
+_ASSUMPTIONS = (
+    "hosts are like this session's targets: as many services, databases and tables each",
+    "the range is that of the least and the most affected target here; the figure is their mean",
+    f"an address that nobody has costs {PACKETS_PER_EMPTY_ADDRESS} packets (ARP); behind a router, more",
+    "duration grows with the hosts at this session's pace; with more hosts at once it is rather less",
+)
+
+
+def _network(text: str) -> str:
+    network = ip_network(text, strict=False)
+    if not isinstance(network, IPv4Network) or network.prefixlen < WIDEST_PREFIX:
+        raise ValueError(f"expected an IPv4 network of at most /{WIDEST_PREFIX}, e.g. 10.20.0.0/16")
+    return str(network)
+
+
+type Cidr = Annotated[str, Field(max_length=40), AfterValidator(_network)]
+type HostCount = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class ForecastQuestion(Word):
+    """What is asked: a network and how many hosts answer in it. What is left out is filled in."""
+
+    hosts: HostCount | None = None
+    cidr: Cidr | None = None
+
+    def complete(self) -> tuple[int, IPv4Network]:
+        """Return hosts and network: by default a full /24; for hosts alone, the smallest that holds them."""
+        if self.cidr is not None:
+            network = IPv4Network(self.cidr)
+            usable = _usable(network)
+            return min(self.hosts or usable, usable), network
+        hosts = self.hosts or 254
+        prefix = max(WIDEST_PREFIX, 32 - ceil(log2(hosts + 2)))
+        return hosts, IPv4Network(f"10.0.0.0/{prefix}")
+
+
+def forecast(report: Report, question: ForecastQuestion) -> Forecast | None:
+    """Return the forecast; None when the session measured nothing to reckon from."""
+    targets = report.traffic.targets if report.traffic else {}
+    scanning = [phase.seconds for phase in report.phases if phase.phase == "scanning"]
+    if not targets or not scanning or scanning[0] is None:
+        return None
+    hosts, network = question.complete()
+    empty = max(_usable(network) - hosts, 0)
+    lines = (
+        _line(
+            "packets",
+            "packets to targets",
+            [one.rx_packets for one in targets.values()],
+            hosts,
+            "received by targets",
+            plus=empty * PACKETS_PER_EMPTY_ADDRESS,
+        ),
+        _line("bytes", "bytes to targets", [one.rx_bytes for one in targets.values()], hosts, "received"),
+        _line(
+            "answers",
+            "packets from targets",
+            [one.tx_packets for one in targets.values()],
+            hosts,
+            "sent back",
+        ),
+        _of_logs(report, "connections", "connections opened", hosts),
+        _of_logs(report, "failed_logins", "failed logins", hosts),
+        _line(
+            "log lines",
+            "lines in logs",
+            [logs.lines for logs in (report.logs or {}).values()],
+            hosts,
+            "log lines that the scan caused",
+        ),
+        ForecastLine(
+            name="duration",
+            unit="seconds",
+            expected=round(scanning[0] * max(1.0, hosts / len(targets)), 1),
+            low=round(scanning[0], 1),
+            high=None,
+            basis=f"{scanning[0]:.1f} s of scanning for {len(targets)} targets",
+        ),
+    )
+    return Forecast(
+        hosts=hosts,
+        cidr=str(network),
+        addresses=_usable(network),
+        lines=lines,
+        assumptions=(f"{hosts} of {_usable(network)} addresses of {network} answer", *_ASSUMPTIONS),
+    )
+
+
+def _usable(network: IPv4Network) -> int:
+    return network.num_addresses if network.prefixlen >= 31 else network.num_addresses - 2
+
+
+def _of_logs(report: Report, pattern: LogPattern, unit: str, hosts: int) -> ForecastLine:
+    counted = [logs.counts.get(pattern) for logs in (report.logs or {}).values()]
+    return _line(
+        pattern.replace("_", " "),
+        unit,
+        [count for count in counted if count is not None],
+        hosts,
+        "in logs that tell of them",
+    )
+
+
+def _line(
+    name: str, unit: str, measured: Iterable[int], hosts: int, basis: str, *, plus: int = 0
+) -> ForecastLine:
+    values = list(measured)
+    if not values:
+        return ForecastLine(
+            name=name, unit=unit, expected=None, low=None, high=None, basis="not measured in this session"
+        )
+    mean = sum(values) / len(values)
+    return ForecastLine(
+        name=name,
+        unit=unit,
+        expected=round(mean * hosts + plus),
+        low=round(min(values) * hosts + plus),
+        high=round(max(values) * hosts + plus),
+        basis=f"{basis}: {mean:,.0f} per target, from {len(values)} of them",
+    )

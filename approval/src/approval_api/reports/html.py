@@ -1,0 +1,103 @@
+"""The report as HTML: a fragment for a page, and a file that holds all it needs. No script in either."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from jinja2 import Environment
+from markupsafe import Markup, escape
+
+from approval_api.reports.environment import (
+    SIGNS,
+    STATES,
+    TEMPLATES,
+    counted,
+    environment,
+    kind_of,
+)
+from approval_api.reports.model import PlaceState, Report
+from approval_api.reports.view.blocks import Bar, Text, Tile, Told, Tone
+from approval_api.reports.view.compose import view_of
+from dryrun_contract.text import printable
+
+_CHART_WIDTH = 1000
+
+
+def render_html_fragment(report: Report, *, level: int = 2) -> Markup:
+    """Return the report as one `<article class="dryrun-report">`; `level` is that of its first heading.
+
+    It needs `report_css` beside it, and works under a policy that allows neither scripts nor inline styles.
+    """
+    template = _environment().get_template("report.html.j2")
+    whole = template.render(view=view_of(report), level=level, states=STATES)
+    return Markup(whole.strip() + "\n")  # noqa: S704 - made by templates that escape
+
+
+def render_html_file(report: Report) -> str:
+    """Return the report as one file, to be sent and kept: it loads nothing and runs nothing."""
+    title = f"Dry-run of {printable(report.template.id)}, {report.session.requested_at:%Y-%m-%d}"
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(title=title, css=Markup(report_css()), fragment=render_html_fragment(report, level=1))  # noqa: S704 - ours
+    )
+
+
+@cache
+def report_css() -> str:
+    """Return the style of both; everything in it is below `.dryrun-report`."""
+    return (TEMPLATES / "report.css").read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    made = environment(escapes=True)
+    made.filters.update(
+        words=_words, said=_said, tone=_tone, parts=_parts, sign=_sign, kind=kind_of, counted=_counted
+    )
+    return made
+
+
+def _said(text: str, limit: int = 200, *, prose: bool = False) -> Markup:
+    """Return somebody else's words: visible, escaped, and apart from the direction of what is around."""
+    kind = "prose" if prose else "told"
+    return Markup('<bdi class="dr-{}">{}</bdi>').format(kind, printable(text, limit=limit))
+
+
+def _words(text: Text) -> Markup:
+    whole = Markup().join(
+        _said(piece.text, piece.limit, prose=piece.prose) if isinstance(piece, Told) else escape(piece)
+        for piece in text.pieces
+    )
+    return Markup("<strong>{}</strong>").format(whole) if text.strong else whole
+
+
+def _tone(one: Text | Tile) -> str:
+    return f"dr-tone-{one.tone}" if one.tone else ""
+
+
+def _sign(state: PlaceState) -> Markup:
+    word = dict(STATES)[state]
+    return Markup('<span class="dr-sign dr-sign-{}" role="img" aria-label="{}">{}</span>').format(
+        state, word, SIGNS[state]
+    )
+
+
+def _counted(number: int, kind: str) -> str:
+    return counted(number, printable(kind, limit=40))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    x: float
+    width: float
+    tone: Tone
+
+
+def _parts(bar: Bar, full: float) -> list[_Part]:
+    parts, x = [], 0.0
+    for segment in bar.segments:
+        width = _CHART_WIDTH * segment.value / full
+        if width > 0:
+            parts.append(_Part(round(x, 1), round(max(width, 2.0), 1), segment.tone))
+        x += width
+    return parts

@@ -1,0 +1,211 @@
+"""What a report is made of for its readers: sections of blocks of text. Renderers know nothing else.
+
+The one distinction that matters is whose words a text is: a `str` is ours, `Told` is somebody else's.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from approval_api.reports.model import MapHost, NetworkMap
+
+type Tone = Literal["", "good", "bad", "warn", "quiet"]
+
+MAX_ROWS = 200
+"""Of one table; what is beyond is counted, and stands in the JSON report."""
+MAX_HOSTS = 60
+"""Drawn at most; a session has twenty targets, a liar may tell of thousands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Words of a target, a collector, an operator or a client. Every renderer makes them inert."""
+
+    text: str
+    limit: int = 200
+    prose: bool = False
+    """A sentence rather than a name or a value."""
+
+
+type Piece = str | Told
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A run of words, ours and others'."""
+
+    pieces: tuple[Piece, ...]
+    tone: Tone = ""
+    strong: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """One paragraph."""
+
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Points, in no order that matters."""
+
+    items: tuple[Text, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A table's column; figures stand at the right."""
+
+    title: Text
+    numeric: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under columns; `nothing` stands in place of a table without rows."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Text, ...], ...]
+    nothing: str
+    hidden: int = 0
+    """Rows that are not shown."""
+    note: str = ""
+    counted: bool = False
+    """How many rows there are is worth knowing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure that a reader looks for first."""
+
+    label: str
+    value: str
+    note: str
+    tone: Tone = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """Figures side by side."""
+
+    tiles: tuple[Tile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a bar."""
+
+    value: float
+    tone: Tone
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One row of a chart."""
+
+    label: Text
+    segments: tuple[Segment, ...]
+    figure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A chart of bars."""
+
+    title: str
+    bars: tuple[Bar, ...]
+    legend: tuple[tuple[Tone, str], ...] = ()
+    shares: bool = False
+    """Each bar fills the width and shows its parts; otherwise all are to one scale."""
+    in_table: bool = True
+    """Its figures stand in a table nearby, so that readers of text miss nothing."""
+
+    def full(self, bar: Bar) -> float:
+        """Return the length that fills the chart's width."""
+        alike = (bar,) if self.shares else self.bars
+        return max((sum(part.value for part in one.segments) for one in alike), default=0) or 1
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """The network twice."""
+
+    network: NetworkMap
+
+    @property
+    def pairs(self) -> list[tuple[MapHost | None, MapHost | None]]:
+        """Return each host as it is beside how it was found, those that exist first."""
+        truth = {host.name: host for host in self.network.truth}
+        found = {host.name: host for host in self.network.found}
+        names = [*truth, *(name for name in found if name not in truth)]
+        return [(truth.get(name), found.get(name)) for name in names[:MAX_HOSTS]]
+
+    @property
+    def hidden(self) -> int:
+        """Return how many hosts are not drawn."""
+        names = {host.name for host in (*self.network.truth, *self.network.found)}
+        return max(len(names) - MAX_HOSTS, 0)
+
+
+type Block = Paragraph | Listing | Table | Tiles | Bars | Drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part with a heading."""
+
+    id: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The whole report; its first section is the page to decide by."""
+
+    title: Text
+    subtitle: tuple[Text, ...]
+    verdict: Literal["passed", "failed", "none"]
+    headline: Text
+    alerts: tuple[Text, ...]
+    """What a reader has to know before any figure."""
+    sections: tuple[Section, ...]
+
+
+def text(*pieces: Piece, tone: Tone = "", strong: bool = False) -> Text:
+    """Return a text of these pieces."""
+    return Text(pieces, tone, strong)
+
+
+def told(value: object, *, limit: int = 200, tone: Tone = "", prose: bool = False) -> Text:
+    """Return a text that is somebody else's words alone; blank for nothing."""
+    return Text((Told(str(value), limit, prose),) if value not in (None, "") else (), tone)
+
+
+def table(
+    title: str,
+    columns: Iterable[str | Column],
+    rows: Sequence[tuple[Text, ...]],
+    nothing: str,
+    *,
+    note: str = "",
+    counted: bool = False,
+) -> Table:
+    """Return a table of at most `MAX_ROWS` rows."""
+    return Table(
+        title,
+        tuple(Column(text(column)) if isinstance(column, str) else column for column in columns),
+        tuple(rows[:MAX_ROWS]),
+        nothing,
+        hidden=max(len(rows) - MAX_ROWS, 0),
+        note=note,
+        counted=counted,
+    )
+
+
+def figure(title: str | Text) -> Column:
+    """Return a column of figures."""
+    return Column(text(title) if isinstance(title, str) else title, numeric=True)

@@ -1,0 +1,192 @@
+"""Scores with and without hard cases, and every collector in a column of its own."""
+
+from approval_api.reports.model import Report
+from approval_api.reports.view.blocks import (
+    Bar,
+    Bars,
+    Block,
+    Column,
+    Paragraph,
+    Section,
+    Segment,
+    Text,
+    Told,
+    Tone,
+    figure,
+    table,
+    text,
+    told,
+)
+from approval_api.reports.view.wording import count, seconds, share
+from approval_api.scores import ScoreRow, Scores
+
+_LEGEND: tuple[tuple[Tone, str], ...] = (
+    ("good", "right"),
+    ("bad", "invented or wrong"),
+    ("warn", "missed"),
+    ("quiet", "not evaluable"),
+)
+
+
+def scores(report: Report) -> Section:
+    """Return the scores of all collectors together."""
+    judged = report.scores
+    if judged is None:
+        return Section(
+            "scores", "Scores", (Paragraph(text(f"None: {report.scores_missing}.", tone="quiet")),)
+        )
+    easy = {(row.kind, row.attribute): row for row in judged.rows_without_hard}
+    rows = [_row(row, easy.get((row.kind, row.attribute))) for row in judged.rows]
+    rows.append(_overall(judged))
+    columns = (
+        "",
+        figure("Right"),
+        figure("Missed"),
+        figure("Invented or wrong"),
+        figure("Not evaluable"),
+        figure("Precision"),
+        figure("Recall"),
+        figure("F1"),
+        figure("Precision without hard"),
+        figure("Recall without hard"),
+    )
+    coverage = share(judged.overall.coverage)
+    return Section(
+        "scores",
+        "Scores",
+        (
+            _chart(judged),
+            table("All collectors together", columns, rows, "", note="Overall: each row weighs the same."),
+            Paragraph(text(f"{coverage} of what is true could be found with the credentials given.")),
+        ),
+    )
+
+
+def _name(row: ScoreRow) -> Text:
+    kind = row.kind.replace("_", " ")
+    return (
+        text(Told(kind, prose=True))
+        if row.attribute is None
+        else text(Told(kind, prose=True), " ", Told(row.attribute, prose=True), tone="quiet")
+    )
+
+
+def _row(row: ScoreRow, easy: ScoreRow | None) -> tuple[Text, ...]:
+    return (
+        _name(row),
+        text(count(row.true_positives)),
+        text(count(row.false_negatives), tone="warn" if row.false_negatives else "quiet"),
+        text(count(row.false_positives), tone="bad" if row.false_positives else "quiet"),
+        text(count(row.not_evaluable), tone="quiet"),
+        *(text(share(one)) for one in (row.precision, row.recall, row.f1)),
+        text(share(easy.precision) if easy else "-"),
+        text(share(easy.recall) if easy else "-"),
+    )
+
+
+def _overall(judged: Scores) -> tuple[Text, ...]:
+    whole, easy = judged.overall, judged.overall_without_hard
+    shares = (whole.precision, whole.recall, whole.f1, easy.precision, easy.recall)
+    blank = (text(), text(), text(), text())
+    return (text("overall", strong=True), *blank, *(text(share(one), strong=True) for one in shares))
+
+
+def _chart(judged: Scores) -> Bars:
+    bars = []
+    for row in judged.rows:
+        if row.attribute is not None:
+            continue
+        parts = (row.true_positives, row.false_positives, row.false_negatives, row.not_evaluable)
+        segments = tuple(
+            Segment(number, tone, label) for number, (tone, label) in zip(parts, _LEGEND, strict=True)
+        )
+        figure_text = (
+            f"{row.true_positives:,} of {row.true_positives + row.false_negatives + row.not_evaluable:,}"
+        )
+        bars.append(Bar(text(Told(row.kind.replace("_", " "), prose=True)), segments, figure_text))
+    return Bars("Things by kind", tuple(bars), _LEGEND, shares=True)
+
+
+def collectors(report: Report) -> Section:
+    """Return every collector beside the others and beside all of them together."""
+    blocks: list[Block] = [_runs(report)]
+    if report.scores is not None and report.collector_scores:
+        blocks.insert(0, _side_by_side(report, report.scores))
+    warnings = [
+        (told(run.collector), told(example, limit=300))
+        for run in report.collectors
+        for example in run.warning_examples
+    ]
+    if warnings:
+        blocks.append(table("First warnings", ("Collector", "Warning"), warnings, "", counted=True))
+    return Section("collectors", "Collectors side by side", tuple(blocks))
+
+
+def _side_by_side(report: Report, judged: Scores) -> Block:
+    alone = [
+        (one.collector, {(row.kind, row.attribute): row for row in one.rows})
+        for one in report.collector_scores
+    ]
+    rows = []
+    for row in judged.rows:
+        identity = (row.kind, row.attribute)
+        cells = [_cell(found.get(identity)) for _, found in alone]
+        rows.append((_name(row), _cell(row), *cells))
+    averages = [one.overall for one in report.collector_scores]
+    rows.append(
+        (
+            text("recall, over the rows it fills", strong=True),
+            text(share(judged.overall.recall), strong=True),
+            *(text(share(one.recall), strong=True) for one in averages),
+        )
+    )
+    own = [figure(told(name, limit=40)) for name, _ in alone]
+    columns: tuple[str | Column, ...] = ("", figure("Together"), *own)
+    note = (
+        "Right of what is true, and what was invented or told wrongly; a dash: it tells nothing of this kind."
+    )
+    return table("What each found alone", columns, rows, "", note=note)
+
+
+def _cell(row: ScoreRow | None) -> Text:
+    if row is None:
+        return text("-", tone="quiet")
+    true = row.true_positives + row.false_negatives
+    wrong = f", {row.false_positives} wrong" if row.false_positives else ""
+    tone: Tone = "bad" if row.false_positives else "good" if row.true_positives == true and true else ""
+    return text(f"{row.true_positives:,} of {true:,}{wrong}", tone=tone)
+
+
+def _runs(report: Report) -> Block:
+    rows = []
+    for run in report.collectors:
+        state = "complete" if run.complete else "incomplete" if run.ended else "running"
+        if run.truncated:
+            state = "truncated"
+        tone: Tone = "good" if state == "complete" else "warn"
+        why = text(state, ": ", Told(run.reason, 300), tone=tone) if run.reason else text(state, tone=tone)
+        lines = sum(
+            part.lines
+            for logs in (report.logs or {}).values()
+            for part in logs.by_collectors
+            if part.collectors == (run.collector,)
+        )
+        rows.append(
+            (
+                told(run.collector),
+                why,
+                text(seconds(run.seconds)),
+                text(count(run.discoveries)),
+                text(count(run.warnings)),
+                text("-" if report.logs is None else count(lines)),
+            )
+        )
+    columns = (
+        "Collector",
+        "How it ended",
+        figure("Time"),
+        figure("Discoveries"),
+        figure("Warnings"),
+        figure("Log lines it left"),
+    )
+    return table("Runs", columns, rows, "No collector has run.")

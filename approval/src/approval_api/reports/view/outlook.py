@@ -1,0 +1,58 @@
+"""Beyond this session: a forecast for a larger network, and what no dry-run here rehearses."""
+
+from approval_api.reports.model import ForecastLine, Report
+from approval_api.reports.view.blocks import Listing, Paragraph, Section, Text, figure, table, text
+from approval_api.reports.view.wording import seconds, size
+
+
+def forecast(report: Report) -> Section:
+    """Return what the same collectors would do to the network that was asked about."""
+    title = "Forecast for production"
+    found = report.forecast
+    if found is None:
+        return Section(
+            "forecast", title, (Paragraph(text("Nothing was measured to reckon from.", tone="quiet")),)
+        )
+    rows = [
+        (
+            text(line.unit.replace("seconds", "duration")),
+            text(_figure(line, line.expected), strong=True),
+            text(_range(line)),
+            text(line.basis, tone="quiet"),
+        )
+        for line in found.lines
+    ]
+    heading = f"{found.hosts:,} hosts in {found.cidr}, {found.addresses:,} addresses"
+    return Section(
+        "forecast",
+        title,
+        (
+            table(heading, ("", figure("Expected"), figure("Range"), "Reckoned from"), rows, ""),
+            Listing(tuple(text("Assumed: ", line) for line in found.assumptions)),
+        ),
+    )
+
+
+def _figure(line: ForecastLine, value: float | None) -> str:
+    if value is None:
+        return "not measured" if line.expected is None else "open"
+    if line.unit == "seconds":
+        return seconds(value)
+    return size(value) if line.name == "bytes" else f"{value:,.0f}"
+
+
+def _range(line: ForecastLine) -> str:
+    if line.low is None:
+        return "-"
+    high = "" if line.high is None else f" to {_figure(line, line.high)}"
+    return f"{'from ' if not high else ''}{_figure(line, line.low)}{high}"
+
+
+def not_rehearsed(report: Report) -> Section:
+    """Return what this report says nothing about."""
+    items: tuple[Text, ...] = tuple(text(f"{one.what}. ", one.why) for one in report.not_rehearsed)
+    return Section(
+        "not-rehearsed",
+        "What was not rehearsed",
+        (Paragraph(text("This report says nothing about:")), Listing(items)),
+    )

@@ -1,0 +1,201 @@
+"""What the scan did to its targets, and what it left in their logs."""
+
+from collections.abc import Iterator
+
+from approval_api.reports.model import Harm, Report
+from approval_api.reports.view.blocks import (
+    Bar,
+    Bars,
+    Block,
+    Column,
+    Paragraph,
+    Section,
+    Segment,
+    Text,
+    figure,
+    table,
+    text,
+    told,
+)
+from approval_api.reports.view.wording import count, names, seconds, size
+from dryrun_contract.event import LogPattern, TargetLogs, TargetTraffic
+from dryrun_contract.log_patterns import LOG_PATTERNS
+
+_HARM = {"died": "died", "out_of_memory": "died, out of memory", "unhealthy": "lost its health"}
+_PATTERNS: tuple[LogPattern, ...] = ("errors", "connections", "failed_logins", "slow_queries")
+_TITLES = {name: name.replace("_", " ").capitalize() for name in LOG_PATTERNS}
+
+
+def targets(report: Report) -> Section:
+    """Return what happened to the targets, with the traffic that they saw."""
+    blocks: list[Block] = [*_harm(report), _impact(report)]
+    if report.traffic is not None:
+        blocks.append(_chart(report))
+        if report.traffic.by_collectors:
+            blocks.append(_by_collectors(report))
+    return Section("targets", "What the scan did to its targets", tuple(blocks))
+
+
+def _harm(report: Report) -> Iterator[Block]:
+    if not report.collectors:
+        yield Paragraph(text("Unknown: no collector has run.", tone="quiet"))
+    elif not report.harmed:
+        yield Paragraph(text("No target died or turned unhealthy while collectors ran.", tone="good"))
+    else:
+        rows = [
+            (
+                told(harm.service),
+                text(_HARM.get(harm.harm, ""), tone="bad") if harm.harm in _HARM else told(harm.harm),
+                names(harm.during, "no collector"),
+                told(harm.detail, limit=300),
+            )
+            for harm in report.harmed
+        ]
+        yield table(
+            "Harmed targets", ("Target", "What happened", "While it ran", "Detail"), rows, "", counted=True
+        )
+
+
+def _impact(report: Report) -> Block:
+    traffic = report.traffic.targets if report.traffic else {}
+    logs = report.logs or {}
+    harmed = {harm.service: harm for harm in report.harmed}
+    services = sorted({image.service for image in report.images} | traffic.keys() | logs.keys())
+    rows = [
+        (
+            told(service),
+            _state(harmed.get(service), known=bool(report.collectors)),
+            *_received(traffic.get(service)),
+            *_counts(logs.get(service)),
+            told(log.note, limit=300) if (log := logs.get(service)) and log.note else text(),
+        )
+        for service in services
+    ]
+    columns: tuple[str | Column, ...] = (
+        "Target",
+        "State",
+        figure("Packets in"),
+        figure("Bytes in"),
+        figure("Packets out"),
+        *(figure(_TITLES[name]) for name in _PATTERNS),
+        figure("Log lines"),
+        "Note",
+    )
+    note = (
+        "Packets and bytes are sampled from the engine's counters. Errors, connections, failed logins and "
+        "slow queries are counted in the target's log; a dash means that its image does not say how its log "
+        "tells them: not measured."
+    )
+    return table("Target by target", columns, rows, "There was no target.", note=note)
+
+
+def _state(harm: Harm | None, *, known: bool) -> Text:
+    if harm is None:
+        return text("unharmed", tone="good") if known else text("unknown", tone="quiet")
+    return text(_HARM[harm.harm], tone="bad", strong=True) if harm.harm in _HARM else told(harm.harm)
+
+
+def _received(traffic: TargetTraffic | None) -> tuple[Text, ...]:
+    if traffic is None:
+        return (text("-"), text("-"), text("-"))
+    least = traffic.at_least
+    return (
+        text(count(traffic.rx_packets, at_least=least)),
+        text(size(traffic.rx_bytes, at_least=least)),
+        text(count(traffic.tx_packets, at_least=least)),
+    )
+
+
+def _counts(logs: TargetLogs | None) -> tuple[Text, ...]:
+    if logs is None:
+        return tuple(text("-") for _ in (*_PATTERNS, "lines"))
+    shown = []
+    for name in _PATTERNS:
+        number = logs.counts.get(name)
+        bad = name in ("errors", "failed_logins") and number
+        least = logs.truncated
+        shown.append(
+            text("-") if number is None else text(count(number, at_least=least), tone="warn" if bad else "")
+        )
+    return (*shown, text(count(logs.lines, at_least=logs.truncated)))
+
+
+def _chart(report: Report) -> Bars:
+    assert report.traffic is not None
+    found = sorted(report.traffic.targets.items(), key=lambda item: (-item[1].rx_packets, item[0]))
+    return Bars(
+        "Packets that each target received",
+        tuple(
+            Bar(
+                told(service),
+                (Segment(target.rx_packets, "quiet", "packets"),),
+                count(target.rx_packets, at_least=target.at_least),
+            )
+            for service, target in found
+        ),
+    )
+
+
+def _by_collectors(report: Report) -> Block:
+    assert report.traffic is not None
+    rows = [
+        (
+            names(part.collectors, "nobody, between two runs"),
+            text(seconds(part.seconds)),
+            text(count(part.rx_packets)),
+            text(size(part.rx_bytes)),
+            text(count(part.tx_packets)),
+        )
+        for part in report.traffic.by_collectors
+    ]
+    columns = ("While these ran", figure("Time"), figure("Packets"), figure("Bytes"), figure("Answers"))
+    note = f"Told apart by samples every {report.traffic.sampling_seconds:g} s."
+    return table("Traffic by collector", columns, rows, "", note=note)
+
+
+def logs(report: Report) -> Section:
+    """Return what a SIEM that reads these logs will see of a scan."""
+    title = "What a SIEM will see"
+    if report.logs is None:
+        return Section("logs", title, (Paragraph(text("The targets' logs were not read.", tone="quiet")),))
+    rows, examples = [], []
+    for service, target in sorted(report.logs.items()):
+        for part in target.by_collectors:
+            if not part.collectors:
+                continue
+            least = target.truncated
+            cells = [
+                text("-")
+                if target.counts.get(name) is None
+                else text(count(part.counts.get(name, 0), at_least=least))
+                for name in _PATTERNS
+            ]
+            who = names(part.collectors)
+            rows.append((told(service), who, text(count(part.lines, at_least=least)), *cells))
+            examples += [(told(service), who, told(line, limit=320)) for line in part.sample]
+    columns: tuple[str | Column, ...] = (
+        "Target",
+        "Collector",
+        figure("Lines"),
+        *(figure(_TITLES[name]) for name in _PATTERNS),
+    )
+    note = (
+        "A line belongs to the collector that ran when it was written, or whose address it names; where "
+        "several stand, the line does not tell which."
+    )
+    return Section(
+        "logs",
+        title,
+        (
+            table(
+                "Log lines that each collector left",
+                columns,
+                rows,
+                "The scan left no line in any log.",
+                note=note,
+            ),
+            table("Examples", ("Target", "Collector", "Line"), examples, "", note="Alike lines stand once."),
+        )
+        if rows
+        else (Paragraph(text("The scan left no line in any log that was read.", tone="good")),),
+    )

@@ -1,0 +1,23 @@
+from dryrun_contract import event as words
+
+
+async def test_each_collector_is_scored_alone_beside_all_together(report):
+    alone = {one.collector: {row.name: row for row in one.rows} for one in report.collector_scores}
+    assert alone["network"]["host"].true_positives == 1
+    assert alone["nmap"]["host"].true_positives == 1
+    assert "database" not in alone["nmap"]
+    together = {row.name: row for row in report.scores.rows}
+    assert together["host"].true_positives == 2
+
+
+async def test_the_logs_and_digests_of_the_session_are_in_its_report(report):
+    assert report.logs["db"].counts["failed_logins"] == 3
+    assert report.logs["web"].counts["failed_logins"] is None
+    assert all(run.config_digest.startswith("sha256:") for run in report.collectors)
+
+
+async def test_a_session_of_an_older_orchestrator_has_a_report_without_logs(report_of, told_story):
+    told = [(at, data) for at, data in told_story() if not isinstance(data, words.TargetLogsMeasured)]
+    report = await report_of(told)
+    assert report.logs is None
+    assert report.forecast is not None

@@ -1,0 +1,65 @@
+import pytest
+from pydantic import ValidationError
+
+from approval_api.reports.forecast import PACKETS_PER_EMPTY_ADDRESS, ForecastQuestion
+from dryrun_contract import event as words
+
+
+def lines(report):
+    return {line.name: line for line in report.forecast.lines}
+
+
+async def test_figures_grow_with_the_hosts_between_the_least_and_the_most_affected_target(report_of):
+    report = await report_of(question=ForecastQuestion(hosts=62, cidr="10.1.0.0/26"))
+    packets = lines(report)["packets"]
+    assert (packets.low, packets.expected, packets.high) == (62_000, 124_000, 186_000)
+    assert lines(report)["failed logins"].expected == 3 * 62
+    assert lines(report)["duration"].expected == 5 * 62 / 2
+
+
+async def test_addresses_that_nobody_has_cost_packets_too(report_of):
+    report = await report_of(question=ForecastQuestion(hosts=10, cidr="10.1.0.0/24"))
+    assert lines(report)["packets"].expected == 20_000 + 244 * PACKETS_PER_EMPTY_ADDRESS
+
+
+async def test_what_was_not_measured_is_not_forecast(report_of, told_story):
+    told = [(at, data) for at, data in told_story() if not isinstance(data, words.TargetLogsMeasured)]
+    line = lines(await report_of(told))["connections"]
+    assert (line.expected, line.basis) == (None, "not measured in this session")
+
+
+async def test_without_traffic_there_is_no_forecast(report_of, told_story):
+    told = [(at, data) for at, data in told_story() if not isinstance(data, words.TrafficMeasured)]
+    assert (await report_of(told)).forecast is None
+
+
+@pytest.mark.parametrize(
+    ("question", "hosts", "network"),
+    [
+        ({}, 254, "10.0.0.0/24"),
+        ({"hosts": 255}, 255, "10.0.0.0/23"),
+        ({"hosts": 1}, 1, "10.0.0.0/30"),
+        ({"cidr": "192.0.2.7/28"}, 14, "192.0.2.0/28"),
+        ({"hosts": 100, "cidr": "192.0.2.0/28"}, 14, "192.0.2.0/28"),
+        ({"hosts": 1_000_000}, 1_000_000, "10.0.0.0/12"),
+        ({"cidr": "192.0.2.1/32"}, 1, "192.0.2.1/32"),
+    ],
+)
+def test_what_a_question_leaves_out_is_filled_in(question, hosts, network):
+    answered, found = ForecastQuestion(**question).complete()
+    assert (answered, str(found)) == (hosts, network)
+
+
+@pytest.mark.parametrize("cidr", ["10.0.0.0/7", "fd00::/64", "10.0.0", "", "=cmd|' /C calc'!A0"])
+def test_what_is_no_network_is_refused(cidr):
+    with pytest.raises(ValidationError):
+        ForecastQuestion(cidr=cidr)
+
+
+async def test_the_endpoint_takes_the_question(api, orchestrator):
+    session_id = await api.start()
+    answer = await api.get(f"/sessions/{session_id}/report", params={"forecast_cidr": "fd00::/64"})
+    assert answer.status_code == 422
+    assert answer.json()["faults"][0]["where"] == "query.forecast_cidr"
+    answer = await api.get(f"/sessions/{session_id}/report", params={"forecast_hosts": 20})
+    assert (answer.status_code, answer.json()["forecast"]) == (200, None)

@@ -1,0 +1,261 @@
+"""What every renderer owes its readers: whatever targets and collectors say is text, and only text."""
+
+import csv
+import io
+import re
+import unicodedata
+from collections import Counter
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from approval_api.reports.csv_file import COLUMNS, cell_text, render_csv
+from approval_api.reports.html import render_html_file, render_html_fragment, report_css
+from approval_api.reports.markdown import render
+from approval_api.reports.model import Report
+
+NASTY = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</bdi></td></table><h1>owned",
+    "]]><!-- ${7*7} {{ 7*7 }} {% raw %}",
+    "javascript:alert(1)",
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "@SUM(A1)",
+    "-2+3",
+    "\t=1",
+    "\x1b]0;owned\x07\x1b[2J",
+    "\x9b31m",
+    "a\x00b",
+    "\u202eevil\u2066",
+    "| a | b |\n| --- | --- |",
+    "`` ` ``` [x](http://evil.example) ![i](x) # @all **b** <b>",
+    "\r\n\r\n## Verdict: PASSED",
+    "é" * 5000,
+)
+hostile = st.one_of(
+    st.sampled_from(NASTY),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+    st.tuples(st.sampled_from(NASTY), st.text(min_size=1)).map("".join),
+).filter(lambda text: text.strip() != "")
+
+OURS = frozenset(
+    (
+        *("version", "phase", "outcome", "criterion", "status", "state", "judgement", "harm", "subnet"),
+        *("id", "requested_at", "accepted_at", "expires_at", "ended_at", "started_at", "at"),
+    )
+)
+"""Fields that are not text, or hold words of this service alone."""
+
+
+def replaced(value, text):
+    """Return a report's data with `text` in place of every text in it that is not this service's own."""
+    match value:
+        case dict():
+            return {
+                name: part
+                if name in OURS
+                else {text + inner: replaced(value, text) for inner, value in part.items()}
+                if name in ("data", "targets", "inside", "logs") and part
+                else replaced(part, text[:500])
+                if name == "sample"
+                else replaced(part, text)
+                for name, part in value.items()
+            }
+        case list() | tuple():
+            return [replaced(part, text) for part in value]
+        case str():
+            return text
+        case _:
+            return value
+
+
+def spoiled(report, text):
+    whole = report.model_dump(mode="json", exclude={"forecast", "not_rehearsed", "verdict"})
+    told = Report.model_validate({**replaced(whole, text), "verdict": None})
+    kept = {"forecast": report.forecast, "not_rehearsed": report.not_rehearsed, "verdict": report.verdict}
+    return told.model_copy(update=kept)
+
+
+class Structure(HTMLParser):
+    """The tags of a document with their attributes' names, in order."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.tags = []
+        self.text = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, tuple(name for name, _ in attrs)))
+
+    def handle_endtag(self, tag):
+        self.tags.append(("/" + tag, ()))
+
+    def handle_decl(self, decl):
+        self.tags.append((decl, ()))
+
+    def handle_comment(self, data):
+        self.tags.append(("comment", ()))
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def unseen(text):
+    """Return the characters of `text` that steer instead of show, line breaks apart."""
+    steering = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    return {one for one in text if unicodedata.category(one) in steering and one != "\n"}
+
+
+many = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+class Mouthpiece:
+    """A report in which everybody says one text; `html` and `markdown` are those of a harmless one."""
+
+    def __init__(self, report):
+        self._report = report
+        self.html, self.markdown = render_html_file(self.saying("harmless")), render(self.saying("harmless"))
+
+    def saying(self, text):
+        return spoiled(self._report, text)
+
+
+@pytest.fixture
+def everybody(report):
+    return Mouthpiece(report)
+
+
+def without_code(markdown):
+    """Return the lines of a text without its code spans, in any order: names decide about the order."""
+    outside = re.sub(r"`[^`\n]*`|(?<=[|;] )-(?= [|;])", "", markdown)
+    return sorted(re.sub(r"[ ]+", " ", line) for line in outside.split("\n"))
+
+
+@many
+@given(text=hostile)
+def test_no_text_changes_the_structure_of_the_html(everybody, text):
+    page = render_html_file(everybody.saying(text))
+    assert Counter(Structure(page).tags) == Counter(Structure(everybody.html).tags)
+    assert not unseen(page)
+
+
+@many
+@given(text=hostile)
+def test_no_text_leaves_its_code_span_or_its_cell_in_markdown(everybody, text):
+    markdown = render(everybody.saying(text))
+    assert without_code(markdown) == without_code(everybody.markdown)
+    assert "<" not in markdown
+    assert not unseen(markdown)
+
+
+@many
+@given(text=hostile)
+def test_no_cell_of_the_csv_is_a_formula(everybody, text):
+    rows = list(csv.reader(io.StringIO(render_csv(everybody.saying(text)), newline="")))
+    assert rows[0] == list(COLUMNS)
+    assert len(rows) == len(list(csv.reader(io.StringIO(render_csv(everybody.saying("harmless"))))))
+    for row in rows:
+        assert len(row) == len(COLUMNS)
+        for cell in row:
+            assert not cell.lstrip().startswith(("=", "+", "-", "@", "\t", "\r", "|", "%"))
+            assert not unseen(cell)
+
+
+@given(st.text())
+def test_a_cell_shows_what_it_was_given(text):
+    shown = cell_text(text)
+    assert not unseen(shown)
+    assert "\n" not in shown
+    assert not shown.lstrip().startswith(("=", "+", "-", "@"))
+
+
+@pytest.mark.parametrize("number", [10_000, 1_000_000])
+async def test_a_very_long_text_is_cut(report, number):
+    page = render_html_file(spoiled(report, "x" * number))
+    assert len(page) < 400_000
+    assert len(render(spoiled(report, "x" * number))) < 200_000
+    assert len(render_csv(spoiled(report, "x" * number))) < 200_000
+
+
+async def test_the_html_holds_all_it_needs_and_runs_nothing(report):
+    page = render_html_file(report)
+    tags = Structure(page).tags
+    assert not {"script", "link", "iframe", "object", "img", "base", "form"} & {tag for tag, _ in tags}
+    attributes = {name for _, names in tags for name in names}
+    assert not {name for name in attributes if name.startswith("on") or name in ("style", "src")}
+    assert "url(" not in page
+    assert "@import" not in page
+    assert re.findall(r"https?://[^\"' ]*", page) == []
+    assert re.findall(r'href="([^"]*)"', page) == [
+        found for found in re.findall(r'href="([^"]*)"', page) if found.startswith("#report-")
+    ]
+
+
+async def test_the_fragment_needs_no_inline_style_and_stays_in_its_scope(report):
+    fragment = render_html_fragment(report)
+    assert "<style" not in fragment
+    assert fragment.startswith("<article")
+    selectors = re.sub(r"/\*.*?\*/", "", report_css(), flags=re.DOTALL)
+    for selector in re.findall(r"(?:^|[{};])\s*([^{};]+)\{", selectors):
+        if not selector.strip().startswith("@"):
+            assert all(".dryrun-report" in part for part in _parts(selector)), selector
+
+
+def _parts(selector):
+    """Split a selector list at the commas outside of parentheses."""
+    parts, depth, part = [], 0, ""
+    for character in selector:
+        depth += (character == "(") - (character == ")")
+        if character == "," and not depth:
+            parts.append(part)
+            part = ""
+        else:
+            part += character
+    return [*parts, part]
+
+
+async def test_the_three_say_the_same(report):
+    page, markdown = "".join(Structure(render_html_file(report)).text), render(report)
+    for said in (
+        "Failed",
+        "at least 3,000",
+        "FATAL: no such role",
+        "unusual port",
+        "exit code 139",
+        "10.213.0.9:80/tcp",
+        "nobody told of this host",
+        "Windows hosts",
+        "2 of 3",
+    ):
+        assert said.casefold() in page.casefold(), said
+        assert said.casefold() in markdown.casefold(), said
+    rows = list(csv.DictReader(io.StringIO(render_csv(report))))
+    invented = [row for row in rows if row["judgement"] == "invented"]
+    assert [(row["where"], row["collectors"]) for row in invented] == [("10.213.0.9:80/tcp", "nmap")]
+    assert {row["judgement"] for row in rows} == {"found", "missed", "invented", "wrong"}
+
+
+async def test_a_report_without_a_scan_is_rendered_too(report_of, told_story):
+    report = await report_of(told_story()[:1], phase="queued", outcome=None, ended_at=None)
+    assert "no collector has run" in render(report)
+    assert "no collector has run" in render_html_file(report)
+    assert render_csv(report).count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "media_type"),
+    [("html", "text/html"), ("csv", "text/csv"), ("markdown", "text/markdown")],
+)
+async def test_a_file_is_answered_in_a_sandbox(api, orchestrator, form, media_type):
+    session_id = await api.start()
+    answer = await api.get(f"/sessions/{session_id}/report", params={"format": form, "judged": True})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith(media_type)
+    assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    assert answer.headers["x-content-type-options"] == "nosniff"
