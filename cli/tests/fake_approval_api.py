@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 from uuid import uuid4
 
 import recorded_session
-from recorded_report import hostile_report, markdown, small_report, with_verdict
+from recorded_report import WRITTEN, hostile_report, small_report, with_verdict
 from recorded_session import HOSTILE, SERVICES
 
 TOKEN = "token-of-ada-0123456789"
@@ -47,6 +47,8 @@ class FakeApi:
         """Send the event of Last-Event-ID once more after a break."""
         self.tasks = set()
         self.reports = {}
+        self.questions = []
+        """Query parameters of reports that were asked for."""
         """Reports by session id, in place of the recorded ones."""
         self.ends = {}
         self.closing = False
@@ -191,8 +193,11 @@ class FakeApi:
                 )(session)
                 if criteria is not None:
                     report = with_verdict(report, criteria)
-                if request.query.get("format") == ["markdown"]:
-                    await request.answer(200, markdown(report).encode(), "text/markdown")
+                form = request.query.get("format", ["json"])[0]
+                self.questions.append({name: told[0] for name, told in request.query.items()})
+                if form in WRITTEN:
+                    media_type, write = WRITTEN[form]
+                    await request.answer(200, write(report).encode(), media_type)
                 else:
                     await request.json(report)
             case _:

@@ -111,6 +111,14 @@ def small_report(session):
             "peak_packets_per_second": 950.0,
             "sampling_seconds": 0.5,
         },
+        "logs": {
+            "web": {
+                "counts": {"errors": 2, "connections": 9, "failed_logins": None, "slow_queries": None},
+                "lines": 12,
+                "by_collectors": [{"collectors": ["network"], "lines": 12, "sample": ["GET /"]}],
+            },
+            "db": {"counts": {"errors": 0, "failed_logins": None}, "lines": 3, "truncated": True},
+        },
         "collectors": [
             {**run, "collector": "network", "discoveries": 12, "seconds": 7.1},
             {**run, "collector": "database", "discoveries": 7, "warnings": 1, "seconds": 3.2},
@@ -138,6 +146,7 @@ def hostile_report(session):
     ]
     report["phases"] = [{"phase": HOSTILE, "started_at": HOSTILE, "seconds": 1.0}]
     report["traffic"]["targets"] = {HOSTILE: report["traffic"]["targets"]["web"]}
+    report["logs"] = {HOSTILE: {"counts": {"errors": 1}, "lines": 1, "note": HOSTILE}}
     for run in report["collectors"]:
         run.update(collector=HOSTILE, complete=False, reason=HOSTILE)
     report["template"] = {"id": HOSTILE, "title": HOSTILE, "digest": HOSTILE, "seed": 0}
@@ -171,3 +180,15 @@ def markdown(report):
     ]
     lines += [f"| {line['name']} | {line['recall']} |" for line in report["scores"]["rows"]]
     return "\n".join(lines) + "\n"
+
+
+def html(report):
+    return f"<!doctype html>\n<title>{report['template']['id']}</title>\n"
+
+
+def csv(report):
+    rows = [f'"missed","{fact["kind"]}","{fact["key"]}"' for fact in report["scores"]["false_negatives"]]
+    return "\r\n".join(['"judgement","kind","where"', *rows]) + "\r\n"
+
+
+WRITTEN = {"markdown": ("text/markdown", markdown), "html": ("text/html", html), "csv": ("text/csv", csv)}

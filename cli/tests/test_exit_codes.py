@@ -83,7 +83,7 @@ def test_json_watching_keeps_the_codes(run, criteria, template):
         (("start", "Small; rm"), "no template id"),
         (("start", "small", "--criteria", "x.yml"), "--watch"),
         (("start", "small", "--watch", "--criteria", "/nonexistent/x.yml"), "cannot read the criteria file"),
-        (("report", "last", "--format", "pdf"), "markdown or json"),
+        (("report", "last", "--format", "pdf"), "markdown, html, csv, json"),
         (("show", "zzz"), "no session id"),
         (("--api-url", "ftp://x", "list"), "--api-url"),
         (("list", "--api-url", "http://[", "-n", "1"), "--api-url"),

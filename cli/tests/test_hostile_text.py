@@ -30,6 +30,8 @@ COMMANDS = [
     ("stop", "last"),
     ("report", "last"),
     ("report", "last", "--format", "markdown"),
+    ("report", "last", "--format", "html"),
+    ("report", "last", "--format", "csv"),
     ("report", "last", "--format", "json"),
     ("start", "hostile", "--watch"),
 ]

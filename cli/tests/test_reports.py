@@ -29,12 +29,43 @@ def test_markdown_is_the_servers(run, session):
     assert stdout.startswith("# Dry-run report\n\nTemplate small\n")
 
 
+@pytest.mark.parametrize(("form", "begin"), [("html", "<!doctype html>"), ("csv", '"judgement","kind"')])
+def test_html_and_csv_are_the_servers(run, session, form, begin):
+    code, stdout, _ = run("report", "last", "--format", form)
+    assert code == 0
+    assert stdout.startswith(begin)
+    assert steering(stdout) == []
+
+
+def test_a_forecast_is_asked_for_in_every_form(run, api, session):
+    question = ("--forecast-hosts", "500", "--forecast-cidr", "10.20.0.0/16")
+    assert run("report", "last", "--format", "html", *question)[0] == 0
+    assert [(one["forecast_hosts"], one["forecast_cidr"]) for one in api.questions] == [
+        ("500", "10.20.0.0/16")
+    ] * 2
+
+
+def test_the_report_says_what_the_scan_left_in_logs(run, session):
+    _, stdout, _ = run("report", "last")
+    assert "the scan left at least 15 lines in the logs of 2 targets" in " ".join(stdout.split())
+    assert "errors: 2; failed logins: not measured" in " ".join(stdout.split())
+
+
 def test_json_is_the_servers(run, session):
     _, stdout, _ = run("report", "last", "--format", "json")
     assert json.loads(stdout)["version"] == 1
 
 
-@pytest.mark.parametrize(("name", "begin"), [("r.md", "# Dry-run"), ("r.json", "{"), ("r", "# Dry-run")])
+@pytest.mark.parametrize(
+    ("name", "begin"),
+    [
+        ("r.md", "# Dry-run"),
+        ("r.json", "{"),
+        ("r", "# Dry-run"),
+        ("r.html", "<!doctype html>"),
+        ("R.CSV", '"judgement"'),
+    ],
+)
 def test_a_file_gets_the_form_its_name_asks_for(run, session, tmp_path, name, begin):
     path = tmp_path / name
     path.write_text("an older report", encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from typing import Final, cast
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -85,17 +85,31 @@ class ApiClient:
         """Tell which criteria there are and what they default to."""
         return await self._json("GET", "/criteria")
 
-    async def report(self, session_id: UUID, criteria: JsonObject | None = None) -> JsonValue:
-        """Return a session's report; with `criteria` it carries a verdict."""
-        if criteria is None:
-            return await self._json("GET", f"/sessions/{session_id}/report")
-        return await self._json("POST", f"/sessions/{session_id}/report", body=criteria)
+    async def report(
+        self,
+        session_id: UUID,
+        criteria: JsonObject | None = None,
+        question: Mapping[str, str | int] | None = None,
+    ) -> JsonValue:
+        """Return a session's report; with `criteria` it carries a verdict, by `question` its forecast."""
+        method = "GET" if criteria is None else "POST"
+        path = f"/sessions/{session_id}/report"
+        return await self._json(method, path, body=criteria, params=question)
 
-    async def markdown_report(self, session_id: UUID, criteria: JsonObject | None = None) -> str:
-        """Return a session's report for people, as the server wrote it (hostile until made inert)."""
+    async def written_report(
+        self,
+        session_id: UUID,
+        form: str,
+        criteria: JsonObject | None = None,
+        question: Mapping[str, str | int] | None = None,
+    ) -> str:
+        """Return a session's report in a form for people, as the server wrote it: hostile until inert."""
         method = "GET" if criteria is None else "POST"
         response = await self._answer(
-            method, f"/sessions/{session_id}/report", body=criteria, params={"format": "markdown"}
+            method,
+            f"/sessions/{session_id}/report",
+            body=criteria,
+            params={"format": form, **(question or {})},
         )
         return response.text
 
@@ -118,7 +132,12 @@ class ApiClient:
                 yield source
 
     async def _json(
-        self, method: str, path: str, *, body: JsonObject | None = None, params: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: JsonObject | None = None,
+        params: Mapping[str, str | int] | None = None,
     ) -> JsonValue:
         response = await self._answer(method, path, body=body, params=params)
         try:
@@ -130,7 +149,12 @@ class ApiClient:
             ) from error
 
     async def _answer(
-        self, method: str, path: str, *, body: JsonObject | None, params: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: JsonObject | None,
+        params: Mapping[str, str | int] | None = None,
     ) -> httpx2.Response:
         with self._translated():
             async with asyncio.timeout(ANSWER_SECONDS):

@@ -204,14 +204,27 @@ def report(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="markdown or json; without it, a summary for this terminal.",
-            autocompletion=lambda: ["markdown", "json"],
+            help="markdown, html, csv or json; without it, a summary for this terminal.",
+            autocompletion=lambda: ["markdown", "html", "csv", "json"],
         ),
     ] = None,
     criteria: CriteriaOption = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write there; *.json means JSON, else Markdown."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write there; *.json, *.html and *.csv mean that format, any other Markdown.",
+        ),
+    ] = None,
+    forecast_hosts: Annotated[
+        int | None,
+        typer.Option("--forecast-hosts", metavar="N", min=1, help="Forecast for a network of N hosts."),
+    ] = None,
+    forecast_cidr: Annotated[
+        str | None,
+        typer.Option("--forecast-cidr", metavar="CIDR", help="The network they are in, e.g. 10.20.0.0/16."),
     ] = None,
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
@@ -219,10 +232,16 @@ def report(
     """Show what a session's collectors found, missed, invented and did to their targets."""
     from dryrun_cli import report_commands
 
-    if form not in {None, "markdown", "json"}:
-        raise typer.BadParameter("expected markdown or json", param_hint="'--format'")
+    if form is not None and form not in report_commands.FORMS:
+        forms = ", ".join(report_commands.FORMS)
+        raise typer.BadParameter(f"expected one of {forms}", param_hint="'--format'")
+    question = report_commands.Question(forecast_hosts, forecast_cidr)
     common = _common(context, json_output, api_url)
-    _run(report_commands.report(common, session, form=form, criteria_file=criteria, output=output))
+    _run(
+        report_commands.report(
+            common, session, form=form, criteria_file=criteria, output=output, question=question
+        )
+    )
 
 
 @app.command()

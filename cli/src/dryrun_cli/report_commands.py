@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -24,6 +25,21 @@ from dryrun_cli.safe_text import ascii_json, inert_lines
 from dryrun_cli.session_ids import find_session_id
 
 STANDARD_OUTPUT: Final = Path("-")
+FORMS: Final = ("markdown", "html", "csv", "json")
+_FORM_BY_SUFFIX: Final = {".json": "json", ".html": "html", ".htm": "html", ".csv": "csv"}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the forecast is asked for; what is left out, the API fills in."""
+
+    hosts: int | None = None
+    cidr: str | None = None
+
+    def parameters(self) -> dict[str, str | int]:
+        """Return what is asked, by the names of the API's parameters."""
+        asked = {"forecast_hosts": self.hosts, "forecast_cidr": self.cidr}
+        return {name: value for name, value in asked.items() if value is not None}
 
 
 async def conclude(
@@ -45,26 +61,30 @@ async def report(
     form: str | None,
     criteria_file: Path | None,
     output: Path | None,
+    question: Question,
 ) -> ExitCode:
-    """`dryrun report ID`. Without a form it is drawn for the terminal; a file gets one of the two forms."""
+    """`dryrun report ID`. Without a form it is drawn for the terminal; a file gets what its name asks for."""
     if form is None and common.json_output:
         form = "json"
     if form is None and output is not None:
-        form = "json" if output.suffix.lower() == ".json" else "markdown"
+        form = _FORM_BY_SUFFIX.get(output.suffix.lower(), "markdown")
     criteria = None if criteria_file is None else read_criteria(criteria_file)
     session_id = await find_session_id(client, text)
     try:
-        answer = await client.report(session_id, criteria)
-        markdown = await client.markdown_report(session_id, criteria) if form == "markdown" else ""
+        asked = question.parameters()
+        answer = await client.report(session_id, criteria, asked)
+        written = form is not None and form != "json"
+        document = await client.written_report(session_id, str(form), criteria, asked) if written else ""
     except ApiRefusedError as error:
-        if criteria_file is not None and error.problem.status == NOT_VALID:
+        of_file = any(fault.where.startswith("body") for fault in error.problem.faults)
+        if criteria_file is not None and of_file and error.problem.status == NOT_VALID:
             raise wrong_criteria(criteria_file, error) from error
         raise
     if form is None:
         console = make_console()
         console.print(draw_report(read_report(answer), glyphs_for(console.encoding)))
     else:
-        whole = inert_lines(markdown) if form == "markdown" else ascii_json(answer, indent=2)
+        whole = ascii_json(answer, indent=2) if form == "json" else inert_lines(document)
         _write(output, whole.rstrip("\n") + "\n")
     return verdict_code(answer, asked=criteria is not None)
 

@@ -6,6 +6,7 @@ from pydantic import Field, JsonValue
 
 from dryrun_cli.reading import SessionView, read_word
 from dryrun_contract.base import Word
+from dryrun_contract.event import TargetLogs
 
 
 class ScoreRow(Word):
@@ -170,6 +171,8 @@ class Report(Word):
     harmed: tuple[Harm, ...] = ()
     phases: tuple[PhaseTime, ...] = ()
     traffic: Traffic | None = None
+    logs: dict[str, TargetLogs] | None = None
+    """What the scan left in the targets' logs; None when the API tells nothing of them."""
     collectors: tuple[CollectorRun, ...] = ()
     template: TemplateName | None = None
     isolation: Isolation | None = None

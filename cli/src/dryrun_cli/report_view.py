@@ -4,7 +4,7 @@ From the JSON and not from the server's Markdown: Markdown is a language a targe
 tables, headings), whereas text in a cell is only text.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from pydantic import JsonValue
@@ -19,6 +19,7 @@ from dryrun_cli.report_reading import Report, Scores, Traffic, Verdict
 from dryrun_cli.safe_text import inert, shown
 from dryrun_cli.session_ids import short
 from dryrun_cli.view_state import HARM_WORDS
+from dryrun_contract.event import LogPattern, TargetLogs
 
 MOST_LISTED: Final = 10
 
@@ -45,6 +46,8 @@ def draw_report(report: Report, glyphs: Glyphs, *, with_reason: bool = True) -> 
     parts += _collectors(report, glyphs)
     if report.verdict is not None:
         parts += _verdict(report.verdict, glyphs)
+    if report.final:
+        parts.append(Text(f"The whole of it: dryrun report {short(report.session.id)} -o report.html", "dim"))
     return Group(*parts)
 
 
@@ -178,6 +181,8 @@ def _cost(report: Report) -> Iterator[RenderableType]:
         yield _fact("Time", ", ".join(times))
     if report.traffic is not None and report.traffic.targets:
         yield _fact("Traffic", _traffic(report.traffic))
+    if report.logs:
+        yield _fact("Logs", _logs(report.logs))
 
 
 def _traffic(traffic: Traffic) -> str:
@@ -190,6 +195,19 @@ def _traffic(traffic: Traffic) -> str:
     told += f"; most: {inert(most)} with {targets[most].rx_packets:,}"
     if traffic.peak_packets_per_second is not None:
         told += f"; peak {traffic.peak_packets_per_second:,.0f} packets/s on one target"
+    return told
+
+
+def _logs(logs: Mapping[str, TargetLogs]) -> str:
+    least = "at least " if any(target.truncated or target.note for target in logs.values()) else ""
+    lines = sum(target.lines for target in logs.values())
+    told = f"the scan left {least}{counted(lines, 'line')} in the logs of {counted(len(logs), 'target')}"
+    names: tuple[LogPattern, ...] = ("errors", "failed_logins")
+    for name in names:
+        counts = [target.counts.get(name) for target in logs.values()]
+        known = [count for count in counts if count is not None]
+        figure = f"{sum(known)}" if known else "not measured"
+        told += f"; {name.replace('_', ' ')}: {figure}"
     return told
 
 

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from dryrun_cli.client import ApiClient, open_client
 from dryrun_cli.errors import ApiRefusedError
-from dryrun_cli.reading import read_session
+from dryrun_cli.reading import read_object, read_session
 from dryrun_cli.report_commands import conclude
 from dryrun_cli.safe_text import ascii_json, inert_lines
 from dryrun_cli.screens import Manner
@@ -159,21 +159,23 @@ class Demo:
     async def _report(self, client: ApiClient, interruption: Interruption) -> None:
         assert self._result.session_id is not None
         try:
-            self._result.report = await client.report(self._result.session_id)
-            markdown = await client.markdown_report(self._result.session_id)
+            criteria = read_object(await client.criteria(), "criteria")
+            self._result.report = await client.report(self._result.session_id, criteria)
+            written = {
+                suffix: inert_lines(await client.written_report(self._result.session_id, form, criteria))
+                for suffix, form in (("html", "html"), ("md", "markdown"), ("csv", "csv"))
+            }
         except ApiRefusedError as error:
             self._screen.warn("There is no report", str(error))
             return
         stem = self._installation.reports / str(self._result.session_id)
-        for suffix, text in (
-            ("md", inert_lines(markdown)),
-            ("json", ascii_json(self._result.report, indent=2)),
-        ):
+        written["json"] = ascii_json(self._result.report, indent=2)
+        for suffix, text in written.items():
             path = stem.with_suffix(f".{suffix}")
             path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
             self._result.files.append(path)
         if interruption.number is None and not self._options.json:
-            await conclude(client, self._result.session_id, self._screen.console)
+            await conclude(client, self._result.session_id, self._screen.console, criteria)
 
     async def _verify(self, engine: EngineView, before: frozenset[Thing]) -> list[Thing]:
         """Compare the engine with what it held before; what belongs to our sessions must be gone.
