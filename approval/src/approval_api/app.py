@@ -9,11 +9,14 @@ import httpx2
 from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from approval_api.audit.endpoints import router as audit_router
+from approval_api.audit.trail import AuditTrail
 from approval_api.authentication import OPEN, ProgramTokens
 from approval_api.body_limit import BodyLimit
 from approval_api.database.engine import APP_ROLE, create_engine
 from approval_api.database.migration import migrate_when_reachable
 from approval_api.discoveries.endpoints import router as discoveries_router
+from approval_api.discoveries.practice import router as practice_router
 from approval_api.dryrun_off import router as dryrun_off_router
 from approval_api.events.endpoints import router as events_router
 from approval_api.events.notifications import Notifications
@@ -25,9 +28,11 @@ from approval_api.pages.routes import install_pages
 from approval_api.people.endpoints import router as people_router
 from approval_api.people.passwords import Passwords
 from approval_api.problems import install_problem_handlers
+from approval_api.production.endpoints import router as production_router
 from approval_api.reports.endpoints import criteria_router
 from approval_api.reports.endpoints import router as reports_router
 from approval_api.request_log import RequestLog
+from approval_api.security_headers import SecurityHeaders
 from approval_api.sessions.endpoints import router as sessions_router
 from approval_api.sessions.service import Outbox
 from approval_api.settings import Settings
@@ -69,10 +74,14 @@ def create_app(
     app.state.orchestrator = None
     app.state.follower = None
     install_problem_handlers(app)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(AuditTrail)
+    app.add_middleware(BodyLimit, report_path=f"{API_PATH}/production/discoveries")
+    public = settings.public_url
+    app.add_middleware(SecurityHeaders, https=public is not None and public.scheme == "https")
     app.add_middleware(RequestLog, metrics=metrics)
     app.include_router(health_router)
-    app.include_router(people_router, prefix=API_PATH)
+    for router in (people_router, audit_router, production_router):
+        app.include_router(router, prefix=API_PATH)
     install_pages(app, settings)
     if settings.dryrun == "off":
         app.include_router(dryrun_off_router, prefix=DRYRUN_PATH, dependencies=[OPEN])
@@ -91,6 +100,7 @@ def create_app(
         sessions_router,
         events_router,
         discoveries_router,
+        practice_router,
         reports_router,
         criteria_router,
     ):

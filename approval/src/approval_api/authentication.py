@@ -145,6 +145,7 @@ class Requires:
         _cookie_shown: Annotated[object, Depends(_cookie)],
     ) -> Person:
         """Return who asks. Raises ProblemError: 401, or 403 for who may not do this."""
+        request.scope["permission"] = self.permission
         person = await current_person(request)
         require(person, self.permission)
         return person

@@ -8,7 +8,7 @@ from approval_api.problems import ProblemError
 from dryrun_contract.problem import Fault
 
 
-def to_cursor(*key: str | int) -> str:
+def to_cursor(*key: str | int | None) -> str:
     """Pack the last row's sort key."""
     return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
 

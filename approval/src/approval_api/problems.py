@@ -53,6 +53,7 @@ class ProblemError(Exception):
 
 def problem_response(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
     """Render `problem`, completed with the request's path and id; a browser on a page gets a page."""
+    request.scope["problem"] = problem.type
     completed = problem.model_copy(
         update={"instance": request.url.path, "request_id": request.scope.get("request_id")}
     )

@@ -6,6 +6,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from approval_api.audit.trail import write_done
+
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 15
 
@@ -45,6 +47,8 @@ async def _transaction(request: Request) -> AsyncIterator[AsyncConnection]:
     engine: AsyncEngine = request.app.state.engine
     async with engine.begin() as connection:
         yield connection
+        # What was done and that it was done are stored together or not at all.
+        await write_done(request, connection)
 
 
 Transaction = Annotated[AsyncConnection, Depends(_transaction, scope="function")]

@@ -56,7 +56,15 @@ dryrun_discoveries = Table(
     Column("data", JSONB, nullable=False),
     Column("confidence", Float, nullable=False),
     Column("found_at", _TIME, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("decided_as", Text),
+    Column("decided_by", Text),
+    Column("decided_at", _TIME),
+    Column("note", Text),
 )
+"""Decisions here are practice. `revision` counts what was said of it, so that nobody decides on what changed
+meanwhile; `decided_as` stays when a change made it pending again."""
 
 discoveries = Table(
     "discoveries",
@@ -70,8 +78,29 @@ discoveries = Table(
     Column("data", JSONB, nullable=False),
     Column("confidence", Float, nullable=False),
     Column("found_at", _TIME, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("decided_as", Text),
+    Column("decided_by", Text),
+    Column("decided_at", _TIME),
+    Column("note", Text),
+    Column("last_seen_at", _TIME, nullable=False),
+    Column("times_seen", Integer, nullable=False),
+    Column("changed_at", _TIME),
 )
 """Production. Nothing of a dry-run ever reaches it; the table refuses it by a check of its own."""
+
+discovery_changes = Table(
+    "discovery_changes",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("discovery_id", BigInteger, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("at", _TIME, nullable=False),
+    Column("before", JSONB, nullable=False),
+    Column("after", JSONB, nullable=False),
+)
+"""Production again: what a later scan said differently."""
 
 follower_position = Table(
     "follower_position",

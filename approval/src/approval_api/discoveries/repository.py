@@ -8,6 +8,9 @@ from sqlalchemy import RowMapping, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import dryrun_discoveries as table
+from approval_api.discoveries import decisions
+from approval_api.discoveries.decisions import Decided, Decision
+from approval_api.discoveries.listing import Page, Wanted, read_page
 from approval_api.storable import storable, storable_text
 from dryrun_contract.event import DiscoveryReported, Event
 
@@ -20,7 +23,7 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS told(
     confidence double precision, found_at timestamptz)
 ON CONFLICT (dryrun_session_id, collector, kind, key_sha256) DO UPDATE
 SET run = excluded.run, line = excluded.line, data = excluded.data, confidence = excluded.confidence,
-    found_at = excluded.found_at
+    found_at = excluded.found_at, revision = known.revision + 1, status = 'pending'
 WHERE excluded.confidence > known.confidence
 """)
 
@@ -66,3 +69,19 @@ async def page(
     if kind is not None:
         query = query.where(table.c.kind == kind)
     return list((await connection.execute(query)).mappings())
+
+
+async def list_all(connection: AsyncConnection, wanted: Wanted) -> Page:
+    """Return a page of what was found in all dry-runs."""
+    return await read_page(connection, table, wanted)
+
+
+async def find(connection: AsyncConnection, discovery_id: int) -> RowMapping | None:
+    """Return one row, or None."""
+    found = await connection.execute(select(table).where(table.c.id == discovery_id))
+    return found.mappings().one_or_none()
+
+
+async def decide(connection: AsyncConnection, decision: Decision, actor: str) -> Decided:
+    """Store a decision, for practice."""
+    return await decisions.decide(connection, table, decision, actor)

@@ -1,21 +1,23 @@
-"""Dry-run discoveries as this API's clients see them."""
+"""Discoveries as this API's clients see them."""
+
+from uuid import UUID
 
 from pydantic import JsonValue
 
+from approval_api.discoveries.decisions import DecisionView
+from approval_api.discoveries.listing import Status
 from dryrun_contract.base import UtcTime, Word
 
 
 class DiscoveryView(Word):
-    """What a collector said. Every text in it may come from a target: show it with care."""
+    """One discovery. `key` is what the collector said; `named_key` has the service's name in its place."""
 
     collector: str
     run: str
     line: int
     kind: str
     key: str
-    """As the collector said it, by address."""
     named_key: str
-    """The same with the service's name in place of its address, where the address is a service's."""
     service: str | None
     data: dict[str, JsonValue]
     confidence: float
@@ -23,7 +25,24 @@ class DiscoveryView(Word):
 
 
 class DiscoveryList(Word):
-    """In the order they arrived; `next` is the cursor of the next page, null on the last."""
+    """In the order of arrival; `next` is the cursor of the next page, null on the last."""
 
     discoveries: tuple[DiscoveryView, ...]
+    next: str | None
+
+
+class PracticeView(DiscoveryView):
+    """A discovery of a dry-run with the decision that was practised on it. It can never reach production."""
+
+    id: int
+    revision: int
+    session_id: UUID
+    status: Status
+    decision: DecisionView | None
+
+
+class PracticeList(Word):
+    """Discoveries of all dry-runs. `next` is the cursor of the next page, null when all was looked at."""
+
+    discoveries: tuple[PracticeView, ...]
     next: str | None

@@ -1,9 +1,10 @@
 """Rows of `dryrun_events`, read in the order of their sequence."""
 
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection
 from uuid import UUID
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import dryrun_events as table
@@ -41,14 +42,21 @@ async def all_of(connection: AsyncConnection, session_id: UUID, chunk: int = 200
 
 async def address_map(connection: AsyncConnection, session_id: UUID) -> dict[str, str]:
     """Return the session's addresses with the names of the services behind them."""
+    return (await address_maps(connection, {session_id})).get(session_id, {})
+
+
+async def address_maps(
+    connection: AsyncConnection, session_ids: Collection[UUID]
+) -> dict[UUID, dict[str, str]]:
+    """Return for each session its addresses with the names of the services behind them."""
     result = await connection.execute(
         select(*_COLUMNS)
-        .where(table.c.session_id == session_id, table.c.type == "addresses_mapped")
+        .where(table.c.session_id.in_(session_ids), table.c.type == literal_column("'addresses_mapped'"))
         .order_by(table.c.seq)
     )
-    addresses: dict[str, str] = {}
+    addresses: defaultdict[UUID, dict[str, str]] = defaultdict(dict)
     for row in result.mappings():
         data = _event(row).data
         if isinstance(data, AddressesMapped):
-            addresses |= data.addresses
+            addresses[row["session_id"]] |= data.addresses
     return addresses

@@ -1,4 +1,4 @@
 """Alembic's revisions of schema `gateway`, shipped inside the package."""
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision; lets a start find out that nothing is to do without loading Alembic."""

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
+from approval_api.audit.trail import note
 from approval_api.authentication import OPEN, AccountOwner, Administrator, Reader
 from approval_api.database.engine import Transaction
 from approval_api.people import invitations, repository, service, tokens
@@ -83,7 +84,9 @@ async def list_tokens(person: AccountOwner, transaction: Transaction) -> TokenLi
 
 
 @router.post("/me/tokens", status_code=201)
-async def make_token(person: AccountOwner, transaction: Transaction, wanted: NewToken) -> TokenMade:
+async def make_token(
+    request: Request, person: AccountOwner, transaction: Transaction, wanted: NewToken
+) -> TokenMade:
     """Make a token; this answer is the only one that shows it. It may never do more than its person."""
     if not wanted.scopes <= SCOPES & person.permissions:
         raise ProblemError(
@@ -93,7 +96,10 @@ async def make_token(person: AccountOwner, transaction: Transaction, wanted: New
         raise ProblemError(
             "too-many-tokens", 409, f"a person has at most {tokens.MAX_PER_PERSON} tokens; remove one first"
         )
-    return await tokens.make(transaction, _own_id(person), wanted)
+    made = await tokens.make(transaction, _own_id(person), wanted)
+    scopes = ", ".join(made.token.scopes)
+    note(request, object_=str(made.token.id), detail=f"{made.token.label}: {scopes}, {wanted.days} days")
+    return made
 
 
 @router.delete("/me/tokens/{token_id}", status_code=204)
@@ -129,6 +135,7 @@ async def add_person(
     """Add a person; the answer holds the one-time link by which they choose a password."""
     invited = await service.add_person(request, transaction, by, wanted)
     response.headers["Location"] = f"/api/v1/people/{invited.person.id}"
+    note(request, object_=wanted.name, detail=", ".join(sorted(wanted.roles)))
     return _invitation(invited)
 
 
@@ -143,16 +150,22 @@ async def show_person(person_id: UUID, _: Administrator, transaction: Transactio
 
 @router.patch("/people/{person_id}")
 async def change_person(
-    person_id: UUID, _: Administrator, transaction: Transaction, wanted: PersonChange
+    request: Request, person_id: UUID, _: Administrator, transaction: Transaction, wanted: PersonChange
 ) -> PersonView:
     """Change roles or name, or let somebody in no more. It counts from their next request on."""
-    return await service.change_person(transaction, person_id, wanted)
+    person = await service.change_person(transaction, person_id, wanted)
+    note(request, object_=person.name, detail=wanted.model_dump_json(exclude_none=True))
+    return person
 
 
 @router.post("/people/{person_id}/invitation", status_code=201)
-async def invite_person(person_id: UUID, _: Administrator, transaction: Transaction) -> Invitation:
+async def invite_person(
+    request: Request, person_id: UUID, _: Administrator, transaction: Transaction
+) -> Invitation:
     """Make a new one-time link for somebody who has no password yet or forgot it."""
-    return _invitation(await service.invite(transaction, person_id))
+    invited = await service.invite(transaction, person_id)
+    note(request, object_=invited.person.name)
+    return _invitation(invited)
 
 
 @router.get("/people/{person_id}/tokens")

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.audit.entry import AuditOutcome, address_of, entry_of, write
+from approval_api.audit.trail import note
 from approval_api.authentication import person_of
 from approval_api.origin import require_same_origin
 from approval_api.people import invitations, logins, repository, throttle
@@ -122,10 +123,7 @@ async def sign_out(request: Request, response: Response, person: Person) -> None
     async with _engine(request).begin() as connection:
         if secret:
             await logins.end(connection, secret)
-        await write(
-            connection,
-            entry_of(request, "sign_out", AuditOutcome.DONE, person=person, object_=person.name),
-        )
+    note(request, object_=person.name)
     logins.delete_cookie(request, response)
 
 

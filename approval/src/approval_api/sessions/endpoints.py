@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
+from approval_api.audit.trail import note
 from approval_api.authentication import Reader, Runner
 from approval_api.database.engine import Transaction
 from approval_api.orchestrator.client import Asker
@@ -29,6 +30,7 @@ async def start_session(
     """Start a dry-run of a template. Only predefined templates; nothing else reaches the engine."""
     state = request.app.state
     session = await service.start(state.engine, state.orchestrator, wanted, _asker(request, person))
+    note(request, object_=str(session.id), detail=wanted.model_dump_json())
     response.headers["Location"] = f"/api/v1/dryrun/sessions/{session.id}"
     return session
 

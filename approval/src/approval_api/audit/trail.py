@@ -1,0 +1,99 @@
+"""Sees to it that every command leaves a line: in its own transaction, or else when it is answered.
+
+What is a command is read from the route: its method may change something, and it asks for more than `read`.
+So a new route cannot forget its line. Failed sign-ins, where nobody is proven, write their own.
+"""
+
+import logging
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from approval_api.audit.entry import AuditOutcome, Entry, entry_of, write
+from approval_api.people.roles import Permission
+
+logger = logging.getLogger(__name__)
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def note(request: Request, *, object_: str | None = None, detail: str | None = None) -> None:
+    """Say on what a command works, where its path does not, and what about it is worth a word."""
+    request.scope["audit_note"] = (object_, detail)
+
+
+async def write_done(request: Request, connection: AsyncConnection) -> None:
+    """Add the line of a command that succeeded, in its own transaction."""
+    if _is_command(request.scope):
+        await write(connection, _entry(request, AuditOutcome.DONE, None))
+        request.scope["audited"] = True
+
+
+def _is_command(scope: Scope) -> bool:
+    changes_something = scope["method"] not in _SAFE and scope.get("person") is not None
+    return changes_something and scope.get("permission") not in {None, Permission.READ}
+
+
+def _entry(request: Request, outcome: AuditOutcome, problem: str | None) -> Entry:
+    scope = request.scope
+    object_, detail = scope.get("audit_note", (None, None))
+    if object_ is None:
+        object_ = "/".join(map(str, scope.get("path_params", {}).values())) or None
+    return entry_of(
+        request,
+        getattr(scope.get("route"), "name", "unknown"),
+        outcome,
+        person=scope["person"],
+        object_=object_,
+        detail=problem or detail,
+    )
+
+
+class AuditTrail:
+    """ASGI middleware: writes the lines that no transaction wrote, before the answer leaves."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap `app`."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] in _SAFE:
+            await self._app(scope, receive, send)
+            return
+
+        async def send_when_written(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await self._write(scope, message["status"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_when_written)
+        except Exception:
+            await self._write(scope, 500)
+            raise
+
+    async def _write(self, scope: Scope, status: int) -> None:
+        if scope.get("audited") or not _is_command(scope):
+            return
+        scope["audited"] = True
+        outcome = (
+            AuditOutcome.DONE
+            if status < 400
+            else AuditOutcome.REFUSED
+            if status < 500
+            else AuditOutcome.FAILED
+        )
+        request = Request(scope)
+        entry = _entry(request, outcome, scope.get("problem"))
+        engine: AsyncEngine = request.app.state.engine
+        try:
+            async with engine.begin() as connection:
+                await write(connection, entry)
+        except (SQLAlchemyError, OSError) as error:
+            # The command is over and cannot be taken back: its line goes where it can.
+            logger.error(  # noqa: TRY400  # the entry matters, not where this failed
+                "the audit log could not be written", extra={"entry": str(entry), "reason": str(error)}
+            )

@@ -1,0 +1,108 @@
+"""Approving and rejecting: what was looked at is decided on, and nothing that changed since."""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
+
+from fastapi import Request
+from pydantic import Field, StringConstraints, model_validator
+from sqlalchemy import RowMapping, Table, bindparam, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.audit.trail import note
+from approval_api.discoveries.listing import Status
+from approval_api.storable import storable_text
+from dryrun_contract.base import UtcTime, Word
+
+MAX_AT_ONCE = 500
+
+type DecidedAs = Literal["approved", "rejected"]
+
+
+class Seen(Word):
+    """A discovery as somebody looked at it."""
+
+    id: Annotated[int, Field(ge=1, lt=2**63, examples=[4711])]
+    revision: Annotated[int, Field(ge=1, lt=2**31, examples=[1])]
+
+
+class Decision(Word):
+    """One decision on one discovery or many. `pending` takes an earlier one back."""
+
+    decision: Annotated[Status, Field(examples=["rejected"])]
+    note: Annotated[
+        str, StringConstraints(strip_whitespace=True, max_length=2000), Field(examples=["decommissioned"])
+    ] = ""
+    discoveries: Annotated[tuple[Seen, ...], Field(min_length=1, max_length=MAX_AT_ONCE)]
+
+    @model_validator(mode="after")
+    def _names_each_once(self) -> Self:
+        if len({seen.id for seen in self.discoveries}) < len(self.discoveries):
+            raise ValueError("a discovery stands twice; name each once")
+        return self
+
+
+class Decided(Word):
+    """What became of a decision."""
+
+    decided: tuple[int, ...]
+    changed: tuple[int, ...]
+    """Told differently since they were looked at: look again."""
+    unknown: tuple[int, ...]
+
+
+class DecisionView(Word):
+    """Who decided what, when, why."""
+
+    decision: DecidedAs
+    by: str
+    at: UtcTime
+    note: str
+
+
+def decision_view(row: RowMapping) -> DecisionView | None:
+    """Return the newest decision on a row of either table, None before the first."""
+    if row["decided_as"] is None:
+        return None
+    return DecisionView(
+        decision=row["decided_as"], by=row["decided_by"], at=row["decided_at"], note=row["note"]
+    )
+
+
+def note_decision(request: Request, decision: Decision, decided: Decided) -> None:
+    """Let the audit log say on which discoveries what was decided, and why."""
+    ids = ", ".join(map(str, decided.decided)) or "none"
+    why = f": {decision.note}" if decision.note else ""
+    note(request, object_=f"discoveries {ids}", detail=f"{decision.decision.value}{why}")
+
+
+async def decide(connection: AsyncConnection, table: Table, decision: Decision, actor: str) -> Decided:
+    """Store `decision` on those that are as they were looked at; the others are told, not touched."""
+    wanted = {seen.id: seen.revision for seen in decision.discoveries}
+    # In one order, as posts lock them: two of these never wait for each other in a circle.
+    locked = select(table.c.id, table.c.revision).where(table.c.id.in_(wanted)).order_by(table.c.id)
+    found = {row.id: row.revision for row in await connection.execute(locked.with_for_update())}
+    same = [row_id for row_id, revision in found.items() if wanted[row_id] == revision]
+    await _store(connection, table, same, decision, actor)
+    return Decided(
+        decided=tuple(same),
+        changed=tuple(sorted(found.keys() - set(same))),
+        unknown=tuple(sorted(wanted.keys() - found.keys())),
+    )
+
+
+async def _store(
+    connection: AsyncConnection, table: Table, ids: Iterable[int], decision: Decision, actor: str
+) -> None:
+    taken_back = decision.decision is Status.PENDING
+    await connection.execute(
+        update(table)
+        .where(table.c.id.in_(bindparam("ids", expanding=True)))
+        .values(
+            status=decision.decision.value,
+            decided_as=None if taken_back else decision.decision.value,
+            decided_by=None if taken_back else actor,
+            decided_at=None if taken_back else func.now(),
+            note=None if taken_back else storable_text(decision.note),
+        ),
+        {"ids": list(ids)},
+    )

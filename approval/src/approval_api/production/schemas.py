@@ -1,0 +1,91 @@
+"""Production's discoveries as this API's clients see them."""
+
+from typing import Annotated
+
+from pydantic import Field, JsonValue
+
+from approval_api.discoveries.decisions import MAX_AT_ONCE, DecisionView
+from approval_api.discoveries.listing import Status
+from dryrun_contract.base import UtcTime, Word
+from dryrun_contract.discovery import Discovery
+
+
+class Report(Word):
+    """What a collector found in production, all of it or a part."""
+
+    collector: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", examples=["network"])]
+    discoveries: Annotated[
+        tuple[Discovery, ...],
+        Field(
+            min_length=1,
+            max_length=MAX_AT_ONCE,
+            examples=[
+                [
+                    {
+                        "kind": "service",
+                        "key": "192.0.2.7:5432/tcp",
+                        "data": {"product": "PostgreSQL", "version": "17.2"},
+                        "confidence": 0.9,
+                    }
+                ]
+            ],
+        ),
+    ]
+
+
+class Received(Word):
+    """What became of it."""
+
+    new: int
+    changed: int
+    """Known, and told differently this time: pending again, whatever was decided before."""
+    unchanged: int
+
+
+class ProductionView(Word):
+    """A discovery of production."""
+
+    id: int
+    revision: int
+    collector: str
+    kind: str
+    key: str
+    data: dict[str, JsonValue]
+    confidence: float
+    found_at: UtcTime
+    """When it was seen first."""
+    last_seen_at: UtcTime
+    times_seen: int
+    changed_at: UtcTime | None
+    status: Status
+    decision: DecisionView | None
+    """The newest; while `status` is pending it was made on an earlier revision."""
+
+
+class ProductionList(Word):
+    """Discoveries of production. `next` is the cursor of the next page, null when all was looked at."""
+
+    discoveries: tuple[ProductionView, ...]
+    next: str | None
+
+
+class AttributeChange(Word):
+    """An attribute before and after; null where it was not there."""
+
+    name: str
+    before: JsonValue
+    after: JsonValue
+
+
+class Change(Word):
+    """What one scan said differently."""
+
+    revision: int
+    at: UtcTime
+    attributes: tuple[AttributeChange, ...]
+
+
+class History(Word):
+    """Changes of one discovery, newest first."""
+
+    changes: tuple[Change, ...]
