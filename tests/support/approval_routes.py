@@ -55,6 +55,20 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("POST", f"{DRYRUN}/discoveries/decisions"): DECIDE,
     ("GET", DRYRUN + "/discoveries/{discovery_id}"): READ,
     ("GET", f"{DRYRUN}/criteria"): READ,
+    # Pages.
+    ("GET", "/assets/{version}/{name:path}"): OPEN,
+    ("GET", "/sign-in"): OPEN,
+    ("POST", "/sign-in"): OPEN,
+    ("POST", "/sign-out"): OWN_ACCOUNT,
+    ("GET", "/invitation"): OPEN,
+    ("POST", "/invitation"): OPEN,
+    ("GET", "/"): READ,
+    ("GET", "/dryrun/templates"): READ,
+    ("GET", "/dryrun/sessions"): READ,
+    ("POST", "/dryrun/sessions"): RUN,
+    ("GET", "/dryrun/sessions/{session_id}"): READ,
+    ("POST", "/dryrun/sessions/{session_id}/stop"): RUN,
+    ("GET", "/dryrun/sessions/{session_id}/live"): READ,
 }
 """A route that is not here fails the first test: say who may use it."""
 
