@@ -52,9 +52,9 @@ def without_output_lines(text: str) -> str:
 def test_says_isolated_with_the_rule(lab, settings, bridged_filtering):
     lab.build(settings=settings, bridged_filtering=bridged_filtering)
     lab.load_rule()
-    exit_code, verdict, seconds = lab.probe()
+    exit_code, verdict, seconds = lab.sure_probe()
     assert (exit_code, verdict["isolated"]) == (0, True), verdict
-    assert seconds < 3
+    assert seconds < 15
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_says_isolated_with_the_rule(lab, settings, bridged_filtering):
 )
 def test_says_reached_without_the_rule(lab, settings):
     lab.build(settings=settings)
-    exit_code, verdict, _ = lab.probe()
+    exit_code, verdict, _ = lab.sure_probe()
     assert (exit_code, verdict["isolated"]) == (1, False), verdict
 
 
@@ -70,7 +70,7 @@ def test_says_reached_without_the_rule(lab, settings):
 def test_says_reached_when_the_input_line_alone_is_missing(lab, settings):
     lab.build(settings=settings)
     lab.load_rule(without_input_line(RULE.read_text()))
-    exit_code, verdict, _ = lab.probe()
+    exit_code, verdict, _ = lab.sure_probe()
     assert (exit_code, verdict["isolated"]) == (1, False), verdict
     assert "answers our query" in verdict["reason"]
 
@@ -79,7 +79,7 @@ def test_says_reached_when_the_host_answers_arp_alone(lab):
     lab.build()
     lab.inside("host", "ip", "addr", "add", "172.17.0.1/32", "dev", "lo")
     lab.load_rule(RULE.read_text().split("table arp dryrun {")[0])
-    exit_code, verdict, _ = lab.probe()
+    exit_code, verdict, _ = lab.sure_probe()
     assert (exit_code, verdict["isolated"], verdict["reason"]) == (1, False, "the host answers: ARP")
 
 
@@ -145,4 +145,4 @@ def test_the_image_tells_a_covered_bridge_from_an_uncovered_one(prefix, expected
         run("docker", "network", "rm", name)
     verdict = json.loads(done.stdout.splitlines()[1])
     assert (done.returncode, verdict["isolated"]) == expected, done.stdout
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 30

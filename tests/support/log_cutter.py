@@ -21,7 +21,7 @@ class LogCutter:
         self._socket_path = socket_path
         self.docker_host = ""
         self.limits: list[int] = []
-        """After so many bytes of its answer the next log connection is cut; without one it is left alone."""
+        """After so many bytes of its answer the next log connection that has them is cut."""
         self.cuts = 0
         self._serving: set[asyncio.Task[None]] = set()
 
@@ -50,20 +50,17 @@ class LogCutter:
             asked = await reader.readuntil(b"\r\n")
             to_engine.write(asked)
             asking = asyncio.create_task(_forward(reader, to_engine))
-            path = asked.split()[1].partition(b"?")[0]
-            limit = self.limits.pop(0) if path.endswith(b"/logs") and self.limits else None
-            left = limit
-            while said := await from_engine.read(PIECE_BYTES if left is None else min(left, PIECE_BYTES)):
+            is_log = asked.split()[1].partition(b"?")[0].endswith(b"/logs")
+            passed_on = 0
+            # Whichever log gets there first is cut: none that is too short keeps a cut from the others.
+            while said := await from_engine.read(self._room(passed_on) if is_log else PIECE_BYTES):
                 writer.write(said)
                 await writer.drain()
-                left = None if left is None else left - len(said)
-                if left == 0:
+                passed_on += len(said)
+                if is_log and self.limits and passed_on >= self.limits[0]:
+                    del self.limits[0]
                     self.cuts += 1
                     break
-            else:
-                if limit is not None:
-                    # It was shorter; the cut is still to be made.
-                    self.limits.insert(0, limit)
         except (OSError, EOFError):
             pass
         finally:
@@ -72,6 +69,11 @@ class LogCutter:
             for each in (writer, to_engine):
                 with contextlib.suppress(OSError):
                     each.close()
+
+    def _room(self, passed_on: int) -> int:
+        """Return how much to read at most, so that a cut comes at its byte."""
+        left = self.limits[0] - passed_on if self.limits else PIECE_BYTES
+        return min(max(left, 1), PIECE_BYTES)
 
 
 async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
