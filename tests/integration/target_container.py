@@ -64,7 +64,7 @@ class TargetContainer:
         variables = [f"--env={key}={value}" for key, value in (env or {}).items()]
         return docker("exec", "-i", *variables, self.id, *command, text=text, check=check)
 
-    def wait_until_healthy(self, seconds: float = 20) -> None:
+    def wait_until_healthy(self, seconds: float = 60) -> None:
         """Return once the engine calls it healthy. Raises AssertionError with its log."""
         deadline = time.monotonic() + seconds
         while True:

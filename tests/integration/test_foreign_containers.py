@@ -135,7 +135,7 @@ def bystanders(others: Others, session: UUID, journal: UUID) -> None:
     others.container(**of_owner(uuid4(), uuid4(), minutes=-1) | {EXPIRES: "yesterday"})
 
 
-async def until_gone(stack: Stack, ids: set[str], seconds: float = 20) -> None:
+async def until_gone(stack: Stack, ids: set[str], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while left := {thing.id for thing in await stack.engine.things()} & ids:
         assert time.monotonic() < deadline, f"still there after {seconds} s: {left}"

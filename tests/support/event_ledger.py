@@ -44,7 +44,7 @@ async def stored_rows(stack: Stack) -> list[Row]:
     return [tuple(row) for row in found]
 
 
-async def require_every_event_once(stack: Stack, seconds: float = 20) -> None:
+async def require_every_event_once(stack: Stack, seconds: float = 60) -> None:
     """PostgreSQL has the journal's events, each once and none else; discoveries follow from them."""
     deadline = time.monotonic() + seconds
     while len(stored := await stored_rows(stack)) < len(told := journal_rows(stack)):

@@ -52,12 +52,12 @@ class Service:
     def is_running(self) -> bool:
         return self._child is not None
 
-    async def start(self, *, ready: bool = True, seconds: float = 30) -> None:
+    async def start(self, *, ready: bool = True, seconds: float = 90) -> None:
         self._child = await self._exit.enter_async_context(running(self._stack.installation, self._program))
         if ready:
             await self.until_ready(seconds)
 
-    async def until_ready(self, seconds: float = 30) -> None:
+    async def until_ready(self, seconds: float = 90) -> None:
         """Return when it says that it is ready. Raises ServiceDiedError with what it lacked at last."""
         assert self._child is not None, f"{self._program.name} does not run"
         await self._child.until(self._lacking, seconds)
