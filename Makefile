@@ -1,6 +1,6 @@
 # Everything a person or CI starts from here. Each target does all the set-up that it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test screenshots deploy-test check assets clean requirements
+.PHONY: help demo up test nightly screenshots deploy-test check assets clean requirements
 
 BIN := .venv/bin
 
@@ -21,6 +21,12 @@ test: ## every test, on the real Docker Engine
 	@$(BIN)/pytest -m "not engine and not browser and not deploy" -n 3 --durations=5; unit=$$?; \
 	$(BIN)/pytest -m "browser and not engine" -n 2 --durations=5; browser=$$?; \
 	$(BIN)/pytest -m engine --durations=15; engine=$$?; exit $$((unit | browser | engine))
+
+nightly: ## what takes too long for every change: 10,000 mutated requests, five variants of every template
+	@setup/setup test
+	@$(BIN)/dryrun-local images build
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n 2 --durations=3 guard/tests/test_container_rules.py; bodies=$$?; \
+	DRYRUN_SEEDS=5 $(BIN)/pytest -m engine -k template --durations=5 tests/e2e; seeds=$$?; exit $$((bodies | seeds))
 
 screenshots: ## every page as people see it, into .dryrun/screenshots
 	@setup/setup test
