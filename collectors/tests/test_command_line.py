@@ -74,7 +74,7 @@ def collect(*words: str, environ=None) -> subprocess.CompletedProcess[str]:
             {"DISCOVERY_CONFIG": '{"cidr":"shop.example"}'},
             "'shop.example' is not an IPv4",
         ),
-        (["run", "web"], {}, "invalid choice: 'web'"),
+        (["run", "webs"], {}, "invalid choice: 'webs'"),
         (["network"], {}, "--targets"),
         (["network", "--targets", "router.example"], {}, "names are not resolved"),
         (["network", "--targets", "10.0.0.0/24", "--exclude", "x"], {}, "exclusion 'x'"),

@@ -123,7 +123,7 @@ async def test_a_time_server_is_known_by_the_timestamp_it_repeats(serve):
         yield b"\x24\x02" + bytes(22) + question[40:48] + bytes(16)
 
     _, probe = await serve(NTP, tell)
-    assert await ask(ADDRESS, probe) == {"stratum": 2}
+    assert await ask(ADDRESS, probe) == {"product": "NTP", "stratum": 2}
 
 
 def report(engine_id):

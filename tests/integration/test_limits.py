@@ -99,7 +99,10 @@ async def test_everything_of_a_session_is_bound_as_the_record_says(empty_cluster
     for name in SPARE:
         (tmp_path / f"{name}.yml").write_text(SPARE_MANIFEST.format(name=name))
     settings = {"ORCHESTRATOR_COLLECTORS_DIR": str(tmp_path), "ORCHESTRATOR_SESSION_SECONDS": "1800"}
-    templates = {"small": (ROOT / "templates" / "small.yml").read_text(), "crowd": CROWD}
+    small = (ROOT / "templates" / "small.yml").read_text()
+    chosen = "collectors: [network, database"
+    assert chosen in small
+    templates = {"small": small.replace(chosen, ", ".join([chosen, *SPARE])), "crowd": CROWD}
     inspector = Inspector(engine)
     async with open_quick_stack(empty_cluster, settings, templates) as (stack, proxy):
         proxy.on_answer = inspector.look

@@ -114,3 +114,8 @@ def _is_self_signed(certificate: x509.Certificate) -> bool:
 
 def _time(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def days_left(certificate: Certificate) -> int:
+    """Return whole days until the certificate ends; below 0 when it has ended."""
+    return (datetime.fromisoformat(certificate.not_after) - datetime.now(UTC)).days

@@ -36,16 +36,26 @@ def read_command(arguments: Sequence[str], environ: Mapping[str, str]) -> Comman
     if words.collector == "run":
         return Command(words.name, Assignment.from_config(from_environment(environ)))
     scope = Scope.parse(words.targets, words.exclude)
-    if words.collector == "network":
-        return Command("network", Assignment(scope, profile=words.profile, max_rate=words.max_rate))
     return Command(
-        "database",
+        words.collector,
         Assignment(
             scope,
-            credentials=() if words.credentials is None else _read_credentials(words.credentials),
-            discoveries=_read_discoveries(words.discoveries),
+            profile=getattr(words, "profile", "quick"),
+            max_rate=getattr(words, "max_rate", None),
+            credentials=_read_credentials(getattr(words, "credentials", None)),
+            discoveries=_read_discoveries(getattr(words, "discoveries", None)),
         ),
     )
+
+
+_COLLECTORS = {
+    "network": "hosts, services with versions, TLS certificates (mostly by nmap)",
+    "database": "what lies inside PostgreSQL, MariaDB, MySQL, MongoDB and Redis services found before",
+    "directory": "LDAP naming contexts, SMB shares, DNS zones that may be copied",
+    "snmp": "the system group of SNMP agents found before",
+    "web": "titles, servers, frameworks and login pages of web servers found before",
+}
+_WITH_CREDENTIALS = frozenset({"database", "directory", "snmp"})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,14 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="collector", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="take the configuration from the variable DISCOVERY_CONFIG")
     run.add_argument("name", choices=sorted(COLLECTORS), help="which collector")
-    network = commands.add_parser(
-        "network", help="hosts, services with versions, TLS certificates (mostly by nmap)"
-    )
-    database = commands.add_parser(
-        "database",
-        help="what lies inside PostgreSQL, MariaDB, MySQL, MongoDB and Redis services found before",
-    )
-    for command in (network, database):
+    for name, summary in _COLLECTORS.items():
+        command = commands.add_parser(name, help=summary)
         command.add_argument(
             "--targets",
             action="append",
@@ -80,31 +84,34 @@ def _parser() -> argparse.ArgumentParser:
             metavar="CIDR",
             help="network or address that must not receive a packet; may be given several times",
         )
-    network.add_argument(
-        "--max-rate",
-        type=_positive,
-        metavar="PACKETS",
-        help="packets per second at most (default: nmap adapts to how the network answers)",
-    )
-    network.add_argument(
-        "--profile",
-        choices=("quick", "full"),
-        default="quick",
-        help="quick: the 1000 most common TCP ports; full: all 65535 (default: quick)",
-    )
-    database.add_argument(
-        "--credentials",
-        type=Path,
-        metavar="FILE",
-        help='JSON: [{"engine": "postgresql", "username": "…", "password": "…"}]',
-    )
-    database.add_argument(
-        "--from",
-        dest="discoveries",
-        required=True,
-        metavar="FILE",
-        help="output of the network collector (- for standard input)",
-    )
+        command.add_argument(
+            "--max-rate",
+            type=_positive,
+            metavar="PACKETS",
+            help="packets per second at most (default: as docs/collectors says of each)",
+        )
+        if name == "network":
+            command.add_argument(
+                "--profile",
+                choices=("quick", "full"),
+                default="quick",
+                help="quick: the 1000 most common TCP ports; full: all 65535 (default: quick)",
+            )
+            continue
+        command.add_argument(
+            "--from",
+            dest="discoveries",
+            required=True,
+            metavar="FILE",
+            help="output of the network collector (- for standard input)",
+        )
+        if name in _WITH_CREDENTIALS:
+            command.add_argument(
+                "--credentials",
+                type=Path,
+                metavar="FILE",
+                help='JSON: [{"engine": "postgresql", "username": "…", "password": "…"}]',
+            )
     return parser
 
 
@@ -118,7 +125,9 @@ def _positive(text: str) -> int:
     return number
 
 
-def _read_credentials(path: Path) -> tuple[Credential, ...]:
+def _read_credentials(path: Path | None) -> tuple[Credential, ...]:
+    if path is None:
+        return ()
     try:
         return _CREDENTIALS.validate_python(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
@@ -132,7 +141,9 @@ def _read_credentials(path: Path) -> tuple[Credential, ...]:
         raise ConfigError(f"{path}: {where}: {problem['msg']}") from None
 
 
-def _read_discoveries(source: str) -> tuple[Discovery, ...]:
+def _read_discoveries(source: str | None) -> tuple[Discovery, ...]:
+    if source is None:
+        return ()
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import JsonValue
-
 from discovery_collectors.collector import Assignment, Emit
 from discovery_collectors.database_report import DatabaseService, ServiceReport
 from discovery_collectors.login import (
@@ -17,10 +15,10 @@ from discovery_collectors.login import (
     ServiceUnreachableError,
     log_in,
 )
-from discovery_collectors.scope import OutOfScopeError, Scope
+from discovery_collectors.scope import Scope
+from discovery_collectors.services import ToldService, known_services
 from dryrun_contract.collector_config import Credential
 from dryrun_contract.discovery import Discovery
-from dryrun_contract.resource_key import ResourceKey
 
 _SERVICES_AT_ONCE = 4
 _SERVICE_SECONDS = 180
@@ -89,36 +87,19 @@ def find_services(discoveries: Iterable[Discovery], scope: Scope, emit: Emit) ->
 
     What lies outside the scope is refused with a warning.
     """
-    told: dict[str, dict[str, JsonValue]] = {}
-    for discovery in sorted(discoveries, key=lambda each: each.confidence):
-        if discovery.kind == "service":
-            # Told several times, the surest comes last and wins, attribute by attribute.
-            told.setdefault(discovery.key, {}).update(discovery.data)
-    for text, data in told.items():
-        key = ResourceKey.parse(text)
-        found = _recognise(key, data)
-        if found is None:
-            continue
-        engine, certain = found
-        try:
-            address = scope.admit(key.host)
-        except OutOfScopeError as error:
-            emit.warning(f"{text} is not looked into: {error}")
-            continue
-        assert key.port is not None
-        yield DatabaseService(address, key.port, engine, told=certain)
+    for service in known_services(discoveries, scope, emit, lambda told: _recognise(told) is not None):
+        engine, certain = _recognise(service.told) or ("", False)
+        yield DatabaseService(service.address, service.port, engine, told=certain)
 
 
-def _recognise(key: ResourceKey, data: dict[str, JsonValue]) -> tuple[str, bool] | None:
+def _recognise(told: ToldService) -> tuple[str, bool] | None:
     """Return the engine and whether the service itself told it."""
-    if key.port is None or key.transport != "tcp":
+    if told.key.transport != "tcp":
         return None
-    name = str(data.get("name", "")).casefold()
-    guessed = data.get("method") == "table" or name in {"", "unknown", "tcpwrapped"}
     for engine, row in ENGINES.items():
-        if name in row.names and not guessed:
+        if told.name in row.names and not told.guessed:
             return engine, True
-        if guessed and (key.port == row.port or name in row.names):
+        if told.guessed and (told.key.port == row.port or told.name in row.names):
             return engine, False
     return None
 

@@ -49,7 +49,7 @@ _PROFILES: dict[Profile, _ScanProfile] = {
     ),
     "full": _ScanProfile(("-p-",), intensity=7, banner_wait_ms=6000, answer_wait_ms=5000),
 }
-_VERSION_RANGE = re.compile(r" or (?:later|earlier|newer|older)|\d - \d")
+_VERSION_RANGE = re.compile(r" or (?:later|earlier|newer|older)|[\dX] - \d")
 """nmap tells of some services only from which to which version they may be; that is not their version."""
 
 type _Ports = dict[ScopedAddress, tuple[Port, ...]]

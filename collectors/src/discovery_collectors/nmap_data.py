@@ -12,10 +12,28 @@ SERVICES = "nmap-services"
 DATA_FOLDERS = (Path("/usr/share/nmap"), Path("/usr/local/share/nmap"))
 """Where packages and source builds put nmap's data."""
 
-MORE_PORTS = (1883, 2181, 2379, 5601, 5672, 5984, 6379, 7687, 8123, 9042, 9092, 11211, 15672, 27017, 61616)
+MORE_PORTS = (
+    1883,
+    2181,
+    2379,
+    5601,
+    5672,
+    5984,
+    6379,
+    7687,
+    8123,
+    8404,
+    9042,
+    9092,
+    11211,
+    15672,
+    27017,
+    61616,
+)
 """Where data stores and message brokers listen that nmap's 1000 most common ports do not hold (nmap 7.95):
 MQTT, ZooKeeper, etcd, Kibana, AMQP, CouchDB, Redis, Neo4j, ClickHouse, Cassandra, Kafka, memcached,
-RabbitMQ's management, MongoDB, ActiveMQ. Without them the collector `database` would not hear of Redis."""
+RabbitMQ's management, MongoDB, ActiveMQ; and HAProxy's statistics, 8404. Without them the collector
+`database` would not hear of Redis."""
 
 _FREQUENT = b"0.990000"
 """nmap leaves ports out whose frequency is exactly 1 (measured)."""

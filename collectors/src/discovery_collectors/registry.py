@@ -6,7 +6,10 @@ from discovery_collectors.collector import Collector, CollectorError
 
 COLLECTORS: dict[str, str] = {
     "database": "discovery_collectors.database:DatabaseCollector",
+    "directory": "discovery_collectors.directory:DirectoryCollector",
     "network": "discovery_collectors.network:NetworkCollector",
+    "snmp": "discovery_collectors.snmp:SnmpCollector",
+    "web": "discovery_collectors.web:WebCollector",
 }
 """Name → `module:class`; a new collector is a new row."""
 

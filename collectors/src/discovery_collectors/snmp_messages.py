@@ -5,10 +5,8 @@ from typing import Final
 
 from discovery_collectors import ber
 
-VERSION_1: Final = 0
 VERSION_2C: Final = 1
-GET: Final = 0xA0
-GET_NEXT: Final = 0xA1
+_GET = 0xA0
 _RESPONSE = 0xA2
 _REPORTABLE = b"\x04"
 _USER_SECURITY_MODEL = 3
@@ -24,15 +22,13 @@ class Response:
     values: tuple[tuple[str, int, bytes], ...]
 
 
-def get_message(
-    version: int, community: bytes, request_id: int, objects: list[str], kind: int = GET
-) -> bytes:
-    """Ask for `objects`, with `kind` GET_NEXT for what follows each."""
+def get_message(version: int, community: bytes, request_id: int, objects: list[str]) -> bytes:
+    """Ask for `objects`."""
     bindings = (
         ber.element(ber.SEQUENCE, ber.object_identifier(each), ber.element(ber.NULL)) for each in objects
     )
     request = ber.element(
-        kind,
+        _GET,
         ber.integer(request_id),
         ber.integer(0),
         ber.integer(0),
@@ -75,7 +71,7 @@ def discovery_message(message_id: int) -> bytes:
     )
     security = ber.element(ber.SEQUENCE, empty, ber.integer(0), ber.integer(0), empty, empty, empty)
     request = ber.element(
-        GET, ber.integer(message_id), ber.integer(0), ber.integer(0), ber.element(ber.SEQUENCE)
+        _GET, ber.integer(message_id), ber.integer(0), ber.integer(0), ber.element(ber.SEQUENCE)
     )
     return ber.element(
         ber.SEQUENCE,

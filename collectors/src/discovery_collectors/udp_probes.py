@@ -111,7 +111,7 @@ def _read_time(answer: bytes, number: int) -> Facts | None:
         or answer[24:32] != struct.pack("!HHI", number, number, number)
     ):
         return None
-    return {"stratum": answer[1]}
+    return {"product": "NTP", "stratum": answer[1]}
 
 
 def _ask_file(number: int) -> bytes:
