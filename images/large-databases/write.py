@@ -6,18 +6,19 @@ from pathlib import Path
 
 import ground_truth
 import sql
-from estate import HOSTILE, MONGODB, POSTGRESQL
+from estate import HOSTILE, MARIADB, MONGODB, POSTGRESQL
 
 IMAGES = Path(__file__).resolve().parents[1]
 # What templates' credential stores hold.
 _LOGIN = "inventory_reader"
 _POSTGRESQL_PASSWORD = "tide-table-8120"  # noqa: S105  opens nothing but these images
+_MARIADB_PASSWORD = "ebb-chart-3307"  # noqa: S105  opens nothing but these images
 
 
 def files() -> dict[Path, str]:
     """Return every file that the plan determines, with its content."""
-    postgresql, mongodb, hostile = (
-        IMAGES / name for name in ("postgres-large", "mongodb-large", "hostile-database")
+    postgresql, mariadb, mongodb, hostile = (
+        IMAGES / name for name in ("postgres-large", "mariadb-large", "mongodb-large", "hostile-database")
     )
     collections = [
         {"database": database.name, "collection": table.name, "fields": table.columns, "rows": table.rows}
@@ -26,6 +27,7 @@ def files() -> dict[Path, str]:
     ]
     return {
         postgresql / "seed.sql": _text(sql.postgresql(POSTGRESQL, _LOGIN, _POSTGRESQL_PASSWORD)),
+        mariadb / "seed.sql": _text(sql.mariadb(MARIADB, _LOGIN, _MARIADB_PASSWORD)),
         mongodb / "seed.json": json.dumps(
             {"canary": MONGODB.canary, "collections": collections}, ensure_ascii=False, indent=1
         )
@@ -36,6 +38,9 @@ def files() -> dict[Path, str]:
         hostile / "seed.sql": _text(sql.postgresql(HOSTILE, _LOGIN, _POSTGRESQL_PASSWORD)),
         hostile / "image.yml": ground_truth.replaced(
             (hostile / "image.yml").read_text(), ground_truth.facts(HOSTILE, ":5432/tcp", "postgresql")
+        ),
+        mariadb / "image.yml": ground_truth.replaced(
+            (mariadb / "image.yml").read_text(), ground_truth.facts(MARIADB, ":3306/tcp", "mariadb")
         ),
         mongodb / "image.yml": ground_truth.replaced(
             (mongodb / "image.yml").read_text(),
