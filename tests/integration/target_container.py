@@ -6,7 +6,7 @@ import json
 import random
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,13 @@ class TargetContainer:
         variables = [f"--env={key}={value}" for key, value in (env or {}).items()]
         return docker("exec", "-i", *variables, self.id, *command, text=text, check=check)
 
+    def execute_bytes(self, *command: str, seconds: float = 60) -> bytes:
+        """Run `command` inside and return what it wrote, whether it is text or not, and however it ended."""
+        done = subprocess.run(
+            ["docker", "exec", self.id, *command], capture_output=True, timeout=seconds, check=False
+        )
+        return done.stdout
+
     def wait_until_healthy(self, seconds: float = 60) -> None:
         """Return once the engine calls it healthy. Raises AssertionError with its log."""
         deadline = time.monotonic() + seconds
@@ -112,12 +119,14 @@ def internal_network() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def running(image: str, network: str) -> Iterator[TargetContainer]:
+def running(
+    image: str, network: str, *, environment: Mapping[str, str] | None = None, aliases: Iterable[str] = ()
+) -> Iterator[TargetContainer]:
     """Start `image` by its pinned ID and remove it in the end."""
     entry = allowed(image)
-    container = TargetContainer(
-        docker("create", f"--network={network}", *run_options(entry), entry["id"]).strip()
-    )
+    options = [*run_options(entry), *(f"--network-alias={alias}" for alias in aliases)]
+    options += [f"--env={name}={value}" for name, value in (environment or {}).items()]
+    container = TargetContainer(docker("create", f"--network={network}", *options, entry["id"]).strip())
     try:
         docker("start", container.id)
         yield container

@@ -1,144 +1,94 @@
-"""What templates call true is true: read from inside each container, in both directions, by its own code."""
+"""What images and templates call true is true: read from inside each target, in both directions."""
 
-import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from target_container import REPOSITORY, TargetContainer, allowed, docker, internal_network, running, template
+from truth.facts import Case, Facts, cases, differences
+from truth.inspection import inspect
 
 pytestmark = pytest.mark.engine
 
-SMALL = template("small")
-_DOCUMENTS = """
-import json, pymongo
-client = pymongo.MongoClient("127.0.0.1", 27017, serverSelectionTimeoutMS=5000)
-found = {}
-for database in client.list_database_names():
-    for collection in client[database].list_collection_names():
-        columns = sorted({field for document in client[database][collection].find() for field in document})
-        found[f"{database}/{collection}"] = columns
-print(json.dumps({"collections": found, "process": client.admin.command("serverStatus")["process"]}))
-"""
-_TABLES = """
-SELECT json_object_agg(place, columns) FROM (
-    SELECT n.nspname || '/' || c.relname AS place, json_agg(a.attname) AS columns
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
-    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
-        AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
-    GROUP BY 1) AS tables
-"""
+CASES = cases()
+TEMPLATES = sorted(path.stem for path in (REPOSITORY / "templates").glob("*.yml"))
+_AT_ONCE = 4
+_PROXY = "discovery/test-haproxy:3.0"
+_BEHIND = "discovery/test-nginx:1.26"
+_DEFAULT_BACKENDS = {"BACKEND_A": "web-a:80", "BACKEND_B": "web-b:80"}
+
+
+def backends() -> set[str]:
+    """Return the names under which proxies look for the servers behind them."""
+    proxies = [dict(case.environment) for case in CASES.values() if case.image == _PROXY]
+    return {
+        (environment | _DEFAULT_BACKENDS | environment)[name].split(":")[0]
+        for environment in proxies
+        for name in _DEFAULT_BACKENDS
+    }
+
+
+def inspected(case: Case, network: str) -> Facts:
+    with running(case.image, network, environment=dict(case.environment)) as target:
+        target.wait_until_healthy()
+        return inspect(target)
 
 
 @pytest.fixture(scope="module")
-def targets() -> Iterator[Mapping[str, TargetContainer]]:
+def found(request: pytest.FixtureRequest) -> Iterator[Mapping[str, Future[Facts]]]:
+    """Each target that a test asks for is started and looked into once, some at a time."""
+    calls = [getattr(item, "callspec", None) for item in request.session.items]
+    wanted = {call.params["where"] for call in calls if call is not None and "where" in call.params}
     with ExitStack() as stack:
         network = stack.enter_context(internal_network())
-        started = {
-            name: stack.enter_context(running(service["image"], network))
-            for name, service in SMALL["services"].items()
+        behind = stack.enter_context(running(_BEHIND, network, aliases=sorted(backends())))
+        behind.wait_until_healthy()
+        pool = stack.enter_context(ThreadPoolExecutor(_AT_ONCE))
+        yield {
+            where: pool.submit(inspected, case, network) for where, case in CASES.items() if where in wanted
         }
-        for target in started.values():
-            target.wait_until_healthy()
-        yield started
+        pool.shutdown(cancel_futures=True)
 
 
-def truth(service: str, kind: str) -> dict[str, dict[str, Any]]:
-    """Return key → scored attributes, with the facts of the image in their places."""
-    facts = allowed(SMALL["services"][service]["image"])["facts"]
-    told = [item for item in SMALL["services"][service]["x-ground-truth"] if item["kind"] == kind]
-    return {
-        item["key"]: {
-            name: facts[value["fact"]] if isinstance(value, dict) else value
-            for name, value in item.get("data", {}).items()
-        }
-        for item in told
-    }
-
-
-def columns(service: str, prefix: str) -> dict[str, set[str]]:
-    tables = truth(service, "table")
-    return {
-        key.removeprefix(prefix): set(data["columns"])
-        for key, data in tables.items()
-        if key.startswith(prefix)
-    }
-
-
-def listening(target: TargetContainer, protocol: str) -> set[str]:
-    """Return keys of sockets that others can reach, as the kernel lists them."""
-    state = "0A" if protocol == "tcp" else "07"
-    ports = set()
-    for line in target.execute("sh", "-c", f"cat /proc/net/{protocol} /proc/net/{protocol}6").splitlines():
-        fields = line.split()
-        if fields[0] == "sl" or fields[3] != state:
-            continue
-        address, port = fields[1].split(":")
-        loopback = address.endswith("7F") if len(address) == 8 else address == "0" * 24 + "01000000"
-        if not loopback:
-            ports.add(f":{int(port, 16)}/{protocol}")
-    return ports
-
-
-def credential(engine: str) -> dict[str, str]:
-    (found,) = [entry for entry in SMALL["x-dryrun"]["credentials"] if entry["engine"] == engine]
-    return dict(found)
-
-
-def query(db: TargetContainer, database: str, sql: str) -> str:
-    return db.execute("psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", "-", text=sql).strip()
-
-
-def http_header(target: TargetContainer, port: int, header: str) -> str:
-    request = (
-        f"exec 3<>/dev/tcp/127.0.0.1/{port}; printf 'GET / HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n' >&3; cat <&3"
-    )
-    answer = target.execute("bash", "-c", request).partition("\n\n")[0]
-    found = re.search(rf"^{header}: *(.*?)\r?$", answer, re.MULTILINE | re.IGNORECASE)
-    assert found is not None, answer
-    return found[1]
-
-
-def test_compose_accepts_the_template() -> None:
-    docker("compose", "-f", str(REPOSITORY / "templates" / "small.yml"), "config", "--quiet")
-
-
-def test_at_most_a_fifth_of_the_facts_is_hard() -> None:
-    facts = [fact for service in SMALL["services"].values() for fact in service["x-ground-truth"]]
-    assert 0 < sum("hard" in fact for fact in facts) <= len(facts) / 5
-
-
-@pytest.mark.parametrize("service", SMALL["services"])
-def test_every_machine_is_a_host(service: str) -> None:
-    assert truth(service, "host") == {"": {}}
-
-
-@pytest.mark.parametrize("service", SMALL["services"])
-def test_the_services_are_the_sockets_that_listen(
-    targets: Mapping[str, TargetContainer], service: str
+@pytest.mark.parametrize("where", CASES)
+def test_what_is_told_is_there_and_what_is_there_is_told(
+    found: Mapping[str, Future[Facts]], where: str
 ) -> None:
-    assert listening(targets[service], "tcp") == set(truth(service, "service"))
-    assert listening(targets[service], "udp") == set()
+    case = CASES[where]
+    wrong = differences(case.told(), found[where].result(timeout=240), case.kinds)
+    assert not wrong, "\n".join(wrong)
 
 
-def test_the_web_servers_are_what_their_header_says(targets: Mapping[str, TargetContainer]) -> None:
-    services = truth("web", "service")
-    for port in (80, 18734):
-        told = services[f":{port}/tcp"]
-        assert http_header(targets["web"], port, "Server") == f"{told['product']}/{told['version']}"
-    assert services[":443/tcp"] == services[":80/tcp"]
-    assert http_header(targets["app"], 8000, "Server") in truth("app", "service")[":8000/tcp"]["product"]
+def test_every_target_states_its_ground_truth() -> None:
+    targets = {image for image in _images() if image.startswith("discovery/test-")}
+    stated = {case.image for case in CASES.values()}
+    assert {image for image in targets if not image.startswith("discovery/test-collector-")} == stated
 
 
-def test_the_unusual_port_is_not_among_the_common_ones() -> None:
-    (hard,) = [fact["key"] for fact in SMALL["services"]["web"]["x-ground-truth"] if "hard" in fact]
+def _images() -> list[str]:
+    manifests = (REPOSITORY / "images").glob("*/image.yml")
+    return [line[7:] for path in manifests for line in path.read_text().splitlines() if line[:7] == "image: "]
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_compose_accepts_the_template(name: str) -> None:
+    docker("compose", "-f", str(REPOSITORY / "templates" / f"{name}.yml"), "config", "--quiet")
+
+
+def test_an_unusual_port_is_not_among_the_common_ones() -> None:
+    hard = {
+        fact["key"].removeprefix(":")
+        for case in CASES.values()
+        for fact in case.truth
+        if fact["kind"] == "service" and fact.get("hard", "").startswith("unusual port")
+    }
     scanner = allowed("discovery/test-collector-network:1.0")["id"]
     services = docker(
         "run", "--rm", "--network=none", "--entrypoint=cat", scanner, "/usr/share/nmap/nmap-services"
@@ -150,88 +100,84 @@ def test_the_unusual_port_is_not_among_the_common_ones() -> None:
     common = {port for _, port in by_frequency[:1000]}
     assert len(common) == 1000
     assert "80/tcp" in common
-    assert hard.removeprefix(":") not in common
+    assert hard
+    assert not hard & common
 
 
-def test_the_certificate_is_the_one_that_is_shown(targets: Mapping[str, TargetContainer]) -> None:
-    shown = {}
-    for key in listening(targets["web"], "tcp"):
-        port = key.strip(":").removesuffix("/tcp")
-        script = (
-            f"openssl s_client -connect 127.0.0.1:{port} < /dev/null 2> /dev/null | openssl x509 "
-            "-noout -subject -issuer -enddate -nameopt RFC2253 -dateopt iso_8601 2> /dev/null; true"
-        )
-        lines = targets["web"].execute("bash", "-c", script).splitlines()
-        if lines:
-            values = dict(line.split("=", 1) for line in lines)
-            shown[key] = {
-                "subject": values["subject"],
-                "issuer": values["issuer"],
-                "not_after": values["notAfter"].replace(" ", "T"),
-            }
-    assert shown == truth("web", "certificate")
+def credential(engine: str) -> dict[str, str]:
+    (found,) = [entry for entry in template("small")["x-dryrun"]["credentials"] if entry["engine"] == engine]
+    return dict(found)
 
 
-def test_postgresql_holds_these_databases_and_tables(targets: Mapping[str, TargetContainer]) -> None:
-    db = targets["db"]
-    names = query(
-        db, "shop", "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate"
-    ).split()
-    assert {f":5432/tcp/{name}" for name in names} == set(truth("db", "database"))
-    for name in names:
-        found = json.loads(query(db, name, _TABLES) or "{}")
-        assert {place: set(names) for place, names in found.items()} == columns("db", f":5432/tcp/{name}/")
+@pytest.fixture(scope="module")
+def network() -> Iterator[str]:
+    with internal_network() as name:
+        yield name
 
 
-def test_postgresql_has_this_version_and_no_tls(targets: Mapping[str, TargetContainer]) -> None:
-    version = query(targets["db"], "shop", "SHOW server_version").split()[0]
-    assert truth("db", "service")[":5432/tcp"]["version"] == version
-    assert query(targets["db"], "shop", "SHOW ssl") == "off"
-
-
-def test_the_postgresql_credential_opens_every_database_and_no_row_of_hr(
-    targets: Mapping[str, TargetContainer],
-) -> None:
+def ask(server: TargetContainer, database: str, sql: str) -> str:
+    """Ask PostgreSQL over TCP with the login of the credential store."""
     login = credential("postgresql")
-
-    def ask(database: str, sql: str) -> str:
-        command = ["psql", "-XAtq", "-h", "127.0.0.1", "-U", login["username"], "-d", database, "-c", sql]
-        return targets["db"].execute(*command, env={"PGPASSWORD": login["password"]})
-
-    assert int(ask("shop", "SELECT count(*) FROM orders")) == 2000
-    for key in truth("db", "database"):
-        assert ask(key.rsplit("/", 1)[1], "SELECT 1").strip() == "1"
-    for database, table in (("hr", "salaries"), ("shop", "payment_cards")):
-        with pytest.raises(AssertionError, match=f"permission denied for table {table}"):
-            ask(database, f"SELECT * FROM {table}")
+    command = ["psql", "-XAtq", "-h", "127.0.0.1", "-U", login["username"], "-d", database, "-c", sql]
+    return server.execute(*command, env={"PGPASSWORD": login["password"]})
 
 
-def test_the_document_store_holds_these_collections(targets: Mapping[str, TargetContainer]) -> None:
-    found = json.loads(targets["docs"].execute("python3", "-", text=_DOCUMENTS))
-    assert {place: set(names) for place, names in found["collections"].items()} == columns(
-        "docs", ":27017/tcp/"
-    )
-    databases = {place.split("/")[0] for place in found["collections"]}
-    assert {f":27017/tcp/{name}" for name in databases} == set(truth("docs", "database"))
-    assert found["process"] in truth("docs", "service")[":27017/tcp"]["product"]
+def test_the_postgresql_credential_opens_every_database_and_no_row_of_hr(network: str) -> None:
+    with running("discovery/test-postgres:17", network) as server:
+        server.wait_until_healthy()
+        assert int(ask(server, "shop", "SELECT count(*) FROM orders")) == 2000
+        for database in ("postgres", "shop", "hr"):
+            assert ask(server, database, "SELECT 1").strip() == "1"
+        for database, table in (("hr", "salaries"), ("shop", "payment_cards")):
+            with pytest.raises(AssertionError, match=f"permission denied for table {table}"):
+                ask(server, database, f"SELECT * FROM {table}")
+        assert server.execute("psql", "-XAtqd", "shop", "-c", "SHOW ssl").strip() == "off"
 
 
-def test_the_cache_holds_these_databases_behind_another_password(
-    targets: Mapping[str, TargetContainer],
+def test_the_large_postgresql_closes_one_database_to_it_and_holds_a_table_of_100000_rows(
+    network: str,
 ) -> None:
-    cache = targets["cache"]
-    configuration = cache.execute("cat", "/srv/redis/redis.conf")
-    found = re.search(r"^requirepass (\S+)", configuration, re.MULTILINE)
-    assert found is not None
-    keyspace = cache.execute("redis-cli", "INFO", "keyspace", env={"REDISCLI_AUTH": found[1]})
-    numbers = re.findall(r"^db(\d+):keys=\d+", keyspace, re.MULTILINE)
-    assert {f":6379/tcp/{number}" for number in numbers} == set(truth("cache", "database"))
-    refused = cache.execute("redis-cli", "AUTH", credential("redis")["password"], check=False)
-    assert "WRONGPASS" in refused
-    assert "NOAUTH" in cache.execute("redis-cli", "INFO", "server")
+    with running("discovery/test-postgres-large:17", network) as server:
+        server.wait_until_healthy()
+        assert ask(server, "archive_2019", "SELECT 1").strip() == "1"
+        with pytest.raises(AssertionError, match='permission denied for database "board"'):
+            ask(server, "board", "SELECT 1")
+        rows = server.execute("psql", "-XAtqd", "telemetry", "-c", "SELECT count(*) FROM events")
+        assert int(rows) == 100_000
 
 
-@pytest.mark.parametrize("service", SMALL["services"])
-def test_a_database_is_of_the_engine_that_serves_it(service: str) -> None:
-    engine = {"db": "postgresql", "docs": "mongodb", "cache": "redis"}.get(service)
-    assert {data["engine"] for data in truth(service, "database").values()} == ({engine} if engine else set())
+def test_the_closed_postgresql_refuses_it(network: str) -> None:
+    with running("discovery/test-postgres-closed:17", network) as server:
+        server.wait_until_healthy()
+        with pytest.raises(AssertionError, match="password authentication failed"):
+            ask(server, "ledger", "SELECT 1")
+
+
+def test_the_cache_lies_behind_another_password(network: str) -> None:
+    with running("discovery/test-redis:8.0", network) as cache:
+        cache.wait_until_healthy()
+        refused = cache.execute("redis-cli", "AUTH", credential("redis")["password"], check=False)
+        assert "WRONGPASS" in refused
+        assert "NOAUTH" in cache.execute("redis-cli", "INFO", "server")
+
+
+def test_the_fragile_gateway_dies_of_a_version_probe_and_not_of_a_connection(network: str) -> None:
+    with running("discovery/test-fragile:1.0", network) as gateway:
+        gateway.wait_until_healthy()
+        gateway.execute("bash", "-c", "exec 3<> /dev/tcp/127.0.0.1/20000")
+        assert gateway.inspect()["State"]["Running"]
+        probe = "exec 3<> /dev/tcp/127.0.0.1/20000; printf '\\r\\n\\r\\n' >&3; read -t 5 -u 3"
+        gateway.execute_bytes("bash", "-c", probe)
+        assert docker("wait", gateway.id, seconds=30).strip() == "134"
+
+
+@pytest.mark.parametrize("claim", ["apache", "iis", "lighttpd", "nginx"])
+def test_the_liar_claims_what_it_is_told_to_and_its_error_page_gives_it_away(
+    network: str, claim: str
+) -> None:
+    with running("discovery/test-liar:1.0", network, environment={"CLAIM": claim}) as gauge:
+        gauge.wait_until_healthy()
+        request = "exec 3<> /dev/tcp/127.0.0.1/80; printf 'PUT / HTTP/1.0\\r\\n\\r\\n' >&3; timeout 5 cat <&3"
+        answer = gauge.execute_bytes("bash", "-c", request).decode()
+        assert re.search(r"(?m)^Server: ([A-Za-z-]+)", answer)[1].casefold().endswith(claim)
+        assert "Unsupported method ('PUT')" in answer

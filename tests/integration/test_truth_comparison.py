@@ -1,0 +1,63 @@
+"""A ground truth that says too much, too little or the wrong thing is noticed; what is so is left alone."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from truth.facts import Facts, differences, key
+
+THERE: Facts = {
+    ("host", ""): {},
+    ("service", ":5432/tcp"): {"product": "PostgreSQL", "version": "17.5"},
+    ("table", ":5432/tcp/shop/public/orders"): {"columns": ["id", "total"]},
+    ("certificate", ":443/tcp"): {"subject": "CN=a", "not_after": "2039-12-31T23:59:59Z"},
+}
+
+
+def test_what_is_so_is_left_alone() -> None:
+    told: Facts = {identity: dict(data) for identity, data in THERE.items()}
+    told["service", ":5432/tcp"]["product"] = ["postgresql db", "postgresql"]
+    told["table", ":5432/tcp/shop/public/orders"]["columns"] = ["total", "id"]
+    del told["certificate", ":443/tcp"]["subject"]
+    assert differences(told, THERE) == []
+
+
+@pytest.mark.parametrize(
+    ("identity", "attribute", "value"),
+    [
+        (("service", ":5432/tcp"), "product", ["MariaDB", "MySQL"]),
+        (("service", ":5432/tcp"), "version", "17.50"),
+        (("table", ":5432/tcp/shop/public/orders"), "columns", ["id"]),
+        (("table", ":5432/tcp/shop/public/orders"), "columns", ["id", "total", "note"]),
+        (("table", ":5432/tcp/shop/public/orders"), "columns", ["id", "Total"]),
+        (("certificate", ":443/tcp"), "subject", "CN=b"),
+        (("certificate", ":443/tcp"), "issuer", "CN=nobody looked"),
+    ],
+)
+def test_a_wrong_value_is_noticed(identity: tuple[str, str], attribute: str, value: object) -> None:
+    (wrong,) = differences(THERE | {identity: THERE[identity] | {attribute: value}}, THERE)
+    assert f"{attribute} is told" in wrong
+
+
+def test_what_is_told_and_not_there_is_noticed() -> None:
+    assert differences(THERE | {("service", ":22/tcp"): {}}, THERE) == [
+        "service ':22/tcp' is told and not there"
+    ]
+
+
+@pytest.mark.parametrize("identity", sorted(THERE))
+def test_what_is_there_and_not_told_is_noticed(identity: tuple[str, str]) -> None:
+    told = {other: data for other, data in THERE.items() if other != identity}
+    assert differences(told, THERE) == [f"{identity[0]} {identity[1]!r} is there and not told"]
+
+
+def test_a_kind_that_nobody_looks_for_need_not_be_told() -> None:
+    told = {identity: data for identity, data in THERE.items() if identity[0] != "certificate"}
+    assert differences(told, THERE, frozenset({"host", "service", "table"})) == []
+
+
+def test_names_in_keys_are_escaped_as_the_documentation_says() -> None:
+    assert key(":5432/tcp", "a/b", "50%", "\x1b[0m") == ":5432/tcp/a%2Fb/50%25/%1B[0m"

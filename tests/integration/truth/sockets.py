@@ -1,0 +1,72 @@
+"""What listens in a container, and which program it belongs to, read from its /proc."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from target_container import TargetContainer, docker
+
+_LISTENING = {"tcp": "0A", "udp": "07"}
+_READ = """
+for protocol in tcp udp; do
+    for file in /proc/net/$protocol /proc/net/${protocol}6; do
+        [ -e $file ] && while read -r line; do echo "socket $protocol $line"; done < $file
+    done
+done
+for folder in /proc/[0-9]*; do
+    pid=${folder#/proc/}
+    [ "$pid" = $$ ] && continue
+    echo "program $pid $(readlink $folder/exe) $(tr '\\0' ' ' < $folder/cmdline 2> /dev/null)"
+    ls -l $folder/fd 2> /dev/null | sed -n "s/.*socket:\\[\\([0-9]*\\)\\].*/holds $pid \\1/p"
+done
+true
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """An open port. `program` is its executable's name, `command` how it was started."""
+
+    port: int
+    transport: str
+    program: str
+    command: str
+
+    @property
+    def key(self) -> str:
+        return f":{self.port}/{self.transport}"
+
+
+def listeners(target: TargetContainer) -> list[Listener]:
+    """Return what others can reach: not what is bound to the loopback interface."""
+    lines = docker(
+        "exec", "--privileged", "--user=0", target.id, "bash", "-c", _READ, seconds=60
+    ).splitlines()
+    programs = {
+        int(found[1]): (PurePath(found[2]).name, found[3].strip())
+        for line in lines
+        if (found := re.fullmatch(r"program (\d+) (\S+) ?(.*)", line))
+    }
+    holders: dict[str, int] = {}
+    for line in lines:
+        if found := re.fullmatch(r"holds (\d+) (\d+)", line):
+            # A master hands its socket to its workers: the oldest is the one that was started.
+            holders[found[2]] = min(int(found[1]), holders.get(found[2], int(found[1])))
+    seen = {}
+    for transport, port, inode in _open(lines):
+        holder = holders.get(inode)
+        assert holder is not None, f"nobody holds the socket of port {port}/{transport}"
+        seen[port, transport] = Listener(port, transport, *programs[holder])
+    return [seen[place] for place in sorted(seen)]
+
+
+def _open(lines: list[str]) -> Iterator[tuple[str, int, str]]:
+    for line in lines:
+        fields = line.split()
+        if fields[0] != "socket" or len(fields) < 12 or fields[5] != _LISTENING[fields[1]]:
+            continue
+        address, port = fields[3].split(":")
+        loopback = address.endswith("7F") if len(address) == 8 else address == "0" * 24 + "01000000"
+        if not loopback:
+            yield fields[1], int(port, 16), fields[11]
