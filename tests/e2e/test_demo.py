@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from canaries import found_in, mentions
 from local_stack import ROOT
 
 pytestmark = pytest.mark.engine
@@ -141,8 +142,9 @@ def test_one_command_gives_a_report_and_leaves_nothing(start_demo, state, docker
     assert processes_of(state) == []
 
     files = {path.suffix: path.read_text(encoding="utf-8") for path in map(Path, last["files"])}
-    assert set(files) == {".md", ".json"}
-    scores = json.loads(files[".json"])["scores"]
+    assert set(files) == {".html", ".md", ".csv", ".json"}
+    report = json.loads(files[".json"])
+    scores = report["scores"]
     found = {(fact["kind"], fact["key"]) for fact in scores["found"]}
     assert {("service", "db:5432/tcp"), ("table", "db:5432/tcp/shop/public/payment_cards")} <= found
     missed = {(fact["kind"], fact["key"]) for fact in scores["false_negatives"]}
@@ -150,8 +152,29 @@ def test_one_command_gives_a_report_and_leaves_nothing(start_demo, state, docker
     unknowable = {fact["key"] for fact in scores["not_evaluable"]}
     assert unknowable == {"cache:6379/tcp/0", "cache:6379/tcp/1"}
     assert all(
-        key.replace("|", "\\|") in files[".md"] for _, key in missed | {("", key) for key in unknowable}
+        key.replace("|", "\\|") in files[form]
+        for _, key in missed | {("", key) for key in unknowable}
+        for form in (".html", ".md", ".csv")
     )
+    assert report["verdict"]["passed"] is True
+    assert_the_logs_of_targets_are_told(report)
+    assert_what_targets_hold_stands_nowhere(state)
+
+
+def assert_what_targets_hold_stands_nowhere(state):
+    """Look into logs, journal, database and reports: whole files, for seeded values and passwords."""
+    assert mentions(state, "payment_cards"), "names are found, or not finding values shows nothing"
+    assert found_in(state) == []
+
+
+def assert_the_logs_of_targets_are_told(report):
+    """Hold the report to what every session leaves: each collector's own lines in the database's log."""
+    parts = {tuple(part["collectors"]): part for part in report["logs"]["db"]["by_collectors"]}
+    assert parts["network",]["lines"] >= 1
+    assert any("inventory_reader" in line for line in parts["database",]["sample"])
+    by_collectors = {tuple(part["collectors"]) for part in report["traffic"]["by_collectors"]}
+    assert by_collectors >= {("network",), ("database",)}
+    assert all(run["config_digest"].startswith("sha256:") for run in report["collectors"])
 
 
 def test_ctrl_c_removes_the_session_and_ends_the_services(

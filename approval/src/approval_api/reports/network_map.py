@@ -28,6 +28,12 @@ class _Host:
     places: dict[tuple[str, int], _Place] = field(default_factory=dict)
 
 
+def _state_of(host: _Host) -> PlaceState:
+    """Return the state of a host that nobody names, from what is told of it."""
+    states = {place.state for place in host.places.values()}
+    return "invented" if states == {"invented"} else "found"
+
+
 class _Drawing:
     """One of the two, while it is drawn."""
 
@@ -63,7 +69,7 @@ class _Drawing:
             MapHost(
                 name=name,
                 address=addresses.get(name),
-                state=host.state or "found",
+                state=host.state or _state_of(host),
                 places=tuple(
                     MapPlace(
                         place=f"{port}/{transport}",

@@ -67,7 +67,7 @@ def _impact(report: Report) -> Block:
             _state(harmed.get(service), known=bool(report.collectors)),
             *_received(traffic.get(service)),
             *_counts(logs.get(service)),
-            told(log.note, limit=300) if (log := logs.get(service)) and log.note else text(),
+            told(log.note, limit=300, prose=True) if (log := logs.get(service)) and log.note else text(),
         )
         for service in services
     ]
