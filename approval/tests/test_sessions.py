@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 from approval_api.follower.repository import store_events
 from approval_api.orchestrator.client import OrchestratorRefusedError
-from approval_api.sessions.service import Outbox
+from approval_api.sessions.outbox import Outbox
 from dryrun_contract.event import PhaseChanged, SessionEnded
 from dryrun_contract.problem import Problem, problem_type
 from dryrun_contract.session import Outcome, Phase
@@ -61,7 +61,7 @@ async def test_the_session_follows_the_orchestrators_events(api, orchestrator, e
 
 async def outbox_round(api):
     state = api.app.state
-    outbox = Outbox(state.engine, state.orchestrator, timedelta(seconds=300), state.metrics)
+    outbox = Outbox(state.engine, state.orchestrator, timedelta(seconds=300), state.limits, state.metrics)
     await outbox.work_once(older_than=timedelta(0))
 
 
@@ -136,7 +136,8 @@ async def test_a_start_that_is_never_answered_is_given_up_with_a_reason(api, orc
     await stop_following(api)
     session_id = await api.start()
     state = api.app.state
-    await Outbox(state.engine, state.orchestrator, timedelta(0), state.metrics).work_once(timedelta(0))
+    outbox = Outbox(state.engine, state.orchestrator, timedelta(0), state.limits, state.metrics)
+    await outbox.work_once(timedelta(0))
     session = (await api.get(f"/sessions/{session_id}")).json()
     assert (session["phase"], session["outcome"]) == ("ended", "failed")
     assert "did not take the session" in session["reason"]

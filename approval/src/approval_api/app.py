@@ -29,12 +29,14 @@ from approval_api.people.endpoints import router as people_router
 from approval_api.people.passwords import Passwords
 from approval_api.problems import install_problem_handlers
 from approval_api.production.endpoints import router as production_router
+from approval_api.rate_limit import RateLimit
 from approval_api.reports.endpoints import criteria_router
 from approval_api.reports.endpoints import router as reports_router
 from approval_api.request_log import RequestLog
 from approval_api.security_headers import SecurityHeaders
+from approval_api.sessions.admission import Limits
 from approval_api.sessions.endpoints import router as sessions_router
-from approval_api.sessions.service import Outbox
+from approval_api.sessions.outbox import Outbox
 from approval_api.settings import Settings
 from approval_api.templates.endpoints import router as templates_router
 from dryrun_contract.problem import problem_answers
@@ -71,6 +73,10 @@ def create_app(
     app.state.engine = engine or create_engine(settings.database_url.get_secret_value(), role=APP_ROLE)
     app.state.notifications = Notifications(app.state.engine)
     app.state.stopping = asyncio.Event()
+    app.state.rate_limit = RateLimit(settings.requests_per_second, settings.requests_burst)
+    app.state.limits = Limits(
+        settings.sessions_at_once, settings.sessions_per_person, settings.sessions_waiting
+    )
     app.state.orchestrator = None
     app.state.follower = None
     install_problem_handlers(app)
@@ -136,7 +142,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             return
         await stack.enter_async_context(state.orchestrator)
         outbox = Outbox(
-            state.engine, state.orchestrator, timedelta(seconds=settings.start_seconds), state.metrics
+            state.engine,
+            state.orchestrator,
+            timedelta(seconds=settings.start_seconds),
+            state.limits,
+            state.metrics,
         )
         async with asyncio.TaskGroup() as tasks:
             background = [

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyCookie, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from approval_api.audit.entry import address_of
 from approval_api.origin import require_csrf
 from approval_api.people import logins, tokens
 from approval_api.people.person import Person, Proof
@@ -17,6 +18,7 @@ from approval_api.people.repository import Account
 from approval_api.people.roles import SCOPES, Permission, permissions_of
 from approval_api.people.secret_values import TOKEN_PREFIX, csrf_of
 from approval_api.problems import ProblemError
+from approval_api.rate_limit import require_patience
 from approval_api.settings import ProgramToken, Settings
 
 
@@ -113,6 +115,7 @@ async def current_person(request: Request) -> Person:
     something does not prove that a page of ours sent it.
     """
     person = await find_person(request)
+    require_patience(request, f"person {person.name}" if person else f"address {address_of(request)}")
     if person is None:
         raise ProblemError(
             "unauthenticated",

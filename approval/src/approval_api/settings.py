@@ -106,6 +106,13 @@ class Settings(DatabaseSettings):
     orchestrator_token: SecretStr | None = None
     start_seconds: float = Field(default=300, gt=0)
     """How long a start is tried again while the orchestrator does not answer."""
+    sessions_at_once: int = Field(default=10, ge=1, le=1000)
+    sessions_per_person: int = Field(default=5, ge=1, le=1000)
+    sessions_waiting: int = Field(default=50, ge=1, le=1000)
+    """More than so many may not wait for a free place."""
+    requests_per_second: float = Field(default=50, gt=0)
+    """Of one person, or of one address that proves nothing; for each process of its own."""
+    requests_burst: int = Field(default=500, ge=1)
     heartbeat_seconds: float = Field(default=15, gt=0)
     """Longest silence on an event stream; proxies cut what is quiet for longer."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

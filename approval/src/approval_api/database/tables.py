@@ -17,6 +17,7 @@ dryrun_sessions = Table(
     Column("keep", Boolean, nullable=False),
     Column("requested_by", Text, nullable=False),
     Column("requested_at", _TIME, nullable=False),
+    Column("admitted_at", _TIME),
     Column("accepted_at", _TIME),
     Column("phase", Text, nullable=False),
     Column("outcome", Text),
@@ -27,7 +28,8 @@ dryrun_sessions = Table(
     Column("history_complete", Boolean, nullable=False),
 )
 """`template_snapshot` is the template as it was at the start, ground truth included; null when this API
-learned of the session from the orchestrator. `history_complete` is false when a snapshot took the place of
+learned of the session from the orchestrator. `admitted_at` is null
+while it waits for a free place. `history_complete` is false when a snapshot took the place of
 events."""
 
 dryrun_events = Table(

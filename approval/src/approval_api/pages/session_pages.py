@@ -66,7 +66,8 @@ async def start_session(request: Request, visitor: Runner, form: SentForm) -> Re
             title="This cannot be started",
         ) from error
     state = request.app.state
-    session = await service.start(state.engine, state.orchestrator, wanted, _asker(request, visitor))
+    asker = _asker(request, visitor)
+    session = await service.start(state.engine, state.orchestrator, wanted, asker, state.limits)
     return RedirectResponse(f"/dryrun/sessions/{session.id}", _SEE_OTHER)
 
 

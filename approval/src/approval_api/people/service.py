@@ -21,6 +21,7 @@ from approval_api.people.roles import Permission, Role
 from approval_api.people.schemas import NewPerson, PersonChange, PersonView
 from approval_api.people.secret_values import csrf_of
 from approval_api.problems import ProblemError
+from approval_api.rate_limit import require_patience
 from approval_api.settings import Settings
 from dryrun_contract.problem import Fault
 
@@ -59,6 +60,7 @@ async def sign_in(request: Request, response: Response, name: str, password: str
     Raises ProblemError: 401 `wrong-credentials` (the same for an unknown name), 429 `too-many-tries`.
     """
     require_same_origin(request)
+    require_patience(request, f"address {address_of(request)}")
     name = name.strip().lower()
     account_tries, address_tries = throttle.subjects(name, address_of(request))
     async with _engine(request).begin() as connection:
@@ -170,6 +172,7 @@ async def take_invitation(request: Request, response: Response, secret: str, pas
     Raises ProblemError: 410 `invitation-gone`, 422 `weak-password`.
     """
     require_same_origin(request)
+    require_patience(request, f"address {address_of(request)}")
     gone = ProblemError(
         "invitation-gone",
         410,

@@ -29,7 +29,8 @@ async def start_session(
 ) -> SessionView:
     """Start a dry-run of a template. Only predefined templates; nothing else reaches the engine."""
     state = request.app.state
-    session = await service.start(state.engine, state.orchestrator, wanted, _asker(request, person))
+    asker = _asker(request, person)
+    session = await service.start(state.engine, state.orchestrator, wanted, asker, state.limits)
     note(request, object_=str(session.id), detail=wanted.model_dump_json())
     response.headers["Location"] = f"/api/v1/dryrun/sessions/{session.id}"
     return session

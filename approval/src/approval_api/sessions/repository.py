@@ -1,19 +1,39 @@
 """Rows of `dryrun_sessions`. Every function works inside the caller's transaction."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import RowMapping, func, select, tuple_, update
+from sqlalchemy import RowMapping, case, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import dryrun_sessions as table
+from approval_api.sessions.admission import WAITING_REASON, waiting
 from approval_api.sessions.schemas import SessionView
 from dryrun_contract.session import SessionRequest
 from dryrun_contract.template import Template
 
-_COLUMNS = [column for column in table.c if column.name not in {"template_snapshot", "history_complete"}]
+_others = table.alias("others")
+_WAITING_PHASES = ("requested", "queued")
+_queue_position = case(
+    (
+        table.c.phase.in_(_WAITING_PHASES),
+        select(func.count())
+        .where(
+            _others.c.phase.in_(_WAITING_PHASES),
+            tuple_(_others.c.requested_at, _others.c.id) <= tuple_(table.c.requested_at, table.c.id),
+        )
+        .scalar_subquery(),
+    )
+).label("queue_position")
+"""Among those that wait for a place here and those that the orchestrator has yet to begin."""
+
+_COLUMNS = [
+    *(column for column in table.c if column.name not in {"template_snapshot", "history_complete"}),
+    _queue_position,
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +66,7 @@ def _view(row: RowMapping) -> SessionView:
         keep=row["keep"],
         requested_by=row["requested_by"],
         requested_at=row["requested_at"],
+        queue_position=row.get("queue_position"),
         accepted_at=row["accepted_at"],
         phase=row["phase"],
         outcome=row["outcome"],
@@ -70,10 +91,11 @@ async def insert_requested(
             requested_by=actor,
             requested_at=func.now(),
             phase="requested",
+            reason=WAITING_REASON,
             template_snapshot=template.model_dump(mode="json"),
             history_complete=True,
         )
-        .returning(*_COLUMNS)
+        .returning(table)
     )
     return _view(result.mappings().one())
 
@@ -138,6 +160,16 @@ async def stopped_before_they_began(connection: AsyncConnection) -> list[UUID]:
     return list(result.scalars())
 
 
+async def end_waiting(connection: AsyncConnection, session_id: UUID, reason: str) -> bool:
+    """Stop a session that still waits for a place; False when it does not."""
+    result = await connection.execute(
+        update(table)
+        .where(table.c.id == session_id, waiting)
+        .values(phase="ended", outcome="stopped", reason=reason, ended_at=func.now())
+    )
+    return result.rowcount == 1
+
+
 async def explain_waiting(connection: AsyncConnection, session_id: UUID, reason: str) -> None:
     """Say why a session is still only requested."""
     await connection.execute(
@@ -148,19 +180,32 @@ async def explain_waiting(connection: AsyncConnection, session_id: UUID, reason:
 async def unaccepted(
     connection: AsyncConnection, older_than: timedelta, give_up_after: timedelta, limit: int = 20
 ) -> list[UnacceptedSession]:
-    """Return sessions that have been waiting for the orchestrator for `older_than`, oldest first."""
+    """Return sessions that got a place and wait for the orchestrator for `older_than`, oldest first."""
     result = await connection.execute(
-        select(*_COLUMNS, (table.c.requested_at < func.now() - give_up_after).label("given_up"))
-        .where(table.c.phase == "requested", table.c.requested_at <= func.now() - older_than)
+        select(*_COLUMNS, (table.c.admitted_at < func.now() - give_up_after).label("given_up"))
+        .where(table.c.phase == "requested", table.c.admitted_at <= func.now() - older_than)
         .order_by(table.c.requested_at)
         .limit(limit)
     )
-    return [
-        UnacceptedSession(
-            id=row["id"],
-            request=SessionRequest(template=row["template"], seed=row["seed"], keep=row["keep"]),
-            requested_by=row["requested_by"],
-            given_up=row["given_up"],
-        )
-        for row in result.mappings()
-    ]
+    return [_unaccepted(row) for row in result.mappings()]
+
+
+async def admitted(connection: AsyncConnection, ids: Collection[UUID]) -> list[UnacceptedSession]:
+    """Return those of `ids` that wait for the orchestrator, oldest first."""
+    if not ids:
+        return []
+    result = await connection.execute(
+        select(*_COLUMNS, literal(False).label("given_up"))
+        .where(table.c.phase == "requested", table.c.id.in_(ids))
+        .order_by(table.c.requested_at)
+    )
+    return [_unaccepted(row) for row in result.mappings()]
+
+
+def _unaccepted(row: RowMapping) -> UnacceptedSession:
+    return UnacceptedSession(
+        id=row["id"],
+        request=SessionRequest(template=row["template"], seed=row["seed"], keep=row["keep"]),
+        requested_by=row["requested_by"],
+        given_up=row["given_up"],
+    )

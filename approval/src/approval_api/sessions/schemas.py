@@ -20,6 +20,8 @@ class SessionView(Word):
     keep: bool
     requested_by: str
     requested_at: UtcTime
+    queue_position: int | None
+    """1 for the one that starts next; null once it runs."""
     accepted_at: UtcTime | None
     """When the orchestrator took it."""
     phase: SessionPhase

@@ -3,30 +3,21 @@
 No transaction is open while the orchestrator is asked, so a slow answer holds no row and no connection.
 """
 
-import asyncio
 import logging
-from datetime import timedelta
 from typing import Protocol
 from uuid import UUID, uuid4
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from approval_api.metrics import Metrics
 from approval_api.orchestrator.client import Asker, OrchestratorRefusedError, OrchestratorUnavailableError
 from approval_api.problems import ProblemError
-from approval_api.sessions import repository
+from approval_api.sessions import admission, repository
+from approval_api.sessions.admission import Limits
 from approval_api.sessions.schemas import SessionView
 from dryrun_contract.session import Session, SessionRequest
 from dryrun_contract.template import Template
 
 logger = logging.getLogger(__name__)
-
-_RETRY_SECONDS = 2.0
-_IN_FLIGHT = timedelta(seconds=3)
-"""A start younger than this is still being asked for by its own request."""
-
-_OWN_NAME = "approval-api"
 
 
 class Orchestrator(Protocol):
@@ -75,12 +66,14 @@ async def require(connection: AsyncConnection, session_id: UUID) -> SessionView:
 
 
 async def start(
-    engine: AsyncEngine, orchestrator: Orchestrator, request: SessionRequest, asker: Asker
+    engine: AsyncEngine, orchestrator: Orchestrator, request: SessionRequest, asker: Asker, limits: Limits
 ) -> SessionView:
-    """Store a session with its template, then ask the orchestrator for it.
+    """Store a session with its template and, when there is a free place, ask the orchestrator for it.
 
-    When the orchestrator stops answering in between, the session stays `requested` and the outbox goes on.
-    Raises ProblemError: the orchestrator's own when it refuses, 503 when it does not even give the template.
+    Without one it waits, and the outbox goes on when there is. When the orchestrator stops answering in
+    between, the session stays `requested` and the outbox goes on.
+    Raises ProblemError: the orchestrator's own when it refuses, 503 when it does not even give the template,
+    429 when too many wait.
     """
     try:
         template = await orchestrator.template(request.template, request.seed)
@@ -90,8 +83,11 @@ async def start(
         raise orchestrator_unavailable(error) from error
     session_id = uuid4()
     async with engine.begin() as connection:
+        await admission.require_room(connection, limits)
         await repository.insert_requested(connection, session_id, request, template, asker.actor)
-    await hand_over(engine, orchestrator, session_id, request, asker)
+        admitted = await admission.admit(connection, limits)
+    if session_id in admitted:
+        await hand_over(engine, orchestrator, session_id, request, asker)
     async with engine.begin() as connection:
         return await require(connection, session_id)
 
@@ -118,10 +114,11 @@ async def hand_over(
         now = await require(connection, session_id)
     if not accepted and (now.accepted_at is None or now.outcome == "stopped"):
         # Somebody stopped it, or it was given up, while the orchestrator was taking it.
-        await _stop_late(orchestrator, session_id, asker)
+        await stop_late(orchestrator, session_id, asker)
 
 
-async def _stop_late(orchestrator: Orchestrator, session_id: UUID, asker: Asker) -> None:
+async def stop_late(orchestrator: Orchestrator, session_id: UUID, asker: Asker) -> None:
+    """Stop a session that was ended here while the orchestrator was taking it."""
     try:
         await orchestrator.stop_session(session_id, asker)
     except (OrchestratorRefusedError, OrchestratorUnavailableError) as error:
@@ -139,6 +136,7 @@ async def stop(
     Raises ProblemError: 404 for an unknown session, 503 when the orchestrator does not answer.
     """
     async with engine.begin() as connection:
+        await repository.end_waiting(connection, session_id, f"stopped by {asker.actor} while it waited")
         session = await require(connection, session_id)
     if session.phase == "ended":
         return session
@@ -167,59 +165,3 @@ async def _ask_to_stop(
             raise ProblemError.passing_on(error.problem) from error
         return False
     return True
-
-
-class Outbox:
-    """Asks again for sessions whose start got no answer, until it has one or gives up."""
-
-    def __init__(
-        self, engine: AsyncEngine, orchestrator: Orchestrator, give_up_after: timedelta, metrics: Metrics
-    ) -> None:
-        """Give up on a start `give_up_after` its request."""
-        self._engine = engine
-        self._orchestrator = orchestrator
-        self._give_up_after = give_up_after
-        self._metrics = metrics
-
-    async def run(self) -> None:
-        """Work until cancelled; a database that is away is waited for."""
-        healthy = True
-        while True:
-            try:
-                await self.work_once()
-                healthy = True
-            except (SQLAlchemyError, OSError) as error:
-                if healthy:
-                    logger.warning("the outbox waits for the database", extra={"reason": str(error)})
-                healthy = False
-            await asyncio.sleep(_RETRY_SECONDS)
-
-    async def work_once(self, older_than: timedelta = _IN_FLIGHT) -> None:
-        """Ask once for every session that waits, oldest first, and for every stop that its start overtook."""
-        async with self._engine.begin() as connection:
-            waiting = await repository.unaccepted(connection, older_than, self._give_up_after)
-            to_stop = await repository.stopped_before_they_began(connection)
-        for session_id in to_stop:
-            await _stop_late(self._orchestrator, session_id, Asker(_OWN_NAME, f"outbox-{session_id}"))
-        self._metrics.unaccepted.set(len(waiting))
-        for session in waiting:
-            if session.given_up:
-                await self._give_up(session.id)
-                continue
-            asker = Asker(session.requested_by, f"outbox-{session.id}")
-            try:
-                await hand_over(self._engine, self._orchestrator, session.id, session.request, asker)
-            except ProblemError as error:
-                logger.warning(
-                    "the orchestrator refused a session",
-                    extra={"session_id": str(session.id), "reason": error.problem.detail},
-                )
-
-    async def _give_up(self, session_id: UUID) -> None:
-        reason = (
-            f"the orchestrator did not take the session within {self._give_up_after.total_seconds():g} s; "
-            "see /readyz, then start again"
-        )
-        async with self._engine.begin() as connection:
-            await repository.mark_ended(connection, session_id, "failed", reason)
-        logger.error("gave up on a session", extra={"session_id": str(session_id), "reason": reason})

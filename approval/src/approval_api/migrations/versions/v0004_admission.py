@@ -1,0 +1,24 @@
+"""Sessions wait for a free place: when one was admitted is kept beside when it was asked for."""
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the column; whatever was asked for until now was admitted at once."""
+    op.execute("ALTER TABLE gateway.dryrun_sessions ADD admitted_at timestamptz")
+    op.execute("UPDATE gateway.dryrun_sessions SET admitted_at = requested_at")
+    op.execute(
+        "CREATE INDEX dryrun_sessions_unended ON gateway.dryrun_sessions (requested_at, id) "
+        "WHERE phase <> 'ended'"
+    )
+
+
+def downgrade() -> None:
+    """Remove the column, and the index with it."""
+    op.execute("DROP INDEX gateway.dryrun_sessions_unended")
+    op.execute("ALTER TABLE gateway.dryrun_sessions DROP COLUMN admitted_at")

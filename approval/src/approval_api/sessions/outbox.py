@@ -1,0 +1,97 @@
+"""Goes on with what a request could not finish: sessions that wait, and answers that never came."""
+
+import asyncio
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from approval_api.metrics import Metrics
+from approval_api.orchestrator.client import Asker
+from approval_api.problems import ProblemError
+from approval_api.sessions import admission, repository
+from approval_api.sessions.admission import Limits
+from approval_api.sessions.repository import UnacceptedSession
+from approval_api.sessions.service import Orchestrator, hand_over, stop_late
+
+logger = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 2.0
+_IN_FLIGHT = timedelta(seconds=3)
+"""A start younger than this is still being asked for by its own request."""
+_OWN_NAME = "approval-api"
+
+
+class Outbox:
+    """Asks again for sessions whose start got no answer, until it has one or gives up."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        orchestrator: Orchestrator,
+        give_up_after: timedelta,
+        limits: Limits,
+        metrics: Metrics,
+    ) -> None:
+        """Give up on a start `give_up_after` it got a place."""
+        self._limits = limits
+        self._engine = engine
+        self._orchestrator = orchestrator
+        self._give_up_after = give_up_after
+        self._metrics = metrics
+
+    async def run(self) -> None:
+        """Work until cancelled; a database that is away is waited for."""
+        healthy = True
+        while True:
+            try:
+                await self.work_once()
+                healthy = True
+            except (SQLAlchemyError, OSError) as error:
+                if healthy:
+                    logger.warning("the outbox waits for the database", extra={"reason": str(error)})
+                healthy = False
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def work_once(self, older_than: timedelta = _IN_FLIGHT) -> None:
+        """Do once what is to do, oldest first.
+
+        That is: give free places away and ask for whom they went to, ask again for who got no answer, and for
+        every stop that its start overtook.
+        """
+        async with self._engine.begin() as connection:
+            fresh = await repository.admitted(connection, await admission.admit(connection, self._limits))
+        for session in fresh:
+            await self._ask(session)
+        async with self._engine.begin() as connection:
+            waiting = await repository.unaccepted(connection, older_than, self._give_up_after)
+            to_stop = await repository.stopped_before_they_began(connection)
+        for session_id in to_stop:
+            await stop_late(self._orchestrator, session_id, Asker(_OWN_NAME, f"outbox-{session_id}"))
+        self._metrics.unaccepted.set(len(waiting))
+        for session in waiting:
+            if session.given_up:
+                await self._give_up(session.id)
+                continue
+            await self._ask(session)
+
+    async def _ask(self, session: UnacceptedSession) -> None:
+        asker = Asker(session.requested_by, f"outbox-{session.id}")
+        try:
+            await hand_over(self._engine, self._orchestrator, session.id, session.request, asker)
+        except ProblemError as error:
+            logger.warning(
+                "the orchestrator refused a session",
+                extra={"session_id": str(session.id), "reason": error.problem.detail},
+            )
+
+    async def _give_up(self, session_id: UUID) -> None:
+        reason = (
+            f"the orchestrator did not take the session within {self._give_up_after.total_seconds():g} s; "
+            "see /readyz, then start again"
+        )
+        async with self._engine.begin() as connection:
+            await repository.mark_ended(connection, session_id, "failed", reason)
+        logger.error("gave up on a session", extra={"session_id": str(session_id), "reason": reason})

@@ -1,0 +1,93 @@
+"""Places: how many sessions run at once, who waits, and where in the queue."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+
+from approval_api.app import create_app
+from approval_api.sessions.admission import Limits
+from dryrun_contract.event import SessionEnded
+from dryrun_contract.session import Outcome
+
+BOB = {"Authorization": "Bearer another-token-of-the-tests"}
+
+
+@pytest.fixture
+async def api(settings, orchestrator, serving):
+    few = {"sessions_at_once": 3, "sessions_per_person": 2, "sessions_waiting": 4}
+    app = create_app(settings.model_copy(update=few), orchestrator_transport=orchestrator)
+    async with serving(app) as api:
+        yield api
+
+
+async def start(api, headers=None):
+    answer = await api.post("/sessions", json={"template": "small"}, headers=headers)
+    return answer.json() if answer.status_code == 201 else answer.status_code
+
+
+async def states(api, *sessions):
+    shown = [(await api.get(f"/sessions/{session['id']}")).json() for session in sessions]
+    return [(session["phase"], session["queue_position"]) for session in shown]
+
+
+def asked(orchestrator):
+    return [str(session_id) for session_id in orchestrator.sessions]
+
+
+async def test_over_ones_own_limit_a_session_waits_and_says_where(api, orchestrator):
+    first, second, third, fourth = [await start(api) for _ in range(4)]
+    assert asked(orchestrator) == [first["id"], second["id"]]
+    assert (third["phase"], third["accepted_at"]) == ("requested", None)
+    assert "free place" in third["reason"]
+    positions = [position for _, position in await states(api, third, fourth)]
+    assert positions[0] < positions[1]
+
+
+async def test_who_waits_for_their_own_places_holds_up_nobody_else(api, orchestrator):
+    mine = [await start(api) for _ in range(3)]
+    bobs = await start(api, BOB)
+    assert asked(orchestrator) == [mine[0]["id"], mine[1]["id"], bobs["id"]]
+    assert (await start(api, BOB))["phase"] == "requested"
+
+
+async def test_a_place_that_becomes_free_goes_to_the_oldest(api, orchestrator, eventually):
+    first, _, third, fourth = [await start(api) for _ in range(4)]
+    orchestrator.tell(UUID(first["id"]), SessionEnded(outcome=Outcome.COMPLETED))
+
+    async def taken():
+        return asked(orchestrator)[-1] == third["id"]
+
+    await eventually(taken)
+    assert fourth["id"] not in asked(orchestrator)
+    puts = [request for request in orchestrator.requests if third["id"] in request.url.path]
+    assert puts[-1].headers["x-actor"] == "ada"
+
+
+async def test_a_session_that_waits_is_stopped_at_once_without_the_orchestrator(api, orchestrator):
+    third = [await start(api) for _ in range(3)][-1]
+    orchestrator.down = True
+    answer = await api.post(f"/sessions/{third['id']}/stop")
+    assert (answer.status_code, answer.json()["outcome"]) == (202, "stopped")
+    assert "stopped by ada while it waited" in answer.json()["reason"]
+    assert await states(api, third) == [("ended", None)]
+
+
+async def test_a_queue_has_an_end(api):
+    assert [isinstance(await start(api), dict) for _ in range(6)] == [True] * 6
+    assert await start(api) == 429
+
+
+async def test_starts_at_the_same_moment_keep_the_limits(settings, orchestrator, serving, engine):
+    few = {"sessions_at_once": 3, "sessions_per_person": 2, "sessions_waiting": 50}
+    given = settings.model_copy(update=few)
+    async with (
+        serving(create_app(given, orchestrator_transport=orchestrator)) as one,
+        serving(create_app(given, orchestrator_transport=orchestrator)) as other,
+    ):
+        await asyncio.gather(
+            *(start(api, headers) for api in (one, other) for headers in (None, BOB) for _ in range(4))
+        )
+        assert len(orchestrator.sessions) == 3
+        for api in (one, other):
+            assert api.app.state.limits == Limits(3, 2, 50)
