@@ -13,6 +13,8 @@ totalwaitms 6000
 match ssh m|^SSH-2| p/OpenSSH/
 Probe TCP GenericLines q|\\r\\n\\r\\n|
 rarity 1
+Probe TCP GetRequest q|GET / HTTP/1.0\\r\\n\\r\\n|
+totalwaitms 5000
 Probe UDP DNSVersionBindReq q|\\0|
 rarity 1
 Probe TCP Verifier q|Subscribe\\n|
@@ -42,6 +44,14 @@ def test_knows_a_mariadb_whose_distribution_says_more_than_its_version():
     assert b"MariaDB" not in following
 
 
+def test_knows_a_broker_by_the_header_that_it_wants():
+    probe = amend_probes(PROBES, 1500, 3000).partition(b"Probe TCP GetRequest")[2].partition(b"\nProbe")[0]
+    pattern = re.search(rb"^match amqp m\|(.*)\|s$", probe, re.MULTILINE)[1]
+    for header in (b"AMQP\0\0\x09\x01", b"AMQP\x03\x01\0\0", b"AMQP\x01\x01\0\x0a"):
+        assert re.match(pattern, header, re.DOTALL)
+    assert not re.match(pattern, b"AMQP is spoken elsewhere", re.DOTALL)
+
+
 def test_knows_a_redis_that_asks_for_a_password():
     amended = amend_probes(PROBES, 1500, 3000)
     assert b"info\\r\\n|\nmatch redis m|^-NOAUTH Authentication required\\.\\r\\n| p/Redis" in amended
@@ -50,7 +60,13 @@ def test_knows_a_redis_that_asks_for_a_password():
 def test_changes_nothing_else():
     amended = amend_probes(PROBES, 6000, 3000)
     added = [line for line in amended.splitlines() if line not in PROBES.splitlines()]
-    assert [line.split()[0] for line in added] == [b"match", b"totalwaitms", b"match", b"totalwaitms"]
+    assert [line.split()[0] for line in added] == [
+        b"match",
+        b"totalwaitms",
+        b"match",
+        b"match",
+        b"totalwaitms",
+    ]
     assert [line for line in amended.splitlines() if line not in added] == PROBES.splitlines()
 
 

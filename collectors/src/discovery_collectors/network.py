@@ -3,13 +3,17 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pydantic import JsonValue
 
+from discovery_collectors import amqp_version, mqtt_version
+from discovery_collectors.amqp_version import AmqpError
 from discovery_collectors.certificates import CertificateError, fetch_certificate
 from discovery_collectors.collector import Assignment, Emit
+from discovery_collectors.mqtt_version import MqttError
 from discovery_collectors.nmap_data import MORE_PORTS, nmap_environment
 from discovery_collectors.nmap_process import run_nmap
 from discovery_collectors.nmap_xml import Host, Port, Progress
@@ -28,6 +32,7 @@ _VERSIONED_PORTS = 100
 """Ports of one host whose service is asked for its version; a tarpit opens thousands."""
 _HANDSHAKES_AT_ONCE = 16
 _QUESTIONS_AT_ONCE = 64
+_BROKERS = {"amqp": amqp_version.ask_version, "mqtt": mqtt_version.ask_version}
 _PACKETS_PER_PROBE = 10
 """About what one probe of a service costs, with opening and closing the connection."""
 
@@ -83,6 +88,7 @@ class NetworkCollector:
                     finding = group.create_task(scan.find_ports(hosts))
                 ports = finding.result()
             services = await scan.identify_services(ports)
+        await scan.ask_brokers(services)
         await scan.read_certificates(services)
 
 
@@ -174,6 +180,20 @@ class _Scan:
         options += ["-p", ",".join(map(str, asked)), *self._parallelism()]
         await self._scan("asking services for their versions", options, ports, on_host)
         return found
+
+    async def ask_brokers(self, services: _Ports) -> None:
+        """Ask message brokers what they are, which nmap leaves open."""
+
+        async def look(address: ScopedAddress, port: Port) -> None:
+            with suppress(MqttError, AmqpError):
+                product, version = await _BROKERS[port.name](address, port.number)
+                self._emit_service(address, replace(port, product=product, version=version, confidence=10))
+
+        async with asyncio.TaskGroup() as group:
+            for address, ports in services.items():
+                for port in ports:
+                    if port.name in _BROKERS and port.probed and not port.product and not port.tls:
+                        group.create_task(look(address, port))
 
     async def read_certificates(self, services: _Ports) -> None:
         """Make one handshake with each service that speaks TLS."""

@@ -49,6 +49,9 @@ _MARIADB = (
     rb" cpe:/a:mariadb:mariadb:$2/"
 )
 """Distributions append words to MariaDB's version (`… from Debian`), at which nmap 7.95 gives up."""
+_AMQP = rb"match amqp m|^AMQP[\0-\x03][\0\x01][\0\x01\x09][\0\x01\x0a]$|s"
+"""A broker answers whatever it does not understand with the header it wants. Without this nmap tries all its
+probes, for 13 s (measured with RabbitMQ 4.0), and its own script for AMQP runs at intensity 7 only."""
 _SCRIPTS = 'Entry { filename = "http-server-header.nse", categories = { "version", } }\n'
 """Version detection would run 47 scripts, some of which ask every web server for paths such as `/sdk` and
 `/HNAP1`. This one reads the Server header, which names the product where the probes cannot."""
@@ -79,7 +82,7 @@ def nmap_environment(*, banner_wait_ms: int, answer_wait_ms: int) -> Iterator[di
 
 
 def amend_probes(probes: bytes, banner_wait_ms: int, answer_wait_ms: int) -> bytes:
-    """Return nmap's probes file with the waits set and the matches for MariaDB and a protected Redis added.
+    """Return nmap's probes file with the waits set, and with matches for MariaDB, AMQP and a protected Redis.
 
     The format is documented in nmap's reference, "nmap-service-probes File Format": a probe's directives
     follow it until the next `Probe` line.
@@ -94,6 +97,8 @@ def amend_probes(probes: bytes, banner_wait_ms: int, answer_wait_ms: int) -> byt
             own = b"\n" + _MARIADB + _BANNER.sub(b"totalwaitms %d" % banner_wait_ms, own, count=1)
         elif not _WAIT.search(own):
             own = b"\ntotalwaitms %d" % answer_wait_ms + own
+        if start[1] == b"GetRequest":
+            own = b"\n" + _AMQP + own
         if start[1] == b"redis-server":
             own = b"\n" + _PROTECTED_REDIS + own
         parts += [start[0], own, separator, rest]

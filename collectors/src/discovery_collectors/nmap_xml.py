@@ -148,7 +148,7 @@ def _read_ports(host: etree._Element) -> Iterator[Port]:
 
 
 def _text(element: etree._Element, attribute: str) -> str:
-    return (element.get(attribute) or "")[:_TEXT_CHARACTERS]
+    return (element.get(attribute) or "").strip()[:_TEXT_CHARACTERS]
 
 
 def _number(element: etree._Element, attribute: str) -> float:
