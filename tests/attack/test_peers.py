@@ -1,5 +1,6 @@
 """Who may connect: the peer's credentials decide on a Unix socket, and one client's crowd is its own."""
 
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -92,6 +93,22 @@ def test_two_clients_do_not_keep_a_third_out(lab: Lab) -> None:
             exits.enter_context(open_connection(lab.guard.address))
         exits.enter_context(_holding(lab, 65534, 600))
         assert " 200 " in ask_as(lab, 65533, 0)
+
+
+def test_flood_of_connections_does_not_use_up_the_guards_descriptors(lab: Lab) -> None:
+    """Each that is turned away is told so, for up to a second: not all of them at the same time."""
+    ours, theirs = (resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in (0, lab.guard.pid))
+    resource.prlimit(0, resource.RLIMIT_NOFILE, (min(ours[1], 4096), ours[1]))
+    resource.prlimit(lab.guard.pid, resource.RLIMIT_NOFILE, (1024, theirs[1]))
+    try:
+        with ExitStack() as exits:
+            for _ in range(2500):
+                exits.enter_context(open_connection(lab.guard.address))
+            assert " 200 " in ask_as(lab, 65534, 0)
+            assert len(list(Path(f"/proc/{lab.guard.pid}/fd").iterdir())) < 700
+    finally:
+        resource.prlimit(0, resource.RLIMIT_NOFILE, ours)
+        resource.prlimit(lab.guard.pid, resource.RLIMIT_NOFILE, theirs)
 
 
 @contextmanager

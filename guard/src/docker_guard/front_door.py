@@ -20,6 +20,8 @@ from docker_guard.request_head import RequestHead, parse_head
 from docker_guard.routes import Route, find_route, judge_request
 
 _FAREWELL_SECONDS = 5.0
+_MOST_TURNED_AWAY = 64
+"""Connections beyond a ceiling that are told so at the same time; more are dropped without a word."""
 
 
 class _Connection(asyncio.StreamReaderProtocol):
@@ -53,6 +55,7 @@ class FrontDoor:
         self._crowd = Crowd(policy)
         self._conversations: set[asyncio.Task[Any]] = set()
         self._idle: set[asyncio.Task[Any]] = set()
+        self._turned_away = 0
 
     def connection(self) -> asyncio.StreamReaderProtocol:
         """Make the protocol of a new connection, for `loop.create_server`."""
@@ -87,8 +90,8 @@ class FrontDoor:
                     await replies.part(reader)
             except Refusal as refusal:
                 self._note(peer, None, None, refusal, 0.0)
-                await replies.write(_refused(refusal), head_only=False, keep_alive=False)
-                await replies.part(reader)
+                if self._turned_away < _MOST_TURNED_AWAY:
+                    await self._turn_away(reader, replies, refusal)
         except OSError:
             pass  # the client has gone, or was too slow to be told
         finally:
@@ -96,6 +99,14 @@ class FrontDoor:
             self._idle.discard(task)
             evidence.CONNECTIONS.set(self._crowd.size)
             writer.transport.abort()  # whatever is still unsent has had its time
+
+    async def _turn_away(self, reader: asyncio.StreamReader, replies: ReplyWriter, refusal: Refusal) -> None:
+        self._turned_away += 1
+        try:
+            await replies.write(_refused(refusal), head_only=False, keep_alive=False)
+            await replies.part(reader)
+        finally:
+            self._turned_away -= 1
 
     async def _answer_next(
         self, reader: asyncio.StreamReader, replies: ReplyWriter, gone: asyncio.Event, peer: Peer
