@@ -51,7 +51,7 @@ def test_met_criteria_are_0_and_unmet_ones_5(run, criteria):
     assert "Criteria met: 1 of 1" in stdout
     code, stdout, _ = run("start", "small", "--watch", "--criteria", criteria("overall: {recall_min: 0.99}"))
     assert code == ExitCode.CRITERIA_NOT_MET == 5
-    assert "overall.recall_min: 0.93, at least 0.99 asked for" in stdout
+    assert "overall.recall_min  0.93, at least 0.99 asked for" in stdout
 
 
 @pytest.mark.parametrize("form", [(), ("--format", "markdown"), ("--format", "json"), ("--json",)])

@@ -1,6 +1,14 @@
 import pytest
 
-from approval_api.reports.criteria import Criteria, judge
+from approval_api.reports.criteria import AverageLimits, Criteria, RowLimits, judge
+from dryrun_contract.discovery import Discovery
+from dryrun_contract.event import DiscoveryReported
+from dryrun_contract.ground_truth import Fact
+
+
+def found(collector, kind, key, **data):
+    discovery = Discovery(kind=kind, key=key, data=data)
+    return DiscoveryReported(collector=collector, run=f"{collector}-1", line=1, discovery=discovery)
 
 
 @pytest.mark.parametrize(("limit", "status"), [(2, "failed"), (3, "passed")])
@@ -15,3 +23,30 @@ async def test_failed_logins_that_no_log_tells_of_do_not_pass(report):
     for logs in (silent, report.model_copy(update={"logs": None})):
         (result,) = judge(logs, Criteria(failed_logins_max=100)).results
         assert result.status == "not_measured"
+
+
+async def test_an_attribute_of_several_kinds_is_asked_of_each(report_of, told_story):
+    truth = (
+        Fact(kind="service", key="web:80/tcp", data={"version": "1.0"}),
+        Fact(kind="web_app", key="web:80/tcp", data={"version": "2"}),
+    )
+    said = [(8, found("nmap", kind, "10.213.0.4:80/tcp", version="1")) for kind in ("service", "web_app")]
+    report = await report_of([*told_story(), *said], truth=truth)
+
+    def judged(name):
+        verdict = judge(report, Criteria(kinds={name: RowLimits(recall_min=1)}))
+        return {result.criterion: result.status for result in verdict.results}
+
+    assert judged("version") == {
+        "kinds.service.version.recall_min": "passed",
+        "kinds.web_app.version.recall_min": "failed",
+    }
+    assert judged("web_app.version") == {"kinds.web_app.version.recall_min": "failed"}
+    assert judged("directory.vendor") == {"kinds.directory.vendor.recall_min": "not_measured"}
+
+
+async def test_a_figure_without_hard_cases_says_so(report):
+    for hard, told in ((False, True), (True, False)):
+        criteria = Criteria(overall=AverageLimits(recall_min=0.1), hard_facts=hard)
+        (result,) = judge(report, criteria).results
+        assert ("hard cases left out" in result.detail) is told

@@ -13,6 +13,8 @@ class ScoreRow(Word):
     """How well one kind, or one attribute of it, was discovered. A share is None where nothing counts."""
 
     name: str
+    attribute: str | None = None
+    """None for the row of a kind."""
     true_positives: int
     false_positives: int
     false_negatives: int

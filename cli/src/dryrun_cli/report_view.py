@@ -15,7 +15,7 @@ from rich.text import Text
 
 from dryrun_cli.glyphs import Glyphs, outcome_sign
 from dryrun_cli.narration import byte_count, counted, duration
-from dryrun_cli.report_reading import Report, Scores, Traffic, Verdict
+from dryrun_cli.report_reading import Report, ScoreRow, Scores, Traffic, Verdict
 from dryrun_cli.safe_text import inert, shown
 from dryrun_cli.session_ids import short
 from dryrun_cli.view_state import HARM_WORDS
@@ -88,7 +88,7 @@ def _score_table(scores: Scores) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for row in scores.rows:
         table.add_row(
-            shown(row.name.replace("_", " ")),
+            _row_name(row),
             _number(row.true_positives),
             _number(row.false_negatives, "yellow"),
             _number(row.false_positives, "yellow"),
@@ -100,6 +100,12 @@ def _score_table(scores: Scores) -> Table:
     shares = [_share(share, "bold") for share in (overall.precision, overall.recall, overall.f1)]
     table.add_row(Text("overall", style="bold"), *blank, *shares)
     return table
+
+
+def _row_name(row: ScoreRow) -> Text:
+    # An attribute belongs to the kind above it; several kinds have a version.
+    name = row.name.replace("_", " ")
+    return shown(name) if row.attribute is None else shown(f"  {name}", "dim")
 
 
 def _differences(scores: Scores, glyphs: Glyphs) -> Iterator[RenderableType]:
@@ -224,15 +230,22 @@ def _collectors(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:
 
 def _verdict(verdict: Verdict, glyphs: Glyphs) -> Iterator[RenderableType]:
     yield Text("")
-    failed = [result for result in verdict.results if result.status != "passed"]
+    passed = [result for result in verdict.results if result.status == "passed"]
+    asked, met = len(verdict.results), len(passed)
     if verdict.passed:
-        told = f"Criteria met: {len(verdict.results) - len(failed)} of {len(verdict.results)}"
-        yield Text(f"{glyphs.done} {told}", style="bold green")
-        return
-    yield Text(f"{glyphs.bad} Criteria not met: {len(failed)} of {len(verdict.results)}", style="bold red")
-    for result in failed:
+        yield Text(f"{glyphs.done} Criteria met: {met} of {asked}", style="bold green")
+    else:
+        yield Text(f"{glyphs.bad} Criteria not met: {asked - met} of {asked}", style="bold red")
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_column(overflow="fold")
+    for result in verdict.results:
+        good = result.status == "passed"
         told = inert(result.detail, 500) or f"{_value(result.measured)}, limit {_value(result.limit)}"
-        yield _indented(f"{glyphs.bad} {inert(result.criterion)}: {told}")
+        sign = Text(f"  {glyphs.done if good else glyphs.bad}", style="green" if good else "red")
+        grid.add_row(sign, Text(inert(result.criterion)), Text(told, style="dim" if good else ""))
+    yield grid
 
 
 def _at(key: str, attribute: str | None) -> str:

@@ -38,8 +38,7 @@ async def build(
         facts = template.ground_truth.facts
         # 20,000 findings take half a second, in which event streams shall go on.
         judged = await asyncio.to_thread(_score, facts, reading.findings, reading.addresses)
-        scores, alone = judged
-        network = draw_network(facts, judged[0], reading.addresses)
+        scores, alone, network = judged
     traffic = reading.traffic
     report = model.Report(
         final=view.phase == Phase.ENDED,
@@ -72,10 +71,11 @@ async def build(
 
 def _score(
     facts: Sequence[Fact], findings: Sequence[Finding], addresses: dict[str, str]
-) -> tuple[Scores, tuple[CollectorScores, ...]]:
+) -> tuple[Scores, tuple[CollectorScores, ...], model.NetworkMap]:
     collectors = sorted({finding.collector for finding in findings})
     alone = tuple(score_alone(collector, facts, findings, addresses) for collector in collectors)
-    return score(facts, findings, addresses), alone
+    scores = score(facts, findings, addresses)
+    return scores, alone, draw_network(facts, scores, addresses)
 
 
 def _why_no_scores(stored: StoredSession, reading: Reading) -> str | None:

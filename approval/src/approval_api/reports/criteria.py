@@ -37,7 +37,7 @@ class Criteria(Word):
 
     overall: AverageLimits = AverageLimits()
     kinds: dict[str, RowLimits] = Field(default_factory=dict)
-    """By row name: `host`, `service`, `product`, `version`, …"""
+    """By row: `host`, `product`, `service.version`, …; what several rows are called is asked of each."""
     hard_facts: bool = True
     """Whether recall, precision and F1 count the facts marked as hard."""
     false_positives_max: Count | None = None
@@ -97,20 +97,23 @@ def _scored(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
         scores = report.scores
         averages = scores.overall if criteria.hard_facts else scores.overall_without_hard
         rows = scores.rows if criteria.hard_facts else scores.rows_without_hard
+    aside = "" if criteria.hard_facts else ", hard cases left out"
     for name, limit in criteria.overall.model_dump(exclude_none=True).items():
         figure = name.removesuffix("_min")
-        yield _at_least(f"overall.{name}", limit, getattr(averages, figure, None))
-    by_name = {row.name: row for row in rows}
+        yield _at_least(f"overall.{name}", limit, getattr(averages, figure, None), aside)
     for row_name, limits in criteria.kinds.items():
-        row = by_name.get(row_name)
+        found = [row for row in rows if row_name in (row.name, f"{row.kind}.{row.attribute}")]
         for name, limit in limits.model_dump(exclude_none=True).items():
-            criterion = f"kinds.{row_name}.{name}"
-            if name == "false_positives_max":
-                # A kind nobody mentioned, truth and collectors alike, has no row and no false positive.
-                measured = None if report.scores is None else (row.false_positives if row else 0)
-                yield _at_most(criterion, limit, measured)
-            else:
-                yield _at_least(criterion, limit, getattr(row, name.removesuffix("_min"), None))
+            # Several kinds have a version: a bare `version` is asked of each.
+            for row in found or (None,):
+                of = row_name if row is None or len(found) == 1 else f"{row.kind}.{row_name}"
+                criterion = f"kinds.{of}.{name}"
+                if name == "false_positives_max":
+                    # A kind nobody mentioned, truth and collectors alike, has no row and no false positive.
+                    measured = None if report.scores is None else (row.false_positives if row else 0)
+                    yield _at_most(criterion, limit, measured)
+                else:
+                    yield _at_least(criterion, limit, getattr(row, name.removesuffix("_min"), None), aside)
 
 
 def _counted(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
@@ -172,7 +175,7 @@ def _complete_detail(report: Report) -> str:
     return f"not complete: {', '.join(short)}" if short else "every collector came to its end"
 
 
-def _at_least(criterion: str, limit: float, measured: float | None) -> CriterionResult:
+def _at_least(criterion: str, limit: float, measured: float | None, aside: str) -> CriterionResult:
     if measured is None:
         return _unmeasured(criterion, limit)
     return CriterionResult(
@@ -180,7 +183,7 @@ def _at_least(criterion: str, limit: float, measured: float | None) -> Criterion
         status="passed" if measured >= limit else "failed",
         limit=limit,
         measured=measured,
-        detail=f"{measured:.3f}, at least {limit:g} asked for",
+        detail=f"{measured:.3f}, at least {limit:g} asked for{aside}",
     )
 
 
