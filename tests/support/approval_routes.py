@@ -59,6 +59,8 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", "/assets/{version}/{name:path}"): OPEN,
     ("GET", "/sign-in"): OPEN,
     ("POST", "/sign-in"): OPEN,
+    ("GET", "/sign-in/openid"): OPEN,
+    ("GET", "/sign-in/openid/callback"): OPEN,
     ("POST", "/sign-out"): OWN_ACCOUNT,
     ("GET", "/invitation"): OPEN,
     ("POST", "/invitation"): OPEN,

@@ -26,6 +26,8 @@ from approval_api.metrics import Metrics
 from approval_api.orchestrator.client import OrchestratorClient
 from approval_api.pages.routes import install_pages
 from approval_api.people.endpoints import router as people_router
+from approval_api.people.openid import OpenIdProvider
+from approval_api.people.openid_endpoints import router as openid_router
 from approval_api.people.passwords import Passwords
 from approval_api.problems import install_problem_handlers
 from approval_api.production.endpoints import router as production_router
@@ -70,6 +72,7 @@ def create_app(
     app.state.metrics = metrics
     app.state.program_tokens = ProgramTokens(settings.tokens)
     app.state.passwords = Passwords()
+    app.state.openid = OpenIdProvider(settings.openid) if settings.openid is not None else None
     app.state.engine = engine or create_engine(settings.database_url.get_secret_value(), role=APP_ROLE)
     app.state.notifications = Notifications(app.state.engine)
     app.state.stopping = asyncio.Event()
@@ -86,6 +89,7 @@ def create_app(
     app.add_middleware(SecurityHeaders, https=public is not None and public.scheme == "https")
     app.add_middleware(RequestLog, metrics=metrics)
     app.include_router(health_router)
+    app.include_router(openid_router)
     for router in (people_router, audit_router, production_router):
         app.include_router(router, prefix=API_PATH)
     install_pages(app, settings)

@@ -60,3 +60,14 @@ async def require_csrf(request: Request, expected: str) -> None:
         shown.encode("utf-8", "replace"), expected.encode()
     ):
         raise _cross_site(f"{CSRF_HEADER} or the form field {CSRF_FIELD} is missing or of another login")
+
+
+def own_path(wanted: str) -> str:
+    r"""Return `wanted` when it is a path of ours, else the overview: signing in leads nowhere else.
+
+    >>> [own_path(wanted) for wanted in ("/audit?a=1", "//evil.example", "/\\evil.example", "https:x", "")]
+    ['/audit?a=1', '/', '/', '/', '/']
+    """
+    if not wanted.startswith("/") or wanted.startswith(("//", "/\\")) or not wanted.isprintable():
+        return "/"
+    return wanted

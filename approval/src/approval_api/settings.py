@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from approval_api.people.openid_settings import OpenIdSettings
 from approval_api.people.roles import Role
 from dryrun_contract.environment import SettingsError, read_environment
 
@@ -101,6 +102,14 @@ class Settings(DatabaseSettings):
     """Addresses, comma separated, whose `X-Forwarded-*` headers are believed."""
     login_idle_minutes: float = Field(default=480, gt=0)
     login_hours: float = Field(default=24, gt=0)
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_roles: str | None = None
+    """`group=role+role`, comma separated."""
+    oidc_roles_claim: str = "groups"
+    oidc_scope: str = "openid profile email"
+    oidc_title: str = "single sign-on"
     dryrun: Literal["on", "off"] = "on"
     orchestrator_url: HttpUrl | None = None
     orchestrator_token: SecretStr | None = None
@@ -149,6 +158,24 @@ class Settings(DatabaseSettings):
                 f"set {PREFIX}DRYRUN=off to serve without dry-runs"
             )
         return self
+
+    @model_validator(mode="after")
+    def _knows_all_of_a_provider_or_nothing(self) -> Self:
+        _ = self.openid
+        return self
+
+    @property
+    def openid(self) -> OpenIdSettings | None:
+        """The provider of OpenID Connect, if any. Raises ValueError when it is described by half."""
+        return OpenIdSettings.parse(
+            self.oidc_issuer,
+            self.oidc_client_id,
+            self.oidc_client_secret,
+            self.oidc_roles,
+            roles_claim=self.oidc_roles_claim,
+            scope=self.oidc_scope,
+            title=self.oidc_title,
+        )
 
     @property
     def login_idle(self) -> timedelta:

@@ -6,25 +6,22 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from approval_api.authentication import OPEN, AccountOwner, find_person
+from approval_api.origin import own_path
 from approval_api.pages.forms import SentForm
 from approval_api.pages.rendering import page
 from approval_api.people import service
 from approval_api.problems import ProblemError
+from approval_api.settings import Settings
 
 router = APIRouter(include_in_schema=False)
 
 _SEE_OTHER = 303
 
 
-def own_path(wanted: str) -> str:
-    r"""Return `wanted` when it is a path of ours, else the overview: signing in leads nowhere else.
-
-    >>> [own_path(wanted) for wanted in ("/audit?a=1", "//evil.example", "/\\evil.example", "https:x", "")]
-    ['/audit?a=1', '/', '/', '/', '/']
-    """
-    if not wanted.startswith("/") or wanted.startswith(("//", "/\\")) or not wanted.isprintable():
-        return "/"
-    return wanted
+def _openid(request: Request) -> str | None:
+    """Return what a sign-in at a provider is called here, None where there is none."""
+    settings: Settings = request.app.state.settings
+    return settings.openid.title if settings.openid is not None else None
 
 
 @router.get("/sign-in", dependencies=[OPEN])
@@ -34,7 +31,9 @@ async def show_sign_in(
     """Ask for name and password; who is signed in already goes on."""
     if await find_person(request) is not None:
         return RedirectResponse(own_path(wanted), _SEE_OTHER)
-    return page(request, "sign_in.html", None, wanted=own_path(wanted), name="", problem=None)
+    return page(
+        request, "sign_in.html", None, wanted=own_path(wanted), name="", problem=None, openid=_openid(request)
+    )
 
 
 @router.post("/sign-in", dependencies=[OPEN])
@@ -55,6 +54,7 @@ async def sign_in(request: Request, form: SentForm) -> Response:
             wanted=wanted,
             name=name,
             problem=error.problem,
+            openid=_openid(request),
         )
     return answer
 

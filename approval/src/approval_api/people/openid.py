@@ -1,0 +1,184 @@
+"""Sign-in at a provider of OpenID Connect (Core 1.0, code flow with PKCE, state and nonce).
+
+Authlib speaks the protocol. What the provider says of a person decides their roles at each sign-in; its word
+counts for accounts that it made, and never for one that has the same name here.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+from authlib.common.security import generate_token
+from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuthError
+from authlib.oidc.core import CodeIDToken
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from pydantic import BaseModel, ConfigDict, HttpUrl, ValidationError
+
+from approval_api.people.openid_settings import OpenIdSettings
+from approval_api.people.roles import Role
+from approval_api.people.schemas import NAME
+
+_SECONDS = 10
+_KNOWN_FOR_SECONDS = 3600.0
+_LEEWAY_SECONDS = 30
+_ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""By a key of the provider's only: neither `none` nor a secret that we share with it."""
+
+
+class OpenIdError(Exception):
+    """Signing in at the provider failed; the text says why and is ours."""
+
+
+class ProviderUnavailableError(OpenIdError):
+    """The provider does not answer; this may heal."""
+
+
+class _Discovery(BaseModel):
+    """What of OpenID Connect Discovery 1.0, section 3, is needed."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    issuer: str
+    authorization_endpoint: HttpUrl
+    token_endpoint: HttpUrl
+    jwks_uri: HttpUrl
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a browser keeps while its person is at the provider."""
+
+    state: str
+    nonce: str
+    verifier: str
+    wanted: str
+    """The page to go on to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom the provider means, and what it says of them."""
+
+    issuer: str
+    subject: str
+    name: str
+    display_name: str
+    roles: frozenset[Role]
+
+
+@dataclass(slots=True)
+class OpenIdProvider:
+    """The provider of the settings; what it publishes is asked for once an hour."""
+
+    settings: OpenIdSettings
+    transport: httpx2.AsyncBaseTransport | None = None
+    _discovery: _Discovery | None = field(default=None, init=False)
+    _keys: KeySet | None = field(default=None, init=False)
+    _asked_at: float = field(default=0.0, init=False)
+
+    def _client(self, redirect_uri: str) -> Any:
+        return AsyncOAuth2Client(
+            client_id=self.settings.client_id,
+            client_secret=self.settings.client_secret.get_secret_value(),
+            redirect_uri=redirect_uri,
+            scope=self.settings.scope,
+            code_challenge_method="S256",
+            timeout=_SECONDS,
+            follow_redirects=False,
+            transport=self.transport,
+        )
+
+    async def begin(self, redirect_uri: str, wanted: str) -> tuple[str, Attempt]:
+        """Return where to send the browser, and what it keeps meanwhile. Raises OpenIdError."""
+        discovery, _ = await self._published()
+        attempt = Attempt(generate_token(32), generate_token(32), generate_token(64), wanted)
+        async with self._client(redirect_uri) as client:
+            url, _ = client.create_authorization_url(
+                str(discovery.authorization_endpoint),
+                state=attempt.state,
+                nonce=attempt.nonce,
+                code_verifier=attempt.verifier,
+            )
+        return str(url), attempt
+
+    async def finish(self, redirect_uri: str, code: str, attempt: Attempt) -> Identity:
+        """Return who signed in. Raises OpenIdError."""
+        if not code:
+            raise OpenIdError("the provider signed nobody in; begin again, or ask an administrator")
+        discovery, keys = await self._published()
+        try:
+            async with self._client(redirect_uri) as client:
+                token = await client.fetch_token(
+                    str(discovery.token_endpoint), code=code, code_verifier=attempt.verifier
+                )
+        except OAuthError as error:
+            raise OpenIdError(f"the provider refused the sign-in: {error.error}") from error
+        except (httpx2.HTTPError, ValueError) as error:
+            raise ProviderUnavailableError("the provider did not give a token") from error
+        return self._identity(self._claims(token, keys, attempt))
+
+    def _claims(self, token: Mapping[str, Any], keys: KeySet, attempt: Attempt) -> Mapping[str, Any]:
+        try:
+            decoded = jwt.decode(str(token.get("id_token", "")), keys, algorithms=_ALGORITHMS)
+            claims = CodeIDToken(
+                decoded.claims,
+                decoded.header,
+                options={
+                    "iss": {"essential": True, "value": self.settings.issuer},
+                    "aud": {"essential": True, "value": self.settings.client_id},
+                },
+                params={
+                    "nonce": attempt.nonce,
+                    "client_id": self.settings.client_id,
+                    "access_token": token.get("access_token"),
+                },
+            )
+            claims.validate(leeway=_LEEWAY_SECONDS)
+        except (JoseError, ValueError) as error:
+            # Keys may have been renewed within the hour.
+            self._discovery = None
+            raise OpenIdError(f"the provider's token does not prove who signs in: {error}") from error
+        return dict(claims)
+
+    def _identity(self, claims: Mapping[str, Any]) -> Identity:
+        given = claims.get(self.settings.roles_claim, [])
+        groups = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+        roles = frozenset(
+            role for group in groups for role in self.settings.role_map.get(str(group), frozenset())
+        )
+        if not roles:
+            raise OpenIdError(
+                f"the provider names no group in {self.settings.roles_claim!r} that gives a role here; "
+                "ask an administrator"
+            )
+        candidates = [claims.get("preferred_username"), claims.get("email"), claims["sub"]]
+        names = [str(each).lower() for each in candidates if each]
+        name = next((each for each in names if re.fullmatch(NAME, each)), None)
+        if name is None:
+            raise OpenIdError("the provider gives no name that can be used here; ask an administrator")
+        display_name = "".join(filter(str.isprintable, str(claims.get("name") or name)))[:100].strip()
+        return Identity(self.settings.issuer, str(claims["sub"]), name, display_name or name, roles)
+
+    async def _published(self) -> tuple[_Discovery, KeySet]:
+        fresh = time.monotonic() - self._asked_at < _KNOWN_FOR_SECONDS
+        if self._discovery is not None and self._keys is not None and fresh:
+            return self._discovery, self._keys
+        issuer = self.settings.issuer
+        try:
+            async with httpx2.AsyncClient(timeout=_SECONDS, transport=self.transport) as http:
+                told = await http.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+                discovery = _Discovery.model_validate_json(told.raise_for_status().content)
+                keys = await http.get(str(discovery.jwks_uri))
+                self._keys = KeySet.import_key_set(keys.raise_for_status().json())
+        except (httpx2.HTTPError, ValidationError, JoseError, ValueError) as error:
+            raise ProviderUnavailableError("the provider does not answer as one of OpenID Connect") from error
+        if discovery.issuer != issuer:
+            raise OpenIdError("the provider calls itself by another name than APPROVAL_OIDC_ISSUER")
+        self._discovery = discovery
+        self._asked_at = time.monotonic()
+        return discovery, self._keys

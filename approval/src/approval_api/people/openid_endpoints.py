@@ -1,0 +1,145 @@
+"""Routes of the sign-in at a provider: away to it, and back from it. For browsers; not part of the API."""
+
+import base64
+import hmac
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from approval_api.audit.entry import AuditOutcome, address_of, entry_of, write
+from approval_api.authentication import OPEN
+from approval_api.origin import own_origin, own_path
+from approval_api.people import logins, repository
+from approval_api.people.openid import (
+    Attempt,
+    Identity,
+    OpenIdError,
+    OpenIdProvider,
+    ProviderUnavailableError,
+)
+from approval_api.people.repository import Account
+from approval_api.people.service import begin_login
+from approval_api.problems import ProblemError
+from approval_api.rate_limit import require_patience
+
+router = APIRouter(prefix="/sign-in/openid", include_in_schema=False, dependencies=[OPEN])
+
+_SEE_OTHER = 303
+_ATTEMPT_SECONDS = 600
+_ACTION = "sign_in_openid"
+
+
+def _provider(request: Request) -> OpenIdProvider:
+    provider: OpenIdProvider | None = request.app.state.openid
+    if provider is None:
+        raise ProblemError(
+            "not-found", 404, "sign-in at a provider is not set up here (APPROVAL_OIDC_ISSUER)"
+        )
+    return provider
+
+
+def _redirect_uri(request: Request) -> str:
+    return f"{own_origin(request)}{router.prefix}/callback"
+
+
+def _cookie_name(request: Request) -> str:
+    return logins.cookie_name(secure=logins.is_secure(request)) + "-openid"
+
+
+def _refusal(error: OpenIdError) -> ProblemError:
+    if isinstance(error, ProviderUnavailableError):
+        return ProblemError("provider-unavailable", 503, f"{error}; try again in a moment, or by password")
+    return ProblemError("not-signed-in", 403, str(error), title="Not signed in")
+
+
+@router.get("")
+async def begin_openid(
+    request: Request, wanted: Annotated[str, Query(alias="next", max_length=2000)] = "/"
+) -> Response:
+    """Send the browser to the provider."""
+    require_patience(request, f"address {address_of(request)}")
+    try:
+        url, attempt = await _provider(request).begin(_redirect_uri(request), own_path(wanted))
+    except OpenIdError as error:
+        raise _refusal(error) from error
+    response = RedirectResponse(url, _SEE_OTHER)
+    kept = base64.urlsafe_b64encode(json.dumps(asdict(attempt)).encode()).decode()
+    response.set_cookie(
+        _cookie_name(request),
+        kept,
+        max_age=_ATTEMPT_SECONDS,
+        path="/",
+        secure=logins.is_secure(request),
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+@router.get("/callback")
+async def finish_openid(
+    request: Request,
+    state: Annotated[str, Query(max_length=200)] = "",
+    code: Annotated[str, Query(max_length=4000)] = "",
+) -> Response:
+    """Sign in whom the provider sent back."""
+    require_patience(request, f"address {address_of(request)}")
+    provider = _provider(request)
+    attempt = _attempt(request)
+    if attempt is None or not hmac.compare_digest(state.encode(), attempt.state.encode()):
+        raise _refusal(OpenIdError("this answer belongs to no sign-in of this browser; begin again"))
+    engine: AsyncEngine = request.app.state.engine
+    try:
+        identity = await provider.finish(_redirect_uri(request), code, attempt)
+        response = RedirectResponse(own_path(attempt.wanted), _SEE_OTHER)
+        async with engine.begin() as connection:
+            account = await _account(connection, identity)
+            await begin_login(request, response, connection, account, _ACTION)
+    except OpenIdError as error:
+        async with engine.begin() as connection:
+            await write(connection, entry_of(request, _ACTION, AuditOutcome.REFUSED, detail=str(error)))
+        raise _refusal(error) from error
+    secure = logins.is_secure(request)
+    response.delete_cookie(_cookie_name(request), path="/", secure=secure, httponly=True, samesite="lax")
+    return response
+
+
+def _attempt(request: Request) -> Attempt | None:
+    try:
+        kept = json.loads(base64.urlsafe_b64decode(request.cookies.get(_cookie_name(request), "")))
+        return Attempt(**{name: str(kept[name]) for name in ("state", "nonce", "verifier", "wanted")})
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+async def _account(connection: AsyncConnection, identity: Identity) -> Account:
+    """Return the account that the provider means, made at the first sign-in; roles as it says now."""
+    account = await repository.find_subject(connection, identity.issuer, identity.subject)
+    if account is None:
+        try:
+            await repository.add(
+                connection,
+                name=identity.name,
+                display_name=identity.display_name,
+                roles=identity.roles,
+                created_by=identity.issuer,
+                issuer=identity.issuer,
+                subject=identity.subject,
+            )
+        except IntegrityError as error:
+            raise OpenIdError(
+                f"the name {identity.name!r} belongs to another account here; ask an administrator"
+            ) from error
+    elif not account.active:
+        raise OpenIdError("this account may not sign in here any more")
+    else:
+        values = {"display_name": identity.display_name, "roles": sorted(identity.roles)}
+        await repository.change(connection, account.id, values)
+    found = await repository.find_subject(connection, identity.issuer, identity.subject)
+    assert found is not None
+    return found
