@@ -13,7 +13,13 @@ ACTIONS = {
 }
 """What pages send; who may is the business of the route table."""
 STREAMS = {("GET", "/dryrun/sessions/{session_id}/live")}
-OPEN_TO_ALL = {("GET", "/assets/{version}/{name}"), ("POST", "/sign-in"), ("POST", "/invitation")}
+OPEN_TO_ALL = {
+    ("GET", "/assets/{version}/{name}"),
+    ("POST", "/sign-in"),
+    ("GET", "/sign-in/openid"),
+    ("GET", "/sign-in/openid/callback"),
+    ("POST", "/invitation"),
+}
 
 
 def routes_of(app):
