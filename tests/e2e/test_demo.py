@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 from canaries import found_in, mentions
+from inert_report import faults_of
 from local_stack import ROOT
 
 pytestmark = pytest.mark.engine
@@ -156,6 +157,7 @@ def test_one_command_gives_a_report_and_leaves_nothing(start_demo, state, docker
         for _, key in missed | {("", key) for key in unknowable}
         for form in (".html", ".md", ".csv")
     )
+    assert [fault for form, text in files.items() for fault in faults_of(form, text)] == []
     assert report["verdict"]["passed"] is True
     assert_the_logs_of_targets_are_told(report)
     assert_what_targets_hold_stands_nowhere(state)

@@ -9,6 +9,7 @@ from dryrun_contract.event import LogPattern
 from dryrun_contract.log_patterns import LOG_PATTERNS
 from dryrun_orchestrator.engine.fake import FakeImage
 from dryrun_orchestrator.engine.protocol import ForbiddenError
+from dryrun_orchestrator.session import target_logs
 
 PATTERNS = {"errors": "ERROR", "connections": "connection from"}
 
@@ -131,3 +132,22 @@ async def test_a_start_tells_the_digest_of_its_configuration(patterned):
         await patterned.ended(other)
         again = await patterned.told(other, "collector_started")
         assert [start.config_digest for start in again] == [start.config_digest for start in starts]
+
+
+async def test_of_a_log_that_is_too_long_the_beginning_counts(patterned, monkeypatch):
+    monkeypatch.setattr(target_logs, "READ_BYTES", 20_000)
+
+    async def flood(container):
+        (web,) = patterned.of_image(WEB)
+        for _ in range(100):
+            web.say(b"ERROR again\n" * 100)
+        container.say(hosts()[0].data)
+        return 0
+
+    patterned.engine.images[NETWORK] = FakeImage(program=flood)
+    async with patterned.running():
+        session_id = await patterned.start()
+        await patterned.ended(session_id)
+        web = (await measured(patterned, session_id))["web"]
+        assert web.truncated
+        assert 100 <= web.counts["errors"] < 10_000
