@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from approval_api.people.roles import Role
 
 EVERYBODY = tuple(Role)
+ADMINS = (Role.ADMIN,)
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,22 @@ PLACES = (
     Place("session-running", "/dryrun/sessions/{running}", route="/dryrun/sessions/{session_id}"),
     Place("session-record", "/dryrun/sessions/{ended}", route="/dryrun/sessions/{session_id}"),
     Place("session-failed", "/dryrun/sessions/{failed}", route="/dryrun/sessions/{session_id}"),
+    Place("practice", "/dryrun/discoveries?session={ended}", route="/dryrun/discoveries"),
+    Place("practice-empty", "/dryrun/discoveries?search=nothing+like+it", route="/dryrun/discoveries"),
+    Place("report", "/dryrun/sessions/{ended}/report", route="/dryrun/sessions/{session_id}/report"),
+    Place("report-failed", "/dryrun/sessions/{failed}/report", route="/dryrun/sessions/{session_id}/report"),
+    Place("compare", "/dryrun/compare?a={earlier}&b={ended}", route="/dryrun/compare"),
+    Place("production", "/production/discoveries"),
+    Place(
+        "production-one",
+        "/production/discoveries/{production}",
+        route="/production/discoveries/{discovery_id}",
+    ),
+    Place("settings", "/settings"),
+    Place("account", "/account"),
+    Place("people", "/people", ADMINS),
+    Place("person", "/people/{person}", ADMINS, route="/people/{person_id}"),
+    Place("audit", "/audit", ADMINS),
 )
 DOORS = (
     Place("sign-in", "/sign-in", ()),

@@ -89,14 +89,14 @@ class ToldSession:
             )
         )
 
-    def find(self, collector: str, kind: str, key: str, **data: object) -> None:
+    def find(self, collector: str, kind: str, key: str, *, confidence_: float = 0.9, **data: object) -> None:
         self._lines[collector] += 1
         self.tell(
             DiscoveryReported(
                 collector=collector,
                 run=collector,
                 line=self._lines[collector],
-                discovery=Discovery(kind=kind, key=key, data=data, confidence=0.9),  # type: ignore[arg-type]  # JSON
+                discovery=Discovery(kind=kind, key=key, data=data, confidence=confidence_),  # type: ignore[arg-type]  # JSON
             )
         )
 
@@ -178,11 +178,13 @@ class ToldSession:
         self.targets("removed")
         self.tell(SessionEnded(outcome=Outcome(outcome), reason=reason))
 
-    def whole(self) -> None:
-        """Everything, from the network to its end."""
+    def whole(self, *, finds_less: bool = False) -> None:
+        """Everything, from the network to its end; `finds_less` leaves the databases unread."""
         self.build()
         self.scan()
         self.attack_with_keys()
         self.end_collector("network")
-        self.read_databases()
+        if not finds_less:
+            self.read_databases()
+        self.measure()
         self.clean_up()

@@ -79,6 +79,14 @@ class Site:
         session_id = await self.api.start(template=template, **wanted)
         return self.told(UUID(session_id))
 
+    async def report_production(self, key: str, kind: str = "service", **data: Any) -> None:
+        """Post what a collector found in production."""
+        found = {"kind": kind, "key": key, "data": data}
+        answer = await self.api.client.post(
+            "/api/v1/production/discoveries", json={"collector": "network", "discoveries": [found]}
+        )
+        assert answer.status_code == 200, answer.text
+
     def told(self, session_id: UUID) -> ToldSession:
         """What the orchestrator tells of a session that a page started."""
         return ToldSession(self.orchestrator, session_id)

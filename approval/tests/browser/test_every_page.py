@@ -7,6 +7,7 @@ import pytest
 from chromium import DESKTOP, PHONE, is_wider_than_the_screen, violations
 from playwright.async_api import expect
 from site_map import DOORS, EVERYBODY, PLACES
+from told_session import HOSTILE
 
 from approval_api.people.roles import Role
 
@@ -38,10 +39,10 @@ async def look_at(page, place, path, scheme, size):
 @pytest.fixture
 async def filled(site):
     """Sessions in every state, by the names that paths use."""
+    earlier = await site.start_session()
+    earlier.whole(finds_less=True)
     ended = await site.start_session()
     ended.whole()
-    earlier = await site.start_session()
-    earlier.whole()
     failed = await site.start_session()
     failed.build()
     failed.clean_up("failed", "web did not become healthy within 60 s; see its log")
@@ -57,9 +58,19 @@ async def filled(site):
     running.progress("database", 2, 5, "reading shop.orders")
     await site.until_phase(running, "scanning")
     await site.start_session()
+    for version in ("17.2", "17.4"):
+        await site.report_production("192.0.2.7:5432/tcp", product="PostgreSQL", version=version)
+    await site.report_production("192.0.2.8:80/tcp", product=HOSTILE[0], banner=HOSTILE[1])
+    (changed, _) = (await site.api.client.get("/api/v1/production/discoveries?sort=oldest")).json()[
+        "discoveries"
+    ]
     return {
-        name: str(told.id)
-        for name, told in (("ended", ended), ("earlier", earlier), ("failed", failed), ("running", running))
+        "production": changed["id"],
+        "person": await site.add_person("grace", Role.OPERATOR),
+        "ended": ended.id,
+        "earlier": earlier.id,
+        "failed": failed.id,
+        "running": running.id,
     }
 
 

@@ -156,7 +156,6 @@ def view(**changes):
         "reason": None,
         "expires_at": None,
         "ended_at": START + timedelta(seconds=13),
-        "queue_position": None,
     }
     return SessionView.model_validate({**values, **changes})
 

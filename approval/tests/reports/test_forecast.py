@@ -3,12 +3,6 @@ from pydantic import ValidationError
 
 from approval_api.reports.forecast import PACKETS_PER_EMPTY_ADDRESS, ForecastQuestion
 from dryrun_contract import event as words
-from dryrun_contract.discovery import Discovery
-
-
-def found(collector, kind, key, **data):
-    discovery = Discovery(kind=kind, key=key, data=data)
-    return words.DiscoveryReported(collector=collector, run=f"{collector}-1", line=9, discovery=discovery)
 
 
 def lines(report):
@@ -69,9 +63,3 @@ async def test_the_endpoint_takes_the_question(api, orchestrator):
     assert answer.json()["faults"][0]["where"] == "query.forecast_cidr"
     answer = await api.get(f"/sessions/{session_id}/report", params={"forecast_hosts": 20})
     assert (answer.status_code, answer.json()["forecast"]) == (200, None)
-
-
-async def test_logins_are_forecast_from_the_services_that_were_tried(report_of, told_story):
-    granted = found("network", "service", "10.213.0.3:5432/tcp", access="granted")
-    report = await report_of([*told_story(), (8, granted)], question=ForecastQuestion(hosts=10))
-    assert lines(report)["logins"].expected == 5

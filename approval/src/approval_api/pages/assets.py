@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from approval_api.authentication import OPEN
 from approval_api.problems import ProblemError
+from approval_api.reports.html import report_css
 
 FOLDER = Path(__file__).parent / "assets"
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -34,6 +35,8 @@ class Assets:
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
+        # The report's style is its renderer's: one and the same for pages and files.
+        self._assets["report.css"] = Asset(report_css().encode(), "text/css; charset=utf-8")
         every = hashlib.sha256()
         for name, asset in self._assets.items():
             every.update(name.encode() + b"\0" + hashlib.sha256(asset.content).digest())

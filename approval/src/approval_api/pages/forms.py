@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import Depends, Request
+from pydantic import ValidationError
+
+from approval_api.problems import ProblemError
 
 
 class Form:
@@ -34,3 +37,12 @@ async def _read(request: Request) -> Form:
 
 
 SentForm = Annotated[Form, Depends(_read)]
+
+
+def first_fault(error: ValidationError, title: str) -> ProblemError:
+    """Return what is wrong with a form as a problem, in the words of the model that read it."""
+    fault = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, fault["loc"]))
+    return ProblemError(
+        "invalid-request", 422, f"{where}: {fault['msg']}. Go back, correct it and send it again", title=title
+    )

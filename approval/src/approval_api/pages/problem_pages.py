@@ -1,11 +1,12 @@
 """Errors as people in a browser see them: what happened, and what to do."""
 
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from approval_api.pages.rendering import HEADERS, Pages, page
+from approval_api.origin import own_path
+from approval_api.pages.rendering import Pages, page
 from dryrun_contract.problem import Problem
 
 _SEE_OTHER = 303
@@ -31,5 +32,21 @@ def answer_with_page(request: Request, problem: Problem, headers: dict[str, str]
         pages: Pages = request.app.state.pages
         html = pages.render("problem_part.html", problem=problem)
         # 200: htmx puts it where the header says, and nothing else of the page changes.
-        return HTMLResponse(html, headers={**HEADERS, "HX-Retarget": "#toast", "HX-Reswap": "innerHTML"})
-    return page(request, "problem.html", visitor, status=problem.status, headers=headers, problem=problem)
+        return HTMLResponse(html, headers={"HX-Retarget": "#toast", "HX-Reswap": "innerHTML"})
+    return page(
+        request,
+        "problem.html",
+        visitor,
+        status=problem.status,
+        headers=headers,
+        problem=problem,
+        back=_back(request),
+    )
+
+
+def _back(request: Request) -> str | None:
+    """Return the page of ours that a form was sent from: what was typed is often still there."""
+    came = urlsplit(request.headers.get("referer", ""))
+    if request.method == "GET" or came.netloc != request.headers.get("host"):
+        return None
+    return own_path(came.path + (f"?{came.query}" if came.query else ""))

@@ -7,17 +7,17 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 from pydantic import ValidationError
 
+from approval_api.audit.trail import note
 from approval_api.authentication import Reader, Runner
 from approval_api.database.engine import Transaction
 from approval_api.events.repository import all_of
 from approval_api.orchestrator.client import Asker
-from approval_api.pages.forms import SentForm
+from approval_api.pages.forms import SentForm, first_fault
 from approval_api.pages.live import frames
 from approval_api.pages.rendering import Pages, page, session_values
 from approval_api.pages.session_state import SessionState
 from approval_api.pagination import from_cursor
 from approval_api.people.person import Person
-from approval_api.problems import ProblemError
 from approval_api.sessions import repository, service
 from approval_api.sessions.endpoints import next_page, older_than
 from dryrun_contract.session import SessionRequest
@@ -45,7 +45,7 @@ async def show_sessions(
     )
 
 
-@router.post("")
+@router.post("", name="start_session")
 async def start_session(request: Request, visitor: Runner, form: SentForm) -> Response:
     """Start a dry-run and go to its page."""
     try:
@@ -57,17 +57,11 @@ async def start_session(request: Request, visitor: Runner, form: SentForm) -> Re
             }
         )
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, fault["loc"]))
-        raise ProblemError(
-            "invalid-request",
-            422,
-            f"{where}: {fault['msg']}. Go back to the templates and start again",
-            title="This cannot be started",
-        ) from error
+        raise first_fault(error, "This cannot be started") from error
     state = request.app.state
     asker = _asker(request, visitor)
     session = await service.start(state.engine, state.orchestrator, wanted, asker, state.limits)
+    note(request, object_=str(session.id), detail=wanted.model_dump_json())
     return RedirectResponse(f"/dryrun/sessions/{session.id}", _SEE_OTHER)
 
 
@@ -91,7 +85,7 @@ async def show_session(
     )
 
 
-@router.post("/{session_id}/stop")
+@router.post("/{session_id}/stop", name="stop_session")
 async def stop_session(session_id: UUID, request: Request, visitor: Runner) -> Response:
     """Ask for a session's end and go back to its page, which tells when nothing of it is left."""
     state = request.app.state

@@ -1,6 +1,5 @@
 """Reckons what the same collectors would do to a larger network, by rule of three, with its assumptions."""
 
-from collections import Counter
 from collections.abc import Iterable
 from ipaddress import IPv4Network, ip_network
 from math import ceil, log2
@@ -11,13 +10,10 @@ from pydantic import AfterValidator, Field
 from approval_api.reports.model import Forecast, ForecastLine, Report
 from dryrun_contract.base import Word
 from dryrun_contract.event import LogPattern
-from dryrun_contract.resource_key import ResourceKey
 
 WIDEST_PREFIX = 8
 PACKETS_PER_EMPTY_ADDRESS = 2
 """nmap asks twice by ARP for an address on its own segment that nobody has (`nmap --packet-trace`)."""
-_LOGIN_TRIED = ("granted", "refused", "failed")
-"""What collectors tell of a service when they have tried a credential, or entered without one."""
 _ASSUMPTIONS = (
     "hosts are like this session's targets: as many services, databases and tables each",
     "the range is that of the least and the most affected target here; the figure is their mean",
@@ -80,9 +76,6 @@ def forecast(report: Report, question: ForecastQuestion) -> Forecast | None:
             "sent back",
         ),
         _of_logs(report, "connections", "connections opened", hosts),
-        _line(
-            "logins", "services that logins are tried at", _logins(report), hosts, "services that were tried"
-        ),
         _of_logs(report, "failed_logins", "failed logins", hosts),
         _line(
             "log lines",
@@ -107,18 +100,6 @@ def forecast(report: Report, question: ForecastQuestion) -> Forecast | None:
         lines=lines,
         assumptions=(f"{hosts} of {_usable(network)} addresses of {network} answer", *_ASSUMPTIONS),
     )
-
-
-def _logins(report: Report) -> list[int]:
-    """Return at how many services of each target a collector tried to log in."""
-    if report.scores is None or report.traffic is None:
-        return []
-    tried = Counter(
-        ResourceKey.parse(fact.key).host
-        for fact in report.scores.found
-        if fact.kind == "service" and fact.data.get("access") in _LOGIN_TRIED
-    )
-    return [tried[service] for service in report.traffic.targets]
 
 
 def _usable(network: IPv4Network) -> int:
@@ -151,5 +132,5 @@ def _line(
         expected=round(mean * hosts + plus),
         low=round(min(values) * hosts + plus),
         high=round(max(values) * hosts + plus),
-        basis=f"{basis}: {mean:{',.0f' if mean >= 10 else '.2g'}} per target, from {len(values)} of them",
+        basis=f"{basis}: {mean:,.0f} per target, from {len(values)} of them",
     )

@@ -60,6 +60,13 @@
     menu.setAttribute("aria-expanded", String(menu.getAttribute("aria-expanded") !== "true"));
   });
 
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    await navigator.clipboard.writeText(document.querySelector(button.dataset.copy).textContent);
+    set(button, "Copied");
+  });
+
   document.addEventListener("submit", (event) => {
     const button = event.submitter;
     if (button?.dataset.confirm && !window.confirm(button.dataset.confirm)) {
@@ -73,6 +80,81 @@
   window.addEventListener("pageshow", (event) => {
     if (event.persisted) for (const button of document.querySelectorAll("[data-once]")) button.disabled = false;
   });
+
+  // Keys count only while a row of the list has the focus: nobody who types is taken by surprise.
+  function rows() {
+    return [...document.querySelectorAll("tr[data-row]")];
+  }
+
+  function reachable() {
+    const all = rows();
+    if (all.length > 0 && !all.some((row) => row.tabIndex === 0)) all[0].tabIndex = 0;
+  }
+
+  function focusRow(row) {
+    for (const other of rows()) other.tabIndex = other === row ? 0 : -1;
+    row.focus();
+    row.scrollIntoView({ block: "nearest" });
+  }
+
+  function press(row, button) {
+    if (!button) return;
+    const all = rows();
+    const next = all[all.indexOf(row) + 1];
+    button.form.requestSubmit(button);
+    if (next) focusRow(next);
+  }
+
+  const keys = {
+    j: (row) => step(row, 1),
+    ArrowDown: (row) => step(row, 1),
+    k: (row) => step(row, -1),
+    ArrowUp: (row) => step(row, -1),
+    a: (row) => press(row, row.querySelector("[data-key=a]")),
+    r: (row) => press(row, row.querySelector("[data-key=r]")),
+    u: (row) => press(row, row.querySelector("[data-key=u]")),
+    x: (row) => row.querySelector("input[name=seen]")?.click(),
+    e: (row) => row.querySelector("summary")?.click(),
+    n: () => document.querySelector("#note")?.focus(),
+    "/": () => document.querySelector("#search")?.focus(),
+  };
+
+  function step(row, by) {
+    const all = rows();
+    const next = all[all.indexOf(row) + by];
+    if (next) focusRow(next);
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const row = event.target.closest?.("tr[data-row]");
+    if (row && event.target.matches("tr, input[type=checkbox], summary, button")) {
+      const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+      if (!act) return;
+      event.preventDefault();
+      act(row);
+    } else if (event.key === "Escape" && event.target.matches("#note, #search")) {
+      const first = rows().find((each) => each.tabIndex === 0);
+      if (first) focusRow(first);
+    }
+  });
+
+  document.addEventListener("change", (event) => {
+    if (event.target.id !== "tick-all") return;
+    for (const box of document.querySelectorAll("input[name=seen]")) box.checked = event.target.checked;
+  });
+
+  // A row that was decided on comes anew; the focus stays where it was.
+  let focused = null;
+  document.addEventListener("htmx:before:swap", () => {
+    focused = document.activeElement?.closest?.("tr[data-row]")?.id ?? null;
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    reachable();
+    const row = focused && document.getElementById(focused);
+    if (row && !row.contains(document.activeElement)) focusRow(row);
+  });
+  reachable();
 
   function tellLink(text, broken) {
     const link = document.querySelector("#link");

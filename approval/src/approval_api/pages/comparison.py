@@ -1,0 +1,144 @@
+"""What differs between two reports: figures side by side, and the things that only one of them has."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from approval_api.reports.model import Report
+from approval_api.scores import ScoreRow
+
+type Better = Literal["more", "less", "neither"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of both; None where a report has none."""
+
+    name: str
+    before: float | None
+    after: float | None
+    better: Better
+    style: Literal["ratio", "number", "duration"]
+
+    @property
+    def difference(self) -> float | None:
+        """Return how much it grew."""
+        return None if self.before is None or self.after is None else self.after - self.before
+
+    @property
+    def verdict(self) -> Literal["good", "bad", "same"]:
+        """Tell whether that is good."""
+        difference = self.difference
+        if not difference or self.better == "neither" or abs(difference) < 0.005:
+            return "same"
+        return "good" if (difference > 0) == (self.better == "more") else "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A fact or a discovery, by kind and key."""
+
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Things that only one of the two has."""
+
+    title: str
+    good: bool
+    things: tuple[Thing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two reports side by side."""
+
+    before: Report
+    after: Report
+    same_template: bool
+    """Both ran against the same version and variant: what differs is the collectors' doing."""
+    figures: tuple[Figure, ...]
+    kinds: tuple[Figure, ...]
+    """Recall by kind."""
+    differences: tuple[Difference, ...]
+
+
+def compare(before: Report, after: Report) -> Comparison:
+    """Compare two reports."""
+    return Comparison(
+        before=before,
+        after=after,
+        same_template=(before.template.digest, before.template.seed)
+        == (after.template.digest, after.template.seed),
+        figures=tuple(_figures(before, after)),
+        kinds=tuple(_by_kind(before, after)),
+        differences=tuple(each for each in _differences(before, after) if each.things),
+    )
+
+
+def _figures(before: Report, after: Report) -> Iterable[Figure]:
+    for name in ("recall", "precision", "f1"):
+        first, second = (
+            getattr(report.scores.overall, name) if report.scores else None for report in (before, after)
+        )
+        yield Figure(name.upper() if name == "f1" else name.capitalize(), first, second, "more", "ratio")
+    yield Figure(
+        "Missed", _count(before, "false_negatives"), _count(after, "false_negatives"), "less", "number"
+    )
+    yield Figure(
+        "Invented", _count(before, "false_positives"), _count(after, "false_positives"), "less", "number"
+    )
+    yield Figure("Targets harmed", _harmed(before), _harmed(after), "less", "number")
+    yield Figure("Scan took", _scanning(before), _scanning(after), "less", "duration")
+    peaks = [report.traffic.peak_packets_per_second if report.traffic else None for report in (before, after)]
+    yield Figure("Peak packets/s on one target", peaks[0], peaks[1], "less", "number")
+
+
+def _count(report: Report, name: str) -> float | None:
+    if report.scores is None:
+        return None
+    return float(sum(getattr(row, name) for row in report.scores.rows if row.attribute is None))
+
+
+def _harmed(report: Report) -> float:
+    return float(len({harm.service for harm in report.harmed}))
+
+
+def _scanning(report: Report) -> float | None:
+    return next((phase.seconds for phase in report.phases if phase.phase == "scanning"), None)
+
+
+def _by_kind(before: Report, after: Report) -> Iterable[Figure]:
+    first, second = _kinds(before), _kinds(after)
+    for kind in dict.fromkeys((*first, *second)):
+        recalls = [rows[kind].recall if kind in rows else None for rows in (first, second)]
+        yield Figure(kind, recalls[0], recalls[1], "more", "ratio")
+
+
+def _kinds(report: Report) -> dict[str, ScoreRow]:
+    if report.scores is None:
+        return {}
+    return {row.kind: row for row in report.scores.rows if row.attribute is None}
+
+
+def _differences(before: Report, after: Report) -> Iterable[Difference]:
+    found, found_later = _found(before), _found(after)
+    yield Difference("Found only now", good=True, things=_only(found_later, found))
+    yield Difference("No longer found", good=False, things=_only(found, found_later))
+    invented, invented_later = _invented(before), _invented(after)
+    yield Difference("Invented only now", good=False, things=_only(invented_later, invented))
+    yield Difference("No longer invented", good=True, things=_only(invented, invented_later))
+
+
+def _found(report: Report) -> set[Thing]:
+    return {Thing(each.kind, each.key) for each in report.scores.found} if report.scores else set()
+
+
+def _invented(report: Report) -> set[Thing]:
+    return {Thing(each.kind, each.key) for each in report.scores.false_positives} if report.scores else set()
+
+
+def _only(ones: set[Thing], others: set[Thing]) -> tuple[Thing, ...]:
+    return tuple(sorted(ones - others, key=lambda thing: (thing.kind, thing.key)))

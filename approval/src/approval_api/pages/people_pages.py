@@ -1,0 +1,164 @@
+"""Pages for administrators: people, their roles and tokens, and the audit log."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+
+from approval_api.audit.endpoints import page as audit_page
+from approval_api.audit.entry import AuditOutcome
+from approval_api.authentication import Administrator
+from approval_api.database.engine import Transaction
+from approval_api.origin import own_origin
+from approval_api.pages.forms import SentForm, first_fault
+from approval_api.pages.rendering import page
+from approval_api.people import endpoints, repository, service, tokens
+from approval_api.people.roles import Role
+from approval_api.people.schemas import Invitation, NewPerson, PersonChange
+
+router = APIRouter(include_in_schema=False)
+
+_SEE_OTHER = 303
+_PER_PAGE = 50
+
+
+@router.get("/people")
+async def show_people(request: Request, visitor: Administrator, transaction: Transaction) -> Response:
+    """List everybody."""
+    people = await repository.list_all(transaction)
+    return page(request, "people.html", visitor, people=people, roles=list(Role), invitation=None, link="")
+
+
+@router.post("/people", name="add_person")
+async def add_person_page(
+    request: Request, response: Response, visitor: Administrator, transaction: Transaction, form: SentForm
+) -> Response:
+    """Add a person and show the one-time link for them."""
+    try:
+        wanted = NewPerson.model_validate(
+            {
+                "name": form.one("name").lower(),
+                "display_name": form.one("display_name") or None,
+                "roles": form.all("role"),
+            }
+        )
+    except ValidationError as error:
+        raise first_fault(error, "The person was not added") from error
+    invitation = await endpoints.add_person(request, response, visitor, transaction, wanted)
+    people = await repository.list_all(transaction)
+    return page(
+        request,
+        "people.html",
+        visitor,
+        people=people,
+        roles=list(Role),
+        invitation=invitation,
+        link=_link(request, invitation),
+    )
+
+
+def _link(request: Request, invitation: Invitation) -> str:
+    return own_origin(request) + invitation.path
+
+
+async def _person_page(
+    person_id: UUID,
+    request: Request,
+    visitor: Administrator,
+    transaction: Transaction,
+    invitation: Invitation | None,
+) -> Response:
+    person = await repository.find(transaction, person_id)
+    if person is None:
+        raise service.unknown_person(person_id)
+    return page(
+        request,
+        "person.html",
+        visitor,
+        person=person,
+        roles=list(Role),
+        tokens=await tokens.list_of(transaction, person_id),
+        invitation=invitation,
+        link=_link(request, invitation) if invitation else "",
+    )
+
+
+@router.get("/people/{person_id}")
+async def show_person_page(
+    person_id: UUID, request: Request, visitor: Administrator, transaction: Transaction
+) -> Response:
+    """Show one person."""
+    return await _person_page(person_id, request, visitor, transaction, None)
+
+
+@router.post("/people/{person_id}", name="change_person")
+async def change_person_page(
+    person_id: UUID, request: Request, visitor: Administrator, transaction: Transaction, form: SentForm
+) -> Response:
+    """Change name and roles, or let somebody in no more."""
+    try:
+        wanted = PersonChange.model_validate(
+            {
+                "display_name": form.one("display_name") or None,
+                "roles": form.all("role"),
+                "active": form.one("active") == "yes",
+            }
+        )
+    except ValidationError as error:
+        raise first_fault(error, "Nothing was changed") from error
+    await endpoints.change_person(request, person_id, visitor, transaction, wanted)
+    return RedirectResponse(f"/people/{person_id}", _SEE_OTHER)
+
+
+@router.post("/people/{person_id}/invitation", name="invite_person")
+async def invite_person_page(
+    person_id: UUID, request: Request, visitor: Administrator, transaction: Transaction
+) -> Response:
+    """Make a new one-time link and show it."""
+    invitation = await endpoints.invite_person(request, person_id, visitor, transaction)
+    return await _person_page(person_id, request, visitor, transaction, invitation)
+
+
+@router.post("/people/{person_id}/tokens/{token_id}/remove", name="remove_token_of")
+async def remove_token_page(
+    person_id: UUID, token_id: UUID, visitor: Administrator, transaction: Transaction
+) -> Response:
+    """Remove somebody's token."""
+    await endpoints.remove_token_of(person_id, token_id, visitor, transaction)
+    return RedirectResponse(f"/people/{person_id}", _SEE_OTHER)
+
+
+@router.get("/audit")
+async def show_audit(
+    request: Request,
+    visitor: Administrator,
+    transaction: Transaction,
+    cursor: str | None = None,
+    actor: Annotated[str, Query(max_length=200)] = "",
+    action: Annotated[str, Query(max_length=200)] = "",
+    outcome: Annotated[str, Query(max_length=20)] = "",
+) -> Response:
+    """Show who did what, newest first."""
+    chosen = AuditOutcome(outcome) if outcome in set(AuditOutcome) else None
+    listed = await audit_page(
+        transaction,
+        _PER_PAGE,
+        cursor,
+        actor=actor.replace("\x00", "").strip() or None,
+        action=action.replace("\x00", "").strip() or None,
+        outcome=chosen,
+    )
+    return page(
+        request,
+        "audit.html",
+        visitor,
+        entries=listed.entries,
+        next=listed.next,
+        cursor=cursor,
+        actor=actor,
+        action=action,
+        outcome=chosen.value if chosen else "",
+        outcomes=list(AuditOutcome),
+    )

@@ -1,0 +1,68 @@
+"""Pages of production: its queue and what later scans told differently. No dry-run has a place here."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from approval_api.authentication import Decider, Reader
+from approval_api.database.engine import Transaction
+from approval_api.discoveries.decisions import note_decision
+from approval_api.pages.discovery_lists import Filters, answer_decision, read_decision, told
+from approval_api.pages.forms import SentForm
+from approval_api.pages.rendering import page
+from approval_api.problems import ProblemError
+from approval_api.production import repository
+from approval_api.production.endpoints import change_view, view
+from dryrun_contract.discovery import KINDS
+
+router = APIRouter(prefix="/production/discoveries", include_in_schema=False)
+
+
+@router.get("")
+async def show_production_list(request: Request, visitor: Reader, transaction: Transaction) -> Response:
+    """List what collectors found in production."""
+    filters = Filters.of(request.query_params)
+    found = await repository.list_all(transaction, filters.wanted())
+    return page(
+        request,
+        "production.html",
+        visitor,
+        filters=filters,
+        rows=[view(row) for row in found.rows],
+        next=found.next,
+        kinds=KINDS,
+        area="production",
+    )
+
+
+@router.post("", name="decide_production")
+async def decide_production_list(
+    request: Request, visitor: Decider, transaction: Transaction, form: SentForm
+) -> Response:
+    """Approve, reject or take back."""
+    decision = read_decision(form)
+    decided = await repository.decide(transaction, decision, visitor.name)
+    note_decision(request, decision, decided)
+    found = [await repository.find(transaction, row_id) for row_id in (*decided.decided, *decided.changed)]
+    rows = [view(row) for row in found if row is not None]
+    return answer_decision(request, visitor, form, rows, told(decision, decided), area="production")
+
+
+@router.get("/{discovery_id}")
+async def show_production_discovery(
+    discovery_id: Annotated[int, Path(ge=1, lt=2**63)],
+    request: Request,
+    visitor: Reader,
+    transaction: Transaction,
+) -> Response:
+    """Show one discovery, and what changed from scan to scan."""
+    row = await repository.find(transaction, discovery_id)
+    if row is None:
+        raise ProblemError(
+            "unknown-discovery",
+            404,
+            f"there is no discovery {discovery_id} in production; the list has those that are known",
+            title="Unknown discovery",
+        )
+    changes = [change_view(change) for change in await repository.history(transaction, discovery_id)]
+    return page(request, "production_one.html", visitor, found=view(row), changes=changes, area="production")

@@ -1,0 +1,56 @@
+"""Two reports side by side."""
+
+from uuid import UUID
+
+import pytest
+from told_session import ToldSession
+
+from approval_api.pages.comparison import Figure, Thing, compare
+from approval_api.reports.service import find_report
+
+
+@pytest.fixture
+async def reports(api, orchestrator, engine, eventually):
+    told = []
+    for finds_less in (True, False):
+        one = ToldSession(orchestrator, UUID(await api.start()))
+        one.whole(finds_less=finds_less)
+        told.append(one)
+    for one in told:
+
+        async def has_ended(one=one):
+            return (await api.get(f"/sessions/{one.id}")).json()["phase"] == "ended"
+
+        await eventually(has_ended)
+    async with engine.connect() as connection:
+        return [await find_report(connection, one.id) for one in told]
+
+
+async def test_what_only_one_found_is_named_with_its_direction(reports):
+    fewer, more = reports
+    comparison = compare(fewer, more)
+    assert comparison.same_template
+    gained = Thing("database", "db:5432/tcp/shop"), Thing("table", "db:5432/tcp/shop/public/orders")
+    named = {each.title: each for each in comparison.differences}
+    assert named["Found only now"].things == gained
+    assert named["Found only now"].good
+    assert "No longer found" not in named
+    back = {each.title: each for each in compare(more, fewer).differences}
+    assert back["No longer found"].things == gained
+    assert not back["No longer found"].good
+
+
+async def test_figures_tell_better_from_worse(reports):
+    fewer, more = reports
+    verdicts = {figure.name: figure.verdict for figure in compare(fewer, more).figures}
+    assert (verdicts["Recall"], verdicts["Missed"]) == ("good", "good")
+    verdicts = {figure.name: figure.verdict for figure in compare(more, fewer).figures}
+    assert (verdicts["Recall"], verdicts["Missed"]) == ("bad", "bad")
+    same = compare(more, more)
+    assert {figure.verdict for figure in (*same.figures, *same.kinds)} == {"same"}
+    assert same.differences == ()
+
+
+def test_a_figure_that_one_lacks_is_neither_better_nor_worse():
+    figure = Figure("Recall", None, 0.9, "more", "ratio")
+    assert (figure.difference, figure.verdict) == (None, "same")
