@@ -65,6 +65,7 @@ image: discovery/test-collector-{name}:1
 summary: A collector of the test.
 provides: {provides}
 needs: {needs}
+credentials: {credentials}
 timeout_seconds: {timeout}
 """
 
@@ -132,9 +133,12 @@ class Stage:
         )
 
     def write_collectors(self):
-        kinds = {"network": ("[host, service]", "[]"), "database": ("[table]", "[service]")}
-        for name, (provides, needs) in kinds.items():
-            text = MANIFEST.format(name=name, provides=provides, needs=needs, timeout=self.timeouts[name])
+        kinds = {
+            "network": {"provides": "[host, service]", "needs": "[]", "credentials": "[]"},
+            "database": {"provides": "[table]", "needs": "[service]", "credentials": "[postgresql]"},
+        }
+        for name, words in kinds.items():
+            text = MANIFEST.format(name=name, timeout=self.timeouts[name], **words)
             (self.folder / "collectors" / f"{name}.yml").write_text(text)
 
     @contextlib.asynccontextmanager

@@ -10,9 +10,15 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from discovery_collectors.collector import Assignment
-from discovery_collectors.registry import COLLECTORS
+from discovery_collectors.registry import COLLECTORS, LOGINS
+from discovery_collectors.rehearsal import IMAGE_VARIABLE, require_rehearsal
 from discovery_collectors.scope import Scope
-from dryrun_contract.collector_config import ConfigError, Credential, from_environment
+from dryrun_contract.collector_config import (
+    CollectorConfig,
+    ConfigError,
+    Credential,
+    from_environment,
+)
 from dryrun_contract.discovery import COLLECTOR_LINE, Discovery, DiscoveryLine
 
 _CREDENTIALS = TypeAdapter(tuple[Credential, ...])
@@ -24,28 +30,53 @@ class Command:
 
     collector: str
     assignment: Assignment
+    notes: tuple[str, ...] = ()
+    """What the user should know before it runs."""
 
 
 def read_command(arguments: Sequence[str], environ: Mapping[str, str]) -> Command:
     """Understand the command line.
 
-    Raises ConfigError or ScopeError (a ValueError both) with a sentence for the user; argparse itself ends
-    the program with exit code 2 when the words do not fit.
+    Raises ConfigError, ScopeError or NotRehearsedError (a ValueError all) with a sentence for the user;
+    argparse itself ends the program with exit code 2 when the words do not fit.
     """
     words = _parser().parse_args(arguments)
     if words.collector == "run":
-        return Command(words.name, Assignment.from_config(from_environment(environ)))
+        config = from_environment(environ)
+        held = _rehearsal(words, words.name, config, environ)
+        return Command(words.name, Assignment.from_config(config), held)
     scope = Scope.parse(words.targets, words.exclude)
-    return Command(
-        words.collector,
-        Assignment(
-            scope,
-            profile=getattr(words, "profile", "quick"),
-            max_rate=getattr(words, "max_rate", None),
-            credentials=_read_credentials(getattr(words, "credentials", None)),
-            discoveries=_read_discoveries(getattr(words, "discoveries", None)),
-        ),
+    engines = LOGINS.get(words.collector, frozenset())
+    given = _read_credentials(getattr(words, "credentials", None))
+    config = CollectorConfig(
+        cidr=words.targets[0],
+        profile=getattr(words, "profile", "quick"),
+        max_rate=words.max_rate,
+        credentials=tuple(login for login in given if login.engine in engines),
     )
+    known = ", ".join(sorted(engines))
+    unused = (
+        f"the collector {words.collector} has no use for logins of {engine}; it knows {known}"
+        for engine in sorted({login.engine for login in given} - engines)
+    )
+    notes = (*unused, *_rehearsal(words, words.collector, config, environ))
+    assignment = Assignment(
+        scope,
+        profile=config.profile,
+        max_rate=config.max_rate,
+        credentials=config.credentials,
+        discoveries=_read_discoveries(getattr(words, "discoveries", None)),
+    )
+    return Command(words.collector, assignment, notes)
+
+
+def _rehearsal(
+    words: argparse.Namespace, collector: str, config: CollectorConfig, environ: Mapping[str, str]
+) -> tuple[str, ...]:
+    if words.rehearsed is None:
+        return ()
+    image_id = words.image_id or environ.get(IMAGE_VARIABLE)
+    return (require_rehearsal(words.rehearsed, collector, config, image_id),)
 
 
 _COLLECTORS = {
@@ -55,7 +86,6 @@ _COLLECTORS = {
     "snmp": "the system group of SNMP agents found before",
     "web": "titles, servers, frameworks and login pages of web servers found before",
 }
-_WITH_CREDENTIALS = frozenset({"database", "directory", "snmp"})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,8 +98,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="collector", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="take the configuration from the variable DISCOVERY_CONFIG")
     run.add_argument("name", choices=sorted(COLLECTORS), help="which collector")
+    _add_rehearsal(run)
     for name, summary in _COLLECTORS.items():
         command = commands.add_parser(name, help=summary)
+        _add_rehearsal(command)
         command.add_argument(
             "--targets",
             action="append",
@@ -105,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="FILE",
             help="output of the network collector (- for standard input)",
         )
-        if name in _WITH_CREDENTIALS:
+        if name in LOGINS:
             command.add_argument(
                 "--credentials",
                 type=Path,
@@ -113,6 +145,20 @@ def _parser() -> argparse.ArgumentParser:
                 help='JSON: [{"engine": "postgresql", "username": "…", "password": "…"}]',
             )
     return parser
+
+
+def _add_rehearsal(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--rehearsed",
+        type=Path,
+        metavar="REPORT",
+        help="report of a dry-run as JSON; run only the image and configuration that it is about",
+    )
+    command.add_argument(
+        "--image-id",
+        metavar="ID",
+        help=f"ID of the image this runs from, for --rehearsed (default: the variable {IMAGE_VARIABLE})",
+    )
 
 
 def _positive(text: str) -> int:

@@ -24,6 +24,8 @@ def main() -> None:
     except ValueError as error:
         _say(str(error))
         sys.exit(EXIT_WRONG_CALL)
+    for note in command.notes:
+        _say(note)
     writer = LineWriter(sys.stdout.buffer)
     try:
         collector = load_collector(command.collector)

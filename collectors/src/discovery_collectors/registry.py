@@ -13,6 +13,13 @@ COLLECTORS: dict[str, str] = {
 }
 """Name → `module:class`; a new collector is a new row."""
 
+LOGINS: dict[str, frozenset[str]] = {
+    "database": frozenset({"postgresql", "mysql", "mariadb", "mongodb", "redis"}),
+    "directory": frozenset({"smb"}),
+    "snmp": frozenset({"snmp"}),
+}
+"""Name → engines whose logins it can use; the others use none. Manifests say the same."""
+
 
 def load_collector(name: str) -> Collector:
     """Import and create the collector called `name`.

@@ -7,10 +7,9 @@ from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist
 from dryrun_orchestrator.catalog.collector_manifests import (
     CollectorManifest,
     CollectorManifestsError,
-    CollectorOrderError,
     load_collector_manifests,
-    order_collectors,
 )
+from dryrun_orchestrator.catalog.collector_order import CollectorOrderError, order_collectors
 
 IMAGES = (
     AllowedImage("discovery/test-collector-network:1", f"sha256:{'1' * 64}", frozenset(CONFIG_KEYS)),
@@ -41,6 +40,14 @@ needs: [service]
 timeout_seconds: 300
 profile: full
 """
+
+
+def test_a_collector_is_given_the_logins_of_the_engines_it_names_and_a_rate(load):
+    limits = "credentials: [postgresql, redis]\nmax_rate: 500\n"
+    manifests = load(a=NETWORK, b=DATABASE + limits).by_name
+    assert manifests["database"].credentials == {"postgresql", "redis"}
+    assert manifests["database"].max_rate == 500
+    assert (manifests["network"].credentials, manifests["network"].max_rate) == (frozenset(), None)
 
 
 @pytest.fixture

@@ -44,9 +44,12 @@ async def test_a_target_starts_after_what_it_depends_on_is_healthy(stage):
 async def test_a_collector_is_told_what_it_needs_and_never_the_ground_truth(stage):
     async with stage.running():
         session_id = await stage.start()
+        (first,) = await stage.eventually(lambda: stage.of_image(NETWORK))
         (container,) = await stage.eventually(lambda: stage.of_image(DATABASE))
         spec = container.spec
         config = spec.environment["DISCOVERY_CONFIG"]
+        # A scanner of ports has no business with passwords.
+        assert "hunter2" not in first.spec.environment["DISCOVERY_CONFIG"]
         assert '"nginx"' in config
         assert '"kind":"host"' not in config
         assert "hunter2" in config

@@ -1,7 +1,7 @@
 """Which collectors exist, what each needs and provides, and in which order they run."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +12,7 @@ from dryrun_contract.discovery import KINDS
 from dryrun_contract.problem import Fault
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist, ImageNotApprovedError
 from dryrun_orchestrator.catalog.arguments import MAX_ARGUMENT_CHARACTERS
+from dryrun_orchestrator.catalog.collector_order import CollectorOrderError, order_collectors
 from dryrun_orchestrator.catalog.operator_file import (
     OperatorFileError,
     UnreadableFileError,
@@ -23,6 +24,9 @@ from dryrun_orchestrator.catalog.yaml_tree import Node, Report, shown
 MAX_TIMEOUT_SECONDS = 1500
 """Leaves five of a session's thirty minutes to building and removing its network."""
 
+MAX_RATE = 1_000_000
+"""Packets per second; more than any of these networks carries."""
+
 _KEYS = {
     "name": True,
     "image": True,
@@ -31,6 +35,8 @@ _KEYS = {
     "needs": False,
     "timeout_seconds": True,
     "profile": False,
+    "max_rate": False,
+    "credentials": False,
     "arguments": False,
     "capabilities": False,
     "output": False,
@@ -54,14 +60,6 @@ class CollectorManifestsError(OperatorFileError):
     """The collector manifests cannot be used; `faults` holds all problems of all files."""
 
 
-class CollectorOrderError(ValueError):
-    """These collectors cannot all run: a need that none of them provides, or a circle; `problems` has all."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("; ".join(self.problems))
-
-
 @dataclass(frozen=True, slots=True)
 class CollectorManifest:
     """One collector as an operator installed it."""
@@ -81,6 +79,9 @@ class CollectorManifest:
     """One of the image's argument lists, with placeholders; nothing for one that reads `DISCOVERY_CONFIG`."""
     output: Output = "ndjson"
     purpose: Purpose = "discovery"
+    credentials: frozenset[str] = frozenset()
+    """Engines whose logins it is given, of those that the template holds."""
+    max_rate: int | None = None
 
     def waits_for(self, other: "CollectorManifest") -> bool:
         """Tell whether `other` provides what this one needs; a comparison hands nothing on."""
@@ -104,38 +105,6 @@ class CollectorManifests:
         if names is None:
             return order_collectors(each for each in self.by_name.values() if each.purpose == "discovery")
         return order_collectors(self.by_name[name] for name in names)
-
-
-def order_collectors(collectors: Iterable[CollectorManifest]) -> tuple[CollectorManifest, ...]:
-    """Sort so that each comes after all others that provide a kind it needs, and by name otherwise.
-
-    Raises CollectorOrderError with every unmet need and the circle, if there is one.
-    """
-    waiting = {collector.name: collector for collector in sorted(collectors, key=lambda each: each.name)}
-    providers = {
-        name: {other.name for other in waiting.values() if collector.waits_for(other)}
-        for name, collector in waiting.items()
-    }
-    problems: list[str] = []
-    for name, collector in waiting.items():
-        others = frozenset[str]().union(*(waiting[other].provides for other in providers[name]))
-        problems.extend(
-            f"the collector {name} needs {kind}, which no other of these collectors provides"
-            for kind in sorted(collector.needs - others)
-        )
-    ordered: list[CollectorManifest] = []
-    while waiting:
-        ready = [collector for name, collector in waiting.items() if not providers[name] & waiting.keys()]
-        if not ready:
-            circle = ", ".join(_circle(providers, waiting))
-            problems.append(f"these collectors wait for each other in a circle: {circle}")
-            break
-        ordered.extend(ready)
-        for collector in ready:
-            del waiting[collector.name]
-    if problems:
-        raise CollectorOrderError(problems)
-    return tuple(ordered)
 
 
 def load_collector_manifests(folder: Path, allowlist: Allowlist) -> CollectorManifests:
@@ -166,16 +135,6 @@ def load_collector_manifests(folder: Path, allowlist: Allowlist) -> CollectorMan
     if faults:
         raise CollectorManifestsError(f"the collector manifests in {folder}", faults)
     return CollectorManifests(MappingProxyType(found))
-
-
-def _circle(providers: Mapping[str, set[str]], waiting: Mapping[str, CollectorManifest]) -> list[str]:
-    # What only waits for the circle, without being in it, is waited for by nobody.
-    members = set(waiting)
-    while True:
-        awaited = {name for name in members if any(name in providers[other] for other in members)}
-        if awaited == members:
-            return sorted(members)
-        members = awaited
 
 
 def _load(path: Path, report: Report, allowlist: Allowlist) -> CollectorManifest | None:
@@ -209,12 +168,30 @@ def _load(path: Path, report: Report, allowlist: Allowlist) -> CollectorManifest
     capabilities = image.capabilities if image is not None else ()
     if "capabilities" in fields:
         capabilities = _read_capabilities(fields["capabilities"], image)
+    engines = (
+        frozenset(item.text() or "" for item in fields["credentials"].items())
+        if "credentials" in fields
+        else ()
+    )
+    rate = fields["max_rate"].integer(least=1, most=MAX_RATE) if "max_rate" in fields else None
     if image is not None and "arguments" not in fields:
         _check_configurable(fields["image"], image)
     if name is None or image is None or summary is None or timeout is None:
         return None
     return CollectorManifest(
-        name, image, summary, provides, needs, timeout, profile, capabilities, arguments, output, purpose
+        name,
+        image,
+        summary,
+        provides,
+        needs,
+        timeout,
+        profile,
+        capabilities,
+        arguments,
+        output,
+        purpose,
+        frozenset(engines),
+        rate,
     )
 
 

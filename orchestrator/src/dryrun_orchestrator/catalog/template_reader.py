@@ -7,11 +7,8 @@ from pydantic import ValidationError
 
 from dryrun_contract.collector_config import Credential
 from dryrun_orchestrator.catalog.allowlist import Allowlist
-from dryrun_orchestrator.catalog.collector_manifests import (
-    CollectorManifest,
-    CollectorManifests,
-    CollectorOrderError,
-)
+from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest, CollectorManifests
+from dryrun_orchestrator.catalog.collector_order import CollectorOrderError
 from dryrun_orchestrator.catalog.compose import (
     TOP_LEVEL,
     WHY_NOT_TOP_LEVEL,

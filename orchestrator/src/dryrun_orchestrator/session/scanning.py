@@ -227,7 +227,11 @@ async def _config(
         self=collector_address(subnet, slot),
         exclude=tuple(others),
         profile=manifest.profile,
-        credentials=context.template.credentials,
+        max_rate=manifest.max_rate,
+        # No more than it can use: whoever scans ports has no business with passwords.
+        credentials=tuple(
+            login for login in context.template.credentials if login.engine in manifest.credentials
+        ),
         discoveries=await context.journal.found(context.id, manifest.needs, _providers(context, manifest)),
     )
 
