@@ -51,7 +51,10 @@ async def _answer(report: Report, report_format: str) -> Report | Response:
         return report
     media_type, renderer = _RENDERERS[report_format]
     # A report of thousands of things takes its time, in which other requests shall be answered.
-    return Response(await asyncio.to_thread(renderer, report), media_type=media_type, headers=_HEADERS)
+    document = await asyncio.to_thread(renderer, report)
+    suffix = "md" if report_format == "markdown" else report_format
+    name = f'inline; filename="dryrun-{str(report.session.id)[:8]}.{suffix}"'
+    return Response(document, media_type=media_type, headers={**_HEADERS, "Content-Disposition": name})
 
 
 @router.get("", response_model=Report, responses=_ANSWERS)
