@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from dryrun_contract.event import MAX_LOG_SAMPLE
 from dryrun_orchestrator.session.log_lines import (
     LINE_BYTES,
+    MAX_TARGET_SAMPLE,
     PATTERN_SECONDS,
     CollectorSpan,
     Culprits,
@@ -86,6 +87,18 @@ def test_lines_that_differ_in_figures_only_are_shown_once_and_few_are_shown():
     assert logs.lines == 199
     assert len(logs.sample) == MAX_LOG_SAMPLE
     assert logs.sample[:2] == ("connection 0 received", "x")
+
+
+def test_few_lines_of_a_target_are_shown_and_those_of_one_collector_first():
+    spans = [span(f"c{number}", number, 20) for number in range(12)]
+    tally = LogTally({}, Culprits(spans))
+    for number in range(12):
+        tally.take([line(number, "x" * length) for length in range(1, 10)])
+    parts = tally.of_collectors()
+    assert sum(len(logs.sample) for logs in parts) == MAX_TARGET_SAMPLE
+    assert sum(logs.lines for logs in parts) == 12 * 9
+    assert parts[0].collectors == ("c0",)
+    assert parts[0].sample != ()
 
 
 def test_what_a_line_shows_is_inert_and_holds_no_secret():

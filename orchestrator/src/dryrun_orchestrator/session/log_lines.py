@@ -22,6 +22,8 @@ PATTERN_SECONDS = 0.1
 AFTERGLOW = timedelta(seconds=1)
 """A server may write of what a collector did a moment after it has ended."""
 SAMPLE_CHARACTERS = 300
+MAX_TARGET_SAMPLE = 25
+"""Lines shown of one target, whoever caused them: an event stays small."""
 
 _LOOPBACK = re.compile(r"(?<![0-9.])127\.0\.0\.1(?![0-9])|\[local\]|::1(?![0-9a-f:])|\blocalhost\b")
 _FIGURES = re.compile(r"[0-9]+")
@@ -101,16 +103,21 @@ class LogTally:
                 self._count(moment, line)
 
     def of_collectors(self) -> tuple[LogsOfCollectors, ...]:
-        """Return the figures, by collectors."""
-        return tuple(
-            LogsOfCollectors(
-                collectors=collectors,
-                lines=caused.lines,
-                counts={name: caused.counts[name] for name in self._patterns},
-                sample=tuple(caused.sample.values()),
+        """Return the figures, by collectors; what one alone caused comes first."""
+        told = []
+        room = MAX_TARGET_SAMPLE
+        for collectors, caused in sorted(self._caused.items(), key=lambda item: (len(item[0]) != 1, item[0])):
+            sample = tuple(caused.sample.values())[:room]
+            room -= len(sample)
+            told.append(
+                LogsOfCollectors(
+                    collectors=collectors,
+                    lines=caused.lines,
+                    counts={name: caused.counts[name] for name in self._patterns},
+                    sample=sample,
+                )
             )
-            for collectors, caused in sorted(self._caused.items())
-        )
+        return tuple(told)
 
     def counts(self) -> dict[LogPattern, int | None]:
         """Return each pattern's count over all that collectors caused; None for one that was given up."""
