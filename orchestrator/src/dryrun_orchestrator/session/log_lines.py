@@ -17,7 +17,7 @@ from dryrun_contract.text import printable
 
 LINE_BYTES = 4096
 """What is searched of one line; the rest of a longer one is not looked at."""
-PATTERN_SECONDS = 0.1
+PATTERN_SECONDS = 0.25
 """So long one search may take; a pattern that needs more is given up for this target."""
 AFTERGLOW = timedelta(seconds=1)
 """A server may write of what a collector did a moment after it has ended."""

@@ -147,6 +147,8 @@ def _by_collectors(report: Report) -> Block:
             text(count(part.tx_packets)),
         )
         for part in report.traffic.by_collectors
+        # Between two samples the one ends and the other begins: a moment in which nothing was sent.
+        if part.rx_packets or len(part.collectors) == 1
     ]
     columns = ("While these ran", figure("Time"), figure("Packets"), figure("Bytes"), figure("Answers"))
     note = f"Told apart by samples every {report.traffic.sampling_seconds:g} s."
