@@ -156,6 +156,7 @@ def view(**changes):
         "reason": None,
         "expires_at": None,
         "ended_at": START + timedelta(seconds=13),
+        "queue_position": None,
     }
     return SessionView.model_validate({**values, **changes})
 
