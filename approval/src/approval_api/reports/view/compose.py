@@ -10,11 +10,11 @@ def view_of(report: Report) -> View:
     sections: tuple[Section | None, ...] = (
         decision.decision(report),
         targets.targets(report),
-        targets.logs(report),
         differences.network(report),
         differences.differences(report),
         figures.scores(report),
         figures.collectors(report),
+        targets.logs(report),
         outlook.forecast(report),
         outlook.not_rehearsed(report),
         provenance.course(report),

@@ -21,6 +21,7 @@ from approval_api.reports.view.wording import count, names, seconds, size
 from dryrun_contract.event import LogPattern, TargetLogs, TargetTraffic
 from dryrun_contract.log_patterns import LOG_PATTERNS
 
+_EXAMPLES = 3
 _HARM = {"died": "died", "out_of_memory": "died, out of memory", "unhealthy": "lost its health"}
 _PATTERNS: tuple[LogPattern, ...] = ("errors", "connections", "failed_logins", "slow_queries")
 _TITLES = {name: name.replace("_", " ").capitalize() for name in LOG_PATTERNS}
@@ -174,7 +175,7 @@ def logs(report: Report) -> Section:
             ]
             who = names(part.collectors)
             rows.append((told(service), who, text(count(part.lines, at_least=least)), *cells))
-            examples += [(told(service), who, told(line, limit=320)) for line in part.sample]
+            examples += [(told(service), who, told(line, limit=320)) for line in part.sample[:_EXAMPLES]]
     columns: tuple[str | Column, ...] = (
         "Target",
         "Collector",
@@ -196,7 +197,13 @@ def logs(report: Report) -> Section:
                 "The scan left no line in any log.",
                 note=note,
             ),
-            table("Examples", ("Target", "Collector", "Line"), examples, "", note="Alike lines stand once."),
+            table(
+                "Examples",
+                ("Target", "Collector", "Line"),
+                examples,
+                "",
+                note="Alike lines stand once; the JSON report has more of them.",
+            ),
         )
         if rows
         else (Paragraph(text("The scan left no line in any log that was read.", tone="good")),),
