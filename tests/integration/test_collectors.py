@@ -1,38 +1,33 @@
 """The collectors' images find what is true in a small network, tell no stored value, and end when asked."""
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from target_container import (
-    TargetContainer,
-    allowed,
-    docker,
-    internal_network,
-    run_options,
-    running,
-    template,
+from collector_container import (
+    ACCEPTED_SECONDS,
+    Found,
+    by_service,
+    collect,
+    collector,
+    discoveries,
+    matches,
+    said,
 )
+from target_container import TargetContainer, allowed, docker, internal_network, running, template
 
 pytestmark = pytest.mark.engine
 
 SMALL = template("small")
 NETWORK = "discovery/test-collector-network:1.0"
 DATABASE = "discovery/test-collector-database:1.0"
-ACCEPTED_SECONDS = 30
-"""Far above what either needs (7 s and 2 s), since tests share the machine."""
-
-type Line = dict[str, Any]
-type Found = dict[tuple[str, str], Line]
 
 
 @pytest.fixture(scope="module")
@@ -47,57 +42,6 @@ def small() -> Iterator[tuple[str, Mapping[str, TargetContainer]]]:
         for target in started.values():
             target.wait_until_healthy()
         yield network, started
-
-
-@contextmanager
-def collector(image: str, network: str, **config: Any) -> Iterator[str]:
-    """Start a collector as a session does and return its container's id."""
-    entry = allowed(image)
-    subnet = json.loads(docker("network", "inspect", network))[0]["IPAM"]["Config"][0]["Subnet"]
-    own = f"{subnet.rpartition('.')[0]}.{int(subnet.rpartition('.')[2].split('/')[0]) + 30}"
-    told = json.dumps({"version": 1, "cidr": subnet, "self": own, **config})
-    options = [f"--network={network}", f"--ip={own}", f"--env=DISCOVERY_CONFIG={told}", *run_options(entry)]
-    container = docker("create", *options, entry["id"]).strip()
-    try:
-        docker("start", container)
-        yield container
-    finally:
-        docker("rm", "--force", "--volumes", container)
-
-
-def collect(image: str, network: str, **config: Any) -> tuple[list[Line], str]:
-    """Run a collector to its end; return its lines, and all it wrote."""
-    with collector(image, network, **config) as container:
-        assert docker("wait", container, seconds=ACCEPTED_SECONDS).strip() == "0", said(container)
-        out = docker("logs", container)
-        return [json.loads(line) for line in out.splitlines()], out + said(container)
-
-
-def said(container: str) -> str:
-    done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=True)
-    return done.stderr
-
-
-def discoveries(lines: list[Line]) -> Found:
-    """Return (kind, key) → what was said with the most confidence, attribute by attribute."""
-    found: Found = {}
-    told = [line for line in lines if line["type"] == "discovery"]
-    for line in sorted(told, key=lambda line: line["confidence"]):
-        found.setdefault((line["kind"], line["key"]), {}).update(line["data"])
-    assert lines[-1] == {"type": "end", "discoveries": len(told)}
-    return found
-
-
-def by_service(found: Found, targets: Mapping[str, TargetContainer], network: str) -> Found:
-    names = {
-        target.inspect()["NetworkSettings"]["Networks"][network]["IPAddress"]: name
-        for name, target in targets.items()
-    }
-    renamed = {}
-    for (kind, key), data in found.items():
-        address, separator, rest = key.partition(":")
-        renamed[kind, names[address] + separator + rest] = data
-    return renamed
 
 
 def truth(*, hard: bool) -> Found:
@@ -132,12 +76,6 @@ def collected(small: tuple[str, Mapping[str, TargetContainer]]) -> tuple[Found, 
         by_service(discoveries(inside), targets, network),
         wrote + wrote_inside,
     )
-
-
-def matches(expected: Any, told: Any) -> bool:
-    if isinstance(expected, list) and isinstance(told, list):
-        return set(expected) == set(told)
-    return told in expected if isinstance(expected, list) else told == expected
 
 
 def test_together_they_find_every_fact_that_is_not_hard(collected: tuple[Found, Found, str]) -> None:
