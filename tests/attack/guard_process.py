@@ -99,10 +99,10 @@ class GuardProcess:
     def _last_words(self) -> str:
         return self.log.read_text()[-2000:] if self.log.is_file() else "its log is no file"
 
-    def answers(self) -> bool:
-        """Whether it answers a ping within two seconds."""
+    def answers(self, seconds: float = 5) -> bool:
+        """Whether it answers a ping."""
         try:
-            return exchange(self.address, request_bytes("GET", "/_ping"), 2).status == 200
+            return exchange(self.address, request_bytes("GET", "/_ping"), seconds).status == 200
         except OSError:
             return False
 

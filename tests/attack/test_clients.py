@@ -4,6 +4,8 @@ import asyncio
 import os
 import subprocess
 import time
+from collections.abc import Callable
+from contextlib import aclosing
 from datetime import timedelta
 from uuid import UUID
 
@@ -92,6 +94,14 @@ def create_flags(session: LabSession, image: str = "@IMAGE@") -> list[str]:
     ]
 
 
+def first_words[T](logs: Callable[[], T]) -> T:
+    """Return what a container says as soon as it has spoken, which it has not at once."""
+    deadline = time.monotonic() + 20
+    while not (said := logs()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return said
+
+
 def test_docker_cli_creates_starts_lists_reads_and_removes(lab: Lab, session: LabSession) -> None:
     name = f"dryrun-attack-{lab.nonce}-cli"
     made = must(lab, "create", f"--name={name}", *create_flags(session))
@@ -99,7 +109,7 @@ def test_docker_cli_creates_starts_lists_reads_and_removes(lab: Lab, session: La
     assert must(lab, "ps", "--no-trunc", "--filter", f"label={session.label}", "--format", "{{.ID}}") == made
     assert must(lab, "inspect", "--format", "{{.Id}}", name) == made
     assert must(lab, "inspect", "--type=container", "--format", "{{.Id}}", made[:12]) == made
-    assert must(lab, "logs", name) == "ready"
+    assert first_words(lambda: must(lab, "logs", name)) == "ready"
     assert must(lab, "stop", "--time=1", name) == name
     assert must(lab, "wait", name) == "137"
     assert must(lab, "rm", "-f", name) == name
@@ -157,8 +167,7 @@ def test_docker_py_gets_along(lab: Lab, session: LabSession) -> None:
         assert client.ping()
         container = client.containers.get(answer)
         container.start()
-        time.sleep(0.3)
-        assert container.logs() == b"ready\n"
+        assert first_words(container.logs) == b"ready\n"
         assert container.stats(stream=False)["name"] == f"/dryrun-attack-{lab.nonce}-py"
         listed = client.containers.list(all=True, filters={"label": session.label})
         assert [each.id for each in listed] == [answer]
@@ -230,7 +239,8 @@ async def test_orchestrators_adapter_gets_along(lab: Lab) -> None:
         detail = await engine.inspect_container(made)
         assert (detail.status, detail.address) == ("running", facts["FIRST"])
         assert (await engine.read_traffic(made)) is not None
-        assert b"".join([chunk.data async for chunk in engine.read_log(made, follow=False)]) == b"ready\n"
+        async with asyncio.timeout(20), aclosing(engine.read_log(made, follow=True)) as log:
+            assert (await anext(log)).data == b"ready\n"
         await engine.stop_container(made, timedelta(seconds=1))
         await engine.remove_container(made)
         await engine.remove_network(network)

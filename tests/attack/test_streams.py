@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from engine_socket import Answer, exchange, request_bytes
+from engine_socket import Answer, open_connection, request_bytes
 from guard_lab import Lab
 from sessions_lab import lab_session
 from vectors import row
@@ -30,22 +30,42 @@ _SUBSCRIPTIONS = {
 def heard(lab: Lab) -> dict[str, tuple[bytes, Answer]]:
     """What each subscription was told while victims and a session of one's own came and went."""
     answers: dict[str, tuple[bytes, Answer]] = {}
+    listening = threading.Semaphore(0)
+    all_has_happened = threading.Event()
 
     def listen(name: str, query: str) -> None:
         path = f"{row.API}/events{query.format(**lab.facts, NOW=int(time.time()) + 3)}"
-        sent = request_bytes("GET", path)
-        answers[name] = (sent, exchange(lab.guard.address, sent, 4))
+        sent, received = request_bytes("GET", path), bytearray()
+        with open_connection(lab.guard.address) as connection:
+            connection.sendall(sent)
+            received += connection.recv(65536)  # an answer begins before anything happens
+            listening.release()
+            connection.settimeout(1)
+            while True:
+                try:
+                    piece = connection.recv(65536)
+                except TimeoutError:
+                    if all_has_happened.is_set():
+                        break
+                    continue
+                if not piece:
+                    break
+                received += piece
+        answers[name] = (sent, Answer(bytes(received), 0))
 
     threads = [threading.Thread(target=listen, args=found) for found in _SUBSCRIPTIONS.items()]
     for thread in threads:
         thread.start()
-    time.sleep(0.5)
-    _victims_come_and_go(lab)
-    with lab_session(lab) as session:
-        made = session.create(f"dryrun-attack-{lab.nonce}-heard").json()["Id"]
-        lab.guard.must("POST", f"{row.API}/containers/{made}/start")
-    for thread in threads:
-        thread.join()
+    assert all(listening.acquire(timeout=20) for _ in threads)
+    try:
+        _victims_come_and_go(lab)
+        with lab_session(lab) as session:
+            made = session.create(f"dryrun-attack-{lab.nonce}-heard").json()["Id"]
+            lab.guard.must("POST", f"{row.API}/containers/{made}/start")
+    finally:
+        all_has_happened.set()
+        for thread in threads:
+            thread.join()
     return answers
 
 
