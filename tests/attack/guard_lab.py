@@ -121,6 +121,7 @@ class Lab:
                     "capabilities": ["NET_RAW"],
                     "read_only": True,
                     "tmpfs": {},
+                    "arguments": [["echo", "{cidr}", "--self={self}", "{exclude}"]],
                     **plain,
                 },
                 **json.loads((ROOT / ".dryrun" / "allowlist.json").read_text())["images"],

@@ -50,8 +50,22 @@ def test_container_that_is_as_the_guard_makes_it_is_started_and_started_again(la
         lab.engine.remove_container(made)
 
 
+def test_collector_is_started_with_a_command_of_its_row(lab: Lab) -> None:
+    command = ["echo", "@SUBNET@", "--self=@ADDRESS@", "@ADDRESS@,@FIRST@"]
+    body = lab.render_json(row.collector() | {"Cmd": command}, _facts(lab))
+    made = lab.guard.must("POST", f"{row.API}/containers/create", body)["Id"]
+    try:
+        status, document = _start(lab, made)
+        assert (status, document["Config"]["Cmd"][1]) == (204, lab.facts["SUBNET"])
+    finally:
+        lab.engine.remove_container(made)
+
+
 def test_container_with_more_power_is_made_by_an_engine_and_not_started_by_the_guard(lab: Lab) -> None:
-    images = {lab.facts["IMAGE"]: lab.engine.get(f"/images/{lab.facts['IMAGE']}/json")["Config"]}
+    images = {
+        lab.facts[name]: lab.engine.get(f"/images/{lab.facts[name]}/json")["Config"]
+        for name in ("IMAGE", "COLLECTOR")
+    }
     not_accepted, started, harmless = {}, {}, []
     for vector in _DANGEROUS:
         answer = _make(vector.body, _facts(lab))

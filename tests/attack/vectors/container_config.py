@@ -2,10 +2,11 @@
 
 from typing import Any, Final
 
-from vectors.row import HARMLESS, Vector, container, labels
+from vectors.row import HARMLESS, Vector, collector, container, labels
 
 CLASS: Final = "ContainerConfig, image and labels"
 IMAGES_OWN: Final = "command, entrypoint, user, working directory and health check are the image's"
+COMMAND: Final = "a command is one of the row's, with this session's addresses in its places and nothing else"
 CLOSED_MODEL: Final = "closed body model: a field that is not in it is refused"
 ENVIRONMENT: Final = "environment keys of the image's list only"
 IMAGE: Final = "allowlisted image ID, or a name whose current ID is the allowlist's"
@@ -14,6 +15,12 @@ SESSION: Final = "labels of the design; session, owner and deadline are the netw
 
 def _row(name: str, what: str, rule: str = IMAGES_OWN, *, alone: bool = True, **fields: Any) -> Vector:
     return Vector(f"config-{name}", what, rule, body=container(**fields), alone=alone)
+
+
+def _command(name: str, what: str, *words: str) -> Vector:
+    """A collector's row lists one command: echo {cidr} --self={self} {exclude}."""
+    body = collector() | {"Cmd": list(words)}
+    return Vector(f"config-command-{name}", what, COMMAND, body=body, alone=True)
 
 
 _WHAT_RUNS = (
@@ -36,6 +43,34 @@ _WHAT_RUNS = (
     ),
     _row("stop-signal", "StopSignal that stops nothing", StopSignal="SIGWINCH"),
     _row("stop-timeout", "StopTimeout of a day", StopTimeout=86400),
+)
+
+_COMMANDS = (
+    _command("other", "another command than the row's", "sh", "-c", "id", "@SUBNET@"),
+    _command(
+        "network", "a network outside of the session", "echo", "0.0.0.0/0", "--self=@ADDRESS@", "@ADDRESS@"
+    ),
+    _command("wider", "a wider network", "echo", "10.213.0.0/16", "--self=@ADDRESS@", "@ADDRESS@"),
+    _command("self", "another's address for one's own", "echo", "@SUBNET@", "--self=@GATEWAY@", "@ADDRESS@"),
+    _command(
+        "exclude", "an address outside for an exclusion", "echo", "@SUBNET@", "--self=@ADDRESS@", "10.0.0.1"
+    ),
+    _command(
+        "exclude-option",
+        "an option behind an address",
+        "echo",
+        "@SUBNET@",
+        "--self=@ADDRESS@",
+        "@ADDRESS@ -x",
+    ),
+    _command(
+        "exclude-line", "a line feed behind an address", "echo", "@SUBNET@", "--self=@ADDRESS@", "@ADDRESS@\n"
+    ),
+    _command("exclude-empty", "no exclusion", "echo", "@SUBNET@", "--self=@ADDRESS@", ""),
+    _command("more", "a word more", "echo", "@SUBNET@", "--self=@ADDRESS@", "@ADDRESS@", "x"),
+    _command("less", "a word less", "echo", "@SUBNET@", "--self=@ADDRESS@"),
+    _command("place", "places as they stand in the row", "echo", "{cidr}", "--self={self}", "{exclude}"),
+    _command("digits", "digits that are no ASCII", "echo", "@SUBNET@", "--self=@ADDRESS@", "10.213.\u0664.5"),
 )
 
 _ITS_WORLD = (
@@ -254,4 +289,4 @@ _LABELS = (
     Vector("label-list", "labels as a list", "strict types", body=container(Labels=["a=b"])),
 )
 
-VECTORS: Final = (*_WHAT_RUNS, *_ITS_WORLD, *_ENVIRONMENT, *_IMAGES, *_LABELS)
+VECTORS: Final = (*_WHAT_RUNS, *_COMMANDS, *_ITS_WORLD, *_ENVIRONMENT, *_IMAGES, *_LABELS)
