@@ -1,6 +1,6 @@
 # Everything a person or CI starts from here. Each target does all the set-up that it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test nightly screenshots deploy-test check assets clean requirements
+.PHONY: help demo up test nightly screenshots deploy-test chaos soak check assets clean requirements
 
 BIN := .venv/bin
 
@@ -37,6 +37,16 @@ deploy-test: ## the deployment: brought up by compose, used, attacked from insid
 	@setup/setup test
 	@$(BIN)/dryrun-local images build
 	@$(BIN)/pytest -m deploy --durations=5
+
+chaos: ## break everything at random while sessions run, N faults (root; N=3000 SEED=2026)
+	@setup/setup test
+	@$(BIN)/dryrun-local images build
+	@PYTHONPATH=tests/support $(BIN)/python tests/chaos/campaign.py --faults $(or $(N),40) --seed $(or $(SEED),2026)
+
+soak: ## N sessions queued at once, and whether anything grows (root; N=50)
+	@setup/setup test
+	@$(BIN)/dryrun-local images build
+	@PYTHONPATH=tests/support $(BIN)/python tests/chaos/soak.py --sessions $(or $(N),50)
 
 check: ## style, types and boundaries between packages; under a minute
 	@setup/setup check

@@ -16,6 +16,9 @@ missing_packages() {
         want chromium chromium
         want haproxy haproxy
         want nmap nmap
+        # What chaos breaks: clocks, and disks of a few megabytes.
+        want faketime faketime
+        want mkfs.ext4 e2fsprogs
         # The engine asks ps for the processes of a container.
         want ps procps
         want sysctl procps

@@ -1,0 +1,110 @@
+"""A Docker Engine of the campaign's own, on a small disk: one that may be killed and filled (root)."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from small_disks import SmallDisk, small_disk
+
+from dryrun_local.engine_view import DEFAULT_HOST
+
+DISK_MIB = 6_000
+READY_SECONDS = 60.0
+LOAD_SECONDS = 600.0
+
+
+class OwnEngine:
+    """Started, killed and restarted; its containers end with it."""
+
+    def __init__(self, folder: Path, disk: SmallDisk) -> None:
+        self._folder = folder
+        self.disk = disk
+        self.socket = folder / "engine.sock"
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def docker_host(self) -> str:
+        """As DOCKER_HOST has it."""
+        return f"unix://{self.socket}"
+
+    async def start(self) -> None:
+        """Start it and wait until it answers."""
+        pid_file = self._folder / "engine.pid"
+        pid_file.unlink(missing_ok=True)
+        with (self._folder / "engine.log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                "dockerd",
+                f"--data-root={self.disk.folder / 'data'}",
+                f"--exec-root={self._folder / 'exec'}",
+                f"--host={self.docker_host}",
+                f"--pidfile={pid_file}",
+                # Sessions bring networks of their own, and the host rule shuts those.
+                "--bridge=none",
+                "--iptables=false",
+                "--ip6tables=false",
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        async with asyncio.timeout(READY_SECONDS):
+            while not await self._answers():
+                assert self._process.returncode is None, (
+                    f"the engine ended; see {self._folder / 'engine.log'}"
+                )
+                await asyncio.sleep(0.2)
+
+    async def _answers(self) -> bool:
+        process = await asyncio.create_subprocess_exec(
+            "docker",
+            "--host",
+            self.docker_host,
+            "version",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        return await process.wait() == 0
+
+    async def end(self, number: signal.Signals) -> None:
+        """Send a signal and wait for its end."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        try:
+            async with asyncio.timeout(60):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+
+    def freeze(self, *, frozen: bool) -> None:
+        """Stop it as a debugger does, or let it go on."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+
+    async def load(self, images: Collection[str]) -> None:
+        """Copy images from this machine's engine; their ids stay."""
+        source = os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+        command = (
+            f"docker --host {source} save {' '.join(images)} | docker --host {self.docker_host} load --quiet"
+        )
+        process = await asyncio.create_subprocess_exec("bash", "-o", "pipefail", "-c", command)
+        async with asyncio.timeout(LOAD_SECONDS):
+            assert await process.wait() == 0, "the images could not be copied"
+
+
+@asynccontextmanager
+async def open_own_engine(folder: Path, images: Collection[str]) -> AsyncIterator[OwnEngine]:
+    """Run an engine that holds `images` for the time of the block."""
+    with small_disk(folder / "engine", DISK_MIB) as disk:
+        engine = OwnEngine(folder, disk)
+        await engine.start()
+        try:
+            await engine.load(images)
+            yield engine
+        finally:
+            disk.free()
+            engine.freeze(frozen=False)
+            await engine.end(signal.SIGTERM)

@@ -1,0 +1,52 @@
+"""A short campaign with a fixed seed, and the harness held to what it says of itself."""
+
+import os
+import shutil
+
+import pytest
+from campaign import FAULTS, Tally, opened_world, plan, play
+from small_disks import small_disk
+
+SEED, ROUNDS, FAULTS_A_ROUND = 11, 2, 5
+
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("mkfs.ext4") is None, reason="mounts small disks: needs root"
+)
+
+
+def test_a_round_is_the_same_whenever_it_is_played():
+    first, again = (plan(SEED, 3, FAULTS) for _ in range(2))
+    assert first[1] == again[1]
+    assert first[0].random() == again[0].random()
+    assert plan(SEED, 4, FAULTS)[1] != first[1]
+
+
+def test_every_fault_has_a_name_of_its_own():
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+
+
+@pytest.mark.engine
+@needs_root
+def test_a_full_disk_is_full_and_then_free(tmp_path):
+    with small_disk(tmp_path / "disk", 8) as disk:
+        disk.fill()
+        with pytest.raises(OSError, match="No space left"):
+            (disk.folder / "more").write_bytes(b"x" * 4096)
+        disk.free()
+        (disk.folder / "more").write_bytes(b"x" * 4096)
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(900)
+@needs_root
+async def test_whatever_breaks_sessions_end_nothing_is_left_and_the_next_one_works():
+    known = [fault for fault in FAULTS if not fault.needs_own_engine]
+    tally = Tally()
+    found = []
+    async with opened_world(own_engine=False) as world:
+        for number in range(1, ROUNDS + 1):
+            chance, faults = plan(SEED, number, known, FAULTS_A_ROUND)
+            names = ", ".join(fault.name for fault in faults)
+            found += [f"{names}: {breach}" for breach in await play(world, chance, faults, tally)]
+    assert found == []
+    assert tally.faults == ROUNDS * FAULTS_A_ROUND

@@ -1,0 +1,384 @@
+"""The whole system as separate processes with a wire between each two, every part within reach of a fault."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import httpx2
+from local_stack import API_TOKEN, ORCHESTRATOR_TOKEN, ROOT
+from own_engine import OwnEngine
+from pydantic import SecretStr
+from small_disks import SmallDisk
+from wires import Wire, opened
+
+from dryrun_cli.client import ApiClient, open_client
+from dryrun_cli.settings import Settings
+from dryrun_local.engine_view import EngineView
+from dryrun_local.errors import ServiceDiedError
+from dryrun_local.installation import Installation
+from dryrun_local.postgres import DATABASE, application_url, is_ready, server_command, url_of
+from dryrun_local.processes import Child, Program, running
+from dryrun_local.services import free_ports
+
+SUBNET_POOL = "10.213.96.0/20"
+SESSION_SECONDS = 75
+"""Short, so that deadlines pass within a campaign."""
+COLLECTOR_SECONDS = 12
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+
+
+class Service:
+    """One process that may be killed, frozen and started again."""
+
+    def __init__(self, world: "World", program: Program) -> None:
+        self.program = program
+        self._installation = world.installation
+        self._exits = AsyncExitStack()
+        self._child: Child | None = None
+        self.lock = asyncio.Lock()
+        """Held by the fault that has it in hand: two faults on one service come one after the other."""
+
+    @property
+    def name(self) -> str:
+        """What it is."""
+        return self.program.name
+
+    async def start(self) -> None:
+        """Start it; its log goes on where it was."""
+        log = self.program.log
+        kept = log.read_bytes() if log.exists() else b""
+        self._child = await self._exits.enter_async_context(running(self._installation, self.program))
+        # `running` begins a new log; a campaign keeps all of it.
+        with log.with_suffix(".all").open("ab") as whole:
+            whole.write(kept)
+
+    async def kill(self) -> None:
+        """SIGKILL, as a crash does."""
+        self.send(signal.SIGKILL)
+        await self._exits.aclose()
+
+    async def stop(self) -> None:
+        """End it as an operator does."""
+        await self._exits.aclose()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._child is not None
+        with suppress(ProcessLookupError):
+            os.kill(self._child.pid, number)
+
+    async def keep_alive(self, start: Callable[[], Awaitable[None]]) -> None:
+        """Start it again when it ended by itself, as a supervisor does."""
+        while True:
+            await asyncio.sleep(0.5)
+            async with self.lock:
+                if self._child is not None and _has_ended(self.pid):
+                    await self._exits.aclose()
+                    await start()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._child is not None
+        return self._child.pid
+
+    def said(self) -> bytes:
+        """All that it said in all its lives."""
+        whole = self.program.log.with_suffix(".all")
+        return (whole.read_bytes() if whole.exists() else b"") + self.program.log.read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Disks:
+    """What may be filled."""
+
+    journal: SmallDisk
+    database: SmallDisk
+
+
+@dataclass(slots=True)
+class World:
+    """All parts. `engine` is looked at directly, never through the guard."""
+
+    installation: Installation
+    engine: EngineView
+    docker_host: str
+    own_engine: OwnEngine | None
+    disks: Disks
+    database_url: str
+    services: dict[str, Service] = field(default_factory=dict)
+    wires: dict[str, Wire] = field(default_factory=dict)
+    clocks: dict[str, Path] = field(default_factory=dict)
+    api_url: str = ""
+    orchestrator_url: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    client: ApiClient | None = None
+
+    @property
+    def journal_folder(self) -> Path:
+        """Where the orchestrator's state lies."""
+        return self.disks.journal.folder / "state"
+
+    async def session(self, session_id: UUID) -> dict[str, object] | None:
+        """Return what the API says of a session, None while it does not answer."""
+        headers = {"Authorization": f"Bearer {API_TOKEN}"}
+        async with httpx2.AsyncClient(trust_env=False, timeout=5, headers=headers) as http:
+            try:
+                answer = await http.get(f"{self.api_url}/api/v1/dryrun/sessions/{session_id}")
+            except httpx2.HTTPError:
+                return None
+        if not answer.is_success:
+            return None
+        told: dict[str, object] = answer.json()
+        return told
+
+    async def start_session(self, template: str, seconds: float = 60) -> UUID:
+        """Ask for a session until somebody says yes: faults may be under way."""
+        headers = {"Authorization": f"Bearer {API_TOKEN}"}
+        async with (
+            asyncio.timeout(seconds),
+            httpx2.AsyncClient(trust_env=False, timeout=8, headers=headers) as http,
+        ):
+            while True:
+                with suppress(httpx2.HTTPError):
+                    answer = await http.post(
+                        f"{self.api_url}/api/v1/dryrun/sessions", json={"template": template}
+                    )
+                    if answer.is_success:
+                        return UUID(answer.json()["id"])
+                    assert answer.status_code not in {400, 404, 422}, answer.text
+                await asyncio.sleep(0.3)
+
+    async def orchestrator(self, path: str) -> httpx2.Response | None:
+        """Ask the orchestrator directly; None while it does not answer."""
+        headers = {"Authorization": f"Bearer {ORCHESTRATOR_TOKEN}"}
+        async with httpx2.AsyncClient(trust_env=False, timeout=5, headers=headers) as http:
+            try:
+                return await http.get(f"{self.orchestrator_url}{path}")
+            except httpx2.HTTPError:
+                return None
+
+    async def is_well(self) -> str:
+        """Say what is lacking, "" when every part answers and knows the others."""
+        try:
+            async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
+                for url in (self.api_url, self.orchestrator_url):
+                    answer = await http.get(f"{url}/readyz")
+                    if not answer.is_success or answer.json().get("status", "ready") != "ready":
+                        return answer.text
+        except httpx2.HTTPError as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    async def until_well(self, seconds: float = 90) -> None:
+        """Wait until all parts are well; AssertionError with what is lacking."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while lacking := await self.is_well():
+            assert loop.time() < end, f"not well after {seconds:.0f} s without a fault: {lacking}"
+            await asyncio.sleep(0.3)
+
+    async def start_postgres(self) -> None:
+        """Start the database; one that was killed needs a moment until its processes are gone."""
+        postgres = self.services["postgres"]
+        data = self.disks.database.folder / "postgres"
+        loop = asyncio.get_running_loop()
+        end = loop.time() + 60
+        while True:
+            _forget_dead_postmaster(data)
+            await postgres.start()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(15):
+                    while not is_ready(data, postgres.pid):
+                        await asyncio.sleep(0.1)
+                return
+            await postgres.stop()
+            if loop.time() > end:
+                raise ServiceDiedError("PostgreSQL does not come up again")
+
+
+def _has_ended(pid: int) -> bool:
+    return not Path(f"/proc/{pid}/exe").exists()
+
+
+def _forget_dead_postmaster(data: Path) -> None:
+    try:
+        pid = (data / "postmaster.pid").read_text(encoding="utf-8").split()[0]
+    except (OSError, IndexError):
+        return
+    if not Path(f"/proc/{pid}").exists():
+        (data / "postmaster.pid").unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def open_world(
+    folder: Path,
+    cluster: Path,
+    engine: EngineView,
+    docker_host: str,
+    disks: Disks,
+    catalog: tuple[Path, Path, Path],
+    own_engine: OwnEngine | None = None,
+) -> AsyncIterator[World]:
+    """Run everything for the time of the block. `catalog`: templates, collectors, allowlist."""
+    installation = Installation(ROOT, folder / "installation")
+    installation.prepare()
+    shutil.copytree(cluster, disks.database.folder / "postgres")
+    sockets = folder / "pg"
+    sockets.mkdir()
+    world = World(installation, engine, docker_host, own_engine, disks, url_of(DATABASE, sockets))
+    world.journal_folder.mkdir()
+    _lay_wires(world, folder)
+    _describe(world, folder, sockets, catalog)
+    async with AsyncExitStack() as exits:
+        await exits.enter_async_context(opened(*world.wires.values()))
+        for service in world.services.values():
+            exits.push_async_callback(service.stop)
+        await world.start_postgres()
+        for name in ("guard", "api", "orchestrator"):
+            await world.services[name].start()
+        keepers = [
+            asyncio.create_task(
+                service.keep_alive(world.start_postgres if name == "postgres" else service.start)
+            )
+            for name, service in world.services.items()
+        ]
+        exits.push_async_callback(asyncio.gather, *keepers, return_exceptions=True)
+        for keeper in keepers:
+            exits.callback(keeper.cancel)
+        await world.until_well()
+        settings = Settings(api_url=world.api_url, api_token=SecretStr(API_TOKEN))
+        world.client = await exits.enter_async_context(open_client(settings))
+        yield world
+
+
+def _lay_wires(world: World, folder: Path) -> None:
+    api, orchestrator, wired = free_ports(0, 0, 0)
+    world.api_url = f"http://127.0.0.1:{api}"
+    world.orchestrator_url = f"http://127.0.0.1:{orchestrator}"
+    (folder / "db").mkdir()
+    _, _, engine_socket = world.docker_host.partition("://")
+    number = ".s.PGSQL.5432"
+    world.wires = {
+        "api-database": Wire("api-database", folder / "db" / number, folder / "pg" / number),
+        "api-orchestrator": Wire("api-orchestrator", ("127.0.0.1", wired), ("127.0.0.1", orchestrator)),
+        "orchestrator-guard": Wire("orchestrator-guard", folder / "guard-wire.sock", folder / "guard.sock"),
+        "guard-engine": Wire("guard-engine", folder / "engine-wire.sock", Path(engine_socket)),
+    }
+    world.clocks = {name: folder / f"clock-{name}" for name in ("api", "orchestrator", "guard")}
+    for clock in world.clocks.values():
+        clock.write_text("+0\n")
+
+
+def _describe(world: World, folder: Path, sockets: Path, catalog: tuple[Path, Path, Path]) -> None:
+    templates, collectors, allowlist = catalog
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("APPROVAL_", "ORCHESTRATOR_", "DOCKER_"))
+    }
+
+    def clock(name: str) -> dict[str, str]:
+        if not FAKETIME.exists():
+            return {}
+        return {
+            "LD_PRELOAD": str(FAKETIME),
+            "FAKETIME_TIMESTAMP_FILE": str(world.clocks[name]),
+            "FAKETIME_NO_CACHE": "1",
+            # Clocks that measure durations never jump, on any machine.
+            "DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+
+    logs = world.installation.logs
+    policy = folder / "policy.json"
+    policy.write_text(
+        json.dumps({"subnet_pool": SUBNET_POOL, "sessions": 100, "containers": 2000, "sweep_seconds": 2})
+    )
+    program = world.installation.program
+    api_host = world.api_url.removeprefix("http://")
+    wired = world.wires["api-orchestrator"]
+    assert not isinstance(wired._own, Path)
+    database = application_url(url_of(DATABASE, folder / "db"))
+    world.services = {
+        "postgres": Service(
+            world,
+            Program(
+                "postgres",
+                server_command(world.disks.database.folder / "postgres", sockets),
+                inherited,
+                logs / "postgres.log",
+                stop_signal=signal.SIGINT,
+            ),
+        ),
+        "guard": Service(
+            world,
+            Program(
+                "guard",
+                (
+                    str(program("docker-guard")),
+                    "serve",
+                    f"--listen=unix://{folder / 'guard.sock'}",
+                    f"--docker=unix://{folder / 'engine-wire.sock'}",
+                    f"--allowlist={allowlist}",
+                    f"--policy={policy}",
+                ),
+                inherited | clock("guard"),
+                logs / "guard.log",
+            ),
+        ),
+        "orchestrator": Service(
+            world,
+            Program(
+                "orchestrator",
+                (str(program("dryrun-orchestrator")), "serve"),
+                inherited
+                | clock("orchestrator")
+                | {
+                    "ORCHESTRATOR_TOKEN": ORCHESTRATOR_TOKEN,
+                    "ORCHESTRATOR_LISTEN": world.orchestrator_url.removeprefix("http://"),
+                    "ORCHESTRATOR_STATE_DIR": str(world.journal_folder),
+                    "ORCHESTRATOR_TEMPLATES_DIR": str(templates),
+                    "ORCHESTRATOR_COLLECTORS_DIR": str(collectors),
+                    "ORCHESTRATOR_ALLOWLIST": str(allowlist),
+                    "ORCHESTRATOR_SUBNET_POOL": SUBNET_POOL,
+                    "ORCHESTRATOR_SESSION_SECONDS": str(SESSION_SECONDS),
+                    "ORCHESTRATOR_WAITING_SECONDS": "20",
+                    "ORCHESTRATOR_REAPER_SECONDS": "2",
+                    "ORCHESTRATOR_SESSIONS_AT_ONCE": "4",
+                    "DOCKER_HOST": f"unix://{folder / 'guard-wire.sock'}",
+                },
+                logs / "orchestrator.log",
+            ),
+        ),
+        "api": Service(
+            world,
+            Program(
+                "api",
+                (str(program("approval-api")), "serve"),
+                inherited
+                | clock("api")
+                | {
+                    "APPROVAL_DATABASE_URL": database,
+                    "APPROVAL_MIGRATION_DATABASE_URL": world.database_url,
+                    "APPROVAL_LISTEN": api_host,
+                    "APPROVAL_TOKENS": f"tests:{API_TOKEN}",
+                    "APPROVAL_ORCHESTRATOR_URL": f"http://127.0.0.1:{wired._own[1]}",
+                    "APPROVAL_ORCHESTRATOR_TOKEN": ORCHESTRATOR_TOKEN,
+                },
+                logs / "api.log",
+            ),
+        ),
+    }
+
+
+def new_name() -> str:
+    """Return a name that nobody else has."""
+    return f"chaos-{uuid4().hex[:8]}"
