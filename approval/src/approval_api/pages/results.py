@@ -23,8 +23,8 @@ class Result:
     precision: float | None
     recall: float | None
     f1: float | None
-    missed: int
-    invented: int
+    missed: int | None
+    invented: int | None
     harmed: int
 
 
@@ -51,8 +51,8 @@ class Results:
             precision=scores.overall.precision if scores else None,
             recall=scores.overall.recall if scores else None,
             f1=scores.overall.f1 if scores else None,
-            missed=sum(row.false_negatives for row in keys),
-            invented=sum(row.false_positives for row in keys),
+            missed=sum(row.false_negatives for row in keys) if scores else None,
+            invented=sum(row.false_positives for row in keys) if scores else None,
             harmed=len({harm.service for harm in report.harmed}),
         )
         if report.final:
