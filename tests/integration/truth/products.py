@@ -16,11 +16,11 @@ class Product:
     version: str = ""
 
 
-_BANNER = "exec 3<> /dev/tcp/127.0.0.1/{port}; timeout 5 head -n 1 <&3"
-_HEADERS = "exec 3<> /dev/tcp/127.0.0.1/{port}; printf 'HEAD / HTTP/1.0\\r\\n\\r\\n' >&3; timeout 5 cat <&3"
+_BANNER = "exec 3<> /dev/tcp/127.0.0.1/{port}; timeout 20 head -n 1 <&3"
+_HEADERS = "exec 3<> /dev/tcp/127.0.0.1/{port}; printf 'HEAD / HTTP/1.0\\r\\n\\r\\n' >&3; timeout 20 cat <&3"
 _AMQP = (
     "exec 3<> /dev/tcp/127.0.0.1/{port}; printf 'AMQP\\0\\0\\11\\1' >&3; "
-    "timeout 3 cat <&3 | tr -cd '[:print:]'"
+    "timeout 20 head -c 500 <&3 | tr -cd '[:print:]'"
 )
 
 _PRODUCTS = {

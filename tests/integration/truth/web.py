@@ -15,21 +15,25 @@ from truth.sockets import Listener
 _SERVERS = ("apache2", "haproxy", "nginx", "node", "gunicorn", "liar.py", "hostile.py")
 """What may speak HTTP; the others are not asked, some do not survive it."""
 _MOST_BYTES = 100_000
-_PLAIN = "exec 3<> /dev/tcp/127.0.0.1/{port} && printf '{request}' >&3 && timeout 5 head -c {most} <&3"
+_PLAIN = "exec 3<> /dev/tcp/127.0.0.1/{port} && printf '{request}' >&3 && timeout 20 head -c {most} <&3"
 _TLS = (
-    "printf '{request}' | timeout 5 openssl s_client -quiet -ign_eof -connect 127.0.0.1:{port} 2> /dev/null"
+    "printf '{request}' | timeout 20 openssl s_client -quiet -ign_eof -connect 127.0.0.1:{port} 2> /dev/null"
     " | head -c {most}"
 )
 _TLS_BY_PYTHON = (
     'python3 -c "import socket, ssl; c = ssl._create_unverified_context().wrap_socket('
-    "socket.create_connection(('127.0.0.1', {port}), 5)); c.sendall(b'{request}'); f = c.makefile('rb');"
+    "socket.create_connection(('127.0.0.1', {port}), 20)); c.sendall(b'{request}'); f = c.makefile('rb');"
     ' import sys; sys.stdout.buffer.write(f.read({most}))"'
 )
-_HELLO = "exec 3<> /dev/tcp/127.0.0.1/{port} && printf '{hello}' >&3 && timeout 3 head -c 1 <&3 | od -An -tx1"
-_CERTIFICATE = "timeout 5 openssl s_client -connect 127.0.0.1:{port} < /dev/null 2> /dev/null | openssl x509"
+# The blank lines make whoever waits for the end of a line answer at once; a TLS record has come by then.
+_HELLO = (
+    "exec 3<> /dev/tcp/127.0.0.1/{port} && printf '{hello}\\r\\n\\r\\n' >&3 "
+    "&& timeout {seconds} head -c 1 <&3 | od -An -tx1"
+)
+_CERTIFICATE = "timeout 20 openssl s_client -connect 127.0.0.1:{port} < /dev/null 2> /dev/null | openssl x509"
 _CERTIFICATE_BY_PYTHON = (
     'python3 -c "import socket, ssl; c = ssl._create_unverified_context().wrap_socket('
-    "socket.create_connection(('127.0.0.1', {port}), 5)); "
+    "socket.create_connection(('127.0.0.1', {port}), 20)); "
     'print(ssl.DER_cert_to_PEM_cert(c.getpeercert(True)))"'
 )
 _LIKELY_PATHS = ("/login", "/admin/", "/robots.txt")
@@ -109,10 +113,11 @@ class Site:
 def facts(target: TargetContainer, listener: Listener) -> Facts:
     """Return the site on this port, its login pages and its certificate."""
     found: Facts = {}
-    tls = _speaks_tls(target, listener)
+    may_be_site = any(name in f"{listener.program} {listener.command}" for name in _SERVERS)
+    tls = _speaks_tls(target, listener, seconds=20 if may_be_site else 2)
     if tls:
         found["certificate", listener.key] = _certificate(target, listener)
-    if not any(name in f"{listener.program} {listener.command}" for name in _SERVERS):
+    if not may_be_site:
         return found
     site = Site(target, listener, tls=tls)
     first = site.first_page()
@@ -137,8 +142,11 @@ def _attributes(target: TargetContainer, listener: Listener, page: Page) -> dict
     return {name: value for name, value in seen.items() if value is not None}
 
 
-def _speaks_tls(target: TargetContainer, listener: Listener) -> bool:
-    """Send a greeting of TLS 1.2 and see whether a TLS record comes back, be it a refusal."""
+def _speaks_tls(target: TargetContainer, listener: Listener, *, seconds: int) -> bool:
+    """Send a greeting of TLS 1.2 and see whether a TLS record comes back in time, be it a refusal.
+
+    Many a server that speaks something else waits for the end of a line that never comes.
+    """
     if listener.transport != "tcp" or "/srv/fragile/" in listener.command:
         return False
     ciphers = bytes.fromhex("c02bc02fc02cc030009c009d002f0035")
@@ -148,7 +156,9 @@ def _speaks_tls(target: TargetContainer, listener: Listener) -> bool:
     body += len(extensions).to_bytes(2) + extensions
     handshake = b"\x01" + len(body).to_bytes(3) + body
     hello = b"\x16\x03\x01" + len(handshake).to_bytes(2) + handshake
-    script = _HELLO.format(port=listener.port, hello="".join(f"\\x{byte:02x}" for byte in hello))
+    script = _HELLO.format(
+        port=listener.port, seconds=seconds, hello="".join(f"\\x{byte:02x}" for byte in hello)
+    )
     return target.execute("bash", "-c", script, check=False).split()[:1] in (["15"], ["16"])
 
 
