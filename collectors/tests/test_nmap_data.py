@@ -36,6 +36,19 @@ def test_sets_the_wait_of_tcp_probes_that_have_none():
     assert b"Probe UDP DNSVersionBindReq q|\\0|\nrarity 1\n" in amended
 
 
+def test_in_a_hurry_no_probe_waits_longer_and_some_are_left_to_their_ports():
+    probes = (
+        PROBES
+        + b"Probe TCP Help q|HELP\\r\\n|\nrarity 3\ntotalwaitms 7500\nProbe TCP RPCCheck q|x|\nrarity 4\n"
+    )
+    amended = amend_probes(probes, 1500, 3000, hurry=True)
+    assert max(map(int, re.findall(rb"^totalwaitms (\d+)", amended, re.MULTILINE))) == 3000
+    assert amended.partition(b"Probe TCP RPCCheck")[2].endswith(b"rarity 9\n")
+    calm = amend_probes(probes, 1500, 3000)
+    assert b"totalwaitms 7500" in calm
+    assert b"rarity 9" not in calm
+
+
 def test_knows_a_mariadb_whose_distribution_says_more_than_its_version():
     probe, _, following = amend_probes(PROBES, 1500, 3000).partition(b"\nProbe TCP GenericLines")
     pattern = re.search(rb"^match mysql m\|(.*)\|s p/MariaDB/ v/\$1/", probe, re.MULTILINE)

@@ -46,13 +46,19 @@ class _ScanProfile:
     """nmap's --version-intensity: probes up to this rarity; those meant for the port come in any case."""
     banner_wait_ms: int
     answer_wait_ms: int
+    hurry: bool
+    """Ask a silent service less, and no probe waits longer than `answer_wait_ms`."""
 
 
 _PROFILES: dict[Profile, _ScanProfile] = {
     "quick": _ScanProfile(
-        ("--top-ports", str(1000 + len(MORE_PORTS))), intensity=4, banner_wait_ms=1500, answer_wait_ms=3000
+        ("--top-ports", str(1000 + len(MORE_PORTS))),
+        intensity=4,
+        banner_wait_ms=1500,
+        answer_wait_ms=3000,
+        hurry=True,
     ),
-    "full": _ScanProfile(("-p-",), intensity=7, banner_wait_ms=6000, answer_wait_ms=5000),
+    "full": _ScanProfile(("-p-",), intensity=7, banner_wait_ms=6000, answer_wait_ms=5000, hurry=False),
 }
 _VERSION_RANGE = re.compile(r" or (?:later|earlier|newer|older)|[\dX] - \d")
 """nmap tells of some services only from which to which version they may be; that is not their version."""
@@ -74,7 +80,9 @@ class NetworkCollector:
         """Scan what the assignment's scope leaves open. Raises NmapError when nmap does not work."""
         profile = _PROFILES[assignment.profile]
         with nmap_environment(
-            banner_wait_ms=profile.banner_wait_ms, answer_wait_ms=profile.answer_wait_ms
+            banner_wait_ms=profile.banner_wait_ms,
+            answer_wait_ms=profile.answer_wait_ms,
+            hurry=profile.hurry,
         ) as environment:
             scan = _Scan(assignment, profile, emit, environment)
             hosts = await scan.find_hosts()

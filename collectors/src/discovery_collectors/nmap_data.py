@@ -39,7 +39,8 @@ _FREQUENT = b"0.990000"
 """nmap leaves ports out whose frequency is exactly 1 (measured)."""
 _BANNER = re.compile(rb"^totalwaitms 6000$", re.MULTILINE)
 _PROBE = re.compile(rb"^Probe TCP (\S+) .*$", re.MULTILINE)
-_WAIT = re.compile(rb"^totalwaitms ", re.MULTILINE)
+_WAIT = re.compile(rb"^totalwaitms (\d+)", re.MULTILINE)
+_RARITY = re.compile(rb"^rarity \d", re.MULTILINE)
 _PROTECTED_REDIS = (
     rb"match redis m|^-NOAUTH Authentication required\.\r\n| p/Redis key-value store/ cpe:/a:redislabs:redis/"
 )
@@ -57,13 +58,19 @@ _SCRIPTS = 'Entry { filename = "http-server-header.nse", categories = { "version
 `/HNAP1`. This one reads the Server header, which names the product where the probes cannot."""
 
 
+_SELDOM = (b"HTTPOptions", b"RPCCheck", b"DNSVersionBindReqTCP", b"Help", b"X11Probe")
+"""Probes that `hurry` leaves to the ports they are meant for: each costs a silent service a whole wait."""
+
+
 @contextmanager
-def nmap_environment(*, banner_wait_ms: int, answer_wait_ms: int) -> Iterator[dict[str, str]]:
+def nmap_environment(
+    *, banner_wait_ms: int, answer_wait_ms: int, hurry: bool = False
+) -> Iterator[dict[str, str]]:
     """Yield the environment in which nmap uses the prepared data; the files vanish afterwards.
 
     `banner_wait_ms`: how long to wait for a service to speak first; `answer_wait_ms`: for an answer to any
-    other probe that has no time of its own. nmap's own are 6000 and 5000. Where nmap's data is not found
-    the environment is empty, and nmap goes by its own.
+    other probe that has no time of its own. nmap's own are 6000 and 5000. `hurry`: nor does one with a time
+    of its own wait longer. Where nmap's data is not found the environment is empty, and nmap goes by its own.
     """
     source = next((folder for folder in DATA_FOLDERS if (folder / PROBES).is_file()), None)
     if source is None:
@@ -72,7 +79,7 @@ def nmap_environment(*, banner_wait_ms: int, answer_wait_ms: int) -> Iterator[di
     folder = Path(tempfile.mkdtemp(prefix="discovery-nmap-"))
     try:
         probes = (source / PROBES).read_bytes()
-        (folder / PROBES).write_bytes(amend_probes(probes, banner_wait_ms, answer_wait_ms))
+        (folder / PROBES).write_bytes(amend_probes(probes, banner_wait_ms, answer_wait_ms, hurry=hurry))
         (folder / SERVICES).write_bytes(amend_services((source / SERVICES).read_bytes()))
         (folder / "scripts").mkdir()
         (folder / "scripts" / "script.db").write_text(_SCRIPTS, encoding="ascii")
@@ -81,7 +88,7 @@ def nmap_environment(*, banner_wait_ms: int, answer_wait_ms: int) -> Iterator[di
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def amend_probes(probes: bytes, banner_wait_ms: int, answer_wait_ms: int) -> bytes:
+def amend_probes(probes: bytes, banner_wait_ms: int, answer_wait_ms: int, *, hurry: bool = False) -> bytes:
     """Return nmap's probes file with the waits set, and with matches for MariaDB, AMQP and a protected Redis.
 
     The format is documented in nmap's reference, "nmap-service-probes File Format": a probe's directives
@@ -97,6 +104,12 @@ def amend_probes(probes: bytes, banner_wait_ms: int, answer_wait_ms: int) -> byt
             own = b"\n" + _MARIADB + _BANNER.sub(b"totalwaitms %d" % banner_wait_ms, own, count=1)
         elif not _WAIT.search(own):
             own = b"\ntotalwaitms %d" % answer_wait_ms + own
+        elif hurry:
+            own = _WAIT.sub(
+                lambda found: b"totalwaitms %d" % min(int(found[1]), answer_wait_ms), own, count=1
+            )
+        if hurry and start[1] in _SELDOM:
+            own = _RARITY.sub(b"rarity 9", own, count=1)
         if start[1] == b"GetRequest":
             own = b"\n" + _AMQP + own
         if start[1] == b"redis-server":
