@@ -32,9 +32,12 @@ def deployment(folder: Path) -> Iterator[Deployment]:
         yield made
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def containers(deployment: Deployment) -> dict[str, Json]:
-    """What the engine says of each service's container, the one that has done its work included."""
+    """What the engine says of each service's container, the one that has done its work included.
+
+    Of this module's time: rotating a secret makes containers anew.
+    """
     services = deployment.compose("config", "--services").split()
     return {service: deployment.inspect(service) for service in services}
 
