@@ -276,6 +276,9 @@ async def test_a_server_that_is_silent_about_everything_is_left_after_three_ques
     )
     try:
         await look(emit, service(transport.get_extra_info("sockname")[1], "domain", "udp"), CERTIFICATE)
+        async with asyncio.timeout(10):
+            while len(received) < 4:
+                await asyncio.sleep(0.01)
     finally:
         transport.close()
     assert "no answer in DNS" in emit.warnings[0]

@@ -83,7 +83,7 @@ async def test_tells_the_system_group_but_not_who_is_responsible(agent, emit):
 
 
 async def test_with_communities_given_no_other_is_tried(agent, emit, monkeypatch):
-    monkeypatch.setattr(udp_probes, "WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(udp_probes, "SENDINGS_SECONDS", (0.0,))
     key = await ask(emit, agent.port, "wrong", "wrong", "public")
     assert [community for community, _ in agent.asked] == [b"wrong", b"public"]
     assert emit.data("service", key)["access"] == "granted"

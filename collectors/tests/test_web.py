@@ -168,13 +168,13 @@ async def a_bit_at_a_time(writer):
 
 @pytest.mark.parametrize("answer", [endless_body, endless_header, endless_chunks, nothing, a_bit_at_a_time])
 async def test_a_server_that_never_ends_is_left_and_spoils_no_other(emit, monkeypatch, answer):
-    monkeypatch.setattr(web_client, "REQUEST_SECONDS", 1)
+    monkeypatch.setattr(web_client, "REQUEST_SECONDS", 3)
     bad, good = WebServer({"/": answer}), WebServer({"/": page("Good")})
     begun = time.monotonic()
     async with bad.running(), good.running():
         await look(emit, service(bad.port), service(good.port))
     assert emit.data("web_app", f"127.0.0.1:{good.port}/tcp")["title"] == "Good"
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 60
 
 
 @pytest.mark.parametrize(
