@@ -41,6 +41,7 @@ class DeadlineKeeper:
             except (KeyError, TypeError, ValueError) as error:
                 # An answer of another shape than any engine's; the next look may be better.
                 self._evidence.line("sweep-failed", reason=f"{type(error).__name__}: {shown(error)}")
+            self._evidence.flush()
             await asyncio.sleep(self._pause())
 
     async def sweep(self, group: asyncio.TaskGroup) -> None:

@@ -38,15 +38,18 @@ REMOVAL_FAILURES = Counter(
     "Tries to remove something that is past its deadline which failed.",
     registry=REGISTRY,
 )
-LINES_LOST = Counter(
-    "docker_guard_evidence_lost",
-    "Lines that could not be written: a full disk, or a pipe that nobody reads.",
+BYTES_WAITING = Gauge(
+    "docker_guard_evidence_waiting_bytes",
+    "Of lines that could not be written yet: a full disk, or a pipe that nobody reads.",
     registry=REGISTRY,
 )
+LINES_LOST = Counter(
+    "docker_guard_evidence_lost", "Lines for which too many were waiting already.", registry=REGISTRY
+)
 
-_LINE_BYTES = select.PIPE_BUF
+_PIECE_BYTES = select.PIPE_BUF
 """A pipe that can take anything at once can take this much."""
-_REASON_CHARACTERS = 250
+_MOST_WAITING_BYTES = 1024 * 1024
 
 
 def writing_to(descriptor: int) -> Callable[[bytes], int]:
@@ -63,7 +66,7 @@ def writing_to(descriptor: int) -> Callable[[bytes], int]:
 
 
 class Evidence:
-    """Writes one JSON object a line. What cannot be written is counted, and stops nothing but creations."""
+    """Writes one JSON object a line. What cannot be written waits, within bounds; only creations stop."""
 
     def __init__(
         self,
@@ -72,7 +75,7 @@ class Evidence:
     ) -> None:
         self._write = write or writing_to(1)
         self._now = now
-        self._torn = b""
+        self._waiting = bytearray()
 
     def decided(
         self,
@@ -106,25 +109,21 @@ class Evidence:
         )
 
     def line(self, what: str, **fields: Any) -> bool:
-        """Record anything else that happened. Returns whether all of it was written."""
+        """Record anything else that happened. Returns whether everything is written."""
         moment = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        fields = {"time": moment, "type": what, **fields}
-        line = _encoded(fields)
-        if len(line) > _LINE_BYTES:
-            line = _encoded(fields | {"reason": str(fields.get("reason", ""))[:_REASON_CHARACTERS]})
-        line = self._torn + line
-        try:
-            written = self._write(line)
-        except OSError:
-            written = 0
-        if written == len(line):
-            self._torn = b""
-        else:
+        line = json.dumps({"time": moment, "type": what, **fields}).encode() + b"\n"
+        if len(self._waiting) + len(line) > _MOST_WAITING_BYTES and not self.flush():
             LINES_LOST.inc()
-            if written:
-                self._torn = b"\n"  # the next line must not continue a piece of this one
-        return written == len(line)
+            return False
+        self._waiting += line
+        return self.flush()
 
-
-def _encoded(fields: dict[str, Any]) -> bytes:
-    return json.dumps(fields).encode() + b"\n"
+    def flush(self) -> bool:
+        """Write what waits, as far as that goes without waiting. Returns whether everything is written."""
+        try:
+            while self._waiting:
+                del self._waiting[: self._write(bytes(self._waiting[:_PIECE_BYTES]))]
+        except OSError:
+            pass  # what waits is the news of it: a gauge, and no more creations
+        BYTES_WAITING.set(len(self._waiting))
+        return not self._waiting

@@ -20,6 +20,8 @@ from docker_guard.request_head import RequestHead, parse_head
 from docker_guard.routes import Route, find_route, judge_request
 
 _FAREWELL_SECONDS = 5.0
+_RECORD_SECONDS = 1.0
+"""How long a creation waits for its line to be written: whoever reads the lines may be busy."""
 _MOST_TURNED_AWAY = 64
 """Connections beyond a ceiling that are told so at the same time; more are dropped without a word."""
 
@@ -142,7 +144,7 @@ class FrontDoor:
             if route.lasts:
                 share.last()
             if route.makes:
-                self._announce(peer, route)
+                await self._announce(peer, route)
             answer = await route.handler(self._gate, asked)
             share.take(len(answer.body))
         except Refusal as refusal:
@@ -163,10 +165,17 @@ class FrontDoor:
             return keep_alive
         return await replies.stream(answer, gone) and keep_alive
 
-    def _announce(self, peer: Peer, route: Route) -> None:
+    async def _announce(self, peer: Peer, route: Route) -> None:
         """Record what is about to be tried. Raises Refusal: what cannot be on record is not made."""
-        if not self._record.line("attempt", peer=peer.shown, route=route.name):
-            raise Refusal("evidence", "no decision can be recorded; nothing is made until that works", 503)
+        written = self._record.line("attempt", peer=peer.shown, route=route.name)
+        end = time.monotonic() + _RECORD_SECONDS
+        while not written:
+            if time.monotonic() > end:
+                raise Refusal(
+                    "evidence", "no decision can be recorded; nothing is made until that works", 503
+                )
+            await asyncio.sleep(_RECORD_SECONDS / 10)
+            written = self._record.flush()
 
     async def _read_head(self, reader: asyncio.StreamReader) -> bytes:
         """Read up to the empty line. Raises Refusal for a head too long or too slow."""
