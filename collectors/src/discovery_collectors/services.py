@@ -10,6 +10,7 @@ from discovery_collectors.scope import OutOfScopeError, Scope, ScopedAddress
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.resource_key import ResourceKey
 
+_TLS_NAMES = frozenset({"https", "https-alt", "ssl", "ldaps"})
 _SAYS_NOTHING = frozenset({"", "unknown", "tcpwrapped"})
 
 
@@ -32,8 +33,8 @@ class ToldService:
 
     @property
     def tls(self) -> bool:
-        """It speaks TLS from the first byte on."""
-        return self.data.get("tls") is True or (self.name in {"https", "ssl", "ldaps"} and not self.guessed)
+        """It speaks TLS from the first byte on; where only its port suggests what it is, that counts too."""
+        return self.data.get("tls") is True or self.name in _TLS_NAMES
 
 
 @dataclass(frozen=True, slots=True)
