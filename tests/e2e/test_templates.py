@@ -1,0 +1,109 @@
+"""Every template through the whole system, the guard in front: what is true is found, nothing is invented.
+
+The seed is chosen anew each time and printed; `DRYRUN_SEEDS=5` takes as many of each template.
+"""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+import yaml
+from local_stack import ROOT
+
+from dryrun_contract.session import MAX_SEED
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+
+PROGRAM = str(ROOT / ".venv" / "bin" / "dryrun-local")
+POOL = random.choice(list(ip_network("10.213.128.0/18").subnets(new_prefix=24)))
+"""Another checkout's tests may run on this engine."""
+SEEDS = int(os.environ.get("DRYRUN_SEEDS", "1"))
+TEMPLATES = sorted(path.stem for path in (ROOT / "templates").glob("*.yml"))
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("templates")
+    shutil.copy(ROOT / ".dryrun" / "allowlist.json", folder)
+    return folder
+
+
+@pytest.fixture
+def rehearse(state, engine, capsys):
+    def run(template: str, seed: int) -> dict:
+        """Return the report of one session, from a demo that ended well and left nothing."""
+        with capsys.disabled():
+            sys.stdout.write(f"\ntemplate {template}, seed {seed} ")
+        demo = subprocess.run(
+            [PROGRAM, "demo", "--json", "--template", template, "--seed", str(seed)],
+            env=os.environ | {"DRYRUN_STATE": str(state), "ORCHESTRATOR_SUBNET_POOL": str(POOL)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        assert demo.returncode == 0, f"template {template}, seed {seed}: {demo.stderr}"
+        last = json.loads(demo.stdout.splitlines()[-1])
+        assert (last["outcome"], last["left"]) == ("completed", [])
+        return last["report"]
+
+    return run
+
+
+def told(facts) -> list[tuple[str, ...]]:
+    return [
+        tuple(str(fact[name]) for name in ("kind", "key", "attribute") if fact.get(name)) for fact in facts
+    ]
+
+
+def assert_all_is_found_and_nothing_invented(report, where: str) -> None:
+    """Say all that is wrong at once: a session takes long."""
+    scores = report["scores"]
+    wrong = {
+        "missed": told(each for each in scores["false_negatives"] if each["hard"] is None),
+        "wrong": [
+            (*place, each["expected"], each["found"])
+            for each in scores["wrong_values"]
+            if each["hard"] is None
+            for place in told([each])
+        ],
+        "closed": told(each for each in scores["not_evaluable"] if each["hard"] is None),
+        "invented": told(scores["false_positives"]),
+        "incomplete": [each["reason"] for each in report["collectors"] if not each["complete"]],
+    }
+    assert not any(wrong.values()), f"{where}: {json.dumps(wrong, indent=1, ensure_ascii=False)}"
+    assert scores["overall_without_hard"]["recall"] == 1.0
+
+
+def assert_each_hard_case_is_judged(report, where: str) -> None:
+    scores = report["scores"]
+    judged = {(case["kind"], case["key"]): case["judgement"] for case in scores["hard_cases"]}
+    lists = ("found", "false_negatives", "wrong_values", "not_evaluable")
+    told = {(fact["kind"], fact["key"]) for name in lists for fact in scores[name] if fact["hard"]}
+    assert judged, f"{where} has no hard case"
+    assert set(judged) == told
+    assert all(judged.values())
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("number", range(SEEDS))
+def test_a_template_is_found_whole_and_its_hard_cases_are_judged(rehearse, template, number):
+    seed = random.randrange(MAX_SEED + 1)
+    where = f"template {template}, seed {seed}"
+    report = rehearse(template, seed)
+    assert (report["template"]["id"], report["template"]["seed"]) == (template, seed)
+    assert_all_is_found_and_nothing_invented(report, where)
+    assert_each_hard_case_is_judged(report, where)
+    collectors = {each["collector"] for each in report["collectors"]}
+    written = yaml.safe_load((ROOT / "templates" / f"{template}.yml").read_text())["x-dryrun"]
+    assert collectors == set(written.get("collectors", collectors - {"nmap"}))
+    if "nmap" in collectors:
+        columns = {each["collector"]: each["rows"] for each in report["collector_scores"]}
+        assert {row["kind"] for row in columns["nmap"]} == {"host", "service"}
+        assert {"network", "database"} <= columns.keys()
