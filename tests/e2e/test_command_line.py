@@ -13,6 +13,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 import yaml
+from approval_routes import OPEN, ROUTES
 from local_stack import API_TOKEN, ROOT, Stack, open_stack
 from openapi_rules import faults_of
 
@@ -22,6 +23,9 @@ from dryrun_local.services import free_ports
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 
 PROGRAM = str(ROOT / ".venv" / "bin" / "dryrun")
+OPEN_PATHS = {"/livez", "/readyz", "/metrics"} | {
+    path for (_, path), permission in ROUTES.items() if permission is OPEN
+}
 
 
 @dataclass(frozen=True)
@@ -187,9 +191,7 @@ async def test_both_services_describe_themselves_in_openapi(user: User) -> None:
             assert faults_of(document) == []
             for path, methods in document["paths"].items():
                 for operation in methods.values():
-                    assert (path in {"/livez", "/readyz", "/metrics"}) != bool(operation.get("security")), (
-                        path
-                    )
+                    assert (path in OPEN_PATHS) != bool(operation.get("security")), path
                     # What goes wrong is told as it is answered, and not as the framework would.
                     assert list(operation["responses"]["default"]["content"]) == [PROBLEM_MEDIA_TYPE]
                     assert "422" not in operation["responses"], path
