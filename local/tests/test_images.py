@@ -199,6 +199,16 @@ def test_a_fact_is_one_line_or_an_error(docker: Path, root: Path, allowlist: Pat
         build(root, allowlist)
 
 
+def test_tells_how_many_have_to_be_built(docker: Path, root: Path, allowlist: Path) -> None:
+    build(root, allowlist)
+    (root / "images/web/page.html").write_text("new")
+    (root / "images/dns/zone").write_text("new")
+    events: list[ImageEvent] = []
+    build(root, allowlist, on_event=events.append)
+    told = [(event.number, event.of) for event in events if event.state == "building"]
+    assert told == [(1, 2), (2, 2)]
+
+
 def test_builds_two_at_a_time(docker: Path, root: Path, allowlist: Path) -> None:
     running = most = 0
 
@@ -260,3 +270,8 @@ def test_lists_folders_by_what_the_engine_has(docker: Path, root: Path, allowlis
     (root / "images/web/page.html").write_text("new")
     states = {listing.folder: listing.state for listing in asyncio.run(list_images(root))}
     assert states == {"base": "current", "web": "outdated", "mail": "current", "dns": "current"}
+    images = json.loads((docker / "images.json").read_text())
+    images["discovery/test-mail:1"]["Size"] = 1300
+    (docker / "images.json").write_text(json.dumps(images))
+    own = {listing.folder: listing.own_size for listing in asyncio.run(list_images(root))}
+    assert own == {"base": 1000, "web": 0, "mail": 300, "dns": 0}

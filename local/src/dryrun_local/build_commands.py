@@ -35,15 +35,23 @@ async def show(installation: Installation, screen: Screen, *, as_json: bool) -> 
         table.add_column("IMAGE", no_wrap=True, min_width=max(len(listing.image) for listing in listings))
         table.add_column("STATE", no_wrap=True, min_width=8)
         table.add_column("SIZE", no_wrap=True, min_width=6, justify="right")
+        table.add_column("OWN", no_wrap=True, min_width=6, justify="right")
         table.add_column("SUMMARY", no_wrap=True, overflow="ellipsis", ratio=1)
         for listing in sorted(listings, key=lambda listing: (listing.allowlisted, listing.image)):
             table.add_row(
                 Text(printable(listing.image)),
                 Text(listing.state, _STYLES[listing.state]),
-                Text("" if listing.size is None else f"{listing.size / 1e6:.0f} MB"),
+                Text(_megabytes(listing.size)),
+                Text(_megabytes(listing.own_size)),
                 Text(printable(listing.summary)),
             )
         screen.console.print(table)
+        together = _megabytes(sum(listing.own_size or 0 for listing in listings))
+        screen.say(f"{len(listings)} images, {together} together: what a parent has is stored once", "dim")
         if any(listing.state != "current" for listing in listings):
             screen.say("To bring all up to date: dryrun-local images build", "dim")
     return 0 if all(listing.state == "current" for listing in listings) else 1
+
+
+def _megabytes(size: int | None) -> str:
+    return "" if size is None else f"{size / 1e6:.0f} MB"

@@ -38,6 +38,10 @@ class ImageEvent:
     size: int | None = None
     detail: str = ""
     """Of a failure: what failed, the last lines of its log and the log's path."""
+    number: int = 0
+    """Of an image that is built: the first that was begun has 1."""
+    of: int = 0
+    """How many have to be built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,8 @@ class ImageListing:
     allowlisted: bool
     id: str | None = None
     size: int | None = None
+    own_size: int | None = None
+    """What it adds to its parent, whose layers are stored once; in bytes."""
 
 
 class ImageBuildError(RuntimeError):
@@ -113,9 +119,22 @@ async def list_images(root: Path) -> list[ImageListing]:
                 allowlisted=manifest.allowlisted,
                 id=image.id if image else None,
                 size=image.size if image else None,
+                own_size=_own_size(folder, folders, present),
             )
         )
     return listings
+
+
+def _own_size(
+    folder: ImageFolder, folders: Mapping[str, ImageFolder], present: Mapping[str, BuiltImage]
+) -> int | None:
+    image = present.get(folder.manifest.image)
+    if image is None:
+        return None
+    parents = [present.get(folders[name].manifest.image) for name in folder.manifest.parents]
+    # Of several parents only one is what it stands on; from the others it copies.
+    sizes = [parent.size for parent in parents if parent is not None and parent.size <= image.size]
+    return image.size - max(sizes, default=0)
 
 
 class _Building:
@@ -139,9 +158,11 @@ class _Building:
         self._digests = folder_digests(folders, root)
         self._known: dict[str, Any] = _read_allowlist(allowlist)
         self._entries: dict[str, dict[str, object]] = {}
+        self._begun = self._outstanding = 0
 
     async def run(self) -> list[ImageResult]:
         present = await inspect_images(folder.manifest.image for folder in self._folders.values())
+        self._outstanding = sum(self._has_changed(folder, present) for folder in self._folders.values())
         tasks: dict[str, asyncio.Task[ImageResult]] = {}
         async with asyncio.TaskGroup() as group:
             for folder in self._folders.values():
@@ -159,16 +180,19 @@ class _Building:
         parents: Mapping[str, asyncio.Task[ImageResult]],
     ) -> ImageResult:
         image = folder.manifest.image
-        begun = time.monotonic()
+        begun, number = time.monotonic(), 0
         try:
             await _wait_for(parents)
             begun = time.monotonic()
             found = present.get(image)
-            changed = self._force or found is None or found.digest != self._digests[folder.name]
+            changed = self._has_changed(folder, present)
             if found is None or changed:
                 async with self._slots:
                     begun = time.monotonic()
-                    self._tell(ImageEvent(folder.name, image, "building"))
+                    number = self._begun = self._begun + 1
+                    self._tell(
+                        ImageEvent(folder.name, image, "building", number=number, of=self._outstanding)
+                    )
                     found = await self._build(folder)
             await self._allow(folder, found)
         except ProgramError as error:
@@ -178,8 +202,12 @@ class _Building:
             state, detail = "built" if changed else "unchanged", ""
         seconds = time.monotonic() - begun
         size, image_id = (found.size, found.id) if found else (None, None)
-        self._tell(ImageEvent(folder.name, image, state, seconds, size, detail))
+        self._tell(ImageEvent(folder.name, image, state, seconds, size, detail, number, self._outstanding))
         return ImageResult(folder.name, image, state, seconds, image_id, size, detail)
+
+    def _has_changed(self, folder: ImageFolder, present: Mapping[str, BuiltImage]) -> bool:
+        found = present.get(folder.manifest.image)
+        return self._force or found is None or found.digest != self._digests[folder.name]
 
     async def _build(self, folder: ImageFolder) -> BuiltImage:
         log = self._allowlist.parent / "logs" / f"image-{folder.name}.log"

@@ -87,12 +87,13 @@ class ImageScreen:
                 if self._screen.console.is_terminal:
                     self._live.start()
                 else:
-                    self._screen.say(f"  {image} is being built")
+                    self._screen.say(f"  {image} is being built, {event.number} of {event.of}")
             case "built":
                 self._built += 1
                 self._running.pop(event.folder, None)
                 size = "" if event.size is None else f"{event.size / 1e6:.0f} MB"
-                self._screen.done(f"{image:{_NAME_WIDTH}}", f"{event.seconds:4.0f} s   {size}")
+                rest = f"{event.seconds:4.0f} s   {size:>7}   {event.number} of {event.of}"
+                self._screen.done(f"{image:{_NAME_WIDTH}}", rest)
             case "unchanged":
                 self._unchanged += 1
             case "failed":
