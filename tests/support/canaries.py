@@ -6,6 +6,7 @@ Names of databases, tables and columns are what collectors are for; what stands 
 from collections.abc import Iterator
 from pathlib import Path
 
+MARK = "CANARY-"
 IMAGES = Path(__file__).parents[2] / "images"
 
 
@@ -22,10 +23,13 @@ def found_in(folder: Path) -> list[str]:
     Files are read as bytes: rows and write-ahead log of PostgreSQL, events in SQLite and texts alike.
     """
     values = sorted({value for _, value in seeded()})
+    marked = [value for value in values if value.startswith(MARK)]
+    others = [value for value in values if not value.startswith(MARK)]
     return sorted(
         f"{path.relative_to(folder)}: {value}"
         for path, content in _files(folder)
-        for value in values
+        # Most files hold none: one look tells.
+        for value in (others + marked if MARK.encode() in content else others)
         if value.encode() in content
     )
 

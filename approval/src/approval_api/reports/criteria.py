@@ -58,11 +58,12 @@ DEFAULT_CRITERIA = Criteria(
     hard_facts=False,
     false_positives_max=0,
     targets_harmed_max=0,
+    failed_logins_max=10,
     peak_packets_per_second_max=5000,
     complete_scan=True,
     scope=True,
 )
-"""Used when a client sets none: finds most of what is easy, invents nothing, harms nobody."""
+"""Used when a client sets none: finds most of what is easy, invents nothing, harms and locks out nobody."""
 
 
 def judge(report: Report, criteria: Criteria) -> Verdict:
