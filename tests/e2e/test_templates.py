@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from canaries import found_in
+from inert_report import faults_of
 from local_stack import ROOT
 
 from dryrun_contract.session import MAX_SEED
@@ -51,6 +53,10 @@ def rehearse(state, engine, capsys):
         assert demo.returncode == 0, f"template {template}, seed {seed}: {demo.stderr}"
         last = json.loads(demo.stdout.splitlines()[-1])
         assert (last["outcome"], last["left"]) == ("completed", [])
+        # Whatever its targets said, and whatever stood in them, in journal, database, logs and reports.
+        for path in map(Path, last["files"]):
+            assert faults_of(path.suffix, path.read_text(encoding="utf-8")) == [], path
+        assert found_in(state) == []
         return last["report"]
 
     return run
