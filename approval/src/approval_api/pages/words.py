@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from dryrun_contract.text import printable
 
 NOTHING = "\N{EN DASH}"
+_FIRST = ("product", "version", "title", "engine", "subject", "columns")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -96,11 +97,13 @@ def gist(data: dict[str, JsonValue], limit: int = 120) -> str:
     'nginx · 1.26.3 · id, name'
     """
     parts = []
-    for value in data.values():
+    # What people look for first; the rest as it was told.
+    for name in sorted(data, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST)):
+        value = data[name]
         if isinstance(value, list):
             names = [str(item.get("name", "")) if isinstance(item, dict) else str(item) for item in value]
             parts.append(", ".join(filter(None, names)))
-        elif not isinstance(value, dict) and value not in (None, ""):
+        elif not isinstance(value, dict | bool) and value not in (None, ""):
             parts.append(str(value))
     return printable(" · ".join(filter(None, parts)), limit=limit)
 
