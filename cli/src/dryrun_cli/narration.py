@@ -20,6 +20,9 @@ _ATTRIBUTES: Final = {
     "database": ("engine",),
     "certificate": ("subject",),
     "web_app": ("title", "framework"),
+    "directory": ("vendor",),
+    "share": ("type",),
+    "snmp_system": ("name", "location"),
 }
 
 
