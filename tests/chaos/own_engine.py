@@ -1,17 +1,24 @@
-"""A Docker Engine of the campaign's own, on a small disk: one that may be killed and filled (root)."""
+"""A Docker Engine of the campaign's own, on a small disk: one that may be killed and filled (root).
+
+It has a network namespace of its own, since an engine takes the default bridge of the namespace that it runs
+in for its own, and removes it when told to have none.
+"""
 
 import asyncio
 import os
+import secrets
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from local_stack import ROOT
 from small_disks import SmallDisk, small_disk
 
 from dryrun_local.engine_view import DEFAULT_HOST
 
+HOST_RULE = ROOT / "deploy" / "host-rule" / "dryrun-host-rule"
 DISK_MIB = 6_000
 READY_SECONDS = 60.0
 LOAD_SECONDS = 600.0
@@ -20,8 +27,9 @@ LOAD_SECONDS = 600.0
 class OwnEngine:
     """Started, killed and restarted; its containers end with it."""
 
-    def __init__(self, folder: Path, disk: SmallDisk) -> None:
+    def __init__(self, folder: Path, disk: SmallDisk, namespace: str) -> None:
         self._folder = folder
+        self._namespace = namespace
         self.disk = disk
         self.socket = folder / "engine.sock"
         self._process: asyncio.subprocess.Process | None = None
@@ -37,7 +45,8 @@ class OwnEngine:
         pid_file.unlink(missing_ok=True)
         with (self._folder / "engine.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                "dockerd",
+                # Not `ip netns exec`: that hides the cgroups.
+                *("nsenter", f"--net=/run/netns/{self._namespace}", "dockerd"),
                 f"--data-root={self.disk.folder / 'data'}",
                 f"--exec-root={self._folder / 'exec'}",
                 f"--host={self.docker_host}",
@@ -98,8 +107,8 @@ class OwnEngine:
 @asynccontextmanager
 async def open_own_engine(folder: Path, images: Collection[str]) -> AsyncIterator[OwnEngine]:
     """Run an engine that holds `images` for the time of the block."""
-    with small_disk(folder / "engine", DISK_MIB) as disk:
-        engine = OwnEngine(folder, disk)
+    with small_disk(folder / "engine", DISK_MIB) as disk, _network_namespace() as namespace:
+        engine = OwnEngine(folder, disk, namespace)
         await engine.start()
         try:
             await engine.load(images)
@@ -108,3 +117,21 @@ async def open_own_engine(folder: Path, images: Collection[str]) -> AsyncIterato
             disk.free()
             engine.freeze(frozen=False)
             await engine.end(signal.SIGTERM)
+
+
+@contextmanager
+def _network_namespace() -> Iterator[str]:
+    """Make one in which the host rule stands, as on every host of sessions."""
+    name = f"dc-{secrets.token_hex(3)}"
+    _run("ip", "netns", "add", name)
+    try:
+        _run("ip", "netns", "exec", name, "ip", "link", "set", "lo", "up")
+        _run("ip", "netns", "exec", name, str(HOST_RULE), "apply")
+        yield name
+    finally:
+        _run("ip", "netns", "delete", name)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
