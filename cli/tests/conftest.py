@@ -2,11 +2,9 @@
 
 import contextlib
 import os
-import re
 import sys
 import threading
 import time
-import unicodedata
 from pathlib import Path
 
 import pytest
@@ -15,11 +13,7 @@ import uvicorn
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_approval_api import TOKEN, FakeApi
-
-DRYRUN = str(Path(sys.executable).with_name("dryrun"))
-UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-OURS = re.compile(r"\x1b\[(?:[0-9;]*m|\?25[lh]|\?7[lh]|[0-9]*A|2K|0?K)")
-"""What Rich and we write on purpose: colours, cursor and wrapping on or off, up, erase line."""
+from terminal_text import DRYRUN
 
 
 class Stage:
@@ -91,14 +85,6 @@ def run(environment, monkeypatch):
         return result.exit_code, result.stdout, result.stderr
 
     return run
-
-
-def steering(text):
-    """Return what could steer a terminal in `text`, apart from our own sequences and line breaks."""
-    rest = OURS.sub("", text)
-    return sorted(
-        {character for character in rest if unicodedata.category(character) in UNSAFE} - {"\n", "\r"}
-    )
 
 
 @pytest.fixture

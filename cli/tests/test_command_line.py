@@ -3,7 +3,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import DRYRUN
+from terminal_text import DRYRUN
 
 
 def complete(environment, words, **more):

@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import DRYRUN
+from terminal_text import DRYRUN
 
 from dryrun_cli.exit_codes import ExitCode
 

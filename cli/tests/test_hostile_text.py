@@ -4,8 +4,8 @@ import json
 
 import pytest
 import recorded_session
-from conftest import steering
 from recorded_session import HOSTILE
+from terminal_text import steering
 
 ESCAPED = "\\x1b[2J\\x1b[31mred"
 

@@ -3,8 +3,8 @@ from datetime import UTC, timedelta
 
 import pytest
 import recorded_session
-from conftest import steering
 from rich.console import Console
+from terminal_text import steering
 from test_view_state import SCRIPTS, START, events_of, folded
 
 from dryrun_cli.frame import Frame

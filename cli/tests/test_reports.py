@@ -3,7 +3,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from conftest import steering
+from terminal_text import steering
 
 
 @pytest.fixture

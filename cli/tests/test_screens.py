@@ -3,7 +3,7 @@ import re
 
 import pytest
 import recorded_session
-from conftest import OURS
+from terminal_text import OURS
 
 
 def test_plain_lines_carry_time_subject_and_words(run):

@@ -8,10 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from guard_lab import Lab, open_lab
-
-POLICY = {"sweep_seconds": 1, "removal_seconds": 3, "sessions": 60, "containers": 2000}
-"""Room for what others run on the same engine; its ceilings are attacked by a guard of their own."""
+from guard_lab import POLICY, Lab, open_lab
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,9 @@ from guard_process import GuardProcess
 from local_stack import ROOT
 from vectors import row
 
+POLICY = {"sweep_seconds": 1, "removal_seconds": 3, "sessions": 60, "containers": 2000}
+"""Room for what others run on the same engine; its ceilings are attacked by a guard of their own."""
+
 BASE_IMAGE: Final = "discovery/base:13"
 SESSION_LABEL: Final = "discovery.dryrun.session_id"
 VICTIM_LABEL: Final = "attack.victim"

@@ -17,9 +17,8 @@ from uuid import UUID, uuid4
 
 import httpx2
 import pytest
-from conftest import POLICY
 from engine_socket import EngineSocket
-from guard_lab import SESSION_LABEL, Lab, timestamp
+from guard_lab import POLICY, SESSION_LABEL, Lab, timestamp
 from guard_process import GuardProcess, free_port
 from local_stack import ORCHESTRATOR_TOKEN, ROOT, SUBNET_POOL
 from sessions_lab import LabSession, lab_session

@@ -8,9 +8,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import POLICY
 from engine_socket import open_connection
-from guard_lab import Lab
+from guard_lab import POLICY, Lab
 from guard_process import GuardProcess
 from vectors import ALL
 from witness import Snapshot, leaks, states

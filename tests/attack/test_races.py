@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from conftest import POLICY
 from engine_socket import EngineSocket
-from guard_lab import SESSION_LABEL, Lab, timestamp
+from guard_lab import POLICY, SESSION_LABEL, Lab, timestamp
 from guard_process import GuardProcess
 from sessions_lab import LabSession, lab_session
 from vectors import row

@@ -1,7 +1,6 @@
 """One deployment for all tests here; they say in their names what they change in it."""
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,10 +8,6 @@ from pathlib import Path
 
 import pytest
 from deployment import ROOT, Deployment, Json, prepared, run
-
-needs_root = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("nsenter") is None, reason="enters network namespaces: needs root"
-)
 
 
 @pytest.fixture(scope="package")

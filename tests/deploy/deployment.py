@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from local_stack import ROOT
 
 from dryrun_local.services import free_ports
@@ -23,6 +25,10 @@ UP_SECONDS = 240
 REACH = Path(__file__).with_name("reach.py")
 
 type Json = dict[str, Any]
+
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("nsenter") is None, reason="enters network namespaces: needs root"
+)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from conftest import needs_root
-from deployment import Deployment, Json, addresses, reach_from, run, wait_for
+from deployment import Deployment, Json, addresses, needs_root, reach_from, run, wait_for
 
 pytestmark = [pytest.mark.deploy, needs_root]
 

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
-from conftest import needs_root
-from deployment import Deployment, Json, addresses, reach_from, run
+from deployment import Deployment, Json, addresses, needs_root, reach_from, run
 from pydantic import SecretStr
 from test_reach import PORTS, SHUT, host_addresses
 
