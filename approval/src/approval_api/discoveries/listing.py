@@ -30,8 +30,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.pagination import from_cursor, to_cursor
 
-WINDOW = 5_000
+WINDOW = 2_000
 MAX_LIMIT = 200
+MAX_ID = 2**53 - 1
+"""The largest whole number that every reader of JSON keeps exactly."""
 
 KindFilter = Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_]{0,39}$", examples=["service"])]
 NameFilter = Annotated[str | None, Query(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
