@@ -20,6 +20,7 @@ from approval_api.discoveries.practice import router as practice_router
 from approval_api.dryrun_off import router as dryrun_off_router
 from approval_api.events.endpoints import router as events_router
 from approval_api.events.notifications import Notifications
+from approval_api.events.shared_reads import SharedReads
 from approval_api.follower.follower import Follower
 from approval_api.health import router as health_router
 from approval_api.metrics import Metrics
@@ -75,6 +76,7 @@ def create_app(
     app.state.openid = OpenIdProvider(settings.openid) if settings.openid is not None else None
     app.state.engine = engine or create_engine(settings.database_url.get_secret_value(), role=APP_ROLE)
     app.state.notifications = Notifications(app.state.engine)
+    app.state.shared_reads = SharedReads(app.state.engine)
     app.state.stopping = asyncio.Event()
     app.state.rate_limit = RateLimit(settings.requests_per_second, settings.requests_burst)
     app.state.limits = Limits(

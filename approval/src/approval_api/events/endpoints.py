@@ -41,7 +41,7 @@ async def read_events(
                 ended=session.phase == "ended",
             )
     frames = stream(
-        state.engine,
+        state.shared_reads,
         state.notifications,
         state.stopping,
         session_id,

@@ -5,24 +5,15 @@ from collections.abc import AsyncIterator
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from approval_api.events import repository
 from approval_api.events.notifications import Notifications
-from approval_api.sessions import repository as sessions
-from dryrun_contract.event import Event
+from approval_api.events.shared_reads import SharedReads
 
-_PAGE = 500
 _DATABASE_RETRY_SECONDS = 1.0
 
 
-def _frame(event: Event) -> str:
-    # JSON holds no raw line break, so one `data:` line carries it whatever a target said.
-    return f"id: {event.seq}\ndata: {event.model_dump_json()}\n\n"
-
-
 async def stream(
-    engine: AsyncEngine,
+    reads: SharedReads,
     notifications: Notifications,
     stopping: asyncio.Event,
     session_id: UUID,
@@ -34,33 +25,25 @@ async def stream(
     No database connection is held between two reads. A database that is away is waited for; the heartbeats
     go on.
     """
-    with notifications.subscribed(session_id) as woken:
+    with notifications.subscribed(session_id) as woken, reads.joined(session_id):
         yield "retry: 1000\n\n"
         while not stopping.is_set():
             woken.clear()
             try:
-                ended, events = await _read(engine, session_id, after)
+                reading = await reads.read(session_id, after)
             except (SQLAlchemyError, OSError):
                 yield ": waiting for the database\n\n"
                 await _wait(stopping, _DATABASE_RETRY_SECONDS)
                 continue
-            for event in events:
-                yield _frame(event)
-                after = event.seq
-            if len(events) == _PAGE:
+            if reading.frames:
+                after = reading.frames[-1][0]
+                yield "".join(frame for _, frame in reading.frames)
+            if reading.is_full:
                 continue
-            if ended:
+            if reading.ended:
                 return
             if not await _wait(woken, heartbeat_seconds):
                 yield ": still here\n\n"
-
-
-async def _read(engine: AsyncEngine, session_id: UUID, after: int) -> tuple[bool, list[Event]]:
-    async with engine.connect() as connection:
-        # The state first: if it says ended, every event of the session is already stored.
-        session = await sessions.find(connection, session_id)
-        events = await repository.page(connection, session_id, after, _PAGE)
-    return session is None or session.phase == "ended", events
 
 
 async def _wait(woken: asyncio.Event, seconds: float) -> bool:
