@@ -75,7 +75,7 @@ async def anothers(browsers, engine, api):
 
 async def ask(client, route, anothers, **headers):
     method, path = route
-    given = path.replace(":path", "").format(**anothers, version="x", name="x")
+    given = path.replace(":path", "").replace(":int", "").format(**anothers, version="x", name="x")
     async with client.stream(method, given, json=BODIES.get(route), headers=headers) as answer:
         # A stream of a session goes on until the session ends: who got one was let in.
         if not answer.headers.get("content-type", "").startswith("text/event-stream"):

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
@@ -83,13 +84,26 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
         404: f"there is nothing at {printable(request.url.path)}; /openapi.json lists the routes",
         405: f"{printable(request.url.path)} does not take {request.method}; see the Allow header",
     }
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_methods_at(request)))
     problem = Problem(
         type=problem_type(names.get(error.status_code, "http-error")),
         title=HTTPStatus(error.status_code).phrase,
         status=error.status_code,
         detail=details.get(error.status_code, str(error.detail)),
     )
-    return problem_response(request, problem, dict(error.headers or {}))
+    return problem_response(request, problem, headers)
+
+
+def _methods_at(request: Request) -> set[str]:
+    """Return what the path takes: by several routes, of which Starlette's answer names the first's."""
+    return {
+        method
+        for route in iter_route_contexts(request.app.routes)
+        if route.path_regex is not None and route.path_regex.match(request.url.path)
+        for method in route.methods or ()
+    }
 
 
 async def _answer_invalid_request(request: Request, error: Exception) -> Response:

@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, Table, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.audit.trail import note
-from approval_api.discoveries.listing import Status
+from approval_api.discoveries.listing import MAX_ID, Status
 from approval_api.storable import storable_text
 from dryrun_contract.base import UtcTime, Word
 
@@ -21,8 +21,8 @@ type DecidedAs = Literal["approved", "rejected"]
 class Seen(Word):
     """A discovery as somebody looked at it."""
 
-    id: Annotated[int, Field(ge=1, lt=2**63, examples=[4711])]
-    revision: Annotated[int, Field(ge=1, lt=2**31, examples=[1])]
+    id: Annotated[int, Field(ge=1, le=MAX_ID, examples=[4711])]
+    revision: Annotated[int, Field(ge=1, le=2**31 - 1, examples=[1])]
 
 
 class Decision(Word):

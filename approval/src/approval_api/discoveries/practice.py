@@ -13,6 +13,7 @@ from approval_api.database.engine import Transaction
 from approval_api.discoveries import repository
 from approval_api.discoveries.decisions import Decided, Decision, decision_view, note_decision
 from approval_api.discoveries.listing import (
+    MAX_ID,
     KindFilter,
     NameFilter,
     PageLimit,
@@ -67,9 +68,9 @@ async def decide_practice(
     return decided
 
 
-@router.get("/{discovery_id}")
+@router.get("/{discovery_id:int}")
 async def show_practice(
-    discovery_id: Annotated[int, Path(ge=1, lt=2**63)], _: Reader, transaction: Transaction
+    discovery_id: Annotated[int, Path(ge=1, le=MAX_ID)], _: Reader, transaction: Transaction
 ) -> PracticeView:
     """Show one discovery of a dry-run with all its evidence."""
     row = await repository.find(transaction, discovery_id)

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StrictBool, StringConstraints
 
 from approval_api.people.passwords import MAX_CHARACTERS
 from approval_api.people.roles import Permission, Role
@@ -84,7 +84,7 @@ class PersonChange(Word):
 
     display_name: DisplayName | None = None
     roles: Annotated[frozenset[Role], Field(min_length=1, examples=[["operator"]])] | None = None
-    active: bool | None = None
+    active: StrictBool | None = None
 
 
 class Invitation(Word):

@@ -11,6 +11,7 @@ from approval_api.authentication import Collecting, Decider, Reader
 from approval_api.database.engine import Transaction
 from approval_api.discoveries.decisions import Decided, Decision, decision_view, note_decision
 from approval_api.discoveries.listing import (
+    MAX_ID,
     KindFilter,
     NameFilter,
     PageLimit,
@@ -33,7 +34,7 @@ from approval_api.production.schemas import (
 
 router = APIRouter(prefix="/production/discoveries", tags=["production"])
 
-DiscoveryId = Annotated[int, Path(ge=1, lt=2**63)]
+DiscoveryId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
 @router.post("")
@@ -85,13 +86,13 @@ async def decide_production(
     return decided
 
 
-@router.get("/{discovery_id}")
+@router.get("/{discovery_id:int}")
 async def show_production(discovery_id: DiscoveryId, _: Reader, transaction: Transaction) -> ProductionView:
     """Show one discovery with all its evidence."""
     return view(await _require(transaction, discovery_id))
 
 
-@router.get("/{discovery_id}/changes")
+@router.get("/{discovery_id:int}/changes")
 async def list_changes(discovery_id: DiscoveryId, _: Reader, transaction: Transaction) -> History:
     """Show what later scans told differently."""
     await _require(transaction, discovery_id)
