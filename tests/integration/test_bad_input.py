@@ -44,7 +44,7 @@ GHOST_ID = "sha256:" + "0" * 64
 TEMPLATE = """
 x-dryrun: {{title: One machine, description: A cache., collectors: {collectors}}}
 services:
-  cache: {{image: "discovery/test-redis:8.0"}}
+  cache: {{image: "discovery/test-redis:8.0", x-ground-truth: [{{kind: host, key: ""}}]}}
 """
 TEMPLATES = {
     "badly-collected": TEMPLATE.format(collectors="[crash, flood, garbage, hang]"),
@@ -53,7 +53,7 @@ TEMPLATES = {
 x-dryrun: {title: A ghost, description: Its image is not there., collectors: [chatty]}
 services:
   ghost: {image: "discovery/test-ghost:1.0"}
-  cache: {image: "discovery/test-redis:8.0"}
+  cache: {image: "discovery/test-redis:8.0", x-ground-truth: [{kind: host, key: ""}]}
 """,
     "mistaken": """
 x-dryrun: {description: It has no title.}
