@@ -259,4 +259,4 @@ async def test_a_file_is_answered_in_a_sandbox(api, orchestrator, form, media_ty
     assert answer.headers["content-type"].startswith(media_type)
     assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert f'filename="dryrun-{session_id[:8]}.' in answer.headers["content-disposition"]
+    assert f'filename="dryrun-small-{session_id[:8]}.' in answer.headers["content-disposition"]

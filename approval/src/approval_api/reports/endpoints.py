@@ -53,7 +53,7 @@ async def _answer(report: Report, report_format: str) -> Report | Response:
     # A report of thousands of things takes its time, in which other requests shall be answered.
     document = await asyncio.to_thread(renderer, report)
     suffix = "md" if report_format == "markdown" else report_format
-    name = f'inline; filename="dryrun-{str(report.session.id)[:8]}.{suffix}"'
+    name = f'inline; filename="dryrun-{report.template.id}-{str(report.session.id)[:8]}.{suffix}"'
     return Response(document, media_type=media_type, headers={**_HEADERS, "Content-Disposition": name})
 
 
