@@ -50,6 +50,7 @@ name: flood
 image: {image}
 summary: Says as much as it is told to.
 provides: [service]
+credentials: [flood]
 timeout_seconds: 240
 """
 

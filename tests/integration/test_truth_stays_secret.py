@@ -160,9 +160,9 @@ async def test_another_truth_collapses_the_score_and_none_of_it_reaches_a_collec
         session = await stack.wait_until_ended(session_id)
         assert session.outcome == "completed", session.reason
 
-    # What the first collector is told: where, who it is itself, and the client's credentials, by engine.
+    # What the first collector is told: where, and who it is itself. It has no use for a login, so no login.
     config = config_of(inside["environ"])
-    assert config.pop("credentials") == SMALL["x-dryrun"]["credentials"]
+    assert config.pop("credentials") == []
     assert set(config) == {"version", "cidr", "self", "exclude", "profile", "discoveries"}
     assert config["discoveries"] == []
     keys = {key for key in inside["environ"] if key.startswith("DISCOVERY_CONFIG")}
