@@ -1,6 +1,6 @@
 # Everything a person or CI starts from here. Each target does all the set-up that it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test nightly screenshots deploy-test chaos soak check assets clean requirements
+.PHONY: help demo up test nightly screenshots deploy-test chaos soak check assets audit clean requirements
 
 BIN := .venv/bin
 
@@ -61,6 +61,10 @@ requirements: ## renew the pinned hashes in requirements/
 
 assets: ## compare the vendored files of the pages with what npm has under their versions
 	@setup/assets
+
+audit: ## compare the pins with known advisories, offline; DATABASE=CLONE takes the snapshot anew first
+	@setup/setup check
+	@setup/audit $(DATABASE)
 
 clean: ## take away what set-up and runs left in this folder; engine and images stay
 	@setup/clean
