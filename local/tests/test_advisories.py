@@ -52,8 +52,9 @@ def found(database: Path, version: str) -> list[str]:
     return [one.advisory.id for one in findings(snapshot, [Pin("wob-bly", version)])]
 
 
-def test_every_package_of_a_service_is_in_the_snapshot():
-    wanted = pins(REQUIREMENTS.glob("service-*.txt"))
+@pytest.mark.parametrize("files", ["service-*.txt", "image-collector-*.txt"])
+def test_every_package_of_services_and_collectors_is_in_the_snapshot(files):
+    wanted = pins(REQUIREMENTS.glob(files))
 
     assert wanted
     assert uncovered(load(REQUIREMENTS / SNAPSHOT), wanted) == []
