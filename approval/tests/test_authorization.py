@@ -1,5 +1,6 @@
 """Every route, every role, another person's object: who gets in is exactly what the table says."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,15 @@ from approval_api.app import create_app
 from approval_api.authentication import Requires, open_to_all
 from approval_api.people.roles import PERMISSIONS, SCOPES, Permission, Role
 
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+"""On every answer of every route, refusals and errors among them."""
+STRICT = re.compile(r"default-src 'none'(?!.*script-src[^;]*'unsafe)")
 NOT_PERMITTED = {"urn:dryrun:problem:unauthenticated", "urn:dryrun:problem:forbidden"}
 
 
@@ -106,6 +116,8 @@ async def test_a_role_gets_exactly_what_it_may(browsers, anothers, role, proof):
     for route in sorted(ROUTES, key=lambda route: (route[0] in {"PATCH", "DELETE"}, route[1].endswith("t"))):
         permission = ROUTES[route]
         answer = await ask(asking.client, route, anothers, **headers)
+        assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS, route
+        assert STRICT.search(answer.headers["content-security-policy"]), route
         expected = permission is OPEN or permission in allowed
         assert is_permitted(answer) == expected, (route, answer.status_code, answer.text)
         if not expected:
