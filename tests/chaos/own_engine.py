@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from local_stack import ROOT
-from small_disks import SmallDisk, small_disk
+from small_disks import SmallDisk, run, small_disk
 
 from dryrun_local.engine_view import DEFAULT_HOST
 
@@ -123,15 +123,10 @@ async def open_own_engine(folder: Path, images: Collection[str]) -> AsyncIterato
 def _network_namespace() -> Iterator[str]:
     """Make one in which the host rule stands, as on every host of sessions."""
     name = f"dc-{secrets.token_hex(3)}"
-    _run("ip", "netns", "add", name)
+    run("ip", "netns", "add", name)
     try:
-        _run("ip", "netns", "exec", name, "ip", "link", "set", "lo", "up")
-        _run("ip", "netns", "exec", name, str(HOST_RULE), "apply")
+        run("ip", "netns", "exec", name, "ip", "link", "set", "lo", "up")
+        run("ip", "netns", "exec", name, str(HOST_RULE), "apply")
         yield name
     finally:
-        _run("ip", "netns", "delete", name)
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+        run("ip", "netns", "delete", name)

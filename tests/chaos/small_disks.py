@@ -37,17 +37,18 @@ def small_disk(folder: Path, size_mib: int) -> Iterator[SmallDisk]:
     with image.open("wb") as file:
         file.truncate(size_mib * MIB)
     # No reserve for root: full means full for everybody.
-    _run("mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", str(image))
+    run("mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", str(image))
     folder.mkdir()
-    _run("mount", "-o", "loop", str(image), str(folder))
+    run("mount", "-o", "loop", str(image), str(folder))
     try:
         (folder / "lost+found").rmdir()
         yield SmallDisk(folder)
     finally:
-        _run("umount", "--lazy", str(folder))
+        run("umount", "--lazy", str(folder))
         image.unlink()
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> None:
+    """Run a command; AssertionError with what it complained of when it fails."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"

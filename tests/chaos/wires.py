@@ -94,10 +94,9 @@ class Wire:
             to_target.write(head)
             async with asyncio.TaskGroup() as both:
                 back = both.create_task(self._pump(from_target, writer))
-                there = both.create_task(self._pump(reader, to_target))
+                both.create_task(self._pump(reader, to_target))
                 # Either side's end is the end of both: nobody here half-closes for long.
                 back.add_done_callback(lambda _: to_target.close())
-                there.add_done_callback(lambda _: None)
         except* (OSError, EOFError):
             pass
         finally:
