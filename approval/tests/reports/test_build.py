@@ -10,6 +10,30 @@ async def test_each_collector_is_scored_alone_beside_all_together(report):
     assert together["host"].true_positives == 2
 
 
+async def test_what_a_collector_for_comparison_finds_counts_in_its_own_column_only(
+    report, report_of, told_story
+):
+    beside = await report_of(
+        [
+            (at, data.model_copy(update={"purpose": "comparison"}))
+            if isinstance(data, words.CollectorStarted) and data.collector == "nmap"
+            else (at, data)
+            for at, data in told_story()
+        ]
+    )
+    assert {run.collector: run.purpose for run in beside.collectors} == {
+        "network": "discovery",
+        "nmap": "comparison",
+    }
+    together = {row.name: row for row in beside.scores.rows}
+    assert together["host"].true_positives == 1
+    assert together["host"].false_negatives == 2
+    assert beside.scores.false_positives == ()
+    assert {each for one in beside.scores.found for each in one.collectors} == {"network"}
+    assert beside.collector_scores == report.collector_scores
+    assert (beside.harmed, beside.traffic) == (report.harmed, report.traffic)
+
+
 async def test_the_logs_and_digests_of_the_session_are_in_its_report(report):
     assert report.logs["db"].counts["failed_logins"] == 3
     assert report.logs["web"].counts["failed_logins"] is None

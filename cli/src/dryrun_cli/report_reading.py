@@ -135,6 +135,7 @@ class CollectorRun(Word):
     """One collector's run."""
 
     collector: str
+    purpose: str = "discovery"
     complete: bool | None = None
     truncated: bool = False
     discoveries: int = 0

@@ -221,7 +221,8 @@ def _collectors(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:
     for run in report.collectors:
         took = f" in {duration(run.seconds)}" if run.seconds is not None else ""
         warnings = f", {counted(run.warnings, 'warning')}" if run.warnings else ""
-        told = f"{inert(run.collector)}: {counted(run.discoveries, 'discovery')}{took}{warnings}"
+        aside = ", for comparison" if run.purpose == "comparison" else ""
+        told = f"{inert(run.collector)}{aside}: {counted(run.discoveries, 'discovery')}{took}{warnings}"
         yield _fact("Collector", told)
         if run.truncated or not run.complete:
             why = run.reason or ("its output was cut at the ceiling" if run.truncated else "no end line")

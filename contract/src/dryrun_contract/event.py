@@ -81,6 +81,10 @@ class TargetHarmed(Word):
     detail: str
 
 
+type Purpose = Literal["discovery", "comparison"]
+"""A comparison runs only where a template names it; what it finds is told to nobody, counts for it alone."""
+
+
 class CollectorStarted(Word):
     """A collector container runs."""
 
@@ -91,6 +95,7 @@ class CollectorStarted(Word):
     image_id: str
     config_digest: str | None = None
     """`configuration_digest` of what it was told; None from an orchestrator that did not say."""
+    purpose: Purpose = "discovery"
 
 
 class CollectorProgressed(Word):

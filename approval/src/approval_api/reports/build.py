@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
-from approval_api.merging import Finding
 from approval_api.reports import model
 from approval_api.reports.forecast import ForecastQuestion, forecast
 from approval_api.reports.network_map import draw_network
@@ -35,9 +34,8 @@ async def build(
     alone: tuple[CollectorScores, ...] = ()
     network: model.NetworkMap | None = None
     if template is not None and missing is None:
-        facts = template.ground_truth.facts
         # 20,000 findings take half a second, in which event streams shall go on.
-        judged = await asyncio.to_thread(_score, facts, reading.findings, reading.addresses)
+        judged = await asyncio.to_thread(_score, template.ground_truth.facts, reading)
         scores, alone, network = judged
     traffic = reading.traffic
     report = model.Report(
@@ -70,11 +68,12 @@ async def build(
 
 
 def _score(
-    facts: Sequence[Fact], findings: Sequence[Finding], addresses: dict[str, str]
+    facts: Sequence[Fact], reading: Reading
 ) -> tuple[Scores, tuple[CollectorScores, ...], model.NetworkMap]:
+    findings, addresses = reading.findings, reading.addresses
     collectors = sorted({finding.collector for finding in findings})
     alone = tuple(score_alone(collector, facts, findings, addresses) for collector in collectors)
-    scores = score(facts, findings, addresses)
+    scores = score(facts, reading.counted(), addresses)
     return scores, alone, draw_network(facts, scores, addresses)
 
 

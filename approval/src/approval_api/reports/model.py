@@ -8,7 +8,7 @@ from approval_api.reports.verdict import Verdict
 from approval_api.scores import CollectorScores, Scores
 from approval_api.sessions.schemas import SessionView
 from dryrun_contract.base import UtcTime, Word
-from dryrun_contract.event import TargetLogs, TargetTraffic, TrafficOfCollectors
+from dryrun_contract.event import Purpose, TargetLogs, TargetTraffic, TrafficOfCollectors
 
 
 class PhaseDuration(Word):
@@ -58,6 +58,8 @@ class CollectorRun(Word):
     seconds: float | None
     config_digest: str | None = None
     """Over what its behaviour depends on; a production run can be held to it."""
+    purpose: Purpose = "discovery"
+    """What one for comparison finds counts in its own scores only."""
 
 
 class TargetImage(Word):

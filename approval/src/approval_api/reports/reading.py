@@ -64,6 +64,7 @@ class Run:
             reason=ended.reason if ended else None,
             seconds=(self.ended_at - self.started_at).total_seconds() if self.ended_at else None,
             config_digest=self.started.config_digest,
+            purpose=self.started.purpose,
         )
 
 
@@ -136,6 +137,11 @@ class Reading:
                     run.ended, run.ended_at = ended, event.at
             case _:
                 pass
+
+    def counted(self) -> list[Finding]:
+        """Return the findings of all collectors but those for comparison."""
+        beside = {run.started.collector for run in self.runs.values() if run.started.purpose == "comparison"}
+        return [finding for finding in self.findings if finding.collector not in beside]
 
     def durations(self) -> tuple[model.PhaseDuration, ...]:
         """Return how long each phase took."""

@@ -9,6 +9,7 @@ from typing import Literal
 
 from dryrun_contract.collector_config import CONFIG_KEYS, Profile
 from dryrun_contract.discovery import KINDS
+from dryrun_contract.event import Purpose
 from dryrun_contract.problem import Fault
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist, ImageNotApprovedError
 from dryrun_orchestrator.catalog.arguments import MAX_ARGUMENT_CHARACTERS
@@ -47,8 +48,6 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 type Output = Literal["ndjson", "nmap-xml"]
 """The contract's lines, or what `nmap -oX -` writes."""
-type Purpose = Literal["discovery", "comparison"]
-"""A comparison runs only where a template names it, and nobody is told what it found."""
 
 _PROFILES: tuple[Profile, ...] = ("quick", "full")
 _OUTPUTS: tuple[Output, ...] = ("ndjson", "nmap-xml")

@@ -256,6 +256,7 @@ async def _start(
         image=manifest.image.name,
         image_id=manifest.image.id,
         config_digest=digest,
+        purpose=manifest.purpose,
     )
     await context.journal.put_run(context.id, running, event)
     return running

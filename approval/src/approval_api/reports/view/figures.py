@@ -140,12 +140,19 @@ def _side_by_side(report: Report, judged: Scores) -> Block:
             *(text(share(one.recall), strong=True) for one in averages),
         )
     )
-    own = [figure(told(name, limit=40)) for name, _ in alone]
-    columns: tuple[str | Column, ...] = ("", figure("Together"), *own)
     note = (
         "Right of what is true, and what was invented or told wrongly; a dash: it tells nothing of this kind."
     )
+    beside = {run.collector for run in report.collectors if run.purpose == "comparison"}
+    if beside:
+        note += " What one for comparison finds counts in its own column only."
+    own = [figure(_named(name, for_comparison=name in beside)) for name, _ in alone]
+    columns: tuple[str | Column, ...] = ("", figure("Together"), *own)
     return table("What each found alone", columns, rows, "", note=note)
+
+
+def _named(collector: str, *, for_comparison: bool) -> Text:
+    return text(Told(collector, limit=40), ", for comparison" if for_comparison else "")
 
 
 def _cell(row: ScoreRow | None) -> Text:
@@ -173,7 +180,7 @@ def _runs(report: Report) -> Block:
         )
         rows.append(
             (
-                told(run.collector),
+                _named(run.collector, for_comparison=run.purpose == "comparison"),
                 why,
                 text(seconds(run.seconds)),
                 text(count(run.discoveries)),
