@@ -15,6 +15,8 @@ from approval_api.reports.csv_file import COLUMNS, cell_text, render_csv
 from approval_api.reports.html import render_html_file, render_html_fragment, report_css
 from approval_api.reports.markdown import render
 from approval_api.reports.model import Report
+from dryrun_contract.event import CollectorStarted
+from dryrun_contract.ground_truth import Fact
 
 NASTY = (
     "<script>alert(1)</script>",
@@ -239,6 +241,25 @@ async def test_the_three_say_the_same(report):
     invented = [row for row in rows if row["judgement"] == "invented"]
     assert [(row["where"], row["collectors"]) for row in invented] == [("10.213.0.9:80/tcp", "nmap")]
     assert {row["judgement"] for row in rows} == {"found", "missed", "invented", "wrong"}
+
+
+async def test_a_kind_of_two_words_is_written_as_two(report_of):
+    zone = Fact(kind="dns_zone", key="db:53/tcp/corp.example")
+    report = await report_of(truth=(Fact(kind="host", key="db"), zone))
+    assert "1 dns zone" in render(report)
+    assert "1 dns zone" in render_html_file(report)
+
+
+async def test_what_runs_for_comparison_is_marked(report_of, told_story):
+    told = [
+        (at, data.model_copy(update={"purpose": "comparison"}))
+        if isinstance(data, CollectorStarted) and data.collector == "nmap"
+        else (at, data)
+        for at, data in told_story()
+    ]
+    for form in (render, render_html_file):
+        assert "for comparison" in form(await report_of(told))
+        assert "for comparison" not in form(await report_of())
 
 
 async def test_a_report_without_a_scan_is_rendered_too(report_of, told_story):

@@ -205,6 +205,19 @@ async def test_a_target_that_dies_during_the_scan_is_told_as_harm_and_the_scan_g
         assert not traffic.targets["web"].at_least
 
 
+async def test_a_target_that_loses_its_health_is_told_with_what_its_check_said(stage):
+    stage.engine.images[NETWORK] = FakeImage(log=images()[NETWORK].log, exit_after=0.5)
+    async with stage.running():
+        session_id = await stage.start()
+        await stage.until_told(session_id, "collector_started")
+        (victim,) = stage.of_image(DB)
+        victim.become("unhealthy", "connect: \x1b[31mrefused\n")
+        await stage.ended(session_id)
+        (harm,) = await stage.told(session_id, "target_harmed")
+        assert (harm.service, harm.harm) == ("db", "unhealthy")
+        assert r"is unhealthy; its health check said: connect: \x1b[31mrefused" in harm.detail
+
+
 @pytest.mark.parametrize(
     ("image", "says"),
     [

@@ -38,4 +38,4 @@ def _sign(state: PlaceState) -> str:
 
 
 def _counted(number: int, kind: str) -> str:
-    return counted(number, printable(kind, limit=40).translate({ord(one): None for one in "`|<*_[]"}))
+    return printable(counted(number, kind), limit=60).translate({ord(one): None for one in "`|<*_[]"})

@@ -81,6 +81,7 @@ def container_detail_from(answer: Mapping[str, Any]) -> ContainerDetail:
         labels=dict(answer["Config"].get("Labels") or {}),
         started_at=_moment(state.get("StartedAt")),
         ended_at=_moment(state.get("FinishedAt")) if status in _ENDED else None,
+        failed_check=_failed_check(state.get("Health")),
     )
 
 
@@ -138,6 +139,13 @@ def _health(answer: Mapping[str, Any] | None) -> Health:
             return "unhealthy"
         case _:
             return "none"
+
+
+def _failed_check(answer: Mapping[str, Any] | None) -> str:
+    checks = (answer or {}).get("Log") or []
+    if not checks or checks[-1]["ExitCode"] == 0:
+        return ""
+    return str(checks[-1].get("Output") or "").strip() or f"exit code {checks[-1]['ExitCode']}"
 
 
 def _address(networks: Mapping[str, Any]) -> str | None:

@@ -69,6 +69,7 @@ class FakeContainer:
         self.image = image
         self.status: ContainerStatus = "created"
         self.health: Health = "none"
+        self.failed_check = ""
         self.exit_code: int | None = None
         self.out_of_memory = False
         self.error = ""
@@ -100,8 +101,9 @@ class FakeContainer:
         self._log_bytes += size
         self.wake_readers()
 
-    def become(self, health: Health) -> None:
+    def become(self, health: Health, failed_check: str = "") -> None:
         """Change its health, and tell."""
+        self.failed_check = failed_check
         if self.health != health:
             self.health = health
             self._emit(self, f"health_status: {health}")
@@ -183,6 +185,7 @@ class FakeContainer:
             labels=dict(self.spec.labels),
             started_at=self.started_at,
             ended_at=self.ended_at,
+            failed_check=self.failed_check,
         )
 
     async def _live(self) -> None:

@@ -161,6 +161,8 @@ class ContainerDetail:
     """By the engine's clock, as the times in its logs are; None until it was started."""
     ended_at: datetime | None = None
     """None until it has ended."""
+    failed_check: str = ""
+    """What the last health check said, if it failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,8 @@ async def why_it_failed(context: SessionContext, target: TargetRecord, detail: C
         said.clear()
     words = last_words(bytes(said))
     state = f"is {detail.health}" if detail.status == "running" else f"ended with {_explain(detail)}"
+    if detail.status == "running" and detail.failed_check:
+        state += f"; its health check said: {last_words(detail.failed_check.encode())}"
     return f"service {target.service} {state}" + (f"; it said last: {words}" if words else "")
 
 

@@ -56,10 +56,15 @@ def scores(report: Report) -> Section:
         "Scores",
         (
             _chart(judged),
-            table("All collectors together", columns, rows, "", note="Overall: each row weighs the same."),
+            table("All collectors together", columns, rows, "", note=_together(report)),
             Paragraph(text(f"{coverage} of what is true could be found with the credentials given.")),
         ),
     )
+
+
+def _together(report: Report) -> str:
+    beside = any(run.purpose == "comparison" for run in report.collectors)
+    return "Overall: each row weighs the same." + (" What runs for comparison is left out." if beside else "")
 
 
 def _name(row: ScoreRow) -> Text:

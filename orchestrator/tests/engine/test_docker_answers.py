@@ -1,0 +1,40 @@
+"""What an engine answers, read."""
+
+import pytest
+
+from dryrun_orchestrator.engine.docker_answers import container_detail_from
+
+
+def inspected(health):
+    state = {"Status": "running", "ExitCode": 0, "OOMKilled": False, "Health": health}
+    return {
+        "Id": "c" * 64,
+        "Name": "/dryrun-one",
+        "State": state,
+        "NetworkSettings": {"Networks": {}},
+        "Config": {"Labels": {}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("checks", "said"),
+    [
+        (None, ""),
+        ([], ""),
+        ([{"ExitCode": 1, "Output": "refused\n"}, {"ExitCode": 0, "Output": "well"}], ""),
+        ([{"ExitCode": 0, "Output": ""}, {"ExitCode": 1, "Output": "refused\n"}], "refused"),
+        (
+            [{"ExitCode": -1, "Output": "Health check exceeded timeout (2s)"}],
+            "Health check exceeded timeout (2s)",
+        ),
+        ([{"ExitCode": 1, "Output": ""}], "exit code 1"),
+    ],
+)
+def test_a_health_check_that_failed_last_is_told_in_its_words(checks, said):
+    detail = container_detail_from(inspected({"Status": "unhealthy", "Log": checks}))
+    assert (detail.health, detail.failed_check) == ("unhealthy", said)
+
+
+def test_an_image_without_a_health_check_has_none_that_failed():
+    detail = container_detail_from(inspected(None))
+    assert (detail.health, detail.failed_check) == ("none", "")
