@@ -116,6 +116,30 @@ async def test_tells_what_lies_inside(monkeypatch, emit):
     assert emit.progressed[-1][:2] == (1, 1)
 
 
+async def test_nothing_is_imported_while_a_server_is_waited_for(monkeypatch, emit):
+    done = []
+
+    class Engine:
+        product, anonymous = "", True
+
+        async def open(self, service, credential):
+            done.append("opens")
+            return Session()
+
+    def import_engine(name):
+        done.append(f"imports {name}")
+        return Engine
+
+    monkeypatch.setattr(database, "_import_engine", import_engine)
+    found = (
+        service("10.0.0.1:5432/tcp", name="postgresql", method="probed"),
+        service("10.0.0.2:27017/tcp", name="mongodb", method="probed"),
+    )
+    await DatabaseCollector().collect(Assignment(SCOPE, discoveries=found), emit)
+    first = done.index("opens")
+    assert {"imports postgresql", "imports mongodb"} <= {*done[:first]}
+
+
 async def test_a_refused_login_is_told_with_its_reason(monkeypatch, emit):
     await look(monkeypatch, emit, [engine_that(LoginRefusedError("wrong password"))])
     assert emit.told[0][2:] == (

@@ -32,6 +32,10 @@ async def test_what_a_collector_for_comparison_finds_counts_in_its_own_column_on
     assert {each for one in beside.scores.found for each in one.collectors} == {"network"}
     assert beside.collector_scores == report.collector_scores
     assert (beside.harmed, beside.traffic) == (report.harmed, report.traffic)
+    assert beside.forecast.lines == report.forecast.lines
+    assert {*beside.forecast.assumptions} - {*report.forecast.assumptions} == {
+        "all that ran here runs there, what was here for comparison too"
+    }
 
 
 async def test_the_logs_and_digests_of_the_session_are_in_its_report(report):

@@ -66,6 +66,9 @@ class DatabaseCollector:
     async def collect(self, assignment: Assignment, emit: Emit) -> None:
         """Look into the services among the assignment's discoveries; others are left alone."""
         services = list(find_services(assignment.discoveries, assignment.scope, emit))
+        # An import holds everything up, for seconds on half a processor: none while a server is waited for.
+        for service in services:
+            _import_engine(service.engine)
         done = 0
         emit.progress(done, len(services), f"{len(services)} database services to look into")
         slots = asyncio.Semaphore(_SERVICES_AT_ONCE)
@@ -104,10 +107,14 @@ def _recognise(told: ToldService) -> tuple[str, bool] | None:
     return None
 
 
-def _load_engine(name: str) -> Engine:
+def _import_engine(name: str) -> type[Engine]:
     module, _, attribute = ENGINES[name].path.partition(":")
-    engine: Engine = getattr(importlib.import_module(f"discovery_collectors.{module}"), attribute)()
+    engine: type[Engine] = getattr(importlib.import_module(f"discovery_collectors.{module}"), attribute)
     return engine
+
+
+def _load_engine(name: str) -> Engine:
+    return _import_engine(name)()
 
 
 async def _look_into(

@@ -17,7 +17,8 @@ from discovery_collectors.login import LoginRefusedError, ServiceUnreachableErro
 from discovery_collectors.personal_data import classify
 from dryrun_contract.collector_config import Credential
 
-_CONNECT_MS = 5_000
+_CONNECT_MS = 10_000
+"""With the answer to `hello`."""
 _ANSWER_MS = 10_000
 _SAMPLE_DOCUMENTS = 100
 _MAX_FIELDS = 1_000

@@ -20,6 +20,7 @@ _ASSUMPTIONS = (
     f"an address that nobody has costs {PACKETS_PER_EMPTY_ADDRESS} packets (ARP); behind a router, more",
     "duration grows with the hosts at this session's pace; with more hosts at once it is rather less",
 )
+_WITH_COMPARISON = "all that ran here runs there, what was here for comparison too"
 
 
 def _network(text: str) -> str:
@@ -93,12 +94,14 @@ def forecast(report: Report, question: ForecastQuestion) -> Forecast | None:
             basis=f"{scanning[0]:.1f} s of scanning for {len(targets)} targets",
         ),
     )
+    answering = f"{hosts} of {_usable(network)} addresses of {network} answer"
+    beside = any(run.purpose == "comparison" for run in report.collectors)
     return Forecast(
         hosts=hosts,
         cidr=str(network),
         addresses=_usable(network),
         lines=lines,
-        assumptions=(f"{hosts} of {_usable(network)} addresses of {network} answer", *_ASSUMPTIONS),
+        assumptions=(answering, *_ASSUMPTIONS, *((_WITH_COMPARISON,) if beside else ())),
     )
 
 
