@@ -2,7 +2,7 @@
 set -eu
 cd /srv/mqtt
 mkdir /srv/mqtt/data
-sed 's,/run/mosquitto/,/srv/mqtt/data/,; s/ 0\.0\.0\.0$/ 127.0.0.1/; s/^log_type all/log_type error/' mosquitto.conf > /tmp/mosquitto.conf
+sed 's,/run/mosquitto/,/srv/mqtt/data/,; s/ 0\.0\.0\.0$/ 127.0.0.1/; /^log_type [win]/d' mosquitto.conf > /tmp/mosquitto.conf
 mosquitto -c /tmp/mosquitto.conf &
 server=$!
 for _ in {1..100}; do { : > /dev/tcp/127.0.0.1/1883; } 2> /dev/null && break; sleep 0.05; done
