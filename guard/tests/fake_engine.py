@@ -19,6 +19,9 @@ SESSION_LABEL = "discovery.dryrun.session_id"
 class FakeEngine:
     """State that tests look at and change. `asked` holds (method, path, query, body) of each call."""
 
+    info: dict[str, Any] = field(
+        default_factory=lambda: {"MemoryLimit": True, "CpuCfsQuota": True, "PidsLimit": True}
+    )
     images: dict[str, str] = field(default_factory=dict)
     image_configs: dict[str, Any] = field(default_factory=dict)
     containers: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -88,6 +91,7 @@ class _Server:
         return [
             web.get("/_ping", self.ping),
             web.get("/version", self.version),
+            web.get("/info", self.info),
             web.get("/images/{name:.+}/json", self.image),
             web.get("/containers/json", self.containers),
             web.get("/networks", self.networks),
@@ -126,6 +130,9 @@ class _Server:
 
     async def version(self, _: web.Request) -> web.Response:
         return web.json_response({"Version": "26.1.5", "ApiVersion": "1.47", "MinAPIVersion": "1.24"})
+
+    async def info(self, _: web.Request) -> web.Response:
+        return web.json_response(self._engine.info)
 
     async def image(self, request: web.Request) -> web.Response:
         engine, name = self._engine, request.match_info["name"]

@@ -152,6 +152,43 @@ async def test_a_place_is_free_again_after_a_removal_or_a_failure(guard: Guard):
     assert (await guard.create(words.container())).status == 201
 
 
+@pytest.mark.parametrize(
+    ("field", "limit"), [("MemoryLimit", "memory"), ("CpuCfsQuota", "CPU"), ("PidsLimit", "pids")]
+)
+@pytest.mark.parametrize("said", [False, None, "true", "nothing"])
+async def test_no_session_begins_on_an_engine_that_does_not_enforce_a_limit(guard: Guard, field, limit, said):
+    guard.engine.info[field] = said
+    if said == "nothing":
+        del guard.engine.info[field]
+    reply = await guard.ask("POST", "/v1.45/networks/create", Words().network())
+    assert (reply.status, guard.decisions[-1]["rule"]) == (403, "limits")
+    assert f"does not enforce limits of {limit} (" in reply.message
+    assert "cgroup v2" in reply.message
+    assert guard.engine.bodies("/networks/create") == []
+
+
+async def test_all_limits_that_are_not_enforced_are_named_and_swap_is_not_asked_for(guard: Guard):
+    guard.engine.info = {"SwapLimit": False}
+    reply = await guard.ask("POST", "/v1.45/networks/create", Words().network())
+    assert "limits of memory, CPU, pids (" in reply.message
+
+
+async def test_an_engine_that_does_not_tell_its_limits_gets_no_session(guard: Guard):
+    guard.engine.refuse["GET", "/info"] = (500, "not now")
+    reply = await guard.ask("POST", "/v1.45/networks/create", Words().network())
+    assert (reply.status, "GET /info" in reply.message) == (503, True)
+    assert guard.engine.bodies("/networks/create") == []
+    guard.engine.refuse.clear()
+    assert (await guard.ask("POST", "/v1.45/networks/create", Words().network())).status == 201
+
+
+async def test_limits_are_asked_for_once_a_session(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    await guard.make_container(words.container())
+    assert [path for _, path, _, _ in guard.engine.asked].count("/info") == 1
+
+
 async def test_a_container_goes_into_its_own_session_only(guard: Guard):
     mine, other = Words(), Words()
     await guard.make_session(mine)

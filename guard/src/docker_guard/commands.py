@@ -141,7 +141,10 @@ def _explained(route: Route, asked: Asked, decided: dict[str, Any] | None) -> di
     if asked.reference:
         explained["if"] = f"{asked.reference} carries a session's label; otherwise it is answered 404"
     if decided is not None:
-        explained["if"] = "the session's network fits, its deadline is to come and no ceiling is reached"
+        explained["if"] = (
+            "the engine enforces limits, the session's network fits, its deadline is to come "
+            "and no ceiling is reached"
+        )
         explained["body"] = decided
     return explained
 
