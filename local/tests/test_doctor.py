@@ -47,10 +47,19 @@ def test_an_old_engine_is_named_with_what_is_needed():
 
 
 def test_limits_that_the_engine_cannot_set_are_named():
-    info = {"MemoryLimit": True, "SwapLimit": False, "CpuCfsQuota": True, "PidsLimit": False}
+    info = {"MemoryLimit": True, "SwapLimit": True, "CpuCfsQuota": False, "PidsLimit": False}
     finding = doctor_checks._limits(info)
     assert finding.state == "missing"
-    assert "swap, processes" in finding.detail
+    assert "does not enforce CPU, processes (" in finding.detail
+    assert "docker info" in finding.fixes[0]
+    rootless = doctor_checks._limits(info | {"SecurityOptions": ["name=seccomp", "name=rootless"]})
+    assert "cgroup v2" in rootless.fixes[0]
+
+
+def test_swap_that_the_engine_cannot_limit_is_a_note():
+    info = {"MemoryLimit": True, "SwapLimit": False, "CpuCfsQuota": True, "PidsLimit": True}
+    assert doctor_checks._limits(info).state == "note"
+    assert doctor_checks._limits(info | {"SwapLimit": True}).state == "ok"
 
 
 @pytest.mark.parametrize(

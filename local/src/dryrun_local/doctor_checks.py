@@ -108,18 +108,24 @@ def _engine_version(version: Mapping[str, Any]) -> Finding:
 
 
 def _limits(info: Mapping[str, Any]) -> Finding:
-    wanted = {"memory": "MemoryLimit", "swap": "SwapLimit", "CPU": "CpuCfsQuota", "processes": "PidsLimit"}
+    wanted = {"memory": "MemoryLimit", "CPU": "CpuCfsQuota", "processes": "PidsLimit"}
     absent = [name for name, key in wanted.items() if not info.get(key)]
+    version = f"cgroup version {info.get('CgroupVersion', '?')}"
     if absent:
+        is_rootless = "name=rootless" in (info.get("SecurityOptions") or ())
         return Finding(
             "container limits",
             "missing",
-            f"the engine cannot limit {', '.join(absent)} (cgroup version {info.get('CgroupVersion', '?')})",
-            ("docker info | grep WARNING     (it names the kernel option)",),
+            f"the engine does not enforce {', '.join(absent)} ({version}); the guard refuses sessions",
+            (
+                "boot with cgroup v2 and delegate cpu, memory and pids to the engine's user"
+                if is_rootless
+                else "docker info | grep WARNING     (it names the kernel option)",
+            ),
         )
-    return Finding(
-        "container limits", "ok", f"{', '.join(wanted)} (cgroup version {info.get('CgroupVersion')})"
-    )
+    if not info.get("SwapLimit"):
+        return Finding("container limits", "note", f"{', '.join(wanted)}, without swap ({version})")
+    return Finding("container limits", "ok", f"{', '.join(wanted)}, swap ({version})")
 
 
 async def _images(installation: Installation) -> Finding:
