@@ -40,13 +40,27 @@ def _talk(port: int, *said: str, greets: bool = True) -> str:
 
 _AMQP_LOGIN = r"\1\0\0\0\0\0\43\0\12\0\13\0\0\0\0\5PLAIN\0\0\0\13\0shop\0wrong\5en_US\316"
 
+_MARIADB = (
+    "mariadb --skip-ssl -h $HERE -u inventory_reader -pwrong -e 'SELECT 1';"
+    "mariadb --skip-ssl -h $HERE -u inventory_reader -pebb-chart-3307 -e 'SELECT SLEEP(1.1)';"
+    + _talk(3306, "GET / HTTP/1.0")
+)
+_POSTGRESQL = (
+    "PGPASSWORD=wrong psql -h $HERE -U inventory_reader -d postgres -c 'SELECT 1';"
+    "PGPASSWORD=tide-table-8120 psql -h $HERE -U inventory_reader -d postgres -c 'SELECT pg_sleep(0.6)';"
+)
+
 PROVOCATIONS = (
-    Provocation(
-        "mariadb",
-        "mariadb --skip-ssl -h $HERE -u inventory_reader -pwrong -e 'SELECT 1';"
-        "mariadb --skip-ssl -h $HERE -u inventory_reader -pebb-chart-3307 -e 'SELECT SLEEP(1.1)';"
-        + _talk(3306, "GET / HTTP/1.0"),
-        {"errors": 1, "connections": 3, "failed_logins": 1, "slow_queries": 1},
+    *(
+        Provocation(folder, _MARIADB, {"errors": 1, "connections": 3, "failed_logins": 1, "slow_queries": 1})
+        for folder in ("mariadb", "mariadb-large")
+    ),
+    Provocation("postgres", _POSTGRESQL, {"errors": 1, "connections": 2, "failed_logins": 1}),
+    *(
+        Provocation(
+            folder, _POSTGRESQL, {"errors": 1, "connections": 2, "failed_logins": 1, "slow_queries": 1}
+        )
+        for folder in ("postgres-large", "hostile-database")
     ),
     Provocation(
         "ssh",
