@@ -25,7 +25,9 @@ class Fault:
     needs_own_engine: bool = False
     template: str = "quick"
     alters: bool = False
-    """It changes the targets or the collectors: a session may then complete with other findings."""
+    """It changes targets of any session: one may then complete with other findings."""
+    forgets: bool = False
+    """Nobody knows of the sessions any more: what they own ends at their deadline."""
 
 
 async def _nothing(world: World, chance: random.Random) -> None:
@@ -245,13 +247,13 @@ FAULTS: tuple[Fault, ...] = (
     Fault("container paused behind our back", _behind_our_back("pause"), alters=True),
     Fault("network removed behind our back", _network_removed, alters=True),
     Fault("second orchestrator on the journal", _second_by_mistake),
-    Fault("journal lost", _journal_lost),
+    Fault("journal lost", _journal_lost, forgets=True),
     *(
-        Fault(f"target: {way}", _nothing, template=f"odd-{way}", alters=True)
+        Fault(f"target: {way}", _nothing, template=f"odd-{way}")
         for way in ("exit", "never-healthy", "memory", "forks", "disk", "log")
     ),
     *(
-        Fault(f"collector: {name}", _nothing, template=f"collector-{name}", alters=True)
+        Fault(f"collector: {name}", _nothing, template=f"collector-{name}")
         for name in ("crash", "hang", "flood", "garbage")
     ),
 )

@@ -18,8 +18,10 @@ from world import SESSION_SECONDS, World, new_name
 
 OUTCOMES = frozenset({"completed", "failed", "stopped", "expired"})
 END_SECONDS = SESSION_SECONDS + 120
+GONE_SECONDS = 30.0
+"""So long after the sessions' ends things of theirs may be seen."""
 SECRETS = (API_TOKEN, ORCHESTRATOR_TOKEN, "not-this-one")
-DISCOVERED = "discovery_reported"
+DISCOVERED, ENDED = "discovery_reported", "collector_ended"
 
 type Row = tuple[str, int, str, str, dict[str, Any]]
 """Journal, number, session, type, data."""
@@ -80,7 +82,7 @@ async def until_ended(world: World, session_ids: Collection[UUID]) -> dict[UUID,
     return ended
 
 
-async def left_in_engine(world: World, session_ids: Collection[UUID], seconds: float = 30) -> list[str]:
+async def left_in_engine(world: World, session_ids: Collection[UUID], seconds: float) -> list[str]:
     """Say what the engine still holds of these sessions after a while."""
     wanted = {str(session_id) for session_id in session_ids}
     loop = asyncio.get_running_loop()
@@ -120,13 +122,24 @@ def journal_events(world: World) -> list[Row]:
 
 
 async def breaches(
-    world: World, sessions: dict[UUID, str], ended: dict[UUID, dict[str, Any]], *, findings_hold: bool
+    world: World,
+    sessions: dict[UUID, str],
+    ended: dict[UUID, dict[str, Any]],
+    *,
+    findings_hold: bool = True,
+    whole: bool = True,
+    forgotten: bool = False,
 ) -> list[str]:
-    """Return every invariant that does not hold. `sessions` maps those of the round to their templates."""
+    """Return every invariant that does not hold.
+
+    `sessions` maps those of the round to their templates, `whole` says that every collector had to come to
+    its end, `forgotten` that the orchestrator lost what it knew of them.
+    """
     found = [f"session {each} of {sessions[each]} never ended" for each in sessions if each not in ended]
     for session_id, session in ended.items():
         found += _wrong_end(session_id, session)
-    found += [f"left in the engine: {thing}" for thing in await left_in_engine(world, sessions)]
+    patience = GONE_SECONDS + SESSION_SECONDS * forgotten
+    found += [f"left in the engine: {thing}" for thing in await left_in_engine(world, sessions, patience)]
     stored, said = await _settled(world)
     found += _gaps(stored)
     by_number = {(row[1], row[2]): row[2:] for row in stored}
@@ -138,7 +151,7 @@ async def breaches(
     if findings_hold:
         for session_id, session in ended.items():
             if session["outcome"] == "completed" and sessions[session_id] == "quick":
-                found += _other_findings(stored, session_id)
+                found += _other_findings(stored, session_id, whole=whole)
     found += list(_secrets(world))
     return found
 
@@ -172,7 +185,7 @@ def _gaps(stored: list[Row]) -> Iterator[str]:
             yield f"PostgreSQL's events of journal {journal[:8]} have gaps or doubles"
 
 
-def _other_findings(stored: list[Row], session_id: UUID) -> Iterator[str]:
+def _other_findings(stored: list[Row], session_id: UUID, *, whole: bool) -> Iterator[str]:
     rows = [(kind, data) for _, _, session, kind, data in stored if session == str(session_id)]
     names = {
         address: name
@@ -187,8 +200,15 @@ def _other_findings(stored: list[Row], session_id: UUID) -> Iterator[str]:
             told.append(
                 (data["collector"], data["discovery"]["kind"], names.get(address, address) + separator + rest)
             )
-    if set(told) != FOUND:
-        yield f"session {session_id} completed with other findings: {sorted(set(told) ^ FOUND)}"
+    # What a collector did not bring to its end may lack something, and says so.
+    short = {
+        data["collector"]: data["reason"] for kind, data in rows if kind == ENDED and not data["complete"]
+    }
+    if whole and short:
+        yield f"session {session_id} has incomplete collectors, and nothing was broken: {short}"
+    other = {found for found in set(told) ^ FOUND if found not in FOUND or found[0] not in short}
+    if other:
+        yield f"session {session_id} completed with other findings: {sorted(other)}"
     ends = Counter(kind for kind, _ in rows if kind == "session_ended")
     if ends["session_ended"] != 1:
         yield f"session {session_id} ended {ends['session_ended']} times"

@@ -32,6 +32,7 @@ class OwnEngine:
         self._namespace = namespace
         self.disk = disk
         self.socket = folder / "engine.sock"
+        self.log = folder / "engine.log"
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -43,7 +44,7 @@ class OwnEngine:
         """Start it and wait until it answers."""
         pid_file = self._folder / "engine.pid"
         pid_file.unlink(missing_ok=True)
-        with (self._folder / "engine.log").open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 # Not `ip netns exec`: that hides the cgroups.
                 *("nsenter", f"--net=/run/netns/{self._namespace}", "dockerd"),
@@ -61,9 +62,7 @@ class OwnEngine:
             )
         async with asyncio.timeout(READY_SECONDS):
             while not await self._answers():
-                assert self._process.returncode is None, (
-                    f"the engine ended; see {self._folder / 'engine.log'}"
-                )
+                assert self._process.returncode is None, f"the engine ended; see {self.log}"
                 await asyncio.sleep(0.2)
 
     async def _answers(self) -> bool:

@@ -53,7 +53,7 @@ async def soak(count: int) -> int:
             await asyncio.wait({waiting}, timeout=2)
         ended = await waiting
         seconds = time.monotonic() - begun
-        found = await breaches(world, sessions, ended, findings_hold=True)
+        found = await breaches(world, sessions, ended)
         completed = sum(session["outcome"] == "completed" for session in ended.values())
         journal = (world.journal_folder / "journal.sqlite3").stat().st_size / MIB
         _say(f"{completed} of {count} completed in {seconds:.0f} s; journal {journal:.1f} MiB\n")
