@@ -106,9 +106,8 @@ async def play(world: World, chance: random.Random, faults: Sequence[Fault], tal
             group.create_task(one(fault, chance.uniform(0, SPREAD_SECONDS)))
     await world.until_well()
     ended = await until_ended(world, sessions)
-    holds = not any(fault.alters for fault in faults)
     forgotten = any(fault.forgets for fault in faults)
-    found = await breaches(world, sessions, ended, findings_hold=holds, whole=False, forgotten=forgotten)
+    found = await breaches(world, sessions, ended, whole=False, forgotten=forgotten)
     found += await _next_one_works(world)
     for fault in faults:
         tally.times[fault.name] += 1

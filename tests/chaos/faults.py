@@ -24,8 +24,6 @@ class Fault:
     do: Break
     needs_own_engine: bool = False
     template: str = "quick"
-    alters: bool = False
-    """It changes targets of any session: one may then complete with other findings."""
     forgets: bool = False
     """Nobody knows of the sessions any more: what they own ends at their deadline."""
 
@@ -242,10 +240,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault("engine restarted", _engine_ends(signal.SIGTERM), needs_own_engine=True),
     Fault("engine killed", _engine_ends(signal.SIGKILL), needs_own_engine=True),
     Fault("engine frozen", _engine_frozen, needs_own_engine=True),
-    Fault("container removed behind our back", _behind_our_back("rm", "--force"), alters=True),
-    Fault("container killed behind our back", _behind_our_back("kill"), alters=True),
-    Fault("container paused behind our back", _behind_our_back("pause"), alters=True),
-    Fault("network removed behind our back", _network_removed, alters=True),
+    Fault("container removed behind our back", _behind_our_back("rm", "--force")),
+    Fault("container killed behind our back", _behind_our_back("kill")),
+    Fault("container paused behind our back", _behind_our_back("pause")),
+    Fault("network removed behind our back", _network_removed),
     Fault("second orchestrator on the journal", _second_by_mistake),
     Fault("journal lost", _journal_lost, forgets=True),
     *(

@@ -126,7 +126,6 @@ async def breaches(
     sessions: dict[UUID, str],
     ended: dict[UUID, dict[str, Any]],
     *,
-    findings_hold: bool = True,
     whole: bool = True,
     forgotten: bool = False,
 ) -> list[str]:
@@ -148,10 +147,9 @@ async def breaches(
         found.append(
             f"events {lost[:5]}… ({len(lost)} of {len(said)}) of the journal are not as PostgreSQL has them"
         )
-    if findings_hold:
-        for session_id, session in ended.items():
-            if session["outcome"] == "completed" and sessions[session_id] == "quick":
-                found += _other_findings(stored, session_id, whole=whole)
+    for session_id, session in ended.items():
+        if session["outcome"] == "completed" and sessions[session_id] == "quick":
+            found += _other_findings(stored, session_id, whole=whole)
     found += list(_secrets(world))
     return found
 

@@ -186,6 +186,23 @@ async def test_tells_exit_code_and_log_of_a_container_that_ended(bench):
     assert await bench.engine.read_traffic(container) is None
 
 
+async def test_remembers_whether_a_container_ended_by_itself_or_was_ended(bench):
+    _, network = await bench.network()
+    by_itself = await bench.container("chatty", network)
+    ended = await bench.container("idle", network, address=str(IPv4Network(network.subnet)[9]))
+    for container in (by_itself, ended):
+        await bench.engine.start_container(container)
+    await bench.engine.stop_container(ended, SECOND)
+    detail = await bench.until(by_itself, lambda detail: detail.status == "exited")
+    actions = await bench.engine.past_actions(by_itself, detail.ended_at - SECOND, detail.ended_at + SECOND)
+    assert "die" in actions
+    assert "kill" not in actions
+    detail = await bench.engine.inspect_container(ended)
+    since = detail.ended_at - 5 * SECOND
+    assert {"kill", "die"} <= set(await bench.engine.past_actions(ended, since, detail.ended_at + SECOND))
+    assert await bench.engine.past_actions(ended, since - 9 * SECOND, since - 5 * SECOND) == ()
+
+
 async def test_follows_a_log_while_it_is_written(bench):
     _, network = await bench.network()
     container = await bench.container("talker", network)

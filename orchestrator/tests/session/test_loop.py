@@ -219,6 +219,47 @@ async def test_a_target_that_loses_its_health_is_told_with_what_its_check_said(s
 
 
 @pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (lambda engine, db: engine.kill(db.id), "service db was stopped by somebody else"),
+        (lambda engine, db: engine.vanish(db.id), "service db was removed by somebody else"),
+        (lambda engine, db: engine.pause(db.id), "service db was paused by somebody else"),
+        (lambda engine, db: engine.go_down(lose_containers=True), "the engine does not remember"),
+    ],
+    ids=["stopped", "removed", "paused", "engine restarted"],
+)
+async def test_what_somebody_else_did_to_a_target_is_not_told_as_the_scans_doing(stage, harm, says):
+    stage.engine.images[NETWORK] = FakeImage(log=images()[NETWORK].log, exit_after=0.5)
+    async with stage.running():
+        session_id = await stage.start()
+        await stage.until_told(session_id, "collector_started")
+        (victim,) = stage.of_image(DB)
+        harm(stage.engine, victim)
+        stage.engine.come_up()
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.FAILED
+        assert says in session.reason
+        assert "run it again" in session.reason
+        assert not await stage.told(session_id, "target_harmed")
+        assert not stage.left(session_id)
+
+
+async def test_a_target_that_dies_as_the_last_collector_ends_is_told_as_harm(stage):
+    async def end_it(container):
+        (victim,) = stage.of_image(DB)
+        victim.end(139)
+        container.say(images()[NETWORK].log[0].data)
+        return 0
+
+    stage.engine.images[DATABASE] = FakeImage(program=end_it)
+    async with stage.running():
+        session_id = await stage.start()
+        assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
+        (harm,) = await stage.told(session_id, "target_harmed")
+        assert (harm.service, harm.harm) == ("db", "died")
+
+
+@pytest.mark.parametrize(
     ("image", "says"),
     [
         (FakeImage(log=stdout("garbage"), exit_after=0.01, exit_code=1), "exit code 1"),

@@ -176,6 +176,18 @@ class DockerEngine:
             finally:
                 await events.aclose()
 
+    async def past_actions(self, container_id: str, since: datetime, until: datetime) -> tuple[str, ...]:
+        """Return the actions of a container that the engine remembers between two moments."""
+        query = {
+            "since": f"{since.timestamp():.6f}",
+            "until": f"{until.timestamp():.6f}",
+            "filters": json.dumps({"type": ["container"], "container": [checked_id(container_id)]}),
+        }
+        body = await self._http.get_bytes("/events", query, seconds=_WORK_SECONDS, versioned=True)
+        with shape_checked(Call("GET", "/events")):
+            events = [event_from(line) for line in body.splitlines() if line.strip()]
+        return tuple(event.action for event in events if event is not None and event.id == container_id)
+
     async def close(self) -> None:
         """Close all connections."""
         await self._http.close()

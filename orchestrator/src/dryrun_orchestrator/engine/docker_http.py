@@ -62,9 +62,11 @@ class EngineHttp:
         call = Call("GET", path)
         return _parse_json(call, await self._exchange(call, query, versioned=versioned))
 
-    async def get_bytes(self, path: str, *, seconds: float) -> bytes:
-        """Return the body of a GET outside the versioned API. Raises EngineError."""
-        return await self._exchange(Call("GET", path), None, versioned=False, seconds=seconds)
+    async def get_bytes(
+        self, path: str, query: Mapping[str, str] | None = None, *, seconds: float, versioned: bool = False
+    ) -> bytes:
+        """Return the body of a GET, by default outside the versioned API. Raises EngineError."""
+        return await self._exchange(Call("GET", path), query, versioned=versioned, seconds=seconds)
 
     async def post(
         self,

@@ -99,12 +99,13 @@ class FakeEngine:
     # --- what tests do to it -----------------------------------------------------------------------------
 
     def go_down(self, *, lose_containers: bool = False) -> None:
-        """Answer nothing any more; without live-restore the containers end as well."""
+        """Answer nothing any more; without live-restore the containers end, and nothing is remembered."""
         self._is_up = False
         self.cut_streams()
         if lose_containers:
             for container in self.containers.values():
                 container.end(KILLED)
+            self._machine.told.clear()
 
     def come_up(self) -> None:
         """Answer again."""
@@ -118,6 +119,14 @@ class FakeEngine:
             container.wake_readers()
         for queue in self._machine.subscriptions:
             queue.put_nowait(None)
+
+    def kill(self, identity: str) -> None:
+        """End a container behind the client's back."""
+        self._machine.kill(self.containers[identity])
+
+    def pause(self, identity: str) -> None:
+        """Freeze a container behind the client's back."""
+        self.containers[identity].status = "paused"
 
     def linger(self, refusals: int) -> None:
         """Refuse so many removals of a network ("active endpoints") after a running container left it."""
@@ -249,6 +258,18 @@ class FakeEngine:
             yield _drain(queue)
         finally:
             self._machine.subscriptions.remove(queue)
+
+    async def past_actions(self, container_id: str, since: datetime, until: datetime) -> tuple[str, ...]:
+        """Return the actions of a container between two moments."""
+        return await self._call(
+            "past_actions",
+            container_id,
+            lambda: tuple(
+                event.action
+                for moment, event in self._machine.told
+                if event.id == container_id and since <= moment <= until
+            ),
+        )
 
     async def close(self) -> None:
         """Cut the client's streams."""

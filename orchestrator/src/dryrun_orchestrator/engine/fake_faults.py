@@ -20,6 +20,7 @@ type CallName = Literal[
     "read_traffic",
     "read_log",
     "events",
+    "past_actions",
 ]
 
 

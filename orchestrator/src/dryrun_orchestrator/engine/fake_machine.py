@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from ipaddress import IPv4Network, ip_address
 
 from dryrun_orchestrator.engine.fake_container import KILLED, FakeContainer, FakeImage
@@ -44,6 +45,8 @@ class FakeMachine:
         self.containers: dict[str, FakeContainer] = {}
         self.removed: list[FakeContainer] = []
         self.subscriptions: list[Subscription] = []
+        self.told: list[tuple[datetime, EngineEvent]] = []
+        """What the engine remembers of its events."""
         self.refusals_after_removal = 0
         self._made = 0
 
@@ -141,6 +144,11 @@ class FakeMachine:
         container = self.find_container(container_id)
         return container.image.traffic if container.is_running else None
 
+    def kill(self, container: FakeContainer) -> None:
+        """End a container because somebody asked for it."""
+        self._tell_of_container(container, "kill")
+        container.end(KILLED)
+
     def drop_container(self, container: FakeContainer) -> None:
         """Remove a container, running or not."""
         network = self.networks.get(container.network_id or "")
@@ -172,5 +180,6 @@ class FakeMachine:
         self._tell(EngineEvent("container", action, container.id, dict(container.spec.labels)))
 
     def _tell(self, event: EngineEvent) -> None:
+        self.told.append((datetime.now(UTC), event))
         for queue in self.subscriptions:
             queue.put_nowait(event)

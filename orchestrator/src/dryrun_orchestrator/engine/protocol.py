@@ -251,5 +251,12 @@ class Engine(Protocol):
         The iterator raises EngineUnreachableError when the connection ends: subscribe, then list again.
         """
 
+    async def past_actions(self, container_id: str, since: datetime, until: datetime) -> tuple[str, ...]:
+        """Return what the engine did to a container between two moments of its clock, e.g. `kill`, `die`.
+
+        It remembers little (256 events of all things) and nothing from before its own start. `until` in the
+        future is waited for.
+        """
+
     async def close(self) -> None:
         """Close all connections."""

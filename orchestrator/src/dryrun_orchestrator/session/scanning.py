@@ -29,7 +29,7 @@ from dryrun_orchestrator.session.log_lines import CollectorSpan
 from dryrun_orchestrator.session.provisioning import common_labels
 from dryrun_orchestrator.session.subnets import collector_address, probe_address
 from dryrun_orchestrator.session.target_logs import measure_logs
-from dryrun_orchestrator.session.target_states import watch_for_harm
+from dryrun_orchestrator.session.target_states import look_for_harm, watch_for_harm
 from dryrun_orchestrator.session.traffic import TrafficSampler
 
 COLLECTORS_AT_ONCE = 2
@@ -47,6 +47,7 @@ async def scan(context: SessionContext) -> tuple[EventData, ...]:
         await _run_collectors(context, sampler)
         sampling.cancel()
         watching.cancel()
+    await look_for_harm(context)
     await sampler.sample()
     logs = await measure_logs(context)
     return (sampler.measured(),) if logs is None else (sampler.measured(), logs)

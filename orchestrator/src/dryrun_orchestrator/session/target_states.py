@@ -1,15 +1,18 @@
 """Follows what the engine tells of each target and writes down every change once."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from dryrun_contract.event import TargetHarmed, TargetState
 from dryrun_orchestrator.engine.protocol import ContainerDetail, NotFoundError, TransientEngineError
 from dryrun_orchestrator.journal.records import TargetRecord
-from dryrun_orchestrator.session.context import SessionContext, last_words
+from dryrun_orchestrator.session.context import SessionContext, SessionFailedError, last_words
 
 LOOK_AGAIN_SECONDS = 2.0
 """Engine events only wake; without one, targets are looked at this often."""
 WORDS_BYTES = 16 * 1024
+BEFORE_ITS_END, AFTER_ITS_END = timedelta(seconds=15), timedelta(seconds=1)
+"""Between these the engine tells of who ended it: a stop may take its ten seconds."""
 
 
 def state_of(detail: ContainerDetail) -> TargetState:
@@ -32,17 +35,26 @@ async def observe(
     context: SessionContext, target: TargetRecord
 ) -> tuple[TargetRecord, ContainerDetail | None]:
     """Look at one target; a change is stored and told. None for one that is gone."""
-    detail: ContainerDetail | None
+    detail = await _inspected(context, target)
+    return await _stored(context, target, detail), detail
+
+
+async def _inspected(context: SessionContext, target: TargetRecord) -> ContainerDetail | None:
     try:
-        detail = await context.engine.inspect_container(target.container_id)
+        return await context.engine.inspect_container(target.container_id)
     except NotFoundError:
-        detail = None
+        return None
+
+
+async def _stored(
+    context: SessionContext, target: TargetRecord, detail: ContainerDetail | None
+) -> TargetRecord:
     state: TargetState = "removed" if detail is None else state_of(detail)
     if state == target.state:
-        return target, detail
+        return target
     changed = replace(target, state=state)
     await context.journal.put_target(context.id, changed, changed.changed(_explain(detail)))
-    return changed, detail
+    return changed
 
 
 def _explain(detail: ContainerDetail | None) -> str | None:
@@ -72,20 +84,55 @@ async def why_it_failed(context: SessionContext, target: TargetRecord, detail: C
 
 
 async def watch_for_harm(context: SessionContext) -> None:
-    """Tell of every target that dies or turns unhealthy. Runs until it is cancelled."""
+    """Look for harm until cancelled. Raises SessionFailedError."""
     while True:
-        targets = await context.journal.targets(context.id)
-        for target in targets.values():
-            if target.harm is None:
-                await _tell_harm(context, target)
+        await look_for_harm(context)
         await context.wait_for_wake(LOOK_AGAIN_SECONDS)
 
 
+async def look_for_harm(context: SessionContext) -> None:
+    """Tell of every target that died or turned unhealthy since the last look.
+
+    Raises SessionFailedError for one that somebody else ended: the scan is judged for what it did itself.
+    """
+    targets = await context.journal.targets(context.id)
+    for target in targets.values():
+        if target.harm is None:
+            try:
+                await _tell_harm(context, target)
+            except TransientEngineError:
+                continue
+
+
+async def _who_else(context: SessionContext, detail: ContainerDetail | None) -> str | None:
+    """Return what somebody else did to a container; None for one that runs, or ended by itself."""
+    if detail is None or detail.status == "removing":
+        return "was removed by somebody else"
+    if detail.status == "paused":
+        return "was paused by somebody else"
+    if detail.ended_at is None or detail.out_of_memory:
+        return None
+    actions = await context.engine.past_actions(
+        detail.id, detail.ended_at - BEFORE_ITS_END, detail.ended_at + AFTER_ITS_END
+    )
+    if "kill" in actions:
+        return "was stopped by somebody else"
+    if "die" not in actions:
+        return (
+            f"ended with {_explain(detail)} in a way that the engine does not remember, as after its restart,"
+        )
+    return None
+
+
 async def _tell_harm(context: SessionContext, target: TargetRecord) -> None:
-    try:
-        seen, detail = await observe(context, target)
-    except TransientEngineError:
-        return
+    detail = await _inspected(context, target)
+    # Asked before the change is stored, so that a process that takes over asks again.
+    if not_by_the_scan := await _who_else(context, detail):
+        raise SessionFailedError(
+            f"service {target.service} {not_by_the_scan} while it was scanned: what the scan found and did "
+            "says nothing; run it again"
+        )
+    seen = await _stored(context, target, detail)
     if seen.state in ("healthy", "running"):
         return
     if seen.state == "unhealthy":
