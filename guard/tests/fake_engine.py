@@ -192,7 +192,8 @@ class _Server:
 
     async def start(self, request: web.Request) -> web.Response:
         thing = self._thing(request)
-        already, thing["State"] = thing["State"] == "running", "running"
+        already = thing["State"] == "running"
+        thing["State"] = "running"
         return web.Response(status=304 if already else 204)
 
     async def stop(self, request: web.Request) -> web.Response:

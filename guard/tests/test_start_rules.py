@@ -125,6 +125,12 @@ async def test_starts_what_it_made_and_starts_it_again(guard: Guard, made):
     assert (await guard.ask("POST", f"/v1.45/containers/{made['Id']}/start")).status == 204
 
 
+async def test_starts_again_what_failed_to_start_on_a_full_disk(guard: Guard, made):
+    (endpoint,) = made["NetworkSettings"]["Networks"].values()
+    endpoint |= {"EndpointID": "e" * 64, "MacAddress": "02:42:0a:d5:04:05"}
+    assert not await refused(guard, made)
+
+
 @pytest.mark.parametrize(("key", "value"), HOST, ids=str)
 async def test_refuses_to_start_what_the_host_gives_more(guard: Guard, made, key, value):
     made["HostConfig"][key] = value

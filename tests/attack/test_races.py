@@ -131,6 +131,15 @@ def test_parallel_starts_stay_within_the_number_of_collectors(lab: Lab) -> None:
         assert 0 < len(running) <= _COLLECTORS
 
 
+def test_parallel_starts_of_one_container_are_one_start(lab: Lab) -> None:
+    with lab_session(lab) as session:
+        for number in range(5):
+            made = session.create(f"dryrun-attack-{lab.nonce}-starts-{number}").json()["Id"]
+            path = f"{row.API}/containers/{made}/start"
+            answers = at_once([lambda path=path: lab.guard.ask("POST", path)] * 6)
+            assert {answer.status for answer in answers} <= {204, 304}, [answer.body for answer in answers]
+
+
 def test_parallel_creates_of_one_network_make_one(lab: Lab) -> None:
     session = LabSession(lab, lab.guard, 600)
     try:

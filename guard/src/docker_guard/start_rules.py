@@ -113,7 +113,11 @@ def _as_asked(found: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, A
 def _endpoint(found: Mapping[str, Any], identity: str) -> dict[str, Any]:
     # The engine adds the short id by itself, and takes it away again for newer clients.
     aliases = [alias for alias in found.get("Aliases") or () if alias != identity[:12]]
-    return {"Aliases": aliases, **{key: found[key] for key in _ENDPOINT if found.get(key)}}
+    asked = {key: found[key] for key in _ENDPOINT if found.get(key)}
+    if found.get("EndpointID"):
+        # A start that failed on a full disk leaves the endpoint in place, with the address it was given.
+        asked.pop("MacAddress", None)
+    return {"Aliases": aliases, **asked}
 
 
 def _not_ours(reason: str) -> Refusal:
