@@ -113,3 +113,7 @@ def test_a_template_is_found_whole_and_its_hard_cases_are_judged(rehearse, templ
         columns = {each["collector"]: each["rows"] for each in report["collector_scores"]}
         assert {row["kind"] for row in columns["nmap"]} == {"host", "service"}
         assert {"network", "database"} <= columns.keys()
+        # It is there for comparison: in a column of its own, and nowhere else.
+        scores = report["scores"]
+        told = [*scores["found"], *scores["false_positives"]]
+        assert not any("nmap" in each["collectors"] for each in told)

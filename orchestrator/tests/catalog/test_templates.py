@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,11 @@ from dryrun_contract.collector_config import CONFIG_KEYS, Credential
 from dryrun_contract.ground_truth import Fact
 from dryrun_contract.template import Template, TemplateService
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist, load_allowlist
-from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest, CollectorManifests
+from dryrun_orchestrator.catalog.collector_manifests import (
+    CollectorManifest,
+    CollectorManifests,
+    load_collector_manifests,
+)
 from dryrun_orchestrator.catalog.templates import (
     TemplateCatalog,
     TemplateFolderError,
@@ -337,12 +342,43 @@ def loads_or_tells(tmp_path_factory, raw):
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.engine
-def test_every_template_that_comes_with_the_project_is_valid_with_the_images_built_here():
-    from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
-
+@pytest.fixture
+def installed():
+    """The templates of the project, with the images built here."""
     allowed = load_allowlist(ROOT / ".dryrun" / "allowlist.json")
     manifests = load_collector_manifests(ROOT / "collectors" / "manifests", allowed)
-    loaded = TemplateCatalog(ROOT / "templates", allowed, manifests)
-    assert loaded.faults() == ()
-    assert "small" in loaded.ids()
+    return TemplateCatalog(ROOT / "templates", allowed, manifests), allowed
+
+
+@pytest.mark.engine
+def test_every_template_that_comes_with_the_project_is_valid_with_the_images_built_here(installed):
+    catalog, _ = installed
+    assert catalog.faults() == ()
+    assert "small" in catalog.ids()
+
+
+@pytest.mark.engine
+def test_every_target_image_stands_in_a_template(installed):
+    catalog, allowed = installed
+    used = {
+        service.image.name
+        for template in catalog.ids()
+        for seed in range(50)
+        for service in catalog.get(template, seed).services
+    }
+    assert used == {name for name, image in allowed.images.items() if image.role == "target"}
+
+
+@pytest.mark.engine
+def test_the_readme_says_how_many_machines_and_facts_a_template_has(installed):
+    catalog, _ = installed
+    readme = (ROOT / "templates" / "README.md").read_text()
+    rows = re.findall(r"^\| `(.+?)` \| (\d+) \| (\d+), (\d+) \|", readme, re.MULTILINE)
+    told = {template: tuple(map(int, figures)) for template, *figures in rows}
+    counted = {}
+    for template in catalog.ids():
+        full = catalog.get(template).full()
+        facts = full.ground_truth.facts
+        hard = sum(fact.hard is not None for fact in facts)
+        counted[template] = (len(full.services), len(facts), hard)
+    assert told == counted
