@@ -250,6 +250,10 @@ async def test_a_kind_of_two_words_is_written_as_two(report_of):
     assert "1 dns zone" in render_html_file(report)
 
 
+async def test_a_service_with_much_inside_wraps_on_a_narrow_screen(report):
+    assert '1 database</span> <span class="dr-inside">1 table</span>' in render_html_file(report)
+
+
 async def test_what_runs_for_comparison_is_marked(report_of, told_story):
     told = [
         (at, data.model_copy(update={"purpose": "comparison"}))
