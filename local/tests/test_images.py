@@ -188,6 +188,24 @@ def test_an_image_with_a_volume_is_not_allowlisted(docker: Path, root: Path, all
     assert "discovery/test-web:1" not in json.loads(allowlist.read_text())["images"]
 
 
+def test_a_fact_whose_output_was_lost_once_is_read_again(docker: Path, root: Path, allowlist: Path) -> None:
+    mark = root / "asked"
+    command = f"if test -e {mark}; then echo 4.2; else touch {mark}; fi"
+    (root / "images/mail/image.yml").write_text(
+        json.dumps(
+            {
+                "image": "discovery/test-mail:1",
+                "summary": "s",
+                "from": "base",
+                "facts": {"version": command},
+            }
+        )
+    )
+    build(root, allowlist)
+    row = json.loads(allowlist.read_text())["images"]["discovery/test-mail:1"]
+    assert row["facts"] == {"version": "4.2"}
+
+
 @pytest.mark.parametrize("command", ["echo no >&2; exit 3", "true", "printf 'a\\nb'"])
 def test_a_fact_is_one_line_or_an_error(docker: Path, root: Path, allowlist: Path, command: str) -> None:
     manifest = root / "images/mail/image.yml"

@@ -17,6 +17,8 @@ BUILD_SECONDS = 900
 """The longest a single image may take; a first install over a slow line needs a few minutes."""
 _PYTHON_VERSION = "3.13"
 """The interpreter in Debian 13, whatever runs the builder."""
+_FACT_READINGS = 3
+"""`docker run` of a short command loses its output now and then on a busy engine, and still exits 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +93,15 @@ async def read_facts(image_id: str, manifest: Manifest) -> dict[str, str]:
     )
     run = ["docker", "run", "--rm", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
     run += ["--memory=512m", "--entrypoint=sh", image_id, "-c", script]
-    code, said, complained = await image_process.ask(run)
-    values = said.splitlines()
-    if code or len(values) != len(manifest.facts) or not all(values):
-        raise ProgramError(
-            f"{manifest.image}: its facts ({', '.join(manifest.facts)}) could not be read; "
-            f"each command has to print one line: {complained.strip() or said.strip() or f'exit code {code}'}"
-        )
-    return dict(zip(manifest.facts, values, strict=True))
+    for _ in range(_FACT_READINGS):
+        code, said, complained = await image_process.ask(run)
+        values = said.splitlines()
+        if not code and len(values) == len(manifest.facts) and all(values):
+            return dict(zip(manifest.facts, values, strict=True))
+    raise ProgramError(
+        f"{manifest.image}: its facts ({', '.join(manifest.facts)}) could not be read; "
+        f"each command has to print one line: {complained.strip() or said.strip() or f'exit code {code}'}"
+    )
 
 
 def allowlist_entry(manifest: Manifest, image: BuiltImage, facts: Mapping[str, str]) -> dict[str, object]:
