@@ -11,6 +11,7 @@ from dryrun_orchestrator.engine.protocol import (
     ForbiddenError,
     NetworkSpec,
 )
+from dryrun_orchestrator.session import scanning
 
 
 async def test_a_session_goes_through_its_phases_and_leaves_nothing(stage):
@@ -244,7 +245,45 @@ async def test_what_somebody_else_did_to_a_target_is_not_told_as_the_scans_doing
         assert not stage.left(session_id)
 
 
-async def test_a_target_that_dies_as_the_last_collector_ends_is_told_as_harm(stage):
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (
+            lambda engine, db: engine.kill(db.id),
+            "service db was stopped by somebody else and ended with exit",
+        ),
+        (lambda engine, db: engine.vanish(db.id), "service db: its container was removed by somebody else"),
+    ],
+    ids=["stopped", "removed"],
+)
+async def test_what_somebody_else_did_to_a_target_that_is_waited_for_is_told_as_such(stage, harm, says):
+    stage.engine.images[DB] = FakeImage(health_after=float("inf"))
+    async with stage.running():
+        session_id = await stage.start()
+        await stage.until(session_id, Phase.WAITING)
+        (victim,) = stage.of_image(DB)
+        await stage.eventually(lambda: victim.is_running)
+        harm(stage.engine, victim)
+        assert says in (await stage.ended(session_id)).reason
+
+
+async def test_a_target_that_was_removed_before_its_start_is_named(stage):
+    stage.engine.faults.delay("start_container", 0.3, times=1)
+    async with stage.running():
+        session_id = await stage.start()
+        await stage.until(session_id, Phase.WAITING)
+        (victim,) = stage.of_image(DB)
+        stage.engine.vanish(victim.id)
+        reason = (await stage.ended(session_id)).reason
+        assert reason == "service db: its container was removed by somebody else"
+
+
+async def test_a_target_that_dies_as_the_last_collector_ends_is_told_as_harm(stage, monkeypatch):
+    async def too_late(context):
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(scanning, "watch_for_harm", too_late)
+
     async def end_it(container):
         (victim,) = stage.of_image(DB)
         victim.end(139)

@@ -1,5 +1,6 @@
 """Follows what the engine tells of each target and writes down every change once."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -71,13 +72,17 @@ async def why_it_failed(context: SessionContext, target: TargetRecord, detail: C
     if detail is None:
         return f"service {target.service}: its container was removed by somebody else"
     said = bytearray()
+    others: str | None = None
     try:
+        others = await _who_else(context, detail)
         async for chunk in context.engine.read_log(detail.id, follow=False):
             said = (said + chunk.data)[-WORDS_BYTES:]
     except (NotFoundError, TransientEngineError):
         said.clear()
     words = last_words(bytes(said))
     state = f"is {detail.health}" if detail.status == "running" else f"ended with {_explain(detail)}"
+    if others is not None:
+        state = f"{others} and {state}"
     if detail.status == "running" and detail.failed_check:
         state += f"; its health check said: {last_words(detail.failed_check.encode())}"
     return f"service {target.service} {state}" + (f"; it said last: {words}" if words else "")
@@ -86,7 +91,8 @@ async def why_it_failed(context: SessionContext, target: TargetRecord, detail: C
 async def watch_for_harm(context: SessionContext) -> None:
     """Look for harm until cancelled. Raises SessionFailedError."""
     while True:
-        await look_for_harm(context)
+        with suppress(TransientEngineError):
+            await look_for_harm(context)
         await context.wait_for_wake(LOOK_AGAIN_SECONDS)
 
 
@@ -98,10 +104,7 @@ async def look_for_harm(context: SessionContext) -> None:
     targets = await context.journal.targets(context.id)
     for target in targets.values():
         if target.harm is None:
-            try:
-                await _tell_harm(context, target)
-            except TransientEngineError:
-                continue
+            await _tell_harm(context, target)
 
 
 async def _who_else(context: SessionContext, detail: ContainerDetail | None) -> str | None:
@@ -118,9 +121,7 @@ async def _who_else(context: SessionContext, detail: ContainerDetail | None) -> 
     if "kill" in actions:
         return "was stopped by somebody else"
     if "die" not in actions:
-        return (
-            f"ended with {_explain(detail)} in a way that the engine does not remember, as after its restart,"
-        )
+        return "was ended in a way that the engine does not remember, as after its restart,"
     return None
 
 

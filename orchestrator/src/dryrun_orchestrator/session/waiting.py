@@ -3,6 +3,7 @@
 import asyncio
 
 from dryrun_orchestrator.catalog.template import LoadedService
+from dryrun_orchestrator.engine.protocol import NotFoundError
 from dryrun_orchestrator.journal.records import TargetRecord
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
 from dryrun_orchestrator.session.target_states import observe, why_it_failed
@@ -41,8 +42,14 @@ async def _start(
         needed = ready if dependency.condition == "service_healthy" else started
         await needed[dependency.service].wait()
     if target.state == "created":
-        async with context.starts:
-            await context.engine.start_container(target.container_id)
+        try:
+            async with context.starts:
+                await context.engine.start_container(target.container_id)
+        except NotFoundError:
+            seen, detail = await observe(context, target)
+            if detail is not None:
+                raise  # it is its network that is gone
+            raise SessionFailedError(await why_it_failed(context, seen, detail)) from None
     started[service.name].set()
 
 
