@@ -41,7 +41,7 @@ IMAGES = (
     "discovery/test-collector-probe:1.0",
 )
 JOURNAL_MIB, DATABASE_MIB = 12, 400
-FAULTS_A_ROUND = 4
+FAULTS_A_ROUND = 6
 SPREAD_SECONDS = 9.0
 FAULT_SECONDS = 150.0
 KEPT = ROOT / ".dryrun" / "chaos"
