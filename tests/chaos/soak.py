@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from campaign import opened_world
-from invariants import breaches, until_ended
+from invariants import breaches, journal_events, until_ended
 from world import World
 
 MIB = 1024 * 1024
@@ -56,7 +56,12 @@ async def soak(count: int) -> int:
         found = await breaches(world, sessions, ended)
         completed = sum(session["outcome"] == "completed" for session in ended.values())
         journal = (world.journal_folder / "journal.sqlite3").stat().st_size / MIB
-        _say(f"{completed} of {count} completed in {seconds:.0f} s; journal {journal:.1f} MiB\n")
+        events = len(journal_events(world))
+        _say(f"{completed} of {count} completed in {seconds:.0f} s")
+        kept = await _kept_after_a_week(world)
+        _say(f"journal: {events} events, {journal:.1f} MiB; {kept} events a week later\n")
+        if kept:
+            found.append(f"the journal keeps {kept} acknowledged events for more than a week")
         grew = _table(samples)
     for breach in found:
         _say(f"BREACH {breach}")
@@ -68,6 +73,15 @@ async def _until_all_ended(world: World, session_ids: list[UUID]) -> dict[UUID, 
     for start in range(0, len(session_ids), 4):
         ended |= await until_ended(world, session_ids[start : start + 4])
     return ended
+
+
+async def _kept_after_a_week(world: World) -> int:
+    """Let the orchestrator's clock be 8 days ahead; return how many events it then has."""
+    world.clocks["orchestrator"].write_text(f"+{8 * 86_400}\n")
+    end = time.monotonic() + 30
+    while (kept := len(await asyncio.to_thread(journal_events, world))) and time.monotonic() < end:
+        await asyncio.sleep(1)
+    return kept
 
 
 def _table(samples: list[Sample]) -> bool:
