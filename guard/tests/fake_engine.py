@@ -30,6 +30,8 @@ class FakeEngine:
     refuse: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     """(method, beginning of the path) to the status and message of every such call."""
     create_seconds: float = 0.0
+    loses_answers: bool = False
+    """The connection of a start breaks; the start has not happened yet."""
     hangs: set[str] = field(default_factory=set)
     """Ids whose removal is not answered."""
     padding: str = ""
@@ -192,6 +194,10 @@ class _Server:
 
     async def start(self, request: web.Request) -> web.Response:
         thing = self._thing(request)
+        if self._engine.loses_answers:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
         already = thing["State"] == "running"
         thing["State"] = "running"
         return web.Response(status=304 if already else 204)

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from guard_stage import WEB, Guard, Words, in_seconds
+from guard_stage import SCAN, WEB, Guard, Words, in_seconds
 
 from docker_guard import labels
 from docker_guard.policy import Policy
@@ -131,6 +131,19 @@ async def test_parallel_creates_stay_within_the_ceiling_over_all(guard: Guard):
     guard.engine.create_seconds = 0.05
     await asyncio.gather(*(guard.create(words.container()) for words in sessions for _ in range(4)))
     assert len(guard.engine.containers) == 7
+
+
+async def test_a_start_whose_answer_was_lost_counts_until_its_container_is_gone(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    first, second, third = [await guard.make_container(words.container(SCAN)) for _ in range(3)]
+    guard.engine.loses_answers = True
+    for lost in (first, second):
+        assert (await guard.ask("POST", f"/v1.45/containers/{lost}/start")).status == 503
+    guard.engine.loses_answers = False
+    assert (await guard.ask("POST", f"/v1.45/containers/{third}/start")).status == 403
+    await guard.ask("DELETE", f"/v1.45/containers/{first}")
+    assert (await guard.ask("POST", f"/v1.45/containers/{third}/start")).status == 204
 
 
 async def test_parallel_networks_stay_within_the_ceiling(guard: Guard):

@@ -181,7 +181,11 @@ async def campaign(
         while tally.faults < faults:
             chance, chosen = plan(seed, number, known)
             begun = time.monotonic()
-            found = await play(world, chance, chosen, tally)
+            try:
+                found, goes_on = await play(world, chance, chosen, tally), only is None
+            except (AssertionError, TimeoutError) as error:
+                found, goes_on = [f"{type(error).__name__}: {error}"], False
+                tally.breaches["the round's own course"] += found
             words = ", ".join(fault.name for fault in chosen)
             _say(
                 f"round {number} ({tally.faults}/{faults} faults, {time.monotonic() - begun:.0f} s): {words}"
@@ -190,7 +194,7 @@ async def campaign(
                 _say(f"  BREACH {breach}")
             if found:
                 _say(f"  logs and events: {await _keep(world, KEPT / f'seed-{seed}-round-{number}')}")
-            if only is not None:
+            if not goes_on:
                 break
             number += 1
     return tally

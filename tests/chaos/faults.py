@@ -60,10 +60,9 @@ def _freeze(name: str) -> Break:
 def _clock(name: str, seconds: int) -> Break:
     async def do(world: World, chance: random.Random) -> None:
         async with world.services[name].lock:
-            clock = world.clocks[name]
-            clock.write_text(f"{seconds:+d}\n")
+            world.set_clock(name, seconds)
             await asyncio.sleep(chance.uniform(1, 8))
-            clock.write_text("+0\n")
+            world.set_clock(name, 0)
 
     return do
 

@@ -77,7 +77,7 @@ async def _until_all_ended(world: World, session_ids: list[UUID]) -> dict[UUID, 
 
 async def _kept_after_a_week(world: World) -> int:
     """Let the orchestrator's clock be 8 days ahead; return how many events it then has."""
-    world.clocks["orchestrator"].write_text(f"+{8 * 86_400}\n")
+    world.set_clock("orchestrator", 8 * 86_400)
     end = time.monotonic() + 30
     while (kept := len(await asyncio.to_thread(journal_events, world))) and time.monotonic() < end:
         await asyncio.sleep(1)

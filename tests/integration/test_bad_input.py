@@ -253,8 +253,9 @@ async def test_collectors_that_misbehave_are_told_apart_and_end_nothing(wired: W
         (("kill",), "was stopped by somebody else"),
         (("pause",), "was paused by somebody else"),
         (("rm", "--force"), "was removed by somebody else"),
+        (("network", "disconnect", "dryrun-{session}"), "is on no network"),
     ],
-    ids=["stopped", "killed", "paused", "removed"],
+    ids=["stopped", "killed", "paused", "removed", "taken off its network"],
 )
 async def test_what_somebody_else_does_to_a_target_is_not_told_as_the_scans_doing(
     wired: Wired, command: tuple[str, ...], says_of_it: str
@@ -265,7 +266,7 @@ async def test_what_somebody_else_does_to_a_target_is_not_told_as_the_scans_doin
     await tail.until(session_id, is_discovery)
     ours = [f"--filter=label=discovery.dryrun.{row}" for row in (f"session_id={session_id}", "role=target")]
     target = await asyncio.to_thread(docker, "ps", "--quiet", *ours)
-    await asyncio.to_thread(docker, *command, target)
+    await asyncio.to_thread(docker, *(word.format(session=session_id) for word in command), target)
     session = await ended(stack, session_id)
     assert session.outcome == "failed"
     says(session.reason, "service cache", says_of_it, "run it again")

@@ -145,8 +145,11 @@ class Places:
             yield
             return
         async with self._counting():
-            running = {container for container, session in self._starts.values() if session == session_id}
-            for each in await self._engine.listed("/containers/json", f"{labels.SESSION_ID}={session_id}"):
+            listed = await self._engine.listed("/containers/json", f"{labels.SESSION_ID}={session_id}")
+            starting = {container for container, session in self._starts.values() if session == session_id}
+            # What was removed meanwhile starts no more.
+            running = starting & {each["Id"] for each in listed}
+            for each in listed:
                 if each.get("State") in _RUNNING and each["Labels"].get(labels.ROLE) == "collector":
                     running.add(each["Id"])
             ceiling = self._policy.running_collectors

@@ -225,9 +225,10 @@ async def test_a_target_that_loses_its_health_is_told_with_what_its_check_said(s
         (lambda engine, db: engine.kill(db.id), "service db was stopped by somebody else"),
         (lambda engine, db: engine.vanish(db.id), "service db was removed by somebody else"),
         (lambda engine, db: engine.pause(db.id), "service db was paused by somebody else"),
+        (lambda engine, db: engine.take_off_network(db.id), "service db is on no network"),
         (lambda engine, db: engine.go_down(lose_containers=True), "the engine does not remember"),
     ],
-    ids=["stopped", "removed", "paused", "engine restarted"],
+    ids=["stopped", "removed", "paused", "taken off its network", "engine restarted"],
 )
 async def test_what_somebody_else_did_to_a_target_is_not_told_as_the_scans_doing(stage, harm, says):
     stage.engine.images[NETWORK] = FakeImage(log=images()[NETWORK].log, exit_after=0.5)
@@ -245,6 +246,26 @@ async def test_what_somebody_else_did_to_a_target_is_not_told_as_the_scans_doing
         assert not stage.left(session_id)
 
 
+async def test_a_collector_on_no_network_is_not_taken_for_one_that_found_nothing(stage, monkeypatch):
+    start = stage.engine.start_container
+
+    async def start_without_network(container_id):
+        await start(container_id)
+        if container_id in {collector.id for collector in stage.of_image(NETWORK)}:
+            stage.engine.take_off_network(container_id)
+
+    monkeypatch.setattr(stage.engine, "start_container", start_without_network)
+    async with stage.running():
+        session = await stage.ended(await stage.start())
+        assert session.outcome is Outcome.FAILED
+        assert "collector network is on no network" in session.reason
+
+
+def take_off_and_heal(engine, container):
+    engine.take_off_network(container.id)
+    container.become("healthy")
+
+
 @pytest.mark.parametrize(
     ("harm", "says"),
     [
@@ -253,8 +274,9 @@ async def test_what_somebody_else_did_to_a_target_is_not_told_as_the_scans_doing
             "service db was stopped by somebody else and ended with exit",
         ),
         (lambda engine, db: engine.vanish(db.id), "service db: its container was removed by somebody else"),
+        (take_off_and_heal, "service db is on no network"),
     ],
-    ids=["stopped", "removed"],
+    ids=["stopped", "removed", "taken off its network"],
 )
 async def test_what_somebody_else_did_to_a_target_that_is_waited_for_is_told_as_such(stage, harm, says):
     stage.engine.images[DB] = FakeImage(health_after=float("inf"))

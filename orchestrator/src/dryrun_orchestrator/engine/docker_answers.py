@@ -78,6 +78,10 @@ def container_detail_from(answer: Mapping[str, Any]) -> ContainerDetail:
         out_of_memory=bool(state["OOMKilled"]),
         error=str(state.get("Error") or ""),
         address=_address(answer["NetworkSettings"].get("Networks") or {}),
+        on_network=any(
+            endpoint.get("EndpointID")
+            for endpoint in (answer["NetworkSettings"].get("Networks") or {}).values()
+        ),
         labels=dict(answer["Config"].get("Labels") or {}),
         started_at=_moment(state.get("StartedAt")),
         ended_at=_moment(state.get("FinishedAt")) if status in _ENDED else None,

@@ -128,6 +128,10 @@ class FakeEngine:
         """Freeze a container behind the client's back."""
         self.containers[identity].status = "paused"
 
+    def take_off_network(self, identity: str) -> None:
+        """Disconnect a container behind the client's back."""
+        self.containers[identity].network_id = None
+
     def linger(self, refusals: int) -> None:
         """Refuse so many removals of a network ("active endpoints") after a running container left it."""
         self._machine.refusals_after_removal = refusals

@@ -182,6 +182,7 @@ class FakeContainer:
             out_of_memory=self.out_of_memory,
             error=self.error,
             address=self.spec.address,
+            on_network=self.network_id is not None,
             labels=dict(self.spec.labels),
             started_at=self.started_at,
             ended_at=self.ended_at,

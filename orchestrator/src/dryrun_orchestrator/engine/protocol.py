@@ -157,6 +157,8 @@ class ContainerDetail:
     error: str
     address: str | None
     labels: Mapping[str, str]
+    on_network: bool
+    """Whether it has an interface there now; `address` says what it was to have."""
     started_at: datetime | None = None
     """By the engine's clock, as the times in its logs are; None until it was started."""
     ended_at: datetime | None = None

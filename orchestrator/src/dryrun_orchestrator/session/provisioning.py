@@ -135,7 +135,8 @@ async def prove_isolation(context: SessionContext, record: SessionRecord) -> Non
         context.id, IsolationProbed(isolated=verdict.isolated, detail=verdict.detail)
     )
     if not verdict.isolated:
-        raise SessionFailedError(f"the network is not isolated from the host: {verdict.detail}")
+        what = "is not known to be" if verdict.undecided else "is not"
+        raise SessionFailedError(f"the network {what} isolated from the host: {verdict.detail}")
 
 
 async def create_targets(context: SessionContext, record: SessionRecord) -> None:

@@ -244,6 +244,12 @@ async def _start(
     # One that has ended must not be started again: it would scan twice.
     if detail.status == "created":
         await context.engine.start_container(container_id)
+        detail = await context.engine.inspect_container(container_id)
+    if detail.status == "running" and not detail.on_network:
+        raise SessionFailedError(
+            f"collector {manifest.name} is on no network, as when the engine ends while it starts one; "
+            "run it again"
+        )
     if run.state == "running":
         return run
     running = replace(run, state="running", started_at=context.now())

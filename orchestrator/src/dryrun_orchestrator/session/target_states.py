@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from dryrun_contract.event import TargetHarmed, TargetState
 from dryrun_orchestrator.engine.protocol import ContainerDetail, NotFoundError, TransientEngineError
@@ -109,14 +109,22 @@ async def look_for_harm(context: SessionContext) -> None:
 
 async def _who_else(context: SessionContext, detail: ContainerDetail | None) -> str | None:
     """Return what somebody else did to a container; None for one that runs, or ended by itself."""
-    if detail is None or detail.status == "removing":
-        return "was removed by somebody else"
-    if detail.status == "paused":
-        return "was paused by somebody else"
-    if detail.ended_at is None or detail.out_of_memory:
-        return None
+    match detail:
+        case None | ContainerDetail(status="removing"):
+            return "was removed by somebody else"
+        case ContainerDetail(status="paused"):
+            return "was paused by somebody else"
+        case ContainerDetail(status="running", on_network=False):
+            return "is on no network (taken off by somebody else, or lost by an engine that ended meanwhile)"
+        case ContainerDetail(out_of_memory=False, ended_at=datetime() as ended_at):
+            return await _who_ended(context, detail.id, ended_at)
+        case _:
+            return None
+
+
+async def _who_ended(context: SessionContext, container_id: str, ended_at: datetime) -> str | None:
     actions = await context.engine.past_actions(
-        detail.id, detail.ended_at - BEFORE_ITS_END, detail.ended_at + AFTER_ITS_END
+        container_id, ended_at - BEFORE_ITS_END, ended_at + AFTER_ITS_END
     )
     if "kill" in actions:
         return "was stopped by somebody else"

@@ -61,8 +61,9 @@ async def _watch(
             if not started[name].is_set() or ready[name].is_set():
                 continue
             seen, detail = await observe(context, target)
-            if seen.state in READY_STATES:
+            on_network = detail is not None and detail.on_network
+            if seen.state in READY_STATES and on_network:
                 ready[name].set()
-            elif seen.state in ("died", "unhealthy", "removed"):
+            elif seen.state in (*READY_STATES, "died", "unhealthy", "removed"):
                 raise SessionFailedError(await why_it_failed(context, seen, detail))
         await context.wait_for_wake(LOOK_AGAIN_SECONDS)
