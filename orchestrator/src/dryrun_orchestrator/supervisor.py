@@ -221,9 +221,14 @@ class Supervisor:
             await asyncio.sleep(self._settings.reaper_seconds)
 
     async def _check_host_forever(self) -> None:
-        """Probe at start-up, and again while the host is not known to be silent."""
+        """Probe at start-up, and again while the host is not known to be silent.
+
+        What kept a check from being made is made good by a check only: a session's own probe may have
+        succeeded meanwhile.
+        """
         while True:
-            if self._isolation.last is None or not self._isolation.last.isolated:
+            last = self._isolation.last
+            if self.fault is not None or last is None or not last.isolated:
                 await self._check_host()
             isolated = self._isolation.last is not None and self._isolation.last.isolated
             metrics.ISOLATED.set(isolated)

@@ -367,6 +367,18 @@ async def test_an_engine_that_is_away_for_a_while_costs_nothing_but_time(stage, 
         assert not stage.left(session_id)
 
 
+async def test_a_check_that_could_not_be_made_is_made_again_although_a_session_was_probed_meanwhile(stage):
+    stage.changes["reaper_seconds"] = 2
+    stage.engine.faults.fail("create_network", ForbiddenError("the clock is an hour off"))
+    async with stage.running() as supervisor:
+        await stage.eventually(lambda: supervisor.fault)
+        session_id = await stage.start()
+        await stage.until_told(session_id, "isolation_probed")
+        assert supervisor.fault is not None
+        assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
+        await stage.eventually(lambda: supervisor.fault is None)
+
+
 async def test_a_create_whose_answer_was_lost_is_adopted(stage):
     for call in ("create_network", "create_container"):
         stage.engine.faults.lose(call, lands_after=0.05, times=3)
