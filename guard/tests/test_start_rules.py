@@ -161,9 +161,10 @@ async def test_refuses_to_start_what_has_an_address_outside_of_its_subnet(guard:
     assert await refused(guard, made)
 
 
-async def test_refuses_to_start_what_has_a_hardware_address_of_its_own(guard: Guard, made):
+@pytest.mark.parametrize("endpoint_id", ["", "e" * 64])
+async def test_refuses_to_start_what_has_a_hardware_address_of_its_own(guard: Guard, made, endpoint_id):
     (endpoint,) = made["NetworkSettings"]["Networks"].values()
-    endpoint["MacAddress"] = "02:42:0a:00:00:99"
+    endpoint |= {"EndpointID": endpoint_id, "MacAddress": "02:42:0a:00:00:99"}
     assert await refused(guard, made)
 
 

@@ -6,6 +6,7 @@ That request has to pass the rules for new containers, and to ask for exactly wh
 
 import json
 from collections.abc import Mapping
+from ipaddress import IPv4Address
 from typing import Any
 
 from docker_guard.allowlist import Allowlist
@@ -114,10 +115,19 @@ def _endpoint(found: Mapping[str, Any], identity: str) -> dict[str, Any]:
     # The engine adds the short id by itself, and takes it away again for newer clients.
     aliases = [alias for alias in found.get("Aliases") or () if alias != identity[:12]]
     asked = {key: found[key] for key in _ENDPOINT if found.get(key)}
-    if found.get("EndpointID"):
-        # A start that failed on a full disk leaves the endpoint in place, with the address it was given.
-        asked.pop("MacAddress", None)
+    if found.get("EndpointID") and asked.get("MacAddress") == _mac_of(asked):
+        # A start that failed on a full disk leaves the endpoint in place, with what the engine gave it.
+        del asked["MacAddress"]
     return {"Aliases": aliases, **asked}
+
+
+def _mac_of(endpoint: Mapping[str, Any]) -> str | None:
+    """Return the hardware address that the engine makes of the address asked for."""
+    try:
+        address = IPv4Address((endpoint.get("IPAMConfig") or {}).get("IPv4Address", ""))
+    except ValueError:
+        return None
+    return ":".join(f"{byte:02x}" for byte in (0x02, 0x42, *address.packed))
 
 
 def _not_ours(reason: str) -> Refusal:
