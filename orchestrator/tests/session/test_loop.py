@@ -11,7 +11,6 @@ from dryrun_orchestrator.engine.protocol import (
     ForbiddenError,
     NetworkSpec,
 )
-from dryrun_orchestrator.session import scanning
 
 
 async def test_a_session_goes_through_its_phases_and_leaves_nothing(stage):
@@ -170,82 +169,6 @@ async def test_a_missing_image_is_named_and_nothing_is_left(stage):
         assert not stage.left(session_id)
 
 
-async def test_a_target_that_dies_at_its_start_fails_the_session_with_its_last_words(stage):
-    stage.engine.images[DB] = FakeImage(
-        log=stdout("FATAL: no disk"), exit_after=0.01, exit_code=3, health_after=9
-    )
-    async with stage.running():
-        session = await stage.ended(await stage.start())
-        assert "service db" in session.reason
-        assert "exit code 3" in session.reason
-        assert "FATAL: no disk" in session.reason
-
-
-async def test_a_target_that_never_gets_healthy_is_named_when_time_is_up(stage):
-    stage.engine.images[DB] = FakeImage(health_after=float("inf"))
-    stage.changes["waiting_seconds"] = 0.5
-    async with stage.running():
-        session = await stage.ended(await stage.start())
-        assert session.outcome is Outcome.FAILED
-        assert "db is starting" in session.reason
-
-
-async def test_a_target_that_dies_during_the_scan_is_told_as_harm_and_the_scan_goes_on(stage):
-    stage.engine.images[NETWORK] = FakeImage(log=images()[NETWORK].log, exit_after=0.5)
-    async with stage.running():
-        session_id = await stage.start()
-        await stage.until_told(session_id, "collector_started")
-        (victim,) = stage.of_image(DB)
-        victim.end(137, out_of_memory=True)
-        session = await stage.ended(session_id)
-        assert session.outcome is Outcome.COMPLETED
-        (harm,) = await stage.told(session_id, "target_harmed")
-        assert (harm.service, harm.harm, harm.during) == ("db", "out_of_memory", ("network",))
-        (traffic,) = await stage.told(session_id, "traffic_measured")
-        assert traffic.targets["db"].at_least
-        assert not traffic.targets["web"].at_least
-
-
-async def test_a_target_that_loses_its_health_is_told_with_what_its_check_said(stage):
-    stage.engine.images[NETWORK] = FakeImage(log=images()[NETWORK].log, exit_after=0.5)
-    async with stage.running():
-        session_id = await stage.start()
-        await stage.until_told(session_id, "collector_started")
-        (victim,) = stage.of_image(DB)
-        victim.become("unhealthy", "connect: \x1b[31mrefused\n")
-        await stage.ended(session_id)
-        (harm,) = await stage.told(session_id, "target_harmed")
-        assert (harm.service, harm.harm) == ("db", "unhealthy")
-        assert r"is unhealthy; its health check said: connect: \x1b[31mrefused" in harm.detail
-
-
-@pytest.mark.parametrize(
-    ("harm", "says"),
-    [
-        (lambda engine, db: engine.kill(db.id), "service db was stopped by somebody else"),
-        (lambda engine, db: engine.vanish(db.id), "service db was removed by somebody else"),
-        (lambda engine, db: engine.pause(db.id), "service db was paused by somebody else"),
-        (lambda engine, db: engine.take_off_network(db.id), "service db is on no network"),
-        (lambda engine, db: engine.go_down(lose_containers=True), "the engine does not remember"),
-    ],
-    ids=["stopped", "removed", "paused", "taken off its network", "engine restarted"],
-)
-async def test_what_somebody_else_did_to_a_target_is_not_told_as_the_scans_doing(stage, harm, says):
-    stage.engine.images[NETWORK] = FakeImage(log=images()[NETWORK].log, exit_after=0.5)
-    async with stage.running():
-        session_id = await stage.start()
-        await stage.until_told(session_id, "collector_started")
-        (victim,) = stage.of_image(DB)
-        harm(stage.engine, victim)
-        stage.engine.come_up()
-        session = await stage.ended(session_id)
-        assert session.outcome is Outcome.FAILED
-        assert says in session.reason
-        assert "run it again" in session.reason
-        assert not await stage.told(session_id, "target_harmed")
-        assert not stage.left(session_id)
-
-
 async def test_a_collector_on_no_network_is_not_taken_for_one_that_found_nothing(stage, monkeypatch):
     start = stage.engine.start_container
 
@@ -259,65 +182,6 @@ async def test_a_collector_on_no_network_is_not_taken_for_one_that_found_nothing
         session = await stage.ended(await stage.start())
         assert session.outcome is Outcome.FAILED
         assert "collector network is on no network" in session.reason
-
-
-def take_off_and_heal(engine, container):
-    engine.take_off_network(container.id)
-    container.become("healthy")
-
-
-@pytest.mark.parametrize(
-    ("harm", "says"),
-    [
-        (
-            lambda engine, db: engine.kill(db.id),
-            "service db was stopped by somebody else and ended with exit",
-        ),
-        (lambda engine, db: engine.vanish(db.id), "service db: its container was removed by somebody else"),
-        (take_off_and_heal, "service db is on no network"),
-    ],
-    ids=["stopped", "removed", "taken off its network"],
-)
-async def test_what_somebody_else_did_to_a_target_that_is_waited_for_is_told_as_such(stage, harm, says):
-    stage.engine.images[DB] = FakeImage(health_after=float("inf"))
-    async with stage.running():
-        session_id = await stage.start()
-        await stage.until(session_id, Phase.WAITING)
-        (victim,) = stage.of_image(DB)
-        await stage.eventually(lambda: victim.is_running)
-        harm(stage.engine, victim)
-        assert says in (await stage.ended(session_id)).reason
-
-
-async def test_a_target_that_was_removed_before_its_start_is_named(stage):
-    stage.engine.faults.delay("start_container", 0.3, times=1)
-    async with stage.running():
-        session_id = await stage.start()
-        await stage.until(session_id, Phase.WAITING)
-        (victim,) = stage.of_image(DB)
-        stage.engine.vanish(victim.id)
-        reason = (await stage.ended(session_id)).reason
-        assert reason == "service db: its container was removed by somebody else"
-
-
-async def test_a_target_that_dies_as_the_last_collector_ends_is_told_as_harm(stage, monkeypatch):
-    async def too_late(context):
-        await asyncio.sleep(60)
-
-    monkeypatch.setattr(scanning, "watch_for_harm", too_late)
-
-    async def end_it(container):
-        (victim,) = stage.of_image(DB)
-        victim.end(139)
-        container.say(images()[NETWORK].log[0].data)
-        return 0
-
-    stage.engine.images[DATABASE] = FakeImage(program=end_it)
-    async with stage.running():
-        session_id = await stage.start()
-        assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
-        (harm,) = await stage.told(session_id, "target_harmed")
-        assert (harm.service, harm.harm) == ("db", "died")
 
 
 @pytest.mark.parametrize(

@@ -100,11 +100,17 @@ async def look_for_harm(context: SessionContext) -> None:
     """Tell of every target that died or turned unhealthy since the last look.
 
     Raises SessionFailedError for one that somebody else ended: the scan is judged for what it did itself.
+    Raises TransientEngineError, after a look at all the others, for one of which nothing is known.
     """
-    targets = await context.journal.targets(context.id)
-    for target in targets.values():
+    unknown: TransientEngineError | None = None
+    for target in (await context.journal.targets(context.id)).values():
         if target.harm is None:
-            await _tell_harm(context, target)
+            try:
+                await _tell_harm(context, target)
+            except TransientEngineError as error:
+                unknown = error
+    if unknown is not None:
+        raise unknown
 
 
 async def _who_else(context: SessionContext, detail: ContainerDetail | None) -> str | None:
