@@ -77,14 +77,13 @@ class Wired:
     """For what a test starts in the place of something it ended."""
 
 
-def docker(*arguments: str) -> str:
-    return subprocess.run(
-        ["docker", *arguments], capture_output=True, text=True, timeout=60, check=True
-    ).stdout.strip()
-
-
 @pytest.fixture(scope="module")
 def operator_files() -> Iterator[Path]:
+    def docker(*arguments: str) -> str:
+        return subprocess.run(
+            ["docker", *arguments], capture_output=True, text=True, timeout=60, check=True
+        ).stdout.strip()
+
     with (
         tempfile.TemporaryDirectory() as folder,
         built_collectors(docker, Path(folder), HANG_SECONDS) as images,
@@ -244,33 +243,6 @@ async def test_collectors_that_misbehave_are_told_apart_and_end_nothing(wired: W
     warnings = [data["message"] for data in told(wired.stack, session_id, "collector_warned")]
     assert len(warnings) == GARBAGE_LINES
     assert all(message.isprintable() for message in warnings)
-
-
-@pytest.mark.parametrize(
-    ("command", "says_of_it"),
-    [
-        (("stop", "--time=1"), "was stopped by somebody else"),
-        (("kill",), "was stopped by somebody else"),
-        (("pause",), "was paused by somebody else"),
-        (("rm", "--force"), "was removed by somebody else"),
-        (("network", "disconnect", "dryrun-{session}"), "is on no network"),
-    ],
-    ids=["stopped", "killed", "paused", "removed", "taken off its network"],
-)
-async def test_what_somebody_else_does_to_a_target_is_not_told_as_the_scans_doing(
-    wired: Wired, command: tuple[str, ...], says_of_it: str
-) -> None:
-    stack = wired.stack
-    tail = Tail(stack)
-    session_id = await stack.start_session("chatty")
-    await tail.until(session_id, is_discovery)
-    ours = [f"--filter=label=discovery.dryrun.{row}" for row in (f"session_id={session_id}", "role=target")]
-    target = await asyncio.to_thread(docker, "ps", "--quiet", *ours)
-    await asyncio.to_thread(docker, *(word.format(session=session_id) for word in command), target)
-    session = await ended(stack, session_id)
-    assert session.outcome == "failed"
-    says(session.reason, "service cache", says_of_it, "run it again")
-    assert told(stack, session_id, "target_harmed") == []
 
 
 async def test_an_engine_that_is_away_for_a_while_costs_nothing_but_time(wired: Wired) -> None:
