@@ -95,13 +95,12 @@ def forecast(report: Report, question: ForecastQuestion) -> Forecast | None:
         ),
     )
     answering = f"{hosts} of {_usable(network)} addresses of {network} answer"
-    beside = any(run.purpose == "comparison" for run in report.collectors)
     return Forecast(
         hosts=hosts,
         cidr=str(network),
         addresses=_usable(network),
         lines=lines,
-        assumptions=(answering, *_ASSUMPTIONS, *((_WITH_COMPARISON,) if beside else ())),
+        assumptions=(answering, *_ASSUMPTIONS, *((_WITH_COMPARISON,) if report.for_comparison() else ())),
     )
 
 

@@ -190,3 +190,7 @@ class Report(Word):
     not_rehearsed: tuple[NotRehearsed, ...] = ()
     history_complete: bool
     """False when events of this session were lost to this API (it was away for too long)."""
+
+    def for_comparison(self) -> frozenset[str]:
+        """Return the collectors whose findings count in their own scores only."""
+        return frozenset(run.collector for run in self.collectors if run.purpose == "comparison")

@@ -69,6 +69,7 @@ def container_detail_from(answer: Mapping[str, Any]) -> ContainerDetail:
     """Read `GET /containers/{id}/json`. The address is the configured one as long as none is in use."""
     state = answer["State"]
     status = _status(state["Status"])
+    networks = answer["NetworkSettings"].get("Networks") or {}
     return ContainerDetail(
         id=answer["Id"],
         name=answer["Name"].removeprefix("/"),
@@ -77,11 +78,8 @@ def container_detail_from(answer: Mapping[str, Any]) -> ContainerDetail:
         exit_code=int(state["ExitCode"]) if status in _ENDED else None,
         out_of_memory=bool(state["OOMKilled"]),
         error=str(state.get("Error") or ""),
-        address=_address(answer["NetworkSettings"].get("Networks") or {}),
-        on_network=any(
-            endpoint.get("EndpointID")
-            for endpoint in (answer["NetworkSettings"].get("Networks") or {}).values()
-        ),
+        address=_address(networks),
+        on_network=any(endpoint.get("EndpointID") for endpoint in networks.values()),
         labels=dict(answer["Config"].get("Labels") or {}),
         started_at=_moment(state.get("StartedAt")),
         ended_at=_moment(state.get("FinishedAt")) if status in _ENDED else None,

@@ -63,8 +63,8 @@ def scores(report: Report) -> Section:
 
 
 def _together(report: Report) -> str:
-    beside = any(run.purpose == "comparison" for run in report.collectors)
-    return "Overall: each row weighs the same." + (" What runs for comparison is left out." if beside else "")
+    left_out = " What runs for comparison is left out." if report.for_comparison() else ""
+    return f"Overall: each row weighs the same.{left_out}"
 
 
 def _name(row: ScoreRow) -> Text:
@@ -148,7 +148,7 @@ def _side_by_side(report: Report, judged: Scores) -> Block:
     note = (
         "Right of what is true, and what was invented or told wrongly; a dash: it tells nothing of this kind."
     )
-    beside = {run.collector for run in report.collectors if run.purpose == "comparison"}
+    beside = report.for_comparison()
     if beside:
         note += " What one for comparison finds counts in its own column only."
     own = [figure(_named(name, for_comparison=name in beside)) for name, _ in alone]
