@@ -1,0 +1,89 @@
+"""JSON from outside: its size is judged before it becomes values.
+
+A parser spends memory by values, not by bytes: `[[],[],…]` grows 25-fold and more. Whoever takes JSON from
+another process (a collector, a browser, another service) reads it here.
+"""
+
+import functools
+import json
+import re
+from dataclasses import dataclass
+
+from pydantic import JsonValue, TypeAdapter
+
+# An unfinished string matches too: else every quote in it would begin one, and time would be squared.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_NOT_STRUCTURE = re.compile(rb"[^\[\]{},]+")
+_OPENING = frozenset(b"[{")
+_CLOSING = frozenset(b"]}")
+
+
+@dataclass(frozen=True, slots=True)
+class JsonBounds:
+    """Ceilings of one JSON text.
+
+    `values` bounds scalars, arrays, objects and their members together; it is compared with the number of
+    opening brackets and commas, which is never less than the values that need memory. `key_length` bounds
+    each object key; an escaped character counts for one or more.
+    """
+
+    size: int
+    """Bytes of the whole text."""
+    values: int
+    depth: int = 16
+    key_length: int = 256
+
+
+class OutOfBoundsError(ValueError):
+    """A JSON text exceeds a ceiling; the message names the ceiling and never quotes the text."""
+
+
+def check_bounds(text: bytes, bounds: JsonBounds) -> None:
+    """Raise OutOfBoundsError when `text` exceeds `bounds`. Whether it is JSON at all, the parser says.
+
+    Needs time linear in the length of `text`, at most `bounds.size`, and memory of a few times as much.
+    """
+    if len(text) > bounds.size:
+        raise OutOfBoundsError(f"longer than {bounds.size} bytes")
+    if text.count(b"[") + text.count(b"{") + text.count(b",") > bounds.values:
+        # Brackets and commas inside of strings count for nothing.
+        structure = _NOT_STRUCTURE.sub(b"", _STRING.sub(b"", text))
+        if len(structure) - structure.count(b"]") - structure.count(b"}") > bounds.values:
+            raise OutOfBoundsError(f"more than {bounds.values} values")
+    if text.count(b"[") + text.count(b"{") > bounds.depth:
+        _check_depth(_NOT_STRUCTURE.sub(b"", _STRING.sub(b"", text)), bounds.depth)
+    fitting = _keys_up_to(bounds.key_length).match(text)
+    if fitting is None or fitting.end() < len(text):
+        raise OutOfBoundsError(f"an object key is longer than {bounds.key_length} characters")
+
+
+def read_json(text: bytes, bounds: JsonBounds) -> JsonValue:
+    """Return the value of `text`. Raises OutOfBoundsError, and ValueError for what is no JSON in UTF-8."""
+    check_bounds(text, bounds)
+    value: JsonValue = json.loads(text.decode("utf-8"))
+    return value
+
+
+def read_model[T](adapter: TypeAdapter[T], text: bytes, bounds: JsonBounds) -> T:
+    """Return the model that `text` describes. Raises OutOfBoundsError, or pydantic.ValidationError."""
+    check_bounds(text, bounds)
+    return adapter.validate_json(text)
+
+
+@functools.cache
+def _keys_up_to(length: int) -> re.Pattern[bytes]:
+    """Match from the start of a text to its end, or to the first object key longer than `length`."""
+    value = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"(?![ \t\r\n]*+:)|\\?\Z)'
+    key = rb'"(?:[^"\\]|\\.){0,%d}+"' % length
+    return re.compile(rb'(?:[^"]++|%b|%b)*+' % (value, key), re.DOTALL)
+
+
+def _check_depth(structure: bytes, deepest: int) -> None:
+    depth = 0
+    for token in structure:
+        if token in _OPENING:
+            depth += 1
+            if depth > deepest:
+                raise OutOfBoundsError(f"nested deeper than {deepest}")
+        elif token in _CLOSING:
+            depth -= 1
