@@ -38,7 +38,7 @@ def test_reads_everything_a_session_may_choose(tmp_path: Path) -> None:
         summary: s
         from: base
         environment: [DISCOVERY_CONFIG]
-        capabilities: [NET_RAW]
+        capabilities: [CHOWN]
         tmpfs: {/run: {size: 2m, uid: 33, gid: 33, mode: "0755"}}
         facts: {version: echo 1}
         """,
@@ -47,7 +47,7 @@ def test_reads_everything_a_session_may_choose(tmp_path: Path) -> None:
     manifest = load_folders(tmp_path)["web"].manifest
     assert manifest.parents == ("base",)
     assert manifest.environment == ("DISCOVERY_CONFIG",)
-    assert manifest.capabilities == ("NET_RAW",)
+    assert manifest.capabilities == ("CHOWN",)
     assert manifest.tmpfs == {"/run": Tmpfs(size=2 * 1024**2, uid=33, gid=33, mode="0755")}
     assert manifest.facts == {"version": "echo 1"}
     assert manifest.read_only
@@ -168,3 +168,31 @@ def test_the_projects_own_folders_are_valid() -> None:
 def test_a_size_is_a_number_with_a_binary_unit(number: int, unit: str) -> None:
     factor = {"k": 1024, "m": 1024**2}[unit.lower()]
     assert Tmpfs.model_validate({"size": f"{number}{unit}"}).size == number * factor
+
+
+@pytest.mark.parametrize(
+    ("image", "part", "says"),
+    [
+        ("web", "tmpfs: {/run: {size: 257m}}", "tmpfs./run.size: is 269484032 bytes; 268435456 (256 MiB)"),
+        ("web", "tmpfs: {/proc/x: {size: 1m}}", "tmpfs./proc/x: a tmpfs cannot cover /proc"),
+        ("web", "tmpfs: {/run/..: {size: 1m}}", "tmpfs./run/..: is no absolute path of plain names"),
+        ("web", "tmpfs: {/run: {size: 1m, uid: 2147483648}}", "tmpfs./run.uid: Input should be less than"),
+        ("web", "capabilities: [NET_RAW]", "capabilities: NET_RAW cannot be granted to a target"),
+        ("collector-x", "capabilities: [CHOWN]", "capabilities: CHOWN cannot be granted to a collector"),
+        ("web", "arguments: [['-v']]", "arguments: stand here although only collectors"),
+    ],
+)
+def test_refuses_what_would_make_the_whole_allowlist_unusable(
+    tmp_path: Path, image: str, part: str, says: str
+) -> None:
+    folder(tmp_path, "one", f"{{image: 'discovery/test-{image}:1', summary: s, {part}}}")
+    (tmp_path / "images/one/rootfs.sh").write_text("")
+    problems = problems_of(tmp_path)
+    assert len(problems) == 1
+    assert problems[0].startswith(f"images/one/image.yml: {says}")
+
+
+def test_an_image_that_no_session_starts_may_be_granted_anything(tmp_path: Path) -> None:
+    folder(tmp_path, "one", "{image: 'discovery/one:1', summary: s, tmpfs: {/run: {size: 1g}}}")
+    (tmp_path / "images/one/rootfs.sh").write_text("")
+    assert list(load_folders(tmp_path)) == ["one"]

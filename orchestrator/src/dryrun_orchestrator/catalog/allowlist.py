@@ -228,6 +228,37 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
+def grant_faults(
+    name: str,
+    *,
+    capabilities: Iterable[str],
+    arguments: Iterable[tuple[str, ...]],
+    tmpfs_bytes: Mapping[str, int],
+    where: str,
+) -> Iterable[Fault]:
+    """Say which grants of an image are above CEILINGS: one of them makes a whole allowlist unusable.
+
+    `tmpfs_bytes` holds the size of each mount by its path; `where` is the place that faults begin with.
+    """
+    role = role_of(name)
+    ceiling = CEILINGS[role]
+    for capability in capabilities:
+        if capability not in ceiling.capabilities:
+            allowed = ", ".join(sorted(ceiling.capabilities))
+            yield Fault(
+                where=f"{where}capabilities",
+                what=f"{printable(capability, limit=40)} cannot be granted to a {role}; these can: {allowed}",
+            )
+    for mount, size in tmpfs_bytes.items():
+        yield from _faults_of_tmpfs(mount, size, ceiling, f"{where}tmpfs.{printable(mount, limit=80)}")
+    lists = tuple(arguments)
+    if lists and role != "collector":
+        yield Fault(where=f"{where}arguments", what="stand here although only collectors can have arguments")
+    for number, listed in enumerate(lists):
+        for fault in faults_of_arguments(listed):
+            yield Fault(where=f"{where}arguments[{number}]", what=fault)
+
+
 def _faults_of(name: str, row: _ImageRow, path: Path) -> Iterable[Fault]:
     where = _where(path, "images", name)
     if not name.startswith(IMAGE_PREFIX):
@@ -235,33 +266,23 @@ def _faults_of(name: str, row: _ImageRow, path: Path) -> Iterable[Fault]:
         return
     if not _IMAGE_NAME.fullmatch(name):
         yield Fault(where=where, what=f"is no image name of the form {IMAGE_PREFIX}NAME:TAG")
-    role = role_of(name)
-    ceiling = CEILINGS[role]
-    for capability in row.capabilities:
-        if capability not in ceiling.capabilities:
-            allowed = ", ".join(sorted(ceiling.capabilities))
-            yield Fault(
-                where=f"{where}.capabilities",
-                what=f"{printable(capability, limit=40)} cannot be granted to a {role}; these can: {allowed}",
-            )
-    yield from _faults_of_tmpfs(row, ceiling, where)
-    if row.arguments and role != "collector":
-        yield Fault(where=f"{where}.arguments", what="stand here although only collectors can have arguments")
-    for number, arguments in enumerate(row.arguments):
-        for fault in faults_of_arguments(arguments):
-            yield Fault(where=f"{where}.arguments[{number}]", what=fault)
+    yield from grant_faults(
+        name,
+        capabilities=row.capabilities,
+        arguments=row.arguments,
+        tmpfs_bytes={mount: tmpfs.size for mount, tmpfs in row.tmpfs.items()},
+        where=f"{where}.",
+    )
 
 
-def _faults_of_tmpfs(row: _ImageRow, ceiling: Ceiling, where: str) -> Iterable[Fault]:
-    for mount, tmpfs in row.tmpfs.items():
-        place = f"{where}.tmpfs.{printable(mount, limit=80)}"
-        if not _TMPFS_PATH.fullmatch(mount):
-            yield Fault(where=place, what="is no absolute path of plain names")
-        elif _NO_TMPFS.match(mount):
-            yield Fault(where=place, what="a tmpfs cannot cover /proc, /sys or /dev (/dev/shm it can)")
-        if tmpfs.size > ceiling.tmpfs_bytes:
-            most = f"{ceiling.tmpfs_bytes} ({ceiling.tmpfs_bytes >> 20} MiB)"
-            yield Fault(where=f"{place}.size", what=f"is {tmpfs.size} bytes; {most} are the most")
+def _faults_of_tmpfs(mount: str, size: int, ceiling: Ceiling, place: str) -> Iterable[Fault]:
+    if not _TMPFS_PATH.fullmatch(mount):
+        yield Fault(where=place, what="is no absolute path of plain names")
+    elif _NO_TMPFS.match(mount):
+        yield Fault(where=place, what="a tmpfs cannot cover /proc, /sys or /dev (/dev/shm it can)")
+    if size > ceiling.tmpfs_bytes:
+        most = f"{ceiling.tmpfs_bytes} ({ceiling.tmpfs_bytes >> 20} MiB)"
+        yield Fault(where=f"{place}.size", what=f"is {size} bytes; {most} are the most")
 
 
 def _where(path: Path, *steps: str | int) -> str:
