@@ -64,6 +64,7 @@ def is_within_limits(body: dict[str, Any]) -> bool:
             0 < host["MemorySwap"] <= 2**29,
             0 < host["NanoCpus"] <= 500_000_000,
             0 < host["PidsLimit"] <= 100,
+            host["OomScoreAdj"] == 1000,
             host["ReadonlyRootfs"] or not image.row.read_only,
             host["Tmpfs"].keys() == image.row.tmpfs.keys(),
             all({"noexec", "nosuid", "nodev"} <= set(text.split(",")) for text in host["Tmpfs"].values()),
@@ -74,7 +75,7 @@ def is_within_limits(body: dict[str, Any]) -> bool:
             host.keys()
             <= {"NetworkMode", "CapDrop", "CapAdd", "SecurityOpt", "Privileged", "Init", "IpcMode", "Memory"}
             | {"CgroupnsMode", "MemorySwap", "NanoCpus", "PidsLimit", "ReadonlyRootfs", "Tmpfs", "LogConfig"}
-            | {"RestartPolicy"},
+            | {"RestartPolicy", "OomScoreAdj"},
         ]
     )
 
@@ -145,6 +146,9 @@ POWERS: list[tuple[str, Any]] = [
     ("AutoRemove", True),
     ("OomKillDisable", True),
     ("OomScoreAdj", -1000),
+    ("OomScoreAdj", 1),
+    ("OomScoreAdj", 999),
+    ("OomScoreAdj", "1000"),
     ("Init", True),
     ("Ulimits", [{"Name": "core"}]),
     ("Annotations", {"a": "b"}),
@@ -258,6 +262,12 @@ def test_every_default_counts_as_absent_and_nothing_else_does():
         for value in defaults:
             assert decided(WORDS.with_host(**{key: value})) == decided(WORDS.container())
         assert refusal(WORDS.with_host(**{key: "something else"})).rule == "body"
+
+
+@pytest.mark.parametrize("said", [{}, {"OomScoreAdj": None}, {"OomScoreAdj": 0}, {"OomScoreAdj": 1000}])
+def test_every_container_is_the_first_to_end_when_memory_runs_out(said):
+    for image in (WEB, SCAN):
+        assert decided(WORDS.with_host(image, **said))["HostConfig"]["OomScoreAdj"] == 1000
 
 
 def test_zero_false_and_empty_are_not_the_same():

@@ -59,9 +59,9 @@ def require_limits(seen: Json) -> None:
         label(seen, "service"),
         host,
         {"Memory": 512 * MIB, "MemorySwap": 512 * MIB, "NanoCpus": 500_000_000, "PidsLimit": 100,
-         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}, "AutoRemove": False},
+         "OomScoreAdj": 1000, "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}, "AutoRemove": False},
     )  # fmt: skip
-    require_nothing(label(seen, "service"), host, "OomKillDisable", "OomScoreAdj", "Ulimits", "StorageOpt")
+    require_nothing(label(seen, "service"), host, "OomKillDisable", "Ulimits", "StorageOpt")
     log = host["LogConfig"]
     assert log["Type"] == "json-file"
     assert log["Config"].keys() == {"max-size", "max-file"}

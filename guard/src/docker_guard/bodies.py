@@ -21,6 +21,12 @@ OFF: tuple[Any, ...] = (None, False)
 ZERO: tuple[Any, ...] = (None, 0)
 ANY_BOOLEAN = (None, False, True)
 """Says something about the client only."""
+OOM_SCORE_ADJ = 1000
+"""Of every container: when memory runs out, the kernel ends it before anything else of the host.
+
+A container's memory limit does not hold for what the kernel itself keeps for it (packet rings, on cgroup v1
+socket queues too); all of that goes when its processes do.
+"""
 
 
 class Body(BaseModel):
@@ -100,7 +106,7 @@ class Host(Body):
         "Isolation": (None, "", "default"),
         "Init": OFF,
         "Annotations": (None, {}),
-        "OomScoreAdj": ZERO,
+        "OomScoreAdj": (*ZERO, OOM_SCORE_ADJ),
         "OomKillDisable": OFF,
         # devices
         "Devices": (None, []),

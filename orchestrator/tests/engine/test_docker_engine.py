@@ -31,6 +31,7 @@ async def test_every_container_is_hardened_and_limited_as_the_record_says(real_b
         "MemorySwap": 512 * MIB,
         "NanoCpus": 500_000_000,
         "PidsLimit": 100,
+        "OomScoreAdj": 1000,
         "Privileged": False,
         "CapDrop": ["ALL"],
         "CapAdd": [],

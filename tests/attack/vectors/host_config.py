@@ -315,6 +315,7 @@ _LIMITS = (
     _row("ulimits", "Ulimits", Ulimits=[{"Name": "core", "Soft": -1, "Hard": -1}]),
     _row("shm-size", "ShmSize of 64 GiB", ShmSize=2**36),
     _row("oom-score", "OomScoreAdj spares the container", OomScoreAdj=-1000),
+    _row("oom-score-lower", "OomScoreAdj lets others of the host die first", OomScoreAdj=999),
     _row("oom-kill-disable", "OomKillDisable", OomKillDisable=True),
     _row("storage-opt", "StorageOpt", alone=False, StorageOpt={"size": "500G"}),
     _row("init", "Init puts another program in", FIXED, Init=True),

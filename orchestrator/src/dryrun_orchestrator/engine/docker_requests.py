@@ -71,6 +71,8 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         "MemorySwap": limits.memory_bytes,  # equal to Memory: no swap
         "NanoCpus": limits.nano_cpus,
         "PidsLimit": limits.pids,
+        # When memory runs out, the kernel ends containers of sessions before anything else of the host.
+        "OomScoreAdj": 1000,
         "ReadonlyRootfs": spec.read_only,
         "Tmpfs": {path: tmpfs_options(mount) for path, mount in spec.tmpfs.items()},
         "LogConfig": {
