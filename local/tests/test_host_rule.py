@@ -84,7 +84,7 @@ class TestTheScript:
     def in_a_namespace(commands: str, root: Path) -> subprocess.CompletedProcess[str]:
         """Run shell commands with $S as the script; its files go below `root`."""
         return subprocess.run(
-            ["unshare", "--net", "sh", "-c", commands],
+            ["unshare", "--net", "--mount", "sh", "-c", commands],
             env={**os.environ, "S": str(SCRIPT), "DRYRUN_HOST_RULE_ROOT": str(root)},
             text=True,
             stdout=subprocess.PIPE,
@@ -96,7 +96,13 @@ class TestTheScript:
     def test_says_what_is_missing_when_nothing_is_installed(self, tmp_path):
         done = self.in_a_namespace("$S check", tmp_path)
         assert done.returncode == 1
-        for problem in ("'inet dryrun' is missing", "'arp dryrun' is missing", "ip -4 rule", "ip -6 rule"):
+        for problem in (
+            "'inet dryrun' is missing",
+            "'arp dryrun' is missing",
+            "'bridge dryrun' is missing",
+            "ip -4 rule",
+            "ip -6 rule",
+        ):
             assert problem in done.stdout
 
     def test_installs_twice_as_once_and_removes_all_of_it(self, tmp_path):
@@ -133,6 +139,9 @@ class TestTheScript:
             ("nft flush chain inet dryrun output", "chain output: missing: icmpv6 type parameter-problem"),
             ("nft delete chain inet dryrun input", "chain input: missing: the chain itself"),
             ("nft flush chain arp dryrun input", "arp dryrun, chain input: missing"),
+            ("nft flush chain inet dryrun untracked", 'chain untracked: missing: iifname "dr-*" notrack'),
+            ("nft flush chain bridge dryrun prerouting", "bridge dryrun, chain prerouting: missing: update"),
+            ("nft delete table bridge dryrun", "the table 'bridge dryrun' is missing"),
             ("nft delete table arp dryrun", "the table 'arp dryrun' is missing"),
             ("nft delete table inet dryrun", "the table 'inet dryrun' is missing"),
             ("nft insert rule inet dryrun input accept", "chain input: does not belong there: accept"),
@@ -148,3 +157,50 @@ class TestTheScript:
         assert done.returncode == 0, done.stdout
         assert problem in done.stdout
         assert "\n1\n" in done.stdout
+
+    POOLS = (
+        "mount -t tmpfs none /proc/sys/net && cd /proc/sys/net && mkdir netfilter ipv4 ipv4/neigh "
+        "ipv4/neigh/default && echo 262144 >netfilter/nf_conntrack_max && "
+        "echo '575799\t767734\t1151598' >ipv4/udp_mem && "
+        "for n in 1 2 3; do echo 1024 >ipv4/neigh/default/gc_thresh$n; done"
+    )
+    """What the kernel shows in the host's own network namespace."""
+
+    def test_bounds_the_pools_that_all_containers_share(self, tmp_path):
+        done = self.in_a_namespace(
+            f"{self.POOLS} && $S apply && $S check && cat netfilter/* ipv4/udp_mem ipv4/neigh/default/*", tmp_path
+        )
+        assert done.returncode == 0, done.stdout
+        conntrack, udp, *arp = done.stdout.splitlines()[1:]
+        assert conntrack == "65536"
+        assert int(udp.split()[2]) * os.sysconf("SC_PAGE_SIZE") <= memory_bytes() / 16
+        assert arp == ["4096", "16384", "32768"]
+
+    @pytest.mark.parametrize(
+        ("damage", "problem"),
+        [
+            ("echo 65537 >netfilter/nf_conntrack_max", "nf_conntrack_max is 65537, the bound is 65536"),
+            ("echo '1\t2\t999999999' >ipv4/udp_mem", "net.ipv4.udp_mem is 1 2 999999999, the bound is"),
+            ("echo 1024 >ipv4/neigh/default/gc_thresh3", "gc_thresh3 is 1024, the bound is 32768"),
+        ],
+    )
+    def test_check_names_a_bound_that_is_not_kept_and_apply_heals_it(self, tmp_path, damage, problem):
+        done = self.in_a_namespace(
+            f"{self.POOLS} && $S apply && {damage} && $S check; echo $?; $S apply && $S check", tmp_path
+        )
+        assert done.returncode == 0, done.stdout
+        assert problem in done.stdout
+        assert "\n1\n" in done.stdout
+
+    def test_leaves_bounds_alone_that_an_operator_made_narrower(self, tmp_path):
+        narrow = "echo 30000 >netfilter/nf_conntrack_max && echo 100000 >ipv4/neigh/default/gc_thresh3"
+        done = self.in_a_namespace(
+            f"{self.POOLS} && {narrow} && $S apply && $S check && cat netfilter/* ipv4/neigh/default/gc_thresh3",
+            tmp_path,
+        )
+        assert done.stdout.splitlines()[1:] == ["30000", "100000"]
+
+
+def memory_bytes() -> int:
+    (total,) = (line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
+    return int(total.split()[1]) * 1024
