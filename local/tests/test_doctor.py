@@ -62,6 +62,13 @@ def test_swap_that_the_engine_cannot_limit_is_a_note():
     assert doctor_checks._limits(info | {"SwapLimit": True}).state == "ok"
 
 
+@pytest.mark.parametrize(("version", "is_told"), [("1", True), ("2", False)])
+def test_says_where_no_limit_of_a_container_holds_for_its_sockets(version, is_told):
+    info = {"MemoryLimit": True, "SwapLimit": True, "CpuCfsQuota": True, "PidsLimit": True}
+    finding = doctor_checks._limits(info | {"CgroupVersion": version})
+    assert ("UDP sockets only by the host rule" in finding.detail) is is_told
+
+
 @pytest.mark.parametrize(
     ("interface", "route", "state"),
     [

@@ -139,7 +139,10 @@ class TestTheScript:
             ("nft flush chain inet dryrun output", "chain output: missing: icmpv6 type parameter-problem"),
             ("nft delete chain inet dryrun input", "chain input: missing: the chain itself"),
             ("nft flush chain arp dryrun input", "arp dryrun, chain input: missing"),
-            ("nft flush chain inet dryrun untracked", 'chain untracked: missing: iifname "dr-*" notrack'),
+            (
+                "nft flush chain inet dryrun_untracked prerouting",
+                'chain prerouting: missing: iifname "dr-*" notrack',
+            ),
             ("nft flush chain bridge dryrun prerouting", "bridge dryrun, chain prerouting: missing: update"),
             ("nft delete table bridge dryrun", "the table 'bridge dryrun' is missing"),
             ("nft delete table arp dryrun", "the table 'arp dryrun' is missing"),
@@ -168,7 +171,8 @@ class TestTheScript:
 
     def test_bounds_the_pools_that_all_containers_share(self, tmp_path):
         done = self.in_a_namespace(
-            f"{self.POOLS} && $S apply && $S check && cat netfilter/* ipv4/udp_mem ipv4/neigh/default/*", tmp_path
+            f"{self.POOLS} && $S apply && $S check && cat netfilter/* ipv4/udp_mem ipv4/neigh/default/*",
+            tmp_path,
         )
         assert done.returncode == 0, done.stdout
         conntrack, udp, *arp = done.stdout.splitlines()[1:]
@@ -194,13 +198,11 @@ class TestTheScript:
 
     def test_leaves_bounds_alone_that_an_operator_made_narrower(self, tmp_path):
         narrow = "echo 30000 >netfilter/nf_conntrack_max && echo 100000 >ipv4/neigh/default/gc_thresh3"
-        done = self.in_a_namespace(
-            f"{self.POOLS} && {narrow} && $S apply && $S check && cat netfilter/* ipv4/neigh/default/gc_thresh3",
-            tmp_path,
-        )
+        after = "cat netfilter/* ipv4/neigh/default/gc_thresh3"
+        done = self.in_a_namespace(f"{self.POOLS} && {narrow} && $S apply && $S check && {after}", tmp_path)
         assert done.stdout.splitlines()[1:] == ["30000", "100000"]
 
 
 def memory_bytes() -> int:
-    (total,) = (line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
-    return int(total.split()[1]) * 1024
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("MemTotal")).split()[1]) * 1024

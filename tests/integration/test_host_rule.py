@@ -1,5 +1,6 @@
 """The host rule stops every way from a session to anything else, and leaves the session whole."""
 
+import json
 import os
 import shutil
 import socket
@@ -136,7 +137,7 @@ class Escapes:
 @contextmanager
 def two_sessions(lab: Lab, *, bridged_filtering: int, rule: bool) -> Iterator[Escapes]:
     lab.build(bridged_filtering=bridged_filtering)
-    lab.inside("host", "ip", "addr", "add", "fd99::1/64", "dev", "to-out", "nodad")
+    lab.inside("host", "ip", "addr", "add", "fd99::1/64", "dev", "veth-out", "nodad")
     lab.inside("out", "sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=0")
     lab.inside("out", "ip", "addr", "add", f"{OUTSIDE_6}/64", "dev", "eth0", "nodad")
     # A route that somebody may add by hand; without it one session cannot be routed to another at all.
@@ -174,3 +175,70 @@ def test_every_way_out_is_shut_with_the_rule_and_the_session_stays_whole(lab, br
             with lab.socket("a", socket.AF_INET, socket.SOCK_STREAM) as client:
                 client.settimeout(2)
                 client.connect((PEER, 5000))
+
+
+def flood(lab: Lab, name: str, frames: Iterator[bytes]) -> None:
+    with lab.socket(name, socket.AF_PACKET, socket.SOCK_RAW, 0) as line:
+        for frame in frames:
+            line.send(frame)
+
+
+def connections(lab: Lab) -> int:
+    """How many the host remembers."""
+    return int(lab.inside("host", "cat", "/proc/sys/net/netfilter/nf_conntrack_count"))
+
+
+def learned(lab: Lab) -> int:
+    """How many addresses the session's bridge has learned from its ports."""
+    entries = json.loads(lab.inside("host", "bridge", "-json", "fdb", "show", "br", BRIDGE))
+    return sum(entry.get("state") != "permanent" for entry in entries)
+
+
+@pytest.mark.parametrize(("rule", "remembered"), [(False, True), (True, False)])
+def test_a_session_takes_no_room_in_the_hosts_table_of_connections(lab, rule, remembered):
+    with two_sessions(lab, bridged_filtering=1, rule=rule):
+        # Somebody's rule that asks for connections, as Docker's own do.
+        lab.inside("host", "nft", "add table inet other")
+        lab.inside("host", "nft", "add chain inet other x { type filter hook input priority 0; }")
+        lab.inside("host", "nft", "add rule inet other x ct state established accept")
+        with lab.socket("a", socket.AF_INET, socket.SOCK_DGRAM) as speaker:
+            for port in range(1000, 2000):
+                speaker.sendto(b"x", (PEER, port))
+        assert (connections(lab) > 900) is remembered
+        assert connections(lab) == 0 or remembered
+
+
+@pytest.mark.parametrize("bridged_filtering", [0, 1])
+@pytest.mark.parametrize(("rule", "most"), [(False, None), (True, 150)])
+def test_a_bridge_learns_few_of_the_addresses_that_a_session_invents(lab, rule, most, bridged_filtering):
+    with two_sessions(lab, bridged_filtering=bridged_filtering, rule=rule):
+        invented = (frames.BROADCAST + b"\x02" + n.to_bytes(5, "big") + b"\x88\xb5" for n in range(5_000))
+        flood(lab, "a", invented)
+        assert learned(lab) > 4_000 if most is None else 10 < learned(lab) <= most
+        # Neither the one who did it nor a neighbour is cut off by it.
+        assert reaches(lab, "a", PEER)
+        assert reaches(lab, "peer", PROBE_ADDRESS)
+
+
+def test_ports_that_come_after_a_flood_are_as_good_as_any(lab):
+    with two_sessions(lab, bridged_filtering=0, rule=True):
+        invented = (frames.BROADCAST + b"\x06" + n.to_bytes(5, "big") + b"\x88\xb5" for n in range(5_000))
+        flood(lab, "a", invented)
+        for number in range(20):
+            lab.inside("host", "ip", "link", "del", "veth-peer")
+            lab.plug("peer", PEER, BRIDGE)
+            assert reaches(lab, "peer", PROBE_ADDRESS), number
+
+
+def reaches(lab: Lab, name: str, address: str) -> bool:
+    with (
+        lab.socket("a" if address == PROBE_ADDRESS else "peer", socket.AF_INET, socket.SOCK_DGRAM) as ear,
+        lab.socket(name, socket.AF_INET, socket.SOCK_DGRAM) as mouth,
+    ):
+        ear.bind((address, 4711))
+        ear.settimeout(3)
+        mouth.sendto(b"hello", (address, 4711))
+        try:
+            return ear.recv(100) == b"hello"
+        except TimeoutError:
+            return False

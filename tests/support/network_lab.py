@@ -54,7 +54,7 @@ class Lab:
             self.inside("host", "ip", "link", "add", bridge, "address", mac, "type", "bridge")
             self.inside("host", "ip", "link", "set", bridge, "up")
         self.plug("out", OUTSIDE, None)
-        self.inside("host", "ip", "addr", "add", f"{HOST}/27", "dev", "to-out")
+        self.inside("host", "ip", "addr", "add", f"{HOST}/27", "dev", "veth-out")
         self.inside("host", "ip", "route", "add", "default", "via", OUTSIDE)
 
     def plug(self, name: str, address: str, bridge: str | None) -> None:
@@ -64,7 +64,7 @@ class Lab:
             "ip",
             "link",
             "add",
-            f"to-{name}",
+            f"veth-{name}",
             "type",
             "veth",
             "peer",
@@ -73,8 +73,8 @@ class Lab:
             self.prefix + name,
         )
         if bridge is not None:
-            self.inside("host", "ip", "link", "set", f"to-{name}", "master", bridge)
-        self.inside("host", "ip", "link", "set", f"to-{name}", "up")
+            self.inside("host", "ip", "link", "set", f"veth-{name}", "master", bridge)
+        self.inside("host", "ip", "link", "set", f"veth-{name}", "up")
         self.inside(name, "sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=1")
         self.inside(name, "ip", "addr", "add", f"{address}/27", "dev", "eth0")
         self.inside(name, "ip", "link", "set", "eth0", "up")
@@ -136,7 +136,7 @@ class Lab:
             exit_code, verdict, seconds = self.probe()
             if verdict["isolated"] is not None:
                 break
-            self.inside("host", "ip", "link", "del", "to-a")
+            self.inside("host", "ip", "link", "del", "veth-a")
         return exit_code, verdict, seconds
 
     def remove(self) -> None:

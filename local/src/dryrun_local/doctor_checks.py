@@ -125,7 +125,9 @@ def _limits(info: Mapping[str, Any]) -> Finding:
         )
     if not info.get("SwapLimit"):
         return Finding("container limits", "note", f"{', '.join(wanted)}, without swap ({version})")
-    return Finding("container limits", "ok", f"{', '.join(wanted)}, swap ({version})")
+    # The kernel charges what waits in a container's sockets to the container on version 2 only.
+    sockets = "; UDP sockets only by the host rule" if str(info.get("CgroupVersion")) == "1" else ""
+    return Finding("container limits", "ok", f"{', '.join(wanted)}, swap ({version}{sockets})")
 
 
 async def _images(installation: Installation) -> Finding:
