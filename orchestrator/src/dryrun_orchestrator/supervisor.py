@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID
@@ -39,6 +41,8 @@ class SessionDiffersError(Exception):
 
 
 LOOP_RETRY_SECONDS = 5.0
+ISOLATION_LOOK_SECONDS = 1.0
+"""How often it is asked whether a proof of isolation has become too old."""
 
 
 class Supervisor:
@@ -221,22 +225,31 @@ class Supervisor:
             await asyncio.sleep(self._settings.reaper_seconds)
 
     async def _check_host_forever(self) -> None:
-        """Probe at start-up, and again while the host is not known to be silent.
+        """Probe at start-up, then while the host is not known to be silent or sessions are under way.
 
         What kept a check from being made is made good by a check only: a session's own probe may have
         succeeded meanwhile.
         """
+        settings = self._settings
+        tried_at = -math.inf
         while True:
-            last = self._isolation.last
-            if self.fault is not None or last is None or not last.isolated:
-                await self._check_host()
             isolated = self._isolation.last is not None and self._isolation.last.isolated
+            if self.fault is None and isolated:
+                is_old = self._isolation.seconds_since_verdict >= settings.isolation_seconds
+                due = is_old and bool(self._running)
+            else:
+                due = time.monotonic() - tried_at >= settings.reaper_seconds
+            if due:
+                await self._check_host()
+                tried_at = time.monotonic()
+                isolated = self._isolation.last is not None and self._isolation.last.isolated
             metrics.ISOLATED.set(isolated)
-            await asyncio.sleep(self._settings.reaper_seconds)
+            await asyncio.sleep(min(ISOLATION_LOOK_SECONDS, settings.reaper_seconds))
 
     async def _check_host(self) -> None:
         try:
-            await check_calls_are_allowed(self._engine)
+            if self.fault is not None or self._isolation.last is None:
+                await check_calls_are_allowed(self._engine)
             await self._isolation.check_host()
         except (EngineError, SessionFailedError, SubnetPoolExhaustedError) as error:
             self.fault = str(error) or type(error).__name__

@@ -1,7 +1,9 @@
-import pytest
-from stage import PROBE, verdict
+import asyncio
 
-from dryrun_contract.session import Outcome
+import pytest
+from stage import NETWORK, PROBE, WEB, verdict
+
+from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator.engine.fake import FakeImage
 from dryrun_orchestrator.session import isolation
 
@@ -44,3 +46,80 @@ async def test_what_stays_unproven_or_is_disproven_starts_nothing(stage, isolate
         session = await stage.ended(session_id)
         assert (session.outcome, says in session.reason) == (Outcome.FAILED, True)
         assert probes(stage, session_id) == times
+
+
+SILENT = FakeImage(log=verdict(isolated=True), exit_after=0.01)
+ANSWERS = FakeImage(log=verdict(isolated=False, reason="the host answers: ARP"), exit_after=0.01, exit_code=1)
+MUTE = FakeImage(log=verdict(isolated=None), exit_after=0.01, exit_code=2)
+
+
+def all_probes(stage):
+    return len([c for c in stage.engine._machine.removed if c.spec.image_id == PROBE])
+
+
+async def live(stage, phase):
+    """Start a session that stays in this phase for as long as nobody ends it."""
+    stage.changes |= {"isolation_seconds": 0.2, "waiting_seconds": 60}
+    if phase is Phase.WAITING:
+        stage.engine.images[WEB] = FakeImage(health_after=60)
+    if phase is Phase.SCANNING:
+        stage.engine.images[NETWORK] = FakeImage(exit_after=60)
+    session_id = await stage.start(keep=phase is Phase.KEPT)
+    await stage.until(session_id, phase)
+    return session_id
+
+
+@pytest.mark.parametrize("phase", [Phase.WAITING, Phase.SCANNING, Phase.KEPT])
+async def test_a_session_ends_when_the_host_answers_while_it_lives(stage, phase):
+    stage.changes["isolation_seconds"] = 0.2
+    async with stage.running() as supervisor:
+        session_id = await live(stage, phase)
+        stage.engine.images[PROBE] = ANSWERS
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.FAILED
+        assert session.reason.startswith(
+            "the network is no longer isolated from the host: the host answers: ARP"
+        )
+        assert [e.isolated for e in await stage.told(session_id, "isolation_probed")] == [True, False]
+        assert stage.left(session_id) == []
+        assert stage.isolation.last is not None
+        assert not stage.isolation.last.isolated
+        # The next one is judged by what is so by then.
+        stage.engine.images[PROBE] = SILENT
+        await stage.until(await stage.start(), Phase.WAITING, Phase.SCANNING)
+        assert supervisor.fault is None
+
+
+async def test_a_session_goes_on_while_isolation_is_proved_again(stage):
+    stage.changes["isolation_seconds"] = 0.2
+    async with stage.running():
+        session_id = await live(stage, Phase.KEPT)
+        before = all_probes(stage)
+        await stage.eventually(lambda: all_probes(stage) > before + 3)
+        assert (await stage.supervisor.show(session_id)).phase is Phase.KEPT
+        # One event for the proof at its start: what goes well is not told again.
+        assert [e.isolated for e in await stage.told(session_id, "isolation_probed")] == [True]
+
+
+async def test_one_check_that_cannot_tell_ends_nothing_and_a_second_one_does(stage, monkeypatch):
+    monkeypatch.setattr(isolation, "CARRIER_SECONDS", 0.01)
+    stage.changes["isolation_seconds"] = 0.2
+    async with stage.running():
+        session_id = await live(stage, Phase.KEPT)
+        stage.engine.images[PROBE] = MUTE
+        await stage.eventually(lambda: not stage.isolation.last.isolated)
+        stage.engine.images[PROBE] = SILENT
+        await stage.eventually(lambda: stage.isolation.last.isolated)
+        assert (await stage.supervisor.show(session_id)).phase is Phase.KEPT
+        stage.engine.images[PROBE] = MUTE
+        session = await stage.ended(session_id)
+        assert session.reason.startswith("the network is no longer known to be isolated from the host")
+
+
+async def test_nothing_is_probed_while_no_session_is_under_way(stage):
+    stage.changes["isolation_seconds"] = 0.2
+    async with stage.running():
+        await stage.eventually(lambda: stage.isolation.last)
+        before = all_probes(stage)
+        await asyncio.sleep(1)
+        assert all_probes(stage) == before

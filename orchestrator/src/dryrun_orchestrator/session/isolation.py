@@ -1,7 +1,14 @@
-"""Proves from inside a new network that the host does not answer there; without proof nothing starts."""
+"""Proves from inside a new network that the host does not answer there; without proof no session goes on.
+
+A session's own network is probed before anything else is in it: among other containers neither silence nor
+an answer proves anything. While sessions live, a network of the check's own stands for theirs: the same
+engine makes it by the same call, and the host rule does not tell one session's bridge from another's.
+"""
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -51,6 +58,8 @@ class Verdict:
     at: datetime
     undecided: bool = False
     """It heard too little to say either."""
+    reached: bool = False
+    """The host answered."""
 
 
 class _VerdictLine(BaseModel):
@@ -80,6 +89,9 @@ class Isolation:
         self._owner = owner
         self._now = now
         self.last: Verdict | None = None
+        self.lost: Verdict | None = None
+        """Why no session may go on; None while isolation stands, or was never probed."""
+        self._judged_at = -math.inf
         self.checking: UUID | None = None
         """The id that `check_host` uses at this moment; the reaper leaves it alone."""
 
@@ -95,8 +107,21 @@ class Isolation:
                 break
             log.warning("session %s: isolation: %s; probing again", session_id, verdict.detail)
             await asyncio.sleep(CARRIER_SECONDS)
-        self.last = verdict
+        self._remember(verdict)
         return verdict
+
+    @property
+    def seconds_since_verdict(self) -> float:
+        """Return the age of the last verdict; infinite when there is none."""
+        return time.monotonic() - self._judged_at
+
+    def _remember(self, verdict: Verdict) -> None:
+        """Take note of a verdict. One that could not tell ends no session yet, the second in a row does."""
+        earlier, self.last, self._judged_at = self.last, verdict, time.monotonic()
+        if verdict.isolated:
+            self.lost = None
+        elif verdict.reached or (earlier is not None and not earlier.isolated):
+            self.lost = verdict
 
     async def _probe_once(self, session_id: UUID, subnet: str, common: Mapping[str, str]) -> Verdict:
         try:
@@ -176,13 +201,20 @@ class Isolation:
             isolated = verdict.isolated is True and exit_code == 0
             reason = printable(verdict.reason, limit=500)
             detail = reason if isolated else f"{reason}; {FIX}"
-            return self._verdict(isolated=isolated, detail=detail, undecided=verdict.isolated is None)
+            return self._verdict(
+                isolated=isolated,
+                detail=detail,
+                undecided=verdict.isolated is None,
+                reached=verdict.isolated is False,
+            )
         return self._verdict(
             isolated=False, detail=f"the isolation probe gave no verdict (exit code {exit_code})"
         )
 
-    def _verdict(self, *, isolated: bool, detail: str, undecided: bool = False) -> Verdict:
-        return Verdict(isolated, detail, self._now(), undecided)
+    def _verdict(
+        self, *, isolated: bool, detail: str, undecided: bool = False, reached: bool = False
+    ) -> Verdict:
+        return Verdict(isolated, detail, self._now(), undecided, reached)
 
     async def _remove_earlier(self, name: str, session_id: UUID) -> None:
         for container in await self._engine.list_containers(f"{labels.SESSION_ID}={session_id}"):

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from dryrun_contract.event import EventData, PhaseChanged, SessionEnded
+from dryrun_contract.event import EventData, IsolationProbed, PhaseChanged, SessionEnded
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels, metrics
 from dryrun_orchestrator.engine.protocol import EngineError, TransientEngineError
@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 MAX_PAUSE_SECONDS = 5.0
 DEADLINE_LOOK_SECONDS = 0.5
+
+_ISOLATED_PHASES = frozenset({Phase.WAITING, Phase.SCANNING, Phase.KEPT})
+"""What is before them proves it for itself."""
 
 _BODIES: dict[Phase, Callable[[SessionContext], Awaitable[Sequence[EventData] | None]]] = {
     Phase.PROVISIONING: provision,
@@ -91,7 +94,8 @@ class SessionLoop:
             error = body.exception() if body in done else None
             summary = body.result() if body in done and error is None else ()
             if interruption in done:
-                return replace(interruption.result(), summary=summary)
+                verdict = interruption.result()
+                return replace(verdict, summary=(*verdict.summary, *summary))
             if error is not None:
                 return self._judge(phase, error)
             if body in done:
@@ -137,13 +141,22 @@ class SessionLoop:
         return _Verdict(Phase.CLEANING_UP, Outcome.COMPLETED)
 
     async def _interruption(self) -> _Verdict:
-        """Return when somebody asked to stop, or when cleanup has to begin for the deadline's sake."""
+        """Return when somebody asked to stop, isolation is lost, or cleanup has to begin for the deadline."""
         deadline = Deadline(self._context.now)
         settings = self._context.settings
         while True:
             record = await self._context.record()
             if record.stop_requested_at is not None:
                 return _Verdict(Phase.CLEANING_UP, Outcome.STOPPED, "stopped on request")
+            lost = self._context.isolation.lost
+            if lost is not None and record.phase in _ISOLATED_PHASES:
+                what = "is no longer" if lost.reached else "is no longer known to be"
+                return _Verdict(
+                    Phase.CLEANING_UP,
+                    Outcome.FAILED,
+                    f"the network {what} isolated from the host: {lost.detail}",
+                    (IsolationProbed(isolated=False, detail=lost.detail),),
+                )
             if record.expires_at is not None and deadline.has_passed(
                 record.expires_at - settings.cleanup_lead
             ):
