@@ -29,7 +29,7 @@ class OwnEngine:
 
     def __init__(self, folder: Path, disk: SmallDisk, namespace: str) -> None:
         self._folder = folder
-        self._namespace = namespace
+        self.namespace = namespace
         self.disk = disk
         self.socket = folder / "engine.sock"
         self.log = folder / "engine.log"
@@ -47,7 +47,7 @@ class OwnEngine:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 # Not `ip netns exec`: that hides the cgroups.
-                *("nsenter", f"--net=/run/netns/{self._namespace}", "dockerd"),
+                *("nsenter", f"--net=/run/netns/{self.namespace}", "dockerd"),
                 f"--data-root={self.disk.folder / 'data'}",
                 f"--exec-root={self._folder / 'exec'}",
                 f"--host={self.docker_host}",

@@ -4,21 +4,16 @@ Taking the rule away would open every session of this machine to its host while 
 network gets a bridge that the rule does not cover: to what is inside of it, the rule is not there.
 """
 
-import asyncio
 import contextlib
 import json
-import time
 from collections.abc import Iterator
 
-import httpx2
 import pytest
 from engine_proxy import Call, EngineProxy
-from local_stack import Stack
+from isolation_state import FIX, isolation_check
 from quick_stack import open_quick_stack
 
 pytestmark = pytest.mark.engine
-
-FIX = "deploy/host-rule/dryrun-host-rule install"
 
 
 class Uncovering:
@@ -53,18 +48,6 @@ def uncovered(proxy: EngineProxy) -> Iterator[Uncovering]:
         yield uncovering
     finally:
         proxy.rewrite = proxy.on_answer = None
-
-
-async def isolation_check(stack: Stack, *, wanted: str, seconds: float = 30) -> str:
-    """Wait until `/readyz` says of the isolation what begins with `wanted`, and return it."""
-    end = time.monotonic() + seconds
-    while True:
-        with contextlib.suppress(httpx2.TransportError):
-            said: str = (await stack.orchestrator_get("/readyz")).json()["checks"]["isolation"]
-            if said.startswith(wanted):
-                return said
-        assert time.monotonic() < end, f"not {wanted} within {seconds} s"
-        await asyncio.sleep(0.1)
 
 
 async def test_sessions_are_refused_while_their_networks_are_not_shut_off(empty_cluster):
