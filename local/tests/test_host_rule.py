@@ -161,6 +161,32 @@ class TestTheScript:
         assert problem in done.stdout
         assert "\n1\n" in done.stdout
 
+    BRIDGE = (
+        "ip link add dr-00000000000a type bridge && mount -t tmpfs none /run && mkdir /run/udev && "
+        "touch /run/udev/control"
+    )
+    """Made before anything set its bound, on a host with udev."""
+
+    def test_check_names_a_bridge_that_learns_from_frames_which_pass_no_hook(self, tmp_path):
+        done = self.in_a_namespace(
+            f"$S install && {self.BRIDGE} && $S check; echo $?; $S apply && $S check", tmp_path
+        )
+        assert done.returncode == 0, done.stdout
+        assert "dr-00000000000a learns from link-local frames" in done.stdout
+        assert "\n1\n" in done.stdout
+        assert (tmp_path / "etc/udev/rules.d/60-dryrun-host-rule.rules").exists()
+
+    def test_check_names_the_rule_that_udev_lacks(self, tmp_path):
+        done = self.in_a_namespace(f"$S apply && {self.BRIDGE} && $S check", tmp_path)
+        assert done.returncode == 1
+        assert "udev's rule /etc/udev/rules.d/60-dryrun-host-rule.rules is missing" in done.stdout
+
+    def test_what_udev_runs_for_a_new_bridge_satisfies_check(self, tmp_path):
+        rules = (SCRIPT.parent / "dryrun-host-rule.rules").read_text()
+        command = rules.rpartition('RUN+="')[2].strip().rstrip('"').replace("%k", "dr-00000000000a")
+        done = self.in_a_namespace(f"$S install && {self.BRIDGE} && {command} && $S check", tmp_path)
+        assert done.returncode == 0, done.stdout
+
     POOLS = (
         "mount -t tmpfs none /proc/sys/net && cd /proc/sys/net && mkdir netfilter ipv4 ipv4/neigh "
         "ipv4/neigh/default && echo 262144 >netfilter/nf_conntrack_max && "

@@ -169,8 +169,9 @@ def require_shut_network(network: Json, session_id: str) -> None:
 
 
 def kernel_status(pid: int) -> dict[str, str]:
-    """What the kernel says of a process (proc(5), status)."""
+    """What the kernel says of a process (proc(5), status and oom_score_adj)."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    lines.append(f"oom_score_adj:\t{Path(f'/proc/{pid}/oom_score_adj').read_text().strip()}")
     return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
 
 
@@ -180,4 +181,5 @@ def require_bound_process(status: dict[str, str], seen: Json) -> None:
     for capabilities in ("CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb"):
         assert int(status[capabilities], 16) & ~allowed == 0, f"{label(seen, 'service')}: {capabilities}"
     assert status["NoNewPrivs"] == "1"
+    assert status["oom_score_adj"] == "1000", "others of the host would end before it"
     assert status["Seccomp"] == "2", "the engine's filter of system calls is off"

@@ -46,7 +46,7 @@ class Settings(BaseModel):
     engine_wait_seconds: float = Field(default=20, ge=0)
     """How long an engine that does not answer is waited for before the network is made."""
     reaper_seconds: float = Field(default=30, gt=0)
-    isolation_seconds: float = Field(default=30, gt=0)
+    isolation_seconds: float = Field(default=30, gt=0, le=120)
     """While sessions are under way, isolation is proved again this long after it was proved last."""
     output_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
     """Of one collector's output; what is beyond is not read and the report says truncated."""

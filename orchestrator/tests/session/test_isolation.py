@@ -5,6 +5,7 @@ from stage import NETWORK, PROBE, WEB, verdict
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator.engine.fake import FakeImage
+from dryrun_orchestrator.engine.protocol import ForbiddenError
 from dryrun_orchestrator.session import isolation
 
 
@@ -112,6 +113,18 @@ async def test_one_check_that_cannot_tell_ends_nothing_and_a_second_one_does(sta
         await stage.eventually(lambda: stage.isolation.last.isolated)
         assert (await stage.supervisor.show(session_id)).phase is Phase.KEPT
         stage.engine.images[PROBE] = MUTE
+        session = await stage.ended(session_id)
+        assert session.reason.startswith("the network is no longer known to be isolated from the host")
+
+
+async def test_a_session_ends_when_isolation_cannot_be_proved_for_long(stage, monkeypatch):
+    stage.changes["isolation_seconds"] = 0.2
+    async with stage.running() as supervisor:
+        session_id = await live(stage, Phase.KEPT)
+        stage.engine.faults.fail("create_network", ForbiddenError("no more networks"), times=None)
+        await stage.eventually(lambda: supervisor.fault)
+        assert (await supervisor.show(session_id)).phase is Phase.KEPT
+        monkeypatch.setattr(isolation, "PROOF_SECONDS", 0.5)
         session = await stage.ended(session_id)
         assert session.reason.startswith("the network is no longer known to be isolated from the host")
 

@@ -77,6 +77,7 @@ def container(**changes: Any) -> dict[str, Any]:
             "MemorySwap": 512 * 1024 * 1024,
             "NanoCpus": 500_000_000,
             "PidsLimit": 100,
+            "OomScoreAdj": 1000,
             "ReadonlyRootfs": True,
             "Tmpfs": {"/scratch": "rw,noexec,nosuid,nodev,size=1048576,mode=0755,uid=33,gid=33"},
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "10485760", "max-file": "1"}},

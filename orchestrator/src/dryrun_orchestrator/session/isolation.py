@@ -42,6 +42,8 @@ and one that takes over from a killed process finds a bridge that spoke to the e
 CARRIER_SECONDS = 1.2
 """Without a container for this long the bridge counts as down (Linux looks once a second); the next one
 brings it up, and it announces itself again."""
+PROOF_SECONDS = 300.0
+"""No session goes on with an older proof, whatever keeps it from being renewed."""
 OUTPUT_BYTES = 64 * 1024
 FIX = (
     "install the host's rule (deploy/host-rule/dryrun-host-rule install), "
@@ -89,9 +91,10 @@ class Isolation:
         self._owner = owner
         self._now = now
         self.last: Verdict | None = None
-        self.lost: Verdict | None = None
-        """Why no session may go on; None while isolation stands, or was never probed."""
+        self._lost: Verdict | None = None
         self._judged_at = -math.inf
+        self._proved_at = time.monotonic()
+        """What was proved before this process began counts as proved when it began."""
         self.checking: UUID | None = None
         """The id that `check_host` uses at this moment; the reaper leaves it alone."""
 
@@ -115,13 +118,22 @@ class Isolation:
         """Return the age of the last verdict; infinite when there is none."""
         return time.monotonic() - self._judged_at
 
+    @property
+    def lost(self) -> Verdict | None:
+        """Return why no session may go on; None while isolation stands."""
+        if self._lost is None and time.monotonic() - self._proved_at > PROOF_SECONDS:
+            return self._verdict(
+                isolated=False, detail=f"it could not be proved for {PROOF_SECONDS:.0f} s; see readyz"
+            )
+        return self._lost
+
     def _remember(self, verdict: Verdict) -> None:
         """Take note of a verdict. One that could not tell ends no session yet, the second in a row does."""
         earlier, self.last, self._judged_at = self.last, verdict, time.monotonic()
         if verdict.isolated:
-            self.lost = None
+            self._lost, self._proved_at = None, self._judged_at
         elif verdict.reached or (earlier is not None and not earlier.isolated):
-            self.lost = verdict
+            self._lost = verdict
 
     async def _probe_once(self, session_id: UUID, subnet: str, common: Mapping[str, str]) -> Verdict:
         try:
