@@ -61,7 +61,7 @@ async def test_a_place_that_becomes_free_goes_to_the_oldest(api, orchestrator, e
     await eventually(taken)
     assert fourth["id"] not in asked(orchestrator)
     puts = [request for request in orchestrator.requests if third["id"] in request.url.path]
-    assert puts[-1].headers["x-actor"] == "ada"
+    assert puts[-1].headers["x-actor"] == "program:ada"
 
 
 async def test_a_session_that_waits_is_stopped_at_once_without_the_orchestrator(api, orchestrator):
@@ -69,7 +69,7 @@ async def test_a_session_that_waits_is_stopped_at_once_without_the_orchestrator(
     orchestrator.down = True
     answer = await api.post(f"/sessions/{third['id']}/stop")
     assert (answer.status_code, answer.json()["outcome"]) == (202, "stopped")
-    assert "stopped by ada while it waited" in answer.json()["reason"]
+    assert "stopped by program:ada while it waited" in answer.json()["reason"]
     assert await states(api, third) == [("ended", None)]
 
 

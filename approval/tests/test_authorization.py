@@ -83,6 +83,10 @@ async def anothers(browsers, engine, api):
     }
 
 
+def token_for(*scopes):
+    return {"label": "t", "scopes": scopes, "collectors": ["network"] if "collect" in scopes else []}
+
+
 async def ask(client, route, anothers, **headers):
     method, path = route
     given = path.replace(":path", "").replace(":int", "").format(**anothers, version="x", name="x")
@@ -109,7 +113,7 @@ async def test_a_role_gets_exactly_what_it_may(browsers, anothers, role, proof):
         headers, allowed = {"X-CSRF-Token": asking.csrf}, PERMISSIONS[role]
         if proof == "token":
             scopes = sorted(PERMISSIONS[role] & SCOPES)
-            made = await asking.ask("POST", "/me/tokens", json={"label": "t", "scopes": scopes})
+            made = await asking.ask("POST", "/me/tokens", json=token_for(*scopes))
             asking.client.cookies.clear()
             headers, allowed = {"Authorization": f"Bearer {made.json()['secret']}"}, allowed & SCOPES
     # What ends the login or the victim comes last.
@@ -140,7 +144,7 @@ async def test_nobody_reaches_anothers_token_by_the_routes_of_ones_own(browsers,
 @pytest.mark.parametrize("scope", sorted(SCOPES))
 async def test_a_scope_opens_its_own_routes_and_no_other(browsers, anothers, scope):
     asking = await browsers("asking", Role.ADMIN)
-    made = await asking.ask("POST", "/me/tokens", json={"label": "t", "scopes": [scope]})
+    made = await asking.ask("POST", "/me/tokens", json=token_for(scope))
     asking.client.cookies.clear()
     headers = {"Authorization": f"Bearer {made.json()['secret']}"}
     for route, permission in sorted(ROUTES.items(), key=lambda item: item[0][0] in {"PATCH", "DELETE"}):

@@ -42,8 +42,8 @@ async def test_no_route_answers_without_a_known_token(api):
 
 def test_a_token_tells_whose_it_is():
     tokens = ProgramTokens(map(ProgramToken.parse, ("ada:first-token-12345", "bob:other-token-12345")))
-    assert tokens.owner_of("first-token-12345").name == "ada"
-    assert tokens.owner_of("other-token-12345").name == "bob"
+    assert tokens.owner_of("first-token-12345").name == "program:ada"
+    assert tokens.owner_of("other-token-12345").name == "program:bob"
     assert tokens.owner_of("first-token-1234") is None
     assert tokens.owner_of("\udcff") is None
 
@@ -155,7 +155,7 @@ async def test_one_json_line_per_request_and_no_token_in_it(api, caplog):
     caplog.set_level("INFO")
     await api.get("/criteria", headers={"X-Request-Id": "line-1"})
     (record,) = [record for record in caplog.records if record.name == "approval_api.request_log"]
-    assert (record.path, record.status, record.actor) == ("/api/v1/dryrun/criteria", 200, "ada")
+    assert (record.path, record.status, record.actor) == ("/api/v1/dryrun/criteria", 200, "program:ada")
     assert "a-token-of-the-tests" not in json.dumps(vars(record), default=str)
 
 

@@ -136,7 +136,7 @@ async def test_a_practised_decision_is_marked_and_changes_no_production_row(api,
     shown = (await api.get(f"/discoveries/{row['id']}")).json()
     assert (shown["status"], shown["decision"]["by"], shown["decision"]["note"]) == (
         "approved",
-        "ada",
+        "program:ada",
         "well",
     )
     async with filled.connect() as connection:

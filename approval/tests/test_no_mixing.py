@@ -30,7 +30,7 @@ COUNTS = {
 
 @pytest.fixture
 def programs():
-    return "ada/admin"
+    return f"ada/admin/{DRYRUN_MARK}"
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ async def decide(api, decision, *rows, note=""):
 
 @pytest.fixture
 def programs():
-    return "ada/operator+approver"
+    return "ada/operator+approver/network+database"
 
 
 async def test_the_same_scan_again_makes_nothing_new(api):
@@ -83,7 +83,7 @@ async def test_a_decision_is_kept_with_who_when_and_why(api):
     assert (await decide(api, "rejected", db, note="  decommissioned "))["decided"] == [db["id"]]
     (row,) = await listed(api, status="rejected")
     assert row["decision"].pop("at")
-    assert row["decision"] == {"decision": "rejected", "by": "ada", "note": "decommissioned"}
+    assert row["decision"] == {"decision": "rejected", "by": "program:ada", "note": "decommissioned"}
     assert [row["id"] for row in await listed(api, status="pending")] == [web["id"]]
     await report(api, DB, WEB)
     assert [row["id"] for row in await listed(api, status="rejected")] == [db["id"]]

@@ -28,7 +28,7 @@ async def test_starting_stores_the_session_and_asks_the_orchestrator_as_the_call
     session = answer.json()
     assert answer.headers["location"] == f"/api/v1/dryrun/sessions/{session['id']}"
     assert answer.headers["x-request-id"] == "req-1"
-    assert session["requested_by"] == "ada"
+    assert session["requested_by"] == "program:ada"
     assert session["accepted_at"] is not None
     assert (session["phase"], session["seed"], session["keep"]) == ("queued", 7, True)
     asked = next(request for request in orchestrator.requests if request.url.path == "/templates/small")
@@ -37,7 +37,7 @@ async def test_starting_stores_the_session_and_asks_the_orchestrator_as_the_call
     )
     put = next(request for request in orchestrator.requests if request.method == "PUT")
     assert put.url.path == f"/sessions/{session['id']}"
-    assert (put.headers["x-actor"], put.headers["x-request-id"]) == ("ada", "req-1")
+    assert (put.headers["x-actor"], put.headers["x-request-id"]) == ("program:ada", "req-1")
 
 
 async def test_the_session_follows_the_orchestrators_events(api, orchestrator, eventually):
@@ -117,7 +117,7 @@ async def test_a_start_whose_answer_was_lost_stays_requested_until_the_outbox_le
     assert (session["phase"], session["reason"]) == ("queued", None)
     assert len(orchestrator.sessions) == 1
     puts = [request for request in orchestrator.requests if request.method == "PUT"]
-    assert {put.headers["x-actor"] for put in puts} == {"ada"}
+    assert {put.headers["x-actor"] for put in puts} == {"program:ada"}
 
 
 async def test_an_event_is_as_good_as_the_lost_answer(api, orchestrator, eventually):
@@ -162,7 +162,7 @@ async def test_stopping_asks_the_orchestrator_as_the_caller(api, orchestrator):
     assert answer.json()["id"] == session_id
     (stop,) = [request for request in orchestrator.requests if request.url.path.endswith("/stop")]
     assert stop.url.path == f"/sessions/{session_id}/stop"
-    assert stop.headers["x-actor"] == "bob"
+    assert stop.headers["x-actor"] == "program:bob"
 
 
 async def test_stopping_an_ended_session_answers_it_as_it_is(api, orchestrator, eventually):
@@ -212,7 +212,7 @@ async def test_a_stop_during_which_its_start_lands_is_asked_again(api, orchestra
     monkeypatch.setattr(client, "stop_session", overtaken)
     answer = await api.post(f"/sessions/{session_id}/stop", headers={"Authorization": BOB})
     assert (answer.status_code, answer.json()["phase"]) == (202, "queued")
-    assert [stop.headers["x-actor"] for stop in stops(orchestrator)] == ["bob", "bob"]
+    assert [stop.headers["x-actor"] for stop in stops(orchestrator)] == ["program:bob", "program:bob"]
 
 
 async def test_a_session_that_was_stopped_before_its_start_landed_is_stopped_once_it_runs(api, orchestrator):

@@ -75,7 +75,7 @@ async def test_each_tells_every_event_once_also_when_the_other_dies_midway(pair,
     started = await asked.post("/api/v1/dryrun/sessions", json={"template": "small"})
     session_id = started.json()["id"]
     path = f"/api/v1/dryrun/sessions/{session_id}/events"
-    assert (await other.get(f"/api/v1/dryrun/sessions/{session_id}")).json()["requested_by"] == "ada"
+    assert (await other.get(f"/api/v1/dryrun/sessions/{session_id}")).json()["requested_by"] == "program:ada"
     reading = asyncio.create_task(seqs_of(other, path))
     doomed = asyncio.create_task(seqs_of(asked, path))
     for number in range(EVENTS):

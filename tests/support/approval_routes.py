@@ -5,12 +5,13 @@ from typing import Any
 from approval_api.people.roles import Permission
 
 OPEN = None
-READ, RUN, DECIDE, COLLECT, ADMINISTER, OWN_ACCOUNT = (
+READ, RUN, DECIDE, COLLECT, ADMINISTER, MANAGE_PEOPLE, OWN_ACCOUNT = (
     Permission.READ,
     Permission.RUN,
     Permission.DECIDE,
     Permission.COLLECT,
     Permission.ADMINISTER,
+    Permission.MANAGE_PEOPLE,
     Permission.OWN_ACCOUNT,
 )
 DRYRUN = "/api/v1/dryrun"
@@ -29,10 +30,10 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("POST", "/api/v1/me/tokens"): OWN_ACCOUNT,
     ("DELETE", "/api/v1/me/tokens/{token_id}"): OWN_ACCOUNT,
     ("GET", "/api/v1/people"): ADMINISTER,
-    ("POST", "/api/v1/people"): ADMINISTER,
+    ("POST", "/api/v1/people"): MANAGE_PEOPLE,
     ("GET", "/api/v1/people/{person_id}"): ADMINISTER,
-    ("PATCH", "/api/v1/people/{person_id}"): ADMINISTER,
-    ("POST", "/api/v1/people/{person_id}/invitation"): ADMINISTER,
+    ("PATCH", "/api/v1/people/{person_id}"): MANAGE_PEOPLE,
+    ("POST", "/api/v1/people/{person_id}/invitation"): MANAGE_PEOPLE,
     ("GET", "/api/v1/people/{person_id}/tokens"): ADMINISTER,
     ("DELETE", "/api/v1/people/{person_id}/tokens/{token_id}"): ADMINISTER,
     ("GET", "/api/v1/audit"): ADMINISTER,
@@ -84,10 +85,10 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("POST", "/account/tokens"): OWN_ACCOUNT,
     ("POST", "/account/tokens/{token_id}/remove"): OWN_ACCOUNT,
     ("GET", "/people"): ADMINISTER,
-    ("POST", "/people"): ADMINISTER,
+    ("POST", "/people"): MANAGE_PEOPLE,
     ("GET", "/people/{person_id}"): ADMINISTER,
-    ("POST", "/people/{person_id}"): ADMINISTER,
-    ("POST", "/people/{person_id}/invitation"): ADMINISTER,
+    ("POST", "/people/{person_id}"): MANAGE_PEOPLE,
+    ("POST", "/people/{person_id}/invitation"): MANAGE_PEOPLE,
     ("POST", "/people/{person_id}/tokens/{token_id}/remove"): ADMINISTER,
     ("GET", "/audit"): ADMINISTER,
 }

@@ -1,7 +1,7 @@
 """The entrance: settings become adapters, adapters become the application. Nothing happens at import."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
@@ -26,6 +26,7 @@ from approval_api.health import router as health_router
 from approval_api.metrics import Metrics
 from approval_api.orchestrator.client import OrchestratorClient
 from approval_api.pages.routes import install_pages
+from approval_api.people import purge
 from approval_api.people.endpoints import router as people_router
 from approval_api.people.openid import OpenIdProvider
 from approval_api.people.openid_endpoints import router as openid_router
@@ -137,12 +138,24 @@ async def _migrate(settings: Settings) -> None:
 
 
 @asynccontextmanager
+async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Let `work` run beside what is inside, and end it after."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(work)
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+@asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state = app.state
     settings: Settings = state.settings
     async with AsyncExitStack() as stack:
         stack.push_async_callback(state.engine.dispose)
         await _migrate(settings)
+        await stack.enter_async_context(_running(purge.run(state.engine, settings.login_limits)))
         if settings.dryrun == "off":
             yield
             return

@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from approval_api.audit.entry import address_of
 from approval_api.origin import require_csrf
 from approval_api.people import logins, tokens
-from approval_api.people.person import Person, Proof
+from approval_api.people.person import PROGRAM_PREFIX, Person, Proof
 from approval_api.people.repository import Account
-from approval_api.people.roles import SCOPES, Permission, permissions_of
+from approval_api.people.roles import LOGIN_ONLY, SCOPES, Permission, permissions_of
 from approval_api.people.secret_values import TOKEN_PREFIX, csrf_of
+from approval_api.people.tokens import ShownToken
 from approval_api.problems import ProblemError
 from approval_api.rate_limit import require_patience
 from approval_api.settings import ProgramToken, Settings
@@ -46,24 +47,39 @@ class ProgramTokens:
 def _program(token: ProgramToken) -> Person:
     return Person(
         id=None,
-        name=token.name,
+        name=PROGRAM_PREFIX + token.name,
         display_name=token.name,
         roles=token.roles,
         permissions=permissions_of(token.roles) & SCOPES,
         proof=Proof.SETTING,
+        collectors=token.collectors,
     )
 
 
-def person_of(account: Account, proof: Proof, scopes: Iterable[Permission], csrf: str | None) -> Person:
-    """Return the person of an account, allowed what roles and `scopes` both allow."""
+def signed_in(account: Account, secret: str) -> Person:
+    """Return the person of a login whose cookie holds `secret`: allowed what their roles allow."""
     return Person(
         id=account.id,
         name=account.name,
         display_name=account.display_name,
         roles=account.roles,
-        permissions=permissions_of(account.roles).intersection(scopes),
-        proof=proof,
-        csrf=csrf,
+        permissions=permissions_of(account.roles),
+        proof=Proof.COOKIE,
+        csrf=csrf_of(secret),
+    )
+
+
+def _token_owner(shown: ShownToken) -> Person:
+    """Return the person of a token: allowed what their roles and its scopes both allow, as both are now."""
+    account = shown.account
+    return Person(
+        id=account.id,
+        name=account.name,
+        display_name=account.display_name,
+        roles=account.roles,
+        permissions=permissions_of(account.roles) & shown.scopes & SCOPES,
+        proof=Proof.TOKEN,
+        collectors=shown.collectors,
     )
 
 
@@ -92,9 +108,18 @@ async def _by_token(request: Request, scheme: str, token: str) -> Person | None:
     if program is not None or not token.startswith(TOKEN_PREFIX):
         return program
     engine: AsyncEngine = state.engine
+    settings: Settings = state.settings
     async with engine.begin() as connection:
-        shown = await tokens.find(connection, token)
-    return None if shown is None else person_of(shown.account, Proof.TOKEN, shown.scopes & SCOPES, None)
+        shown = await tokens.find(connection, token, settings.provider_word_for_tokens)
+    if shown is None:
+        return None
+    if shown.word_is_old:
+        request.scope["unproven"] = (
+            "the owner of this token signs in at a provider, which has not confirmed them for "
+            f"{settings.oidc_token_days:g} days; the token counts again once they have signed in in a browser"
+        )
+        return None
+    return _token_owner(shown)
 
 
 async def _by_cookie(request: Request) -> Person | None:
@@ -104,8 +129,8 @@ async def _by_cookie(request: Request) -> Person | None:
     settings: Settings = request.app.state.settings
     engine: AsyncEngine = request.app.state.engine
     async with engine.begin() as connection:
-        account = await logins.find(connection, secret, settings.login_idle, settings.login_longest)
-    return None if account is None else person_of(account, Proof.COOKIE, Permission, csrf_of(secret))
+        account = await logins.find(connection, secret, settings.login_limits)
+    return None if account is None else signed_in(account, secret)
 
 
 async def current_person(request: Request) -> Person:
@@ -117,10 +142,11 @@ async def current_person(request: Request) -> Person:
     person = await find_person(request)
     require_patience(request, f"person {person.name}" if person else f"address {address_of(request)}")
     if person is None:
+        why = request.scope.get("unproven")
         raise ProblemError(
-            "unauthenticated",
+            "sign-in-needed" if why else "unauthenticated",
             401,
-            "sign in, or show a token: `Authorization: Bearer TOKEN`; make one under your account",
+            why or "sign in, or show a token: `Authorization: Bearer TOKEN`; make one under your account",
             headers={"WWW-Authenticate": "Bearer"},
         )
     if person.csrf is not None:
@@ -158,7 +184,9 @@ def require(person: Person, permission: Permission) -> None:
     """Raise a 403 problem when `person` may not do what needs `permission`."""
     if person.may(permission):
         return
-    if permission in permissions_of(person.roles):
+    if permission in permissions_of(person.roles) & LOGIN_ONLY:
+        detail = f"this needs the permission {permission.value!r}, which no token has; sign in in a browser"
+    elif permission in permissions_of(person.roles):
         detail = f"this needs the permission {permission.value!r}, which the token shown was not made for"
     else:
         roles = ", ".join(sorted(person.roles)) or "none"
@@ -177,4 +205,5 @@ Runner = Annotated[Person, Depends(Requires(Permission.RUN))]
 Decider = Annotated[Person, Depends(Requires(Permission.DECIDE))]
 Collecting = Annotated[Person, Depends(Requires(Permission.COLLECT))]
 Administrator = Annotated[Person, Depends(Requires(Permission.ADMINISTER))]
+PeopleManager = Annotated[Person, Depends(Requires(Permission.MANAGE_PEOPLE))]
 AccountOwner = Annotated[Person, Depends(Requires(Permission.OWN_ACCOUNT))]

@@ -64,8 +64,11 @@ def _invite(settings: DatabaseSettings, arguments: argparse.Namespace) -> None:
 
     async def work(engine: "AsyncEngine") -> None:
         await migrate_when_reachable(engine)
-        async with engine.begin() as connection:
-            path = await bootstrap.invite(connection, arguments.name, roles, only_first=arguments.first)
+        try:
+            async with engine.begin() as connection:
+                path = await bootstrap.invite(connection, arguments.name, roles, only_first=arguments.first)
+        except bootstrap.SignsInElsewhereError as error:
+            raise SettingsError(str(error)) from error
         if path is not None:
             sys.stdout.write(f"{arguments.url.rstrip('/')}{path}\n")
 

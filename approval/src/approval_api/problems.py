@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
+from approval_api.database.errors import is_data_exception
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem, problem_type
 from dryrun_contract.text import printable
 
@@ -122,7 +123,20 @@ async def _answer_invalid_request(request: Request, error: Exception) -> Respons
     return problem_response(request, problem)
 
 
+async def _answer_unstorable(request: Request, error: DBAPIError) -> Response:
+    logger.warning("a request held a value that the database cannot store", extra={"reason": str(error.orig)})
+    problem = Problem(
+        type=problem_type("unstorable-value"),
+        title="The request is not valid",
+        status=422,
+        detail="a value of the request cannot be stored: text with U+0000, or a number out of range",
+    )
+    return problem_response(request, problem)
+
+
 async def _answer_database_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, DBAPIError) and is_data_exception(error.orig):
+        return await _answer_unstorable(request, error)
     logger.error("the database failed during a request", exc_info=error)
     problem = Problem(
         type=problem_type("database-unavailable"),

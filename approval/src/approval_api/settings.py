@@ -1,6 +1,8 @@
 """What an operator sets, read once at start from `APPROVAL_*` variables."""
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, Self
 
@@ -16,7 +18,7 @@ from pydantic import (
 )
 
 from approval_api.people.openid_settings import OpenIdSettings
-from approval_api.people.roles import Role
+from approval_api.people.roles import COLLECTOR_NAME, Role
 from dryrun_contract.environment import SettingsError, read_environment
 
 PREFIX = "APPROVAL_"
@@ -61,22 +63,43 @@ def _told(location: tuple[int | str, ...], message: str) -> str:
     return f"{PREFIX}{'.'.join(map(str, location)).upper()}: {message}"
 
 
+@dataclass(frozen=True, slots=True)
+class LoginLimits:
+    """How long a login counts."""
+
+    idle: timedelta
+    longest: timedelta
+    provider_word: timedelta
+    """The greatest age of a provider's word on a person who signs in by OpenID Connect."""
+
+
 class ProgramToken(BaseModel):
-    """A token that an operator gave to a program: it has a name and roles, and no account."""
+    """A token that an operator gave to a program: it has a name and roles, and no account.
+
+    `collectors` are those whose name its reports to production may bear.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     roles: frozenset[Role] = frozenset({Role.OPERATOR})
+    collectors: frozenset[str] = frozenset()
     token: SecretStr
 
     @classmethod
     def parse(cls, entry: str) -> Self:
-        """Read `name:token` or `name/role+role:token`. Raises ValueError."""
+        """Read `name:token`, `name/role+role:token` or `name/role+role/collector+collector:token`.
+
+        Raises ValueError.
+        """
         who, separator, token = entry.partition(":")
-        name, slash, roles = who.strip().partition("/")
+        name, slash, rest = who.strip().partition("/")
+        roles, names_collectors, collectors = rest.partition("/")
         if not separator or not name:
-            raise ValueError("expected name:token or name/role+role:token, comma separated")
+            raise ValueError(
+                "expected name:token, name/role+role:token or name/role+role/collector+collector:token, "
+                "comma separated"
+            )
         unknown = sorted(set(roles.split("+")) - set(Role)) if slash else []
         if unknown:
             raise ValueError(f"{name!r} has no known role {unknown[0]!r}; roles are {', '.join(Role)}")
@@ -85,7 +108,11 @@ class ProgramToken(BaseModel):
         if not name.isascii() or not name.isprintable():
             raise ValueError(f"the name {name!r} travels in a header; use printable ASCII")
         chosen = {"roles": frozenset(map(Role, roles.split("+")))} if slash else {}
-        return cls(name=name, token=SecretStr(token.strip()), **chosen)
+        as_collectors = frozenset(collectors.split("+")) if names_collectors else frozenset[str]()
+        wrong = sorted(each for each in as_collectors if not re.fullmatch(COLLECTOR_NAME, each))
+        if wrong:
+            raise ValueError(f"{name!r} names {wrong[0]!r}, which is no collector's name: {COLLECTOR_NAME}")
+        return cls(name=name, token=SecretStr(token.strip()), collectors=as_collectors, **chosen)
 
 
 class Settings(DatabaseSettings):
@@ -110,6 +137,10 @@ class Settings(DatabaseSettings):
     oidc_roles_claim: str = "groups"
     oidc_scope: str = "openid profile email"
     oidc_title: str = "single sign-on"
+    oidc_login_hours: float = Field(default=8, gt=0)
+    """How old the provider's word on a person may be for their logins."""
+    oidc_token_days: float = Field(default=7, gt=0)
+    """The same for their tokens: who stays away for longer has tokens that are refused until they return."""
     dryrun: Literal["on", "off"] = "on"
     orchestrator_url: HttpUrl | None = None
     orchestrator_token: SecretStr | None = None
@@ -178,14 +209,18 @@ class Settings(DatabaseSettings):
         )
 
     @property
-    def login_idle(self) -> timedelta:
-        """How long a login may be left alone before it expires."""
-        return timedelta(minutes=self.login_idle_minutes)
+    def login_limits(self) -> LoginLimits:
+        """How long logins count."""
+        return LoginLimits(
+            idle=timedelta(minutes=self.login_idle_minutes),
+            longest=timedelta(hours=self.login_hours),
+            provider_word=timedelta(hours=self.oidc_login_hours),
+        )
 
     @property
-    def login_longest(self) -> timedelta:
-        """How long a login lasts, used or not."""
-        return timedelta(hours=self.login_hours)
+    def provider_word_for_tokens(self) -> timedelta:
+        """How old a provider's word on the owner of a token may be."""
+        return timedelta(days=self.oidc_token_days)
 
     @property
     def address(self) -> tuple[str, int]:

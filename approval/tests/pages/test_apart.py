@@ -18,7 +18,7 @@ BROWSER = {"Accept": "text/html"}
 @pytest.fixture
 async def admin(settings, orchestrator, serving):
     """A service that lets the tests' own token do everything."""
-    token = ProgramToken.parse("ada/admin:a-token-of-the-tests")
+    token = ProgramToken.parse("ada/admin/network:a-token-of-the-tests")
     everything = settings.model_copy(update={"tokens": (token,)})
     async with serving(create_app(everything, orchestrator_transport=orchestrator)) as api:
         yield api

@@ -50,7 +50,9 @@ async def test_nobody_makes_a_token_for_what_they_may_not_do(browsers):
 
 async def test_no_token_makes_tokens(browsers, api):
     ada = await browsers("ada", Role.ADMIN)
-    secret = (await make(ada, scopes=["read", "run", "decide", "collect", "administer"]))["secret"]
+    secret = (
+        await make(ada, scopes=["read", "run", "decide", "collect", "administer"], collectors=["network"])
+    )["secret"]
     answer = await api.client.post(
         "/api/v1/me/tokens",
         json={"label": "x", "scopes": ["read"]},

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from approval_api.audit.trail import write_done
+from approval_api.database.errors import keep_values_out_of_errors
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 15
@@ -21,8 +22,9 @@ def create_engine(url: str, *, role: str | None = None) -> AsyncEngine:
 
     With `role` everything is done with that role's rights; it has to exist.
     """
-    return create_async_engine(
+    engine = create_async_engine(
         url,
+        hide_parameters=True,
         pool_size=5,
         max_overflow=5,
         pool_timeout=CONNECT_SECONDS,
@@ -43,6 +45,8 @@ def create_engine(url: str, *, role: str | None = None) -> AsyncEngine:
             },
         },
     )
+    keep_values_out_of_errors(engine)
+    return engine
 
 
 async def _transaction(request: Request) -> AsyncIterator[AsyncConnection]:

@@ -125,11 +125,12 @@ people = Table(
     Column("password_hash", Text),
     Column("issuer", Text),
     Column("subject", Text),
+    Column("confirmed_at", _TIME),
     Column("created_at", _TIME, nullable=False),
     Column("created_by", Text, nullable=False),
 )
 """`password_hash` is null until an invitation was taken, and for who signs in by OpenID Connect; `issuer` and
-`subject` name those."""
+`subject` name those, and `confirmed_at` is when the provider last vouched for them and their roles."""
 
 logins = Table(
     "logins",
@@ -150,10 +151,22 @@ api_tokens = Table(
     Column("label", Text, nullable=False),
     Column("secret_sha256", LargeBinary, nullable=False),
     Column("scopes", ARRAY(Text), nullable=False),
+    Column("collectors", ARRAY(Text), nullable=False),
     Column("created_at", _TIME, nullable=False),
     Column("expires_at", _TIME, nullable=False),
     Column("last_used_at", _TIME),
 )
+
+"""`collectors`: as whom it may report to production."""
+
+known_browsers = Table(
+    "known_browsers",
+    metadata,
+    Column("secret_sha256", LargeBinary, primary_key=True),
+    Column("person_id", UUID(as_uuid=True), nullable=False),
+    Column("seen_at", _TIME, nullable=False),
+)
+"""Browsers in which a person signed in by password before: strangers' tries do not count against them."""
 
 invitations = Table(
     "invitations",

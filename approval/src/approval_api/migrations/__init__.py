@@ -1,4 +1,4 @@
 """Alembic's revisions of schema `gateway`, shipped inside the package."""
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision; lets a start find out that nothing is to do without loading Alembic."""

@@ -1,5 +1,6 @@
 """Pages of one's own account: password and tokens."""
 
+import re
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -53,8 +54,9 @@ async def show_account(
 @router.post("/password", name="change_password")
 async def change_own_password(request: Request, visitor: AccountOwner, form: SentForm) -> Response:
     """Choose another password."""
-    await service.change_password(request, visitor, form.raw("current"), form.raw("new"))
-    return RedirectResponse("/account?saved=yes", _SEE_OTHER)
+    answer = RedirectResponse("/account?saved=yes", _SEE_OTHER)
+    await service.change_password(request, answer, visitor, form.raw("current"), form.raw("new"))
+    return answer
 
 
 @router.post("/tokens", name="make_token")
@@ -67,6 +69,7 @@ async def make_own_token(
             {
                 "label": form.one("label"),
                 "scopes": form.all("scope"),
+                "collectors": re.split(r"[\s,]+", form.one("collectors")) if form.one("collectors") else [],
                 "days": form.one("days", "90"),
             }
         )

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from approval_api.audit.endpoints import page as audit_page
 from approval_api.audit.entry import AuditOutcome
-from approval_api.authentication import Administrator
+from approval_api.authentication import Administrator, PeopleManager
 from approval_api.database.engine import Transaction
 from approval_api.origin import own_origin
 from approval_api.pages.forms import SentForm, first_fault
@@ -33,7 +33,7 @@ async def show_people(request: Request, visitor: Administrator, transaction: Tra
 
 @router.post("/people", name="add_person")
 async def add_person_page(
-    request: Request, response: Response, visitor: Administrator, transaction: Transaction, form: SentForm
+    request: Request, response: Response, visitor: PeopleManager, transaction: Transaction, form: SentForm
 ) -> Response:
     """Add a person and show the one-time link for them."""
     try:
@@ -95,7 +95,7 @@ async def show_person_page(
 
 @router.post("/people/{person_id}", name="change_person")
 async def change_person_page(
-    person_id: UUID, request: Request, visitor: Administrator, transaction: Transaction, form: SentForm
+    person_id: UUID, request: Request, visitor: PeopleManager, transaction: Transaction, form: SentForm
 ) -> Response:
     """Change name and roles, or let somebody in no more."""
     try:
@@ -114,7 +114,7 @@ async def change_person_page(
 
 @router.post("/people/{person_id}/invitation", name="invite_person")
 async def invite_person_page(
-    person_id: UUID, request: Request, visitor: Administrator, transaction: Transaction
+    person_id: UUID, request: Request, visitor: PeopleManager, transaction: Transaction
 ) -> Response:
     """Make a new one-time link and show it."""
     invitation = await endpoints.invite_person(request, person_id, visitor, transaction)

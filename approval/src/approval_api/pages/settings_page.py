@@ -12,7 +12,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/settings")
 async def show_settings(request: Request, visitor: Reader) -> Response:
-    """Show what an operator set; no secret is among it."""
+    """Show whether dry-runs are available; administrators see what an operator set, but no secret."""
     settings: Settings = request.app.state.settings
     follower: Follower | None = request.app.state.follower
     return page(

@@ -8,6 +8,11 @@ from approval_api.audit.entry import AuditOutcome, Entry, write
 from approval_api.people import invitations, repository
 from approval_api.people.roles import Role
 
+
+class SignsInElsewhereError(ValueError):
+    """Whoever a link was asked for has a provider's word and no password; the text is shown."""
+
+
 _BY = "approval-api invite"
 
 
@@ -17,6 +22,7 @@ async def invite(
     """Return the path of a link for `name`, who is added with `roles` when new.
 
     With `only_first` return None once an administrator has signed in before: then people invite people.
+    Raises SignsInElsewhereError for who signs in at a provider of OpenID Connect.
     """
     if only_first and any(
         Role.ADMIN in person.roles and person.active and (person.has_password or person.issuer)
@@ -24,6 +30,10 @@ async def invite(
     ):
         return None
     account = await repository.find_account(connection, name)
+    if account is not None and account.issuer is not None:
+        raise SignsInElsewhereError(
+            f"{name!r} signs in at {account.issuer} and has no password here; choose another name"
+        )
     person_id = (
         account.id
         if account is not None

@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from approval_api.audit.trail import note
-from approval_api.authentication import OPEN, AccountOwner, Administrator, Reader
+from approval_api.authentication import OPEN, AccountOwner, Administrator, PeopleManager, Reader
 from approval_api.database.engine import Transaction
 from approval_api.people import invitations, repository, service, tokens
 from approval_api.people.person import Person
@@ -67,9 +67,11 @@ async def show_me(person: Reader) -> Me:
 
 
 @router.put("/me/password", status_code=204)
-async def change_password(request: Request, person: AccountOwner, wanted: PasswordChange) -> None:
+async def change_password(
+    request: Request, response: Response, person: AccountOwner, wanted: PasswordChange
+) -> None:
     """Choose another password. Logins elsewhere end; tokens stay."""
-    await service.change_password(request, person, wanted.current, wanted.new)
+    await service.change_password(request, response, person, wanted.current, wanted.new)
 
 
 def _own_id(person: Person) -> UUID:
@@ -98,7 +100,9 @@ async def make_token(
         )
     made = await tokens.make(transaction, _own_id(person), wanted)
     scopes = ", ".join(made.token.scopes)
-    note(request, object_=str(made.token.id), detail=f"{made.token.label}: {scopes}, {wanted.days} days")
+    as_whom = f" as {', '.join(made.token.collectors)}" if made.token.collectors else ""
+    told = f"{made.token.label}: {scopes}{as_whom}, {wanted.days} days"
+    note(request, object_=str(made.token.id), detail=told)
     return made
 
 
@@ -130,7 +134,7 @@ def _invitation(invited: Invited) -> Invitation:
 
 @router.post("/people", status_code=201)
 async def add_person(
-    request: Request, response: Response, by: Administrator, transaction: Transaction, wanted: NewPerson
+    request: Request, response: Response, by: PeopleManager, transaction: Transaction, wanted: NewPerson
 ) -> Invitation:
     """Add a person; the answer holds the one-time link by which they choose a password."""
     invited = await service.add_person(request, transaction, by, wanted)
@@ -150,7 +154,7 @@ async def show_person(person_id: UUID, _: Administrator, transaction: Transactio
 
 @router.patch("/people/{person_id}")
 async def change_person(
-    request: Request, person_id: UUID, _: Administrator, transaction: Transaction, wanted: PersonChange
+    request: Request, person_id: UUID, _: PeopleManager, transaction: Transaction, wanted: PersonChange
 ) -> PersonView:
     """Change roles or name, or let somebody in no more. It counts from their next request on."""
     person = await service.change_person(transaction, person_id, wanted)
@@ -160,7 +164,7 @@ async def change_person(
 
 @router.post("/people/{person_id}/invitation", status_code=201)
 async def invite_person(
-    request: Request, person_id: UUID, _: Administrator, transaction: Transaction
+    request: Request, person_id: UUID, _: PeopleManager, transaction: Transaction
 ) -> Invitation:
     """Make a new one-time link for somebody who has no password yet or forgot it."""
     invited = await service.invite(transaction, person_id)

@@ -48,7 +48,12 @@ async def find(connection: AsyncConnection, secret: str) -> Account | None:
     found = (
         select(people)
         .join(table, table.c.person_id == people.c.id)
-        .where(table.c.secret_sha256 == digest(secret), table.c.expires_at > func.now(), people.c.active)
+        .where(
+            table.c.secret_sha256 == digest(secret),
+            table.c.expires_at > func.now(),
+            people.c.active,
+            people.c.issuer.is_(None),
+        )
     )
     row = (await connection.execute(found)).mappings().one_or_none()
     return Account.of(row) if row is not None else None

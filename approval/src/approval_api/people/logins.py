@@ -4,14 +4,14 @@ from datetime import timedelta
 from uuid import UUID
 
 from fastapi import Request, Response
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import logins as table
 from approval_api.database.tables import people
 from approval_api.people.repository import Account
 from approval_api.people.secret_values import digest, new_secret
-from approval_api.settings import Settings
+from approval_api.settings import LoginLimits, Settings
 
 _SEEN_EVERY = timedelta(minutes=1)
 """How exactly is noted when a login was last used: not every request is to write."""
@@ -68,17 +68,15 @@ async def end(connection: AsyncConnection, secret: str) -> None:
     await connection.execute(delete(table).where(table.c.id_sha256 == digest(secret)))
 
 
-async def end_all_of(connection: AsyncConnection, person_id: UUID, *, but: str | None = None) -> None:
-    """Forget a person's logins, all or all but one."""
+async def end_all_of(connection: AsyncConnection, person_id: UUID, *, but: str | None = None) -> int:
+    """End a person's logins, all or all but one; return how many ended."""
     ended = delete(table).where(table.c.person_id == person_id)
     if but is not None:
         ended = ended.where(table.c.id_sha256 != digest(but))
-    await connection.execute(ended)
+    return (await connection.execute(ended)).rowcount
 
 
-async def find(
-    connection: AsyncConnection, secret: str, idle: timedelta, longest: timedelta
-) -> Account | None:
+async def find(connection: AsyncConnection, secret: str, limits: LoginLimits) -> Account | None:
     """Return whose login this is, unless it has expired or the person may not sign in any more."""
     known = table.c.id_sha256 == digest(secret)
     row = (
@@ -89,8 +87,9 @@ async def find(
                 .where(
                     known,
                     people.c.active,
-                    table.c.seen_at > func.now() - idle,
-                    table.c.created_at > func.now() - longest,
+                    table.c.seen_at > func.now() - limits.idle,
+                    table.c.created_at > func.now() - limits.longest,
+                    or_(people.c.issuer.is_(None), people.c.confirmed_at > func.now() - limits.provider_word),
                 )
             )
         )
@@ -102,9 +101,3 @@ async def find(
     if row["unseen"]:
         await connection.execute(update(table).where(known).values(seen_at=func.now()))
     return Account.of(row)
-
-
-async def remove_expired(connection: AsyncConnection, idle: timedelta, longest: timedelta) -> None:
-    """Remove what nobody can use any more."""
-    alive = and_(table.c.seen_at > func.now() - idle, table.c.created_at > func.now() - longest)
-    await connection.execute(delete(table).where(~alive))

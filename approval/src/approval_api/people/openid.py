@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 from authlib.common.security import generate_token
@@ -19,7 +20,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from pydantic import BaseModel, ConfigDict, HttpUrl, ValidationError
 
-from approval_api.people.openid_settings import OpenIdSettings
+from approval_api.people.openid_settings import OpenIdSettings, is_plain_loopback
 from approval_api.people.roles import Role
 from approval_api.people.schemas import NAME
 
@@ -48,6 +49,35 @@ class _Discovery(BaseModel):
     token_endpoint: HttpUrl
     jwks_uri: HttpUrl
 
+    def require_sound(self, issuer: str) -> None:
+        """Raise OpenIdError unless each endpoint is where a client secret, a code and keys may travel.
+
+        That is https, at the issuer's own host or another named one. Providers do use several names; an
+        address, a bare name or this machine is none of them unless it is the issuer itself.
+        """
+        own = urlsplit(issuer).hostname
+        for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+            endpoint: HttpUrl = getattr(self, name)
+            host = (endpoint.host or "").strip("[]")
+            safe = endpoint.scheme == "https" or (
+                is_plain_loopback(issuer) and is_plain_loopback(str(endpoint))
+            )
+            if not safe:
+                raise OpenIdError(f"the provider's {name} is no https address; nothing is sent there")
+            if endpoint.username or endpoint.password or endpoint.fragment is not None:
+                raise OpenIdError(f"the provider's {name} holds more than an address; nothing is sent there")
+            if host != own and not is_plain_loopback(str(endpoint)) and not _is_public_name(host):
+                raise OpenIdError(
+                    f"the provider's {name} is at {host!r}, which is neither the issuer's host nor a name "
+                    "of another; nothing is sent there"
+                )
+
+
+def _is_public_name(host: str) -> bool:
+    """Tell whether `host` is a name with a domain: no address in any notation, nothing of this machine."""
+    last = host.rstrip(".").rpartition(".")[2]
+    return "." in host and last not in {"localhost", "local", "internal"} and not last[:1].isdigit()
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -69,6 +99,7 @@ class Identity:
     name: str
     display_name: str
     roles: frozenset[Role]
+    """None at all for who may not sign in here, or not any more."""
 
 
 @dataclass(slots=True)
@@ -107,7 +138,7 @@ class OpenIdProvider:
         return str(url), attempt
 
     async def finish(self, redirect_uri: str, code: str, attempt: Attempt) -> Identity:
-        """Return who signed in. Raises OpenIdError."""
+        """Return who signed in, with no roles when none of their groups gives one. Raises OpenIdError."""
         if not code:
             raise OpenIdError("the provider signed nobody in; begin again, or ask an administrator")
         discovery, keys = await self._published()
@@ -151,18 +182,17 @@ class OpenIdProvider:
         roles = frozenset(
             role for group in groups for role in self.settings.role_map.get(str(group), frozenset())
         )
-        if not roles:
-            raise OpenIdError(
-                f"the provider names no group in {self.settings.roles_claim!r} that gives a role here; "
-                "ask an administrator"
-            )
-        candidates = [claims.get("preferred_username"), claims.get("email"), claims["sub"]]
+        subject = claims["sub"]
+        # OpenID Connect Core 1.0, section 2: ASCII, at most 255 characters.
+        if not isinstance(subject, str) or not re.fullmatch(r"[ -~]{1,255}", subject):
+            raise OpenIdError("the provider gives no subject that names a person; ask an administrator")
+        candidates = [claims.get("preferred_username"), claims.get("email"), subject]
         names = [str(each).lower() for each in candidates if each]
         name = next((each for each in names if re.fullmatch(NAME, each)), None)
         if name is None:
             raise OpenIdError("the provider gives no name that can be used here; ask an administrator")
         display_name = "".join(filter(str.isprintable, str(claims.get("name") or name)))[:100].strip()
-        return Identity(self.settings.issuer, str(claims["sub"]), name, display_name or name, roles)
+        return Identity(self.settings.issuer, subject, name, display_name or name, roles)
 
     async def _published(self) -> tuple[_Discovery, KeySet]:
         fresh = time.monotonic() - self._asked_at < _KNOWN_FOR_SECONDS
@@ -173,6 +203,7 @@ class OpenIdProvider:
             async with httpx2.AsyncClient(timeout=_SECONDS, transport=self.transport) as http:
                 told = await http.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
                 discovery = _Discovery.model_validate_json(told.raise_for_status().content)
+                discovery.require_sound(issuer)
                 keys = await http.get(str(discovery.jwks_uri))
                 self._keys = KeySet.import_key_set(keys.raise_for_status().json())
         except (httpx2.HTTPError, ValidationError, JoseError, ValueError) as error:

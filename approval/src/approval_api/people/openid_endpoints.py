@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from approval_api.audit.entry import AuditOutcome, address_of, entry_of, write
 from approval_api.authentication import OPEN
 from approval_api.origin import own_origin, own_path
-from approval_api.people import logins, repository
+from approval_api.people import logins, repository, tokens
 from approval_api.people.openid import (
     Attempt,
     Identity,
@@ -96,6 +96,12 @@ async def finish_openid(
     engine: AsyncEngine = request.app.state.engine
     try:
         identity = await provider.finish(_redirect_uri(request), code, attempt)
+        if not identity.roles:
+            await _withdraw(request, identity)
+            raise OpenIdError(
+                f"the provider names no group in {provider.settings.roles_claim!r} that gives a role here; "
+                "ask an administrator"
+            )
         response = RedirectResponse(own_path(attempt.wanted), _SEE_OTHER)
         async with engine.begin() as connection:
             account = await _account(connection, identity)
@@ -115,6 +121,23 @@ def _attempt(request: Request) -> Attempt | None:
         return Attempt(**{name: str(kept[name]) for name in ("state", "nonce", "verifier", "wanted")})
     except (ValueError, TypeError, KeyError):
         return None
+
+
+async def _withdraw(request: Request, identity: Identity) -> None:
+    """End all that a person has here whom the provider gives no role any more; nobody else is touched."""
+    engine: AsyncEngine = request.app.state.engine
+    async with engine.begin() as connection:
+        account = await repository.find_subject(connection, identity.issuer, identity.subject)
+        if account is None:
+            return
+        await repository.confirm(connection, account.id, identity.display_name, ())
+        ended = await logins.end_all_of(connection, account.id)
+        removed = await tokens.remove_all_of(connection, account.id)
+        if account.roles or ended or removed:
+            had = ", ".join(sorted(account.roles)) or "no role"
+            told = f"was {had}; {ended} logins ended, {removed} tokens removed"
+            entry = entry_of(request, "withdraw_roles", AuditOutcome.DONE, object_=account.name, detail=told)
+            await write(connection, entry)
 
 
 async def _account(connection: AsyncConnection, identity: Identity) -> Account:
@@ -138,8 +161,7 @@ async def _account(connection: AsyncConnection, identity: Identity) -> Account:
     elif not account.active:
         raise OpenIdError("this account may not sign in here any more")
     else:
-        values = {"display_name": identity.display_name, "roles": sorted(identity.roles)}
-        await repository.change(connection, account.id, values)
+        await repository.confirm(connection, account.id, identity.display_name, identity.roles)
     found = await repository.find_subject(connection, identity.issuer, identity.subject)
     assert found is not None
     return found

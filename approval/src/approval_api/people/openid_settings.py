@@ -12,6 +12,16 @@ from approval_api.people.roles import Role
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+def is_plain_loopback(url: str) -> bool:
+    """Tell whether `url` is plain http to this machine, as a provider of the tests is reached.
+
+    >>> [is_plain_loopback(url) for url in ("http://localhost:99", "https://localhost", "http://10.0.0.1")]
+    [True, False, False]
+    """
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname in _LOOPBACK
+
+
 @dataclass(frozen=True, slots=True)
 class OpenIdSettings:
     """One provider."""
@@ -41,7 +51,7 @@ class OpenIdSettings:
             raise ValueError("OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_ROLES go together")
         parts = urlsplit(issuer)
         # Over plain http anybody on the way could say who signs in.
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        if parts.scheme != "https" and not is_plain_loopback(issuer):
             raise ValueError(f"OIDC_ISSUER {issuer!r} is no https address")
         return cls(issuer, client_id, client_secret, _role_map(roles), **others)
 

@@ -7,6 +7,10 @@ from uuid import UUID
 from approval_api.people.roles import Permission, Role
 
 
+PROGRAM_PREFIX = "program:"
+"""Holds programs and people apart in audit log, limits and decisions; see the pattern of people's names."""
+
+
 class Proof(StrEnum):
     """What a person showed."""
 
@@ -25,12 +29,15 @@ class Person:
     id: UUID | None
     """None for a token of APPROVAL_TOKENS."""
     name: str
-    """Unique, printable ASCII: it travels in a header to the orchestrator's audit journal."""
+    """Unique, printable ASCII: it travels in a header to the orchestrator's audit journal. A program's begins
+    with PROGRAM_PREFIX, which no person's name can hold, wherever the person comes from."""
     display_name: str
     roles: frozenset[Role]
     permissions: frozenset[Permission]
     """Of their roles; of a token no more than its scopes."""
     proof: Proof
+    collectors: frozenset[str] | None = None
+    """The collectors whose name a report may bear; None for a login, which could make a token for any."""
     csrf: str | None = None
     """What a form or a script of this login has to send along; None without a cookie."""
 

@@ -60,6 +60,7 @@ def _view(row: RowMapping) -> PersonView:
         active=row["active"],
         has_password=row["has_password"],
         issuer=row["issuer"],
+        confirmed_at=row["confirmed_at"],
         created_at=row["created_at"],
         created_by=row["created_by"],
         last_seen_at=row["last_seen_at"],
@@ -114,6 +115,7 @@ async def add(
             created_by=created_by,
             issuer=issuer,
             subject=subject,
+            confirmed_at=func.now() if issuer is not None else None,
         )
     )
     return person_id
@@ -123,6 +125,14 @@ async def change(connection: AsyncConnection, person_id: UUID, values: dict[str,
     """Set columns of a person; False when there is none."""
     result = await connection.execute(update(table).where(table.c.id == person_id).values(**values))
     return result.rowcount == 1
+
+
+async def confirm(
+    connection: AsyncConnection, person_id: UUID, display_name: str, roles: Collection[Role]
+) -> None:
+    """Store what a provider says of a person who signs in at it, and that it said so now."""
+    values = {"display_name": display_name, "roles": sorted(roles), "confirmed_at": func.now()}
+    await change(connection, person_id, values)
 
 
 async def set_password(connection: AsyncConnection, person_id: UUID, password_hash: str) -> None:

@@ -4,6 +4,10 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 
+COLLECTOR_NAME = r"^[a-z][a-z0-9_-]{0,63}$"
+"""What a collector may be called; tokens and reports to production name some."""
+
+
 class Permission(StrEnum):
     """What a route asks for. A token's scopes are permissions too."""
 
@@ -16,9 +20,11 @@ class Permission(StrEnum):
     COLLECT = "collect"
     """Post discoveries of production: what a collector's token is for."""
     ADMINISTER = "administer"
-    """People and their roles, others' tokens, audit log, settings."""
+    """Read people, audit log and settings; remove others' tokens."""
+    MANAGE_PEOPLE = "manage_people"
+    """Add people, change their roles, make invitations."""
     OWN_ACCOUNT = "own_account"
-    """One's own password and tokens. No token may: it could make itself one that lives longer."""
+    """One's own password and tokens."""
 
 
 class Role(StrEnum):
@@ -37,7 +43,11 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(Permission),
 }
 
-SCOPES = frozenset(Permission) - {Permission.OWN_ACCOUNT}
+LOGIN_ONLY = frozenset({Permission.MANAGE_PEOPLE, Permission.OWN_ACCOUNT})
+"""What only a login may: each yields a password, a token or a role, which is more than a token and outlives
+it. No token has these, whoever it belongs to and whatever it was made for."""
+
+SCOPES = frozenset(Permission) - LOGIN_ONLY
 """What a token can be given."""
 
 

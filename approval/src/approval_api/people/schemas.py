@@ -1,15 +1,20 @@
 """People, their tokens and invitations as this API's clients see them."""
 
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, StrictBool, StringConstraints
+from pydantic import Field, StrictBool, StringConstraints, model_validator
 
 from approval_api.people.passwords import MAX_CHARACTERS
-from approval_api.people.roles import Permission, Role
+from approval_api.people.roles import COLLECTOR_NAME, Permission, Role
 from dryrun_contract.base import UtcTime, Word
 
+STORABLE = r"^[^\x00]*$"
+"""PostgreSQL stores no U+0000; pydantic refuses lone surrogates by itself."""
 NAME = r"^[a-z0-9][a-z0-9._@+-]{0,63}$"
+
+MAX_COLLECTORS = 20
+"""Of one token."""
 
 type PersonName = Annotated[str, Field(pattern=NAME, examples=["ada"])]
 type DisplayName = Annotated[
@@ -17,6 +22,7 @@ type DisplayName = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"),
     Field(examples=["Ada Lovelace"]),
 ]
+type CollectorName = Annotated[str, Field(pattern=COLLECTOR_NAME, examples=["network"])]
 type Password = Annotated[
     str, Field(min_length=1, max_length=MAX_CHARACTERS, examples=["correct horse battery staple"])
 ]
@@ -26,7 +32,7 @@ type Secret = Annotated[str, Field(min_length=1, max_length=200)]
 class SignIn(Word):
     """What a person shows to sign in."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200, examples=["ada"])]
+    name: Annotated[str, Field(min_length=1, max_length=200, pattern=STORABLE, examples=["ada"])]
     password: Password
 
 
@@ -60,6 +66,8 @@ class PersonView(Word):
     """False until an invitation was taken."""
     issuer: str | None
     """The provider of OpenID Connect whose word on this person counts, if any."""
+    confirmed_at: UtcTime | None
+    """When it gave its word last."""
     created_at: UtcTime
     created_by: str
     last_seen_at: UtcTime | None
@@ -109,7 +117,15 @@ class NewToken(Word):
 
     label: Annotated[DisplayName, Field(examples=["nightly rehearsal"])]
     scopes: Annotated[frozenset[Permission], Field(min_length=1, examples=[["read"]])]
+    collectors: Annotated[frozenset[CollectorName], Field(max_length=MAX_COLLECTORS)] = frozenset()
+    """With the scope `collect`, and only then: the collectors whose name its reports may bear."""
     days: Annotated[int, Field(ge=1, le=366)] = 90
+
+    @model_validator(mode="after")
+    def _names_collectors_to_collect(self) -> Self:
+        if (Permission.COLLECT in self.scopes) != bool(self.collectors):
+            raise ValueError("the scope 'collect' and the names of collectors go together")
+        return self
 
 
 class TokenView(Word):
@@ -118,6 +134,8 @@ class TokenView(Word):
     id: UUID
     label: str
     scopes: tuple[Permission, ...]
+    collectors: tuple[str, ...]
+    """Whose name its reports to production may bear."""
     created_at: UtcTime
     expires_at: UtcTime
     last_used_at: UtcTime | None

@@ -11,15 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.audit.entry import AuditOutcome, address_of, entry_of, write
 from approval_api.audit.trail import note
-from approval_api.authentication import person_of
+from approval_api.authentication import signed_in
 from approval_api.origin import require_same_origin
-from approval_api.people import invitations, logins, repository, throttle
+from approval_api.people import invitations, known_browsers, logins, repository, throttle
 from approval_api.people.passwords import PasswordRefusedError, Passwords, require_strength
-from approval_api.people.person import Person, Proof
+from approval_api.people.person import Person
 from approval_api.people.repository import Account
-from approval_api.people.roles import Permission, Role
+from approval_api.people.roles import Role
 from approval_api.people.schemas import NewPerson, PersonChange, PersonView
-from approval_api.people.secret_values import csrf_of
 from approval_api.problems import ProblemError
 from approval_api.rate_limit import require_patience
 from approval_api.settings import Settings
@@ -62,12 +61,16 @@ async def sign_in(request: Request, response: Response, name: str, password: str
     require_same_origin(request)
     require_patience(request, f"address {address_of(request)}")
     name = name.strip().lower()
-    account_tries, address_tries = throttle.subjects(name, address_of(request))
+    address_tries = throttle.address(address_of(request))
     async with _engine(request).begin() as connection:
         account = await repository.find_account(connection, name)
+        known = await known_browsers.shown(connection, request, account.id) if account is not None else None
         # The address first: one that has to wait is no reason to let the account's owner wait.
-        seconds = await throttle.count_try(connection, address_tries)
-        seconds = seconds or await throttle.count_try(connection, account_tries)
+        counted = (throttle.known_browser(known),) if known else (address_tries, throttle.account(name))
+        for subject in counted:
+            seconds = await throttle.count_try(connection, subject)
+            if seconds:
+                break
     if seconds:
         raise _too_many_tries(seconds)
     stored = account.password_hash if account is not None and account.active else None
@@ -88,9 +91,14 @@ async def sign_in(request: Request, response: Response, name: str, password: str
     if account.password_hash is not None and _passwords(request).is_outdated(account.password_hash):
         renewed = await _passwords(request).hash(password)
     async with _engine(request).begin() as connection:
-        await throttle.succeeded(connection, account_tries, address_tries)
+        for subject in counted:
+            if subject == address_tries:
+                await throttle.forgive_one(connection, subject)
+            else:
+                await throttle.forget(connection, subject)
         if renewed is not None:
             await repository.set_password(connection, account.id, renewed)
+        await known_browsers.remember(connection, request, response, account.id)
         return await begin_login(request, response, connection, account, "sign_in")
 
 
@@ -112,7 +120,7 @@ async def begin_login(
     if earlier:
         await logins.end(connection, earlier)
     secret = await logins.begin(connection, account.id, address_of(request))
-    person = person_of(account, Proof.COOKIE, Permission, csrf_of(secret))
+    person = signed_in(account, secret)
     await write(connection, entry_of(request, action, AuditOutcome.DONE, person=person, object_=account.name))
     logins.set_cookie(request, response, secret)
     request.scope["actor"] = account.name
@@ -158,10 +166,20 @@ async def add_person(request: Request, connection: AsyncConnection, by: Person, 
 
 
 async def invite(connection: AsyncConnection, person_id: UUID) -> Invited:
-    """Make a new link for a person; an older one becomes worthless. Raises a 404 problem."""
+    """Make a new link for a person; an older one becomes worthless.
+
+    Raises ProblemError: 404, or 409 `signs-in-elsewhere` for who signs in at a provider: a password beside it
+    would count on after the provider takes its word back.
+    """
     person = await repository.find(connection, person_id)
     if person is None:
         raise unknown_person(person_id)
+    if person.issuer is not None:
+        raise ProblemError(
+            "signs-in-elsewhere",
+            409,
+            f"{person.name!r} signs in at {person.issuer} and has no password here; roles come from there",
+        )
     secret, expires_at = await invitations.make(connection, person_id)
     return Invited(person, secret, expires_at)
 
@@ -193,16 +211,24 @@ async def take_invitation(request: Request, response: Response, secret: str, pas
             raise gone
         await repository.set_password(connection, account.id, hashed)
         await logins.end_all_of(connection, account.id)
-        await throttle.succeeded(connection, *throttle.subjects(account.name, address_of(request)))
+        await known_browsers.forget_all_of(connection, account.id)
+        await known_browsers.remember(connection, request, response, account.id)
+        await throttle.forget(connection, throttle.account(account.name))
         return await begin_login(request, response, connection, account, "take_invitation")
 
 
-async def change_password(request: Request, person: Person, current: str, new: str) -> None:
-    """Store a new password; logins elsewhere end. Raises ProblemError: 403 or 422."""
-    name_tries, _ = throttle.subjects(person.name, address_of(request))
+async def change_password(
+    request: Request, response: Response, person: Person, current: str, new: str
+) -> None:
+    """Store a new password; logins elsewhere end, and no other browser is known any more.
+
+    Raises ProblemError: 403, 422, or 429 `too-many-tries`.
+    """
+    assert person.id is not None  # programs have no account, and no permission for this
+    tries = throttle.password_change(person.id)
     async with _engine(request).begin() as connection:
         account = await repository.find_account(connection, person.name)
-        seconds = await throttle.count_try(connection, name_tries)
+        seconds = await throttle.count_try(connection, tries)
     if seconds:
         raise _too_many_tries(seconds)
     if account is None:
@@ -215,9 +241,11 @@ async def change_password(request: Request, person: Person, current: str, new: s
         raise weak_password(error, "body.new") from error
     hashed = await _passwords(request).hash(new)
     async with _engine(request).begin() as connection:
-        await throttle.forget(connection, name_tries)
+        await throttle.forget(connection, tries)
         await repository.set_password(connection, account.id, hashed)
         await logins.end_all_of(connection, account.id, but=logins.read_cookie(request))
+        await known_browsers.forget_all_of(connection, account.id)
+        await known_browsers.remember(connection, request, response, account.id)
 
 
 async def change_person(connection: AsyncConnection, person_id: UUID, wanted: PersonChange) -> PersonView:

@@ -1,8 +1,14 @@
-"""Slows down guessing: failed sign-ins are counted by account and by address, in all processes together."""
+"""Slows down guessing: failed tries are counted in all processes together, by whom they could harm.
+
+A browser that the person signed in with before has a count of its own. All others share the account's and
+their address's, so strangers who use these up keep nobody waiting at a browser of theirs.
+"""
 
 import hashlib
+import ipaddress
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,9 +30,33 @@ class Subject:
         return hashlib.sha256(self.name.encode("utf-8", "surrogatepass")).digest()
 
 
-def subjects(name: str, address: str) -> tuple[Subject, Subject]:
-    """Return the account and the address. An office behind one address gets more tries than an account."""
-    return Subject(f"account {name}", 5), Subject(f"address {address}", 20)
+def account(name: str) -> Subject:
+    """Return what is counted for an account, whether there is one of this name or not."""
+    return Subject(f"account {name}", 5)
+
+
+def address(given: str) -> Subject:
+    """Return what is counted for an address. An office behind one gets more tries than an account.
+
+    IPv6 counts by /64, the least that one subscriber has: else each would have 2^64 counts, and rows, to use.
+    """
+    try:
+        parsed = ipaddress.ip_address(given)
+    except ValueError:
+        return Subject(f"address {given}", 20)
+    if parsed.version == 6 and parsed.ipv4_mapped is None:
+        given = str(ipaddress.ip_network((int(parsed), 64), strict=False))
+    return Subject(f"address {given}", 20)
+
+
+def known_browser(secret: str) -> Subject:
+    """Return what is counted for a browser in which this person signed in before."""
+    return Subject(f"browser {secret}", 5)
+
+
+def password_change(person_id: UUID) -> Subject:
+    """Return what is counted for tries to change a password: they need a login, which strangers lack."""
+    return Subject(f"change {person_id}", 5)
 
 
 # Counted before the password is looked at: a thousand tries at the same moment are no way round it. A try
@@ -56,10 +86,6 @@ UPDATE gateway.login_throttle SET failures = greatest(failures - 1, 0) WHERE sub
 
 _FORGET = text("DELETE FROM gateway.login_throttle WHERE subject_sha256 = :subject")
 
-_FORGET_OLD = text("""
-DELETE FROM gateway.login_throttle WHERE failed_at < clock_timestamp() - CAST(:forget AS interval)
-""")
-
 
 async def count_try(connection: AsyncConnection, subject: Subject) -> int:
     """Count a try as failed until it is known better; return 0, or how many seconds it has to wait."""
@@ -70,17 +96,11 @@ async def count_try(connection: AsyncConnection, subject: Subject) -> int:
     return max(int(await connection.scalar(_WAIT, limits) or 0), 1)
 
 
-async def succeeded(connection: AsyncConnection, account: Subject, address: Subject) -> None:
-    """Forget the account's failures. The address keeps its own: its other guesses were no better for it."""
-    await forget(connection, account)
-    await connection.execute(_FORGIVE, {"subject": address.sha256})
+async def forgive_one(connection: AsyncConnection, subject: Subject) -> None:
+    """Take back one try of `subject`, which keeps the others: they were no better for it."""
+    await connection.execute(_FORGIVE, {"subject": subject.sha256})
 
 
 async def forget(connection: AsyncConnection, subject: Subject) -> None:
     """Forget the failures of `subject`."""
     await connection.execute(_FORGET, {"subject": subject.sha256})
-
-
-async def remove_old(connection: AsyncConnection) -> None:
-    """Remove what is forgotten."""
-    await connection.execute(_FORGET_OLD, {"forget": FORGET_AFTER})

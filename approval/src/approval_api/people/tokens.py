@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, delete, func, insert, or_, select, update
+from sqlalchemy import RowMapping, delete, false, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import api_tokens as table
@@ -24,6 +24,9 @@ class ShownToken:
 
     account: Account
     scopes: frozenset[Permission]
+    collectors: frozenset[str]
+    word_is_old: bool
+    """Its owner signs in at a provider, whose word on them is too old."""
 
 
 def _view(row: RowMapping) -> TokenView:
@@ -31,6 +34,7 @@ def _view(row: RowMapping) -> TokenView:
         id=row["id"],
         label=row["label"],
         scopes=tuple(sorted(map(Permission, row["scopes"]))),
+        collectors=tuple(sorted(row["collectors"])),
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         last_used_at=row["last_used_at"],
@@ -48,6 +52,7 @@ async def make(connection: AsyncConnection, person_id: UUID, wanted: NewToken) -
             label=wanted.label,
             secret_sha256=digest(secret),
             scopes=sorted(wanted.scopes),
+            collectors=sorted(wanted.collectors),
             created_at=func.now(),
             expires_at=func.now() + timedelta(days=wanted.days),
         )
@@ -68,14 +73,28 @@ async def remove(connection: AsyncConnection, person_id: UUID, token_id: UUID) -
     return (await connection.execute(gone)).rowcount == 1
 
 
-async def find(connection: AsyncConnection, secret: str) -> ShownToken | None:
-    """Return whose token this is, unless it has expired or the person may not sign in any more."""
+async def remove_all_of(connection: AsyncConnection, person_id: UUID) -> int:
+    """Remove a person's tokens; return how many there were."""
+    return (await connection.execute(delete(table).where(table.c.person_id == person_id))).rowcount
+
+
+async def find(connection: AsyncConnection, secret: str, word_lasts: timedelta) -> ShownToken | None:
+    """Return whose token this is, unless it has expired or the person may not sign in any more.
+
+    A provider's word on its owner counts for `word_lasts`.
+    """
     known = table.c.secret_sha256 == digest(secret)
     unnoted = or_(table.c.last_used_at.is_(None), table.c.last_used_at < func.now() - _USED_EVERY)
     row = (
         (
             await connection.execute(
-                select(people, table.c.scopes, unnoted.label("unnoted"))
+                select(
+                    people,
+                    table.c.scopes,
+                    table.c.collectors,
+                    unnoted.label("unnoted"),
+                    func.coalesce(people.c.confirmed_at < func.now() - word_lasts, false()).label("old"),
+                )
                 .join(table, table.c.person_id == people.c.id)
                 .where(known, people.c.active, table.c.expires_at > func.now())
             )
@@ -85,6 +104,7 @@ async def find(connection: AsyncConnection, secret: str) -> ShownToken | None:
     )
     if row is None:
         return None
-    if row["unnoted"]:
+    if row["unnoted"] and not row["old"]:
         await connection.execute(update(table).where(known).values(last_used_at=func.now()))
-    return ShownToken(Account.of(row), frozenset(map(Permission, row["scopes"])))
+    scopes = frozenset(map(Permission, row["scopes"]))
+    return ShownToken(Account.of(row), scopes, frozenset(row["collectors"]), word_is_old=row["old"])

@@ -39,9 +39,21 @@ DiscoveryId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 @router.post("")
 async def report_discoveries(
-    request: Request, _: Collecting, transaction: Transaction, report: Report
+    request: Request, reporting: Collecting, transaction: Transaction, report: Report
 ) -> Received:
-    """Take what a collector found in production. The same again changes nothing but when it was last seen."""
+    """Take what a collector found in production. The same again changes nothing but when it was last seen.
+
+    A token reports under the names of the collectors it was made for: else one collector that was taken over
+    could rewrite what all the others reported.
+    """
+    if reporting.collectors is not None and report.collector not in reporting.collectors:
+        named = ", ".join(sorted(reporting.collectors)) or "no collector"
+        raise ProblemError(
+            "not-this-collector",
+            403,
+            f"the token shown may report as {named}, not as {report.collector!r}; make one that names it",
+            title="Not allowed",
+        )
     received = await repository.receive(transaction, report.collector, report.discoveries)
     told = f"{received.new} new, {received.changed} changed, {received.unchanged} unchanged"
     note(request, object_=report.collector, detail=told)

@@ -6,6 +6,7 @@ from pydantic import Field, JsonValue
 
 from approval_api.discoveries.decisions import MAX_AT_ONCE, DecisionView
 from approval_api.discoveries.listing import Status
+from approval_api.people.schemas import CollectorName
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.discovery import Discovery
 
@@ -13,7 +14,7 @@ from dryrun_contract.discovery import Discovery
 class Report(Word):
     """What a collector found in production, all of it or a part."""
 
-    collector: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", examples=["network"])]
+    collector: CollectorName
     discoveries: Annotated[
         tuple[Discovery, ...],
         Field(

@@ -1,0 +1,53 @@
+"""Keeps values out of database errors: a statement's parameters and rows hold hashes and secrets.
+
+SQLAlchemy prints parameters, PostgreSQL quotes rows in its details ("Failing row contains …"), and asyncpg
+quotes what it cannot encode. So an error is stripped where it enters, before anything can log it.
+"""
+
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+_DATA_EXCEPTION = "22"
+"""PostgreSQL's class of errors that a value causes; their messages quote it (`invalid input syntax …`)."""
+_NOT_ENCODED = "22000"
+"""`data_exception`: the SQLSTATE given here to what asyncpg refuses before PostgreSQL sees it."""
+
+
+def keep_values_out_of_errors(engine: AsyncEngine) -> None:
+    """Let every error of `engine` name its kind, SQLSTATE, constraint and statement, and no value."""
+    event.listen(engine.sync_engine, "handle_error", _strip)
+
+
+def is_data_exception(error: BaseException | None) -> bool:
+    """Tell whether a value of the statement is at fault; `error` is the driver's, `DBAPIError.orig`.
+
+    Repeating the statement fails again: PostgreSQL stores no U+0000, no lone surrogate, no number too large.
+    """
+    return (getattr(error, "sqlstate", None) or "").startswith(_DATA_EXCEPTION)
+
+
+def _strip(context: ExceptionContext) -> None:
+    wrapping = context.sqlalchemy_exception
+    if wrapping is None:
+        return  # a cancellation, or a fault outside the driver
+    original: Any = context.original_exception
+    driver = original.__cause__ or original
+    quotes_a_value = isinstance(driver, ValueError | TypeError)
+    if quotes_a_value and getattr(driver, "sqlstate", None) is None:
+        original.sqlstate = _NOT_ENCODED
+    text = type(driver).__name__ if quotes_a_value else _described(driver)
+    original.args = wrapping.args = (text,)
+    original.__cause__ = original.__context__ = None
+
+
+def _described(driver: BaseException) -> str:
+    name = type(driver).__name__
+    state: str | None = getattr(driver, "sqlstate", None)
+    if state is None:
+        return f"{name}: {driver}"
+    # The message alone: `str` of asyncpg's errors adds DETAIL and HINT.
+    message = "" if state.startswith(_DATA_EXCEPTION) else f": {driver.args[0] if driver.args else ''}"
+    return f"{name} (SQLSTATE {state}){message}"

@@ -1,0 +1,79 @@
+"""Browsers in which a person signed in by password before: a secret kept there, its digest here.
+
+Strangers can use up the tries of an account or of an address; whoever shows such a secret has tries of their
+own (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). It proves nothing else.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from fastapi import Request, Response
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.database.tables import known_browsers as table
+from approval_api.people import logins
+from approval_api.people.secret_values import digest, new_secret
+
+LASTS = timedelta(days=180)
+"""Since the last sign-in there."""
+MAX_PER_PERSON = 20
+"""The one that was used longest ago makes room."""
+
+
+def _cookie_name(request: Request) -> str:
+    return logins.cookie_name(secure=logins.is_secure(request)) + "-browser"
+
+
+async def shown(connection: AsyncConnection, request: Request, person_id: UUID) -> str | None:
+    """Return the secret that the browser shows, when this person signed in there before."""
+    secret = request.cookies.get(_cookie_name(request))
+    if not secret:
+        return None
+    known = select(table.c.person_id).where(
+        table.c.secret_sha256 == digest(secret),
+        table.c.person_id == person_id,
+        table.c.seen_at > func.now() - LASTS,
+    )
+    return secret if await connection.scalar(known) is not None else None
+
+
+async def remember(
+    connection: AsyncConnection, request: Request, response: Response, person_id: UUID
+) -> None:
+    """Let the browser be known to this person from now on.
+
+    The secret is one that was made here for them: another one may have been planted in the browser.
+    """
+    secret = await shown(connection, request, person_id)
+    if secret is None:
+        secret = new_secret()
+        await connection.execute(
+            insert(table).values(secret_sha256=digest(secret), person_id=person_id, seen_at=func.now())
+        )
+        newest = (
+            select(table.c.secret_sha256)
+            .where(table.c.person_id == person_id)
+            .order_by(table.c.seen_at.desc())
+            .limit(MAX_PER_PERSON)
+        )
+        await connection.execute(
+            delete(table).where(table.c.person_id == person_id, table.c.secret_sha256.not_in(newest))
+        )
+    else:
+        known = table.c.secret_sha256 == digest(secret)
+        await connection.execute(update(table).where(known).values(seen_at=func.now()))
+    response.set_cookie(
+        _cookie_name(request),
+        secret,
+        max_age=int(LASTS.total_seconds()),
+        path="/",
+        secure=logins.is_secure(request),
+        httponly=True,
+        samesite="lax",
+    )
+
+
+async def forget_all_of(connection: AsyncConnection, person_id: UUID) -> None:
+    """Know none of a person's browsers any more: a new password may be there because one was stolen."""
+    await connection.execute(delete(table).where(table.c.person_id == person_id))

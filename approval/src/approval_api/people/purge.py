@@ -1,0 +1,66 @@
+"""Removes what has expired: logins, invitations, known browsers and counted tries. Nothing else is deleted.
+
+Every process does so; rows that another one is removing are skipped.
+"""
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from approval_api.people import known_browsers, throttle
+from approval_api.settings import LoginLimits
+
+logger = logging.getLogger(__name__)
+
+EVERY = timedelta(minutes=10)
+BATCH_ROWS = 1_000
+"""Of one transaction: locks are short, and what a request needs is never waited for."""
+MAX_THROTTLE_ROWS = 100_000
+"""Those counted longest ago are forgotten beyond this. It takes tries from some 5,000 addresses at once."""
+
+_EXPIRED = {
+    "logins": "seen_at <= now() - CAST(:idle AS interval) OR created_at <= now() - CAST(:longest AS interval)",
+    "invitations": "expires_at <= now()",
+    "known_browsers": "seen_at <= now() - CAST(:browsers AS interval)",
+    "login_throttle": """failed_at < clock_timestamp() - CAST(:forget AS interval) OR failed_at < (
+        SELECT failed_at FROM gateway.login_throttle ORDER BY failed_at DESC OFFSET :most LIMIT 1)""",
+}
+
+
+async def remove_expired(engine: AsyncEngine, limits: LoginLimits) -> dict[str, int]:
+    """Return how many rows were removed from which table. Raises SQLAlchemyError, OSError."""
+    values: dict[str, dict[str, object]] = {
+        "logins": {"idle": limits.idle, "longest": limits.longest},
+        "invitations": {},
+        "known_browsers": {"browsers": known_browsers.LASTS},
+        "login_throttle": {"forget": throttle.FORGET_AFTER, "most": MAX_THROTTLE_ROWS},
+    }
+    removed = dict.fromkeys(_EXPIRED, 0)
+    for table, expired in _EXPIRED.items():
+        batch = text(
+            f"DELETE FROM gateway.{table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM gateway.{table} "  # noqa: S608  # names of this file
+            f"WHERE {expired} LIMIT :batch FOR UPDATE SKIP LOCKED))"
+        )
+        while True:
+            async with engine.begin() as connection:
+                done = await connection.execute(batch, {**values[table], "batch": BATCH_ROWS})
+            removed[table] += done.rowcount
+            if done.rowcount < BATCH_ROWS:
+                break
+    return removed
+
+
+async def run(engine: AsyncEngine, limits: LoginLimits) -> None:
+    """Remove what has expired, now and every `EVERY`, until cancelled."""
+    while True:
+        try:
+            removed = await remove_expired(engine, limits)
+            if any(removed.values()):
+                logger.info("removed what has expired", extra={"rows": removed})
+        except (SQLAlchemyError, OSError) as error:
+            logger.warning("what has expired is removed later", extra={"reason": str(error)})
+        await asyncio.sleep(EVERY.total_seconds())
