@@ -6,6 +6,8 @@ import json
 import pytest
 from sqlalchemy import text
 
+from approval_api.people.roles import Role
+
 PATH = "/api/v1/production/discoveries"
 DB = {"kind": "service", "key": "192.0.2.7:5432/tcp", "data": {"product": "PostgreSQL", "version": "17.2"}}
 WEB = {"kind": "service", "key": "192.0.2.8:443/tcp", "data": {"product": "nginx"}, "confidence": 0.5}
@@ -174,3 +176,55 @@ async def test_the_production_reader_sees_decisions_and_changes(api, engine):
         ).scalar() == "pending"
         assert (await connection.execute(text("SELECT * FROM gateway.discovery_changes"))).all() == []
         await connection.invalidate()
+
+
+@pytest.mark.parametrize(
+    ("programs", "told"),
+    [
+        ("ada/operator/network", "may report as network"),
+        ("ada/operator", "may report as no collector"),
+        ("ada/admin", "may report as no collector"),
+    ],
+)
+async def test_a_programs_token_reports_as_the_collectors_it_names_only(api, told):
+    body = {"collector": "database", "discoveries": [DB]}
+    answer = await api.client.post(PATH, json=body)
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:dryrun:problem:not-this-collector")
+    assert told in answer.json()["detail"]
+    assert await listed(api) == []
+
+
+async def test_a_persons_token_cannot_rewrite_what_another_collector_reported(api, browsers, engine):
+    ada = await browsers("ada", Role.OPERATOR)
+    secrets = {}
+    for collector in ("network", "database"):
+        wanted = {"label": collector, "scopes": ["collect"], "collectors": [collector]}
+        made = (await ada.ask("POST", "/me/tokens", json=wanted)).json()
+        assert made["token"]["collectors"] == [collector]
+        secrets[collector] = {"Authorization": f"Bearer {made['secret']}"}
+    body = {"collector": "network", "discoveries": [DB]}
+    assert (await api.client.post(PATH, json=body, headers=secrets["network"])).status_code == 200
+    rewritten = {"collector": "network", "discoveries": [DB | {"data": {"product": "nothing"}}]}
+    assert (await api.client.post(PATH, json=rewritten, headers=secrets["database"])).status_code == 403
+    (row,) = await listed(api)
+    assert (row["data"], row["times_seen"]) == (DB["data"], 1)
+    # As tokens are that were made before they named collectors.
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.api_tokens SET collectors = '{}'"))
+    answer = await api.client.post(PATH, json=body, headers=secrets["network"])
+    assert (answer.status_code, "no collector" in answer.json()["detail"]) == (403, True)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "collectors"),
+    [
+        (["collect"], []),
+        (["read"], ["network"]),
+        (["collect"], ["../x"]),
+        (["collect"], [f"c{n}" for n in range(21)]),
+    ],
+)
+async def test_a_token_to_collect_names_collectors_and_no_other_does(browsers, scopes, collectors):
+    ada = await browsers("ada", Role.OPERATOR)
+    wanted = {"label": "t", "scopes": scopes, "collectors": collectors}
+    assert (await ada.ask("POST", "/me/tokens", json=wanted)).status_code == 422

@@ -27,6 +27,17 @@ def test_a_programs_token_is_an_operators_unless_it_names_roles():
     assert bob.roles == {Role.VIEWER, Role.APPROVER}
 
 
+def test_a_programs_token_names_the_collectors_it_reports_as(tmp_path):
+    (tmp_path / "tokens").write_text(
+        "scan/operator/network+database:0123456789abcdef, ada:fedcba9876543210\n"
+    )
+    given = {**GOOD, "APPROVAL_TOKENS_FILE": str(tmp_path / "tokens")}
+    del given["APPROVAL_TOKENS"]
+    scan, ada = Settings.read(given).tokens
+    assert (scan.name, scan.roles, scan.collectors) == ("scan", {Role.OPERATOR}, {"network", "database"})
+    assert ada.collectors == frozenset()
+
+
 def test_reads_secrets_from_files(tmp_path):
     (tmp_path / "tokens").write_text("ada:0123456789abcdef\n")
     given = {**GOOD, "APPROVAL_TOKENS_FILE": str(tmp_path / "tokens")}
@@ -41,6 +52,8 @@ def test_reads_secrets_from_files(tmp_path):
         ({"APPROVAL_TOKENS": "ada/king:0123456789abcdef"}, "no known role 'king'"),
         ({"APPROVAL_TOKENS": "ada/:0123456789abcdef"}, "no known role ''"),
         ({"APPROVAL_TOKENS": "ada:short"}, "shorter than 16"),
+        ({"APPROVAL_TOKENS": "ada/operator/:0123456789abcdef"}, "no collector's name"),
+        ({"APPROVAL_TOKENS": "ada/operator/a/b:0123456789abcdef"}, "no collector's name"),
         ({"APPROVAL_TOKENS": "a:0123456789abcdef,a:0123456789abcdeg"}, "twice"),
         ({"APPROVAL_TOKENS": "ä:0123456789abcdef"}, "ASCII"),
         ({"APPROVAL_DATABASE_URL": "postgres://db"}, "APPROVAL_DATABASE_URL: .*asyncpg"),

@@ -1,12 +1,13 @@
 """Who may see which page; a page that no browser test looks at fails here."""
 
+import html
 import re
 
 from approval_routes import OPEN, ROUTES
 from site_map import DOORS, PLACES
 
 from approval_api.app import create_app
-from approval_api.people.roles import PERMISSIONS
+from approval_api.people.roles import PERMISSIONS, Role
 
 PROGRAMS = ("/api/", "/livez", "/readyz", "/metrics")
 NO_PAGES = {
@@ -66,3 +67,40 @@ async def test_without_dry_runs_their_pages_say_so_and_no_page_offers_them(setti
         overview = (await api.client.get("/", headers={"Accept": "text/html"})).text
         assert "switched off in this deployment" in overview
         assert 'href="/dryrun' not in overview
+
+
+async def test_settings_and_overview_tell_a_reader_no_address_and_no_name_of_a_program(
+    api, browsers, orchestrator, eventually
+):
+    orchestrator.down = True
+    follower = api.app.state.follower
+
+    async def away():
+        return not follower.state.following and follower.state.detail != "starting"
+
+    await eventually(away)
+    detail = follower.state.detail
+    assert detail
+    shown = {}
+    for role in Role:
+        browser = await browsers(f"some-{role}", role)
+        pages = [
+            (await browser.client.get(path, headers={"Accept": "text/html"})).text
+            for path in ("/settings", "/")
+        ]
+        shown[role] = html.unescape("".join(pages))
+    for told in (detail, "http://orchestrator", "127.0.0.1:8470", "bob"):
+        assert told in shown[Role.ADMIN], told
+        for role in (Role.VIEWER, Role.OPERATOR, Role.APPROVER):
+            assert told not in shown[role], (role, told)
+
+
+async def test_the_account_page_makes_a_token_for_named_collectors(browsers):
+    ada = await browsers("ada", Role.OPERATOR)
+    fields = {"label": "scan", "scope": "collect", "collectors": "network, database", "csrf_token": ada.csrf}
+    page = await ada.client.post("/account/tokens", data=fields)
+    assert "as database, network" in page.text
+    refused = await ada.client.post(
+        "/account/tokens", data={**fields, "collectors": ""}, headers={"Accept": "text/html"}
+    )
+    assert (refused.status_code, "go together" in refused.text) == (422, True)

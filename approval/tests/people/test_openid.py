@@ -3,15 +3,20 @@
 import base64
 import hashlib
 import json
+from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from joserfc.jwk import ECKey
 from oidc_provider_mock import User, run_server_in_thread
 from pydantic import SecretStr
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from approval_api.app import create_app
+from approval_api.people import bootstrap
+from approval_api.people.openid import Attempt, OpenIdError, OpenIdProvider, ProviderUnavailableError
 from approval_api.people.openid_settings import OpenIdSettings
 from approval_api.people.roles import Role
 
@@ -87,6 +92,230 @@ async def test_who_is_in_no_known_group_is_told_so_and_gets_no_account(browser, 
     async with engine.connect() as connection:
         assert await connection.scalar(text("SELECT count(*) FROM gateway.people")) == 0
         assert await connection.scalar(text("SELECT outcome FROM gateway.audit_log")) == "refused"
+
+
+@contextmanager
+def groups(provider, given):
+    """Let the provider name other groups for subject-1."""
+    httpx2.put(f"{provider}/users/subject-1", json=ZOE.claims | {"groups": given}).raise_for_status()
+    try:
+        yield
+    finally:
+        httpx2.put(f"{provider}/users/subject-1", json=ZOE.claims).raise_for_status()
+
+
+async def arrive(browser):
+    """Sign in at the provider; return what a page sends along."""
+    assert (await browser.get((await go(browser, "subject-1"))[1])).status_code == 303
+    return {"X-CSRF-Token": (await browser.get("/api/v1/me")).json()["csrf"]}
+
+
+async def make_token(browser, csrf, *scopes):
+    wanted = {"label": "t", "scopes": scopes, "days": 366}
+    made = await browser.post("/api/v1/me/tokens", json=wanted, headers=csrf)
+    assert made.status_code == 201, made.text
+    return {"Authorization": f"Bearer {made.json()['secret']}"}
+
+
+async def run(engine, statement):
+    async with engine.begin() as connection:
+        return await connection.execute(text(statement))
+
+
+async def test_a_role_withdrawn_at_the_provider_ends_logins_and_tokens_here(browser, api, provider, engine):
+    async with httpx2.AsyncClient(base_url=api.client.base_url, timeout=10, trust_env=False) as elsewhere:
+        await arrive(elsewhere)
+        token = await make_token(browser, await arrive(browser), "read", "run")
+        assert (await api.client.get("/api/v1/me", headers=token)).status_code == 200
+        with groups(provider, ["strangers"]):
+            refused = await browser.get((await go(browser, "subject-1"))[1])
+        assert (refused.status_code, "no group" in refused.json()["detail"]) == (403, True)
+        for client in (browser, elsewhere):
+            assert (await client.get("/api/v1/me")).status_code == 401
+    assert (await api.client.get("/api/v1/me", headers=token)).status_code == 401
+    assert (await run(engine, "SELECT roles FROM gateway.people")).scalar() == []
+    for table in ("logins", "api_tokens"):
+        assert (await run(engine, f"SELECT count(*) FROM gateway.{table}")).scalar() == 0
+    lines = await run(
+        engine, "SELECT action, object, outcome, detail FROM gateway.audit_log ORDER BY id DESC LIMIT 2"
+    )
+    (refusal, withdrawal) = lines.all()
+    assert (refusal.action, refusal.outcome) == ("sign_in_openid", "refused")
+    assert (withdrawal.action, withdrawal.object, withdrawal.outcome) == ("withdraw_roles", "zoe", "done")
+    assert withdrawal.detail == "was operator, viewer; 2 logins ended, 1 tokens removed"
+
+
+async def test_who_gets_a_role_again_comes_back_without_the_old_tokens(browser, api, provider):
+    token = await make_token(browser, await arrive(browser), "read")
+    with groups(provider, []):
+        await browser.get((await go(browser, "subject-1"))[1])
+    await arrive(browser)
+    assert (await browser.get("/api/v1/me")).json()["roles"] == ["operator", "viewer"]
+    assert (await api.client.get("/api/v1/me", headers=token)).status_code == 401
+
+
+async def test_a_role_lowered_at_the_provider_cuts_tokens_and_other_logins_from_then_on(
+    browser, api, provider
+):
+    async with httpx2.AsyncClient(base_url=api.client.base_url, timeout=10, trust_env=False) as elsewhere:
+        with groups(provider, ["leads"]):
+            await arrive(elsewhere)
+            token = await make_token(browser, await arrive(browser), "read", "decide", "administer")
+            assert (await api.client.get("/api/v1/people", headers=token)).status_code == 200
+        await arrive(browser)
+        for answer in (
+            await api.client.get("/api/v1/people", headers=token),
+            await elsewhere.get("/api/v1/people"),
+        ):
+            assert answer.status_code == 403
+        me = (await api.client.get("/api/v1/me", headers=token)).json()
+        assert me["permissions"] == ["read"]
+
+
+async def test_a_login_counts_as_long_as_the_providers_word_is_fresh(browser, engine):
+    await arrive(browser)
+    await run(engine, "UPDATE gateway.people SET confirmed_at = now() - interval '7 hours 55 minutes'")
+    assert (await browser.get("/api/v1/me")).status_code == 200
+    await run(engine, "UPDATE gateway.people SET confirmed_at = now() - interval '8 hours 5 minutes'")
+    assert (await browser.get("/api/v1/me")).status_code == 401
+    await arrive(browser)
+    assert (await browser.get("/api/v1/me")).status_code == 200
+
+
+async def test_a_token_whose_owner_stays_away_is_refused_and_says_why(browser, api, engine):
+    token = await make_token(browser, await arrive(browser), "read")
+    await run(engine, "UPDATE gateway.people SET confirmed_at = now() - interval '6 days 23 hours'")
+    assert (await api.client.get("/api/v1/me", headers=token)).status_code == 200
+    await run(engine, "UPDATE gateway.people SET confirmed_at = now() - interval '7 days 1 hour'")
+    answer = await api.client.get("/api/v1/me", headers=token)
+    assert (answer.status_code, answer.json()["type"]) == (401, "urn:dryrun:problem:sign-in-needed")
+    assert "7 days" in answer.json()["detail"]
+    await arrive(browser)
+    assert (await api.client.get("/api/v1/me", headers=token)).status_code == 200
+
+
+async def test_a_token_of_somebody_with_a_password_here_needs_no_providers_word(browsers, api, engine):
+    ada = await browsers("ada", Role.VIEWER)
+    made = (await ada.ask("POST", "/me/tokens", json={"label": "t", "scopes": ["read"]})).json()
+    await run(engine, "UPDATE gateway.people SET created_at = now() - interval '300 days'")
+    headers = {"Authorization": f"Bearer {made['secret']}"}
+    assert (await api.client.get("/api/v1/me", headers=headers)).status_code == 200
+    assert (await ada.ask("GET", "/me")).status_code == 200
+
+
+async def test_nobody_gets_a_password_beside_the_providers_word(browser, browsers, engine):
+    await arrive(browser)
+    root = await browsers("root", Role.ADMIN)
+    people = (await root.ask("GET", "/people")).json()["people"]
+    (zoe,) = [person for person in people if person["name"] == "zoe"]
+    answer = await root.ask("POST", f"/people/{zoe['id']}/invitation")
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:dryrun:problem:signs-in-elsewhere")
+    async with engine.begin() as connection:
+        with pytest.raises(bootstrap.SignsInElsewhereError, match="zoe"):
+            await bootstrap.invite(connection, "zoe", [Role.ADMIN], only_first=False)
+    with pytest.raises(IntegrityError, match="one_proof"):
+        await run(engine, "UPDATE gateway.people SET password_hash = 'x' WHERE name = 'zoe'")
+
+
+async def test_a_name_of_the_provider_and_a_programs_are_two(browser, api, engine, provider):
+    """`ada` is a program of the settings."""
+    renamed = ZOE.claims | {"preferred_username": "ada"}
+    httpx2.put(f"{provider}/users/subject-1", json=renamed).raise_for_status()
+    try:
+        csrf = await arrive(browser)
+    finally:
+        httpx2.put(f"{provider}/users/subject-1", json=ZOE.claims).raise_for_status()
+    await browser.post("/api/v1/dryrun/sessions", json={"template": "small"}, headers=csrf)
+    await api.post("/sessions", json={"template": "small"})
+    asked = (
+        await run(engine, "SELECT requested_by FROM gateway.dryrun_sessions ORDER BY requested_at")
+    ).scalars()
+    assert list(asked) == ["ada", "program:ada"]
+
+
+ISSUER = "https://provider.example"
+GOOD_ENDPOINTS = {
+    "issuer": ISSUER,
+    "authorization_endpoint": f"{ISSUER}/authorize",
+    "token_endpoint": f"{ISSUER}/token",
+    "jwks_uri": "https://keys.example/jwks",
+}
+
+
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://provider.example/token",
+        "http://localhost/token",
+        "https://localhost/token",
+        "https://127.0.0.1/token",
+        "https://2130706433/token",
+        "https://[::1]/token",
+        "https://169.254.169.254/token",
+        "https://intranet/token",
+        "https://db.internal/token",
+        "https://user:secret@provider.example/token",
+        "https://provider.example/token#part",
+    ],
+)
+async def test_nothing_is_sent_to_an_endpoint_that_is_not_safe(name, url):
+    asked = []
+
+    def answer(request):
+        asked.append(str(request.url))
+        content = GOOD_ENDPOINTS | {name: url} if "well-known" in str(request.url) else {"keys": []}
+        return httpx2.Response(200, content=json.dumps(content))
+
+    settings = OpenIdSettings.parse(ISSUER, "me", SecretStr("the-client-secret"), "ops=operator")
+    provider = OpenIdProvider(settings, httpx2.MockTransport(answer))
+    attempt = Attempt("state", "nonce", "verifier", "/")
+    with pytest.raises(OpenIdError, match=name):
+        await provider.finish("https://approval.example/sign-in/openid/callback", "code", attempt)
+    assert asked == [f"{ISSUER}/.well-known/openid-configuration"]
+
+
+async def test_endpoints_at_other_named_hosts_are_used():
+    key = ECKey.generate_key("P-256").as_dict(private=False)
+
+    def answer(request):
+        content = GOOD_ENDPOINTS if "well-known" in str(request.url) else {"keys": [key]}
+        return httpx2.Response(200, content=json.dumps(content))
+
+    settings = OpenIdSettings.parse(ISSUER, "me", SecretStr("x"), "ops=operator")
+    url, _ = await OpenIdProvider(settings, httpx2.MockTransport(answer)).begin("https://a.example/x", "/")
+    assert url.startswith(f"{ISSUER}/authorize?")
+
+
+@pytest.mark.parametrize("encoding", [None, "gzip"])
+@pytest.mark.parametrize("place", ["well-known", "jwks"])
+async def test_a_provider_that_answers_without_end_is_left(place, encoding):
+    sent = 0
+
+    async def endless():
+        nonlocal sent
+        while sent < 100:
+            sent += 1
+            yield b" " * 65536
+
+    def answer(request):
+        if place in str(request.url):
+            headers = {"Content-Encoding": encoding} if encoding else {}
+            return httpx2.Response(200, content=endless(), headers=headers)
+        return httpx2.Response(200, content=json.dumps(GOOD_ENDPOINTS))
+
+    settings = OpenIdSettings.parse(ISSUER, "me", SecretStr("x"), "ops=operator")
+    with pytest.raises(ProviderUnavailableError):
+        await OpenIdProvider(settings, httpx2.MockTransport(answer)).begin("https://a.example/x", "/")
+    assert sent <= 6
+
+
+@pytest.mark.parametrize("subject", ["", "a\x00b", "ü", "x" * 256, 5, ["a"], None])
+def test_a_subject_that_names_nobody_is_refused(subject):
+    settings = OpenIdSettings.parse(ISSUER, "me", SecretStr("x"), "ops=operator")
+    claims = {"sub": subject, "groups": "ops", "preferred_username": "zoe"}
+    with pytest.raises(OpenIdError, match="subject"):
+        OpenIdProvider(settings)._identity(claims)
 
 
 async def test_an_account_of_the_same_name_is_never_taken_over(browser, browsers):

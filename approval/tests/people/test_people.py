@@ -2,8 +2,9 @@
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
-from approval_api.people import bootstrap
+from approval_api.people import bootstrap, repository
 from approval_api.people.roles import Role
 
 PASSWORD = "several words of nobody"
@@ -72,6 +73,40 @@ async def test_names_are_taken_once_programs_names_too(root):
     for name in ("", "Ada", "a b", "ä", "x" * 65, "../x"):
         answer = await root.ask("POST", "/people", json={"name": name, "roles": ["viewer"]})
         assert answer.status_code == 422
+
+
+async def test_a_program_and_a_person_of_one_name_are_two_in_the_audit_log_and_in_limits(
+    api, browsers, engine, settings
+):
+    """`ada` is a program of the settings; here a person has that name too."""
+    ada = await browsers("ada", Role.OPERATOR)
+    for answer in (
+        await ada.ask("POST", "/dryrun/sessions", json={"template": "small"}),
+        await api.post("/sessions", json={"template": "small"}),
+    ):
+        assert answer.status_code == 201
+    async with engine.connect() as connection:
+        actors = list(
+            (
+                await connection.execute(
+                    text("SELECT actor FROM gateway.audit_log WHERE action = 'start_session' ORDER BY id")
+                )
+            ).scalars()
+        )
+        asked = set(
+            (await connection.execute(text("SELECT requested_by FROM gateway.dryrun_sessions"))).scalars()
+        )
+    assert actors == ["ada", "program:ada"]
+    assert asked == {"ada", "program:ada"}
+
+
+@pytest.mark.parametrize("name", ["program:ada", "Program:ada"])
+async def test_nobody_can_be_called_as_programs_are(root, engine, name):
+    answer = await root.ask("POST", "/people", json={"name": name, "roles": ["viewer"]})
+    assert answer.status_code == 422
+    with pytest.raises(IntegrityError):
+        async with engine.begin() as connection:
+            await repository.add(connection, name=name, display_name="x", roles=[Role.VIEWER], created_by="x")
 
 
 async def test_a_change_of_roles_counts_from_the_next_request_on(root, browsers):

@@ -18,11 +18,13 @@ from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
-from pydantic import BaseModel, ConfigDict, HttpUrl, ValidationError
+from pydantic import BaseModel, ConfigDict, HttpUrl, TypeAdapter
 
 from approval_api.people.openid_settings import OpenIdSettings, is_plain_loopback
+from approval_api.people.provider_answers import BOUNDS, HEADERS, HOOKS
 from approval_api.people.roles import Role
 from approval_api.people.schemas import NAME
+from dryrun_contract.bounded_json import read_json, read_model
 
 _SECONDS = 10
 _KNOWN_FOR_SECONDS = 3600.0
@@ -71,6 +73,9 @@ class _Discovery(BaseModel):
                     f"the provider's {name} is at {host!r}, which is neither the issuer's host nor a name "
                     "of another; nothing is sent there"
                 )
+
+
+_DISCOVERY = TypeAdapter(_Discovery)
 
 
 def _is_public_name(host: str) -> bool:
@@ -122,6 +127,8 @@ class OpenIdProvider:
             timeout=_SECONDS,
             follow_redirects=False,
             transport=self.transport,
+            headers=HEADERS,
+            event_hooks=HOOKS,
         )
 
     async def begin(self, redirect_uri: str, wanted: str) -> tuple[str, Attempt]:
@@ -200,13 +207,16 @@ class OpenIdProvider:
             return self._discovery, self._keys
         issuer = self.settings.issuer
         try:
-            async with httpx2.AsyncClient(timeout=_SECONDS, transport=self.transport) as http:
+            async with httpx2.AsyncClient(
+                timeout=_SECONDS, transport=self.transport, headers=HEADERS, event_hooks=HOOKS
+            ) as http:
                 told = await http.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-                discovery = _Discovery.model_validate_json(told.raise_for_status().content)
+                discovery = read_model(_DISCOVERY, told.raise_for_status().content, BOUNDS)
                 discovery.require_sound(issuer)
                 keys = await http.get(str(discovery.jwks_uri))
-                self._keys = KeySet.import_key_set(keys.raise_for_status().json())
-        except (httpx2.HTTPError, ValidationError, JoseError, ValueError) as error:
+                told_keys: Any = read_json(keys.raise_for_status().content, BOUNDS)
+                self._keys = KeySet.import_key_set(told_keys)
+        except (httpx2.HTTPError, JoseError, LookupError, TypeError, ValueError) as error:
             raise ProviderUnavailableError("the provider does not answer as one of OpenID Connect") from error
         if discovery.issuer != issuer:
             raise OpenIdError("the provider calls itself by another name than APPROVAL_OIDC_ISSUER")

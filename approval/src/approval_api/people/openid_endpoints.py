@@ -4,7 +4,7 @@ import base64
 import hmac
 import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -97,11 +97,7 @@ async def finish_openid(
     try:
         identity = await provider.finish(_redirect_uri(request), code, attempt)
         if not identity.roles:
-            await _withdraw(request, identity)
-            raise OpenIdError(
-                f"the provider names no group in {provider.settings.roles_claim!r} that gives a role here; "
-                "ask an administrator"
-            )
+            await _withdraw(request, identity, provider.settings.roles_claim)
         response = RedirectResponse(own_path(attempt.wanted), _SEE_OTHER)
         async with engine.begin() as connection:
             account = await _account(connection, identity)
@@ -123,21 +119,29 @@ def _attempt(request: Request) -> Attempt | None:
         return None
 
 
-async def _withdraw(request: Request, identity: Identity) -> None:
-    """End all that a person has here whom the provider gives no role any more; nobody else is touched."""
+async def _withdraw(request: Request, identity: Identity, claim: str) -> NoReturn:
+    """End all that a person has here whom the provider gives no role. Raises OpenIdError, which says so."""
     engine: AsyncEngine = request.app.state.engine
     async with engine.begin() as connection:
         account = await repository.find_subject(connection, identity.issuer, identity.subject)
-        if account is None:
-            return
-        await repository.confirm(connection, account.id, identity.display_name, ())
-        ended = await logins.end_all_of(connection, account.id)
-        removed = await tokens.remove_all_of(connection, account.id)
-        if account.roles or ended or removed:
-            had = ", ".join(sorted(account.roles)) or "no role"
-            told = f"was {had}; {ended} logins ended, {removed} tokens removed"
-            entry = entry_of(request, "withdraw_roles", AuditOutcome.DONE, object_=account.name, detail=told)
-            await write(connection, entry)
+        if account is not None:
+            await _end_all_of(request, connection, account, identity)
+    raise OpenIdError(
+        f"the provider names no group in {claim!r} that gives a role here; ask an administrator"
+    )
+
+
+async def _end_all_of(
+    request: Request, connection: AsyncConnection, account: Account, identity: Identity
+) -> None:
+    await repository.confirm(connection, account.id, identity.display_name, ())
+    ended = await logins.end_all_of(connection, account.id)
+    removed = await tokens.remove_all_of(connection, account.id)
+    if account.roles or ended or removed:
+        had = ", ".join(sorted(account.roles)) or "no role"
+        told = f"was {had}; {ended} logins ended, {removed} tokens removed"
+        entry = entry_of(request, "withdraw_roles", AuditOutcome.DONE, object_=account.name, detail=told)
+        await write(connection, entry)
 
 
 async def _account(connection: AsyncConnection, identity: Identity) -> Account:

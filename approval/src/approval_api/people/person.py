@@ -6,7 +6,6 @@ from uuid import UUID
 
 from approval_api.people.roles import Permission, Role
 
-
 PROGRAM_PREFIX = "program:"
 """Holds programs and people apart in audit log, limits and decisions; see the pattern of people's names."""
 

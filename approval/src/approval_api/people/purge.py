@@ -23,11 +23,12 @@ MAX_THROTTLE_ROWS = 100_000
 """Those counted longest ago are forgotten beyond this. It takes tries from some 5,000 addresses at once."""
 
 _EXPIRED = {
-    "logins": "seen_at <= now() - CAST(:idle AS interval) OR created_at <= now() - CAST(:longest AS interval)",
+    "logins": """seen_at <= now() - CAST(:idle AS interval)
+        OR created_at <= now() - CAST(:longest AS interval)""",
     "invitations": "expires_at <= now()",
     "known_browsers": "seen_at <= now() - CAST(:browsers AS interval)",
     "login_throttle": """failed_at < clock_timestamp() - CAST(:forget AS interval) OR failed_at < (
-        SELECT failed_at FROM gateway.login_throttle ORDER BY failed_at DESC OFFSET :most LIMIT 1)""",
+        SELECT failed_at FROM gateway.login_throttle ORDER BY failed_at DESC OFFSET :others LIMIT 1)""",
 }
 
 
@@ -37,7 +38,7 @@ async def remove_expired(engine: AsyncEngine, limits: LoginLimits) -> dict[str, 
         "logins": {"idle": limits.idle, "longest": limits.longest},
         "invitations": {},
         "known_browsers": {"browsers": known_browsers.LASTS},
-        "login_throttle": {"forget": throttle.FORGET_AFTER, "most": MAX_THROTTLE_ROWS},
+        "login_throttle": {"forget": throttle.FORGET_AFTER, "others": MAX_THROTTLE_ROWS - 1},
     }
     removed = dict.fromkeys(_EXPIRED, 0)
     for table, expired in _EXPIRED.items():

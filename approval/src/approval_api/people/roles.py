@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
-
 COLLECTOR_NAME = r"^[a-z][a-z0-9_-]{0,63}$"
 """What a collector may be called; tokens and reports to production name some."""
 

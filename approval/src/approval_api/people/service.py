@@ -1,5 +1,6 @@
 """Signing in and out, invitations, and changes of people: what routes and pages share."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +19,7 @@ from approval_api.people.passwords import PasswordRefusedError, Passwords, requi
 from approval_api.people.person import Person
 from approval_api.people.repository import Account
 from approval_api.people.roles import Role
-from approval_api.people.schemas import NewPerson, PersonChange, PersonView
+from approval_api.people.schemas import NAME, NewPerson, PersonChange, PersonView
 from approval_api.problems import ProblemError
 from approval_api.rate_limit import require_patience
 from approval_api.settings import Settings
@@ -63,7 +64,8 @@ async def sign_in(request: Request, response: Response, name: str, password: str
     name = name.strip().lower()
     address_tries = throttle.address(address_of(request))
     async with _engine(request).begin() as connection:
-        account = await repository.find_account(connection, name)
+        # Text that is no name is nobody's, and may hold what the database cannot even be asked about.
+        account = await repository.find_account(connection, name) if re.fullmatch(NAME, name) else None
         known = await known_browsers.shown(connection, request, account.id) if account is not None else None
         # The address first: one that has to wait is no reason to let the account's owner wait.
         counted = (throttle.known_browser(known),) if known else (address_tries, throttle.account(name))

@@ -1,0 +1,41 @@
+"""What a provider answers is measured while it arrives, before it becomes values."""
+
+from collections.abc import AsyncIterator
+from typing import Any, override
+
+import httpx2
+
+from dryrun_contract.bounded_json import JsonBounds
+
+BOUNDS = JsonBounds(size=256 * 1024, values=20_000)
+"""Of a discovery document, a key set or a token answer; those of large providers have 10 KiB."""
+HEADERS = {"Accept-Encoding": "identity"}
+"""A compressed answer says nothing of its size before it is unpacked."""
+
+
+class _Measured(httpx2.AsyncByteStream):
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    @override
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        arrived = 0
+        async for part in self._stream:
+            arrived += len(part)
+            if arrived > BOUNDS.size:
+                raise httpx2.ReadError(f"the answer is longer than {BOUNDS.size} bytes")
+            yield part
+
+    @override
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def _measure(response: httpx2.Response) -> None:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise httpx2.DecodingError("the answer is compressed, although it was not asked to be")
+    response.stream = _Measured(response.stream)
+
+
+HOOKS: dict[str, list[Any]] = {"response": [_measure]}
+"""For `event_hooks` of a client: each answer is cut off beyond BOUNDS.size. Raises httpx2.HTTPError."""

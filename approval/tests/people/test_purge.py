@@ -1,0 +1,102 @@
+"""What has expired leaves the database, in bounded steps, and nothing else does."""
+
+import pytest
+from sqlalchemy import text
+
+from approval_api.people import purge
+from approval_api.people.roles import Role
+
+ROWS = ("logins", "invitations", "known_browsers", "login_throttle")
+
+
+async def count(engine):
+    async with engine.connect() as connection:
+        return {
+            table: await connection.scalar(text(f"SELECT count(*) FROM gateway.{table}")) for table in ROWS
+        }
+
+
+async def run(engine, *statements):
+    async with engine.begin() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+
+
+@pytest.fixture
+async def used(browsers, engine):
+    """One living row of each kind."""
+    root = await browsers("root", Role.ADMIN)
+    await (await browsers("root")).sign_in("not the right password")
+    await root.ask("POST", "/people", json={"name": "zoe", "roles": ["viewer"]})
+    return root
+
+
+async def test_what_is_in_use_stays(used, engine, settings):
+    before = await count(engine)
+    assert min(before.values()) >= 1
+    assert set((await purge.remove_expired(engine, settings.login_limits)).values()) == {0}
+    assert await count(engine) == before
+    assert (await used.ask("GET", "/me")).status_code == 200
+
+
+async def test_what_has_expired_goes(used, engine, settings):
+    await run(
+        engine,
+        "UPDATE gateway.logins SET seen_at = now() - interval '9 hours'",
+        "UPDATE gateway.invitations SET expires_at = now()",
+        "UPDATE gateway.known_browsers SET seen_at = now() - interval '181 days'",
+        "UPDATE gateway.login_throttle SET failed_at = now() - interval '31 minutes'",
+    )
+    removed = await purge.remove_expired(engine, settings.login_limits)
+    assert min(removed.values()) >= 1
+    assert set((await count(engine)).values()) == {0}
+
+
+async def test_a_large_heap_goes_in_batches_and_counted_tries_have_a_ceiling(engine, settings, monkeypatch):
+    monkeypatch.setattr(purge, "BATCH_ROWS", 100)
+    monkeypatch.setattr(purge, "MAX_THROTTLE_ROWS", 250)
+    await run(
+        engine,
+        "INSERT INTO gateway.login_throttle "
+        "SELECT sha256(n::text::bytea), 1, now() - n * interval '1 second' "
+        "FROM generate_series(1, 1000) AS n",
+    )
+    removed = await purge.remove_expired(engine, settings.login_limits)
+    assert removed["login_throttle"] == 750
+    async with engine.connect() as connection:
+        oldest = await connection.scalar(
+            text("SELECT extract(epoch FROM now() - min(failed_at)) FROM gateway.login_throttle")
+        )
+    assert oldest < 251 + 60
+
+
+async def test_the_service_does_so_by_itself_without_dry_runs_too(settings, serving, engine, eventually):
+    from approval_api.app import create_app
+
+    await run(
+        engine,
+        "INSERT INTO gateway.login_throttle VALUES ('x', 1, now() - interval '1 hour')",
+    )
+    async with serving(create_app(settings.model_copy(update={"dryrun": "off"}))):
+
+        async def gone():
+            return (await count(engine))["login_throttle"] == 0
+
+        await eventually(gone)
+
+
+async def test_it_goes_on_after_the_database_was_away(settings, engine, monkeypatch, caplog):
+    tries = []
+
+    async def failing(*_):
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError("away")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(purge, "remove_expired", failing)
+    monkeypatch.setattr(purge, "EVERY", purge.EVERY * 0)
+    with pytest.raises(KeyboardInterrupt):
+        await purge.run(engine, settings.login_limits)
+    assert len(tries) == 2
+    assert "removed later" in caplog.text
