@@ -73,6 +73,7 @@ class Session:
 
 def engine_that(outcome, *, anonymous=False):
     class Engine:
+        in_clear = False
         product = "PostgreSQL"
 
         async def open(self, service, credential):
@@ -120,7 +121,7 @@ async def test_nothing_is_imported_while_a_server_is_waited_for(monkeypatch, emi
     done = []
 
     class Engine:
-        product, anonymous = "", True
+        product, anonymous, in_clear = "", True, False
 
         async def open(self, service, credential):
             done.append("opens")
@@ -163,7 +164,7 @@ async def test_a_login_for_either_name_of_mysql_fits(monkeypatch, emit, store):
     shown = []
 
     class Engine:
-        product, anonymous = "", False
+        product, anonymous, in_clear = "", False, False
 
         async def open(self, service, credential):
             shown.append(credential.username)

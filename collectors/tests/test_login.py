@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from discovery_collectors.database import ENGINES, _import_engine
 from discovery_collectors.database_report import DatabaseService
 from discovery_collectors.login import (
     CredentialNeededError,
@@ -9,6 +10,7 @@ from discovery_collectors.login import (
     ServiceUnreachableError,
     log_in,
 )
+from discovery_collectors.registry import IN_CLEAR
 from discovery_collectors.scope import Scope
 from dryrun_contract.collector_config import Credential
 
@@ -26,8 +28,9 @@ class FakeSession:
 class FakeEngine:
     product = "Fake"
 
-    def __init__(self, *, anonymous=False, open_to_all=False, right=None, echo=False):
+    def __init__(self, *, anonymous=False, open_to_all=False, right=None, echo=False, in_clear=False):
         self.anonymous = anonymous
+        self.in_clear = in_clear
         self.open_to_all = open_to_all
         self.right = right
         self.echo = echo
@@ -106,3 +109,45 @@ async def test_a_server_that_fails_is_not_tried_with_the_next_credential():
     with pytest.raises(ServiceUnreachableError):
         await log_in(engine, SERVICE, [credential("a"), credential("b")])
     assert len(engine.attempts) == 1
+
+
+HERE, ELSEWHERE = ("10.0.0.3",), ("10.0.0.4", "192.0.2.0/24")
+
+
+@pytest.mark.parametrize(
+    ("at", "in_clear", "shown"),
+    [
+        ((), False, True),
+        ((), True, False),
+        (HERE, False, True),
+        (HERE, True, True),
+        (("10.0.0.0/30",), True, True),
+        (ELSEWHERE, False, False),
+        (ELSEWHERE, True, False),
+    ],
+)
+async def test_a_login_is_shown_only_where_it_is_for_and_in_clear_only_where_it_says_so(at, in_clear, shown):
+    engine = FakeEngine(in_clear=in_clear)
+    with pytest.raises(LoginRefusedError) as refusal:
+        await log_in(engine, SERVICE, [Credential(engine="redis", password="canary-pw", at=at)])
+    assert len(engine.attempts) == shown
+    assert isinstance(refusal.value, CredentialNeededError) != shown
+    assert "canary-pw" not in str(refusal.value)
+    if not shown:
+        assert "other addresses" in str(refusal.value) if at else "in the clear" in str(refusal.value)
+
+
+async def test_of_two_logins_with_one_name_the_one_for_this_address_is_tried():
+    logins = [
+        Credential(engine="redis", password=each, at=at) for each, at in (("a", ELSEWHERE), ("b", HERE))
+    ]
+    engine = FakeEngine(in_clear=True)
+    with pytest.raises(LoginRefusedError) as refusal:
+        await log_in(engine, SERVICE, logins)
+    assert [attempt.password for attempt in engine.attempts] == ["b"]
+    assert not isinstance(refusal.value, CredentialNeededError)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_the_list_of_engines_in_clear_is_what_the_engines_say(name):
+    assert (name in IN_CLEAR) == _import_engine(name).in_clear

@@ -136,6 +136,19 @@ async def test_a_refused_credential_is_tried_once(emit):
     assert "canary-pw" not in str(mongo.asked)
 
 
+@pytest.mark.parametrize("told", [["PLAIN"], ["PLAIN", "SCRAM-SHA-1"], [], "PLAIN"])
+async def test_a_server_that_wants_the_password_itself_does_not_get_it(emit, told, monkeypatch):
+    monkeypatch.setitem(HELLO, "saslSupportedMechs", told)
+    mongo = FakeMongo(**CONTENT, saslStart=WRONG)
+    with pytest.raises((LoginRefusedError, ServiceUnreachableError)):
+        await describe(mongo, emit, LOGIN)
+    assert {command["mechanism"] for command in mongo.asked if "saslStart" in command} <= {
+        "SCRAM-SHA-1",
+        "SCRAM-SHA-256",
+    }
+    assert b"canary-pw" not in b"".join(map(bson.encode, mongo.asked))
+
+
 async def test_a_server_that_asks_for_a_login_refuses_without_one(emit):
     with pytest.raises(LoginRefusedError, match="requires authentication"):
         await describe(FakeMongo(listDatabases=CLOSED), emit)

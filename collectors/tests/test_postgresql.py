@@ -66,12 +66,12 @@ def service(port: int) -> DatabaseService:
     return DatabaseService(Scope.parse(["127.0.0.1"]).admit("127.0.0.1"), port, "postgresql", told=True)
 
 
-LOGIN = Credential(engine="postgresql", username="reader", password="canary-pw")
+LOGIN = Credential(engine="postgresql", username="reader", password="canary-pw", at=("127.0.0.1",))
 
 
-async def enter(server):
+async def enter(server, login=LOGIN):
     async with server.running() as place:
-        await PostgresqlEngine().open(place, LOGIN)
+        await PostgresqlEngine().open(place, login)
 
 
 async def test_a_refused_credential_is_tried_once():
@@ -93,6 +93,13 @@ async def test_a_server_that_wants_the_password_itself_does_not_get_it():
     server = FakePostgres(challenge=CLEARTEXT)
     with pytest.raises(LoginRefusedError):
         await enter(server)
+    assert server.answers == []
+
+
+async def test_a_server_gets_an_md5_answer_only_where_the_login_is_for():
+    server = FakePostgres()
+    with pytest.raises(LoginRefusedError):
+        await enter(server, LOGIN.model_copy(update={"at": ()}))
     assert server.answers == []
 
 

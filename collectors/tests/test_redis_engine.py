@@ -4,7 +4,12 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from discovery_collectors.database_report import DatabaseService, ServiceReport
-from discovery_collectors.login import LoginRefusedError, ServiceUnreachableError
+from discovery_collectors.login import (
+    CredentialNeededError,
+    LoginRefusedError,
+    ServiceUnreachableError,
+    log_in,
+)
 from discovery_collectors.redis_engine import RedisEngine
 from discovery_collectors.scope import Scope
 from dryrun_contract.collector_config import Credential
@@ -83,6 +88,25 @@ async def test_tells_version_and_databases_and_asks_for_nothing_but_info(emit):
     ]
     assert [key.rpartition("/")[2] for key in emit.keys("database")] == ["0", "4"]
     assert redis.asked == [["INFO", "server"], ["INFO", "keyspace"]]
+
+
+@pytest.mark.parametrize("at", [(), ("127.0.0.2",)])
+async def test_whoever_pretends_to_be_a_closed_redis_gets_no_password(at):
+    redis = FakeRedis(password="anything")
+    login = Credential(engine="redis", username="svc", password="canary-pw", at=at)
+    async with redis.running() as place:
+        with pytest.raises(CredentialNeededError):
+            await log_in(RedisEngine(), place, [login])
+    assert redis.asked == [["INFO", "server"]]
+
+
+async def test_where_the_login_is_for_it_is_given():
+    redis = FakeRedis(password="canary-pw")
+    login = Credential(engine="redis", password="canary-pw", at=("127.0.0.0/8",))
+    async with redis.running() as place:
+        session = await log_in(RedisEngine(), place, [login])
+        await session.close()
+    assert ["AUTH", "canary-pw"] in redis.asked
 
 
 async def test_tells_valkey_from_redis(emit):

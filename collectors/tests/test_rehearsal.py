@@ -114,7 +114,9 @@ def test_a_missing_report_is_named(tmp_path):
 def test_by_hand_and_by_configuration_a_run_is_held_to_its_rehearsal(report, tmp_path):
     path, found, logins = report(), tmp_path / "found.ndjson", tmp_path / "logins.json"
     found.write_text("")
-    logins.write_text('[{"engine": "snmp", "password": "p"}, {"engine": "redis", "password": "p"}]')
+    logins.write_text(
+        '[{"engine": "snmp", "password": "p", "at": ["192.0.2.7"]}, {"engine": "redis", "password": "p"}]'
+    )
     words = ["snmp", "--targets", "192.0.2.0/24", "--from", str(found), "--credentials", str(logins)]
     words += ["--rehearsed", str(path)]
     command = read_command([*words, "--max-rate", "500", "--image-id", IMAGE], {})

@@ -60,9 +60,9 @@ async def agent():
     transport.close()
 
 
-async def ask(emit, port, *communities, targets=("127.0.0.1",)):
+async def ask(emit, port, *communities, targets=("127.0.0.1",), at=("127.0.0.1",)):
     found = Discovery(kind="service", key=f"127.0.0.1:{port}/udp", data={"name": "snmp", "method": "probed"})
-    logins = tuple(Credential(engine="snmp", password=each) for each in communities)
+    logins = tuple(Credential(engine="snmp", password=each, at=at) for each in communities)
     other = Credential(engine="redis", password="canary-pw")
     given = Assignment(Scope.parse(targets), credentials=(*logins, other), discoveries=(found,))
     await SnmpCollector().collect(given, emit)
@@ -96,6 +96,16 @@ async def test_an_agent_that_knows_no_community_is_told_as_closed(agent, emit, m
     assert emit.data("service", key)["access"] == "refused"
     assert emit.keys("snmp_system") == []
     assert "wrong" not in str(emit.told) + str(emit.warnings)
+
+
+@pytest.mark.parametrize("at", [(), ("127.0.0.2", "10.0.0.0/8")])
+async def test_a_community_is_sent_only_to_agents_that_it_is_for(agent, emit, monkeypatch, at):
+    monkeypatch.setattr(udp_probes, "SENDINGS_SECONDS", (0.0,))
+    key = await ask(emit, agent.port, "canary-community", at=at)
+    assert agent.asked == []
+    told = emit.data("service", key)
+    assert told["access"] == "no credential"
+    assert "canary-community" not in str(emit.told)
 
 
 async def test_what_lies_outside_the_scope_gets_no_packet(agent, emit):

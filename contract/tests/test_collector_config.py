@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,3 +104,22 @@ def test_the_digest_is_the_same_wherever_a_collector_runs(fields):
 )
 def test_the_digest_tells_runs_apart_that_behave_otherwise(fields):
     assert configuration_digest(REHEARSED.model_copy(update=fields)) != configuration_digest(REHEARSED)
+
+
+@pytest.mark.parametrize("at", ["db.example", "10.0.0.5/24", "fd00::1", "", "10.0.0.0/33"])
+def test_a_login_is_for_ipv4_addresses_and_networks(at):
+    with pytest.raises(ConfigError, match=r"credentials\.0\.at"):
+        from_environment(
+            {
+                "DISCOVERY_CONFIG": json.dumps(
+                    {"cidr": "x", "credentials": [{"engine": "redis", "password": "p", "at": [at]}]}
+                )
+            }
+        )
+
+
+def test_where_a_login_is_for_is_no_part_of_what_was_rehearsed():
+    bound = tuple(login.model_copy(update={"at": ("10.0.0.0/8",)}) for login in REHEARSED.credentials)
+    assert configuration_digest(REHEARSED.model_copy(update={"credentials": bound})) == configuration_digest(
+        REHEARSED
+    )

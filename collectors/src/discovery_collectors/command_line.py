@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from discovery_collectors.collector import Assignment
-from discovery_collectors.registry import COLLECTORS, LOGINS
+from discovery_collectors.registry import COLLECTORS, IN_CLEAR, LOGINS
 from discovery_collectors.rehearsal import IMAGE_VARIABLE, require_rehearsal
 from discovery_collectors.scope import Scope
 from dryrun_contract.collector_config import (
@@ -59,7 +59,12 @@ def read_command(arguments: Sequence[str], environ: Mapping[str, str]) -> Comman
         f"the collector {words.collector} has no use for logins of {engine}; it knows {known}"
         for engine in sorted({login.engine for login in given} - engines)
     )
-    notes = (*unused, *_rehearsal(words, words.collector, config, environ))
+    nowhere = (
+        f"a login for {login.engine} names no addresses in `at` and is not used: it travels in the clear"
+        for login in config.credentials
+        if login.engine in IN_CLEAR and not login.at
+    )
+    notes = (*unused, *nowhere, *_rehearsal(words, words.collector, config, environ))
     assignment = Assignment(
         scope,
         profile=config.profile,
@@ -142,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
                 "--credentials",
                 type=Path,
                 metavar="FILE",
-                help='JSON: [{"engine": "postgresql", "username": "…", "password": "…"}]',
+                help='JSON: [{"engine": "redis", "username": "…", "password": "…", "at": ["10.0.0.7"]}]',
             )
     return parser
 

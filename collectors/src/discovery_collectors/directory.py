@@ -137,6 +137,8 @@ class _Run:
                 # Of several with one user name only the first: repeated wrong passwords lock accounts.
                 if login.engine != "smb" or login.username in tried:
                     continue
+                if not login.may_be_shown(service.address, in_clear=False):
+                    continue
                 tried.add(login.username)
                 try:
                     server = await list_shares(

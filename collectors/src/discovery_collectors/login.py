@@ -36,6 +36,8 @@ class Engine(Protocol):
     """What a service is that refuses a login in this engine's way."""
     anonymous: ClassVar[bool]
     """Servers of this kind may let in who has no login."""
+    in_clear: ClassVar[bool]
+    """A login hands over the password itself, to whoever listens at the address."""
 
     async def open(self, service: DatabaseService, credential: Credential | None) -> Session:
         """Try to enter, once. Raises LoginRefusedError or ServiceUnreachableError."""
@@ -44,8 +46,9 @@ class Engine(Protocol):
 async def log_in(engine: Engine, service: DatabaseService, credentials: Iterable[Credential]) -> Session:
     """Enter without a credential where the engine knows that, and only then with one.
 
-    So a server that needs no credential is shown none. Every credential is tried once, and of several with
-    one user name only the first: repeated wrong passwords lock accounts.
+    So a server that needs no credential is shown none. A credential is shown only where it may be: a server
+    that asks for a password may be one that was set up to collect them. Every credential is tried once, and
+    of several with one user name only the first: repeated wrong passwords lock accounts.
 
     Raises LoginRefusedError, CredentialNeededError, ServiceUnreachableError.
     """
@@ -59,6 +62,9 @@ async def log_in(engine: Engine, service: DatabaseService, credentials: Iterable
     for credential in credentials:
         if credential.username in tried:
             continue
+        if not credential.may_be_shown(service.address, in_clear=engine.in_clear):
+            refusal = refusal if tried else CredentialNeededError(withheld(credential))
+            continue
         tried.add(credential.username)
         try:
             return await engine.open(service, credential)
@@ -67,6 +73,13 @@ async def log_in(engine: Engine, service: DatabaseService, credentials: Iterable
         except ServiceUnreachableError as error:
             raise ServiceUnreachableError(redacted(str(error), credential)) from None
     raise refusal or CredentialNeededError("there is no credential for this engine")
+
+
+def withheld(credential: Credential) -> str:
+    """Return why a server was not shown `credential`."""
+    if credential.at:
+        return f"the login for {credential.engine} is for other addresses"
+    return f"a login for {credential.engine} travels in the clear; it is shown to addresses in its `at` only"
 
 
 def redacted(text: str, credential: Credential) -> str:

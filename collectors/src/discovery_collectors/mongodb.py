@@ -40,6 +40,7 @@ class MongodbEngine:
 
     product: ClassVar[str] = "MongoDB"
     anonymous: ClassVar[bool] = True
+    in_clear: ClassVar[bool] = False
 
     async def open(self, service: DatabaseService, credential: Credential | None) -> Session:
         """Connect, log in if there is a credential (SCRAM only, never in plain text), and list databases."""

@@ -34,6 +34,7 @@ class MysqlEngine:
     product: ClassVar[str] = ""
     """A refusal does not tell the two apart; nmap does, by the greeting."""
     anonymous: ClassVar[bool] = False
+    in_clear: ClassVar[bool] = False
 
     async def open(self, service: DatabaseService, credential: Credential | None) -> Session:
         """Log in without a database, for this session's only connection."""

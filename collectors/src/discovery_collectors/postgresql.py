@@ -41,6 +41,7 @@ class PostgresqlEngine:
 
     product: ClassVar[str] = "PostgreSQL"
     anonymous: ClassVar[bool] = False
+    in_clear: ClassVar[bool] = False
 
     async def open(self, service: DatabaseService, credential: Credential | None) -> Session:
         """Log in to the first maintenance database that lets this user connect."""
@@ -91,8 +92,9 @@ class _Login:
                 # "prefer" would try a refused login a second time without TLS.
                 "sslmode": "require" if self._tls else "disable",
                 "gssencmode": "disable",
-                # A server that asks for the password itself does not get it.
-                "require_auth": "scram-sha-256,md5,none",
+                # A server that asks for the password itself does not get it. MD5 is close to that: what
+                # answers one server's challenge answers another's, and is guessed fast.
+                "require_auth": "scram-sha-256,md5,none" if self._credential.at else "scram-sha-256,none",
                 "options": _SETTINGS,
                 # Without it a database in SQL_ASCII answers bytes.
                 "client_encoding": "utf8",

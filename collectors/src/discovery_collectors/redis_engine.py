@@ -22,6 +22,8 @@ class RedisEngine:
 
     product: ClassVar[str] = "Redis"
     anonymous: ClassVar[bool] = True
+    in_clear: ClassVar[bool] = True
+    """AUTH carries the password; Redis knows no proof of it."""
 
     async def open(self, service: DatabaseService, credential: Credential | None) -> Session:
         """Connect, give the credential if there is one, and ask for `INFO server`."""

@@ -20,6 +20,9 @@ LOGINS: dict[str, frozenset[str]] = {
 }
 """Name → engines whose logins it can use; the others use none. Manifests say the same."""
 
+IN_CLEAR = frozenset({"redis", "snmp"})
+"""Engines whose logins carry the password itself; they are shown to addresses that a login names only."""
+
 
 def load_collector(name: str) -> Collector:
     """Import and create the collector called `name`.

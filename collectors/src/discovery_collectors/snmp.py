@@ -5,10 +5,12 @@ from typing import ClassVar
 
 from discovery_collectors import ber
 from discovery_collectors.collector import Assignment, Emit
+from discovery_collectors.login import withheld
 from discovery_collectors.scope import ScopedAddress
 from discovery_collectors.services import KnownService, ToldService, known_services
 from discovery_collectors.snmp_messages import VERSION_2C, get_message, read_response
 from discovery_collectors.udp_probes import SENDINGS_SECONDS, Facts, NoAnswerError, UdpProbe, ask
+from dryrun_contract.collector_config import Credential
 
 _AGENTS_AT_ONCE = 16
 _TEXT_CHARACTERS = 300
@@ -35,8 +37,8 @@ class SnmpCollector:
     async def collect(self, assignment: Assignment, emit: Emit) -> None:
         """Ask the agents among the assignment's discoveries; others are left alone."""
         agents = list(known_services(assignment.discoveries, assignment.scope, emit, _is_agent))
-        logins = dict.fromkeys(login.password for login in assignment.credentials if login.engine == "snmp")
-        communities = list(logins) or [_OPEN_TO_ALL]
+        logins = [login for login in assignment.credentials if login.engine == "snmp"]
+        most = max(len(logins), 1)
         emit.progress(0, len(agents), f"{len(agents)} SNMP agents to ask")
         rate = assignment.max_rate
         slots = asyncio.Semaphore(_AGENTS_AT_ONCE if rate is None else 1)
@@ -45,8 +47,8 @@ class SnmpCollector:
         async def look_at(agent: KnownService) -> None:
             nonlocal done
             async with slots:
-                await _look_at(agent, communities, emit, given=bool(logins))
-                await asyncio.sleep(0 if rate is None else len(SENDINGS_SECONDS) * len(communities) / rate)
+                await _look_at(agent, logins, emit)
+                await asyncio.sleep(0 if rate is None else len(SENDINGS_SECONDS) * most / rate)
             done += 1
             emit.progress(done, len(agents), f"{agent.key} asked")
 
@@ -59,17 +61,22 @@ def _is_agent(told: ToldService) -> bool:
     return told.key.transport == "udp" and (told.name == "snmp" or told.key.port == 161)
 
 
-async def _look_at(agent: KnownService, communities: list[str], emit: Emit, *, given: bool) -> None:
+async def _look_at(agent: KnownService, logins: list[Credential], emit: Emit) -> None:
+    # Whatever answers on the port gets the community itself: only agents that it is for are asked with it.
+    shown = [login for login in logins if login.may_be_shown(agent.address, in_clear=True)]
+    communities = list(dict.fromkeys(login.password for login in shown)) if logins else [_OPEN_TO_ALL]
     for community in communities:
         system = await read_system(agent.address, agent.port, community)
         if system is not None:
             emit.discovery("service", str(agent.key), {"access": "granted"}, 0.95)
             emit.discovery("snmp_system", str(agent.key), system)
             return
-    access = "refused" if given else "no credential"
-    reason = (
-        "no answer to any community that was given" if given else "no answer to the community for everybody"
-    )
+    if shown:
+        access, reason = "refused", "no answer to any community that was given"
+    elif logins:
+        access, reason = "no credential", withheld(logins[0])
+    else:
+        access, reason = "no credential", "no answer to the community for everybody"
     emit.discovery("service", str(agent.key), {"access": access, "reason": reason}, 0.95)
 
 

@@ -3,9 +3,10 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from dryrun_contract.base import Word
 from dryrun_contract.discovery import Discovery
@@ -21,11 +22,41 @@ type Profile = Literal["quick", "full"]
 
 
 class Credential(Word):
-    """A login of the client's credential store, by engine (`postgresql`, `mongodb`, …), never by host."""
+    """A login of the client's credential store, by engine (`postgresql`, `mongodb`, …).
+
+    With `at` it is shown at these IPv4 addresses and networks only. Without, wherever the engine's login
+    proves a password and does not hand it over: anybody on the network can pretend to be a server that asks.
+    """
 
     engine: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
     username: str | None = None
     password: str = Field(repr=False)
+    at: tuple[str, ...] = Field(default=(), max_length=1000)
+
+    @field_validator("at")
+    @classmethod
+    def _are_networks(cls, at: tuple[str, ...]) -> tuple[str, ...]:
+        for each in at:
+            try:
+                IPv4Network(each)
+            except ValueError:
+                raise ValueError(
+                    "expected IPv4 addresses or networks, e.g. 10.0.0.7 or 10.0.0.0/24"
+                ) from None
+        return at
+
+    def may_be_shown(self, address: str, *, in_clear: bool) -> bool:
+        """Tell whether the server at `address` may see this login; `in_clear`: it would get the password.
+
+        >>> login = Credential(engine="redis", password="x", at=("10.0.0.0/24",))
+        >>> [login.may_be_shown(address, in_clear=True) for address in ("10.0.0.7", "10.0.1.7")]
+        [True, False]
+        >>> Credential(engine="redis", password="x").may_be_shown("10.0.0.7", in_clear=True)
+        False
+        """
+        if not self.at:
+            return not in_clear
+        return any(IPv4Address(address) in IPv4Network(network) for network in self.at)
 
 
 class CollectorConfig(Word):

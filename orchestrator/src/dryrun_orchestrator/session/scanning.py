@@ -230,8 +230,11 @@ async def _config(
         profile=manifest.profile,
         max_rate=manifest.max_rate,
         # No more than it can use: whoever scans ports has no business with passwords.
+        # They are the template's own and for its targets, so they may be shown to any of these.
         credentials=tuple(
-            login for login in context.template.credentials if login.engine in manifest.credentials
+            login.model_copy(update={"at": (subnet,)})
+            for login in context.template.credentials
+            if login.engine in manifest.credentials
         ),
         discoveries=await context.journal.found(context.id, manifest.needs, _providers(context, manifest)),
     )
