@@ -194,6 +194,14 @@ async def test_a_token_whose_owner_stays_away_is_refused_and_says_why(browser, a
     assert (await api.client.get("/api/v1/me", headers=token)).status_code == 200
 
 
+async def test_what_a_provider_never_confirmed_counts_as_old(browser, api, engine):
+    """As an API of the version before stores people while both run."""
+    token = await make_token(browser, await arrive(browser), "read")
+    await run(engine, "UPDATE gateway.people SET confirmed_at = NULL")
+    assert (await browser.get("/api/v1/me")).status_code == 401
+    assert (await api.client.get("/api/v1/me", headers=token)).json()["type"].endswith("sign-in-needed")
+
+
 async def test_a_token_of_somebody_with_a_password_here_needs_no_providers_word(browsers, api, engine):
     ada = await browsers("ada", Role.VIEWER)
     made = (await ada.ask("POST", "/me/tokens", json={"label": "t", "scopes": ["read"]})).json()

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import random
 
 import pytest
@@ -53,6 +54,9 @@ async def test_a_collector_is_told_what_it_needs_and_never_the_ground_truth(stag
         assert '"nginx"' in config
         assert '"kind":"host"' not in config
         assert "hunter2" in config
+        # A login is for the session's own network and no other.
+        (login,) = json.loads(config)["credentials"]
+        assert login["at"] == [json.loads(config)["cidr"]]
         told = f"{spec.name} {spec.aliases} {config}"
         assert not any(word in told for word in ("ground", "web", '"db"', "discovery/test-"))
         await stage.ended(session_id)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, delete, false, func, insert, or_, select, update
+from sqlalchemy import RowMapping, and_, delete, func, insert, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import api_tokens as table
@@ -93,7 +93,10 @@ async def find(connection: AsyncConnection, secret: str, word_lasts: timedelta) 
                     table.c.scopes,
                     table.c.collectors,
                     unnoted.label("unnoted"),
-                    func.coalesce(people.c.confirmed_at < func.now() - word_lasts, false()).label("old"),
+                    and_(
+                        people.c.issuer.is_not(None),
+                        func.coalesce(people.c.confirmed_at < func.now() - word_lasts, true()),
+                    ).label("old"),
                 )
                 .join(table, table.c.person_id == people.c.id)
                 .where(known, people.c.active, table.c.expires_at > func.now())
