@@ -117,7 +117,7 @@ def metrics() -> Metrics:
 @pytest.fixture
 def programs() -> str:
     """Whose token `TOKEN` is; tests that need more than an operator's rights say so."""
-    return "ada"
+    return "ada/operator/network"
 
 
 @pytest.fixture

@@ -65,6 +65,7 @@ def signed_in(account: Account, secret: str) -> Person:
         roles=account.roles,
         permissions=permissions_of(account.roles),
         proof=Proof.COOKIE,
+        collectors=None,
         csrf=csrf_of(secret),
     )
 

@@ -250,7 +250,10 @@ GOOD_ENDPOINTS = {
 }
 
 
-@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
 @pytest.mark.parametrize(
     "url",
     [
@@ -262,6 +265,9 @@ GOOD_ENDPOINTS = {
         "https://[::1]/token",
         "https://169.254.169.254/token",
         "https://intranet/token",
+        "https://intranet./token",
+        "https://x.localhost./token",
+        "https://0x7f.1/token",
         "https://db.internal/token",
         "https://user:secret@provider.example/token",
         "https://provider.example/token#part",
@@ -283,16 +289,26 @@ async def test_nothing_is_sent_to_an_endpoint_that_is_not_safe(name, url):
     assert asked == [f"{ISSUER}/.well-known/openid-configuration"]
 
 
-async def test_endpoints_at_other_named_hosts_are_used():
+@pytest.mark.parametrize(
+    ("issuer", "other"),
+    [
+        ("https://provider.example", "https://keys.example"),
+        ("https://sso.corp.internal", "https://login.corp.internal"),
+        ("https://10.0.0.7:8443", "https://10.0.0.7:9443"),
+        ("https://sso", "https://sso:8443"),
+    ],
+)
+async def test_endpoints_at_other_named_hosts_and_at_the_issuers_own_are_used(issuer, other):
     key = ECKey.generate_key("P-256").as_dict(private=False)
 
     def answer(request):
-        content = GOOD_ENDPOINTS if "well-known" in str(request.url) else {"keys": [key]}
+        content = {"issuer": issuer, **dict.fromkeys(ENDPOINTS, f"{other}/x")}
+        content = content if "well-known" in str(request.url) else {"keys": [key]}
         return httpx2.Response(200, content=json.dumps(content))
 
-    settings = OpenIdSettings.parse(ISSUER, "me", SecretStr("x"), "ops=operator")
+    settings = OpenIdSettings.parse(issuer, "me", SecretStr("x"), "ops=operator")
     url, _ = await OpenIdProvider(settings, httpx2.MockTransport(answer)).begin("https://a.example/x", "/")
-    assert url.startswith(f"{ISSUER}/authorize?")
+    assert url.startswith(f"{other}/x?")
 
 
 @pytest.mark.parametrize("encoding", [None, "gzip"])

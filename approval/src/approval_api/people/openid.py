@@ -68,7 +68,7 @@ class _Discovery(BaseModel):
                 raise OpenIdError(f"the provider's {name} is no https address; nothing is sent there")
             if endpoint.username or endpoint.password or endpoint.fragment is not None:
                 raise OpenIdError(f"the provider's {name} holds more than an address; nothing is sent there")
-            if host != own and not is_plain_loopback(str(endpoint)) and not _is_public_name(host):
+            if host != own and not is_plain_loopback(str(endpoint)) and not _may_belong(host, own or ""):
                 raise OpenIdError(
                     f"the provider's {name} is at {host!r}, which is neither the issuer's host nor a name "
                     "of another; nothing is sent there"
@@ -78,10 +78,19 @@ class _Discovery(BaseModel):
 _DISCOVERY = TypeAdapter(_Discovery)
 
 
-def _is_public_name(host: str) -> bool:
-    """Tell whether `host` is a name with a domain: no address in any notation, nothing of this machine."""
-    last = host.rstrip(".").rpartition(".")[2]
-    return "." in host and last not in {"localhost", "local", "internal"} and not last[:1].isdigit()
+_PRIVATE_DOMAINS = frozenset({"internal", "local", "lan", "home"})
+
+
+def _may_belong(host: str, issuer: str) -> bool:
+    """Tell whether `host` may be another name of the provider at `issuer`.
+
+    A name with a domain may: no address in any notation, nothing of this machine, and nothing of a private
+    domain unless the issuer is of the same.
+    """
+    _, dot, last = host.rstrip(".").rpartition(".")
+    if last in _PRIVATE_DOMAINS and issuer.rstrip(".").rpartition(".")[2] != last:
+        return False
+    return bool(dot) and last != "localhost" and not last[:1].isdigit()
 
 
 @dataclass(frozen=True, slots=True)

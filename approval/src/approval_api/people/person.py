@@ -35,7 +35,7 @@ class Person:
     permissions: frozenset[Permission]
     """Of their roles; of a token no more than its scopes."""
     proof: Proof
-    collectors: frozenset[str] | None = None
+    collectors: frozenset[str] | None = frozenset()
     """The collectors whose name a report may bear; None for a login, which could make a token for any."""
     csrf: str | None = None
     """What a form or a script of this login has to send along; None without a cookie."""
