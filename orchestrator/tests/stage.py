@@ -5,6 +5,7 @@ import contextlib
 import json
 from uuid import uuid4
 
+from dryrun_contract.event import Event
 from dryrun_contract.session import Phase, SessionRequest
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.allowlist import load_allowlist
@@ -198,9 +199,11 @@ class Stage:
         return await self.until(session_id, Phase.ENDED)
 
     async def events(self, session_id=None):
-        page = await self.journal.events_after((self.journal.id, 0), 100_000)
-        assert [event.seq for event in page.events] == list(range(1, len(page.events) + 1))
-        return [event.data for event in page.events if session_id in (None, event.session_id)]
+        told = []
+        while page := await self.journal.events_after((self.journal.id, len(told)), 100_000):
+            told += map(Event.model_validate_json, page)
+        assert [event.seq for event in told] == list(range(1, len(told) + 1))
+        return [event.data for event in told if session_id in (None, event.session_id)]
 
     async def told(self, session_id, *types):
         return [event for event in await self.events(session_id) if event.type in types]

@@ -25,6 +25,11 @@ class Metrics:
         self.events = Counter(
             "approval_events_stored_total", "Events this process stored.", registry=self.registry
         )
+        self.refused_events = Counter(
+            "approval_events_refused_total",
+            "Events that could not be taken in; a refusal is stored in their place.",
+            registry=self.registry,
+        )
         self.follower_up = Gauge(
             "approval_follower_up", "1 while the orchestrator's events are followed.", registry=self.registry
         )

@@ -16,6 +16,7 @@ MAX_PARTS = 8
 CONFIG_KEYS = (VARIABLE, *(f"{VARIABLE}_{part}" for part in range(1, MAX_PARTS)))
 MAX_PART_BYTES = 100 * 1024
 """The kernel takes 128 KiB in one environment string (MAX_ARG_STRLEN)."""
+MAX_CONFIG_BYTES = MAX_PARTS * MAX_PART_BYTES
 
 type Profile = Literal["quick", "full"]
 """`quick` looks at nmap's 1000 most common TCP ports, `full` at all of them."""
@@ -93,7 +94,7 @@ def to_environment(config: CollectorConfig) -> dict[str, str]:
     if len(parts) > MAX_PARTS:
         raise ConfigError(
             f"a collector's configuration has {len(text)} bytes; "
-            f"{MAX_PARTS * MAX_PART_BYTES} are the most ({MAX_PARTS} variables of {MAX_PART_BYTES} bytes)"
+            f"{MAX_CONFIG_BYTES} are the most ({MAX_PARTS} variables of {MAX_PART_BYTES} bytes)"
         )
     return dict(zip(CONFIG_KEYS, parts, strict=False))
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, TypeAdapter, field_validator
 
 from dryrun_contract.base import Word
+from dryrun_contract.bounded_json import JsonBounds
 from dryrun_contract.resource_key import ResourceKey
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -23,6 +24,10 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 MAX_LINE_BYTES = 64 * 1024
 """A longer line of a collector is a warning, not a discovery."""
+LINE_BOUNDS = JsonBounds(size=MAX_LINE_BYTES, values=16_384, depth=16, key_length=4096)
+"""A line beyond them is a warning too. The widest that our own collectors can write (1,000 columns with their
+types and 100 foreign keys of 32 columns) counts 8,009 values at a depth of 5; a name of 200 characters takes
+up to 2,000 when it is escaped to ASCII."""
 
 
 class Discovery(Word):

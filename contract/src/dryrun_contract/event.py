@@ -6,7 +6,8 @@ from uuid import UUID
 from pydantic import Field
 
 from dryrun_contract.base import UtcTime, Word
-from dryrun_contract.discovery import Discovery
+from dryrun_contract.bounded_json import JsonBounds
+from dryrun_contract.discovery import LINE_BOUNDS, Discovery
 from dryrun_contract.session import Outcome, Phase, Session
 
 
@@ -228,6 +229,17 @@ class SessionEnded(Word):
     reason: str | None = None
 
 
+class EventRefused(Word):
+    """Stands in the place of an event that could not be taken in: too large, unknown, or not storable."""
+
+    type: Literal["event_refused"] = "event_refused"
+    told: str = Field(max_length=100)
+    """The type that the event gave for itself."""
+    size: int = Field(ge=0)
+    """Bytes of it that were received."""
+    reason: str = Field(max_length=500)
+
+
 type EventData = Annotated[
     SessionQueued
     | PhaseChanged
@@ -243,6 +255,7 @@ type EventData = Annotated[
     | CollectorEnded
     | TrafficMeasured
     | TargetLogsMeasured
+    | EventRefused
     | SessionEnded,
     Field(discriminator="type"),
 ]
@@ -256,6 +269,18 @@ class Event(Word):
     session_id: UUID
     at: UtcTime
     data: EventData
+
+
+MAX_EVENT_BYTES = 1024 * 1024
+"""Of one event's data. The largest are figures of target logs: 20 targets, 25 lines shown of each."""
+PAGE_BYTES = 512 * 1024
+"""A page ends before the event that would make it longer; one larger event is a page of its own."""
+PAGE_BOUNDS = JsonBounds(
+    size=MAX_EVENT_BYTES + 4096, values=300_000, depth=24, key_length=LINE_BOUNDS.key_length
+)
+"""What is read of a page; as many values as a page of `PAGE_BYTES` can hold."""
+SNAPSHOT_BOUNDS = JsonBounds(size=16 * 1024 * 1024, values=300_000, depth=8)
+"""What is read of a snapshot."""
 
 
 class EventPage(Word):

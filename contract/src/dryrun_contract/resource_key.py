@@ -9,6 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
+MAX_NAMES = 16
+"""Names inside one service; the deepest that our collectors report, a table, has three."""
+
 _ESCAPED = re.compile(r"[/%\x00-\x1f\x7f]")
 _SHAPE = re.compile(
     r"""(?P<host>[^:/\s]+|\[[0-9a-fA-F:.]+\])
@@ -56,7 +59,12 @@ class ResourceKey:
         port = int(found["port"])
         if not 1 <= port <= 65535:
             raise ValueError(f"{text!r} names port {port}; ports are 1 to 65535")
-        path = tuple(_unescape(segment) for segment in found["path"].split("/")[1:])
+        segments = found["path"].split("/")[1:]
+        if len(segments) > MAX_NAMES:
+            raise ValueError(
+                f"a resource key has {len(segments)} names inside its service; {MAX_NAMES} are the most"
+            )
+        path = tuple(map(_unescape, segments))
         return cls(host, port, found["transport"], path)
 
     def on(self, host: str) -> Self:

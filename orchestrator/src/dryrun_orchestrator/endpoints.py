@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 from uuid import UUID, uuid4
@@ -23,6 +24,8 @@ from dryrun_orchestrator.services import Services
 
 MAX_WAIT_SECONDS = 60
 MAX_PAGE = 2000
+MAX_SEQ = 2**63 - 1
+"""SQLite counts in 64 bits."""
 READY_DEADLINE_SECONDS = 5
 
 
@@ -125,33 +128,33 @@ async def list_events(
     this journal.
     """
     services = services_of(request)
-    position = _position(after)
-    if position is _MALFORMED:
-        return problem_response(
-            request, 422, "invalid-position", "The position is not valid", "expected after=JOURNAL:N"
-        )
+    try:
+        position = None if after is None else _position(after)
+    except ValueError as error:
+        return problem_response(request, 422, "invalid-position", "The position is not valid", str(error))
     signal = services.journal.signal()
     try:
         page = await services.journal.events_after(position, limit)
-        if not page.events and wait:
+        if not page and wait:
             await _wait_for_either(signal, request.app.state.stopping, wait)
             page = await services.journal.events_after(position, limit)
     except PositionGoneError:
         return await _gone(services)
-    return Response(page.model_dump_json(), media_type="application/json")
+    body = f'{{"journal":"{services.journal.id}","events":[{",".join(page)}]}}'
+    return Response(body, media_type="application/json")
 
 
-_MALFORMED = (UUID(int=0), -1)
+_POSITION = re.compile(r"(?P<journal>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):(?P<seq>[0-9]{1,19})")
 
 
-def _position(after: str | None) -> tuple[UUID, int] | None:
-    if after is None:
-        return None
-    journal, _, seq = after.partition(":")
-    try:
-        return UUID(journal), int(seq) if seq.isascii() and seq.isdecimal() else -1
-    except ValueError:
-        return _MALFORMED
+def _position(after: str) -> tuple[UUID, int]:
+    """Read `JOURNAL:N`. Raises ValueError for any other form, and for an N that no journal can have."""
+    found = _POSITION.fullmatch(after)
+    if found is None or int(found["seq"]) > MAX_SEQ:
+        raise ValueError(
+            f"expected after=JOURNAL:N, a journal's id in lower case and a number from 0 to {MAX_SEQ}"
+        )
+    return UUID(found["journal"]), int(found["seq"])
 
 
 async def _wait_for_either(first: asyncio.Event, second: asyncio.Event, seconds: float) -> None:

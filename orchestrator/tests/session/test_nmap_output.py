@@ -1,3 +1,4 @@
+import tracemalloc
 from itertools import pairwise
 
 import pytest
@@ -109,3 +110,39 @@ def test_texts_of_targets_are_cut_and_stay_data():
 def test_no_bytes_raise_anything(chunks):
     read(*chunks)
     read(SCAN[:700], *chunks, SCAN[700:])
+
+
+def grown_by(*chunks):
+    """Return what reading `chunks` leads to, and the most memory that Python held meanwhile, in MiB."""
+    tracemalloc.start()
+    try:
+        words = read(*chunks)
+        return words, tracemalloc.get_traced_memory()[1] / 2**20
+    finally:
+        tracemalloc.stop()
+
+
+HOST_HEAD = b'<nmaprun><host><status state="up"/><address addr="10.213.0.2" addrtype="ipv4"/><ports>'
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        (b"<nmaprun " + b"".join(b'a%x="" ' % n for n in range(400_000)), "a tag and its text are longer"),
+        (b"<nmaprun>" + b"".join(b"<a%x/>" % n for n in range(500_000)), "more than 1000 names"),
+        (HOST_HEAD + b'<port><state state="open"/></port>' * 120_000, "more than 20000 open ports"),
+        (b"<nmaprun " + b'a="' + b">" * 4_000_000, "a tag and its text are longer"),
+    ],
+    ids=["attributes", "names", "ports", "one attribute"],
+)
+def test_four_megabytes_made_to_grow_end_the_reading_small(output, why):
+    words, grown = grown_by(*(output[start : start + 65_536] for start in range(0, len(output), 65_536)))
+    assert why in words[-1].message
+    assert grown < 40
+
+
+def test_ports_that_are_not_open_are_not_kept():
+    closed = b'<port protocol="tcp" portid="1"><state state="closed"/></port>'
+    words, grown = grown_by(HOST_HEAD, *[closed * 1000] * 100, b"</ports></host></nmaprun>")
+    assert [word.kind for word in words] == ["host"]
+    assert grown < 5

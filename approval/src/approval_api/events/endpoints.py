@@ -33,11 +33,10 @@ async def read_events(
     async with state.engine.begin() as connection:
         session = await service.require(connection, session_id)
         if _STREAM not in request.headers.get("accept", ""):
-            events = await repository.page(connection, session_id, after, limit + 1)
-            shown = events[:limit]
+            found = await repository.page(connection, session_id, after, limit)
             return EventList(
-                events=tuple(shown),
-                next=shown[-1].seq if len(events) > limit else None,
+                events=tuple(found.events),
+                next=found.events[-1].seq if found.is_full else None,
                 ended=session.phase == "ended",
             )
     frames = stream(

@@ -84,10 +84,10 @@ class SharedReads:
         async with self._engine.connect() as connection:
             # The state first: if it says ended, every event of the session is already stored.
             session = await sessions.find(connection, session_id)
-            events = await repository.page(connection, session_id, after, PAGE)
+            found = await repository.page(connection, session_id, after, PAGE)
         return Reading(
             after,
-            tuple((event.seq, _frame(event)) for event in events),
-            is_full=len(events) == PAGE,
+            tuple((event.seq, _frame(event)) for event in found.events),
+            is_full=found.is_full,
             ended=session is None or session.phase == "ended",
         )

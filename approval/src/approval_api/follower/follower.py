@@ -2,6 +2,10 @@
 
 One transaction stores a page and moves the position from the old value to the new. A follower that was
 frozen, or one of two that run side by side, finds the position moved, stores nothing, and goes on from there.
+
+No page can stop it for good. A process begins with pages of one event and doubles them, so that one which
+died of a page takes the next in smaller pieces; a page that cannot be taken in is asked for again by halves,
+until one event is left: that one is stored as refused, and the position moves on.
 """
 
 import asyncio
@@ -11,14 +15,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.follower import position as positions
 from approval_api.follower import repository
 from approval_api.metrics import Metrics
-from approval_api.orchestrator.client import OrchestratorRefusedError, OrchestratorUnavailableError, Position
-from dryrun_contract.event import Event, EventPage, Snapshot
+from approval_api.orchestrator.client import (
+    PAGE_EVENTS,
+    OrchestratorRefusedError,
+    OrchestratorUnavailableError,
+    PageRefusedError,
+    Position,
+)
+from approval_api.orchestrator.page_head import PageHead
+from dryrun_contract.event import Event, EventPage, EventRefused, Snapshot
+from dryrun_contract.text import printable
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +41,11 @@ _LAST_RETRY_SECONDS = 10.0
 class EventSource(Protocol):
     """Where events come from."""
 
-    async def events(self, after: Position | None, *, wait: bool) -> EventPage | Snapshot:
-        """Return what came after the position, or a snapshot when it is gone."""
+    async def events(self, after: Position | None, *, wait: bool, limit: int) -> EventPage | Snapshot:
+        """Return at most `limit` events after the position, or a snapshot when it is gone.
+
+        Raises PageRefusedError when these events cannot be read.
+        """
         ...
 
 
@@ -55,21 +70,20 @@ class Follower:
         self._engine = engine
         self._source = source
         self._metrics = metrics
+        self._limit = PAGE_EVENTS
+        """Events of the next page."""
         self.state = FollowerState(following=False, detail="starting", since=datetime.now(UTC))
 
     async def run(self) -> None:
         """Follow until cancelled. Whatever fails is tried again, first soon and at last every 10 s."""
         failures = 0
+        # Whatever a process before this one died of comes in pieces.
+        self._limit = 1
         while True:
             try:
                 await self.follow_once()
-            except (
-                OrchestratorUnavailableError,
-                OrchestratorRefusedError,
-                SQLAlchemyError,
-                OSError,
-                GapError,
-            ) as error:
+            except Exception as error:  # noqa: BLE001  # whatever it was, the next try is smaller
+                self._limit = max(1, self._limit // 2)
                 self._tell(following=False, detail=f"{type(error).__name__}: {error}")
                 pause = min(_LAST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2**failures)
                 failures = min(failures + 1, 10)
@@ -82,13 +96,65 @@ class Follower:
         """Ask once for what comes after the stored position, and store it."""
         async with self._engine.connect() as connection:
             known = await positions.load(connection)
-        # The first answer comes at once, so that readiness does not wait for an event.
-        answer = await self._source.events(known.position, wait=self.state.following)
-        if isinstance(answer, Snapshot):
-            await self.store_snapshot(known, answer)
+        try:
+            # The first answer comes at once, so that readiness does not wait for an event.
+            answer = await self._source.events(known.position, wait=self.state.following, limit=self._limit)
+            if isinstance(answer, Snapshot):
+                await self.store_snapshot(known, answer)
+            else:
+                await self._store_answer(known.position, answer)
+        except PageRefusedError as refusal:
+            if self._limit == 1:
+                await self._refuse(known.position, refusal)
+            else:
+                self._limit //= 2
         else:
-            await self.store_page(known.position, answer)
+            self._limit = min(PAGE_EVENTS, 2 * self._limit)
         self._tell(following=True, detail="following the orchestrator's events")
+
+    async def _store_answer(self, old: Position | None, page: EventPage) -> None:
+        """Store a page. Raises PageRefusedError when that fails for what it holds."""
+        try:
+            await self.store_page(old, page)
+        except Exception as error:
+            if not page.events or not _is_of_the_content(error):
+                raise
+            first = page.events[0]
+            head = PageHead(
+                page.journal,
+                first.seq,
+                first.session_id,
+                first.data.type,
+                len(first.model_dump_json(fallback=str).encode("utf-8", "replace")),
+            )
+            raise PageRefusedError(f"cannot be stored: {_in_short(error)}", head) from error
+
+    async def _refuse(self, old: Position | None, refusal: PageRefusedError) -> None:
+        """Store the event after `old` as refused, or pass over it when nothing is known of it."""
+        head, reason = refusal.head, printable(str(refusal), limit=400)
+        logger.error(
+            "an event cannot be taken in; its session's history is not complete",
+            extra={"reason": reason, "event": str(head)},
+        )
+        if head is not None:
+            refused = EventRefused(told=head.type, size=head.size, reason=reason)
+            event = Event(
+                journal=head.journal,
+                seq=head.seq,
+                session_id=head.session_id,
+                at=datetime.now(UTC),
+                data=refused,
+            )
+            moved = await self.store_page(old, EventPage(journal=head.journal, events=(event,)))
+        elif old is not None:
+            async with self._engine.begin() as connection:
+                moved = await positions.move(connection, old, Position(old.journal, old.seq + 1))
+                if moved:
+                    await repository.doubt_unfinished(connection)
+        else:
+            raise GapError(f"the first page of events cannot be read: {reason}")
+        if moved:
+            self._metrics.refused_events.inc()
 
     async def store_page(self, old: Position | None, page: EventPage) -> bool:
         """Store a page that was asked for after `old`; False when somebody else was faster.
@@ -142,6 +208,27 @@ class Follower:
             "following events" if following else "cannot follow events; trying again",
             extra={"reason": detail},
         )
+
+
+_CONTENT_STATES = frozenset({"22", "23", "54"})
+"""Classes of SQLSTATE that blame the values: data exception, constraint violation, limit exceeded."""
+_ELSEWHERE = (
+    PageRefusedError, OrchestratorUnavailableError, OrchestratorRefusedError, GapError, OSError, MemoryError
+)  # fmt: skip
+
+
+def _is_of_the_content(error: Exception) -> bool:
+    """Tell whether the same events would fail again, rather than a database that is away, slow or old."""
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None)
+        return str(state)[:2] in _CONTENT_STATES or (state is None and isinstance(error, DataError))
+    return not isinstance(error, (SQLAlchemyError, *_ELSEWHERE))
+
+
+def _in_short(error: Exception) -> str:
+    # SQLAlchemy's own text quotes the statement and its parameters: what a collector said.
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return f"{type(cause).__name__}: {cause}"
 
 
 def _continuing(old: Position | None, page: EventPage) -> list[Event]:

@@ -11,7 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.discoveries import repository as discoveries
 from approval_api.events.notifications import CHANNEL
 from approval_api.storable import storable, storable_text
-from dryrun_contract.event import Event, NetworkCreated, PhaseChanged, SessionEnded, SessionQueued, Snapshot
+from dryrun_contract.event import (
+    Event,
+    EventRefused,
+    NetworkCreated,
+    PhaseChanged,
+    SessionEnded,
+    SessionQueued,
+    Snapshot,
+)
 from dryrun_contract.session import Phase, Session
 
 _ADOPT = text("""
@@ -38,6 +46,14 @@ _ENDED = text("""
 UPDATE gateway.dryrun_sessions SET phase = 'ended', outcome = :outcome, reason = :reason, ended_at = :at
 WHERE id = :id
 """)
+
+_REFUSED = text("UPDATE gateway.dryrun_sessions SET history_complete = false WHERE id = :id")
+
+_DOUBT = text("""
+UPDATE gateway.dryrun_sessions SET history_complete = false WHERE phase NOT IN ('requested', 'ended')
+""")
+
+_END_UNKNOWN = "its last event could not be taken in, so how it ended is not known. Start again"
 
 _EVENTS = text("""
 INSERT INTO gateway.dryrun_events (journal, seq, session_id, at, type, data)
@@ -134,8 +150,19 @@ async def _apply(connection: AsyncConnection, event: Event) -> None:
                 _ENDED,
                 {"id": session_id, "outcome": outcome.value, "reason": _text(reason), "at": event.at},
             )
+        case EventRefused(told=told):
+            await connection.execute(_REFUSED, {"id": session_id})
+            if told == "session_ended":
+                # Nothing more will come of it; without this it would count as running for good.
+                ended = {"outcome": "failed", "reason": _END_UNKNOWN, "at": event.at}
+                await connection.execute(_ENDED, {"id": session_id, **ended})
         case _:
             pass
+
+
+async def doubt_unfinished(connection: AsyncConnection) -> None:
+    """Mark the history of every session under way as not complete: an event of one of them is lost."""
+    await connection.execute(_DOUBT)
 
 
 async def _adopt_unknown(connection: AsyncConnection, events: Sequence[Event]) -> None:

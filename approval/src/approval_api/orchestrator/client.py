@@ -8,7 +8,9 @@ from uuid import UUID
 import httpx2
 from pydantic import TypeAdapter, ValidationError
 
-from dryrun_contract.event import EventPage, Snapshot
+from approval_api.orchestrator.page_head import PageHead, read_head
+from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_model
+from dryrun_contract.event import PAGE_BOUNDS, SNAPSHOT_BOUNDS, EventPage, Snapshot
 from dryrun_contract.problem import Problem
 from dryrun_contract.session import Session, SessionRequest
 from dryrun_contract.template import Template, TemplateSummary
@@ -17,7 +19,14 @@ WAIT_SECONDS = 30
 PAGE_EVENTS = 500
 _DEADLINE = httpx2.Timeout(10, connect=3)
 _POLL_DEADLINE = httpx2.Timeout(WAIT_SECONDS + 15, connect=3)
+_BOUNDS = JsonBounds(size=4 * 1024 * 1024, values=300_000)
+"""Of every answer but events: the largest is a template with its ground truth, or the list of all."""
 _SUMMARIES = TypeAdapter(tuple[TemplateSummary, ...])
+_TEMPLATE = TypeAdapter(Template)
+_SESSION = TypeAdapter(Session)
+_PAGE = TypeAdapter(EventPage)
+_SNAPSHOT = TypeAdapter(Snapshot)
+_PROBLEM = TypeAdapter(Problem)
 
 
 class OrchestratorUnavailableError(Exception):
@@ -31,6 +40,22 @@ class OrchestratorRefusedError(Exception):
         """Keep the orchestrator's own `problem`, to be passed on."""
         super().__init__(problem.detail)
         self.problem = problem
+
+
+class PageRefusedError(Exception):
+    """A page of events that cannot be taken in; the text says why."""
+
+    def __init__(self, reason: str, head: PageHead | None) -> None:
+        """Keep what is known of the page's first event; None: not even that can be read."""
+        super().__init__(reason)
+        self.head = head
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    body: bytes
+    """As far as it was read: at most one byte more than its ceiling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +85,8 @@ class OrchestratorClient:
         """Speak to `base_url`; `transport` is for tests."""
         self._http = httpx2.AsyncClient(
             base_url=base_url.rstrip("/"),
-            headers={"Authorization": f"Bearer {token}"},
+            # Not compressed: a ceiling on bytes has to be one on what they become.
+            headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"},
             timeout=_DEADLINE,
             transport=transport,
             # An internal address: no proxy and no certificate file of the environment may come between.
@@ -85,32 +111,43 @@ class OrchestratorClient:
         Raises OrchestratorRefusedError for an unknown one.
         """
         body = await self._ask("GET", f"/templates/{template_id}", params={"seed": seed})
-        return _parse(TypeAdapter(Template), body)
+        return _parse(_TEMPLATE, body)
 
     async def put_session(self, session_id: UUID, request: SessionRequest, asker: Asker) -> Session:
         """Ask for a session; asking again with the same id is harmless."""
         body = await self._ask(
             "PUT", f"/sessions/{session_id}", json=request.model_dump(), headers=asker.headers()
         )
-        return _parse(TypeAdapter(Session), body)
+        return _parse(_SESSION, body)
 
     async def stop_session(self, session_id: UUID, asker: Asker) -> Session:
         """Ask for a session's end; it has ended only when its last event says so."""
         body = await self._ask("POST", f"/sessions/{session_id}/stop", headers=asker.headers())
-        return _parse(TypeAdapter(Session), body)
+        return _parse(_SESSION, body)
 
-    async def events(self, after: Position | None, *, wait: bool) -> EventPage | Snapshot:
-        """Return what came after the position; a Snapshot when the position is gone.
+    async def events(
+        self, after: Position | None, *, wait: bool, limit: int = PAGE_EVENTS
+    ) -> EventPage | Snapshot:
+        """Return at most `limit` events that came after the position; a Snapshot when the position is gone.
 
-        With `wait` an answer without events comes only after 30 s.
+        With `wait` an answer without events comes only after 30 s. Raises PageRefusedError for a page beyond
+        PAGE_BOUNDS, or one with an event that does not follow the contract.
         """
-        params: dict[str, str | int] = {"wait": WAIT_SECONDS if wait else 0, "limit": PAGE_EVENTS}
+        params: dict[str, str | int] = {"wait": WAIT_SECONDS if wait else 0, "limit": limit}
         if after is not None:
             params["after"] = f"{after.journal}:{after.seq}"
-        response = await self._send("GET", "/events", params=params, timeout=_POLL_DEADLINE)
-        if response.status_code == httpx2.codes.GONE:
-            return _parse(TypeAdapter(Snapshot), response.content)
-        return _parse(TypeAdapter(EventPage), _checked(response))
+        answer = await self._send(
+            "GET", "/events", params=params, timeout=_POLL_DEADLINE, ceiling=SNAPSHOT_BOUNDS.size
+        )
+        if answer.status == httpx2.codes.GONE:
+            return _parse(_SNAPSHOT, answer.body, SNAPSHOT_BOUNDS)
+        body = _checked("GET", "/events", answer)
+        try:
+            return read_model(_PAGE, body, PAGE_BOUNDS)
+        except OutOfBoundsError as error:
+            raise PageRefusedError(str(error), read_head(body)) from error
+        except ValidationError as error:
+            raise PageRefusedError(_first_fault(error), read_head(body)) from error
 
     async def _ask(
         self,
@@ -121,7 +158,8 @@ class OrchestratorClient:
         json: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
-        return _checked(await self._send(method, path, params=params, json=json, headers=headers))
+        answer = await self._send(method, path, params=params, json=json, headers=headers)
+        return _checked(method, path, answer)
 
     async def _send(
         self,
@@ -132,27 +170,36 @@ class OrchestratorClient:
         json: object = None,
         headers: Mapping[str, str] | None = None,
         timeout: httpx2.Timeout = _DEADLINE,  # noqa: ASYNC109  # the client's own deadlines per step
-    ) -> httpx2.Response:
+        ceiling: int = _BOUNDS.size,
+    ) -> _Answer:
+        """Return status and body, of which no more is read than shows that it passes `ceiling` bytes."""
+        body = bytearray()
         try:
-            return await self._http.request(
+            async with self._http.stream(
                 method, path, params=params, json=json, headers=headers, timeout=timeout
-            )
+            ) as response:
+                if response.headers.get("Content-Encoding", "identity") != "identity":
+                    raise OrchestratorUnavailableError(f"the orchestrator compressed its answer to {path}")
+                async for piece in response.aiter_bytes():
+                    body += piece[: ceiling + 1 - len(body)]
+                    if len(body) > ceiling:
+                        break
         except httpx2.HTTPError as error:
             raise OrchestratorUnavailableError(
                 f"the orchestrator does not answer {method} {path}: {type(error).__name__}: {error}"
             ) from error
+        return _Answer(response.status_code, bytes(body))
 
 
-def _checked(response: httpx2.Response) -> bytes:
+def _checked(method: str, path: str, answer: _Answer) -> bytes:
     """Return the body of a success; tell a refusal (with its problem) from something that may heal."""
-    if response.is_success:
-        return response.content
-    asked = f"{response.request.method} {response.request.url.path}"
+    status = answer.status
+    if httpx2.codes.is_success(status):
+        return answer.body
     try:
-        problem = Problem.model_validate_json(response.content)
-    except ValidationError:
+        problem = read_model(_PROBLEM, answer.body, _BOUNDS)
+    except ValueError:
         problem = None
-    status = response.status_code
     if status == httpx2.codes.UNAUTHORIZED:
         # Our mistake, not the client's: answering 401 would let the client doubt its own token.
         raise OrchestratorUnavailableError(
@@ -162,18 +209,24 @@ def _checked(response: httpx2.Response) -> bytes:
     if problem is not None and refused:
         raise OrchestratorRefusedError(problem)
     raise OrchestratorUnavailableError(
-        f"the orchestrator answered {asked} with {status}"
+        f"the orchestrator answered {method} {path} with {status}"
         + (f": {problem.detail}" if problem else " and no problem details")
     )
 
 
-def _parse[T](adapter: TypeAdapter[T], body: bytes) -> T:
+def _parse[T](adapter: TypeAdapter[T], body: bytes, bounds: JsonBounds = _BOUNDS) -> T:
     try:
-        return adapter.validate_json(body)
+        return read_model(adapter, body, bounds)
+    except OutOfBoundsError as error:
+        raise OrchestratorUnavailableError(f"the orchestrator's answer is {error}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the document"
         raise OrchestratorUnavailableError(
-            f"the orchestrator's answer does not follow the contract: {where}: {first['msg']}; "
+            f"the orchestrator's answer does not follow the contract: {_first_fault(error)}; "
             "both services have to be of one version"
         ) from error
+
+
+def _first_fault(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"])) or "the document"
+    return f"{where}: {first['msg']}"

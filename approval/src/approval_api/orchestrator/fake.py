@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import override
 from uuid import UUID, uuid4
 
 import httpx2
 
-from dryrun_contract.event import Event, EventData, EventPage, SessionQueued, Snapshot
+from dryrun_contract.event import Event, EventData, SessionQueued, Snapshot
 from dryrun_contract.ground_truth import Fact, GroundTruth
 from dryrun_contract.problem import Problem, problem_type
 from dryrun_contract.session import Phase, Session, SessionRequest
@@ -57,6 +58,10 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
         self.loses_put_answers = False
         """Sessions are taken, but the caller never learns."""
         self.refuses_puts: Problem | None = None
+        self.raw: dict[int, str] = {}
+        """Events that are told in other words than the contract's, as JSON or what is none."""
+        self.endless: Callable[[], AsyncIterator[bytes]] | None = None
+        """What events are answered with, however long it is."""
         self.longest_wait = 30.0
         self._news = asyncio.Event()
 
@@ -174,10 +179,11 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
             snapshot = Snapshot(journal=self.journal, seq=self.seq, sessions=tuple(self.sessions.values()))
             return httpx2.Response(410, content=snapshot.model_dump_json())
         limit = int(request.url.params.get("limit", "500"))
-        page = EventPage(
-            journal=self.journal, events=tuple(event for event in self.log if event.seq > after)[:limit]
-        )
-        return httpx2.Response(200, content=page.model_dump_json())
+        if self.endless is not None:
+            return httpx2.Response(200, content=self.endless())
+        events = [event for event in self.log if event.seq > after][:limit]
+        told = ",".join(self.raw.get(event.seq) or event.model_dump_json() for event in events)
+        return httpx2.Response(200, content=f'{{"journal":"{self.journal}","events":[{told}]}}')
 
 
 def _problem(status: int, name: str, detail: str) -> httpx2.Response:

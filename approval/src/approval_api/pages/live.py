@@ -75,10 +75,10 @@ class LiveSession:
             state = self.state
             known = state.seq
             while True:
-                events = await repository.page(connection, session_id, state.seq, _PAGE)
-                for event in events:
+                found = await repository.page(connection, session_id, state.seq, _PAGE)
+                for event in found.events:
                     state.read(event)
-                if len(events) < _PAGE:
+                if not found.is_full:
                     break
         self._render(stored, state, known)
         self.ended = stored.view.phase == "ended"

@@ -7,7 +7,7 @@ from dryrun_orchestrator.engine.protocol import LogChunk, TransientEngineError
 
 _HEADER_BYTES = 8
 _STDIN, _STDOUT, _STDERR, _ENGINE_ERROR = 0, 1, 2, 3
-_FRAME_CEILING_BYTES = 16 * 1024 * 1024
+_FRAME_CEILING_BYTES = 1024 * 1024
 """The engine cuts lines at 16 KiB; a frame far beyond that is no frame."""
 
 

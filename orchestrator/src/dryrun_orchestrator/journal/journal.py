@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Self
 from uuid import UUID, uuid4
 
+from dryrun_contract.collector_config import MAX_CONFIG_BYTES, ConfigError
 from dryrun_contract.discovery import Discovery
-from dryrun_contract.event import Event, EventData, EventPage
+from dryrun_contract.event import MAX_EVENT_BYTES, PAGE_BYTES, EventData, EventRefused
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator.journal.records import RunRecord, SessionRecord, TargetRecord
 from dryrun_orchestrator.journal.schema import SCHEMA
@@ -25,7 +26,10 @@ from dryrun_orchestrator.journal.schema import SCHEMA
 KEEP_ACKNOWLEDGED = timedelta(days=7)
 """A restored database can catch up this far."""
 MAX_EVENTS = 500_000
-"""Beyond it the oldest go, acknowledged or not: the journal stays bounded."""
+MAX_BYTES = 2 * 1024**3
+"""Beyond either the oldest go, acknowledged or not: the journal stays bounded."""
+MAX_SESSIONS = 5_000
+"""Sessions remembered; beyond it those go that ended first."""
 
 
 class JournalError(Exception):
@@ -173,19 +177,32 @@ class Journal:
     async def found(
         self, session_id: UUID, kinds: Collection[str], collectors: Collection[str]
     ) -> tuple[Discovery, ...]:
-        """Return what these collectors found of these kinds; of one told several times, the last telling."""
-        rows = await self._rows(
-            "SELECT data FROM events WHERE session_id = ? AND type = 'discovery_reported' ORDER BY seq",
-            str(session_id),
-        )
-        events = [json.loads(row["data"]) for row in rows]
-        told = [
-            Discovery.model_validate(event["discovery"])
-            for event in events
-            if event["collector"] in collectors and event["discovery"]["kind"] in kinds
-        ]
-        last = {(discovery.kind, discovery.key): discovery for discovery in told}
-        return tuple(last.values())
+        """Return what these collectors found of these kinds; of one told several times, the last telling.
+
+        Raises ConfigError when it is more than a collector's configuration can hold.
+        """
+
+        def read() -> list[str]:
+            last: dict[tuple[str, str], str] = {}
+            size = 0
+            for kind, key, discovery in self._connection.execute(
+                "SELECT json_extract(data, '$.discovery.kind') AS kind,"
+                " json_extract(data, '$.discovery.key'), json_extract(data, '$.discovery') FROM events"
+                " WHERE session_id = ? AND type = 'discovery_reported'"
+                " AND kind IN (SELECT value FROM json_each(?))"
+                " AND json_extract(data, '$.collector') IN (SELECT value FROM json_each(?)) ORDER BY seq",
+                (str(session_id), json.dumps(sorted(kinds)), json.dumps(sorted(collectors))),
+            ):
+                size += len(discovery) - len(last.get((kind, key), ""))
+                if size > MAX_CONFIG_BYTES:
+                    raise ConfigError(
+                        f"what earlier collectors found is more than {MAX_CONFIG_BYTES} bytes, "
+                        "the most that a collector's configuration holds"
+                    )
+                last[kind, key] = discovery
+            return list(last.values())
+
+        return tuple(map(Discovery.model_validate_json, await self._do(read)))
 
     # events
 
@@ -193,14 +210,17 @@ class Journal:
         """Append events that change no state."""
         await self._write(session_id, events, lambda: None)
 
-    async def events_after(self, position: tuple[UUID, int] | None, limit: int) -> EventPage:
-        """Return at most `limit` events after `position`; asking acknowledges it.
+    async def events_after(self, position: tuple[UUID, int] | None, limit: int) -> list[str]:
+        """Return the JSON of at most `limit` events after `position`, oldest first; asking acknowledges it.
+
+        They are a page of at most PAGE_BYTES, or one event that is larger. One of more than MAX_EVENT_BYTES
+        is told as refused. Nothing is parsed: what a collector said costs its bytes here.
 
         Raises PositionGoneError when the position is of another journal, older than what is kept, or newer
         than the newest event.
         """
 
-        def read() -> list[sqlite3.Row]:
+        def read() -> list[str]:
             newest, oldest = self._newest(), self._oldest()
             journal, after = position or (self.id, 0)
             if journal != self.id or after > newest or after < oldest - 1:
@@ -209,12 +229,19 @@ class Journal:
                 "UPDATE meta SET value = ? WHERE key = 'acknowledged' AND CAST(value AS INTEGER) < ?",
                 (str(after), after),
             )
-            return self._connection.execute(
+            page: list[str] = []
+            size = 0
+            for row in self._connection.execute(
                 "SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
-            ).fetchall()
+            ):
+                event = self._event(row)
+                size += len(event.encode())
+                if page and size > PAGE_BYTES:
+                    break
+                page.append(event)
+            return page
 
-        rows = await self._transaction(read)
-        return EventPage(journal=self.id, events=tuple(self._event(row) for row in rows))
+        return await self._transaction(read)
 
     async def newest(self) -> int:
         """Return the newest sequence number; 0 before the first event."""
@@ -234,10 +261,14 @@ class Journal:
                 " (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'acknowledged')) OR seq <= ?",
                 (limit, self._newest() - MAX_EVENTS),
             )
+            while self._size() > MAX_BYTES and (oldest := self._oldest()) <= (newest := self._newest()):
+                sixteenth = (newest - oldest) // 16
+                self._connection.execute("DELETE FROM events WHERE seq <= ?", (oldest + sixteenth,))
             self._connection.execute(
-                "DELETE FROM sessions WHERE phase = 'ended' AND ended_at < ?"
-                " AND id NOT IN (SELECT session_id FROM events)",
-                (limit,),
+                "DELETE FROM sessions WHERE phase = 'ended' AND ("
+                "(ended_at < ? AND id NOT IN (SELECT session_id FROM events)) OR id NOT IN"
+                " (SELECT id FROM sessions ORDER BY phase = 'ended', ended_at DESC LIMIT ?))",
+                (limit, MAX_SESSIONS),
             )
 
         await self._transaction(forget)
@@ -275,19 +306,29 @@ class Journal:
         row = self._connection.execute("SELECT min(seq) FROM events").fetchone()
         return int(row[0]) if row[0] is not None else self._newest() + 1
 
+    def _size(self) -> int:
+        """Return the bytes of the file that are in use."""
+        pages, free, size = (
+            int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return (pages - free) * size
+
     def _meta(self, key: str, default: str) -> str:
         self._connection.execute("INSERT INTO meta VALUES (?,?) ON CONFLICT DO NOTHING", (key, default))
         return str(self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0])
 
-    def _event(self, row: sqlite3.Row) -> Event:
-        return Event.model_validate(
-            {
-                "journal": self.id,
-                "seq": row["seq"],
-                "session_id": row["session_id"],
-                "at": row["at"],
-                "data": json.loads(row["data"]),
-            }
+    def _event(self, row: sqlite3.Row) -> str:
+        """Return the event as `Event.model_dump_json` writes it, with its data as it was stored."""
+        data: str = row["data"]
+        size = len(data.encode())
+        if size > MAX_EVENT_BYTES:
+            data = EventRefused(
+                told=row["type"], size=size, reason=f"longer than {MAX_EVENT_BYTES} bytes"
+            ).model_dump_json()
+        return (
+            f'{{"journal":"{self.id}","seq":{row["seq"]},"session_id":"{row["session_id"]}",'
+            f'"at":"{row["at"]}","data":{data}}}'
         )
 
     # into the journal's thread

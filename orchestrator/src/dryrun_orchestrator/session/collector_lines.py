@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
+from dryrun_contract.bounded_json import OutOfBoundsError, read_model
 from dryrun_contract.discovery import (
     COLLECTOR_LINE,
+    LINE_BOUNDS,
     MAX_LINE_BYTES,
     CollectorLine,
     DiscoveryLine,
@@ -58,10 +60,10 @@ class LineSplitter:
 
 def parse_line(line: bytes) -> CollectorLine | WarningLine:
     """Read one line; one that says nothing of the contract becomes a warning that shows its beginning."""
-    if len(line) > MAX_LINE_BYTES:
-        return _warning(f"longer than {MAX_LINE_BYTES} bytes", line)
     try:
-        return COLLECTOR_LINE.validate_json(line)
+        return read_model(COLLECTOR_LINE, line, LINE_BOUNDS)
+    except OutOfBoundsError as error:
+        return _warning(str(error), line)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"]))
@@ -75,19 +77,36 @@ def _warning(what: str, line: bytes) -> WarningLine:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one line says."""
+
+    word: CollectorLine | WarningLine
+    size: int
+    """Bytes it was read from."""
+    values: int = 0
+    """About as many values it holds; never less than need memory."""
+
+
 @dataclass(slots=True)
 class ContractLines:
     """Reads output in the contract's own form, a JSON object a line."""
 
     _splitter: LineSplitter = field(default_factory=LineSplitter)
 
-    def feed(self, data: bytes) -> Iterator[CollectorLine | WarningLine]:
+    def feed(self, data: bytes) -> Iterator[Said]:
         """Take bytes and return what the lines say that are complete now."""
-        return map(parse_line, self._splitter.feed(data))
+        return map(_said, self._splitter.feed(data))
 
-    def finish(self) -> Iterator[CollectorLine | WarningLine]:
+    def finish(self) -> Iterator[Said]:
         """Return what stands after the last line break, if anything."""
-        return map(parse_line, self._splitter.finish())
+        return map(_said, self._splitter.finish())
+
+
+def _said(line: bytes) -> Said:
+    word = parse_line(line)
+    told = isinstance(word, DiscoveryLine)
+    return Said(word, len(line), line.count(b"[") + line.count(b"{") + line.count(b",") if told else 0)
 
 
 @dataclass(slots=True)
@@ -97,15 +116,17 @@ class OutputTally:
     discoveries: int = 0
     warnings: int = 0
     lines: int = 0
+    values: int = 0
     size: int = 0
     """Bytes of standard output."""
     first_line: str | None = None
     """Digest of line 1: it changes when a rotating log lost its beginning."""
     end: EndLine | None = None
 
-    def count(self, word: CollectorLine | WarningLine) -> None:
+    def count(self, word: CollectorLine | WarningLine, values: int = 0) -> None:
         """Take the next line into account."""
         self.lines += 1
+        self.values += values
         if self.first_line is None:
             self.first_line = hashlib.sha256(word.model_dump_json().encode()).hexdigest()
         # Only the last line can be the end.

@@ -21,13 +21,18 @@ from dryrun_contract.event import (
 from dryrun_orchestrator.catalog.collector_manifests import Output
 from dryrun_orchestrator.engine.protocol import NotFoundError, TransientEngineError
 from dryrun_orchestrator.journal.records import RunRecord
-from dryrun_orchestrator.session.collector_lines import ContractLines, OutputTally
+from dryrun_orchestrator.session.collector_lines import ContractLines, OutputTally, Said
 from dryrun_orchestrator.session.context import SessionContext, last_words
-from dryrun_orchestrator.session.nmap_output import NmapOutput
+from dryrun_orchestrator.session.line_queue import LineQueue, NumberedLine
+from dryrun_orchestrator.session.nmap_output import NmapLines
 
 MAX_WARNING_EVENTS = 100
 """Further warnings of a run are counted, not told."""
-BATCH = 500
+MAX_VALUES = 1_000_000
+"""In the discoveries of one run: whoever reads them all, as for a report, needs memory by values. Ordinary
+discoveries have about ten each, the columns of a table one each."""
+MAX_LINES = 200_000
+"""Lines of one run; beyond it the rest is not read, however short they are."""
 PROGRESS_SECONDS = 0.3
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.1, 2.0
 """Before reading again: doubled while readings bring nothing new."""
@@ -37,9 +42,6 @@ WHOLE_READINGS = 3
 ENDED = ("exited", "dead")
 REMOVED_BY_OTHERS = "its container was removed by somebody else"
 ROTATED = "its log was rotated, the beginning is lost"
-
-
-type LineQueue = asyncio.Queue[tuple[int, CollectorLine | WarningLine]]
 
 
 class OutputCeilingError(Exception):
@@ -150,24 +152,17 @@ class CollectorRun:
             self._first_line = tally.first_line
 
     async def _read_once(self, tally: OutputTally, *, follow: bool, last: bool) -> None:
-        queue: LineQueue = asyncio.Queue(4 * BATCH)
+        queue = LineQueue()
 
         async def read() -> None:
             try:
                 await self._read_lines(tally, queue, follow=follow, last=last)
             finally:
-                queue.shutdown()
+                queue.close()
 
         reader = asyncio.create_task(read())
         try:
-            # Batches form by themselves: while one is written, the next gathers.
-            while True:
-                try:
-                    batch = [await queue.get()]
-                except asyncio.QueueShutDown:
-                    break
-                while len(batch) < BATCH and not queue.empty():
-                    batch.append(queue.get_nowait())
+            while batch := await queue.take():
                 await self._write(batch)
             await reader
         finally:
@@ -183,7 +178,7 @@ class CollectorRun:
         last: bool,
     ) -> None:
         settings = self._context.settings
-        output = NmapOutput() if self._output == "nmap-xml" else ContractLines()
+        output = NmapLines() if self._output == "nmap-xml" else ContractLines()
         stderr = b""
         log = self._context.engine.read_log(self._container_id, follow=follow)
         async with aclosing(log):
@@ -202,25 +197,30 @@ class CollectorRun:
 
     async def _take(
         self,
-        words: Iterable[CollectorLine | WarningLine],
+        lines: Iterable[Said],
         tally: OutputTally,
         queue: LineQueue,
     ) -> None:
         ceiling = self._context.settings.output_discoveries
-        for word in words:
-            tally.count(word)
+        for said in lines:
+            tally.count(said.word, said.values)
             if tally.discoveries > ceiling:
                 raise OutputCeilingError(f"it reports more than {ceiling} discoveries")
+            if tally.lines > MAX_LINES:
+                raise OutputCeilingError(f"it writes more than {MAX_LINES} lines")
+            if tally.values > MAX_VALUES:
+                raise OutputCeilingError(f"its discoveries hold more than {MAX_VALUES} values")
             if tally.lines > self._run.lines:
-                await queue.put((tally.lines, word))
+                await queue.put(NumberedLine(tally.lines, said))
 
-    async def _write(self, batch: list[tuple[int, CollectorLine | WarningLine]]) -> None:
+    async def _write(self, batch: list[NumberedLine]) -> None:
         run = self._run
-        batch = [(number, word) for number, word in batch if number > run.lines]
+        batch = [line for line in batch if line.number > run.lines]
         if not batch:
             return
         events: list[EventData] = []
-        for number, word in batch:
+        for number, said in batch:
+            word = said.word
             if isinstance(word, DiscoveryLine):
                 run = replace(run, discoveries=run.discoveries + 1)
             elif isinstance(word, WarningLine):
@@ -228,7 +228,7 @@ class CollectorRun:
             event = self._event(run, number, word)
             if event is not None:
                 events.append(event)
-        self._run = replace(run, lines=batch[-1][0])
+        self._run = replace(run, lines=batch[-1].number)
         await self._context.journal.put_run(self._context.id, self._run, *events)
 
     def _event(self, run: RunRecord, number: int, word: CollectorLine | WarningLine) -> EventData | None:

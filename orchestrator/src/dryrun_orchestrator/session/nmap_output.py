@@ -5,6 +5,7 @@ ends the reading, and every text is cut. Words are numbered in their order, so t
 same output gives each the same number.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from xml.parsers import expat  # every declaration ends the reading, see _refuse
@@ -14,11 +15,21 @@ from pydantic import JsonValue, ValidationError
 from dryrun_contract.discovery import DiscoveryLine, EndLine, ProgressLine, WarningLine
 from dryrun_contract.resource_key import ResourceKey
 from dryrun_contract.text import printable
+from dryrun_orchestrator.session.collector_lines import Said
 
 MAX_DEPTH = 32
+MAX_TAG_BYTES = 256 * 1024
+"""From one `<` to the next: a start tag with its attributes and the text after it."""
+SLICE_BYTES = 64 * 1024
+MAX_NAMES = 1000
+"""Different names of elements and attributes, which the parser keeps for good; nmap's DTD has under 150."""
+MAX_OPEN_PORTS = 20_000
+"""Of one host, which is told when it is complete."""
 MAX_TEXT_CHARACTERS = 300
 """The most that is kept of any text a target chose."""
 MAX_CPES = 8
+MAX_WORD_BYTES = 1024
+"""What a word is counted as while it waits to be stored: most are smaller, few have all their texts."""
 _SERVICE_TEXTS = {"name": "name", "product": "product", "version": "version", "extrainfo": "extra"}
 """nmap's attribute → ours."""
 
@@ -52,7 +63,8 @@ class NmapOutput:
     """Feed it bytes as they come; it returns the words that are complete now."""
 
     def __init__(self) -> None:
-        self._parser = expat.ParserCreate()
+        self._names: dict[str, str] = {}
+        self._parser = expat.ParserCreate(intern=self._names)
         self._parser.buffer_text = True
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
@@ -67,6 +79,8 @@ class NmapOutput:
         self._text: str | None = None
         self._discoveries = 0
         self._succeeded = False
+        self._since_tag = 0
+        """Bytes after the last `<`."""
         self._over = False
         """Nothing more is read: it ended, or it is no output of nmap."""
 
@@ -81,19 +95,38 @@ class NmapOutput:
     def _parse(self, data: bytes, *, final: bool) -> list[NmapWord]:
         if not self._over:
             try:
-                self._parser.Parse(data, final)
+                # In slices: what the bounds let through at once stays small.
+                for start in range(0, len(data), SLICE_BYTES):
+                    self._parse_slice(data[start : start + SLICE_BYTES])
+                if final:
+                    self._parser.Parse(b"", True)
             except (expat.ExpatError, _RefusedError) as error:
                 self._over = True
                 self._warn(f"the output is not what nmap writes: {error}")
         words, self._words = self._words, []
         return words
 
+    def _parse_slice(self, data: bytes) -> None:
+        # `<` stands in no attribute, so a tag of any length is seen by the distance between two of them.
+        first, *others = data.split(b"<")
+        self._since_tag += len(first)
+        longest = max(map(len, others), default=0)
+        if max(self._since_tag, longest) > MAX_TAG_BYTES:
+            raise _RefusedError(f"a tag and its text are longer than {MAX_TAG_BYTES} bytes")
+        if others:
+            self._since_tag = len(others[-1])
+        if not self._over:
+            self._parser.Parse(data, False)
+        if len(self._names) > MAX_NAMES:
+            raise _RefusedError(f"it has more than {MAX_NAMES} names of elements and attributes")
+
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if not self._path and name != "nmaprun":
             raise _RefusedError(f"it begins with <{name}>")
         if len(self._path) == MAX_DEPTH:
             raise _RefusedError(f"it is nested deeper than {MAX_DEPTH} levels")
-        self._path.append(name)
+        # Paths are joined for each element; no name of nmap's is as long as this.
+        self._path.append(name[:40])
         place = "/".join(self._path[1:])
         if place == "host":
             self._host = _Host()
@@ -112,9 +145,11 @@ class NmapOutput:
             case "host/address":
                 _read_address(host, attributes)
             case "host/ports/port":
-                host.ports.append(_Port(attributes.get("portid", ""), attributes.get("protocol", "")))
+                if len(host.ports) == MAX_OPEN_PORTS:
+                    raise _RefusedError(f"a host has more than {MAX_OPEN_PORTS} open ports")
+                host.ports.append(_Port(_cut(attributes.get("portid")), _cut(attributes.get("protocol"))))
             case "host/ports/port/state":
-                port.state = attributes.get("state", "")
+                port.state = _cut(attributes.get("state"))
             case "host/ports/port/service":
                 _read_service(port, attributes)
             case "host/ports/port/service/cpe":
@@ -125,6 +160,10 @@ class NmapOutput:
         self._path.pop()
         if place == "host/ports/port/service/cpe":
             self._keep_cpe()
+        elif place == "host/ports/port" and self._host is not None and self._host.ports:
+            # Of what does not answer, nmap says "open|filtered": it does not know.
+            if self._host.ports[-1].state != "open":
+                self._host.ports.pop()
         elif place == "host" and self._host is not None:
             self._tell_host(self._host)
             self._host = None
@@ -169,11 +208,9 @@ class NmapOutput:
             return
         self._discover("host", ResourceKey(address), host.data, 1.0)
         for port in host.ports:
-            # Of what does not answer, nmap says "open|filtered": it does not know.
-            if port.state == "open":
-                if port.cpes:
-                    port.data["cpe"] = port.cpes
-                self._tell_port(address, port)
+            if port.cpes:
+                port.data["cpe"] = port.cpes
+            self._tell_port(address, port)
 
     def _tell_port(self, address: str, port: _Port) -> None:
         if not (port.number.isascii() and port.number.isdecimal() and len(port.number) <= 5):
@@ -193,6 +230,21 @@ class NmapOutput:
 
     def _warn(self, what: str) -> None:
         self._words.append(WarningLine(message=printable(what, limit=300)[:500]))
+
+
+class NmapLines:
+    """Reads what nmap writes as if each of its words stood in a line of its own."""
+
+    def __init__(self) -> None:
+        self._output = NmapOutput()
+
+    def feed(self, data: bytes) -> Iterator[Said]:
+        """Take bytes and return the words that are complete now."""
+        return (Said(word, MAX_WORD_BYTES) for word in self._output.feed(data))
+
+    def finish(self) -> Iterator[Said]:
+        """Say what is wrong with an output that ends here."""
+        return (Said(word, MAX_WORD_BYTES) for word in self._output.finish())
 
 
 def _read_address(host: _Host, attributes: dict[str, str]) -> None:
