@@ -14,7 +14,8 @@ from dryrun_orchestrator.audit import AuditJournal
 from dryrun_orchestrator.catalog.allowlist import load_allowlist
 from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
 from dryrun_orchestrator.catalog.templates import TemplateCatalog
-from dryrun_orchestrator.endpoints import router
+from dryrun_orchestrator.door import Door
+from dryrun_orchestrator.endpoints import check_readiness, record_stranger, render_metrics, router
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import Engine
 from dryrun_orchestrator.journal.journal import Journal
@@ -22,6 +23,7 @@ from dryrun_orchestrator.problems import install_problem_handlers
 from dryrun_orchestrator.services import Services
 from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.settings import Settings
+from dryrun_orchestrator.sparing import Sparing
 from dryrun_orchestrator.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
@@ -42,14 +44,17 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     def compose() -> Services:
         used = engine or DockerEngine(settings.docker_host)
         isolation = Isolation(used, allowlist, settings, journal.id)
-        return Services(
+        services: Services = Services(
             settings=settings,
             engine=used,
             journal=journal,
             audit=AuditJournal(settings.state_dir / "audit.jsonl"),
             isolation=isolation,
             supervisor=Supervisor(used, journal, catalog, isolation, settings),
+            readiness=Sparing(lambda: check_readiness(services)),
+            metrics_page=Sparing(lambda: render_metrics(services)),
         )
+        return services
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -79,6 +84,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     # Set when the process is asked to end: long polls answer at once.
     app.state.stopping = asyncio.Event()
     install_problem_handlers(app)
+    app.add_middleware(Door, token=settings.token.get_secret_value(), record=record_stranger)
     app.include_router(router)
     return app
 

@@ -1,7 +1,6 @@
 """The internal HTTP API: for the approval API, on a private network, behind a bearer token."""
 
 import asyncio
-import hmac
 import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -19,7 +18,7 @@ from dryrun_contract.text import printable
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.engine.protocol import EngineError
 from dryrun_orchestrator.journal.journal import PositionGoneError
-from dryrun_orchestrator.problems import UnauthorizedError, problem_response
+from dryrun_orchestrator.problems import problem_response
 from dryrun_orchestrator.services import Services
 
 MAX_WAIT_SECONDS = 60
@@ -35,32 +34,13 @@ def services_of(request: Request) -> Services:
     return services
 
 
-async def authorize(
-    request: Request,
-    authorization: Annotated[str, Header(include_in_schema=False)] = "",
-) -> None:
-    """Compare the bearer token in constant time. Raises UnauthorizedError."""
-    services = services_of(request)
-    scheme, _, token = authorization.partition(" ")
-    expected = services.settings.token.get_secret_value().encode()
-    if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), expected):
-        if request.method != "GET":
-            await _audit(request, None, outcome="refused", reason="unauthorized")
-        raise UnauthorizedError("send the orchestrator's token as 'Authorization: Bearer …'")
-
-
 Actor = Annotated[
     str, Header(alias="X-Actor", max_length=200, description="Who asked, as the caller asserts it.")
 ]
 
 router = APIRouter()
-# The first only tells OpenAPI of the token; `authorize` looks at it.
-guarded = APIRouter(
-    dependencies=[
-        Depends(HTTPBearer(auto_error=False, description="ORCHESTRATOR_TOKEN")),
-        Depends(authorize),
-    ]
-)
+# Only tells OpenAPI of the token; `door.Door` looks at it, before the body is read.
+guarded = APIRouter(dependencies=[Depends(HTTPBearer(auto_error=False, description="ORCHESTRATOR_TOKEN"))])
 
 
 @guarded.put("/sessions/{session_id}", status_code=201, responses={200: {"description": "It existed"}})
@@ -183,12 +163,19 @@ async def live() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"description": "A session started now would fail; says why"}})
 async def ready(request: Request) -> Response:
-    """Tell whether a session started now could succeed: engine, isolation, journal."""
-    services = services_of(request)
-    checks = {"engine": await _engine_state(services), "isolation": _isolation_state(services)}
-    checks["journal"] = f"ok, {await services.journal.newest()} events"
+    """Tell whether a session started now could succeed: engine, isolation, journal, installed files."""
+    checks = await services_of(request).readiness.get()
     is_ready = all(state.startswith("ok") for state in checks.values())
     return JSONResponse({"ready": is_ready, "checks": checks}, status_code=200 if is_ready else 503)
+
+
+async def check_readiness(services: Services) -> dict[str, str]:
+    """Return each check with its state; one that begins with `ok` has passed. Asks the engine."""
+    return {
+        "engine": await _engine_state(services),
+        "isolation": _isolation_state(services),
+        "journal": f"ok, {await services.journal.newest()} events",
+    }
 
 
 async def _engine_state(services: Services) -> str:
@@ -214,8 +201,13 @@ def _isolation_state(services: Services) -> str:
 @router.get("/metrics")
 async def read_metrics(request: Request) -> Response:
     """Prometheus metrics."""
-    metrics.EVENTS.set(await services_of(request).journal.newest())
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await services_of(request).metrics_page.get(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def render_metrics(services: Services) -> bytes:
+    """Return the figures in Prometheus' text format."""
+    metrics.EVENTS.set(await services.journal.newest())
+    return generate_latest()
 
 
 router.include_router(guarded)
@@ -242,13 +234,17 @@ async def _audit(
     reason: str | None = None,
     arguments: dict[str, object] | None = None,
 ) -> None:
-    command = f"{request.method} {request.url.path}"
     metrics.COMMANDS.labels(command=request.method.lower(), outcome=outcome).inc()
     await services_of(request).audit.write(
         actor=None if actor is None else printable(actor),
-        command=printable(command),
+        command=printable(f"{request.method} {request.url.path}"),
         arguments=arguments,
         request_id=printable(request.headers.get("x-request-id") or str(uuid4())),
         outcome=outcome,
         reason=reason,
     )
+
+
+async def record_stranger(request: Request) -> None:
+    """Put a command on record that came without the token."""
+    await _audit(request, None, outcome="refused", reason="unauthorized")

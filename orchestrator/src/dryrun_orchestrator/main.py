@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from dryrun_contract.environment import SettingsError
 from dryrun_orchestrator.app import create_app
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
+from dryrun_orchestrator.connections import MAX_HEAD_BYTES, BoundedConnection
 from dryrun_orchestrator.journal.journal import JournalError
 from dryrun_orchestrator.settings import Settings
 
@@ -47,6 +49,23 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def server_config(settings: Settings, app: FastAPI) -> uvicorn.Config:
+    """Return how `app` is served: heads, connections and bodies are bounded."""
+    host, _, port = settings.listen.rpartition(":")
+    return uvicorn.Config(
+        app,
+        host=host.strip("[]"),
+        port=int(port),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        http=BoundedConnection,
+        ws="none",
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        server_header=False,
+    )
+
+
 def main() -> None:
     """Run the service until it is told to end."""
     parser = argparse.ArgumentParser(prog="dryrun-orchestrator", description=__doc__)
@@ -64,14 +83,4 @@ def main() -> None:
         app = create_app(settings)
     except (JournalError, OperatorFileError) as error:
         sys.exit(f"dryrun-orchestrator: {error}")
-    host, _, port = settings.listen.rpartition(":")
-    config = uvicorn.Config(
-        app,
-        host=host.strip("[]"),
-        port=int(port),
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
-        server_header=False,
-    )
-    _Server(config, app.state.stopping).run()
+    _Server(server_config(settings, app), app.state.stopping).run()

@@ -14,10 +14,6 @@ from dryrun_orchestrator.supervisor import SessionDiffersError, UnknownSessionEr
 log = logging.getLogger(__name__)
 
 
-class UnauthorizedError(Exception):
-    """The bearer token is missing or wrong."""
-
-
 def problem_response(
     request: Request, status: int, name: str, title: str, detail: str, faults: tuple[Fault, ...] = ()
 ) -> JSONResponse:
@@ -31,12 +27,10 @@ def problem_response(
         request_id=request.headers.get("x-request-id"),
         faults=faults,
     )
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
     return JSONResponse(
         problem.model_dump(mode="json", exclude_none=True),
         status_code=status,
         media_type=PROBLEM_MEDIA_TYPE,
-        headers=headers,
     )
 
 
@@ -51,7 +45,6 @@ def install_problem_handlers(app: FastAPI) -> None:
 
         app.add_exception_handler(kind, handle)
 
-    on(UnauthorizedError, 401, "unauthorized", "The bearer token is missing or wrong")
     on(UnknownTemplateError, 404, "unknown-template", "There is no such template")
     on(TemplateInvalidError, 422, "template-invalid", "The template's file is not valid")
     on(UnknownSessionError, 404, "unknown-session", "There is no such session")

@@ -7,6 +7,7 @@ from dryrun_orchestrator.engine.protocol import Engine
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.settings import Settings
+from dryrun_orchestrator.sparing import Sparing
 from dryrun_orchestrator.supervisor import Supervisor
 
 
@@ -20,3 +21,6 @@ class Services:
     audit: AuditJournal
     isolation: Isolation
     supervisor: Supervisor
+    readiness: Sparing[dict[str, str]]
+    """Anybody may ask, and it asks the engine."""
+    metrics_page: Sparing[bytes]
