@@ -8,9 +8,7 @@ from uuid import uuid4
 from dryrun_contract.event import Event
 from dryrun_contract.session import Phase, SessionRequest
 from dryrun_orchestrator import labels
-from dryrun_orchestrator.catalog.allowlist import load_allowlist
-from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
-from dryrun_orchestrator.catalog.templates import TemplateCatalog
+from dryrun_orchestrator.catalog.installed import OperatorFiles, Places
 from dryrun_orchestrator.engine.fake import FakeEngine, FakeImage, stdout
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.session.isolation import Isolation
@@ -146,12 +144,11 @@ class Stage:
     async def running(self):
         self.write_collectors()
         settings = self.settings
-        allowlist = load_allowlist(settings.allowlist)
-        manifests = load_collector_manifests(settings.collectors_dir, allowlist)
-        catalog = TemplateCatalog(settings.templates_dir, allowlist, manifests)
+        places = Places(settings.allowlist, settings.collectors_dir, settings.templates_dir)
+        files = OperatorFiles(places, settings.state_dir / "installed")
         self.journal = Journal.open(settings.state_dir)
-        self.isolation = Isolation(self.engine, allowlist, settings, self.journal.id)
-        self.supervisor = Supervisor(self.engine, self.journal, catalog, self.isolation, settings)
+        self.isolation = Isolation(self.engine, files, settings, self.journal.id)
+        self.supervisor = Supervisor(self.engine, self.journal, files, self.isolation, settings)
         task = asyncio.create_task(self.supervisor.run())
         try:
             yield self.supervisor

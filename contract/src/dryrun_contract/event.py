@@ -21,6 +21,8 @@ class SessionQueued(Word):
     keep: bool
     actor: str
     """Who asked, as asserted by the approval API."""
+    installed_digest: str | None = None
+    """`sha256:…` over the operator's files that the session runs under; None from an older orchestrator."""
 
 
 class PhaseChanged(Word):

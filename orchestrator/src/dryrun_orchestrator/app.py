@@ -11,9 +11,7 @@ from fastapi import FastAPI
 
 from dryrun_contract.problem import problem_answers
 from dryrun_orchestrator.audit import AuditJournal
-from dryrun_orchestrator.catalog.allowlist import load_allowlist
-from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
-from dryrun_orchestrator.catalog.templates import TemplateCatalog
+from dryrun_orchestrator.catalog.installed import OperatorFiles, Places
 from dryrun_orchestrator.door import Door
 from dryrun_orchestrator.endpoints import check_readiness, record_stranger, render_metrics, router
 from dryrun_orchestrator.engine.docker import DockerEngine
@@ -34,23 +32,20 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
 
     Reads what an operator installed and takes the journal's lock. Raises OperatorFileError, JournalError.
     """
-    allowlist = load_allowlist(settings.allowlist)
-    manifests = load_collector_manifests(settings.collectors_dir, allowlist)
-    catalog = TemplateCatalog(settings.templates_dir, allowlist, manifests)
-    for fault in catalog.faults():
-        log.error("template: %s: %s", fault.where, fault.what)
+    places = Places(settings.allowlist, settings.collectors_dir, settings.templates_dir)
+    files = OperatorFiles(places, settings.state_dir / "installed")
     journal = Journal.open(settings.state_dir)
 
     def compose() -> Services:
         used = engine or DockerEngine(settings.docker_host)
-        isolation = Isolation(used, allowlist, settings, journal.id)
+        isolation = Isolation(used, files, settings, journal.id)
         services: Services = Services(
             settings=settings,
             engine=used,
             journal=journal,
             audit=AuditJournal(settings.state_dir / "audit.jsonl"),
             isolation=isolation,
-            supervisor=Supervisor(used, journal, catalog, isolation, settings),
+            supervisor=Supervisor(used, journal, files, isolation, settings),
             readiness=Sparing(lambda: check_readiness(services)),
             metrics_page=Sparing(lambda: render_metrics(services)),
         )

@@ -175,6 +175,7 @@ async def check_readiness(services: Services) -> dict[str, str]:
         "engine": await _engine_state(services),
         "isolation": _isolation_state(services),
         "journal": f"ok, {await services.journal.newest()} events",
+        "installed files": services.supervisor.files_state,
     }
 
 

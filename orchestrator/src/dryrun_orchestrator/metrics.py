@@ -10,4 +10,7 @@ REAPER_FAILURES = Counter("dryrun_reaper_failures", "Reaper rounds that failed."
 ISOLATED = Gauge("dryrun_isolated", "1 when the last probe proved the host to be silent, else 0.")
 ENGINE_UP = Gauge("dryrun_engine_up", "1 while the engine's events are followed, else 0.")
 EVENTS = Gauge("dryrun_journal_newest_event", "Sequence number of the newest event.")
+INSTALLED_VALID = Gauge(
+    "dryrun_installed_files_valid", "1 while the installed files are in use, 0 while older ones are."
+)
 COMMANDS = Counter("dryrun_commands", "Commands received, by command and outcome.", ["command", "outcome"])

@@ -10,7 +10,9 @@ from uuid import UUID
 
 from dryrun_contract.event import SessionQueued
 from dryrun_contract.session import Phase, Session, SessionRequest
+from dryrun_contract.text import printable
 from dryrun_orchestrator import metrics
+from dryrun_orchestrator.catalog.installed import OperatorFiles
 from dryrun_orchestrator.catalog.template import LoadedTemplate
 from dryrun_orchestrator.catalog.templates import (
     TemplateCatalog,
@@ -43,6 +45,8 @@ class SessionDiffersError(Exception):
 LOOP_RETRY_SECONDS = 5.0
 ISOLATION_LOOK_SECONDS = 1.0
 """How often it is asked whether a proof of isolation has become too old."""
+REREAD_SECONDS = 2.0
+"""An operator's change is seen that soon. Reading and hashing all files takes a few milliseconds."""
 
 
 class Supervisor:
@@ -52,14 +56,14 @@ class Supervisor:
         self,
         engine: Engine,
         journal: Journal,
-        catalog: TemplateCatalog,
+        files: OperatorFiles,
         isolation: Isolation,
         settings: Settings,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = engine
         self._journal = journal
-        self.catalog = catalog
+        self._files = files
         self._isolation = isolation
         self._settings = settings
         self._now = now
@@ -76,6 +80,20 @@ class Supervisor:
             group.create_task(self._reap_forever())
             group.create_task(self._check_host_forever())
             group.create_task(self._run_sessions(group))
+            group.create_task(self._reread_forever())
+
+    @property
+    def catalog(self) -> TemplateCatalog:
+        """Return the templates that a session started now can have."""
+        return self._files.current.templates
+
+    @property
+    def files_state(self) -> str:
+        """Return `ok` and whether what is installed is in use, for readiness."""
+        digest = self._files.current.digest[:12]
+        if self._files.fault is None:
+            return f"ok, {digest}"
+        return f"ok, but with the last good ones ({digest}): {printable(self._files.fault, limit=500)}"
 
     # commands
 
@@ -84,7 +102,9 @@ class Supervisor:
 
         Raises UnknownTemplateError, TemplateInvalidError, SessionDiffersError.
         """
-        template = self.catalog.get(request.template, request.seed)
+        installed = self._files.current
+        template = installed.templates.get(request.template, request.seed)
+        await asyncio.to_thread(self._files.keep, installed)
         known = {record.id for record in await self._journal.sessions()}
         now = self._now()
         record = await self._journal.add_session(
@@ -98,6 +118,7 @@ class Supervisor:
                 phase=Phase.QUEUED,
                 phase_since=now,
                 created_at=now,
+                installed=installed.digest,
             ),
             SessionQueued(
                 template=template.id,
@@ -105,6 +126,7 @@ class Supervisor:
                 seed=request.seed,
                 keep=request.keep,
                 actor=actor,
+                installed_digest=f"sha256:{installed.digest}",
             ),
         )
         if (record.template, record.seed, record.keep) != (request.template, request.seed, request.keep):
@@ -151,18 +173,18 @@ class Supervisor:
             metrics.SESSIONS.labels(phase=phase).set(sum(record.phase is phase for record in records))
         under_way = [r for r in records if r.phase is not Phase.QUEUED and r.id not in self._running]
         for record in under_way:
-            self._start(record, group)
+            await self._start(record, group)
         for record in records:
             if record.phase is not Phase.QUEUED or record.id in self._running:
                 continue
             # A stop needs no place: it only has to be told.
             if len(self._running) < self._settings.sessions_at_once or record.stop_requested_at is not None:
-                self._start(record, group)
+                await self._start(record, group)
 
-    def _start(self, record: SessionRecord, group: asyncio.TaskGroup) -> None:
+    async def _start(self, record: SessionRecord, group: asyncio.TaskGroup) -> None:
         context = SessionContext(
             id=record.id,
-            planned=self._planned(record),
+            planned=await asyncio.to_thread(self._planned, record),
             engine=self._engine,
             journal=self._journal,
             settings=self._settings,
@@ -173,8 +195,11 @@ class Supervisor:
         group.create_task(self._run_session(context), name=f"session {record.id}")
 
     def _planned(self, record: SessionRecord) -> LoadedTemplate | None:
+        installed = self._files.of(record.installed)
+        if installed is None:
+            return None
         try:
-            template = self.catalog.get(record.template, record.seed)
+            template = installed.templates.get(record.template, record.seed)
         except (UnknownTemplateError, TemplateInvalidError):
             return None
         return template if template.digest == record.template_digest else None
@@ -222,7 +247,15 @@ class Supervisor:
             except EngineError as error:
                 log.warning("reaper: %s; trying again", error)
             await self._journal.prune()
+            unfinished = [r.installed for r in await self._journal.sessions() if r.phase is not Phase.ENDED]
+            await asyncio.to_thread(self._files.forget, unfinished)
             await asyncio.sleep(self._settings.reaper_seconds)
+
+    async def _reread_forever(self) -> None:
+        while True:
+            await asyncio.sleep(REREAD_SECONDS)
+            await asyncio.to_thread(self._files.reread)
+            metrics.INSTALLED_VALID.set(self._files.fault is None)
 
     async def _check_host_forever(self) -> None:
         """Probe at start-up, then while the host is not known to be silent or sessions are under way.

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import random
+import shutil
 
 import pytest
 from stage import DATABASE, DB, NETWORK, PROBE, WEB, Stage, images, verdict
@@ -315,12 +316,13 @@ async def test_killed_at_any_moment_a_session_goes_on_and_finds_the_same(tmp_pat
                     assert not stage.left(session_id)
 
 
-async def test_a_session_whose_template_changed_meanwhile_is_cleaned_up(stage):
+async def test_a_session_whose_template_changed_and_whose_copy_is_lost_is_cleaned_up(stage):
     async with stage.running():
         session_id = await stage.start(keep=True)
         await stage.until(session_id, Phase.SCANNING)
     template = stage.folder / "templates" / "two.yml"
     template.write_text(template.read_text().replace("title: Two", "title: Three"))
+    shutil.rmtree(stage.settings.state_dir / "installed")
     async with stage.running():
         session = await stage.ended(session_id)
         assert session.outcome is Outcome.FAILED

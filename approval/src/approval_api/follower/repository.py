@@ -29,10 +29,14 @@ VALUES (:id, :template, :digest, :seed, :keep, :actor, :at, :at, 'queued', :hist
 ON CONFLICT (id) DO NOTHING
 """)
 
+# A template that was changed between asking for it and starting it: what was kept is not what will run, and a
+# score against it would be wrong.
 # One that was stopped here while its start was on its way keeps that outcome: the outbox stops it for good.
 _QUEUED = text("""
 UPDATE gateway.dryrun_sessions
-SET phase = 'queued', ended_at = NULL, accepted_at = coalesce(accepted_at, now()),
+SET phase = 'queued', ended_at = NULL, digest = :digest,
+    template_snapshot = CASE WHEN digest = :digest THEN template_snapshot END,
+    accepted_at = coalesce(accepted_at, now()),
     outcome = CASE WHEN accepted_at IS NULL AND outcome = 'stopped' THEN outcome END,
     reason = CASE WHEN accepted_at IS NULL AND outcome = 'stopped' THEN reason END
 WHERE id = :id
@@ -139,8 +143,8 @@ async def _apply(connection: AsyncConnection, event: Event) -> None:
     """Change the session's row as the event says."""
     session_id = event.session_id
     match event.data:
-        case SessionQueued():
-            await connection.execute(_QUEUED, {"id": session_id})
+        case SessionQueued(template_digest=digest):
+            await connection.execute(_QUEUED, {"id": session_id, "digest": digest})
         case PhaseChanged(phase=phase) if phase is not Phase.ENDED:
             await connection.execute(_PHASE, {"id": session_id, "phase": phase.value})
         case NetworkCreated(expires_at=expires_at):

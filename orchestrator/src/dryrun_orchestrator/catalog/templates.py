@@ -1,4 +1,4 @@
-"""The templates a session can be made from: read once, from one folder, each valid or known to be broken."""
+"""The templates a session can be made from: those of one folder, each valid or known to be broken."""
 
 import difflib
 import re

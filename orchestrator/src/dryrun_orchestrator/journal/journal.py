@@ -21,7 +21,7 @@ from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import MAX_EVENT_BYTES, PAGE_BYTES, EventData, EventRefused
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator.journal.records import RunRecord, SessionRecord, TargetRecord
-from dryrun_orchestrator.journal.schema import SCHEMA
+from dryrun_orchestrator.journal.schema import LATER_COLUMNS, SCHEMA
 
 KEEP_ACKNOWLEDGED = timedelta(days=7)
 """A restored database can catch up this far."""
@@ -73,6 +73,10 @@ class Journal:
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA foreign_keys=ON")
             connection.executescript(SCHEMA)
+            there = {row["name"] for row in connection.execute("PRAGMA table_info(sessions)")}
+            for name, kind in LATER_COLUMNS.items():
+                if name not in there:
+                    connection.execute(f"ALTER TABLE sessions ADD COLUMN {name} {kind}")
             path.chmod(0o600)
         except sqlite3.Error as error:
             os.close(lock)
@@ -93,10 +97,11 @@ class Journal:
         def add() -> bool:
             fresh = self._connection.execute(
                 "INSERT INTO sessions (id, template, template_digest, seed, keep, actor, phase, created_at,"
-                " phase_since) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
+                " phase_since, installed) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
                 (
                     str(session.id), session.template, session.template_digest, session.seed, session.keep,
                     session.actor, session.phase, _text(session.created_at), _text(session.phase_since),
+                    session.installed,
                 ),
             ).rowcount  # fmt: skip
             if fresh:

@@ -35,6 +35,8 @@ class SessionRecord:
     network_id: str | None = None
     stop_requested_at: datetime | None = None
     traffic_before: str | None = None
+    installed: str | None = None
+    """Digest of the operator's files that it began with; None for one of a version that did not keep them."""
 
     @classmethod
     def from_row(cls, row: sqlite3.Row) -> Self:

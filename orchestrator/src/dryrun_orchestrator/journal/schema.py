@@ -1,5 +1,8 @@
 """The journal's tables."""
 
+LATER_COLUMNS = {"installed": "TEXT"}
+"""Of `sessions`, in the order they came: a journal of an earlier version is given those it lacks."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('version', '1') ON CONFLICT DO NOTHING;
@@ -23,7 +26,8 @@ CREATE TABLE IF NOT EXISTS sessions (
     subnet TEXT,
     network_id TEXT,
     stop_requested_at TEXT,
-    traffic_before TEXT
+    traffic_before TEXT,
+    installed TEXT
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS targets (

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, Protocol
 from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from dryrun_contract.collector_config import CollectorConfig, to_environment
 from dryrun_contract.text import printable
 from dryrun_orchestrator import labels
-from dryrun_orchestrator.catalog.allowlist import Allowlist, ImageNotApprovedError
+from dryrun_orchestrator.catalog.allowlist import AllowedImage, ImageNotApprovedError
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
     Engine,
@@ -74,13 +74,21 @@ class _VerdictLine(BaseModel):
     reason: str
 
 
+class ApprovedImages(Protocol):
+    """The allowlist as it stands now."""
+
+    def image(self, name: str) -> AllowedImage:
+        """Return the image of exactly this name. Raises ImageNotApprovedError."""
+        ...
+
+
 class Isolation:
     """Runs the probe and remembers what it said last, for readiness and metrics."""
 
     def __init__(
         self,
         engine: Engine,
-        allowlist: Allowlist,
+        allowlist: ApprovedImages,
         settings: Settings,
         owner: UUID,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),

@@ -1,0 +1,189 @@
+"""What an operator has installed, as it stands now: allowlist, collector manifests and templates.
+
+The files are reread while the service runs, by their content: sizes and times can be set back. What does not
+read leaves the last good files in use. A session goes on with the files that it began with: they are kept
+beside the journal under the digest that the session's row names.
+"""
+
+import hashlib
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dryrun_orchestrator.catalog.allowlist import (
+    MAX_ALLOWLIST_BYTES,
+    AllowedImage,
+    Allowlist,
+    load_allowlist,
+)
+from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
+from dryrun_orchestrator.catalog.operator_file import (
+    OperatorFileError,
+    UnreadableFileError,
+    read_regular_file,
+)
+from dryrun_orchestrator.catalog.templates import TemplateCatalog
+
+log = logging.getLogger(__name__)
+
+ALLOWLIST: Final = "allowlist.json"
+COLLECTORS: Final = "collectors"
+TEMPLATES: Final = "templates"
+KEEP_SECONDS: Final = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the files are."""
+
+    allowlist: Path
+    collectors: Path
+    templates: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """One state of all files, read and known to be good."""
+
+    digest: str
+    """64 hex digits: SHA-256 over the names and contents of all files."""
+    allowlist: Allowlist
+    templates: TemplateCatalog
+    contents: Mapping[str, bytes]
+    """By path: `allowlist.json`, `collectors/NAME.yml`, `templates/NAME.yml`."""
+
+
+class OperatorFiles:
+    """The files in use. Methods that read or write files block, and may be called in any thread."""
+
+    def __init__(self, places: Places, kept: Path) -> None:
+        """Read all files; `kept` is the folder for copies. Raises OperatorFileError: not all are good."""
+        self._places = places
+        self._kept = kept
+        self._lock = threading.Lock()
+        self.fault: str | None = None
+        """Why files that changed are not in use, in one line; None when what is installed is in use."""
+        self.current = _load(places, _read(places))
+        self._seen = self.current.digest
+        _tell_faults(self.current)
+
+    def image(self, name: str) -> AllowedImage:
+        """Return an image of the allowlist in use. Raises ImageNotApprovedError."""
+        return self.current.allowlist.image(name)
+
+    def reread(self) -> None:
+        """Take up what changed since; what is not good is told once and not taken up."""
+        with self._lock:
+            contents = _read(self._places)
+            digest = _digest(contents)
+            if digest == self._seen:
+                return
+            try:
+                read = _load(self._places, contents)
+                _require_what_worked(self.current, read)
+                if _digest(_read(self._places)) != digest:
+                    return  # being written at this moment: the next look sees it whole
+            except OperatorFileError as error:
+                self.fault = " ".join(str(error).split())
+                log.warning(
+                    "the installed files are not good; the last good ones stay in use: %s", self.fault
+                )
+            else:
+                self.fault = None
+                self.current = read
+                log.info("installed files changed; in use are now those of digest %s", digest)
+                _tell_faults(read)
+            self._seen = digest
+
+    def keep(self, installed: Installed) -> None:
+        """Write a copy that outlives the process, for a session that begins with it."""
+        folder = self._kept / installed.digest
+        with self._lock:
+            if folder.is_dir():
+                return
+            unfinished = self._kept / f"{installed.digest}.unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            for name in (COLLECTORS, TEMPLATES):
+                (unfinished / name).mkdir(parents=True, mode=0o700)
+            for path, content in installed.contents.items():
+                with (unfinished / path).open("xb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+            unfinished.rename(folder)
+
+    def of(self, digest: str | None) -> Installed | None:
+        """Return the files of a session; None when they are neither in use nor kept. None: those in use."""
+        current = self.current
+        if digest in (None, current.digest):
+            return current
+        folder = self._kept / str(digest)
+        places = Places(folder / ALLOWLIST, folder / COLLECTORS, folder / TEMPLATES)
+        try:
+            kept = _load(places, _read(places))
+        except OperatorFileError as error:
+            log.warning("the kept files of digest %s do not read: %s", digest, error)
+            return None
+        return kept if kept.digest == digest else None
+
+    def forget(self, needed: Collection[str | None]) -> None:
+        """Remove copies that no session needs. One made a moment ago may be for a session not yet listed."""
+        with self._lock:
+            for folder in self._kept.iterdir() if self._kept.is_dir() else ():
+                is_old = folder.stat().st_mtime < time.time() - KEEP_SECONDS
+                if is_old and folder.name not in {*needed, self.current.digest}:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _read(places: Places) -> dict[str, bytes]:
+    """Return what is there, without judging it; what cannot be read is left out."""
+    found: dict[str, bytes] = {}
+    try:
+        with places.allowlist.open("rb") as file:
+            found[ALLOWLIST] = file.read(MAX_ALLOWLIST_BYTES + 1)
+    except OSError:
+        pass  # loading it says why
+    for name, folder in ((COLLECTORS, places.collectors), (TEMPLATES, places.templates)):
+        try:
+            paths = sorted(path for path in folder.iterdir() if path.suffix == ".yml")
+        except OSError:
+            continue
+        for path in paths:
+            try:
+                found[f"{name}/{path.name}"] = read_regular_file(path)
+            except UnreadableFileError:
+                continue
+    return found
+
+
+def _digest(contents: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for path, content in sorted(contents.items()):
+        digest.update(f"{len(path.encode())} {path} {len(content)} ".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _load(places: Places, contents: Mapping[str, bytes]) -> Installed:
+    allowlist = load_allowlist(places.allowlist)
+    manifests = load_collector_manifests(places.collectors, allowlist)
+    templates = TemplateCatalog(places.templates, allowlist, manifests)
+    return Installed(_digest(contents), allowlist, templates, contents)
+
+
+def _require_what_worked(before: Installed, now: Installed) -> None:
+    """Raise OperatorFileError when a template that was good is there and no longer is."""
+    broken = {template.id for template in before.templates.valid()} & set(now.templates.ids())
+    for template_id in sorted(broken):
+        now.templates.get(template_id)
+
+
+def _tell_faults(installed: Installed) -> None:
+    for fault in installed.templates.faults():
+        log.error("template: %s: %s", fault.where, fault.what)

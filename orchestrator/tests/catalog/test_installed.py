@@ -1,0 +1,108 @@
+import json
+import os
+
+import pytest
+from stage import ALLOWLIST, TEMPLATE, Stage
+
+from dryrun_orchestrator.catalog.installed import OperatorFiles, Places
+from dryrun_orchestrator.catalog.operator_file import OperatorFileError
+
+
+@pytest.fixture
+def stage(tmp_path):
+    made = Stage(tmp_path, engine=object())
+    made.write_collectors()
+    return made
+
+
+@pytest.fixture
+def places(tmp_path, stage):
+    return Places(tmp_path / "allowlist.json", tmp_path / "collectors", tmp_path / "templates")
+
+
+@pytest.fixture
+def files(tmp_path, places):
+    return OperatorFiles(places, tmp_path / "kept")
+
+
+def test_a_template_that_is_installed_later_is_there(files, places):
+    (places.templates / "more.yml").write_text(TEMPLATE)
+    assert files.current.templates.ids() == ("two",)
+    files.reread()
+    assert files.current.templates.ids() == ("more", "two")
+    (places.templates / "two.yml").unlink()
+    files.reread()
+    assert files.current.templates.ids() == ("more",)
+
+
+def test_an_allowlist_rewritten_in_place_with_its_old_size_and_time_is_seen(files, places):
+    before = places.allowlist.stat()
+    text = places.allowlist.read_text()
+    places.allowlist.write_text(text.replace('"id": "sha256:000', '"id": "sha256:111', 1))
+    os.utime(places.allowlist, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = places.allowlist.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    files.reread()
+    assert files.image("discovery/test-web:1").id.startswith("sha256:111")
+
+
+@pytest.mark.parametrize("what", ["allowlist", "no allowlist", "manifest", "template", "revoked"])
+def test_what_is_not_good_leaves_the_last_good_files_in_use(files, places, what):
+    before = files.current
+    match what:
+        case "allowlist":
+            places.allowlist.write_text("{")
+        case "no allowlist":
+            places.allowlist.unlink()
+        case "manifest":
+            (places.collectors / "network.yml").write_text("name: [")
+        case "template":
+            (places.templates / "two.yml").write_text("services: {}")
+        case "revoked":
+            fewer = {name: row for name, row in ALLOWLIST["images"].items() if "db" not in name}
+            places.allowlist.write_text(json.dumps({"version": 1, "images": fewer}))
+    files.reread()
+    assert files.current is before
+    assert files.fault
+    places.allowlist.write_text(json.dumps(ALLOWLIST))
+    (places.templates / "two.yml").write_text(TEMPLATE)
+    Stage.write_collectors(stage_at(places))
+    files.reread()
+    assert files.fault is None
+
+
+def stage_at(places):
+    made = object.__new__(Stage)
+    made.folder, made.timeouts = places.collectors.parent, {"network": 30, "database": 30}
+    return made
+
+
+def test_at_the_start_bad_files_are_refused(places, tmp_path):
+    places.allowlist.write_text("{")
+    with pytest.raises(OperatorFileError, match="allowlist"):
+        OperatorFiles(places, tmp_path / "kept")
+
+
+def test_kept_files_read_as_they_were_and_only_as_they_were(files, places, tmp_path):
+    began_with = files.current
+    files.keep(began_with)
+    (places.templates / "two.yml").write_text(TEMPLATE.replace("Two targets", "Changed"))
+    later = OperatorFiles(places, tmp_path / "kept")
+    kept = later.of(began_with.digest)
+    assert kept.templates.get("two").digest == began_with.templates.get("two").digest
+    assert later.current.templates.get("two").digest != kept.templates.get("two").digest
+    (tmp_path / "kept" / began_with.digest / "templates" / "two.yml").write_text(TEMPLATE + "# other")
+    assert later.of(began_with.digest) is None
+    assert later.of("0" * 64) is None
+
+
+def test_copies_are_removed_once_no_session_needs_them(files, places, tmp_path):
+    first = files.current
+    files.keep(first)
+    (places.templates / "two.yml").write_text(TEMPLATE.replace("Two targets", "Changed"))
+    files.reread()
+    os.utime(tmp_path / "kept" / first.digest, (1, 1))
+    files.forget([first.digest])
+    assert files.of(first.digest) is not None
+    files.forget([])
+    assert files.of(first.digest) is None
