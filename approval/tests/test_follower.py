@@ -431,6 +431,24 @@ async def test_an_event_of_which_nothing_can_be_read_is_passed_over(
     assert not row["history_complete"]
 
 
+async def test_a_template_changed_before_the_start_is_not_scored_against(follower, engine, orchestrator):
+    session = uuid4()
+    queued(orchestrator, session)
+    await follower.follow_once()
+    snapshot = "UPDATE gateway.dryrun_sessions SET template_snapshot = '{}'"
+    kept = "SELECT digest, template_snapshot FROM gateway.dryrun_sessions"
+    async with engine.begin() as connection:
+        await connection.execute(text(snapshot))
+    queued(orchestrator, session)
+    await follower.follow_once()
+    assert await rows(engine, kept) == [{"digest": "sha256:1", "template_snapshot": {}}]
+    orchestrator.tell(
+        session, SessionQueued(template="small", template_digest="sha256:2", seed=0, keep=False, actor="ada")
+    )
+    await follower.follow_once()
+    assert await rows(engine, kept) == [{"digest": "sha256:2", "template_snapshot": None}]
+
+
 async def test_a_process_that_dies_of_large_pages_gets_further_with_each_life(
     engine, orchestrator, orchestrator_client, metrics, monkeypatch
 ):

@@ -45,3 +45,9 @@ def test_a_key_moves_to_its_services_name():
 )
 def test_whatever_services_hold_has_a_key(place, path):
     assert ResourceKey.parse(f"10.0.0.3{place}").path == path
+
+
+def test_names_inside_a_service_have_a_ceiling():
+    assert len(ResourceKey.parse("10.0.0.3:80/tcp" + "/a" * 16).path) == 16
+    with pytest.raises(ValueError, match="17 names inside its service; 16 are the most"):
+        ResourceKey.parse("10.0.0.3:80/tcp" + "/a" * 17)

@@ -142,10 +142,25 @@ async def test_a_position_that_is_gone_is_answered_with_a_snapshot(served):
     assert Snapshot.model_validate_json(answer.content).seq == 0
 
 
-@pytest.mark.parametrize("after", ["7", "x:1", "00000000-0000-4000-8000-000000000001:"])
+ANY = "00000000-0000-4000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        *("", "7", "x:1", f" {ANY}:1", f"{{{ANY}}}:1", f"urn:uuid:{ANY}:1"),
+        *(f"{ANY}:{seq}" for seq in ("", "abc", "-1", "+1", " 1", "1 ", "1_0", "\u0661", "1.0")),
+        *(f"{ANY}:{seq}" for seq in (2**63, "9" * 5000)),
+    ],
+)
 async def test_a_malformed_position_is_refused(served, after):
     answer = await served.get("/events", params={"after": after})
-    assert answer.status_code in (410, 422)
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:dryrun:problem:invalid-position"
+
+
+async def test_the_largest_position_is_one(served):
+    assert (await served.get("/events", params={"after": f"{ANY}:{2**63 - 1}"})).status_code == 410
 
 
 async def test_a_long_poll_answers_at_once_when_the_process_is_asked_to_end(served):

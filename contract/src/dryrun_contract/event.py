@@ -275,12 +275,12 @@ class Event(Word):
 
 MAX_EVENT_BYTES = 1024 * 1024
 """Of one event's data. The largest are figures of target logs: 20 targets, 25 lines shown of each."""
-PAGE_BYTES = 512 * 1024
+PAGE_BYTES = 256 * 1024
 """A page ends before the event that would make it longer; one larger event is a page of its own."""
 PAGE_BOUNDS = JsonBounds(
     size=MAX_EVENT_BYTES + 4096, values=300_000, depth=24, key_length=LINE_BOUNDS.key_length
 )
-"""What is read of a page; as many values as a page of `PAGE_BYTES` can hold."""
+"""What is read of a page; more values than a page of `PAGE_BYTES` can hold."""
 SNAPSHOT_BOUNDS = JsonBounds(size=16 * 1024 * 1024, values=300_000, depth=8)
 """What is read of a snapshot."""
 

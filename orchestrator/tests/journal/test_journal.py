@@ -4,8 +4,11 @@ from uuid import uuid4
 
 import pytest
 
+from dryrun_contract.collector_config import ConfigError
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import (
+    MAX_EVENT_BYTES,
+    PAGE_BYTES,
     CollectorProgressed,
     DiscoveryReported,
     Event,
@@ -175,3 +178,61 @@ async def test_a_cancelled_caller_leaves_a_whole_transaction(journal):
     await asyncio.gather(task, return_exceptions=True)
     phase = (await journal.session(session.id)).phase
     assert (phase, await journal.newest()) in [(Phase.WAITING, 2), (Phase.QUEUED, 1)]
+
+
+def found(line, size):
+    discovery = Discovery(kind="host", key=f"10.213.0.{line}", data={"a": "x" * size})
+    return DiscoveryReported(collector="network", run="1", line=line, discovery=discovery)
+
+
+async def test_a_page_is_bounded_by_bytes_and_holds_one_event_at_least(journal):
+    session = await journal.add_session(a_session(), QUEUED)
+    await journal.append(session.id, *(found(line, 60_000) for line in range(1, 21)), found(21, 700_000))
+    await journal.append(session.id, PhaseChanged(phase=Phase.WAITING))
+    after, seen, longest = 0, [], 0
+    while page := await journal.events_after((journal.id, after), 2000):
+        assert len(page) == 1 or sum(map(len, page)) <= PAGE_BYTES
+        seen += numbers(page)
+        after, longest = seen[-1], max(longest, len(page))
+    assert seen == list(range(1, 24))
+    assert longest == 5
+
+
+async def test_an_event_too_large_for_a_page_is_told_as_refused(journal):
+    session = await journal.add_session(a_session(), QUEUED)
+    await journal.append(session.id, found(1, MAX_EVENT_BYTES))
+    told = [Event.model_validate_json(event).data for event in await journal.events_after(None, 10)]
+    assert [event.type for event in told] == ["session_queued", "event_refused"]
+    assert told[1].told == "discovery_reported"
+    assert told[1].size > MAX_EVENT_BYTES
+
+
+async def test_the_journal_stays_bounded_in_bytes(journal, monkeypatch):
+    monkeypatch.setattr(journal_module, "MAX_BYTES", 1024 * 1024)
+    session = await journal.add_session(a_session(), QUEUED)
+    await journal.append(session.id, *(found(line, 50_000) for line in range(1, 100)))
+    await journal.prune()
+    assert journal._size() <= 1024 * 1024
+    assert numbers(await journal.events_after((journal.id, 99), 10)) == [100]
+
+
+async def test_ended_sessions_are_remembered_up_to_a_bound(journal, monkeypatch):
+    monkeypatch.setattr(journal_module, "MAX_SESSIONS", 3)
+    for minute in range(5):
+        ended = await journal.add_session(a_session(), QUEUED)
+        at = NOW + timedelta(minutes=minute)
+        await journal.update_session(ended.id, phase=Phase.ENDED, ended_at=at)
+    running = await journal.add_session(a_session(), QUEUED)
+    await journal.prune()
+    kept = await journal.sessions()
+    assert len(kept) == 3
+    assert running.id in {session.id for session in kept}
+
+
+async def test_what_a_collector_is_told_of_others_is_bounded(journal):
+    session = await journal.add_session(a_session(), QUEUED)
+    await journal.append(session.id, *(found(line, 60_000) for line in range(1, 10)))
+    assert len(await journal.found(session.id, {"host"}, {"network"})) == 9
+    await journal.append(session.id, *(found(line, 60_000) for line in range(10, 20)))
+    with pytest.raises(ConfigError, match="819200 bytes"):
+        await journal.found(session.id, {"host"}, {"network"})

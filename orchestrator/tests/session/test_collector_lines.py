@@ -1,5 +1,6 @@
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,3 +79,24 @@ def test_a_collector_that_crashed_is_incomplete_whatever_it_printed():
 def test_words_of_the_contract_keep_their_types():
     assert isinstance(parse_line(HOST), DiscoveryLine)
     assert isinstance(parse_line(END), EndLine)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ('{"a":[' + "[]," * 17_000 + "[]]}", "more than 16384 values"),
+        ('{"a":' + "[" * 20 + "]" * 20 + "}", "nested deeper than 16"),
+        ('{"' + "k" * 5000 + '":1}', "an object key is longer than 4096"),
+    ],
+)
+def test_a_line_made_to_grow_is_a_warning(data, why):
+    line = f'{{"type":"discovery","kind":"host","key":"10.213.0.3","data":{data}}}'.encode()
+    assert len(line) < MAX_LINE_BYTES
+    word = parse_line(line)
+    assert isinstance(word, WarningLine)
+    assert why in word.message
+
+
+def test_a_key_with_many_names_is_a_warning():
+    word = parse_line(b'{"type":"discovery","kind":"host","key":"10.213.0.3:80/tcp' + b"/a" * 17 + b'"}')
+    assert isinstance(word, WarningLine)

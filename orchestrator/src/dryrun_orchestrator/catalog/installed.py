@@ -91,9 +91,7 @@ class OperatorFiles:
                     return  # being written at this moment: the next look sees it whole
             except OperatorFileError as error:
                 self.fault = " ".join(str(error).split())
-                log.warning(
-                    "the installed files are not good; the last good ones stay in use: %s", self.fault
-                )
+                log.warning("installed files are not good; the last good ones stay in use: %s", self.fault)
             else:
                 self.fault = None
                 self.current = read
