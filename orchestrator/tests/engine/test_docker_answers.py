@@ -2,7 +2,10 @@
 
 import pytest
 
+from dryrun_orchestrator.engine import docker_http
 from dryrun_orchestrator.engine.docker_answers import container_detail_from
+from dryrun_orchestrator.engine.docker_errors import Call
+from dryrun_orchestrator.engine.protocol import RejectedError
 
 
 def inspected(health):
@@ -38,3 +41,9 @@ def test_a_health_check_that_failed_last_is_told_in_its_words(checks, said):
 def test_an_image_without_a_health_check_has_none_that_failed():
     detail = container_detail_from(inspected(None))
     assert (detail.health, detail.failed_check) == ("none", "")
+
+
+@pytest.mark.parametrize("answer", [b"[" + b"[]," * 500_001 + b"[]]", b"[" * 40 + b"]" * 40])
+def test_an_answer_made_to_grow_is_refused_before_it_becomes_values(answer):
+    with pytest.raises(RejectedError, match=r"more than 500000 values|nested deeper than 32"):
+        docker_http._parse_json(Call("GET", "/containers/json"), answer)

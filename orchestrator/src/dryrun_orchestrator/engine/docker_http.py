@@ -1,7 +1,6 @@
 """HTTP to an engine: where it is, which API version it speaks, a deadline for every call."""
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
+from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_json
 from dryrun_orchestrator.engine.docker_errors import Call, error_from_answer, rubbish
 from dryrun_orchestrator.engine.protocol import EngineUnreachableError, RejectedError
 
@@ -24,7 +24,8 @@ QUIET_SECONDS: Final = 300.0
 """Longest silence on a stream. Socket proxies cut at ten minutes, some without a word; we come first."""
 
 _OK, _REDIRECTS, _NOT_MODIFIED = 200, 300, 304
-_ANSWER_CEILING_BYTES = 64 * 1024 * 1024
+_ANSWER_BOUNDS = JsonBounds(size=16 * 1024 * 1024, values=500_000, depth=32, key_length=4096)
+"""All containers of 50 sessions take 4 MiB; the engine's answers hold labels and texts of others too."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
@@ -194,8 +195,8 @@ async def _read(call: Call, response: aiohttp.ClientResponse) -> bytes:
     try:
         async for piece in response.content.iter_any():
             answer += piece
-            if len(answer) > _ANSWER_CEILING_BYTES:
-                raise rubbish(call, f"more than {_ANSWER_CEILING_BYTES} bytes")
+            if len(answer) > _ANSWER_BOUNDS.size:
+                raise rubbish(call, f"more than {_ANSWER_BOUNDS.size} bytes")
     finally:
         response.close()
     return bytes(answer)
@@ -217,7 +218,9 @@ def _reason(error: Exception) -> str:
 
 def _parse_json(call: Call, answer: bytes) -> Any:
     try:
-        return json.loads(answer)
+        return read_json(answer, _ANSWER_BOUNDS)
+    except OutOfBoundsError as error:
+        raise rubbish(call, f"an answer that is {error}") from None
     except ValueError:
         raise rubbish(call, answer[:400].decode(errors="replace") or "nothing") from None
 
