@@ -22,6 +22,7 @@ from approval_api.events.endpoints import router as events_router
 from approval_api.events.notifications import Notifications
 from approval_api.events.shared_reads import SharedReads
 from approval_api.follower.follower import Follower
+from approval_api.health import metrics_page, metrics_router
 from approval_api.health import router as health_router
 from approval_api.metrics import Metrics
 from approval_api.orchestrator.client import OrchestratorClient
@@ -43,6 +44,7 @@ from approval_api.sessions.endpoints import router as sessions_router
 from approval_api.sessions.outbox import Outbox
 from approval_api.settings import Settings
 from approval_api.templates.endpoints import router as templates_router
+from dryrun_contract.metrics_listener import serving_metrics
 from dryrun_contract.problem import problem_answers
 
 API_PATH = "/api/v1"
@@ -92,6 +94,8 @@ def create_app(
     app.add_middleware(SecurityHeaders, https=public is not None and public.scheme == "https")
     app.add_middleware(RequestLog, metrics=metrics)
     app.include_router(health_router)
+    if settings.metrics_listen is None:
+        app.include_router(metrics_router)
     app.include_router(openid_router)
     for router in (people_router, audit_router, production_router):
         app.include_router(router, prefix=API_PATH)
@@ -156,6 +160,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(state.engine.dispose)
         await _migrate(settings)
         await stack.enter_async_context(_running(purge.run(state.engine, settings.login_limits)))
+        await stack.enter_async_context(
+            serving_metrics(settings.metrics_listen, lambda: metrics_page(state.metrics))
+        )
         if settings.dryrun == "off":
             yield
             return

@@ -123,6 +123,8 @@ class Settings(DatabaseSettings):
     tokens: tuple[ProgramToken, ...] = ()
     """What programs show; people have tokens of their own."""
     listen: str = "127.0.0.1:8470"
+    metrics_listen: str | None = None
+    """Where `/metrics` is served, and nothing else; without it, `listen` serves it beside the rest."""
     public_url: HttpUrl | None = None
     """Where browsers reach this service, when a proxy stands before it; https makes cookies `Secure`."""
     trusted_proxies: str = ""
@@ -173,10 +175,12 @@ class Settings(DatabaseSettings):
                 raise ValueError(f"the name {name!r} stands twice; names are unique")
         return tokens
 
-    @field_validator("listen")
+    @field_validator("listen", "metrics_listen")
     @classmethod
-    def _is_host_and_port(cls, listen: str) -> str:
-        host, _, port = listen.rpartition(":")
+    def _is_host_and_port(cls, listen: str | None) -> str | None:
+        host, _, port = (listen or "").rpartition(":")
+        if listen is None:
+            return None
         if not host or not port.isdecimal() or int(port) > 65535:
             raise ValueError("expected HOST:PORT")
         return listen

@@ -3,13 +3,13 @@
 set -eu
 PATH=/usr/lib/postgresql/17/bin:$PATH
 export PGDATA=/var/lib/postgresql/data PGHOST=/run/postgresql
-secrets=${POSTGRES_SECRETS:-/run/secrets}
+export SECRETS="${POSTGRES_SECRETS:-/run/secrets}"
 settings=/srv/postgres/postgresql.conf
 
 say() { printf '{"message":"%s"}\n' "$1"; }
 
 for role in owner app; do
-    if [ ! -s "$secrets/database_${role}_password" ]; then
+    if [ ! -s "$SECRETS/database_${role}_password" ]; then
         say "the secret database_${role}_password is missing or empty; deploy/prepare makes it"
         exit 1
     fi
@@ -29,10 +29,11 @@ fi
 # Nobody but this script is let in while roles are set.
 pg_ctl --silent --wait --options="-c config_file=$settings -c listen_addresses= -c logging_collector=off \
     -c log_destination=stderr -c log_min_messages=fatal" start
-psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --dbname postgres \
-    --set owner="$(cat "$secrets/database_owner_password")" \
-    --set app="$(cat "$secrets/database_app_password")" <<'SQL'
+# psql reads the passwords by itself: every process of the host sees what stands in a command line.
+psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --dbname postgres <<'SQL'
 \set QUIET on
+\set owner `cat "$SECRETS/database_owner_password"`
+\set app `cat "$SECRETS/database_app_password"`
 SET client_min_messages = warning;
 SELECT 'CREATE ROLE owner LOGIN CREATEROLE' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'owner') \gexec
 SELECT 'CREATE ROLE approval_app LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'approval_app') \gexec

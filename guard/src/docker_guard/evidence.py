@@ -46,6 +46,11 @@ BYTES_WAITING = Gauge(
 LINES_LOST = Counter(
     "docker_guard_evidence_lost", "Lines for which too many were waiting already.", registry=REGISTRY
 )
+CERTIFICATE_EXPIRES = Gauge(
+    "docker_guard_certificate_expires_seconds",
+    "When the certificate that clients are shown ends (Unix time); 0 without TLS.",
+    registry=REGISTRY,
+)
 
 _PIECE_BYTES = select.PIPE_BUF
 """A pipe that can take anything at once can take this much."""

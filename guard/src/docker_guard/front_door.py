@@ -59,6 +59,11 @@ class FrontDoor:
         self._idle: set[asyncio.Task[Any]] = set()
         self._turned_away = 0
 
+    @property
+    def crowd(self) -> Crowd:
+        """Who is connected: whoever takes connections for this door counts them there."""
+        return self._crowd
+
     def connection(self) -> asyncio.StreamReaderProtocol:
         """Make the protocol of a new connection, for `loop.create_server`."""
         return _Connection(self)

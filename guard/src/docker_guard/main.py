@@ -4,8 +4,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from docker_guard.policy import ConfigurationError
+
+if TYPE_CHECKING:
+    from docker_guard.tls import TlsFiles
 
 DOCKER = "unix:///var/run/docker.sock"
 LISTEN = "unix:///run/guard/docker.sock"
@@ -28,7 +32,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="guard an engine")
-    serve.add_argument("--listen", default=LISTEN, help=f"unix:///PATH or tcp://HOST:PORT ({LISTEN})")
+    serve.add_argument(
+        "--listen", action="append", help=f"unix:///PATH or tcp://HOST:PORT, also more than one ({LISTEN})"
+    )
+    serve.add_argument("--tlsverify", action="store_true", help="mutual TLS on every tcp:// address")
+    serve.add_argument("--tlscacert", type=Path, metavar="FILE", help="who signs clients' certificates")
+    serve.add_argument("--tlscert", type=Path, metavar="FILE", help="what clients are shown")
+    serve.add_argument("--tlskey", type=Path, metavar="FILE", help="its key")
     serve.add_argument("--docker", default=DOCKER, help=f"the engine ({DOCKER})")
     serve.add_argument("--allowlist", type=Path, required=True)
     serve.add_argument("--policy", type=Path, help="JSON or TOML; without it, the defaults")
@@ -68,8 +78,25 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(options: argparse.Namespace) -> int:
     from docker_guard.serve import ServeSettings, serve
 
-    serve(ServeSettings(options.listen, options.docker, options.allowlist, options.policy, options.metrics))
+    listen = tuple(options.listen or [LISTEN])
+    tls = _tls_files(options, listen)
+    serve(ServeSettings(listen, options.docker, options.allowlist, options.policy, options.metrics, tls))
     return 0
+
+
+def _tls_files(options: argparse.Namespace, listen: tuple[str, ...]) -> "TlsFiles | None":
+    from docker_guard.tls import TlsFiles
+
+    given = [file for file in (options.tlscacert, options.tlscert, options.tlskey) if file is not None]
+    if not options.tlsverify:
+        if given:
+            raise ConfigurationError("--tlscacert, --tlscert and --tlskey need --tlsverify")
+        return None
+    if len(given) < 3:
+        raise ConfigurationError("--tlsverify needs --tlscacert, --tlscert and --tlskey")
+    if not any(address.startswith("tcp://") for address in listen):
+        raise ConfigurationError("--tlsverify needs a --listen tcp://HOST:PORT")
+    return TlsFiles(*given)
 
 
 def _pin(options: argparse.Namespace) -> int:

@@ -60,6 +60,11 @@ class ReplyWriter:
             return
         self._writer.transport.set_write_buffer_limits(high=0)
         await self._drain()
+        if not self._writer.can_write_eof():  # TLS: its end is a word of its own, which the client answers
+            self._writer.close()
+            async with asyncio.timeout(self._stalled_seconds):
+                await self._writer.wait_closed()
+            return
         self._writer.write_eof()
         dropped = 0
         async with asyncio.timeout(_LINGER_SECONDS):

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,27 +18,33 @@ from docker_guard.listeners import open_listener
 from docker_guard.metrics_page import MAX_HEAD_BYTES, MetricsPage
 from docker_guard.policy import Policy
 from docker_guard.sessions import Deadlines
+from docker_guard.tls import TlsDoor, TlsFiles, server_context
 
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
     """What `docker-guard serve` is told."""
 
-    listen: str
+    listen: tuple[str, ...]
     docker: str
     allowlist: Path
     policy: Path | None = None
     metrics: str | None = None
+    tls: TlsFiles | None = None
+    """For every address over TCP."""
 
 
 def serve(settings: ServeSettings) -> None:
     """Serve until SIGTERM or SIGINT. Raises ConfigurationError before anything is open."""
     policy = Policy.load(settings.policy)
     allowlist = AllowlistReader(settings.allowlist, policy)
-    uvloop.run(_serve(settings, policy, allowlist))
+    context = server_context(settings.tls) if settings.tls else None
+    uvloop.run(_serve(settings, policy, allowlist, context))
 
 
-async def _serve(settings: ServeSettings, policy: Policy, allowlist: AllowlistReader) -> None:
+async def _serve(
+    settings: ServeSettings, policy: Policy, allowlist: AllowlistReader, context: ssl.SSLContext | None
+) -> None:
     record = Evidence()
     engine = Engine(settings.docker, policy)
     deadlines = Deadlines(policy)
@@ -50,21 +57,32 @@ async def _serve(settings: ServeSettings, policy: Policy, allowlist: AllowlistRe
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    listener = open_listener(settings.listen)
+    listeners = [open_listener(address) for address in settings.listen]
+    tls_door = TlsDoor(door, context, policy, record) if context else None
     keeper = asyncio.create_task(DeadlineKeeper(engine, policy, deadlines, record).keep())
+    servers: list[asyncio.Server] = []
+    taking: list[asyncio.Task[None]] = []
     try:
-        if listener.family.name == "AF_UNIX":
-            server = await loop.create_unix_server(door.connection, sock=listener)
-        else:
-            server = await loop.create_server(door.connection, sock=listener)
-        record.line("serving", listen=settings.listen, docker=settings.docker)
+        for listener in listeners:
+            if listener.family.name == "AF_UNIX":
+                servers.append(await loop.create_unix_server(door.connection, sock=listener))
+            elif tls_door is None:
+                servers.append(await loop.create_server(door.connection, sock=listener))
+            else:
+                taking.append(asyncio.create_task(tls_door.serve(listener)))
+        record.line("serving", listen=list(settings.listen), tls=context is not None, docker=settings.docker)
         stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({stopped, keeper}, return_when=asyncio.FIRST_COMPLETED)
-        if keeper.done():
-            keeper.result()  # a guard that keeps no deadlines must not go on
-        server.close()
+        await asyncio.wait({stopped, keeper, *taking}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (keeper, *taking):
+            if task.done():
+                task.result()  # a guard that keeps no deadlines, or hears nobody, must not go on
+        for server in servers:
+            server.close()
         if page is not None:
             page.close()
+        for task in taking:
+            task.cancel()
+        await asyncio.gather(*taking, return_exceptions=True)
         await door.say_goodbye()
     finally:
         keeper.cancel()

@@ -9,11 +9,18 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from dryrun_contract.metrics_listener import serving_metrics
 from dryrun_contract.problem import problem_answers
 from dryrun_orchestrator.audit import AuditJournal
 from dryrun_orchestrator.catalog.installed import OperatorFiles, Places
 from dryrun_orchestrator.door import Door
-from dryrun_orchestrator.endpoints import check_readiness, record_stranger, render_metrics, router
+from dryrun_orchestrator.endpoints import (
+    check_readiness,
+    metrics_router,
+    record_stranger,
+    render_metrics,
+    router,
+)
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import Engine
 from dryrun_orchestrator.journal.journal import Journal
@@ -37,7 +44,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     journal = Journal.open(settings.state_dir)
 
     def compose() -> Services:
-        used = engine or DockerEngine(settings.docker_host)
+        used = engine or DockerEngine(settings.docker_host, cert_path=settings.docker_cert_path)
         isolation = Isolation(used, files, settings, journal.id)
         services: Services = Services(
             settings=settings,
@@ -58,7 +65,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         supervising = asyncio.create_task(services.supervisor.run())
         supervising.add_done_callback(_end_the_process_with_it)
         try:
-            yield
+            async with serving_metrics(settings.metrics_listen, services.metrics_page.get):
+                yield
         finally:
             # The journal and the engine's labels hold all that a next process needs.
             supervising.cancel()
@@ -81,6 +89,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     install_problem_handlers(app)
     app.add_middleware(Door, token=settings.token.get_secret_value(), record=record_stranger)
     app.include_router(router)
+    if settings.metrics_listen is None:
+        app.include_router(metrics_router)
     return app
 
 

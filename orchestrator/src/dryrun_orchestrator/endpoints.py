@@ -9,9 +9,10 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import generate_latest
 
 from dryrun_contract.event import Snapshot
+from dryrun_contract.metrics_listener import MEDIA_TYPE
 from dryrun_contract.session import MAX_SEED, Session, SessionRequest
 from dryrun_contract.template import Template, TemplateSummary
 from dryrun_contract.text import printable
@@ -39,6 +40,8 @@ Actor = Annotated[
 ]
 
 router = APIRouter()
+metrics_router = APIRouter()
+"""Left out where the metrics have an address of their own."""
 # Only tells OpenAPI of the token; `door.Door` looks at it, before the body is read.
 guarded = APIRouter(dependencies=[Depends(HTTPBearer(auto_error=False, description="ORCHESTRATOR_TOKEN"))])
 
@@ -199,10 +202,10 @@ def _isolation_state(services: Services) -> str:
     return f"ok, {last.detail}" if last.isolated else f"no: {last.detail}"
 
 
-@router.get("/metrics")
+@metrics_router.get("/metrics")
 async def read_metrics(request: Request) -> Response:
     """Prometheus metrics."""
-    return Response(await services_of(request).metrics_page.get(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await services_of(request).metrics_page.get(), media_type=MEDIA_TYPE)
 
 
 async def render_metrics(services: Services) -> bytes:

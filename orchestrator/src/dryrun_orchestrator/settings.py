@@ -31,11 +31,15 @@ class Settings(BaseModel):
     token: SecretStr = Field(min_length=16)
     """What the approval API shows as its bearer token."""
     listen: str = "127.0.0.1:8471"
+    metrics_listen: str | None = None
+    """Where `/metrics` is served, and nothing else; without it, `listen` serves it beside the rest."""
     state_dir: Path
     templates_dir: Path
     collectors_dir: Path
     allowlist: Path
     docker_host: str = "unix:///var/run/docker.sock"
+    docker_cert_path: Path | None = None
+    """Folder of `ca.pem`, `cert.pem` and `key.pem`: mutual TLS with what answers at a tcp:// address."""
     subnet_pool: IPv4Network = IPv4Network("10.213.0.0/16")
     subnet_prefix: int = Field(default=27, ge=26, le=27)
     """Size of one session's subnet: 20 targets, 2 collectors and the probe need a /27."""
@@ -53,10 +57,12 @@ class Settings(BaseModel):
     output_discoveries: int = Field(default=20_000, gt=0)
     probe_image: str = "discovery/test-collector-probe:1.0"
 
-    @field_validator("listen")
+    @field_validator("listen", "metrics_listen")
     @classmethod
-    def _is_host_and_port(cls, listen: str) -> str:
-        host, _, port = listen.rpartition(":")
+    def _is_host_and_port(cls, listen: str | None) -> str | None:
+        host, _, port = (listen or "").rpartition(":")
+        if listen is None:
+            return None
         if not host or not port.isdecimal() or int(port) > 65535:
             raise ValueError("expected HOST:PORT")
         return listen
@@ -81,10 +87,21 @@ class Settings(BaseModel):
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
-        """Read the environment. Raises SettingsError that names every variable that is wrong."""
+        """Read the environment. Raises SettingsError that names every variable that is wrong.
+
+        `DOCKER_HOST`, `DOCKER_TLS_VERIFY` (any value means TLS) and `DOCKER_CERT_PATH` are those of docker's
+        own command.
+        """
         found = read_environment("ORCHESTRATOR_", environ)
         if "DOCKER_HOST" in environ:
             found.setdefault("docker_host", environ["DOCKER_HOST"])
+        if environ.get("DOCKER_TLS_VERIFY") and found.get("docker_host", "").startswith("tcp://"):
+            if not environ.get("DOCKER_CERT_PATH"):
+                raise SettingsError(
+                    "DOCKER_TLS_VERIFY is set; DOCKER_CERT_PATH has to name the folder of ca.pem, "
+                    "cert.pem and key.pem"
+                )
+            found["docker_cert_path"] = environ["DOCKER_CERT_PATH"]
         try:
             return cls.model_validate(found)
         except ValidationError as error:

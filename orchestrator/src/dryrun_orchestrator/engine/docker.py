@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from dryrun_orchestrator.engine.docker_answers import (
     container_detail_from,
@@ -46,15 +47,20 @@ class DockerEngine:
         self,
         docker_host: str,
         *,
+        cert_path: Path | None = None,
         call_seconds: float = CALL_SECONDS,
         quiet_seconds: float = QUIET_SECONDS,
     ) -> None:
         """Take DOCKER_HOST, `unix:///path` or `tcp://host:port`; connect with the first call.
 
+        `cert_path` is a folder of ca.pem, cert.pem and key.pem, and means mutual TLS.
         `call_seconds` is the deadline of a plain call, `quiet_seconds` the longest silence on a log or event
-        stream before it counts as broken. Raises ValueError for a host of another form.
+        stream before it counts as broken. Raises ValueError for a host of another form and
+        for certificates that cannot be used.
         """
-        self._http = EngineHttp(docker_host, call_seconds=call_seconds, quiet_seconds=quiet_seconds)
+        self._http = EngineHttp(
+            docker_host, cert_path=cert_path, call_seconds=call_seconds, quiet_seconds=quiet_seconds
+        )
 
     async def ping(self) -> None:
         """Return when the engine answers."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -44,11 +46,25 @@ class EngineHttp:
     """
 
     def __init__(
-        self, docker_host: str, *, call_seconds: float = CALL_SECONDS, quiet_seconds: float = QUIET_SECONDS
+        self,
+        docker_host: str,
+        *,
+        cert_path: Path | None = None,
+        call_seconds: float = CALL_SECONDS,
+        quiet_seconds: float = QUIET_SECONDS,
     ) -> None:
-        """Take `unix:///path/of/socket` or `tcp://host:port`. Raises ValueError for anything else."""
+        """Take `unix:///path/of/socket` or `tcp://host:port`. Raises ValueError for anything else.
+
+        `cert_path` is a folder of ca.pem, cert.pem and key.pem, and means mutual TLS.
+        """
         self.docker_host = docker_host
         self._base, self._socket_path = _parse_docker_host(docker_host)
+        self._tls: ssl.SSLContext | None = None
+        if cert_path is not None:
+            if self._socket_path is not None:
+                raise ValueError(f"DOCKER_HOST is {docker_host!r}: TLS is for tcp:// addresses")
+            self._tls = client_tls(cert_path)
+            self._base = self._base.with_scheme("https")
         self._call_seconds = call_seconds
         self._quiet_seconds = quiet_seconds
         self._session: aiohttp.ClientSession | None = None
@@ -179,7 +195,7 @@ class EngineHttp:
         if self._session is None:
             connector: aiohttp.BaseConnector
             if self._socket_path is None:
-                connector = aiohttp.TCPConnector(limit=0, force_close=True)
+                connector = aiohttp.TCPConnector(limit=0, force_close=True, ssl=self._tls or False)
             else:
                 connector = aiohttp.UnixConnector(self._socket_path, limit=0, force_close=True)
             self._session = aiohttp.ClientSession(
@@ -225,6 +241,23 @@ def _parse_json(call: Call, answer: bytes) -> Any:
         raise rubbish(call, answer[:400].decode(errors="replace") or "nothing") from None
 
 
+def client_tls(cert_path: Path) -> ssl.SSLContext:
+    """Return mutual TLS with what `ca.pem` of the folder signed, as `cert.pem`. Raises ValueError.
+
+    The names are those that docker's own command expects in DOCKER_CERT_PATH.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    try:
+        context.load_verify_locations(cert_path / "ca.pem")
+        context.load_cert_chain(cert_path / "cert.pem", cert_path / "key.pem")
+    except OSError as error:  # ssl.SSLError is one
+        raise ValueError(
+            f"ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH {str(cert_path)!r}: {error}"
+        ) from None
+    return context
+
+
 def _parse_docker_host(docker_host: str) -> tuple[URL, str | None]:
     scheme, separator, rest = docker_host.partition("://")
     if scheme == "unix" and rest.startswith("/"):
@@ -234,7 +267,7 @@ def _parse_docker_host(docker_host: str) -> tuple[URL, str | None]:
         if url.host and url.explicit_port and url.path == "/" and url.user is None:
             return url, None
     raise ValueError(
-        f"DOCKER_HOST is {docker_host!r}; it has to be unix:///path/of/socket or tcp://host:port, without TLS"
+        f"DOCKER_HOST is {docker_host!r}; it has to be unix:///path/of/socket or tcp://host:port"
     )
 
 

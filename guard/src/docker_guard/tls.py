@@ -1,0 +1,141 @@
+"""Mutual TLS before TCP: a client proves who it is before the first byte of a request is read.
+
+Options and files are those of Docker's own `--tlsverify`. The address is judged before the handshake begins, a
+handshake counts as a connection of its address, and it has as long as a request's head.
+"""
+
+import asyncio
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from docker_guard import evidence
+from docker_guard.evidence import Evidence
+from docker_guard.front_door import FrontDoor
+from docker_guard.peers import Peer, peer_of
+from docker_guard.policy import ConfigurationError, Policy
+from docker_guard.refusal import Refusal
+
+_PAUSE_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files: who signs clients, and what the guard shows them."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+
+def server_context(files: TlsFiles) -> ssl.SSLContext:
+    """Return TLS 1.3 that takes only clients whom the CA signed for that. Raises ConfigurationError.
+
+    No tickets: nobody resumes what was proved once, every connection proves it again.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.num_tickets = 0
+    context.verify_mode = ssl.CERT_REQUIRED
+    try:
+        context.load_verify_locations(files.ca)
+        context.load_cert_chain(files.certificate, files.key)
+    except OSError as error:  # ssl.SSLError is one
+        shown = ", ".join(map(str, (files.ca, files.certificate, files.key)))
+        raise ConfigurationError(f"TLS cannot be served with {shown}: {error}") from None
+    evidence.CERTIFICATE_EXPIRES.set(_expiry(context, files.ca).timestamp())
+    return context
+
+
+def _expiry(server: ssl.SSLContext, ca: Path) -> datetime:
+    """Return when the guard's certificate ends, as a client of its own that trusts `ca` is shown it.
+
+    Raises ConfigurationError when such a client would not accept it.
+    """
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.load_verify_locations(ca)
+    here, there = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking = client.wrap_bio(here, there)
+    answering = server.wrap_bio(there, here, server_side=True)
+    try:
+        for side in (asking, answering, asking):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+    except ssl.SSLError as error:
+        raise ConfigurationError(f"clients that trust {ca} would refuse the certificate: {error}") from None
+    shown: Any = asking.getpeercert()
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(shown["notAfter"]), UTC)
+
+
+class TlsDoor:
+    """Takes connections for a front door, which sees only those whose client has proved who it is."""
+
+    def __init__(self, door: FrontDoor, context: ssl.SSLContext, policy: Policy, record: Evidence) -> None:
+        self._door = door
+        self._context = context
+        self._policy = policy
+        self._record = record
+        self._handshakes: set[asyncio.Task[None]] = set()
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Take connections until cancelled; handshakes that are under way break with it."""
+        loop = asyncio.get_running_loop()
+        listener.setblocking(False)
+        try:
+            while True:
+                try:
+                    connection, _ = await loop.sock_accept(listener)
+                except OSError:  # no descriptors are left, for example
+                    await asyncio.sleep(_PAUSE_SECONDS)
+                    continue
+                task = loop.create_task(self._let_in(connection))
+                self._handshakes.add(task)
+                task.add_done_callback(self._handshakes.discard)
+        finally:
+            listener.close()
+            for task in list(self._handshakes):
+                task.cancel()
+            await asyncio.gather(*self._handshakes, return_exceptions=True)
+
+    async def _let_in(self, connection: socket.socket) -> None:
+        begun = time.monotonic()
+        try:
+            peer = peer_of(connection, self._policy)
+        except OSError:  # gone before it was looked at
+            connection.close()
+            return
+        try:
+            with self._door.crowd.admitted(peer):
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    self._door.connection,
+                    connection,
+                    ssl=self._context,
+                    ssl_handshake_timeout=self._policy.head_seconds,
+                    ssl_shutdown_timeout=self._policy.stalled_seconds,
+                )
+        except Refusal as refusal:
+            connection.close()
+            self._note(peer, refusal.rule, refusal.reason, time.monotonic() - begun)
+        except OSError as error:  # ssl.SSLError is one, and so is a handshake that takes too long
+            reason = getattr(error, "reason", None) or type(error).__name__
+            self._note(peer, "tls", f"no handshake: {reason}", time.monotonic() - begun)
+
+    def _note(self, peer: Peer, rule: str, reason: str, seconds: float) -> None:
+        self._record.decided(
+            peer=peer.shown,
+            method="-",
+            path="-",
+            route="-",
+            verdict="refused",
+            rule=rule,
+            status=0,
+            seconds=seconds,
+            reason=reason,
+        )

@@ -1,0 +1,199 @@
+"""Mutual TLS: who has not proved who it is says nothing, and takes little."""
+
+import asyncio
+import json
+import ssl
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from certificates import Authority
+from guard_stage import Guard, read_reply
+
+from docker_guard.listeners import open_listener
+from docker_guard.main import main
+from docker_guard.peers import Peer
+from docker_guard.policy import ConfigurationError, Policy
+from docker_guard.tls import TlsDoor, TlsFiles, server_context
+
+PING = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path / "ca")
+
+
+def files_of(place: Path) -> TlsFiles:
+    return TlsFiles(place / "ca.pem", place / "cert.pem", place / "key.pem")
+
+
+def client_of(place: Path | None, trusting: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(trusting / "ca.pem")
+    if place is not None:
+        context.load_cert_chain(place / "cert.pem", place / "key.pem")
+    return context
+
+
+class Served:
+    def __init__(self, guard: Guard, port: int, place: Path) -> None:
+        self.guard, self.port, self.place = guard, port, place
+
+    async def send(self, raw: bytes, client: Path | None, **versions: ssl.TLSVersion) -> bytes:
+        """Send bytes and return all that comes back; nothing when the guard ends it."""
+        context = client_of(client, self.place)
+        for name, version in versions.items():
+            setattr(context, name, version)
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=context)
+        except (OSError, EOFError):
+            return b""
+        try:
+            writer.write(raw)
+            async with asyncio.timeout(5):
+                return await reader.read()
+        except OSError:
+            return b""
+        finally:
+            writer.transport.abort()
+
+
+@asynccontextmanager
+async def served_by(guard: Guard, policy: Policy, place: Path):
+    door = TlsDoor(guard.door, server_context(files_of(place)), policy, guard.door._record)
+    listener = open_listener("tcp://127.0.0.1:0")
+    serving = asyncio.create_task(door.serve(listener))
+    try:
+        yield Served(guard, listener.getsockname()[1], place)
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+@pytest.fixture
+async def served(guard: Guard, policy: Policy, authority: Authority):
+    async with served_by(guard, policy, authority.sign("server", server=True)) as served:
+        yield served
+
+
+async def test_a_client_of_the_ca_is_served(served: Served, authority: Authority):
+    client = authority.sign("client")
+    for _ in range(3):
+        reply = read_reply(await served.send(PING, client))
+        assert (reply.status, reply.body) == (200, b"OK")
+    assert [line["verdict"] for line in served.guard.decisions] == ["allowed"] * 3
+
+
+async def test_requests_follow_each_other_on_one_connection(served: Served, authority: Authority):
+    answers = await served.send(PING.replace(b"close", b"keep-alive") * 5 + PING, authority.sign("client"))
+    assert answers.count(b"HTTP/1.1 200 OK") == 6
+
+
+@pytest.mark.parametrize("kind", ["none", "stranger", "server", "ended", "plain", "tls-1.2"])
+async def test_nobody_else_gets_a_word_or_reaches_the_engine(
+    served: Served, authority: Authority, tmp_path: Path, kind: str
+):
+    if kind == "plain":
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(PING)
+        answer = b""
+        try:
+            answer = await asyncio.wait_for(reader.read(), 5)
+        except ConnectionError:
+            pass
+        writer.close()
+        assert b"HTTP" not in answer
+    else:
+        client = {
+            "none": lambda: None,
+            "stranger": lambda: Authority(tmp_path / "other").sign("client"),
+            "server": lambda: authority.sign("other", server=True),
+            "ended": lambda: authority.sign("ended", ended=True),
+            "tls-1.2": lambda: authority.sign("client"),
+        }[kind]()
+        versions = {"maximum_version": ssl.TLSVersion.TLSv1_2} if kind == "tls-1.2" else {}
+        assert await served.send(PING, client, **versions) == b""
+    await asyncio.sleep(0.05)
+    assert served.guard.engine.asked == []
+    (line,) = served.guard.decisions
+    assert (line["verdict"], line["rule"]) == ("refused", "tls")
+
+
+async def test_a_handshake_has_as_long_as_a_head(served: Served, policy: Policy):
+    begun = time.monotonic()
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(b"\x16\x03\x01")
+    try:
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+    except ConnectionError:
+        pass
+    writer.close()
+    assert time.monotonic() - begun < policy.head_seconds + 1
+    assert served.guard.decisions[0]["rule"] == "tls"
+
+
+async def test_handshakes_count_as_connections_and_leave_others_their_half(
+    guard: Guard, authority: Authority, policy: Policy
+):
+    place = authority.sign("server", server=True)
+    patient = policy.model_copy(update={"head_seconds": 5})
+    async with served_by(guard, patient, place) as served, AsyncExitStack() as exits:
+        for _ in range(policy.connections):
+            _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            exits.callback(writer.close)
+        await asyncio.sleep(0.3)
+        assert guard.door.crowd.size == policy.connections // 2
+        assert (await guard.ask("GET", "/_ping")).status == 200
+        with guard.door.crowd.admitted(Peer("other", "other")):
+            pass
+        assert {line["rule"] for line in guard.decisions} == {"crowd", "route"}
+    async with asyncio.timeout(5):
+        while guard.door.crowd.size:
+            await asyncio.sleep(0.05)
+
+
+class TestFromElsewhere:
+    @pytest.fixture
+    def policy(self):
+        return Policy.model_validate({"client_networks": ["10.255.0.1/32"], "head_seconds": 30})
+
+    async def test_another_address_is_shut_out_before_its_handshake(self, served: Served):
+        begun = time.monotonic()
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        try:
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        except ConnectionError:
+            pass
+        writer.close()
+        assert time.monotonic() - begun < 2
+        assert served.guard.decisions[0]["rule"] == "peer"
+
+
+def test_a_certificate_that_clients_would_refuse_does_not_begin_to_serve(authority: Authority, tmp_path: Path):
+    ended = authority.sign("ended", server=True, ended=True)
+    with pytest.raises(ConfigurationError, match="expired"):
+        server_context(files_of(ended))
+    other = Authority(tmp_path / "other").sign("server", server=True)
+    mixed = TlsFiles(ended / "ca.pem", other / "cert.pem", other / "key.pem")
+    with pytest.raises(ConfigurationError, match="would refuse"):
+        server_context(mixed)
+    with pytest.raises(ConfigurationError, match="cannot be served"):
+        server_context(TlsFiles(ended / "ca.pem", tmp_path / "nothing", ended / "key.pem"))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--tlsverify"], "needs --tlscacert, --tlscert and --tlskey"),
+        (["--tlscert", "x"], "need --tlsverify"),
+        (
+            ["--tlsverify", "--tlscacert", "x", "--tlscert", "x", "--tlskey", "x"],
+            "needs a --listen tcp://HOST:PORT",
+        ),
+    ],
+)
+def test_half_of_the_options_is_told(options, told, capsys):
+    assert main(["serve", "--allowlist", "x", "--listen", "unix:///nowhere/x", *options]) == 2
+    assert told in capsys.readouterr().err
