@@ -2,6 +2,7 @@
 
 import json
 
+import httpx2
 import pytest
 
 from approval_api.app import create_app
@@ -132,6 +133,20 @@ async def test_metrics_count_requests_by_route_and_never_by_path(api):
     assert "sessions/{session_id}" in figures
     assert "7c9e6679" not in figures
     assert "nobody" not in figures
+
+
+async def test_metrics_with_an_address_of_their_own_are_there_and_nowhere_else(
+    settings, orchestrator, serving, unused_tcp_port
+):
+    place = f"127.0.0.1:{unused_tcp_port}"
+    apart = settings.model_copy(update={"metrics_listen": place})
+    async with (
+        serving(create_app(apart, orchestrator_transport=orchestrator)) as api,
+        httpx2.AsyncClient(trust_env=False) as client,
+    ):
+        assert "approval_follower_up" in (await client.get(f"http://{place}/metrics")).text
+        assert (await client.get(f"http://{place}/readyz")).status_code == 404
+        assert (await api.client.get("/metrics")).status_code == 404
 
 
 async def test_switched_off_every_dryrun_route_says_so_and_nothing_is_followed(

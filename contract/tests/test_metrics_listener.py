@@ -42,7 +42,15 @@ async def test_shows_the_page_and_closes(place):
 
 @pytest.mark.parametrize(
     "line",
-    [b"GET /", b"GET /sessions", b"GET /metrics/..", b"GET /readyz", b"PUT /metrics", b"GET  /metrics", b"\0"],
+    [
+        b"GET /",
+        b"GET /sessions",
+        b"GET /metrics/..",
+        b"GET /readyz",
+        b"PUT /metrics",
+        b"GET  /metrics",
+        b"\0",
+    ],
 )
 async def test_has_nothing_else(place, line):
     answer = await ask(place, line + b" HTTP/1.1\r\n\r\n")

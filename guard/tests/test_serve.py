@@ -4,11 +4,13 @@ import asyncio
 import json
 import os
 import signal
+import ssl
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from certificates import Authority
 
 from docker_guard.commands import healthcheck
 from docker_guard.main import main
@@ -18,12 +20,13 @@ ENGINE = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
 
 
 @asynccontextmanager
-async def serving(tmp_path, allowlist_file, listen, docker):
+async def serving(tmp_path, allowlist_file, listen, docker, *options):
     log = tmp_path / "log"
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
             *(str(PROGRAM), "serve", "--listen", listen, "--docker", docker),
             *("--allowlist", str(allowlist_file)),
+            *options,
             stdout=out,
             stderr=out,
         )
@@ -52,6 +55,27 @@ async def test_ends_by_sigterm_and_serves_before_its_engine_does(tmp_path, allow
         assert await asyncio.wait_for(process.wait(), 10) == 0
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert {"serving", "sweep-failed", "decision", "ended"} <= {line["type"] for line in lines}
+
+
+async def test_tcp_asks_for_a_certificate_where_the_socket_beside_it_asks_for_a_user(
+    tmp_path, allowlist_file, unused_tcp_port
+):
+    authority = Authority(tmp_path / "ca")
+    place, client = authority.sign("server", server=True), authority.sign("client")
+    files = zip(("--tlscacert", "--tlscert", "--tlskey"), ("ca.pem", "cert.pem", "key.pem"), strict=True)
+    tls = ["--tlsverify", *(word for option, name in files for word in (option, str(place / name)))]
+    listen, nowhere = f"unix://{tmp_path / 'g.sock'}", f"unix://{tmp_path / 'none.sock'}"
+    tcp = ("--listen", f"tcp://127.0.0.1:{unused_tcp_port}")
+    async with serving(tmp_path, allowlist_file, listen, nowhere, *tcp, *tls) as (process, _):
+        assert await health(listen) == 1  # it answers that the engine is away
+        context = ssl.create_default_context(cafile=place / "ca.pem")
+        context.load_cert_chain(client / "cert.pem", client / "key.pem")
+        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port, ssl=context)
+        writer.write(b"GET /_ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
+        writer.close()
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 10) == 0
 
 
 @pytest.mark.engine

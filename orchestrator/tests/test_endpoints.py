@@ -212,3 +212,16 @@ async def test_a_route_that_does_not_exist_is_a_problem_too(served):
     answer = await served.get("/nothing")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_metrics_with_an_address_of_their_own_are_there_and_nowhere_else(tmp_path, unused_tcp_port):
+    place = f"127.0.0.1:{unused_tcp_port}"
+    async with FakeEngine(images()) as engine:
+        stage = Stage(tmp_path, engine)
+        stage.write_collectors()
+        app = create_app(stage.settings.model_copy(update={"metrics_listen": place}), engine)
+        async with app.router.lifespan_context(app), httpx2.AsyncClient(trust_env=False) as client:
+            assert "dryrun_isolated" in (await client.get(f"http://{place}/metrics")).text
+            assert (await client.get(f"http://{place}/sessions", headers=TOKEN)).status_code == 404
+            async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://x") as inside:
+                assert (await inside.get("/metrics")).status_code == 404

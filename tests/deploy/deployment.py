@@ -21,6 +21,7 @@ from dryrun_local.services import free_ports
 DEPLOY = ROOT / "deploy"
 SUBNET_POOL = "10.213.112.0/20"
 """Apart from those of a demo and of other tests."""
+METRICS_PORT = 9323
 UP_SECONDS = 240
 REACH = Path(__file__).with_name("reach.py")
 
@@ -130,26 +131,31 @@ def _environment() -> Mapping[str, str]:
 
 @contextmanager
 def prepared(
-    folder: Path, *, dryrun: bool = True, files: tuple[str, ...] = ("compose.yaml",)
+    folder: Path,
+    *,
+    dryrun: bool = True,
+    files: tuple[str, ...] = ("compose.yaml",),
+    options: tuple[str, ...] = (),
 ) -> Iterator[Deployment]:
-    """Write what compose needs; at the end everything is taken down, volumes included."""
+    """Write what compose needs; at the end everything is taken down, volumes included.
+
+    `options` are of deploy/prepare.
+    """
     token = secrets.token_hex(2)
     (port,) = free_ports(0)
     deployment = Deployment(
         f"dt-deploy-{token}", f"drs{token}", folder / "state", folder / "env", port, files
     )
-    deployment.prepare("with-dryrun" if dryrun else "without-dryrun")
+    prefix = f"10.212.{int(token[:2], 16)}"
+    kind = "with-dryrun" if dryrun else "without-dryrun"
+    deployment.prepare("--prefix", prefix, *options, kind)
     with deployment.env_file.open("a", encoding="utf-8") as file:
         file.write(f"DRYRUN_BRIDGES={deployment.bridges}\nDRYRUN_PUBLISH=127.0.0.1:{port}\n")
         file.write(f"DRYRUN_SUBNET_POOL={SUBNET_POOL}\n")
-    policy = {
-        "client_networks": ["0.0.0.0/0"],
-        "subnet_pool": SUBNET_POOL,
-        "sessions": 100,
-        "containers": 2000,
-    }
     config = deployment.state / "config" / "guard-policy.json"
     if dryrun:
+        policy = json.loads(config.read_text())
+        policy |= {"subnet_pool": SUBNET_POOL, "sessions": 100, "containers": 2000}
         config.chmod(0o644)
         config.write_text(json.dumps(policy), encoding="utf-8")
     try:

@@ -77,8 +77,11 @@ def test_a_service_is_given_its_own_secrets_and_no_value_of_one_in_its_environme
             "postgres": {"database_owner_password", "database_app_password"},
             "migrate": {"database_owner_url"},
             "approval-api": SECRETS_OF_THE_API,
-            "dryrun-orchestrator": {"orchestrator_token"},
-            "docker-proxy": set(),
+            "dryrun-orchestrator": {
+                "orchestrator_token",
+                *(f"docker/{name}.pem" for name in ("ca", "cert", "key")),
+            },
+            "docker-proxy": {"guard_tls_ca", "guard_tls_server_cert", "guard_tls_server_key"},
         }[service]
     )
     environment = "\n".join(containers[service]["Config"]["Env"])

@@ -2,7 +2,12 @@
 
 import json
 import re
+import shutil
+import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
@@ -17,6 +22,7 @@ RESTARTED = {
     "database_app": ("postgres", "approval-api"),
     "database_owner": ("postgres", "migrate"),
     "api_tokens": ("approval-api",),
+    "guard_tls": ("docker-proxy", "dryrun-orchestrator"),
 }
 """For each secret the services that docs/operations.md has restarted, in this order."""
 METRIC = re.compile(r"\b((?:dryrun|docker_guard|approval)_[a-z_]+)\b")
@@ -47,10 +53,14 @@ def until_it_follows(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("secret", RESTARTED)
-def test_a_secret_is_rotated_and_the_old_one_is_worth_nothing(deployment: Deployment, secret: str):
+def test_a_secret_is_rotated_and_the_old_one_is_worth_nothing(
+    deployment: Deployment, folder: Path, secret: str
+):
     files = sorted((deployment.state / "secrets").glob(f"{secret}*"))
     before = {file.name: file.read_text() for file in files}
     old_token = token_of(deployment)
+    old = folder / f"before-{secret}"
+    shutil.copytree(deployment.state / "secrets", old)
     deployment.prepare("rotate", secret)
     assert all(file.read_text() != before[file.name] for file in files)
     for service in RESTARTED[secret]:
@@ -65,6 +75,11 @@ def test_a_secret_is_rotated_and_the_old_one_is_worth_nothing(deployment: Deploy
         role = "owner" if secret == "database_owner" else "approval_app"
         assert logs_in(deployment, role, (deployment.state / "secrets" / f"{secret}_password").read_text())
         assert not logs_in(deployment, role, before[f"{secret}_password"])
+    elif secret == "guard_tls":
+        current = deployment.state / "secrets"
+        assert asks_guard(deployment, current, current) == "200"
+        assert asks_guard(deployment, current, old) == "refused"
+        assert asks_guard(deployment, old, current) == "refused"
     else:
         assert asks_orchestrator(deployment, (deployment.state / "secrets" / secret).read_text()) == "200"
         assert asks_orchestrator(deployment, before[secret]) == "401"
@@ -100,8 +115,27 @@ def asks_orchestrator(deployment: Deployment, token: str) -> str:
     return deployment.inside("approval-api", "python3", "-c", program, token)
 
 
-def rows(deployment: Deployment, what: str) -> str:
-    command = ["psql", "--host=/run/postgresql", "--username=postgres", "--dbname=dryrun", "--tuples-only"]
+def asks_guard(deployment: Deployment, trusting: Path, showing: Path) -> str:
+    """Ask from the orchestrator's own address, with the CA and the certificate of two folders of secrets."""
+    program = (
+        "import os, ssl, sys, urllib.request as r\n"
+        "files = []\n"
+        "for text in sys.argv[1:]:\n"
+        "    descriptor = os.memfd_create('pem'); os.write(descriptor, text.encode())\n"
+        "    files.append(f'/proc/self/fd/{descriptor}')\n"
+        "context = ssl.create_default_context(cafile=files[0])\n"
+        "context.load_cert_chain(files[1], files[2])\n"
+        "url = 'https://docker-proxy.engine:2376/_ping'\n"
+        "try: print(r.urlopen(url, context=context, timeout=10).status)\n"
+        "except OSError: print('refused')\n"
+    )
+    files = trusting / "guard_tls_ca", showing / "guard_tls_client_cert", showing / "guard_tls_client_key"
+    texts = [file.read_text() for file in files]
+    return deployment.inside("dryrun-orchestrator", "python3", "-c", program, *texts)
+
+
+def rows(deployment: Deployment, what: str, role: str = "owner") -> str:
+    command = ["psql", "--host=/run/postgresql", f"--username={role}", "--dbname=dryrun", "--tuples-only"]
     return deployment.inside("postgres", *command, "--no-align", "--command", what)
 
 
@@ -124,6 +158,61 @@ def test_a_backup_is_put_back_whole_and_half_a_one_changes_nothing(deployment: D
     rows(deployment, "DROP TABLE gateway.mark")
 
 
+TAKES_OVER = """
+CREATE FUNCTION gateway.taken(integer) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN EXECUTE $q$COPY (SELECT 1) TO PROGRAM 'touch /tmp/taken'$q$; RETURN true; END $$;
+CREATE TABLE gateway.trap (a integer CHECK (gateway.taken(a)));
+INSERT INTO gateway.trap VALUES (1);
+ALTER FUNCTION gateway.taken OWNER TO owner;
+ALTER TABLE gateway.trap OWNER TO owner
+"""
+"""A table whose rows, when they are put back, run a program as whoever puts them back."""
+
+
+def test_a_backup_is_trusted_no_further_than_the_owner_of_the_schema(deployment: Deployment, folder: Path):
+    options = ["--project-name", deployment.project, "--env-file", str(deployment.env_file)]
+    rows(deployment, TAKES_OVER, "postgres")
+    hostile = folder / "hostile.dump"
+    run(str(DEPLOY / "backup"), str(hostile), *options)
+    rows(deployment, "DROP TABLE gateway.trap; DROP FUNCTION gateway.taken")
+    deployment.inside("postgres", "rm", "/tmp/taken")
+    rows(deployment, "CREATE TABLE gateway.mark AS SELECT 'before' AS what")
+    with pytest.raises(AssertionError, match="permission denied") as refused:
+        run(str(DEPLOY / "restore"), str(hostile), *options, seconds=180)
+    assert "is as it was" in str(refused.value)
+    assert deployment.inside("postgres", "sh", "-c", "ls /tmp/taken 2>/dev/null || echo nothing") == "nothing"
+    assert rows(deployment, "SELECT what FROM gateway.mark") == "before"
+    rows(deployment, "DROP TABLE gateway.mark")
+    until_it_follows(deployment)
+
+
+def command_lines(stop: threading.Event) -> Iterator[bytes]:
+    """Return what every process of this host is told in its command line, again and again."""
+    while not stop.is_set():
+        for process in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                yield process.read_bytes()
+
+
+def test_no_process_is_told_a_password_in_its_command_line(deployment: Deployment):
+    files = (deployment.state / "secrets").glob("database_*_password")
+    passwords = [file.read_bytes() for file in files]
+    assert len(passwords) == 2
+    stop = threading.Event()
+
+    def watch() -> list[bytes]:
+        return [line for line in command_lines(stop) if any(password in line for password in passwords)]
+
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(watch)
+        try:
+            deployment.compose("up", "--detach", "--wait", "--no-deps", "--force-recreate", "postgres")
+        finally:
+            stop.set()
+        assert watching.result() == []
+    until_it_follows(deployment)
+
+
 def test_the_application_cannot_change_the_audit_log_or_the_schema(deployment: Deployment):
     for statement in (
         "DELETE FROM gateway.audit_log",
@@ -131,19 +220,22 @@ def test_the_application_cannot_change_the_audit_log_or_the_schema(deployment: D
         "CREATE TABLE gateway.x ()",
     ):
         with pytest.raises(AssertionError, match=r"permission denied|must be owner"):
-            rows(deployment, f"SET ROLE approval_app; {statement}")
+            rows(deployment, f"SET ROLE approval_app; {statement}", "postgres")
+
+
+PROMETHEUS = """
+import urllib.request as r
+for service in ("approval-api", "dryrun-orchestrator", "docker-proxy"):
+    print(r.urlopen(f"http://{service}.metrics:9323/metrics", timeout=10).read().decode())
+"""
 
 
 def test_alerts_and_dashboard_ask_for_figures_that_the_services_have(deployment: Deployment):
-    own = httpx2.get(f"{deployment.url}/metrics", trust_env=False, timeout=20).text
-    others = "".join(
-        deployment.inside(
-            "dryrun-orchestrator", "python3", "-c",
-            f"import urllib.request as r; print(r.urlopen('http://{place}/metrics').read().decode())",
-        )
-        for place in ("dryrun-orchestrator.control:8471", "docker-proxy:9323")
+    page = run(
+        "docker", "run", "--rm", f"--network={deployment.project}_metrics", "--cap-drop=ALL",
+        "--entrypoint=python3", "discovery/docker-guard:0.1.0", "-c", PROMETHEUS,
     )  # fmt: skip
-    told = set(METRIC.findall(own + others))
+    told = set(METRIC.findall(page))
     rules = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yml").read_text())
     expressions = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
     board = json.loads((DEPLOY / "monitoring" / "dashboard.json").read_text())
@@ -182,6 +274,22 @@ def test_production_alone_has_no_orchestrator_and_no_socket_and_says_so(deployme
         assert run("docker", kind, "ls", *every, "--quiet", "--filter", label) == ""
 
 
+@pytest.mark.parametrize("files", [("compose.yaml",), ("compose.yaml", "compose.tecnativa.yaml")])
+def test_nothing_is_ever_pulled(tmp_path: Path, files: tuple[str, ...]):
+    env = tmp_path / "env"
+    env.write_text("DOCKER_GID=0\n")
+    options = [option for file in files for option in ("--file", str(DEPLOY / file))]
+    told = run(
+        "docker", "compose", *options, "--profile=*", "--env-file", str(env), "config", "--format=json"
+    )
+    services = json.loads(told)["services"]
+    assert len(services) == 5
+    assert {name: service.get("pull_policy") for name, service in services.items()} == dict.fromkeys(
+        services, "never"
+    )
+    assert not any("build" in service for service in services.values())
+
+
 def test_the_file_for_the_other_proxy_grants_what_the_record_grants(deployment: Deployment):
     files = [
         option for name in ("compose.yaml", "compose.tecnativa.yaml") for option in ("--file", DEPLOY / name)
@@ -202,3 +310,10 @@ def test_the_file_for_the_other_proxy_grants_what_the_record_grants(deployment: 
     assert granted <= {"CONTAINERS", "NETWORKS", "POST", "DELETE", "ALLOW_START", "ALLOW_STOP", "LOGS"}
     assert [volume["source"] for volume in proxy["volumes"]] == ["/var/run/docker.sock"]
     assert not proxy.get("command")
+    # It asks nobody who they are: only the orchestrator shares a network with it.
+    services = json.loads(said)["services"]
+    sharing = {name for name, service in services.items() if "engine" in service["networks"]}
+    assert sharing == {"docker-proxy", "dryrun-orchestrator"}
+    assert list(proxy["networks"]) == ["engine"]
+    assert not proxy.get("secrets")
+    assert services["dryrun-orchestrator"]["environment"]["DOCKER_TLS_VERIFY"] == ""

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from deployment import Deployment, Json, addresses, needs_root, reach_from, run, wait_for
+from deployment import METRICS_PORT, Deployment, Json, addresses, needs_root, reach_from, run, wait_for
 
 pytestmark = [pytest.mark.deploy, needs_root]
 
-PORTS = {"postgres": 5432, "approval-api": 8470, "dryrun-orchestrator": 8471, "docker-proxy": 2375}
-METRICS_PORT = 9323
+PORTS = {"postgres": 5432, "approval-api": 8470, "dryrun-orchestrator": 8471, "docker-proxy": 2376}
+PLAIN_PORT = 2375
+"""Where Docker speaks without TLS: nothing is there."""
 ALLOWED = {
     "postgres": set(),
     "approval-api": {"postgres", "dryrun-orchestrator"},
@@ -20,6 +21,8 @@ ALLOWED = {
     "docker-proxy": set(),
 }
 """Who may reach whom, the design's table. Arrows point one way, also where two share a network."""
+MEASURED = {"approval-api", "dryrun-orchestrator", "docker-proxy"}
+"""Who is on the metrics' network: each sees the others' figures there."""
 SHUT = {"no answer", "no route"}
 OUTSIDE_SUBNET = "10.213.111.0/29"
 OUTSIDE_IMAGE = "discovery/docker-guard:0.1.0"
@@ -90,13 +93,20 @@ def host_addresses() -> list[str]:
 def test_a_service_reaches_what_it_has_to_and_nothing_else(containers: dict[str, Json], service: str):
     wanted = [
         (other, address, port)
-        for other, port in [*PORTS.items(), ("docker-proxy", METRICS_PORT)]
+        for other, main in PORTS.items()
+        for port in (main, PLAIN_PORT, METRICS_PORT)
         for address in addresses(containers[other])
         if other != service
     ]
     answers = reach_from(containers[service], [(address, port) for _, address, port in wanted])
-    reached = {other for (other, _, _), answer in zip(wanted, answers, strict=True) if answer == "open"}
-    assert reached == ALLOWED[service]
+    reached = {
+        (other, port) for (other, _, port), answer in zip(wanted, answers, strict=True) if answer == "open"
+    }
+    assert {(other, port) for other, port in reached if port != METRICS_PORT} == {
+        (other, PORTS[other]) for other in ALLOWED[service]
+    }
+    measured = {other for other, port in reached if port == METRICS_PORT}
+    assert measured == (MEASURED - {service} if service in MEASURED else set())
 
 
 @pytest.mark.parametrize("service", PORTS)

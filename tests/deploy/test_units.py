@@ -1,8 +1,10 @@
 """The systemd units say nothing that systemd does not know, and leave a service little to break out with."""
 
+import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from deployment import DEPLOY
@@ -34,6 +36,39 @@ def test_a_service_is_little_exposed(unit):
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", told)
     assert found is not None, told
     assert float(found[1]) <= MOST_EXPOSED
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user: needs root")
+def test_what_prepare_writes_is_read_by_whom_the_units_name_and_by_nobody_else(tmp_path: Path):
+    """The services' users read what is no secret; secrets are systemd's to hand over, which is root."""
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents:  # pytest shuts its own folders
+        if parent.stat().st_mode & 0o005 != 0o005:
+            parent.chmod(0o755)
+    state = tmp_path / "discovery"
+    subprocess.run(
+        [DEPLOY / "prepare", "--state", state, "--env", "/dev/null"],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    text = "\n".join((DEPLOY / "systemd" / unit).read_text() for unit in UNITS)
+    handed = set(re.findall(r"^LoadCredential=\S+:/etc/discovery/(\S+)$", text, re.MULTILINE))
+    read = set(re.findall(r"/etc/discovery/([\w./-]+)", text)) - handed
+    assert {name for name in handed | read if not (state / name).is_file()} == set()
+    assert (readable(state, handed), readable(state, read)) == (set(), read)
+    others = {str(file.relative_to(state)) for file in state.rglob("*") if file.is_file()}
+    assert readable(state, others) == read
+
+
+def readable(folder: Path, names: set[str]) -> set[str]:
+    """Return which files a user can read who is nobody in particular."""
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    return {
+        name
+        for name in names
+        if subprocess.run([*nobody, "cat", folder / name], capture_output=True, check=False).returncode == 0
+    }
 
 
 def test_only_the_guard_is_in_the_engines_group():

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,24 +61,19 @@ async def _serve(
     listeners = [open_listener(address) for address in settings.listen]
     tls_door = TlsDoor(door, context, policy, record) if context else None
     keeper = asyncio.create_task(DeadlineKeeper(engine, policy, deadlines, record).keep())
-    servers: list[asyncio.Server] = []
     taking: list[asyncio.Task[None]] = []
     try:
         for listener in listeners:
-            if listener.family.name == "AF_UNIX":
-                servers.append(await loop.create_unix_server(door.connection, sock=listener))
-            elif tls_door is None:
-                servers.append(await loop.create_server(door.connection, sock=listener))
-            else:
+            if tls_door is not None and listener.family.name != "AF_UNIX":
                 taking.append(asyncio.create_task(tls_door.serve(listener)))
+            else:
+                taking.append(asyncio.create_task(_take(listener, door)))
         record.line("serving", listen=list(settings.listen), tls=context is not None, docker=settings.docker)
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({stopped, keeper, *taking}, return_when=asyncio.FIRST_COMPLETED)
         for task in (keeper, *taking):
             if task.done():
                 task.result()  # a guard that keeps no deadlines, or hears nobody, must not go on
-        for server in servers:
-            server.close()
         if page is not None:
             page.close()
         for task in taking:
@@ -89,3 +85,14 @@ async def _serve(
         await asyncio.gather(keeper, return_exceptions=True)
         await engine.close()
         record.line("ended")
+
+
+async def _take(listener: socket.socket, door: FrontDoor) -> None:
+    """Take connections as they come, until cancelled."""
+    loop = asyncio.get_running_loop()
+    create = loop.create_unix_server if listener.family.name == "AF_UNIX" else loop.create_server
+    server = await create(door.connection, sock=listener)
+    try:
+        await loop.create_future()
+    finally:
+        server.close()

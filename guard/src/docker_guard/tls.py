@@ -1,7 +1,7 @@
 """Mutual TLS before TCP: a client proves who it is before the first byte of a request is read.
 
-Options and files are those of Docker's own `--tlsverify`. The address is judged before the handshake begins, a
-handshake counts as a connection of its address, and it has as long as a request's head.
+Options and files are those of Docker's own `--tlsverify`. The address is judged before the handshake begins,
+a handshake counts as a connection of its address, and it has as long as a request's head.
 """
 
 import asyncio
