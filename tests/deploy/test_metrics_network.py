@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from deployment import METRICS_PORT, Deployment, Json, addresses, needs_root, reach_from, run
-from test_reach import MEASURED, PLAIN_PORT, PORTS
+from test_reach import MEASURED, PLAIN_PORT, PORTS, SHUT
 
 pytestmark = [pytest.mark.deploy, needs_root]
 
@@ -46,6 +46,21 @@ def test_it_reaches_the_metrics_and_no_other_port(containers: dict[str, Json], n
         (name, port) for (name, _, port), answer in zip(wanted, answers, strict=True) if answer == "open"
     }
     assert opened == {(name, METRICS_PORT) for name in MEASURED}
+
+
+def test_it_reaches_no_other_port_by_a_route_through_a_service_either(
+    deployment: Deployment, containers: dict[str, Json], neighbour: Json
+):
+    """A container takes packets for any of its addresses; the engine drops them on an internal network."""
+    inside = f"--net=/proc/{neighbour['State']['Pid']}/ns/net"
+    wanted = []
+    for name in sorted(MEASURED):
+        networks = dict(containers[name]["NetworkSettings"]["Networks"])
+        shared = networks.pop(f"{deployment.project}_metrics")["IPAddress"]
+        for network in networks.values():
+            run("nsenter", inside, "ip", "route", "replace", network["IPAddress"], "via", shared)
+            wanted.append((network["IPAddress"], PORTS[name]))
+    assert set(reach_from(neighbour, wanted)) <= SHUT
 
 
 def test_there_it_gets_the_figures_and_no_other_route(neighbour: Json):
