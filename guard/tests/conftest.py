@@ -14,12 +14,12 @@ from fake_engine import FakeEngine, running_engine
 from guard_stage import ALLOWLIST, SCAN, SCAN_ID, WEB, WEB_ID, Guard, Log
 
 from docker_guard.allowlist import AllowlistReader
+from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine
 from docker_guard.evidence import Evidence
 from docker_guard.front_door import FrontDoor
 from docker_guard.gate import Gate
 from docker_guard.policy import Policy
-from docker_guard.sessions import Deadlines
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from guard_stage import Log, Words, in_seconds
 
 from docker_guard import labels
 from docker_guard.deadline_keeper import DeadlineKeeper
+from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine
 from docker_guard.evidence import REGISTRY, Evidence
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError
-from docker_guard.sessions import Deadlines
 
 POLICY = Policy(removal_seconds=0.3, sweep_seconds=0.2)
 

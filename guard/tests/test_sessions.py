@@ -7,9 +7,9 @@ import pytest
 from guard_stage import SCAN, WEB, Guard, Words, in_seconds
 
 from docker_guard import labels
+from docker_guard.deadlines import Deadlines
 from docker_guard.policy import Policy
 from docker_guard.refusal import Refusal
-from docker_guard.sessions import Deadlines
 
 
 class Clocks:

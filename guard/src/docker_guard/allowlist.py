@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from docker_guard import arguments
 from docker_guard.labels import Role
-from docker_guard.policy import ConfigurationError, Policy, faults
+from docker_guard.policy import ConfigurationError, Policy, faults, unique
 from docker_guard.refusal import Refusal, shown
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -25,6 +25,8 @@ CAPABILITIES: Mapping[Role, frozenset[str]] = {
 """The most that an allowlist can grant: a row in a file cannot give away the host."""
 MAX_TMPFS_BYTES = 256 * 1024 * 1024
 
+_LONGEST_HEALTH_NANOSECONDS = 24 * 3600 * 10**9
+_MOST_HEALTH_RETRIES = 1000
 _TMPFS_PATH = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
 _NO_TMPFS = re.compile(r"/(?:proc|sys|dev(?!/shm$))(?:/|$)")
 _TAGGED = re.compile(r"[a-z0-9]+(?:[-._/][a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -104,9 +106,9 @@ class Allowlist:
         return self.images[reference]
 
 
-def load_allowlist(path: Path, policy: Policy) -> Allowlist:
+def load_allowlist(path: Path, policy: Policy, raw: bytes | None = None) -> Allowlist:
     """Read the file. Raises ConfigurationError with all problems at once, grants above ceilings included."""
-    file = read_file(path)
+    file = read_file(path, raw)
     problems = [fault for name, row in file.images.items() for fault in faults_of(name, row, policy)]
     ids = [row.id for row in file.images.values()]
     problems += [f"{identity}: pinned under two names" for identity in {i for i in ids if ids.count(i) > 1}]
@@ -117,18 +119,30 @@ def load_allowlist(path: Path, policy: Policy) -> Allowlist:
     )
 
 
-def read_file(path: Path) -> AllowlistFile:
-    """Read the rows as they are. Raises ConfigurationError."""
+def read_bytes(path: Path) -> bytes:
+    """Read the file. Raises ConfigurationError."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
-        if len(raw) > MAX_BYTES:
-            raise ConfigurationError(f"the allowlist {path} is larger than {MAX_BYTES} bytes")
-        json.loads(raw, object_pairs_hook=_unique)
+    except OSError as error:
+        raise ConfigurationError(f"the allowlist {path}: {error}") from None
+    if len(raw) > MAX_BYTES:
+        raise ConfigurationError(f"the allowlist {path} is larger than {MAX_BYTES} bytes")
+    return raw
+
+
+def read_file(path: Path, raw: bytes | None = None) -> AllowlistFile:
+    """Return the rows as they are, of a file that was read already if `raw` is given.
+
+    Raises ConfigurationError.
+    """
+    try:
+        raw = read_bytes(path) if raw is None else raw
+        json.loads(raw, object_pairs_hook=unique)
         return AllowlistFile.model_validate_json(raw)
     except ValidationError as error:
         raise ConfigurationError(f"the allowlist {path}: {faults(error)}") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"the allowlist {path}: {error}") from None
 
 
@@ -169,10 +183,16 @@ def faults_of_image(config: Mapping[str, Any], policy: Policy) -> Iterable[str]:
     if config.get("Volumes"):
         yield "it declares VOLUME, and a volume outlives its container"
     health = config.get("Healthcheck") or {}
-    for key in ("Interval", "StartInterval"):
-        # 0 is the engine's default: 30 s and 5 s.
-        if 0 < (health.get(key) or 0) < policy.health_seconds * 1e9:
-            yield f"its health check's {key} is below {policy.health_seconds} s"
+    floor = policy.health_seconds * 1e9
+    # In nanoseconds; 0 is the engine's default. An image that was loaded may say anything: the engine checks
+    # only what a request asks for, and probes without a pause at an interval below 0.
+    for key, least in (("Interval", floor), ("StartInterval", floor), ("Timeout", 1), ("StartPeriod", 1)):
+        value = health.get(key) or 0
+        if type(value) is not int or not (value == 0 or least <= value <= _LONGEST_HEALTH_NANOSECONDS):
+            yield f"its health check's {key} is not between {least / 1e9:g} s and a day"
+    retries = health.get("Retries") or 0
+    if type(retries) is not int or not 0 <= retries <= _MOST_HEALTH_RETRIES:
+        yield f"its health check's Retries are not between 0 and {_MOST_HEALTH_RETRIES}"
 
 
 class AllowlistReader:
@@ -181,25 +201,20 @@ class AllowlistReader:
     def __init__(self, path: Path, policy: Policy) -> None:
         self._path = path
         self._policy = policy
-        self._stamp: tuple[int, ...] = ()
-        self._allowlist = load_allowlist(path, policy)
+        self._raw = read_bytes(path)
+        self._allowlist = load_allowlist(path, policy, self._raw)
 
     def current(self) -> Allowlist:
-        """Return it, read again when the file changed. Raises Refusal."""
+        """Return it, parsed again when the file holds something else. Raises Refusal.
+
+        Times and sizes would not do: a file may be written in place within one tick of the clock, and its
+        times set back.
+        """
         try:
-            found = self._path.stat()
-            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
-            if stamp != self._stamp:
-                self._allowlist = load_allowlist(self._path, self._policy)
-                self._stamp = stamp
-        except (OSError, ConfigurationError) as error:
-            self._stamp = ()
+            raw = read_bytes(self._path)
+            if raw != self._raw:
+                self._allowlist = load_allowlist(self._path, self._policy, raw)
+                self._raw = raw
+        except ConfigurationError as error:
             raise Refusal("allowlist", f"the allowlist cannot be used: {error}") from None
         return self._allowlist
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found

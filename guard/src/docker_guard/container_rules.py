@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from docker_guard import labels
@@ -11,7 +11,7 @@ from docker_guard.allowlist import AllowedImage, Allowlist, TmpfsRow
 from docker_guard.arguments import is_within
 from docker_guard.bodies import OOM_SCORE_ADJ, CreateContainer, Endpoint, Host
 from docker_guard.network_rules import SessionNetwork
-from docker_guard.policy import Policy
+from docker_guard.policy import LEAST_LOG_FILE_BYTES, Policy
 from docker_guard.refusal import Refusal, shown
 
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -99,8 +99,13 @@ def fit_into_session(draft: ContainerDraft, network: SessionNetwork) -> None:
     ):
         raise Refusal("body", f"Cmd may only be one of the argument lists that {draft.image.name} has")
     # The engine keeps the first address for a gateway, although none has it.
-    if draft.address is not None and draft.address not in list(network.subnet.hosts())[1:]:
+    if draft.address is not None and not _is_free(draft.address, network.subnet):
         raise Refusal("session", f"the address is none for a container in the subnet {network.subnet}")
+
+
+def _is_free(address: IPv4Address, subnet: IPv4Network) -> bool:
+    first, last = subnet.network_address, subnet.broadcast_address
+    return first + 1 < address < last
 
 
 def container_body(draft: ContainerDraft, network_id: str) -> dict[str, Any]:
@@ -154,7 +159,16 @@ def _environment(entries: list[str], image: AllowedImage, policy: Policy) -> tup
         keys.append(key)
     if len(set(keys)) < len(keys):
         raise Refusal("environment", "an environment key stands twice")
+    if sum(map(_stored_bytes, entries)) > policy.environment_bytes:
+        raise Refusal("environment", f"it is longer than {policy.environment_bytes} bytes altogether")
     return tuple(entries)
+
+
+def _stored_bytes(text: str) -> int:
+    """Return how long a text is where the engine stores it: in Go's JSON, `<`, `>` and `&` take six bytes."""
+    escaped = sum(text.count(character) for character in '"\\')
+    marked = sum(text.count(character) for character in "<>&\u2028\u2029")
+    return len(text.encode()) + escaped + 5 * marked
 
 
 def _endpoint(body: CreateContainer) -> Endpoint:
@@ -240,10 +254,15 @@ def _log(host: Host, ceiling: int) -> dict[str, str]:
         and options.keys() <= _LOG_OPTIONS
         and size is not None
         and 0 < files <= 10
+        and size >= LEAST_LOG_FILE_BYTES
         and size * files <= ceiling
     )
     if not acceptable:
-        raise Refusal("limits", f"the log has to be json-file with max-size, {ceiling} bytes altogether")
+        raise Refusal(
+            "limits",
+            f"the log has to be json-file with max-size, at least {LEAST_LOG_FILE_BYTES} bytes, "
+            f"{ceiling} bytes altogether",
+        )
     return {"max-size": str(size), "max-file": str(files)}
 
 

@@ -1,22 +1,37 @@
 """Removes what is past its deadline, whoever is alive; every failed try is a metric and a line."""
 
 import asyncio
+import time
 from collections import defaultdict
 
 from docker_guard import labels
+from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine
-from docker_guard.evidence import ENGINE_UP, EXPIRED_REMOVED, REMOVAL_FAILURES, SESSIONS, Evidence
+from docker_guard.evidence import (
+    ENGINE_UP,
+    EXPIRED_REMOVED,
+    OVERDUE_SECONDS,
+    REMOVAL_FAILURES,
+    SESSIONS,
+    SWEEP_AGE,
+    SWEEP_LATE_SECONDS,
+    Evidence,
+)
 from docker_guard.network_rules import latest_end
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, shown
-from docker_guard.sessions import Deadlines
 
 _SHORTEST_PAUSE = 0.2
+_LATE_SECONDS = 1.0
+"""A look that ends later than this after it was due is put on record."""
 _REMOVALS_AT_ONCE = 8
 
 
 class DeadlineKeeper:
-    """Looks at everything that carries a session's label, at the start and again and again."""
+    """Looks at everything that carries a session's label, at the start and again and again.
+
+    It belongs in a thread with an event loop and an engine of its own, where no client can delay it.
+    """
 
     def __init__(self, engine: Engine, policy: Policy, deadlines: Deadlines, evidence: Evidence) -> None:
         self._engine = engine
@@ -24,6 +39,7 @@ class DeadlineKeeper:
         self._evidence = evidence
         self._policy = policy
         self._being_removed: set[str] = set()
+        self._looked_at = time.monotonic()
 
     async def keep(self) -> None:
         """Run until cancelled."""
@@ -31,18 +47,25 @@ class DeadlineKeeper:
             await self._look_again_and_again(group)
 
     async def _look_again_and_again(self, group: asyncio.TaskGroup) -> None:
+        due = looked = time.monotonic()
+        SWEEP_AGE.set_function(lambda: time.monotonic() - looked)
         while True:
             try:
                 await self.sweep(group)
                 ENGINE_UP.set(1)
+                looked = time.monotonic()
             except EngineDownError as error:
                 ENGINE_UP.set(0)
                 self._evidence.line("sweep-failed", reason=shown(error))
             except (KeyError, TypeError, ValueError) as error:
                 # An answer of another shape than any engine's; the next look may be better.
                 self._evidence.line("sweep-failed", reason=f"{type(error).__name__}: {shown(error)}")
+            late = time.monotonic() - due
+            SWEEP_LATE_SECONDS.observe(late)
+            if late > _LATE_SECONDS:
+                self._evidence.line("sweep-late", seconds=round(late, 1))
             self._evidence.flush()
-            await asyncio.sleep(self._pause())
+            due = await self._until_next_look()
 
     async def sweep(self, group: asyncio.TaskGroup) -> None:
         """Start removing what is due; a session whose removal hangs keeps no other waiting.
@@ -61,12 +84,15 @@ class DeadlineKeeper:
                     latest = latest_end(thing, self._policy) if kind == "network" else None
                     self._deadlines.observe(session_id, thing["Labels"].get(labels.EXPIRES_AT), latest)
                     found[session_id].append((kind, thing["Id"]))
+        self._looked_at = time.monotonic()
+        left = {session_id: self._deadlines.seconds_left(session_id) for session_id in found}
         for session_id, due in found.items():
-            if self._deadlines.is_over(session_id) and session_id not in self._being_removed:
+            if left[session_id] <= 0 and session_id not in self._being_removed:
                 self._being_removed.add(session_id)
                 group.create_task(self._remove(session_id, due))
         self._deadlines.forget(keep=found.keys())
-        SESSIONS.set(sum(not self._deadlines.is_over(session_id) for session_id in found))
+        SESSIONS.set(sum(seconds > 0 for seconds in left.values()))
+        OVERDUE_SECONDS.set(max(0.0, -min(left.values(), default=0.0)))
 
     async def _remove(self, session_id: str, due: list[tuple[str, str]]) -> None:
         """Remove containers side by side, then networks, by full id and nothing else."""
@@ -103,7 +129,17 @@ class DeadlineKeeper:
             reason=reason or "past its deadline",
         )
 
-    def _pause(self) -> float:
-        sweep_seconds = self._policy.sweep_seconds
-        nearest = min(self._deadlines.seconds_to_come(), default=sweep_seconds)
-        return max(_SHORTEST_PAUSE, min(nearest, sweep_seconds))
+    async def _until_next_look(self) -> float:
+        """Wait for the nearest deadline, also of a session that begins meanwhile; return when it was due."""
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+        begun = time.monotonic()
+        while True:
+            nearest = self._deadlines.next_end(after=self._looked_at)
+            due = max(begun + _SHORTEST_PAUSE, min(nearest, begun + self._policy.sweep_seconds))
+            self._deadlines.watch(due, lambda: loop.call_soon_threadsafe(changed.set))
+            try:
+                async with asyncio.timeout(due - time.monotonic()):
+                    await changed.wait()
+            except TimeoutError:
+                return due
+            changed.clear()

@@ -18,6 +18,8 @@ from docker_guard.refusal import EngineDownError
 OLDEST_API, NEWEST_API = (1, 44), (1, 45)
 """1.44 (Engine 25) refuses a second network of the same name and knows StartInterval."""
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
+_LONG_ANSWER_BYTES = 32 * 1024
+"""What takes more than a moment to parse."""
 _LIMITS = {"MemoryLimit": "memory", "CpuCfsQuota": "CPU", "PidsLimit": "pids"}
 """Fields of `/info`. Not swap: kernels often do not count it, and memory is limited all the same."""
 
@@ -27,6 +29,14 @@ class Counts(Protocol):
 
     def take(self, size: int) -> None:
         """Count some more. Raises Refusal when they are too many."""
+        ...
+
+    def charge(self, size: int) -> None:
+        """Count some more, however many there are: what is done is not refused any more."""
+        ...
+
+    async def turn(self) -> None:
+        """Wait until a long answer may be looked into."""
         ...
 
     def give_back(self, size: int) -> None:
@@ -158,19 +168,26 @@ class Engine:
     ) -> Reply:
         timeout = aiohttp.ClientTimeout(total=self._seconds + seconds)
         counts, answer = ON_BEHALF_OF.get(), bytearray()
+        changes = method != "GET"
         try:
             async with self._client().request(
                 method, self._url(path, query), json=body, timeout=timeout, allow_redirects=False
             ) as response:
                 async for piece in response.content.iter_any():
                     if counts is not None:
-                        counts.take(len(piece))
+                        (counts.charge if changes else counts.take)(len(piece))
                     answer += piece
                     if len(answer) > MAX_ANSWER_BYTES:
                         raise EngineDownError(f"{method} {path}: more than {MAX_ANSWER_BYTES} bytes")
-                return Reply(response.status, bytes(answer), response.headers.get("Content-Type", ""))
+                reply = Reply(response.status, bytes(answer), response.headers.get("Content-Type", ""))
+            if counts is not None and len(answer) > _LONG_ANSWER_BYTES:
+                await counts.turn()
+            return reply  # noqa: TRY300 - nothing below raises
         except (aiohttp.ClientError, OSError) as error:
-            raise EngineDownError(f"{method} {path}: the engine does not answer: {error}") from error
+            may_land = changes and not isinstance(error, aiohttp.ClientConnectorError)
+            raise EngineDownError(
+                f"{method} {path}: the engine does not answer: {error}", may_land=may_land
+            ) from error
         finally:
             if counts is not None:
                 counts.give_back(len(answer))

@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +32,22 @@ EXPIRED_REMOVED = Counter(
     "docker_guard_expired_removed",
     "What was removed after its deadline.",
     ("kind",),
+    registry=REGISTRY,
+)
+SWEEP_LATE_SECONDS = Histogram(
+    "docker_guard_sweep_late_seconds",
+    "From when a look at deadlines was due until it ended.",
+    buckets=(0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60),
+    registry=REGISTRY,
+)
+SWEEP_AGE = Gauge(
+    "docker_guard_sweep_age_seconds",
+    "Since the last look at deadlines that succeeded ended.",
+    registry=REGISTRY,
+)
+OVERDUE_SECONDS = Gauge(
+    "docker_guard_overdue_seconds",
+    "How long what is due longest was due at the last look; 0 when nothing was.",
     registry=REGISTRY,
 )
 REMOVAL_FAILURES = Counter(
@@ -71,7 +88,10 @@ def writing_to(descriptor: int) -> Callable[[bytes], int]:
 
 
 class Evidence:
-    """Writes one JSON object a line. What cannot be written waits, within bounds; only creations stop."""
+    """Writes one JSON object a line. What cannot be written waits, within bounds; only creations stop.
+
+    The gate's thread and the keeper's both write.
+    """
 
     def __init__(
         self,
@@ -81,6 +101,7 @@ class Evidence:
         self._write = write or writing_to(1)
         self._now = now
         self._waiting = bytearray()
+        self._lock = threading.RLock()
 
     def decided(
         self,
@@ -117,18 +138,20 @@ class Evidence:
         """Record anything else that happened. Returns whether everything is written."""
         moment = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = json.dumps({"time": moment, "type": what, **fields}).encode() + b"\n"
-        if len(self._waiting) + len(line) > _MOST_WAITING_BYTES and not self.flush():
-            LINES_LOST.inc()
-            return False
-        self._waiting += line
-        return self.flush()
+        with self._lock:
+            if len(self._waiting) + len(line) > _MOST_WAITING_BYTES and not self.flush():
+                LINES_LOST.inc()
+                return False
+            self._waiting += line
+            return self.flush()
 
     def flush(self) -> bool:
         """Write what waits, as far as that goes without waiting. Returns whether everything is written."""
-        try:
-            while self._waiting:
-                del self._waiting[: self._write(bytes(self._waiting[:_PIECE_BYTES]))]
-        except OSError:
-            pass  # what waits is the news of it: a gauge, and no more creations
-        BYTES_WAITING.set(len(self._waiting))
-        return not self._waiting
+        with self._lock:
+            try:
+                while self._waiting:
+                    del self._waiting[: self._write(bytes(self._waiting[:_PIECE_BYTES]))]
+            except OSError:
+                pass  # what waits is the news of it: a gauge, and no more creations
+            BYTES_WAITING.set(len(self._waiting))
+            return not self._waiting

@@ -1,9 +1,8 @@
 """Where clients connect: reads one request at a time within limits, and has answered what was decided."""
 
 import asyncio
-import json
 import time
-import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +17,7 @@ from docker_guard.refusal import EngineDownError, Refusal
 from docker_guard.reply_writer import FAULTS, PIECE_BYTES, ReplyWriter
 from docker_guard.request_head import RequestHead, parse_head
 from docker_guard.routes import Route, find_route, judge_request
+from docker_guard.verdict import Verdict
 
 _FAREWELL_SECONDS = 5.0
 _RECORD_SECONDS = 1.0
@@ -85,7 +85,7 @@ class FrontDoor:
         task = asyncio.current_task()
         assert task is not None
         self._conversations.add(task)
-        replies = ReplyWriter(writer, self._policy.stalled_seconds, self._record)
+        replies = ReplyWriter(writer, self._policy, self._record)
         try:
             peer = peer_of(writer.get_extra_info("socket"), self._policy)
             try:
@@ -96,9 +96,10 @@ class FrontDoor:
                             pass
                     await replies.part(reader)
             except Refusal as refusal:
-                self._note(peer, None, None, refusal, 0.0)
+                verdict = Verdict.of(refusal)
+                self._note(peer, None, None, verdict)
                 if self._turned_away < _MOST_TURNED_AWAY:
-                    await self._turn_away(reader, replies, refusal)
+                    await self._turn_away(reader, replies, verdict.answer)
         except OSError:
             pass  # the client has gone, or was too slow to be told
         finally:
@@ -107,10 +108,10 @@ class FrontDoor:
             evidence.CONNECTIONS.set(self._crowd.size)
             writer.transport.abort()  # whatever is still unsent has had its time
 
-    async def _turn_away(self, reader: asyncio.StreamReader, replies: ReplyWriter, refusal: Refusal) -> None:
+    async def _turn_away(self, reader: asyncio.StreamReader, replies: ReplyWriter, answer: Answer) -> None:
         self._turned_away += 1
         try:
-            await replies.write(_refused(refusal), head_only=False, keep_alive=False)
+            await replies.write(answer, head_only=False, keep_alive=False)
             await replies.part(reader)
         finally:
             self._turned_away -= 1
@@ -119,6 +120,9 @@ class FrontDoor:
         self, reader: asyncio.StreamReader, replies: ReplyWriter, gone: asyncio.Event, peer: Peer
     ) -> bool:
         """Read a request and answer it. Returns whether the connection can take another."""
+        # A request that is in the buffer already, and is refused, waits for nothing: without this one
+        # connection would keep the loop from every other.
+        await asyncio.sleep(0)
         raw = await self._read_head(reader)
         with self._crowd.share(peer) as share:
             ON_BEHALF_OF.set(share)
@@ -137,13 +141,14 @@ class FrontDoor:
         head: RequestHead | None = None
         route: Route | None = None
         asked: Asked | None = None
-        outcome: Exception | None = None
         unread = True
         try:
             head = parse_head(raw)
             route, reference = find_route(head.method, head.path)
             body = await self._read_body(reader, head, route, share)
             unread = False
+            if body:
+                await share.turn()
             begun = time.monotonic()
             asked = judge_request(route, reference, head.query, body, is_json=head.is_json)
             if route.lasts:
@@ -151,24 +156,19 @@ class FrontDoor:
             if route.makes:
                 await self._announce(peer, route)
             answer = await route.handler(self._gate, asked)
-            share.take(len(answer.body))
-        except Refusal as refusal:
-            outcome, answer = refusal, _refused(refusal)
-        except EngineDownError as error:
-            outcome, answer = error, _down(error)
-        except FAULTS as error:
-            # A fault of ours, or an engine that answers as none does: closed is the default.
-            outcome, answer = error, _faulty()
-        objects = asked.objects if asked else []
-        self._note(peer, head, route, outcome, time.monotonic() - begun, answer.status, objects)
+            # What has been done is on record as done, whatever room there is for its answer.
+            (share.charge if route.changes else share.take)(len(answer.body))
+            verdict = Verdict(answer)
+        except (Refusal, EngineDownError, *FAULTS) as error:
+            verdict = Verdict.of(error)
+        self._note(peer, head, route, verdict, time.monotonic() - begun, asked.objects if asked else ())
         unread = unread and (head is None or head.length > 0)
-        crowded = isinstance(outcome, Refusal) and outcome.status == 503
-        keep_alive = head is not None and head.keep_alive and not unread and not crowded
-        if answer.pieces is None:
+        keep_alive = head is not None and head.keep_alive and not unread and not verdict.ends_connection
+        if verdict.answer.pieces is None:
             head_only = head is not None and head.method == "HEAD"
-            await replies.write(answer, head_only=head_only, keep_alive=keep_alive)
+            await replies.write(verdict.answer, head_only=head_only, keep_alive=keep_alive)
             return keep_alive
-        return await replies.stream(answer, gone) and keep_alive
+        return await replies.stream(verdict.answer, gone) and keep_alive
 
     async def _announce(self, peer: Peer, route: Route) -> None:
         """Record what is about to be tried. Raises Refusal: what cannot be on record is not made."""
@@ -222,46 +222,19 @@ class FrontDoor:
         peer: Peer,
         head: RequestHead | None,
         route: Route | None,
-        outcome: Exception | None,
-        seconds: float,
-        status: int = 0,
-        objects: list[str] | None = None,
+        verdict: Verdict,
+        seconds: float = 0.0,
+        objects: Sequence[str] = (),
     ) -> None:
-        verdict, rule, reason = "allowed", "route", ""
-        match outcome:
-            case Refusal(rule="engine"):
-                rule, reason, status = "engine", outcome.on_record, outcome.status
-            case Refusal():
-                verdict = "absent" if outcome.rule == "absent" else "refused"
-                rule, reason, status = outcome.rule, outcome.reason, outcome.status
-            case EngineDownError():
-                verdict, rule, reason = "failed", "engine-down", str(outcome)
-            case Exception():
-                # Where, never what: the values of a request may be secret.
-                frame = traceback.extract_tb(outcome.__traceback__)[-1]
-                verdict, rule = "failed", "fault"
-                reason = f"{type(outcome).__name__} in {frame.name}, line {frame.lineno}"
         self._record.decided(
             peer=peer.shown,
             method=head.method if head else "-",
             path=head.path[:200] if head else "-",
             route=route.name if route else "-",
-            verdict=verdict,
-            rule=rule,
-            status=status,
+            verdict=verdict.verdict,
+            rule=verdict.rule,
+            status=verdict.answer.status,
             seconds=seconds,
-            reason=reason,
-            objects=objects or (),
+            reason=verdict.reason,
+            objects=objects,
         )
-
-
-def _refused(refusal: Refusal) -> Answer:
-    return Answer(refusal.status, json.dumps({"message": refusal.message}).encode())
-
-
-def _down(error: EngineDownError) -> Answer:
-    return Answer(503, json.dumps({"message": f"docker-guard: {error}"}).encode())
-
-
-def _faulty() -> Answer:
-    return Answer(500, b'{"message":"docker-guard: an error of the guard; its log says where"}')

@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,11 +12,12 @@ from docker_guard import answers, container_rules, labels
 from docker_guard.allowlist import AllowedImage, AllowlistReader, faults_of_image
 from docker_guard.answers import Answer, Shown
 from docker_guard.bodies import Body, CreateContainer, CreateNetwork
+from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine, Reply
 from docker_guard.network_rules import judge_network
+from docker_guard.places import LogReaders, Places
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, Refusal, shown
-from docker_guard.sessions import Deadlines, Places
 from docker_guard.start_rules import judge_before_start
 
 _CONTAINERS, _NETWORKS = "/containers/json", "/networks"
@@ -55,6 +56,7 @@ class Gate:
         self._policy = policy
         self._deadlines = deadlines
         self._places = Places(engine, policy, deadlines)
+        self._log_readers = LogReaders(policy)
         self._owned: dict[tuple[str, str], Owned] = {}
         self._image_configs: dict[str, Mapping[str, Any]] = {}
 
@@ -95,11 +97,10 @@ class Gate:
             container_rules.fit_into_session(draft, network)
             body = container_rules.container_body(draft, network.id)
             reply = await self._engine.call("POST", "/containers/create", {"name": name}, body)
+            asked.objects += _made(reply)
         if reply.status == 404 and "image" in reply.message.lower():
             raise _missing(draft.image)
-        answer = answers.answer_from(reply, asked.shows)
-        asked.objects.append(reply.json()["Id"])
-        return answer
+        return answers.answer_from(reply, asked.shows)
 
     async def create_network(self, asked: Asked) -> Answer:
         """Create a session's network while its place is held, where the engine enforces limits."""
@@ -114,9 +115,9 @@ class Gate:
             )
         async with self._places.for_network(session_id, expires_at):
             reply = await self._engine.call("POST", "/networks/create", body=body)
+            asked.objects += _made(reply)
             answer = answers.answer_from(reply, asked.shows)
             self._deadlines.observe(session_id, expires_at)
-        asked.objects.append(reply.json()["Id"])
         return answer
 
     async def inspect_container(self, asked: Asked) -> Answer:
@@ -196,7 +197,8 @@ class Gate:
         """Read or follow a session's container's log."""
         owned = await self._container(asked)
         query = {key: value for key, value in asked.query.items() if key != "details"}
-        return await self._stream("GET", f"/containers/{owned.id}/logs", query, owned.id)
+        reading = self._log_readers.reading(owned.id)
+        return await self._stream("GET", f"/containers/{owned.id}/logs", query, owned.id, reading)
 
     async def wait(self, asked: Asked) -> Answer:
         """Wait for a session's container; the answer's head comes at once."""
@@ -215,8 +217,16 @@ class Gate:
         pieces = answers.own_events(answer.pieces, wanted="container" in types)
         return Answer(200, content_type=answers.JSON, pieces=pieces, exits=answer.exits)
 
-    async def _stream(self, method: str, path: str, query: Mapping[str, str], own_id: str) -> Answer:
+    async def _stream(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        own_id: str,
+        place: AbstractContextManager[None] | None = None,
+    ) -> Answer:
         async with AsyncExitStack() as exits:
+            exits.enter_context(place or nullcontext())
             response = await exits.enter_async_context(self._engine.stream(method, path, query))
             if response.status != 200:
                 reply = Reply(response.status, await response.content.read(4096))
@@ -270,6 +280,16 @@ class Gate:
         self._owned[listing, owned.id] = owned
         asked.objects.append(owned.id)
         return owned
+
+
+def _made(reply: Reply) -> list[str]:
+    """Return the id of what a creation made. Raises EngineDownError: it was made, and nobody knows what."""
+    if reply.status != 201:
+        return []
+    found = reply.json()
+    if not isinstance(found, dict) or not isinstance(found.get("Id"), str):
+        raise EngineDownError("the engine made something and did not tell its id")
+    return [found["Id"]]
 
 
 def _owned(found: Mapping[str, Any]) -> Owned | None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from docker_guard.policy import ConfigurationError
 
-_BACKLOG = 1024
+BACKLOG = 1024
+"""Connections that wait to be taken; asyncio's servers have to be told it again."""
 SOCKET_MODE = 0o660
 
 
@@ -33,7 +34,7 @@ def open_listener(text: str) -> socket.socket:
 
 def _open_tcp(host: str, port: int) -> socket.socket:
     family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
 
 def _open_unix(path: Path) -> socket.socket:
@@ -46,7 +47,7 @@ def _open_unix(path: Path) -> socket.socket:
             listener.bind(str(path))
         finally:
             os.umask(old)
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
     except BaseException:
         listener.close()
         raise

@@ -12,6 +12,7 @@ from typing import Any
 
 from docker_guard.policy import Policy
 from docker_guard.refusal import Refusal
+from docker_guard.turns import Turns
 
 _SO_PEERGROUPS = 59
 """Linux: the supplementary groups of the peer; `socket` has no name for it."""
@@ -66,6 +67,7 @@ class Crowd:
         self._connections = _Ceiling(policy.connections, "too many connections")
         self._streams = _Ceiling(policy.streams, "too many answers that last")
         self._bytes = _Ceiling(policy.held_bytes, "too many large requests or answers at once")
+        self._turns = Turns()
 
     @property
     def size(self) -> int:
@@ -86,7 +88,7 @@ class Crowd:
     @contextmanager
     def share(self, peer: Peer) -> Iterator["Share"]:
         """Count what one request takes, until its answer is written."""
-        share = Share(peer.key, self._streams, self._bytes)
+        share = Share(peer.key, self._streams, self._bytes, self._turns)
         try:
             yield share
         finally:
@@ -96,8 +98,9 @@ class Crowd:
 class Share:
     """What one request takes of the guard. Raises Refusal when it is too much."""
 
-    def __init__(self, key: str, streams: "_Ceiling", held: "_Ceiling") -> None:
+    def __init__(self, key: str, streams: "_Ceiling", held: "_Ceiling", turns: Turns) -> None:
         self._key = key
+        self._turns = turns
         self._streams = streams
         self._held = held
         self._bytes = 0
@@ -112,6 +115,15 @@ class Share:
         """Count bytes that are held, of the request or of its answer."""
         self._held.take(self._key, size)
         self._bytes += size
+
+    def charge(self, size: int) -> None:
+        """Count bytes that are held, also beyond the ceiling: of what was done, the answer is not refused."""
+        self._held.charge(self._key, size)
+        self._bytes += size
+
+    async def turn(self) -> None:
+        """Wait until it is this client's turn to have something long looked into."""
+        await self._turns.mine(self._key)
 
     def give_back(self, size: int) -> None:
         """Uncount bytes that are no longer held."""
@@ -139,7 +151,11 @@ class _Ceiling:
         if own > (self._most - (self.total + number - own)) / 2:
             self._taken += Counter()
             raise Refusal("crowd", f"{self._complaint}; try again", 503)
-        self._taken[key] = own
+        self.charge(key, number)
+
+    def charge(self, key: str, number: int) -> None:
+        """Take some, whether or not there is enough."""
+        self._taken[key] += number
         self.total += number
 
     def give_back(self, key: str, number: int) -> None:

@@ -2,16 +2,21 @@
 
 import json
 import tomllib
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from docker_guard.labels import Role
 from docker_guard.refusal import shown
 
 MIB = 1024 * 1024
+LEAST_LOG_FILE_BYTES = 1_000_000
+"""Of one file of a container's log: the engine spends a processor on turning over files of a few bytes."""
+type Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
+type LogBytes = Annotated[int, Field(ge=LEAST_LOG_FILE_BYTES)]
 
 
 class ConfigurationError(Exception):
@@ -26,7 +31,7 @@ class Policy(BaseModel):
     image_prefix: str = Field(default="discovery/test-", min_length=1)
     collector_prefix: str = Field(default="discovery/test-collector-", min_length=1)
     subnet_pool: IPv4Network = IPv4Network("10.213.0.0/16")
-    largest_subnet: int = Field(default=26, ge=8, le=30)
+    largest_subnet: int = Field(default=26, ge=20, le=30)
     """Prefix length of the largest subnet that a session may take from the pool."""
 
     session_seconds: int = Field(default=1800, gt=0, le=1800)
@@ -41,15 +46,19 @@ class Policy(BaseModel):
     memory_bytes: int = Field(default=512 * MIB, gt=0)
     nano_cpus: int = Field(default=500_000_000, gt=0)
     pids: int = Field(default=100, gt=0)
-    log_bytes: dict[Role, int] = {"target": 10 * MIB, "collector": 128 * MIB}
-    """All files of one container's log together."""
+    log_bytes: Mapping[Role, LogBytes] = {"target": 10 * MIB, "collector": 128 * MIB}
+    """All files of one container's log together; both roles have to be there."""
+    log_readers: int = Field(default=3, gt=0)
+    """Of one container's log at a time: for each of them the engine may hold as much again on its disk."""
     runtime: str = "runc"
     """What the engine runs containers with; one of another runtime is not started."""
-    health_seconds: float = Field(default=0.1, gt=0)
+    health_seconds: Seconds = 0.1
     """The shortest interval of an image's health check; each probe is a process."""
     environment_value_bytes: int = Field(default=128 * 1024 - 1, gt=0)
     """The kernel's limit for one string of an environment, name and '=' included."""
-    stop_seconds: int = Field(default=60, gt=0)
+    environment_bytes: int = Field(default=MIB, gt=0)
+    """Of one container's whole environment, as the engine writes it to its disk and keeps it in memory."""
+    stop_seconds: int = Field(default=60, gt=0, le=600)
 
     body_bytes: int = Field(default=2 * MIB, gt=0)
     held_bytes: int = Field(default=32 * MIB, gt=0)
@@ -58,15 +67,18 @@ class Policy(BaseModel):
     connections: int = Field(default=384, gt=1)
     streams: int = Field(default=256, gt=1)
     """Answers that last: logs, waiting, events."""
-    head_seconds: float = Field(default=10, gt=0)
-    body_seconds: float = Field(default=20, gt=0)
-    idle_seconds: float = Field(default=75, gt=0)
-    stalled_seconds: float = Field(default=60, gt=0)
+    head_seconds: Seconds = 10
+    body_seconds: Seconds = 20
+    idle_seconds: Seconds = 75
+    stalled_seconds: Seconds = 60
     """How long a client may leave an answer unread."""
-    engine_seconds: float = Field(default=60, gt=0)
-    sweep_seconds: float = Field(default=5, gt=0)
-    """Between two looks at what is past its deadline."""
-    removal_seconds: float = Field(default=30, gt=0)
+    behind_seconds: Seconds = 10
+    """How long altogether a client may keep an answer that lasts waiting, at less than 256 KiB a second."""
+    engine_seconds: Seconds = 60
+    sweep_seconds: float = Field(default=2, gt=0, le=10, allow_inf_nan=False)
+    """Between two looks at what is past its deadline: something that the guard did not make, or that landed
+    late, is removed this much after it is due."""
+    removal_seconds: Seconds = 30
     """How long one try to remove something may take before it counts as failed."""
 
     user_ids: tuple[int, ...] | None = None
@@ -78,6 +90,13 @@ class Policy(BaseModel):
     )
     """Who may connect over TCP."""
 
+    @field_validator("log_bytes")
+    @classmethod
+    def _has_both_roles(cls, value: Mapping[Role, int]) -> Mapping[Role, int]:
+        if value.keys() != {"target", "collector"}:
+            raise ValueError("a ceiling is needed for target and for collector")
+        return value
+
     @classmethod
     def load(cls, path: Path | None) -> Self:
         """Read a JSON or TOML file. Raises ConfigurationError with every fault in it."""
@@ -85,12 +104,23 @@ class Policy(BaseModel):
             return cls()
         try:
             text = path.read_text(encoding="utf-8")
-            values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-            return cls.model_validate(values)
+            if path.suffix == ".toml":
+                text = json.dumps(tomllib.loads(text))
+            else:
+                json.loads(text, object_pairs_hook=unique)
+            return cls.model_validate_json(text, strict=True)
         except ValidationError as error:
             raise ConfigurationError(f"the policy {path}: {faults(error)}") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise ConfigurationError(f"the policy {path}: {error}") from None
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of a JSON document. Raises ValueError for a key that stands twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
 
 
 def faults(error: ValidationError) -> str:

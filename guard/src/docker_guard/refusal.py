@@ -25,6 +25,11 @@ class Refusal(Exception):  # noqa: N818 - it is a verdict, not a failure
 class EngineDownError(Exception):
     """The engine does not answer, or broke off: nobody's verdict. The text says which call."""
 
+    def __init__(self, text: str, *, may_land: bool = True) -> None:
+        """Take whether what was asked for may have happened, or may still happen."""
+        super().__init__(text)
+        self.may_land = may_land
+
 
 def shown(value: object, longest: int = _LONGEST) -> str:
     """Quote what a client sent: one line, no control characters, bounded."""

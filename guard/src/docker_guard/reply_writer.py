@@ -1,6 +1,7 @@
 """Writes answers to one connection, in its client's time and not longer."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 
@@ -8,6 +9,7 @@ import aiohttp
 
 from docker_guard.answers import Answer
 from docker_guard.evidence import Evidence
+from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, shown
 
 PIECE_BYTES = 64 * 1024
@@ -15,15 +17,18 @@ FAULTS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
 """What comes of our own mistakes, and of answers that no engine gives."""
 _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 256 * 1024
+_LEAST_RATE = 256 * 1024
+"""Bytes a second at which a client has to read an answer that lasts, while there is more of it."""
 _BODILESS = frozenset({204, 304})
 
 
 class ReplyWriter:
     """One connection's way out. Raises TimeoutError when its client leaves too much unread for too long."""
 
-    def __init__(self, writer: asyncio.StreamWriter, stalled_seconds: float, record: Evidence) -> None:
+    def __init__(self, writer: asyncio.StreamWriter, policy: Policy, record: Evidence) -> None:
         self._writer = writer
-        self._stalled_seconds = stalled_seconds
+        self._stalled_seconds = policy.stalled_seconds
+        self._behind_seconds = policy.behind_seconds
         self._record = record
 
     async def write(self, answer: Answer, *, head_only: bool, keep_alive: bool) -> None:
@@ -37,7 +42,10 @@ class ReplyWriter:
         await self._drain()
 
     async def stream(self, answer: Answer, gone: asyncio.Event) -> bool:
-        """Write a body of unknown length; a source that breaks breaks the connection, without an end."""
+        """Write a body of unknown length; a source that breaks breaks the connection, without an end.
+
+        So does a client that reads too slowly: the engine keeps what it has not read, beyond all ceilings.
+        """
         assert answer.pieces is not None
         assert answer.exits is not None
         headers = [("Content-Type", answer.content_type), ("Transfer-Encoding", "chunked")]
@@ -72,16 +80,24 @@ class ReplyWriter:
                 dropped += len(await reader.read(PIECE_BYTES))
 
     async def _pump(self, pieces: AsyncIterator[bytes]) -> bool:
+        # With nothing left in the transport's buffer a client has all that is not in the kernel's.
+        self._writer.transport.set_write_buffer_limits(high=0)
+        allowed = self._behind_seconds
         try:
             async for piece in pieces:
                 self._writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-                await self._drain()
+                begun = time.monotonic()
+                async with asyncio.timeout(allowed):
+                    await self._writer.drain()
+                waited = time.monotonic() - begun
+                allowed = min(allowed - waited + len(piece) / _LEAST_RATE, self._behind_seconds)
         except (aiohttp.ClientError, OSError, EngineDownError, *FAULTS) as error:
             self._record.line("stream-broken", reason=f"{type(error).__name__}: {shown(error)}")
             self._writer.transport.abort()
             return False
         self._writer.write(b"0\r\n\r\n")
         await self._drain()
+        self._writer.transport.set_write_buffer_limits()
         return True
 
     async def _drain(self) -> None:

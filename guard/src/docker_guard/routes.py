@@ -54,6 +54,11 @@ class Route:
     """Whether the answer may go on for as long as the client likes."""
 
     @property
+    def changes(self) -> bool:
+        """Tell whether the engine does something that cannot be taken back by refusing its answer."""
+        return self.method in ("POST", "DELETE")
+
+    @property
     def takes_body(self) -> bool:
         """Tell whether more than an empty object may be sent."""
         return self.body is not Nothing

@@ -4,21 +4,24 @@ import asyncio
 import signal
 import socket
 import ssl
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
 from docker_guard.allowlist import AllowlistReader
 from docker_guard.deadline_keeper import DeadlineKeeper
+from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine
 from docker_guard.evidence import Evidence
 from docker_guard.front_door import FrontDoor
 from docker_guard.gate import Gate
-from docker_guard.listeners import open_listener
+from docker_guard.listeners import BACKLOG, open_listener
 from docker_guard.metrics_page import MAX_HEAD_BYTES, MetricsPage
+from docker_guard.own_thread import in_own_thread
 from docker_guard.policy import Policy
-from docker_guard.sessions import Deadlines
 from docker_guard.tls import TlsDoor, TlsFiles, server_context
 
 
@@ -47,22 +50,34 @@ async def _serve(
     settings: ServeSettings, policy: Policy, allowlist: AllowlistReader, context: ssl.SSLContext | None
 ) -> None:
     record = Evidence()
-    engine = Engine(settings.docker, policy)
     deadlines = Deadlines(policy)
-    page: asyncio.Server | None = None
+    engine = Engine(settings.docker, policy)
     door = FrontDoor(Gate(engine, allowlist, policy, deadlines), policy, record)
-    if settings.metrics:
-        shown_at = open_listener(f"tcp://{settings.metrics}")
-        page = await asyncio.start_server(MetricsPage().answer, sock=shown_at, limit=MAX_HEAD_BYTES)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     listeners = [open_listener(address) for address in settings.listen]
     tls_door = TlsDoor(door, context, policy, record) if context else None
-    keeper = asyncio.create_task(DeadlineKeeper(engine, policy, deadlines, record).keep())
-    taking: list[asyncio.Task[None]] = []
-    try:
+    async with AsyncExitStack() as exits:
+        exits.callback(record.line, "ended")
+        exits.push_async_callback(engine.close)
+        if settings.metrics:
+            shown_at = open_listener(f"tcp://{settings.metrics}")
+            page = await asyncio.start_server(
+                MetricsPage().answer, sock=shown_at, limit=MAX_HEAD_BYTES, backlog=BACKLOG
+            )
+            exits.callback(page.close)
+
+        async def keep_deadlines() -> None:
+            own = Engine(settings.docker, policy)
+            try:
+                await DeadlineKeeper(own, policy, deadlines, record).keep()
+            finally:
+                await own.close()
+
+        keeper = await exits.enter_async_context(in_own_thread(keep_deadlines, "deadline keeper"))
+        taking: list[asyncio.Task[None]] = []
         for listener in listeners:
             if tls_door is not None and listener.family.name != "AF_UNIX":
                 taking.append(asyncio.create_task(tls_door.serve(listener)))
@@ -70,28 +85,22 @@ async def _serve(
                 taking.append(asyncio.create_task(_take(listener, door)))
         record.line("serving", listen=list(settings.listen), tls=context is not None, docker=settings.docker)
         stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({stopped, keeper, *taking}, return_when=asyncio.FIRST_COMPLETED)
+        ends: set[asyncio.Future[Any]] = {stopped, keeper, *taking}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for task in (keeper, *taking):
             if task.done():
                 task.result()  # a guard that keeps no deadlines, or hears nobody, must not go on
-        if page is not None:
-            page.close()
         for task in taking:
             task.cancel()
         await asyncio.gather(*taking, return_exceptions=True)
         await door.say_goodbye()
-    finally:
-        keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
-        await engine.close()
-        record.line("ended")
 
 
 async def _take(listener: socket.socket, door: FrontDoor) -> None:
     """Take connections as they come, until cancelled."""
     loop = asyncio.get_running_loop()
     create = loop.create_unix_server if listener.family.name == "AF_UNIX" else loop.create_server
-    server = await create(door.connection, sock=listener)
+    server = await create(door.connection, sock=listener, backlog=BACKLOG)
     try:
         await loop.create_future()
     finally:

@@ -8,7 +8,8 @@ from typing import Any, Never
 from docker_guard.refusal import Refusal, shown
 
 MAX_DEPTH = 12
-MAX_TOKENS = 20_000
+MAX_TOKENS = 4_000
+"""Brackets and commas: a request that says everything there is to say has some 500."""
 # Also matches a string that has no end: else every quote in it would begin one, and time would be squared.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_STRUCTURE = re.compile(rb"[^\[\]{},]+")

@@ -1,0 +1,223 @@
+"""Ceilings: places that are taken, counted together with what the engine holds."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from docker_guard import labels
+from docker_guard.container_rules import ContainerDraft
+from docker_guard.deadlines import Deadlines
+from docker_guard.engine import Engine
+from docker_guard.network_rules import SessionNetwork, session_network
+from docker_guard.policy import Policy
+from docker_guard.refusal import EngineDownError, Refusal
+
+type _Place = tuple[str, str, labels.Role]
+"""A container's name (its id, of one that starts), its session, its role."""
+_RUNNING = frozenset({"running", "paused", "restarting"})
+
+
+class _Taken[T]:
+    """Places on their way to the engine, each with a key of its own.
+
+    Of two requests about the same name one may end while the other still lands. A place whose answer was lost
+    stays taken until the engine lists what was asked for, at the latest until its session's deadline: however
+    late it lands, it was counted.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[object, T] = {}
+        self._lost: dict[object, float] = {}
+
+    def now(self) -> set[T]:
+        """Return what is taken."""
+        moment = time.monotonic()
+        for key in [key for key, until in self._lost.items() if until <= moment]:
+            self._free(key)
+        return set(self._places.values())
+
+    def settle(self, has_landed: Callable[[T], bool]) -> None:
+        """Free lost places of which the engine's listing now tells."""
+        for key in [key for key in self._lost if has_landed(self._places[key])]:
+            self._free(key)
+
+    def take(self, place: T) -> object:
+        """Take a place, for `held`."""
+        key = object()
+        self._places[key] = place
+        return key
+
+    @asynccontextmanager
+    async def held(self, key: object, seconds_left: Callable[[], float]) -> AsyncGenerator[None]:
+        """Free a place at the end, unless it is lost: an answer that did not come says nothing."""
+        try:
+            yield
+        except EngineDownError as error:
+            if error.may_land:
+                self._lost[key] = time.monotonic() + seconds_left()
+            else:
+                self._free(key)
+            raise
+        except BaseException:
+            self._free(key)
+            raise
+        else:
+            self._free(key)
+
+    def _free(self, key: object) -> None:
+        self._lost.pop(key, None)
+        del self._places[key]
+
+
+class Places:
+    """Counts, one at a time, what the engine holds together with what is on its way there.
+
+    What was taken before a listing began is counted with it, so nothing falls between.
+    """
+
+    def __init__(self, engine: Engine, policy: Policy, deadlines: Deadlines) -> None:
+        self._engine = engine
+        self._policy = policy
+        self._deadlines = deadlines
+        self._creating = asyncio.Lock()
+        self._starting = asyncio.Lock()
+        self._networks: _Taken[str] = _Taken()
+        self._containers: _Taken[_Place] = _Taken()
+        self._starts: _Taken[_Place] = _Taken()
+
+    @asynccontextmanager
+    async def for_network(self, session_id: str, expires_at: str) -> AsyncGenerator[None]:
+        """Hold the place of a session's one network. Raises Refusal."""
+        name = labels.network_name(session_id)
+        async with self._counting(self._creating):
+            self._deadlines.check_unmoved(session_id, expires_at)
+            names = self._networks.now()
+            listed = await self._engine.listed("/networks", labels.SESSION_ID)
+            present = {each["Name"] for each in listed}
+            self._networks.settle(present.__contains__)
+            if any(labels.session_of(each.get("Labels")) == session_id for each in listed):
+                raise Refusal("session", f"the network {name} already exists", 409)
+            if len((names | present) - {name}) >= self._policy.sessions:
+                raise Refusal("ceiling", f"{self._policy.sessions} sessions are the most at a time")
+            key = self._networks.take(name)
+
+        def seconds_left() -> float:
+            self._deadlines.observe(session_id, expires_at)
+            return self._deadlines.seconds_left(session_id)
+
+        async with self._networks.held(key, seconds_left):
+            yield
+
+    @asynccontextmanager
+    async def for_container(self, draft: ContainerDraft, name: str) -> AsyncGenerator[SessionNetwork]:
+        """Hold a container's place and return its session's network. Raises Refusal."""
+        wanted: _Place = (name, draft.session_id, draft.image.role)
+        async with self._counting(self._creating):
+            taken = self._containers.now()
+            present, network = await asyncio.gather(self._present(), self.network_of(draft.session_id))
+            self._containers.settle(present.__contains__)
+            places = taken | present
+            places.discard(wanted)  # the engine refuses a name that is in use
+            of_session = sum(place[1:] == wanted[1:] for place in places)
+            ceiling = self._policy.targets if wanted[2] == "target" else self._policy.collectors
+            if of_session >= ceiling:
+                raise Refusal("ceiling", f"{ceiling} {wanted[2]}s are the most of one session")
+            if len(places) >= self._policy.containers:
+                raise Refusal("ceiling", f"{self._policy.containers} containers are the most at a time")
+            key = self._containers.take(wanted)
+        async with self._containers.held(key, lambda: self._deadlines.seconds_left(draft.session_id)):
+            yield network
+
+    @asynccontextmanager
+    async def for_start(self, container_id: str, session_id: str, role: labels.Role) -> AsyncGenerator[None]:
+        """Hold the place of a container that runs. Raises Refusal.
+
+        Targets are counted here too: more of them may exist than were counted, when they were made past the
+        guard, or before it began.
+        """
+        wanted: _Place = (container_id, session_id, role)
+        async with self._counting(self._starting):
+            starting = self._starts.now()
+            listed = await self._engine.listed("/containers/json", f"{labels.SESSION_ID}={session_id}")
+            ids = {each["Id"] for each in listed}
+            # What was removed meanwhile starts no more; what stopped may still be started by a lost request.
+            self._starts.settle(lambda place: place[1] == session_id and place[0] not in ids)
+            running = {place for place in starting if place[1:] == wanted[1:] and place[0] in ids}
+            for each in listed:
+                place = _place_of(each)
+                if each.get("State") in _RUNNING and place is not None and place[1:] == wanted[1:]:
+                    running.add((each["Id"], session_id, role))
+            ceiling = self._policy.targets if role == "target" else self._policy.running_collectors
+            if len(running - {wanted}) >= ceiling:
+                raise Refusal("ceiling", f"{ceiling} running {role}s are the most of one session")
+            key = self._starts.take(wanted)
+        async with self._starts.held(key, lambda: self._deadlines.seconds_left(session_id)):
+            yield
+
+    async def _present(self) -> set[_Place]:
+        listed = await self._engine.listed("/containers/json", labels.SESSION_ID)
+        return {place for place in map(_place_of, listed) if place is not None}
+
+    @asynccontextmanager
+    async def _counting(self, lock: asyncio.Lock) -> AsyncGenerator[None]:
+        """Let one count at a time. Raises Refusal after a wait that only a crowd or a slow engine makes."""
+        try:
+            async with asyncio.timeout(self._policy.engine_seconds):
+                await lock.acquire()
+        except TimeoutError:
+            raise Refusal("crowd", "too many are being counted; try again", 503) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    async def network_of(self, session_id: str) -> SessionNetwork:
+        """Return a session's network if its deadline is to come. Raises Refusal."""
+        listed = await self._engine.listed("/networks", f"{labels.SESSION_ID}={session_id}")
+        if len(listed) != 1:
+            raise Refusal(
+                "session", f"there is no network {labels.network_name(session_id)}, or not one only"
+            )
+        network = session_network(listed[0], session_id, self._policy)
+        self._deadlines.observe(session_id, network.labels.get(labels.EXPIRES_AT))
+        if self._deadlines.is_over(session_id):
+            raise Refusal("deadline", f"session {session_id} is past its deadline")
+        return network
+
+
+class LogReaders:
+    """Bounds who reads one log at the same time.
+
+    The engine keeps a file that it has rotated away for as long as anybody reads it: each reader can hold as
+    much of the disk as the log may have.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._most = policy.log_readers
+        self._reading: Counter[str] = Counter()
+
+    @contextmanager
+    def reading(self, container_id: str) -> Iterator[None]:
+        """Count a reader. Raises Refusal when it is one too many."""
+        if self._reading[container_id] >= self._most:
+            raise Refusal("crowd", f"{self._most} readers of one log are the most at a time; try again", 503)
+        self._reading[container_id] += 1
+        try:
+            yield
+        finally:
+            self._reading[container_id] -= 1
+            self._reading += Counter()  # keeps no container that nobody reads
+
+
+def _place_of(listed: Mapping[str, Any]) -> _Place | None:
+    found = listed.get("Labels") or {}
+    session_id = labels.session_of(found)
+    if session_id is None:
+        return None
+    names = listed.get("Names") or [listed["Id"]]
+    # What is not marked a collector counts as a target: nothing escapes both ceilings.
+    role: labels.Role = "collector" if found.get(labels.ROLE) == "collector" else "target"
+    return (str(names[0]).removeprefix("/"), session_id, role)
