@@ -1,4 +1,4 @@
-"""Sends pipelined requests on many connections, and reads little: `flooder.py ADDRESS KIND CONNECTIONS SECONDS`.
+"""Sends pipelined requests on many connections: `flooder.py ADDRESS KIND CONNECTIONS SECONDS`.
 
 A program of its own, so that it has a processor to itself. `pings` is another client in the meantime: it asks
 again and again on new connections, and prints how long each answer took.
@@ -61,7 +61,7 @@ def flood(address: str, kind: str, number: int, seconds: float) -> None:
         except OSError:
             return
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        connection.setblocking(False)  # noqa: FBT003 - a method of the standard library
+        connection.setblocking(False)
         selector.register(connection, selectors.EVENT_READ | selectors.EVENT_WRITE, [which, 0])
 
     for place in range(number):

@@ -213,6 +213,8 @@ class FrontDoor:
                         raise asyncio.IncompleteReadError(b"", head.length)
                     share.take(len(piece))
                     body += piece
+                    if len(body) < head.length:
+                        await share.turn()  # long bodies arrive piece by piece, one connection at a time
         except TimeoutError:
             raise Refusal("slow", "the request's body took too long", 408) from None
         return bytes(body)
