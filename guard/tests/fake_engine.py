@@ -32,6 +32,10 @@ class FakeEngine:
     create_seconds: float = 0.0
     loses_answers: bool = False
     """The connection of a start breaks; the start has not happened yet."""
+    loses_creates: bool = False
+    """The connection of a container's creation breaks; it has not happened yet."""
+    log_lasts: bool = False
+    """A log is followed until its reader goes."""
     hangs: set[str] = field(default_factory=set)
     """Ids whose removal is not answered."""
     padding: str = ""
@@ -152,6 +156,10 @@ class _Server:
     async def create_container(self, request: web.Request) -> web.Response:
         name, body = request.query["name"], await request.json()
         await asyncio.sleep(self._engine.create_seconds)
+        if self._engine.loses_creates:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
         if any(f"/{name}" in each["Names"] for each in self._engine.containers.values()):
             text = f'Conflict. The container name "/{name}" is already in use by container "{"f" * 64}".'
             return web.json_response({"message": text}, status=409)
@@ -213,9 +221,15 @@ class _Server:
     async def stats(self, request: web.Request) -> web.Response:
         return web.json_response({"id": self._thing(request)["Id"], "networks": {}})
 
-    async def logs(self, request: web.Request) -> web.Response:
+    async def logs(self, request: web.Request) -> web.StreamResponse:
         self._thing(request)
         headers = {"Content-Type": "application/vnd.docker.multiplexed-stream"}
+        if self._engine.log_lasts:
+            response = web.StreamResponse(headers=headers)
+            await response.prepare(request)
+            while True:
+                await response.write(self._engine.log)
+                await asyncio.sleep(0.01)
         return web.Response(body=self._engine.log, headers=headers)
 
     async def remove(self, request: web.Request) -> web.Response:

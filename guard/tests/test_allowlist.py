@@ -1,6 +1,7 @@
 """The operator's file pins images, and cannot grant more than the ceilings."""
 
 import json
+import os
 
 import pytest
 from guard_stage import ALLOWLIST, SCAN, WEB, WEB_ID
@@ -60,3 +61,35 @@ def test_an_image_with_a_volume_or_a_busy_health_check_may_not_run():
     assert list(faults_of_image({"Healthcheck": {"StartInterval": 99_999_999}}, Policy()))
     fine = {"Healthcheck": {"Interval": 0, "StartInterval": 100_000_000}, "Volumes": None}
     assert not list(faults_of_image(fine, Policy()))
+
+
+@pytest.mark.parametrize(
+    "health",
+    [
+        {"Interval": -1},
+        {"StartInterval": -1},
+        {"Timeout": -1},
+        {"StartPeriod": -(10**9)},
+        {"Retries": -1},
+        {"Interval": 10**19},
+        {"Interval": True},
+        {"Interval": 1e9},
+        {"Interval": "30s"},
+        {"Interval": 1},
+    ],
+    ids=str,
+)
+def test_an_image_with_an_odd_health_check_may_not_run(health):
+    assert list(faults_of_image({"Healthcheck": health}, Policy()))
+
+
+def test_a_file_that_was_written_in_place_with_its_old_size_and_times_counts(allowlist_file):
+    reader = AllowlistReader(allowlist_file, Policy())
+    assert WEB in reader.current().images
+    before = allowlist_file.stat()
+    revoked = json.dumps({"version": 1, "images": {}}).ljust(before.st_size)
+    with allowlist_file.open("r+") as file:
+        file.write(revoked)
+    os.utime(allowlist_file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert allowlist_file.stat().st_size == before.st_size
+    assert reader.current().images == {}

@@ -3,6 +3,8 @@
 import copy
 import json
 import os
+import time
+from contextlib import suppress
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -12,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from docker_guard import labels
-from docker_guard.allowlist import AllowedImage, Allowlist, AllowlistFile, role_of
+from docker_guard.allowlist import AllowedImage, Allowlist, AllowlistFile, ImageRow, role_of
 from docker_guard.bodies import CreateContainer, Host, parse_body
 from docker_guard.container_rules import container_body, fit_into_session, judge_container
 from docker_guard.network_rules import SessionNetwork
@@ -174,6 +176,9 @@ POWERS: list[tuple[str, Any]] = [
     ("LogConfig", {"Type": "json-file", "Config": {}}),
     ("LogConfig", {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}}),
     ("LogConfig", {"Type": "json-file", "Config": {"max-size": "-1"}}),
+    ("LogConfig", {"Type": "json-file", "Config": {"max-size": "1"}}),
+    ("LogConfig", {"Type": "json-file", "Config": {"max-size": "999k"}}),
+    ("LogConfig", {"Type": "json-file", "Config": {"max-size": "100k", "max-file": "10"}}),
     ("LogConfig", {"Type": "json-file", "Config": {"max-size": "1m", "env": "x"}}),
     ("LogConfig", {}),
     ("NetworkMode", "host"),
@@ -248,6 +253,37 @@ def test_refuses_addresses_that_are_not_for_containers(address):
     body = WORDS.container()
     body["NetworkingConfig"]["EndpointsConfig"][WORDS.network_name]["IPAMConfig"]["IPv4Address"] = address
     assert refusal(body).rule == "session"
+
+
+@pytest.mark.parametrize("address", ["10.0.0.2", "10.255.255.254"])
+def test_an_address_in_a_wide_subnet_is_judged_at_no_cost(address):
+    body = WORDS.container()
+    body["NetworkingConfig"]["EndpointsConfig"][WORDS.network_name]["IPAMConfig"]["IPv4Address"] = address
+    draft = judge_container(parse_body(CreateContainer, json.dumps(body).encode()), IMAGES, POLICY)
+    network = SessionNetwork("n", WORDS.network_name, "s", IPv4Network("10.0.0.0/12"), WORDS.shared)
+    begun = time.perf_counter()
+    with suppress(Refusal):
+        fit_into_session(draft, network)
+    assert time.perf_counter() - begun < 0.02
+
+
+@pytest.mark.parametrize(
+    ("piece", "is_allowed"),
+    [("x" * 100_000, True), ("<" * 100_000, False), ('"' * 100_000, False), ("\u2028" * 30_000, False)],
+    ids=["plain", "marks", "quotes", "separators"],
+)
+def test_an_environment_is_bounded_as_the_engine_stores_it(piece, is_allowed):
+    keys = [f"PART_{number}" for number in range(8)]
+    row = ALLOWLIST["images"][SCAN] | {"environment": keys}
+    image = AllowedImage(SCAN, ImageRow.model_validate_json(json.dumps(row)), "collector")
+    allowed = Allowlist({SCAN: image})
+    body = WORDS.container(SCAN, Env=[f"{key}={piece}" for key in keys])
+    judge = judged(
+        lambda: judge_container(parse_body(CreateContainer, json.dumps(body).encode()), allowed, POLICY)
+    )
+    assert isinstance(judge, Refusal) is not is_allowed
+    if isinstance(judge, Refusal):
+        assert (judge.rule, "altogether" in judge.reason) == ("environment", True)
 
 
 def test_a_second_network_is_refused():

@@ -1,6 +1,8 @@
 """What is past its deadline goes, whoever is alive; a removal that fails is told at every try."""
 
 import asyncio
+import time
+from contextlib import asynccontextmanager
 
 import pytest
 from guard_stage import Log, Words, in_seconds
@@ -123,3 +125,58 @@ async def test_a_full_disk_does_not_keep_what_is_due(engine, keeper, log):
     log.room = 10
     await sweep(keeper)
     assert engine.networks == engine.containers == {}
+
+
+@asynccontextmanager
+async def keeping(keeper: DeadlineKeeper):
+    task = asyncio.create_task(keeper.keep())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_look_that_comes_late_is_a_line_and_a_number(engine, keeper, log):
+    async with keeping(keeper):
+        await until(lambda: engine.asked)
+        time.sleep(1.5)  # noqa: ASYNC251 - as a client that keeps this loop busy
+        await until(lambda: log.lines("sweep-late"))
+    assert log.lines("sweep-late")[0]["seconds"] >= 1
+    late = REGISTRY.get_sample_value("docker_guard_sweep_late_seconds_sum")
+    assert late is not None
+    assert late >= 1
+
+
+async def test_a_keeper_that_gets_no_answer_shows_by_its_age(engine, keeper):
+    async with keeping(keeper):
+        await until(lambda: (REGISTRY.get_sample_value("docker_guard_sweep_age_seconds") or 9) < 0.3)
+        engine.refuse["GET", "/networks"] = (500, "away")
+        await until(lambda: (REGISTRY.get_sample_value("docker_guard_sweep_age_seconds") or 0) > 0.7)
+
+
+async def test_how_long_something_was_due_is_shown(engine, keeper):
+    add_session(engine, -5)
+    engine.refuse["DELETE", "/"] = (500, "no")
+    await sweep(keeper)
+    overdue = REGISTRY.get_sample_value("docker_guard_overdue_seconds")
+    assert overdue is not None
+    assert 4 < overdue < 8
+    engine.refuse.clear()
+    await sweep(keeper)
+    await sweep(keeper)
+    assert REGISTRY.get_sample_value("docker_guard_overdue_seconds") == 0
+
+
+async def test_a_session_that_begins_between_two_looks_is_ended_at_its_deadline(engine, tmp_path, log):
+    policy = Policy(sweep_seconds=10)
+    client, deadlines = Engine(f"unix://{tmp_path / 'engine.sock'}", policy), Deadlines(policy)
+    try:
+        async with keeping(DeadlineKeeper(client, policy, deadlines, Evidence(log.write))):
+            await until(lambda: len(engine.asked) >= 3)
+            await asyncio.sleep(0.1)
+            words = add_session(engine, 2)
+            deadlines.observe(words.session_id, words.shared[labels.EXPIRES_AT])
+            await until(lambda: not engine.containers and not engine.networks, 5)
+    finally:
+        await client.close()

@@ -1,13 +1,19 @@
 """One request at a time, within limits; who is slow or too many keeps nobody else waiting."""
 
 import asyncio
+import gc
 import json
+import socket
+import time
+from types import TracebackType
 
 import pytest
 from guard_stage import Guard, Words, read_reply
+from pydantic import BaseModel
 
-from docker_guard import labels
+from docker_guard import front_door, labels
 from docker_guard.policy import Policy
+from docker_guard.refusal import Refusal
 
 PING = b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n"
 LAST_PING = b"GET /_ping HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n"
@@ -20,6 +26,7 @@ def policy() -> Policy:
         body_seconds=0.3,
         idle_seconds=0.5,
         stalled_seconds=0.5,
+        behind_seconds=0.5,
         connections=16,
         streams=8,
         held_bytes=2**20,
@@ -209,3 +216,125 @@ async def test_an_answer_larger_than_a_clients_share_is_refused_while_it_arrives
     assert (reply.status, guard.decisions[-1]["rule"]) == (503, "crowd")
     guard.engine.padding = ""
     assert (await guard.ask("GET", f"/v1.45/containers/{identity}/json")).status == 200
+
+
+async def test_requests_in_one_buffer_keep_nobody_else_waiting(guard: Guard):
+    reader, writer = await asyncio.open_unix_connection(str(guard.socket))
+    writer.write(b"HEAD /x HTTP/1.1\r\nHost:\r\n\r\n" * 2000)
+    await reader.readexactly(1)
+    begun = len(guard.decisions)
+    assert (await guard.ask("GET", "/_ping")).status == 200
+    assert len(guard.decisions) - begun < 200
+    writer.close()
+
+
+async def test_bodies_of_many_connections_are_judged_one_a_turn(guard: Guard, monkeypatch):
+    turns = 0
+    judged_at: list[int] = []
+    judge = front_door.judge_request
+
+    def counted(*args, **kwargs):
+        if args[3]:
+            judged_at.append(turns)
+        return judge(*args, **kwargs)
+
+    monkeypatch.setattr(front_door, "judge_request", counted)
+    raw = posting(2, b"{}")
+    connections = [await asyncio.open_unix_connection(str(guard.socket)) for _ in range(6)]
+    for _, writer in connections:
+        writer.write(raw)
+    async with asyncio.timeout(5):
+        while len(judged_at) < 6:
+            turns += 1
+            await asyncio.sleep(0)
+    assert len(set(judged_at)) == 6
+    for _, writer in connections:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        posting(200_012, b'{"a": "' + b"x" * 200_003 + b'"}'),
+        posting(9, b"{} no end"),
+        b"POST /v1.45/containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: 9999999\r\n\r\n",
+        b"GET /info HTTP/1.1\r\nHost: d\r\n\r\n",
+        b"GET /v1.45/containers/none/json HTTP/1.1\r\nHost: d\r\n\r\n",
+        b"nonsense\r\n\r\n",
+    ],
+    ids=["a long body", "no JSON", "too long", "no route", "absent", "malformed"],
+)
+async def test_a_refusal_is_freed_without_the_collector_of_cycles(guard: Guard, raw):
+    await guard.send(raw)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            await guard.send(raw)
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        kept = [found for found in gc.garbage if isinstance(found, Refusal | BaseModel | TracebackType)]
+        assert kept == []
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+async def test_what_was_made_is_on_record_although_there_is_no_room_for_its_answer(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    body = json.dumps(words.container()).encode()
+    guard.engine.create_seconds = 0.2
+    creating = asyncio.create_task(guard.send(posting(len(body), body)))
+    while not guard.engine.bodies("/containers/create"):
+        await asyncio.sleep(0.01)
+    filling = await asyncio.open_unix_connection(str(guard.socket))
+    filling[1].write(posting(2**20, b" " * (2**19 - len(body))))
+    reply = read_reply(await creating)
+    (made,) = guard.engine.containers
+    decision = guard.decisions[-1]
+    assert (reply.status, decision["verdict"], decision["objects"]) == (201, "allowed", [made])
+    filling[1].close()
+
+
+async def test_readers_of_one_log_are_bounded_and_make_room_when_they_go(guard: Guard):
+    identity = await own_container(guard)
+    guard.engine.log_lasts = True
+    path = f"/v1.45/containers/{identity}/logs?stdout=1&follow=1"
+    writers, statuses = [], []
+    for _ in range(4):
+        reader, writer = await asyncio.open_unix_connection(str(guard.socket))
+        writers.append(writer)
+        writer.write(asking(path))
+        statuses.append((await asyncio.wait_for(reader.readline(), 3)).split()[1])
+    assert statuses == [b"200"] * 3 + [b"503"]
+    assert (guard.decisions[-1]["rule"], "readers of one log" in guard.decisions[-1]["reason"]) == (
+        "crowd",
+        True,
+    )
+    writers[0].close()
+    await asyncio.sleep(0.1)
+    reader, writer = await asyncio.open_unix_connection(str(guard.socket))
+    writer.write(asking(path))
+    assert b" 200 " in await asyncio.wait_for(reader.readline(), 3)
+    for each in (*writers, writer):
+        each.close()
+
+
+@pytest.mark.parametrize("is_slow", [True, False])
+async def test_a_reader_that_is_slow_is_cut_and_one_that_reads_is_not(guard: Guard, is_slow):
+    identity = await own_container(guard)
+    guard.door._policy = guard.door._policy.model_copy(update={"stalled_seconds": 60})
+    guard.engine.log_lasts = True
+    guard.engine.log = b"x" * 65536  # every 10 ms at most
+    loop, end = asyncio.get_running_loop(), time.monotonic() + 5
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.setblocking(False)
+        await loop.sock_connect(connection, str(guard.socket))
+        await loop.sock_sendall(connection, asking(f"/v1.45/containers/{identity}/logs?stdout=1&follow=1"))
+        while not guard.log.lines("stream-broken") and time.monotonic() < end:
+            # 200 kB a second: never without a byte for long.
+            assert await loop.sock_recv(connection, 4096 if is_slow else 2**20)
+            await asyncio.sleep(0.02 if is_slow else 0)
+    assert bool(guard.log.lines("stream-broken")) is is_slow

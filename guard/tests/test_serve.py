@@ -4,16 +4,22 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import ssl
 import sys
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from certificates import Authority
 
+from docker_guard.allowlist import AllowlistReader
 from docker_guard.commands import healthcheck
+from docker_guard.deadline_keeper import DeadlineKeeper
 from docker_guard.main import main
+from docker_guard.policy import Policy
+from docker_guard.serve import ServeSettings, _serve
 
 PROGRAM = Path(sys.executable).parent / "docker-guard"
 ENGINE = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
@@ -92,3 +98,31 @@ def test_health_of_nobody_is_bad(capsys):
 
     assert healthcheck(Options()) == 1
     assert "nowhere" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["unix", "tcp"])
+async def test_a_thousand_connections_may_wait_to_be_taken(tmp_path, allowlist_file, kind, unused_tcp_port):
+    place: Any = str(tmp_path / "g.sock") if kind == "unix" else ("127.0.0.1", unused_tcp_port)
+    listen = f"unix://{place}" if kind == "unix" else f"tcp://127.0.0.1:{unused_tcp_port}"
+    async with serving(tmp_path, allowlist_file, listen, f"unix://{tmp_path / 'none.sock'}") as (process, _):
+        process.send_signal(signal.SIGSTOP)
+        with ExitStack() as exits:
+            family = socket.AF_UNIX if kind == "unix" else socket.AF_INET
+            for _ in range(400):
+                connection = exits.enter_context(socket.socket(family, socket.SOCK_STREAM))
+                connection.settimeout(2)
+                await asyncio.to_thread(connection.connect, place)
+            process.send_signal(signal.SIGCONT)
+
+
+async def test_ends_when_nobody_keeps_deadlines_any_more(tmp_path, allowlist_file, monkeypatch):
+    async def breaks(_: object) -> None:
+        raise RuntimeError("the keeper broke")
+
+    monkeypatch.setattr(DeadlineKeeper, "keep", breaks)
+    policy = Policy()
+    settings = ServeSettings(
+        f"unix://{tmp_path / 'g.sock'}", f"unix://{tmp_path / 'none.sock'}", allowlist_file
+    )
+    with pytest.raises(RuntimeError, match="the keeper broke"):
+        await asyncio.wait_for(_serve(settings, policy, AllowlistReader(allowlist_file, policy)), 5)

@@ -1,104 +1,15 @@
-"""Deadlines only come nearer, and ceilings hold however many ask at once."""
+"""Ceilings hold however many ask at once, and whatever becomes of the engine's answers."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+import time
+from uuid import uuid4
 
 import pytest
 from guard_stage import SCAN, WEB, Guard, Words, in_seconds
 
 from docker_guard import labels
-from docker_guard.deadlines import Deadlines
 from docker_guard.policy import Policy
-from docker_guard.refusal import Refusal
-
-
-class Clocks:
-    """A wall clock that may be set, and a monotonic one that may not."""
-
-    def __init__(self) -> None:
-        self.wall = datetime(2026, 1, 31, 12, tzinfo=UTC)
-        self.steady = 100.0
-
-    def pass_by(self, seconds: float) -> None:
-        self.wall += timedelta(seconds=seconds)
-        self.steady += seconds
-
-    def in_seconds(self, seconds: float) -> str:
-        return (self.wall + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-@pytest.fixture
-def clocks() -> Clocks:
-    return Clocks()
-
-
-@pytest.fixture
-def deadlines(clocks: Clocks) -> Deadlines:
-    return Deadlines(Policy(), lambda: clocks.wall, lambda: clocks.steady)
-
-
-def test_a_deadline_passes(deadlines, clocks):
-    deadlines.observe("s", clocks.in_seconds(60))
-    clocks.pass_by(59)
-    assert not deadlines.is_over("s")
-    clocks.pass_by(1)
-    assert deadlines.is_over("s")
-
-
-def test_a_clock_set_back_prolongs_nothing(deadlines, clocks):
-    deadlines.observe("s", clocks.in_seconds(60))
-    clocks.wall -= timedelta(hours=3)
-    clocks.steady += 60
-    assert deadlines.is_over("s")
-
-
-def test_a_clock_set_forward_ends_it_by_the_wall(deadlines, clocks):
-    deadlines.observe("s", clocks.in_seconds(60))
-    clocks.wall += timedelta(seconds=61)
-    assert deadlines.is_over("s")
-    clocks.wall -= timedelta(seconds=61)
-    assert deadlines.is_over("s")
-
-
-@pytest.mark.parametrize("label", [None, "", "soon", "2026-01-31 13:00:00Z", "2026-01-31T13:00:00+00:00"])
-def test_a_label_that_cannot_be_read_ends_after_the_longest_time(deadlines, clocks, label):
-    deadlines.observe("s", label)
-    clocks.pass_by(1799)
-    assert not deadlines.is_over("s")
-    clocks.pass_by(1)
-    assert deadlines.is_over("s")
-
-
-def test_a_far_label_ends_after_the_longest_time_and_by_the_networks_age(deadlines, clocks):
-    deadlines.observe("far", "2099-01-01T00:00:00Z")
-    deadlines.observe("old", "2099-01-01T00:00:00Z", clocks.wall + timedelta(seconds=10))
-    clocks.pass_by(10)
-    assert (deadlines.is_over("far"), deadlines.is_over("old")) == (False, True)
-    clocks.pass_by(1790)
-    assert deadlines.is_over("far")
-
-
-def test_a_later_label_moves_nothing_and_a_nearer_one_does(deadlines, clocks):
-    deadlines.observe("s", clocks.in_seconds(60))
-    deadlines.observe("s", clocks.in_seconds(600))
-    with pytest.raises(Refusal):
-        deadlines.check_unmoved("s", clocks.in_seconds(600))
-    deadlines.observe("s", clocks.in_seconds(10))
-    clocks.pass_by(10)
-    assert deadlines.is_over("s")
-
-
-def test_a_session_is_remembered_after_its_end_and_forgotten_in_time(deadlines, clocks):
-    deadlines.observe("s", clocks.in_seconds(60))
-    clocks.pass_by(61)
-    deadlines.forget(keep=())
-    with pytest.raises(Refusal):
-        deadlines.check_unmoved("s", clocks.in_seconds(60))
-    clocks.pass_by(1800)
-    deadlines.forget(keep=("s",))
-    assert deadlines.is_over("s")
-    deadlines.forget(keep=())
-    deadlines.check_unmoved("s", clocks.in_seconds(60))
+from docker_guard.refusal import EngineDownError
 
 
 @pytest.fixture
@@ -246,3 +157,82 @@ async def test_a_network_made_again_does_not_prolong_its_session(guard: Guard):
     words.shared[labels.EXPIRES_AT] = in_seconds(600)
     again = await guard.ask("POST", "/v1.45/networks/create", words.network())
     assert (again.status, "nothing prolongs it" in again.message) == (403, True)
+
+
+async def test_a_create_whose_answer_was_lost_counts_for_longer_than_any_engine_takes(
+    guard: Guard, monkeypatch
+):
+    words = Words()
+    await guard.make_session(words)
+    guard.engine.loses_creates = True
+    for number in range(4):
+        assert (await guard.create(words.container(), f"dryrun-lost-{number}")).status == 503
+    guard.engine.loses_creates = False
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: time.monotonic() + 60 if time.monotonic() > begun else begun)
+    await asyncio.sleep(0)
+    assert (await guard.create(words.container())).status == 403
+    monkeypatch.undo()
+    # What lands is counted once, and its place is free again when it is removed.
+    landed = guard.engine.add_container(words.container()["Labels"], "dryrun-lost-0")
+    assert (await guard.create(words.container())).status == 403
+    del guard.engine.containers[landed]
+    assert (await guard.create(words.container())).status == 201
+
+
+async def test_lost_places_are_free_after_their_sessions_deadline(guard: Guard):
+    short, other, third = Words(2), Words(), Words()
+    for words in (short, other, third):
+        await guard.make_session(words)
+    guard.engine.loses_creates = True
+    for number in range(4):
+        await guard.create(short.container(), f"dryrun-lost-{number}")
+    guard.engine.loses_creates = False
+    made = [await guard.create(words.container()) for words in (other, third) for _ in range(4)]
+    assert [reply.status for reply in made].count(201) == 3
+    await asyncio.sleep(2.1)
+    made = [await guard.create(words.container()) for words in (other, third) for _ in range(4)]
+    assert len(guard.engine.containers) == 7
+
+
+async def test_a_request_that_never_reached_the_engine_takes_no_place(guard: Guard, monkeypatch):
+    words = Words()
+    await guard.make_session(words)
+    places = guard.door._gate._places
+    with pytest.raises(EngineDownError):
+        async with places.for_network(str(uuid4()), in_seconds(60)):
+            raise EngineDownError("the engine is not there", may_land=False)
+    assert places._networks.now() == set()
+
+
+async def test_more_targets_than_a_session_may_have_do_not_all_start(guard: Guard):
+    words = Words()
+    network = await guard.make_session(words)
+    made = [await guard.make_container(words.container(), f"dryrun-t{number}") for number in range(4)]
+    for number in range(2):  # as creates do that land after everybody has given them up
+        late = guard.engine.containers[made[number]]
+        again = guard.engine.add_container(late["Labels"], f"dryrun-late{number}")
+        guard.engine.containers[again] |= {
+            key: late[key] for key in ("Image", "HostConfig", "Config", "NetworkSettings")
+        }
+        guard.engine.containers[again]["Config"] = late["Config"] | {"Hostname": again[:12]}
+        made.append(again)
+    replies = await asyncio.gather(*(guard.ask("POST", f"/v1.45/containers/{each}/start") for each in made))
+    assert sorted(reply.status for reply in replies) == [204] * 4 + [403] * 2
+    assert network in guard.engine.networks
+    (stopped,) = [each for each in made if guard.engine.containers[each]["State"] == "running"][:1]
+    await guard.ask("POST", f"/v1.45/containers/{stopped}/stop")
+    waiting = next(each for each in made if guard.engine.containers[each]["State"] == "created")
+    assert (await guard.ask("POST", f"/v1.45/containers/{waiting}/start")).status == 204
+
+
+async def test_a_created_thing_without_an_id_is_a_failure_and_keeps_its_place(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    guard.engine.refuse["POST", "/containers/create"] = (201, "no id")
+    for number in range(4):
+        assert (await guard.create(words.container(), f"dryrun-x{number}")).status == 503
+    guard.engine.refuse.clear()
+    assert guard.decisions[-1]["verdict"] == "failed"
+    assert (await guard.create(words.container())).status == 403

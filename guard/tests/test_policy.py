@@ -1,0 +1,61 @@
+"""What an operator may set has bounds, one meaning, and is refused before anything is served."""
+
+import json
+
+import pytest
+
+from docker_guard.policy import ConfigurationError, Policy
+
+REFUSED = {
+    "45 s between looks": '{"sweep_seconds": 45}',
+    "no look ever again": '{"sweep_seconds": Infinity}',
+    "no number of seconds": '{"sweep_seconds": NaN}',
+    "no time at all": '{"sweep_seconds": 0}',
+    "a removal without an end": '{"removal_seconds": 1e9}',
+    "an engine that is waited for without an end": '{"engine_seconds": Infinity}',
+    "a key twice": '{"targets": 20, "targets": 9000}',
+    "a key twice, deep down": '{"log_bytes": {"target": 1000000, "target": 2000000, "collector": 2000000}}',
+    "log bytes of targets alone": '{"log_bytes": {"target": 10000000}}',
+    "log bytes of collectors alone": '{"log_bytes": {"collector": 10000000}}',
+    "log bytes of nobody": '{"log_bytes": {"target": 10000000, "collector": 10000000, "other": 10000000}}',
+    "logs that are always turned over": '{"log_bytes": {"target": 10, "collector": 10000000}}',
+    "a subnet of a million addresses": '{"largest_subnet": 12}',
+    "a number as a text": '{"session_seconds": "1800"}',
+    "true for a number": '{"targets": true}',
+    "half a target": '{"targets": 1.5}',
+    "an unknown key": '{"target": 1}',
+}
+
+
+@pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED.keys())
+def test_refuses(tmp_path, text):
+    path = tmp_path / "policy.json"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match="the policy"):
+        Policy.load(path)
+
+
+@pytest.mark.parametrize("text", ["sweep_seconds = inf", "sweep_seconds = nan", "targets = 1979-05-27"])
+def test_refuses_in_toml_too(tmp_path, text):
+    path = tmp_path / "policy.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match="the policy"):
+        Policy.load(path)
+
+
+def test_reads_what_it_may_say_in_json_and_toml(tmp_path):
+    said = {
+        "sweep_seconds": 1,
+        "log_bytes": {"target": 10_000_000, "collector": 128_000_000},
+        "client_networks": ["10.1.2.3/32", "fd00::1/128"],
+        "user_ids": [0, 33],
+        "subnet_pool": "10.214.0.0/16",
+    }
+    as_json, as_toml = tmp_path / "p.json", tmp_path / "p.toml"
+    as_json.write_text(json.dumps(said))
+    as_toml.write_text(
+        'sweep_seconds = 1\nclient_networks = ["10.1.2.3/32", "fd00::1/128"]\nuser_ids = [0, 33]\n'
+        'subnet_pool = "10.214.0.0/16"\nlog_bytes = {target = 10000000, collector = 128000000}\n'
+    )
+    assert Policy.load(as_json) == Policy.load(as_toml)
+    assert Policy.load(None) == Policy()
