@@ -122,7 +122,7 @@ async def test_ends_when_nobody_keeps_deadlines_any_more(tmp_path, allowlist_fil
     monkeypatch.setattr(DeadlineKeeper, "keep", breaks)
     policy = Policy()
     settings = ServeSettings(
-        f"unix://{tmp_path / 'g.sock'}", f"unix://{tmp_path / 'none.sock'}", allowlist_file
+        (f"unix://{tmp_path / 'g.sock'}",), f"unix://{tmp_path / 'none.sock'}", allowlist_file
     )
     with pytest.raises(RuntimeError, match="the keeper broke"):
-        await asyncio.wait_for(_serve(settings, policy, AllowlistReader(allowlist_file, policy)), 5)
+        await asyncio.wait_for(_serve(settings, policy, AllowlistReader(allowlist_file, policy), None), 5)

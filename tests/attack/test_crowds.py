@@ -78,8 +78,8 @@ def test_memory_is_bounded_under_answers_that_nobody_reads(lab: Lab) -> None:
 
 
 def _long_body(session: LabSession) -> bytes:
-    """Return a collector's body that is about as long as one may be: an environment of almost 2 MB."""
-    value = "x" * (120 * 1024)
+    """Return a collector's body that is about as long as one may be: an environment of almost 1 MiB."""
+    value = "x" * (68 * 1024)
     return json.dumps(
         session.body(row.collector() | {"Env": [f"PART_{n}={value}" for n in range(PARTS)]})
     ).encode()
@@ -111,9 +111,21 @@ def test_memory_is_bounded_under_long_requests_and_long_answers_that_nobody_read
     assert lab.guard.memory_bytes() < _MEMORY
 
 
-def test_followers_of_logs_leave_room_for_other_requests_of_their_client(lab: Lab) -> None:
+def test_readers_of_one_log_are_few(lab: Lab) -> None:
     path = f"{row.API}/containers/{lab.facts['TARGET_ID']}/logs?stdout=1&follow=1"
     sent = request_bytes("GET", path, (("Connection", "keep-alive"),))
+    with ExitStack() as exits:
+        answers = []
+        for reader in _crowd(lab, exits, sent, 20):
+            reader.settimeout(20)
+            answers.append(reader.recv(12)[9:12])
+        assert (answers.count(b"200"), answers.count(b"503")) == (3, 17)
+    assert _is_prompt(lab)
+
+
+def test_answers_that_last_leave_room_for_other_requests_of_their_client(lab: Lab) -> None:
+    path = f"{row.API}/containers/{lab.facts['TARGET_ID']}/wait"
+    sent = request_bytes("POST", path, (("Connection", "keep-alive"),))
     with ExitStack() as exits:
         followers = _crowd(lab, exits, sent, 190)
         answers = []
