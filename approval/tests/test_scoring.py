@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from approval_api.merging import Finding
-from approval_api.scoring import score, score_alone
+from approval_api.scoring import score, score_each_alone
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.ground_truth import Fact
 
@@ -328,7 +328,7 @@ def test_a_collector_alone_is_scored_for_the_kinds_it_tells_anything_of():
         said("service", "10.0.0.99:80/tcp"),
         said("host", "10.0.0.3", collector="other"),
     ]
-    alone = score_alone("network", TRUTH, told, ADDRESSES)
+    (alone,) = [one for one in score_each_alone(TRUTH, told, ADDRESSES) if one.collector == "network"]
     rows = {row.name: row for row in alone.rows}
     assert rows["host"].recall == 0.5
     assert rows["service"].precision == 0.5

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from approval_api.discoveries.naming import name_place
+from approval_api.discoveries.naming import Place, name_place
 from approval_api.score_values import is_told
 from approval_api.scores import Testimony
 from dryrun_contract.discovery import Discovery
@@ -19,6 +19,14 @@ class Finding:
 
     collector: str
     discovery: Discovery
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A finding, and where that is."""
+
+    finding: Finding
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +65,20 @@ class Merged:
         return any(finding.discovery.data.get("access") == "refused" for finding in self.findings)
 
 
-def _rank(finding: Finding) -> tuple[float, str, str]:
-    # Ties are broken by what was said, never by when: the order of arrival must not change a score.
-    return (
-        -finding.discovery.confidence,
-        finding.collector,
-        json.dumps(finding.discovery.data, sort_keys=True, default=str),
-    )
+def place_all(findings: Iterable[Finding], addresses: Mapping[str, str]) -> list[Placed]:
+    """Return `findings` with their places: a key is read once, however often it is scored."""
+    return [Placed(finding, name_place(finding.discovery.key, addresses)) for finding in findings]
 
 
-def merge(
-    findings: Iterable[Finding], addresses: Mapping[str, str]
-) -> dict[tuple[tuple[str, str], bool], Merged]:
+def merge(findings: Iterable[Placed]) -> dict[tuple[tuple[str, str], bool], Merged]:
     """Return what was found by ((kind, key), named); keys are by service name where that is known."""
     together: defaultdict[tuple[tuple[str, str], bool], list[Finding]] = defaultdict(list)
-    for finding in findings:
-        place = name_place(finding.discovery.key, addresses)
-        together[(finding.discovery.kind, place.key), place.service is not None].append(finding)
+    for placed in findings:
+        identity = placed.finding.discovery.kind, placed.place.key
+        together[identity, placed.place.service is not None].append(placed.finding)
     merged = {}
     for ((kind, key), named), said in together.items():
-        # Told twice in the same words is told once.
-        ranked = tuple(finding for _, finding in sorted({_rank(one): one for one in said}.items()))
+        ranked = _ranked(said)
         data: dict[str, JsonValue] = {}
         for finding in ranked:
             for name, value in finding.discovery.data.items():
@@ -85,3 +86,19 @@ def merge(
                     data.setdefault(name, value)
         merged[(kind, key), named] = Merged(kind, key, named, data, ranked)
     return merged
+
+
+def _ranked(said: list[Finding]) -> tuple[Finding, ...]:
+    """Return what was said, most confident first. Told twice in the same words is told once."""
+    if len(said) == 1:
+        return tuple(said)
+    return tuple(finding for _, finding in sorted({_rank(one): one for one in said}.items()))
+
+
+def _rank(finding: Finding) -> tuple[float, str, str]:
+    # Ties are broken by what was said, never by when: the order of arrival must not change a score.
+    return (
+        -finding.discovery.confidence,
+        finding.collector,
+        json.dumps(finding.discovery.data, sort_keys=True, default=str),
+    )

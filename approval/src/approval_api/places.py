@@ -1,8 +1,11 @@
-"""Which place lies inside which, by keys alone."""
+"""Which place lies inside which, by keys alone; every question costs a search, however deep a key is."""
 
-from dataclasses import replace
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator
 
 from dryrun_contract.resource_key import ResourceKey
+
+_AFTER_SLASH = chr(ord("/") + 1)
 
 
 def canonical(key: str) -> str:
@@ -13,20 +16,49 @@ def canonical(key: str) -> str:
         return key
 
 
-def around(key: str) -> list[str]:
-    """Return the keys of what `key` lies inside of, the service first; a host is around nothing."""
+def host_of(key: str) -> str | None:
+    """Return the host that `key` lies on; None for what is no key."""
     try:
-        parsed = ResourceKey.parse(key)
+        return ResourceKey.parse(key).host
     except ValueError:
-        return []
-    outer = parsed.service()
-    return [str(replace(outer, path=parsed.path[:depth])) for depth in range(len(parsed.path))]
+        return None
 
 
-def outside(key: str) -> list[str]:
-    """Return the keys of everything around `key`, its host first."""
-    try:
-        host = ResourceKey.parse(key).host
-    except ValueError:
-        return []
-    return [outer for outer in (host, *around(key)) if outer != key]
+class SortedKeys:
+    """Canonical keys in order, so that what lies inside a place is one run of them."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        """Sort `keys`; what is no key has to be left out before."""
+        self._keys = sorted(set(keys))
+
+    def inside(self, place: str) -> Iterator[str]:
+        """Yield the keys that lie inside a service, or inside something in one; a host has nothing inside."""
+        # A host's key is followed by a colon, never by a slash.
+        start = bisect_left(self._keys, f"{place}/")
+        end = bisect_left(self._keys, f"{place}{_AFTER_SLASH}", lo=start)
+        return (self._keys[index] for index in range(start, end))
+
+
+def innermost_around(keys: Iterable[str], places: Collection[str]) -> dict[str, str]:
+    """Return the innermost of `places` around each of `keys`, its host included; without one it is left out.
+
+    All are canonical. A place is not around itself, and around what is no key there is nothing.
+    """
+    hosts = {key: host for key in keys if (host := host_of(key)) is not None}
+    found = {key: host for key, host in hosts.items() if host != key and host in places}
+    asked = [(_by_level(key), False, key) for key in hosts] + [(_by_level(key), True, key) for key in places]
+    around: list[str] = []
+    for _, is_place, key in sorted(asked):
+        # In this order all that is around a key stands before it, and what is left never comes back.
+        while around and not key.startswith(f"{around[-1]}/"):
+            around.pop()
+        if is_place:
+            around.append(key)
+        elif around:
+            found[key] = around[-1]
+    return found
+
+
+def _by_level(key: str) -> str:
+    """Return what sorts a place directly before all that lies inside it: no other character is as low."""
+    return key.replace("/", "\0")

@@ -1,12 +1,18 @@
-"""Scores what collectors found against what is true; a pure function, defined in `docs/scoring.md`."""
+"""Scores what collectors found against what is true; a pure function, defined in `docs/scoring.md`.
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+Every step is linear or a sort, in facts, findings and the characters of their keys (`bench/scoring.py`).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Self
 
 from pydantic import JsonValue
 
-from approval_api.merging import Finding, Merged, merge
-from approval_api.places import around, canonical, outside
+from approval_api.merging import Finding, Merged, Placed, merge, place_all
+from approval_api.places import SortedKeys, canonical, host_of, innermost_around
 from approval_api.score_values import is_told, same_value
 from approval_api.scores import (
     Averages,
@@ -36,32 +42,26 @@ def score(truth: Iterable[Fact], findings: Iterable[Finding], addresses: Mapping
 
     The order of `truth` and `findings` does not matter, and neither does telling a thing twice.
     """
-    facts = {(fact.kind, canonical(fact.key)): fact for fact in truth}
-    merged = merge(findings, addresses)
-    true = {identity: merged[identity, True] for identity in facts if (identity, True) in merged}
-    unfounded = [found for (identity, named), found in merged.items() if not named or identity not in facts]
-    hidden = _not_evaluable(facts, merged.values())
-    comparison = _Comparison(facts, true, unfounded, hidden)
-    easy = comparison.without(lambda fact: fact.hard is not None)
+    comparison = _compare(_by_kind(truth), place_all(findings, addresses))
+    facts, true, hidden = comparison.facts(), comparison.true, comparison.hidden
+    easy = comparison.without_hard()
     rows, easy_rows = comparison.rows(), easy.rows()
     missed, wrong = comparison.false_negatives(), comparison.wrong_values()
     return Scores(
         rows=rows,
-        overall=_average(rows, evaluable=len(facts) - len(hidden), facts=len(facts)),
+        overall=comparison.average(rows),
         rows_without_hard=easy_rows,
-        overall_without_hard=_average(
-            easy_rows, evaluable=len(easy.facts) - len(easy.hidden), facts=len(easy.facts)
-        ),
+        overall_without_hard=easy.average(easy_rows),
         found=tuple(
             FoundFact(
                 kind=kind,
                 key=key,
-                data=true[kind, key].data,
-                collectors=true[kind, key].collectors,
-                evidence=true[kind, key].evidence,
+                data=found.data,
+                collectors=found.collectors,
+                evidence=found.evidence,
                 hard=facts[kind, key].hard,
             )
-            for kind, key in sorted(true)
+            for (kind, key), found in sorted(true.items(), key=itemgetter(0))
         ),
         false_negatives=missed,
         false_positives=tuple(
@@ -72,7 +72,7 @@ def score(truth: Iterable[Fact], findings: Iterable[Finding], addresses: Mapping
                 collectors=found.collectors,
                 evidence=found.evidence,
             )
-            for found in sorted(unfounded, key=lambda found: (found.kind, found.key, found.named))
+            for found in sorted(comparison.unfounded, key=lambda found: (found.kind, found.key, found.named))
         ),
         wrong_values=wrong,
         not_evaluable=tuple(
@@ -83,21 +83,82 @@ def score(truth: Iterable[Fact], findings: Iterable[Finding], addresses: Mapping
     )
 
 
-def score_alone(
-    collector: str, truth: Sequence[Fact], findings: Iterable[Finding], addresses: Mapping[str, str]
-) -> CollectorScores:
-    """Return what `collector` alone would have scored, for the kinds that it told anything of."""
-    own = [finding for finding in findings if finding.collector == collector]
-    kinds = {finding.discovery.kind for finding in own}
-    scores = score([fact for fact in truth if fact.kind in kinds], own, addresses)
-    return CollectorScores(collector=collector, rows=scores.rows, overall=scores.overall)
+def score_each_alone(
+    truth: Iterable[Fact], findings: Iterable[Finding], addresses: Mapping[str, str]
+) -> tuple[CollectorScores, ...]:
+    """Return what each collector alone would have scored, by name, for the kinds that it told anything of."""
+    told: defaultdict[str, list[Placed]] = defaultdict(list)
+    for placed in place_all(findings, addresses):
+        told[placed.finding.collector].append(placed)
+    kinds = _by_kind(truth)
+    return tuple(_alone(collector, kinds, own) for collector, own in sorted(told.items()))
+
+
+def _alone(collector: str, kinds: Mapping[str, "_Kind"], own: Sequence[Placed]) -> CollectorScores:
+    told = {placed.finding.discovery.kind for placed in own}
+    comparison = _compare({name: kind for name, kind in kinds.items() if name in told}, own)
+    rows = comparison.rows()
+    return CollectorScores(collector=collector, rows=rows, overall=comparison.average(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """The facts of one kind, counted once for everybody who is compared with them."""
+
+    facts: Mapping[str, Fact]
+    """By key, in order."""
+    attributes: tuple[str, ...]
+    """Those that facts of this kind carry and the contract scores, in the contract's order."""
+    carriers: Mapping[str, int]
+    """Attribute → facts that carry it."""
+    keys: SortedKeys
+
+    @classmethod
+    def of(cls, name: str, facts: Mapping[str, Fact]) -> Self:
+        """Count them."""
+        carriers = Counter(
+            attribute for fact in facts.values() for attribute, value in fact.data.items() if is_told(value)
+        )
+        scored = KINDS.get(name)
+        return cls(
+            facts=dict(sorted(facts.items())),
+            attributes=tuple(
+                sorted(carriers) if scored is None else [one for one in scored if one in carriers]
+            ),
+            carriers=carriers,
+            keys=SortedKeys(key for key in facts if host_of(key) is not None),
+        )
+
+    def without_hard(self, name: str) -> "_Kind":
+        """Return the same without the facts that a good collector may miss."""
+        return _Kind.of(name, {key: fact for key, fact in self.facts.items() if fact.hard is None})
+
+
+def _by_kind(truth: Iterable[Fact]) -> dict[str, _Kind]:
+    kinds: defaultdict[str, dict[str, Fact]] = defaultdict(dict)
+    for fact in truth:
+        kinds[fact.kind][canonical(fact.key)] = fact
+    return {name: _Kind.of(name, facts) for name, facts in kinds.items()}
+
+
+def _compare(kinds: Mapping[str, _Kind], findings: Iterable[Placed]) -> "_Comparison":
+    true: dict[FactId, Merged] = {}
+    unfounded, named = [], []
+    for found in merge(findings).values():
+        if found.named:
+            named.append(found)
+        if found.named and found.kind in kinds and found.key in kinds[found.kind].facts:
+            true[found.kind, found.key] = found
+        else:
+            unfounded.append(found)
+    return _Comparison(kinds, true, unfounded, _not_evaluable(kinds, named))
 
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
     """What is true beside what was found."""
 
-    facts: Mapping[FactId, Fact]
+    kinds: Mapping[str, _Kind]
     true: Mapping[FactId, Merged]
     """Findings that are facts."""
     unfounded: Sequence[Merged]
@@ -105,94 +166,98 @@ class _Comparison:
     hidden: Mapping[FactId, str]
     """Facts that could not be found, with the key of what refused the credential."""
 
-    def without(self, leave_out: Callable[[Fact], bool]) -> "_Comparison":
-        """Return the same without some facts; finding them counts neither for nor against."""
-        kept = {identity: fact for identity, fact in self.facts.items() if not leave_out(fact)}
+    def facts(self) -> dict[FactId, Fact]:
+        """Return all facts, in order."""
+        return {
+            (name, key): fact for name, kind in sorted(self.kinds.items()) for key, fact in kind.facts.items()
+        }
+
+    def without_hard(self) -> "_Comparison":
+        """Return the same without the hard facts; finding them counts neither for nor against."""
+        easy = {name: kind.without_hard(name) for name, kind in self.kinds.items()}
         return _Comparison(
-            kept,
-            {identity: found for identity, found in self.true.items() if identity in kept},
+            {name: kind for name, kind in easy.items() if kind.facts},
+            {(kind, key): found for (kind, key), found in self.true.items() if key in easy[kind].facts},
             self.unfounded,
-            {identity: service for identity, service in self.hidden.items() if identity in kept},
+            {(kind, key): service for (kind, key), service in self.hidden.items() if key in easy[kind].facts},
         )
 
     def rows(self) -> tuple[ScoreRow, ...]:
         """Return a row per kind, in the contract's order, each followed by its attributes' rows."""
-        seen = {kind for kind, _ in self.facts} | {found.kind for found in self.unfounded}
-        kinds = [kind for kind in KINDS if kind in seen] + sorted(seen - KINDS.keys())
+        found, hidden = Counter(kind for kind, _ in self.true), Counter(kind for kind, _ in self.hidden)
+        invented = Counter(one.kind for one in self.unfounded)
+        right, wrong, unseen = self._values()
+        seen = self.kinds.keys() | invented.keys()
         rows = []
-        for kind in kinds:
-            rows.append(self._kind_row(kind))
-            rows += [self._attribute_row(kind, attribute) for attribute in self.attributes(kind)]
+        for name in [kind for kind in KINDS if kind in seen] + sorted(seen - KINDS.keys()):
+            kind = self.kinds.get(name) or _Kind.of(name, {})
+            rows.append(
+                ScoreRow.of(
+                    name,
+                    None,
+                    true_positives=found[name],
+                    false_positives=invented[name],
+                    false_negatives=len(kind.facts) - found[name] - hidden[name],
+                    not_evaluable=hidden[name],
+                )
+            )
+            for attribute in kind.attributes:
+                one = name, attribute
+                rows.append(
+                    ScoreRow.of(
+                        *one,
+                        true_positives=right[one],
+                        false_positives=wrong[one],
+                        false_negatives=kind.carriers[attribute] - right[one] - unseen[one],
+                        not_evaluable=unseen[one],
+                    )
+                )
         return tuple(rows)
 
-    def attributes(self, kind: str) -> list[str]:
-        """Return the attributes that facts of this kind carry and the contract scores."""
-        carried = {
-            name
-            for (fact_kind, _), fact in self.facts.items()
-            if fact_kind == kind
-            for name, value in fact.data.items()
+    def _values(self) -> tuple[Counter[FactId], Counter[FactId], Counter[FactId]]:
+        """Return by kind and attribute how many values are right, wrong, and not evaluable."""
+        right: Counter[FactId] = Counter()
+        wrong: Counter[FactId] = Counter()
+        for name, attribute, expected, told in self._told_values():
+            (right if same_value(attribute, expected, told) else wrong)[name, attribute] += 1
+        unseen = Counter(
+            (name, attribute)
+            for name, key in self.hidden
+            for attribute, value in self.kinds[name].facts[key].data.items()
             if is_told(value)
-        }
-        scored = KINDS.get(kind)
-        return sorted(carried) if scored is None else [name for name in scored if name in carried]
-
-    def _kind_row(self, kind: str) -> ScoreRow:
-        facts = [identity for identity in self.facts if identity[0] == kind]
-        found = [identity for identity in facts if identity in self.true]
-        hidden = [identity for identity in facts if identity in self.hidden]
-        return ScoreRow.of(
-            kind,
-            None,
-            true_positives=len(found),
-            false_positives=sum(1 for unfounded in self.unfounded if unfounded.kind == kind),
-            false_negatives=len(facts) - len(found) - len(hidden),
-            not_evaluable=len(hidden),
         )
+        return right, wrong, unseen
 
-    def _attribute_row(self, kind: str, attribute: str) -> ScoreRow:
-        right = wrong = missed = hidden = 0
-        for identity, fact in self._carrying(kind, attribute):
-            if identity in self.hidden:
-                hidden += 1
-                continue
-            told = self._told(identity, attribute)
-            if told is None:
-                missed += 1
-            elif same_value(attribute, fact.data[attribute], told):
-                right += 1
-            else:
-                wrong += 1
-        return ScoreRow.of(
-            kind,
-            attribute,
-            true_positives=right,
-            false_positives=wrong,
-            false_negatives=missed + wrong,
-            not_evaluable=hidden,
+    def _told_values(self) -> Iterator[tuple[str, str, JsonValue, JsonValue]]:
+        for (name, key), found in self.true.items():
+            kind = self.kinds[name]
+            for attribute in kind.attributes:
+                expected, told = kind.facts[key].data.get(attribute), found.data.get(attribute)
+                if is_told(expected) and told is not None:
+                    yield name, attribute, expected, told
+
+    def average(self, rows: Sequence[ScoreRow]) -> Averages:
+        """Return the means over `rows`."""
+        facts = sum(len(kind.facts) for kind in self.kinds.values())
+        return Averages(
+            precision=_mean([row.precision for row in rows]),
+            recall=_mean([row.recall for row in rows]),
+            f1=_mean([row.f1 for row in rows]),
+            coverage=(facts - len(self.hidden)) / facts if facts else None,
         )
-
-    def _carrying(self, kind: str, attribute: str) -> list[tuple[FactId, Fact]]:
-        return [
-            (identity, fact)
-            for identity, fact in sorted(self.facts.items())
-            if identity[0] == kind and is_told(fact.data.get(attribute))
-        ]
-
-    def _told(self, identity: FactId, attribute: str) -> JsonValue:
-        found = self.true.get(identity)
-        return None if found is None else found.data.get(attribute)
 
     def false_negatives(self) -> tuple[MissedFact, ...]:
         """Return the facts that were not found, and the attributes that found ones were told without."""
+        facts = self.facts()
+        unfound = [one for one in facts if one not in self.true and one not in self.hidden]
+        nearest = innermost_around({key for _, key in unfound}, {key for _, key in self.true})
         missed = []
-        places = {key for _, key in self.true}
-        for (kind, key), fact in sorted(self.facts.items()):
+        for (kind, key), fact in facts.items():
             if (kind, key) in self.hidden:
                 continue
-            if (kind, key) not in self.true:
-                nearest = next((outer for outer in reversed(outside(key)) if outer in places), None)
-                missed.append(MissedFact(kind=kind, key=key, nearest=nearest, hard=fact.hard))
+            found = self.true.get((kind, key))
+            if found is None:
+                missed.append(MissedFact(kind=kind, key=key, nearest=nearest.get(key), hard=fact.hard))
                 continue
             missed += [
                 MissedFact(
@@ -201,20 +266,20 @@ class _Comparison:
                     attribute=attribute,
                     expected=fact.data[attribute],
                     nearest=key,
-                    collectors=self.true[kind, key].collectors,
+                    collectors=found.collectors,
                     hard=fact.hard,
                 )
-                for attribute in self.attributes(kind)
-                if is_told(fact.data.get(attribute)) and self._told((kind, key), attribute) is None
+                for attribute in self.kinds[kind].attributes
+                if is_told(fact.data.get(attribute)) and found.data.get(attribute) is None
             ]
         return tuple(missed)
 
     def wrong_values(self) -> tuple[WrongValue, ...]:
         """Return the attributes that were told wrongly, with who said what."""
         wrong = []
-        for (kind, key), found in sorted(self.true.items()):
-            fact = self.facts[kind, key]
-            for attribute in self.attributes(kind):
+        for (kind, key), found in sorted(self.true.items(), key=itemgetter(0)):
+            fact = self.kinds[kind].facts[key]
+            for attribute in self.kinds[kind].attributes:
                 expected, told = fact.data.get(attribute), found.data.get(attribute)
                 if not is_told(expected) or told is None or same_value(attribute, expected, told):
                     continue
@@ -240,17 +305,19 @@ class _Comparison:
         return tuple(wrong)
 
 
-def _not_evaluable(facts: Iterable[FactId], found: Iterable[Merged]) -> dict[FactId, str]:
+def _not_evaluable(kinds: Mapping[str, _Kind], named: Sequence[Merged]) -> dict[FactId, str]:
     """Return the facts inside what refused the credential and of which nothing inside was found."""
-    named = [one for one in found if one.named]
-    opened = {outer for one in named for outer in around(one.key)}
-    closed = {one.key for one in named if one.kind in _MAY_REFUSE and one.refused} - opened
-    hidden = {}
-    for kind, key in facts:
-        refusing = next((outer for outer in around(key) if outer in closed), None)
-        if refusing is not None:
-            hidden[kind, key] = refusing
-    return hidden
+    refused = {one.key for one in named if one.kind in _MAY_REFUSE and one.refused}
+    if not refused:
+        return {}
+    found = SortedKeys(one.key for one in named)
+    closed = [place for place in refused if next(found.inside(place), None) is None]
+    return {
+        (name, key): place
+        for place in closed
+        for name, kind in kinds.items()
+        for key in kind.keys.inside(place)
+    }
 
 
 def _hard_cases(
@@ -266,19 +333,11 @@ def _hard_cases(
     judged |= {(one.kind, one.key): "wrong" for one in wrong}
     return tuple(
         HardCase(kind=kind, key=key, reason=fact.hard, judgement=judged.get((kind, key), "found"))
-        for (kind, key), fact in sorted(facts.items())
+        for (kind, key), fact in facts.items()
         if fact.hard is not None
     )
 
 
-def _average(rows: Sequence[ScoreRow], *, evaluable: int, facts: int) -> Averages:
-    def mean(values: list[float | None]) -> float | None:
-        defined = [value for value in values if value is not None]
-        return sum(defined) / len(defined) if defined else None
-
-    return Averages(
-        precision=mean([row.precision for row in rows]),
-        recall=mean([row.recall for row in rows]),
-        f1=mean([row.f1 for row in rows]),
-        coverage=evaluable / facts if facts else None,
-    )
+def _mean(values: Iterable[float | None]) -> float | None:
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined else None

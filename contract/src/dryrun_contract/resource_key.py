@@ -13,6 +13,7 @@ MAX_NAMES = 16
 """Names inside one service; the deepest that our collectors report, a table, has three."""
 
 _ESCAPED = re.compile(r"[/%\x00-\x1f\x7f]")
+_HEX = re.compile(r"%([0-9A-Fa-f]{2})")
 _SHAPE = re.compile(
     r"""(?P<host>[^:/\s]+|\[[0-9a-fA-F:.]+\])
         (?: : (?P<port>[0-9]{1,5}) / (?P<transport>tcp|udp) (?P<path>(?:/[^/]+)*) )?""",
@@ -25,7 +26,7 @@ def _escape(segment: str) -> str:
 
 
 def _unescape(segment: str) -> str:
-    return re.sub(r"%([0-9A-Fa-f]{2})", lambda found: chr(int(found[1], 16)), segment)
+    return _HEX.sub(lambda found: chr(int(found[1], 16)), segment) if "%" in segment else segment
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from approval_api.reports.not_rehearsed import NOT_REHEARSED
 from approval_api.reports.reading import Reading
 from approval_api.reports.scope import check_scope
 from approval_api.scores import CollectorScores, Scores
-from approval_api.scoring import score, score_alone
+from approval_api.scoring import score, score_each_alone
 from approval_api.sessions.repository import StoredSession
 from dryrun_contract.event import Event
 from dryrun_contract.ground_truth import Fact
@@ -71,8 +71,7 @@ def _score(
     facts: Sequence[Fact], reading: Reading
 ) -> tuple[Scores, tuple[CollectorScores, ...], model.NetworkMap]:
     findings, addresses = reading.findings, reading.addresses
-    collectors = sorted({finding.collector for finding in findings})
-    alone = tuple(score_alone(collector, facts, findings, addresses) for collector in collectors)
+    alone = score_each_alone(facts, findings, addresses)
     scores = score(facts, reading.counted(), addresses)
     return scores, alone, draw_network(facts, scores, addresses)
 

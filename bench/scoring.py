@@ -1,0 +1,122 @@
+"""How scoring grows with facts and findings, with the worst that a session's events may hold.
+
+Each shape is scored at three sizes, of facts and of findings; n log n grows by 13.3 and 12.5 between them.
+"""
+
+import argparse
+import math
+import resource
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
+from approval_api.merging import Finding
+from approval_api.scoring import score, score_each_alone
+from dryrun_contract.discovery import Discovery
+from dryrun_contract.ground_truth import Fact
+
+ADDRESSES = {"10.213.0.3": "db"}
+KEY_CHARACTERS = 1000
+
+
+def finding(key: str, *, kind: str = "table", collector: str = "network", **data: str) -> Finding:
+    """Return what a collector said, whatever the contract thinks of the key."""
+    said = Discovery.model_construct(kind=kind, key=f"10.213.0.3:80/tcp{key}", data=data, confidence=0.5)
+    return Finding(collector, said)
+
+
+def fact(key: str, kind: str = "table") -> Fact:
+    """Return a fact with two scored values."""
+    return Fact(kind=kind, key=f"db:80/tcp{key}", data={"columns": ["id", "name"]})
+
+
+def deep(number: int, first: str = "") -> str:
+    """Return a path of almost 500 names that begins as all others do, or differs from the start."""
+    end = f"/{number}"
+    return f"{first}{'/a' * ((KEY_CHARACTERS - 40) // 2)}{end}"
+
+
+def plain(size: int) -> tuple[list[Fact], list[Finding]]:
+    """Everything is found."""
+    return [fact(f"/s/{n}") for n in range(size)], [finding(f"/s/{n}", columns="id") for n in range(size)]
+
+
+def deep_and_alike(size: int) -> tuple[list[Fact], list[Finding]]:
+    """Keys of 1,000 characters that differ in their last names; half of the facts are missed."""
+    facts = [fact(deep(n)) for n in range(size)]
+    return facts, [finding(deep(n)) for n in range(size // 2, size + size // 2)]
+
+
+def deep_and_apart(size: int) -> tuple[list[Fact], list[Finding]]:
+    """Keys of 1,000 characters that differ in their first names; nothing is found."""
+    return [fact(deep(0, f"/f{n}")) for n in range(size)], [finding(deep(0, f"/x{n}")) for n in range(size)]
+
+
+def one_thing(size: int) -> tuple[list[Fact], list[Finding]]:
+    """Everything is told of one thing, each time otherwise."""
+    return [fact(f"/s/{n}") for n in range(size)], [finding("/s/1", columns=str(n)) for n in range(size)]
+
+
+def refusals(size: int) -> tuple[list[Fact], list[Finding]]:
+    """Every database refuses, and hides one fact."""
+    facts = [fact(f"/{n}/t") for n in range(size)]
+    return facts, [finding(f"/{n}", kind="database", access="refused") for n in range(size)]
+
+
+def kinds(size: int) -> tuple[list[Fact], list[Finding]]:
+    """Every finding is of a kind of its own."""
+    return [fact(f"/s/{n}") for n in range(size)], [finding("", kind=f"kind_{n}") for n in range(size)]
+
+
+def collectors(size: int) -> tuple[list[Fact], list[Finding]]:
+    """Every finding is of a collector of its own, and of a kind that has facts."""
+    return [fact(f"/s/{n}") for n in range(size)], [
+        finding(f"/s/{n}", collector=f"c{n}") for n in range(size)
+    ]
+
+
+SHAPES: tuple[Callable[[int], tuple[list[Fact], list[Finding]]], ...] = (
+    plain,
+    deep_and_alike,
+    deep_and_apart,
+    one_thing,
+    refusals,
+    kinds,
+    collectors,
+)
+
+
+def seconds(size: int, shape: Callable[[int], tuple[list[Fact], list[Finding]]]) -> float:
+    """Return how long both scorings of a report take."""
+    facts, findings = shape(size)
+    begin = time.perf_counter()
+    score(facts, findings, ADDRESSES)
+    score_each_alone(facts, findings, ADDRESSES)
+    return time.perf_counter() - begin
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    sizes = parser.parse_args().sizes
+    print("| shape | " + " | ".join(f"{size:,}" for size in sizes) + " | growth |")
+    print("|---|" + "---:|" * len(sizes) + "---|")
+    for shape in SHAPES:
+        took = [seconds(size, shape) for size in sizes]
+        ratios = [later / earlier for earlier, later in pairwise(took)]
+        print(
+            f"| {(shape.__doc__ or '').strip().rstrip('.')} | "
+            + " | ".join(f"{each:.2f} s" for each in took)
+            + " | "
+            + ", ".join(f"{ratio:.1f}" for ratio in ratios)
+            + " |",
+            flush=True,
+        )
+    growths = [b * math.log(b) / (a * math.log(a)) for a, b in pairwise(sizes)]
+    print(f"\nn log n: {', '.join(f'{growth:.1f}' for growth in growths)}")
+    print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
