@@ -37,6 +37,7 @@ from approval_api.production.endpoints import router as production_router
 from approval_api.rate_limit import RateLimit
 from approval_api.reports.endpoints import criteria_router
 from approval_api.reports.endpoints import router as reports_router
+from approval_api.reports.service import Reports
 from approval_api.request_log import RequestLog
 from approval_api.security_headers import SecurityHeaders
 from approval_api.sessions.admission import Limits
@@ -87,6 +88,7 @@ def create_app(
     )
     app.state.orchestrator = None
     app.state.follower = None
+    app.state.reports = None
     install_problem_handlers(app)
     app.add_middleware(AuditTrail)
     app.add_middleware(BodyLimit, report_path=f"{API_PATH}/production/discoveries")
@@ -110,6 +112,7 @@ def create_app(
         settings.orchestrator_token.get_secret_value(),
         orchestrator_transport,
     )
+    app.state.reports = Reports(app.state.engine)
     app.state.follower = Follower(app.state.engine, app.state.orchestrator, metrics)
     dryrun = APIRouter(prefix=DRYRUN_PATH)
     for router in (
@@ -158,6 +161,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = state.settings
     async with AsyncExitStack() as stack:
         stack.push_async_callback(state.engine.dispose)
+        stack.callback(state.passwords.close)
         await _migrate(settings)
         await stack.enter_async_context(_running(purge.run(state.engine, settings.login_limits)))
         await stack.enter_async_context(
@@ -167,6 +171,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             yield
             return
         await stack.enter_async_context(state.orchestrator)
+        stack.push_async_callback(state.reports.close)
         outbox = Outbox(
             state.engine,
             state.orchestrator,
@@ -179,6 +184,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
                 tasks.create_task(state.follower.run(), name="follower"),
                 tasks.create_task(state.notifications.run(), name="notifications"),
                 tasks.create_task(outbox.run(), name="outbox"),
+                tasks.create_task(state.reports.run(), name="reports"),
             ]
             try:
                 yield

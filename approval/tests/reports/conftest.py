@@ -7,8 +7,8 @@ import pytest
 
 from approval_api.reports.build import build
 from approval_api.reports.criteria import DEFAULT_CRITERIA, judge
-from approval_api.sessions.repository import StoredSession
 from approval_api.sessions.schemas import SessionView
+from approval_api.sessions.stored import StoredSession
 from dryrun_contract import event as words
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import Event
@@ -178,13 +178,12 @@ def report_of():
     """Give a function that builds the report of a story."""
 
     async def built(told=None, *, truth=TRUTH, question=None, **session):
-        async def events():
-            for seq, (seconds, data) in enumerate(story() if told is None else told, 1):
-                at = START + timedelta(seconds=seconds)
-                yield Event(journal=SESSION, seq=seq, session_id=SESSION, at=at, data=data)
-
+        events = [
+            Event(journal=SESSION, seq=seq, session_id=SESSION, at=START + timedelta(seconds=at), data=data)
+            for seq, (at, data) in enumerate(story() if told is None else told, 1)
+        ]
         stored = StoredSession(view(**session), template(truth), history_complete=True)
-        return await build(stored, events(), question)
+        return build(stored, events, question)
 
     return built
 

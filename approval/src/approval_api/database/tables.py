@@ -43,6 +43,19 @@ dryrun_events = Table(
     Column("data", JSONB, nullable=False),
 )
 
+dryrun_reports = Table(
+    "dryrun_reports",
+    metadata,
+    Column("session_id", UUID(as_uuid=True), primary_key=True),
+    Column("state", LargeBinary, nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("computed_at", _TIME, nullable=False),
+    Column("figures", JSONB(none_as_null=True)),
+    Column("report", LargeBinary),
+    Column("failure", Text),
+)
+"""One for a session, of the state that it had: JSON, compressed by zlib. `failure` says why there is none."""
+
 dryrun_discoveries = Table(
     "dryrun_discoveries",
     metadata,

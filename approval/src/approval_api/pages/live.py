@@ -19,7 +19,7 @@ from approval_api.events import repository
 from approval_api.events.notifications import Notifications
 from approval_api.pages.session_state import ARRIVALS, Arrival, SessionState
 from approval_api.sessions import repository as sessions
-from approval_api.sessions.repository import StoredSession
+from approval_api.sessions.stored import StoredSession
 
 QUIET_SECONDS = 0.15
 """Events that come closer together than this travel in one message: a person sees no difference."""

@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request, Response
 
 from approval_api.authentication import Reader
-from approval_api.database.engine import Transaction
 from approval_api.follower.follower import Follower
-from approval_api.pages.rendering import Pages, page
+from approval_api.pages.rendering import page
+from approval_api.pages.results import Result
+from approval_api.reports.repository import figures_of
 from approval_api.sessions import repository
 
 router = APIRouter(include_in_schema=False)
@@ -16,15 +17,15 @@ _WAITING = frozenset({"requested", "queued"})
 
 
 @router.get("/")
-async def show_overview(request: Request, visitor: Reader, transaction: Transaction) -> Response:
-    """Show the state of everything."""
+async def show_overview(request: Request, visitor: Reader) -> Response:
+    """Show the state of everything. Nothing is computed here: who opens this page is not to wait."""
     state = request.app.state
-    pages: Pages = state.pages
     if state.settings.dryrun == "off":
         return page(request, "overview.html", visitor, follower=None)
-    sessions = await repository.page(transaction, _LOOKED_AT, None)
-    ended = [session for session in sessions if session.phase == "ended"]
-    results = [await pages.results.of(transaction, session.id) for session in ended[:_RESULTS]]
+    async with state.engine.connect() as connection:
+        sessions = await repository.page(connection, _LOOKED_AT, None)
+        ended = [session for session in sessions if session.phase == "ended"][:_RESULTS]
+        figures = await figures_of(connection, [session.id for session in ended])
     follower: Follower = state.follower
     return page(
         request,
@@ -34,5 +35,5 @@ async def show_overview(request: Request, visitor: Reader, transaction: Transact
         running=[each for each in sessions if each.phase not in _WAITING and each.phase != "ended"],
         # Oldest first: it is the next one.
         waiting=[each for each in reversed(sessions) if each.phase in _WAITING],
-        results=[result for result in results if result is not None],
+        results=[Result.of(session, figures.get(session.id)) for session in ended],
     )

@@ -10,11 +10,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from approval_api.pages.assets import Assets
 from approval_api.pages.live import LiveSessions
-from approval_api.pages.results import Results
 from approval_api.pages.session_state import Arrival, SessionState
 from approval_api.pages.words import FILTERS
 from approval_api.people.person import Person
-from approval_api.sessions.repository import StoredSession
+from approval_api.sessions.stored import StoredSession
 
 HTML = Path(__file__).parent / "html"
 LIVE_FRAGMENTS = ("status", "collectors", "targets", "tally", "notes", "outcome")
@@ -27,7 +26,6 @@ class Pages:
     def __init__(self, *, dryrun: str) -> None:
         """Load what does not change; `dryrun` is the setting, `on` or `off`."""
         self.assets = Assets()
-        self.results = Results()
         self.live = LiveSessions(self.live_fragments, self.arrival)
         self._environment = Environment(
             loader=FileSystemLoader(HTML),

@@ -1,17 +1,14 @@
 """Pages: a session's report, by the one renderer there is, and two reports side by side."""
 
-import asyncio
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
+from markupsafe import Markup
 
 from approval_api.authentication import Reader
-from approval_api.database.engine import Transaction
-from approval_api.pages.comparison import compare
 from approval_api.pages.rendering import page
 from approval_api.reports.criteria import DEFAULT_CRITERIA
-from approval_api.reports.html import render_html_fragment
-from approval_api.reports.service import find_report
+from approval_api.reports.service import Reports
 from approval_api.sessions import repository
 from approval_api.sessions.schemas import SessionView
 
@@ -21,32 +18,30 @@ _OFFERED = 100
 
 
 @router.get("/sessions/{session_id}/report")
-async def show_report_page(
-    session_id: UUID, request: Request, visitor: Reader, transaction: Transaction
-) -> Response:
+async def show_report_page(session_id: UUID, request: Request, visitor: Reader) -> Response:
     """Show the report, judged by the default criteria, with what it can be downloaded as."""
-    report = await find_report(transaction, session_id, DEFAULT_CRITERIA)
-    # A report of thousands of things takes its time, in which event streams shall go on.
-    fragment = await asyncio.to_thread(render_html_fragment, report)
-    return page(request, "report.html", visitor, report=report, session=report.session, fragment=fragment)
+    reports: Reports = request.app.state.reports
+    session, html = await reports.fragment(session_id, DEFAULT_CRITERIA)
+    fragment = Markup(html)  # noqa: S704 - made by templates that escape
+    final = session.phase == "ended"
+    return page(request, "report.html", visitor, final=final, session=session, fragment=fragment)
 
 
 @router.get("/compare")
-async def show_comparison(
-    request: Request, visitor: Reader, transaction: Transaction, a: str = "", b: str = ""
-) -> Response:
+async def show_comparison(request: Request, visitor: Reader, a: str = "", b: str = "") -> Response:
     """Show what differs between two sessions; without two, let them be chosen."""
-    offered = [
-        session for session in await repository.page(transaction, _OFFERED, None) if session.phase == "ended"
-    ]
+    state = request.app.state
+    async with state.engine.connect() as connection:
+        latest = await repository.page(connection, _OFFERED, None)
+    offered = [session for session in latest if session.phase == "ended"]
     chosen = [_uuid(text) for text in (a, b)]
     before, after = chosen
     if before is None and after is not None:
         before = _earlier(offered, after)
+    reports: Reports = state.reports
     comparison = None
     if before is not None and after is not None:
-        reports = [await find_report(transaction, session_id) for session_id in (before, after)]
-        comparison = await asyncio.to_thread(compare, *reports)
+        comparison = await reports.compare(before, after)
     return page(
         request,
         "compare.html",

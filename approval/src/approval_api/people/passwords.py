@@ -1,9 +1,13 @@
 """Passwords: Argon2id, a few at a time, and as slow for a name that nobody has."""
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+
+from approval_api.bulkhead import Bulkhead
 
 MIN_CHARACTERS = 15
 """NIST SP 800-63B-4, section 3.1.1.2: where a password is all there is. No rules of composition."""
@@ -11,6 +15,8 @@ MAX_CHARACTERS = 256
 
 _AT_ONCE = 2
 """A hash takes 64 MiB: so many sign-ins at once are computed, the others wait."""
+_WAITING = 30
+"""A hash takes a tenth of a second: whoever waits last is served within 2 s. More are refused."""
 
 
 class PasswordRefusedError(ValueError):
@@ -35,22 +41,33 @@ class Passwords:
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         """Use `hasher`; tests bring a faster one."""
         self._hasher = hasher or PasswordHasher()
-        self._free = asyncio.Semaphore(_AT_ONCE)
+        self._bulkhead = Bulkhead("the password check", at_once=_AT_ONCE, waiting=_WAITING)
+        # Threads of its own: what else works in the background does not keep anybody from signing in.
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="passwords")
         self._nobodys: str | None = None
 
     async def hash(self, password: str) -> str:
-        """Return what to store."""
-        async with self._free:
-            return await asyncio.to_thread(lambda: self._hasher.hash(_clean(password)))
+        """Return what to store. Raises ProblemError: 503 `busy` when too many wait."""
+        return await self._work(lambda: self._hasher.hash(_clean(password)))
 
     async def matches(self, stored: str | None, password: str) -> bool:
-        """Tell whether `password` is the stored one. Without a stored one the same work is done in vain."""
+        """Tell whether `password` is the stored one. Without a stored one the same work is done in vain.
+
+        Raises ProblemError: 503 `busy` when too many wait.
+        """
         if self._nobodys is None:
             self._nobodys = await self.hash("a password that nobody has")
         known = stored if stored is not None else self._nobodys
-        async with self._free:
-            same = await asyncio.to_thread(self._verify, known, _clean(password))
+        same = await self._work(lambda: self._verify(known, _clean(password)))
         return same and stored is not None
+
+    async def _work[T](self, work: Callable[[], T]) -> T:
+        async with self._bulkhead.entered():
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def close(self) -> None:
+        """End the threads; what waits is given up."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def is_outdated(self, stored: str) -> bool:
         """Tell whether the parameters have become stronger since `stored` was made."""

@@ -1,7 +1,6 @@
 """Builds a report from stored events alone."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from approval_api.reports import model
 from approval_api.reports.forecast import ForecastQuestion, forecast
@@ -11,7 +10,7 @@ from approval_api.reports.reading import Reading
 from approval_api.reports.scope import check_scope
 from approval_api.scores import CollectorScores, Scores
 from approval_api.scoring import score, score_each_alone
-from approval_api.sessions.repository import StoredSession
+from approval_api.sessions.stored import StoredSession
 from dryrun_contract.event import Event
 from dryrun_contract.ground_truth import Fact
 from dryrun_contract.session import Phase
@@ -21,12 +20,16 @@ _BEFORE_THE_END_OF_SCANNING = frozenset(
 )
 
 
-async def build(
-    stored: StoredSession, events: AsyncIterator[Event], question: ForecastQuestion | None = None
+def build(
+    stored: StoredSession,
+    events: Iterable[Event],
+    question: ForecastQuestion | None = None,
+    *,
+    left_out: int = 0,
 ) -> model.Report:
-    """Return the report of a session from all its `events`, oldest first."""
+    """Return the report of a session from its `events`, oldest first, all but the `left_out`."""
     reading = Reading()
-    async for event in events:
+    for event in events:
         reading.read(event)
     view, template = stored.view, stored.template
     missing = _why_no_scores(stored, reading)
@@ -34,9 +37,7 @@ async def build(
     alone: tuple[CollectorScores, ...] = ()
     network: model.NetworkMap | None = None
     if template is not None and missing is None:
-        # 20,000 findings take half a second, in which event streams shall go on.
-        judged = await asyncio.to_thread(_score, template.ground_truth.facts, reading)
-        scores, alone, network = judged
+        scores, alone, network = _score(template.ground_truth.facts, reading)
     traffic = reading.traffic
     report = model.Report(
         final=view.phase == Phase.ENDED,
@@ -63,6 +64,7 @@ async def build(
         network=network,
         not_rehearsed=NOT_REHEARSED,
         history_complete=stored.history_complete,
+        left_out=left_out,
     )
     return report.model_copy(update={"forecast": forecast(report, question or ForecastQuestion())})
 

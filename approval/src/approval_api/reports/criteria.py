@@ -89,6 +89,14 @@ def _preconditions(report: Report) -> Iterator[CriterionResult]:
             measured=False,
             detail="events of this session were lost; figures are of what is left",
         )
+    if report.left_out:
+        yield CriterionResult(
+            criterion="nothing_left_out",
+            status="failed",
+            limit=True,
+            measured=False,
+            detail=f"{report.left_out:,} events are more than a report takes; figures are of the others",
+        )
 
 
 def _scored(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:

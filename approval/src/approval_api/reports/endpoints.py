@@ -1,38 +1,32 @@
 """Routes: a session's report in four formats, judged by criteria when some are given."""
 
-import asyncio
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from approval_api.authentication import Reader
-from approval_api.database.engine import Transaction
 from approval_api.reports.criteria import DEFAULT_CRITERIA, Criteria
-from approval_api.reports.csv_file import render_csv
 from approval_api.reports.forecast import Cidr, ForecastQuestion, HostCount
-from approval_api.reports.html import render_html_file
-from approval_api.reports.markdown import render
 from approval_api.reports.model import Report
-from approval_api.reports.service import find_report
+from approval_api.reports.service import Reports, unpacked
 
 router = APIRouter(prefix="/sessions/{session_id}/report", tags=["reports"])
 criteria_router = APIRouter(prefix="/criteria", tags=["reports"])
 
-_RENDERERS = {
-    "markdown": ("text/markdown", render),
-    "html": ("text/html", render_html_file),
-    "csv": ("text/csv", render_csv),
-}
+type _Form = Literal["json", "markdown", "html", "csv"]
+
+_MEDIA = {"markdown": "text/markdown", "html": "text/html", "csv": "text/csv"}
 _HEADERS = {
     # A file that is opened where it lies: it runs nothing, loads nothing and belongs to no origin.
     "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
     "X-Content-Type-Options": "nosniff",
 }
 
-ReportFormat = Annotated[Literal["json", "markdown", "html", "csv"], Query(alias="format")]
+ReportFormat = Annotated[_Form, Query(alias="format")]
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {media: {"schema": {"type": "string"}} for media, _ in _RENDERERS.values()}}
+    200: {"content": {media: {"schema": {"type": "string"}} for media in _MEDIA.values()}}
 }
 
 
@@ -46,43 +40,50 @@ async def _question(
 Question = Annotated[ForecastQuestion, Depends(_question)]
 
 
-async def _answer(report: Report, report_format: str) -> Report | Response:
-    if report_format == "json":
-        return report
-    media_type, renderer = _RENDERERS[report_format]
-    # A report of thousands of things takes its time, in which other requests shall be answered.
-    document = await asyncio.to_thread(renderer, report)
-    suffix = "md" if report_format == "markdown" else report_format
-    name = f'inline; filename="dryrun-{report.template.id}-{str(report.session.id)[:8]}.{suffix}"'
-    return Response(document, media_type=media_type, headers={**_HEADERS, "Content-Disposition": name})
+async def _answer(
+    request: Request,
+    session_id: UUID,
+    form: _Form,
+    criteria: Criteria | None,
+    question: ForecastQuestion,
+) -> Response:
+    reports: Reports = request.app.state.reports
+    asked = question if question != ForecastQuestion() else None
+    session, document = await reports.write(session_id, form, criteria, asked)
+    if form == "json":
+        return StreamingResponse(unpacked(document), media_type="application/json")
+    suffix = "md" if form == "markdown" else form
+    name = f'inline; filename="dryrun-{session.template}-{str(session.id)[:8]}.{suffix}"'
+    headers = {**_HEADERS, "Content-Disposition": name}
+    return StreamingResponse(unpacked(document), media_type=_MEDIA[form], headers=headers)
 
 
 @router.get("", response_model=Report, responses=_ANSWERS)
 async def show_report(
     session_id: UUID,
+    request: Request,
     _: Reader,
-    transaction: Transaction,
     question: Question,
     report_format: ReportFormat = "json",
     *,
     judged: Annotated[bool, Query(description="Judge by the default criteria")] = False,
-) -> Report | Response:
+) -> Response:
     """Show the report, without a verdict unless asked. Before the session's end it says it is not final."""
     criteria = DEFAULT_CRITERIA if judged else None
-    return await _answer(await find_report(transaction, session_id, criteria, question), report_format)
+    return await _answer(request, session_id, report_format, criteria, question)
 
 
 @router.post("", response_model=Report, responses=_ANSWERS)
 async def judge_report(
     session_id: UUID,
+    request: Request,
     _: Reader,
-    transaction: Transaction,
     criteria: Criteria,
     question: Question,
     report_format: ReportFormat = "json",
-) -> Report | Response:
-    """Show the report with a verdict by the criteria given. Nothing is stored."""
-    return await _answer(await find_report(transaction, session_id, criteria, question), report_format)
+) -> Response:
+    """Show the report with a verdict by the criteria given. The verdict is not stored."""
+    return await _answer(request, session_id, report_format, criteria, question)
 
 
 @criteria_router.get("")

@@ -190,6 +190,8 @@ class Report(Word):
     not_rehearsed: tuple[NotRehearsed, ...] = ()
     history_complete: bool
     """False when events of this session were lost to this API (it was away for too long)."""
+    left_out: int = 0
+    """Discoveries and other events beyond what one report takes; figures are of the others."""
 
     def for_comparison(self) -> frozenset[str]:
         """Return the collectors whose findings count in their own scores only."""

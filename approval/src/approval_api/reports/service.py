@@ -1,27 +1,206 @@
-"""Finds a session's report, judged by criteria when some are given. Nothing of it is stored."""
+"""Computes each state's report once, keeps it, and writes it; no connection is held while that goes on."""
 
+import asyncio
+import logging
+import zlib
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Literal
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from approval_api.events.repository import all_of
-from approval_api.reports.build import build
-from approval_api.reports.criteria import Criteria, judge
+from approval_api.problems import ProblemError
+from approval_api.reports import repository
+from approval_api.reports.comparison import COMPARISON, Comparison
+from approval_api.reports.criteria import Criteria
+from approval_api.reports.figures import Figures
 from approval_api.reports.forecast import ForecastQuestion
-from approval_api.reports.model import Report
-from approval_api.sessions import repository
+from approval_api.reports.repository import SessionState
+from approval_api.reports.worker import Writing
+from approval_api.sessions.schemas import SessionView
 from approval_api.sessions.service import unknown_session
+from approval_api.worker_process import WorkerProcess, WorkFailedError
+
+logger = logging.getLogger(__name__)
+
+type Form = Literal["json", "markdown", "html", "csv", "fragment"]
+
+_MODULE = "approval_api.reports.worker"
+_MIB = 1024 * 1024
+COMPUTE_SECONDS = 60.0
+WRITE_SECONDS = 20.0
+MAX_REPORT_BYTES = 16 * _MIB
+"""Of one report as it is kept, and of one document; both compressed."""
+MAX_FRAGMENT_BYTES = 8 * _MIB
+"""Of what stands inside a page."""
+SCORED_AHEAD = 40
+"""So many of the newest sessions are scored without anybody asking."""
+_LOOK_SECONDS = 1.0
+_RETRY_SECONDS = 5.0
+_CHUNK = 64 * 1024
 
 
-async def find_report(
-    connection: AsyncConnection,
-    session_id: UUID,
-    criteria: Criteria | None = None,
-    question: ForecastQuestion | None = None,
-) -> Report:
-    """Return the report, with a verdict when there are criteria. Raises ProblemError: unknown session."""
-    stored = await repository.find_stored(connection, session_id)
-    if stored is None:
-        raise unknown_session(session_id)
-    report = await build(stored, all_of(connection, session_id), question)
-    return report if criteria is None else report.model_copy(update={"verdict": judge(report, criteria)})
+class Reports:
+    """The reports of all sessions. Whoever asks for the same meanwhile waits for the same."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Read by `engine`; processes begin with the first report."""
+        self._engine = engine
+        self._scoring = WorkerProcess(
+            _MODULE, "scoring", seconds=COMPUTE_SECONDS, waiting=20, answer_bytes=MAX_REPORT_BYTES
+        )
+        self._writing = WorkerProcess(
+            _MODULE, "writing reports", seconds=WRITE_SECONDS, waiting=20, answer_bytes=MAX_REPORT_BYTES
+        )
+        self._under_way: dict[tuple[object, ...], asyncio.Task[bytes]] = {}
+
+    async def write(
+        self,
+        session_id: UUID,
+        form: Form,
+        criteria: Criteria | None = None,
+        question: ForecastQuestion | None = None,
+    ) -> tuple[SessionView, bytes]:
+        """Return the session and its report in a form, compressed by zlib.
+
+        Raises ProblemError: 404, 503 `busy`, and 503 `report-failed` with the reason.
+        """
+        state, kept = await self._current(session_id)
+        how = Writing(form=form, criteria=criteria, question=question)
+        if how == Writing(form="json"):
+            return state.stored.view, kept
+        words = how.model_dump_json().encode()
+
+        async def written() -> bytes:
+            (document,) = await self._writing.call(b"write", words, kept)
+            return document
+
+        try:
+            document = await self._once((session_id, state.digest, words), written)
+        except WorkFailedError as error:
+            raise _failed(str(error)) from error
+        return state.stored.view, document
+
+    async def fragment(self, session_id: UUID, criteria: Criteria) -> tuple[SessionView, str]:
+        """Return the session and its report as part of a page. Raises ProblemError as `write` does."""
+        session, document = await self.write(session_id, "fragment", criteria)
+        reader = zlib.decompressobj()
+        html = reader.decompress(document, MAX_FRAGMENT_BYTES)
+        if reader.unconsumed_tail:
+            raise _failed("it is too large for a page; its CSV and JSON have all of it")
+        return session, html.decode()
+
+    async def compare(self, before: UUID, after: UUID) -> Comparison:
+        """Return what differs. Raises ProblemError as `write` does."""
+        kept = [await self._current(session_id) for session_id in (before, after)]
+
+        async def compared() -> bytes:
+            (answer,) = await self._writing.call(b"compare", *(report for _, report in kept))
+            return answer
+
+        try:
+            answer = await self._once((b"compare", *(state.digest for state, _ in kept)), compared)
+        except WorkFailedError as error:
+            raise _failed(str(error)) from error
+        return COMPARISON.validate_json(answer)
+
+    async def _current(self, session_id: UUID) -> tuple[SessionState, bytes]:
+        """Return the session's state and the report of that state, compressed."""
+        async with self._engine.connect() as connection:
+            state = await repository.find_state(connection, session_id)
+            if state is None:
+                raise unknown_session(session_id)
+            kept = await repository.find(connection, session_id)
+        if kept is not None and kept.state == state.digest:
+            if kept.report is None:
+                raise _failed(kept.failure or "")
+            return state, kept.report
+        try:
+            return state, await self._once((session_id, state.digest), lambda: self._compute(state))
+        except WorkFailedError as error:
+            raise _failed(str(error)) from error
+
+    async def _compute(self, state: SessionState) -> bytes:
+        async with self._engine.connect() as connection:
+            inputs = await repository.read_inputs(connection, state)
+        try:
+            figures, report = await self._scoring.call(b"compute", *inputs.task())
+        except WorkFailedError as error:
+            async with self._engine.begin() as connection:
+                await repository.keep(connection, state, failure=str(error))
+            raise
+        async with self._engine.begin() as connection:
+            read = Figures.model_validate_json(figures)
+            await repository.keep(connection, state, figures=read, report=report)
+        return report
+
+    async def _once(self, key: tuple[object, ...], work: Callable[[], Awaitable[bytes]]) -> bytes:
+        """Do `work`, or wait for who does it already. It goes on when who asked first hangs up."""
+        task = self._under_way.get(key)
+        if task is None:
+
+            async def run() -> bytes:
+                return await work()
+
+            task = asyncio.create_task(run(), name="report")
+            self._under_way[key] = task
+            task.add_done_callback(lambda done: self._over(key, done))
+        return await asyncio.shield(task)
+
+    def _over(self, key: tuple[object, ...], task: asyncio.Task[bytes]) -> None:
+        self._under_way.pop(key, None)
+        if not task.cancelled():
+            # Whoever waits gets it raised; when all have hung up, it was told when it happened.
+            task.exception()
+
+    async def run(self) -> None:
+        """Score what has ended, one session after the other, until cancelled."""
+        while True:
+            pause = _LOOK_SECONDS
+            try:
+                async with self._engine.connect() as connection:
+                    waiting = await repository.unscored(connection, SCORED_AHEAD)
+                for session_id in waiting:
+                    await self._score_ahead(session_id)
+            except (SQLAlchemyError, OSError) as error:
+                logger.warning("sessions wait to be scored", extra={"reason": type(error).__name__})
+                pause = _RETRY_SECONDS
+            await asyncio.sleep(pause)
+
+    async def _score_ahead(self, session_id: UUID) -> None:
+        try:
+            await self._current(session_id)
+        except ProblemError as error:
+            logger.warning(
+                "a session could not be scored: %s",
+                error.problem.detail,
+                extra={"session": str(session_id), "reason": error.problem.detail},
+            )
+
+    async def close(self) -> None:
+        """End what is under way, and the processes."""
+        tasks = list(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(self._scoring.close(), self._writing.close())
+
+
+def unpacked(document: bytes) -> Iterator[bytes]:
+    """Yield a document piece by piece: what waits for a slow reader is the compressed one."""
+    reader = zlib.decompressobj()
+    rest = document
+    while rest:
+        yield reader.decompress(rest, _CHUNK)
+        rest = reader.unconsumed_tail
+    yield reader.flush()
+
+
+def _failed(reason: str) -> ProblemError:
+    return ProblemError(
+        "report-failed",
+        503,
+        f"the report of this session could not be made: {reason}. Its discoveries and events stay readable",
+        title="There is no report",
+    )

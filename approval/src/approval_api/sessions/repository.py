@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.database.tables import dryrun_sessions as table
 from approval_api.sessions.admission import WAITING_REASON, waiting
 from approval_api.sessions.schemas import SessionView
+from approval_api.sessions.stored import StoredSession
 from dryrun_contract.session import SessionRequest
 from dryrun_contract.template import Template
 
@@ -34,16 +35,6 @@ _COLUMNS = [
     *(column for column in table.c if column.name not in {"template_snapshot", "history_complete"}),
     _queue_position,
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSession:
-    """A session with what its report needs."""
-
-    view: SessionView
-    template: Template | None
-    """As it was at the start, ground truth included; None when this API did not start the session."""
-    history_complete: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,14 @@ def _alerts(report: Report) -> tuple[Text, ...]:
         alerts.append(
             text("Incomplete: events of this session were lost; figures are of what is left.", tone="bad")
         )
+    if report.left_out:
+        alerts.append(
+            text(
+                f"Cut: {report.left_out:,} events of this session are more than a report takes; figures are "
+                "of the ones that came first. The list of discoveries has all of them.",
+                tone="bad",
+            )
+        )
     if report.isolation is not None and not report.isolation.isolated:
         alerts.append(text("Not isolated: ", Told(report.isolation.detail), tone="bad"))
     return tuple(alerts)

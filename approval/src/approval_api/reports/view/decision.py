@@ -28,6 +28,7 @@ _NAMES = {
     "scope": "Scope: nothing outside the network",
     "scan_over": "The scan is over",
     "history_complete": "No event was lost",
+    "nothing_left_out": "The report holds everything",
 }
 _FIGURES = {"recall": "Recall", "precision": "Precision", "f1": "F1", "coverage": "Coverage"}
 _SHARES = tuple(f"{name}_min" for name in _FIGURES)

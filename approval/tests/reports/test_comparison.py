@@ -5,12 +5,12 @@ from uuid import UUID
 import pytest
 from told_session import ToldSession
 
-from approval_api.pages.comparison import Figure, Thing, compare
-from approval_api.reports.service import find_report
+from approval_api.reports.comparison import Figure, Thing, compare
+from approval_api.reports.model import Report
 
 
 @pytest.fixture
-async def reports(api, orchestrator, engine, eventually):
+async def reports(api, orchestrator, eventually):
     told = []
     for finds_less in (True, False):
         one = ToldSession(orchestrator, UUID(await api.start()))
@@ -22,8 +22,7 @@ async def reports(api, orchestrator, engine, eventually):
             return (await api.get(f"/sessions/{one.id}")).json()["phase"] == "ended"
 
         await eventually(has_ended)
-    async with engine.connect() as connection:
-        return [await find_report(connection, one.id) for one in told]
+    return [Report.model_validate((await api.get(f"/sessions/{one.id}/report")).json()) for one in told]
 
 
 async def test_what_only_one_found_is_named_with_its_direction(reports):

@@ -4,8 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import TypeAdapter
+
 from approval_api.reports.model import Report
 from approval_api.scores import ScoreRow
+from approval_api.sessions.schemas import SessionView
+
+MAX_THINGS = 200
+"""Named of one difference; the others are counted."""
 
 type Better = Literal["more", "less", "neither"]
 
@@ -49,14 +55,16 @@ class Difference:
     title: str
     good: bool
     things: tuple[Thing, ...]
+    """The first ones, by kind and key."""
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Two reports side by side."""
 
-    before: Report
-    after: Report
+    before: SessionView
+    after: SessionView
     same_template: bool
     """Both ran against the same version and variant: what differs is the collectors' doing."""
     figures: tuple[Figure, ...]
@@ -65,16 +73,19 @@ class Comparison:
     differences: tuple[Difference, ...]
 
 
+COMPARISON = TypeAdapter(Comparison)
+
+
 def compare(before: Report, after: Report) -> Comparison:
     """Compare two reports."""
     return Comparison(
-        before=before,
-        after=after,
+        before=before.session,
+        after=after.session,
         same_template=(before.template.digest, before.template.seed)
         == (after.template.digest, after.template.seed),
         figures=tuple(_figures(before, after)),
         kinds=tuple(_by_kind(before, after)),
-        differences=tuple(each for each in _differences(before, after) if each.things),
+        differences=tuple(each for each in _differences(before, after) if each.count),
     )
 
 
@@ -125,11 +136,11 @@ def _kinds(report: Report) -> dict[str, ScoreRow]:
 
 def _differences(before: Report, after: Report) -> Iterable[Difference]:
     found, found_later = _found(before), _found(after)
-    yield Difference("Found only now", good=True, things=_only(found_later, found))
-    yield Difference("No longer found", good=False, things=_only(found, found_later))
+    yield _only("Found only now", found_later, found, good=True)
+    yield _only("No longer found", found, found_later, good=False)
     invented, invented_later = _invented(before), _invented(after)
-    yield Difference("Invented only now", good=False, things=_only(invented_later, invented))
-    yield Difference("No longer invented", good=True, things=_only(invented, invented_later))
+    yield _only("Invented only now", invented_later, invented, good=False)
+    yield _only("No longer invented", invented, invented_later, good=True)
 
 
 def _found(report: Report) -> set[Thing]:
@@ -140,5 +151,6 @@ def _invented(report: Report) -> set[Thing]:
     return {Thing(each.kind, each.key) for each in report.scores.false_positives} if report.scores else set()
 
 
-def _only(ones: set[Thing], others: set[Thing]) -> tuple[Thing, ...]:
-    return tuple(sorted(ones - others, key=lambda thing: (thing.kind, thing.key)))
+def _only(title: str, ones: set[Thing], others: set[Thing], *, good: bool) -> Difference:
+    things = sorted(ones - others, key=lambda thing: (thing.kind, thing.key))
+    return Difference(title, good, tuple(things[:MAX_THINGS]), len(things))

@@ -1,0 +1,38 @@
+"""A room of its own for work that takes time: so many at once, so many waiting, and the next one is told."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from approval_api.problems import ProblemError
+
+RETRY_SECONDS = 5
+
+
+class Bulkhead:
+    """Lets `at_once` callers work and `waiting` more wait; whoever comes then is refused at once."""
+
+    def __init__(self, what: str, *, at_once: int, waiting: int) -> None:
+        """Begin empty; `what` is the work, in words for whoever is refused."""
+        self._what = what
+        self._most = at_once + waiting
+        self._inside = 0
+        self._free = asyncio.Semaphore(at_once)
+
+    @asynccontextmanager
+    async def entered(self) -> AsyncIterator[None]:
+        """Wait for a place and hold it. Raises ProblemError: 503 `busy` when too many wait already."""
+        if self._inside >= self._most:
+            raise ProblemError(
+                "busy",
+                503,
+                f"too many wait for {self._what} already; try again in {RETRY_SECONDS} s",
+                title="Too busy",
+                headers={"Retry-After": str(RETRY_SECONDS)},
+            )
+        self._inside += 1
+        try:
+            async with self._free:
+                yield
+        finally:
+            self._inside -= 1

@@ -1,0 +1,57 @@
+"""What a report is computed from, as it travels to the process that does."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from heapq import merge
+from typing import Self
+
+from pydantic import TypeAdapter, ValidationError
+
+from approval_api.sessions.stored import StoredSession
+from dryrun_contract.event import Event
+
+_STORED = TypeAdapter(StoredSession)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """A session, and its events as lines of JSON: discoveries apart from the others, both in order."""
+
+    stored: bytes
+    left_out: int
+    others: bytes
+    discoveries: bytes
+
+    @classmethod
+    def of(cls, stored: StoredSession, left_out: int, others: str, discoveries: str) -> Self:
+        """Put them together."""
+        return cls(_STORED.dump_json(stored), left_out, others.encode(), discoveries.encode())
+
+    def task(self) -> tuple[bytes, bytes, bytes, bytes]:
+        """Return the same for another process."""
+        return self.stored, str(self.left_out).encode(), self.others, self.discoveries
+
+    @classmethod
+    def of_task(cls, stored: bytes, left_out: bytes, others: bytes, discoveries: bytes) -> Self:
+        """Read what `task` returned."""
+        return cls(stored, int(left_out), others, discoveries)
+
+    def session(self) -> StoredSession:
+        """Return the session."""
+        return _STORED.validate_json(self.stored)
+
+    def events(self) -> tuple[list[Event], int]:
+        """Return the events in order, and how many are none by the contract as it is today."""
+        unread = 0
+
+        def read(lines: bytes) -> Iterator[Event]:
+            nonlocal unread
+            for line in lines.split(b"\n") if lines else ():
+                try:
+                    yield Event.model_validate(json.loads(line))
+                except (ValidationError, RecursionError):
+                    unread += 1
+
+        events = list(merge(read(self.others), read(self.discoveries), key=lambda event: event.seq))
+        return events, unread

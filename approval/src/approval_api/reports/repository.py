@@ -1,0 +1,183 @@
+"""What a report is computed from, bounded, and reports as they are kept.
+
+Events leave the database as one text: this process neither parses nor holds them as values.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.database.tables import dryrun_events, dryrun_sessions
+from approval_api.database.tables import dryrun_reports as table
+from approval_api.reports.figures import Figures
+from approval_api.reports.inputs import Inputs
+from approval_api.sessions import repository as sessions
+from approval_api.sessions.stored import StoredSession
+
+REVISION = 1
+"""Of what computes reports: raise it when the same events give another report."""
+
+MAX_DISCOVERIES = 20_000
+MAX_DISCOVERY_BYTES = 8 * 1024 * 1024
+"""Of one session, that its report takes: the first ones, in the order of their events."""
+MAX_OTHERS = 10_000
+MAX_OTHER_BYTES = 8 * 1024 * 1024
+
+_FAILURE_STANDS = timedelta(minutes=10)
+"""For so long a report that could not be computed is not tried again."""
+
+# A row that is too long to be taken ends the list: what comes after it would be told out of its order.
+_TAKEN = text("""
+SELECT string_agg(line, E'\\n' ORDER BY seq) AS lines, count(*) AS taken
+FROM (
+    SELECT seq, line, sum(octet_length(line) + 1) OVER (ORDER BY seq) AS bytes
+    FROM (
+        SELECT seq, json_build_object(
+            'journal', journal, 'seq', seq, 'session_id', session_id, 'at', at, 'data', data)::text AS line
+        FROM gateway.dryrun_events
+        WHERE session_id = :session_id AND seq <= :upto AND (type = 'discovery_reported') = :discoveries
+            AND type <> 'collector_progressed'
+        ORDER BY seq LIMIT :most
+    ) AS first
+) AS summed
+WHERE bytes <= :most_bytes
+""")
+_COUNTED = text("""
+SELECT count(*) FROM gateway.dryrun_events
+WHERE session_id = :session_id AND seq <= :upto AND type <> 'collector_progressed'
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """What decides how a session's report looks."""
+
+    stored: StoredSession
+    upto: int
+    """Sequence number of its newest event; 0 before the first."""
+
+    @property
+    def digest(self) -> bytes:
+        """Return the same for the same report."""
+        view = self.stored.view.model_copy(update={"queue_position": None}).model_dump_json()
+        words = f"{REVISION} {self.upto} {self.stored.history_complete} {view}"
+        return hashlib.sha256(words.encode("utf-8", "surrogatepass")).digest()
+
+    @property
+    def final(self) -> bool:
+        """Tell whether the session has ended."""
+        return self.stored.view.phase == "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptReport:
+    """A report as it is kept, or why there is none."""
+
+    state: bytes
+    report: bytes | None
+    failure: str | None
+
+
+async def find_state(connection: AsyncConnection, session_id: UUID) -> SessionState | None:
+    """Return the session's state; None for an unknown session."""
+    # The row first: if it says ended, every event of the session is already stored.
+    stored = await sessions.find_stored(connection, session_id)
+    if stored is None:
+        return None
+    newest = select(func.max(dryrun_events.c.seq)).where(dryrun_events.c.session_id == session_id)
+    return SessionState(stored, (await connection.execute(newest)).scalar_one() or 0)
+
+
+async def find(connection: AsyncConnection, session_id: UUID) -> KeptReport | None:
+    """Return what is kept of the session, but a failure that is old."""
+    found = await connection.execute(
+        select(table.c.state, table.c.report, table.c.failure).where(
+            table.c.session_id == session_id,
+            table.c.failure.is_(None) | (table.c.computed_at > func.now() - _FAILURE_STANDS),
+        )
+    )
+    row = found.mappings().one_or_none()
+    return None if row is None else KeptReport(row["state"], row["report"], row["failure"])
+
+
+async def read_inputs(connection: AsyncConnection, state: SessionState) -> Inputs:
+    """Return what the report of `state` is computed from."""
+    session_id = state.stored.view.id
+    asked = {"session_id": session_id, "upto": state.upto}
+    lines, taken = [], 0
+    for discoveries, most, most_bytes in (
+        (False, MAX_OTHERS, MAX_OTHER_BYTES),
+        (True, MAX_DISCOVERIES, MAX_DISCOVERY_BYTES),
+    ):
+        bounds = {"discoveries": discoveries, "most": most, "most_bytes": most_bytes}
+        row = (await connection.execute(_TAKEN, {**asked, **bounds})).one()
+        lines.append(row.lines or "")
+        taken += row.taken
+    counted: int = (await connection.execute(_COUNTED, asked)).scalar_one()
+    return Inputs.of(state.stored, counted - taken, *lines)
+
+
+async def keep(
+    connection: AsyncConnection,
+    state: SessionState,
+    *,
+    figures: Figures | None = None,
+    report: bytes | None = None,
+    failure: str | None = None,
+) -> None:
+    """Keep a report in place of an older state's, or why there is none; not of a session that was deleted."""
+    values = {
+        "state": state.digest,
+        "final": state.final,
+        "computed_at": func.now(),
+        "figures": None if figures is None else figures.model_dump(mode="json"),
+        "report": report,
+        "failure": failure,
+    }
+    session_id = state.stored.view.id
+    locked = (
+        select(dryrun_sessions.c.id).where(dryrun_sessions.c.id == session_id).with_for_update(key_share=True)
+    )
+    if (await connection.execute(locked)).scalar_one_or_none() is None:
+        return
+    await connection.execute(
+        insert(table)
+        .values(session_id=session_id, **values)
+        .on_conflict_do_update(index_elements=[table.c.session_id], set_=values)
+    )
+
+
+async def figures_of(connection: AsyncConnection, session_ids: Sequence[UUID]) -> dict[UUID, Figures | str]:
+    """Return the figures of ended sessions, or why there are none; one yet to be scored is left out."""
+    found = await connection.execute(
+        select(table.c.session_id, table.c.figures, table.c.failure).where(
+            table.c.session_id.in_(session_ids), table.c.final
+        )
+    )
+    return {
+        row["session_id"]: row["failure"] or Figures.model_validate(row["figures"])
+        for row in found.mappings()
+    }
+
+
+async def unscored(connection: AsyncConnection, newest: int) -> list[UUID]:
+    """Return which of the `newest` sessions have ended and were not scored since, the newest first."""
+    latest = (
+        select(dryrun_sessions.c.id, dryrun_sessions.c.phase, dryrun_sessions.c.requested_at)
+        .order_by(dryrun_sessions.c.requested_at.desc(), dryrun_sessions.c.id.desc())
+        .limit(newest)
+        .subquery()
+    )
+    found = await connection.execute(
+        select(latest.c.id)
+        .outerjoin(table, (table.c.session_id == latest.c.id) & table.c.final)
+        .where(latest.c.phase == "ended", table.c.session_id.is_(None))
+        .order_by(latest.c.requested_at.desc())
+    )
+    return list(found.scalars())

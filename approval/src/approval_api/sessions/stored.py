@@ -1,0 +1,16 @@
+"""A session with what its report and its page need."""
+
+from dataclasses import dataclass
+
+from approval_api.sessions.schemas import SessionView
+from dryrun_contract.template import Template
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A session as its row has it."""
+
+    view: SessionView
+    template: Template | None
+    """As it was at the start, ground truth included; None when this API did not start the session."""
+    history_complete: bool
