@@ -3,8 +3,9 @@
 The one distinction that matters is whose words a text is: a `str` is ours, `Told` is somebody else's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from approval_api.reports.model import MapHost, NetworkMap
@@ -13,6 +14,9 @@ type Tone = Literal["", "good", "bad", "warn", "quiet"]
 
 MAX_ROWS = 200
 """Of one table; what is beyond is counted, and stands in the JSON report."""
+MAX_BARS = 40
+MAX_NAMES = 20
+"""Of one cell: witnesses, or names in a row."""
 MAX_HOSTS = 60
 """Drawn at most; a session has twenty targets, a liar may tell of thousands."""
 
@@ -120,6 +124,8 @@ class Bars:
     legend: tuple[tuple[Tone, str], ...] = ()
     shares: bool = False
     """Each bar fills the width and shows its parts; otherwise all are to one scale."""
+    hidden: int = 0
+    """Bars that are not shown."""
     in_table: bool = True
     """Its figures stand in a table nearby, so that readers of text miss nothing."""
 
@@ -175,6 +181,22 @@ class View:
     sections: tuple[Section, ...]
 
 
+def first_rows[T](items: Collection[T]) -> tuple[list[T], int]:
+    """Return the items that a table shows, and how many more there are: only the former need words."""
+    return list(islice(items, MAX_ROWS)), max(len(items) - MAX_ROWS, 0)
+
+
+def in_a_row(each: Iterable[tuple[Piece, ...]], count: int, between: str) -> Text:
+    """Return texts in one cell, the first ones of `count`."""
+    pieces: list[Piece] = []
+    for one in islice(each, MAX_NAMES):
+        pieces += [between] if pieces else []
+        pieces += one
+    if count > MAX_NAMES:
+        pieces.append(f"{between}and {count - MAX_NAMES:,} more")
+    return Text(tuple(pieces))
+
+
 def text(*pieces: Piece, tone: Tone = "", strong: bool = False) -> Text:
     """Return a text of these pieces."""
     return Text(pieces, tone, strong)
@@ -193,14 +215,15 @@ def table(
     *,
     note: str = "",
     counted: bool = False,
+    hidden: int = 0,
 ) -> Table:
-    """Return a table of at most `MAX_ROWS` rows."""
+    """Return a table of at most `MAX_ROWS` rows; `hidden` more were left out before."""
     return Table(
         title,
         tuple(Column(text(column)) if isinstance(column, str) else column for column in columns),
         tuple(rows[:MAX_ROWS]),
         nothing,
-        hidden=max(len(rows) - MAX_ROWS, 0),
+        hidden=max(len(rows) - MAX_ROWS, 0) + hidden,
         note=note,
         counted=counted,
     )

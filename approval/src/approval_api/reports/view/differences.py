@@ -1,16 +1,17 @@
 """What was missed, invented and told wrongly, each with its evidence; and everything that was found."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from approval_api.reports.model import Report
 from approval_api.reports.view.blocks import (
     Drawing,
-    Piece,
     Section,
     Table,
     Text,
     Told,
     Tone,
+    first_rows,
+    in_a_row,
     table,
     text,
     told,
@@ -51,9 +52,9 @@ def found(report: Report) -> Section | None:
     scores = report.scores
     if scores is None:
         return None
+    facts, hidden = first_rows(scores.found)
     rows = [
-        (told(fact.kind, prose=True), told(fact.key), data(fact.data), _said(fact.evidence))
-        for fact in scores.found
+        (told(fact.kind, prose=True), told(fact.key), data(fact.data), _said(fact.evidence)) for fact in facts
     ]
     listed = table(
         "Found",
@@ -61,14 +62,18 @@ def found(report: Report) -> Section | None:
         rows,
         "Nothing that is true was found.",
         counted=True,
+        hidden=hidden,
     )
     return Section("found", "Everything that was found", (listed,))
 
 
 def _missed(scores: Scores) -> Table:
-    rows = [_missed_row(fact) for fact in scores.false_negatives]
+    facts, hidden = first_rows(scores.false_negatives)
+    rows = [_missed_row(fact) for fact in facts]
     columns = ("Kind", "Where", "What is missing", "Evidence", "Hard because")
-    return table("Not found: false negatives", columns, rows, "Nothing was missed.", counted=True)
+    return table(
+        "Not found: false negatives", columns, rows, "Nothing was missed.", counted=True, hidden=hidden
+    )
 
 
 def _missed_row(fact: MissedFact) -> tuple[Text, ...]:
@@ -88,15 +93,18 @@ def _missed_row(fact: MissedFact) -> tuple[Text, ...]:
 
 
 def _invented(scores: Scores) -> Table:
+    things, hidden = first_rows(scores.false_positives)
     rows = [
-        (told(one.kind, prose=True), told(one.key), data(one.data), _said(one.evidence))
-        for one in scores.false_positives
+        (told(one.kind, prose=True), told(one.key), data(one.data), _said(one.evidence)) for one in things
     ]
     columns = ("Kind", "Where", "What was told", "By whom")
-    return table("Invented: false positives", columns, rows, "Nothing was invented.", counted=True)
+    return table(
+        "Invented: false positives", columns, rows, "Nothing was invented.", counted=True, hidden=hidden
+    )
 
 
 def _wrong(scores: Scores) -> Table:
+    values, hidden = first_rows(scores.wrong_values)
     rows = [
         (
             told(one.kind, prose=True),
@@ -107,29 +115,27 @@ def _wrong(scores: Scores) -> Table:
             _witnesses(one),
             told(one.hard, prose=True),
         )
-        for one in scores.wrong_values
+        for one in values
     ]
     columns = ("Kind", "Where", "Attribute", "True", "Told", "By whom", "Hard because")
-    return table("Wrong values", columns, rows, "No value was wrong.", counted=True)
+    return table("Wrong values", columns, rows, "No value was wrong.", counted=True, hidden=hidden)
 
 
 def _witnesses(wrong: WrongValue) -> Text:
-    pieces: list[Piece] = []
-    for one in wrong.evidence:
-        pieces += ["; "] if pieces else []
-        pieces += [Told(one.collector), f" ({one.confidence:.0%}): ", Told(plain(one.value), 80)]
-    return text(*pieces)
+    said = (
+        (Told(one.collector), f" ({one.confidence:.0%}): ", Told(plain(one.value), 80))
+        for one in wrong.evidence
+    )
+    return in_a_row(said, len(wrong.evidence), "; ")
 
 
-def _said(evidence: Iterable[Testimony]) -> Text:
-    pieces: list[Piece] = []
-    for one in evidence:
-        pieces += ["; "] if pieces else []
-        pieces += [Told(one.collector), f" ({one.confidence:.0%})"]
-    return text(*pieces)
+def _said(evidence: Sequence[Testimony]) -> Text:
+    said = ((Told(one.collector), f" ({one.confidence:.0%})") for one in evidence)
+    return in_a_row(said, len(evidence), "; ")
 
 
 def _not_evaluable(scores: Scores) -> Table:
+    facts, hidden = first_rows(scores.not_evaluable)
     rows = [
         (
             told(fact.kind, prose=True),
@@ -137,14 +143,17 @@ def _not_evaluable(scores: Scores) -> Table:
             text("credential refused by ", Told(fact.service)),
             told(fact.hard, prose=True),
         )
-        for fact in scores.not_evaluable
+        for fact in facts
     ]
     columns = ("Kind", "Where", "Why", "Hard because")
-    return table("Not evaluable", columns, rows, "Everything could be evaluated.", counted=True)
+    return table(
+        "Not evaluable", columns, rows, "Everything could be evaluated.", counted=True, hidden=hidden
+    )
 
 
 def _hard(scores: Scores) -> Table:
-    rows = [_judged(case) for case in scores.hard_cases]
+    cases, hidden = first_rows(scores.hard_cases)
+    rows = [_judged(case) for case in cases]
     columns = ("Kind", "Where", "Hard because", "What became of it")
     note = "Facts that a good collector may miss. Scores are given with and without them."
     return table(
@@ -154,6 +163,7 @@ def _hard(scores: Scores) -> Table:
         "This template has no hard case.",
         note=note if rows else "",
         counted=True,
+        hidden=hidden,
     )
 
 

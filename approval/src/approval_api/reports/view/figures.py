@@ -1,7 +1,11 @@
 """Scores with and without hard cases, and every collector in a column of its own."""
 
+from collections.abc import Sequence
+
 from approval_api.reports.model import Report
 from approval_api.reports.view.blocks import (
+    MAX_BARS,
+    MAX_ROWS,
     Bar,
     Bars,
     Block,
@@ -36,7 +40,8 @@ def scores(report: Report) -> Section:
             "scores", "Scores", (Paragraph(text(f"None: {report.scores_missing}.", tone="quiet")),)
         )
     easy = {(row.kind, row.attribute): row for row in judged.rows_without_hard}
-    rows = [_row(row, easy.get((row.kind, row.attribute))) for row in judged.rows]
+    shown, hidden = _first(judged)
+    rows = [_row(row, easy.get((row.kind, row.attribute))) for row in shown]
     rows.append(_overall(judged))
     columns = (
         "",
@@ -56,10 +61,15 @@ def scores(report: Report) -> Section:
         "Scores",
         (
             _chart(judged),
-            table("All collectors together", columns, rows, "", note=_together(report)),
+            table("All collectors together", columns, rows, "", note=_together(report), hidden=hidden),
             Paragraph(text(f"{coverage} of what is true could be found with the credentials given.")),
         ),
     )
+
+
+def _first(judged: Scores) -> tuple[Sequence[ScoreRow], int]:
+    """Return the rows that are shown, with room for the one of them all, and how many are not."""
+    return judged.rows[: MAX_ROWS - 1], max(len(judged.rows) - MAX_ROWS + 1, 0)
 
 
 def _together(report: Report) -> str:
@@ -98,9 +108,8 @@ def _overall(judged: Scores) -> tuple[Text, ...]:
 
 def _chart(judged: Scores) -> Bars:
     bars = []
-    for row in judged.rows:
-        if row.attribute is not None:
-            continue
+    kinds = [row for row in judged.rows if row.attribute is None]
+    for row in kinds[:MAX_BARS]:
         parts = (row.true_positives, row.false_positives, row.false_negatives, row.not_evaluable)
         segments = tuple(
             Segment(number, tone, label) for number, (tone, label) in zip(parts, _LEGEND, strict=True)
@@ -109,7 +118,8 @@ def _chart(judged: Scores) -> Bars:
             f"{row.true_positives:,} of {row.true_positives + row.false_negatives + row.not_evaluable:,}"
         )
         bars.append(Bar(text(Told(row.kind.replace("_", " "), prose=True)), segments, figure_text))
-    return Bars("Things by kind", tuple(bars), _LEGEND, shares=True)
+    hidden = max(len(kinds) - MAX_BARS, 0)
+    return Bars("Things by kind", tuple(bars), _LEGEND, shares=True, hidden=hidden)
 
 
 def collectors(report: Report) -> Section:
@@ -133,7 +143,8 @@ def _side_by_side(report: Report, judged: Scores) -> Block:
         for one in report.collector_scores
     ]
     rows = []
-    for row in judged.rows:
+    shown, hidden = _first(judged)
+    for row in shown:
         identity = (row.kind, row.attribute)
         cells = [_cell(found.get(identity)) for _, found in alone]
         rows.append((_name(row), _cell(row), *cells))
@@ -153,7 +164,7 @@ def _side_by_side(report: Report, judged: Scores) -> Block:
         note += " What one for comparison finds counts in its own column only."
     own = [figure(_named(name, for_comparison=name in beside)) for name, _ in alone]
     columns: tuple[str | Column, ...] = ("", figure("Together"), *own)
-    return table("What each found alone", columns, rows, "", note=note)
+    return table("What each found alone", columns, rows, "", note=note, hidden=hidden)
 
 
 def _named(collector: str, *, for_comparison: bool) -> Text:

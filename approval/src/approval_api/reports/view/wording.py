@@ -4,7 +4,7 @@ import json
 
 from pydantic import JsonValue
 
-from approval_api.reports.view.blocks import Piece, Text, Told, text
+from approval_api.reports.view.blocks import Text, Told, in_a_row, text
 
 _KIB = 1024
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -71,7 +71,4 @@ def plain(told: JsonValue) -> str:
 
 def names(told: tuple[str, ...], nobody: str = "") -> Text:
     """Return names in a row."""
-    pieces: list[Piece] = []
-    for name in told:
-        pieces += [", ", Told(name)] if pieces else [Told(name)]
-    return text(*pieces) if pieces else text(nobody)
+    return in_a_row(((Told(name),) for name in told), len(told), ", ") if told else text(nobody)
