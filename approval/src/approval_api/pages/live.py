@@ -42,6 +42,8 @@ class LiveSession:
 
     render_fragments: RenderFragments
     render_arrival: RenderArrival
+    stored: StoredSession | None = None
+    """The session's row, as it was read last; None when there is no such session."""
     state: SessionState | None = None
     revision: int = 0
     ended: bool = False
@@ -49,6 +51,7 @@ class LiveSession:
     fragments: dict[str, _Fragment] = field(default_factory=dict)
     arrivals: list[tuple[int, str]] = field(default_factory=list)
     _read_at: float = -1.0
+    _rendered: int = 0
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _messages: dict[tuple[int, int], str] = field(default_factory=dict)
 
@@ -67,32 +70,37 @@ class LiveSession:
         async with engine.connect() as connection:
             # The row first: if it says ended, every event of the session is already stored.
             stored = await sessions.find_stored(connection, session_id)
-            if stored is None:
-                self.ended = True
-                return True
-            if self.state is None:
-                self.state = SessionState.of(stored.template)
-            state = self.state
-            known = state.seq
-            while True:
+        self.stored = stored
+        if stored is None:
+            self.ended = True
+            return True
+        if self.state is None:
+            self.state = SessionState.of(stored.template)
+        state = self.state
+        while True:
+            # Read, release, compute: others need the connection, and the loop, between two pages.
+            async with engine.connect() as connection:
                 found = await repository.page(connection, session_id, state.seq, _PAGE)
-                for event in found.events:
-                    state.read(event)
-                if not found.is_full:
-                    break
-        self._render(stored, state, known)
+            for event in found.events:
+                state.read(event)
+            if not found.is_full:
+                break
+            await asyncio.sleep(0)
+        self._render(stored, state)
         self.ended = stored.view.phase == "ended"
         return True
 
-    def _render(self, stored: StoredSession, state: SessionState, known: int) -> None:
+    def _render(self, stored: StoredSession, state: SessionState) -> None:
         self.revision += 1
         for name, html in self.render_fragments(stored, state).items():
             shown = self.fragments.get(name)
             if shown is None or shown.html != html:
                 self.fragments[name] = _Fragment(html, self.revision)
-        fresh = [arrival for arrival in state.arrivals if arrival.seq > known]
+        # A reading that failed half-way left some for this one.
+        fresh = [arrival for arrival in state.arrivals if arrival.seq > self._rendered]
         self.arrivals += [(arrival.seq, self.render_arrival(arrival)) for arrival in fresh]
         del self.arrivals[:-ARRIVALS]
+        self._rendered = state.seq
         self._messages.clear()
 
     def message(self, revision: int, after: int) -> str:

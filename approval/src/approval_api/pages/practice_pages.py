@@ -17,18 +17,20 @@ router = APIRouter(prefix="/dryrun/discoveries", include_in_schema=False)
 
 
 @router.get("")
-async def show_practice_list(request: Request, visitor: Reader, transaction: Transaction) -> Response:
+async def show_practice_list(request: Request, visitor: Reader) -> Response:
     """List what dry-runs found."""
     filters = Filters.of(request.query_params)
     wanted = filters.wanted()
-    found = await repository.list_all(transaction, wanted)
-    of_session = await sessions.find(transaction, wanted.session_id) if wanted.session_id else None
+    async with request.app.state.engine.connect() as connection:
+        found = await repository.list_all(connection, wanted)
+        of_session = await sessions.find(connection, wanted.session_id) if wanted.session_id else None
+        rows = await views(connection, found.rows)
     return page(
         request,
         "practice.html",
         visitor,
         filters=filters,
-        rows=await views(transaction, found.rows),
+        rows=rows,
         next=found.next,
         of_session=of_session,
         kinds=KINDS,

@@ -19,10 +19,11 @@ router = APIRouter(prefix="/production/discoveries", include_in_schema=False)
 
 
 @router.get("")
-async def show_production_list(request: Request, visitor: Reader, transaction: Transaction) -> Response:
+async def show_production_list(request: Request, visitor: Reader) -> Response:
     """List what collectors found in production."""
     filters = Filters.of(request.query_params)
-    found = await repository.list_all(transaction, filters.wanted())
+    async with request.app.state.engine.connect() as connection:
+        found = await repository.list_all(connection, filters.wanted())
     return page(
         request,
         "production.html",
@@ -53,10 +54,11 @@ async def show_production_discovery(
     discovery_id: Annotated[int, Path(ge=1, lt=2**63)],
     request: Request,
     visitor: Reader,
-    transaction: Transaction,
 ) -> Response:
     """Show one discovery, and what changed from scan to scan."""
-    row = await repository.find(transaction, discovery_id)
+    async with request.app.state.engine.connect() as connection:
+        row = await repository.find(connection, discovery_id)
+        history = await repository.history(connection, discovery_id)
     if row is None:
         raise ProblemError(
             "unknown-discovery",
@@ -64,5 +66,5 @@ async def show_production_discovery(
             f"there is no discovery {discovery_id} in production; the list has those that are known",
             title="Unknown discovery",
         )
-    changes = [change_view(change) for change in await repository.history(transaction, discovery_id)]
+    changes = [change_view(change) for change in history]
     return page(request, "production_one.html", visitor, found=view(row), changes=changes, area="production")

@@ -9,13 +9,10 @@ from pydantic import ValidationError
 
 from approval_api.audit.trail import note
 from approval_api.authentication import Reader, Runner
-from approval_api.database.engine import Transaction
-from approval_api.events.repository import all_of
 from approval_api.orchestrator.client import Asker
 from approval_api.pages.forms import SentForm, first_fault
 from approval_api.pages.live import frames
 from approval_api.pages.rendering import Pages, page, session_values
-from approval_api.pages.session_state import SessionState
 from approval_api.pagination import from_cursor
 from approval_api.people.person import Person
 from approval_api.sessions import repository, service
@@ -29,11 +26,11 @@ _SEE_OTHER = 303
 
 
 @router.get("")
-async def show_sessions(
-    request: Request, visitor: Reader, transaction: Transaction, cursor: str | None = None
-) -> Response:
+async def show_sessions(request: Request, visitor: Reader, cursor: str | None = None) -> Response:
     """List sessions, newest first."""
-    found = await repository.page(transaction, _PER_PAGE + 1, from_cursor(cursor, older_than))
+    older = from_cursor(cursor, older_than)
+    async with request.app.state.engine.connect() as connection:
+        found = await repository.page(connection, _PER_PAGE + 1, older)
     shown = found[:_PER_PAGE]
     return page(
         request,
@@ -66,23 +63,21 @@ async def start_session(request: Request, visitor: Runner, form: SentForm) -> Re
 
 
 @router.get("/{session_id}")
-async def show_session(
-    session_id: UUID, request: Request, visitor: Reader, transaction: Transaction
-) -> Response:
+async def show_session(session_id: UUID, request: Request, visitor: Reader) -> Response:
     """Show one session: live while it runs, its record when it is over."""
-    stored = await repository.find_stored(transaction, session_id)
-    if stored is None:
-        raise service.unknown_session(session_id)
-    state = SessionState.of(stored.template)
-    async for event in all_of(transaction, session_id):
-        state.read(event)
-    return page(
-        request,
-        "session.html",
-        visitor,
-        history_complete=stored.history_complete,
-        **session_values(stored, state),
-    )
+    pages: Pages = request.app.state.pages
+    # Whoever looks at the same session meanwhile shares the reading of its events.
+    with pages.live.watched(session_id) as live:
+        await live.catch_up(request.app.state.engine, session_id)
+        if live.stored is None or live.state is None:
+            raise service.unknown_session(session_id)
+        return page(
+            request,
+            "session.html",
+            visitor,
+            history_complete=live.stored.history_complete,
+            **session_values(live.stored, live.state),
+        )
 
 
 @router.post("/{session_id}/stop", name="stop_session")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from approval_api.discoveries.naming import name_place
-from dryrun_contract.discovery import Discovery
+from approval_api.pages.words import gist
 from dryrun_contract.event import (
     AddressesMapped,
     CollectorEnded,
@@ -66,13 +66,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A discovery as it arrived."""
+    """A discovery as it arrived: what is shown of it, since all of it may be large."""
 
     seq: int
     at: datetime
     collector: str
     key: str
-    discovery: Discovery
+    kind: str
+    gist: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,8 @@ class SessionState:
             case DiscoveryReported(collector=collector, run=name, discovery=discovery):
                 self.found[discovery.kind] += 1
                 key = name_place(discovery.key, self.addresses).key
-                self.arrivals.append(Arrival(event.seq, event.at, collector, key, discovery))
+                shown = gist(discovery.data)
+                self.arrivals.append(Arrival(event.seq, event.at, collector, key, discovery.kind, shown))
                 if run := self.runs.get((collector, name)):
                     run.discoveries += 1
             case CollectorWarned(collector=collector, run=name, line=line, message=message):

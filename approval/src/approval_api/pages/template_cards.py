@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request, Response
 
 from approval_api.authentication import Reader
-from approval_api.database.engine import Transaction
 from approval_api.orchestrator.client import (
     OrchestratorClient,
     OrchestratorRefusedError,
@@ -31,7 +30,7 @@ class Card:
 
 
 @router.get("/dryrun/templates")
-async def show_templates(request: Request, visitor: Reader, transaction: Transaction) -> Response:
+async def show_templates(request: Request, visitor: Reader) -> Response:
     """Show every template as a card."""
     orchestrator: OrchestratorClient = request.app.state.orchestrator
     try:
@@ -40,7 +39,8 @@ async def show_templates(request: Request, visitor: Reader, transaction: Transac
         raise ProblemError.passing_on(error.problem) from error
     except OrchestratorUnavailableError as error:
         raise orchestrator_unavailable(error) from error
-    typical = await typical_durations(transaction)
+    async with request.app.state.engine.connect() as connection:
+        typical = await typical_durations(connection)
     cards = [
         Card(template, draw(template.services), typical.get((template.id, template.digest)))
         for template in sorted(templates, key=lambda template: len(template.services))

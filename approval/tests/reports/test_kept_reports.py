@@ -1,0 +1,377 @@
+"""A report is computed once for each state, apart from what serves pages, and kept."""
+
+import asyncio
+import threading
+import time
+import zlib
+from collections import Counter
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from argon2 import PasswordHasher
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from told_session import ToldSession
+
+from approval_api.app import create_app
+from approval_api.people.passwords import Passwords
+from approval_api.problems import ProblemError
+from approval_api.reports import repository
+from approval_api.reports.service import unpacked
+from approval_api.worker_process import WorkerProcess, WorkFailedError
+from dryrun_contract.discovery import Discovery
+from dryrun_contract.event import (
+    AddressesMapped,
+    CollectorStarted,
+    DiscoveryReported,
+    PhaseChanged,
+    SessionEnded,
+)
+from dryrun_contract.session import Outcome, Phase
+
+DIGEST = "sha256:" + "1" * 64
+HTML = {"Accept": "text/html"}
+
+
+async def has_ended(api, session_id):
+    return (await api.get(f"/sessions/{session_id}")).json()["phase"] == "ended"
+
+
+def hostile(orchestrator, session_id, discoveries, *, ends=True):
+    """Tell of a session whose collector repeats itself in deep keys."""
+    session = UUID(session_id)
+    orchestrator.tell(session, PhaseChanged(phase=Phase.SCANNING))
+    orchestrator.tell(session, AddressesMapped(addresses={"10.213.0.3": "web"}))
+    started = CollectorStarted(collector="web", run="1", image="i", image_id=DIGEST, config_digest=DIGEST)
+    orchestrator.tell(session, started)
+    for number in range(discoveries):
+        found = Discovery(kind="web_app", key=f"10.213.0.3:80/tcp/{number:05d}{'/a' * 14}", confidence=0.9)
+        told = DiscoveryReported(collector="web", run="1", line=number + 1, discovery=found)
+        orchestrator.tell(session, told)
+    if ends:
+        orchestrator.tell(session, SessionEnded(outcome=Outcome.COMPLETED))
+
+
+@pytest.fixture
+async def ended(api, orchestrator, eventually):
+    session_id = await api.start()
+    ToldSession(orchestrator, UUID(session_id)).whole()
+    await eventually(lambda: has_ended(api, session_id))
+    return session_id
+
+
+def counting(api, monkeypatch, delay=0.0):
+    """Count the tasks that processes get, by name."""
+    tasks = Counter()
+    original = WorkerProcess.call
+
+    async def call(self, *task):
+        tasks[task[0].decode()] += 1
+        await asyncio.sleep(delay)
+        return await original(self, *task)
+
+    monkeypatch.setattr(WorkerProcess, "call", call)
+    return tasks
+
+
+async def scored(api):
+    return "being scored" not in (await api.client.get("/", headers=HTML)).text
+
+
+async def test_the_landing_page_computes_nothing_and_says_what_is_being_scored(
+    api, orchestrator, eventually, monkeypatch
+):
+    free = asyncio.Event()
+
+    async def held(self, *task):
+        await free.wait()
+        raise WorkFailedError("it was let go")
+
+    monkeypatch.setattr(WorkerProcess, "call", held)
+    session_id = await api.start()
+    ToldSession(orchestrator, UUID(session_id)).whole()
+    await eventually(lambda: has_ended(api, session_id))
+    begin = time.monotonic()
+    shown = await api.client.get("/", headers=HTML)
+    assert time.monotonic() - begin < 1
+    assert shown.status_code == 200
+    assert "being scored" in shown.text
+    assert 'hx-trigger="every 5s"' in shown.text
+    free.set()
+    await eventually(lambda: scored(api))
+    assert "no report: it was let go" in (await api.client.get("/", headers=HTML)).text
+
+
+async def test_an_ended_session_is_scored_without_anybody_asking(api, ended, eventually):
+    await eventually(lambda: scored(api))
+    shown = (await api.client.get("/", headers=HTML)).text
+    assert "unharmed" in shown or "harmed</span>" in shown
+    report = (await api.get(f"/sessions/{ended}/report")).json()
+    assert f"{report['scores']['overall']['recall']:.2f}" in shown
+
+
+async def test_seven_viewers_cause_one_computation_and_one_writing(
+    api, orchestrator, eventually, monkeypatch
+):
+    session_id = await api.start()
+    hostile(orchestrator, session_id, 40, ends=False)
+
+    async def arrived():
+        page = await api.get(f"/sessions/{session_id}/events", params={"limit": 2000})
+        return len(page.json()["events"]) == 44
+
+    await eventually(arrived)
+    tasks = counting(api, monkeypatch, delay=0.3)
+    views = [api.client.get(f"/dryrun/sessions/{session_id}/report", headers=HTML) for _ in range(7)]
+    assert {answer.status_code for answer in await asyncio.gather(*views)} == {200}
+    assert tasks == {"compute": 1, "write": 1}
+    await api.client.get(f"/dryrun/sessions/{session_id}/report", headers=HTML)
+    assert tasks == {"compute": 1, "write": 2}
+
+
+async def test_news_of_a_session_make_a_new_report_of_it(api, orchestrator, eventually):
+    session_id = await api.start()
+    hostile(orchestrator, session_id, 3, ends=False)
+
+    async def invented(number):
+        report = (await api.get(f"/sessions/{session_id}/report")).json()
+        return report["scores"] and len(report["scores"]["false_positives"]) == number and report
+
+    assert not (await eventually(lambda: invented(3)))["final"]
+    orchestrator.tell(UUID(session_id), SessionEnded(outcome=Outcome.STOPPED))
+    await eventually(lambda: has_ended(api, session_id))
+    assert (await invented(3))["final"]
+
+
+async def test_a_report_that_is_kept_is_read_by_another_process_too(
+    api, ended, eventually, engine, settings, orchestrator, serving, monkeypatch
+):
+    await eventually(lambda: scored(api))
+    async with engine.connect() as connection:
+        state = await repository.find_state(connection, UUID(ended))
+        kept = await repository.find(connection, UUID(ended))
+    assert kept.state == state.digest
+    async with serving(create_app(settings, orchestrator_transport=orchestrator)) as other:
+        tasks = counting(other, monkeypatch)
+        assert (await other.get(f"/sessions/{ended}/report")).status_code == 200
+        assert tasks == {}
+
+
+async def test_what_is_deleted_takes_its_report_along(api, ended, eventually, engine):
+    await eventually(lambda: scored(api))
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM gateway.dryrun_events"))
+        await connection.execute(text("DELETE FROM gateway.dryrun_discoveries"))
+        await connection.execute(text("DELETE FROM gateway.dryrun_sessions"))
+        assert (
+            await connection.execute(text("SELECT count(*) FROM gateway.dryrun_reports"))
+        ).scalar_one() == 0
+
+
+async def test_a_report_says_when_it_could_not_take_everything(api, orchestrator, eventually, monkeypatch):
+    monkeypatch.setattr(repository, "MAX_DISCOVERIES", 10)
+    session_id = await api.start()
+    hostile(orchestrator, session_id, 25)
+    await eventually(lambda: has_ended(api, session_id))
+    answer = await api.get(f"/sessions/{session_id}/report", params={"judged": True})
+    report = answer.json()
+    assert report["left_out"] == 15
+    assert [one["key"] for one in report["scores"]["false_positives"]] == [
+        f"web:80/tcp/{number:05d}{'/a' * 14}" for number in range(10)
+    ]
+    (cut,) = [one for one in report["verdict"]["results"] if one["criterion"] == "nothing_left_out"]
+    assert cut["status"] == "failed"
+    shown = (await api.client.get(f"/dryrun/sessions/{session_id}/report", headers=HTML)).text
+    assert "15 events of this session are more than a report takes" in shown
+
+
+async def test_a_report_takes_a_bounded_number_of_bytes(api, orchestrator, eventually, monkeypatch):
+    monkeypatch.setattr(repository, "MAX_DISCOVERY_BYTES", 4000)
+    session_id = await api.start()
+    hostile(orchestrator, session_id, 25)
+    await eventually(lambda: has_ended(api, session_id))
+    report = (await api.get(f"/sessions/{session_id}/report")).json()
+    assert 0 < len(report["scores"]["false_positives"]) < 25
+    assert report["left_out"] == 25 - len(report["scores"]["false_positives"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/dryrun/sessions/{}/report?judged=true",
+        "/api/v1/dryrun/sessions/{}/report?format=csv",
+        "/dryrun/sessions/{}/report",
+        "/dryrun/compare?a={}&b={}",
+        "/dryrun/sessions/{}",
+        "/dryrun/discoveries?session={}",
+        "/dryrun/sessions",
+        "/production/discoveries",
+        "/",
+    ],
+)
+async def test_no_connection_is_held_while_something_is_computed_or_rendered(
+    path, settings, database_url, orchestrator, serving, eventually, monkeypatch
+):
+    """Every computation and every page looks at the pool: nobody of this request has a connection."""
+    out = {}
+    engine = create_async_engine(database_url, pool_size=5)
+
+    # By task: the follower, the background and the listener have connections of their own.
+    def taken(_, record, *__):
+        out[record] = asyncio.current_task()
+
+    sqlalchemy_event.listen(engine.sync_engine, "checkout", taken)
+    sqlalchemy_event.listen(engine.sync_engine, "checkin", lambda _, record: out.pop(record, None))
+    app = create_app(settings, engine=engine, orchestrator_transport=orchestrator)
+    async with serving(app) as api:
+        session_id = await api.start()
+        ToldSession(orchestrator, UUID(session_id)).whole()
+        await eventually(lambda: has_ended(api, session_id))
+        held = []
+        pages, call = app.state.pages, WorkerProcess.call
+
+        def watched(work):
+            def see(*args, **kwargs):
+                held.append(asyncio.current_task() in out.values())
+                return work(*args, **kwargs)
+
+            return see
+
+        monkeypatch.setattr(WorkerProcess, "call", watched(call))
+        monkeypatch.setattr(pages, "render", watched(pages.render))
+        await eventually(lambda: scored(api))
+        async with engine.begin() as connection:
+            await connection.execute(text("DELETE FROM gateway.dryrun_reports"))
+        held.clear()
+        answer = await api.client.get(path.format(session_id, session_id), headers=HTML)
+        assert answer.status_code == 200
+        assert held
+        assert not any(held)
+
+
+async def test_passwords_are_checked_while_every_other_thread_is_taken(monkeypatch):
+    passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    gate = threading.Event()
+    loop = asyncio.get_running_loop()
+    others = [loop.run_in_executor(None, gate.wait, 20) for _ in range(64)]
+    try:
+        async with asyncio.timeout(5):
+            stored = await passwords.hash("several words of nobody")
+            assert await passwords.matches(stored, "several words of nobody")
+    finally:
+        gate.set()
+        await asyncio.gather(*others)
+        passwords.close()
+
+
+async def test_a_crowd_at_the_password_check_is_told_to_come_back(monkeypatch):
+    passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    gate = threading.Event()
+    monkeypatch.setattr(passwords, "_verify", lambda *_: gate.wait(20))
+    stored = await passwords.hash("several words of nobody")
+    crowd = [asyncio.create_task(passwords.matches(stored, "x")) for _ in range(32)]
+    await asyncio.sleep(0.05)
+    with pytest.raises(ProblemError) as refused:
+        await passwords.matches(stored, "x")
+    assert refused.value.problem.status == 503
+    assert int(refused.value.headers["Retry-After"]) > 0
+    gate.set()
+    await asyncio.gather(*crowd)
+    passwords.close()
+
+
+@pytest.fixture
+async def worker():
+    made = []
+
+    def make(**limits):
+        values = {"seconds": 30.0, "waiting": 2, "answer_bytes": 10_000, **limits}
+        made.append(WorkerProcess("approval_api.reports.worker", "scoring", **values))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.close()
+
+
+async def test_a_task_that_fails_says_so_and_the_next_one_is_done(worker):
+    process = worker()
+    with pytest.raises(WorkFailedError, match="an error of the type"):
+        await process.call(b"write", b"{}", b"not compressed")
+    with pytest.raises(WorkFailedError, match="an error of the type"):
+        await process.call(b"write", b"{}", b"not compressed")
+
+
+async def test_a_task_that_is_late_is_ended_with_its_process(worker):
+    process = worker(seconds=0.001)
+    with pytest.raises(WorkFailedError, match="took more than"):
+        await process.call(b"write", b"{}", b"")
+    assert process._process is None
+
+
+async def test_a_process_that_is_killed_costs_its_task_only(worker):
+    process = worker()
+    with pytest.raises(WorkFailedError):
+        await process.call(b"write", b"{}", b"x")
+    process._process.kill()
+    with pytest.raises(WorkFailedError, match="ended early"):
+        await process.call(b"write", b"{}", b"x" * 1_000_000)
+    with pytest.raises(WorkFailedError, match="an error of the type"):
+        await process.call(b"write", b"{}", b"x")
+
+
+async def test_too_many_tasks_are_refused_at_once(worker):
+    process = worker(waiting=1)
+    tasks = [asyncio.create_task(process.call(b"write", b"{}", b"x")) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(ProblemError, match="too many wait for scoring"):
+        await process.call(b"write", b"{}", b"x")
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_the_worker_has_no_secret_and_no_more_memory_than_its_share(worker, monkeypatch):
+    monkeypatch.setenv("APPROVAL_DATABASE_URL", "postgresql://secret")
+    process = worker()
+    with pytest.raises(WorkFailedError):
+        await process.call(b"write", b"{}", b"x")
+    folder = Path(f"/proc/{process._process.pid}")
+    assert b"APPROVAL" not in (folder / "environ").read_bytes()
+    limits = (folder / "limits").read_text().splitlines()
+    (data,) = [line for line in limits if line.startswith("Max data size")]
+    assert data.split()[3] == str(400 * 1024 * 1024)
+
+
+async def test_two_hostile_sessions_do_not_keep_anybody_from_anything(
+    api, orchestrator, eventually, browsers
+):
+    for _ in range(2):
+        hostile(orchestrator, await api.start(), 1500)
+    person = await browsers("ada-of-the-viewers")
+    begin = time.monotonic()
+    waits = []
+
+    async def look():
+        for _ in range(5):
+            asked = time.monotonic()
+            assert (await api.client.get("/", headers=HTML)).status_code == 200
+            waits.append(time.monotonic() - asked)
+
+    async def sign_in():
+        asked = time.monotonic()
+        assert (await person.sign_in("wrong words of nobody")).status_code == 401
+        return time.monotonic() - asked
+
+    results = await asyncio.gather(*(look() for _ in range(5)), sign_in())
+    assert results[-1] < 2
+    assert max(waits) < 1
+    assert time.monotonic() - begin < 20
+    await eventually(lambda: scored(api), seconds=30)
+
+
+def test_a_document_waits_for_its_reader_compressed():
+    whole = b"a repetitive document of a hostile session " * 100_000
+    pieces = list(unpacked(zlib.compress(whole)))
+    assert b"".join(pieces) == whole
+    assert max(map(len, pieces)) <= 64 * 1024
