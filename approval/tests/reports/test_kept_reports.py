@@ -187,8 +187,10 @@ async def test_a_report_says_when_it_could_not_take_everything(api, orchestrator
     assert "15 events of this session are more than a report takes" in shown
 
 
-async def test_a_report_takes_a_bounded_number_of_bytes(api, orchestrator, eventually, monkeypatch):
-    monkeypatch.setattr(repository, "MAX_DISCOVERY_BYTES", 4000)
+async def test_a_report_takes_a_bounded_weight_of_bytes_and_values(
+    api, orchestrator, eventually, monkeypatch
+):
+    monkeypatch.setattr(repository, "MAX_WEIGHT", 6000)
     session_id = await api.start()
     hostile(orchestrator, session_id, 25)
     await eventually(lambda: has_ended(api, session_id))
@@ -340,7 +342,7 @@ async def test_the_worker_has_no_secret_and_no_more_memory_than_its_share(worker
     assert b"APPROVAL" not in (folder / "environ").read_bytes()
     limits = (folder / "limits").read_text().splitlines()
     (data,) = [line for line in limits if line.startswith("Max data size")]
-    assert data.split()[3] == str(400 * 1024 * 1024)
+    assert data.split()[3] == str(160 * 1024 * 1024)
 
 
 async def test_two_hostile_sessions_do_not_keep_anybody_from_anything(

@@ -24,10 +24,8 @@ def build(
     stored: StoredSession,
     events: Iterable[Event],
     question: ForecastQuestion | None = None,
-    *,
-    left_out: int = 0,
 ) -> model.Report:
-    """Return the report of a session from its `events`, oldest first, all but the `left_out`."""
+    """Return the report of a session from its `events`, oldest first."""
     reading = Reading()
     for event in events:
         reading.read(event)
@@ -64,7 +62,6 @@ def build(
         network=network,
         not_rehearsed=NOT_REHEARSED,
         history_complete=stored.history_complete,
-        left_out=left_out,
     )
     return report.model_copy(update={"forecast": forecast(report, question or ForecastQuestion())})
 

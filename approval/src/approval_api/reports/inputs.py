@@ -1,7 +1,7 @@
 """What a report is computed from, as it travels to the process that does."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from heapq import merge
 from typing import Self
@@ -41,17 +41,16 @@ class Inputs:
         """Return the session."""
         return _STORED.validate_json(self.stored)
 
-    def events(self) -> tuple[list[Event], int]:
-        """Return the events in order, and how many are none by the contract as it is today."""
-        unread = 0
+    def events(self, refuse: Callable[[], None]) -> Iterator[Event]:
+        """Yield the events in order; call `refuse` for what is none by the contract as it is today."""
 
         def read(lines: bytes) -> Iterator[Event]:
-            nonlocal unread
             for line in lines.split(b"\n") if lines else ():
                 try:
-                    yield Event.model_validate(json.loads(line))
+                    event = Event.model_validate(json.loads(line))
                 except (ValidationError, RecursionError):
-                    unread += 1
+                    refuse()
+                    continue
+                yield event
 
-        events = list(merge(read(self.others), read(self.discoveries), key=lambda event: event.seq))
-        return events, unread
+        return merge(read(self.others), read(self.discoveries), key=lambda event: event.seq)

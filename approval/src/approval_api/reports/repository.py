@@ -23,11 +23,13 @@ from approval_api.sessions.stored import StoredSession
 REVISION = 1
 """Of what computes reports: raise it when the same events give another report."""
 
-MAX_DISCOVERIES = 20_000
-MAX_DISCOVERY_BYTES = 8 * 1024 * 1024
-"""Of one session, that its report takes: the first ones, in the order of their events."""
+MAX_DISCOVERIES = 10_000
+MAX_WEIGHT = 6 * 1024 * 1024
+"""Of one session, that its report takes: the first ones, in the order of their events.
+
+A value costs memory however short it is (`[[],[],…]` grows 25-fold), so each counts for 16 bytes more.
+"""
 MAX_OTHERS = 10_000
-MAX_OTHER_BYTES = 8 * 1024 * 1024
 
 _FAILURE_STANDS = timedelta(minutes=10)
 """For so long a report that could not be computed is not tried again."""
@@ -36,9 +38,11 @@ _FAILURE_STANDS = timedelta(minutes=10)
 _TAKEN = text("""
 SELECT string_agg(line, E'\\n' ORDER BY seq) AS lines, count(*) AS taken
 FROM (
-    SELECT seq, line, sum(octet_length(line) + 1) OVER (ORDER BY seq) AS bytes
+    SELECT seq, line, sum(
+        octet_length(words) + 16 * (length(words) - length(translate(words, '[{,', '')))
+    ) OVER (ORDER BY seq) AS weight
     FROM (
-        SELECT seq, json_build_object(
+        SELECT seq, data::text AS words, json_build_object(
             'journal', journal, 'seq', seq, 'session_id', session_id, 'at', at, 'data', data)::text AS line
         FROM gateway.dryrun_events
         WHERE session_id = :session_id AND seq <= :upto AND (type = 'discovery_reported') = :discoveries
@@ -46,7 +50,7 @@ FROM (
         ORDER BY seq LIMIT :most
     ) AS first
 ) AS summed
-WHERE bytes <= :most_bytes
+WHERE weight <= :most_weight
 """)
 _COUNTED = text("""
 SELECT count(*) FROM gateway.dryrun_events
@@ -111,11 +115,8 @@ async def read_inputs(connection: AsyncConnection, state: SessionState) -> Input
     session_id = state.stored.view.id
     asked = {"session_id": session_id, "upto": state.upto}
     lines, taken = [], 0
-    for discoveries, most, most_bytes in (
-        (False, MAX_OTHERS, MAX_OTHER_BYTES),
-        (True, MAX_DISCOVERIES, MAX_DISCOVERY_BYTES),
-    ):
-        bounds = {"discoveries": discoveries, "most": most, "most_bytes": most_bytes}
+    for discoveries, most in ((False, MAX_OTHERS), (True, MAX_DISCOVERIES)):
+        bounds = {"discoveries": discoveries, "most": most, "most_weight": MAX_WEIGHT}
         row = (await connection.execute(_TAKEN, {**asked, **bounds})).one()
         lines.append(row.lines or "")
         taken += row.taken
