@@ -23,6 +23,9 @@ from approval_api.sessions.stored import StoredSession
 
 QUIET_SECONDS = 0.15
 """Events that come closer together than this travel in one message: a person sees no difference."""
+_KEPT = 16
+_KEPT_SECONDS = 30.0
+"""So many sessions that nobody looks at any more are remembered for so long: reading one again costs more."""
 _DATABASE_RETRY_SECONDS = 1.0
 _PAGE = 1000
 
@@ -52,6 +55,13 @@ class LiveSession:
     arrivals: list[tuple[int, str]] = field(default_factory=list)
     _read_at: float = -1.0
     _rendered: int = 0
+    _made_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_old(self) -> bool:
+        """Tell whether the next one who looks had better read everything again."""
+        return time.monotonic() - self._made_at > _KEPT_SECONDS
+
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _messages: dict[tuple[int, int], str] = field(default_factory=dict)
 
@@ -124,18 +134,22 @@ def _partial(target: str, swap: str, html: str) -> str:
 
 
 class LiveSessions:
-    """The sessions that somebody looks at, in this process; forgotten when the last one leaves."""
+    """The sessions that somebody looks at, in this process, and a few that somebody just left."""
 
     def __init__(self, render_fragments: RenderFragments, render_arrival: RenderArrival) -> None:
         """Render by these two."""
         self._render_fragments = render_fragments
         self._render_arrival = render_arrival
         self._watched: dict[UUID, LiveSession] = {}
+        self._left: dict[UUID, LiveSession] = {}
 
     @contextmanager
     def watched(self, session_id: UUID) -> Iterator[LiveSession]:
         """Share one session's fragments with everybody else who looks at it."""
-        live = self._watched.setdefault(session_id, LiveSession(self._render_fragments, self._render_arrival))
+        live = self._watched.get(session_id) or self._left.pop(session_id, None)
+        if live is None or (live.is_old and not live.readers):
+            live = LiveSession(self._render_fragments, self._render_arrival)
+        self._watched[session_id] = live
         live.readers += 1
         try:
             yield live
@@ -143,6 +157,10 @@ class LiveSessions:
             live.readers -= 1
             if not live.readers:
                 del self._watched[session_id]
+                if live.stored is not None:
+                    self._left[session_id] = live
+                    while len(self._left) > _KEPT:
+                        del self._left[next(iter(self._left))]
 
 
 async def frames(
