@@ -79,7 +79,19 @@ async def measure(url: str, arguments: argparse.Namespace) -> bool:
     fake.token = TOKEN
     async with AsyncExitStack() as exits:
         address = await exits.enter_async_context(served(fake))
-        apis = [await exits.enter_async_context(serving(url, address)) for _ in range(arguments.processes)]
+        # All readers are one person at one address here.
+        allowed = {
+            name: str(arguments.streams + 16)
+            for name in (
+                "APPROVAL_STREAMS",
+                "APPROVAL_STREAMS_PER_PERSON",
+                "APPROVAL_CONNECTIONS_PER_ADDRESS",
+            )
+        }
+        apis = [
+            await exits.enter_async_context(serving(url, address, **allowed))
+            for _ in range(arguments.processes)
+        ]
         http = await exits.enter_async_context(client(apis[0]))
         answer = await http.post("/api/v1/dryrun/sessions", json={"template": "small"})
         session_id = answer.raise_for_status().json()["id"]

@@ -129,6 +129,7 @@ def settings(database_url: str, orchestrator: FakeOrchestrator, programs: str) -
             "orchestrator_url": "http://orchestrator",
             "orchestrator_token": orchestrator.token,
             "heartbeat_seconds": 0.2,
+            "streams_per_person": 64,
         }
     )
 

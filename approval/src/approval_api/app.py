@@ -11,15 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.audit.endpoints import router as audit_router
 from approval_api.audit.trail import AuditTrail
-from approval_api.authentication import OPEN, ProgramTokens
-from approval_api.body_limit import BodyLimit
+from approval_api.authentication import OPEN, ProgramTokens, RecentlyProven
+from approval_api.bodies import Bodies
+from approval_api.ceiling import Ceiling
 from approval_api.database.engine import APP_ROLE, create_engine
 from approval_api.database.migration import migrate_when_reachable
 from approval_api.discoveries.endpoints import router as discoveries_router
 from approval_api.discoveries.practice import router as practice_router
+from approval_api.door import Door
 from approval_api.dryrun_off import router as dryrun_off_router
 from approval_api.events.endpoints import router as events_router
 from approval_api.events.notifications import Notifications
+from approval_api.events.open_streams import OpenStreams
 from approval_api.events.shared_reads import SharedReads
 from approval_api.follower.follower import Follower
 from approval_api.health import metrics_page, metrics_router
@@ -50,6 +53,9 @@ from dryrun_contract.problem import problem_answers
 
 API_PATH = "/api/v1"
 DRYRUN_PATH = f"{API_PATH}/dryrun"
+_BODIES = 256
+"""Bodies of up to 64 KiB that arrive at once, an eighth of them of one sender. Reports of up to 4 MiB need
+tenfold memory while they are stored: 4 at once, 2 of one sender."""
 
 
 def create_app(
@@ -76,11 +82,13 @@ def create_app(
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.program_tokens = ProgramTokens(settings.tokens)
+    app.state.recently_proven = RecentlyProven()
     app.state.passwords = Passwords()
     app.state.openid = OpenIdProvider(settings.openid) if settings.openid is not None else None
     app.state.engine = engine or create_engine(settings.database_url.get_secret_value(), role=APP_ROLE)
     app.state.notifications = Notifications(app.state.engine)
     app.state.shared_reads = SharedReads(app.state.engine)
+    app.state.open_streams = OpenStreams(Ceiling(settings.streams, settings.streams_per_person), metrics)
     app.state.stopping = asyncio.Event()
     app.state.rate_limit = RateLimit(settings.requests_per_second, settings.requests_burst)
     app.state.limits = Limits(
@@ -91,7 +99,10 @@ def create_app(
     app.state.reports = None
     install_problem_handlers(app)
     app.add_middleware(AuditTrail)
-    app.add_middleware(BodyLimit, report_path=f"{API_PATH}/production/discoveries")
+    app.add_middleware(
+        Bodies, seconds=settings.body_seconds, small=Ceiling(_BODIES, _BODIES // 8), large=Ceiling(4, 2)
+    )
+    app.add_middleware(Door, requests=Ceiling(settings.connections, settings.connections_per_address))
     public = settings.public_url
     app.add_middleware(SecurityHeaders, https=public is not None and public.scheme == "https")
     app.add_middleware(RequestLog, metrics=metrics)
@@ -185,6 +196,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
                 tasks.create_task(state.notifications.run(), name="notifications"),
                 tasks.create_task(outbox.run(), name="outbox"),
                 tasks.create_task(state.reports.run(), name="reports"),
+                tasks.create_task(state.open_streams.run(), name="open streams"),
             ]
             try:
                 yield

@@ -1,17 +1,21 @@
 """Who asks, by cookie or by token, and whether they may: every route names the permission it needs."""
 
+import asyncio
 import hashlib
 import hmac
-from collections.abc import Iterable
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.security import APIKeyCookie, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from approval_api.audit.entry import address_of
-from approval_api.origin import require_csrf
+from approval_api.body_bounds import REPORT_BODY, SMALL_BODY
+from approval_api.origin import require_csrf_field, require_csrf_header
 from approval_api.people import logins, tokens
 from approval_api.people.person import PROGRAM_PREFIX, Person, Proof
 from approval_api.people.repository import Account
@@ -19,8 +23,11 @@ from approval_api.people.roles import LOGIN_ONLY, SCOPES, Permission, permission
 from approval_api.people.secret_values import TOKEN_PREFIX, csrf_of
 from approval_api.people.tokens import ShownToken
 from approval_api.problems import ProblemError
-from approval_api.rate_limit import require_patience
+from approval_api.rate_limit import bucket_of_address, require_patience
 from approval_api.settings import ProgramToken, Settings
+from dryrun_contract.bounded_json import JsonBounds
+
+_LOOKED_UP_AT_ONCE = 3
 
 
 def _digest(token: str) -> bytes:
@@ -91,13 +98,24 @@ async def find_person(request: Request) -> Person | None:
     something: that is `current_person`'s.
     """
     if "person" not in request.scope:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        person = await _by_token(request, scheme, token.strip()) if scheme else await _by_cookie(request)
+        proven: RecentlyProven = request.app.state.recently_proven
+        credential = credential_of(request)
+        if proven.has(credential):
+            person = await _look_up(request)
+        else:
+            async with proven.turns_of_others:
+                person = await _look_up(request)
         request.scope["person"] = person
         if person is not None:
             request.scope["actor"] = person.name
+            proven.remember(credential)
     found: Person | None = request.scope["person"]
     return found
+
+
+async def _look_up(request: Request) -> Person | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return await _by_token(request, scheme, token.strip()) if scheme else await _by_cookie(request)
 
 
 async def _by_token(request: Request, scheme: str, token: str) -> Person | None:
@@ -134,14 +152,59 @@ async def _by_cookie(request: Request) -> Person | None:
     return None if account is None else signed_in(account, secret)
 
 
+def credential_of(request: Request) -> bytes:
+    """Return the digest of what was shown, b"" for nothing. A token counts before a cookie."""
+    shown = request.headers.get("authorization") or logins.read_cookie(request)
+    return _digest(shown) if shown else b""
+
+
+class RecentlyProven:
+    """What proved somebody within the last minutes. It proves nothing now; it decides who is looked up."""
+
+    def __init__(self, seconds: float = 600, most: int = 10_000) -> None:
+        """Remember up to `most` credentials, each for `seconds`."""
+        self._seconds = seconds
+        self._most = most
+        self._proven: OrderedDict[bytes, float] = OrderedDict()
+        self.turns_of_others = asyncio.Semaphore(_LOOKED_UP_AT_ONCE)
+        """Held while something else is looked up: strangers do not take all connections to the database."""
+
+    def remember(self, credential: bytes) -> None:
+        """Note that this proved somebody."""
+        self._proven[credential] = time.monotonic()
+        self._proven.move_to_end(credential)
+        if len(self._proven) > self._most:
+            self._proven.popitem(last=False)
+
+    def has(self, credential: bytes) -> bool:
+        """Tell whether this proved somebody a short time ago."""
+        return time.monotonic() - self._proven.get(credential, float("-inf")) < self._seconds
+
+
+def shows_something(request: Request) -> bool:
+    """Tell whether a request shows a token or a cookie, of whatever worth."""
+    return bool(credential_of(request))
+
+
+def showed_what_is_known(request: Request) -> bool:
+    """Tell, without asking the database, whether what a request shows proved somebody before."""
+    proven: RecentlyProven = request.app.state.recently_proven
+    if proven.has(credential_of(request)):
+        return True
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    programs: ProgramTokens = request.app.state.program_tokens
+    return scheme.lower() == "bearer" and programs.owner_of(token.strip()) is not None
+
+
 async def current_person(request: Request) -> Person:
-    """Return who asks.
+    """Return who asks, judged by the head of the request alone.
 
     Raises ProblemError: 401 when nobody is proven, 403 `csrf` when a cookie's request that may change
     something does not prove that a page of ours sent it.
     """
     person = await find_person(request)
-    require_patience(request, f"person {person.name}" if person else f"address {address_of(request)}")
+    request.scope["counted"] = True
+    await require_patience(request, f"person {person.name}" if person else bucket_of_address(request))
     if person is None:
         why = request.scope.get("unproven")
         raise ProblemError(
@@ -151,7 +214,7 @@ async def current_person(request: Request) -> Person:
             headers={"WWW-Authenticate": "Bearer"},
         )
     if person.csrf is not None:
-        await require_csrf(request, person.csrf)
+        request.scope["csrf_in_form"] = require_csrf_header(request, person.csrf)
     return person
 
 
@@ -167,6 +230,8 @@ class Requires:
     """Dependency of a route: lets in who has `permission`, and hands over who it is."""
 
     permission: Permission
+    body: JsonBounds = SMALL_BODY
+    """What they may send."""
 
     async def __call__(
         self,
@@ -175,10 +240,39 @@ class Requires:
         _cookie_shown: Annotated[object, Depends(_cookie)],
     ) -> Person:
         """Return who asks. Raises ProblemError: 401, or 403 for who may not do this."""
-        request.scope["permission"] = self.permission
-        person = await current_person(request)
-        require(person, self.permission)
+        person = await self.admit(request)
+        if person.csrf is not None and request.scope.pop("csrf_in_form", False):
+            await require_csrf_field(request, person.csrf)
         return person
+
+    async def admit(self, request: Request) -> Person:
+        """Return who asks, judged by the head of the request alone, once for each request."""
+        if request.scope.get("admitted") is None:
+            request.scope["permission"] = self.permission
+            person = await current_person(request)
+            require(person, self.permission)
+            request.scope["admitted"] = person
+        admitted: Person = request.scope["admitted"]
+        return admitted
+
+
+async def admit_sender(request: Request) -> tuple[Person | None, JsonBounds]:
+    """Return who is about to send a body to the route that was chosen, None on one that is open, and bounds.
+
+    Raises ProblemError: 401, or 403 for who may not do this, and 403 for a route that does not say who may.
+    """
+    for dependant in _all_of(request.scope["route"].dependant):
+        if isinstance(dependant.call, Requires):
+            return await dependant.call.admit(request), dependant.call.body
+        if dependant.call is open_to_all:
+            return None, SMALL_BODY
+    raise ProblemError("forbidden", 403, "this takes no body", title="Not allowed")
+
+
+def _all_of(dependant: Dependant) -> Iterator[Dependant]:
+    for each in dependant.dependencies:
+        yield each
+        yield from _all_of(each)
 
 
 def require(person: Person, permission: Permission) -> None:
@@ -204,7 +298,7 @@ OPEN = Depends(open_to_all)
 Reader = Annotated[Person, Depends(Requires(Permission.READ))]
 Runner = Annotated[Person, Depends(Requires(Permission.RUN))]
 Decider = Annotated[Person, Depends(Requires(Permission.DECIDE))]
-Collecting = Annotated[Person, Depends(Requires(Permission.COLLECT))]
+Collecting = Annotated[Person, Depends(Requires(Permission.COLLECT, REPORT_BODY))]
 Administrator = Annotated[Person, Depends(Requires(Permission.ADMINISTER))]
 PeopleManager = Annotated[Person, Depends(Requires(Permission.MANAGE_PEOPLE))]
 AccountOwner = Annotated[Person, Depends(Requires(Permission.OWN_ACCOUNT))]

@@ -12,6 +12,16 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 _OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
+_FIELD_CHARACTERS = 4_000
+_ERROR_CHARACTERS = 16_000
+
+
+def _short(value: object, most: int = _FIELD_CHARACTERS) -> object:
+    """Return a text with its middle left out where it is too long for a line."""
+    if not isinstance(value, str) or len(value) <= most:
+        return value
+    return f"{value[: most // 2]} … {value[-most // 2 :]}"
+
 
 class JsonFormatter(logging.Formatter):
     """Renders a record with what was passed as `extra`."""
@@ -22,13 +32,13 @@ class JsonFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _short(record.getMessage()),
         }
         if (current := request_id.get()) is not None:
             line["request_id"] = current
-        line |= {name: value for name, value in vars(record).items() if name not in _OWN_FIELDS}
+        line |= {name: _short(value) for name, value in vars(record).items() if name not in _OWN_FIELDS}
         if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
+            line["error"] = _short(self.formatException(record.exc_info), _ERROR_CHARACTERS)
         return json.dumps(line, default=str)
 
 

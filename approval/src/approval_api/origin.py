@@ -10,7 +10,7 @@ from approval_api.settings import Settings
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_FORM = "application/x-www-form-urlencoded"
 
 
 def _cross_site(why: str) -> ProblemError:
@@ -45,17 +45,28 @@ def own_origin(request: Request) -> str:
     return f"{url.scheme}://{url.host}" + ("" if url.port in {None, default} else f":{url.port}")
 
 
-async def require_csrf(request: Request, expected: str) -> None:
+def require_csrf_header(request: Request, expected: str) -> bool:
     """Let a cookie's request change something only when it carries what pages of the same login know.
 
-    It stands in the header `X-CSRF-Token` (scripts) or in the form field `csrf_token`.
+    It stands in the header `X-CSRF-Token` (scripts) or in the form field `csrf_token`. Return whether the
+    field has yet to show it: this does not read the body.
     """
     if request.method in SAFE_METHODS:
-        return
+        return False
     require_same_origin(request)
-    shown: object = request.headers.get(CSRF_HEADER)
-    if shown is None and request.headers.get("content-type", "").startswith(_FORMS):
-        shown = (await request.form()).get(CSRF_FIELD)
+    shown = request.headers.get(CSRF_HEADER)
+    if shown is None and request.headers.get("content-type", "").startswith(_FORM):
+        return True
+    _require_equal(shown, expected)
+    return False
+
+
+async def require_csrf_field(request: Request, expected: str) -> None:
+    """Raise a 403 problem when the form does not carry what pages of the same login know."""
+    _require_equal((await request.form()).get(CSRF_FIELD), expected)
+
+
+def _require_equal(shown: object, expected: str) -> None:
     if not isinstance(shown, str) or not hmac.compare_digest(
         shown.encode("utf-8", "replace"), expected.encode()
     ):

@@ -1,7 +1,7 @@
 """Every error leaves this service as a problem of RFC 9457; this is the one place that makes them."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -17,12 +17,18 @@ from dryrun_contract.text import printable
 
 logger = logging.getLogger(__name__)
 
-type AnswerBrowser = Callable[[Request, Problem, dict[str, str] | None], Response | None]
+type AnswerBrowser = Callable[[Request, Problem, Mapping[str, str] | None], Response | None]
 """`app.state.answer_browser`: returns a problem as a page for people, None for programs."""
 
+MAX_FAULTS = 50
+"""Faults that one answer names."""
 
-class ProblemError(Exception):
-    """An error that is answered as it stands."""
+
+class ProblemError(HTTPException):
+    """An error that is answered as it stands.
+
+    An `HTTPException`, because FastAPI turns any other error that a body's reading raises into a 400.
+    """
 
     def __init__(
         self,
@@ -35,7 +41,7 @@ class ProblemError(Exception):
         headers: dict[str, str] | None = None,
     ) -> None:
         """Make the problem `urn:dryrun:problem:{name}`; `detail` says what to do next."""
-        super().__init__(detail)
+        super().__init__(status, detail, headers)
         self.problem = Problem(
             type=problem_type(name),
             title=title or HTTPStatus(status).phrase,
@@ -43,7 +49,6 @@ class ProblemError(Exception):
             detail=detail,
             faults=faults,
         )
-        self.headers = headers
 
     @classmethod
     def passing_on(cls, problem: Problem) -> "ProblemError":
@@ -53,7 +58,9 @@ class ProblemError(Exception):
         return error
 
 
-def problem_response(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
+def problem_response(
+    request: Request, problem: Problem, headers: Mapping[str, str] | None = None
+) -> Response:
     """Render `problem`, completed with the request's path and id; a browser on a page gets a page."""
     request.scope["problem"] = problem.type
     completed = problem.model_copy(
@@ -109,15 +116,17 @@ def _methods_at(request: Request) -> set[str]:
 
 async def _answer_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    all_faults = error.errors()
+    told = "1 fault" if len(all_faults) == 1 else f"{len(all_faults)} faults"
     faults = tuple(
-        Fault(where=".".join(map(str, fault["loc"])), what=printable(str(fault["msg"])))
-        for fault in error.errors()
+        Fault(where=printable(".".join(map(str, fault["loc"]))), what=printable(str(fault["msg"])))
+        for fault in all_faults[:MAX_FAULTS]
     )
     problem = Problem(
         type=problem_type("invalid-request"),
         title="The request is not valid",
         status=422,
-        detail=f"{len(faults)} {'fault' if len(faults) == 1 else 'faults'} in the request; see `faults`",
+        detail=f"{told} in the request; see `faults`",
         faults=faults,
     )
     return problem_response(request, problem)

@@ -9,12 +9,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from approval_api import logs
+from approval_api.door import METHODS, PROBED
 from approval_api.metrics import Metrics
+from dryrun_contract.text import printable
 
 logger = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+_PATH_CHARACTERS = 500
 
 
 class RequestLog:
@@ -55,16 +57,17 @@ class RequestLog:
 
     def _tell(self, scope: Scope, status: int, seconds: float, *, streams: bool) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
-        self._metrics.requests.labels(scope["method"], route, str(status)).inc()
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self._metrics.requests.labels(method, route, str(status)).inc()
         if not streams:
             self._metrics.request_seconds.labels(route).observe(seconds)
-        level = logging.DEBUG if scope["path"] in _QUIET else logging.INFO
+        level = logging.DEBUG if scope["path"] in PROBED else logging.INFO
         logger.log(
             level,
             "request",
             extra={
-                "method": scope["method"],
-                "path": scope["path"],
+                "method": method,
+                "path": printable(scope["path"], limit=_PATH_CHARACTERS),
                 "status": status,
                 "seconds": round(seconds, 4),
                 "actor": scope.get("actor"),

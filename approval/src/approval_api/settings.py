@@ -155,6 +155,16 @@ class Settings(DatabaseSettings):
     requests_per_second: float = Field(default=50, gt=0)
     """Of one person, or of one address that proves nothing; for each process of its own."""
     requests_burst: int = Field(default=500, ge=1)
+    connections: int = Field(default=1024, ge=16, le=100_000)
+    connections_per_address: int = Field(default=128, ge=1, le=100_000)
+    """Trusted proxies may have more; there, requests at once are counted by the address that they tell."""
+    head_seconds: float = Field(default=10, gt=0)
+    """Longest until the head of a request is there, and until the next one begins."""
+    body_seconds: float = Field(default=30, gt=0)
+    """Longest until the body of a request is there."""
+    streams: int = Field(default=256, ge=1, le=100_000)
+    streams_per_person: int = Field(default=16, ge=1, le=100_000)
+    """Event streams and live pages, together."""
     heartbeat_seconds: float = Field(default=15, gt=0)
     """Longest silence on an event stream; proxies cut what is quiet for longer."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

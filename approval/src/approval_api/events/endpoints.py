@@ -4,10 +4,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from approval_api.authentication import Reader
 from approval_api.events import repository
+from approval_api.events.open_streams import EventStream
 from approval_api.events.schemas import EventList
 from approval_api.events.stream import stream
 from approval_api.problems import ProblemError
@@ -23,7 +23,7 @@ _STREAM = "text/event-stream"
 async def read_events(
     session_id: UUID,
     request: Request,
-    _: Reader,
+    person: Reader,
     after: Annotated[int, Query(ge=0, le=2**62)] = 0,
     limit: Annotated[int, Query(ge=1, le=2000)] = 500,
     last_event_id: Annotated[str | None, Header()] = None,
@@ -47,10 +47,7 @@ async def read_events(
         after if last_event_id is None else _position(last_event_id),
         state.settings.heartbeat_seconds,
     )
-    # X-Accel-Buffering: proxies of that family would hold events back.
-    return StreamingResponse(
-        frames, media_type=_STREAM, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    )
+    return EventStream(request, person, frames)
 
 
 def _position(last_event_id: str) -> int:

@@ -1,4 +1,4 @@
-"""Reads what a form sent. Bodies are limited to 64 KiB before they get here."""
+"""Reads what a form sent. Bytes and fields are bounded before they get here (`bodies`)."""
 
 from collections.abc import Iterable
 from typing import Annotated

@@ -1,5 +1,6 @@
 """Errors as people in a browser see them: what happened, and what to do."""
 
+from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from fastapi import Request, Response
@@ -13,7 +14,9 @@ _SEE_OTHER = 303
 _API = ("/api/", "/livez", "/readyz", "/metrics", "/openapi.json")
 
 
-def answer_with_page(request: Request, problem: Problem, headers: dict[str, str] | None) -> Response | None:
+def answer_with_page(
+    request: Request, problem: Problem, headers: Mapping[str, str] | None
+) -> Response | None:
     """Return an error as a page, a part of one for htmx, or the way to sign in; None for programs."""
     if request.url.path.startswith(_API) or "text/html" not in request.headers.get("accept", ""):
         return None

@@ -4,11 +4,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import RedirectResponse, StreamingResponse
+from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from approval_api.audit.trail import note
 from approval_api.authentication import Reader, Runner
+from approval_api.events.open_streams import EventStream
 from approval_api.orchestrator.client import Asker
 from approval_api.pages.forms import SentForm, first_fault
 from approval_api.pages.live import frames
@@ -92,7 +93,7 @@ async def stop_session(session_id: UUID, request: Request, visitor: Runner) -> R
 async def follow_session(
     session_id: UUID,
     request: Request,
-    _: Reader,
+    visitor: Reader,
     after: Annotated[int, Query(ge=0, le=2**62)] = 0,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -102,7 +103,7 @@ async def follow_session(
         await service.require(connection, session_id)
     known = last_event_id or ""
     pages: Pages = state.pages
-    stream = frames(
+    changes = frames(
         pages.live,
         state.engine,
         state.notifications,
@@ -111,11 +112,7 @@ async def follow_session(
         int(known) if known.isascii() and known.isdecimal() and len(known) <= 18 else after,
         state.settings.heartbeat_seconds,
     )
-    return StreamingResponse(
-        stream,
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    return EventStream(request, visitor, changes)
 
 
 def _asker(request: Request, visitor: Person) -> Asker:

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from approval_api.audit.entry import AuditOutcome, address_of, entry_of, write
+from approval_api.audit.entry import AuditOutcome, entry_of, write
 from approval_api.authentication import OPEN
 from approval_api.origin import own_origin, own_path
 from approval_api.people import logins, repository, tokens
@@ -25,7 +25,7 @@ from approval_api.people.openid import (
 from approval_api.people.repository import Account
 from approval_api.people.service import begin_login
 from approval_api.problems import ProblemError
-from approval_api.rate_limit import require_patience
+from approval_api.rate_limit import require_turn_of_address
 
 router = APIRouter(prefix="/sign-in/openid", include_in_schema=False, dependencies=[OPEN])
 
@@ -62,7 +62,7 @@ async def begin_openid(
     request: Request, wanted: Annotated[str, Query(alias="next", max_length=2000)] = "/"
 ) -> Response:
     """Send the browser to the provider."""
-    require_patience(request, f"address {address_of(request)}")
+    await require_turn_of_address(request)
     try:
         url, attempt = await _provider(request).begin(_redirect_uri(request), own_path(wanted))
     except OpenIdError as error:
@@ -88,7 +88,7 @@ async def finish_openid(
     code: Annotated[str, Query(max_length=4000)] = "",
 ) -> Response:
     """Sign in whom the provider sent back."""
-    require_patience(request, f"address {address_of(request)}")
+    await require_turn_of_address(request)
     provider = _provider(request)
     attempt = _attempt(request)
     if attempt is None or not hmac.compare_digest(state.encode(), attempt.state.encode()):

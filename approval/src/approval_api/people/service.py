@@ -21,7 +21,7 @@ from approval_api.people.repository import Account
 from approval_api.people.roles import Role
 from approval_api.people.schemas import NAME, NewPerson, PersonChange, PersonView
 from approval_api.problems import ProblemError
-from approval_api.rate_limit import require_patience
+from approval_api.rate_limit import require_turn_of_address
 from approval_api.settings import Settings
 from dryrun_contract.problem import Fault
 
@@ -60,7 +60,7 @@ async def sign_in(request: Request, response: Response, name: str, password: str
     Raises ProblemError: 401 `wrong-credentials` (the same for an unknown name), 429 `too-many-tries`.
     """
     require_same_origin(request)
-    require_patience(request, f"address {address_of(request)}")
+    await require_turn_of_address(request)
     name = name.strip().lower()
     address_tries = throttle.address(address_of(request))
     async with _engine(request).begin() as connection:
@@ -192,7 +192,7 @@ async def take_invitation(request: Request, response: Response, secret: str, pas
     Raises ProblemError: 410 `invitation-gone`, 422 `weak-password`.
     """
     require_same_origin(request)
-    require_patience(request, f"address {address_of(request)}")
+    await require_turn_of_address(request)
     gone = ProblemError(
         "invitation-gone",
         410,

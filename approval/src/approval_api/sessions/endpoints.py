@@ -1,6 +1,6 @@
 """Routes: start, list, show and stop sessions."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -60,12 +60,12 @@ def next_page(last: SessionView) -> str:
 
 
 def older_than(key: list[object]) -> tuple[datetime, UUID]:
-    """Read that cursor back. Raises ValueError for what `next_page` did not make."""
+    """Read that cursor back. Raises ValueError or OverflowError for what `next_page` did not make."""
     requested_at, session_id = key
     moment = datetime.fromisoformat(str(requested_at))
     if moment.tzinfo is None:
         raise ValueError("a cursor's time has a zone")
-    return moment, UUID(str(session_id))
+    return moment.astimezone(UTC), UUID(str(session_id))
 
 
 @router.get("/{session_id}")

@@ -1,0 +1,59 @@
+"""How many of something there may be at once: in all, and for one person or address."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Literal
+
+type Full = Literal["in all", "of one"]
+
+
+class Ceiling:
+    """Counts places. Not for threads: one event loop takes and gives them back."""
+
+    def __init__(self, in_all: int, of_one: int) -> None:
+        """Start empty."""
+        self.in_all = in_all
+        self._of_one = of_one
+        self._taken: Counter[str] = Counter()
+        self.total = 0
+        self._freed = asyncio.Event()
+
+    def full(self, who: str) -> Full | None:
+        """Return which ceiling refuses `who` another place, None when there is one."""
+        if self._taken.get(who, 0) >= self._of_one:
+            return "of one"
+        return "in all" if self.total >= self.in_all else None
+
+    def take(self, who: str) -> None:
+        """Count a place, whatever the ceilings say."""
+        self._taken[who] += 1
+        self.total += 1
+
+    def give_back(self, who: str) -> None:
+        """Uncount a place."""
+        self.total -= 1
+        self._taken[who] -= 1
+        if not self._taken[who]:
+            del self._taken[who]
+        self._freed.set()
+
+    @contextmanager
+    def place(self, who: str) -> Iterator[None]:
+        """Hold a place of `who`."""
+        self.take(who)
+        try:
+            yield
+        finally:
+            self.give_back(who)
+
+    @asynccontextmanager
+    async def place_within(self, seconds: float, who: str) -> AsyncIterator[None]:
+        """Wait for a place of `who` and hold it. Raises TimeoutError when there is none within `seconds`."""
+        async with asyncio.timeout(seconds):
+            while self.full(who) is not None:
+                self._freed.clear()
+                await self._freed.wait()
+        with self.place(who):
+            yield

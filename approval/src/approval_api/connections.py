@@ -1,0 +1,297 @@
+"""Connections: how many there may be, how long each may take, and how they end.
+
+uvicorn bounds none of that. Its protocol is kept, and surrounded: reads are small, so that a head and what
+waits behind it are small too; a body is left in the kernel until the application asks for it; whatever is not
+done in time is closed, and each close has an end.
+"""
+
+import asyncio
+import json
+import time
+from typing import Any, cast, override
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from approval_api.ceiling import Ceiling
+from approval_api.networks import Proxies, network_of
+from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Problem, problem_type
+
+READ_BYTES = 16 * 1024
+"""Most that one connection is read in one turn of the event loop. With h11's own limit on what is incomplete
+(also 16 KiB) a head has 32 KiB at most."""
+DISCARDED_BYTES = 64 * 1024
+"""A body that nobody wanted is read to its end up to here, so that the connection can be used again."""
+LINGER_SECONDS = 2.0
+"""How long what still arrives is thrown away after an answer that came before the end of the body. Closing at
+once would reset the connection, and the client would lose the answer (RFC 9112, section 9.6)."""
+WRITE_SECONDS = 30.0
+WRITE_BYTES_PER_SECOND = 16 * 1024
+"""A reader that is slower than this, after `WRITE_SECONDS`, is disconnected."""
+
+
+def _refusal(status: int, phrase: str, name: str, detail: str) -> bytes:
+    problem = Problem(type=problem_type(name), title=phrase, status=status, detail=detail)
+    body = json.dumps(problem.model_dump(mode="json", exclude_none=True, exclude_defaults=True)).encode()
+    head = (
+        f"HTTP/1.1 {status} {phrase}\r\nContent-Type: {PROBLEM_MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n"
+        "Retry-After: 5\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+_TOO_MANY_OF_ONE = _refusal(
+    429, "Too Many Requests", "too-many-connections", "this address has too many connections open; close some"
+)
+_TOO_MANY = _refusal(
+    503, "Service Unavailable", "too-many-connections", "too many connections are open; try again in a moment"
+)
+_TOO_LARGE = _refusal(
+    431,
+    "Request Header Fields Too Large",
+    "head-too-large",
+    f"the head of a request, its address included, has at most {READ_BYTES} bytes",
+)
+_NOT_HTTP = _refusal(400, "Bad Request", "bad-request", "this is not a request of HTTP/1.1 that can be read")
+
+
+class _Closing:
+    """A transport whose `close` is the connection's own; everything else passes through."""
+
+    def __init__(self, transport: asyncio.Transport, connection: "BoundedConnection") -> None:
+        self._transport = transport
+        self.connection: BoundedConnection | None = connection
+        """None once it is lost: the two would keep each other in memory."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self.is_closing():
+            self._transport.write(data)
+
+    def close(self) -> None:
+        if self.connection is not None:
+            self.connection.end()
+
+    def is_closing(self) -> bool:
+        return self.connection is None or self.connection.ends
+
+
+class BoundedConnection(H11Protocol):
+    """One connection. It waits for a head, serves a request, waits for the next head, and ends."""
+
+    def __init__(self, connections: "Connections", **more: Any) -> None:
+        """Belong to `connections`; the rest is uvicorn's."""
+        super().__init__(**more)
+        self._all = connections
+        self._plain: asyncio.Transport | None = None
+        self._closing: _Closing | None = None
+        self.ends = False
+        """Nothing is read or written any more but what is on its way."""
+        self.end_by: float | None = None
+        """When to abort, in seconds of the monotonic clock; None while a request is served."""
+        self._drained_by: float | None = None
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._plain = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        refused = self._all.add(self, str(peer[0]) if peer else "")
+        if refused is not None:
+            self.ends = True
+            self._plain.write(refused)
+            self._plain.close()
+            return
+        self._closing = _Closing(self._plain, self)
+        super().connection_made(cast("asyncio.Transport", self._closing))
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._all.remove(self)
+        self.ends = True
+        if self._closing is not None:
+            super().connection_lost(exc)
+            self._closing.connection = None
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        if not self.ends:
+            super().data_received(data)
+
+    @override
+    def handle_events(self) -> None:
+        served = self.cycle
+        super().handle_events()
+        if self.cycle is not served and not self.ends:
+            self._all.serves(self)
+            if self.conn.their_state is h11.SEND_BODY:
+                # uvicorn reads on when the application asks for the body.
+                self.flow.pause_reading()
+
+    @override
+    def on_response_complete(self) -> None:
+        if not self.ends:
+            self._all.waits(self)
+            if self.conn.their_state is h11.SEND_BODY and not self._rest_is_small():
+                self.end()
+        super().on_response_complete()
+
+    def _rest_is_small(self) -> bool:
+        announced = dict(self.headers).get(b"content-length")
+        return announced is not None and int(announced) <= DISCARDED_BYTES
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP; what was being answered already just ends."""
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE} and self._plain is not None:
+            too_large = self.conn.our_state is h11.IDLE and len(self.conn.trailing_data[0]) > READ_BYTES
+            self._plain.write(_TOO_LARGE if too_large else _NOT_HTTP)
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.end()
+
+    @override
+    def _should_upgrade(self) -> bool:
+        return False
+
+    def end(self) -> None:
+        """Close once everything is written; where the client still sends, throw that away for a moment."""
+        if self.ends or self._plain is None:
+            return
+        self.ends = True
+        self._all.closes(self)
+        if self._plain.is_closing():
+            return
+        if self.conn.their_state in {h11.SEND_BODY, h11.ERROR} and self._plain.can_write_eof():
+            self._plain.write_eof()
+            self._plain.resume_reading()
+        else:
+            self._plain.close()
+
+    def abort_when_late(self, now: float) -> None:
+        """Abort when the connection took longer than it may with what it does."""
+        transport = self._plain
+        if transport is None:
+            return
+        unsent = transport.get_write_buffer_size()
+        if not unsent:
+            self._drained_by = None
+        elif self._drained_by is None:
+            self._drained_by = now + WRITE_SECONDS + unsent / WRITE_BYTES_PER_SECOND
+        late = self._drained_by if self._drained_by is not None else self.end_by
+        if late is not None and now > late:
+            transport.abort()
+
+    @override
+    def resume_writing(self) -> None:
+        self._drained_by = None
+        super().resume_writing()
+
+
+class _SmallReads(asyncio.BufferedProtocol):
+    """Reads a connection by `READ_BYTES`: an `asyncio.Protocol` is handed up to 256 KiB at once.
+
+    It stands before the connection instead of being its base, because uvloop takes whatever is an
+    `asyncio.Protocol` for one.
+    """
+
+    def __init__(self, connection: BoundedConnection, buffer: memoryview) -> None:
+        self._connection = connection
+        self._buffer = buffer
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._connection.connection_made(transport)
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection.connection_lost(exc)
+
+    @override
+    def eof_received(self) -> None:
+        self._connection.eof_received()
+
+    @override
+    def pause_writing(self) -> None:
+        self._connection.pause_writing()
+
+    @override
+    def resume_writing(self) -> None:
+        self._connection.resume_writing()
+
+    @override
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    @override
+    def buffer_updated(self, nbytes: int) -> None:
+        self._connection.data_received(bytes(self._buffer[:nbytes]))
+
+
+class Connections:
+    """All connections of a process; `sweep` is called every second."""
+
+    def __init__(self, ceiling: Ceiling, head_seconds: float, proxies: Proxies) -> None:
+        """Let `ceiling` say how many there may be; of `proxies` only how many in all."""
+        self._ceiling = ceiling
+        self._head_seconds = head_seconds
+        self._proxies = proxies
+        self._connections: dict[BoundedConnection, str] = {}
+        """With the network that each counts for."""
+        self._waiting: dict[BoundedConnection, None] = {}
+        """In the order in which they began to wait for a head."""
+        self._buffer = memoryview(bytearray(READ_BYTES))
+        """What is read goes through here, one connection after the other."""
+
+    def protocol(self, **more: Any) -> asyncio.BufferedProtocol:
+        """Return the protocol of a new connection, as uvicorn asks for it."""
+        return _SmallReads(BoundedConnection(self, **more), self._buffer)
+
+    def add(self, connection: BoundedConnection, peer: str) -> bytes | None:
+        """Count a connection; return the answer that refuses it, None when it may stay.
+
+        When there are too many in all, the one that has waited longest for a head makes room: who opens
+        connections to hold them loses them first.
+        """
+        network = network_of(peer)
+        full = self._ceiling.full(network)
+        if full == "of one" and not self._proxies.has(peer):
+            return _TOO_MANY_OF_ONE
+        if self._ceiling.total >= self._ceiling.in_all:
+            if not self._waiting:
+                return _TOO_MANY
+            next(iter(self._waiting)).end()
+        self._connections[connection] = network
+        self._ceiling.take(network)
+        self.waits(connection)
+        return None
+
+    def remove(self, connection: BoundedConnection) -> None:
+        """Uncount a connection that is gone."""
+        self._waiting.pop(connection, None)
+        network = self._connections.pop(connection, None)
+        if network is not None:
+            self._ceiling.give_back(network)
+
+    def waits(self, connection: BoundedConnection) -> None:
+        """Let the time for the next head begin."""
+        connection.end_by = time.monotonic() + self._head_seconds
+        self._waiting[connection] = None
+
+    def serves(self, connection: BoundedConnection) -> None:
+        """The head is complete: the application bounds the body's time, and its own."""
+        connection.end_by = None
+        self._waiting.pop(connection, None)
+
+    def closes(self, connection: BoundedConnection) -> None:
+        """Let the time for the end begin."""
+        connection.end_by = time.monotonic() + LINGER_SECONDS
+        self._waiting.pop(connection, None)
+
+    def sweep(self) -> None:
+        """Abort what is late."""
+        now = time.monotonic()
+        for connection in tuple(self._connections):
+            connection.abort_when_late(now)

@@ -1,0 +1,51 @@
+"""Addresses as limits count them."""
+
+import ipaddress
+
+_UNKNOWN = "unknown"
+
+
+def network_of(address: str) -> str:
+    """Return what an address counts for: itself, or its /64, of which one subscriber has all addresses.
+
+    >>> [network_of(each) for each in ("192.0.2.7", "::ffff:192.0.2.7", "2001:db8::7", "x" * 9)]
+    ['192.0.2.7', '192.0.2.7', '2001:db8::/64', 'unknown']
+    """
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return _UNKNOWN
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+class Proxies:
+    """The addresses whose `X-Forwarded-*` headers are believed, as `APPROVAL_TRUSTED_PROXIES` lists them."""
+
+    def __init__(self, listed: str) -> None:
+        """Read addresses and networks, comma separated; `*` is everybody. Other words name nobody."""
+        entries = [each.strip() for each in listed.split(",")]
+        self._everybody = "*" in entries
+        self._networks = []
+        for entry in entries:
+            try:
+                self._networks.append(ipaddress.ip_network(entry, strict=False))
+            except ValueError:
+                continue
+
+    def has(self, address: str) -> bool:
+        """Tell whether `address` is one of them.
+
+        >>> [Proxies("127.0.0.1, 10.0.0.0/8").has(each) for each in ("127.0.0.1", "10.9.9.9", "::1", "")]
+        [True, True, False, False]
+        """
+        if self._everybody:
+            return True
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._networks)
