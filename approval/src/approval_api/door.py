@@ -18,8 +18,8 @@ from approval_api.rate_limit import (
     require_turn_of_address,
 )
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
-"""Others are answered 501 (RFC 9110, section 9.1). No route takes TRACE, which is known: 405."""
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"})
+"""Others are answered 501 (RFC 9110, section 9.1). TRACE and QUERY are known, and no route takes them."""
 MAX_TARGET_BYTES = 8 * 1024
 MAX_HEADERS = 100
 PROBED = frozenset({"/livez", "/readyz", "/metrics"})
