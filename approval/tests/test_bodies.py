@@ -136,7 +136,7 @@ async def test_four_mebibytes_without_a_token_are_answered_before_they_are_sent(
     ("body", "reason"),
     [
         (b"[" + b"[]," * 5_000 + b"[]]", "more than 4000 values"),
-        (b'{"a":' * 17 + b"1" + b"}" * 17, "nested deeper than 16"),
+        (b'{"a":' * 17 + b"1" + b"}" * 17, "nested deeper than 16, or brackets that do not match"),
         (b'{"' + b"k" * 300 + b'":1}', "an object key is longer than 256 characters"),
         (('["∀",' + "[]," * 5_000 + "[]]").encode("utf-16-le"), "is not UTF-8"),
         (("[" + "[]," * 5_000 + "[]]").encode("utf-32"), "is not UTF-8"),
