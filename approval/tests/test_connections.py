@@ -1,6 +1,7 @@
 """Connections: how many there may be, how long each may take, and that none keeps others waiting."""
 
 import asyncio
+import json
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from urllib.parse import urlsplit
@@ -182,6 +183,30 @@ async def test_a_body_nobody_wanted_does_not_end_the_connection_when_it_is_small
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 401 ")
         writer.write(b"x" * 20_000 + b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         assert b"HTTP/1.1 200 " in await ends(reader, 5)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"a:\r\n" * 3_000, b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 2_500]
+)
+@pytest.mark.parametrize("pause", [0, 0.3])
+async def test_thousands_of_tiny_headers_or_chunks_are_refused_unparsed(api, monkeypatch, sent, pause):
+    parsed = []
+    monkeypatch.setattr("h11._readers.ChunkedReader.__call__", lambda _, __: parsed.append(1))
+    async with connection(api) as (reader, writer):
+        writer.write(b"POST /api/v1/login HTTP/1.1\r\nHost: a\r\n" + sent[: 28 if pause else None])
+        if pause:
+            await asyncio.sleep(pause)
+            writer.write(sent[28:])
+        assert (await ends(reader, 5)).startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 422 "))
+    assert len(parsed) <= 1
+
+
+async def test_a_body_of_many_lines_is_a_body(api):
+    body = json.dumps({"name": "nobody", "password": "x"}, indent=1).encode() + b"\n" * 5_000
+    answer = await api.client.post(
+        "/api/v1/login", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 401
 
 
 def test_a_subscribers_network_counts_once():

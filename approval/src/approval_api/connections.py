@@ -20,6 +20,8 @@ from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Problem, problem_type
 READ_BYTES = 16 * 1024
 """Most that one connection is read in one turn of the event loop. With h11's own limit on what is incomplete
 (also 16 KiB) a head has 32 KiB at most."""
+MAX_LINES = 512
+"""Most lines in one read of heads or chunks."""
 DISCARDED_BYTES = 64 * 1024
 """A body that nobody wanted is read to its end up to here, so that the connection can be used again."""
 LINGER_SECONDS = 2.0
@@ -116,8 +118,24 @@ class BoundedConnection(H11Protocol):
 
     @override
     def data_received(self, data: bytes) -> None:
-        if not self.ends:
-            super().data_received(data)
+        if self.ends:
+            return
+        if self._is_all_lines(data):
+            self.send_400_response("")
+            return
+        super().data_received(data)
+
+    def _is_all_lines(self, data: bytes) -> bool:
+        """Tell whether what was read is thousands of headers or chunks, each of a few bytes.
+
+        h11 takes some 20 microseconds for each, before anybody could judge the request.
+        """
+        if data.count(b"\n") <= MAX_LINES:
+            return False
+        if self.conn.their_state is h11.SEND_BODY:
+            return any(name == b"transfer-encoding" for name, _ in self.headers)
+        head, _, _ = data.partition(b"\r\n\r\n")
+        return head.count(b"\n") > MAX_LINES or b"transfer-encoding" in head.lower()
 
     @override
     def handle_events(self) -> None:
