@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+import tracemalloc
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
@@ -166,6 +167,35 @@ async def test_pipelined_requests_keep_nobody_waiting(api):
             assert (await api.client.get("/livez")).status_code == 200
             waited.append(time.monotonic() - began)
         assert sorted(waited)[-2] < 2
+
+
+@pytest.mark.parametrize(
+    "served", [{"requests_per_second": 100_000.0, "requests_burst": 1_000_000}], indirect=True
+)
+async def test_of_pipelined_requests_little_more_is_read_than_is_served(served):
+    async with connection(served) as (reader, writer):
+        requests = b"POST /api/v1/login HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n" * 200
+
+        async def send():
+            while True:
+                writer.write(requests)
+                await writer.drain()
+
+        tracemalloc.start()
+        sending = asyncio.create_task(send())
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    while await reader.read(2**16):
+                        pass
+            held = tracemalloc.take_snapshot().filter_traces(
+                [tracemalloc.Filter(True, "*/_receivebuffer.py")]
+            )
+        finally:
+            tracemalloc.stop()
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+        assert sum(trace.size for trace in held.statistics("filename")) < 128 * 1024
 
 
 async def test_every_pipelined_request_is_answered_in_turn(api):

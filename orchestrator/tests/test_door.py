@@ -164,3 +164,31 @@ async def test_who_asks_for_readiness_in_a_crowd_costs_the_engine_little(served)
     for _ in range(20):
         await asyncio.gather(*(ready.get() for _ in range(20)))
     assert 1 <= asked <= 30
+
+
+async def test_of_pipelined_requests_little_more_is_read_than_is_served(served):
+    requests = b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n" * 2000
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+
+    async def send():
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(requests)
+                await writer.drain()
+
+    async def read():
+        while await reader.read(65_536):
+            pass
+
+    tracemalloc.start()
+    tasks = [asyncio.create_task(send()), asyncio.create_task(read())]
+    try:
+        await asyncio.sleep(1.5)
+        grown = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        writer.transport.abort()
+    assert grown < 8 * 2**20

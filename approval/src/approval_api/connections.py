@@ -11,6 +11,7 @@ import time
 from typing import Any, cast, override
 
 import h11
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from approval_api.ceiling import Ceiling
@@ -80,6 +81,24 @@ class _Closing:
         return self.connection is None or self.connection.ends
 
 
+class _Flow(FlowControl):
+    """Reads on only when few requests wait in the buffer already.
+
+    uvicorn reads on at each answer, and whenever the application asks for a body: of pipelined requests much
+    more would arrive than is served.
+    """
+
+    def __init__(self, transport: asyncio.Transport, conn: h11.Connection) -> None:
+        super().__init__(transport)
+        self._conn = conn
+
+    @override
+    def resume_reading(self) -> None:
+        reads_body = self._conn.their_state is h11.SEND_BODY
+        if reads_body or len(self._conn.trailing_data[0]) <= READ_BYTES:
+            super().resume_reading()
+
+
 class BoundedConnection(H11Protocol):
     """One connection. It waits for a head, serves a request, waits for the next head, and ends."""
 
@@ -107,6 +126,7 @@ class BoundedConnection(H11Protocol):
             return
         self._closing = _Closing(self._plain, self)
         super().connection_made(cast("asyncio.Transport", self._closing))
+        self.flow = _Flow(cast("asyncio.Transport", self._closing), self.conn)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:

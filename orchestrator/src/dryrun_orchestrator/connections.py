@@ -4,6 +4,7 @@ import asyncio
 from typing import override
 
 import h11
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 5.0
@@ -15,6 +16,24 @@ MAX_CONNECTIONS_OF_ADDRESS = 64
 """So that one neighbour cannot take all of them. The approval API keeps a few."""
 
 
+class _Flow(FlowControl):
+    """Reads on only when few requests wait in the buffer already.
+
+    uvicorn reads on at each answer, and whenever the application asks for a body: of pipelined requests much
+    more would arrive than is served.
+    """
+
+    def __init__(self, transport: asyncio.Transport, conn: h11.Connection) -> None:
+        super().__init__(transport)
+        self._conn = conn
+
+    @override
+    def resume_reading(self) -> None:
+        reads_body = self._conn.their_state is h11.SEND_BODY
+        if reads_body or len(self._conn.trailing_data[0]) <= MAX_HEAD_BYTES:
+            super().resume_reading()
+
+
 class BoundedConnection(H11Protocol):
     """uvicorn's protocol, which has no deadline for a head that has begun and no ceiling on connections."""
 
@@ -24,6 +43,7 @@ class BoundedConnection(H11Protocol):
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
+        self.flow = _Flow(transport, self.conn)
         host = self.client[0] if self.client else None
         of_address = sum(
             isinstance(each, H11Protocol) and each.client is not None and each.client[0] == host
