@@ -1,4 +1,4 @@
-"""Writes the list of vectors for docs/threat-model.md: `python tests/attack/threat_table.py` renews it."""
+"""Writes the list of vectors for the threat model of the guard: run it to renew the page."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -8,7 +8,7 @@ from vectors import BY_CLASS
 from vectors.row import Vector
 from vectors.rules import STOPPED_BY
 
-PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "threat-model.md"
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "threat-model-guard.md"
 BEGIN: Final = "<!-- vectors: written by tests/attack/threat_table.py -->"
 END: Final = "<!-- end of vectors -->"
 
