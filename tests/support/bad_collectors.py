@@ -59,7 +59,10 @@ GARBAGE_LINES = 6
 
 @contextmanager
 def built_collectors(
-    docker: Callable[..., str], folder: Path, timeout_seconds: int
+    docker: Callable[..., str],
+    folder: Path,
+    timeout_seconds: int,
+    programs: Mapping[str, str] = PROGRAMS,
 ) -> Iterator[dict[str, str]]:
     """Build them and write the folder `collectors`: theirs and the real ones. Yields image → id.
 
@@ -73,7 +76,7 @@ def built_collectors(
         (manifests / real.name).write_bytes(real.read_bytes())
     ids: dict[str, str] = {}
     try:
-        for name, program in PROGRAMS.items():
+        for name, program in programs.items():
             (context / "collector.py").write_text(_PREAMBLE + program, encoding="utf-8")
             (context / "Dockerfile").write_text(
                 "FROM discovery/python:13\nCOPY collector.py /\nUSER nobody\n"

@@ -1,0 +1,48 @@
+"""What has to hold for everybody else while somebody on the inside is hostile. Judged from outside."""
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bystander import Bystander, invited, p99
+from local_stack import Stack
+from resident import watched
+
+MOST_MIB = 300
+"""Resident memory of each service at every moment."""
+SIGN_IN_SECONDS, OVERVIEW_SECONDS = 2.0, 1.0
+"""99 of 100 take less."""
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class World:
+    """A system, and somebody who works with it."""
+
+    stack: Stack
+    bystander: Bystander
+
+    @classmethod
+    async def of(cls, stack: Stack) -> "World":
+        return cls(stack, await invited(stack))
+
+    @asynccontextmanager
+    async def undisturbed(self, attack: str) -> AsyncIterator[None]:
+        """Require that what happens in the block disturbs nobody. Figures are logged, one line an attack."""
+        pids = {"approval API": self.stack.api.pid, "orchestrator": self.stack.orchestrator.pid}
+        with watched(pids) as peaks:
+            async with self.bystander.at_work() as experience:
+                yield
+        figures = {
+            "attack": attack,
+            "peak MiB": {name: round(peak) for name, peak in peaks.items()},
+            "sign-in p99": round(p99(experience.sign_ins), 2),
+            "overview p99": round(p99(experience.overviews), 2),
+        }
+        logger.info("%s", json.dumps(figures))
+        assert not experience.failures, figures
+        assert max(peaks.values()) < MOST_MIB, figures
+        assert p99(experience.sign_ins) < SIGN_IN_SECONDS, figures
+        assert p99(experience.overviews) < OVERVIEW_SECONDS, figures
