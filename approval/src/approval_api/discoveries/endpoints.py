@@ -13,6 +13,7 @@ from approval_api.discoveries import repository
 from approval_api.discoveries.naming import name_place
 from approval_api.discoveries.schemas import DiscoveryList, DiscoveryView
 from approval_api.events.repository import address_map
+from approval_api.long_lists import ListTurn
 from approval_api.pagination import from_cursor, to_cursor
 from approval_api.sessions.service import require
 
@@ -23,20 +24,20 @@ router = APIRouter(prefix="/sessions/{session_id}/discoveries", tags=["discoveri
 async def list_discoveries(
     session_id: UUID,
     _: Reader,
+    _turn: ListTurn,
     transaction: Transaction,
     limit: Annotated[int, Query(ge=1, le=2000)] = 500,
     cursor: str | None = None,
     kind: Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = None,
 ) -> DiscoveryList:
-    """List what was found, in the order it arrived."""
+    """List what was found, in the order it arrived. A page ends early when what it shows is large."""
     await require(transaction, session_id)
     after = from_cursor(cursor, _row_id) or 0
     addresses = await address_map(transaction, session_id)
-    rows = await repository.page(transaction, session_id, after, limit + 1, kind)
-    shown = rows[:limit]
+    rows, more = await repository.page(transaction, session_id, after, limit, kind)
     return DiscoveryList(
-        discoveries=tuple(_view(row, addresses) for row in shown),
-        next=to_cursor(shown[-1]["id"]) if len(rows) > limit else None,
+        discoveries=tuple(_view(row, addresses) for row in rows),
+        next=to_cursor(rows[-1]["id"]) if more else None,
     )
 
 

@@ -2,12 +2,15 @@
 
 Both tables have the columns and indexes that this needs. A page walks an index from where the cursor stands
 and looks at `WINDOW` rows at most; what no index can tell apart (search, a second filter) is looked for among
-those. So a page takes the same time wherever it lies, may hold fewer rows than asked for, and its cursor goes
-on where it stopped looking.
+those. It ends early as well when its rows hold more than `PAGE_BYTES`. So a page takes the same time and
+memory wherever it lies, may hold fewer rows than asked for, and its cursor goes on where it stopped.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import reduce
+from operator import add
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -19,6 +22,7 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    case,
     cast,
     func,
     literal,
@@ -32,6 +36,8 @@ from approval_api.pagination import from_cursor, to_cursor
 
 WINDOW = 2_000
 MAX_LIMIT = 200
+PAGE_BYTES = 1024 * 1024
+"""Of one page's evidence, as it is stored. As values a hostile collector's takes some 20 times as much."""
 MAX_ID = 2**53 - 1
 """The largest whole number that every reader of JSON keeps exactly."""
 
@@ -157,28 +163,83 @@ def _told_by_looking(rows: FromClause, wanted: Wanted) -> list[ColumnElement[boo
     return conditions
 
 
+def stored_size(*columns: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return how many bytes the JSON in `columns` takes.
+
+    The size of what is compressed shows only when it is read; values made to grow compress best.
+    """
+    sizes = [
+        case(
+            (func.pg_column_compression(column).is_(None), func.pg_column_size(column)),
+            else_=func.octet_length(cast(column, SqlText)),
+        )
+        for column in columns
+    ]
+    return reduce(add, sizes)
+
+
+async def read_within(
+    connection: AsyncConnection, rows: Select[Any], order: Sequence[str], limit: int, *large: str
+) -> tuple[list[RowMapping], bool]:
+    """Return the first of `rows` and whether there are more.
+
+    At most `limit`, which hold at most PAGE_BYTES in the columns `large`; a first row with more stands alone.
+    `rows` are sorted and limited to one more than `limit`; `order` names the columns by which, with `-`
+    before those that descend.
+    """
+    first = rows.subquery("first")
+    by = [
+        first.c[name.removeprefix("-")].desc() if name.startswith("-") else first.c[name].asc()
+        for name in order
+    ]
+    measured = select(
+        first,
+        func.row_number().over(order_by=by).label("place"),
+        func.count().over().label("rows_found"),
+        func.sum(stored_size(*(first.c[name] for name in large))).over(order_by=by).label("size_so_far"),
+    ).subquery("measured")
+    taken = (
+        select(measured)
+        .where(
+            (measured.c.place == 1) | ((measured.c.place <= limit) & (measured.c.size_so_far <= PAGE_BYTES))
+        )
+        .order_by(measured.c.place)
+    )
+    found = list((await connection.execute(taken)).mappings())
+    return found, bool(found) and len(found) < found[0]["rows_found"]
+
+
 async def read_page(connection: AsyncConnection, table: Table, wanted: Wanted) -> Page:
     """Return a page of `table`. Raises a 422 problem for a cursor that is not of this list."""
     backwards = wanted.sort == "newest" or wanted.sort.startswith("-")
     column = _sort_column(table, wanted.sort)
     sorted_by = (literal(None, SqlText) if column is None else column).label("sorted_by")
 
-    def in_order(query: Select[Any], rows: Any) -> Select[Any]:
-        columns = [rows.id] if column is None else [rows.sorted_by, rows.id]
-        return query.order_by(*(each.desc() if backwards else each.asc() for each in columns))
-
     walk = select(table.c.id, sorted_by).where(*_told_by_an_index(table, wanted))
     at = from_cursor(wanted.cursor, _read_cursor)
     if at is not None:
         walk = walk.where(_after(table, column, at, backwards=backwards))
-    order = [table.c.id] if column is None else [column, table.c.id]
-    walk = walk.order_by(*(each.desc() if backwards else each.asc() for each in order)).limit(WINDOW)
+    walked = [table.c.id] if column is None else [column, table.c.id]
+    walk = walk.order_by(*(each.desc() if backwards else each.asc() for each in walked)).limit(WINDOW)
     looked_at = walk.add_columns(*(each for each in table.c if each.name != "id")).subquery("looked_at")
-    query = in_order(select(looked_at), looked_at.c).limit(wanted.limit + 1)
-    query = query.where(*_told_by_looking(looked_at, wanted))
-    rows = list((await connection.execute(query)).mappings())
-    if len(rows) > wanted.limit:
-        last = rows[wanted.limit - 1]
-        return Page(rows[: wanted.limit], to_cursor(last["sorted_by"], last["id"]))
+    names = ["id"] if column is None else ["sorted_by", "id"]
+    matching = (
+        select(looked_at)
+        .where(*_told_by_looking(looked_at, wanted))
+        .order_by(*(looked_at.c[name].desc() if backwards else looked_at.c[name].asc() for name in names))
+        .limit(wanted.limit + 1)
+    )
+    order = [f"-{name}" if backwards else name for name in names]
+    rows, more = await read_within(connection, matching, order, wanted.limit, "data")
+    if more:
+        return Page(rows, to_cursor(rows[-1]["sorted_by"], rows[-1]["id"]))
     end = (await connection.execute(walk.offset(WINDOW - 1).limit(1))).one_or_none()
     return Page(rows, None if end is None else to_cursor(end.sorted_by, end.id))
+
+
+async def read_some(connection: AsyncConnection, table: Table, ids: Sequence[int]) -> list[RowMapping]:
+    """Return the rows of `ids` in the order of their ids, as many as a page may hold."""
+    rows, _ = await read_within(
+        connection, select(table).where(table.c.id.in_(ids)).order_by(table.c.id), ["id"], len(ids), "data"
+    )
+    return rows

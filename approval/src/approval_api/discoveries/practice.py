@@ -25,6 +25,7 @@ from approval_api.discoveries.listing import (
 from approval_api.discoveries.naming import name_place
 from approval_api.discoveries.schemas import PracticeList, PracticeView
 from approval_api.events.repository import address_maps
+from approval_api.long_lists import ListTurn
 from approval_api.problems import ProblemError
 
 router = APIRouter(prefix="/discoveries", tags=["discoveries"])
@@ -33,6 +34,7 @@ router = APIRouter(prefix="/discoveries", tags=["discoveries"])
 @router.get("")
 async def list_practice(
     _: Reader,
+    _turn: ListTurn,
     transaction: Transaction,
     limit: PageLimit = 50,
     cursor: str | None = None,
@@ -43,7 +45,7 @@ async def list_practice(
     collector: NameFilter = None,
     search: SearchFilter = None,
 ) -> PracticeList:
-    """List discoveries of all dry-runs, or of one."""
+    """List discoveries of all dry-runs, or of one. A page ends early when what it shows is large."""
     wanted = Wanted(
         sort=sort,
         limit=limit,

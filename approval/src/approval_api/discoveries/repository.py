@@ -1,7 +1,7 @@
 """Rows of `dryrun_discoveries`. Production's table has no business here."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy import RowMapping, select, text
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.database.tables import dryrun_discoveries as table
 from approval_api.discoveries import decisions
 from approval_api.discoveries.decisions import Decided, Decision
-from approval_api.discoveries.listing import Page, Wanted, read_page
+from approval_api.discoveries.listing import Page, Wanted, read_page, read_some, read_within
 from approval_api.storable import storable, storable_text
 from dryrun_contract.event import DiscoveryReported, Event
 
@@ -58,17 +58,20 @@ async def store(connection: AsyncConnection, events: Iterable[Event]) -> None:
 
 async def page(
     connection: AsyncConnection, session_id: UUID, after: int, limit: int, kind: str | None
-) -> list[RowMapping]:
-    """Return up to `limit` rows of the session after row `after`, in the order they arrived."""
+) -> tuple[list[RowMapping], bool]:
+    """Return rows of the session after row `after`, in the order they arrived, and whether there are more.
+
+    At most `limit`, and no more than a page may hold.
+    """
     query = (
         select(table)
         .where(table.c.dryrun_session_id == session_id, table.c.id > after)
         .order_by(table.c.id)
-        .limit(limit)
+        .limit(limit + 1)
     )
     if kind is not None:
         query = query.where(table.c.kind == kind)
-    return list((await connection.execute(query)).mappings())
+    return await read_within(connection, query, ["id"], limit, "data")
 
 
 async def list_all(connection: AsyncConnection, wanted: Wanted) -> Page:
@@ -80,6 +83,11 @@ async def find(connection: AsyncConnection, discovery_id: int) -> RowMapping | N
     """Return one row, or None."""
     found = await connection.execute(select(table).where(table.c.id == discovery_id))
     return found.mappings().one_or_none()
+
+
+async def find_some(connection: AsyncConnection, ids: Sequence[int]) -> list[RowMapping]:
+    """Return the rows of `ids`, as many as a page may hold."""
+    return await read_some(connection, table, ids)
 
 
 async def decide(connection: AsyncConnection, decision: Decision, actor: str) -> Decided:

@@ -4,12 +4,14 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.authentication import Reader
 from approval_api.events import repository
 from approval_api.events.open_streams import EventStream
 from approval_api.events.schemas import EventList
 from approval_api.events.stream import stream
+from approval_api.long_lists import prepared_list
 from approval_api.problems import ProblemError
 from approval_api.sessions import service
 from dryrun_contract.problem import Fault
@@ -27,18 +29,15 @@ async def read_events(
     after: Annotated[int, Query(ge=0, le=2**62)] = 0,
     limit: Annotated[int, Query(ge=1, le=2000)] = 500,
     last_event_id: Annotated[str | None, Header()] = None,
-) -> EventList | Response:
+) -> Response:
     """Read events after a sequence number. `Accept: text/event-stream` gives a stream that ends by itself."""
     state = request.app.state
+    if _STREAM not in request.headers.get("accept", ""):
+        async with prepared_list(request):
+            events = await _page(state.engine, session_id, after, limit)
+            return Response(events.model_dump_json(), media_type="application/json")
     async with state.engine.begin() as connection:
-        session = await service.require(connection, session_id)
-        if _STREAM not in request.headers.get("accept", ""):
-            found = await repository.page(connection, session_id, after, limit)
-            return EventList(
-                events=tuple(found.events),
-                next=found.events[-1].seq if found.is_full else None,
-                ended=session.phase == "ended",
-            )
+        await service.require(connection, session_id)
     frames = stream(
         state.shared_reads,
         state.notifications,
@@ -48,6 +47,17 @@ async def read_events(
         state.settings.heartbeat_seconds,
     )
     return EventStream(request, person, frames)
+
+
+async def _page(engine: AsyncEngine, session_id: UUID, after: int, limit: int) -> EventList:
+    async with engine.begin() as connection:
+        session = await service.require(connection, session_id)
+        found = await repository.page(connection, session_id, after, limit)
+    return EventList(
+        events=tuple(found.events),
+        next=found.events[-1].seq if found.is_full else None,
+        ended=session.phase == "ended",
+    )
 
 
 def _position(last_event_id: str) -> int:

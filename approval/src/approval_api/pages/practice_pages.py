@@ -7,6 +7,7 @@ from approval_api.database.engine import Transaction
 from approval_api.discoveries import repository
 from approval_api.discoveries.decisions import note_decision
 from approval_api.discoveries.practice import views
+from approval_api.long_lists import ListTurn
 from approval_api.pages.discovery_lists import Filters, answer_decision, read_decision, told
 from approval_api.pages.forms import SentForm
 from approval_api.pages.rendering import page
@@ -17,7 +18,7 @@ router = APIRouter(prefix="/dryrun/discoveries", include_in_schema=False)
 
 
 @router.get("")
-async def show_practice_list(request: Request, visitor: Reader) -> Response:
+async def show_practice_list(request: Request, visitor: Reader, _turn: ListTurn) -> Response:
     """List what dry-runs found."""
     filters = Filters.of(request.query_params)
     wanted = filters.wanted()
@@ -40,12 +41,12 @@ async def show_practice_list(request: Request, visitor: Reader) -> Response:
 
 @router.post("", name="decide_practice")
 async def decide_practice_list(
-    request: Request, visitor: Decider, transaction: Transaction, form: SentForm
+    request: Request, visitor: Decider, _turn: ListTurn, transaction: Transaction, form: SentForm
 ) -> Response:
     """Approve, reject or take back, for practice."""
     decision = read_decision(form)
     decided = await repository.decide(transaction, decision, visitor.name)
     note_decision(request, decision, decided)
-    found = [await repository.find(transaction, row_id) for row_id in (*decided.decided, *decided.changed)]
-    rows = await views(transaction, [row for row in found if row is not None])
+    found = await repository.find_some(transaction, (*decided.decided, *decided.changed))
+    rows = await views(transaction, found)
     return answer_decision(request, visitor, form, rows, told(decision, decided), area="dryrun")

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 from approval_api.authentication import Decider, Reader
 from approval_api.database.engine import Transaction
 from approval_api.discoveries.decisions import note_decision
+from approval_api.long_lists import ListTurn
 from approval_api.pages.discovery_lists import Filters, answer_decision, read_decision, told
 from approval_api.pages.forms import SentForm
 from approval_api.pages.rendering import page
@@ -19,7 +20,7 @@ router = APIRouter(prefix="/production/discoveries", include_in_schema=False)
 
 
 @router.get("")
-async def show_production_list(request: Request, visitor: Reader) -> Response:
+async def show_production_list(request: Request, visitor: Reader, _turn: ListTurn) -> Response:
     """List what collectors found in production."""
     filters = Filters.of(request.query_params)
     async with request.app.state.engine.connect() as connection:
@@ -38,14 +39,14 @@ async def show_production_list(request: Request, visitor: Reader) -> Response:
 
 @router.post("", name="decide_production")
 async def decide_production_list(
-    request: Request, visitor: Decider, transaction: Transaction, form: SentForm
+    request: Request, visitor: Decider, _turn: ListTurn, transaction: Transaction, form: SentForm
 ) -> Response:
     """Approve, reject or take back."""
     decision = read_decision(form)
     decided = await repository.decide(transaction, decision, visitor.name)
     note_decision(request, decision, decided)
-    found = [await repository.find(transaction, row_id) for row_id in (*decided.decided, *decided.changed)]
-    rows = [view(row) for row in found if row is not None]
+    found = await repository.find_some(transaction, (*decided.decided, *decided.changed))
+    rows = [view(row) for row in found]
     return answer_decision(request, visitor, form, rows, told(decision, decided), area="production")
 
 
@@ -54,6 +55,7 @@ async def show_production_discovery(
     discovery_id: Annotated[int, Path(ge=1, lt=2**63)],
     request: Request,
     visitor: Reader,
+    _turn: ListTurn,
 ) -> Response:
     """Show one discovery, and what changed from scan to scan."""
     async with request.app.state.engine.connect() as connection:

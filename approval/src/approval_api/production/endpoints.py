@@ -20,6 +20,7 @@ from approval_api.discoveries.listing import (
     Status,
     Wanted,
 )
+from approval_api.long_lists import ListTurn
 from approval_api.problems import ProblemError
 from approval_api.production import repository
 from approval_api.production.schemas import (
@@ -63,6 +64,7 @@ async def report_discoveries(
 @router.get("")
 async def list_production(
     _: Reader,
+    _turn: ListTurn,
     transaction: Transaction,
     limit: PageLimit = 50,
     cursor: str | None = None,
@@ -73,7 +75,10 @@ async def list_production(
     changed: bool | None = None,
     search: SearchFilter = None,
 ) -> ProductionList:
-    """List production's discoveries. `changed=true`: those that were decided on and then told differently."""
+    """List production's discoveries. `changed=true`: those that were decided on and then told differently.
+
+    A page ends early when what it shows is large.
+    """
     wanted = Wanted(
         sort=sort,
         limit=limit,
@@ -105,8 +110,10 @@ async def show_production(discovery_id: DiscoveryId, _: Reader, transaction: Tra
 
 
 @router.get("/{discovery_id:int}/changes")
-async def list_changes(discovery_id: DiscoveryId, _: Reader, transaction: Transaction) -> History:
-    """Show what later scans told differently."""
+async def list_changes(
+    discovery_id: DiscoveryId, _: Reader, _turn: ListTurn, transaction: Transaction
+) -> History:
+    """Show what later scans told differently, the newest first, as far as one page goes."""
     await _require(transaction, discovery_id)
     rows = await repository.history(transaction, discovery_id)
     return History(changes=tuple(map(change_view, rows)))

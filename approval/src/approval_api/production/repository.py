@@ -1,7 +1,7 @@
 """Rows of `discoveries`: production's, and nothing of a dry-run."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import RowMapping, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,7 +10,7 @@ from approval_api.database.tables import discoveries as table
 from approval_api.database.tables import discovery_changes as changes
 from approval_api.discoveries import decisions
 from approval_api.discoveries.decisions import Decided, Decision
-from approval_api.discoveries.listing import Page, Wanted, read_page
+from approval_api.discoveries.listing import Page, Wanted, read_page, read_some, read_within
 from approval_api.production.schemas import Received
 from approval_api.storable import storable, storable_text
 from dryrun_contract.discovery import Discovery
@@ -83,17 +83,23 @@ async def find(connection: AsyncConnection, discovery_id: int) -> RowMapping | N
     return found.mappings().one_or_none()
 
 
+async def find_some(connection: AsyncConnection, ids: Sequence[int]) -> list[RowMapping]:
+    """Return the rows of `ids`, as many as a page may hold."""
+    return await read_some(connection, table, ids)
+
+
 async def decide(connection: AsyncConnection, decision: Decision, actor: str) -> Decided:
     """Store a decision."""
     return await decisions.decide(connection, table, decision, actor)
 
 
 async def history(connection: AsyncConnection, discovery_id: int) -> list[RowMapping]:
-    """Return the newest changes of a discovery, newest first."""
+    """Return the newest changes of a discovery, newest first, as many as a page may hold."""
     query = (
         select(changes)
         .where(changes.c.discovery_id == discovery_id)
         .order_by(changes.c.id.desc())
         .limit(MAX_CHANGES)
     )
-    return list((await connection.execute(query)).mappings())
+    rows, _ = await read_within(connection, query, ["-id"], MAX_CHANGES, "before", "after")
+    return rows
