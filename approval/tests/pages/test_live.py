@@ -2,10 +2,15 @@
 
 import asyncio
 import re
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 from told_session import ToldSession
+
+from approval_api.pages.session_state import SessionState
+from dryrun_contract.discovery import Discovery
+from dryrun_contract.event import DiscoveryReported, Event
 
 LIVE = "/dryrun/sessions/{}/live"
 
@@ -115,3 +120,28 @@ async def test_hostile_line_breaks_stay_inside_their_message(api, told):
     reader = await Reader(api, told.id).read()
     assert r"a\x0d\x0a\x0d\x0aid: 1\x0adata: &lt;b&gt;\u2028\x0b\x85" in reader.html
     assert int(reader.last_id) > 5
+
+
+async def test_readers_who_begin_anywhere_leave_nothing_behind(api, told):
+    told.whole()
+    reader = await Reader(api, told.id).read()
+    assert reader.closed
+    with api.app.state.pages.live.watched(told.id) as live:
+        for after in range(30):
+            answer = await api.client.get(LIVE.format(told.id), params={"after": after})
+            assert "hx-partial" in answer.text
+        assert len(live._messages) <= 8
+
+
+async def test_a_kind_for_each_discovery_makes_no_longer_page():
+    state = SessionState()
+    now = datetime.now(UTC)
+    for number in range(1, 2001):
+        found = DiscoveryReported(
+            collector="network",
+            run="1",
+            line=number,
+            discovery=Discovery(kind=f"kind_{number}", key="10.213.0.3"),
+        )
+        state.read(Event(journal=UUID(int=1), seq=number, session_id=UUID(int=2), at=now, data=found))
+    assert dict(state.found) == {"of other kinds": 2000}

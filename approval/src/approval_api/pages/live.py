@@ -28,6 +28,8 @@ _KEPT_SECONDS = 30.0
 """So many sessions that nobody looks at any more are remembered for so long: reading one again costs more."""
 _DATABASE_RETRY_SECONDS = 1.0
 _PAGE = 1000
+_MESSAGES = 8
+"""Of one state, kept for other readers. Who reads may begin anywhere: without a ceiling there is no end."""
 
 type RenderFragments = Callable[[StoredSession, SessionState], dict[str, str]]
 type RenderArrival = Callable[[Arrival], str]
@@ -125,6 +127,8 @@ class LiveSession:
             rows = [html for seq, html in self.arrivals if seq > after]
             if rows:
                 known += _partial("#arrivals", "afterbegin", "".join(reversed(rows)))
+            while len(self._messages) >= _MESSAGES:
+                del self._messages[next(iter(self._messages))]
             self._messages[revision, after] = known
         return known
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from approval_api.discoveries.naming import name_place
 from approval_api.pages.words import gist
+from dryrun_contract.discovery import KINDS
 from dryrun_contract.event import (
     AddressesMapped,
     CollectorEnded,
@@ -29,6 +30,8 @@ from dryrun_contract.template import Template
 ARRIVALS = 500
 """That many of the newest discoveries stand on the page; the list has them all."""
 _NOTES = 50
+OTHER_KINDS = "of other kinds"
+"""All that no collector of ours knows are counted as one: a hostile one invents a kind for each discovery."""
 
 
 @dataclass(slots=True)
@@ -186,7 +189,7 @@ class SessionState:
                 if run := self.runs.get((collector, name)):
                     run.done, run.total, run.message = told.done, told.total, told.message
             case DiscoveryReported(collector=collector, run=name, discovery=discovery):
-                self.found[discovery.kind] += 1
+                self.found[discovery.kind if discovery.kind in KINDS else OTHER_KINDS] += 1
                 key = name_place(discovery.key, self.addresses).key
                 shown = gist(discovery.data)
                 self.arrivals.append(Arrival(event.seq, event.at, collector, key, discovery.kind, shown))
