@@ -177,3 +177,27 @@ async def test_changing_the_password_ends_other_logins_and_needs_the_old_one(bro
     assert (await there.ask("GET", "/me")).status_code == 401
     assert (await there.sign_in()).status_code == 401
     assert (await there.sign_in("another few good words")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "change", ["password_hash = 'another'", "active = false"], ids=["password", "deactivated"]
+)
+async def test_a_sign_in_that_a_change_overtakes_is_none(api, browsers, engine, change):
+    ada = await browsers("ada", Role.VIEWER)
+    passwords = api.app.state.passwords
+
+    class Overtaken:
+        async def matches(self, stored, password):
+            right = await passwords.matches(stored, password)
+            await run(engine, f"UPDATE gateway.people SET {change}")
+            await run(engine, "DELETE FROM gateway.logins")
+            return right
+
+        def is_outdated(self, _):
+            return False
+
+    api.app.state.passwords = Overtaken()
+    ada.client.cookies.clear()
+    assert (await ada.sign_in()).status_code == 401
+    api.app.state.passwords = passwords
+    assert (await run(engine, "SELECT count(*) FROM gateway.logins")).scalar() == 0

@@ -454,3 +454,14 @@ def test_settings_that_are_half_or_wrong_are_refused(change, told):
     with pytest.raises(ValueError, match=told):
         OpenIdSettings.parse(**given | change)
     assert OpenIdSettings.parse(None, None, None, None) is None
+
+
+@pytest.mark.parametrize(
+    "kept", ["[" * 9_000, '{"state":"\\ud800","nonce":"","verifier":"","wanted":"/"}', "[]", "x"]
+)
+async def test_a_cookie_that_was_not_made_here_belongs_to_no_sign_in(api, kept):
+    cookie = base64.urlsafe_b64encode(kept.encode()).decode()
+    answer = await api.client.get(
+        "/sign-in/openid/callback", params={"state": "a"}, headers={"Cookie": f"approval-openid={cookie}"}
+    )
+    assert answer.status_code == 403

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic import TypeAdapter
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -26,12 +27,15 @@ from approval_api.people.repository import Account
 from approval_api.people.service import begin_login
 from approval_api.problems import ProblemError
 from approval_api.rate_limit import require_turn_of_address
+from dryrun_contract.bounded_json import JsonBounds, read_model
 
 router = APIRouter(prefix="/sign-in/openid", include_in_schema=False, dependencies=[OPEN])
 
 _SEE_OTHER = 303
 _ATTEMPT_SECONDS = 600
 _ACTION = "sign_in_openid"
+_KEPT_ATTEMPT = TypeAdapter(Attempt)
+_ATTEMPT_BOUNDS = JsonBounds(size=16 * 1024, values=8, depth=1)
 
 
 def _provider(request: Request) -> OpenIdProvider:
@@ -113,9 +117,9 @@ async def finish_openid(
 
 def _attempt(request: Request) -> Attempt | None:
     try:
-        kept = json.loads(base64.urlsafe_b64decode(request.cookies.get(_cookie_name(request), "")))
-        return Attempt(**{name: str(kept[name]) for name in ("state", "nonce", "verifier", "wanted")})
-    except (ValueError, TypeError, KeyError):
+        cookie = request.cookies.get(_cookie_name(request), "")
+        return read_model(_KEPT_ATTEMPT, base64.urlsafe_b64decode(cookie), _ATTEMPT_BOUNDS)
+    except ValueError:
         return None
 
 

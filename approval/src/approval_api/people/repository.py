@@ -85,6 +85,19 @@ async def find_account(connection: AsyncConnection, name: str) -> Account | None
     return Account.of(row) if row is not None else None
 
 
+async def still_proves(connection: AsyncConnection, account: Account) -> bool:
+    """Tell whether a person is active and has the password that `account` was read with, until the end.
+
+    A password is compared for a tenth of a second and longer, and may be changed in that time because
+    somebody else knows it.
+    """
+    same = table.c.password_hash.is_not_distinct_from(account.password_hash)
+    found = (
+        select(table.c.id).where(table.c.id == account.id, table.c.active, same).with_for_update(read=True)
+    )
+    return await connection.scalar(found) is not None
+
+
 async def find_subject(connection: AsyncConnection, issuer: str, subject: str) -> Account | None:
     """Return the account that a provider of OpenID Connect means by `subject`, or None."""
     found = select(table).where(table.c.issuer == issuer, table.c.subject == subject)

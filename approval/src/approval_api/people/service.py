@@ -93,6 +93,10 @@ async def sign_in(request: Request, response: Response, name: str, password: str
     if account.password_hash is not None and _passwords(request).is_outdated(account.password_hash):
         renewed = await _passwords(request).hash(password)
     async with _engine(request).begin() as connection:
+        if not await repository.still_proves(connection, account):
+            raise ProblemError(
+                "wrong-credentials", 401, "the password was changed meanwhile", title="Not signed in"
+            )
         for subject in counted:
             if subject == address_tries:
                 await throttle.forgive_one(connection, subject)
