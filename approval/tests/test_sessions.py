@@ -2,8 +2,12 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import pytest
+from sqlalchemy import text
+
 from approval_api.follower.repository import store_events
 from approval_api.orchestrator.client import OrchestratorRefusedError
+from approval_api.problems import ProblemError
 from approval_api.sessions.outbox import Outbox
 from dryrun_contract.event import PhaseChanged, SessionEnded
 from dryrun_contract.problem import Problem, problem_type
@@ -277,3 +281,18 @@ async def test_an_unknown_session_is_a_404_everywhere(api):
         answer = await api.client.request(method, f"/api/v1/dryrun/sessions/{uuid4()}{path}")
         assert answer.status_code == 404
         assert answer.json()["type"] == "urn:dryrun:problem:unknown-session"
+
+
+async def test_a_reason_without_end_is_shown_in_part(api, engine):
+    session_id = await api.start()
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.dryrun_sessions SET reason = repeat('x', 4000000)"))
+    assert len((await api.get(f"/sessions/{session_id}")).json()["reason"]) == 2000
+    assert len((await api.get("/sessions")).content) < 10_000
+    assert len((await api.client.get(f"/dryrun/sessions/{session_id}")).content) < 100_000
+
+
+@pytest.mark.parametrize("status", [418, 499, 599])
+def test_a_problem_of_any_status_is_passed_on(status):
+    problem = Problem(title="Odd", status=status, detail="as it is")
+    assert ProblemError.passing_on(problem).problem == problem

@@ -53,7 +53,7 @@ class ProblemError(HTTPException):
     @classmethod
     def passing_on(cls, problem: Problem) -> "ProblemError":
         """Answer with a problem that another service told."""
-        error = cls("passed-on", problem.status, problem.detail)
+        error = cls("passed-on", problem.status, problem.detail, title=problem.title)
         error.problem = problem
         return error
 

@@ -31,10 +31,13 @@ _queue_position = case(
 ).label("queue_position")
 """Among those that wait for a place here and those that the orchestrator has yet to begin."""
 
+_MOST_REASON = 2000
 _COLUMNS = [
-    *(column for column in table.c if column.name not in {"template_snapshot", "history_complete"}),
+    *(column for column in table.c if column.name not in {"template_snapshot", "history_complete", "reason"}),
+    func.left(table.c.reason, _MOST_REASON).label("reason"),
     _queue_position,
 ]
+"""The orchestrator words reasons, as long as it likes; lists have up to 200."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,9 @@ async def find(connection: AsyncConnection, session_id: UUID) -> SessionView | N
 
 async def find_stored(connection: AsyncConnection, session_id: UUID) -> StoredSession | None:
     """Return the session with its template, or None."""
-    row = (await connection.execute(select(table).where(table.c.id == session_id))).mappings().one_or_none()
+    columns = (*_COLUMNS, table.c.template_snapshot, table.c.history_complete)
+    found = await connection.execute(select(*columns).where(table.c.id == session_id))
+    row = found.mappings().one_or_none()
     if row is None:
         return None
     snapshot = row["template_snapshot"]
