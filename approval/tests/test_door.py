@@ -88,6 +88,15 @@ async def test_routes_that_do_not_exist_take_turns_like_all_others(settings, orc
         assert (await api.get("/criteria")).status_code == 200
 
 
+async def test_who_proved_something_takes_turns_at_routes_that_ask_nobody(settings, orchestrator, serving):
+    few = settings.model_copy(update={"requests_per_second": 0.1, "requests_burst": 3})
+    async with serving(create_app(few, orchestrator_transport=orchestrator)) as api:
+        answers = [await api.client.get("/nothing") for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [404, 404, 404, 429, 429]
+        bob = {"Authorization": "Bearer another-token-of-the-tests"}
+        assert (await api.get("/criteria", headers=bob)).status_code == 200
+
+
 async def test_strangers_do_not_keep_out_who_proved_something_at_the_same_address(
     settings, orchestrator, serving, browsers, api
 ):

@@ -7,7 +7,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from approval_api.audit.entry import address_of
-from approval_api.authentication import showed_what_is_known, shows_something
+from approval_api.authentication import credential_of, showed_what_is_known, shows_something
 from approval_api.ceiling import Ceiling
 from approval_api.networks import network_of
 from approval_api.problems import ProblemError, problem_response
@@ -103,7 +103,7 @@ async def _require_turn(request: Request) -> None:
     """Raise a 429 problem for an address that has used up its turns.
 
     Who shows nothing takes a turn now. Who shows something that proved somebody before is let through even
-    then: they have turns of their own, and do not suffer from others at their address. Who shows something
+    then: that has turns of its own, and they do not suffer from others at their address. Who shows something
     else is let through while the address has turns; whether they prove somebody decides whose turn it was.
     """
     if request.url.path in PROBED:
@@ -113,3 +113,6 @@ async def _require_turn(request: Request) -> None:
         await require_turn_of_address(request)
     elif not showed_what_is_known(request):
         await require_patience(request, bucket_of_address(request), take=False)
+    else:
+        # Routes that are open, or that do not exist, ask nobody who this is.
+        await require_patience(request, f"credential {credential_of(request).hex()}")
