@@ -2,12 +2,13 @@
 
 import asyncio
 import tracemalloc
+from contextlib import ExitStack
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
-from approval_api import long_lists
+from approval_api import large_answers
 from approval_api.people.roles import Role
 
 SESSION = UUID("7c9e6679-7425-40de-944b-e07fc1f90ae7")
@@ -121,7 +122,7 @@ async def test_changes_of_a_discovery_that_are_large_are_told_as_far_as_a_page_g
 )
 async def test_seven_viewers_of_the_largest_lists_need_bounded_memory(api, filled, path, monkeypatch):
     # Counting memory takes several times as long as the lists do.
-    monkeypatch.setattr(long_lists, "PLACE_SECONDS", 100)
+    monkeypatch.setattr(large_answers, "PLACE_SECONDS", 100)
     api.client.timeout = 100
     assert (await api.client.get(path)).status_code == 200  # what is loaded once
     tracemalloc.start()
@@ -165,12 +166,23 @@ async def test_decided_rows_are_shown_as_far_as_a_page_goes(api, browsers, fille
     assert peak < 64 * MIB
 
 
-async def test_a_person_has_two_turns_and_who_waits_too_long_is_told(api, browsers, monkeypatch):
-    monkeypatch.setattr(long_lists, "PLACE_SECONDS", 0.05)
+@pytest.mark.parametrize(
+    ("kind", "turns", "path", "page"),
+    [
+        ("lists", 2, PRODUCTION, "/production/discoveries"),
+        ("reports", 3, f"/api/v1/dryrun/sessions/{SESSION}/report", f"/dryrun/sessions/{SESSION}/report"),
+    ],
+)
+async def test_a_person_has_few_turns_and_who_waits_too_long_is_told(
+    api, browsers, monkeypatch, filled, kind, turns, path, page
+):
+    monkeypatch.setattr(large_answers, "PLACE_SECONDS", 0.05)
     viewer = await browsers("ada", Role.VIEWER)
-    lists = api.app.state.long_lists
-    with lists.place("program:ada"), lists.place("program:ada"):
-        refused = await api.client.get(PRODUCTION)
-        assert (refused.status_code, refused.json()["type"]) == (503, "urn:dryrun:problem:too-many-lists")
-        assert (await viewer.ask("GET", "/production/discoveries")).status_code == 200
-    assert (await api.client.get(PRODUCTION)).status_code == 200
+    ceiling = api.app.state.large_answers[kind]
+    with ExitStack() as held:
+        for _ in range(turns):
+            held.enter_context(ceiling.place("program:ada"))
+        refused = await api.client.get(path)
+        assert (refused.status_code, refused.json()["type"]) == (503, f"urn:dryrun:problem:too-many-{kind}")
+        assert (await viewer.ask("GET", page)).status_code == 200
+    assert (await api.client.get(path)).status_code == 200

@@ -27,7 +27,7 @@ from approval_api.events.shared_reads import SharedReads
 from approval_api.follower.follower import Follower
 from approval_api.health import metrics_page, metrics_router
 from approval_api.health import router as health_router
-from approval_api.long_lists import lists_at_once
+from approval_api.large_answers import ceilings
 from approval_api.metrics import Metrics
 from approval_api.orchestrator.client import OrchestratorClient
 from approval_api.pages.routes import install_pages
@@ -91,7 +91,7 @@ def create_app(
     app.state.shared_reads = SharedReads(app.state.engine)
     app.state.open_streams = OpenStreams(Ceiling(settings.streams, settings.streams_per_person), metrics)
     app.state.stopping = asyncio.Event()
-    app.state.long_lists = lists_at_once()
+    app.state.large_answers = ceilings()
     app.state.rate_limit = RateLimit(settings.requests_per_second, settings.requests_burst)
     app.state.limits = Limits(
         settings.sessions_at_once, settings.sessions_per_person, settings.sessions_waiting

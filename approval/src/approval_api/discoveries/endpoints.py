@@ -13,7 +13,7 @@ from approval_api.discoveries import repository
 from approval_api.discoveries.naming import name_place
 from approval_api.discoveries.schemas import DiscoveryList, DiscoveryView
 from approval_api.events.repository import address_map
-from approval_api.long_lists import ListTurn
+from approval_api.large_answers import ListTurn
 from approval_api.pagination import from_cursor, to_cursor
 from approval_api.sessions.service import require
 

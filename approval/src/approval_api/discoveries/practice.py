@@ -25,7 +25,7 @@ from approval_api.discoveries.listing import (
 from approval_api.discoveries.naming import name_place
 from approval_api.discoveries.schemas import PracticeList, PracticeView
 from approval_api.events.repository import address_maps
-from approval_api.long_lists import ListTurn
+from approval_api.large_answers import ListTurn
 from approval_api.problems import ProblemError
 
 router = APIRouter(prefix="/discoveries", tags=["discoveries"])

@@ -11,7 +11,7 @@ from approval_api.events import repository
 from approval_api.events.open_streams import EventStream
 from approval_api.events.schemas import EventList
 from approval_api.events.stream import stream
-from approval_api.long_lists import prepared_list
+from approval_api.large_answers import prepared
 from approval_api.problems import ProblemError
 from approval_api.sessions import service
 from dryrun_contract.problem import Fault
@@ -33,7 +33,7 @@ async def read_events(
     """Read events after a sequence number. `Accept: text/event-stream` gives a stream that ends by itself."""
     state = request.app.state
     if _STREAM not in request.headers.get("accept", ""):
-        async with prepared_list(request):
+        async with prepared(request, "lists"):
             events = await _page(state.engine, session_id, after, limit)
             return Response(events.model_dump_json(), media_type="application/json")
     async with state.engine.begin() as connection:

@@ -7,7 +7,7 @@ from approval_api.database.engine import Transaction
 from approval_api.discoveries import repository
 from approval_api.discoveries.decisions import note_decision
 from approval_api.discoveries.practice import views
-from approval_api.long_lists import ListTurn
+from approval_api.large_answers import ListTurn
 from approval_api.pages.discovery_lists import Filters, answer_decision, read_decision, told
 from approval_api.pages.forms import SentForm
 from approval_api.pages.rendering import page

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from markupsafe import Markup
 
 from approval_api.authentication import Reader
+from approval_api.large_answers import ReportTurn
 from approval_api.pages.rendering import page
 from approval_api.reports.criteria import DEFAULT_CRITERIA
 from approval_api.reports.service import Reports
@@ -28,7 +29,9 @@ async def show_report_page(session_id: UUID, request: Request, visitor: Reader) 
 
 
 @router.get("/compare")
-async def show_comparison(request: Request, visitor: Reader, a: str = "", b: str = "") -> Response:
+async def show_comparison(
+    request: Request, visitor: Reader, _turn: ReportTurn, a: str = "", b: str = ""
+) -> Response:
     """Show what differs between two sessions; without two, let them be chosen."""
     state = request.app.state
     async with state.engine.connect() as connection:

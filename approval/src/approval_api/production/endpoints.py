@@ -20,7 +20,7 @@ from approval_api.discoveries.listing import (
     Status,
     Wanted,
 )
-from approval_api.long_lists import ListTurn
+from approval_api.large_answers import ListTurn
 from approval_api.problems import ProblemError
 from approval_api.production import repository
 from approval_api.production.schemas import (

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from approval_api.authentication import Reader
+from approval_api.large_answers import ReportTurn
 from approval_api.reports.criteria import DEFAULT_CRITERIA, Criteria
 from approval_api.reports.forecast import Cidr, ForecastQuestion, HostCount
 from approval_api.reports.model import Report
@@ -63,6 +64,7 @@ async def show_report(
     session_id: UUID,
     request: Request,
     _: Reader,
+    _turn: ReportTurn,
     question: Question,
     report_format: ReportFormat = "json",
     *,
@@ -78,6 +80,7 @@ async def judge_report(
     session_id: UUID,
     request: Request,
     _: Reader,
+    _turn: ReportTurn,
     criteria: Criteria,
     question: Question,
     report_format: ReportFormat = "json",
