@@ -90,7 +90,13 @@ def test_a_service_is_given_its_own_secrets_and_no_value_of_one_in_its_environme
             assert len(value) < 20 or value not in environment
 
 
-SECRETS_OF_THE_API = {"database_app_url", "orchestrator_token", "api_tokens"}
+SECRETS_OF_THE_API = {
+    "database_app_url",
+    "orchestrator_token",
+    "api_tokens",
+    "oidc_client_secret",
+    "oidc_authorities",
+}
 
 
 @pytest.mark.parametrize("image", OWN_MODULES)

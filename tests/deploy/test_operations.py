@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -156,6 +157,23 @@ def test_a_backup_is_put_back_whole_and_half_a_one_changes_nothing(deployment: D
     until_it_follows(deployment)
     assert ask(deployment, "/api/v1/dryrun/sessions", token_of(deployment)).status_code == httpx2.codes.OK
     rows(deployment, "DROP TABLE gateway.mark")
+
+
+def test_a_restore_leaves_the_api_as_the_operator_set_it_up(deployment: Deployment, folder: Path):
+    options = ["--project-name", deployment.project, "--env-file", str(deployment.env_file)]
+    more = folder / "more.yaml"
+    more.write_text(
+        "services: {approval-api: {environment: {APPROVAL_LOG_LEVEL: WARNING}}}", encoding="utf-8"
+    )
+    replace(deployment, files=("compose.yaml", str(more))).up("approval-api")
+    try:
+        before = deployment.inspect("approval-api")["Id"]
+        run(str(DEPLOY / "backup"), str(folder / "more.dump"), *options)
+        run(str(DEPLOY / "restore"), str(folder / "more.dump"), *options, seconds=180)
+        assert deployment.inspect("approval-api")["Id"] == before
+    finally:
+        deployment.up("approval-api")
+    until_it_follows(deployment)
 
 
 TAKES_OVER = """

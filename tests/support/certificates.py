@@ -42,7 +42,7 @@ class Authority:
         )
 
     def sign(self, name: str, *, server: bool = False, ended: bool = False) -> Path:
-        """Return the folder of a new certificate; a server's is for localhost, 127.0.0.1 and docker-proxy."""
+        """Return the folder of a new certificate; a server's is for `name`, this machine and docker-proxy."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
@@ -52,7 +52,7 @@ class Authority:
             x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False
         )
         if server:
-            names = [x509.DNSName("localhost"), x509.DNSName("docker-proxy")]
+            names = [x509.DNSName(each) for each in (name, "localhost", "docker-proxy")]
             addresses = [x509.IPAddress(ip_address("127.0.0.1"))]
             builder = builder.add_extension(x509.SubjectAlternativeName([*names, *addresses]), critical=False)
         place = self.folder / name
