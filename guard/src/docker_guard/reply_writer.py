@@ -66,7 +66,7 @@ class ReplyWriter:
         """See that the last answer arrives: send all of it, then drop for a moment what still comes."""
         if self._writer.transport.is_closing():
             return
-        self._writer.transport.set_write_buffer_limits(high=0)
+        self._leave_nothing_unsent()
         await self._drain()
         if not self._writer.can_write_eof():  # TLS: its end is a word of its own, which the client answers
             self._writer.close()
@@ -81,7 +81,7 @@ class ReplyWriter:
 
     async def _pump(self, pieces: AsyncIterator[bytes]) -> bool:
         # With nothing left in the transport's buffer a client has all that is not in the kernel's.
-        self._writer.transport.set_write_buffer_limits(high=0)
+        self._leave_nothing_unsent()
         allowed = self._behind_seconds
         try:
             async for piece in pieces:
@@ -99,6 +99,14 @@ class ReplyWriter:
         await self._drain()
         self._writer.transport.set_write_buffer_limits()
         return True
+
+    def _leave_nothing_unsent(self) -> None:
+        """Have `drain` wait until the transport's buffer is empty.
+
+        A socket's buffer is full beyond its limit, that of TLS from its limit on: with 0 an empty one would
+        be full, at asyncio and uvloop alike, and nothing would ever empty it.
+        """
+        self._writer.transport.set_write_buffer_limits(high=0 if self._writer.can_write_eof() else 1)
 
     async def _drain(self) -> None:
         async with asyncio.timeout(self._stalled_seconds):

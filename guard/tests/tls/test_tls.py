@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from certificates import Authority
-from guard_stage import Guard, read_reply
+from guard_stage import Guard, Words, read_reply
 
+from docker_guard import labels
 from docker_guard.listeners import open_listener
 from docker_guard.main import main
 from docker_guard.peers import Peer
@@ -88,6 +89,66 @@ async def test_a_client_of_the_ca_is_served(served: Served, authority: Authority
 async def test_requests_follow_each_other_on_one_connection(served: Served, authority: Authority):
     answers = await served.send(PING.replace(b"close", b"keep-alive") * 5 + PING, authority.sign("client"))
     assert answers.count(b"HTTP/1.1 200 OK") == 6
+
+
+async def test_the_last_answer_is_followed_by_the_end_at_once(served: Served, authority: Authority):
+    client, begun = authority.sign("client"), time.monotonic()
+    assert read_reply(await served.send(PING, client)).body == b"OK"
+    assert time.monotonic() - begun < served.guard.door._policy.stalled_seconds / 2
+
+
+async def own_container(guard: Guard) -> str:
+    own = {labels.SESSION_ID: Words().session_id}
+    return guard.engine.add_container(own, "own", Config={"Labels": own})
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3, 50])
+async def test_a_log_that_lasts_arrives_whole(served: Served, authority: Authority, pieces: int):
+    identity = await own_container(served.guard)
+    engine = served.guard.engine
+    engine.log_lasts, engine.log = True, b"x" * 30_000
+    context = client_of(authority.sign("client"), served.place)
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=context)
+    path = f"/v1.45/containers/{identity}/logs?stdout=1&follow=1"
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: docker\r\n\r\n".encode())
+    async with asyncio.timeout(5):
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(pieces):
+            size = int(await reader.readline(), 16)
+            assert await reader.readexactly(size + 2) == b"x" * size + b"\r\n"
+    assert served.guard.log.lines("stream-broken") == []
+    writer.transport.abort()
+
+
+async def test_a_log_that_ends_leaves_the_connection_to_the_next_request(
+    served: Served, authority: Authority
+):
+    identity = await own_container(served.guard)
+    served.guard.engine.log = b"\xff" * 200_000
+    asked = f"GET /v1.45/containers/{identity}/logs?stdout=1 HTTP/1.1\r\nHost: docker\r\n\r\n".encode()
+    answers = await served.send(asked * 2 + PING, authority.sign("client"))
+    assert answers.count(b"\xff") == 400_000
+    assert answers.endswith(b"OK")
+
+
+async def test_a_reader_that_is_slow_is_cut(guard: Guard, policy: Policy, authority: Authority):
+    # A door has one policy for both of its halves.
+    hasty = policy.model_copy(update={"behind_seconds": 0.5, "stalled_seconds": 60})
+    guard.door._policy = hasty
+    identity = await own_container(guard)
+    guard.engine.log_lasts, guard.engine.log = True, b"x" * 65536
+    async with served_by(guard, hasty, authority.sign("server", server=True)) as served:
+        context = client_of(authority.sign("client"), served.place)
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=context, limit=4096)
+        path = f"/v1.45/containers/{identity}/logs?stdout=1&follow=1"
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: docker\r\n\r\n".encode())
+        async with asyncio.timeout(10):
+            while not guard.log.lines("stream-broken"):
+                assert await reader.read(2048)
+                await asyncio.sleep(0.02)
+        (broken,) = guard.log.lines("stream-broken")
+        assert broken["reason"].startswith("TimeoutError")
+        writer.transport.abort()
 
 
 @pytest.mark.parametrize("kind", ["none", "stranger", "server", "ended", "plain", "tls-1.2"])
