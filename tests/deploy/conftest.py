@@ -1,13 +1,14 @@
 """One deployment for all tests here; they say in their names what they change in it."""
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deployment import ROOT, Deployment, Json, prepared, run
+from deployment import DEPLOY, ROOT, Deployment, Json, prepared, run
 
 
 @pytest.fixture(scope="package")
@@ -20,7 +21,9 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="package")
 def deployment(folder: Path) -> Iterator[Deployment]:
-    """The whole system, up and healthy."""
+    """The whole system, up and healthy, on a host whose rule is the one of this folder."""
+    if os.geteuid() == 0:
+        run(str(DEPLOY / "host-rule" / "dryrun-host-rule"), "check")
     run(str(ROOT / ".venv" / "bin" / "dryrun-local"), "images", "services", seconds=600)
     with prepared(folder) as made:
         made.up()

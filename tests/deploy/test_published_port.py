@@ -106,9 +106,10 @@ def test_cookies_are_secure_and_addresses_are_those_that_the_proxy_tells(product
         secret = link.partition("secret=")[2]
         accepted = browser.post("/invitation", data={"secret": secret, "password": PASSWORD})
         assert accepted.status_code == httpx2.codes.SEE_OTHER, accepted.text
-        cookie = accepted.headers["set-cookie"]
-        assert cookie.startswith("__Host-approval=")
-        assert "Secure" in cookie
+        cookies = accepted.headers.get_list("set-cookie")
+        names = {cookie.partition("=")[0] for cookie in cookies}
+        assert names == {"__Host-approval", "__Host-approval-browser"}
+        assert all("; Secure" in cookie for cookie in cookies)
         assert accepted.headers.get("strict-transport-security")
     told = production.inside(
         "postgres", "psql", "--host=/run/postgresql", "--username=owner", "--dbname=dryrun", "--tuples-only",
