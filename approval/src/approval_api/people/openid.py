@@ -165,7 +165,8 @@ class OpenIdProvider:
                 )
         except OAuthError as error:
             raise OpenIdError(f"the provider refused the sign-in: {error.error}") from error
-        except (httpx2.HTTPError, ValueError) as error:
+        except (httpx2.HTTPError, OSError, ValueError) as error:
+            # OSError: a bundle of authorities that cannot be read.
             raise ProviderUnavailableError("the provider did not give a token") from error
         return self._identity(self._claims(token, keys, attempt))
 
@@ -225,7 +226,7 @@ class OpenIdProvider:
                 keys = await http.get(str(discovery.jwks_uri))
                 told_keys: Any = read_json(keys.raise_for_status().content, BOUNDS)
                 self._keys = KeySet.import_key_set(told_keys)
-        except (httpx2.HTTPError, JoseError, LookupError, TypeError, ValueError) as error:
+        except (httpx2.HTTPError, JoseError, LookupError, OSError, TypeError, ValueError) as error:
             raise ProviderUnavailableError("the provider does not answer as one of OpenID Connect") from error
         if discovery.issuer != issuer:
             raise OpenIdError("the provider calls itself by another name than APPROVAL_OIDC_ISSUER")
