@@ -22,6 +22,7 @@ from docker_guard.policy import Policy
 from docker_guard.serve import ServeSettings, _serve
 
 PROGRAM = Path(sys.executable).parent / "docker-guard"
+PING = b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n"
 ENGINE = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
 
 
@@ -113,6 +114,29 @@ async def test_a_thousand_connections_may_wait_to_be_taken(tmp_path, allowlist_f
                 connection.settimeout(2)
                 await asyncio.to_thread(connection.connect, place)
             process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("kind", ["unix", "tcp"])
+async def test_who_comes_behind_a_crowd_waits_for_few_of_its_requests(
+    tmp_path, allowlist_file, kind, unused_tcp_port
+):
+    place: Any = str(tmp_path / "g.sock") if kind == "unix" else ("127.0.0.1", unused_tcp_port)
+    listen = f"unix://{place}" if kind == "unix" else f"tcp://127.0.0.1:{unused_tcp_port}"
+    crowd, nowhere = 100, f"unix://{tmp_path / 'none.sock'}"
+    async with serving(tmp_path, allowlist_file, listen, nowhere) as (process, log):
+        process.send_signal(signal.SIGSTOP)
+        with ExitStack() as exits:
+            family = socket.AF_UNIX if kind == "unix" else socket.AF_INET
+            for request in (*[b"HEAD /x HTTP/1.1\r\nHost: d\r\n\r\n" * 200] * crowd, PING):
+                connection = exits.enter_context(socket.socket(family, socket.SOCK_STREAM))
+                connection.settimeout(20)
+                connection.connect(place)
+                connection.sendall(request)
+            process.send_signal(signal.SIGCONT)
+            await asyncio.to_thread(connection.recv, 1)
+    decisions = [json.loads(line) for line in log.read_text().splitlines() if '"decision"' in line]
+    paths = [decision["path"] for decision in decisions]
+    assert paths.index("/_ping") < 20 * crowd
 
 
 async def test_ends_when_nobody_keeps_deadlines_any_more(tmp_path, allowlist_file, monkeypatch):

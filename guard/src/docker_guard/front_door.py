@@ -1,6 +1,7 @@
 """Where clients connect: reads one request at a time within limits, and has answered what was decided."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -65,8 +66,15 @@ class FrontDoor:
         return self._crowd
 
     def connection(self) -> asyncio.StreamReaderProtocol:
-        """Make the protocol of a new connection, for `loop.create_server`."""
+        """Make the protocol of a new connection."""
         return _Connection(self)
+
+    async def let_in(self, connection: socket.socket) -> None:
+        """Begin to serve a connection that was taken."""
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(self.connection, connection)
+        except OSError:  # gone before it was looked at
+            connection.close()
 
     async def say_goodbye(self) -> None:
         """Let requests that are under way end within some seconds, then break every connection."""

@@ -1,15 +1,20 @@
 """Opens the sockets that clients connect to: a Unix socket for a group, or a TCP port."""
 
+import asyncio
 import os
 import socket
 import stat
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from docker_guard.policy import ConfigurationError
 
 BACKLOG = 1024
 """Connections that wait to be taken; asyncio's servers have to be told it again."""
 SOCKET_MODE = 0o660
+_PAUSE_SECONDS = 0.1
+"""Before the next try, when no connection could be taken."""
 
 
 def parse_listen(text: str) -> tuple[str, str, int]:
@@ -30,6 +35,40 @@ def open_listener(text: str) -> socket.socket:
         return _open_unix(Path(place)) if scheme == "unix" else _open_tcp(place, port)
     except OSError as error:
         raise ConfigurationError(f"cannot listen on {text}: {error}") from None
+
+
+async def take_connections(
+    listener: socket.socket, let_in: Callable[[socket.socket], Coroutine[Any, Any, None]]
+) -> None:
+    """Run `let_in` for every connection, until cancelled; what is still being let in then breaks.
+
+    All that wait are taken each time. The loop's own servers take one in each of its turns (libuv since
+    1.45), and a crowd makes turns long: whoever comes behind it would wait for as many as it has connections.
+    """
+    loop = asyncio.get_running_loop()
+    entering: set[asyncio.Task[None]] = set()
+
+    def begin(connection: socket.socket) -> None:
+        task = loop.create_task(let_in(connection))
+        entering.add(task)
+        task.add_done_callback(entering.discard)
+
+    listener.setblocking(False)
+    try:
+        while True:
+            try:
+                begin((await loop.sock_accept(listener))[0])
+                for _ in range(BACKLOG):
+                    begin(listener.accept()[0])
+            except (BlockingIOError, ConnectionAbortedError):
+                continue
+            except OSError:  # no descriptors are left, for example
+                await asyncio.sleep(_PAUSE_SECONDS)
+    finally:
+        listener.close()
+        for task in list(entering):
+            task.cancel()
+        await asyncio.gather(*entering, return_exceptions=True)
 
 
 def _open_tcp(host: str, port: int) -> socket.socket:

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 import ssl
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from docker_guard.engine import Engine
 from docker_guard.evidence import Evidence
 from docker_guard.front_door import FrontDoor
 from docker_guard.gate import Gate
-from docker_guard.listeners import BACKLOG, open_listener
+from docker_guard.listeners import BACKLOG, open_listener, take_connections
 from docker_guard.metrics_page import MAX_HEAD_BYTES, MetricsPage
 from docker_guard.own_thread import in_own_thread
 from docker_guard.policy import Policy
@@ -82,7 +81,7 @@ async def _serve(
             if tls_door is not None and listener.family.name != "AF_UNIX":
                 taking.append(asyncio.create_task(tls_door.serve(listener)))
             else:
-                taking.append(asyncio.create_task(_take(listener, door)))
+                taking.append(asyncio.create_task(take_connections(listener, door.let_in)))
         record.line("serving", listen=list(settings.listen), tls=context is not None, docker=settings.docker)
         stopped = asyncio.create_task(stop.wait())
         ends: set[asyncio.Future[Any]] = {stopped, keeper, *taking}
@@ -94,14 +93,3 @@ async def _serve(
             task.cancel()
         await asyncio.gather(*taking, return_exceptions=True)
         await door.say_goodbye()
-
-
-async def _take(listener: socket.socket, door: FrontDoor) -> None:
-    """Take connections as they come, until cancelled."""
-    loop = asyncio.get_running_loop()
-    create = loop.create_unix_server if listener.family.name == "AF_UNIX" else loop.create_server
-    server = await create(door.connection, sock=listener, backlog=BACKLOG)
-    try:
-        await loop.create_future()
-    finally:
-        server.close()

@@ -16,11 +16,10 @@ from typing import Any
 from docker_guard import evidence
 from docker_guard.evidence import Evidence
 from docker_guard.front_door import FrontDoor
+from docker_guard.listeners import take_connections
 from docker_guard.peers import Peer, peer_of
 from docker_guard.policy import ConfigurationError, Policy
 from docker_guard.refusal import Refusal
-
-_PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +81,10 @@ class TlsDoor:
         self._context = context
         self._policy = policy
         self._record = record
-        self._handshakes: set[asyncio.Task[None]] = set()
 
     async def serve(self, listener: socket.socket) -> None:
         """Take connections until cancelled; handshakes that are under way break with it."""
-        loop = asyncio.get_running_loop()
-        listener.setblocking(False)
-        try:
-            while True:
-                try:
-                    connection, _ = await loop.sock_accept(listener)
-                except OSError:  # no descriptors are left, for example
-                    await asyncio.sleep(_PAUSE_SECONDS)
-                    continue
-                task = loop.create_task(self._let_in(connection))
-                self._handshakes.add(task)
-                task.add_done_callback(self._handshakes.discard)
-        finally:
-            listener.close()
-            for task in list(self._handshakes):
-                task.cancel()
-            await asyncio.gather(*self._handshakes, return_exceptions=True)
+        await take_connections(listener, self._let_in)
 
     async def _let_in(self, connection: socket.socket) -> None:
         begun = time.monotonic()
