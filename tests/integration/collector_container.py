@@ -17,11 +17,12 @@ type Found = dict[tuple[str, str], Line]
 
 @contextmanager
 def collector(image: str, network: str, **config: Any) -> Iterator[str]:
-    """Start a collector as a session does and return its container's id."""
+    """Start a collector as a session does, its logins for its network, and return its container's id."""
     entry = allowed(image)
     subnet = json.loads(docker("network", "inspect", network))[0]["IPAM"]["Config"][0]["Subnet"]
     own = f"{subnet.rpartition('.')[0]}.{int(subnet.rpartition('.')[2].split('/')[0]) + 30}"
-    told = json.dumps({"version": 1, "cidr": subnet, "self": own, **config})
+    logins = [login | {"at": [subnet]} for login in config.pop("credentials", ())]
+    told = json.dumps({"version": 1, "cidr": subnet, "self": own, "credentials": logins, **config})
     options = [f"--network={network}", f"--ip={own}", f"--env=DISCOVERY_CONFIG={told}", *run_options(entry)]
     container = docker("create", *options, entry["id"]).strip()
     try:
