@@ -114,7 +114,11 @@ async def at_default_limits(
 
 
 async def test_a_million_lines_arrive_whole(start_stack: StartStack, flooding: Flooding) -> None:
-    raised = {"ORCHESTRATOR_OUTPUT_BYTES": str(64 * 1024 * 1024), "ORCHESTRATOR_SESSION_SECONDS": "600"}
+    raised = {
+        "ORCHESTRATOR_OUTPUT_BYTES": str(64 * 1024 * 1024),
+        "ORCHESTRATOR_OUTPUT_LINES": str(MILLION + 1),
+        "ORCHESTRATOR_SESSION_SECONDS": "600",
+    }
     stack = await start_stack(**flooding.settings, **raised)
     session_id = await stack.start_session("flood")
     # Half a minute on two idle cores, most of it the engine's own.

@@ -54,6 +54,8 @@ class Settings(BaseModel):
     """While sessions are under way, isolation is proved again this long after it was proved last."""
     output_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
     """Of one collector's output; what is beyond is not read and the report says truncated."""
+    output_lines: int = Field(default=200_000, gt=0)
+    """The same by lines, however short they are."""
     output_discoveries: int = Field(default=20_000, gt=0)
     probe_image: str = "discovery/test-collector-probe:1.0"
 

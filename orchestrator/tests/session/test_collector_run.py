@@ -94,6 +94,14 @@ async def test_a_flood_beyond_the_output_ceiling_ends_the_collector(stage):
     assert not stage.of_image(NETWORK)
 
 
+async def test_lines_beyond_their_ceiling_end_the_collector_however_short_they_are(stage):
+    stage.changes["output_lines"] = 50
+    events, ended = await run(stage, printing(*host_lines(60)))
+    assert (ended.complete, ended.truncated, ended.lines) == (False, True, 50)
+    assert ended.reason == "it writes more than 50 lines"
+    assert len([e for e in events if e.type == "discovery_reported"]) == 50
+
+
 async def test_a_log_that_lost_its_beginning_is_truncated_and_never_silently_short(stage):
     async def rotate(container):
         container.say(b'{"type":"discovery","kind":"host","key":"10.1.0.1"}\n')

@@ -31,8 +31,6 @@ MAX_WARNING_EVENTS = 100
 MAX_VALUES = 1_000_000
 """In the discoveries of one run: whoever reads them all, as for a report, needs memory by values. Ordinary
 discoveries have about ten each, the columns of a table one each."""
-MAX_LINES = 200_000
-"""Lines of one run; beyond it the rest is not read, however short they are."""
 PROGRESS_SECONDS = 0.3
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.1, 2.0
 """Before reading again: doubled while readings bring nothing new."""
@@ -201,13 +199,13 @@ class CollectorRun:
         tally: OutputTally,
         queue: LineQueue,
     ) -> None:
-        ceiling = self._context.settings.output_discoveries
+        settings = self._context.settings
         for said in lines:
             tally.count(said.word, said.values)
-            if tally.discoveries > ceiling:
-                raise OutputCeilingError(f"it reports more than {ceiling} discoveries")
-            if tally.lines > MAX_LINES:
-                raise OutputCeilingError(f"it writes more than {MAX_LINES} lines")
+            if tally.discoveries > settings.output_discoveries:
+                raise OutputCeilingError(f"it reports more than {settings.output_discoveries} discoveries")
+            if tally.lines > settings.output_lines:
+                raise OutputCeilingError(f"it writes more than {settings.output_lines} lines")
             if tally.values > MAX_VALUES:
                 raise OutputCeilingError(f"its discoveries hold more than {MAX_VALUES} values")
             if tally.lines > self._run.lines:
