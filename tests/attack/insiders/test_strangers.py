@@ -22,7 +22,7 @@ from quick_stack import QUICK
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 
-FLOOD_SECONDS = float(os.environ.get("DRYRUN_FLOOD_SECONDS", "4"))
+FLOOD_SECONDS = float(os.environ.get("DRYRUN_FLOOD_SECONDS", "2.5"))
 """A nightly run lets them go on for longer."""
 STRANGER = "127.0.0.9"
 AT_THE_API = sorted(strangers.KINDS.keys() - {"huge-bodies"})
