@@ -7,6 +7,12 @@ from pathlib import Path
 MIB = 1024 * 1024
 
 
+def resident_mib(pid: int, field: str = "VmRSS") -> float:
+    """Return what a process holds now, in MiB; with `VmHWM` the most since that was reset (proc(5))."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition(f"{field}:")[2].split()[0]) * 1024 / MIB
+
+
 @contextmanager
 def watched(pids: Mapping[str, int]) -> Iterator[dict[str, float]]:
     """Yield a dict that holds, after the block, the peak of each process in MiB (`VmHWM`, proc(5)).
@@ -18,6 +24,5 @@ def watched(pids: Mapping[str, int]) -> Iterator[dict[str, float]]:
     peaks: dict[str, float] = {}
     yield peaks
     for name, pid in pids.items():
-        status = Path(f"/proc/{pid}/status")
-        assert status.exists(), f"{name} has ended"
-        peaks[name] = int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024 / MIB
+        assert Path(f"/proc/{pid}").exists(), f"{name} has ended"
+        peaks[name] = resident_mib(pid, "VmHWM")
