@@ -9,6 +9,17 @@ from approval_api.problems import ProblemError
 RETRY_SECONDS = 5
 
 
+def busy(what: str) -> ProblemError:
+    """Return the 503 problem: too many wait for `what`."""
+    return ProblemError(
+        "busy",
+        503,
+        f"too many wait for {what} already; try again in {RETRY_SECONDS} s",
+        title="Too busy",
+        headers={"Retry-After": str(RETRY_SECONDS)},
+    )
+
+
 class Bulkhead:
     """Lets `at_once` callers work and `waiting` more wait; whoever comes then is refused at once."""
 
@@ -23,13 +34,7 @@ class Bulkhead:
     async def entered(self) -> AsyncIterator[None]:
         """Wait for a place and hold it. Raises ProblemError: 503 `busy` when too many wait already."""
         if self._inside >= self._most:
-            raise ProblemError(
-                "busy",
-                503,
-                f"too many wait for {self._what} already; try again in {RETRY_SECONDS} s",
-                title="Too busy",
-                headers={"Retry-After": str(RETRY_SECONDS)},
-            )
+            raise busy(self._what)
         self._inside += 1
         try:
             async with self._free:

@@ -187,8 +187,8 @@ async def test_a_sign_in_that_a_change_overtakes_is_none(api, browsers, engine, 
     passwords = api.app.state.passwords
 
     class Overtaken:
-        async def matches(self, stored, password):
-            right = await passwords.matches(stored, password)
+        async def matches(self, stored, password, network):
+            right = await passwords.matches(stored, password, network)
             await run(engine, f"UPDATE gateway.people SET {change}")
             await run(engine, "DELETE FROM gateway.logins")
             return right

@@ -261,7 +261,7 @@ async def test_passwords_are_checked_while_every_other_thread_is_taken(monkeypat
     try:
         async with asyncio.timeout(5):
             stored = await passwords.hash("several words of nobody")
-            assert await passwords.matches(stored, "several words of nobody")
+            assert await passwords.matches(stored, "several words of nobody", "192.0.2.1")
     finally:
         gate.set()
         await asyncio.gather(*others)
@@ -273,14 +273,27 @@ async def test_a_crowd_at_the_password_check_is_told_to_come_back(monkeypatch):
     gate = threading.Event()
     monkeypatch.setattr(passwords, "_verify", lambda *_: gate.wait(20))
     stored = await passwords.hash("several words of nobody")
-    crowd = [asyncio.create_task(passwords.matches(stored, "x")) for _ in range(32)]
+    crowd = [asyncio.create_task(passwords.matches(stored, "x", f"192.0.2.{n}")) for n in range(17)]
     await asyncio.sleep(0.05)
     with pytest.raises(ProblemError) as refused:
-        await passwords.matches(stored, "x")
+        await passwords.matches(stored, "x", "192.0.2.99")
     assert refused.value.problem.status == 503
     assert int(refused.value.headers["Retry-After"]) > 0
     gate.set()
     await asyncio.gather(*crowd)
+    passwords.close()
+
+
+async def test_a_crowd_of_sign_ins_at_one_address_keeps_no_other_address_waiting(monkeypatch):
+    passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    checked = []
+    monkeypatch.setattr(passwords, "_verify", lambda _, password: checked.append(password) is None)
+    stored = await passwords.hash("several words of nobody")
+    crowd = [asyncio.create_task(passwords.matches(stored, "theirs", "192.0.2.1")) for _ in range(40)]
+    await asyncio.sleep(0)
+    assert await passwords.matches(stored, "mine", "192.0.2.2")
+    assert checked.index(b"mine") <= 2
+    assert await asyncio.gather(*crowd) == [True] * 40
     passwords.close()
 
 

@@ -1,22 +1,26 @@
 """Passwords: Argon2id, a few at a time, and as slow for a name that nobody has."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from approval_api.bulkhead import Bulkhead
+from approval_api.bulkhead import Bulkhead, busy
+from approval_api.ceiling import Ceiling
 
 MIN_CHARACTERS = 15
 """NIST SP 800-63B-4, section 3.1.1.2: where a password is all there is. No rules of composition."""
 MAX_CHARACTERS = 256
 
-_AT_ONCE = 2
-"""A hash takes 64 MiB: so many sign-ins at once are computed, the others wait."""
-_WAITING = 30
+_AT_ONCE = 1
+"""A hash takes 64 MiB, and all processors: the others wait."""
+_WAITING = 16
 """A hash takes a tenth of a second: whoever waits last is served within 2 s. More are refused."""
+_PATIENCE_SECONDS = 20.0
+"""How long a sign-in waits for those before it from the same address."""
 
 
 class PasswordRefusedError(ValueError):
@@ -45,20 +49,29 @@ class Passwords:
         # Threads of its own: what else works in the background does not keep anybody from signing in.
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="passwords")
         self._nobodys: str | None = None
+        self._first = asyncio.Lock()
+        # One of an address at a time: a crowd there waits for itself, and keeps nobody else waiting.
+        self._turns = Ceiling(sys.maxsize, 1)
 
     async def hash(self, password: str) -> str:
         """Return what to store. Raises ProblemError: 503 `busy` when too many wait."""
         return await self._work(lambda: self._hasher.hash(_clean(password)))
 
-    async def matches(self, stored: str | None, password: str) -> bool:
+    async def matches(self, stored: str | None, password: str, network: str) -> bool:
         """Tell whether `password` is the stored one. Without a stored one the same work is done in vain.
 
-        Raises ProblemError: 503 `busy` when too many wait.
+        `network` is who asks, as `networks.network_of` says; its checks are done one after the other. Raises
+        ProblemError: 503 `busy` when too many wait.
         """
-        if self._nobodys is None:
-            self._nobodys = await self.hash("a password that nobody has")
+        async with self._first:
+            if self._nobodys is None:
+                self._nobodys = await self.hash("a password that nobody has")
         known = stored if stored is not None else self._nobodys
-        same = await self._work(lambda: self._verify(known, _clean(password)))
+        try:
+            async with self._turns.place_within(_PATIENCE_SECONDS, network):
+                same = await self._work(lambda: self._verify(known, _clean(password)))
+        except TimeoutError:
+            raise busy("others at the same address") from None
         return same and stored is not None
 
     async def _work[T](self, work: Callable[[], T]) -> T:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from approval_api.audit.entry import AuditOutcome, address_of, entry_of, write
 from approval_api.audit.trail import note
 from approval_api.authentication import signed_in
+from approval_api.networks import network_of
 from approval_api.origin import require_same_origin
 from approval_api.people import invitations, known_browsers, logins, repository, throttle
 from approval_api.people.passwords import PasswordRefusedError, Passwords, require_strength
@@ -77,7 +78,7 @@ async def sign_in(request: Request, response: Response, name: str, password: str
         raise _too_many_tries(seconds)
     stored = account.password_hash if account is not None and account.active else None
     # No transaction is open while this works, for a tenth of a second and longer.
-    right = await _passwords(request).matches(stored, password)
+    right = await _passwords(request).matches(stored, password, network_of(address_of(request)))
     if account is None or not right:
         async with _engine(request).begin() as connection:
             # A name that nobody has may be a password, typed in the wrong field: it is not written down.
@@ -239,7 +240,7 @@ async def change_password(
         raise _too_many_tries(seconds)
     if account is None:
         raise ProblemError("unknown-person", 404, "your account was removed meanwhile")
-    if not await _passwords(request).matches(account.password_hash, current):
+    if not await _passwords(request).matches(account.password_hash, current, network_of(address_of(request))):
         raise ProblemError("wrong-credentials", 403, "the current password is not right")
     try:
         require_strength(new, person.name)
