@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MARK = "CANARY-"
-IMAGES = Path(__file__).parents[2] / "images"
+ROOT = Path(__file__).parents[2]
+IMAGES = ROOT / "images"
 
 
 def seeded() -> list[tuple[str, str]]:
@@ -20,14 +21,17 @@ def seeded() -> list[tuple[str, str]]:
 def found_in(folder: Path) -> list[str]:
     """Return `file: value` for every canary in any file below `folder`: logs, journal, database, reports.
 
-    Files are read as bytes: rows and write-ahead log of PostgreSQL, events in SQLite and texts alike.
+    Files are read as bytes: rows and write-ahead log of PostgreSQL, events in SQLite and texts alike. A
+    template names logins of its targets; a copy of it as it was installed, byte for byte, counts for nothing.
     """
+    templates = {path.read_bytes() for path in (ROOT / "templates").glob("*.yml")}
     values = sorted({value for _, value in seeded()})
     marked = [value for value in values if value.startswith(MARK)]
     others = [value for value in values if not value.startswith(MARK)]
     return sorted(
         f"{path.relative_to(folder)}: {value}"
         for path, content in _files(folder)
+        if content not in templates
         # Most files hold none: one look tells.
         for value in (others + marked if MARK.encode() in content else others)
         if value.encode() in content
