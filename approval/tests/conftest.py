@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from approval_api.app import create_app
 from approval_api.database.engine import create_engine
 from approval_api.database.migration import migrate
+from approval_api.follower.follower import Follower
 from approval_api.metrics import Metrics
 from approval_api.orchestrator.client import OrchestratorClient
 from approval_api.orchestrator.fake import FakeOrchestrator
@@ -251,3 +252,9 @@ async def browsers(api: Any, engine: Any) -> AsyncIterator[Any]:
             return browser
 
         yield make
+
+
+@pytest.fixture
+def follower(engine, orchestrator_client, metrics, orchestrator):
+    orchestrator.longest_wait = 0.05
+    return Follower(engine, orchestrator_client, metrics)

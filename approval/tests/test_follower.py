@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from followed import position, queued, reported, rows, stored, stored_numbers
 from sqlalchemy import text
 
 from approval_api.events.repository import page as events_page
@@ -11,9 +12,7 @@ from approval_api.follower import position as positions
 from approval_api.follower import repository
 from approval_api.follower.follower import Follower, GapError
 from approval_api.orchestrator.client import Position
-from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import (
-    DiscoveryReported,
     EventPage,
     NetworkCreated,
     PhaseChanged,
@@ -21,45 +20,6 @@ from dryrun_contract.event import (
     SessionQueued,
 )
 from dryrun_contract.session import Outcome, Phase, Session
-
-
-@pytest.fixture
-def follower(engine, orchestrator_client, metrics, orchestrator):
-    orchestrator.longest_wait = 0.05
-    return Follower(engine, orchestrator_client, metrics)
-
-
-def queued(orchestrator, session_id):
-    return orchestrator.tell(
-        session_id,
-        SessionQueued(template="small", template_digest="sha256:1", seed=0, keep=False, actor="ada"),
-    )
-
-
-def reported(orchestrator, session_id, line, *, key="10.213.0.3", confidence=1.0, **data):
-    return orchestrator.tell(
-        session_id,
-        DiscoveryReported(
-            collector="network",
-            run="1",
-            line=line,
-            discovery=Discovery(kind="host", key=key, confidence=confidence, data=data),
-        ),
-    )
-
-
-async def rows(engine, query):
-    async with engine.connect() as connection:
-        return [dict(row) for row in (await connection.execute(text(query))).mappings()]
-
-
-async def stored_numbers(engine):
-    return [row["seq"] for row in await rows(engine, "SELECT seq FROM gateway.dryrun_events ORDER BY seq")]
-
-
-async def position(engine):
-    async with engine.connect() as connection:
-        return (await positions.load(connection)).position
 
 
 async def test_stores_events_and_moves_the_position(follower, engine, orchestrator):
@@ -314,121 +274,6 @@ async def test_no_text_of_a_target_stops_the_follower(follower, engine, orchestr
     assert len(found) == 2
     assert found[0]["data"] == {"banner": shown, shown: [shown, {"x": shown}]}
     assert found[0]["key"] == key.replace("\x00", "\u2400")
-
-
-async def stored(engine):
-    query = "SELECT seq, type, data FROM gateway.dryrun_events ORDER BY seq"
-    return [(row["seq"], row["type"], row["data"]) for row in await rows(engine, query)]
-
-
-def raw(orchestrator, session, data):
-    """Tell an event that the contract does not know: its data is passed on as it stands."""
-    event = orchestrator.tell(session, PhaseChanged(phase=Phase.SCANNING))
-    text = event.model_dump_json()
-    orchestrator.raw[event.seq] = text[: text.index('"data":')] + f'"data":{data}}}'
-
-
-def discovery_data(line, data, key="10.213.0.9"):
-    return (
-        f'{{"type":"discovery_reported","collector":"network","run":"1","line":{line},"discovery":'
-        f'{{"kind":"host","key":"{key}","data":{data},"confidence":1.0}}}}'
-    )
-
-
-DEEP = "[" * 40 + "]" * 40
-MANY = "[" + "[]," * 310_000 + "[]]"
-DEEP_KEY = "10.0.0.3:80/tcp" + "/a" * 17
-BAD_EVENTS = {
-    "unknown type": ('{"type":"phase_of_the_moon","phase":"full"}', "phase_of_the_moon", "data"),
-    "unknown field": ('{"type":"phase_changed","phase":"scanning","x":1}', "phase_changed", "data"),
-    "too many values": (
-        discovery_data(1, '{"a":[' + "[]," * 310_000 + "[]]}"),
-        "discovery_reported",
-        "values",
-    ),
-    "too large": (discovery_data(1, '{"a":"' + "x" * 2_000_000 + '"}'), "discovery_reported", "longer than"),
-    "too deep": (discovery_data(1, f'{{"a":{DEEP}}}'), "discovery_reported", "nested deeper"),
-    "long key": (discovery_data(1, '{"' + "k" * 5000 + '":1}'), "discovery_reported", "object key"),
-    "deep key": (
-        discovery_data(1, "{}", "10.0.0.3:80/tcp" + "/a" * 17),
-        "discovery_reported",
-        "16 are the most",
-    ),
-    "beyond the database's integers": (discovery_data(2**40, "{}"), "discovery_reported", "stored"),
-    "endless number": (discovery_data(1, '{"a":' + "1" * 5000 + "}"), "discovery_reported", "number"),
-    "not JSON": ('{"type":"phase_changed",', "phase_changed", "JSON"),
-}
-
-
-@pytest.mark.parametrize("bad", BAD_EVENTS)
-async def test_a_bad_event_is_stored_as_refused_and_costs_nobody_else_anything(
-    follower, engine, orchestrator, metrics, eventually, bad
-):
-    data, told, reason = BAD_EVENTS[bad]
-    session, other = uuid4(), uuid4()
-    queued(orchestrator, session)
-    queued(orchestrator, other)
-    for line in range(1, 30):
-        reported(orchestrator, other, line, key=f"10.213.0.{line}")
-    raw(orchestrator, session, data)
-    for line in range(30, 60):
-        reported(orchestrator, other, line, key=f"10.213.0.{line}")
-    running = asyncio.create_task(follower.run())
-
-    async def arrived():
-        return len(await stored_numbers(engine)) == 62
-
-    await eventually(arrived)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    refused = [(seq, each) for seq, kind, each in await stored(engine) if kind == "event_refused"]
-    (seq, word), *more = refused
-    assert (seq, more) == (32, [])
-    assert word["told"] == told
-    assert reason in word["reason"]
-    assert word["size"] >= min(len(data), 1_000_000)
-    found = await rows(engine, "SELECT line FROM gateway.dryrun_discoveries ORDER BY line")
-    assert [row["line"] for row in found] == list(range(1, 60))
-    complete = await rows(engine, "SELECT id, history_complete FROM gateway.dryrun_sessions")
-    assert {row["id"]: row["history_complete"] for row in complete} == {session: False, other: True}
-    assert metrics.refused_events._value.get() == 1
-
-
-async def test_a_session_whose_last_event_is_refused_has_ended(follower, engine, orchestrator, eventually):
-    session = uuid4()
-    queued(orchestrator, session)
-    raw(orchestrator, session, '{"type":"session_ended","outcome":"splendid"}')
-    running = asyncio.create_task(follower.run())
-
-    async def arrived():
-        return await stored_numbers(engine) == [1, 2]
-
-    await eventually(arrived)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    (row,) = await rows(engine, "SELECT phase, outcome, reason FROM gateway.dryrun_sessions")
-    assert (row["phase"], row["outcome"]) == ("ended", "failed")
-    assert "could not be taken in" in row["reason"]
-
-
-async def test_an_event_of_which_nothing_can_be_read_is_passed_over(
-    follower, engine, orchestrator, eventually
-):
-    session = uuid4()
-    queued(orchestrator, session)
-    event = orchestrator.tell(session, PhaseChanged(phase=Phase.SCANNING))
-    orchestrator.raw[event.seq] = "[[["
-    reported(orchestrator, session, 1)
-    running = asyncio.create_task(follower.run())
-
-    async def arrived():
-        return await stored_numbers(engine) == [1, 3]
-
-    await eventually(arrived)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    (row,) = await rows(engine, "SELECT history_complete FROM gateway.dryrun_sessions")
-    assert not row["history_complete"]
 
 
 async def test_a_template_changed_before_the_start_is_not_scored_against(follower, engine, orchestrator):
