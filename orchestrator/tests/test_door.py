@@ -192,3 +192,17 @@ async def test_of_pipelined_requests_little_more_is_read_than_is_served(served):
         await asyncio.gather(*tasks, return_exceptions=True)
         writer.transport.abort()
     assert grown < 8 * 2**20
+
+
+async def test_a_request_behind_another_may_send_its_body_later(served):
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    body = b'{"template":"nothing"}'
+    second = head(b"PUT", SESSION, TOKEN, b"Content-Length: %d\r\n" % len(body), CLOSE)
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n" + second + body[:3])
+    await asyncio.sleep(0.3)
+    writer.write(body[3:])
+    async with asyncio.timeout(5):
+        answers = await reader.read(-1)
+    writer.close()
+    assert answers.startswith(b"HTTP/1.1 200 ")
+    assert answers.count(b"HTTP/1.1 ") == 2

@@ -71,9 +71,10 @@ class BoundedConnection(H11Protocol):
     @override
     def on_response_complete(self) -> None:
         # First: an answer may make the next request begin that is in the buffer already.
+        is_unread = self.conn.their_state is h11.SEND_BODY
         self._expect_head()
         super().on_response_complete()
-        if self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing():
+        if is_unread and not self.transport.is_closing():
             # Answered before its body came. A connection that is closed with bytes unread is reset, and the
             # answer lost: what still comes is dropped, unparsed, for a moment.
             self._lingers = True
