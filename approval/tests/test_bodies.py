@@ -1,12 +1,14 @@
 """Who sends a body, and whether they may, is known before its first byte is read; then it is bounded."""
 
 import asyncio
+import inspect
 import json
 import re
 from urllib.parse import urlsplit
 
 import pytest
 from approval_routes import OPEN, PRODUCTION, ROUTES
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from approval_api.app import create_app
 from approval_api.people.roles import Permission, Role
@@ -186,3 +188,16 @@ async def test_a_body_that_drips_is_answered_408(settings, orchestrator, serving
             "/api/v1/login", content=dripping(), headers={"Content-Type": "application/json"}
         )
         assert (answer.status_code, answer.json()["type"]) == (408, "urn:dryrun:problem:body-too-slow")
+
+
+def test_every_form_has_come_before_a_turn_or_a_connection_is_taken(settings):
+    """Dependencies are solved in their order: a form that drips must hold nothing that others wait for."""
+    orders = [
+        (route.path, list(inspect.signature(route.original_route.endpoint).parameters))
+        for route in iter_route_contexts(create_app(settings).routes)
+        if isinstance(route.original_route, APIRoute)
+    ]
+    forms = [(path, names) for path, names in orders if "form" in names]
+    assert len(forms) > 5
+    for path, names in forms:
+        assert {"_turn", "transaction"}.isdisjoint(names[: names.index("form")]), path

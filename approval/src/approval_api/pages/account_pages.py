@@ -61,7 +61,7 @@ async def change_own_password(request: Request, visitor: AccountOwner, form: Sen
 
 @router.post("/tokens", name="make_token")
 async def make_own_token(
-    request: Request, visitor: AccountOwner, transaction: Transaction, form: SentForm
+    request: Request, visitor: AccountOwner, form: SentForm, transaction: Transaction
 ) -> Response:
     """Make a token; this page is the only one that shows it."""
     try:

@@ -33,7 +33,7 @@ async def show_people(request: Request, visitor: Administrator, transaction: Tra
 
 @router.post("/people", name="add_person")
 async def add_person_page(
-    request: Request, response: Response, visitor: PeopleManager, transaction: Transaction, form: SentForm
+    request: Request, response: Response, visitor: PeopleManager, form: SentForm, transaction: Transaction
 ) -> Response:
     """Add a person and show the one-time link for them."""
     try:
@@ -95,7 +95,7 @@ async def show_person_page(
 
 @router.post("/people/{person_id}", name="change_person")
 async def change_person_page(
-    person_id: UUID, request: Request, visitor: PeopleManager, transaction: Transaction, form: SentForm
+    person_id: UUID, request: Request, visitor: PeopleManager, form: SentForm, transaction: Transaction
 ) -> Response:
     """Change name and roles, or let somebody in no more."""
     try:

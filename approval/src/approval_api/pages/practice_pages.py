@@ -41,7 +41,7 @@ async def show_practice_list(request: Request, visitor: Reader, _turn: ListTurn)
 
 @router.post("", name="decide_practice")
 async def decide_practice_list(
-    request: Request, visitor: Decider, _turn: ListTurn, transaction: Transaction, form: SentForm
+    request: Request, visitor: Decider, form: SentForm, _turn: ListTurn, transaction: Transaction
 ) -> Response:
     """Approve, reject or take back, for practice."""
     decision = read_decision(form)

@@ -39,7 +39,7 @@ async def show_production_list(request: Request, visitor: Reader, _turn: ListTur
 
 @router.post("", name="decide_production")
 async def decide_production_list(
-    request: Request, visitor: Decider, _turn: ListTurn, transaction: Transaction, form: SentForm
+    request: Request, visitor: Decider, form: SentForm, _turn: ListTurn, transaction: Transaction
 ) -> Response:
     """Approve, reject or take back."""
     decision = read_decision(form)
