@@ -287,8 +287,15 @@ async def test_a_crowd_at_the_password_check_is_told_to_come_back(monkeypatch):
 async def test_a_crowd_of_sign_ins_at_one_address_keeps_no_other_address_waiting(monkeypatch):
     passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     checked = []
-    monkeypatch.setattr(passwords, "_verify", lambda _, password: checked.append(password) is None)
+
+    def verify(_, password):
+        time.sleep(0.02)  # as long as several turns of the loop
+        checked.append(password)
+        return True
+
     stored = await passwords.hash("several words of nobody")
+    assert not await passwords.matches(stored, "x", "192.0.2.1")  # what is computed once
+    monkeypatch.setattr(passwords, "_verify", verify)
     crowd = [asyncio.create_task(passwords.matches(stored, "theirs", "192.0.2.1")) for _ in range(40)]
     await asyncio.sleep(0)
     assert await passwords.matches(stored, "mine", "192.0.2.2")
