@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from approval_api.merging import Finding
 from approval_api.score_values import same_value
 from approval_api.scoring import score, score_each_alone
-from dryrun_contract.discovery import KINDS, Discovery
+from dryrun_contract.discovery import Discovery
 from dryrun_contract.ground_truth import Fact
+from dryrun_contract.kinds import KINDS
 
 ADDRESSES = {"10.0.0.2": "db", "10.0.0.3": "db-1"}
 
@@ -85,7 +86,7 @@ def by_definition(truth, findings, *, hard=True):
             around = {key for _, key in found if is_inside(one[1], key) or parts(one[1])[0] == key != one[1]}
             missed.add((*one, None, max(around, key=len, default=None)))
         carried = {name for one in of_kind for name, each in facts[one].data.items() if told(each)}
-        for attribute in carried & set(KINDS.get(kind, carried)):
+        for attribute in carried & set(KINDS[kind].scored if kind in KINDS else carried):
             carriers = [one for one in of_kind if told(facts[one].data.get(attribute))]
             count = [0, 0, 0, 0]
             for one in carriers:

@@ -7,7 +7,8 @@ import pytest
 from discovery_collectors.command_line import read_command
 from discovery_collectors.registry import COLLECTORS, load_collector
 from dryrun_contract.collector_config import CollectorConfig, Credential, to_environment
-from dryrun_contract.discovery import KINDS, Discovery
+from dryrun_contract.discovery import Discovery
+from dryrun_contract.kinds import KINDS
 
 
 def test_takes_over_what_the_orchestrator_configured():

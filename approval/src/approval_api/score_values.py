@@ -4,6 +4,8 @@ import json
 
 from pydantic import JsonValue
 
+from dryrun_contract.kinds import COMPARISONS
+
 
 def is_told(value: JsonValue) -> bool:
     """Return whether `value` says anything: null and blank text do not."""
@@ -22,10 +24,11 @@ def same_value(attribute: str, expected: JsonValue, told: JsonValue) -> bool:
     >>> same_value("version", "7.2", 7.2)
     True
     """
-    if attribute == "product":
+    comparison = COMPARISONS.get(attribute, "text")
+    if comparison == "spellings":
         spellings = expected if isinstance(expected, list) else [expected]
         return _is_plain(told) and any(_normal(told) == _normal(spelling) for spelling in spellings)
-    if attribute == "columns":
+    if comparison == "names":
         return _names(expected) is not None and _names(expected) == _names(told)
     return _is_plain(expected) == _is_plain(told) and _normal(expected) == _normal(told)
 

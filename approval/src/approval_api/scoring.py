@@ -28,8 +28,8 @@ from approval_api.scores import (
     Unfounded,
     WrongValue,
 )
-from dryrun_contract.discovery import KINDS
 from dryrun_contract.ground_truth import Fact
+from dryrun_contract.kinds import KINDS
 
 _MAY_REFUSE = frozenset({"service", "database"})
 
@@ -119,12 +119,10 @@ class _Kind:
         carriers = Counter(
             attribute for fact in facts.values() for attribute, value in fact.data.items() if is_told(value)
         )
-        scored = KINDS.get(name)
+        scored = KINDS[name].scored if name in KINDS else tuple(sorted(carriers))
         return cls(
             facts=dict(sorted(facts.items())),
-            attributes=tuple(
-                sorted(carriers) if scored is None else [one for one in scored if one in carriers]
-            ),
+            attributes=tuple(one for one in scored if one in carriers),
             carriers=carriers,
             keys=SortedKeys(key for key in facts if host_of(key) is not None),
         )

@@ -11,19 +11,11 @@ from dryrun_cli.view_state import ViewState, harm_sentence, incomplete_sentence
 from dryrun_contract import event as words
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import Event
+from dryrun_contract.kinds import COMPARISONS, KINDS
 from dryrun_contract.resource_key import ResourceKey
 
 LINE_LIMIT: Final = 400
 _MINUTE: Final = 60
-_ATTRIBUTES: Final = {
-    "service": ("product", "version"),
-    "database": ("engine",),
-    "certificate": ("subject",),
-    "web_app": ("title", "framework"),
-    "directory": ("vendor",),
-    "share": ("type",),
-    "snmp_system": ("name", "location"),
-}
 
 
 def duration(seconds: float) -> str:
@@ -64,17 +56,15 @@ def place(key: str, addresses: Mapping[str, str]) -> str:
 
 
 def summary_of(discovery: Discovery) -> str:
-    """Tell what was found at that place, in a few words: e.g. product and version."""
-    data = discovery.data
-    if discovery.kind == "table":
-        columns = data.get("columns")
-        return counted(len(columns), "column") if isinstance(columns, list) else ""
-    names = _ATTRIBUTES.get(discovery.kind, ())
-    return " ".join(_plain(data[name]) for name in names if data.get(name) not in (None, ""))
+    """Return what was found at that place in a few words, e.g. product and version."""
+    shown = KINDS[discovery.kind].shown if discovery.kind in KINDS else ()
+    return " ".join(filter(None, (_in_words(name, discovery.data.get(name)) for name in shown)))
 
 
-def _plain(value: JsonValue) -> str:
-    return value if isinstance(value, str) else str(value)
+def _in_words(attribute: str, value: JsonValue) -> str:
+    if COMPARISONS.get(attribute) == "names":
+        return counted(len(value), attribute.removesuffix("s")) if isinstance(value, list) else ""
+    return "" if value is None else str(value)
 
 
 def narrate(event: Event, state: ViewState) -> str:

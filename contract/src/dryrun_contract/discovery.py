@@ -8,20 +8,6 @@ from dryrun_contract.base import Word
 from dryrun_contract.bounded_json import JsonBounds
 from dryrun_contract.resource_key import ResourceKey
 
-KINDS: dict[str, tuple[str, ...]] = {
-    "host": (),
-    "service": ("product", "version"),
-    "database": ("engine",),
-    "table": ("columns",),
-    "web_app": ("title", "server", "framework", "version"),
-    "certificate": ("subject", "issuer", "not_after"),
-    "dns_zone": ("records",),
-    "directory": ("vendor",),
-    "share": ("type",),
-    "snmp_system": ("name", "description", "location"),
-}
-"""Each kind with its scored attributes; a new kind is a new row here. Other attributes are evidence."""
-
 MAX_LINE_BYTES = 64 * 1024
 """A longer line of a collector is a warning, not a discovery."""
 LINE_BOUNDS = JsonBounds(size=MAX_LINE_BYTES, values=16_384, depth=16, key_length=4096)

@@ -1,7 +1,7 @@
 import pytest
 
-from dryrun_contract.discovery import KINDS
 from dryrun_contract.ground_truth import Fact
+from dryrun_contract.kinds import KINDS
 from dryrun_orchestrator.catalog.truth_reader import of_service, read_ground_truth
 from dryrun_orchestrator.catalog.yaml_reader import read_yaml
 from dryrun_orchestrator.catalog.yaml_tree import Report

@@ -22,7 +22,7 @@ from approval_api.pages.words import plural
 from approval_api.people.person import Person
 from approval_api.problems import ProblemError
 from approval_api.production.schemas import ProductionView
-from dryrun_contract.discovery import KINDS
+from dryrun_contract.kinds import KINDS
 
 PER_PAGE = 50
 SORTS: tuple[str, ...] = get_args(SortOrder.__value__)

@@ -12,7 +12,7 @@ from approval_api.pages.discovery_lists import Filters, answer_decision, read_de
 from approval_api.pages.forms import SentForm
 from approval_api.pages.rendering import page
 from approval_api.sessions import repository as sessions
-from dryrun_contract.discovery import KINDS
+from dryrun_contract.kinds import KINDS
 
 router = APIRouter(prefix="/dryrun/discoveries", include_in_schema=False)
 

@@ -14,7 +14,7 @@ from approval_api.pages.rendering import page
 from approval_api.problems import ProblemError
 from approval_api.production import repository
 from approval_api.production.endpoints import change_view, view
-from dryrun_contract.discovery import KINDS
+from dryrun_contract.kinds import KINDS
 
 router = APIRouter(prefix="/production/discoveries", include_in_schema=False)
 

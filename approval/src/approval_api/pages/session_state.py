@@ -6,7 +6,6 @@ from datetime import datetime
 
 from approval_api.discoveries.naming import name_place
 from approval_api.pages.words import gist
-from dryrun_contract.discovery import KINDS
 from dryrun_contract.event import (
     AddressesMapped,
     CollectorEnded,
@@ -24,6 +23,7 @@ from dryrun_contract.event import (
     TargetHarmed,
     TrafficMeasured,
 )
+from dryrun_contract.kinds import KINDS
 from dryrun_contract.session import Phase
 from dryrun_contract.template import Template
 

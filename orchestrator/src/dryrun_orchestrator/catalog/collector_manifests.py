@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Literal
 
 from dryrun_contract.collector_config import CONFIG_KEYS, Profile
-from dryrun_contract.discovery import KINDS
 from dryrun_contract.event import Purpose
+from dryrun_contract.kinds import KINDS
 from dryrun_contract.problem import Fault
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist, ImageNotApprovedError
 from dryrun_orchestrator.catalog.arguments import MAX_ARGUMENT_CHARACTERS

@@ -5,32 +5,14 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from dryrun_contract.discovery import KINDS
 from dryrun_contract.ground_truth import Fact
+from dryrun_contract.kinds import COMPARISONS, KINDS
 from dryrun_contract.resource_key import ResourceKey
 from dryrun_contract.text import printable
 from dryrun_orchestrator.catalog.yaml_tree import Node, shown
 
-_NAMES_IN_KEY: Mapping[str, tuple[int, int, str]] = {
-    "service": (0, 0, ":PORT/tcp"),
-    "certificate": (0, 0, ":PORT/tcp"),
-    "database": (1, 1, ":PORT/tcp/DATABASE"),
-    "table": (2, 3, ":PORT/tcp/DATABASE/TABLE or :PORT/tcp/DATABASE/SCHEMA/TABLE"),
-    "dns_zone": (1, 1, ":53/udp/ZONE"),
-    "directory": (1, 1, ":389/tcp/NAMING-CONTEXT"),
-    "share": (1, 1, ":445/tcp/SHARE"),
-    "snmp_system": (0, 0, ":161/udp"),
-}
-"""Kind → least and most names after the port, and how that looks. Kinds that are not here may have any."""
-
 _HOST = "service"
 """Stands for the host while a relative key is parsed."""
-_SPELLINGS = frozenset({"product"})
-"""Attributes whose value may be a list of accepted spellings."""
-_NUMBERS = frozenset({"records"})
-"""Attributes whose value may be a whole number."""
-_LISTS = frozenset({"columns"})
-"""Attributes whose value is a list of names, compared as a set."""
 
 
 def read_ground_truth(node: Node, image: str | None, image_facts: Mapping[str, str]) -> tuple[Fact, ...]:
@@ -71,16 +53,17 @@ class _ImageFacts:
 def _read_data(node: Node, kind: str | None, known: _ImageFacts | None) -> dict[str, JsonValue]:
     if kind is None:
         return {}
-    scored = dict.fromkeys(KINDS[kind], False)
+    scored = dict.fromkeys(KINDS[kind].scored, False)
     otherwise = f"scored attributes of a {kind} are {', '.join(scored) or 'none'}"
     found: dict[str, JsonValue] = {}
     for name, entry in node.fields(scored, otherwise=otherwise).items():
-        if name in _NUMBERS and isinstance(entry.content, int):
+        comparison = COMPARISONS.get(name, "text")
+        if comparison == "number" and isinstance(entry.content, int):
             found[name] = entry.content
             continue
-        if name in _LISTS:
+        if comparison == "names":
             values = _read_list(entry, lambda item: item.text())
-        elif name in _SPELLINGS and isinstance(entry.content, list):
+        elif comparison == "spellings" and isinstance(entry.content, list):
             values = _read_list(entry, lambda item: _read_value(item, known))
         else:
             value = _read_value(entry, known)
@@ -138,9 +121,9 @@ def _why_not_of(kind: str, key: ResourceKey) -> str | None:
         return None if key.port is None else "is a place on the host; the key of a host is ''"
     if key.port is None:
         return f"is the host's; the key of a {kind} has a port"
-    least, most, looks = _NAMES_IN_KEY.get(kind, (0, len(key.path), ""))
+    least, most = KINDS[kind].names
     if not least <= len(key.path) <= most:
-        return f"has {len(key.path)} names after the port; the key of a {kind} looks like {looks}"
+        return f"has {len(key.path)} names after the port; the key of a {kind} looks like {KINDS[kind].key}"
     return None
 
 
