@@ -2,7 +2,7 @@
 
 from approval_api.reports.model import CollectorRun, Report
 from approval_api.reports.verdict import Verdict
-from discovery_collectors import rehearsal
+from discovery_collectors.running import rehearsal
 
 
 def test_every_field_that_a_run_is_held_to_stands_in_a_report() -> None:

@@ -5,7 +5,7 @@ from typing import ClassVar, Protocol, Self
 
 from pydantic import JsonValue
 
-from discovery_collectors.scope import Scope
+from discovery_collectors.running.scope import Scope
 from dryrun_contract.collector_config import CollectorConfig, Credential, Profile
 from dryrun_contract.discovery import Discovery
 

@@ -6,9 +6,9 @@ import signal
 import sys
 
 from discovery_collectors.collector import Collector, CollectorError
-from discovery_collectors.command_line import Command, read_command
-from discovery_collectors.lines import LineWriter
-from discovery_collectors.registry import load_collector
+from discovery_collectors.installed import load_collector
+from discovery_collectors.running.command_line import Command, read_command
+from discovery_collectors.running.lines import LineWriter
 from dryrun_contract.text import printable
 
 EXIT_FAILED = 1

@@ -1,0 +1,147 @@
+"""The collector `database`: what lies inside PostgreSQL, MariaDB, MySQL, MongoDB and Redis services."""
+
+import asyncio
+import importlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from discovery_collectors.collector import Assignment, Emit
+from discovery_collectors.collectors.database.login import (
+    CredentialNeededError,
+    Engine,
+    LoginRefusedError,
+    ServiceUnreachableError,
+    log_in,
+)
+from discovery_collectors.collectors.database.service_report import DatabaseService, ServiceReport
+from discovery_collectors.running.scope import Scope
+from discovery_collectors.running.services import ToldService, known_services
+from dryrun_contract.collector_config import Credential
+from dryrun_contract.discovery import Discovery
+
+_SERVICES_AT_ONCE = 4
+_SERVICE_SECONDS = 180
+"""The longest one service may take, whatever it holds or pretends to hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class _EngineRow:
+    """How an engine's services are known, and where its code is (imported when first needed)."""
+
+    port: int
+    names: frozenset[str]
+    """What nmap calls the protocol."""
+    path: str
+    logins: frozenset[str]
+    """Names under which a credential store may keep its logins."""
+
+
+ENGINES: dict[str, _EngineRow] = {
+    "postgresql": _EngineRow(
+        5432,
+        frozenset({"postgresql", "postgres"}),
+        "postgresql:PostgresqlEngine",
+        frozenset({"postgresql"}),
+    ),
+    "mysql": _EngineRow(
+        3306, frozenset({"mysql", "mariadb"}), "mysql:MysqlEngine", frozenset({"mysql", "mariadb"})
+    ),
+    "mongodb": _EngineRow(
+        27017, frozenset({"mongodb", "mongod"}), "mongodb:MongodbEngine", frozenset({"mongodb"})
+    ),
+    "redis": _EngineRow(
+        6379, frozenset({"redis", "valkey"}), "redis_engine:RedisEngine", frozenset({"redis"})
+    ),
+}
+"""A new engine is a new row and a module."""
+
+
+class DatabaseCollector:
+    """Enters every service that is, or may be, a database server, and lists names."""
+
+    name: ClassVar[str] = "database"
+    provides: ClassVar[tuple[str, ...]] = ("service", "database", "table")
+
+    async def collect(self, assignment: Assignment, emit: Emit) -> None:
+        """Look into the services among the assignment's discoveries; others are left alone."""
+        services = list(find_services(assignment.discoveries, assignment.scope, emit))
+        # An import holds everything up, for seconds on half a processor: none while a server is waited for.
+        for service in services:
+            _import_engine(service.engine)
+        done = 0
+        emit.progress(done, len(services), f"{len(services)} database services to look into")
+        slots = asyncio.Semaphore(_SERVICES_AT_ONCE)
+
+        async def look_into(service: DatabaseService) -> None:
+            nonlocal done
+            async with slots:
+                await _look_into(service, assignment.credentials, ServiceReport(service, emit))
+            done += 1
+            emit.progress(done, len(services), f"{service.key} looked into")
+
+        async with asyncio.TaskGroup() as group:
+            for service in services:
+                group.create_task(look_into(service))
+
+
+def find_services(discoveries: Iterable[Discovery], scope: Scope, emit: Emit) -> Iterator[DatabaseService]:
+    """Yield each service once that is a database server by what it says, or by its port if it says nothing.
+
+    What lies outside the scope is refused with a warning.
+    """
+    for service in known_services(discoveries, scope, emit, lambda told: _recognise(told) is not None):
+        engine, certain = _recognise(service.told) or ("", False)
+        yield DatabaseService(service.address, service.port, engine, told=certain)
+
+
+def _recognise(told: ToldService) -> tuple[str, bool] | None:
+    """Return the engine and whether the service itself told it."""
+    if told.key.transport != "tcp":
+        return None
+    for engine, row in ENGINES.items():
+        if told.name in row.names and not told.guessed:
+            return engine, True
+        if told.guessed and (told.key.port == row.port or told.name in row.names):
+            return engine, False
+    return None
+
+
+def _import_engine(name: str) -> type[Engine]:
+    module, _, attribute = ENGINES[name].path.partition(":")
+    engine: type[Engine] = getattr(
+        importlib.import_module(f"discovery_collectors.collectors.database.{module}"), attribute
+    )
+    return engine
+
+
+def _load_engine(name: str) -> Engine:
+    return _import_engine(name)()
+
+
+async def _look_into(
+    service: DatabaseService, credentials: Iterable[Credential], report: ServiceReport
+) -> None:
+    engine = _load_engine(service.engine)
+    logins = ENGINES[service.engine].logins
+    own = [credential for credential in credentials if credential.engine in logins]
+    try:
+        async with asyncio.timeout(_SERVICE_SECONDS):
+            session = await log_in(engine, service, own)
+            try:
+                await session.describe(report)
+            finally:
+                await session.close()
+    except CredentialNeededError as error:
+        # Only an engine that was asked without a login has answered as itself.
+        report.closed("no credential", str(error), engine.product if engine.anonymous else "")
+    except LoginRefusedError as error:
+        report.closed("refused", str(error), engine.product)
+    except ServiceUnreachableError as error:
+        if service.told:
+            report.closed("failed", str(error))
+        report.warning(str(error))
+    except TimeoutError:
+        report.warning(f"stopped after {_SERVICE_SECONDS} s; what was told until then stands")
+    except Exception as error:  # noqa: BLE001  # a hostile server makes its client library fail in any way
+        report.warning(f"its answers make no sense to the client library ({type(error).__name__})")

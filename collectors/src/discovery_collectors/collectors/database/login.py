@@ -1,0 +1,87 @@
+"""How a database service is entered: without a login where that is possible, else each credential once."""
+
+from collections.abc import Iterable
+from typing import ClassVar, Protocol
+
+from discovery_collectors.collectors.database.service_report import DatabaseService, ServiceReport
+from dryrun_contract.collector_config import Credential
+
+
+class LoginRefusedError(RuntimeError):
+    """The service speaks the engine's protocol and refuses what it was given. The text is shown."""
+
+
+class CredentialNeededError(LoginRefusedError):
+    """The service lets nobody in without a credential, and there is none for its engine."""
+
+
+class ServiceUnreachableError(RuntimeError):
+    """The service does not answer, or does not speak the engine's protocol. The text is shown."""
+
+
+class Session(Protocol):
+    """An open session with a service; nothing it does changes anything there."""
+
+    async def describe(self, report: ServiceReport) -> None:
+        """Report product, version and contents. Raises ServiceUnreachableError."""
+
+    async def close(self) -> None:
+        """Give the connections back."""
+
+
+class Engine(Protocol):
+    """One kind of database server."""
+
+    product: ClassVar[str]
+    """What a service is that refuses a login in this engine's way."""
+    anonymous: ClassVar[bool]
+    """Servers of this kind may let in who has no login."""
+    in_clear: ClassVar[bool]
+    """A login hands over the password itself, to whoever listens at the address."""
+
+    async def open(self, service: DatabaseService, credential: Credential | None) -> Session:
+        """Try to enter, once. Raises LoginRefusedError or ServiceUnreachableError."""
+
+
+async def log_in(engine: Engine, service: DatabaseService, credentials: Iterable[Credential]) -> Session:
+    """Enter without a credential where the engine knows that, and only then with one.
+
+    So a server that needs no credential is shown none. A credential is shown only where it may be: a server
+    that asks for a password may be one that was set up to collect them. Every credential is tried once, and
+    of several with one user name only the first: repeated wrong passwords lock accounts.
+
+    Raises LoginRefusedError, CredentialNeededError, ServiceUnreachableError.
+    """
+    refusal: LoginRefusedError | None = None
+    if engine.anonymous:
+        try:
+            return await engine.open(service, None)
+        except LoginRefusedError as error:
+            refusal = CredentialNeededError(str(error))
+    tried: set[str | None] = set()
+    for credential in credentials:
+        if credential.username in tried:
+            continue
+        if not credential.may_be_shown(service.address, in_clear=engine.in_clear):
+            refusal = refusal if tried else CredentialNeededError(withheld(credential))
+            continue
+        tried.add(credential.username)
+        try:
+            return await engine.open(service, credential)
+        except LoginRefusedError as error:
+            refusal = LoginRefusedError(redacted(str(error), credential))
+        except ServiceUnreachableError as error:
+            raise ServiceUnreachableError(redacted(str(error), credential)) from None
+    raise refusal or CredentialNeededError("there is no credential for this engine")
+
+
+def withheld(credential: Credential) -> str:
+    """Return why a server was not shown `credential`."""
+    if credential.at:
+        return f"the login for {credential.engine} is for other addresses"
+    return f"a login for {credential.engine} travels in the clear; it is shown to addresses in its `at` only"
+
+
+def redacted(text: str, credential: Credential) -> str:
+    """Take the password out of what a server said: it may be a server made to echo it."""
+    return text.replace(credential.password, "***") if credential.password else text

@@ -1,0 +1,235 @@
+"""The collector `directory`: naming contexts of LDAP, shares of SMB, zones of DNS that anybody may copy."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import ClassVar
+
+from pydantic import JsonValue
+
+from discovery_collectors.collector import Assignment, Emit
+from discovery_collectors.collectors.directory.dns_zones import (
+    MAX_ZONES_ASKED,
+    DnsError,
+    has_zone,
+    own_name,
+    possible_zones,
+    transfer,
+)
+from discovery_collectors.collectors.directory.ldap_root import LdapError, read_root
+from discovery_collectors.collectors.directory.ntlm import Anonymous, WithPassword
+from discovery_collectors.collectors.directory.smb_messages import SmbError
+from discovery_collectors.collectors.directory.smb_session import FileServer, SmbRefusedError, list_shares
+from discovery_collectors.running.services import KnownService, ToldService, known_services
+from dryrun_contract.discovery import Discovery
+from dryrun_contract.resource_key import ResourceKey
+
+_SERVICES_AT_ONCE = 8
+_SERVICE_SECONDS = 120
+"""The longest one service may take, whatever it holds or pretends to hold."""
+_PACKETS_PER_SERVICE = 40
+_CONTEXTS = 200
+_SILENCES = 3
+_TEXT_CHARACTERS = 300
+
+
+class DirectoryCollector:
+    """Asks what each server tells everybody. LDAP and SMB first: they name domains that DNS is asked for."""
+
+    name: ClassVar[str] = "directory"
+    provides: ClassVar[tuple[str, ...]] = ("service", "directory", "share", "dns_zone")
+
+    async def collect(self, assignment: Assignment, emit: Emit) -> None:
+        """Look at the directories among the assignment's discoveries; others are left alone."""
+        run = _Run(assignment, emit)
+
+        def known(wanted: Callable[[ToldService], bool]) -> list[KnownService]:
+            return list(known_services(assignment.discoveries, assignment.scope, emit, wanted))
+
+        ldap, smb = known(_is_ldap), known(_is_smb)
+        # A name server mostly answers by TCP and UDP, and is one.
+        dns = {(service.address, service.port): service for service in known(_is_dns)}
+        run.total = len(ldap) + len(smb) + len(dns)
+        emit.progress(0, run.total, f"{run.total} directories to look at")
+        await run.each(
+            [(run.look_at_ldap, service) for service in ldap]
+            + [(run.look_at_smb, service) for service in smb]
+        )
+        await run.each([(run.look_at_dns, service) for service in dns.values()])
+
+
+def _is_ldap(told: ToldService) -> bool:
+    return told.key.transport == "tcp" and (
+        told.name in {"ldap", "ldaps"} or (told.guessed and told.key.port in {389, 636})
+    )
+
+
+def _is_smb(told: ToldService) -> bool:
+    # nmap calls both of SMB's ports netbios-ssn; the other one speaks NetBIOS first.
+    named = told.name in {"microsoft-ds", "netbios-ssn", "smb"}
+    return told.key.transport == "tcp" and told.key.port != 139 and (named or told.key.port == 445)
+
+
+def _is_dns(told: ToldService) -> bool:
+    return told.name in {"domain", "dns"} or (told.guessed and told.key.port == 53)
+
+
+class _Run:
+    """What one run knows so far."""
+
+    def __init__(self, assignment: Assignment, emit: Emit) -> None:
+        self._assignment = assignment
+        self._emit = emit
+        self._names: set[str] = set(_names_in(assignment.discoveries))
+        """Host and domain names that servers told; what may be a zone is derived from them."""
+        rate = assignment.max_rate
+        self._slots = asyncio.Semaphore(_SERVICES_AT_ONCE if rate is None else 1)
+        self._pause_seconds = 0.0 if rate is None else _PACKETS_PER_SERVICE / rate
+        self._done = 0
+        self.total = 0
+
+    async def each(
+        self, looks: Iterable[tuple[Callable[[KnownService], Awaitable[None]], KnownService]]
+    ) -> None:
+        """Look at services side by side; one that fails spoils no other."""
+
+        async def one(look: Callable[[KnownService], Awaitable[None]], service: KnownService) -> None:
+            async with self._slots:
+                try:
+                    async with asyncio.timeout(_SERVICE_SECONDS):
+                        await look(service)
+                except (LdapError, SmbError, DnsError) as error:
+                    # A port that only its number makes a directory is none.
+                    if not service.told.guessed:
+                        self._emit.warning(f"{service.key}: {error}")
+                except TimeoutError:
+                    self._emit.warning(f"{service.key}: stopped after {_SERVICE_SECONDS} s")
+                except Exception as error:  # noqa: BLE001  # a hostile server makes a library fail in any way
+                    self._emit.warning(f"{service.key}: its answers make no sense ({type(error).__name__})")
+                await asyncio.sleep(self._pause_seconds)
+            self._done += 1
+            self._emit.progress(self._done, self.total, f"{service.key} looked at")
+
+        async with asyncio.TaskGroup() as group:
+            for look, service in looks:
+                group.create_task(one(look, service))
+
+    async def look_at_ldap(self, service: KnownService) -> None:
+        """Read the root entry."""
+        root = await read_root(service.address, service.port, tls=service.told.tls)
+        self._tell_service(service, {"product": root.vendor, "version": root.version, "hostname": root.host})
+        self._names.add(root.host)
+        for context in root.contexts[:_CONTEXTS]:
+            name = ",".join(part.strip() for part in context.casefold().split(","))
+            self._names.add(_domain_of(name))
+            if name:
+                data: dict[str, JsonValue] = {"vendor": root.vendor} if root.vendor else {}
+                self._tell("directory", service, name, data)
+
+    async def look_at_smb(self, service: KnownService) -> None:
+        """List shares as nobody; where that is refused, with each login for SMB once."""
+        refusal = ""
+        try:
+            server = await list_shares(service.address, service.port, Anonymous())
+        except SmbRefusedError as error:
+            refusal = str(error)
+            tried: set[str | None] = set()
+            for login in self._assignment.credentials:
+                # Of several with one user name only the first: repeated wrong passwords lock accounts.
+                if login.engine != "smb" or login.username in tried:
+                    continue
+                if not login.may_be_shown(service.address, in_clear=False):
+                    continue
+                tried.add(login.username)
+                try:
+                    server = await list_shares(
+                        service.address, service.port, WithPassword(login, service.address)
+                    )
+                except SmbRefusedError as again:
+                    refusal = str(again)
+                else:
+                    break
+            else:
+                access = "refused" if tried else "no credential"
+                self._tell_service(service, {"access": access, "reason": refusal})
+                return
+        self._tell_shares(service, server)
+
+    def _tell_shares(self, service: KnownService, server: FileServer) -> None:
+        names = server.names
+        self._names |= {names.dns_computer, names.dns_domain}
+        self._tell_service(
+            service,
+            {
+                "access": "granted",
+                "dialect": server.dialect,
+                "signing": "required" if server.signing_required else "optional",
+                "hostname": names.computer,
+            },
+        )
+        for share in server.shares:
+            data: dict[str, JsonValue] = {"type": share.kind}
+            if share.special:
+                data["special"] = True
+            self._tell("share", service, share.name, data)
+
+    async def look_at_dns(self, service: KnownService) -> None:
+        """Ask for a copy of every zone that the server holds, of those that some name suggests."""
+        address, port = service.address, service.port
+        self._names.add(await own_name(address, port))
+        waiting = possible_zones(sorted(self._names), self._assignment.scope.targets)
+        asked = silent = 0
+        while waiting and asked < MAX_ZONES_ASKED:
+            zone = waiting.pop(0)
+            asked += 1
+            await asyncio.sleep(self._pause_seconds)
+            try:
+                if not await has_zone(address, port, zone):
+                    continue
+            except DnsError:
+                # Some servers are silent about what is not theirs; one that is silent about all is left.
+                silent += 1
+                if silent == _SILENCES:
+                    raise
+                continue
+            try:
+                copy = await transfer(address, port, zone)
+            except DnsError:
+                # As it should be: the server keeps it to itself, and it is no discovery.
+                continue
+            if copy.complete:
+                # What it does not delegate lies in it.
+                waiting = [name for name in waiting if not name.is_subdomain(zone)]
+            waiting += copy.children
+            data: dict[str, JsonValue] = {"records": copy.records}
+            if not copy.complete:
+                data["more"] = True
+            name = zone.to_text(omit_final_dot=True).lower()
+            key = ResourceKey(address, port, "tcp", (name[:_TEXT_CHARACTERS],))
+            self._emit.discovery("dns_zone", str(key), data)
+
+    def _tell_service(self, service: KnownService, data: dict[str, str]) -> None:
+        told: dict[str, JsonValue] = {name: text[:_TEXT_CHARACTERS] for name, text in data.items() if text}
+        if told:
+            self._emit.discovery("service", str(service.key), told, 0.95)
+
+    def _tell(self, kind: str, service: KnownService, name: str, data: dict[str, JsonValue]) -> None:
+        # A lone surrogate cannot be written as UTF-8, and so in no JSON that others read.
+        text = name[:_TEXT_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+        key = ResourceKey(service.address, service.port, "tcp", (text,))
+        self._emit.discovery(kind, str(key), data)
+
+
+def _domain_of(context: str) -> str:
+    """Return the domain that a naming context is named after (RFC 2247), empty when it is another."""
+    parts = [part.partition("=") for part in context.split(",")]
+    return ".".join(value for kind, _, value in parts if kind.strip() == "dc")
+
+
+def _names_in(discoveries: Iterable[Discovery]) -> Iterator[str]:
+    """Yield the host names that services and certificates told."""
+    for discovery in discoveries:
+        data = discovery.data
+        if discovery.kind == "service" and isinstance(data.get("hostname"), str):
+            yield str(data["hostname"])
+        if discovery.kind == "certificate" and isinstance(names := data.get("names"), list):
+            yield from map(str, names)

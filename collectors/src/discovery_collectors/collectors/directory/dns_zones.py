@@ -1,0 +1,188 @@
+"""Asks a DNS server which of some names are its zones, and for a copy of each; only counts are kept."""
+
+import asyncio
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+
+import dns.asyncquery
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+
+from discovery_collectors.running.scope import ScopedAddress
+
+ANSWER_SECONDS = 3
+TRANSFER_SECONDS = 20
+_TRANSFER_BYTES = 8 * 1024 * 1024
+_TRANSFER_RECORDS = 100_000
+MAX_ZONES_ASKED = 60
+"""Of one server."""
+_CHILDREN = 20
+
+type Name = dns.name.Name
+
+
+class DnsError(RuntimeError):
+    """There is no answer, or it is a refusal; the text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A copy of a zone, by what is kept of it."""
+
+    records: int
+    """SOA once, as in the zone's file."""
+    complete: bool
+    children: tuple[Name, ...]
+    """Zones that it delegates."""
+
+
+def possible_zones(names: Iterable[str], targets: Iterable[IPv4Network]) -> list[Name]:
+    """Return what may be a zone: names with their parents of two labels or more, and the targets' reverse."""
+    found: dict[Name, None] = {}
+    for text in names:
+        try:
+            name = dns.name.from_text(text.strip().strip(".").removeprefix("*.")[:253])
+        except (dns.exception.DNSException, ValueError):
+            continue
+        labels = [label.lower() for label in name.labels]
+        # A number is an address, and one label a machine that was never given a domain.
+        if len(labels) < 3 or labels[-2].isdigit():
+            continue
+        for start in range(len(labels) - 2):
+            found.setdefault(dns.name.Name(labels[start:]))
+    for network in targets:
+        octets = str(network.network_address).split(".")
+        for count in (3, 2, 1):
+            if network.prefixlen >= 8 * count or count == 1:
+                reverse = ".".join([*reversed(octets[:count]), "in-addr.arpa"])
+                found.setdefault(dns.name.from_text(reverse))
+    return sorted(found, key=lambda name: (len(name.labels), name))
+
+
+async def own_name(address: ScopedAddress, port: int) -> str:
+    """Return what the server calls itself (`hostname.bind`, class CHAOS), empty when it tells nothing."""
+    query = dns.message.make_query("hostname.bind", dns.rdatatype.TXT, dns.rdataclass.CH, flags=0)
+    try:
+        answer = await _ask(query, address, port)
+    except DnsError:
+        return ""
+    for records in answer.answer:
+        for record in records:
+            if record.rdtype == dns.rdatatype.TXT:
+                return b"".join(record.strings).decode("utf-8", "replace")
+    return ""
+
+
+async def has_zone(address: ScopedAddress, port: int, zone: Name) -> bool:
+    """Tell whether the server itself holds `zone`. Without recursion, so that it asks nobody.
+
+    Raises DnsError when it does not answer.
+    """
+    query = dns.message.make_query(zone, dns.rdatatype.SOA, flags=0)
+    answer = await _ask(query, address, port)
+    holds = any(records.rdtype == dns.rdatatype.SOA and records.name == zone for records in answer.answer)
+    return bool(answer.flags & dns.flags.AA) and holds
+
+
+async def _ask(query: dns.message.Message, address: ScopedAddress, port: int) -> dns.message.Message:
+    try:
+        return await dns.asyncquery.udp(query, address, timeout=ANSWER_SECONDS, port=port)
+    except (dns.exception.DNSException, OSError, ValueError, EOFError) as error:
+        raise DnsError(f"no answer in DNS: {error}"[:300]) from error
+
+
+async def transfer(address: ScopedAddress, port: int, zone: Name) -> Zone:
+    """Ask for a copy of `zone` (AXFR, RFC 5936) and count. Raises DnsError, also when it is refused."""
+    try:
+        async with asyncio.timeout(TRANSFER_SECONDS):
+            reader, writer = await asyncio.open_connection(address, port)
+            try:
+                query = dns.message.make_query(zone, dns.rdatatype.AXFR, flags=0)
+                wire = query.to_wire()
+                writer.write(struct.pack("!H", len(wire)) + wire)
+                return await _count(reader, query, zone)
+            finally:
+                writer.close()
+    except TimeoutError:
+        raise DnsError(f"the copy did not end within {TRANSFER_SECONDS} s") from None
+    except (dns.exception.DNSException, OSError, ValueError, EOFError) as error:
+        raise DnsError(f"no copy of the zone: {error}"[:300]) from error
+
+
+async def _count(reader: asyncio.StreamReader, query: dns.message.Message, zone: Name) -> Zone:
+    copy = _Copy(zone)
+    received = 0
+    while True:
+        size = struct.unpack("!H", await reader.readexactly(2))[0]
+        received += size
+        before = copy.records
+        if copy.take(await reader.readexactly(size), query.id):
+            return Zone(copy.records, True, tuple(copy.children))
+        if copy.records == before:
+            raise DnsError("the copy stops before its end")
+        if received > _TRANSFER_BYTES or copy.records > _TRANSFER_RECORDS:
+            return Zone(copy.records, False, tuple(copy.children))
+
+
+@dataclass(slots=True)
+class _Copy:
+    """A zone's copy while it comes: it begins and ends with the zone's SOA."""
+
+    zone: Name
+    records: int = 0
+    children: dict[Name, None] = field(default_factory=dict)
+
+    def take(self, wire: bytes, number: int) -> bool:
+        """Count what one message brings; return whether it was the last. Raises DnsError."""
+        for kind, owner in _records(wire, number):
+            starts = kind == dns.rdatatype.SOA and _name_at(wire, owner) == self.zone
+            if starts and self.records:
+                return True
+            if not starts and not self.records:
+                raise DnsError("the copy does not begin with the zone's SOA")
+            self.records += 1
+            if kind == dns.rdatatype.NS and len(self.children) < _CHILDREN:
+                name = _name_at(wire, owner)
+                if name != self.zone and name.is_subdomain(self.zone):
+                    self.children.setdefault(name)
+        return False
+
+
+def _records(wire: bytes, number: int) -> Iterator[tuple[int, int]]:
+    """Yield the type of each record of an answer, and where its owner's name begins (RFC 1035, section 4).
+
+    By hand, since dnspython builds an object of every value: a hundred times the work, for a number.
+    Raises DnsError.
+    """
+    try:
+        told, flags, questions, answers = struct.unpack_from("!4H", wire)
+        if told != number or flags & 0x000F:
+            raise DnsError(f"the copy is refused ({dns.rcode.to_text(dns.rcode.Rcode(flags & 0x000F))})")
+        place = 12
+        for _ in range(questions):
+            place = _after_name(wire, place) + 4
+        for _ in range(answers):
+            owner = place
+            place = _after_name(wire, place)
+            kind, _, _, size = struct.unpack_from("!HHIH", wire, place)
+            place += 10 + size
+            yield kind, owner
+    except (struct.error, IndexError):
+        raise DnsError("the copy is cut") from None
+
+
+def _after_name(wire: bytes, place: int) -> int:
+    while (length := wire[place]) and length < 0xC0:
+        place += 1 + length
+    return place + (2 if length else 1)
+
+
+def _name_at(wire: bytes, place: int) -> Name:
+    return dns.name.from_wire(wire, place)[0]

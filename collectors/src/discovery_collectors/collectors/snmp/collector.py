@@ -1,0 +1,119 @@
+"""The collector `snmp`: name, description and location of SNMP agents, from their system group."""
+
+import asyncio
+from typing import ClassVar
+
+from discovery_collectors.collector import Assignment, Emit
+from discovery_collectors.collectors.database.login import withheld
+from discovery_collectors.collectors.snmp.messages import VERSION_2C, get_message, read_response
+from discovery_collectors.protocols import ber
+from discovery_collectors.protocols.udp import SENDINGS_SECONDS, Facts, NoAnswerError, UdpProbe, ask
+from discovery_collectors.running.scope import ScopedAddress
+from discovery_collectors.running.services import KnownService, ToldService, known_services
+from dryrun_contract.collector_config import Credential
+
+_AGENTS_AT_ONCE = 16
+_TEXT_CHARACTERS = 300
+_OPEN_TO_ALL = "public"
+"""The community that agents are delivered with, for everybody; asked for where there is no login for SNMP."""
+_SYSTEM = {
+    "description": "1.3.6.1.2.1.1.1.0",
+    "object_id": "1.3.6.1.2.1.1.2.0",
+    "uptime_seconds": "1.3.6.1.2.1.1.3.0",
+    "name": "1.3.6.1.2.1.1.5.0",
+    "location": "1.3.6.1.2.1.1.6.0",
+}
+"""RFC 3418. sysContact is not among them: it names a person."""
+_TIME_TICKS = 0x43
+"""Hundredths of a second."""
+
+
+class SnmpCollector:
+    """Asks each agent once per community; whoever does not know a community hears silence."""
+
+    name: ClassVar[str] = "snmp"
+    provides: ClassVar[tuple[str, ...]] = ("service", "snmp_system")
+
+    async def collect(self, assignment: Assignment, emit: Emit) -> None:
+        """Ask the agents among the assignment's discoveries; others are left alone."""
+        agents = list(known_services(assignment.discoveries, assignment.scope, emit, _is_agent))
+        logins = [login for login in assignment.credentials if login.engine == "snmp"]
+        most = max(len(logins), 1)
+        emit.progress(0, len(agents), f"{len(agents)} SNMP agents to ask")
+        rate = assignment.max_rate
+        slots = asyncio.Semaphore(_AGENTS_AT_ONCE if rate is None else 1)
+        done = 0
+
+        async def look_at(agent: KnownService) -> None:
+            nonlocal done
+            async with slots:
+                await _look_at(agent, logins, emit)
+                await asyncio.sleep(0 if rate is None else len(SENDINGS_SECONDS) * most / rate)
+            done += 1
+            emit.progress(done, len(agents), f"{agent.key} asked")
+
+        async with asyncio.TaskGroup() as group:
+            for agent in agents:
+                group.create_task(look_at(agent))
+
+
+def _is_agent(told: ToldService) -> bool:
+    return told.key.transport == "udp" and (told.name == "snmp" or told.key.port == 161)
+
+
+async def _look_at(agent: KnownService, logins: list[Credential], emit: Emit) -> None:
+    # Whatever answers on the port gets the community itself: only agents that it is for are asked with it.
+    shown = [login for login in logins if login.may_be_shown(agent.address, in_clear=True)]
+    communities = list(dict.fromkeys(login.password for login in shown)) if logins else [_OPEN_TO_ALL]
+    for community in communities:
+        system = await read_system(agent.address, agent.port, community)
+        if system is not None:
+            emit.discovery("service", str(agent.key), {"access": "granted"}, 0.95)
+            emit.discovery("snmp_system", str(agent.key), system)
+            return
+    if shown:
+        access, reason = "refused", "no answer to any community that was given"
+    elif logins:
+        access, reason = "no credential", withheld(logins[0])
+    else:
+        access, reason = "no credential", "no answer to the community for everybody"
+    emit.discovery("service", str(agent.key), {"access": access, "reason": reason}, 0.95)
+
+
+async def read_system(address: ScopedAddress, port: int, community: str) -> Facts | None:
+    """Return what the agent tells `community` of itself, None when it tells nothing.
+
+    By SNMPv2c, in one question, which is sent a second time when nothing comes.
+    """
+
+    def question(number: int) -> bytes:
+        return get_message(VERSION_2C, community.encode("utf-8"), number, list(_SYSTEM.values()))
+
+    try:
+        return await ask(address, UdpProbe(port, "snmp", question, _read_system))
+    except NoAnswerError:
+        return None
+
+
+def _read_system(answer: bytes, number: int) -> Facts | None:
+    names = {identifier: name for name, identifier in _SYSTEM.items()}
+    told: Facts = {}
+    try:
+        response = read_response(answer)
+        if response.request_id != number:
+            return None
+        for identifier, tag, content in response.values:
+            value = _read_value(tag, content)
+            if identifier in names and value not in {None, ""}:
+                told[names[identifier]] = value
+    except ber.BerError:
+        return None
+    return told
+
+
+def _read_value(tag: int, content: bytes) -> str | int | None:
+    if tag == ber.OCTET_STRING:
+        return content.decode("utf-8", "replace")[:_TEXT_CHARACTERS]
+    if tag == ber.OBJECT_IDENTIFIER:
+        return ber.read_object_identifier(content)
+    return ber.read_integer(content) // 100 if tag == _TIME_TICKS else None

@@ -1,0 +1,271 @@
+"""The collector `web`: titles, servers, frameworks, redirects, login pages and robots.txt of web servers."""
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from typing import ClassVar
+from urllib.parse import urljoin, urlsplit
+
+from pydantic import JsonValue
+
+from discovery_collectors.collector import Assignment, Emit
+from discovery_collectors.collectors.web.client import Answer, WebClient, WebError
+from discovery_collectors.collectors.web.framework import Framework, login_of, read_server, recognise
+from discovery_collectors.collectors.web.page import Page, decode, read_page
+from discovery_collectors.running.services import KnownService, ToldService, known_services
+from dryrun_contract.resource_key import ResourceKey
+
+_SITES_AT_ONCE = 8
+_SITE_SECONDS = 60
+"""The longest one site may take, whatever it serves."""
+_REDIRECTS = 4
+"""Followed from one page."""
+_LOGIN_PAGES = 5
+"""Pages of one site that are asked whether they are a login."""
+_DISALLOWED = 20
+_TEXT_CHARACTERS = 300
+_PACKETS_PER_REQUEST = 10
+_NAMES = re.compile(r"https?(-\w+)?|http-?proxy")
+"""What nmap calls web servers; `http-alt` and the like are its names for ports."""
+_LEADS_TO_LOGIN = re.compile(
+    r"log-?[io]n|sign-?in|admin|auth|account|session/new|dashboard|manage|console|anmeld|connexion",
+    re.IGNORECASE,
+)
+_LEADS_OUT = re.compile(r"log-?out|sign-?out|abmeld", re.IGNORECASE)
+
+
+class WebCollector:
+    """Looks at the front page of every web server, and at what on it leads to a login."""
+
+    name: ClassVar[str] = "web"
+    provides: ClassVar[tuple[str, ...]] = ("web_app",)
+
+    async def collect(self, assignment: Assignment, emit: Emit) -> None:
+        """Look at the web servers among the assignment's discoveries; others are left alone."""
+        services = list(known_services(assignment.discoveries, assignment.scope, emit, _is_web))
+        emit.progress(0, len(services), f"{len(services)} web servers to look at")
+        rate = assignment.max_rate
+        pause = 0.0 if rate is None else _PACKETS_PER_REQUEST / rate
+        slots = asyncio.Semaphore(_SITES_AT_ONCE if rate is None else 1)
+        done = 0
+
+        async def look_at(service: KnownService) -> None:
+            nonlocal done
+            async with slots:
+                await _look_at(_Site(service, assignment, emit, pause))
+            done += 1
+            emit.progress(done, len(services), f"{service.key} looked at")
+
+        async with asyncio.TaskGroup() as group:
+            for service in services:
+                group.create_task(look_at(service))
+
+
+def _is_web(told: ToldService) -> bool:
+    return told.key.transport == "tcp" and _NAMES.fullmatch(told.name) is not None
+
+
+async def _look_at(site: "_Site") -> None:
+    try:
+        async with asyncio.timeout(_SITE_SECONDS):
+            await site.look()
+    except WebError as error:
+        # A port that only its number makes a web server is none.
+        if not site.service.told.guessed:
+            site.warning(str(error))
+    except TimeoutError:
+        site.warning(f"stopped after {_SITE_SECONDS} s; what was told until then stands")
+    except Exception as error:  # noqa: BLE001  # a hostile server makes a library fail in any way
+        site.warning(f"its answers make no sense to a library ({type(error).__name__})")
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """A page as it came after redirects on the same server."""
+
+    path: str
+    answer: Answer
+    page: Page
+    passed: tuple[str, ...]
+    """Where each redirect led, the last one perhaps away from the server."""
+
+
+@dataclass(slots=True)
+class _Site:
+    """One service and what is known of it."""
+
+    service: KnownService
+    assignment: Assignment
+    emit: Emit
+    pause_seconds: float
+    visits: dict[str, _Visit] = field(default_factory=dict)
+    """By the path that came in the end."""
+
+    def warning(self, message: str) -> None:
+        self.emit.warning(f"{self.service.key}: {message}")
+
+    async def look(self) -> None:
+        """Front page, robots.txt, and pages that may be logins; tell of each as soon as it is known."""
+        service = self.service
+        async with WebClient(service.address, service.port, tls=service.told.tls) as client:
+            front = await self._visit(client, "/")
+            if front.answer.status not in {*range(200, 400), 401, 403}:
+                # A server without a site at its root. What lies elsewhere could only be guessed.
+                return
+            robots = await self._read_robots(client)
+            framework = self._tell_site(front, robots)
+            told: set[str] = set()
+            self._tell_login(front, told)
+            for path in self._leads(front, robots or []):
+                visit = await self._visit_quietly(client, path)
+                if visit is not None:
+                    self._tell_login(visit, told)
+        if framework is None and self._framework(front) is not None:
+            # A page behind showed what the front page did not.
+            self._tell_site(front, robots)
+
+    async def _visit_quietly(self, client: WebClient, path: str) -> _Visit | None:
+        try:
+            return await self._visit(client, path)
+        except WebError as error:
+            self.warning(f"{path[:80]}: {error}")
+            return None
+
+    async def _visit(self, client: WebClient, path: str) -> _Visit:
+        """Ask for a page and follow redirects, but never to another server. Raises WebError."""
+        name: str | None = None
+        passed: list[str] = []
+        while True:
+            await asyncio.sleep(self.pause_seconds)
+            answer = await client.get(path, name)
+            location = answer.headers.get("location", "")
+            if answer.status not in {301, 302, 303, 307, 308} or not location:
+                break
+            passed.append(location[:_TEXT_CHARACTERS])
+            here = self._here(path, location)
+            if here is None or len(passed) > _REDIRECTS:
+                break
+            path, name = here[0], here[1] or name
+        visit = _Visit(_without_query(path), answer, read_page(answer), tuple(passed))
+        self.visits.setdefault(visit.path, visit)
+        return visit
+
+    def _here(self, path: str, location: str) -> tuple[str, str | None] | None:
+        """Return path and name that a redirect leads to on this very server, None if it leads elsewhere.
+
+        A name is not resolved: it is a name of this server if scheme and port fit, and goes no further
+        than into the Host header. Another address is another server, which has an own turn if it is a target.
+        """
+        scheme = "https" if self.service.told.tls else "http"
+        try:
+            there = urlsplit(
+                urljoin(f"{scheme}://{self.service.address}:{self.service.port}{path}", location)
+            )
+            port = there.port or {"https": 443, "http": 80}.get(there.scheme)
+            name = there.hostname or ""
+        except ValueError:
+            return None
+        if there.scheme != scheme or port != self.service.port:
+            return None
+        where = (there.path or "/") + (f"?{there.query}" if there.query else "")
+        if name == self.service.address:
+            return where, None
+        return (where, name) if re.fullmatch(r"(?=.*[a-z])[a-z0-9.-]{1,253}", name) else None
+
+    async def _read_robots(self, client: WebClient) -> list[str] | None:
+        """Return the paths that robots.txt shuts, None when there is no such file."""
+        await asyncio.sleep(self.pause_seconds)
+        try:
+            answer = await client.get("/robots.txt")
+        except WebError:
+            return None
+        if answer.status != 200 or "html" in answer.headers.get("content-type", ""):
+            return None
+        found: list[str] = []
+        for line in decode(answer).splitlines()[:2000]:
+            field_name, _, value = line.partition(":")
+            path = value.partition("#")[0].strip()[:200]
+            if field_name.strip().casefold() == "disallow" and path and path not in found:
+                found.append(path)
+        return found[:_DISALLOWED]
+
+    def _leads(self, front: _Visit, shut: list[str]) -> list[str]:
+        """Return paths on this server that look like leading to a login, by link or robots.txt."""
+        found: list[str] = []
+        links = [(target, f"{target} {text}") for target, text in front.page.links]
+        for target, shown in [*links, *((path, path) for path in shut if "*" not in path)]:
+            here = self._here(front.path, target)
+            if here is None or not _LEADS_TO_LOGIN.search(shown) or _LEADS_OUT.search(shown):
+                continue
+            if here[0] not in found and _without_query(here[0]) not in self.visits:
+                found.append(here[0])
+        return found[:_LOGIN_PAGES]
+
+    def _framework(self, visit: _Visit) -> Framework | None:
+        """Return what made this page, or else what made others of the site."""
+        return recognise([(each.answer, each.page) for each in (visit, *self.visits.values())])
+
+    def _tell_site(self, front: _Visit, robots: list[str] | None) -> Framework | None:
+        data = self._describe(front)
+        if front.passed:
+            data["redirects"] = list(front.passed)
+        if robots is not None:
+            data["robots"] = list(robots)
+        if (certificate := _certificate(front.answer)) is not None:
+            data["certificate"] = certificate
+        self.emit.discovery("web_app", str(self.service.key), data, 0.9)
+        return self._framework(front)
+
+    def _tell_login(self, visit: _Visit, told: set[str]) -> None:
+        """Tell of a login page that is not the front page itself."""
+        if visit.path == "/" or visit.path in told or login_of(visit.answer, visit.page) is None:
+            return
+        told.add(visit.path)
+        names = tuple(filter(None, visit.path.split("/")))
+        key = ResourceKey(self.service.address, self.service.port, "tcp", names)
+        self.emit.discovery("web_app", str(key), self._describe(visit), 0.9)
+
+    def _describe(self, visit: _Visit) -> dict[str, JsonValue]:
+        answer, page = visit.answer, visit.page
+        data: dict[str, JsonValue] = {"status": answer.status, "path": visit.path[:_TEXT_CHARACTERS]}
+        # An error's title is not the site's.
+        if page.title and answer.status in {*range(200, 300), 401}:
+            data["title"] = page.title
+        server = answer.headers.get("server", "")
+        product, version = read_server(server)
+        if product:
+            data |= {"server": product, "server_header": server[:_TEXT_CHARACTERS]}
+        if version:
+            data["server_version"] = version
+        framework = self._framework(visit)
+        if framework is not None:
+            data |= {"framework": framework.name, "evidence": framework.evidence}
+            if framework.version:
+                data["version"] = framework.version
+        login = login_of(answer, page)
+        if login is not None:
+            data |= {"login": True, "login_by": login}
+        return data
+
+
+def _without_query(path: str) -> str:
+    return urlsplit(path).path or "/"
+
+
+def _certificate(answer: Answer) -> dict[str, JsonValue] | None:
+    if answer.certificate is None:
+        return None
+    # Imported for those who speak TLS only: it takes as long as everything else.
+    from discovery_collectors.protocols.certificates import CertificateError, days_left, read_certificate  # noqa: PLC0415
+
+    try:
+        found = read_certificate(answer.certificate)
+    except CertificateError:
+        return None
+    return {
+        "subject": found.subject,
+        "issuer": found.issuer,
+        "not_after": found.not_after,
+        "days_left": days_left(found),
+        "self_signed": found.self_signed,
+    }

@@ -1,0 +1,215 @@
+"""The command line of `discovery-collect`: turns words, files and the environment into an assignment."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from discovery_collectors.collector import Assignment
+from discovery_collectors.installed import COLLECTORS, IN_CLEAR, LOGINS
+from discovery_collectors.running.rehearsal import IMAGE_VARIABLE, require_rehearsal
+from discovery_collectors.running.scope import Scope
+from dryrun_contract.collector_config import (
+    CollectorConfig,
+    ConfigError,
+    Credential,
+    from_environment,
+)
+from dryrun_contract.discovery import COLLECTOR_LINE, Discovery, DiscoveryLine
+
+_CREDENTIALS = TypeAdapter(tuple[Credential, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run."""
+
+    collector: str
+    assignment: Assignment
+    notes: tuple[str, ...] = ()
+    """What the user should know before it runs."""
+
+
+def read_command(arguments: Sequence[str], environ: Mapping[str, str]) -> Command:
+    """Understand the command line.
+
+    Raises ConfigError, ScopeError or NotRehearsedError (a ValueError all) with a sentence for the user;
+    argparse itself ends the program with exit code 2 when the words do not fit.
+    """
+    words = _parser().parse_args(arguments)
+    if words.collector == "run":
+        config = from_environment(environ)
+        held = _rehearsal(words, words.name, config, environ)
+        return Command(words.name, Assignment.from_config(config), held)
+    scope = Scope.parse(words.targets, words.exclude)
+    engines = LOGINS.get(words.collector, frozenset())
+    given = _read_credentials(getattr(words, "credentials", None))
+    config = CollectorConfig(
+        cidr=words.targets[0],
+        profile=getattr(words, "profile", "quick"),
+        max_rate=words.max_rate,
+        credentials=tuple(login for login in given if login.engine in engines),
+    )
+    known = ", ".join(sorted(engines))
+    unused = (
+        f"the collector {words.collector} has no use for logins of {engine}; it knows {known}"
+        for engine in sorted({login.engine for login in given} - engines)
+    )
+    nowhere = (
+        f"a login for {login.engine} names no addresses in `at` and is not used: it travels in the clear"
+        for login in config.credentials
+        if login.engine in IN_CLEAR and not login.at
+    )
+    notes = (*unused, *nowhere, *_rehearsal(words, words.collector, config, environ))
+    assignment = Assignment(
+        scope,
+        profile=config.profile,
+        max_rate=config.max_rate,
+        credentials=config.credentials,
+        discoveries=_read_discoveries(getattr(words, "discoveries", None)),
+    )
+    return Command(words.collector, assignment, notes)
+
+
+def _rehearsal(
+    words: argparse.Namespace, collector: str, config: CollectorConfig, environ: Mapping[str, str]
+) -> tuple[str, ...]:
+    if words.rehearsed is None:
+        return ()
+    image_id = words.image_id or environ.get(IMAGE_VARIABLE)
+    return (require_rehearsal(words.rehearsed, collector, config, image_id),)
+
+
+_COLLECTORS = {
+    "network": "hosts, services with versions, TLS certificates (mostly by nmap)",
+    "database": "what lies inside PostgreSQL, MariaDB, MySQL, MongoDB and Redis services found before",
+    "directory": "LDAP naming contexts, SMB shares, DNS zones that may be copied",
+    "snmp": "the system group of SNMP agents found before",
+    "web": "titles, servers, frameworks and login pages of web servers found before",
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="discovery-collect",
+        description="Discover a network and say what is there, one JSON object a line on standard output.",
+        epilog="Exit codes: 0 complete, 1 failed (there is no end line), 2 wrong call or configuration.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(dest="collector", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="take the configuration from the variable DISCOVERY_CONFIG")
+    run.add_argument("name", choices=sorted(COLLECTORS), help="which collector")
+    _add_rehearsal(run)
+    for name, summary in _COLLECTORS.items():
+        command = commands.add_parser(name, help=summary)
+        _add_rehearsal(command)
+        command.add_argument(
+            "--targets",
+            action="append",
+            required=True,
+            metavar="CIDR",
+            help="network or address to look at; may be given several times",
+        )
+        command.add_argument(
+            "--exclude",
+            action="append",
+            default=[],
+            metavar="CIDR",
+            help="network or address that must not receive a packet; may be given several times",
+        )
+        command.add_argument(
+            "--max-rate",
+            type=_positive,
+            metavar="PACKETS",
+            help="packets per second at most (default: as docs/collectors says of each)",
+        )
+        if name == "network":
+            command.add_argument(
+                "--profile",
+                choices=("quick", "full"),
+                default="quick",
+                help="quick: the 1000 most common TCP ports; full: all 65535 (default: quick)",
+            )
+            continue
+        command.add_argument(
+            "--from",
+            dest="discoveries",
+            required=True,
+            metavar="FILE",
+            help="output of the network collector (- for standard input)",
+        )
+        if name in LOGINS:
+            command.add_argument(
+                "--credentials",
+                type=Path,
+                metavar="FILE",
+                help='JSON: [{"engine": "redis", "username": "…", "password": "…", "at": ["10.0.0.7"]}]',
+            )
+    return parser
+
+
+def _add_rehearsal(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--rehearsed",
+        type=Path,
+        metavar="REPORT",
+        help="report of a dry-run as JSON; run only the image and configuration that it is about",
+    )
+    command.add_argument(
+        "--image-id",
+        metavar="ID",
+        help=f"ID of the image this runs from, for --rehearsed (default: the variable {IMAGE_VARIABLE})",
+    )
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return number
+
+
+def _read_credentials(path: Path | None) -> tuple[Credential, ...]:
+    if path is None:
+        return ()
+    try:
+        return _CREDENTIALS.validate_python(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the credentials in {path}: {error}") from None
+    except json.JSONDecodeError as error:
+        # Only the place: the text around it may be a password.
+        raise ConfigError(f"{path} is not JSON: line {error.lineno}, column {error.colno}") from None
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, problem["loc"])) or "the document"
+        raise ConfigError(f"{path}: {where}: {problem['msg']}") from None
+
+
+def _read_discoveries(source: str | None) -> tuple[Discovery, ...]:
+    if source is None:
+        return ()
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read discoveries from {source}: {error}") from None
+    found = []
+    for number, content in enumerate(text.splitlines(), start=1):
+        if not content.strip():
+            continue
+        try:
+            line = COLLECTOR_LINE.validate_json(content)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            raise ConfigError(
+                f"{source}: line {number} is not a collector's line: {problem['msg']}"
+            ) from None
+        if isinstance(line, DiscoveryLine):
+            found.append(line.discovery())
+    return tuple(found)

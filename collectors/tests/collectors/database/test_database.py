@@ -1,0 +1,205 @@
+import pytest
+
+from discovery_collectors.collector import Assignment
+from discovery_collectors.collectors.database import collector as database
+from discovery_collectors.collectors.database.collector import DatabaseCollector, find_services
+from discovery_collectors.collectors.database.login import LoginRefusedError, ServiceUnreachableError
+from discovery_collectors.collectors.database.service_report import Table
+from discovery_collectors.running.scope import Scope
+from dryrun_contract.collector_config import Credential
+from dryrun_contract.discovery import Discovery
+
+SCOPE = Scope.parse(["10.0.0.0/24"], ["10.0.0.9"])
+
+
+def service(key, confidence=0.9, **data):
+    return Discovery(kind="service", key=key, data=data, confidence=confidence)
+
+
+@pytest.mark.parametrize(
+    ("key", "data", "expected"),
+    [
+        ("10.0.0.3:5432/tcp", {"name": "postgresql", "method": "probed"}, ("postgresql", True)),
+        ("10.0.0.3:15432/tcp", {"name": "postgresql", "method": "probed"}, ("postgresql", True)),
+        ("10.0.0.3:27017/tcp", {"name": "mongodb", "method": "probed"}, ("mongodb", True)),
+        ("10.0.0.3:6379/tcp", {"name": "redis", "method": "table"}, ("redis", False)),
+        ("10.0.0.3:6379/tcp", {"name": "unknown", "method": "probed"}, ("redis", False)),
+        ("10.0.0.3:5432/tcp", {}, ("postgresql", False)),
+        ("10.0.0.3:13306/tcp", {"name": "mysql", "method": "probed"}, ("mysql", True)),
+        ("10.0.0.3:11211/tcp", {"name": "memcached", "method": "probed"}, None),
+        ("10.0.0.3:5432/tcp", {"name": "http", "method": "probed"}, None),
+        ("10.0.0.3:80/tcp", {"name": "http", "method": "table"}, None),
+        ("10.0.0.3:8080/tcp", {}, None),
+        ("10.0.0.3:5432/udp", {}, None),
+    ],
+)
+def test_recognises_an_engine_by_what_a_service_says_or_else_by_its_port(key, data, expected, emit):
+    found = [(each.engine, each.told) for each in find_services([service(key, **data)], SCOPE, emit)]
+    assert found == ([expected] if expected else [])
+
+
+def test_a_service_told_twice_is_looked_into_once_as_the_surest_says(emit):
+    tellings = [
+        service("10.0.0.3:5432/tcp", 0.9, name="http", method="probed"),
+        service("10.0.0.3:5432/tcp", 0.27, name="postgresql", method="table"),
+    ]
+    assert list(find_services(tellings, SCOPE, emit)) == []
+    assert len(list(find_services([tellings[1]] * 2, SCOPE, emit))) == 1
+
+
+def test_refuses_what_lies_outside_the_targets_with_a_warning(emit):
+    given = [
+        service(f"{host}:5432/tcp")
+        for host in ("10.0.0.3", "10.0.0.9", "192.0.2.1", "db.example", "[fd00::1]")
+    ]
+    assert [each.address for each in find_services(given, SCOPE, emit)] == ["10.0.0.3"]
+    assert emit.warnings == [
+        "10.0.0.9:5432/tcp is not looked into: 10.0.0.9 is excluded",
+        "192.0.2.1:5432/tcp is not looked into: 192.0.2.1 lies outside the targets",
+        "db.example:5432/tcp is not looked into: 'db.example' is not an IPv4 address",
+        "[fd00::1]:5432/tcp is not looked into: 'fd00::1' is not an IPv4 address",
+    ]
+
+
+class Session:
+    async def describe(self, report):
+        report.granted("PostgreSQL", "17.6")
+        report.database("shop")
+        report.table(("shop", "public", "orders"), Table("public", "orders", ["id"], rows=-1))
+
+    async def close(self):
+        pass
+
+
+def engine_that(outcome, *, anonymous=False):
+    class Engine:
+        in_clear = False
+        product = "PostgreSQL"
+
+        async def open(self, service, credential):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome
+
+    Engine.anonymous = anonymous
+    return Engine()
+
+
+async def look(monkeypatch, emit, engines, *, name="postgresql", credentials=True):
+    """Look into one service for each of `engines`, at 10.0.0.1 and following."""
+    waiting = iter(engines)
+    monkeypatch.setattr(database, "_load_engine", lambda _: next(waiting))
+    method = "probed" if name else "table"
+    found = tuple(
+        service(f"10.0.0.{number}:5432/tcp", name=name, method=method) for number, _ in enumerate(engines, 1)
+    )
+    login = (Credential(engine="postgresql", username="u", password="s3cret"),) if credentials else ()
+    await DatabaseCollector().collect(Assignment(SCOPE, credentials=login, discoveries=found), emit)
+
+
+async def test_tells_what_lies_inside(monkeypatch, emit):
+    await look(monkeypatch, emit, [engine_that(Session())])
+    assert emit.told == [
+        (
+            "service",
+            "10.0.0.1:5432/tcp",
+            {"engine": "postgresql", "product": "PostgreSQL", "version": "17.6", "access": "granted"},
+            1.0,
+        ),
+        ("database", "10.0.0.1:5432/tcp/shop", {"engine": "postgresql"}, 1.0),
+        (
+            "table",
+            "10.0.0.1:5432/tcp/shop/public/orders",
+            {"rows": "unknown", "view": False, "columns": ["id"]},
+            1.0,
+        ),
+    ]
+    assert emit.progressed[-1][:2] == (1, 1)
+
+
+async def test_nothing_is_imported_while_a_server_is_waited_for(monkeypatch, emit):
+    done = []
+
+    class Engine:
+        product, anonymous, in_clear = "", True, False
+
+        async def open(self, service, credential):
+            done.append("opens")
+            return Session()
+
+    def import_engine(name):
+        done.append(f"imports {name}")
+        return Engine
+
+    monkeypatch.setattr(database, "_import_engine", import_engine)
+    found = (
+        service("10.0.0.1:5432/tcp", name="postgresql", method="probed"),
+        service("10.0.0.2:27017/tcp", name="mongodb", method="probed"),
+    )
+    await DatabaseCollector().collect(Assignment(SCOPE, discoveries=found), emit)
+    first = done.index("opens")
+    assert {"imports postgresql", "imports mongodb"} <= {*done[:first]}
+
+
+async def test_a_refused_login_is_told_with_its_reason(monkeypatch, emit):
+    await look(monkeypatch, emit, [engine_that(LoginRefusedError("wrong password"))])
+    assert emit.told[0][2:] == (
+        {"engine": "postgresql", "product": "PostgreSQL", "access": "refused", "reason": "wrong password"},
+        0.95,
+    )
+
+
+async def test_without_a_credential_it_says_so_and_claims_no_product_it_did_not_see(monkeypatch, emit):
+    await look(monkeypatch, emit, [engine_that(Session())], credentials=False)
+    told = emit.data("service", "10.0.0.1:5432/tcp")
+    assert told == {
+        "engine": "postgresql",
+        "access": "no credential",
+        "reason": "there is no credential for this engine",
+    }
+
+
+@pytest.mark.parametrize("store", ["mysql", "mariadb"])
+async def test_a_login_for_either_name_of_mysql_fits(monkeypatch, emit, store):
+    shown = []
+
+    class Engine:
+        product, anonymous, in_clear = "", False, False
+
+        async def open(self, service, credential):
+            shown.append(credential.username)
+            return Session()
+
+    monkeypatch.setattr(database, "_load_engine", lambda _: Engine())
+    login = Credential(engine=store, username="reader", password="s3cret")
+    found = (service("10.0.0.1:3306/tcp", name="mysql", method="probed"),)
+    await DatabaseCollector().collect(Assignment(SCOPE, credentials=(login,), discoveries=found), emit)
+    assert shown == ["reader"]
+
+
+async def test_a_service_that_only_its_port_suggests_is_no_discovery_when_it_does_not_answer(
+    monkeypatch, emit
+):
+    await look(monkeypatch, emit, [engine_that(ServiceUnreachableError("it does not answer"))], name="")
+    assert emit.told == []
+    assert emit.warnings == ["10.0.0.1:5432/tcp: it does not answer"]
+
+
+async def test_a_service_that_makes_a_library_fail_spoils_no_other(monkeypatch, emit):
+    await look(monkeypatch, emit, [engine_that(TypeError("canary-value")), engine_that(Session())])
+    assert "10.0.0.2:5432/tcp/shop" in emit.keys("database")
+    assert emit.warnings == ["10.0.0.1:5432/tcp: its answers make no sense to the client library (TypeError)"]
+
+
+async def test_a_service_that_never_ends_is_left(monkeypatch, emit):
+    import asyncio
+
+    class Endless(Session):
+        async def describe(self, report):
+            report.database("first")
+            await asyncio.sleep(60)
+
+    monkeypatch.setattr(database, "_SERVICE_SECONDS", 0.1)
+    await look(monkeypatch, emit, [engine_that(Endless()), engine_that(Session())])
+    assert emit.keys("database") == ["10.0.0.1:5432/tcp/first", "10.0.0.2:5432/tcp/shop"]
+    assert "stopped after 0.1 s" in emit.warnings[0]

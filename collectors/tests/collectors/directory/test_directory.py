@@ -1,0 +1,350 @@
+import asyncio
+import contextlib
+import struct
+from contextlib import asynccontextmanager
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+import dns.zone
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from discovery_collectors.collector import Assignment
+from discovery_collectors.collectors.directory import collector as directory
+from discovery_collectors.collectors.directory import dns_zones, ldap_root
+from discovery_collectors.collectors.directory.collector import DirectoryCollector
+from discovery_collectors.collectors.directory.dns_zones import DnsError, possible_zones
+from discovery_collectors.collectors.directory.ldap_root import understand
+from discovery_collectors.protocols import ber
+from discovery_collectors.running.scope import Scope
+from dryrun_contract.discovery import Discovery
+
+SCOPE = Scope.parse(["127.0.0.1"])
+
+
+def service(port, name, transport="tcp", host="127.0.0.1", **data):
+    told = {"name": name, "method": "probed", **data}
+    return Discovery(kind="service", key=f"{host}:{port}/{transport}", data=told, confidence=0.9)
+
+
+async def look(emit, *found, scope=SCOPE, **options):
+    await DirectoryCollector().collect(Assignment(scope, discoveries=found, **options), emit)
+
+
+@asynccontextmanager
+async def listening(serve):
+    async def careful(reader, writer):
+        try:
+            await serve(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    listener = await asyncio.start_server(careful, "127.0.0.1", 0)
+    try:
+        yield listener.sockets[0].getsockname()[1]
+    finally:
+        listener.close()
+        listener.close_clients()
+        await listener.wait_closed()
+
+
+# LDAP
+
+
+def root_entry(**attributes):
+    texts = [
+        ber.element(
+            ber.SEQUENCE,
+            ber.element(ber.OCTET_STRING, name.encode()),
+            ber.element(0x31, *(ber.element(ber.OCTET_STRING, value.encode()) for value in values)),
+        )
+        for name, values in attributes.items()
+    ]
+    entry = ber.element(0x64, ber.element(ber.OCTET_STRING), ber.element(ber.SEQUENCE, *texts))
+    done = ber.element(0x65, ber.integer(0, ber.ENUMERATED), ber.element(ber.OCTET_STRING) * 2)
+    return b"".join(ber.element(ber.SEQUENCE, ber.integer(1), each) for each in (entry, done))
+
+
+def ldap_server(answer, received=None):
+    async def serve(reader, writer):
+        question = await reader.read(2000)
+        if received is not None:
+            received.append(question)
+        writer.write(answer)
+        await writer.drain()
+        goodbye = await reader.read(2000)
+        if received is not None:
+            received.append(goodbye)
+
+    return serve
+
+
+async def test_naming_contexts_are_told_in_lower_case_with_their_maker(emit):
+    received = []
+    answer = root_entry(
+        namingContexts=["DC=Corp, DC=Example", "o=Suppliers"], objectClass=["top", "OpenLDAProotDSE"]
+    )
+    async with listening(ldap_server(answer, received)) as port:
+        await look(emit, service(port, "ldap"))
+    key = f"127.0.0.1:{port}/tcp"
+    assert emit.keys("directory") == [f"{key}/dc=corp,dc=example", f"{key}/o=suppliers"]
+    assert emit.data("directory", emit.keys("directory")[0]) == {"vendor": "OpenLDAP"}
+    assert emit.data("service", key) == {"product": "OpenLDAP"}
+    # One search and a goodbye; no bind.
+    assert [next(iter(ber.elements(each)))[1][3] for each in received] == [0x63, 0x42]
+
+
+@pytest.mark.parametrize(
+    ("entry", "vendor"),
+    [
+        ({"vendorname": ["389 Project"]}, "389 Project"),
+        ({"supportedcapabilities": ["1.2.840.113556.1.4.800"]}, "Microsoft Active Directory"),
+        ({"objectclass": ["top"]}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_maker_is_told_only_by_what_is_its_own(entry, vendor):
+    assert understand(entry).vendor == vendor
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x30\x84\xff\xff\xff\xff", b"\x30\x03\x02\x01\x07" * 10],
+)
+async def test_what_is_no_ldap_is_a_warning(emit, monkeypatch, answer):
+    monkeypatch.setattr(ldap_root, "ANSWER_SECONDS", 0.5)
+    async with listening(ldap_server(answer)) as port:
+        await look(emit, service(port, "ldap"))
+    assert emit.told == []
+    assert len(emit.warnings) == 1
+
+
+async def test_a_directory_without_end_is_left(emit, monkeypatch):
+    monkeypatch.setattr(ldap_root, "_ANSWER_BYTES", 50_000)
+
+    async def serve(reader, writer):
+        await reader.read(2000)
+        while True:
+            writer.write(root_entry(x=["y" * 1000])[:-14])
+            await writer.drain()
+
+    async with listening(serve) as port, asyncio.timeout(20):
+        await look(emit, service(port, "ldap"))
+    assert "no answer in LDAP" in emit.warnings[0]
+
+
+# SMB
+
+
+@pytest.mark.parametrize("answer", [b"", b"\xff" * 4, b"\0\0\0\x04ABCD", b"\0\0\0\x50\xfeSMB" + b"\0" * 76])
+async def test_what_is_no_smb_is_a_warning(emit, answer):
+    async def serve(reader, writer):
+        await reader.read(2000)
+        writer.write(answer)
+        await writer.drain()
+
+    async with listening(serve) as port:
+        await look(emit, service(port, "microsoft-ds"))
+    assert emit.told == []
+    assert len(emit.warnings) == 1
+
+
+# DNS
+
+ZONE = """
+@ 3600 IN SOA ns1 hostmaster 1 7200 900 1209600 3600
+@ 3600 IN NS ns1
+@ 3600 IN TXT "canary-text"
+ns1 3600 IN A 203.0.113.53
+branch 3600 IN NS ns1
+"""
+
+
+class FakeDns:
+    """Holds corp.example, which it gives to everybody, and branch.corp.example, which it keeps."""
+
+    def __init__(self, *, records=ZONE, endless=False) -> None:
+        self.asked: list[tuple[str, str, bool]] = []
+        self.endless = endless
+        zone = dns.zone.from_text(records, "corp.example.", check_origin=False, relativize=False)
+        self.records = [dns.rrset.from_rdata(name, ttl, rdata) for name, ttl, rdata in zone.iterate_rdatas()]
+        self.soa = next(each for each in self.records if each.rdtype == dns.rdatatype.SOA)
+
+    def answer(self, wire: bytes) -> dns.message.Message:
+        query = dns.message.from_wire(wire)
+        (question,) = query.question
+        self.asked.append(
+            (str(question.name), dns.rdatatype.to_text(question.rdtype), bool(query.flags & dns.flags.RD))
+        )
+        answer = dns.message.make_response(query)
+        if question.rdtype == dns.rdatatype.SOA and str(question.name) in {
+            "corp.example.",
+            "branch.corp.example.",
+        }:
+            answer.flags |= dns.flags.AA
+            answer.answer.append(dns.rrset.from_rdata(question.name, 60, self.soa[0]))
+        else:
+            answer.set_rcode(dns.rcode.REFUSED)
+        return answer
+
+    @asynccontextmanager
+    async def running(self):
+        fake = self
+
+        class ByUdp(asyncio.DatagramProtocol):
+            def connection_made(self, transport):
+                self.transport = transport
+
+            def datagram_received(self, data, addr):
+                self.transport.sendto(fake.answer(data).to_wire(), addr)
+
+        async def by_tcp(reader, writer):
+            size = struct.unpack("!H", await reader.readexactly(2))[0]
+            query = dns.message.from_wire(await reader.readexactly(size))
+            (question,) = query.question
+            fake.asked.append((str(question.name), "AXFR", bool(query.flags & dns.flags.RD)))
+            answer = dns.message.make_response(query)
+            if str(question.name) != "corp.example.":
+                answer.set_rcode(dns.rcode.REFUSED)
+            else:
+                others = [each for each in fake.records if each is not fake.soa]
+                answer.answer = [fake.soa, *others] if fake.endless else [fake.soa, *others, fake.soa]
+            wire = answer.to_wire()
+            answer.answer = fake.records[1:2] * 200
+            more = answer.to_wire()
+            writer.write(struct.pack("!H", len(wire)) + wire)
+            while fake.endless:
+                writer.write(struct.pack("!H", len(more)) + more)
+                await writer.drain()
+                await asyncio.sleep(0)
+
+        async with listening(by_tcp) as port:
+            transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+                ByUdp, local_addr=("127.0.0.1", port)
+            )
+            try:
+                yield port
+            finally:
+                transport.close()
+
+
+CERTIFICATE = Discovery(kind="certificate", key="127.0.0.1:443/tcp", data={"names": ["www.corp.example"]})
+
+
+async def test_a_zone_that_may_be_copied_is_counted_and_one_that_is_kept_is_no_discovery(emit):
+    server = FakeDns()
+    async with server.running() as port:
+        await look(emit, service(port, "domain"), service(port, "domain", "udp"), CERTIFICATE)
+    assert emit.told == [("dns_zone", f"127.0.0.1:{port}/tcp/corp.example", {"records": 5}, 1.0)]
+    transfers = [name for name, kind, _ in server.asked if kind == "AXFR"]
+    assert transfers == ["corp.example.", "branch.corp.example."]
+    # What lies in a zone that is known is not asked for.
+    assert "www.corp.example." not in {name for name, _, _ in server.asked}
+
+
+async def test_no_question_makes_the_server_ask_others(emit):
+    server = FakeDns()
+    async with server.running() as port:
+        await look(emit, service(port, "domain"), CERTIFICATE)
+    assert len(server.asked) > 3
+    assert not any(recursive for _, _, recursive in server.asked)
+
+
+async def test_a_zone_without_end_is_counted_as_far_as_it_was_read(emit, monkeypatch):
+    monkeypatch.setattr(dns_zones, "_TRANSFER_RECORDS", 1000)
+    async with FakeDns(endless=True).running() as port, asyncio.timeout(30):
+        await look(emit, service(port, "domain"), CERTIFICATE)
+    data = emit.data("dns_zone", f"127.0.0.1:{port}/tcp/corp.example")
+    assert data["more"] is True
+    assert data["records"] > 1000
+
+
+async def test_a_server_that_is_silent_about_everything_is_left_after_three_questions(emit, monkeypatch):
+    monkeypatch.setattr(dns_zones, "ANSWER_SECONDS", 0.1)
+    received = []
+
+    class Silent(asyncio.DatagramProtocol):
+        def datagram_received(self, data, addr):
+            received.append(data)
+
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        Silent, local_addr=("127.0.0.1", 0)
+    )
+    try:
+        await look(emit, service(transport.get_extra_info("sockname")[1], "domain", "udp"), CERTIFICATE)
+        async with asyncio.timeout(10):
+            while len(received) < 4:
+                await asyncio.sleep(0.01)
+    finally:
+        transport.close()
+    assert "no answer in DNS" in emit.warnings[0]
+    assert len(received) == 4
+
+
+def test_names_suggest_zones_down_to_two_labels_and_targets_their_reverse():
+    found = possible_zones(
+        ["*.shop.Corp.example", "10.0.0.3", "printer", "", "x" * 400], Scope.parse(["10.1.2.0/24"]).targets
+    )
+    assert [str(zone) for zone in found] == [
+        "corp.example.",
+        "10.in-addr.arpa.",
+        "shop.corp.example.",
+        "1.10.in-addr.arpa.",
+        "2.1.10.in-addr.arpa.",
+    ]
+
+
+@given(st.binary(max_size=120))
+def test_whatever_a_copy_holds_it_is_read_or_refused(content):
+    with contextlib.suppress(DnsError):
+        assert all(kind < 2**16 for kind, _ in dns_zones._records(content, 0))
+
+
+@given(st.lists(st.text(max_size=300), max_size=5))
+def test_whatever_servers_call_themselves_it_is_a_zone_or_nothing(names):
+    possible_zones(names, SCOPE.targets)
+
+
+# All
+
+
+@pytest.mark.parametrize("name", ["ldap", "microsoft-ds", "domain"])
+async def test_what_lies_outside_the_scope_gets_no_packet(emit, name):
+    connections = []
+
+    async def serve(reader, writer):
+        connections.append(writer)
+
+    async with listening(serve) as port:
+        await look(emit, service(port, name), scope=Scope.parse(["127.0.0.0/29"], ["127.0.0.1"]))
+    assert connections == []
+    assert "127.0.0.1 is excluded" in emit.warnings[0]
+
+
+async def test_other_services_are_left_alone(emit):
+    connections = []
+
+    async def serve(reader, writer):
+        connections.append(writer)
+
+    async with listening(serve) as port:
+        await look(emit, service(port, "http"), service(port, "unknown", method="table"))
+    assert connections == []
+    assert emit.warnings == []
+
+
+async def test_a_server_that_makes_a_library_fail_spoils_no_other(emit, monkeypatch):
+    async def broken(*_, **__):
+        raise TypeError("canary-value")
+
+    monkeypatch.setattr(directory, "list_shares", broken)
+    async with listening(ldap_server(root_entry(namingContexts=["o=x"]))) as port:
+        await look(emit, service(port, "ldap"), service(1, "microsoft-ds"))
+    assert emit.keys("directory") == [f"127.0.0.1:{port}/tcp/o=x"]
+    assert emit.warnings == ["127.0.0.1:1/tcp: its answers make no sense (TypeError)"]

@@ -1,0 +1,116 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from discovery_collectors.collectors.network import nmap_data
+from discovery_collectors.collectors.network.nmap_data import (
+    MORE_PORTS,
+    amend_probes,
+    amend_services,
+    nmap_environment,
+)
+
+PROBES = b"""Exclude T:9100-9107
+Probe TCP NULL q||
+# Wait for at least 6 seconds for data.
+totalwaitms 6000
+match ssh m|^SSH-2| p/OpenSSH/
+Probe TCP GenericLines q|\\r\\n\\r\\n|
+rarity 1
+Probe TCP GetRequest q|GET / HTTP/1.0\\r\\n\\r\\n|
+totalwaitms 5000
+Probe UDP DNSVersionBindReq q|\\0|
+rarity 1
+Probe TCP Verifier q|Subscribe\\n|
+totalwaitms 11000
+Probe TCP redis-server q|*1\\r\\n$4\\r\\ninfo\\r\\n|
+rarity 8
+"""
+
+
+def test_waits_shorter_for_a_service_to_speak_first():
+    amended = amend_probes(PROBES, 1500, 3000)
+    assert b"\n# Wait for at least 6 seconds for data.\ntotalwaitms 1500\nmatch ssh" in amended
+
+
+def test_sets_the_wait_of_tcp_probes_that_have_none():
+    amended = amend_probes(PROBES, 1500, 3000)
+    assert b"Probe TCP GenericLines q|\\r\\n\\r\\n|\ntotalwaitms 3000\nrarity 1\n" in amended
+    assert b"Probe TCP Verifier q|Subscribe\\n|\ntotalwaitms 11000\n" in amended
+    assert b"Probe UDP DNSVersionBindReq q|\\0|\nrarity 1\n" in amended
+
+
+def test_in_a_hurry_no_probe_waits_longer_and_some_are_left_to_their_ports():
+    probes = (
+        PROBES
+        + b"Probe TCP Help q|HELP\\r\\n|\nrarity 3\ntotalwaitms 7500\nProbe TCP RPCCheck q|x|\nrarity 4\n"
+    )
+    amended = amend_probes(probes, 1500, 3000, hurry=True)
+    assert max(map(int, re.findall(rb"^totalwaitms (\d+)", amended, re.MULTILINE))) == 3000
+    assert amended.partition(b"Probe TCP RPCCheck")[2].endswith(b"rarity 9\n")
+    calm = amend_probes(probes, 1500, 3000)
+    assert b"totalwaitms 7500" in calm
+    assert b"rarity 9" not in calm
+
+
+def test_knows_a_mariadb_whose_distribution_says_more_than_its_version():
+    probe, _, following = amend_probes(PROBES, 1500, 3000).partition(b"\nProbe TCP GenericLines")
+    pattern = re.search(rb"^match mysql m\|(.*)\|s p/MariaDB/ v/\$1/", probe, re.MULTILINE)
+    greeting = b"\x5a\0\0\0\x0a11.8.9-MariaDB-0+deb13u1 from Debian\0\x07"
+    assert re.match(pattern[1], greeting, re.DOTALL).groups() == (b"11.8.9-MariaDB-0+deb13u1", b"11.8.9")
+    assert b"MariaDB" not in following
+
+
+def test_knows_a_broker_by_the_header_that_it_wants():
+    probe = amend_probes(PROBES, 1500, 3000).partition(b"Probe TCP GetRequest")[2].partition(b"\nProbe")[0]
+    pattern = re.search(rb"^match amqp m\|(.*)\|s$", probe, re.MULTILINE)[1]
+    for header in (b"AMQP\0\0\x09\x01", b"AMQP\x03\x01\0\0", b"AMQP\x01\x01\0\x0a"):
+        assert re.match(pattern, header, re.DOTALL)
+    assert not re.match(pattern, b"AMQP is spoken elsewhere", re.DOTALL)
+
+
+def test_knows_a_redis_that_asks_for_a_password():
+    amended = amend_probes(PROBES, 1500, 3000)
+    assert b"info\\r\\n|\nmatch redis m|^-NOAUTH Authentication required\\.\\r\\n| p/Redis" in amended
+
+
+def test_changes_nothing_else():
+    amended = amend_probes(PROBES, 6000, 3000)
+    added = [line for line in amended.splitlines() if line not in PROBES.splitlines()]
+    assert [line.split()[0] for line in added] == [
+        b"match",
+        b"totalwaitms",
+        b"match",
+        b"match",
+        b"totalwaitms",
+    ]
+    assert [line for line in amended.splitlines() if line not in added] == PROBES.splitlines()
+
+
+def test_puts_data_stores_among_the_frequent_ports():
+    amended = amend_services(b"redis\t6379/tcp\t0.000076\t# a cache\nredis\t6379/udp\t0.0001\n")
+    lines = amended.splitlines()
+    assert lines[:2] == [b"redis\t6379/tcp\t0.990000\t# a cache", b"redis\t6379/udp\t0.0001"]
+    assert len(lines) == 2 + len(MORE_PORTS) - 1
+
+
+def test_its_files_vanish_afterwards():
+    with nmap_environment(banner_wait_ms=1500, answer_wait_ms=3000) as environment:
+        folder = Path(environment["NMAPDIR"])
+        assert (folder / "scripts" / "script.db").read_text().count("Entry") == 1
+    assert not folder.exists()
+
+
+def test_without_nmaps_data_nmap_goes_by_its_own(monkeypatch, tmp_path):
+    monkeypatch.setattr(nmap_data, "DATA_FOLDERS", (tmp_path,))
+    with nmap_environment(banner_wait_ms=1500, answer_wait_ms=3000) as environment:
+        assert environment == {}
+
+
+@pytest.mark.parametrize("folder", [folder for folder in nmap_data.DATA_FOLDERS if folder.is_dir()])
+def test_the_installed_nmaps_files_have_the_places_that_are_amended(folder):
+    amended = amend_probes((folder / nmap_data.PROBES).read_bytes(), 1500, 3000)
+    assert amended.count(b"\ntotalwaitms 1500\n") == 1
+    assert amended.count(b"\ntotalwaitms 3000\n") > 50
+    assert amended.count(b"-NOAUTH Authentication required") == 1

@@ -1,0 +1,124 @@
+import asyncio
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from discovery_collectors.collector import Assignment
+from discovery_collectors.collectors.snmp import collector as snmp
+from discovery_collectors.collectors.snmp.collector import SnmpCollector
+from discovery_collectors.collectors.snmp.messages import enterprise_of, read_response
+from discovery_collectors.protocols import ber
+from discovery_collectors.protocols import udp as udp_probes
+from discovery_collectors.running.scope import Scope
+from dryrun_contract.collector_config import Credential
+from dryrun_contract.discovery import Discovery
+
+SYSTEM = {
+    "1.3.6.1.2.1.1.1.0": ber.element(ber.OCTET_STRING, "Größe \x1b[31m".encode()),
+    "1.3.6.1.2.1.1.2.0": ber.object_identifier("1.3.6.1.4.1.8072.3.2.10"),
+    "1.3.6.1.2.1.1.3.0": ber.integer(35_900, 0x43),
+    "1.3.6.1.2.1.1.5.0": ber.element(ber.OCTET_STRING, b"edge-1"),
+    "1.3.6.1.2.1.1.6.0": ber.element(0x80),
+}
+
+
+class Agent(asyncio.DatagramProtocol):
+    """Knows one community; keeps the communities and objects it was asked for."""
+
+    def __init__(self, community: bytes) -> None:
+        self.community = community
+        self.asked: list[tuple[bytes, list[str]]] = []
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, addr):
+        version, community, pdu = ber.fields(ber.the_element(data, ber.SEQUENCE), 2, 4, 0xA0)
+        number, _, _, bindings = ber.fields(pdu, 2, 2, 2, 0x30)
+        names = [
+            ber.read_object_identifier(ber.fields(binding, 6, 5)[0]) for _, binding in ber.elements(bindings)
+        ]
+        self.asked.append((community, names))
+        if community != self.community:
+            return
+        told = [ber.element(0x30, ber.object_identifier(name), SYSTEM[name]) for name in names]
+        answer = ber.element(
+            0xA2, ber.element(2, number), ber.integer(0), ber.integer(0), ber.element(0x30, *told)
+        )
+        self.transport.sendto(
+            ber.element(0x30, ber.element(2, version), ber.element(4, community), answer), addr
+        )
+
+
+@pytest.fixture
+async def agent():
+    transport, agent = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: Agent(b"public"), local_addr=("127.0.0.1", 0)
+    )
+    agent.port = transport.get_extra_info("sockname")[1]
+    yield agent
+    transport.close()
+
+
+async def ask(emit, port, *communities, targets=("127.0.0.1",), at=("127.0.0.1",)):
+    found = Discovery(kind="service", key=f"127.0.0.1:{port}/udp", data={"name": "snmp", "method": "probed"})
+    logins = tuple(Credential(engine="snmp", password=each, at=at) for each in communities)
+    other = Credential(engine="redis", password="canary-pw")
+    given = Assignment(Scope.parse(targets), credentials=(*logins, other), discoveries=(found,))
+    await SnmpCollector().collect(given, emit)
+    return f"127.0.0.1:{port}/udp"
+
+
+async def test_tells_the_system_group_but_not_who_is_responsible(agent, emit):
+    key = await ask(emit, agent.port)
+    assert emit.data("snmp_system", key) == {
+        "description": "Größe \x1b[31m",
+        "object_id": "1.3.6.1.4.1.8072.3.2.10",
+        "uptime_seconds": 359,
+        "name": "edge-1",
+    }
+    assert [community for community, _ in agent.asked] == [b"public"]
+    # sysContact
+    assert "1.3.6.1.2.1.1.4.0" not in agent.asked[0][1]
+
+
+async def test_with_communities_given_no_other_is_tried(agent, emit, monkeypatch):
+    monkeypatch.setattr(udp_probes, "SENDINGS_SECONDS", (0.0,))
+    key = await ask(emit, agent.port, "wrong", "wrong", "public")
+    assert [community for community, _ in agent.asked] == [b"wrong", b"public"]
+    assert emit.data("service", key)["access"] == "granted"
+
+
+async def test_an_agent_that_knows_no_community_is_told_as_closed(agent, emit, monkeypatch):
+    monkeypatch.setattr(udp_probes, "WAIT_SECONDS", 0.3)
+    agent.community = b"secret"
+    key = await ask(emit, agent.port, "wrong")
+    assert emit.data("service", key)["access"] == "refused"
+    assert emit.keys("snmp_system") == []
+    assert "wrong" not in str(emit.told) + str(emit.warnings)
+
+
+@pytest.mark.parametrize("at", [(), ("127.0.0.2", "10.0.0.0/8")])
+async def test_a_community_is_sent_only_to_agents_that_it_is_for(agent, emit, monkeypatch, at):
+    monkeypatch.setattr(udp_probes, "SENDINGS_SECONDS", (0.0,))
+    key = await ask(emit, agent.port, "canary-community", at=at)
+    assert agent.asked == []
+    told = emit.data("service", key)
+    assert told["access"] == "no credential"
+    assert "canary-community" not in str(emit.told)
+
+
+async def test_what_lies_outside_the_scope_gets_no_packet(agent, emit):
+    await ask(emit, agent.port, targets=("127.0.0.2",))
+    assert agent.asked == []
+    assert "lies outside the targets" in emit.warnings[0]
+
+
+@given(st.binary(max_size=100))
+def test_whatever_answers_it_is_read_or_refused(content):
+    assert isinstance(snmp._read_system(content, 1), dict | None)
+    with contextlib.suppress(ber.BerError):
+        read_response(content)
+    assert isinstance(enterprise_of(content), int | None)

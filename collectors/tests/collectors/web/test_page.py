@@ -1,0 +1,87 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from discovery_collectors.collectors.web.client import Answer
+from discovery_collectors.collectors.web.framework import read_server, recognise
+from discovery_collectors.collectors.web.page import read_page
+
+
+def answer(body=b"", cookies=(), **headers) -> Answer:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(200, {"content-type": "text/html"} | named, tuple(cookies), body, None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "title"),
+    [
+        ({}, "<title>Größe</title>".encode(), "Größe"),
+        (
+            {"content_type": "text/html; charset=iso-8859-1"},
+            "<title>Größe</title>".encode("latin-1"),
+            "Größe",
+        ),
+        ({}, '<meta charset="windows-1252"><title>5 €</title>'.encode("cp1252"), "5 €"),
+        ({"content_type": "text/html; charset=zlib_codec"}, b"<title>x</title>", "x"),
+        ({"content_type": "text/html; charset=unicode_escape"}, b"<title>\\x41</title>", "\\x41"),
+        ({"content_type": "text/html; charset=nonsense"}, b"<title>x</title>", "x"),
+        ({}, b"<svg><title>drawing</title></svg>", "drawing"),
+        ({"content_type": "application/json"}, b"<title>x</title>", ""),
+        ({}, b"<title>a\0b</title>", "a\N{REPLACEMENT CHARACTER}b"),
+    ],
+)
+def test_a_title_is_read_by_the_charset_of_the_page(headers, body, title):
+    assert read_page(answer(body, **headers)).title == title
+
+
+@given(st.binary(max_size=400))
+def test_whatever_a_page_is_it_is_read(body):
+    read_page(answer(body))
+
+
+def test_deep_nesting_is_no_danger():
+    assert read_page(answer(b"<div>" * 40_000 + b"<title>x")).title in {"", "x"}
+
+
+@pytest.mark.parametrize(
+    ("shown", "framework"),
+    [
+        (answer(x_powered_by="Express"), ("Express", "")),
+        (answer(x_powered_by="PHP/8.4.11"), ("PHP", "8.4.11")),
+        (answer(x_powered_by="ASP.NET", x_aspnet_version="4.0.30319"), ("ASP.NET", "4.0.30319")),
+        (
+            answer(b'<meta name="generator" content="WordPress 6.8.1">', x_powered_by="PHP/8.3"),
+            ("WordPress", "6.8.1"),
+        ),
+        (answer(b'<meta name="Generator" content="Drupal 10 (https://www.drupal.org)">'), ("Drupal", "10")),
+        (answer(cookies=["csrftoken"]), ("Django", "")),
+        (answer(cookies=["PHPSESSID", "laravel_session"]), ("Laravel", "")),
+        (answer(b'<app-root ng-version="19.2.1">'), ("Angular", "19.2.1")),
+        (answer(b'<input type="hidden" name="csrfmiddlewaretoken" value="x">'), ("Django", "")),
+    ],
+)
+def test_a_framework_is_told_by_what_it_shows(shown, framework):
+    found = recognise([(shown, read_page(shown))])
+    assert (found.name, found.version) == framework
+
+
+@pytest.mark.parametrize(
+    "shown", [answer(), answer(x_powered_by="\x1b[31m"), answer(b"Powered by WordPress")]
+)
+def test_nothing_is_told_where_nothing_shows(shown):
+    assert recognise([(shown, read_page(shown))]) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("nginx/1.26.3 (Debian)", ("nginx", "1.26.3")),
+        ("Apache/2.4.65 (Debian) OpenSSL/3.5", ("Apache", "2.4.65")),
+        ("Microsoft-IIS/10.0", ("Microsoft-IIS", "10.0")),
+        ("gunicorn", ("gunicorn", "")),
+        ("", ("", "")),
+        ("\x01\x02", ("", "")),
+    ],
+)
+def test_a_server_header_is_split_into_product_and_version(header, told):
+    assert read_server(header) == told

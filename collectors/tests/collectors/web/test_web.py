@@ -1,0 +1,227 @@
+import asyncio
+import socket
+import time
+
+import pytest
+from web_server import WebServer, page, redirect
+
+from discovery_collectors.collector import Assignment
+from discovery_collectors.collectors.web import client as web_client
+from discovery_collectors.collectors.web import collector as web
+from discovery_collectors.collectors.web.collector import WebCollector
+from discovery_collectors.running.scope import Scope
+from dryrun_contract.discovery import Discovery
+
+FORM = '<form><input type="password" name="p"></form>'
+
+
+def service(port, host="127.0.0.1", **data):
+    told = {"name": "http", "method": "probed", **data}
+    return Discovery(kind="service", key=f"{host}:{port}/tcp", data=told, confidence=0.9)
+
+
+async def look(emit, *services, targets=("127.0.0.1",), **options):
+    found = tuple(services)
+    await WebCollector().collect(Assignment(Scope.parse(targets), discoveries=found, **options), emit)
+
+
+async def look_at(server, emit, **options):
+    async with server.running():
+        await look(emit, service(server.port), **options)
+    return f"127.0.0.1:{server.port}/tcp"
+
+
+async def test_tells_title_server_framework_version_and_robots(emit):
+    robots = b"User-agent: *\nDisallow: /checkout/ # not here\nDisallow:\nAllow: /x\n"
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(robots)
+    front = page("Gear \n for  wet hills", Server="nginx/1.26.3 (Debian)", X_Powered_By="PHP/8.4.11")
+    key = await look_at(WebServer({"/": front, "/robots.txt": head + robots}), emit)
+    assert emit.data("web_app", key) == {
+        "status": 200,
+        "path": "/",
+        "title": "Gear for wet hills",
+        "server": "nginx",
+        "server_header": "nginx/1.26.3 (Debian)",
+        "server_version": "1.26.3",
+        "framework": "PHP",
+        "version": "8.4.11",
+        "evidence": "header X-Powered-By",
+        "robots": ["/checkout/"],
+    }
+
+
+async def test_a_login_page_that_the_front_page_leads_to_is_told_by_its_path(emit):
+    server = WebServer(
+        {
+            "/": page(
+                "Register",
+                '<a href="/admin/">Administration</a> <a href="/logout">Sign out</a> <a href="/x">X</a>',
+            ),
+            "/admin/": redirect("/admin/login/?next=/admin/"),
+            "/admin/login/": page("Log in", FORM, Set_Cookie="csrftoken=canary-value; Path=/"),
+        }
+    )
+    key = await look_at(server, emit)
+    told = emit.data("web_app", f"{key}/admin/login")
+    assert (told["title"], told["login"], told["framework"]) == ("Log in", True, "Django")
+    assert "canary-value" not in str(emit.told)
+    assert server.paths == ["/", "/robots.txt", "/admin/", "/admin/login/?next=/admin/"]
+    # What a page behind shows is true of the site as well.
+    assert emit.data("web_app", key)["framework"] == "Django"
+
+
+async def test_a_front_page_that_leads_to_its_login_is_told_once_as_site_and_once_as_login(emit):
+    server = WebServer({"/": redirect("/login"), "/login": page("Sign in", FORM)})
+    key = await look_at(server, emit)
+    assert emit.keys("web_app") == [key, f"{key}/login"]
+    assert emit.data("web_app", key)["redirects"] == ["/login"]
+
+
+async def test_a_site_that_asks_for_a_login_itself_says_how(emit):
+    closed = page("Closed", status="401 Unauthorized", WWW_Authenticate='Basic realm="x"')
+    key = await look_at(WebServer({"/": closed}), emit)
+    assert (emit.data("web_app", key)["login"], emit.data("web_app", key)["login_by"]) == (True, "basic")
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "503 Service Unavailable"])
+async def test_a_server_without_a_front_page_is_no_site_and_is_asked_once(emit, status):
+    server = WebServer({"/": page("Oops", status=status)})
+    await look_at(server, emit)
+    assert (emit.told, server.paths) == ([], ["/"])
+
+
+async def test_a_redirect_never_leads_to_another_server(emit):
+    elsewhere = WebServer({}, host="127.0.0.2")
+    async with elsewhere.running():
+        for location in (
+            f"http://127.0.0.2:{elsewhere.port}/",
+            f"//127.0.0.2:{elsewhere.port}/x",
+            "http://[::1]/",
+        ):
+            key = await look_at(
+                WebServer({"/": redirect(location)}), emit, targets=("127.0.0.1", "127.0.0.2")
+            )
+            assert emit.data("web_app", key)["redirects"] == [location]
+    assert elsewhere.connections == 0
+
+
+async def test_a_name_is_not_resolved_but_asked_for_at_the_same_address(emit, monkeypatch):
+    asked = []
+    original = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *a, **k: asked.append(host) or original(host, *a, **k)
+    )
+    server = WebServer({"/": page("never"), "/start": page("Intranet")})
+    async with server.running():
+        server.answers["/"] = redirect(f"http://intranet.corp.example:{server.port}/start")
+        await look(emit, service(server.port))
+    assert emit.data("web_app", f"127.0.0.1:{server.port}/tcp")["title"] == "Intranet"
+    assert f"Host: intranet.corp.example:{server.port}" in server.requests[1]
+    assert {str(host) for host in asked} <= {"127.0.0.1"}
+
+
+async def test_a_circle_of_redirects_ends(emit):
+    server = WebServer({"/": redirect("/a"), "/a": redirect("/")})
+    await look_at(server, emit)
+    assert len(server.paths) < 10
+
+
+async def test_what_lies_outside_the_scope_gets_no_packet(emit):
+    server = WebServer({"/": page("x")})
+    async with server.running():
+        await look(emit, service(server.port), targets=("127.0.0.2",))
+    assert server.connections == 0
+    assert "lies outside the targets" in emit.warnings[0]
+
+
+async def write_forever(writer, piece: bytes) -> None:
+    while True:
+        writer.write(piece)
+        await writer.drain()
+
+
+async def endless_body(writer):
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<title>")
+    await write_forever(writer, b"A" * 65536)
+
+
+async def endless_header(writer):
+    writer.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    await write_forever(writer, b"A" * 65536)
+
+
+async def endless_chunks(writer):
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    await write_forever(writer, b"1\r\nA\r\n" * 1000)
+
+
+async def nothing(writer):
+    await asyncio.sleep(60)
+
+
+async def a_bit_at_a_time(writer):
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        writer.write(b"X: y\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("answer", [endless_body, endless_header, endless_chunks, nothing, a_bit_at_a_time])
+async def test_a_server_that_never_ends_is_left_and_spoils_no_other(emit, monkeypatch, answer):
+    monkeypatch.setattr(web_client, "REQUEST_SECONDS", 3)
+    bad, good = WebServer({"/": answer}), WebServer({"/": page("Good")})
+    begun = time.monotonic()
+    async with bad.running(), good.running():
+        await look(emit, service(bad.port), service(good.port))
+    assert emit.data("web_app", f"127.0.0.1:{good.port}/tcp")["title"] == "Good"
+    assert time.monotonic() - begun < 60
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"SSH-2.0-OpenSSH_10.0\r\n",
+        b"HTTP/1.1 999999999999 \r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+        b"\0" * 5000,
+    ],
+)
+async def test_what_is_no_http_is_a_warning_and_no_site(emit, answer):
+    async def say(writer):
+        writer.write(answer)
+
+    await look_at(WebServer({"/": say}), emit)
+    assert emit.told == []
+    assert len(emit.warnings) == 1
+
+
+async def test_a_port_that_only_its_number_makes_a_web_server_is_left_without_a_word(emit):
+    async def say(writer):
+        writer.write(b"hello\r\n")
+
+    server = WebServer({"/": say})
+    async with server.running():
+        await look(emit, service(server.port, method="table"))
+    assert (emit.told, emit.warnings) == ([], [])
+
+
+async def test_hostile_texts_are_cut_and_stay_text(emit):
+    title = "=cmd()<script>alert(1)</script>\x1b[31m\u202e" + "A" * 100_000
+    front = page("x" * len(title.encode()), Server="S" * 5000, X_Powered_By="E" * 5000)
+    front = front.replace(b"x" * len(title.encode()), title.encode())
+    key = await look_at(WebServer({"/": front}), emit)
+    told = emit.data("web_app", key)
+    assert told["title"].startswith("=cmd()<script>alert(1)</script>")
+    assert all(len(str(value)) <= 300 for value in told.values())
+
+
+async def test_a_rate_is_kept_by_asking_one_after_the_other(emit, monkeypatch):
+    pauses = []
+
+    async def sleep(seconds):
+        pauses.append(seconds)
+
+    monkeypatch.setattr(web.asyncio, "sleep", sleep)
+    await look_at(WebServer({"/": page("x")}), emit, max_rate=100)
+    assert [pause for pause in pauses if pause] == [0.1, 0.1]

@@ -1,0 +1,148 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from discovery_collectors.installed import COLLECTORS, load_collector
+from discovery_collectors.running.command_line import read_command
+from dryrun_contract.collector_config import CollectorConfig, Credential, to_environment
+from dryrun_contract.discovery import Discovery
+from dryrun_contract.kinds import KINDS
+
+
+def test_takes_over_what_the_orchestrator_configured():
+    config = CollectorConfig(
+        cidr="10.0.0.0/27",
+        self="10.0.0.30",
+        exclude=("10.0.0.8/30",),
+        profile="full",
+        max_rate=500,
+        credentials=(Credential(engine="redis", password="p"),),
+        discoveries=(Discovery(kind="service", key="10.0.0.3:6379/tcp"),),
+    )
+    command = read_command(["run", "database"], to_environment(config))
+    taken = command.assignment
+    assert command.collector == "database"
+    assert (taken.profile, taken.max_rate) == ("full", 500)
+    assert (taken.credentials, taken.discoveries) == (config.credentials, config.discoveries)
+    assert list(map(str, taken.scope.excluded)) == ["10.0.0.8/30", "10.0.0.30/32"]
+
+
+def test_by_hand_takes_several_targets_and_exclusions():
+    words = [
+        "--targets",
+        "10.0.0.0/24",
+        "--targets",
+        "10.1.0.0/24",
+        "--exclude",
+        "10.0.0.7",
+        "--max-rate",
+        "500",
+    ]
+    command = read_command(["network", *words], {})
+    assert list(map(str, command.assignment.scope.targets)) == ["10.0.0.0/24", "10.1.0.0/24"]
+    assert (command.assignment.max_rate, command.assignment.profile) == (500, "quick")
+
+
+def test_by_hand_reads_credentials_and_what_the_network_collector_wrote(tmp_path):
+    credentials, output = tmp_path / "credentials.json", tmp_path / "found.ndjson"
+    credentials.write_text('[{"engine": "postgresql", "username": "u", "password": "p"}]')
+    output.write_text(
+        '{"type":"progress","done":0,"message":"x"}\n'
+        '{"type":"discovery","kind":"service","key":"10.0.0.3:5432/tcp","data":{}}\n\n'
+        '{"type":"end","discoveries":1}\n'
+    )
+    words = ["--targets", "10.0.0.0/24", "--credentials", str(credentials), "--from", str(output)]
+    taken = read_command(["database", *words], {}).assignment
+    assert [each.username for each in taken.credentials] == ["u"]
+    assert [each.key for each in taken.discoveries] == ["10.0.0.3:5432/tcp"]
+
+
+def collect(*words: str, environ=None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "discovery_collectors", *words]
+    return subprocess.run(command, env=environ or {}, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "complaint"),
+    [
+        (["run", "network"], {}, "DISCOVERY_CONFIG is not set"),
+        (["run", "network"], {"DISCOVERY_CONFIG": "{"}, "DISCOVERY_CONFIG: the document: Invalid JSON"),
+        (["run", "network"], {"DISCOVERY_CONFIG": '{"version":1}'}, "DISCOVERY_CONFIG: cidr: Field required"),
+        (
+            ["run", "network"],
+            {"DISCOVERY_CONFIG": '{"cidr":"shop.example"}'},
+            "'shop.example' is not an IPv4",
+        ),
+        (["run", "webs"], {}, "invalid choice: 'webs'"),
+        (["network"], {}, "--targets"),
+        (["network", "--targets", "router.example"], {}, "names are not resolved"),
+        (["network", "--targets", "10.0.0.0/24", "--exclude", "x"], {}, "exclusion 'x'"),
+        (["network", "--targets", "10.0.0.0/24", "--max-rate", "0"], {}, "not a whole number above 0"),
+        (["database", "--targets", "10.0.0.0/24", "--from", "/nowhere"], {}, "cannot read discoveries"),
+        ([], {}, "COMMAND"),
+    ],
+)
+def test_a_wrong_call_ends_with_2_a_sentence_and_no_line(words, environ, complaint):
+    run = collect(*words, environ=environ)
+    assert run.returncode == 2
+    assert run.stdout == ""
+    assert complaint in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", '[{"engine":"x","password":1}]', '[{"pass":"canary-pw"}]', 'x["canary-pw"]', '{"canary-pw":1}'],
+)
+def test_a_wrong_credentials_file_never_shows_its_content(tmp_path, content):
+    path = tmp_path / "credentials.json"
+    path.write_text(content)
+    run = collect("database", "--targets", "10.0.0.0/24", "--credentials", str(path), "--from", "-")
+    assert run.returncode == 2
+    assert "credentials.json" in run.stderr
+    assert "canary-pw" not in run.stderr + run.stdout
+
+
+def test_a_wrong_line_among_discoveries_is_named(tmp_path):
+    path = tmp_path / "found.ndjson"
+    path.write_text('{"type":"end","discoveries":0}\nnonsense\n')
+    run = collect("database", "--targets", "10.0.0.0/24", "--from", str(path))
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "line 2 is not a collector's line" in run.stderr
+
+
+def test_a_collector_that_cannot_work_ends_with_1_and_without_an_end_line(tmp_path):
+    run = collect("network", "--targets", "10.0.0.0/24", environ={"PATH": str(tmp_path)})
+    assert run.returncode == 1
+    last = json.loads(run.stdout.splitlines()[-1])
+    assert last["type"] == "warning"
+    assert "nmap is not installed" in last["message"]
+
+
+def test_nothing_to_look_at_is_a_complete_run(tmp_path):
+    path = tmp_path / "found.ndjson"
+    path.write_text("")
+    run = collect("database", "--targets", "10.0.0.0/24", "--from", str(path))
+    assert run.returncode == 0
+    assert json.loads(run.stdout.splitlines()[-1]) == {"type": "end", "discoveries": 0}
+
+
+@pytest.mark.parametrize("name", COLLECTORS)
+def test_every_collector_of_the_registry_loads_and_provides_known_kinds(name):
+    collector = load_collector(name)
+    assert collector.name == name
+    assert set(collector.provides) <= set(KINDS)
+
+
+def test_a_login_in_the_clear_that_names_no_addresses_is_told_before_the_run(tmp_path):
+    found, logins = tmp_path / "found.ndjson", tmp_path / "logins.json"
+    found.write_text("")
+    words = ["database", "--targets", "192.0.2.0/24", "--from", str(found), "--credentials", str(logins)]
+    logins.write_text('[{"engine": "redis", "password": "p"}, {"engine": "mysql", "password": "p"}]')
+    assert read_command(words, {}).notes == (
+        "a login for redis names no addresses in `at` and is not used: it travels in the clear",
+    )
+    logins.write_text('[{"engine": "redis", "password": "p", "at": ["192.0.2.7"]}]')
+    assert read_command(words, {}).notes == ()
