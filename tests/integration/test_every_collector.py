@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from collector_container import Found, Line, by_service, collect, discoveries, matches
 from target_container import REPOSITORY, TargetContainer, allowed, internal_network, running
 
+from discovery_collectors.installed import installed_collectors
+
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.skipif(os.geteuid() != 0, reason="listens in the network namespace of a container"),
@@ -37,7 +39,8 @@ TARGETS = {
     "boot": "discovery/test-tftp:5.2",
 }
 EXCLUDED = "discovery/test-nginx:1.26"
-COLLECTORS = ("network", "database", "directory", "snmp", "web")
+COLLECTORS = sorted(installed_collectors(), key=lambda name: bool(installed_collectors()[name].needs))
+"""Those that need nothing come first."""
 LOGINS = [
     {"engine": "mysql", "username": "inventory_reader", "password": "ebb-chart-3307"},
     {"engine": "snmp", "password": "public"},

@@ -1,10 +1,12 @@
-"""The plug-in interface: what a collector is, and what it is given."""
+"""The plug-in interface: how a collector describes itself, what it is given and where it reports."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Protocol, Self
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, Self
 
 from pydantic import JsonValue
 
+from discovery_collectors.protocols.udp import UdpProbe
 from discovery_collectors.running.scope import Scope
 from dryrun_contract.collector_config import CollectorConfig, Credential, Profile
 from dryrun_contract.discovery import Discovery
@@ -12,6 +14,33 @@ from dryrun_contract.discovery import Discovery
 
 class CollectorError(RuntimeError):
     """A collector cannot go on; the text says what failed and what to do next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What a collector is, as `DESCRIPTOR` in its folder's `descriptor.py`.
+
+    Command line, help and the scan of the collector `network` follow it. It is imported for every command, so
+    it imports no library that only this collector needs.
+    """
+
+    summary: str
+    """What it discovers, in one line of `discovery-collect --help`."""
+    provides: tuple[str, ...]
+    """Kinds that it reports, rows of `dryrun_contract.kinds.KINDS`."""
+    needs: tuple[str, ...] = ()
+    """Kinds that earlier collectors have to find for it; with any, the command line requires `--from`."""
+    credentials: frozenset[str] = frozenset()
+    """Engines whose credentials it can use; with any, the command line offers `--credentials`."""
+    in_clear: frozenset[str] = frozenset()
+    """Of these engines, those whose servers receive the password itself. Such a credential is shown only to
+    addresses that it names."""
+    profiles: Mapping[Profile, str] = field(default_factory=dict)
+    """Profile → what it covers; with any, the command line offers `--profile`."""
+    tcp_ports: tuple[int, ...] = ()
+    """Where its services listen, when nmap's 1000 most common ports leave that out: `network` adds them."""
+    udp_probes: tuple[UdpProbe, ...] = ()
+    """Questions by which `network` finds its services that answer by UDP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +69,21 @@ class Assignment:
 
 
 class Emit(Protocol):
-    """Where a collector tells what it finds, at once and in any order; `LineWriter` is the real one."""
+    """Where a collector reports, at once and in any order; `LineWriter` is the real one."""
 
     def discovery(self, kind: str, key: str, data: dict[str, JsonValue], confidence: float = 1.0) -> None:
-        """Tell of one thing found. Told again with the same kind and key it is the same thing."""
+        """Report one thing found. Reported again with the same kind and key it is the same thing."""
 
     def progress(self, done: int, total: int | None, message: str) -> None:
-        """Tell how far the run is; `total` is None while unknown."""
+        """Report how far the run is; `total` is None while unknown."""
 
     def warning(self, message: str) -> None:
-        """Tell of something that could not be looked at."""
+        """Report something that could not be inspected."""
 
 
-class Collector(Protocol):
-    """A way of discovering. A new one is a class with these three and a row in `registry.COLLECTORS`."""
+type Collect = Callable[[Assignment, Emit], Awaitable[None]]
+"""`collect` in a collector's `collector.py`: inspect what `assignment.scope` admits, and nothing else.
 
-    name: ClassVar[str]
-    provides: ClassVar[tuple[str, ...]]
-    """Kinds of discoveries it makes."""
-
-    async def collect(self, assignment: Assignment, emit: Emit) -> None:
-        """Look at what `assignment.scope` admits, and at nothing else.
-
-        What cannot be looked at is a warning; raises CollectorError when the run as a whole is in vain.
-        Cancellation ends every process and connection it began.
-        """
+What cannot be inspected is a warning; it raises CollectorError when the run as a whole is in vain.
+Cancellation ends every process and connection that it began.
+"""

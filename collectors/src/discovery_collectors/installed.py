@@ -1,39 +1,57 @@
-"""Which collectors exist. They are imported when chosen, since an image holds the libraries of one only."""
+"""Finds the installed collectors: the folders of the package `collectors`, and nothing outside of it.
+
+No entry point, variable or working directory adds one. A collector's code is imported when it is chosen,
+since an image holds the libraries of one collector only.
+"""
 
 import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
-from discovery_collectors.collector import Collector, CollectorError
+from discovery_collectors.collector import Collect, CollectorError, Descriptor
+from discovery_collectors.protocols.udp import UdpProbe
 
-COLLECTORS: dict[str, str] = {
-    "database": "discovery_collectors.collectors.database.collector:DatabaseCollector",
-    "directory": "discovery_collectors.collectors.directory.collector:DirectoryCollector",
-    "network": "discovery_collectors.collectors.network.collector:NetworkCollector",
-    "snmp": "discovery_collectors.collectors.snmp.collector:SnmpCollector",
-    "web": "discovery_collectors.collectors.web.collector:WebCollector",
-}
-"""Name → `module:class`; a new collector is a new row."""
-
-LOGINS: dict[str, frozenset[str]] = {
-    "database": frozenset({"postgresql", "mysql", "mariadb", "mongodb", "redis"}),
-    "directory": frozenset({"smb"}),
-    "snmp": frozenset({"snmp"}),
-}
-"""Name → engines whose logins it can use; the others use none. Manifests say the same."""
-
-IN_CLEAR = frozenset({"redis", "snmp"})
-"""Engines whose logins carry the password itself; they are shown to addresses that a login names only."""
+_FOLDERS = "discovery_collectors.collectors"
 
 
-def load_collector(name: str) -> Collector:
-    """Import and create the collector called `name`.
+@cache
+def installed_collectors() -> Mapping[str, Descriptor]:
+    """Return each collector's descriptor by its name: its folder's, with `-` for `_`."""
+    return {
+        folder.name.replace("_", "-"): _module(folder.name, "descriptor").DESCRIPTOR
+        for folder in pkgutil.iter_modules(importlib.import_module(_FOLDERS).__path__)
+        if folder.ispkg
+    }
+
+
+def load_collector(name: str) -> Collect:
+    """Import the collector called `name` and return how it collects.
 
     Raises KeyError for an unknown name, CollectorError when one of its libraries is not installed.
     """
-    module, _, attribute = COLLECTORS[name].partition(":")
+    if name not in installed_collectors():
+        raise KeyError(name)
     try:
-        collector: Collector = getattr(importlib.import_module(module), attribute)()
+        collect: Collect = _module(name.replace("-", "_"), "collector").collect
     except ModuleNotFoundError as error:
         raise CollectorError(
             f"the collector {name} needs the library {error.name}; install discovery-collectors[{name}]"
         ) from error
-    return collector
+    return collect
+
+
+def tcp_ports() -> tuple[int, ...]:
+    """Return the ports that all collectors together add to nmap's most common ones."""
+    return tuple(sorted({port for each in installed_collectors().values() for port in each.tcp_ports}))
+
+
+def udp_probes() -> tuple[UdpProbe, ...]:
+    """Return the questions of all collectors, by port."""
+    probes = [probe for each in installed_collectors().values() for probe in each.udp_probes]
+    return tuple(sorted(probes, key=lambda probe: probe.port))
+
+
+def _module(folder: str, name: str) -> Any:
+    return importlib.import_module(f"{_FOLDERS}.{folder}.{name}")

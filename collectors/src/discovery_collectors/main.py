@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from discovery_collectors.collector import Collector, CollectorError
+from discovery_collectors.collector import Collect, CollectorError
 from discovery_collectors.installed import load_collector
 from discovery_collectors.running.command_line import Command, read_command
 from discovery_collectors.running.lines import LineWriter
@@ -28,8 +28,8 @@ def main() -> None:
         _say(note)
     writer = LineWriter(sys.stdout.buffer)
     try:
-        collector = load_collector(command.collector)
-        code = asyncio.run(_run(collector, command, writer))
+        collect = load_collector(command.collector)
+        code = asyncio.run(_run(collect, command, writer))
     except* CollectorError as errors:
         for failure in errors.exceptions:
             _say(str(failure))
@@ -42,10 +42,10 @@ def main() -> None:
     sys.exit(code)
 
 
-async def _run(collector: Collector, command: Command, writer: LineWriter) -> int:
+async def _run(collect: Collect, command: Command, writer: LineWriter) -> int:
     """Collect until the end or the first signal; the end line stands only where nothing was left undone."""
     received: list[signal.Signals] = []
-    task = asyncio.ensure_future(collector.collect(command.assignment, writer))
+    task = asyncio.ensure_future(collect(command.assignment, writer))
 
     def stop(number: signal.Signals) -> None:
         received.append(number)

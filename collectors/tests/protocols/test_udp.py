@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discovery_collectors.protocols import ber
-from discovery_collectors.protocols import udp as udp_probes
-from discovery_collectors.protocols.udp import UDP_PROBES, NoAnswerError, ask, name_dns_server
+from discovery_collectors.collectors.directory.dns_version import DNS, name_dns_server
+from discovery_collectors.collectors.network.udp_probes import NTP, TFTP
+from discovery_collectors.collectors.snmp.engine_probe import SNMP
+from discovery_collectors.protocols import ber, udp
+from discovery_collectors.protocols.udp import NoAnswerError, ask
 from discovery_collectors.running.scope import Scope
 
 ADDRESS = Scope.parse(["127.0.0.0/24"]).admit("127.0.0.1")
-DNS, TFTP, NTP, SNMP = UDP_PROBES
+PROBES = (DNS, TFTP, NTP, SNMP)
 
 
 class Server(asyncio.DatagramProtocol):
@@ -42,7 +44,7 @@ async def serve(monkeypatch):
             lambda: Server(answer), local_addr=("127.0.0.1", 0)
         )
         started.append(transport)
-        place = udp_probes.UdpProbe(
+        place = udp.UdpProbe(
             server.port, probe.name, probe.question, probe.read, probe.other_port, probe.farewell
         )
         return server, place
@@ -103,7 +105,7 @@ async def test_a_file_server_that_answers_from_another_port_is_found_and_not_lef
             other.sendto(b"\x00\x03\x00\x01data", addr)
 
     transport, server = await loop.create_datagram_endpoint(lambda: Tftp(None), local_addr=("127.0.0.1", 0))
-    probe = udp_probes.UdpProbe(
+    probe = udp.UdpProbe(
         server.port, "tftp", TFTP.question, TFTP.read, other_port=True, farewell=TFTP.farewell
     )
     try:
@@ -144,17 +146,17 @@ async def test_an_agent_is_named_by_the_enterprise_of_its_engine(serve):
     }
 
 
-@pytest.mark.parametrize("probe", UDP_PROBES, ids=lambda probe: probe.name)
+@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)
 async def test_a_closed_port_is_no_service(probe, monkeypatch):
-    monkeypatch.setattr(udp_probes, "WAIT_SECONDS", 0.3)
-    closed = udp_probes.UdpProbe(9, probe.name, probe.question, probe.read, probe.other_port)
+    monkeypatch.setattr(udp, "WAIT_SECONDS", 0.3)
+    closed = udp.UdpProbe(9, probe.name, probe.question, probe.read, probe.other_port)
     with pytest.raises(NoAnswerError):
         await ask(ADDRESS, closed)
 
 
-@pytest.mark.parametrize("probe", UDP_PROBES, ids=lambda probe: probe.name)
+@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)
 async def test_an_endless_answer_in_no_protocol_ends_with_the_wait(serve, monkeypatch, probe):
-    monkeypatch.setattr(udp_probes, "WAIT_SECONDS", 0.5)
+    monkeypatch.setattr(udp, "WAIT_SECONDS", 0.5)
     _, place = await serve(probe, lambda _: [b"\0" * 1400] * 500)
     begun = time.monotonic()
     with pytest.raises(NoAnswerError, match="no answer within"):
@@ -164,6 +166,6 @@ async def test_an_endless_answer_in_no_protocol_ends_with_the_wait(serve, monkey
 
 @given(st.binary(max_size=80), st.integers(1, 2**15))
 def test_whatever_answers_it_is_read_or_refused(content, number):
-    for probe in UDP_PROBES:
+    for probe in PROBES:
         assert isinstance(probe.read(content, number), dict | None)
         assert isinstance(probe.read(probe.question(number) + content, number), dict | None)

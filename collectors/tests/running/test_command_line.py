@@ -4,11 +4,9 @@ import sys
 
 import pytest
 
-from discovery_collectors.installed import COLLECTORS, load_collector
 from discovery_collectors.running.command_line import read_command
 from dryrun_contract.collector_config import CollectorConfig, Credential, to_environment
 from dryrun_contract.discovery import Discovery
-from dryrun_contract.kinds import KINDS
 
 
 def test_takes_over_what_the_orchestrator_configured():
@@ -127,13 +125,6 @@ def test_nothing_to_look_at_is_a_complete_run(tmp_path):
     run = collect("database", "--targets", "10.0.0.0/24", "--from", str(path))
     assert run.returncode == 0
     assert json.loads(run.stdout.splitlines()[-1]) == {"type": "end", "discoveries": 0}
-
-
-@pytest.mark.parametrize("name", COLLECTORS)
-def test_every_collector_of_the_registry_loads_and_provides_known_kinds(name):
-    collector = load_collector(name)
-    assert collector.name == name
-    assert set(collector.provides) <= set(KINDS)
 
 
 def test_a_login_in_the_clear_that_names_no_addresses_is_told_before_the_run(tmp_path):

@@ -1,13 +1,9 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import yaml
 
-from discovery_collectors.collectors.database.collector import ENGINES
-from discovery_collectors.installed import COLLECTORS, LOGINS
 from discovery_collectors.running.command_line import read_command
 from discovery_collectors.running.rehearsal import NotRehearsedError, require_rehearsal
 from dryrun_contract.collector_config import CollectorConfig, Credential, configuration_digest, to_environment
@@ -19,7 +15,6 @@ REHEARSED = CollectorConfig(
     max_rate=500,
     credentials=(Credential(engine="snmp", password="public"),),
 )
-MANIFESTS = Path(__file__).parents[2] / "manifests"
 
 
 def run_of(collector="snmp", **changes):
@@ -136,10 +131,3 @@ def test_a_run_that_was_not_rehearsed_ends_with_2_before_it_says_a_line(report):
     done = subprocess.run(command, env={}, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "about other collectors (snmp), not about network" in done.stderr
-
-
-def test_manifests_and_collectors_agree_on_logins():
-    for name in COLLECTORS:
-        manifest = yaml.safe_load((MANIFESTS / f"{name}.yml").read_text(encoding="utf-8"))
-        assert set(manifest.get("credentials", [])) == LOGINS.get(name, frozenset()), name
-    assert frozenset().union(*(row.logins for row in ENGINES.values())) == LOGINS["database"]

@@ -1,27 +1,24 @@
 """The command line of `discovery-collect`: turns words, files and the environment into an assignment."""
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from discovery_collectors.collector import Assignment
-from discovery_collectors.installed import COLLECTORS, IN_CLEAR, LOGINS
+from discovery_collectors.collector import Assignment, Descriptor
+from discovery_collectors.installed import installed_collectors
+from discovery_collectors.running.credentials import read_credentials
 from discovery_collectors.running.rehearsal import IMAGE_VARIABLE, require_rehearsal
 from discovery_collectors.running.scope import Scope
 from dryrun_contract.collector_config import (
     CollectorConfig,
     ConfigError,
-    Credential,
     from_environment,
 )
 from dryrun_contract.discovery import COLLECTOR_LINE, Discovery, DiscoveryLine
-
-_CREDENTIALS = TypeAdapter(tuple[Credential, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +43,9 @@ def read_command(arguments: Sequence[str], environ: Mapping[str, str]) -> Comman
         held = _rehearsal(words, words.name, config, environ)
         return Command(words.name, Assignment.from_config(config), held)
     scope = Scope.parse(words.targets, words.exclude)
-    engines = LOGINS.get(words.collector, frozenset())
-    given = _read_credentials(getattr(words, "credentials", None))
+    collector = installed_collectors()[words.collector]
+    engines = collector.credentials
+    given = read_credentials(getattr(words, "credentials", None))
     config = CollectorConfig(
         cidr=words.targets[0],
         profile=getattr(words, "profile", "quick"),
@@ -62,7 +60,7 @@ def read_command(arguments: Sequence[str], environ: Mapping[str, str]) -> Comman
     nowhere = (
         f"a login for {login.engine} names no addresses in `at` and is not used: it travels in the clear"
         for login in config.credentials
-        if login.engine in IN_CLEAR and not login.at
+        if login.engine in collector.in_clear and not login.at
     )
     notes = (*unused, *nowhere, *_rehearsal(words, words.collector, config, environ))
     assignment = Assignment(
@@ -84,57 +82,55 @@ def _rehearsal(
     return (require_rehearsal(words.rehearsed, collector, config, image_id),)
 
 
-_COLLECTORS = {
-    "network": "hosts, services with versions, TLS certificates (mostly by nmap)",
-    "database": "what lies inside PostgreSQL, MariaDB, MySQL, MongoDB and Redis services found before",
-    "directory": "LDAP naming contexts, SMB shares, DNS zones that may be copied",
-    "snmp": "the system group of SNMP agents found before",
-    "web": "titles, servers, frameworks and login pages of web servers found before",
-}
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="discovery-collect",
-        description="Discover a network and say what is there, one JSON object a line on standard output.",
+        description="Discover a network and report what is there, one JSON object a line on standard output.",
         epilog="Exit codes: 0 complete, 1 failed (there is no end line), 2 wrong call or configuration.",
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="collector", required=True, metavar="COMMAND")
+    collectors = installed_collectors()
     run = commands.add_parser("run", help="take the configuration from the variable DISCOVERY_CONFIG")
-    run.add_argument("name", choices=sorted(COLLECTORS), help="which collector")
+    run.add_argument("name", choices=list(collectors), help="which collector")
     _add_rehearsal(run)
-    for name, summary in _COLLECTORS.items():
-        command = commands.add_parser(name, help=summary)
-        _add_rehearsal(command)
+    # Those that need nothing come first: the others take what they find.
+    for name, collector in sorted(collectors.items(), key=lambda each: bool(each[1].needs)):
+        _add_collector(commands.add_parser(name, help=collector.summary.replace("%", "%%")), collector)
+    return parser
+
+
+def _add_collector(command: argparse.ArgumentParser, collector: Descriptor) -> None:
+    _add_rehearsal(command)
+    command.add_argument(
+        "--targets",
+        action="append",
+        required=True,
+        metavar="CIDR",
+        help="network or address to inspect; may be given several times",
+    )
+    command.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="CIDR",
+        help="network or address that must not receive a packet; may be given several times",
+    )
+    command.add_argument(
+        "--max-rate",
+        type=_positive,
+        metavar="PACKETS",
+        help="packets per second at most (default: as docs/collectors says of each)",
+    )
+    if collector.profiles:
+        covers = "; ".join(f"{profile}: {what}" for profile, what in collector.profiles.items())
         command.add_argument(
-            "--targets",
-            action="append",
-            required=True,
-            metavar="CIDR",
-            help="network or address to look at; may be given several times",
+            "--profile",
+            choices=tuple(collector.profiles),
+            default="quick",
+            help=f"{covers} (default: quick)",
         )
-        command.add_argument(
-            "--exclude",
-            action="append",
-            default=[],
-            metavar="CIDR",
-            help="network or address that must not receive a packet; may be given several times",
-        )
-        command.add_argument(
-            "--max-rate",
-            type=_positive,
-            metavar="PACKETS",
-            help="packets per second at most (default: as docs/collectors says of each)",
-        )
-        if name == "network":
-            command.add_argument(
-                "--profile",
-                choices=("quick", "full"),
-                default="quick",
-                help="quick: the 1000 most common TCP ports; full: all 65535 (default: quick)",
-            )
-            continue
+    if collector.needs:
         command.add_argument(
             "--from",
             dest="discoveries",
@@ -142,14 +138,13 @@ def _parser() -> argparse.ArgumentParser:
             metavar="FILE",
             help="output of the network collector (- for standard input)",
         )
-        if name in LOGINS:
-            command.add_argument(
-                "--credentials",
-                type=Path,
-                metavar="FILE",
-                help='JSON: [{"engine": "redis", "username": "…", "password": "…", "at": ["10.0.0.7"]}]',
-            )
-    return parser
+    if collector.credentials:
+        command.add_argument(
+            "--credentials",
+            type=Path,
+            metavar="FILE",
+            help='JSON: [{"engine": "redis", "username": "…", "password": "…", "at": ["10.0.0.7"]}]',
+        )
 
 
 def _add_rehearsal(command: argparse.ArgumentParser) -> None:
@@ -174,22 +169,6 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return number
-
-
-def _read_credentials(path: Path | None) -> tuple[Credential, ...]:
-    if path is None:
-        return ()
-    try:
-        return _CREDENTIALS.validate_python(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the credentials in {path}: {error}") from None
-    except json.JSONDecodeError as error:
-        # Only the place: the text around it may be a password.
-        raise ConfigError(f"{path} is not JSON: line {error.lineno}, column {error.colno}") from None
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, problem["loc"])) or "the document"
-        raise ConfigError(f"{path}: {where}: {problem['msg']}") from None
 
 
 def _read_discoveries(source: str | None) -> tuple[Discovery, ...]:

@@ -2,7 +2,8 @@ import pytest
 
 from discovery_collectors.collector import Assignment
 from discovery_collectors.collectors.database import collector as database
-from discovery_collectors.collectors.database.collector import DatabaseCollector, find_services
+from discovery_collectors.collectors.database import engines as engine_table
+from discovery_collectors.collectors.database.collector import collect, find_services
 from discovery_collectors.collectors.database.login import LoginRefusedError, ServiceUnreachableError
 from discovery_collectors.collectors.database.service_report import Table
 from discovery_collectors.running.scope import Scope
@@ -88,13 +89,13 @@ def engine_that(outcome, *, anonymous=False):
 async def look(monkeypatch, emit, engines, *, name="postgresql", credentials=True):
     """Look into one service for each of `engines`, at 10.0.0.1 and following."""
     waiting = iter(engines)
-    monkeypatch.setattr(database, "_load_engine", lambda _: next(waiting))
+    monkeypatch.setattr(database, "load_engine", lambda _: next(waiting))
     method = "probed" if name else "table"
     found = tuple(
         service(f"10.0.0.{number}:5432/tcp", name=name, method=method) for number, _ in enumerate(engines, 1)
     )
     login = (Credential(engine="postgresql", username="u", password="s3cret"),) if credentials else ()
-    await DatabaseCollector().collect(Assignment(SCOPE, credentials=login, discoveries=found), emit)
+    await collect(Assignment(SCOPE, credentials=login, discoveries=found), emit)
 
 
 async def test_tells_what_lies_inside(monkeypatch, emit):
@@ -131,12 +132,13 @@ async def test_nothing_is_imported_while_a_server_is_waited_for(monkeypatch, emi
         done.append(f"imports {name}")
         return Engine
 
-    monkeypatch.setattr(database, "_import_engine", import_engine)
+    for module in (database, engine_table):
+        monkeypatch.setattr(module, "import_engine", import_engine)
     found = (
         service("10.0.0.1:5432/tcp", name="postgresql", method="probed"),
         service("10.0.0.2:27017/tcp", name="mongodb", method="probed"),
     )
-    await DatabaseCollector().collect(Assignment(SCOPE, discoveries=found), emit)
+    await collect(Assignment(SCOPE, discoveries=found), emit)
     first = done.index("opens")
     assert {"imports postgresql", "imports mongodb"} <= {*done[:first]}
 
@@ -170,10 +172,10 @@ async def test_a_login_for_either_name_of_mysql_fits(monkeypatch, emit, store):
             shown.append(credential.username)
             return Session()
 
-    monkeypatch.setattr(database, "_load_engine", lambda _: Engine())
+    monkeypatch.setattr(database, "load_engine", lambda _: Engine())
     login = Credential(engine=store, username="reader", password="s3cret")
     found = (service("10.0.0.1:3306/tcp", name="mysql", method="probed"),)
-    await DatabaseCollector().collect(Assignment(SCOPE, credentials=(login,), discoveries=found), emit)
+    await collect(Assignment(SCOPE, credentials=(login,), discoveries=found), emit)
     assert shown == ["reader"]
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discovery_collectors.collectors.database.collector import ENGINES, _import_engine
+from discovery_collectors.collectors.database.engines import ENGINES, import_engine
 from discovery_collectors.collectors.database.login import (
     CredentialNeededError,
     LoginRefusedError,
@@ -10,7 +10,6 @@ from discovery_collectors.collectors.database.login import (
     log_in,
 )
 from discovery_collectors.collectors.database.service_report import DatabaseService
-from discovery_collectors.installed import IN_CLEAR
 from discovery_collectors.running.scope import Scope
 from dryrun_contract.collector_config import Credential
 
@@ -149,5 +148,5 @@ async def test_of_two_logins_with_one_name_the_one_for_this_address_is_tried():
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_the_list_of_engines_in_clear_is_what_the_engines_say(name):
-    assert (name in IN_CLEAR) == _import_engine(name).in_clear
+def test_an_engines_row_and_its_class_agree_on_credentials_in_clear(name):
+    assert ENGINES[name].in_clear == import_engine(name).in_clear

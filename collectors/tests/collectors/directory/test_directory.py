@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from discovery_collectors.collector import Assignment
 from discovery_collectors.collectors.directory import collector as directory
 from discovery_collectors.collectors.directory import dns_zones, ldap_root
-from discovery_collectors.collectors.directory.collector import DirectoryCollector
+from discovery_collectors.collectors.directory.collector import collect
 from discovery_collectors.collectors.directory.dns_zones import DnsError, possible_zones
 from discovery_collectors.collectors.directory.ldap_root import understand
 from discovery_collectors.protocols import ber
@@ -32,7 +32,7 @@ def service(port, name, transport="tcp", host="127.0.0.1", **data):
 
 
 async def look(emit, *found, scope=SCOPE, **options):
-    await DirectoryCollector().collect(Assignment(scope, discoveries=found, **options), emit)
+    await collect(Assignment(scope, discoveries=found, **options), emit)
 
 
 @asynccontextmanager

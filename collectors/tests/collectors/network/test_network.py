@@ -11,9 +11,10 @@ import pytest
 
 from discovery_collectors.collector import Assignment
 from discovery_collectors.collectors.network import collector as network
-from discovery_collectors.collectors.network.collector import NetworkCollector
+from discovery_collectors.collectors.network.collector import collect
 from discovery_collectors.collectors.network.nmap_process import NmapError
-from discovery_collectors.protocols.udp import UDP_PROBES, NoAnswerError
+from discovery_collectors.installed import udp_probes
+from discovery_collectors.protocols.udp import NoAnswerError
 from discovery_collectors.running.scope import Scope
 
 ON_UDP = {}
@@ -86,7 +87,7 @@ async def test_tells_each_stage_as_it_comes_and_a_service_twice(fake_nmap, emit)
         HEAD + host("10.0.0.3", port(80, TABLE)) + host("10.0.0.4") + FOOT,
         HEAD + host("10.0.0.3", port(80, HTTP)) + FOOT,
     )
-    await NetworkCollector().collect(assignment(), emit)
+    await collect(assignment(), emit)
     assert emit.told == [
         ("host", "10.0.0.3", {"reason": "arp-response"}, 1.0),
         ("host", "10.0.0.4", {"reason": "arp-response"}, 1.0),
@@ -108,7 +109,7 @@ async def test_scans_further_only_what_the_stage_before_found(fake_nmap, emit):
         HEAD + host("10.0.0.3", port(80)) + host("10.0.0.4") + FOOT,
         HEAD + host("10.0.0.3", port(80, HTTP)) + FOOT,
     )
-    await NetworkCollector().collect(assignment(max_rate=500), emit)
+    await collect(assignment(max_rate=500), emit)
     lines = calls.read_text().splitlines()
     assert [line.split() for line in lines[1::2]] == [["10.0.0.0/25"], ["10.0.0.3", "10.0.0.4"], ["10.0.0.3"]]
     assert all("--max-rate 500" in call and " -n " in f" {call} " for call in lines[::2])
@@ -122,8 +123,8 @@ async def test_asks_the_udp_ports_of_hosts_that_are_there_and_tells_what_answers
 ):
     fake_nmap(HEAD + host("10.0.0.3") + host("10.0.0.200") + FOOT, HEAD + host("10.0.0.3") + FOOT)
     ON_UDP["10.0.0.3", 53] = {"product": "ISC BIND", "version": "9.20.30"}
-    await NetworkCollector().collect(assignment(**options), emit)
-    assert sorted(asked_by_udp) == [("10.0.0.3", probe.port) for probe in UDP_PROBES]
+    await collect(assignment(**options), emit)
+    assert sorted(asked_by_udp) == [("10.0.0.3", probe.port) for probe in udp_probes()]
     assert [told for told in emit.told if told[0] == "service"] == [
         (
             "service",
@@ -136,7 +137,7 @@ async def test_asks_the_udp_ports_of_hosts_that_are_there_and_tells_what_answers
 
 async def test_an_empty_network_is_asked_once(fake_nmap, emit):
     calls = fake_nmap(HEAD + FOOT)
-    await NetworkCollector().collect(assignment(), emit)
+    await collect(assignment(), emit)
     assert len(calls.read_text().splitlines()) == 2
     assert emit.told == []
 
@@ -145,7 +146,7 @@ async def test_what_lies_outside_the_scope_is_no_discovery_and_gets_no_further_p
     calls = fake_nmap(
         HEAD + host("10.0.0.3") + host("10.0.0.200") + host("8.8.8.8") + FOOT, HEAD + host("10.0.0.3") + FOOT
     )
-    await NetworkCollector().collect(assignment(), emit)
+    await collect(assignment(), emit)
     assert emit.keys("host") == ["10.0.0.3"]
     assert [warning.split(": ")[1] for warning in emit.warnings] == [
         "10.0.0.200 is excluded",
@@ -156,7 +157,7 @@ async def test_what_lies_outside_the_scope_is_no_discovery_and_gets_no_further_p
 
 async def test_the_scanning_machine_is_no_discovery(fake_nmap, emit):
     fake_nmap(HEAD + host("10.0.0.9", reason="localhost-response") + FOOT)
-    await NetworkCollector().collect(assignment(), emit)
+    await collect(assignment(), emit)
     assert emit.told == []
 
 
@@ -167,7 +168,7 @@ async def test_a_range_of_versions_is_not_a_version(fake_nmap, emit):
         HEAD + host("10.0.0.3", port(5432)) + FOOT,
         HEAD + host("10.0.0.3", port(5432, service)) + FOOT,
     )
-    await NetworkCollector().collect(assignment(), emit)
+    await collect(assignment(), emit)
     data = emit.data("service", "10.0.0.3:5432/tcp")
     assert (data["version_range"], "version" in data) == ("9.6.0 or later", False)
 
@@ -177,7 +178,7 @@ async def test_a_tarpit_is_not_asked_at_every_port(fake_nmap, emit):
     calls = fake_nmap(
         HEAD + host("10.0.0.3") + FOOT, HEAD + host("10.0.0.3", *ports) + FOOT, HEAD + host("10.0.0.3") + FOOT
     )
-    await NetworkCollector().collect(assignment(), emit)
+    await collect(assignment(), emit)
     assert len(emit.keys("service")) == 1000
     assert "100 are asked further" in emit.warnings[0]
     asked = calls.read_text().splitlines()[4].split(" -p ")[1].split()[0]
@@ -195,13 +196,13 @@ async def test_a_tarpit_is_not_asked_at_every_port(fake_nmap, emit):
 async def test_a_scan_that_is_not_whole_is_an_error(fake_nmap, emit, report, script, complaint):
     fake_nmap(report, script=script)
     with pytest.raises(NmapError, match=complaint):
-        await NetworkCollector().collect(assignment(), emit)
+        await collect(assignment(), emit)
 
 
 async def test_a_missing_nmap_is_named(monkeypatch, tmp_path, emit):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NmapError, match="install the package nmap"):
-        await NetworkCollector().collect(assignment(), emit)
+        await collect(assignment(), emit)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -5,11 +5,11 @@ import pytest
 
 from discovery_collectors.collectors.network import nmap_data
 from discovery_collectors.collectors.network.nmap_data import (
-    MORE_PORTS,
     amend_probes,
     amend_services,
     nmap_environment,
 )
+from discovery_collectors.installed import tcp_ports
 
 PROBES = b"""Exclude T:9100-9107
 Probe TCP NULL q||
@@ -89,14 +89,14 @@ def test_changes_nothing_else():
 
 
 def test_puts_data_stores_among_the_frequent_ports():
-    amended = amend_services(b"redis\t6379/tcp\t0.000076\t# a cache\nredis\t6379/udp\t0.0001\n")
+    amended = amend_services(b"redis\t6379/tcp\t0.000076\t# a cache\nredis\t6379/udp\t0.0001\n", tcp_ports())
     lines = amended.splitlines()
     assert lines[:2] == [b"redis\t6379/tcp\t0.990000\t# a cache", b"redis\t6379/udp\t0.0001"]
-    assert len(lines) == 2 + len(MORE_PORTS) - 1
+    assert len(lines) == 2 + len(tcp_ports()) - 1
 
 
 def test_its_files_vanish_afterwards():
-    with nmap_environment(banner_wait_ms=1500, answer_wait_ms=3000) as environment:
+    with nmap_environment(tcp_ports(), banner_wait_ms=1500, answer_wait_ms=3000) as environment:
         folder = Path(environment["NMAPDIR"])
         assert (folder / "scripts" / "script.db").read_text().count("Entry") == 1
     assert not folder.exists()
@@ -104,7 +104,7 @@ def test_its_files_vanish_afterwards():
 
 def test_without_nmaps_data_nmap_goes_by_its_own(monkeypatch, tmp_path):
     monkeypatch.setattr(nmap_data, "DATA_FOLDERS", (tmp_path,))
-    with nmap_environment(banner_wait_ms=1500, answer_wait_ms=3000) as environment:
+    with nmap_environment(tcp_ports(), banner_wait_ms=1500, answer_wait_ms=3000) as environment:
         assert environment == {}
 
 

@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 
 from discovery_collectors.collector import Assignment
 from discovery_collectors.collectors.snmp import collector as snmp
-from discovery_collectors.collectors.snmp.collector import SnmpCollector
+from discovery_collectors.collectors.snmp.collector import collect
 from discovery_collectors.collectors.snmp.messages import enterprise_of, read_response
-from discovery_collectors.protocols import ber
-from discovery_collectors.protocols import udp as udp_probes
+from discovery_collectors.protocols import ber, udp
 from discovery_collectors.running.scope import Scope
 from dryrun_contract.collector_config import Credential
 from dryrun_contract.discovery import Discovery
@@ -67,7 +66,7 @@ async def ask(emit, port, *communities, targets=("127.0.0.1",), at=("127.0.0.1",
     logins = tuple(Credential(engine="snmp", password=each, at=at) for each in communities)
     other = Credential(engine="redis", password="canary-pw")
     given = Assignment(Scope.parse(targets), credentials=(*logins, other), discoveries=(found,))
-    await SnmpCollector().collect(given, emit)
+    await collect(given, emit)
     return f"127.0.0.1:{port}/udp"
 
 
@@ -85,14 +84,14 @@ async def test_tells_the_system_group_but_not_who_is_responsible(agent, emit):
 
 
 async def test_with_communities_given_no_other_is_tried(agent, emit, monkeypatch):
-    monkeypatch.setattr(udp_probes, "SENDINGS_SECONDS", (0.0,))
+    monkeypatch.setattr(udp, "SENDINGS_SECONDS", (0.0,))
     key = await ask(emit, agent.port, "wrong", "wrong", "public")
     assert [community for community, _ in agent.asked] == [b"wrong", b"public"]
     assert emit.data("service", key)["access"] == "granted"
 
 
 async def test_an_agent_that_knows_no_community_is_told_as_closed(agent, emit, monkeypatch):
-    monkeypatch.setattr(udp_probes, "WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(udp, "WAIT_SECONDS", 0.3)
     agent.community = b"secret"
     key = await ask(emit, agent.port, "wrong")
     assert emit.data("service", key)["access"] == "refused"
@@ -102,7 +101,7 @@ async def test_an_agent_that_knows_no_community_is_told_as_closed(agent, emit, m
 
 @pytest.mark.parametrize("at", [(), ("127.0.0.2", "10.0.0.0/8")])
 async def test_a_community_is_sent_only_to_agents_that_it_is_for(agent, emit, monkeypatch, at):
-    monkeypatch.setattr(udp_probes, "SENDINGS_SECONDS", (0.0,))
+    monkeypatch.setattr(udp, "SENDINGS_SECONDS", (0.0,))
     key = await ask(emit, agent.port, "canary-community", at=at)
     assert agent.asked == []
     told = emit.data("service", key)

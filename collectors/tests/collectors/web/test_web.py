@@ -8,7 +8,7 @@ from web_server import WebServer, page, redirect
 from discovery_collectors.collector import Assignment
 from discovery_collectors.collectors.web import client as web_client
 from discovery_collectors.collectors.web import collector as web
-from discovery_collectors.collectors.web.collector import WebCollector
+from discovery_collectors.collectors.web.collector import collect
 from discovery_collectors.running.scope import Scope
 from dryrun_contract.discovery import Discovery
 
@@ -22,7 +22,7 @@ def service(port, host="127.0.0.1", **data):
 
 async def look(emit, *services, targets=("127.0.0.1",), **options):
     found = tuple(services)
-    await WebCollector().collect(Assignment(Scope.parse(targets), discoveries=found, **options), emit)
+    await collect(Assignment(Scope.parse(targets), discoveries=found, **options), emit)
 
 
 async def look_at(server, emit, **options):

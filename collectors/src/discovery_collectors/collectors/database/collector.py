@@ -1,15 +1,12 @@
 """The collector `database`: what lies inside PostgreSQL, MariaDB, MySQL, MongoDB and Redis services."""
 
 import asyncio
-import importlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import ClassVar
 
 from discovery_collectors.collector import Assignment, Emit
+from discovery_collectors.collectors.database.engines import ENGINES, import_engine, load_engine
 from discovery_collectors.collectors.database.login import (
     CredentialNeededError,
-    Engine,
     LoginRefusedError,
     ServiceUnreachableError,
     log_in,
@@ -25,64 +22,26 @@ _SERVICE_SECONDS = 180
 """The longest one service may take, whatever it holds or pretends to hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class _EngineRow:
-    """How an engine's services are known, and where its code is (imported when first needed)."""
+async def collect(assignment: Assignment, emit: Emit) -> None:
+    """Enter every service that is, or may be, a database server, and list names. Others are left alone."""
+    services = list(find_services(assignment.discoveries, assignment.scope, emit))
+    # An import holds everything up, for seconds on half a processor: none while a server is waited for.
+    for service in services:
+        import_engine(service.engine)
+    done = 0
+    emit.progress(done, len(services), f"{len(services)} database services to look into")
+    slots = asyncio.Semaphore(_SERVICES_AT_ONCE)
 
-    port: int
-    names: frozenset[str]
-    """What nmap calls the protocol."""
-    path: str
-    logins: frozenset[str]
-    """Names under which a credential store may keep its logins."""
+    async def look_into(service: DatabaseService) -> None:
+        nonlocal done
+        async with slots:
+            await _look_into(service, assignment.credentials, ServiceReport(service, emit))
+        done += 1
+        emit.progress(done, len(services), f"{service.key} looked into")
 
-
-ENGINES: dict[str, _EngineRow] = {
-    "postgresql": _EngineRow(
-        5432,
-        frozenset({"postgresql", "postgres"}),
-        "postgresql:PostgresqlEngine",
-        frozenset({"postgresql"}),
-    ),
-    "mysql": _EngineRow(
-        3306, frozenset({"mysql", "mariadb"}), "mysql:MysqlEngine", frozenset({"mysql", "mariadb"})
-    ),
-    "mongodb": _EngineRow(
-        27017, frozenset({"mongodb", "mongod"}), "mongodb:MongodbEngine", frozenset({"mongodb"})
-    ),
-    "redis": _EngineRow(
-        6379, frozenset({"redis", "valkey"}), "redis_engine:RedisEngine", frozenset({"redis"})
-    ),
-}
-"""A new engine is a new row and a module."""
-
-
-class DatabaseCollector:
-    """Enters every service that is, or may be, a database server, and lists names."""
-
-    name: ClassVar[str] = "database"
-    provides: ClassVar[tuple[str, ...]] = ("service", "database", "table")
-
-    async def collect(self, assignment: Assignment, emit: Emit) -> None:
-        """Look into the services among the assignment's discoveries; others are left alone."""
-        services = list(find_services(assignment.discoveries, assignment.scope, emit))
-        # An import holds everything up, for seconds on half a processor: none while a server is waited for.
+    async with asyncio.TaskGroup() as group:
         for service in services:
-            _import_engine(service.engine)
-        done = 0
-        emit.progress(done, len(services), f"{len(services)} database services to look into")
-        slots = asyncio.Semaphore(_SERVICES_AT_ONCE)
-
-        async def look_into(service: DatabaseService) -> None:
-            nonlocal done
-            async with slots:
-                await _look_into(service, assignment.credentials, ServiceReport(service, emit))
-            done += 1
-            emit.progress(done, len(services), f"{service.key} looked into")
-
-        async with asyncio.TaskGroup() as group:
-            for service in services:
-                group.create_task(look_into(service))
+            group.create_task(look_into(service))
 
 
 def find_services(discoveries: Iterable[Discovery], scope: Scope, emit: Emit) -> Iterator[DatabaseService]:
@@ -107,23 +66,11 @@ def _recognise(told: ToldService) -> tuple[str, bool] | None:
     return None
 
 
-def _import_engine(name: str) -> type[Engine]:
-    module, _, attribute = ENGINES[name].path.partition(":")
-    engine: type[Engine] = getattr(
-        importlib.import_module(f"discovery_collectors.collectors.database.{module}"), attribute
-    )
-    return engine
-
-
-def _load_engine(name: str) -> Engine:
-    return _import_engine(name)()
-
-
 async def _look_into(
     service: DatabaseService, credentials: Iterable[Credential], report: ServiceReport
 ) -> None:
-    engine = _load_engine(service.engine)
-    logins = ENGINES[service.engine].logins
+    engine = load_engine(service.engine)
+    logins = ENGINES[service.engine].credentials
     own = [credential for credential in credentials if credential.engine in logins]
     try:
         async with asyncio.timeout(_SERVICE_SECONDS):

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import ClassVar, Protocol
 
 from discovery_collectors.collectors.database.service_report import DatabaseService, ServiceReport
+from discovery_collectors.running.credentials import withheld
 from dryrun_contract.collector_config import Credential
 
 
@@ -73,13 +74,6 @@ async def log_in(engine: Engine, service: DatabaseService, credentials: Iterable
         except ServiceUnreachableError as error:
             raise ServiceUnreachableError(redacted(str(error), credential)) from None
     raise refusal or CredentialNeededError("there is no credential for this engine")
-
-
-def withheld(credential: Credential) -> str:
-    """Return why a server was not shown `credential`."""
-    if credential.at:
-        return f"the login for {credential.engine} is for other addresses"
-    return f"a login for {credential.engine} travels in the clear; it is shown to addresses in its `at` only"
 
 
 def redacted(text: str, credential: Credential) -> str:

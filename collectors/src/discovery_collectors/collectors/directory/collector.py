@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import ClassVar
 
 from pydantic import JsonValue
 
@@ -32,29 +31,25 @@ _SILENCES = 3
 _TEXT_CHARACTERS = 300
 
 
-class DirectoryCollector:
-    """Asks what each server tells everybody. LDAP and SMB first: they name domains that DNS is asked for."""
+async def collect(assignment: Assignment, emit: Emit) -> None:
+    """Ask the directories among the discoveries what they tell everybody; others are left alone.
 
-    name: ClassVar[str] = "directory"
-    provides: ClassVar[tuple[str, ...]] = ("service", "directory", "share", "dns_zone")
+    LDAP and SMB come first: they name domains whose zones DNS is asked for.
+    """
+    run = _Run(assignment, emit)
 
-    async def collect(self, assignment: Assignment, emit: Emit) -> None:
-        """Look at the directories among the assignment's discoveries; others are left alone."""
-        run = _Run(assignment, emit)
+    def known(wanted: Callable[[ToldService], bool]) -> list[KnownService]:
+        return list(known_services(assignment.discoveries, assignment.scope, emit, wanted))
 
-        def known(wanted: Callable[[ToldService], bool]) -> list[KnownService]:
-            return list(known_services(assignment.discoveries, assignment.scope, emit, wanted))
-
-        ldap, smb = known(_is_ldap), known(_is_smb)
-        # A name server mostly answers by TCP and UDP, and is one.
-        dns = {(service.address, service.port): service for service in known(_is_dns)}
-        run.total = len(ldap) + len(smb) + len(dns)
-        emit.progress(0, run.total, f"{run.total} directories to look at")
-        await run.each(
-            [(run.look_at_ldap, service) for service in ldap]
-            + [(run.look_at_smb, service) for service in smb]
-        )
-        await run.each([(run.look_at_dns, service) for service in dns.values()])
+    ldap, smb = known(_is_ldap), known(_is_smb)
+    # A name server mostly answers by TCP and UDP, and is one.
+    dns = {(service.address, service.port): service for service in known(_is_dns)}
+    run.total = len(ldap) + len(smb) + len(dns)
+    emit.progress(0, run.total, f"{run.total} directories to look at")
+    await run.each(
+        [(run.look_at_ldap, service) for service in ldap] + [(run.look_at_smb, service) for service in smb]
+    )
+    await run.each([(run.look_at_dns, service) for service in dns.values()])
 
 
 def _is_ldap(told: ToldService) -> bool:

@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 from pydantic import JsonValue
 
@@ -13,21 +12,17 @@ from discovery_collectors.collector import Assignment, Emit
 from discovery_collectors.collectors.network import amqp_version, mqtt_version
 from discovery_collectors.collectors.network.amqp_version import AmqpError
 from discovery_collectors.collectors.network.mqtt_version import MqttError
-from discovery_collectors.collectors.network.nmap_data import MORE_PORTS, nmap_environment
+from discovery_collectors.collectors.network.nmap_data import nmap_environment
 from discovery_collectors.collectors.network.nmap_process import run_nmap
 from discovery_collectors.collectors.network.nmap_xml import Host, Port, Progress
+from discovery_collectors.installed import tcp_ports, udp_probes
 from discovery_collectors.protocols.certificates import CertificateError, fetch_certificate
-from discovery_collectors.protocols.udp import (
-    SENDINGS_SECONDS,
-    UDP_PROBES,
-    NoAnswerError,
-    UdpProbe,
-    ask,
-)
+from discovery_collectors.protocols.udp import SENDINGS_SECONDS, NoAnswerError, UdpProbe, ask
 from discovery_collectors.running.scope import OutOfScopeError, ScopedAddress
 from dryrun_contract.collector_config import Profile
 from dryrun_contract.resource_key import ResourceKey
 
+_MOST_COMMON_PORTS = 1000
 _VERSIONED_PORTS = 100
 """Ports of one host whose service is asked for its version; a tarpit opens thousands."""
 _HANDSHAKES_AT_ONCE = 16
@@ -41,7 +36,8 @@ _PACKETS_PER_PROBE = 10
 class _ScanProfile:
     """How thoroughly a profile looks."""
 
-    ports: tuple[str, ...]
+    all_ports: bool
+    """All 65535 TCP ports, instead of the most common ones and those that collectors add."""
     intensity: int
     """nmap's --version-intensity: probes up to this rarity; those meant for the port come in any case."""
     banner_wait_ms: int
@@ -52,13 +48,13 @@ class _ScanProfile:
 
 _PROFILES: dict[Profile, _ScanProfile] = {
     "quick": _ScanProfile(
-        ("--top-ports", str(1000 + len(MORE_PORTS))),
+        all_ports=False,
         intensity=4,
         banner_wait_ms=1500,
         answer_wait_ms=3000,
         hurry=True,
     ),
-    "full": _ScanProfile(("-p-",), intensity=7, banner_wait_ms=6000, answer_wait_ms=5000, hurry=False),
+    "full": _ScanProfile(all_ports=True, intensity=7, banner_wait_ms=6000, answer_wait_ms=5000, hurry=False),
 }
 _VERSION_RANGE = re.compile(r" or (?:later|earlier|newer|older)|[\dX] - \d")
 """nmap tells of some services only from which to which version they may be; that is not their version."""
@@ -67,37 +63,33 @@ type _Ports = dict[ScopedAddress, tuple[Port, ...]]
 type _OnHost = Callable[[ScopedAddress, Host], None]
 
 
-class NetworkCollector:
-    """Three scans, each only of what the one before found: hosts, open ports, versions; then certificates.
+async def collect(assignment: Assignment, emit: Emit) -> None:
+    """Scan what the assignment's scope leaves open. Raises NmapError when nmap does not work.
 
+    Three scans, each only of what the one before found: hosts, open ports, versions; then certificates.
     A few UDP ports are asked while nmap looks for open TCP ports.
     """
-
-    name: ClassVar[str] = "network"
-    provides: ClassVar[tuple[str, ...]] = ("host", "service", "certificate")
-
-    async def collect(self, assignment: Assignment, emit: Emit) -> None:
-        """Scan what the assignment's scope leaves open. Raises NmapError when nmap does not work."""
-        profile = _PROFILES[assignment.profile]
-        with nmap_environment(
-            banner_wait_ms=profile.banner_wait_ms,
-            answer_wait_ms=profile.answer_wait_ms,
-            hurry=profile.hurry,
-        ) as environment:
-            scan = _Scan(assignment, profile, emit, environment)
-            hosts = await scan.find_hosts()
-            if assignment.max_rate is not None:
-                # One after the other, since neither knows of the other's packets.
-                await scan.ask_udp_ports(hosts)
-                ports = await scan.find_ports(hosts)
-            else:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(scan.ask_udp_ports(hosts))
-                    finding = group.create_task(scan.find_ports(hosts))
-                ports = finding.result()
-            services = await scan.identify_services(ports)
-        await scan.ask_brokers(services)
-        await scan.read_certificates(services)
+    profile = _PROFILES[assignment.profile]
+    with nmap_environment(
+        tcp_ports(),
+        banner_wait_ms=profile.banner_wait_ms,
+        answer_wait_ms=profile.answer_wait_ms,
+        hurry=profile.hurry,
+    ) as environment:
+        scan = _Scan(assignment, profile, emit, environment)
+        hosts = await scan.find_hosts()
+        if assignment.max_rate is not None:
+            # One after the other, since neither knows of the other's packets.
+            await scan.ask_udp_ports(hosts)
+            ports = await scan.find_ports(hosts)
+        else:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(scan.ask_udp_ports(hosts))
+                finding = group.create_task(scan.find_ports(hosts))
+            ports = finding.result()
+        services = await scan.identify_services(ports)
+    await scan.ask_brokers(services)
+    await scan.read_certificates(services)
 
 
 class _Scan:
@@ -140,12 +132,14 @@ class _Scan:
             for port in host.ports:
                 self._emit_service(address, port)
 
-        await self._scan("looking for open ports", ["-Pn", *self._profile.ports], hosts, on_host)
+        common = ["--top-ports", str(_MOST_COMMON_PORTS + len(tcp_ports()))]
+        which = ["-p-"] if self._profile.all_ports else common
+        await self._scan("looking for open ports", ["-Pn", *which], hosts, on_host)
         self._done = len(hosts) - len(found)
         return found
 
     async def ask_udp_ports(self, hosts: list[ScopedAddress]) -> None:
-        """Ask each host at each port of `UDP_PROBES`; only what answers in the protocol is told."""
+        """Send each host every collector's UDP probes; only an answer in the protocol is a service."""
         at_once = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
         rate = self._assignment.max_rate
         pause = 0 if rate is None else len(SENDINGS_SECONDS) / rate
@@ -162,7 +156,7 @@ class _Scan:
 
         async with asyncio.TaskGroup() as group:
             for address in hosts:
-                for probe in UDP_PROBES:
+                for probe in udp_probes():
                     await at_once.acquire()
                     group.create_task(look(address, probe))
                     await asyncio.sleep(pause)

@@ -3,7 +3,7 @@
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,29 +11,6 @@ PROBES = "nmap-service-probes"
 SERVICES = "nmap-services"
 DATA_FOLDERS = (Path("/usr/share/nmap"), Path("/usr/local/share/nmap"))
 """Where packages and source builds put nmap's data."""
-
-MORE_PORTS = (
-    1883,
-    2181,
-    2379,
-    5601,
-    5672,
-    5984,
-    6379,
-    7687,
-    8123,
-    8404,
-    9042,
-    9092,
-    11211,
-    15672,
-    27017,
-    61616,
-)
-"""Where data stores and message brokers listen that nmap's 1000 most common ports do not hold (nmap 7.95):
-MQTT, ZooKeeper, etcd, Kibana, AMQP, CouchDB, Redis, Neo4j, ClickHouse, Cassandra, Kafka, memcached,
-RabbitMQ's management, MongoDB, ActiveMQ; and HAProxy's statistics, 8404. Without them the collector
-`database` would not hear of Redis."""
 
 _FREQUENT = b"0.990000"
 """nmap leaves ports out whose frequency is exactly 1 (measured)."""
@@ -64,10 +41,11 @@ _SELDOM = (b"HTTPOptions", b"RPCCheck", b"DNSVersionBindReqTCP", b"Help", b"X11P
 
 @contextmanager
 def nmap_environment(
-    *, banner_wait_ms: int, answer_wait_ms: int, hurry: bool = False
+    more_ports: Collection[int], *, banner_wait_ms: int, answer_wait_ms: int, hurry: bool = False
 ) -> Iterator[dict[str, str]]:
     """Yield the environment in which nmap uses the prepared data; the files vanish afterwards.
 
+    `more_ports`: TCP ports that --top-ports has to hold beside nmap's own.
     `banner_wait_ms`: how long to wait for a service to speak first; `answer_wait_ms`: for an answer to any
     other probe that has no time of its own. nmap's own are 6000 and 5000. `hurry`: nor does one with a time
     of its own wait longer. Where nmap's data is not found the environment is empty, and nmap goes by its own.
@@ -80,7 +58,7 @@ def nmap_environment(
     try:
         probes = (source / PROBES).read_bytes()
         (folder / PROBES).write_bytes(amend_probes(probes, banner_wait_ms, answer_wait_ms, hurry=hurry))
-        (folder / SERVICES).write_bytes(amend_services((source / SERVICES).read_bytes()))
+        (folder / SERVICES).write_bytes(amend_services((source / SERVICES).read_bytes(), more_ports))
         (folder / "scripts").mkdir()
         (folder / "scripts" / "script.db").write_text(_SCRIPTS, encoding="ascii")
         yield {"NMAPDIR": str(folder)}
@@ -118,12 +96,12 @@ def amend_probes(probes: bytes, banner_wait_ms: int, answer_wait_ms: int, *, hur
     return b"".join(parts)
 
 
-def amend_services(services: bytes) -> bytes:
-    """Return nmap's services file with `MORE_PORTS` as frequent as can be, so that --top-ports holds them.
+def amend_services(services: bytes, more_ports: Collection[int]) -> bytes:
+    """Return nmap's services file with `more_ports` as frequent as can be, so that --top-ports holds them.
 
     A line is `name TAB port/protocol TAB frequency`, the frequency between 0 and 1.
     """
-    wanted = {b"%d/tcp" % port for port in MORE_PORTS}
+    wanted = {b"%d/tcp" % port for port in more_ports}
     lines = []
     for line in services.splitlines():
         fields = line.split(b"\t")

@@ -1,13 +1,12 @@
 """The collector `snmp`: name, description and location of SNMP agents, from their system group."""
 
 import asyncio
-from typing import ClassVar
 
 from discovery_collectors.collector import Assignment, Emit
-from discovery_collectors.collectors.database.login import withheld
 from discovery_collectors.collectors.snmp.messages import VERSION_2C, get_message, read_response
 from discovery_collectors.protocols import ber
 from discovery_collectors.protocols.udp import SENDINGS_SECONDS, Facts, NoAnswerError, UdpProbe, ask
+from discovery_collectors.running.credentials import withheld
 from discovery_collectors.running.scope import ScopedAddress
 from discovery_collectors.running.services import KnownService, ToldService, known_services
 from dryrun_contract.collector_config import Credential
@@ -28,33 +27,27 @@ _TIME_TICKS = 0x43
 """Hundredths of a second."""
 
 
-class SnmpCollector:
-    """Asks each agent once per community; whoever does not know a community hears silence."""
+async def collect(assignment: Assignment, emit: Emit) -> None:
+    """Ask each agent among the assignment's discoveries once per community; others are left alone."""
+    agents = list(known_services(assignment.discoveries, assignment.scope, emit, _is_agent))
+    logins = [login for login in assignment.credentials if login.engine == "snmp"]
+    most = max(len(logins), 1)
+    emit.progress(0, len(agents), f"{len(agents)} SNMP agents to ask")
+    rate = assignment.max_rate
+    slots = asyncio.Semaphore(_AGENTS_AT_ONCE if rate is None else 1)
+    done = 0
 
-    name: ClassVar[str] = "snmp"
-    provides: ClassVar[tuple[str, ...]] = ("service", "snmp_system")
+    async def look_at(agent: KnownService) -> None:
+        nonlocal done
+        async with slots:
+            await _look_at(agent, logins, emit)
+            await asyncio.sleep(0 if rate is None else len(SENDINGS_SECONDS) * most / rate)
+        done += 1
+        emit.progress(done, len(agents), f"{agent.key} asked")
 
-    async def collect(self, assignment: Assignment, emit: Emit) -> None:
-        """Ask the agents among the assignment's discoveries; others are left alone."""
-        agents = list(known_services(assignment.discoveries, assignment.scope, emit, _is_agent))
-        logins = [login for login in assignment.credentials if login.engine == "snmp"]
-        most = max(len(logins), 1)
-        emit.progress(0, len(agents), f"{len(agents)} SNMP agents to ask")
-        rate = assignment.max_rate
-        slots = asyncio.Semaphore(_AGENTS_AT_ONCE if rate is None else 1)
-        done = 0
-
-        async def look_at(agent: KnownService) -> None:
-            nonlocal done
-            async with slots:
-                await _look_at(agent, logins, emit)
-                await asyncio.sleep(0 if rate is None else len(SENDINGS_SECONDS) * most / rate)
-            done += 1
-            emit.progress(done, len(agents), f"{agent.key} asked")
-
-        async with asyncio.TaskGroup() as group:
-            for agent in agents:
-                group.create_task(look_at(agent))
+    async with asyncio.TaskGroup() as group:
+        for agent in agents:
+            group.create_task(look_at(agent))
 
 
 def _is_agent(told: ToldService) -> bool:

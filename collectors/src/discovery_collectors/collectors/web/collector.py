@@ -3,7 +3,6 @@
 import asyncio
 import re
 from dataclasses import dataclass, field
-from typing import ClassVar
 from urllib.parse import urljoin, urlsplit
 
 from pydantic import JsonValue
@@ -34,31 +33,25 @@ _LEADS_TO_LOGIN = re.compile(
 _LEADS_OUT = re.compile(r"log-?out|sign-?out|abmeld", re.IGNORECASE)
 
 
-class WebCollector:
-    """Looks at the front page of every web server, and at what on it leads to a login."""
+async def collect(assignment: Assignment, emit: Emit) -> None:
+    """Visit the front page of every web server among the discoveries, and what on it leads to a login."""
+    services = list(known_services(assignment.discoveries, assignment.scope, emit, _is_web))
+    emit.progress(0, len(services), f"{len(services)} web servers to look at")
+    rate = assignment.max_rate
+    pause = 0.0 if rate is None else _PACKETS_PER_REQUEST / rate
+    slots = asyncio.Semaphore(_SITES_AT_ONCE if rate is None else 1)
+    done = 0
 
-    name: ClassVar[str] = "web"
-    provides: ClassVar[tuple[str, ...]] = ("web_app",)
+    async def look_at(service: KnownService) -> None:
+        nonlocal done
+        async with slots:
+            await _look_at(_Site(service, assignment, emit, pause))
+        done += 1
+        emit.progress(done, len(services), f"{service.key} looked at")
 
-    async def collect(self, assignment: Assignment, emit: Emit) -> None:
-        """Look at the web servers among the assignment's discoveries; others are left alone."""
-        services = list(known_services(assignment.discoveries, assignment.scope, emit, _is_web))
-        emit.progress(0, len(services), f"{len(services)} web servers to look at")
-        rate = assignment.max_rate
-        pause = 0.0 if rate is None else _PACKETS_PER_REQUEST / rate
-        slots = asyncio.Semaphore(_SITES_AT_ONCE if rate is None else 1)
-        done = 0
-
-        async def look_at(service: KnownService) -> None:
-            nonlocal done
-            async with slots:
-                await _look_at(_Site(service, assignment, emit, pause))
-            done += 1
-            emit.progress(done, len(services), f"{service.key} looked at")
-
-        async with asyncio.TaskGroup() as group:
-            for service in services:
-                group.create_task(look_at(service))
+    async with asyncio.TaskGroup() as group:
+        for service in services:
+            group.create_task(look_at(service))
 
 
 def _is_web(told: ToldService) -> bool:
