@@ -39,7 +39,6 @@ WHOLE_READINGS = 3
 """So often an ended log that looks short is read before it is called short."""
 ENDED = ("exited", "dead")
 REMOVED_BY_OTHERS = "its container was removed by somebody else"
-ROTATED = "its log was rotated, the beginning is lost"
 
 
 class OutputCeilingError(Exception):

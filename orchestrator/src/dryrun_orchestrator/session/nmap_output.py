@@ -257,12 +257,7 @@ def _read_address(host: _Host, attributes: dict[str, str]) -> None:
 
 
 def _read_service(port: _Port, attributes: dict[str, str]) -> None:
-    for ours, theirs in (
-        ("name", "name"),
-        ("product", "product"),
-        ("version", "version"),
-        ("extra", "extrainfo"),
-    ):
+    for theirs, ours in _SERVICE_TEXTS.items():
         if attributes.get(theirs):
             port.data[ours] = _cut(attributes[theirs])
     if attributes.get("tunnel") == "ssl":
