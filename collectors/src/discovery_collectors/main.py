@@ -18,7 +18,7 @@ EXIT_SIGNAL = 128
 
 
 def main() -> None:
-    """Run what the command line says; the process ends with the exit code."""
+    """Run the command line's collector and exit with its exit code."""
     try:
         command = read_command(sys.argv[1:], os.environ)
     except ValueError as error:
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 async def _run(collect: Collect, command: Command, writer: LineWriter) -> int:
-    """Collect until the end or the first signal; the end line stands only where nothing was left undone."""
+    """Collect until the end or the first signal; only a complete run writes the end line."""
     received: list[signal.Signals] = []
     task = asyncio.ensure_future(collect(command.assignment, writer))
 

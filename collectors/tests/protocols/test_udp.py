@@ -63,7 +63,7 @@ def dns_answer(text):
     return answer
 
 
-async def test_a_dns_server_that_tells_its_version_is_named(serve):
+async def test_a_dns_server_that_reveals_its_version_is_named(serve):
     _, probe = await serve(DNS, dns_answer(b"9.20.30-1~deb13u1-Debian"))
     facts = await ask(ADDRESS, probe)
     assert (facts["product"], facts["version"]) == ("ISC BIND", "9.20.30-1~deb13u1")

@@ -127,13 +127,13 @@ def test_nothing_to_look_at_is_a_complete_run(tmp_path):
     assert json.loads(run.stdout.splitlines()[-1]) == {"type": "end", "discoveries": 0}
 
 
-def test_a_login_in_the_clear_that_names_no_addresses_is_told_before_the_run(tmp_path):
+def test_a_credential_in_the_clear_without_addresses_is_reported_before_the_run(tmp_path):
     found, logins = tmp_path / "found.ndjson", tmp_path / "logins.json"
     found.write_text("")
     words = ["database", "--targets", "192.0.2.0/24", "--from", str(found), "--credentials", str(logins)]
     logins.write_text('[{"engine": "redis", "password": "p"}, {"engine": "mysql", "password": "p"}]')
     assert read_command(words, {}).notes == (
-        "a login for redis names no addresses in `at` and is not used: it travels in the clear",
+        "a credential for redis names no addresses in `at` and is not used: it travels in the clear",
     )
     logins.write_text('[{"engine": "redis", "password": "p", "at": ["192.0.2.7"]}]')
     assert read_command(words, {}).notes == ()

@@ -83,7 +83,7 @@ def test_nothing_but_the_image_and_configuration_of_the_report_may_run(report, c
         ([run_of(image_id=5)], {}, r"no report of a dry-run: collectors\.0\.image_id"),
     ],
 )
-def test_a_report_that_allows_nothing_is_told_with_its_reason(report, runs, changes, complaint):
+def test_a_report_that_allows_nothing_is_refused_with_its_reason(report, runs, changes, complaint):
     with pytest.raises(NotRehearsedError, match=complaint):
         require_rehearsal(report(*runs, **changes), "snmp", REHEARSED, IMAGE)
 
@@ -116,7 +116,7 @@ def test_by_hand_and_by_configuration_a_run_is_held_to_its_rehearsal(report, tmp
     words += ["--rehearsed", str(path)]
     command = read_command([*words, "--max-rate", "500", "--image-id", IMAGE], {})
     # A login for others changes nothing.
-    assert command.notes[0] == "the collector snmp has no use for logins of redis; it knows snmp"
+    assert command.notes[0] == "the collector snmp has no use for credentials of redis; it uses snmp"
     assert [login.engine for login in command.assignment.credentials] == ["snmp"]
     assert "as rehearsed" in command.notes[1]
     with pytest.raises(NotRehearsedError, match="another configuration"):
@@ -125,7 +125,7 @@ def test_by_hand_and_by_configuration_a_run_is_held_to_its_rehearsal(report, tmp
     assert "as rehearsed" in read_command(["run", "snmp", "--rehearsed", str(path)], environ).notes[0]
 
 
-def test_a_run_that_was_not_rehearsed_ends_with_2_before_it_says_a_line(report):
+def test_a_run_that_was_not_rehearsed_ends_with_2_before_its_first_line(report):
     words = ["network", "--targets", "192.0.2.0/24", "--rehearsed", str(report())]
     command = [sys.executable, "-m", "discovery_collectors", *words]
     done = subprocess.run(command, env={}, capture_output=True, text=True, timeout=60, check=False)

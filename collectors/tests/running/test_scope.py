@@ -57,7 +57,7 @@ def test_refuses_an_exclusion_that_is_no_address():
         Scope.parse(["10.0.0.0/24"], ["printer"])
 
 
-def test_says_both_meanings_of_a_target_with_host_bits():
+def test_names_both_meanings_of_a_target_with_host_bits():
     with pytest.raises(
         ScopeError, match=r"10\.0\.0\.0/24 for the network or 10\.0\.0\.5 for the one address"
     ):
@@ -75,7 +75,7 @@ def test_needs_a_target():
 
 
 @given(st.text(max_size=40))
-def test_whatever_is_asked_only_addresses_are_admitted(text):
+def test_only_addresses_are_admitted_whatever_is_given(text):
     scope = Scope.parse(["10.0.0.0/24"])
     with contextlib.suppress(OutOfScopeError):
         assert IPv4Address(scope.admit(text)) in IPv4Network("10.0.0.0/24")

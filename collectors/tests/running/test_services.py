@@ -15,13 +15,13 @@ def known(emit, *tellings, wanted=lambda _: True):
     return list(known_services(tellings, SCOPE, emit, wanted))
 
 
-def test_a_service_told_often_is_one_as_the_surest_says_attribute_by_attribute(emit):
+def test_a_service_reported_often_is_one_with_each_attribute_from_the_most_confident_report(emit):
     (service,) = known(
         emit,
         telling("10.0.0.3:80/tcp", 0.9, name="http", method="probed"),
         telling("10.0.0.3:80/tcp", 0.27, name="www", method="table", extra="x"),
     )
-    assert service.told.data == {"name": "http", "method": "probed", "extra": "x"}
+    assert service.reported.data == {"name": "http", "method": "probed", "extra": "x"}
     assert (service.address, service.port) == ("10.0.0.3", 80)
 
 
@@ -37,7 +37,7 @@ def test_hosts_and_other_kinds_are_no_services(emit):
 @pytest.mark.parametrize("host", ["10.0.0.9", "192.0.2.1", "web.example", "[fd00::1]"])
 def test_what_lies_outside_the_scope_is_refused_with_a_warning(emit, host):
     assert known(emit, telling(f"{host}:80/tcp")) == []
-    assert f"{host}:80/tcp is not looked into" in emit.warnings[0]
+    assert f"{host}:80/tcp is not inspected" in emit.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,6 @@ def test_what_lies_outside_the_scope_is_refused_with_a_warning(emit, host):
         ({}, False, True),
     ],
 )
-def test_tls_is_what_a_service_says_or_its_port_suggests(emit, data, tls, guessed):
+def test_tls_is_reported_or_suggested_by_the_port(emit, data, tls, guessed):
     (service,) = known(emit, telling("10.0.0.3:8443/tcp", **data))
-    assert (service.told.tls, service.told.guessed) == (tls, guessed)
+    assert (service.reported.tls, service.reported.guessed) == (tls, guessed)

@@ -1,4 +1,4 @@
-"""The little of BER (X.690) that SNMP and LDAP need; strict, since what is read comes from strangers."""
+"""The part of BER (X.690) that SNMP and LDAP need; strict, since what it reads is hostile."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -14,7 +14,7 @@ _MAX_ARCS = 128
 
 
 class BerError(ValueError):
-    """Bytes that are no BER, or not as it is used here: definite lengths, tags of one byte."""
+    """Bytes that are not BER, or not the part read here: definite lengths, tags of one byte."""
 
 
 def element(tag: int, *parts: bytes) -> bytes:
@@ -58,7 +58,7 @@ def elements(content: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def whole_size(start: bytes) -> int | None:
-    """Return the size in bytes of the element that begins with `start`, None while that is too short to tell.
+    """Return the size in bytes of the element that begins with `start`, None while that is too short.
 
     Raises BerError, also for lengths that need more than four bytes.
     """

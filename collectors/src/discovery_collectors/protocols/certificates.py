@@ -1,4 +1,4 @@
-"""Fetches the certificate a TLS service shows, and says what stands in it. Nothing is verified or trusted."""
+"""Fetches and reads the certificate that a TLS service presents. Nothing is verified or trusted."""
 
 import asyncio
 import ssl
@@ -20,12 +20,12 @@ _TEXT_CHARACTERS = 300
 
 
 class CertificateError(RuntimeError):
-    """The service showed no certificate that can be read; the text says why."""
+    """The service presented no certificate that can be read; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a certificate says. Names are written as in RFC 4514, e.g. `CN=www.example,O=Example`."""
+    """A certificate's contents. Names are written as in RFC 4514, e.g. `CN=www.example,O=Example`."""
 
     subject: str
     issuer: str
@@ -44,7 +44,7 @@ async def fetch_certificate(address: ScopedAddress, port: int) -> Certificate:
     """Make one TLS handshake, without a server name, and read the leaf certificate.
 
     No byte of application data is sent. Old protocol versions and ciphers are accepted, since all that
-    matters is what the service shows. Raises CertificateError.
+    matters is what the service presents. Raises CertificateError.
     """
     try:
         async with asyncio.timeout(HANDSHAKE_SECONDS):

@@ -46,7 +46,7 @@ async def ask(address: ScopedAddress, probe: UdpProbe) -> Facts:
     loop = asyncio.get_running_loop()
     number = secrets.randbelow(2**15) + 1
     place = (address, probe.port)
-    # Connected where that is possible, so that the kernel tells of a closed port and drops other senders.
+    # Connected where that is possible, so that the kernel reports a closed port and drops other senders.
     ends = {"local_addr": ("0.0.0.0", 0)} if probe.other_port else {"remote_addr": place}  # noqa: S104  # an answer from any port
     try:
         transport, protocol = await loop.create_datagram_endpoint(lambda: _Answers(address), **ends)

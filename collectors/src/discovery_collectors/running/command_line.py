@@ -1,4 +1,4 @@
-"""The command line of `discovery-collect`: turns words, files and the environment into an assignment."""
+"""The command line of `discovery-collect`: turns arguments, files and the environment into an assignment."""
 
 import argparse
 import sys
@@ -35,7 +35,7 @@ def read_command(arguments: Sequence[str], environ: Mapping[str, str]) -> Comman
     """Understand the command line.
 
     Raises ConfigError, ScopeError or NotRehearsedError (a ValueError all) with a sentence for the user;
-    argparse itself ends the program with exit code 2 when the words do not fit.
+    argparse itself ends the program with exit code 2 on wrong arguments.
     """
     words = _parser().parse_args(arguments)
     if words.collector == "run":
@@ -54,11 +54,11 @@ def read_command(arguments: Sequence[str], environ: Mapping[str, str]) -> Comman
     )
     known = ", ".join(sorted(engines))
     unused = (
-        f"the collector {words.collector} has no use for logins of {engine}; it knows {known}"
+        f"the collector {words.collector} has no use for credentials of {engine}; it uses {known}"
         for engine in sorted({login.engine for login in given} - engines)
     )
     nowhere = (
-        f"a login for {login.engine} names no addresses in `at` and is not used: it travels in the clear"
+        f"a credential for {login.engine} names no addresses in `at` and is not used: it travels in the clear"
         for login in config.credentials
         if login.engine in collector.in_clear and not login.at
     )
@@ -120,7 +120,7 @@ def _add_collector(command: argparse.ArgumentParser, collector: Descriptor) -> N
         "--max-rate",
         type=_positive,
         metavar="PACKETS",
-        help="packets per second at most (default: as docs/collectors says of each)",
+        help="packets per second at most (default: see docs/collectors)",
     )
     if collector.profiles:
         covers = "; ".join(f"{profile}: {what}" for profile, what in collector.profiles.items())

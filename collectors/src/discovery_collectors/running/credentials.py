@@ -1,4 +1,4 @@
-"""Credentials by hand: reads the file of them, and says why a server was not shown one."""
+"""Credentials: reads a file of them, and states why a server was not shown one."""
 
 import json
 from pathlib import Path
@@ -30,5 +30,5 @@ def read_credentials(path: Path | None) -> tuple[Credential, ...]:
 def withheld(credential: Credential) -> str:
     """Return why a server was not shown `credential`."""
     if credential.at:
-        return f"the login for {credential.engine} is for other addresses"
-    return f"a login for {credential.engine} travels in the clear; it is shown to addresses in its `at` only"
+        return f"the credential for {credential.engine} is for other addresses"
+    return f"a credential for {credential.engine} travels in the clear; it is shown to addresses in its `at`"

@@ -18,14 +18,14 @@ _MESSAGE_CHARACTERS = 500
 
 
 class LineWriter:
-    """The collector's side of the contract's lines. Nothing is kept: memory stays flat at any length."""
+    """Writes the contract's lines. Nothing is kept: memory stays flat at any length."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
         self._discoveries = 0
 
     def discovery(self, kind: str, key: str, data: dict[str, JsonValue], confidence: float = 1.0) -> None:
-        """Tell of one thing found. What does not fit the contract becomes a warning, not a broken line."""
+        """Report one thing found. What does not fit the contract becomes a warning, not a broken line."""
         try:
             line = DiscoveryLine(kind=kind, key=key, data=data, confidence=confidence)
         except ValidationError as error:
@@ -40,11 +40,11 @@ class LineWriter:
         self._discoveries += 1
 
     def progress(self, done: int, total: int | None, message: str) -> None:
-        """Tell how far the run is; `total` is None while unknown."""
+        """Report how far the run is; `total` is None while unknown."""
         self._write(_encode(ProgressLine(done=done, total=total, message=_shown(message))))
 
     def warning(self, message: str) -> None:
-        """Tell of something that could not be looked at."""
+        """Report something that could not be inspected."""
         self._write(_encode(WarningLine(message=_shown(message))))
 
     def end(self) -> None:

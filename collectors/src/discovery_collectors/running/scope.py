@@ -9,11 +9,11 @@ MAX_ADDRESSES = 2**20
 """The most addresses the targets of one run may hold (a /12)."""
 
 ScopedAddress = NewType("ScopedAddress", str)
-"""An address that a `Scope` let through. Whatever opens a connection asks for this type, not for a string."""
+"""An address that a `Scope` admitted. Whatever opens a connection takes this type, not a string."""
 
 
 class ScopeError(ValueError):
-    """The targets or exclusions cannot be used; the text names the one and what is expected."""
+    """A target or exclusion cannot be used; the text names it and what is expected."""
 
 
 class OutOfScopeError(ValueError):
@@ -22,7 +22,7 @@ class OutOfScopeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What may be looked at: inside one of `targets` and in none of `excluded`."""
+    """What may be contacted: inside one of `targets` and in none of `excluded`."""
 
     targets: tuple[IPv4Network, ...]
     excluded: tuple[IPv4Network, ...] = ()
@@ -31,7 +31,7 @@ class Scope:
     def parse(cls, targets: Iterable[str], excluded: Iterable[str] = ()) -> Self:
         """Read targets and exclusions, each an IPv4 address or network.
 
-        Names are refused: what a name stands for may change between the check and the packet. So are IPv6,
+        Names are refused: what a name resolves to may change between the check and the packet. So are IPv6,
         networks with host bits set (`10.0.0.5/24` may be meant either way), and more than 2^20 addresses.
 
         Raises ScopeError.

@@ -1,4 +1,4 @@
-"""Services that other collectors found: each once, as the surest says, and only where the scope admits."""
+"""Services that earlier collectors found: each once, as the most confident reports, and only in scope."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ _SAYS_NOTHING = frozenset({"", "unknown", "tcpwrapped"})
 
 
 @dataclass(frozen=True, slots=True)
-class ToldService:
-    """A service as all tellings together describe it; its address may lie anywhere."""
+class ReportedService:
+    """A service as all reports together describe it; its address may lie anywhere."""
 
     key: ResourceKey
     data: dict[str, JsonValue]
 
     @property
     def name(self) -> str:
-        """What the protocol is called; empty when nothing is known."""
+        """The protocol's name; empty when nothing is known."""
         return str(self.data.get("name", "")).casefold()
 
     @property
@@ -43,30 +43,30 @@ class KnownService:
 
     address: ScopedAddress
     port: int
-    told: ToldService
+    reported: ReportedService
 
     @property
     def key(self) -> ResourceKey:
         """Return the service's natural key."""
-        return self.told.key
+        return self.reported.key
 
 
 def known_services(
-    discoveries: Iterable[Discovery], scope: Scope, emit: Emit, wanted: Callable[[ToldService], bool]
+    discoveries: Iterable[Discovery], scope: Scope, emit: Emit, wanted: Callable[[ReportedService], bool]
 ) -> Iterator[KnownService]:
     """Yield the services that are `wanted`. One outside the scope is refused with a warning."""
     merged: dict[str, dict[str, JsonValue]] = {}
     for discovery in sorted(discoveries, key=lambda each: each.confidence):
         if discovery.kind == "service":
-            # Told several times, the surest comes last and wins, attribute by attribute.
+            # Of several reports the most confident comes last and wins, attribute by attribute.
             merged.setdefault(discovery.key, {}).update(discovery.data)
     for text, data in merged.items():
-        told = ToldService(ResourceKey.parse(text), data)
-        if told.key.port is None or not wanted(told):
+        reported = ReportedService(ResourceKey.parse(text), data)
+        if reported.key.port is None or not wanted(reported):
             continue
         try:
-            address = scope.admit(told.key.host)
+            address = scope.admit(reported.key.host)
         except OutOfScopeError as error:
-            emit.warning(f"{text} is not looked into: {error}")
+            emit.warning(f"{text} is not inspected: {error}")
             continue
-        yield KnownService(address, told.key.port, told)
+        yield KnownService(address, reported.key.port, reported)

@@ -34,12 +34,12 @@ def service(key, confidence=0.9, **data):
         ("10.0.0.3:5432/udp", {}, None),
     ],
 )
-def test_recognises_an_engine_by_what_a_service_says_or_else_by_its_port(key, data, expected, emit):
-    found = [(each.engine, each.told) for each in find_services([service(key, **data)], SCOPE, emit)]
+def test_recognises_an_engine_by_a_services_answers_or_else_by_its_port(key, data, expected, emit):
+    found = [(each.engine, each.certain) for each in find_services([service(key, **data)], SCOPE, emit)]
     assert found == ([expected] if expected else [])
 
 
-def test_a_service_told_twice_is_looked_into_once_as_the_surest_says(emit):
+def test_a_service_reported_twice_is_inspected_once_as_the_most_confident_report_describes_it(emit):
     tellings = [
         service("10.0.0.3:5432/tcp", 0.9, name="http", method="probed"),
         service("10.0.0.3:5432/tcp", 0.27, name="postgresql", method="table"),
@@ -55,10 +55,10 @@ def test_refuses_what_lies_outside_the_targets_with_a_warning(emit):
     ]
     assert [each.address for each in find_services(given, SCOPE, emit)] == ["10.0.0.3"]
     assert emit.warnings == [
-        "10.0.0.9:5432/tcp is not looked into: 10.0.0.9 is excluded",
-        "192.0.2.1:5432/tcp is not looked into: 192.0.2.1 lies outside the targets",
-        "db.example:5432/tcp is not looked into: 'db.example' is not an IPv4 address",
-        "[fd00::1]:5432/tcp is not looked into: 'fd00::1' is not an IPv4 address",
+        "10.0.0.9:5432/tcp is not inspected: 10.0.0.9 is excluded",
+        "192.0.2.1:5432/tcp is not inspected: 192.0.2.1 lies outside the targets",
+        "db.example:5432/tcp is not inspected: 'db.example' is not an IPv4 address",
+        "[fd00::1]:5432/tcp is not inspected: 'fd00::1' is not an IPv4 address",
     ]
 
 
@@ -98,7 +98,7 @@ async def look(monkeypatch, emit, engines, *, name="postgresql", credentials=Tru
     await collect(Assignment(SCOPE, credentials=login, discoveries=found), emit)
 
 
-async def test_tells_what_lies_inside(monkeypatch, emit):
+async def test_reports_what_lies_inside(monkeypatch, emit):
     await look(monkeypatch, emit, [engine_that(Session())])
     assert emit.told == [
         (
@@ -143,7 +143,7 @@ async def test_nothing_is_imported_while_a_server_is_waited_for(monkeypatch, emi
     assert {"imports postgresql", "imports mongodb"} <= {*done[:first]}
 
 
-async def test_a_refused_login_is_told_with_its_reason(monkeypatch, emit):
+async def test_a_refused_login_is_reported_with_its_reason(monkeypatch, emit):
     await look(monkeypatch, emit, [engine_that(LoginRefusedError("wrong password"))])
     assert emit.told[0][2:] == (
         {"engine": "postgresql", "product": "PostgreSQL", "access": "refused", "reason": "wrong password"},
@@ -151,7 +151,7 @@ async def test_a_refused_login_is_told_with_its_reason(monkeypatch, emit):
     )
 
 
-async def test_without_a_credential_it_says_so_and_claims_no_product_it_did_not_see(monkeypatch, emit):
+async def test_a_missing_credential_is_reported_without_a_product_that_was_not_seen(monkeypatch, emit):
     await look(monkeypatch, emit, [engine_that(Session())], credentials=False)
     told = emit.data("service", "10.0.0.1:5432/tcp")
     assert told == {

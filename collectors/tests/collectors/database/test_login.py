@@ -13,7 +13,7 @@ from discovery_collectors.collectors.database.service_report import DatabaseServ
 from discovery_collectors.running.scope import Scope
 from dryrun_contract.collector_config import Credential
 
-SERVICE = DatabaseService(Scope.parse(["10.0.0.3"]).admit("10.0.0.3"), 5432, "postgresql", told=True)
+SERVICE = DatabaseService(Scope.parse(["10.0.0.3"]).admit("10.0.0.3"), 5432, "postgresql", certain=True)
 
 
 class FakeSession:
@@ -85,7 +85,7 @@ async def test_without_a_credential_nothing_is_tried_where_a_name_is_needed():
     assert engine.attempts == []
 
 
-async def test_a_closed_server_without_credential_is_told_apart_from_a_refused_one():
+async def test_a_missing_credential_is_distinguished_from_a_refused_one():
     with pytest.raises(CredentialNeededError):
         await log_in(FakeEngine(anonymous=True), SERVICE, [])
     with pytest.raises(LoginRefusedError) as refusal:
@@ -125,7 +125,9 @@ HERE, ELSEWHERE = ("10.0.0.3",), ("10.0.0.4", "192.0.2.0/24")
         (ELSEWHERE, True, False),
     ],
 )
-async def test_a_login_is_shown_only_where_it_is_for_and_in_clear_only_where_it_says_so(at, in_clear, shown):
+async def test_a_credential_is_shown_only_at_its_addresses_and_in_clear_only_where_it_names_them(
+    at, in_clear, shown
+):
     engine = FakeEngine(in_clear=in_clear)
     with pytest.raises(LoginRefusedError) as refusal:
         await log_in(engine, SERVICE, [Credential(engine="redis", password="canary-pw", at=at)])

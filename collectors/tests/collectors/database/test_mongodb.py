@@ -62,7 +62,7 @@ class FakeMongo:
 
 
 def service(port: int) -> DatabaseService:
-    return DatabaseService(Scope.parse(["127.0.0.1"]).admit("127.0.0.1"), port, "mongodb", told=True)
+    return DatabaseService(Scope.parse(["127.0.0.1"]).admit("127.0.0.1"), port, "mongodb", certain=True)
 
 
 LOGIN = Credential(engine="mongodb", username="reader", password="canary-pw")
@@ -103,7 +103,7 @@ async def describe(mongo, emit, login=None):
             await session.close()
 
 
-async def test_tells_databases_collections_and_fields(emit):
+async def test_reports_databases_collections_and_fields(emit):
     mongo = FakeMongo(**CONTENT)
     await describe(mongo, emit)
     assert [(kind, key.partition("/tcp")[2], data) for kind, key, data, _ in emit.told] == [
@@ -115,7 +115,7 @@ async def test_tells_databases_collections_and_fields(emit):
     assert mongo.count("count") == 1
 
 
-async def test_only_names_of_fields_are_asked_for(emit):
+async def test_only_names_of_fields_are_requested(emit):
     mongo = FakeMongo(**CONTENT)
     await describe(mongo, emit)
     asked = {next(iter(command)).lower() for command in mongo.asked}
@@ -154,7 +154,7 @@ async def test_a_server_that_asks_for_a_login_refuses_without_one(emit):
         await describe(FakeMongo(listDatabases=CLOSED), emit)
 
 
-async def test_a_collection_that_cannot_be_read_is_told_without_fields(emit):
+async def test_a_collection_that_cannot_be_read_is_reported_without_fields(emit):
     mongo = FakeMongo(
         **CONTENT | {"aggregate": {"ok": 0, "code": 50, "errmsg": "operation exceeded time limit"}}
     )

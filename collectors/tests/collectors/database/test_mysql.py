@@ -69,7 +69,7 @@ def packet(number: int, payload: bytes) -> bytes:
 
 
 def service(port: int) -> DatabaseService:
-    return DatabaseService(Scope.parse(["127.0.0.1"]).admit("127.0.0.1"), port, "mysql", told=True)
+    return DatabaseService(Scope.parse(["127.0.0.1"]).admit("127.0.0.1"), port, "mysql", certain=True)
 
 
 async def enter(server):

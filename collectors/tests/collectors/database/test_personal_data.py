@@ -23,7 +23,7 @@ from discovery_collectors.collectors.database.personal_data import PersonalData,
         ("gross_gbp", "pay"),
     ],
 )
-def test_a_name_in_any_spelling_tells_its_class(name, kind):
+def test_a_column_name_in_any_spelling_has_its_class(name, kind):
     assert kind_by_name(name) == kind
 
 
@@ -31,11 +31,11 @@ def test_a_name_in_any_spelling_tells_its_class(name, kind):
     "name",
     ["id", "name", "emailed_at", "pancake", "microphone", "address_id_count_x"[11:], "status", "sexton", ""],
 )
-def test_a_name_that_only_looks_alike_tells_nothing(name):
+def test_a_column_name_that_only_looks_alike_has_no_class(name):
     assert kind_by_name(name) is None
 
 
-def test_a_sample_weighs_more_than_a_name_and_both_are_told():
+def test_a_sample_weighs_more_than_a_name_and_both_are_reported():
     found = classify(
         ["email", "phone", "notes", "id"], {"email": "email", "phone": "email", "notes": "phone"}
     )

@@ -63,7 +63,7 @@ class FakePostgres:
 
 
 def service(port: int) -> DatabaseService:
-    return DatabaseService(Scope.parse(["127.0.0.1"]).admit("127.0.0.1"), port, "postgresql", told=True)
+    return DatabaseService(Scope.parse(["127.0.0.1"]).admit("127.0.0.1"), port, "postgresql", certain=True)
 
 
 LOGIN = Credential(engine="postgresql", username="reader", password="canary-pw", at=("127.0.0.1",))

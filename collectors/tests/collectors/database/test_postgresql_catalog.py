@@ -56,7 +56,7 @@ def connection(server):
         yield connection
 
 
-def test_tells_sizes_keys_and_odd_names_and_a_partition_as_part_of_its_table(connection):
+def test_reports_sizes_keys_and_odd_names_and_a_partition_as_part_of_its_table(connection):
     tables, complete = read_tables(connection)
     by_name = {(table.schema, table.name): table for table in tables}
     assert complete
@@ -81,7 +81,7 @@ def test_only_texts_that_the_login_may_read_are_sampled(connection):
     assert texts["closed"] == texts["recent"] == texts["Maße 50%/x"] == []
 
 
-def test_the_server_says_what_values_look_like_and_sends_none(connection):
+def test_the_server_classifies_values_and_sends_none(connection):
     tables, _ = read_tables(connection)
     sent: list[bytes] = []
 

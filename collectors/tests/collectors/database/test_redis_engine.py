@@ -62,7 +62,7 @@ class FakeRedis:
 
 
 def service(port: int) -> DatabaseService:
-    return DatabaseService(Scope.parse(["127.0.0.1"]).admit("127.0.0.1"), port, "redis", told=True)
+    return DatabaseService(Scope.parse(["127.0.0.1"]).admit("127.0.0.1"), port, "redis", certain=True)
 
 
 def credential(password, username=None):
@@ -78,7 +78,7 @@ async def describe(redis, emit, login=None):
             await session.close()
 
 
-async def test_tells_version_and_databases_and_asks_for_nothing_but_info(emit):
+async def test_reports_version_and_databases_and_requests_nothing_but_info(emit):
     redis = FakeRedis()
     await describe(redis, emit)
     assert [data for _, _, data, _ in emit.told] == [
@@ -109,7 +109,7 @@ async def test_where_the_login_is_for_it_is_given():
     assert ["AUTH", "canary-pw"] in redis.asked
 
 
-async def test_tells_valkey_from_redis(emit):
+async def test_distinguishes_valkey_from_redis(emit):
     server = SERVER + "server_name:valkey\r\nvalkey_version:8.1.1\r\n"
     await describe(FakeRedis(server=server), emit)
     assert (emit.told[0][2]["product"], emit.told[0][2]["version"]) == ("Valkey", "8.1.1")

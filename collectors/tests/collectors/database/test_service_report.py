@@ -16,7 +16,7 @@ from discovery_collectors.running.scope import Scope
 from dryrun_contract.discovery import COLLECTOR_LINE
 from dryrun_contract.resource_key import ResourceKey
 
-SERVICE = DatabaseService(Scope.parse(["10.0.0.3"]).admit("10.0.0.3"), 5432, "postgresql", told=True)
+SERVICE = DatabaseService(Scope.parse(["10.0.0.3"]).admit("10.0.0.3"), 5432, "postgresql", certain=True)
 # Surrogates too: a server's bytes may decode to them.
 names = st.text(st.characters(codec=None), min_size=1, max_size=80)
 
@@ -60,7 +60,7 @@ def test_types_go_before_names_do():
     assert told[0]["data"] == {"rows": 1, "view": True, "columns": columns}
 
 
-def test_tells_size_keys_and_what_is_personal():
+def test_reports_size_keys_and_personal_data():
     table = Table("public", "orders", ["id", "customer_id", "email"], rows=3, bytes=8192)
     table.foreign_keys.append(ForeignKey(("customer_id",), ("public", "customers"), ("id",)))
     table.personal = classify(table.columns, {"email": "email"})
@@ -81,7 +81,7 @@ def test_tells_size_keys_and_what_is_personal():
     }
 
 
-def test_what_is_not_known_is_not_told():
+def test_the_unknown_is_not_reported():
     told = written(lambda report: report.granted("nx-27017", "", {"compatible_with": "MongoDB 7.0.0"}))
     assert told[0]["data"] == {
         "engine": "postgresql",

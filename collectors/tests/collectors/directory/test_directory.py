@@ -85,7 +85,7 @@ def ldap_server(answer, received=None):
     return serve
 
 
-async def test_naming_contexts_are_told_in_lower_case_with_their_maker(emit):
+async def test_naming_contexts_are_reported_in_lower_case_with_their_vendor(emit):
     received = []
     answer = root_entry(
         namingContexts=["DC=Corp, DC=Example", "o=Suppliers"], objectClass=["top", "OpenLDAProotDSE"]
@@ -109,7 +109,7 @@ async def test_naming_contexts_are_told_in_lower_case_with_their_maker(emit):
         ({}, ""),
     ],
 )
-def test_a_maker_is_told_only_by_what_is_its_own(entry, vendor):
+def test_a_vendor_is_recognised_only_by_its_own_marks(entry, vendor):
     assert understand(entry).vendor == vendor
 
 

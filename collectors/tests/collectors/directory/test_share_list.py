@@ -22,7 +22,7 @@ def answer(*shares: tuple[str, int, str], code: int = 0) -> bytes:
     return stub + struct.pack("<III", len(shares), 0, code)
 
 
-def test_shares_are_told_by_name_and_type_without_their_comments():
+def test_shares_are_reported_by_name_and_type_without_their_comments():
     found = read_shares(answer(("public", 0, "canary"), ("IPC$", 0x80000003, ""), ("Größe 1", 1, "x")))
     assert found == [
         Share("public", "disk", special=False),
@@ -55,7 +55,7 @@ def test_whatever_comes_it_is_read_or_refused(content):
             continue
 
 
-def test_no_more_shares_are_told_than_a_report_can_bear():
+def test_no_more_shares_are_reported_than_a_report_can_hold():
     assert (
         len(read_shares(answer(*((f"s{number}", 0, "") for number in range(1500))))) == share_list.MAX_SHARES
     )
@@ -73,7 +73,7 @@ def test_an_answer_in_fragments_is_put_together():
     assert split_fragment(second) == (b"c", True, b"")
 
 
-def test_a_login_as_nobody_holds_no_name():
+def test_an_anonymous_login_holds_no_name():
     token = Anonymous().second(b"")
     lengths = [struct.unpack_from("<H", token, 12 + 8 * field)[0] for field in range(6)]
     assert lengths == [1, 0, 0, 0, 0, 0]

@@ -51,7 +51,7 @@ async def ask(answer: bytes) -> tuple[tuple[str, str], bytes]:
         return told, bytes(received)
 
 
-async def test_a_broker_is_named_by_what_it_says_first_and_gets_no_login():
+async def test_a_broker_is_named_by_its_first_message_and_gets_no_login():
     assert await ask(frame(RABBIT)) == (("RabbitMQ", "4.0.5"), b"AMQP\0\0\x09\x01")
 
 
@@ -67,13 +67,13 @@ async def test_a_broker_is_named_by_what_it_says_first_and_gets_no_login():
         frame(start((b"x", b"?"))),
     ],
 )
-async def test_what_does_not_say_what_it_is_stays_unnamed(monkeypatch, answer):
+async def test_a_broker_that_does_not_name_itself_stays_unnamed(monkeypatch, answer):
     monkeypatch.setattr(amqp_version, "ANSWER_SECONDS", 0.5)
     with pytest.raises(AmqpError):
         await ask(answer)
 
 
 @given(st.binary(max_size=120))
-def test_whatever_it_says_it_is_read_or_refused(content):
+def test_any_first_message_is_read_or_refused(content):
     with contextlib.suppress(AmqpError):
         read_start(struct.pack("!HHBB", 10, 10, 0, 9) + long_text(content))

@@ -37,7 +37,7 @@ async def ask(*answers: bytes) -> tuple[tuple[str, str], bytes]:
         return told, bytes(received)
 
 
-async def test_a_broker_is_named_by_its_topic_and_no_other_is_asked_for():
+async def test_a_broker_is_named_by_its_topic_and_no_other_is_requested():
     told, received = await ask(CONNACK, SUBACK + publish(TOPIC, b"mosquitto version 2.0.21"))
     assert told == ("mosquitto", "2.0.21")
     assert received.count(b"\x82") == 1
@@ -58,7 +58,7 @@ async def test_a_broker_is_named_by_its_topic_and_no_other_is_asked_for():
         [CONNACK, SUBACK],
     ],
 )
-async def test_what_does_not_say_what_it_is_stays_unnamed(monkeypatch, answers):
+async def test_a_broker_that_does_not_name_itself_stays_unnamed(monkeypatch, answers):
     monkeypatch.setattr(mqtt_version, "ANSWER_SECONDS", 0.5)
     with pytest.raises(MqttError) as told:
         await ask(*answers)

@@ -81,7 +81,7 @@ HTTP = "<service name='http' method='probed' conf='10' product='nginx' version='
 TABLE = "<service name='http' method='table' conf='3'/>"
 
 
-async def test_tells_each_stage_as_it_comes_and_a_service_twice(fake_nmap, emit):
+async def test_reports_each_stage_as_it_comes_and_a_service_twice(fake_nmap, emit):
     fake_nmap(
         HEAD + host("10.0.0.3") + host("10.0.0.4") + FOOT,
         HEAD + host("10.0.0.3", port(80, TABLE)) + host("10.0.0.4") + FOOT,
@@ -118,7 +118,7 @@ async def test_scans_further_only_what_the_stage_before_found(fake_nmap, emit):
 
 
 @pytest.mark.parametrize("options", [{}, {"max_rate": 1000}])
-async def test_asks_the_udp_ports_of_hosts_that_are_there_and_tells_what_answers(
+async def test_asks_the_udp_ports_of_hosts_that_answered_and_reports_what_answers(
     fake_nmap, emit, asked_by_udp, options
 ):
     fake_nmap(HEAD + host("10.0.0.3") + host("10.0.0.200") + FOOT, HEAD + host("10.0.0.3") + FOOT)
@@ -135,7 +135,7 @@ async def test_asks_the_udp_ports_of_hosts_that_are_there_and_tells_what_answers
     ]
 
 
-async def test_an_empty_network_is_asked_once(fake_nmap, emit):
+async def test_an_empty_network_is_scanned_once(fake_nmap, emit):
     calls = fake_nmap(HEAD + FOOT)
     await collect(assignment(), emit)
     assert len(calls.read_text().splitlines()) == 2
@@ -173,14 +173,14 @@ async def test_a_range_of_versions_is_not_a_version(fake_nmap, emit):
     assert (data["version_range"], "version" in data) == ("9.6.0 or later", False)
 
 
-async def test_a_tarpit_is_not_asked_at_every_port(fake_nmap, emit):
+async def test_a_tarpit_is_not_probed_at_every_port(fake_nmap, emit):
     ports = [port(number) for number in range(1, 1001)]
     calls = fake_nmap(
         HEAD + host("10.0.0.3") + FOOT, HEAD + host("10.0.0.3", *ports) + FOOT, HEAD + host("10.0.0.3") + FOOT
     )
     await collect(assignment(), emit)
     assert len(emit.keys("service")) == 1000
-    assert "100 are asked further" in emit.warnings[0]
+    assert "version detection covers the first 100" in emit.warnings[0]
     asked = calls.read_text().splitlines()[4].split(" -p ")[1].split()[0]
     assert len(asked.split(",")) == 100
 

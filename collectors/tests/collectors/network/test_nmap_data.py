@@ -54,7 +54,7 @@ def test_in_a_hurry_no_probe_waits_longer_and_some_are_left_to_their_ports():
     assert b"rarity 9" not in calm
 
 
-def test_knows_a_mariadb_whose_distribution_says_more_than_its_version():
+def test_knows_a_mariadb_whose_distribution_appends_to_its_version():
     probe, _, following = amend_probes(PROBES, 1500, 3000).partition(b"\nProbe TCP GenericLines")
     pattern = re.search(rb"^match mysql m\|(.*)\|s p/MariaDB/ v/\$1/", probe, re.MULTILINE)
     greeting = b"\x5a\0\0\0\x0a11.8.9-MariaDB-0+deb13u1 from Debian\0\x07"

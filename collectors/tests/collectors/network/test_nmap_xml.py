@@ -46,7 +46,7 @@ def test_reads_the_same_however_the_bytes_are_cut(step):
     assert reader.finished
 
 
-def test_tells_a_host_before_the_report_is_complete():
+def test_reports_a_host_before_the_output_is_complete():
     found, reader = read(HEAD + host_xml(NGINX))
     assert len(found) == 1
     assert not reader.finished
@@ -57,7 +57,7 @@ def test_leaves_out_hosts_that_are_down_and_ports_that_are_not_open():
     assert [host.ports for host in found] == [()]
 
 
-def test_tells_how_far_a_task_is():
+def test_reports_the_progress_of_a_task():
     found, _ = read(HEAD + '<taskprogress task="SYN Stealth Scan" time="1" percent="22.93" remaining="1"/>')
     assert found == [Progress("SYN Stealth Scan", 22.93)]
 

@@ -70,7 +70,7 @@ async def ask(emit, port, *communities, targets=("127.0.0.1",), at=("127.0.0.1",
     return f"127.0.0.1:{port}/udp"
 
 
-async def test_tells_the_system_group_but_not_who_is_responsible(agent, emit):
+async def test_reports_the_system_group_but_not_the_contact(agent, emit):
     key = await ask(emit, agent.port)
     assert emit.data("snmp_system", key) == {
         "description": "Größe \x1b[31m",
@@ -90,7 +90,7 @@ async def test_with_communities_given_no_other_is_tried(agent, emit, monkeypatch
     assert emit.data("service", key)["access"] == "granted"
 
 
-async def test_an_agent_that_knows_no_community_is_told_as_closed(agent, emit, monkeypatch):
+async def test_an_agent_that_knows_no_community_is_reported_as_closed(agent, emit, monkeypatch):
     monkeypatch.setattr(udp, "WAIT_SECONDS", 0.3)
     agent.community = b"secret"
     key = await ask(emit, agent.port, "wrong")

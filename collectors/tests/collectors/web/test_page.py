@@ -60,7 +60,7 @@ def test_deep_nesting_is_no_danger():
         (answer(b'<input type="hidden" name="csrfmiddlewaretoken" value="x">'), ("Django", "")),
     ],
 )
-def test_a_framework_is_told_by_what_it_shows(shown, framework):
+def test_a_framework_is_recognised_by_its_marks(shown, framework):
     found = recognise([(shown, read_page(shown))])
     assert (found.name, found.version) == framework
 
@@ -68,7 +68,7 @@ def test_a_framework_is_told_by_what_it_shows(shown, framework):
 @pytest.mark.parametrize(
     "shown", [answer(), answer(x_powered_by="\x1b[31m"), answer(b"Powered by WordPress")]
 )
-def test_nothing_is_told_where_nothing_shows(shown):
+def test_no_framework_is_recognised_without_marks(shown):
     assert recognise([(shown, read_page(shown))]) is None
 
 

@@ -31,7 +31,7 @@ async def look_at(server, emit, **options):
     return f"127.0.0.1:{server.port}/tcp"
 
 
-async def test_tells_title_server_framework_version_and_robots(emit):
+async def test_reports_title_server_framework_version_and_robots(emit):
     robots = b"User-agent: *\nDisallow: /checkout/ # not here\nDisallow:\nAllow: /x\n"
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(robots)
     front = page("Gear \n for  wet hills", Server="nginx/1.26.3 (Debian)", X_Powered_By="PHP/8.4.11")
@@ -50,7 +50,7 @@ async def test_tells_title_server_framework_version_and_robots(emit):
     }
 
 
-async def test_a_login_page_that_the_front_page_leads_to_is_told_by_its_path(emit):
+async def test_a_login_page_that_the_front_page_links_to_is_reported_by_its_path(emit):
     server = WebServer(
         {
             "/": page(
@@ -70,21 +70,21 @@ async def test_a_login_page_that_the_front_page_leads_to_is_told_by_its_path(emi
     assert emit.data("web_app", key)["framework"] == "Django"
 
 
-async def test_a_front_page_that_leads_to_its_login_is_told_once_as_site_and_once_as_login(emit):
+async def test_a_front_page_that_redirects_to_its_login_is_reported_once_as_site_and_once_as_login(emit):
     server = WebServer({"/": redirect("/login"), "/login": page("Sign in", FORM)})
     key = await look_at(server, emit)
     assert emit.keys("web_app") == [key, f"{key}/login"]
     assert emit.data("web_app", key)["redirects"] == ["/login"]
 
 
-async def test_a_site_that_asks_for_a_login_itself_says_how(emit):
+async def test_a_site_that_requires_a_login_itself_is_reported_with_the_method(emit):
     closed = page("Closed", status="401 Unauthorized", WWW_Authenticate='Basic realm="x"')
     key = await look_at(WebServer({"/": closed}), emit)
     assert (emit.data("web_app", key)["login"], emit.data("web_app", key)["login_by"]) == (True, "basic")
 
 
 @pytest.mark.parametrize("status", ["404 Not Found", "503 Service Unavailable"])
-async def test_a_server_without_a_front_page_is_no_site_and_is_asked_once(emit, status):
+async def test_a_server_without_a_front_page_is_no_site_and_gets_one_request(emit, status):
     server = WebServer({"/": page("Oops", status=status)})
     await look_at(server, emit)
     assert (emit.told, server.paths) == ([], ["/"])
@@ -105,7 +105,7 @@ async def test_a_redirect_never_leads_to_another_server(emit):
     assert elsewhere.connections == 0
 
 
-async def test_a_name_is_not_resolved_but_asked_for_at_the_same_address(emit, monkeypatch):
+async def test_a_name_is_not_resolved_but_requested_at_the_same_address(emit, monkeypatch):
     asked = []
     original = socket.getaddrinfo
     monkeypatch.setattr(

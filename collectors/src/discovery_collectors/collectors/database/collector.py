@@ -13,7 +13,7 @@ from discovery_collectors.collectors.database.login import (
 )
 from discovery_collectors.collectors.database.service_report import DatabaseService, ServiceReport
 from discovery_collectors.running.scope import Scope
-from discovery_collectors.running.services import ToldService, known_services
+from discovery_collectors.running.services import ReportedService, known_services
 from dryrun_contract.collector_config import Credential
 from dryrun_contract.discovery import Discovery
 
@@ -29,44 +29,44 @@ async def collect(assignment: Assignment, emit: Emit) -> None:
     for service in services:
         import_engine(service.engine)
     done = 0
-    emit.progress(done, len(services), f"{len(services)} database services to look into")
+    emit.progress(done, len(services), f"{len(services)} database services to inspect")
     slots = asyncio.Semaphore(_SERVICES_AT_ONCE)
 
-    async def look_into(service: DatabaseService) -> None:
+    async def inspect(service: DatabaseService) -> None:
         nonlocal done
         async with slots:
-            await _look_into(service, assignment.credentials, ServiceReport(service, emit))
+            await _inspect(service, assignment.credentials, ServiceReport(service, emit))
         done += 1
-        emit.progress(done, len(services), f"{service.key} looked into")
+        emit.progress(done, len(services), f"{service.key} inspected")
 
     async with asyncio.TaskGroup() as group:
         for service in services:
-            group.create_task(look_into(service))
+            group.create_task(inspect(service))
 
 
 def find_services(discoveries: Iterable[Discovery], scope: Scope, emit: Emit) -> Iterator[DatabaseService]:
-    """Yield each service once that is a database server by what it says, or by its port if it says nothing.
+    """Yield each service that is a database server by its answers, or by its port where they show nothing.
 
     What lies outside the scope is refused with a warning.
     """
-    for service in known_services(discoveries, scope, emit, lambda told: _recognise(told) is not None):
-        engine, certain = _recognise(service.told) or ("", False)
-        yield DatabaseService(service.address, service.port, engine, told=certain)
+    for service in known_services(discoveries, scope, emit, lambda each: _recognise(each) is not None):
+        engine, certain = _recognise(service.reported) or ("", False)
+        yield DatabaseService(service.address, service.port, engine, certain=certain)
 
 
-def _recognise(told: ToldService) -> tuple[str, bool] | None:
-    """Return the engine and whether the service itself told it."""
-    if told.key.transport != "tcp":
+def _recognise(service: ReportedService) -> tuple[str, bool] | None:
+    """Return the engine and whether the service's answers showed it."""
+    if service.key.transport != "tcp":
         return None
     for engine, row in ENGINES.items():
-        if told.name in row.names and not told.guessed:
+        if service.name in row.names and not service.guessed:
             return engine, True
-        if told.guessed and (told.key.port == row.port or told.name in row.names):
+        if service.guessed and (service.key.port == row.port or service.name in row.names):
             return engine, False
     return None
 
 
-async def _look_into(
+async def _inspect(
     service: DatabaseService, credentials: Iterable[Credential], report: ServiceReport
 ) -> None:
     engine = load_engine(service.engine)
@@ -80,15 +80,15 @@ async def _look_into(
             finally:
                 await session.close()
     except CredentialNeededError as error:
-        # Only an engine that was asked without a login has answered as itself.
+        # Only an engine that was asked anonymously has answered as itself.
         report.closed("no credential", str(error), engine.product if engine.anonymous else "")
     except LoginRefusedError as error:
         report.closed("refused", str(error), engine.product)
     except ServiceUnreachableError as error:
-        if service.told:
+        if service.certain:
             report.closed("failed", str(error))
         report.warning(str(error))
     except TimeoutError:
-        report.warning(f"stopped after {_SERVICE_SECONDS} s; what was told until then stands")
+        report.warning(f"stopped after {_SERVICE_SECONDS} s; what was reported until then stands")
     except Exception as error:  # noqa: BLE001  # a hostile server makes its client library fail in any way
         report.warning(f"its answers make no sense to the client library ({type(error).__name__})")

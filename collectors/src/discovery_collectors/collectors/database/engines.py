@@ -18,7 +18,7 @@ class EngineRow:
     credentials: frozenset[str]
     """Engine names under which a credential store may keep its credentials."""
     in_clear: bool = False
-    """Its servers receive the password itself; so says the class too."""
+    """Its servers receive the password itself; equals the class's `in_clear`."""
 
 
 ENGINES: dict[str, EngineRow] = {

@@ -1,4 +1,4 @@
-"""How a database service is entered: without a login where that is possible, else each credential once."""
+"""Logs in to a database service: anonymously where that is possible, else with each credential once."""
 
 from collections.abc import Iterable
 from typing import ClassVar, Protocol
@@ -9,11 +9,11 @@ from dryrun_contract.collector_config import Credential
 
 
 class LoginRefusedError(RuntimeError):
-    """The service speaks the engine's protocol and refuses what it was given. The text is shown."""
+    """The service speaks the engine's protocol and refuses the login. The text is shown."""
 
 
 class CredentialNeededError(LoginRefusedError):
-    """The service lets nobody in without a credential, and there is none for its engine."""
+    """The service requires a credential, and there is none for its engine."""
 
 
 class ServiceUnreachableError(RuntimeError):
@@ -34,21 +34,21 @@ class Engine(Protocol):
     """One kind of database server."""
 
     product: ClassVar[str]
-    """What a service is that refuses a login in this engine's way."""
+    """Product of a service that refuses a login in this engine's way."""
     anonymous: ClassVar[bool]
-    """Servers of this kind may let in who has no login."""
+    """Servers of this kind may admit anonymous clients."""
     in_clear: ClassVar[bool]
-    """A login hands over the password itself, to whoever listens at the address."""
+    """Logging in sends the password itself to whoever listens at the address."""
 
     async def open(self, service: DatabaseService, credential: Credential | None) -> Session:
-        """Try to enter, once. Raises LoginRefusedError or ServiceUnreachableError."""
+        """Try to log in, once. Raises LoginRefusedError or ServiceUnreachableError."""
 
 
 async def log_in(engine: Engine, service: DatabaseService, credentials: Iterable[Credential]) -> Session:
-    """Enter without a credential where the engine knows that, and only then with one.
+    """Log in without a credential where the engine allows that, and only then with one.
 
     So a server that needs no credential is shown none. A credential is shown only where it may be: a server
-    that asks for a password may be one that was set up to collect them. Every credential is tried once, and
+    that requests a password may have been set up to collect them. Every credential is tried once, and
     of several with one user name only the first: repeated wrong passwords lock accounts.
 
     Raises LoginRefusedError, CredentialNeededError, ServiceUnreachableError.
@@ -77,5 +77,5 @@ async def log_in(engine: Engine, service: DatabaseService, credentials: Iterable
 
 
 def redacted(text: str, credential: Credential) -> str:
-    """Take the password out of what a server said: it may be a server made to echo it."""
+    """Take the password out of a server's message: the server may echo it on purpose."""
     return text.replace(credential.password, "***") if credential.password else text

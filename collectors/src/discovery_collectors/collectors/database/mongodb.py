@@ -1,4 +1,4 @@
-"""Looks into MongoDB and what speaks its protocol: databases, collections and names of top-level fields."""
+"""Inspects MongoDB and what speaks its protocol: databases, collections and names of top-level fields."""
 
 from typing import Any, ClassVar
 
@@ -36,7 +36,7 @@ _NAMES: list[dict[str, Any]] = [
 
 
 class MongodbEngine:
-    """MongoDB, and servers that stand in for it."""
+    """MongoDB, and servers that speak its protocol."""
 
     product: ClassVar[str] = "MongoDB"
     anonymous: ClassVar[bool] = True
@@ -84,17 +84,17 @@ class _MongodbSession:
         try:
             build: dict[str, Any] = await self._client.admin.command("buildInfo")
         except PyMongoError as error:
-            raise ServiceUnreachableError(f"it does not say what it is: {_said(error)}") from error
+            raise ServiceUnreachableError(f"it does not name itself: {_said(error)}") from error
         product, version, evidence = identify_server(build)
         report.granted(product, version, evidence)
         names = {
             str(entry.get("name", "")): entry.get("sizeOnDisk")
             for entry in self._listed.get("databases", [])
-            # An empty one may have come into being only because somebody asked for it.
+            # An empty one may exist only because a client named it.
             if isinstance(entry, dict) and not entry.get("empty")
         }
         if len(names) > MAX_DATABASES:
-            report.warning(f"{len(names)} databases; the first {MAX_DATABASES} are looked into")
+            report.warning(f"{len(names)} databases; only the first {MAX_DATABASES} are inspected")
         for name, size in list(names.items())[:MAX_DATABASES]:
             if name and name not in _SYSTEM_DATABASES:
                 report.database(name, {"bytes": int(size)} if isinstance(size, int | float) else {})
@@ -110,7 +110,7 @@ class _MongodbSession:
                 if collection.startswith("system."):
                     continue
                 if count == MAX_TABLES:
-                    report.warning(f"database {name}: only the first {MAX_TABLES} collections are told")
+                    report.warning(f"database {name}: only the first {MAX_TABLES} collections are reported")
                     break
                 count += 1
                 view = entry.get("type") == "view"
@@ -143,7 +143,7 @@ def identify_server(build: dict[str, Any]) -> tuple[str, str, dict[str, str]]:
     """Return product, version and evidence from `buildInfo`.
 
     A server that names another process than MongoDB's speaks the protocol and is not MongoDB; the version
-    it tells is the one it claims compatibility with, not its own.
+    it reports is the one it claims compatibility with, not its own.
     """
     claimed = str(build.get("version", ""))
     process = str(build.get("process", "mongod"))
@@ -158,7 +158,7 @@ def identify_server(build: dict[str, Any]) -> tuple[str, str, dict[str, str]]:
 
 
 def _said(error: BaseException) -> str:
-    # An OperationFailure's full text repeats the server's whole answer, which is not ours to pass on.
+    # An OperationFailure's full text repeats the server's whole answer, which must not be passed on.
     details = error.details if isinstance(error, OperationFailure) else None
     message = str(details.get("errmsg", "")) if details else str(error)
     return " ".join(message.split())[:300] or type(error).__name__

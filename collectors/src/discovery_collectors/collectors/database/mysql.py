@@ -1,4 +1,4 @@
-"""Looks into MariaDB and MySQL: databases, tables and views with their columns, keys, sizes and estimates."""
+"""Inspects MariaDB and MySQL: databases, tables and views with their columns, keys, sizes and estimates."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,10 +37,10 @@ _STATEMENT_LIMITS = {
 
 
 class MysqlEngine:
-    """MariaDB and MySQL. There is no way in without a user name."""
+    """MariaDB and MySQL. They admit nobody without a user name."""
 
     product: ClassVar[str] = ""
-    """A refusal does not tell the two apart; nmap does, by the greeting."""
+    """A refusal does not distinguish the two; nmap does, by the greeting."""
     anonymous: ClassVar[bool] = False
     in_clear: ClassVar[bool] = False
 
@@ -79,7 +79,7 @@ class _MysqlSession:
             report.granted(product, told.split(" ", 1)[0], engine=engine)
             databases = await connection.run_sync(read_databases)
         if len(databases) > MAX_DATABASES:
-            report.warning(f"more than {MAX_DATABASES} databases; the first {MAX_DATABASES} are told")
+            report.warning(f"more than {MAX_DATABASES} databases; the first {MAX_DATABASES} are reported")
         for name in databases[:MAX_DATABASES]:
             await self._describe_database(name, report)
 
@@ -96,7 +96,7 @@ class _MysqlSession:
         for table in tables:
             report.table((name, table.name), table)
         if not complete:
-            report.warning(f"database {name} has more tables than are told")
+            report.warning(f"database {name} has more tables than are reported")
         if not sampled:
             report.warning(f"database {name}: not every table was sampled for personal data")
 
@@ -109,11 +109,11 @@ class _MysqlSession:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn the driver's errors into those of a login."""
+    """Turn the driver's errors into those of `log_in`."""
     try:
         yield
     except TimeoutError:
-        raise ServiceUnreachableError("it took too long and was left alone") from None
+        raise ServiceUnreachableError("it took too long and was abandoned") from None
     except DBAPIError as error:
         raise _meaning(error.orig) from error
     except MySQLError as error:

@@ -43,7 +43,7 @@ _TEXTS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longte
 
 
 def read_databases(connection: Connection) -> list[str]:
-    """Return the names of the databases this login sees; one more than are told, if there are more."""
+    """Return the names of the databases this login sees; one more than are reported, if there are more."""
     return [str(row[0]) for row in connection.execute(_DATABASES, {"limit": MAX_DATABASES + 1})]
 
 

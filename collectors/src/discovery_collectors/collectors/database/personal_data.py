@@ -1,4 +1,4 @@
-"""Tells which columns hold personal data, by their names and by what a sample showed (personal_sample.py)."""
+"""Finds columns that hold personal data, by their names and by what a sample showed (personal_sample.py)."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Has a database server look at a sample of values, to see which columns hold personal data.
+"""Has a database server test a sample of values, to find columns that hold personal data.
 
 No value leaves the server: it counts how many of its first hundred have the shape of an e-mail address, a
 phone number, …, and only these counts travel.
@@ -58,7 +58,7 @@ def find_personal_data(connection: Connection, tables: Sequence[Table]) -> bool:
 
 
 def sample(connection: Connection, of: Table) -> dict[str, str]:
-    """Have the server look at the first rows; return column → class of those whose values have a clear shape.
+    """Have the server test the first rows; return column → class where values have a clear shape.
 
     Raises SQLAlchemy's errors, a timeout among them.
     """
@@ -66,7 +66,7 @@ def sample(connection: Connection, of: Table) -> dict[str, str]:
     texts = [
         func.left(column(each), _VALUE_CHARACTERS).label(f"c{number}") for number, each in enumerate(asked)
     ]
-    # Columns stand in the table's own query, so that a name never meets one of ours.
+    # Columns are named in a query of their own, so that no name of theirs meets one of ours.
     rows = (
         select(*texts).select_from(table(of.name, schema=of.schema)).limit(SAMPLE_ROWS).subquery("rows_seen")
     )

@@ -1,4 +1,4 @@
-"""Looks into PostgreSQL: databases, schemas, tables and views with their columns, and row estimates."""
+"""Inspects PostgreSQL: databases, schemas, tables and views with their columns, and row estimates."""
 
 import asyncio
 import re
@@ -37,7 +37,7 @@ _DATABASES = text(
 
 
 class PostgresqlEngine:
-    """PostgreSQL. There is no way in without a user name."""
+    """PostgreSQL. It admits nobody without a user name."""
 
     product: ClassVar[str] = "PostgreSQL"
     anonymous: ClassVar[bool] = False
@@ -113,7 +113,7 @@ class _PostgresqlSession:
         # "17.6 (Debian 17.6-0+deb13u1)": the distribution's own number is not the server's.
         report.granted("PostgreSQL", self._version.split(" ", 1)[0])
         if len(self._databases) > MAX_DATABASES:
-            report.warning(f"more than {MAX_DATABASES} databases; the first {MAX_DATABASES} are told")
+            report.warning(f"more than {MAX_DATABASES} databases; the first {MAX_DATABASES} are reported")
         for name, open_to_us, size in self._databases[:MAX_DATABASES]:
             report.database(name, {"bytes": size} if open_to_us else {"access": "refused"})
             if open_to_us:
@@ -140,7 +140,7 @@ async def _describe_tables(database: str, connection: AsyncConnection, report: S
     for table in tables:
         report.table((database, table.schema, table.name), table)
     if not complete:
-        report.warning(f"database {database} has more tables than are told")
+        report.warning(f"database {database} has more tables than are reported")
     if not sampled:
         report.warning(f"database {database}: not every table was sampled for personal data")
 
@@ -165,16 +165,16 @@ async def _speaks_tls(service: DatabaseService) -> bool:
 
 
 class _NoSuchDatabaseError(RuntimeError):
-    """The login was accepted; this database is not there, or not for this user."""
+    """The login was accepted; this database does not exist or refuses this user."""
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn the driver's errors into those of a login."""
+    """Turn the driver's errors into those of `log_in`."""
     try:
         yield
     except TimeoutError:
-        raise ServiceUnreachableError("it took too long and was left alone") from None
+        raise ServiceUnreachableError("it took too long and was abandoned") from None
     except DBAPIError as error:
         raise _meaning(error.orig) from error
     except (SQLAlchemyError, OSError, ValueError) as error:
@@ -182,7 +182,7 @@ def _translated() -> Iterator[None]:
 
 
 def _meaning(error: object) -> Exception:
-    """Tell a refused login from other failures. libpq gives no error code while it connects, only text."""
+    """Distinguish a refused login from other failures: connecting, libpq gives text and no error code."""
     message = _said(error)
     if _NO_SUCH_DATABASE.search(message):
         return _NoSuchDatabaseError(message)
@@ -195,5 +195,5 @@ def _meaning(error: object) -> Exception:
 
 
 def _said(error: object) -> str:
-    """Return the server's words without libpq's introduction."""
+    """Return the server's message without libpq's introduction."""
     return " ".join(str(error).split()).rpartition("FATAL: ")[2].strip()[:300]

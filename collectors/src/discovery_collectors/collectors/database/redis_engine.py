@@ -1,4 +1,4 @@
-"""Looks into Redis and Valkey: version, and how many keys each database holds; no key, no value."""
+"""Inspects Redis and Valkey: version, and how many keys each database holds; no key, no value."""
 
 import re
 from typing import ClassVar

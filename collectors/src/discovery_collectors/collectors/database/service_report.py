@@ -1,4 +1,4 @@
-"""What the collector `database` tells of a service: names, types and counts, never a stored value."""
+"""What the collector `database` reports of a service: names, types and counts, never a stored value."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ _DATA_BYTES = 60_000
 """Leaves room in a line of 64 KiB for everything beside the data."""
 SURE = 1.0
 LIKELY = 0.95
-"""Above everything nmap says: a service that asks for a login in an engine's own way."""
+"""Above all of nmap's: a service that requests a login in an engine's own way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class DatabaseService:
     address: ScopedAddress
     port: int
     engine: str
-    """A row of `database.ENGINES`."""
-    told: bool
-    """It said itself what it is; otherwise only its port suggests it."""
+    """A row of `engines.ENGINES`."""
+    certain: bool
+    """Its answers showed what it is; otherwise only its port suggests it."""
 
     @property
     def key(self) -> ResourceKey:
@@ -75,7 +75,7 @@ class Table:
 
 
 class ServiceReport:
-    """Tells of one service and what lies in it. Bounded, whatever the server says."""
+    """Reports one service and what it holds. Bounded, whatever the server sends."""
 
     def __init__(self, service: DatabaseService, emit: Emit) -> None:
         self._service = service
@@ -90,21 +90,21 @@ class ServiceReport:
         *,
         engine: str | None = None,
     ) -> None:
-        """Tell that the service was entered, and what it is; `engine`: if that is another than it seemed."""
+        """Report that the login succeeded, and what the service is; `engine`: if it is not what it seemed."""
         self._engine = engine or self._engine
         self._tell({"product": product, "version": version, "access": "granted", **(evidence or {})}, SURE)
 
     def closed(self, access: str, reason: str, product: str = "") -> None:
-        """Tell that the service was not entered, and why; `access` as in docs/collectors/database.md."""
+        """Report that the login failed, and why; `access` as in docs/collectors/database.md."""
         self._tell({"product": product, "access": access, "reason": reason}, LIKELY if product else 0.5)
 
     def database(self, name: str, facts: Mapping[str, JsonValue] | None = None) -> None:
-        """Tell of a database by its name."""
+        """Report a database by its name."""
         data: dict[str, JsonValue] = {"engine": self._engine, **(facts or {})}
         self._emit.discovery("database", self._key(name), data)
 
     def table(self, path: Sequence[str], table: Table) -> None:
-        """Tell of a table, view or collection; `path` begins with its database."""
+        """Report a table, view or collection; `path` begins with its database."""
         rows = table.rows
         data: dict[str, JsonValue] = {
             "rows": "unknown" if rows is None or rows < 0 else rows,
@@ -118,7 +118,7 @@ class ServiceReport:
         self._emit.discovery("table", self._key(*path), data)
 
     def warning(self, message: str) -> None:
-        """Tell of something in this service that could not be looked at."""
+        """Report something in this service that could not be inspected."""
         self._emit.warning(f"{self._service.key}: {message}")
 
     def _tell(self, data: Mapping[str, str], confidence: float) -> None:
@@ -132,7 +132,7 @@ class ServiceReport:
 
 
 def _details(table: Table) -> dict[str, JsonValue]:
-    """Return what is told of columns beside their names, the least important first."""
+    """Return what is reported of columns beside their names, the least important first."""
     types = {_clean(name, _NAME_CHARACTERS): _clean(kind, 60) for name, kind in table.types.items()}
     keys: list[JsonValue] = [
         {

@@ -18,7 +18,7 @@ from discovery_collectors.collectors.directory.ldap_root import LdapError, read_
 from discovery_collectors.collectors.directory.ntlm import Anonymous, WithPassword
 from discovery_collectors.collectors.directory.smb_messages import SmbError
 from discovery_collectors.collectors.directory.smb_session import FileServer, SmbRefusedError, list_shares
-from discovery_collectors.running.services import KnownService, ToldService, known_services
+from discovery_collectors.running.services import KnownService, ReportedService, known_services
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.resource_key import ResourceKey
 
@@ -32,40 +32,40 @@ _TEXT_CHARACTERS = 300
 
 
 async def collect(assignment: Assignment, emit: Emit) -> None:
-    """Ask the directories among the discoveries what they tell everybody; others are left alone.
+    """List what the directories among the discoveries show every client; others are left alone.
 
-    LDAP and SMB come first: they name domains whose zones DNS is asked for.
+    LDAP and SMB come first: they name domains whose zones DNS servers are asked for.
     """
     run = _Run(assignment, emit)
 
-    def known(wanted: Callable[[ToldService], bool]) -> list[KnownService]:
+    def known(wanted: Callable[[ReportedService], bool]) -> list[KnownService]:
         return list(known_services(assignment.discoveries, assignment.scope, emit, wanted))
 
     ldap, smb = known(_is_ldap), known(_is_smb)
     # A name server mostly answers by TCP and UDP, and is one.
     dns = {(service.address, service.port): service for service in known(_is_dns)}
     run.total = len(ldap) + len(smb) + len(dns)
-    emit.progress(0, run.total, f"{run.total} directories to look at")
+    emit.progress(0, run.total, f"{run.total} directories to inspect")
     await run.each(
-        [(run.look_at_ldap, service) for service in ldap] + [(run.look_at_smb, service) for service in smb]
+        [(run.inspect_ldap, service) for service in ldap] + [(run.inspect_smb, service) for service in smb]
     )
-    await run.each([(run.look_at_dns, service) for service in dns.values()])
+    await run.each([(run.inspect_dns, service) for service in dns.values()])
 
 
-def _is_ldap(told: ToldService) -> bool:
-    return told.key.transport == "tcp" and (
-        told.name in {"ldap", "ldaps"} or (told.guessed and told.key.port in {389, 636})
+def _is_ldap(service: ReportedService) -> bool:
+    return service.key.transport == "tcp" and (
+        service.name in {"ldap", "ldaps"} or (service.guessed and service.key.port in {389, 636})
     )
 
 
-def _is_smb(told: ToldService) -> bool:
+def _is_smb(service: ReportedService) -> bool:
     # nmap calls both of SMB's ports netbios-ssn; the other one speaks NetBIOS first.
-    named = told.name in {"microsoft-ds", "netbios-ssn", "smb"}
-    return told.key.transport == "tcp" and told.key.port != 139 and (named or told.key.port == 445)
+    named = service.name in {"microsoft-ds", "netbios-ssn", "smb"}
+    return service.key.transport == "tcp" and service.key.port != 139 and (named or service.key.port == 445)
 
 
-def _is_dns(told: ToldService) -> bool:
-    return told.name in {"domain", "dns"} or (told.guessed and told.key.port == 53)
+def _is_dns(service: ReportedService) -> bool:
+    return service.name in {"domain", "dns"} or (service.guessed and service.key.port == 53)
 
 
 class _Run:
@@ -75,7 +75,7 @@ class _Run:
         self._assignment = assignment
         self._emit = emit
         self._names: set[str] = set(_names_in(assignment.discoveries))
-        """Host and domain names that servers told; what may be a zone is derived from them."""
+        """Host and domain names that servers gave; possible zones are derived from them."""
         rate = assignment.max_rate
         self._slots = asyncio.Semaphore(_SERVICES_AT_ONCE if rate is None else 1)
         self._pause_seconds = 0.0 if rate is None else _PACKETS_PER_SERVICE / rate
@@ -85,7 +85,7 @@ class _Run:
     async def each(
         self, looks: Iterable[tuple[Callable[[KnownService], Awaitable[None]], KnownService]]
     ) -> None:
-        """Look at services side by side; one that fails spoils no other."""
+        """Inspect services side by side; one that fails spoils no other."""
 
         async def one(look: Callable[[KnownService], Awaitable[None]], service: KnownService) -> None:
             async with self._slots:
@@ -93,8 +93,8 @@ class _Run:
                     async with asyncio.timeout(_SERVICE_SECONDS):
                         await look(service)
                 except (LdapError, SmbError, DnsError) as error:
-                    # A port that only its number makes a directory is none.
-                    if not service.told.guessed:
+                    # Where only the port suggested a directory, this is no failure.
+                    if not service.reported.guessed:
                         self._emit.warning(f"{service.key}: {error}")
                 except TimeoutError:
                     self._emit.warning(f"{service.key}: stopped after {_SERVICE_SECONDS} s")
@@ -102,26 +102,27 @@ class _Run:
                     self._emit.warning(f"{service.key}: its answers make no sense ({type(error).__name__})")
                 await asyncio.sleep(self._pause_seconds)
             self._done += 1
-            self._emit.progress(self._done, self.total, f"{service.key} looked at")
+            self._emit.progress(self._done, self.total, f"{service.key} inspected")
 
         async with asyncio.TaskGroup() as group:
             for look, service in looks:
                 group.create_task(one(look, service))
 
-    async def look_at_ldap(self, service: KnownService) -> None:
+    async def inspect_ldap(self, service: KnownService) -> None:
         """Read the root entry."""
-        root = await read_root(service.address, service.port, tls=service.told.tls)
-        self._tell_service(service, {"product": root.vendor, "version": root.version, "hostname": root.host})
+        root = await read_root(service.address, service.port, tls=service.reported.tls)
+        names = {"product": root.vendor, "version": root.version, "hostname": root.host}
+        self._report_service(service, names)
         self._names.add(root.host)
         for context in root.contexts[:_CONTEXTS]:
             name = ",".join(part.strip() for part in context.casefold().split(","))
             self._names.add(_domain_of(name))
             if name:
                 data: dict[str, JsonValue] = {"vendor": root.vendor} if root.vendor else {}
-                self._tell("directory", service, name, data)
+                self._report("directory", service, name, data)
 
-    async def look_at_smb(self, service: KnownService) -> None:
-        """List shares as nobody; where that is refused, with each login for SMB once."""
+    async def inspect_smb(self, service: KnownService) -> None:
+        """List shares anonymously; where that is refused, with each credential for SMB once."""
         refusal = ""
         try:
             server = await list_shares(service.address, service.port, Anonymous())
@@ -145,14 +146,14 @@ class _Run:
                     break
             else:
                 access = "refused" if tried else "no credential"
-                self._tell_service(service, {"access": access, "reason": refusal})
+                self._report_service(service, {"access": access, "reason": refusal})
                 return
-        self._tell_shares(service, server)
+        self._report_shares(service, server)
 
-    def _tell_shares(self, service: KnownService, server: FileServer) -> None:
+    def _report_shares(self, service: KnownService, server: FileServer) -> None:
         names = server.names
         self._names |= {names.dns_computer, names.dns_domain}
-        self._tell_service(
+        self._report_service(
             service,
             {
                 "access": "granted",
@@ -165,9 +166,9 @@ class _Run:
             data: dict[str, JsonValue] = {"type": share.kind}
             if share.special:
                 data["special"] = True
-            self._tell("share", service, share.name, data)
+            self._report("share", service, share.name, data)
 
-    async def look_at_dns(self, service: KnownService) -> None:
+    async def inspect_dns(self, service: KnownService) -> None:
         """Ask for a copy of every zone that the server holds, of those that some name suggests."""
         address, port = service.address, service.port
         self._names.add(await own_name(address, port))
@@ -181,7 +182,7 @@ class _Run:
                 if not await has_zone(address, port, zone):
                     continue
             except DnsError:
-                # Some servers are silent about what is not theirs; one that is silent about all is left.
+                # Some servers are silent about zones of others; one that is silent about all is left.
                 silent += 1
                 if silent == _SILENCES:
                     raise
@@ -202,12 +203,12 @@ class _Run:
             key = ResourceKey(address, port, "tcp", (name[:_TEXT_CHARACTERS],))
             self._emit.discovery("dns_zone", str(key), data)
 
-    def _tell_service(self, service: KnownService, data: dict[str, str]) -> None:
-        told: dict[str, JsonValue] = {name: text[:_TEXT_CHARACTERS] for name, text in data.items() if text}
-        if told:
-            self._emit.discovery("service", str(service.key), told, 0.95)
+    def _report_service(self, service: KnownService, data: dict[str, str]) -> None:
+        texts: dict[str, JsonValue] = {name: text[:_TEXT_CHARACTERS] for name, text in data.items() if text}
+        if texts:
+            self._emit.discovery("service", str(service.key), texts, 0.95)
 
-    def _tell(self, kind: str, service: KnownService, name: str, data: dict[str, JsonValue]) -> None:
+    def _report(self, kind: str, service: KnownService, name: str, data: dict[str, JsonValue]) -> None:
         # A lone surrogate cannot be written as UTF-8, and so in no JSON that others read.
         text = name[:_TEXT_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
         key = ResourceKey(service.address, service.port, "tcp", (text,))
@@ -221,7 +222,7 @@ def _domain_of(context: str) -> str:
 
 
 def _names_in(discoveries: Iterable[Discovery]) -> Iterator[str]:
-    """Yield the host names that services and certificates told."""
+    """Yield the host names that services and certificates gave."""
     for discovery in discoveries:
         data = discovery.data
         if discovery.kind == "service" and isinstance(data.get("hostname"), str):

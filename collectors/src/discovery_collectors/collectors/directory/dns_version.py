@@ -10,7 +10,7 @@ _TEXT_CHARACTERS = 300
 
 
 def _ask_bind_version(number: int) -> bytes:
-    # One question, class CHAOS, no recursion: the server answers from itself and asks nobody.
+    # One question, class CHAOS, no recursion: the server answers by itself and asks no other.
     name = b"\x07version\x04bind\x00"
     return struct.pack("!6H", number, 0, 1, 0, 0, 0) + name + struct.pack("!2H", 16, 3)
 
@@ -40,7 +40,7 @@ _DNS_SERVERS = (
     ("NSD", re.compile(r"NSD (?P<version>[\w.]+)")),
     ("Knot DNS", re.compile(r"Knot DNS (?P<version>[\w.]+)")),
     ("PowerDNS", re.compile(r"PowerDNS .*?(?P<version>\d+\.\d[\w.]*)")),
-    # As nmap tells it over TCP: with the distribution's number, without its name.
+    # As nmap reports it over TCP: with the distribution's number, without its name.
     (
         "ISC BIND",
         re.compile(r"(?:BIND )?(?P<version>9\.\d+\.\d+[\w.~+-]*?)(?:-(?:Debian|Ubuntu|RedHat.*))?$"),

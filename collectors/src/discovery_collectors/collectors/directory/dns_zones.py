@@ -1,4 +1,4 @@
-"""Asks a DNS server which of some names are its zones, and for a copy of each; only counts are kept."""
+"""Finds which of some names are zones of a DNS server and requests a copy of each; only counts are kept."""
 
 import asyncio
 import struct
@@ -67,7 +67,7 @@ def possible_zones(names: Iterable[str], targets: Iterable[IPv4Network]) -> list
 
 
 async def own_name(address: ScopedAddress, port: int) -> str:
-    """Return what the server calls itself (`hostname.bind`, class CHAOS), empty when it tells nothing."""
+    """Return the name that the server gives itself (`hostname.bind`, class CHAOS), empty without one."""
     query = dns.message.make_query("hostname.bind", dns.rdatatype.TXT, dns.rdataclass.CH, flags=0)
     try:
         answer = await _ask(query, address, port)
@@ -81,7 +81,7 @@ async def own_name(address: ScopedAddress, port: int) -> str:
 
 
 async def has_zone(address: ScopedAddress, port: int, zone: Name) -> bool:
-    """Tell whether the server itself holds `zone`. Without recursion, so that it asks nobody.
+    """Return whether the server itself holds `zone`. Without recursion, so that it asks no other server.
 
     Raises DnsError when it does not answer.
     """
@@ -99,7 +99,7 @@ async def _ask(query: dns.message.Message, address: ScopedAddress, port: int) ->
 
 
 async def transfer(address: ScopedAddress, port: int, zone: Name) -> Zone:
-    """Ask for a copy of `zone` (AXFR, RFC 5936) and count. Raises DnsError, also when it is refused."""
+    """Request a copy of `zone` (AXFR, RFC 5936) and count. Raises DnsError, also when it is refused."""
     try:
         async with asyncio.timeout(TRANSFER_SECONDS):
             reader, writer = await asyncio.open_connection(address, port)

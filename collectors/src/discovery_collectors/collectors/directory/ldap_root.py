@@ -1,4 +1,4 @@
-"""Asks an LDAP server for its root entry (RFC 4512, section 5.1), which tells what directories it holds."""
+"""Reads an LDAP server's root entry (RFC 4512, section 5.1), which lists the directories that it holds."""
 
 import asyncio
 import ssl
@@ -34,22 +34,22 @@ _ACTIVE_DIRECTORY = frozenset({"1.2.840.113556.1.4.800", "1.2.840.113556.1.4.185
 
 
 class LdapError(RuntimeError):
-    """There is no answer, or it is no LDAP; the text says why."""
+    """There is no answer, or it is not LDAP; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class RootEntry:
-    """What the server tells everybody of itself."""
+    """What the server shows every client."""
 
     contexts: tuple[str, ...]
     vendor: str
     version: str
     host: str
-    """The DNS name that it calls itself, empty when it tells none."""
+    """The DNS name that it gives itself, empty without one."""
 
 
 async def read_root(address: ScopedAddress, port: int, *, tls: bool) -> RootEntry:
-    """Search the root entry, without a login, and say goodbye. Raises LdapError."""
+    """Read the root entry anonymously and unbind. Raises LdapError."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             reader, writer = await asyncio.open_connection(

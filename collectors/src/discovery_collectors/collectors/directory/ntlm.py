@@ -1,4 +1,4 @@
-"""The tokens of an NTLM login ([MS-NLMP]) that SMB carries: as nobody, or with a user name and password."""
+"""The tokens of an NTLM login ([MS-NLMP]) that SMB carries: anonymous, or with a user name and password."""
 
 import struct
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class NtlmError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a server calls itself in its challenge."""
+    """The names that a server gives itself in its challenge."""
 
     computer: str = ""
     dns_computer: str = ""
@@ -28,7 +28,7 @@ class Names:
 
 
 class Anonymous:
-    """A login as nobody; it knows no key, so nothing is signed."""
+    """An anonymous login; it has no key, so nothing is signed."""
 
     key = b""
 
@@ -49,7 +49,7 @@ class WithPassword:
     """A login that proves its password (NTLMv2) without sending it."""
 
     def __init__(self, credential: Credential, host: str) -> None:
-        # Imported for those who have a login only.
+        # Imported only where there is a credential.
         import spnego  # noqa: PLC0415
 
         self._context = spnego.client(
@@ -76,9 +76,9 @@ class WithPassword:
 
 
 def read_names(challenge: bytes) -> Names:
-    """Read what the server calls itself. Raises NtlmError."""
+    """Read the names that the server gives itself. Raises NtlmError."""
     if challenge[:12] != _SIGNATURE + struct.pack("<I", 2) or len(challenge) < 48:
-        raise NtlmError("no challenge of NTLM")
+        raise NtlmError("not an NTLM challenge")
     size, _, offset = struct.unpack_from("<HHI", challenge, 40)
     info = challenge[offset : offset + size]
     found: dict[int, str] = {}

@@ -21,7 +21,7 @@ _SHARE_ENUM = 15
 
 
 class RpcError(RuntimeError):
-    """The answer is no DCE/RPC, or an error; the text says which."""
+    """The answer is not DCE/RPC, or is an error; the text says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +35,18 @@ class Share:
 
 
 def bind() -> bytes:
-    """Ask for the interface srvsvc."""
+    """Write the request to bind to the interface srvsvc."""
     context = struct.pack("<HBB", 0, 1, 0) + _SRVSVC + _NDR
     return _packet(_BIND, struct.pack("<HHIBBH", _FRAGMENT_BYTES, _FRAGMENT_BYTES, 0, 1, 0, 0) + context)
 
 
 def is_bound(answer: bytes) -> bool:
-    """Tell whether the server has the interface."""
+    """Return whether the server has the interface."""
     return len(answer) > 2 and answer[2] == _BIND_ACK
 
 
 def share_enum(server: str) -> bytes:
-    """Ask for all shares with name and type."""
+    """Write the call that lists all shares with name and type."""
     name = (server + "\0").encode("utf-16-le")
     count = len(name) // 2
     stub = struct.pack("<IIII", 0x20000, count, 0, count) + name + b"\0" * (-len(name) % 4)

@@ -1,4 +1,4 @@
-"""The messages of SMB 2.0.2 and 2.1 ([MS-SMB2]) that listing shares takes, without SMB's other hundred."""
+"""The messages of SMB 2.0.2 and 2.1 ([MS-SMB2]) that listing shares takes, and no others."""
 
 import hmac
 import struct
@@ -31,7 +31,7 @@ _DIALECTS = (0x0202, 0x0210)
 
 
 class SmbError(RuntimeError):
-    """There is no answer, or it is no SMB; the text says why."""
+    """There is no answer, or it is not SMB; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ _GUEST_OR_NOBODY = 3
 
 
 class SmbRefusedError(RuntimeError):
-    """The server lets this login in nowhere, or keeps its list of shares from it; the text says which."""
+    """The server refuses this login, or refuses it the list of shares; the text says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ async def list_shares(address: ScopedAddress, port: int, login: Anonymous | With
             dialect, signing = await session.negotiate()
             names = await session.log_in(login)
             if signing and not session.signs:
-                raise SmbRefusedError("it wants signed messages, which nobody cannot give")
+                raise SmbRefusedError("it requires signed messages, which an anonymous login cannot send")
             shares = await session.list_shares()
             return FileServer(names, dialect, signing, tuple(shares))
     except TimeoutError:
@@ -116,7 +116,7 @@ class _Session:
         return f"{dialect >> 8}.{dialect >> 4 & 0xF}.{dialect & 0xF}", bool(security & _SIGNING_REQUIRED)
 
     async def log_in(self, login: Anonymous | WithPassword) -> Names:
-        """Log in, once; return what the server calls itself."""
+        """Log in, once; return the names that the server gives itself."""
         reply = await self.ask(smb.SESSION_SETUP, smb.session_setup(login.first()), smb.MORE_PROCESSING)
         self._session_id = reply.session_id
         _, _, offset, length = reply.unpack("<HHHH")

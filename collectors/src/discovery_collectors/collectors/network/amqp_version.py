@@ -1,4 +1,4 @@
-"""Asks an AMQP 0-9-1 broker what it is: it says so first, before anybody has to log in."""
+"""Asks an AMQP 0-9-1 broker what it is: it introduces itself before any client logs in."""
 
 import asyncio
 import struct
@@ -27,11 +27,11 @@ _SIZES = {
     ord("T"): 8,
     ord("V"): 0,
 }
-"""Field types of fixed size, by their letter, with what RabbitMQ makes of them."""
+"""Field types of fixed size, by their letter, as RabbitMQ uses them."""
 
 
 class AmqpError(RuntimeError):
-    """It is no broker of AMQP 0-9-1, or does not say what it is."""
+    """It is not an AMQP 0-9-1 broker, or does not name itself."""
 
 
 async def ask_version(address: ScopedAddress, port: int) -> tuple[str, str]:
@@ -56,7 +56,7 @@ async def ask_version(address: ScopedAddress, port: int) -> tuple[str, str]:
         raise AmqpError(f"no answer in AMQP: {error}") from error
     product = properties.get("product", "")
     if not product:
-        raise AmqpError("it does not say what it is")
+        raise AmqpError("it does not name itself")
     return product, properties.get("version", "")
 
 

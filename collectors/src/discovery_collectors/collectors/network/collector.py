@@ -24,7 +24,7 @@ from dryrun_contract.resource_key import ResourceKey
 
 _MOST_COMMON_PORTS = 1000
 _VERSIONED_PORTS = 100
-"""Ports of one host whose service is asked for its version; a tarpit opens thousands."""
+"""Ports of one host that get version detection; a tarpit opens thousands."""
 _HANDSHAKES_AT_ONCE = 16
 _QUESTIONS_AT_ONCE = 64
 _BROKERS = {"amqp": amqp_version.ask_version, "mqtt": mqtt_version.ask_version}
@@ -34,7 +34,7 @@ _PACKETS_PER_PROBE = 10
 
 @dataclass(frozen=True, slots=True)
 class _ScanProfile:
-    """How thoroughly a profile looks."""
+    """How thoroughly a profile scans."""
 
     all_ports: bool
     """All 65535 TCP ports, instead of the most common ones and those that collectors add."""
@@ -57,7 +57,7 @@ _PROFILES: dict[Profile, _ScanProfile] = {
     "full": _ScanProfile(all_ports=True, intensity=7, banner_wait_ms=6000, answer_wait_ms=5000, hurry=False),
 }
 _VERSION_RANGE = re.compile(r" or (?:later|earlier|newer|older)|[\dX] - \d")
-"""nmap tells of some services only from which to which version they may be; that is not their version."""
+"""Of some services nmap knows only a range of versions; that is not a version."""
 
 type _Ports = dict[ScopedAddress, tuple[Port, ...]]
 type _OnHost = Callable[[ScopedAddress, Host], None]
@@ -104,7 +104,7 @@ class _Scan:
         self._environment = environment
         self._done = 0
         self._total: int | None = None
-        """Hosts found, and how many of them are looked at completely."""
+        """Hosts found; `_done` counts those scanned completely."""
 
     async def find_hosts(self) -> list[ScopedAddress]:
         """ARP on the local network; ICMP, TCP 443 and 80 beyond it."""
@@ -123,7 +123,7 @@ class _Scan:
         return found
 
     async def find_ports(self, hosts: list[ScopedAddress]) -> _Ports:
-        """Ask for open TCP ports; name them by nmap's table, with little confidence."""
+        """Find open TCP ports; name them by nmap's table, with little confidence."""
         found: _Ports = {}
 
         def on_host(address: ScopedAddress, host: Host) -> None:
@@ -144,7 +144,7 @@ class _Scan:
         rate = self._assignment.max_rate
         pause = 0 if rate is None else len(SENDINGS_SECONDS) / rate
 
-        async def look(address: ScopedAddress, probe: UdpProbe) -> None:
+        async def probe_port(address: ScopedAddress, probe: UdpProbe) -> None:
             try:
                 facts = await ask(address, probe)
             except NoAnswerError:
@@ -158,11 +158,11 @@ class _Scan:
             for address in hosts:
                 for probe in udp_probes():
                     await at_once.acquire()
-                    group.create_task(look(address, probe))
+                    group.create_task(probe_port(address, probe))
                     await asyncio.sleep(pause)
 
     async def identify_services(self, ports: _Ports) -> _Ports:
-        """Ask the open ports what answers there; tell each a second time, with nmap's confidence."""
+        """Detect versions on the open ports; report each service again, with nmap's confidence."""
         found: _Ports = {}
 
         def on_host(address: ScopedAddress, host: Host) -> None:
@@ -175,7 +175,8 @@ class _Scan:
         for address, each in ports.items():
             if len(each) > _VERSIONED_PORTS:
                 self._emit.warning(
-                    f"{address} has {len(each)} open ports; the first {_VERSIONED_PORTS} are asked further"
+                    f"{address} has {len(each)} open ports; "
+                    f"version detection covers the first {_VERSIONED_PORTS}"
                 )
         asked = sorted({port.number for each in ports.values() for port in each[:_VERSIONED_PORTS]})
         options = ["-Pn", "-sV", "--version-intensity", str(self._profile.intensity)]
@@ -184,9 +185,9 @@ class _Scan:
         return found
 
     async def ask_brokers(self, services: _Ports) -> None:
-        """Ask message brokers what they are, which nmap leaves open."""
+        """Ask message brokers for product and version where nmap found none."""
 
-        async def look(address: ScopedAddress, port: Port) -> None:
+        async def ask_broker(address: ScopedAddress, port: Port) -> None:
             with suppress(MqttError, AmqpError):
                 product, version = await _BROKERS[port.name](address, port.number)
                 self._emit_service(address, replace(port, product=product, version=version, confidence=10))
@@ -195,7 +196,7 @@ class _Scan:
             for address, ports in services.items():
                 for port in ports:
                     if port.name in _BROKERS and port.probed and not port.product and not port.tls:
-                        group.create_task(look(address, port))
+                        group.create_task(ask_broker(address, port))
 
     async def read_certificates(self, services: _Ports) -> None:
         """Make one handshake with each service that speaks TLS."""
@@ -243,7 +244,7 @@ class _Scan:
             try:
                 address = self._assignment.scope.admit(found.address)
             except OutOfScopeError as error:
-                self._emit.warning(f"nmap told of a host it was not asked about: {error}")
+                self._emit.warning(f"nmap reported a host that is not a target: {error}")
                 return
             on_host(address, found)
 
@@ -256,7 +257,7 @@ class _Scan:
 
     def _emit_service(self, address: ScopedAddress, port: Port) -> None:
         key = str(ResourceKey(address, port.number, "tcp"))
-        # nmap's highest, 10, is still what a service says of itself: others, who looked inside, are surer.
+        # nmap's highest, 10, is still what a service claims; collectors that log in are surer.
         confidence = max(0.1, port.confidence * 0.09)
         self._emit.discovery("service", key, _service_data(port), round(confidence, 2))
 

@@ -16,13 +16,13 @@ _VERSION = re.compile(r"(?P<product>[A-Za-z][\w ]{0,30}?)(?: version)? (?P<versi
 
 
 class MqttError(RuntimeError):
-    """The broker lets nobody in, says nothing of itself, or is none; the text says which."""
+    """The broker refuses anonymous clients, does not name itself, or is not one; the text says which."""
 
 
 async def ask_version(address: ScopedAddress, port: int) -> tuple[str, str]:
-    """Connect as nobody, subscribe to that one topic, and leave. Returns product and version.
+    """Connect anonymously, subscribe to that one topic, and leave. Returns product and version.
 
-    No message of anybody else is received. Raises MqttError.
+    No other client's message is received. Raises MqttError.
     """
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -30,7 +30,7 @@ async def ask_version(address: ScopedAddress, port: int) -> tuple[str, str]:
             try:
                 writer.write(_packet(0x10, _text(b"MQTT") + b"\x04\x02\x00\x0a" + _text(_own_name())))
                 if (await _read(reader, _CONNACK))[1:2] != b"\0":
-                    raise MqttError("it lets nobody in without a login")
+                    raise MqttError("it refuses anonymous clients")
                 writer.write(_packet(0x82, b"\0\1" + _text(_TOPIC) + b"\0"))
                 told = await _read_topic(reader)
                 writer.write(_packet(0xE0, b""))
@@ -38,12 +38,12 @@ async def ask_version(address: ScopedAddress, port: int) -> tuple[str, str]:
             finally:
                 writer.close()
     except TimeoutError:
-        raise MqttError("it does not say what it is") from None
+        raise MqttError("it does not name itself") from None
     except (OSError, EOFError, struct.error) as error:
         raise MqttError(f"no answer in MQTT: {error}") from error
     found = _VERSION.match(told)
     if found is None:
-        raise MqttError("it says what it is in unknown words")
+        raise MqttError("it names itself in an unknown form")
     return found["product"].strip(), found["version"]
 
 
@@ -56,7 +56,7 @@ def _text(content: bytes) -> bytes:
 
 
 def _packet(head: int, content: bytes) -> bytes:
-    # One byte of length is enough for what is sent here.
+    # One byte of length is enough for these packets.
     return bytes([head, len(content)]) + content
 
 
@@ -66,7 +66,7 @@ async def _read_topic(reader: asyncio.StreamReader) -> str:
         size = struct.unpack_from("!H", content)[0]
         if content[2 : 2 + size] == _TOPIC:
             return content[2 + size :].decode("utf-8", "replace")
-    raise MqttError("it does not say what it is")
+    raise MqttError("it does not name itself")
 
 
 async def _read(reader: asyncio.StreamReader, *kinds: int) -> bytes:
@@ -80,7 +80,7 @@ async def _read(reader: asyncio.StreamReader, *kinds: int) -> bytes:
         if byte < 0x80:
             break
         if shift > 21:
-            raise MqttError("a length that is none")
+            raise MqttError("a malformed length")
     if head >> 4 not in kinds or size > _PACKET_BYTES:
         raise MqttError("it does not answer as MQTT does")
     return await reader.readexactly(size)

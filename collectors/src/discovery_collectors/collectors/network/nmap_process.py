@@ -1,4 +1,4 @@
-"""Runs nmap as a child process and hands on what it says while it runs."""
+"""Runs nmap as a child process and passes on its output while it runs."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from discovery_collectors.collectors.network.nmap_xml import Host, NmapOutputErr
 
 _CHUNK_BYTES = 64 * 1024
 _SILENCE_SECONDS = 600
-"""nmap -v tells its progress every 30 s; one that says nothing for so long hangs."""
+"""nmap -v reports progress every 30 s; one that is silent for this long hangs."""
 _STOP_SECONDS = 2
 _COMPLAINT_BYTES = 4096
 
@@ -45,7 +45,7 @@ async def run_nmap(
             code = await asyncio.wait_for(process.wait(), _SILENCE_SECONDS)
             said = await complaint
         except TimeoutError:
-            raise NmapError(f"nmap said nothing for {_SILENCE_SECONDS} s and was ended") from None
+            raise NmapError(f"nmap was silent for {_SILENCE_SECONDS} s and was ended") from None
         except NmapOutputError as error:
             raise NmapError(str(error)) from error
         finally:

@@ -1,4 +1,4 @@
-"""Reads nmap's XML while it is being written. What targets say stands in it: hostile text in safe markup."""
+"""Reads nmap's XML while it is being written. It quotes what targets sent: hostile text in safe markup."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ class NmapOutputError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An open TCP port and what nmap makes of it."""
+    """An open TCP port and what nmap reports of it."""
 
     number: int
     name: str = ""
-    """nmap's word for the protocol, e.g. `http`; from its port table unless `probed`."""
+    """The protocol as nmap calls it, e.g. `http`; from its port table unless `probed`."""
     probed: bool = False
-    """The protocol was told by the service's answers."""
+    """The service's answers showed the protocol."""
     confidence: int = 0
     """nmap's own, 0 to 10."""
     product: str = ""
@@ -33,7 +33,7 @@ class Port:
     tls: bool = False
     cpes: tuple[str, ...] = ()
     hostname: str = ""
-    """What the service calls its host."""
+    """The host name that the service gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class NmapReader:
         )
         self._tail = b""
         self.finished = False
-        """nmap said that it came to its end with success."""
+        """nmap reported success at its end."""
 
     def feed(self, chunk: bytes) -> Iterator[Host | Progress]:
         """Take the next bytes. Raises NmapOutputError."""

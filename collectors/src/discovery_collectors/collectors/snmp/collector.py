@@ -8,13 +8,13 @@ from discovery_collectors.protocols import ber
 from discovery_collectors.protocols.udp import SENDINGS_SECONDS, Facts, NoAnswerError, UdpProbe, ask
 from discovery_collectors.running.credentials import withheld
 from discovery_collectors.running.scope import ScopedAddress
-from discovery_collectors.running.services import KnownService, ToldService, known_services
+from discovery_collectors.running.services import KnownService, ReportedService, known_services
 from dryrun_contract.collector_config import Credential
 
 _AGENTS_AT_ONCE = 16
 _TEXT_CHARACTERS = 300
 _OPEN_TO_ALL = "public"
-"""The community that agents are delivered with, for everybody; asked for where there is no login for SNMP."""
+"""The community that agents are delivered with, for everybody; used when there is no credential for SNMP."""
 _SYSTEM = {
     "description": "1.3.6.1.2.1.1.1.0",
     "object_id": "1.3.6.1.2.1.1.2.0",
@@ -37,25 +37,25 @@ async def collect(assignment: Assignment, emit: Emit) -> None:
     slots = asyncio.Semaphore(_AGENTS_AT_ONCE if rate is None else 1)
     done = 0
 
-    async def look_at(agent: KnownService) -> None:
+    async def inspect(agent: KnownService) -> None:
         nonlocal done
         async with slots:
-            await _look_at(agent, logins, emit)
+            await _inspect(agent, logins, emit)
             await asyncio.sleep(0 if rate is None else len(SENDINGS_SECONDS) * most / rate)
         done += 1
         emit.progress(done, len(agents), f"{agent.key} asked")
 
     async with asyncio.TaskGroup() as group:
         for agent in agents:
-            group.create_task(look_at(agent))
+            group.create_task(inspect(agent))
 
 
-def _is_agent(told: ToldService) -> bool:
-    return told.key.transport == "udp" and (told.name == "snmp" or told.key.port == 161)
+def _is_agent(service: ReportedService) -> bool:
+    return service.key.transport == "udp" and (service.name == "snmp" or service.key.port == 161)
 
 
-async def _look_at(agent: KnownService, logins: list[Credential], emit: Emit) -> None:
-    # Whatever answers on the port gets the community itself: only agents that it is for are asked with it.
+async def _inspect(agent: KnownService, logins: list[Credential], emit: Emit) -> None:
+    # Whatever answers on the port gets the community itself: only agents that it is for are shown it.
     shown = [login for login in logins if login.may_be_shown(agent.address, in_clear=True)]
     communities = list(dict.fromkeys(login.password for login in shown)) if logins else [_OPEN_TO_ALL]
     for community in communities:
@@ -74,7 +74,7 @@ async def _look_at(agent: KnownService, logins: list[Credential], emit: Emit) ->
 
 
 async def read_system(address: ScopedAddress, port: int, community: str) -> Facts | None:
-    """Return what the agent tells `community` of itself, None when it tells nothing.
+    """Return what the agent reveals to `community`, None when that is nothing.
 
     By SNMPv2c, in one question, which is sent a second time when nothing comes.
     """

@@ -23,7 +23,7 @@ class Response:
 
 
 def get_message(version: int, community: bytes, request_id: int, objects: list[str]) -> bytes:
-    """Ask for `objects`."""
+    """Write a Get of `objects`."""
     bindings = (
         ber.element(ber.SEQUENCE, ber.object_identifier(each), ber.element(ber.NULL)) for each in objects
     )
@@ -60,7 +60,7 @@ def _pair(binding: bytes) -> list[tuple[int, bytes]]:
 
 
 def discovery_message(message_id: int) -> bytes:
-    """Ask an SNMPv3 agent for its engine id (RFC 3414, section 4), which it tells without a login."""
+    """Ask an SNMPv3 agent for its engine id, which it reveals without a login (RFC 3414, section 4)."""
     empty = ber.element(ber.OCTET_STRING)
     header = ber.element(
         ber.SEQUENCE,
@@ -93,7 +93,7 @@ def read_engine_id(message: bytes) -> bytes:
 
 
 def enterprise_of(engine_id: bytes) -> int | None:
-    """Return the number of the enterprise that made the agent (RFC 3411, SnmpEngineID); None: not told."""
+    """Return the number of the enterprise that made the agent (RFC 3411, SnmpEngineID); None: not given."""
     if len(engine_id) < 5 or not engine_id[0] & 0x80:
         return None
     return int.from_bytes(engine_id[:4]) & 0x7FFFFFFF

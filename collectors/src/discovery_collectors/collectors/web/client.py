@@ -1,4 +1,4 @@
-"""Asks one web server at one address; bounded in bytes and seconds, and blind to where it is sent."""
+"""Requests pages of one web server at one address; bounded in bytes and seconds, follows no redirect."""
 
 import asyncio
 import ssl
@@ -12,7 +12,7 @@ from discovery_collectors.running.scope import ScopedAddress
 
 REQUEST_SECONDS = 10
 BODY_BYTES = 256 * 1024
-"""Read of one answer; the connection is closed on one that goes on."""
+"""Read of one answer; a longer one ends with the connection."""
 _HEADERS = 100
 _HEADER_CHARACTERS = 1000
 _PATH_CHARACTERS = 500
@@ -20,7 +20,7 @@ _AGENT = "discovery-collect (inventory; only reads)"
 
 
 class WebError(RuntimeError):
-    """There is no answer, or it is no HTTP; the text says why."""
+    """There is no answer, or it is not HTTP; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class WebClient:
         await self._transport.aclose()
 
     async def get(self, path: str, name: str | None = None) -> Answer:
-        """Ask for `path`; `name` stands in the Host header and the TLS handshake, the address stays.
+        """Request `path`; `name` goes into the Host header and the TLS handshake, the address stays.
 
         Raises WebError.
         """
@@ -113,7 +113,7 @@ class WebClient:
 
 
 def _raw(path: str) -> bytes:
-    """Write a path as it may stand in a request line: no blank, no control, nothing beyond ASCII."""
+    """Write a path as a request line allows it: no blank, no control, nothing beyond ASCII."""
     text = path[:_PATH_CHARACTERS].encode("utf-8", "replace")
     safe = bytes(byte for byte in text if byte not in b"\r\n")
     return b"".join(bytes([byte]) if 0x21 <= byte <= 0x7E else b"%%%02X" % byte for byte in safe)
@@ -127,7 +127,7 @@ def _certificate_of(response: httpx2.Response) -> bytes | None:
 
 
 def _context() -> ssl.SSLContext:
-    """Accept whatever the server shows: it is to be described, not trusted."""
+    """Accept whatever the server presents: it is described, not trusted."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -11,7 +11,7 @@ from discovery_collectors.collector import Assignment, Emit
 from discovery_collectors.collectors.web.client import Answer, WebClient, WebError
 from discovery_collectors.collectors.web.framework import Framework, login_of, read_server, recognise
 from discovery_collectors.collectors.web.page import Page, decode, read_page
-from discovery_collectors.running.services import KnownService, ToldService, known_services
+from discovery_collectors.running.services import KnownService, ReportedService, known_services
 from dryrun_contract.resource_key import ResourceKey
 
 _SITES_AT_ONCE = 8
@@ -20,7 +20,7 @@ _SITE_SECONDS = 60
 _REDIRECTS = 4
 """Followed from one page."""
 _LOGIN_PAGES = 5
-"""Pages of one site that are asked whether they are a login."""
+"""Pages of one site that are visited to see whether they are a login."""
 _DISALLOWED = 20
 _TEXT_CHARACTERS = 300
 _PACKETS_PER_REQUEST = 10
@@ -36,38 +36,38 @@ _LEADS_OUT = re.compile(r"log-?out|sign-?out|abmeld", re.IGNORECASE)
 async def collect(assignment: Assignment, emit: Emit) -> None:
     """Visit the front page of every web server among the discoveries, and what on it leads to a login."""
     services = list(known_services(assignment.discoveries, assignment.scope, emit, _is_web))
-    emit.progress(0, len(services), f"{len(services)} web servers to look at")
+    emit.progress(0, len(services), f"{len(services)} web servers to visit")
     rate = assignment.max_rate
     pause = 0.0 if rate is None else _PACKETS_PER_REQUEST / rate
     slots = asyncio.Semaphore(_SITES_AT_ONCE if rate is None else 1)
     done = 0
 
-    async def look_at(service: KnownService) -> None:
+    async def inspect(service: KnownService) -> None:
         nonlocal done
         async with slots:
-            await _look_at(_Site(service, assignment, emit, pause))
+            await _inspect(_Site(service, assignment, emit, pause))
         done += 1
-        emit.progress(done, len(services), f"{service.key} looked at")
+        emit.progress(done, len(services), f"{service.key} visited")
 
     async with asyncio.TaskGroup() as group:
         for service in services:
-            group.create_task(look_at(service))
+            group.create_task(inspect(service))
 
 
-def _is_web(told: ToldService) -> bool:
-    return told.key.transport == "tcp" and _NAMES.fullmatch(told.name) is not None
+def _is_web(service: ReportedService) -> bool:
+    return service.key.transport == "tcp" and _NAMES.fullmatch(service.name) is not None
 
 
-async def _look_at(site: "_Site") -> None:
+async def _inspect(site: "_Site") -> None:
     try:
         async with asyncio.timeout(_SITE_SECONDS):
-            await site.look()
+            await site.visit()
     except WebError as error:
-        # A port that only its number makes a web server is none.
-        if not site.service.told.guessed:
+        # Where only the port suggested a web server, this is no failure.
+        if not site.service.reported.guessed:
             site.warning(str(error))
     except TimeoutError:
-        site.warning(f"stopped after {_SITE_SECONDS} s; what was told until then stands")
+        site.warning(f"stopped after {_SITE_SECONDS} s; what was reported until then stands")
     except Exception as error:  # noqa: BLE001  # a hostile server makes a library fail in any way
         site.warning(f"its answers make no sense to a library ({type(error).__name__})")
 
@@ -85,7 +85,7 @@ class _Visit:
 
 @dataclass(slots=True)
 class _Site:
-    """One service and what is known of it."""
+    """One web server and what is known of it."""
 
     service: KnownService
     assignment: Assignment
@@ -97,25 +97,25 @@ class _Site:
     def warning(self, message: str) -> None:
         self.emit.warning(f"{self.service.key}: {message}")
 
-    async def look(self) -> None:
-        """Front page, robots.txt, and pages that may be logins; tell of each as soon as it is known."""
+    async def visit(self) -> None:
+        """Visit front page, robots.txt, and pages that may be logins; report each as soon as it is known."""
         service = self.service
-        async with WebClient(service.address, service.port, tls=service.told.tls) as client:
+        async with WebClient(service.address, service.port, tls=service.reported.tls) as client:
             front = await self._visit(client, "/")
             if front.answer.status not in {*range(200, 400), 401, 403}:
-                # A server without a site at its root. What lies elsewhere could only be guessed.
+                # A server without a site at its root; other paths could only be guessed.
                 return
             robots = await self._read_robots(client)
-            framework = self._tell_site(front, robots)
-            told: set[str] = set()
-            self._tell_login(front, told)
+            framework = self._report_site(front, robots)
+            reported: set[str] = set()
+            self._report_login(front, reported)
             for path in self._leads(front, robots or []):
                 visit = await self._visit_quietly(client, path)
                 if visit is not None:
-                    self._tell_login(visit, told)
+                    self._report_login(visit, reported)
         if framework is None and self._framework(front) is not None:
             # A page behind showed what the front page did not.
-            self._tell_site(front, robots)
+            self._report_site(front, robots)
 
     async def _visit_quietly(self, client: WebClient, path: str) -> _Visit | None:
         try:
@@ -125,7 +125,7 @@ class _Site:
             return None
 
     async def _visit(self, client: WebClient, path: str) -> _Visit:
-        """Ask for a page and follow redirects, but never to another server. Raises WebError."""
+        """Request a page and follow redirects, but never to another server. Raises WebError."""
         name: str | None = None
         passed: list[str] = []
         while True:
@@ -147,9 +147,9 @@ class _Site:
         """Return path and name that a redirect leads to on this very server, None if it leads elsewhere.
 
         A name is not resolved: it is a name of this server if scheme and port fit, and goes no further
-        than into the Host header. Another address is another server, which has an own turn if it is a target.
+        than into the Host header. Another address is another server, visited by itself if it is a target.
         """
-        scheme = "https" if self.service.told.tls else "http"
+        scheme = "https" if self.service.reported.tls else "http"
         try:
             there = urlsplit(
                 urljoin(f"{scheme}://{self.service.address}:{self.service.port}{path}", location)
@@ -183,7 +183,7 @@ class _Site:
         return found[:_DISALLOWED]
 
     def _leads(self, front: _Visit, shut: list[str]) -> list[str]:
-        """Return paths on this server that look like leading to a login, by link or robots.txt."""
+        """Return paths on this server that may lead to a login, by link or robots.txt."""
         found: list[str] = []
         links = [(target, f"{target} {text}") for target, text in front.page.links]
         for target, shown in [*links, *((path, path) for path in shut if "*" not in path)]:
@@ -198,7 +198,7 @@ class _Site:
         """Return what made this page, or else what made others of the site."""
         return recognise([(each.answer, each.page) for each in (visit, *self.visits.values())])
 
-    def _tell_site(self, front: _Visit, robots: list[str] | None) -> Framework | None:
+    def _report_site(self, front: _Visit, robots: list[str] | None) -> Framework | None:
         data = self._describe(front)
         if front.passed:
             data["redirects"] = list(front.passed)
@@ -209,11 +209,11 @@ class _Site:
         self.emit.discovery("web_app", str(self.service.key), data, 0.9)
         return self._framework(front)
 
-    def _tell_login(self, visit: _Visit, told: set[str]) -> None:
-        """Tell of a login page that is not the front page itself."""
-        if visit.path == "/" or visit.path in told or login_of(visit.answer, visit.page) is None:
+    def _report_login(self, visit: _Visit, reported: set[str]) -> None:
+        """Report a login page that is not the front page itself."""
+        if visit.path == "/" or visit.path in reported or login_of(visit.answer, visit.page) is None:
             return
-        told.add(visit.path)
+        reported.add(visit.path)
         names = tuple(filter(None, visit.path.split("/")))
         key = ResourceKey(self.service.address, self.service.port, "tcp", names)
         self.emit.discovery("web_app", str(key), self._describe(visit), 0.9)

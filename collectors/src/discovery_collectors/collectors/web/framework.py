@@ -1,4 +1,4 @@
-"""Tells what a site was made with, and in which version, from what it shows of itself."""
+"""Recognises what a site was made with, and in which version, from what it shows."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from discovery_collectors.collectors.web.page import Page
 
 @dataclass(frozen=True, slots=True)
 class Framework:
-    """A framework or application; `version` is empty where the site keeps it to itself."""
+    """A framework or application; `version` is empty where the site does not show it."""
 
     name: str
     version: str
@@ -50,11 +50,11 @@ _MARKS: tuple[tuple[str, str, re.Pattern[bytes]], ...] = (
 )
 
 _LANGUAGES = frozenset({"PHP", "Java Servlet", "ASP.NET", "Rack"})
-"""Told when nothing that is built on them shows itself."""
+"""Reported when nothing that is built on them shows itself."""
 
 
 def recognise(answers: list[tuple[Answer, Page]]) -> Framework | None:
-    """Return what made the site, by the surest sign: what it says of itself, cookies, marks in its pages."""
+    """Return what made the site, by the surest sign: its own statement, cookies, marks in its pages."""
     found = [sign for answer, page in answers for sign in _signs(answer, page)]
     named = {sign.name: sign for sign in reversed(found)}
     with_version = {sign.name: sign for sign in reversed(found) if sign.version}
@@ -95,7 +95,7 @@ def _named(text: str, evidence: str) -> list[Framework]:
 
 
 def read_server(header: str) -> tuple[str, str]:
-    """Return product and version from a Server header, each empty where it says none.
+    """Return product and version from a Server header, each empty where it has none.
 
     >>> read_server("nginx/1.26.3 (Debian)"), read_server("gunicorn"), read_server("")
     (('nginx', '1.26.3'), ('gunicorn', ''), ('', ''))
@@ -108,7 +108,7 @@ type Login = Literal["form", "basic", "digest", "negotiate", "bearer"]
 
 
 def login_of(answer: Answer, page: Page) -> Login | None:
-    """Return how the answer asks for a login, None if it asks for none."""
+    """Return how the answer requests a login, None if it does not."""
     if answer.status == 401:
         scheme = answer.headers.get("www-authenticate", "").partition(" ")[0].casefold()
         for known in ("basic", "digest", "negotiate", "bearer"):

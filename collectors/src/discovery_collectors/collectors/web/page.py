@@ -1,4 +1,4 @@
-"""Reads a page: its title, its maker's mark, whether it asks for a password, and where it leads."""
+"""Reads a page: its title, its generator, whether it has a password field, and where it links."""
 
 import codecs
 import re
@@ -21,7 +21,7 @@ _DECLARED = re.compile(rb"<meta[^>]{1,200}?charset=[\"']?([\w.:-]{1,40})", re.IG
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a page says. All of it was chosen by the server."""
+    """A page's contents. All of it was chosen by the server."""
 
     title: str = ""
     generator: str = ""
@@ -32,7 +32,7 @@ class Page:
 
 
 def read_page(answer: Answer) -> Page:
-    """Read an answer's body as HTML; what is none has no title."""
+    """Read an answer's body as HTML; anything else has no title."""
     kind = answer.headers.get("content-type", "text/html").casefold()
     if "html" not in kind or not answer.body:
         return Page()
@@ -56,7 +56,7 @@ def read_page(answer: Answer) -> Page:
 
 
 def decode(answer: Answer) -> str:
-    """Return the body as text, by the charset it declares if there is such a one."""
+    """Return the body as text, by the charset it declares if that exists."""
     declared = _CHARSET.search(answer.headers.get("content-type", ""))
     inside = _DECLARED.search(answer.body[:2048])
     name = declared[1] if declared else inside[1].decode("ascii", "replace") if inside else "utf-8"
