@@ -125,7 +125,7 @@ HERE, ELSEWHERE = ("10.0.0.3",), ("10.0.0.4", "192.0.2.0/24")
         (ELSEWHERE, True, False),
     ],
 )
-async def test_a_credential_is_shown_only_at_its_addresses_and_in_clear_only_where_it_names_them(
+async def test_a_credential_is_shown_only_at_its_addresses_and_in_clear_only_if_it_has_some(
     at, in_clear, shown
 ):
     engine = FakeEngine(in_clear=in_clear)
