@@ -1,4 +1,4 @@
-"""What a perfect collector would tell of a plan, as lines of YAML."""
+"""What a perfect collector would report of a plan, as lines of YAML."""
 
 import json
 import re

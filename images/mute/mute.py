@@ -1,4 +1,4 @@
-"""Accepts connections, takes what comes and says nothing: what waits for a banner here waits in vain."""
+"""Accepts connections, reads and never answers: a client that waits for a banner waits in vain."""
 
 import asyncio
 import signal
@@ -6,7 +6,7 @@ from contextlib import suppress
 
 PORT = 7070
 PATIENCE_SECONDS = 600
-"""Longer than a scanner should wait; nobody can hold a connection for ever."""
+"""Longer than a scanner should wait; no client can hold a connection for ever."""
 
 
 async def keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
