@@ -86,7 +86,7 @@ def test_some_of_them_run_when_their_needs_are_met(load):
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ("name: network", "name: Net work", ":2: name: is no collector name"),
+        ("name: network", "name: Net work", ":2: name: is not a collector name"),
         (
             "collector-network:1",
             "collector-netwrk:1",
@@ -153,7 +153,11 @@ def test_a_program_of_somebody_elses_is_told_by_arguments_of_the_allowlist(load)
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ('"-oX", "-", "{cidr}"', '"-oX", "-"', ":7: arguments: is no argument list that the allowlist has"),
+        (
+            '"-oX", "-", "{cidr}"',
+            '"-oX", "-"',
+            ":7: arguments: is not an argument list that the allowlist has",
+        ),
         ('["-oX", "-", "{cidr}"]', '"-oX"', ":7: arguments: is a text; expected a list"),
         ('"{cidr}"', "17", ":7: arguments[2]: is a number; expected a text"),
         (

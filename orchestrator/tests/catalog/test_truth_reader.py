@@ -66,7 +66,7 @@ def test_facts_of_an_image_that_is_not_approved_are_not_complained_about_too():
         ("{key: ''}", "[0]: the key 'kind' is missing"),
         ("{kind: host}", "[0]: the key 'key' is missing"),
         ("{kind: hots, key: ''}", f"[0].kind: is 'hots'; known kinds are {', '.join(KINDS)}"),
-        ("{kind: host, key: ':80/tcp'}", "[0].key: is a place on the host; the key of a host is ''"),
+        ("{kind: host, key: ':80/tcp'}", "[0].key: lies on the host; the key of a host is ''"),
         ("{kind: service, key: ''}", "[0].key: is the host's; the key of a service has a port"),
         (
             "{kind: service, key: '10.0.0.3:80/tcp'}",
@@ -99,7 +99,7 @@ def test_facts_of_an_image_that_is_not_approved_are_not_complained_about_too():
         ),
         (
             "{kind: service, key: ':1/tcp', data: {product: [a, a]}}",
-            "[0].data.product[1]: 'a' stands in this list",
+            "[0].data.product[1]: 'a' is in this list",
         ),
         ("{kind: service, key: ':1/tcp', data: {product: []}}", "[0].data.product: is an empty list"),
         (
@@ -129,4 +129,4 @@ def test_the_same_thing_told_twice_is_refused_also_in_another_spelling():
         "- {kind: service, key: ':080/tcp'}\n"
     )
     assert [fact.kind for fact in facts] == ["service", "certificate"]
-    assert faults == ["small.yml:3: [2]: tells service ':80/tcp' a second time, first at [0]"]
+    assert faults == ["small.yml:3: [2]: lists service ':80/tcp' a second time, first at [0]"]

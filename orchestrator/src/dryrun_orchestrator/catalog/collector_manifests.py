@@ -1,4 +1,4 @@
-"""Which collectors exist, what each needs and provides, and in which order they run."""
+"""The installed collector manifests: what each collector needs and provides, and their order."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -52,7 +52,7 @@ type Output = Literal["ndjson", "nmap-xml"]
 _PROFILES: tuple[Profile, ...] = ("quick", "full")
 _OUTPUTS: tuple[Output, ...] = ("ndjson", "nmap-xml")
 _PURPOSES: tuple[Purpose, ...] = ("discovery", "comparison")
-"""The first of each is what a manifest means that says nothing."""
+"""The first of each is the default."""
 
 
 class CollectorManifestsError(OperatorFileError):
@@ -69,7 +69,7 @@ class CollectorManifest:
     provides: frozenset[str]
     """Kinds it discovers."""
     needs: frozenset[str]
-    """Kinds it wants to be told from earlier collectors."""
+    """Kinds it is given from earlier collectors."""
     timeout_seconds: int
     profile: Profile
     capabilities: tuple[str, ...] = ()
@@ -79,11 +79,11 @@ class CollectorManifest:
     output: Output = "ndjson"
     purpose: Purpose = "discovery"
     credentials: frozenset[str] = frozenset()
-    """Engines whose logins it is given, of those that the template holds."""
+    """Engines whose credentials it is given, of those that the template holds."""
     max_rate: int | None = None
 
     def waits_for(self, other: "CollectorManifest") -> bool:
-        """Tell whether `other` provides what this one needs; a comparison hands nothing on."""
+        """Return whether `other` provides what this one needs; a comparison passes nothing on."""
         return other is not self and other.purpose == "discovery" and bool(other.provides & self.needs)
 
 
@@ -149,7 +149,7 @@ def _load(path: Path, report: Report, allowlist: Allowlist) -> CollectorManifest
     name = fields["name"].text() if "name" in fields else None
     if name is not None and not _NAME.fullmatch(name):
         fields["name"].fault(
-            "is no collector name: lower-case letters, digits and '-', the first one a letter"
+            "is not a collector name: lower-case letters, digits and '-', the first one a letter"
         )
     image = _read_image(fields["image"], allowlist) if "image" in fields else None
     summary = fields["summary"].text(max_length=300) if "summary" in fields else None
@@ -214,7 +214,7 @@ def _check_configurable(node: Node, image: AllowedImage) -> None:
     if missing:
         node.fault(
             f"{image.name} does not allow the environment keys that configure a collector: "
-            f"{', '.join(missing)}; a program of somebody else's is told by 'arguments'"
+            f"{', '.join(missing)}; a foreign program is configured by 'arguments'"
         )
 
 
@@ -226,7 +226,7 @@ def _read_arguments(node: Node, image: AllowedImage | None) -> tuple[str, ...]:
         return ()
     if arguments not in image.arguments:
         listed = "; ".join(shown(" ".join(each)) for each in image.arguments) or "none"
-        node.fault(f"is no argument list that the allowlist has for {image.name}; it has {listed}")
+        node.fault(f"is not an argument list that the allowlist has for {image.name}; it has {listed}")
     return arguments
 
 

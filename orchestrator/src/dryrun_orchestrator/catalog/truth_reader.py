@@ -32,7 +32,7 @@ def read_ground_truth(node: Node, image: str | None, image_facts: Mapping[str, s
         if kind is None or key is None:
             continue
         if (kind, key) in seen:
-            item.fault(f"tells {kind} {shown(key)} a second time, first at [{seen[kind, key]}]")
+            item.fault(f"lists {kind} {shown(key)} a second time, first at [{seen[kind, key]}]")
             continue
         seen[kind, key] = place
         facts.append(Fact(kind=kind, key=key, data=data, hard=hard))
@@ -118,7 +118,7 @@ def _read_key(node: Node, kind: str | None) -> str | None:
 
 def _why_not_of(kind: str, key: ResourceKey) -> str | None:
     if kind == "host":
-        return None if key.port is None else "is a place on the host; the key of a host is ''"
+        return None if key.port is None else "lies on the host; the key of a host is ''"
     if key.port is None:
         return f"is the host's; the key of a {kind} has a port"
     least, most = KINDS[kind].names
@@ -132,7 +132,7 @@ def _read_list(node: Node, read: Callable[[Node], str | None]) -> list[str]:
     for item in node.items():
         value = read(item)
         if value is not None and value in found:
-            item.fault(f"{shown(value)} stands in this list already")
+            item.fault(f"{shown(value)} is in this list already")
         elif value is not None:
             found.append(value)
     if isinstance(node.content, list) and not node.content:
