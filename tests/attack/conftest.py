@@ -1,13 +1,8 @@
 """Fixtures of the attack suite: one laboratory for all vectors, and a judge that looks before and after."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from guard_lab import POLICY, Lab, open_lab
 
 

@@ -3,12 +3,12 @@
 from typing import Any
 from uuid import UUID
 
+from fake_orchestrator import FakeOrchestrator
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.follower import position as positions
 from approval_api.orchestrator.client import Position
-from approval_api.orchestrator.fake import FakeOrchestrator
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import DiscoveryReported, SessionQueued
 

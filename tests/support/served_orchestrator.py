@@ -6,12 +6,11 @@ from contextlib import asynccontextmanager
 
 import httpx2
 import uvicorn
+from fake_orchestrator import FakeOrchestrator
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-
-from approval_api.orchestrator.fake import FakeOrchestrator
 
 
 @asynccontextmanager

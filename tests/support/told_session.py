@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from approval_api.orchestrator.fake import FakeOrchestrator
+from fake_orchestrator import FakeOrchestrator
+
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import (
     AddressesMapped,

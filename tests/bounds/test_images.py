@@ -1,16 +1,11 @@
 """Every target image lives under the limits of a session: tried on the real engine, by the docker CLI."""
 
 import json
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from target_container import (
     REPOSITORY,
     TargetContainer,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-PLAN = Path(__file__).resolve().parents[1] / "images" / "large-databases"
+PLAN = Path(__file__).resolve().parents[2] / "images" / "large-databases"
 
 
 def test_what_is_written_is_what_the_plan_says(monkeypatch: pytest.MonkeyPatch) -> None:

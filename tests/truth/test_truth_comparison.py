@@ -1,12 +1,6 @@
 """A ground truth that says too much, too little or the wrong thing is noticed; what is so is left alone."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from truth.facts import Facts, differences, key
 
 THERE: Facts = {

@@ -6,17 +6,12 @@ a local socket, must not count.
 
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from target_container import REPOSITORY, TargetContainer, allowed, internal_network, running
 
 pytestmark = pytest.mark.engine

@@ -1,16 +1,11 @@
 """The collectors' images find what is true in a small network, tell no stored value, and end when asked."""
 
 import json
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from collector_container import (
     ACCEPTED_SECONDS,
     Found,

@@ -1,16 +1,11 @@
 """What images and templates call true is true: read from inside each target, in both directions."""
 
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from target_container import REPOSITORY, TargetContainer, allowed, docker, internal_network, running, template
 from truth.facts import Case, Facts, cases, differences
 from truth.inspection import inspect

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -12,9 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from collector_container import Found, Line, by_service, collect, discoveries, matches
 from target_container import REPOSITORY, TargetContainer, allowed, internal_network, running
 
