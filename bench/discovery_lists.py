@@ -1,5 +1,6 @@
 """How long a page of the list of dry-run discoveries takes with a million rows, wherever it lies.
 
+With PYTHONPATH=tests/support:approval/tests/support:
 `.venv/bin/python bench/discovery_lists.py [--rows 1000000] [--pages 100]`
 """
 

@@ -1,5 +1,6 @@
 """How long an event takes from the orchestrator to everybody who looks on, with many streams open.
 
+With PYTHONPATH=tests/support:approval/tests/support:
 `.venv/bin/python bench/event_streams.py [--streams 200] [--events 300] [--per-second 10] [--processes 1]`
 
 The API is a process of its own (or several side by side), on the embedded PostgreSQL. Orchestrator and
@@ -16,10 +17,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from fake_orchestrator import FakeOrchestrator
 from served_api import TOKEN, Served, client, percentile, running_postgres, serving
 from served_orchestrator import served
 
-from approval_api.orchestrator.fake import FakeOrchestrator
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import DiscoveryReported, Event, SessionEnded
 from dryrun_contract.session import Outcome

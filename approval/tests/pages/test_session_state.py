@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from approval_api.orchestrator.fake import SMALL
+from fake_orchestrator import SMALL
+
 from approval_api.pages.session_state import ARRIVALS, SessionState
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import (

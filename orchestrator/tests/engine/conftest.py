@@ -13,9 +13,9 @@ from contextlib import aclosing
 from ipaddress import IPv4Network
 
 import pytest
+from engine_in_memory.engine import FakeEngine, FakeImage, stdout
 
 from dryrun_orchestrator.engine.docker import DockerEngine
-from dryrun_orchestrator.engine.fake import FakeEngine, FakeImage, stdout
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
     ContainerDetail,

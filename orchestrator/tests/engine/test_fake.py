@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
+from engine_in_memory.engine import FakeContainer, FakeEngine, FakeImage, stdout
 
-from dryrun_orchestrator.engine.fake import FakeContainer, FakeEngine, FakeImage, stdout
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
     ContainerSpec,

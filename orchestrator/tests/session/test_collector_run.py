@@ -2,10 +2,10 @@ import asyncio
 import json
 
 import pytest
+from engine_in_memory.engine import FakeImage, stdout
 from stage import NETWORK
 
 from dryrun_contract.session import Outcome
-from dryrun_orchestrator.engine.fake import FakeImage, stdout
 from dryrun_orchestrator.engine.protocol import LogChunk
 from dryrun_orchestrator.session.collector_run import MAX_WARNING_EVENTS
 

@@ -3,11 +3,11 @@
 import json
 
 import pytest
+from engine_in_memory.engine import FakeEngine, FakeImage
 from nmap_sample import SCAN
 from stage import ALLOWLIST, DATABASE, TEMPLATE, Stage, image_id, images
 
 from dryrun_contract.session import Outcome
-from dryrun_orchestrator.engine.fake import FakeEngine, FakeImage
 from dryrun_orchestrator.engine.protocol import LogChunk
 
 THEIRS = image_id(77)

@@ -1,8 +1,8 @@
+from engine_in_memory.engine import FakeImage
 from stage import NETWORK, NETWORK_OUTPUT, TEMPLATE
 
 from dryrun_contract.session import Outcome
 from dryrun_orchestrator import metrics, supervisor
-from dryrun_orchestrator.engine.fake import FakeImage
 
 CHANGED = TEMPLATE.replace("Two targets", "Changed")
 

@@ -1,10 +1,10 @@
 import asyncio
 
 import pytest
+from engine_in_memory.engine import FakeImage
 from stage import NETWORK, PROBE, WEB, verdict
 
 from dryrun_contract.session import Outcome, Phase
-from dryrun_orchestrator.engine.fake import FakeImage
 from dryrun_orchestrator.engine.protocol import ForbiddenError
 from dryrun_orchestrator.session import isolation
 

@@ -4,11 +4,11 @@ import random
 import shutil
 
 import pytest
+from engine_in_memory.engine import FakeEngine, FakeImage, stdout
 from stage import DATABASE, DB, NETWORK, PROBE, WEB, Stage, images, verdict
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
-from dryrun_orchestrator.engine.fake import FakeEngine, FakeImage, stdout
 from dryrun_orchestrator.engine.protocol import (
     ForbiddenError,
     NetworkSpec,

@@ -3,11 +3,11 @@ import json
 from typing import get_args
 
 import pytest
+from engine_in_memory.engine import FakeImage
 from stage import ALLOWLIST, NETWORK, WEB, Stage, hosts
 
 from dryrun_contract.event import LogPattern
 from dryrun_contract.log_patterns import LOG_PATTERNS
-from dryrun_orchestrator.engine.fake import FakeImage
 from dryrun_orchestrator.engine.protocol import ForbiddenError
 from dryrun_orchestrator.session import target_logs
 

@@ -1,1 +1,1 @@
-"""Docker Engine behind one narrow protocol, and a fake of it."""
+"""Docker Engine behind one narrow protocol."""

@@ -44,7 +44,7 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
 
     def __init__(self) -> None:
         """Start with an empty journal and the template `small`."""
-        self.token = "orchestrator-token"  # noqa: S105  # a fake's
+        self.token = "orchestrator-token"  # a fake's
         self.journal = uuid4()
         self.log: list[Event] = []
         self.seq = 0

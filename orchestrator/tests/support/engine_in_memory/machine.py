@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, ip_address
 
-from dryrun_orchestrator.engine.fake_container import KILLED, FakeContainer, FakeImage
 from dryrun_orchestrator.engine.label_match import carries
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
@@ -21,6 +20,7 @@ from dryrun_orchestrator.engine.protocol import (
     SubnetTakenError,
     Traffic,
 )
+from engine_in_memory.container import KILLED, FakeContainer, FakeImage
 
 type Subscription = asyncio.Queue[EngineEvent | None]
 """None is the end of the connection."""

@@ -5,11 +5,12 @@ import contextlib
 import json
 from uuid import uuid4
 
+from engine_in_memory.engine import FakeEngine, FakeImage, stdout
+
 from dryrun_contract.event import Event
 from dryrun_contract.session import Phase, SessionRequest
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.installed import OperatorFiles, Places
-from dryrun_orchestrator.engine.fake import FakeEngine, FakeImage, stdout
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.settings import Settings

@@ -12,9 +12,6 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, cast
 
-from dryrun_orchestrator.engine.fake_container import KILLED, FakeContainer, FakeImage, stdout
-from dryrun_orchestrator.engine.fake_faults import CallName, Faults
-from dryrun_orchestrator.engine.fake_machine import FakeMachine, FakeNetwork, Subscription
 from dryrun_orchestrator.engine.label_match import carries
 from dryrun_orchestrator.engine.protocol import (
     Container,
@@ -28,6 +25,9 @@ from dryrun_orchestrator.engine.protocol import (
     NetworkSpec,
     Traffic,
 )
+from engine_in_memory.container import KILLED, FakeContainer, FakeImage, stdout
+from engine_in_memory.faults import CallName, Faults
+from engine_in_memory.machine import FakeMachine, FakeNetwork, Subscription
 
 __all__ = ["FakeCall", "FakeContainer", "FakeEngine", "FakeImage", "FakeNetwork", "Faults", "stdout"]
 
