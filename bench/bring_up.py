@@ -23,10 +23,10 @@ from dryrun_cli.client import ApiClient, open_client
 from dryrun_cli.reading import read_session
 from dryrun_contract.event import Event, PhaseChanged
 from dryrun_contract.session import Phase, SessionRequest
-from dryrun_local.installation import Installation
-from dryrun_local.lock import held
-from dryrun_local.services import running_services
-from dryrun_local.timings import Timings
+from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.lock import held
+from dryrun_local.system.launch import running_system
+from dryrun_local.terminal.timings import Timings
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = timedelta(seconds=120)
@@ -97,8 +97,8 @@ async def main() -> None:
     template = ROOT / "templates" / f"{wanted.template}.yml"
     with held(installation):
         async with (
-            running_services(installation, timings=Timings(), prepare_images=_nothing) as services,
-            open_client(services.client_settings()) as client,
+            running_system(installation, timings=Timings(), prepare_images=_nothing) as system,
+            open_client(system.client_settings()) as client,
         ):
             for pair in range(wanted.pairs + 1):
                 ours, proof = await session(client, wanted.template)

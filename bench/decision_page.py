@@ -18,10 +18,10 @@ from dryrun_cli.client import ApiClient, open_client
 from dryrun_cli.reading import read_session
 from dryrun_contract.event import Event
 from dryrun_contract.session import Phase, SessionRequest
-from dryrun_local.installation import Installation
-from dryrun_local.lock import held
-from dryrun_local.services import running_services
-from dryrun_local.timings import Timings
+from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.lock import held
+from dryrun_local.system.launch import running_system
+from dryrun_local.terminal.timings import Timings
 
 LIMIT = timedelta(minutes=10)
 NMAP = "discovery/test-collector-nmap:7.95"
@@ -75,8 +75,8 @@ async def main() -> None:
     print("| template | click to decision page, s | plain nmap -sV, s |\n|---|---|---|")
     with held(installation):
         async with (
-            running_services(installation, timings=Timings(), prepare_images=_nothing) as services,
-            open_client(services.client_settings()) as client,
+            running_system(installation, timings=Timings(), prepare_images=_nothing) as system,
+            open_client(system.client_settings()) as client,
         ):
             for template in wanted.templates:
                 ours, theirs = [], []

@@ -22,9 +22,9 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from uuid import uuid4
 
-from dryrun_local.engine_view import DEFAULT_HOST
-from dryrun_local.guard import running_guard
-from dryrun_local.installation import Installation
+from dryrun_local.machine.engine_view import DEFAULT_HOST
+from dryrun_local.machine.installation import Installation
+from dryrun_local.system.guard import running_guard
 from dryrun_orchestrator.catalog.allowlist import load_allowlist
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import ContainerSpec, NetworkSpec

@@ -19,11 +19,11 @@ from uuid import uuid4
 import httpx2
 
 from dryrun_contract.event import Event, EventPage, SessionEnded, SessionQueued
-from dryrun_local.engine_view import DEFAULT_HOST
-from dryrun_local.guard import running_guard
-from dryrun_local.installation import Installation
-from dryrun_local.processes import Program, running
-from dryrun_local.services import free_ports
+from dryrun_local.machine.engine_view import DEFAULT_HOST
+from dryrun_local.machine.installation import Installation
+from dryrun_local.system.guard import running_guard
+from dryrun_local.system.launch import free_ports
+from dryrun_local.system.processes import Program, running
 
 ROOT = Path(__file__).resolve().parents[1]
 TOKEN = "guard-sessions-bench"

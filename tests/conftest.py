@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from local_stack import ROOT, Stack, open_stack
 
-from dryrun_local.engine_view import EngineView, open_engine
-from dryrun_local.errors import EngineError
+from dryrun_local.machine.engine_view import EngineView, open_engine
+from dryrun_local.machine.errors import EngineError
 
 type StartStack = Callable[..., Awaitable[Stack]]
 type Docker = Callable[..., str]

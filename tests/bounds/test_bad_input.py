@@ -28,8 +28,8 @@ from quick_stack import open_quick_stack
 from dryrun_cli.errors import ApiRefusedError
 from dryrun_cli.reading import SessionView
 from dryrun_contract.event import Event
-from dryrun_local.engine_view import open_engine
-from dryrun_local.postgres import running_postgres
+from dryrun_local.machine.engine_view import open_engine
+from dryrun_local.system.postgres import running_postgres
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 

@@ -25,7 +25,7 @@ from local_stack import ROOT
 from quick_stack import open_quick_stack
 
 from dryrun_cli.errors import ApiRefusedError
-from dryrun_local.engine_view import EngineView
+from dryrun_local.machine.engine_view import EngineView
 
 pytestmark = pytest.mark.engine
 

@@ -30,8 +30,8 @@ from own_engine import open_own_engine
 from small_disks import small_disk
 from world import COLLECTOR_SECONDS, Disks, World, open_world
 
-from dryrun_local.engine_view import DEFAULT_HOST, open_engine
-from dryrun_local.postgres import create_cluster
+from dryrun_local.machine.engine_view import DEFAULT_HOST, open_engine
+from dryrun_local.system.postgres import create_cluster
 
 IMAGES = (
     "discovery/test-nginx:1.26",

@@ -16,7 +16,7 @@ from pathlib import Path
 from local_stack import ROOT
 from small_disks import SmallDisk, run, small_disk
 
-from dryrun_local.engine_view import DEFAULT_HOST
+from dryrun_local.machine.engine_view import DEFAULT_HOST
 
 HOST_RULE = ROOT / "deploy" / "host-rule" / "dryrun-host-rule"
 DISK_MIB = 6_000

@@ -20,12 +20,12 @@ from wires import Wire, opened
 
 from dryrun_cli.client import ApiClient, open_client
 from dryrun_cli.settings import Settings
-from dryrun_local.engine_view import EngineView
-from dryrun_local.errors import ServiceDiedError
-from dryrun_local.installation import Installation
-from dryrun_local.postgres import DATABASE, application_url, is_ready, server_command, url_of
-from dryrun_local.processes import Child, Program, running
-from dryrun_local.services import free_ports
+from dryrun_local.machine.engine_view import EngineView
+from dryrun_local.machine.errors import ServiceDiedError
+from dryrun_local.machine.installation import Installation
+from dryrun_local.system.launch import free_ports
+from dryrun_local.system.postgres import DATABASE, application_url, is_ready, server_command, url_of
+from dryrun_local.system.processes import Child, Program, running
 
 SUBNET_POOL = "10.213.96.0/20"
 SESSION_SECONDS = 75

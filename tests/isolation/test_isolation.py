@@ -24,7 +24,7 @@ from local_stack import ROOT, Stack
 from network_lab import frames
 from quick_stack import FOUND, found_in, open_quick_stack
 
-from dryrun_local.engine_view import EngineView
+from dryrun_local.machine.engine_view import EngineView
 
 type Docker = Callable[..., str]
 

@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from dryrun_local.postgres import create_cluster, is_ready, server_command, url_of
+from dryrun_local.system.postgres import create_cluster, is_ready, server_command, url_of
 
 
 class EmbeddedPostgres:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dryrun_local.engine_view import DEFAULT_HOST
+from dryrun_local.machine.engine_view import DEFAULT_HOST
 
 
 @dataclass(frozen=True, slots=True)

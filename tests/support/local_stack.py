@@ -18,12 +18,12 @@ from dryrun_cli.reading import SessionView, read_session
 from dryrun_cli.settings import Settings
 from dryrun_contract.event import Event
 from dryrun_contract.session import SessionRequest
-from dryrun_local.engine_view import EngineView, Thing, open_engine
-from dryrun_local.guard import running_guard
-from dryrun_local.installation import Installation
-from dryrun_local.postgres import create_cluster, running_postgres
-from dryrun_local.processes import Child, Program, running
-from dryrun_local.services import free_ports
+from dryrun_local.machine.engine_view import EngineView, Thing, open_engine
+from dryrun_local.machine.installation import Installation
+from dryrun_local.system.guard import running_guard
+from dryrun_local.system.launch import free_ports
+from dryrun_local.system.postgres import create_cluster, running_postgres
+from dryrun_local.system.processes import Child, Program, running
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBNET_POOL = "10.213.128.0/17"

@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from dryrun_local.engine_view import DEFAULT_HOST
+from dryrun_local.machine.engine_view import DEFAULT_HOST
 
 PIECE_BYTES = 4096
 

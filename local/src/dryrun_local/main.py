@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from dryrun_local.interruption import Interruption
-    from dryrun_local.screen import Screen
+    from dryrun_local.terminal.interruption import Interruption
+    from dryrun_local.terminal.screen import Screen
 
 app = typer.Typer(
     help="Run dry-runs on this machine: everything they need is started here and ended here.",
@@ -48,12 +48,12 @@ def demo(
 
     Exit codes: 0 the session completed, whatever its score; 1 it did not; 130 Ctrl-C.
     """
-    from dryrun_local.timings import Timings
+    from dryrun_local.terminal.timings import Timings
 
     timings = Timings()
-    from dryrun_local.demo import Demo, Options
-    from dryrun_local.installation import Installation
-    from dryrun_local.screen import Screen
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.runs.demo import Demo, Options
+    from dryrun_local.terminal.screen import Screen
 
     timings.mark("program loaded")
     options = Options(template, seed, keep, plain, json_output, show_timings)
@@ -64,10 +64,10 @@ def demo(
 @app.command()
 def up() -> None:
     """Run all services until Ctrl-C, and say how to use them."""
-    from dryrun_local.installation import Installation
-    from dryrun_local.screen import Screen
-    from dryrun_local.timings import Timings
-    from dryrun_local.up import up as serve
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.runs.up import up as serve
+    from dryrun_local.terminal.screen import Screen
+    from dryrun_local.terminal.timings import Timings
 
     screen, timings = Screen(), Timings()
     _run(lambda interruption: serve(Installation.here(), screen, timings, interruption), screen)
@@ -78,9 +78,9 @@ def build_images(
     force: Annotated[bool, typer.Option("--force", help="Build all, whether changed or not.")] = False,
 ) -> None:
     """Build the images whose folder changed, and pin them in the allowlist."""
-    from dryrun_local.build_commands import build
-    from dryrun_local.installation import Installation
-    from dryrun_local.screen import Screen
+    from dryrun_local.images.commands import build
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.terminal.screen import Screen
 
     screen = Screen()
     _run(lambda _: build(Installation.here(), screen, force=force), screen)
@@ -89,27 +89,20 @@ def build_images(
 @images_app.command("services")
 def build_service_images() -> None:
     """Build the images of the services themselves, for a deployment by deploy/compose.yaml."""
-    from dryrun_local.installation import Installation
-    from dryrun_local.screen import ImageScreen, Screen
-    from dryrun_local.service_images import build_service_images
+    from dryrun_local.images.commands import build_services
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.terminal.screen import Screen
 
     screen = Screen()
-
-    async def build(_: object) -> int:
-        installation, shown = Installation.here(), ImageScreen(screen)
-        with shown.opened():
-            await build_service_images(installation.root, installation.logs, on_event=shown.tell)
-        return 0
-
-    _run(build, screen)
+    _run(lambda _: build_services(Installation.here(), screen), screen)
 
 
 @images_app.command("list")
 def list_images(json_output: JsonOption = False) -> None:
     """List the images, their sizes and whether they are current."""
-    from dryrun_local.build_commands import show
-    from dryrun_local.installation import Installation
-    from dryrun_local.screen import Screen
+    from dryrun_local.images.commands import show
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.terminal.screen import Screen
 
     screen = Screen(to_error=json_output)
     _run(lambda _: show(Installation.here(), screen, as_json=json_output), screen)
@@ -118,9 +111,9 @@ def list_images(json_output: JsonOption = False) -> None:
 @app.command()
 def doctor(json_output: JsonOption = False) -> None:
     """Say what this machine lacks for dry-runs, and how to get it. Exit code 1 when something is missing."""
-    from dryrun_local.doctor import examine
-    from dryrun_local.installation import Installation
-    from dryrun_local.screen import Screen
+    from dryrun_local.doctor.examination import examine
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.terminal.screen import Screen
 
     screen = Screen(to_error=json_output)
     _run(lambda _: examine(Installation.here(), screen, as_json=json_output), screen)
@@ -129,9 +122,9 @@ def doctor(json_output: JsonOption = False) -> None:
 @app.command()
 def reset() -> None:
     """Remove the state of local runs (sessions, database, secrets, logs); images and engine stay."""
-    from dryrun_local.installation import Installation
-    from dryrun_local.reset import reset as remove
-    from dryrun_local.screen import Screen
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.runs.reset import reset as remove
+    from dryrun_local.terminal.screen import Screen
 
     screen = Screen()
     _run(lambda _: remove(Installation.here(), screen), screen)
@@ -139,17 +132,14 @@ def reset() -> None:
 
 def _run(work: "Callable[[Interruption], Coroutine[Any, Any, int]]", screen: "Screen") -> None:
     from dryrun_cli.errors import CliError
-    from dryrun_local.errors import LocalError
-    from dryrun_local.image_manifest import ManifestError
-    from dryrun_local.image_process import ProgramError
-    from dryrun_local.images import ImageBuildError
-    from dryrun_local.interruption import run
+    from dryrun_local.machine.errors import LocalError
+    from dryrun_local.terminal.interruption import run
 
     # Ctrl-C ends programs that asyncio is about to end itself; that it came too late is no news.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     try:
         code = run(work, screen.note)
-    except (LocalError, CliError, ProgramError, ManifestError, ImageBuildError) as error:
+    except (LocalError, CliError) as error:
         screen.warn(str(error))
         code = 1
     if code > 128:

@@ -1,0 +1,1 @@
+"""Known vulnerabilities of the pinned packages, compared offline: `make audit`."""

@@ -1,0 +1,1 @@
+"""Finds what this machine lacks for dry-runs; changes nothing."""

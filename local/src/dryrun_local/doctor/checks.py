@@ -1,0 +1,275 @@
+"""What a machine needs for dry-runs; each check looks at one thing and changes nothing."""
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from dryrun_local.doctor.host_rule import HostRule, HostRuleError
+from dryrun_local.images.building import list_images
+from dryrun_local.images.manifest import ManifestError
+from dryrun_local.images.programs import ProgramError
+from dryrun_local.machine.engine_view import EngineView, open_engine
+from dryrun_local.machine.errors import AlreadyRunningError, EngineError
+from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.lock import held
+from dryrun_local.system.launch import API_PORT, ORCHESTRATOR_PORT, free_ports
+from dryrun_local.system.processes import find_leftovers
+
+OLDEST_ENGINE: Final = 25
+"""Health checks with a start interval came with Engine 25 (API 1.44)."""
+NEEDED_BYTES: Final = 5_000_000_000
+"""The images, their build layers and some room."""
+OWN_BRIDGES: Final = "dr-"
+DEFAULT_POOL: Final = "10.213.0.0/16"
+
+type State = Literal["ok", "missing", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found. `missing` makes dry-runs fail, a `note` does not; `fixes` are commands."""
+
+    check: str
+    state: State
+    detail: str
+    fixes: tuple[str, ...] = ()
+
+
+async def all_findings(installation: Installation, environ: Mapping[str, str]) -> AsyncIterator[Finding]:
+    """Yield one finding for each check, the basic ones first."""
+    yield _python(installation)
+    for name, package in (("docker", "docker-cli"), ("mmdebstrap", "mmdebstrap")):
+        yield _program(name, package)
+    async with AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(open_engine(environ))
+        try:
+            info, version = await engine.get("/info"), await engine.get("/version")
+        except EngineError as error:
+            yield Finding("Docker Engine", "missing", str(error).split("; ")[0], _engine_fixes())
+        else:
+            yield _engine_version(version)
+            yield _limits(info)
+            yield await _images(installation)
+            yield await _session_leftovers(engine)
+            yield _disk("disk, engine", Path(info["DockerRootDir"]))
+    yield await _host_rule(installation)
+    yield subnet_pool(environ.get("ORCHESTRATOR_SUBNET_POOL", DEFAULT_POOL), _host_routes())
+    yield await _embedded_postgres(environ)
+    yield _disk("disk, checkout", installation.root)
+    yield _ports()
+    yield _running(installation)
+
+
+def _python(installation: Installation) -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    missing = [
+        name
+        for name in ("dryrun", "dryrun-orchestrator", "approval-api")
+        if not installation.program(name).exists()
+    ]
+    if missing:
+        return Finding("Python", "missing", f"{version}, without {', '.join(missing)}", ("make demo",))
+    return Finding("Python", "ok", f"{version} in {os.path.relpath(installation.root / '.venv')}")
+
+
+def _program(name: str, package: str) -> Finding:
+    place = shutil.which(name)
+    if place is None:
+        return Finding(f"program {name}", "missing", "not on PATH", (f"sudo apt-get install {package}",))
+    return Finding(f"program {name}", "ok", place)
+
+
+def _engine_fixes() -> tuple[str, ...]:
+    if shutil.which("dockerd") is None:
+        return ("sudo apt-get install docker.io docker-cli",)
+    if Path("/run/systemd/system").exists():
+        return ("sudo systemctl start docker",)
+    return ("make demo     (it starts the engine)",)
+
+
+def _engine_version(version: Mapping[str, Any]) -> Finding:
+    found = str(version.get("Version", "unknown"))
+    major = found.partition(".")[0]
+    if not major.isdecimal() or int(major) < OLDEST_ENGINE:
+        return Finding(
+            "Docker Engine",
+            "missing",
+            f"{found} answers; health checks here need {OLDEST_ENGINE} or newer",
+            ("upgrade it from where it came from",),
+        )
+    return Finding("Docker Engine", "ok", f"{found}, API {version.get('ApiVersion', 'unknown')}")
+
+
+def _limits(info: Mapping[str, Any]) -> Finding:
+    wanted = {"memory": "MemoryLimit", "CPU": "CpuCfsQuota", "processes": "PidsLimit"}
+    absent = [name for name, key in wanted.items() if not info.get(key)]
+    version = f"cgroup version {info.get('CgroupVersion', '?')}"
+    if absent:
+        is_rootless = "name=rootless" in (info.get("SecurityOptions") or ())
+        return Finding(
+            "container limits",
+            "missing",
+            f"the engine does not enforce {', '.join(absent)} ({version}); the guard refuses sessions",
+            (
+                "boot with cgroup v2 and delegate cpu, memory and pids to the engine's user"
+                if is_rootless
+                else "docker info | grep WARNING     (it names the kernel option)",
+            ),
+        )
+    if not info.get("SwapLimit"):
+        return Finding("container limits", "note", f"{', '.join(wanted)}, without swap ({version})")
+    # The kernel charges what waits in a container's sockets to the container on version 2 only.
+    sockets = "; UDP sockets only by the host rule" if str(info.get("CgroupVersion")) == "1" else ""
+    return Finding("container limits", "ok", f"{', '.join(wanted)}, swap ({version}{sockets})")
+
+
+async def _images(installation: Installation) -> Finding:
+    fixes = (".venv/bin/dryrun-local images build",)
+    try:
+        listings = await list_images(installation.root)
+    except (ManifestError, ProgramError) as error:
+        return Finding("images", "missing", str(error), fixes)
+    behind = [listing.image for listing in listings if listing.state != "current"]
+    if behind or not installation.allowlist.exists():
+        return Finding("images", "missing", f"to be built: {', '.join(behind) or 'the allowlist'}", fixes)
+    return Finding("images", "ok", f"{len(listings)} current, pinned in the allowlist")
+
+
+async def _session_leftovers(engine: EngineView) -> Finding:
+    things = [thing for thing in await engine.things() if thing.session is not None]
+    if not things:
+        return Finding("sessions", "ok", "none in the engine")
+    named = ", ".join(sorted(map(str, things))[:4]) + (" …" if len(things) > 4 else "")
+    return Finding(
+        "sessions",
+        "note",
+        f"{named}: of a session that runs, or of one that a start of the services cleans up",
+    )
+
+
+async def _host_rule(installation: Installation) -> Finding:
+    try:
+        state = await HostRule(installation.root).check()
+    except HostRuleError as error:
+        return Finding("host rule", "missing", str(error))
+    if state.complete:
+        return Finding("host rule", "ok", "this host is shut off from sessions' bridges")
+    if state.complete is None:
+        return Finding("host rule", "note", f"{'; '.join(state.problems)}; sessions probe it", (state.fix,))
+    return Finding("host rule", "missing", "; ".join(state.problems), (state.fix,))
+
+
+def _host_routes() -> list[tuple[str, IPv4Network]]:
+    """Return interface and destination of every IPv4 route (proc_net(5): addresses are little-endian hex)."""
+    routes = []
+    for line in Path("/proc/net/route").read_text(encoding="utf-8").splitlines()[1:]:
+        interface, destination, *_, mask = line.split()[:8]
+        address, netmask = (
+            ".".join(str(byte) for byte in bytes.fromhex(word)[::-1]) for word in (destination, mask)
+        )
+        routes.append((interface, IPv4Network(f"{address}/{netmask}")))
+    return routes
+
+
+def subnet_pool(pool: str, routes: list[tuple[str, IPv4Network]]) -> Finding:
+    """Check that no route of this host leads into the pool of the sessions' subnets.
+
+    The default route and sessions' own bridges do not count.
+    """
+    try:
+        network = IPv4Network(pool)
+    except ValueError as error:
+        return Finding("subnet pool", "missing", f"ORCHESTRATOR_SUBNET_POOL is no IPv4 network: {error}")
+    taken = [
+        f"{destination} by {interface}"
+        for interface, destination in routes
+        if destination.prefixlen > 0
+        and destination.overlaps(network)
+        and not interface.startswith(OWN_BRIDGES)
+    ]
+    if taken:
+        return Finding(
+            "subnet pool",
+            "note",
+            f"parts of {network} are in use on this host: {', '.join(taken)}",
+            ("export ORCHESTRATOR_SUBNET_POOL=10.214.0.0/16     (any private network that is free here)",),
+        )
+    return Finding("subnet pool", "ok", f"{network} is free on this host")
+
+
+async def _embedded_postgres(environ: Mapping[str, str]) -> Finding:
+    if environ.get("APPROVAL_DATABASE_URL"):
+        return Finding("database", "ok", "the server that APPROVAL_DATABASE_URL names")
+    if os.geteuid() == 0:
+        code, said = await _ask("unshare", "--user", "--map-user=65534", "true")
+        if code != 0:
+            return Finding(
+                "database",
+                "missing",
+                f"as root the embedded PostgreSQL needs user namespaces: {said}",
+                ("run as an ordinary user, or set APPROVAL_DATABASE_URL to a server",),
+            )
+    return Finding("database", "ok", "the embedded PostgreSQL")
+
+
+def _disk(check: str, place: Path) -> Finding:
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < NEEDED_BYTES:
+        return Finding(
+            check,
+            "missing",
+            f"{free / 1e9:.1f} GB free below {place}; {NEEDED_BYTES / 1e9:.0f} GB are needed",
+        )
+    return Finding(check, "ok", f"{free / 1e9:.0f} GB free")
+
+
+def _ports() -> Finding:
+    wanted = (API_PORT, ORCHESTRATOR_PORT)
+    taken = [str(port) for port, free in zip(wanted, free_ports(*wanted), strict=True) if port != free]
+    if taken:
+        return Finding("ports", "note", f"{', '.join(taken)} in use; the services take others and say which")
+    return Finding("ports", "ok", f"{' and '.join(map(str, wanted))} are free")
+
+
+def _running(installation: Installation) -> Finding:
+    try:
+        with held(installation):
+            leftovers = find_leftovers(installation)
+    except AlreadyRunningError as error:
+        return Finding("local services", "note", str(error).split("; ", maxsplit=1)[0])
+    if leftovers:
+        names = ", ".join(f"{name} (process {pid})" for pid, name in leftovers)
+        return Finding("local services", "note", f"a killed run left {names}; the next run ends them")
+    return Finding("local services", "ok", "none run")
+
+
+async def _ask(*command: str) -> tuple[int, str]:
+    """Run a program for a moment; return its exit code and the last line it said."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+    except OSError as error:
+        return 127, f"{command[0]}: {error.strerror}"
+    try:
+        async with asyncio.timeout(20):
+            said, _ = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return 124, f"{command[0]} gave no answer within 20 s"
+    lines = said.decode(errors="replace").strip().splitlines()
+    assert process.returncode is not None
+    return process.returncode, lines[-1] if lines else ""

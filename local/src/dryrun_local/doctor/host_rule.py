@@ -1,0 +1,81 @@
+"""Asks the host rule's script whether sessions are shut off from this host; installing it is set-up's."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dryrun_contract.text import printable
+from dryrun_local.machine.errors import LocalError
+
+SECONDS = 30.0
+"""The script takes a tenth of a second; more means that the kernel's tables are held by somebody."""
+SCRIPT_FROM_ROOT = Path("deploy/host-rule/dryrun-host-rule")
+
+# The script's exit codes.
+_COMPLETE, _INCOMPLETE, _NOT_ROOT = 0, 1, 3
+
+
+class HostRuleError(LocalError):
+    """The host rule could not be checked; the text says why and what to do next."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostRuleState:
+    """What stands of the rule. `complete` is None when only root may know; `problems` has a line for each."""
+
+    complete: bool | None
+    problems: tuple[str, ...]
+    fix: str
+    """The command that puts it right, to type."""
+
+
+class HostRule:
+    """The rule by way of its script, below the root folder of a checkout."""
+
+    def __init__(
+        self, root: Path, *, seconds: float = SECONDS, user_id: Callable[[], int] = os.geteuid
+    ) -> None:
+        self._script = root / SCRIPT_FROM_ROOT
+        self._seconds = seconds
+        self._fix = f"{'' if user_id() == 0 else 'sudo '}{os.path.relpath(self._script)} install"
+
+    async def check(self) -> HostRuleState:
+        """Say what stands of the rule. Raises HostRuleError when the script cannot tell."""
+        code, said = await self._run()
+        if code == _COMPLETE:
+            return HostRuleState(complete=True, problems=(), fix=self._fix)
+        if code == _INCOMPLETE:
+            problems = tuple(line.removeprefix("  - ") for line in said if line.startswith("  - "))
+            return HostRuleState(complete=False, problems=problems, fix=self._fix)
+        if code == _NOT_ROOT:
+            return HostRuleState(complete=None, problems=("only root may look at it",), fix=self._fix)
+        raise HostRuleError(f"{self._script} check ended with exit code {code}: {'; '.join(said)}")
+
+    async def _run(self) -> tuple[int, tuple[str, ...]]:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                str(self._script),
+                "check",
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+        except OSError as error:
+            raise HostRuleError(f"{self._script} cannot be started: {error.strerror}") from error
+        try:
+            async with asyncio.timeout(self._seconds):
+                output, _ = await process.communicate()
+        except TimeoutError as error:
+            raise HostRuleError(
+                f"{self._script} check did not end within {self._seconds:.0f} s; does another program "
+                "hold the kernel's tables (nft list ruleset)?"
+            ) from error
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert process.returncode is not None
+        lines = output.decode(errors="replace").splitlines()
+        return process.returncode, tuple(printable(line, limit=300).rstrip() for line in lines)

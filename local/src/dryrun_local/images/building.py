@@ -1,0 +1,267 @@
+"""Builds the images that sessions start and writes the allowlist that pins them; set-up time only."""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from dryrun_local.images.digest import folder_digests
+from dryrun_local.images.folder_build import (
+    BuiltImage,
+    allowlist_entry,
+    build_folder,
+    inspect_images,
+    read_facts,
+)
+from dryrun_local.images.manifest import ImageFolder, load_folders
+from dryrun_local.images.programs import ProgramError
+from dryrun_local.machine.errors import LocalError
+
+ALLOWLIST_VERSION = 1
+_AT_ONCE = 2
+"""Builds side by side: they wait for downloads and unpacking about as long as they compute."""
+
+type ImageState = Literal["building", "unchanged", "built", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEvent:
+    """One line of progress. `seconds` since this image's build began; `size` in bytes once it is built."""
+
+    folder: str
+    image: str
+    state: ImageState
+    seconds: float = 0.0
+    size: int | None = None
+    detail: str = ""
+    """Of a failure: what failed, the last lines of its log and the log's path."""
+    number: int = 0
+    """Of an image that is built: the first that was begun has 1."""
+    of: int = 0
+    """How many have to be built."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """How one folder ended. `id` and `size` are None when it failed."""
+
+    folder: str
+    image: str
+    state: ImageState
+    seconds: float
+    id: str | None = None
+    size: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageListing:
+    """One folder as it stands: `current`, `outdated` (its folder changed since), or `missing`."""
+
+    folder: str
+    image: str
+    summary: str
+    state: Literal["current", "outdated", "missing"]
+    allowlisted: bool
+    id: str | None = None
+    size: int | None = None
+    own_size: int | None = None
+    """What it adds to its parent, whose layers are stored once; in bytes."""
+
+
+class ImageBuildError(LocalError):
+    """At least one image could not be built; the text has the end of each log. `results` has all folders."""
+
+    def __init__(self, results: list[ImageResult]) -> None:
+        self.results = results
+        failed = [f"{result.image}: {result.detail}" for result in results if result.state == "failed"]
+        super().__init__("\n".join(failed))
+
+
+async def build_images(
+    root: Path,
+    allowlist: Path,
+    *,
+    force: bool = False,
+    on_event: Callable[[ImageEvent], None] = lambda _: None,
+) -> list[ImageResult]:
+    """Build what changed since its last build (with `force`: everything) and write the allowlist.
+
+    `root` is the repository; logs go to `logs/` beside `allowlist`. Parents are built before what builds on
+    them, two folders at a time. Raises ManifestError before anything is built, ProgramError without an
+    engine, ImageBuildError after all that could be built was (the allowlist then holds what is good).
+    """
+    folders = load_folders(root)
+    building = _Building(root, allowlist, folders, force=force, on_event=on_event)
+    results = await building.run()
+    if any(result.state == "failed" for result in results):
+        raise ImageBuildError(results)
+    return results
+
+
+async def list_images(root: Path) -> list[ImageListing]:
+    """Compare every folder with the image the engine has. Raises ManifestError or ProgramError."""
+    folders = load_folders(root)
+    digests = folder_digests(folders, root)
+    present = await inspect_images(folder.manifest.image for folder in folders.values())
+    listings = []
+    for folder in folders.values():
+        manifest, image = folder.manifest, present.get(folder.manifest.image)
+        listings.append(
+            ImageListing(
+                folder=folder.name,
+                image=manifest.image,
+                summary=manifest.summary,
+                state=_state_of(image, digests[folder.name]),
+                allowlisted=manifest.allowlisted,
+                id=image.id if image else None,
+                size=image.size if image else None,
+                own_size=_own_size(folder, folders, present),
+            )
+        )
+    return listings
+
+
+def _own_size(
+    folder: ImageFolder, folders: Mapping[str, ImageFolder], present: Mapping[str, BuiltImage]
+) -> int | None:
+    image = present.get(folder.manifest.image)
+    if image is None:
+        return None
+    parents = [present.get(folders[name].manifest.image) for name in folder.manifest.parents]
+    # Of several parents only one is what it stands on; from the others it copies.
+    sizes = [parent.size for parent in parents if parent is not None and parent.size <= image.size]
+    return image.size - max(sizes, default=0)
+
+
+class _Building:
+    """One run over all folders."""
+
+    def __init__(
+        self,
+        root: Path,
+        allowlist: Path,
+        folders: Mapping[str, ImageFolder],
+        *,
+        force: bool,
+        on_event: Callable[[ImageEvent], None],
+    ) -> None:
+        self._root = root
+        self._allowlist = allowlist
+        self._folders = folders
+        self._force = force
+        self._tell = on_event
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._digests = folder_digests(folders, root)
+        self._known: dict[str, Any] = _read_allowlist(allowlist)
+        self._entries: dict[str, dict[str, object]] = {}
+        self._begun = self._outstanding = 0
+
+    async def run(self) -> list[ImageResult]:
+        present = await inspect_images(folder.manifest.image for folder in self._folders.values())
+        self._outstanding = sum(self._has_changed(folder, present) for folder in self._folders.values())
+        tasks: dict[str, asyncio.Task[ImageResult]] = {}
+        async with asyncio.TaskGroup() as group:
+            for folder in self._folders.values():
+                parents = {name: tasks[name] for name in folder.manifest.parents}
+                tasks[folder.name] = group.create_task(self._step(folder, present, parents))
+        written = {"version": ALLOWLIST_VERSION, "images": dict(sorted(self._entries.items()))}
+        if written != self._known:
+            _write_atomically(self._allowlist, json.dumps(written, indent=2) + "\n")
+        return [task.result() for task in tasks.values()]
+
+    async def _step(
+        self,
+        folder: ImageFolder,
+        present: Mapping[str, BuiltImage],
+        parents: Mapping[str, asyncio.Task[ImageResult]],
+    ) -> ImageResult:
+        image = folder.manifest.image
+        begun, number = time.monotonic(), 0
+        try:
+            await _wait_for(parents)
+            begun = time.monotonic()
+            found = present.get(image)
+            changed = self._has_changed(folder, present)
+            if found is None or changed:
+                async with self._slots:
+                    begun = time.monotonic()
+                    number = self._begun = self._begun + 1
+                    self._tell(
+                        ImageEvent(folder.name, image, "building", number=number, of=self._outstanding)
+                    )
+                    found = await self._build(folder)
+            await self._allow(folder, found)
+        except ProgramError as error:
+            state: ImageState = "failed"
+            found, detail = None, str(error)
+        else:
+            state, detail = "built" if changed else "unchanged", ""
+        seconds = time.monotonic() - begun
+        size, image_id = (found.size, found.id) if found else (None, None)
+        self._tell(ImageEvent(folder.name, image, state, seconds, size, detail, number, self._outstanding))
+        return ImageResult(folder.name, image, state, seconds, image_id, size, detail)
+
+    def _has_changed(self, folder: ImageFolder, present: Mapping[str, BuiltImage]) -> bool:
+        found = present.get(folder.manifest.image)
+        return self._force or found is None or found.digest != self._digests[folder.name]
+
+    async def _build(self, folder: ImageFolder) -> BuiltImage:
+        log = self._allowlist.parent / "logs" / f"image-{folder.name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)
+        await build_folder(folder, self._digests[folder.name], self._root, log, force=self._force)
+        built = (await inspect_images([folder.manifest.image])).get(folder.manifest.image)
+        if built is None:
+            raise ProgramError(f"the build ended well, but the engine has no image {folder.manifest.image}")
+        return built
+
+    async def _allow(self, folder: ImageFolder, image: BuiltImage) -> None:
+        manifest = folder.manifest
+        if not manifest.allowlisted:
+            return
+        if image.volumes:
+            raise ProgramError(
+                f"it declares VOLUME {' '.join(image.volumes)}; such images are not allowlisted "
+                "(a volume outlives its container): remove the instruction, use a tmpfs of image.yml"
+            )
+        known = self._known.get("images", {}).get(manifest.image, {})
+        facts = known.get("facts") if known.get("id") == image.id else None
+        if facts is None or facts.keys() != manifest.facts.keys():
+            facts = await read_facts(image.id, manifest)
+        self._entries[manifest.image] = allowlist_entry(manifest, image, facts)
+
+
+def _state_of(image: BuiltImage | None, digest: str) -> Literal["current", "outdated", "missing"]:
+    if image is None:
+        return "missing"
+    return "current" if image.digest == digest else "outdated"
+
+
+async def _wait_for(parents: Mapping[str, asyncio.Task[ImageResult]]) -> None:
+    for name, parent in parents.items():
+        if (await parent).state == "failed":
+            raise ProgramError(f"not built, because its parent images/{name} failed")
+
+
+def _read_allowlist(path: Path) -> dict[str, Any]:
+    # A damaged allowlist is simply written anew: everything in it comes from the folders and the engine.
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) and isinstance(content.get("images"), dict) else {}
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -1,0 +1,72 @@
+"""The commands around images: build what changed, list what there is."""
+
+import json
+import sys
+from dataclasses import asdict
+
+from rich.table import Table
+from rich.text import Text
+
+from dryrun_contract.text import printable
+from dryrun_local.images.building import build_images, list_images
+from dryrun_local.images.progress import ImageScreen
+from dryrun_local.images.service_images import build_service_images
+from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.lock import held
+from dryrun_local.terminal.screen import Screen
+
+_STYLES = {"current": "green", "outdated": "yellow", "missing": "bold red"}
+
+
+async def prepare(installation: Installation, screen: Screen, *, force: bool = False) -> None:
+    """Build what changed, with a line for each image, and write the allowlist."""
+    shown = ImageScreen(screen)
+    with shown.opened():
+        await build_images(installation.root, installation.allowlist, force=force, on_event=shown.tell)
+
+
+async def build(installation: Installation, screen: Screen, *, force: bool) -> int:
+    """Build what changed while no other command works here. Returns 0."""
+    with held(installation):
+        await prepare(installation, screen, force=force)
+    return 0
+
+
+async def build_services(installation: Installation, screen: Screen) -> int:
+    """Build the services' own images. Returns 0."""
+    shown = ImageScreen(screen)
+    with shown.opened():
+        await build_service_images(installation.root, installation.logs, on_event=shown.tell)
+    return 0
+
+
+async def show(installation: Installation, screen: Screen, *, as_json: bool) -> int:
+    """List every image folder. Returns 0 when all are current, else 1."""
+    listings = await list_images(installation.root)
+    if as_json:
+        sys.stdout.write(json.dumps([asdict(listing) for listing in listings], ensure_ascii=True) + "\n")
+    else:
+        table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
+        table.add_column("IMAGE", no_wrap=True, min_width=max(len(listing.image) for listing in listings))
+        table.add_column("STATE", no_wrap=True, min_width=8)
+        table.add_column("SIZE", no_wrap=True, min_width=6, justify="right")
+        table.add_column("OWN", no_wrap=True, min_width=6, justify="right")
+        table.add_column("SUMMARY", no_wrap=True, overflow="ellipsis", ratio=1)
+        for listing in sorted(listings, key=lambda listing: (listing.allowlisted, listing.image)):
+            table.add_row(
+                Text(printable(listing.image)),
+                Text(listing.state, _STYLES[listing.state]),
+                Text(_megabytes(listing.size)),
+                Text(_megabytes(listing.own_size)),
+                Text(printable(listing.summary)),
+            )
+        screen.console.print(table)
+        together = _megabytes(sum(listing.own_size or 0 for listing in listings))
+        screen.say(f"{len(listings)} images, {together} together: what a parent has is stored once", "dim")
+        if any(listing.state != "current" for listing in listings):
+            screen.say("To bring all up to date: dryrun-local images build", "dim")
+    return 0 if all(listing.state == "current" for listing in listings) else 1
+
+
+def _megabytes(size: int | None) -> str:
+    return "" if size is None else f"{size / 1e6:.0f} MB"

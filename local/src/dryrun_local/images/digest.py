@@ -1,0 +1,45 @@
+"""Tells whether an image is still what its folder says: one digest over everything that goes into it."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from dryrun_local.images.manifest import ImageFolder, PythonParts
+
+LABEL = "discovery.folder.digest"
+_BUILDER = b"1"
+"""Raised when the builder itself makes other images of the same folders."""
+_IGNORED = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache"})
+
+
+def folder_digests(folders: Mapping[str, ImageFolder], root: Path) -> dict[str, str]:
+    """Return `sha256:…` per folder, over its files, its Python parts and its parents' digests.
+
+    `folders` come in building order, as `load_folders` gives them.
+    """
+    digests: dict[str, str] = {}
+    for folder in folders.values():
+        content = hashlib.sha256(_BUILDER)
+        for parent in folder.manifest.parents:
+            content.update(f"parent {parent} {digests[parent]}\n".encode())
+        for path in _sources(folder, root):
+            executable = path.stat().st_mode & 0o100
+            file_digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            content.update(f"{path.relative_to(root)} {executable:o} {file_digest}\n".encode())
+        digests[folder.name] = f"sha256:{content.hexdigest()}"
+    return digests
+
+
+def _sources(folder: ImageFolder, root: Path) -> Iterator[Path]:
+    parts = folder.manifest.python or PythonParts()
+    yield from _files(folder.path)
+    if parts.requirements is not None:
+        yield root / parts.requirements
+    for package in parts.packages:
+        yield from _files(root / package / "src")
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and _IGNORED.isdisjoint(path.parts):
+            yield path

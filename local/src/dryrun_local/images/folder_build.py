@@ -1,0 +1,120 @@
+"""Builds one image folder, checks the result and reads its facts."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dryrun_local.images import programs
+from dryrun_local.images.digest import LABEL
+from dryrun_local.images.manifest import ImageFolder, Manifest, PythonParts
+from dryrun_local.images.programs import ProgramError
+
+BUILD_SECONDS = 900
+"""The longest a single image may take; a first install over a slow line needs a few minutes."""
+_PYTHON_VERSION = "3.13"
+"""The interpreter in Debian 13, whatever runs the builder."""
+_FACT_READINGS = 3
+"""`docker run` of a short command loses its output now and then on a busy engine, and still exits 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltImage:
+    """What the engine says of an image. `size` in bytes; `digest` is its folder's when it was built."""
+
+    id: str
+    size: int
+    digest: str
+    volumes: tuple[str, ...]
+
+
+async def inspect_images(names: Iterable[str]) -> dict[str, BuiltImage]:
+    """Ask the engine once for all `names`; missing ones are left out. Raises ProgramError."""
+    code, said, complained = await programs.ask(["docker", "image", "inspect", *names])
+    unexpected = [line for line in complained.splitlines() if line and "No such image" not in line]
+    if code and unexpected:
+        raise ProgramError(f"the engine does not tell about images: {unexpected[0]}")
+    found: dict[str, BuiltImage] = {}
+    for entry in json.loads(said or "[]"):
+        config: dict[str, Any] = entry.get("Config") or {}
+        image = BuiltImage(
+            id=entry["Id"],
+            size=entry["Size"],
+            digest=(config.get("Labels") or {}).get(LABEL, ""),
+            volumes=tuple(config.get("Volumes") or ()),
+        )
+        found.update(dict.fromkeys(entry.get("RepoTags") or (), image))
+    return found
+
+
+async def build_folder(folder: ImageFolder, digest: str, root: Path, log: Path, *, force: bool) -> None:
+    """Build `folder` and tag it with its manifest's name. Raises ProgramError with the end of the log."""
+    image, label = folder.manifest.image, f"{LABEL}={digest}"
+    if folder.bootstrap is not None:
+        importing = ["docker", "import", "--change", f'LABEL {LABEL}="{digest}"', "-", image]
+        await programs.pipe(["sh", str(folder.bootstrap)], importing, log, seconds=BUILD_SECONDS)
+        return
+    with tempfile.TemporaryDirectory(prefix="dryrun-image-") as staging:
+        command = ["docker", "build", "--progress=plain", "--tag", image, "--label", label]
+        if force:
+            command.append("--no-cache")
+        if folder.manifest.python is not None:
+            await _stage_python(folder.manifest.python, root, Path(staging), log)
+            command += ["--build-context", f"wheels={staging}"]
+        await programs.run([*command, str(folder.path)], log, seconds=BUILD_SECONDS)
+
+
+async def _stage_python(parts: PythonParts, root: Path, staging: Path, log: Path) -> None:
+    target = staging / "site-packages"
+    target.mkdir()
+    if parts.requirements is not None:
+        command = [programs.find_uv(root), "pip", "install", "--quiet", "--target", str(target)]
+        command += ["--python-version", _PYTHON_VERSION, "--only-binary", ":all:"]
+        command += ["--no-deps", "--require-hashes"]
+        await programs.run([*command, "-r", str(root / parts.requirements)], log, seconds=BUILD_SECONDS)
+        # Scripts name the builder's interpreter; images start modules with their own.
+        shutil.rmtree(target / "bin", ignore_errors=True)
+    for package in parts.packages:
+        shutil.copytree(
+            root / package / "src", target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
+
+
+async def read_facts(image_id: str, manifest: Manifest) -> dict[str, str]:
+    """Run the manifest's fact commands once in the built image, without a network. Raises ProgramError."""
+    if not manifest.facts:
+        return {}
+    script = "\n".join(
+        f"value=$({command}\n) || {{ echo 'fact {name} failed' >&2; exit 1; }}\nprintf '%s\\n' \"$value\""
+        for name, command in manifest.facts.items()
+    )
+    run = ["docker", "run", "--rm", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
+    run += ["--memory=512m", "--entrypoint=sh", image_id, "-c", script]
+    for _ in range(_FACT_READINGS):
+        code, said, complained = await programs.ask(run)
+        values = said.splitlines()
+        if not code and len(values) == len(manifest.facts) and all(values):
+            return dict(zip(manifest.facts, values, strict=True))
+    raise ProgramError(
+        f"{manifest.image}: its facts ({', '.join(manifest.facts)}) could not be read; "
+        f"each command has to print one line: {complained.strip() or said.strip() or f'exit code {code}'}"
+    )
+
+
+def allowlist_entry(manifest: Manifest, image: BuiltImage, facts: Mapping[str, str]) -> dict[str, object]:
+    """Return what the allowlist says of one image."""
+    return {
+        "id": image.id,
+        "environment": list(manifest.environment),
+        "capabilities": list(manifest.capabilities),
+        "arguments": [list(arguments) for arguments in manifest.arguments],
+        "read_only": manifest.read_only,
+        "tmpfs": {path: place.model_dump() for path, place in manifest.tmpfs.items()},
+        "facts": dict(facts),
+        "ground_truth": list(manifest.ground_truth),
+        "log_patterns": dict(manifest.log_patterns),
+        "size": image.size,
+    }

@@ -1,0 +1,254 @@
+"""Reads the folders under `images/`: what each builds, on what, and what a session may choose for it."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from dryrun_local.machine.errors import LocalError
+from dryrun_orchestrator.catalog.allowlist import grant_faults
+from dryrun_orchestrator.catalog.log_patterns import read_log_patterns
+from dryrun_orchestrator.catalog.truth_reader import read_ground_truth
+from dryrun_orchestrator.catalog.yaml_reader import read_yaml
+from dryrun_orchestrator.catalog.yaml_tree import Report
+
+TEST_PREFIX = "discovery/test-"
+"""Only images under this prefix can ever be started by a session (the record's whitelist)."""
+
+_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_FROM = re.compile(r"^FROM\s+(?:--\S+\s+)*(\S+)", re.IGNORECASE | re.MULTILINE)
+_CAPABILITY = r"^[A-Z][A-Z0-9_]{1,40}$"
+_ENVIRONMENT_KEY = r"^[A-Z_][A-Z0-9_]{0,99}$"
+
+
+class ManifestError(LocalError):
+    """One or more image folders are not valid; `problems` names the file and the path of each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        heading = f"{count} problem{'s' if count > 1 else ''} in image folders:"
+        super().__init__("\n  ".join([heading, *self.problems]))
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _bytes(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"([0-9]+)([kmg]?)", value.lower())
+    if found is None:
+        raise ValueError(f"{value!r} is no size; write a number with k, m or g, e.g. 16m")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+class Tmpfs(_Part):
+    """A writable place in memory; always mounted noexec, nosuid, nodev. `size` in bytes."""
+
+    size: Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
+    uid: int = Field(default=0, ge=0, lt=2**31)
+    gid: int = Field(default=0, ge=0, lt=2**31)
+    mode: str = Field(default="1777", pattern=r"^[01]?[0-7]{3}$")
+
+
+class PythonParts(_Part):
+    """What the builder installs outside the build and hands in as the build context `wheels`."""
+
+    requirements: str | None = None
+    """Path of a requirements file with hashes, relative to the repository."""
+    packages: tuple[str, ...] = ()
+    """Workspace packages whose sources are copied, by folder, e.g. `contract`."""
+
+
+class Manifest(_Part):
+    """One `image.yml`."""
+
+    image: str = Field(pattern=r"^discovery/[a-z0-9]+(?:-[a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")
+    summary: str = Field(min_length=1, max_length=300)
+    parents: tuple[str, ...] = Field(default=(), alias="from")
+    python: PythonParts | None = None
+    environment: tuple[Annotated[str, Field(pattern=_ENVIRONMENT_KEY)], ...] = ()
+    capabilities: tuple[Annotated[str, Field(pattern=_CAPABILITY)], ...] = ()
+    arguments: tuple[tuple[str, ...], ...] = ()
+    """Argument lists that a collector manifest may choose from; a collector's only."""
+    read_only: bool = True
+    read_only_reason: str | None = None
+    tmpfs: dict[Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._-]+)+$")], Tmpfs] = Field(default_factory=dict)
+    facts: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], str] = Field(default_factory=dict)
+    ground_truth: tuple[Any, ...] = ()
+    """What a perfect collector would report of it, as in a template's `x-ground-truth`."""
+    log_patterns: dict[str, Any] = Field(default_factory=dict)
+    """Name → regular expression that a line of its log is searched for."""
+
+    @field_validator("parents", mode="before")
+    @classmethod
+    def _one_parent_is_a_list_of_one(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _a_writable_root_needs_a_reason(self) -> Self:
+        if not self.read_only and not self.read_only_reason:
+            raise ValueError("read_only is false; say why in read_only_reason")
+        return self
+
+    @property
+    def allowlisted(self) -> bool:
+        """Whether a session may start it; the others are build parents only."""
+        return self.image.startswith(TEST_PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFolder:
+    """A folder under `images/` with its manifest."""
+
+    name: str
+    path: Path
+    manifest: Manifest
+
+    @property
+    def bootstrap(self) -> Path | None:
+        """The script that writes a root file system as tar on its output, where there is no Dockerfile."""
+        script = self.path / "rootfs.sh"
+        return script if script.is_file() else None
+
+
+TEST_IMAGES = "images"
+SERVICE_IMAGES = "deploy/images"
+
+
+def load_folders(root: Path, places: Iterable[str] = (TEST_IMAGES,)) -> dict[str, ImageFolder]:
+    """Read every `image.yml` one folder below `places`; parents come before what is built on them.
+
+    Raises ManifestError with all problems of all folders at once.
+    """
+    problems: list[str] = []
+    found: dict[str, ImageFolder] = {}
+    for path in (path for place in places for path in sorted((root / place).glob("*/image.yml"))):
+        where = path.relative_to(root)
+        manifest = _read(path, where, problems)
+        if manifest is not None:
+            found[path.parent.name] = ImageFolder(path.parent.name, path.parent, manifest)
+    names: dict[str, str] = {}
+    for folder in found.values():
+        problems.extend(_problems(folder, found, root))
+        image = folder.manifest.image
+        if image in names:
+            problems.append(
+                f"{_place(folder, root)}/image.yml: image: {image} is built by images/{names[image]} too"
+            )
+        names.setdefault(image, folder.name)
+    if not found and not problems:
+        problems.append(f"{root / 'images'}: there is no folder with an image.yml")
+    ordered = _ordered(found, problems)
+    if problems:
+        raise ManifestError(problems)
+    return ordered
+
+
+def _read(path: Path, where: Path, problems: list[str]) -> Manifest | None:
+    raw = path.read_bytes()
+    try:
+        content: Any = yaml.safe_load(raw.decode())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problems.append(f"{where}: not YAML: {' '.join(str(error).split())}")
+        return None
+    if isinstance(content, dict) and not content.keys().isdisjoint({"ground_truth", "log_patterns"}):
+        problems.extend(_problems_of_truth(raw, content, where))
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            place = ".".join(map(str, problem["loc"])) or "the document"
+            problems.append(f"{where}: {place}: {problem['msg'].removeprefix('Value error, ')}")
+        return None
+
+
+def _problems_of_truth(raw: bytes, content: Mapping[str, Any], where: Path) -> Iterable[str]:
+    """Read what the orchestrator will read from the allowlist, while its lines are still known."""
+    report = Report(str(where))
+    document = read_yaml(raw, report)
+    entries = {} if document is None else document.entries()
+    facts = content.get("facts")
+    if "ground_truth" in entries:
+        names = dict.fromkeys(map(str, facts), "") if isinstance(facts, dict) else {}
+        read_ground_truth(entries["ground_truth"], str(content.get("image")), names)
+    if "log_patterns" in entries:
+        read_log_patterns(entries["log_patterns"])
+    return (f"{fault.where}: {fault.what}" for fault in report.faults)
+
+
+def _problems_of_grants(manifest: Manifest, where: str) -> Iterable[str]:
+    """Say what orchestrator and guard would refuse: with one such row the whole allowlist is refused."""
+    if not manifest.allowlisted:
+        return
+    for fault in grant_faults(
+        manifest.image,
+        capabilities=manifest.capabilities,
+        arguments=manifest.arguments,
+        tmpfs_bytes={path: tmpfs.size for path, tmpfs in manifest.tmpfs.items()},
+        where=f"{where}: ",
+    ):
+        yield f"{fault.where}: {fault.what}"
+
+
+def _problems(folder: ImageFolder, found: dict[str, ImageFolder], root: Path) -> Iterable[str]:
+    manifest, where = folder.manifest, f"{_place(folder, root)}/image.yml"
+    yield from _problems_of_grants(manifest, where)
+    for parent in manifest.parents:
+        if not (root / "images" / parent / "image.yml").is_file():
+            yield f"{where}: from: there is no folder images/{parent}; known are {', '.join(sorted(found))}"
+    parts = manifest.python or PythonParts()
+    if parts.requirements is not None and not (root / parts.requirements).is_file():
+        yield f"{where}: python.requirements: there is no file {parts.requirements}"
+    for package in parts.packages:
+        if not (root / package / "src").is_dir():
+            yield f"{where}: python.packages: there is no workspace package {package}"
+    dockerfile = folder.path / "Dockerfile"
+    if not dockerfile.is_file():
+        if folder.bootstrap is None:
+            yield f"{_place(folder, root)}: needs a Dockerfile, or a rootfs.sh that writes a tar archive"
+        return
+    parents = {found[parent].manifest.image for parent in manifest.parents if parent in found}
+    for source in _FROM.findall(dockerfile.read_text(encoding="utf-8")):
+        if source not in parents:
+            yield (
+                f"{_place(folder, root)}/Dockerfile: FROM {source}: image.yml names no folder that "
+                f"builds it; its parents build {', '.join(sorted(parents)) or 'nothing'}"
+            )
+
+
+def _place(folder: ImageFolder, root: Path) -> str:
+    return str(folder.path.relative_to(root))
+
+
+def _ordered(found: dict[str, ImageFolder], problems: list[str]) -> dict[str, ImageFolder]:
+    ordered: dict[str, ImageFolder] = {}
+    waiting = dict(found)
+    while waiting:
+        ready = [
+            folder
+            for folder in waiting.values()
+            if all(parent in ordered or parent not in found for parent in folder.manifest.parents)
+        ]
+        if not ready:
+            problems.append(
+                f"images: these folders build on each other in a circle: {', '.join(sorted(waiting))}"
+            )
+            break
+        for folder in ready:
+            ordered[folder.name] = waiting.pop(folder.name)
+    return ordered

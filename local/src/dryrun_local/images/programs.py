@@ -1,0 +1,126 @@
+"""Runs the programs that build images (docker, uv, mmdebstrap), each with a log, a deadline and an end."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dryrun_local.machine.errors import LocalError
+
+TAIL_LINES = 15
+
+
+class ProgramError(LocalError):
+    """A program is missing, failed or took too long; the text names it and the last lines it said."""
+
+
+async def run(command: Sequence[str], log: Path, *, seconds: float, cwd: Path | None = None) -> None:
+    """Run `command` with its output appended to `log`. Raises ProgramError; cancelling ends it."""
+    with log.open("ab") as output:
+        output.write(f"$ {' '.join(command)}\n".encode())
+        output.flush()
+        process = await _start(command, stdout=output.fileno(), stderr=output.fileno(), cwd=cwd)
+        await _finish([process], command[0], log, seconds)
+
+
+async def pipe(source: Sequence[str], sink: Sequence[str], log: Path, *, seconds: float) -> None:
+    """Run `source | sink`, both logged. Raises ProgramError when either fails."""
+    with log.open("ab") as output:
+        output.write(f"$ {' '.join(source)} | {' '.join(sink)}\n".encode())
+        output.flush()
+        reading_end, writing_end = os.pipe()
+        started: list[asyncio.subprocess.Process] = []
+        try:
+            started.append(
+                await _start(sink, stdin=reading_end, stdout=output.fileno(), stderr=output.fileno())
+            )
+            started.append(await _start(source, stdout=writing_end, stderr=output.fileno()))
+        except ProgramError:
+            for process in started:
+                await _end(process)
+            raise
+        finally:
+            os.close(reading_end)
+            os.close(writing_end)
+        await _finish(started, source[0], log, seconds)
+
+
+async def ask(command: Sequence[str], *, seconds: float = 60) -> tuple[int, str, str]:
+    """Run `command` and return exit code, output and error output. Raises ProgramError when it hangs."""
+    process = await _start(command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+    try:
+        async with asyncio.timeout(seconds):
+            said, complained = await process.communicate()
+    except TimeoutError:
+        raise ProgramError(f"{' '.join(command[:3])} gave no answer within {seconds:.0f} s") from None
+    finally:
+        await _end(process)
+    assert process.returncode is not None
+    return process.returncode, said.decode(errors="replace"), complained.decode(errors="replace")
+
+
+def find_uv(root: Path) -> str:
+    """Return the path of uv: the project's own, the environment's or the one on PATH. Raises ProgramError."""
+    places = (root / ".uv" / "bin" / "uv", Path(sys.executable).parent / "uv")
+    found = next((str(place) for place in places if place.is_file()), None) or shutil.which("uv")
+    if found is None:
+        raise ProgramError(
+            f"uv is missing; looked in {places[0].parent}, {places[1].parent} and PATH. "
+            "The project's set-up (make) installs it."
+        )
+    return found
+
+
+async def _start(
+    command: Sequence[str],
+    *,
+    stdin: int = asyncio.subprocess.DEVNULL,
+    stdout: int,
+    stderr: int,
+    cwd: Path | None = None,
+) -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            *command, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd
+        )
+    except FileNotFoundError:
+        raise ProgramError(
+            f"the program {command[0]} is not installed; `dryrun-local doctor` says how to get it"
+        ) from None
+
+
+async def _finish(
+    processes: Sequence[asyncio.subprocess.Process], name: str, log: Path, seconds: float
+) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            codes = [await process.wait() for process in processes]
+    except TimeoutError:
+        raise ProgramError(f"{name} did not end within {seconds:.0f} s\n{tail(log)}") from None
+    finally:
+        for process in processes:
+            await _end(process)
+    if any(codes):
+        raise ProgramError(f"{name} failed with exit code {next(filter(None, codes))}\n{tail(log)}")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        async with asyncio.timeout(10):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def tail(log: Path) -> str:
+    """Return the last lines of a log, indented, with the log's path."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join([*(f"    {line}" for line in lines[-TAIL_LINES:]), f"  the whole log: {log}"])

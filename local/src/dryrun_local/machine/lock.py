@@ -1,0 +1,32 @@
+"""One dryrun-local at a time works on an installation: a lock file that the kernel frees with its holder."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dryrun_local.machine.errors import AlreadyRunningError
+from dryrun_local.machine.installation import Installation
+
+
+@contextmanager
+def held(installation: Installation) -> Iterator[None]:
+    """Hold the installation for the time of the block. Raises AlreadyRunningError that names the holder."""
+    installation.prepare()
+    path = installation.state / "lock"
+    # Not inherited by children: a lock must not outlive us in one of them.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "unknown"
+            raise AlreadyRunningError(
+                f"another dryrun-local (process {holder}) works in {installation.state}; "
+                "wait for it, or end it with Ctrl-C, then try again"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

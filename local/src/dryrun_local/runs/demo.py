@@ -1,0 +1,207 @@
+"""One dry-run from start to report on this machine, with nothing left behind."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from dryrun_cli.client import ApiClient, open_client
+from dryrun_cli.errors import ApiRefusedError
+from dryrun_cli.reading import read_object, read_session
+from dryrun_cli.report_commands import conclude
+from dryrun_cli.safe_text import ascii_json, inert_lines
+from dryrun_cli.screens import Manner
+from dryrun_cli.watch import WatchOutcome, watch_session
+from dryrun_contract.session import Outcome, Phase, SessionRequest
+from dryrun_local.images.commands import prepare
+from dryrun_local.machine.engine_view import EngineView, Thing, open_engine
+from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.lock import held
+from dryrun_local.runs import sessions
+from dryrun_local.system.launch import System, running_system
+from dryrun_local.system.processes import end_leftovers
+from dryrun_local.terminal.interruption import Interruption
+from dryrun_local.terminal.screen import Screen
+from dryrun_local.terminal.timings import Timings
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a person chose. `json` writes one JSON object a line on standard output, for programs."""
+
+    template: str = "small"
+    seed: int = 0
+    keep: bool = False
+    plain: bool = False
+    json: bool = False
+    timings: bool = False
+
+
+@dataclass(slots=True)
+class _Result:
+    """What is known of the session so far."""
+
+    session_id: UUID | None = None
+    owner: str | None = None
+    """What marks the engine's things as this installation's; None while that is unknown."""
+    watched: WatchOutcome | None = None
+    report: JsonValue = None
+    files: list[Path] = field(default_factory=list)
+
+    @property
+    def completed(self) -> bool:
+        return self.watched is not None and (self.watched.outcome is Outcome.COMPLETED or self.kept)
+
+    @property
+    def kept(self) -> bool:
+        """The network was kept after a whole scan; Ctrl-C is then how a person ends it."""
+        return self.watched is not None and any(
+            span.phase is Phase.KEPT for span in self.watched.state.phases
+        )
+
+
+class Demo:
+    """One run of `dryrun-local demo`."""
+
+    def __init__(
+        self, installation: Installation, options: Options, screen: Screen, timings: Timings
+    ) -> None:
+        self._installation = installation
+        self._options = options
+        self._screen = screen
+        self._timings = timings
+        self._result = _Result()
+
+    async def run(self, interruption: Interruption) -> int:
+        """Return 0 when the session completed and nothing is left, whatever the score; else 1."""
+        with held(self._installation):
+            for name in await end_leftovers(self._installation):
+                self._screen.note("Ended what an earlier run had left:", name)
+            async with open_engine(os.environ) as engine:
+                before = await engine.things()
+                self._timings.mark("engine answers")
+                try:
+                    await self._with_system(interruption)
+                except asyncio.CancelledError:
+                    if interruption.number is None:
+                        raise
+                left = await self._verify(engine, before)
+            code = 0 if self._result.completed and not left else 1
+            self._conclude(left, code if interruption.number is None else 128 + interruption.number)
+            return code
+
+    async def _with_system(self, interruption: Interruption) -> None:
+        async with running_system(
+            self._installation,
+            timings=self._timings,
+            prepare_images=partial(prepare, self._installation, self._screen),
+        ) as system:
+            await system.beside(self._rehearse(system, interruption))
+
+    async def _rehearse(self, system: System, interruption: Interruption) -> None:
+        self._result.owner = await system.owner()
+        async with open_client(system.client_settings()) as client:
+            for earlier in await sessions.unfinished(client):
+                self._screen.note(f"Session {earlier.id} of an earlier run is cleaned up")
+                await client.stop_session(earlier.id)
+            try:
+                await self._watch(client, system, interruption)
+            finally:
+                # Also after an interrupted start, whose answer we may have missed.
+                await sessions.end_all(client, self._screen)
+            await self._report(client, interruption)
+
+    async def _watch(self, client: ApiClient, system: System, interruption: Interruption) -> None:
+        options = self._options
+        request = SessionRequest(template=options.template, seed=options.seed, keep=options.keep)
+        session = read_session(await client.start_session(request))
+        self._result.session_id = session.id
+        self._timings.mark("session started")
+        self._screen.done(
+            f"Services: approval API at {system.api_url}",
+            f"{self._timings.seconds():.1f} s after the command",
+        )
+        if self._options.keep:
+            self._screen.note("While the network is kept, from another terminal:")
+            self._screen.say(f"    {system.client_exports()}")
+            self._screen.say("    .venv/bin/dryrun report last")
+        manner = Manner.JSON if self._options.json else Manner.PLAIN if self._options.plain else Manner.AUTO
+        console = Screen().console if self._options.json else self._screen.console
+        try:
+            self._result.watched = await watch_session(client, session.id, console, manner=manner)
+        finally:
+            interruption.listen()
+        self._timings.mark("session ended")
+        if self._result.watched.left_by is not None:
+            interruption.note(self._result.watched.left_by)
+        elif self._result.watched.interrupted and not self._result.kept:
+            interruption.note(signal.SIGINT)
+
+    async def _report(self, client: ApiClient, interruption: Interruption) -> None:
+        assert self._result.session_id is not None
+        try:
+            criteria = read_object(await client.criteria(), "criteria")
+            self._result.report = await client.report(self._result.session_id, criteria)
+            written = {
+                suffix: inert_lines(await client.written_report(self._result.session_id, form, criteria))
+                for suffix, form in (("html", "html"), ("md", "markdown"), ("csv", "csv"))
+            }
+        except ApiRefusedError as error:
+            self._screen.warn("There is no report", str(error))
+            return
+        stem = self._installation.reports / str(self._result.session_id)
+        written["json"] = ascii_json(self._result.report, indent=2)
+        for suffix, text in written.items():
+            path = stem.with_suffix(f".{suffix}")
+            path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+            self._result.files.append(path)
+        if interruption.number is None and not self._options.json:
+            await conclude(client, self._result.session_id, self._screen.console, criteria)
+
+    async def _verify(self, engine: EngineView, before: frozenset[Thing]) -> list[Thing]:
+        """Compare the engine with what it held before; what belongs to our sessions must be gone.
+
+        Another installation's sessions may have begun meanwhile. If ours cannot be told apart, all count.
+        """
+        new = sorted(await engine.things() - before, key=str)
+        owners = {self._result.owner} if self._result.owner else {thing.owner for thing in new}
+        left = [thing for thing in new if thing.session is not None and thing.owner in owners]
+        foreign = len(new) - len(left)
+        self._screen.console.print()
+        if left:
+            self._screen.warn(f"{len(left)} things are left in the engine:", ", ".join(map(str, left)))
+        else:
+            rest = f"({foreign} that others made meanwhile)" if foreign else ""
+            self._screen.done(
+                "Nothing is left: no container, network or volume that was not there before", rest
+            )
+        return left
+
+    def _conclude(self, left: list[Thing], code: int) -> None:
+        for path in self._result.files:
+            self._screen.note("Report:", os.path.relpath(path))
+        if self._options.timings:
+            earlier = 0.0
+            for milestone, seconds in self._timings.milestones:
+                self._screen.say(f"  {seconds:7.2f} s  (+{seconds - earlier:.2f})  {milestone}")
+                earlier = seconds
+        if self._options.json:
+            outcome = self._result.watched and self._result.watched.outcome
+            line: dict[str, Any] = {
+                "type": "demo_ended",
+                "session_id": self._result.session_id and str(self._result.session_id),
+                "outcome": outcome,
+                "left": [str(thing) for thing in left],
+                "files": [str(path) for path in self._result.files],
+                "exit_code": code,
+                "report": self._result.report,
+            }
+            sys.stdout.write(json.dumps(line, ensure_ascii=True) + "\n")

@@ -1,0 +1,25 @@
+"""Removes what local runs left in `.dryrun/`, after ending what still runs of it."""
+
+import shutil
+
+from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.lock import held
+from dryrun_local.system.processes import end_leftovers
+from dryrun_local.terminal.screen import Screen
+
+
+async def reset(installation: Installation, screen: Screen) -> int:
+    """Remove the state. Returns 0. Raises AlreadyRunningError while services run."""
+    if not installation.state.exists():
+        screen.done("There is nothing to remove")
+        return 0
+    with held(installation):
+        for name in await end_leftovers(installation):
+            screen.note("Ended what an earlier run had left:", name)
+        for path in installation.state.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    screen.done(f"Removed the contents of {installation.state}")
+    return 0

@@ -1,0 +1,67 @@
+"""All services on this machine until Ctrl-C."""
+
+import asyncio
+from functools import partial
+
+from dryrun_cli.client import open_client
+from dryrun_local.images.commands import prepare
+from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.lock import held
+from dryrun_local.runs import sessions
+from dryrun_local.system.launch import System, running_system
+from dryrun_local.system.processes import end_leftovers
+from dryrun_local.terminal.interruption import Interruption
+from dryrun_local.terminal.screen import Screen
+from dryrun_local.terminal.timings import Timings
+
+
+async def up(installation: Installation, screen: Screen, timings: Timings, interruption: Interruption) -> int:
+    """Serve until a signal; sessions that run then are ended and cleaned up first. Returns 0."""
+    with held(installation):
+        for name in await end_leftovers(installation):
+            screen.note("Ended what an earlier run had left:", name)
+        try:
+            async with running_system(
+                installation, timings=timings, prepare_images=partial(prepare, installation, screen)
+            ) as system:
+                await system.beside(_serve(system, screen, timings))
+        except asyncio.CancelledError:
+            if interruption.number is None:
+                raise
+        screen.done("All services have ended")
+        # Ctrl-C is how this command ends: that is no failure.
+        interruption.number = None
+        return 0
+
+
+async def _serve(system: System, screen: Screen, timings: Timings) -> None:
+    screen.done("All services run", f"{timings.seconds():.1f} s")
+    link = await system.first_link()
+    first = (
+        "",
+        "  Nobody can sign in yet. By this link the first administrator chooses a password, once:",
+        f"    {link}",
+    )
+    for line in (
+        "",
+        f"  approval API   {system.api_url}",
+        f"  description    {system.api_url}/openapi.json",
+        f"  token          in {system.api_token_file}",
+        *(first if link else ()),
+        "",
+        "  In another terminal:",
+        f"    {system.client_exports()}",
+        "    .venv/bin/dryrun templates",
+        "    .venv/bin/dryrun start small --watch",
+        "",
+        "  Ctrl-C ends the sessions that run, then the services.",
+        "",
+    ):
+        screen.say(line)
+    try:
+        if told := await system.sessions_lack():
+            screen.warn("Sessions cannot start yet:", told)
+        await asyncio.get_running_loop().create_future()
+    finally:
+        async with open_client(system.client_settings()) as client:
+            await sessions.end_all(client, screen)

@@ -1,0 +1,286 @@
+"""Runs the whole system here: PostgreSQL, approval API, guard and orchestrator as child processes."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+from pydantic import SecretStr, ValidationError
+
+from dryrun_cli.settings import Settings
+from dryrun_contract.event import EventPage
+from dryrun_contract.text import printable
+from dryrun_local.machine.errors import ServiceDiedError
+from dryrun_local.machine.installation import Installation, write_private
+from dryrun_local.system.guard import running_guard
+from dryrun_local.system.postgres import application_url, running_postgres
+from dryrun_local.system.processes import Child, Program, running
+from dryrun_local.terminal.timings import Timings
+
+API_PORT: Final = 8470
+ORCHESTRATOR_PORT: Final = 8471
+_READY_SECONDS: Final = 60.0
+_SESSIONS_READY_SECONDS: Final = 10.0
+_STOP_SECONDS: Final = 15.0
+_INVITE_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The running services, and how to reach them."""
+
+    api_url: str
+    api_token_file: Path
+    orchestrator_url: str
+    children: tuple[Child, ...]
+    invite: Program | None = None
+    """Prints the first administrator's one-time link, nothing once there is one."""
+
+    def client_settings(self) -> Settings:
+        """Return what a client of the approval API needs."""
+        token = self.api_token_file.read_text(encoding="utf-8").strip()
+        return Settings(api_url=self.api_url, api_token=SecretStr(token))
+
+    def client_exports(self) -> str:
+        """Return the shell command that gives a client of another terminal the same."""
+        token_file = os.path.relpath(self.api_token_file)
+        return f"export DRYRUN_API_URL={self.api_url} DRYRUN_API_TOKEN_FILE={token_file}"
+
+    async def first_link(self) -> str:
+        """Return the link by which the first administrator chooses a password, "" once there is one.
+
+        Raises ServiceDiedError.
+        """
+        if self.invite is None:
+            return ""
+        process = await asyncio.create_subprocess_exec(
+            *self.invite.command,
+            env=dict(self.invite.environment),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(_INVITE_SECONDS):
+                link, told = await process.communicate()
+        except TimeoutError:
+            raise ServiceDiedError(f"{self.invite.name} took longer than {_INVITE_SECONDS:.0f} s") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode != 0:
+            words = printable(told.decode(errors="replace").strip(), limit=1000)
+            raise ServiceDiedError(f"{self.invite.name} could not be made: {words}")
+        return link.decode().strip()
+
+    async def owner(self) -> str | None:
+        """Return the label `.owner` of all that this orchestrator makes, None when it does not answer."""
+        token = self.api_token_file.with_name("orchestrator-token").read_text(encoding="utf-8").strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx2.AsyncClient(trust_env=False, timeout=5.0, headers=headers) as http:
+            try:
+                answer = await http.get(f"{self.orchestrator_url}/events", params={"limit": "1"})
+                return str(EventPage.model_validate_json(answer.content).journal)
+            except (httpx2.HTTPError, ValidationError):
+                return None
+
+    async def sessions_lack(self) -> str:
+        """Return what keeps sessions from starting, "" when nothing does; known after some seconds."""
+        deadline = asyncio.get_running_loop().time() + _SESSIONS_READY_SECONDS
+        async with httpx2.AsyncClient(trust_env=False, timeout=5.0) as http:
+            while told := await _lacking(http, f"{self.orchestrator_url}/readyz"):
+                if asyncio.get_running_loop().time() > deadline:
+                    return told
+                await asyncio.sleep(0.2)
+        return ""
+
+    async def beside[T](self, work: Coroutine[Any, Any, T]) -> T:
+        """Do `work` while all services live. Raises ServiceDiedError as soon as one of them ends."""
+        working = asyncio.create_task(work)
+        deaths = [asyncio.create_task(child.death()) for child in self.children]
+        try:
+            await asyncio.wait([working, *deaths], return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise next(death for death in deaths if death.done()).result()
+            return await working
+        finally:
+            for task in (working, *deaths):
+                task.cancel()
+            # Work that is cancelled may have an end of its own to bring about.
+            await asyncio.gather(working, *deaths, return_exceptions=True)
+
+
+@asynccontextmanager
+async def running_system(
+    installation: Installation,
+    *,
+    timings: Timings,
+    prepare_images: Callable[[], Awaitable[None]],
+    environ: Mapping[str, str] = os.environ,
+) -> AsyncIterator[System]:
+    """Run all services for the time of the block, ended in reverse order.
+
+    `prepare_images` has to leave a complete allowlist; the orchestrator starts after it. A server that
+    `APPROVAL_DATABASE_URL` names is used instead of the embedded PostgreSQL.
+    Raises ServiceDiedError and LocalError.
+    """
+    ports = free_ports(API_PORT, ORCHESTRATOR_PORT)
+    api_url, orchestrator_url = (f"http://127.0.0.1:{port}" for port in ports)
+    inherited = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(("ORCHESTRATOR_", "APPROVAL_", "DRYRUN_"))
+    }
+    async with AsyncExitStack() as stack:
+        database_url = environ.get("APPROVAL_DATABASE_URL")
+        owner_url = environ.get("APPROVAL_MIGRATION_DATABASE_URL")
+        if not database_url:
+            owner_url = await stack.enter_async_context(running_postgres(installation, inherited))
+            database_url = application_url(owner_url)
+            timings.mark("PostgreSQL ready")
+        databases = _database_settings(installation, database_url, owner_url)
+        api = Program(
+            name="the approval API",
+            command=(str(installation.program("approval-api")), "serve"),
+            environment=inherited | databases | _api_settings(installation, api_url, orchestrator_url),
+            log=installation.logs / "approval-api.log",
+            stop_seconds=_STOP_SECONDS,
+        )
+        # It takes as long to load as the images take to check; it waits for the orchestrator by itself.
+        api_child = await stack.enter_async_context(running(installation, api))
+        await prepare_images()
+        timings.mark("images ready")
+        guard_child, docker_host = await stack.enter_async_context(
+            running_guard(
+                installation, {**environ, "ORCHESTRATOR_ALLOWLIST": str(installation.allowlist)}, inherited
+            )
+        )
+        timings.mark("guard ready")
+        orchestrator = Program(
+            name="the orchestrator",
+            command=(str(installation.program("dryrun-orchestrator")), "serve"),
+            environment=inherited
+            | _orchestrator_settings(installation, environ, orchestrator_url)
+            | {"DOCKER_HOST": docker_host},
+            log=installation.logs / "orchestrator.log",
+            stop_seconds=_STOP_SECONDS,
+        )
+        orchestrator_child = await stack.enter_async_context(running(installation, orchestrator))
+        http = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=5.0))
+        try:
+            async with asyncio.TaskGroup() as group:
+                # Its readiness includes a probe of the isolation, which each session makes as well.
+                group.create_task(_wait_until(orchestrator_child, http, orchestrator_url, "/livez"))
+                group.create_task(_wait_until(api_child, http, api_url, "/readyz"))
+        except ExceptionGroup as failures:
+            # One message is enough: the other service may only have missed the first.
+            raise failures.exceptions[0] from None
+        timings.mark("services ready")
+        yield System(
+            api_url,
+            installation.api_token_file,
+            orchestrator_url,
+            (api_child, guard_child, orchestrator_child),
+            replace(
+                api,
+                name="the first administrator's invitation",
+                command=(
+                    str(installation.program("approval-api")),
+                    *("invite", "admin", "--first", "--url", api_url),
+                ),
+                environment=inherited | databases,
+            ),
+        )
+
+
+async def _wait_until(child: Child, http: httpx2.AsyncClient, url: str, path: str) -> None:
+    await child.until(lambda: _lacking(http, url + path), _READY_SECONDS)
+
+
+async def _lacking(http: httpx2.AsyncClient, url: str) -> str:
+    try:
+        response = await http.get(url)
+    except httpx2.HTTPError as error:
+        return f"{url} does not answer: {error or type(error).__name__}"
+    return "" if response.is_success else _what_is_lacking(response)
+
+
+def _what_is_lacking(response: httpx2.Response) -> str:
+    try:
+        answer = response.json()
+    except ValueError:
+        return f"it answers {response.status_code}"
+    checks = answer.get("checks") if isinstance(answer, dict) else None
+    told = checks.values() if isinstance(checks, dict) else [answer]
+    return "; ".join(printable(str(words), limit=1000) for words in told if not str(words).startswith("ok"))
+
+
+def _database_settings(
+    installation: Installation, database_url: str, owner_url: str | None
+) -> dict[str, str]:
+    """Return what `approval-api` is told of its database, by files: a URL may hold a password."""
+    settings = {}
+    for name, url in (("database-url", database_url), ("migration-database-url", owner_url)):
+        if url:
+            path = installation.api_token_file.with_name(name)
+            write_private(path, f"{url}\n")
+            settings[f"APPROVAL_{name.upper().replace('-', '_')}_FILE"] = str(path)
+    return settings
+
+
+def _api_settings(installation: Installation, api_url: str, orchestrator_url: str) -> dict[str, str]:
+    token = installation.secret("api-token").read_text(encoding="utf-8").strip()
+    tokens = installation.api_token_file.with_name("api-tokens")
+    write_private(tokens, f"local:{token}\n")
+    return {
+        "APPROVAL_LISTEN": api_url.removeprefix("http://"),
+        "APPROVAL_TOKENS_FILE": str(tokens),
+        "APPROVAL_ORCHESTRATOR_URL": orchestrator_url,
+        "APPROVAL_ORCHESTRATOR_TOKEN_FILE": str(installation.secret("orchestrator-token")),
+    }
+
+
+def _orchestrator_settings(
+    installation: Installation, environ: Mapping[str, str], orchestrator_url: str
+) -> dict[str, str]:
+    state = installation.state / "orchestrator"
+    state.mkdir(exist_ok=True)
+    # What a developer sets by hand (limits, durations) wins over nothing that is set below.
+    chosen = {name: value for name, value in environ.items() if name.startswith("ORCHESTRATOR_")}
+    for name in ("ORCHESTRATOR_TOKEN", "ORCHESTRATOR_TOKEN_FILE"):
+        chosen.pop(name, None)
+    return chosen | {
+        "ORCHESTRATOR_LISTEN": orchestrator_url.removeprefix("http://"),
+        "ORCHESTRATOR_TOKEN_FILE": str(installation.secret("orchestrator-token")),
+        "ORCHESTRATOR_STATE_DIR": str(state),
+        "ORCHESTRATOR_TEMPLATES_DIR": str(installation.root / "templates"),
+        "ORCHESTRATOR_COLLECTORS_DIR": str(installation.root / "collectors" / "manifests"),
+        "ORCHESTRATOR_ALLOWLIST": str(installation.allowlist),
+    }
+
+
+def free_ports(*wanted: int) -> tuple[int, ...]:
+    """Return a free loopback port for each wanted one: that one, or any when it is taken."""
+    sockets = []
+    try:
+        for port in wanted:
+            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            sockets.append(listener)
+            # As servers do: a port that was in use a moment ago is free.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", port))
+                listener.listen(1)  # two may bind with this option, only one may listen
+            except OSError:
+                listener.close()
+                sockets[-1] = listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+                listener.bind(("127.0.0.1", 0))
+        return tuple(listener.getsockname()[1] for listener in sockets)
+    finally:
+        for listener in sockets:
+            listener.close()

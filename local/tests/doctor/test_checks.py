@@ -1,0 +1,99 @@
+import shutil
+from ipaddress import IPv4Network
+
+import pytest
+
+from dryrun_local.doctor import checks
+from dryrun_local.doctor.checks import all_findings, subnet_pool
+from dryrun_local.doctor.examination import examine
+from dryrun_local.machine.installation import Installation
+from dryrun_local.terminal.screen import Screen
+
+
+@pytest.fixture
+def bare(tmp_path, monkeypatch) -> Installation:
+    """A checkout without images, on a machine without an engine or programs."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return Installation(tmp_path, tmp_path / "state")
+
+
+async def findings_of(installation) -> dict:
+    import os
+
+    return {finding.check: finding async for finding in all_findings(installation, os.environ)}
+
+
+async def test_a_bare_machine_lacks_things_and_each_comes_with_a_command(bare):
+    findings = await findings_of(bare)
+    for check in ("program docker", "program mmdebstrap", "Docker Engine", "Python"):
+        assert findings[check].state == "missing"
+        assert findings[check].fixes, check
+    assert "apt-get install docker.io" in findings["Docker Engine"].fixes[0]
+    assert "does not answer" in findings["Docker Engine"].detail
+
+
+async def test_something_missing_is_an_exit_code(bare, capsys):
+    assert await examine(bare, Screen(to_error=True), as_json=True) == 1
+    assert '"check": "Docker Engine"' in capsys.readouterr().out
+
+
+def test_an_old_engine_is_named_with_what_is_needed():
+    finding = checks._engine_version({"Version": "20.10.24", "ApiVersion": "1.41"})
+    assert finding.state == "missing"
+    assert "20.10.24" in finding.detail
+    assert "25 or newer" in finding.detail
+    assert checks._engine_version({"Version": "26.1.5+dfsg1", "ApiVersion": "1.45"}).state == "ok"
+
+
+def test_limits_that_the_engine_cannot_set_are_named():
+    info = {"MemoryLimit": True, "SwapLimit": True, "CpuCfsQuota": False, "PidsLimit": False}
+    finding = checks._limits(info)
+    assert finding.state == "missing"
+    assert "does not enforce CPU, processes (" in finding.detail
+    assert "docker info" in finding.fixes[0]
+    rootless = checks._limits(info | {"SecurityOptions": ["name=seccomp", "name=rootless"]})
+    assert "cgroup v2" in rootless.fixes[0]
+
+
+def test_swap_that_the_engine_cannot_limit_is_a_note():
+    info = {"MemoryLimit": True, "SwapLimit": False, "CpuCfsQuota": True, "PidsLimit": True}
+    assert checks._limits(info).state == "note"
+    assert checks._limits(info | {"SwapLimit": True}).state == "ok"
+
+
+@pytest.mark.parametrize(("version", "is_told"), [("1", True), ("2", False)])
+def test_says_where_no_limit_of_a_container_holds_for_its_sockets(version, is_told):
+    info = {"MemoryLimit": True, "SwapLimit": True, "CpuCfsQuota": True, "PidsLimit": True}
+    finding = checks._limits(info | {"CgroupVersion": version})
+    assert ("UDP sockets only by the host rule" in finding.detail) is is_told
+
+
+@pytest.mark.parametrize(
+    ("interface", "route", "state"),
+    [
+        ("eth0", "0.0.0.0/0", "ok"),  # the default route leads everywhere, and is the last to be asked
+        ("eth0", "192.0.2.0/24", "ok"),
+        ("dr-0123456789ab", "10.213.0.0/27", "ok"),  # a session's own bridge
+        ("vpn0", "10.213.4.0/24", "note"),
+        ("vpn0", "10.0.0.0/8", "note"),
+    ],
+)
+def test_a_host_route_into_the_pool_is_told(interface, route, state):
+    finding = subnet_pool("10.213.0.0/16", [(interface, IPv4Network(route))])
+    assert finding.state == state
+    if state == "note":
+        assert f"{route} by {interface}" in finding.detail
+
+
+def test_a_pool_that_is_no_network_is_told():
+    assert subnet_pool("10.213.0.1/16", []).state == "missing"
+
+
+def test_a_full_disk_is_missing_room(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 10**12 - 10**9, 10**9)
+    )
+    finding = checks._disk("disk", tmp_path / "not" / "yet" / "there")
+    assert finding.state == "missing"
+    assert "1.0 GB free" in finding.detail

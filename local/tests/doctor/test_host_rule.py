@@ -1,0 +1,221 @@
+"""The wrapper against scripts of the test's own, and the script itself in a network namespace of its own."""
+
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dryrun_local.doctor.host_rule import SCRIPT_FROM_ROOT, HostRule, HostRuleError
+
+ROOT = Path(__file__).parents[3]
+SCRIPT = ROOT / SCRIPT_FROM_ROOT
+
+needs_root = [
+    pytest.mark.engine,
+    pytest.mark.skipif(os.geteuid() != 0 or shutil.which("nft") is None, reason="needs root and nft"),
+]
+
+
+def checkout(folder: Path, script: str) -> Path:
+    path = folder / SCRIPT_FROM_ROOT
+    path.parent.mkdir(parents=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return folder
+
+
+async def test_a_complete_rule_has_no_problems(tmp_path):
+    state = await HostRule(checkout(tmp_path, "exit 0")).check()
+    assert (state.complete, state.problems) == (True, ())
+
+
+async def test_tells_each_problem_of_an_incomplete_rule(tmp_path):
+    script = "echo 'not complete:' >&2; echo '  - the table is missing' >&2; echo '  - one more' >&2; exit 1"
+    state = await HostRule(checkout(tmp_path, script)).check()
+    assert state.complete is False
+    assert state.problems == ("the table is missing", "one more")
+
+
+async def test_does_not_know_without_root_and_names_the_command(tmp_path):
+    state = await HostRule(checkout(tmp_path, "exit 3"), user_id=lambda: 1000).check()
+    assert state.complete is None
+    assert state.fix.startswith("sudo ")
+    assert state.fix.endswith("dryrun-host-rule install")
+
+
+async def test_a_check_that_cannot_tell_is_an_error(tmp_path):
+    with pytest.raises(HostRuleError, match="exit code 4: no nft"):
+        await HostRule(checkout(tmp_path, "echo 'no nft'; exit 4")).check()
+
+
+async def test_a_script_that_hangs_is_ended(tmp_path):
+    root = checkout(tmp_path, f"echo $$ >{tmp_path}/pid; exec sleep 60")
+    with pytest.raises(HostRuleError, match="did not end within"):
+        await HostRule(root, seconds=0.5).check()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+async def test_a_missing_script_is_named(tmp_path):
+    with pytest.raises(HostRuleError, match="dryrun-host-rule cannot be started: No such file"):
+        await HostRule(tmp_path).check()
+
+
+class TestTheScript:
+    pytestmark = needs_root
+
+    @staticmethod
+    def in_a_namespace(commands: str, root: Path) -> subprocess.CompletedProcess[str]:
+        """Run shell commands with $S as the script; its files go below `root`."""
+        return subprocess.run(
+            ["unshare", "--net", "--mount", "sh", "-c", commands],
+            env={**os.environ, "S": str(SCRIPT), "DRYRUN_HOST_RULE_ROOT": str(root)},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+            check=False,
+        )
+
+    def test_says_what_is_missing_when_nothing_is_installed(self, tmp_path):
+        done = self.in_a_namespace("$S check", tmp_path)
+        assert done.returncode == 1
+        for problem in (
+            "'inet dryrun' is missing",
+            "'arp dryrun' is missing",
+            "'bridge dryrun' is missing",
+            "ip -4 rule",
+            "ip -6 rule",
+        ):
+            assert problem in done.stdout
+
+    def test_installs_twice_as_once_and_removes_all_of_it(self, tmp_path):
+        again = "$S install && $S install && $S check && ip rule list | grep -c blackhole"
+        done = self.in_a_namespace(again, tmp_path)
+        assert done.returncode == 0, done.stdout
+        assert done.stdout.splitlines()[-1] == "1"
+        assert (tmp_path / "etc/dryrun-host-rule").exists()
+        assert (tmp_path / "usr/local/lib/dryrun-host-rule/rule.nft").exists()
+        unit = "etc/systemd/system/dryrun-host-rule.service"
+        assert (tmp_path / unit).exists()
+        removed = self.in_a_namespace(
+            "$S install >/dev/null 2>&1 && $S remove && nft list ruleset && ip rule list", tmp_path
+        )
+        assert removed.returncode == 0, removed.stdout
+        assert "table" not in removed.stdout
+        assert "blackhole" not in removed.stdout
+        assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
+
+    def test_what_it_installed_applies_the_rule_by_itself(self, tmp_path):
+        copy = tmp_path / "usr/local/lib/dryrun-host-rule/dryrun-host-rule"
+        done = self.in_a_namespace(f"$S install && nft flush ruleset && {copy} apply && $S check", tmp_path)
+        assert done.returncode == 0, done.stdout
+
+    @pytest.mark.parametrize(
+        ("damage", "problem"),
+        [
+            ("nft flush chain inet dryrun input", 'chain input: missing: iifname "dr-*" drop'),
+            (
+                "nft flush chain inet dryrun forward",
+                'chain forward: missing: iifname "dr-*" oifname != "dr-*"',
+            ),
+            ("nft flush chain inet dryrun prerouting", "chain prerouting: missing: iifname"),
+            ("nft flush chain inet dryrun output", "chain output: missing: icmpv6 type parameter-problem"),
+            ("nft delete chain inet dryrun input", "chain input: missing: the chain itself"),
+            ("nft flush chain arp dryrun input", "arp dryrun, chain input: missing"),
+            (
+                "nft flush chain inet dryrun_untracked prerouting",
+                'chain prerouting: missing: iifname "dr-*" notrack',
+            ),
+            ("nft flush chain bridge dryrun prerouting", "bridge dryrun, chain prerouting: missing: update"),
+            ("nft delete table bridge dryrun", "the table 'bridge dryrun' is missing"),
+            ("nft delete table arp dryrun", "the table 'arp dryrun' is missing"),
+            ("nft delete table inet dryrun", "the table 'inet dryrun' is missing"),
+            ("nft insert rule inet dryrun input accept", "chain input: does not belong there: accept"),
+            ("nft add table inet dryrun '{ flags dormant; }'", "does not belong there: flags dormant"),
+            ("ip -4 rule del priority 1", "ip -4 rule: fwmark"),
+            ("ip -6 rule del priority 1", "ip -6 rule: fwmark"),
+        ],
+    )
+    def test_check_names_the_half_that_is_missing_and_apply_heals_it(self, tmp_path, damage, problem):
+        done = self.in_a_namespace(
+            f"$S apply && {damage} && $S check; echo $?; $S apply && $S check", tmp_path
+        )
+        assert done.returncode == 0, done.stdout
+        assert problem in done.stdout
+        assert "\n1\n" in done.stdout
+
+    BRIDGE = (
+        "ip link add dr-00000000000a type bridge && mount -t tmpfs none /run && mkdir /run/udev && "
+        "touch /run/udev/control"
+    )
+    """Made before anything set its bound, on a host with udev."""
+
+    def test_check_names_a_bridge_that_learns_from_frames_which_pass_no_hook(self, tmp_path):
+        done = self.in_a_namespace(
+            f"$S install && {self.BRIDGE} && $S check; echo $?; $S apply && $S check", tmp_path
+        )
+        assert done.returncode == 0, done.stdout
+        assert "dr-00000000000a learns from link-local frames" in done.stdout
+        assert "\n1\n" in done.stdout
+        assert (tmp_path / "etc/udev/rules.d/60-dryrun-host-rule.rules").exists()
+
+    def test_check_names_the_rule_that_udev_lacks(self, tmp_path):
+        done = self.in_a_namespace(f"$S apply && {self.BRIDGE} && $S check", tmp_path)
+        assert done.returncode == 1
+        assert "udev's rule /etc/udev/rules.d/60-dryrun-host-rule.rules is missing" in done.stdout
+
+    def test_what_udev_runs_for_a_new_bridge_satisfies_check(self, tmp_path):
+        rules = (SCRIPT.parent / "dryrun-host-rule.rules").read_text()
+        command = rules.rpartition('RUN+="')[2].strip().rstrip('"').replace("%k", "dr-00000000000a")
+        done = self.in_a_namespace(f"$S install && {self.BRIDGE} && {command} && $S check", tmp_path)
+        assert done.returncode == 0, done.stdout
+
+    POOLS = (
+        "mount -t tmpfs none /proc/sys/net && cd /proc/sys/net && mkdir netfilter ipv4 ipv4/neigh "
+        "ipv4/neigh/default && echo 262144 >netfilter/nf_conntrack_max && "
+        "echo '575799\t767734\t1151598' >ipv4/udp_mem && "
+        "for n in 1 2 3; do echo 1024 >ipv4/neigh/default/gc_thresh$n; done"
+    )
+    """What the kernel shows in the host's own network namespace."""
+
+    def test_bounds_the_pools_that_all_containers_share(self, tmp_path):
+        done = self.in_a_namespace(
+            f"{self.POOLS} && $S apply && $S check && cat netfilter/* ipv4/udp_mem ipv4/neigh/default/*",
+            tmp_path,
+        )
+        assert done.returncode == 0, done.stdout
+        conntrack, udp, *arp = done.stdout.splitlines()[1:]
+        assert conntrack == "65536"
+        assert int(udp.split()[2]) * os.sysconf("SC_PAGE_SIZE") <= memory_bytes() / 16
+        assert arp == ["4096", "16384", "32768"]
+
+    @pytest.mark.parametrize(
+        ("damage", "problem"),
+        [
+            ("echo 65537 >netfilter/nf_conntrack_max", "nf_conntrack_max is 65537, the bound is 65536"),
+            ("echo '1\t2\t999999999' >ipv4/udp_mem", "net.ipv4.udp_mem is 1 2 999999999, the bound is"),
+            ("echo 1024 >ipv4/neigh/default/gc_thresh3", "gc_thresh3 is 1024, the bound is 32768"),
+        ],
+    )
+    def test_check_names_a_bound_that_is_not_kept_and_apply_heals_it(self, tmp_path, damage, problem):
+        done = self.in_a_namespace(
+            f"{self.POOLS} && $S apply && {damage} && $S check; echo $?; $S apply && $S check", tmp_path
+        )
+        assert done.returncode == 0, done.stdout
+        assert problem in done.stdout
+        assert "\n1\n" in done.stdout
+
+    def test_leaves_bounds_alone_that_an_operator_made_narrower(self, tmp_path):
+        narrow = "echo 30000 >netfilter/nf_conntrack_max && echo 100000 >ipv4/neigh/default/gc_thresh3"
+        after = "cat netfilter/* ipv4/neigh/default/gc_thresh3"
+        done = self.in_a_namespace(f"{self.POOLS} && {narrow} && $S apply && $S check && {after}", tmp_path)
+        assert done.stdout.splitlines()[1:] == ["30000", "100000"]
+
+
+def memory_bytes() -> int:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("MemTotal")).split()[1]) * 1024

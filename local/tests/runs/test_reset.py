@@ -1,0 +1,23 @@
+import pytest
+
+from dryrun_local.machine.errors import AlreadyRunningError
+from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.lock import held
+from dryrun_local.runs.reset import reset
+from dryrun_local.terminal.screen import Screen
+
+
+@pytest.fixture
+def installation(tmp_path) -> Installation:
+    return Installation(tmp_path, tmp_path / "state")
+
+
+async def test_reset_removes_the_state_but_not_under_a_running_service(installation):
+    installation.prepare()
+    (installation.state / "postgres").mkdir()
+    with held(installation), pytest.raises(AlreadyRunningError):
+        await reset(installation, Screen(to_error=True))
+    assert (installation.state / "postgres").exists()
+
+    assert await reset(installation, Screen(to_error=True)) == 0
+    assert list(installation.state.iterdir()) == []

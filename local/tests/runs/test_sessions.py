@@ -1,0 +1,70 @@
+import asyncio
+from uuid import UUID, uuid4
+
+import pytest
+
+from dryrun_cli.errors import ApiUnreachableError
+from dryrun_local.runs import sessions
+from dryrun_local.terminal.screen import Screen
+
+
+class FakeApi:
+    """Sessions that end some answers after they were asked to."""
+
+    def __init__(self, *phases: str, answers_until_ended: int = 2) -> None:
+        self.phases = {uuid4(): phase for phase in phases}
+        self.stopped: list[UUID] = []
+        self._left = answers_until_ended
+
+    def _told(self, session_id: UUID) -> dict[str, str]:
+        return {
+            "id": str(session_id),
+            "template": "small",
+            "requested_at": "2026-01-31T09:30:00Z",
+            "phase": self.phases[session_id],
+        }
+
+    async def sessions(self):
+        for session_id in self.phases:
+            yield self._told(session_id)
+
+    async def session(self, session_id):
+        if session_id in self.stopped:
+            self._left -= 1
+            if self._left <= 0:
+                self.phases[session_id] = "ended"
+        return self._told(session_id)
+
+    async def stop_session(self, session_id):
+        self.stopped.append(session_id)
+        return self._told(session_id)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(sessions, "_POLL_SECONDS", 0.01)
+
+
+async def test_only_sessions_that_have_not_ended_are_stopped_and_waited_for():
+    api = FakeApi("ended", "scanning", "queued", "ended")
+    unfinished = [key for key, phase in api.phases.items() if phase != "ended"]
+    await sessions.end_all(api, Screen(to_error=True))
+    assert api.stopped == unfinished
+    assert set(api.phases.values()) == {"ended"}
+
+
+async def test_a_session_that_cannot_be_ended_is_told_and_does_not_hold_us_for_ever(monkeypatch, capsys):
+    monkeypatch.setattr(sessions, "CLEANUP_SECONDS", 0.1)
+    api = FakeApi("scanning", answers_until_ended=10**9)
+    async with asyncio.timeout(5):
+        await sessions.end_all(api, Screen(to_error=True))
+    assert "was not cleaned up within" in capsys.readouterr().err
+
+
+async def test_an_api_that_is_gone_is_told(capsys):
+    class Gone(FakeApi):
+        async def stop_session(self, session_id):
+            raise ApiUnreachableError("no answer in time")
+
+    await sessions.end_all(Gone("scanning"), Screen(to_error=True))
+    assert "no answer in time" in capsys.readouterr().err

@@ -1,0 +1,116 @@
+import asyncio
+import json
+import socket
+import sys
+
+import pytest
+
+from dryrun_local.machine.errors import ServiceDiedError
+from dryrun_local.machine.installation import Installation
+from dryrun_local.system.launch import (
+    System,
+    _api_settings,
+    _database_settings,
+    _orchestrator_settings,
+    free_ports,
+)
+from dryrun_local.system.processes import Program, running
+
+
+@pytest.fixture
+def installation(tmp_path) -> Installation:
+    installation = Installation(tmp_path, tmp_path / "state")
+    installation.prepare()
+    return installation
+
+
+def test_a_port_that_is_taken_is_replaced_by_a_free_one():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        wanted = taken.getsockname()[1]
+        (found,) = free_ports(wanted)
+        assert found != wanted
+    assert free_ports(wanted) == (wanted,)
+
+
+def test_free_ports_are_different_ones():
+    first, second = free_ports(0, 0)
+    assert first != second
+
+
+def test_the_services_share_secrets_by_files_and_never_by_value(installation):
+    api = _api_settings(installation, "http://127.0.0.1:1", "http://127.0.0.1:2")
+    api |= _database_settings(installation, "postgresql+asyncpg://u:p@/d", "postgresql+asyncpg://o:p@/d")
+    orchestrator = _orchestrator_settings(installation, {}, "http://127.0.0.1:2")
+    secrets = [path.read_text().strip() for path in installation.api_token_file.parent.iterdir()]
+    for value in [*api.values(), *orchestrator.values()]:
+        assert not any(secret in value for secret in secrets)
+    assert api["APPROVAL_ORCHESTRATOR_TOKEN_FILE"] == orchestrator["ORCHESTRATOR_TOKEN_FILE"]
+    assert api["APPROVAL_ORCHESTRATOR_URL"].endswith(orchestrator["ORCHESTRATOR_LISTEN"])
+
+
+def test_a_limit_set_by_hand_is_kept_and_a_token_is_not(installation):
+    chosen = {
+        "ORCHESTRATOR_SESSION_SECONDS": "60",
+        "ORCHESTRATOR_TOKEN": "mine",
+        "ORCHESTRATOR_LISTEN": "0.0.0.0:1",
+    }
+    settings = _orchestrator_settings(installation, chosen, "http://127.0.0.1:2")
+    assert settings["ORCHESTRATOR_SESSION_SECONDS"] == "60"
+    assert settings["ORCHESTRATOR_LISTEN"] == "127.0.0.1:2"
+    assert "ORCHESTRATOR_TOKEN" not in settings
+
+
+async def test_work_ends_with_an_error_when_a_service_dies(installation):
+    program = Program(
+        "the API", (sys.executable, "-c", "print('out of memory')"), {}, installation.logs / "a.log"
+    )
+    async with running(installation, program) as child:
+        system = System("", installation.api_token_file, "", (child,))
+        cleaned_up = asyncio.Event()
+
+        async def work() -> None:
+            try:
+                await asyncio.sleep(30)
+            finally:
+                await asyncio.sleep(0)
+                cleaned_up.set()
+
+        with pytest.raises(ServiceDiedError, match="out of memory"):
+            await system.beside(work())
+        assert cleaned_up.is_set()
+
+
+async def test_work_beside_services_that_live_gives_its_result(installation):
+    program = Program(
+        "s", (sys.executable, "-c", "import time; time.sleep(60)"), {}, installation.logs / "a.log"
+    )
+    async with running(installation, program) as child:
+        system = System("", installation.api_token_file, "", (child,))
+
+        async def work() -> int:
+            return 42
+
+        assert await system.beside(work()) == 42
+
+
+async def test_the_owner_is_the_journal_that_the_orchestrator_tells(installation):
+    installation.secret("orchestrator-token").write_text("the-token\n")
+    journal = "0b0e7a4c-7e0e-4a4b-9d0a-5c1f3a3f7f11"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = (await reader.readuntil(b"\r\n\r\n")).decode()
+        knows = "authorization: bearer the-token" in asked.lower()
+        body = json.dumps({"journal": journal, "events": []} if knows else {"title": "who are you?"})
+        status = "200 OK" if knows else "401 Unauthorized"
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        system = System("", installation.api_token_file, url, ())
+        assert await system.owner() == journal
+        installation.secret("orchestrator-token").write_text("another-token\n")
+        assert await system.owner() is None
+    assert await system.owner() is None

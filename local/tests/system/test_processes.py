@@ -1,0 +1,138 @@
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dryrun_local.machine.errors import ServiceDiedError
+from dryrun_local.machine.installation import OWNER_MARK, Installation
+from dryrun_local.system.processes import Program, end_leftovers, find_leftovers, running, tail
+
+
+@pytest.fixture
+def installation(tmp_path) -> Installation:
+    installation = Installation(tmp_path, tmp_path / "state")
+    installation.prepare()
+    return installation
+
+
+def a_program(installation, script: str, **chosen) -> Program:
+    return Program(
+        "the sleeper", (sys.executable, "-c", script), os.environ, installation.logs / "sleeper.log", **chosen
+    )
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def never() -> str:
+    return "its port is closed"
+
+
+async def until_logged(program: Program, words: str) -> None:
+    async with asyncio.timeout(10):
+        while words not in program.log.read_text():
+            await asyncio.sleep(0.02)
+
+
+async def test_ends_with_the_block(installation):
+    async with running(installation, a_program(installation, "import time; time.sleep(60)")) as child:
+        assert is_alive(child.pid)
+    assert not is_alive(child.pid)
+
+
+async def test_kills_what_does_not_end_when_asked(installation):
+    script = (
+        "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    )
+    program = a_program(installation, script, stop_seconds=0.2)
+    async with running(installation, program) as child:
+        await until_logged(program, "deaf")
+        begun = time.monotonic()
+    assert not is_alive(child.pid)
+    assert time.monotonic() - begun < 5
+
+
+async def test_a_program_that_dies_early_is_told_with_the_end_of_its_log(installation):
+    program = a_program(installation, "import sys; print('no such setting: \\x1b[31mCOLOUR'); sys.exit(3)")
+    async with running(installation, program) as child:
+        with pytest.raises(ServiceDiedError) as caught:
+            await child.until(never, 10)
+    assert "the sleeper ended unexpectedly (exit code 3)" in str(caught.value)
+    assert r"no such setting: \x1b[31mCOLOUR" in str(caught.value)
+    assert str(program.log) in str(caught.value)
+
+
+async def test_a_program_killed_by_a_signal_is_told_with_its_name(installation):
+    async with running(installation, a_program(installation, "import os; os.kill(os.getpid(), 9)")) as child:
+        assert "killed by SIGKILL" in str(await child.death())
+
+
+async def test_what_is_lacking_at_last_is_told_when_time_is_up(installation):
+    async with running(installation, a_program(installation, "import time; time.sleep(60)")) as child:
+        with pytest.raises(ServiceDiedError, match=r"not ready within 0 s \(its port is closed\)"):
+            await child.until(never, 0.2)
+
+
+async def test_a_program_that_is_not_installed_is_told(installation):
+    missing = Program("the API", ("/nowhere/approval-api",), {}, installation.logs / "api.log")
+    with pytest.raises(ServiceDiedError, match=r"the API cannot be started.*make demo"):
+        async with running(installation, missing):
+            pass
+
+
+async def test_the_log_of_the_run_before_is_kept(installation):
+    for word in ("first", "second"):
+        program = a_program(installation, f"print('{word}')")
+        async with running(installation, program) as child:
+            await child.death()
+    assert program.log.read_text() == "second\n"
+    assert program.log.with_name("sleeper.log.1").read_text() == "first\n"
+
+
+@pytest.fixture
+def start_sleeper():
+    started = []
+
+    def start(mark: str) -> subprocess.Popen[bytes]:
+        sleeping = [sys.executable, "-c", "import time; time.sleep(60)"]
+        started.append(subprocess.Popen(sleeping, env=os.environ | {OWNER_MARK: mark}))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait(10)
+
+
+async def test_what_a_killed_run_left_is_found_by_its_mark_and_ended(installation, start_sleeper):
+    ours = start_sleeper(str(installation.state))
+    neighbours = start_sleeper(f"{installation.state}-of-another")
+    ended = asyncio.create_task(end_leftovers(installation))
+    assert await asyncio.to_thread(ours.wait, 10) == -signal.SIGTERM
+    assert len(await ended) == 1
+    assert neighbours.poll() is None
+    assert find_leftovers(installation) == []
+
+
+def test_the_tail_reads_the_messages_of_json_logs(tmp_path):
+    log = Path(tmp_path / "service.log")
+    log.write_text(
+        '{"level":"error","message":"the disk is full","exception":"Traceback\\nOSError"}\nplain\n'
+    )
+    shown = tail(log)
+    assert "    the disk is full\n    Traceback\n    OSError\n    plain\n" in shown
+    assert '"level"' not in shown
+
+
+def test_a_tail_without_a_log_says_so(tmp_path):
+    assert "no log" in tail(tmp_path / "none.log")

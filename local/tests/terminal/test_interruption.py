@@ -1,0 +1,50 @@
+import subprocess
+import sys
+import time
+
+import pytest
+
+SCRIPT = """
+import asyncio, sys
+from dryrun_local.terminal.interruption import run
+
+async def work(interruption):
+    print("working", flush=True)
+    try:
+        await asyncio.sleep(30)
+    finally:
+        print("cleaning up", flush=True)
+        await asyncio.sleep(0.5)
+        print("clean", flush=True)
+
+sys.exit(run(work, lambda words: print(words, flush=True)))
+"""
+
+
+@pytest.fixture
+def worker():
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "working\n"
+    yield process
+    process.kill()
+    process.communicate(timeout=10)
+
+
+@pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143), (1, 129)])
+def test_a_signal_ends_the_work_and_is_the_exit_code(worker, number, code):
+    worker.send_signal(number)
+    said, _ = worker.communicate(timeout=10)
+    assert said == "cleaning up\nclean\n"
+    assert worker.returncode == code
+
+
+def test_impatience_does_not_break_the_cleaning_up(worker):
+    worker.send_signal(2)
+    assert worker.stdout.readline() == "cleaning up\n"
+    for _ in range(3):
+        worker.send_signal(2)
+        time.sleep(0.05)
+    said, _ = worker.communicate(timeout=10)
+    assert "Still cleaning up" in said
+    assert said.endswith("clean\n")
+    assert worker.returncode == 130
