@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dryrun_local.terminal.screen import Screen
 
 app = typer.Typer(
-    help="Run dry-runs on this machine: everything they need is started here and ended here.",
+    help="Run dry-runs on this machine: starts everything that they need, and stops it again.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -29,7 +29,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of 
 @app.command()
 def demo(
     template: Annotated[
-        str, typer.Option("--template", "-t", metavar="ID", help="Which simulated network.")
+        str, typer.Option("--template", "-t", metavar="ID", help="The simulated network to build.")
     ] = "small",
     seed: Annotated[
         int, typer.Option("--seed", min=0, max=9999, help="Choose a variant of the template.")
@@ -38,9 +38,11 @@ def demo(
         bool,
         typer.Option("--keep", help="Leave the network up after the scan, until Ctrl-C or its deadline."),
     ] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="One line per event, also on a terminal.")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Print one line per event, also on a terminal.")
+    ] = False,
     json_output: Annotated[
-        bool, typer.Option("--json", help="One JSON object per event, the report last.")
+        bool, typer.Option("--json", help="Print one JSON object per event, the report last.")
     ] = False,
     show_timings: Annotated[bool, typer.Option("--timings", help="Show where the time went.")] = False,
 ) -> None:
@@ -63,7 +65,7 @@ def demo(
 
 @app.command()
 def up() -> None:
-    """Run all services until Ctrl-C, and say how to use them."""
+    """Run all services until Ctrl-C, and print how to use them."""
     from dryrun_local.machine.installation import Installation
     from dryrun_local.runs.up import up as serve
     from dryrun_local.terminal.screen import Screen
@@ -75,7 +77,7 @@ def up() -> None:
 
 @images_app.command("build")
 def build_images(
-    force: Annotated[bool, typer.Option("--force", help="Build all, whether changed or not.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Build every image, changed or not.")] = False,
 ) -> None:
     """Build the images whose folder changed, and pin them in the allowlist."""
     from dryrun_local.images.commands import build
@@ -88,7 +90,7 @@ def build_images(
 
 @images_app.command("services")
 def build_service_images() -> None:
-    """Build the images of the services themselves, for a deployment by deploy/compose.yaml."""
+    """Build the services' own images, for a deployment by deploy/compose.yaml."""
     from dryrun_local.images.commands import build_services
     from dryrun_local.machine.installation import Installation
     from dryrun_local.terminal.screen import Screen
@@ -110,7 +112,7 @@ def list_images(json_output: JsonOption = False) -> None:
 
 @app.command()
 def doctor(json_output: JsonOption = False) -> None:
-    """Say what this machine lacks for dry-runs, and how to get it. Exit code 1 when something is missing."""
+    """List what this machine lacks for dry-runs, and how to get it. Exit code 1 if anything is missing."""
     from dryrun_local.doctor.examination import examine
     from dryrun_local.machine.installation import Installation
     from dryrun_local.terminal.screen import Screen
@@ -135,7 +137,7 @@ def _run(work: "Callable[[Interruption], Coroutine[Any, Any, int]]", screen: "Sc
     from dryrun_local.machine.errors import LocalError
     from dryrun_local.terminal.interruption import run
 
-    # Ctrl-C ends programs that asyncio is about to end itself; that it came too late is no news.
+    # Ctrl-C ends child processes before asyncio does, and asyncio would log that each has gone already.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     try:
         code = run(work, screen.note)
@@ -149,7 +151,7 @@ def _run(work: "Callable[[Interruption], Coroutine[Any, Any, int]]", screen: "Sc
 
 def main() -> None:
     """Run `dryrun-local`."""
-    # A character that the terminal's encoding lacks is written as its escape and never ends the program.
+    # A character outside the terminal's encoding is printed as an escape, instead of ending the program.
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

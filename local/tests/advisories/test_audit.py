@@ -99,10 +99,10 @@ def test_a_withdrawn_advisory_is_left_out(database):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("id: [", "is no YAML"),
-        ("id: PYSEC-2026-1", "is no record in OSV's format"),
-        (RECORD.replace('{introduced: "1.0"}, ', ""), "follows no `introduced`"),
-        (RECORD.replace("ecosystem: PyPI, ", ""), "is no record in OSV's format: KeyError"),
+        ("id: [", "is not YAML"),
+        ("id: PYSEC-2026-1", "is not a record in OSV's format"),
+        (RECORD.replace('{introduced: "1.0"}, ', ""), "no `introduced` precedes it"),
+        (RECORD.replace("ecosystem: PyPI, ", ""), "is not a record in OSV's format: KeyError"),
     ],
 )
 def test_a_record_that_cannot_be_read_is_named_and_not_skipped(database, text, complaint):

@@ -91,7 +91,7 @@ def test_lists_every_problem_of_every_folder_with_file_and_path(tmp_path: Path) 
         "images/one/image.yml: image:",
         "images/one/image.yml: privileged: Extra inputs",
         "images/one/image.yml: capabilities.0:",
-        "images/one/image.yml: tmpfs./run.size: 'much' is no size",
+        "images/one/image.yml: tmpfs./run.size: 'much' is not a size",
         "images/one/image.yml: tmpfs.relative",
         "images/one/image.yml: summary: Field required",
         "images/two/image.yml: not YAML:",
@@ -138,14 +138,14 @@ def test_refuses_two_folders_that_build_one_image(tmp_path: Path) -> None:
     for name in ("a", "b"):
         folder(tmp_path, name, "{image: 'discovery/test-web:1', summary: s}")
     assert problems_of(tmp_path) == (
-        "images/b/image.yml: image: discovery/test-web:1 is built by images/a too",
+        "images/b/image.yml: image: discovery/test-web:1 is also built by images/a",
     )
 
 
 def test_refuses_folders_that_build_on_each_other(tmp_path: Path) -> None:
     folder(tmp_path, "a", "{image: 'discovery/a:1', summary: s, from: b}", "FROM discovery/b:1\n")
     folder(tmp_path, "b", "{image: 'discovery/b:1', summary: s, from: a}", "FROM discovery/a:1\n")
-    assert problems_of(tmp_path) == ("images: these folders build on each other in a circle: a, b",)
+    assert problems_of(tmp_path) == ("images: these folders build on each other in a cycle: a, b",)
 
 
 def test_refuses_a_folder_with_nothing_to_build(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_refuses_a_folder_with_nothing_to_build(tmp_path: Path) -> None:
 
 
 def test_a_repository_without_images_is_an_error(tmp_path: Path) -> None:
-    assert problems_of(tmp_path) == (f"{tmp_path / 'images'}: there is no folder with an image.yml",)
+    assert problems_of(tmp_path) == (f"{tmp_path / 'images'}: no folder has an image.yml",)
 
 
 def test_the_projects_own_folders_are_valid() -> None:

@@ -31,7 +31,7 @@ class Pin(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """A pin that an advisory affects."""
+    """A pinned version that an advisory affects."""
 
     pin: Pin
     advisory: Advisory
@@ -49,7 +49,7 @@ def pins(files: Iterable[Path]) -> set[Pin]:
 
 
 def accepted(path: Path) -> dict[tuple[str, str], str]:
-    """Read the exceptions: package and advisory, with the reason that each one must have."""
+    """Read the accepted advisories: package and advisory, each with its reason. Raises LocalError."""
     reasons: dict[tuple[str, str], str] = {}
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         if not line or line.startswith("#"):
@@ -59,18 +59,18 @@ def accepted(path: Path) -> dict[tuple[str, str], str]:
                 reasons[canonicalize_name(package), advisory] = reason
             case _:
                 raise LocalError(
-                    f"{path.name}:{number}: give package, advisory and reason, with tabs between"
+                    f"{path.name}:{number}: write package, advisory and reason, separated by tabs"
                 )
     return reasons
 
 
 def uncovered(snapshot: Snapshot, wanted: Iterable[Pin]) -> list[str]:
-    """Name the packages that the snapshot was not made for."""
+    """Return the names of packages that the snapshot does not cover."""
     return sorted({pin.package for pin in wanted} - snapshot.packages.keys())
 
 
 def findings(snapshot: Snapshot, wanted: Iterable[Pin]) -> list[Finding]:
-    """Find the pins that an advisory of the snapshot affects."""
+    """Return the pins that an advisory of the snapshot affects."""
     return [
         Finding(pin, advisory)
         for pin in sorted(wanted)
@@ -80,7 +80,11 @@ def findings(snapshot: Snapshot, wanted: Iterable[Pin]) -> list[Finding]:
 
 
 def main(arguments: list[str]) -> None:
-    """Take a snapshot from the named clone, of all pins or of the files named after it; then compare."""
+    """Compare the pins with the snapshot; exit code 1 if one is affected and not accepted.
+
+    With arguments, first make the snapshot anew from a clone of the advisory database, for the packages
+    pinned in the requirements files that follow (all if none is named).
+    """
     folder = Path("requirements")
     today = datetime.now(UTC).date()
     every = pins(sorted(folder.glob("*.txt")))

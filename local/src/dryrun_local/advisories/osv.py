@@ -34,13 +34,13 @@ def take(database: Path, packages: Iterable[str], today: date) -> Snapshot:
                 if name in covered:
                     covered[name].append(advisory)
         except (KeyError, TypeError, ValueError) as error:
-            raise LocalError(f"{path} is no record in OSV's format: {error!r}") from error
+            raise LocalError(f"{path} is not a record in OSV's format: {error!r}") from error
     return Snapshot(
         source="PyPA advisory database",
         licence="CC-BY-4.0",
         note=(
             "Shortened from the source. It holds nothing published after newest_record, and nothing"
-            " that the source did not list: an empty list is no proof of a package without faults."
+            " that the source did not list: an empty list does not prove a package free of faults."
         ),
         taken=today,
         newest_record=newest,
@@ -53,9 +53,9 @@ def _record(path: Path) -> dict[str, Any]:
     try:
         record = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     except yaml.YAMLError as error:
-        raise LocalError(f"{path} is no YAML: {error}") from error
+        raise LocalError(f"{path} is not YAML: {error}") from error
     if not isinstance(record, dict) or not {"id", "modified", "affected"} <= record.keys():
-        raise LocalError(f"{path} is no record in OSV's format: id, modified and affected are needed")
+        raise LocalError(f"{path} is not a record in OSV's format: id, modified and affected are needed")
     return record
 
 
@@ -96,13 +96,13 @@ def _ranges(path: Path, events: Iterable[Mapping[str, Any]]) -> Iterable[Range]:
                 yield Range(introduced=introduced, **end)
                 introduced = None
             case other:
-                raise LocalError(f"{path}: event {other} is unknown, or follows no `introduced`")
+                raise LocalError(f"{path}: event {other} is unknown, or no `introduced` precedes it")
     if introduced is not None:
         yield Range(introduced=introduced)
 
 
 def _version(text: str) -> Version | None:
-    # Versions from before the standard: no pin can equal one.
+    # Versions older than the standard: no pin can equal one.
     try:
         return Version(text)
     except InvalidVersion:
@@ -110,8 +110,8 @@ def _version(text: str) -> Version | None:
 
 
 def _summary(record: Mapping[str, Any]) -> str:
-    told = str(record.get("summary") or record.get("details") or "no summary")
-    text = " ".join(_ADDRESS.sub("", told).split())
+    described = str(record.get("summary") or record.get("details") or "no summary")
+    text = " ".join(_ADDRESS.sub("", described).split())
     return text if len(text) <= _SUMMARY_LENGTH else text[: _SUMMARY_LENGTH - 1].rstrip() + "…"
 
 

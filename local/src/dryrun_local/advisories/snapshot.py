@@ -12,14 +12,14 @@ class _Model(BaseModel):
 
 
 class Range(_Model):
-    """Versions from `introduced` up to `fixed` (not affected) or `last_affected` (affected), or endless."""
+    """Versions from `introduced` up to `fixed` (not affected) or `last_affected` (affected), or open."""
 
     introduced: str
     fixed: str | None = None
     last_affected: str | None = None
 
     def holds(self, version: Version) -> bool:
-        """Say whether a version lies in the range; "0" stands for every version, pre-releases too."""
+        """Return whether a version lies in the range; "0" includes every version, pre-releases too."""
         if self.introduced != "0" and version < Version(self.introduced):
             return False
         if self.fixed is not None:
@@ -28,7 +28,7 @@ class Range(_Model):
 
 
 class Advisory(_Model):
-    """What is needed of one record; `versions` are affected ones that lie outside of all ranges."""
+    """The fields used of one record; `versions` lists affected ones outside of all ranges."""
 
     id: str
     aliases: tuple[str, ...] = ()
@@ -38,14 +38,14 @@ class Advisory(_Model):
     versions: tuple[str, ...] = ()
 
     def affects(self, version: Version) -> bool:
-        """Say whether a version is affected."""
+        """Return whether a version is affected."""
         return any(one.holds(version) for one in self.ranges) or any(
             version == Version(one) for one in self.versions
         )
 
 
 class Snapshot(_Model):
-    """The advisories of every package that was looked up, in a list that may be empty."""
+    """The advisories of every package that was looked up; a package without any has an empty list."""
 
     source: str
     licence: str

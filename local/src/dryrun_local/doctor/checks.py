@@ -1,4 +1,4 @@
-"""What a machine needs for dry-runs; each check looks at one thing and changes nothing."""
+"""What a machine needs for dry-runs. Each check examines one thing and changes nothing."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ from dryrun_local.system.processes import find_leftovers
 OLDEST_ENGINE: Final = 25
 """Health checks with a start interval came with Engine 25 (API 1.44)."""
 NEEDED_BYTES: Final = 5_000_000_000
-"""The images, their build layers and some room."""
+"""The images, their build layers and some spare room."""
 OWN_BRIDGES: Final = "dr-"
 DEFAULT_POOL: Final = "10.213.0.0/16"
 
@@ -34,7 +34,7 @@ type State = Literal["ok", "missing", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found. `missing` makes dry-runs fail, a `note` does not; `fixes` are commands."""
+    """The result of one check. `missing` makes dry-runs fail, `note` does not; `fixes` are commands."""
 
     check: str
     state: State
@@ -43,7 +43,7 @@ class Finding:
 
 
 async def all_findings(installation: Installation, environ: Mapping[str, str]) -> AsyncIterator[Finding]:
-    """Yield one finding for each check, the basic ones first."""
+    """Yield one finding per check, in the order in which a person would fix them."""
     yield _python(installation)
     for name, package in (("docker", "docker-cli"), ("mmdebstrap", "mmdebstrap")):
         yield _program(name, package)
@@ -91,7 +91,7 @@ def _engine_fixes() -> tuple[str, ...]:
         return ("sudo apt-get install docker.io docker-cli",)
     if Path("/run/systemd/system").exists():
         return ("sudo systemctl start docker",)
-    return ("make demo     (it starts the engine)",)
+    return ("make demo     (starts the engine)",)
 
 
 def _engine_version(version: Mapping[str, Any]) -> Finding:
@@ -101,8 +101,8 @@ def _engine_version(version: Mapping[str, Any]) -> Finding:
         return Finding(
             "Docker Engine",
             "missing",
-            f"{found} answers; health checks here need {OLDEST_ENGINE} or newer",
-            ("upgrade it from where it came from",),
+            f"version {found}; the images' health checks need {OLDEST_ENGINE} or newer",
+            ("upgrade it from the source that it was installed from",),
         )
     return Finding("Docker Engine", "ok", f"{found}, API {version.get('ApiVersion', 'unknown')}")
 
@@ -120,12 +120,12 @@ def _limits(info: Mapping[str, Any]) -> Finding:
             (
                 "boot with cgroup v2 and delegate cpu, memory and pids to the engine's user"
                 if is_rootless
-                else "docker info | grep WARNING     (it names the kernel option)",
+                else "docker info | grep WARNING     (names the kernel option)",
             ),
         )
     if not info.get("SwapLimit"):
         return Finding("container limits", "note", f"{', '.join(wanted)}, without swap ({version})")
-    # The kernel charges what waits in a container's sockets to the container on version 2 only.
+    # Only cgroup version 2 charges the memory of a container's sockets to the container.
     sockets = "; UDP sockets only by the host rule" if str(info.get("CgroupVersion")) == "1" else ""
     return Finding("container limits", "ok", f"{', '.join(wanted)}, swap ({version}{sockets})")
 
@@ -138,7 +138,9 @@ async def _images(installation: Installation) -> Finding:
         return Finding("images", "missing", str(error), fixes)
     behind = [listing.image for listing in listings if listing.state != "current"]
     if behind or not installation.allowlist.exists():
-        return Finding("images", "missing", f"to be built: {', '.join(behind) or 'the allowlist'}", fixes)
+        return Finding(
+            "images", "missing", f"not built, or outdated: {', '.join(behind) or 'the allowlist'}", fixes
+        )
     return Finding("images", "ok", f"{len(listings)} current, pinned in the allowlist")
 
 
@@ -150,7 +152,7 @@ async def _session_leftovers(engine: EngineView) -> Finding:
     return Finding(
         "sessions",
         "note",
-        f"{named}: of a session that runs, or of one that a start of the services cleans up",
+        f"{named}: of a running session, or left by an earlier one; `demo` and `up` clean that up",
     )
 
 
@@ -160,14 +162,16 @@ async def _host_rule(installation: Installation) -> Finding:
     except HostRuleError as error:
         return Finding("host rule", "missing", str(error))
     if state.complete:
-        return Finding("host rule", "ok", "this host is shut off from sessions' bridges")
+        return Finding("host rule", "ok", "sessions cannot reach this host")
     if state.complete is None:
-        return Finding("host rule", "note", f"{'; '.join(state.problems)}; sessions probe it", (state.fix,))
+        return Finding(
+            "host rule", "note", f"{'; '.join(state.problems)}; each session probes it", (state.fix,)
+        )
     return Finding("host rule", "missing", "; ".join(state.problems), (state.fix,))
 
 
 def _host_routes() -> list[tuple[str, IPv4Network]]:
-    """Return interface and destination of every IPv4 route (proc_net(5): addresses are little-endian hex)."""
+    """Return interface and destination of every IPv4 route (proc_net(5): addresses in little-endian hex)."""
     routes = []
     for line in Path("/proc/net/route").read_text(encoding="utf-8").splitlines()[1:]:
         interface, destination, *_, mask = line.split()[:8]
@@ -186,7 +190,7 @@ def subnet_pool(pool: str, routes: list[tuple[str, IPv4Network]]) -> Finding:
     try:
         network = IPv4Network(pool)
     except ValueError as error:
-        return Finding("subnet pool", "missing", f"ORCHESTRATOR_SUBNET_POOL is no IPv4 network: {error}")
+        return Finding("subnet pool", "missing", f"ORCHESTRATOR_SUBNET_POOL is not an IPv4 network: {error}")
     taken = [
         f"{destination} by {interface}"
         for interface, destination in routes
@@ -199,21 +203,21 @@ def subnet_pool(pool: str, routes: list[tuple[str, IPv4Network]]) -> Finding:
             "subnet pool",
             "note",
             f"parts of {network} are in use on this host: {', '.join(taken)}",
-            ("export ORCHESTRATOR_SUBNET_POOL=10.214.0.0/16     (any private network that is free here)",),
+            ("export ORCHESTRATOR_SUBNET_POOL=10.214.0.0/16     (any private network that is unused here)",),
         )
     return Finding("subnet pool", "ok", f"{network} is free on this host")
 
 
 async def _embedded_postgres(environ: Mapping[str, str]) -> Finding:
     if environ.get("APPROVAL_DATABASE_URL"):
-        return Finding("database", "ok", "the server that APPROVAL_DATABASE_URL names")
+        return Finding("database", "ok", "the server in APPROVAL_DATABASE_URL")
     if os.geteuid() == 0:
-        code, said = await _ask("unshare", "--user", "--map-user=65534", "true")
+        code, output = await _last_line("unshare", "--user", "--map-user=65534", "true")
         if code != 0:
             return Finding(
                 "database",
                 "missing",
-                f"as root the embedded PostgreSQL needs user namespaces: {said}",
+                f"as root the embedded PostgreSQL needs user namespaces: {output}",
                 ("run as an ordinary user, or set APPROVAL_DATABASE_URL to a server",),
             )
     return Finding("database", "ok", "the embedded PostgreSQL")
@@ -236,7 +240,9 @@ def _ports() -> Finding:
     wanted = (API_PORT, ORCHESTRATOR_PORT)
     taken = [str(port) for port, free in zip(wanted, free_ports(*wanted), strict=True) if port != free]
     if taken:
-        return Finding("ports", "note", f"{', '.join(taken)} in use; the services take others and say which")
+        return Finding(
+            "ports", "note", f"{', '.join(taken)} in use; the services pick free ones and print them"
+        )
     return Finding("ports", "ok", f"{' and '.join(map(str, wanted))} are free")
 
 
@@ -248,12 +254,12 @@ def _running(installation: Installation) -> Finding:
         return Finding("local services", "note", str(error).split("; ", maxsplit=1)[0])
     if leftovers:
         names = ", ".join(f"{name} (process {pid})" for pid, name in leftovers)
-        return Finding("local services", "note", f"a killed run left {names}; the next run ends them")
-    return Finding("local services", "ok", "none run")
+        return Finding("local services", "note", f"left by a killed run: {names}; the next run ends them")
+    return Finding("local services", "ok", "not running")
 
 
-async def _ask(*command: str) -> tuple[int, str]:
-    """Run a program for a moment; return its exit code and the last line it said."""
+async def _last_line(*command: str) -> tuple[int, str]:
+    """Run a program for at most 20 s; return its exit code and the last line of its output."""
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -265,11 +271,11 @@ async def _ask(*command: str) -> tuple[int, str]:
         return 127, f"{command[0]}: {error.strerror}"
     try:
         async with asyncio.timeout(20):
-            said, _ = await process.communicate()
+            output, _ = await process.communicate()
     except TimeoutError:
         process.kill()
         await process.wait()
-        return 124, f"{command[0]} gave no answer within 20 s"
-    lines = said.decode(errors="replace").strip().splitlines()
+        return 124, f"{command[0]} did not end within 20 s"
+    lines = output.decode(errors="replace").strip().splitlines()
     assert process.returncode is not None
     return process.returncode, lines[-1] if lines else ""

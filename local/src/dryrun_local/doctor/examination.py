@@ -1,4 +1,4 @@
-"""Says what this machine lacks for dry-runs, and how to get it."""
+"""Prints what this machine lacks for dry-runs, and how to get it."""
 
 import json
 import os
@@ -16,9 +16,9 @@ _NAME_WIDTH = 18
 
 
 async def examine(installation: Installation, screen: Screen, *, as_json: bool) -> int:
-    """Tell one line for each check, with what to do below it where something is missing.
+    """Print one line for each check, and below it the fixes for what is missing.
 
-    Returns 1 when something is missing, else 0.
+    Returns 1 if anything is missing, else 0.
     """
     findings = []
     async for finding in all_findings(installation, os.environ):
@@ -30,7 +30,7 @@ async def examine(installation: Installation, screen: Screen, *, as_json: bool) 
         sys.stdout.write(json.dumps([asdict(finding) for finding in findings], ensure_ascii=True) + "\n")
     elif missing:
         screen.say(
-            f"{missing} of {len(findings)} checks found something missing; after the fixes, ask again."
+            f"{missing} of {len(findings)} checks found something missing; apply the fixes and run it again."
         )
     else:
         screen.say("Ready for dry-runs: make demo")

@@ -1,4 +1,4 @@
-"""Asks the host rule's script whether sessions are shut off from this host; installing it is set-up's."""
+"""Runs the host rule's script to check that sessions cannot reach this host. Set-up installs the rule."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from dryrun_contract.text import printable
 from dryrun_local.machine.errors import LocalError
 
 SECONDS = 30.0
-"""The script takes a tenth of a second; more means that the kernel's tables are held by somebody."""
+"""The script takes a tenth of a second; if it takes longer, another program locks the kernel's tables."""
 SCRIPT_FROM_ROOT = Path("deploy/host-rule/dryrun-host-rule")
 
 # The script's exit codes.
@@ -23,16 +23,16 @@ class HostRuleError(LocalError):
 
 @dataclass(frozen=True, slots=True)
 class HostRuleState:
-    """What stands of the rule. `complete` is None when only root may know; `problems` has a line for each."""
+    """State of the rule. `complete` is None where only root may read it; `problems` has one line for each."""
 
     complete: bool | None
     problems: tuple[str, ...]
     fix: str
-    """The command that puts it right, to type."""
+    """The shell command that installs the rule."""
 
 
 class HostRule:
-    """The rule by way of its script, below the root folder of a checkout."""
+    """The rule's script in the checkout at `root`."""
 
     def __init__(
         self, root: Path, *, seconds: float = SECONDS, user_id: Callable[[], int] = os.geteuid
@@ -42,16 +42,16 @@ class HostRule:
         self._fix = f"{'' if user_id() == 0 else 'sudo '}{os.path.relpath(self._script)} install"
 
     async def check(self) -> HostRuleState:
-        """Say what stands of the rule. Raises HostRuleError when the script cannot tell."""
-        code, said = await self._run()
+        """Return the state of the rule. Raises HostRuleError when the script fails."""
+        code, lines = await self._run()
         if code == _COMPLETE:
             return HostRuleState(complete=True, problems=(), fix=self._fix)
         if code == _INCOMPLETE:
-            problems = tuple(line.removeprefix("  - ") for line in said if line.startswith("  - "))
+            problems = tuple(line.removeprefix("  - ") for line in lines if line.startswith("  - "))
             return HostRuleState(complete=False, problems=problems, fix=self._fix)
         if code == _NOT_ROOT:
-            return HostRuleState(complete=None, problems=("only root may look at it",), fix=self._fix)
-        raise HostRuleError(f"{self._script} check ended with exit code {code}: {'; '.join(said)}")
+            return HostRuleState(complete=None, problems=("only root may read it",), fix=self._fix)
+        raise HostRuleError(f"{self._script} check ended with exit code {code}: {'; '.join(lines)}")
 
     async def _run(self) -> tuple[int, tuple[str, ...]]:
         try:
@@ -70,7 +70,7 @@ class HostRule:
         except TimeoutError as error:
             raise HostRuleError(
                 f"{self._script} check did not end within {self._seconds:.0f} s; does another program "
-                "hold the kernel's tables (nft list ruleset)?"
+                "lock the kernel's tables? Try: nft list ruleset"
             ) from error
         finally:
             if process.returncode is None:

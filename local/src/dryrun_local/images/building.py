@@ -1,4 +1,4 @@
-"""Builds the images that sessions start and writes the allowlist that pins them; set-up time only."""
+"""Builds the images that sessions start, and writes the allowlist that pins them. Never at run time."""
 
 import asyncio
 import json
@@ -23,14 +23,14 @@ from dryrun_local.machine.errors import LocalError
 
 ALLOWLIST_VERSION = 1
 _AT_ONCE = 2
-"""Builds side by side: they wait for downloads and unpacking about as long as they compute."""
+"""Parallel builds: they wait for downloads and unpacking about as long as they compute."""
 
 type ImageState = Literal["building", "unchanged", "built", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class ImageEvent:
-    """One line of progress. `seconds` since this image's build began; `size` in bytes once it is built."""
+    """One step of progress. `seconds` since this image's build began; `size` in bytes once it is built."""
 
     folder: str
     image: str
@@ -38,16 +38,16 @@ class ImageEvent:
     seconds: float = 0.0
     size: int | None = None
     detail: str = ""
-    """Of a failure: what failed, the last lines of its log and the log's path."""
+    """For a failure: what failed, the last lines of its log and the log's path."""
     number: int = 0
-    """Of an image that is built: the first that was begun has 1."""
+    """Position among the images to build, in order of their start; from 1."""
     of: int = 0
-    """How many have to be built."""
+    """Number of images to build."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """How one folder ended. `id` and `size` are None when it failed."""
+    """Result of one folder. `id` and `size` are None if it failed."""
 
     folder: str
     image: str
@@ -60,7 +60,7 @@ class ImageResult:
 
 @dataclass(frozen=True, slots=True)
 class ImageListing:
-    """One folder as it stands: `current`, `outdated` (its folder changed since), or `missing`."""
+    """State of one image: `current`, `outdated` (its folder changed since) or `missing`."""
 
     folder: str
     image: str
@@ -70,11 +70,11 @@ class ImageListing:
     id: str | None = None
     size: int | None = None
     own_size: int | None = None
-    """What it adds to its parent, whose layers are stored once; in bytes."""
+    """Bytes that it adds to its parent, whose layers are stored once."""
 
 
 class ImageBuildError(LocalError):
-    """At least one image could not be built; the text has the end of each log. `results` has all folders."""
+    """At least one image failed; the message has the end of each log. `results` lists all folders."""
 
     def __init__(self, results: list[ImageResult]) -> None:
         self.results = results
@@ -91,9 +91,9 @@ async def build_images(
 ) -> list[ImageResult]:
     """Build what changed since its last build (with `force`: everything) and write the allowlist.
 
-    `root` is the repository; logs go to `logs/` beside `allowlist`. Parents are built before what builds on
+    `root` is the repository; logs go to `logs/` beside `allowlist`. Parents are built before images based on
     them, two folders at a time. Raises ManifestError before anything is built, ProgramError without an
-    engine, ImageBuildError after all that could be built was (the allowlist then holds what is good).
+    engine, ImageBuildError once everything else is built (the allowlist then lists what succeeded).
     """
     folders = load_folders(root)
     building = _Building(root, allowlist, folders, force=force, on_event=on_event)
@@ -104,7 +104,7 @@ async def build_images(
 
 
 async def list_images(root: Path) -> list[ImageListing]:
-    """Compare every folder with the image the engine has. Raises ManifestError or ProgramError."""
+    """Return the state of every image folder. Raises ManifestError and ProgramError."""
     folders = load_folders(root)
     digests = folder_digests(folders, root)
     present = await inspect_images(folder.manifest.image for folder in folders.values())
@@ -133,7 +133,7 @@ def _own_size(
     if image is None:
         return None
     parents = [present.get(folders[name].manifest.image) for name in folder.manifest.parents]
-    # Of several parents only one is what it stands on; from the others it copies.
+    # With several parents, one is the base; files are copied from the others.
     sizes = [parent.size for parent in parents if parent is not None and parent.size <= image.size]
     return image.size - max(sizes, default=0)
 
@@ -154,7 +154,7 @@ class _Building:
         self._allowlist = allowlist
         self._folders = folders
         self._force = force
-        self._tell = on_event
+        self._report = on_event
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._digests = folder_digests(folders, root)
         self._known: dict[str, Any] = _read_allowlist(allowlist)
@@ -191,7 +191,7 @@ class _Building:
                 async with self._slots:
                     begun = time.monotonic()
                     number = self._begun = self._begun + 1
-                    self._tell(
+                    self._report(
                         ImageEvent(folder.name, image, "building", number=number, of=self._outstanding)
                     )
                     found = await self._build(folder)
@@ -203,7 +203,7 @@ class _Building:
             state, detail = "built" if changed else "unchanged", ""
         seconds = time.monotonic() - begun
         size, image_id = (found.size, found.id) if found else (None, None)
-        self._tell(ImageEvent(folder.name, image, state, seconds, size, detail, number, self._outstanding))
+        self._report(ImageEvent(folder.name, image, state, seconds, size, detail, number, self._outstanding))
         return ImageResult(folder.name, image, state, seconds, image_id, size, detail)
 
     def _has_changed(self, folder: ImageFolder, present: Mapping[str, BuiltImage]) -> bool:
@@ -217,7 +217,7 @@ class _Building:
         await build_folder(folder, self._digests[folder.name], self._root, log, force=self._force)
         built = (await inspect_images([folder.manifest.image])).get(folder.manifest.image)
         if built is None:
-            raise ProgramError(f"the build ended well, but the engine has no image {folder.manifest.image}")
+            raise ProgramError(f"the build succeeded, but the engine has no image {folder.manifest.image}")
         return built
 
     async def _allow(self, folder: ImageFolder, image: BuiltImage) -> None:
@@ -227,7 +227,7 @@ class _Building:
         if image.volumes:
             raise ProgramError(
                 f"it declares VOLUME {' '.join(image.volumes)}; such images are not allowlisted "
-                "(a volume outlives its container): remove the instruction, use a tmpfs of image.yml"
+                "(a volume outlives its container): remove the instruction and use a tmpfs in image.yml"
             )
         known = self._known.get("images", {}).get(manifest.image, {})
         facts = known.get("facts") if known.get("id") == image.id else None
@@ -249,7 +249,7 @@ async def _wait_for(parents: Mapping[str, asyncio.Task[ImageResult]]) -> None:
 
 
 def _read_allowlist(path: Path) -> dict[str, Any]:
-    # A damaged allowlist is simply written anew: everything in it comes from the folders and the engine.
+    # A damaged allowlist is written again: its content comes from the folders and the engine.
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

@@ -1,4 +1,4 @@
-"""The commands around images: build what changed, list what there is."""
+"""The image commands: build what changed, list what exists."""
 
 import json
 import sys
@@ -22,11 +22,11 @@ async def prepare(installation: Installation, screen: Screen, *, force: bool = F
     """Build what changed, with a line for each image, and write the allowlist."""
     shown = ImageScreen(screen)
     with shown.opened():
-        await build_images(installation.root, installation.allowlist, force=force, on_event=shown.tell)
+        await build_images(installation.root, installation.allowlist, force=force, on_event=shown.show)
 
 
 async def build(installation: Installation, screen: Screen, *, force: bool) -> int:
-    """Build what changed while no other command works here. Returns 0."""
+    """Build what changed, holding the installation's lock. Returns 0."""
     with held(installation):
         await prepare(installation, screen, force=force)
     return 0
@@ -36,7 +36,7 @@ async def build_services(installation: Installation, screen: Screen) -> int:
     """Build the services' own images. Returns 0."""
     shown = ImageScreen(screen)
     with shown.opened():
-        await build_service_images(installation.root, installation.logs, on_event=shown.tell)
+        await build_service_images(installation.root, installation.logs, on_event=shown.show)
     return 0
 
 
@@ -62,9 +62,9 @@ async def show(installation: Installation, screen: Screen, *, as_json: bool) -> 
             )
         screen.console.print(table)
         together = _megabytes(sum(listing.own_size or 0 for listing in listings))
-        screen.say(f"{len(listings)} images, {together} together: what a parent has is stored once", "dim")
+        screen.say(f"{len(listings)} images, {together} in total: a parent's layers are stored once", "dim")
         if any(listing.state != "current" for listing in listings):
-            screen.say("To bring all up to date: dryrun-local images build", "dim")
+            screen.say("To build what changed: dryrun-local images build", "dim")
     return 0 if all(listing.state == "current" for listing in listings) else 1
 
 

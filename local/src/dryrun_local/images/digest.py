@@ -1,4 +1,4 @@
-"""Tells whether an image is still what its folder says: one digest over everything that goes into it."""
+"""Digest over everything that goes into an image, to tell whether it is current."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -8,14 +8,14 @@ from dryrun_local.images.manifest import ImageFolder, PythonParts
 
 LABEL = "discovery.folder.digest"
 _BUILDER = b"1"
-"""Raised when the builder itself makes other images of the same folders."""
+"""Increase it when the builder makes different images from the same folders."""
 _IGNORED = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache"})
 
 
 def folder_digests(folders: Mapping[str, ImageFolder], root: Path) -> dict[str, str]:
-    """Return `sha256:…` per folder, over its files, its Python parts and its parents' digests.
+    """Return `sha256:…` for each folder, over its files, its Python parts and its parents' digests.
 
-    `folders` come in building order, as `load_folders` gives them.
+    `folders` are in build order, as `load_folders` returns them.
     """
     digests: dict[str, str] = {}
     for folder in folders.values():

@@ -14,16 +14,16 @@ from dryrun_local.images.manifest import ImageFolder, Manifest, PythonParts
 from dryrun_local.images.programs import ProgramError
 
 BUILD_SECONDS = 900
-"""The longest a single image may take; a first install over a slow line needs a few minutes."""
+"""Limit for one image; a first install over a slow line takes a few minutes."""
 _PYTHON_VERSION = "3.13"
-"""The interpreter in Debian 13, whatever runs the builder."""
+"""Python in Debian 13, whichever version runs the builder."""
 _FACT_READINGS = 3
-"""`docker run` of a short command loses its output now and then on a busy engine, and still exits 0."""
+"""On a busy engine `docker run` of a short command sometimes loses its output and still exits 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltImage:
-    """What the engine says of an image. `size` in bytes; `digest` is its folder's when it was built."""
+    """An image in the engine. `size` in bytes; `digest` is its folder's when it was built."""
 
     id: str
     size: int
@@ -32,13 +32,13 @@ class BuiltImage:
 
 
 async def inspect_images(names: Iterable[str]) -> dict[str, BuiltImage]:
-    """Ask the engine once for all `names`; missing ones are left out. Raises ProgramError."""
-    code, said, complained = await programs.ask(["docker", "image", "inspect", *names])
-    unexpected = [line for line in complained.splitlines() if line and "No such image" not in line]
+    """Return the engine's images by name; missing ones are left out. Raises ProgramError."""
+    code, output, errors = await programs.capture(["docker", "image", "inspect", *names])
+    unexpected = [line for line in errors.splitlines() if line and "No such image" not in line]
     if code and unexpected:
-        raise ProgramError(f"the engine does not tell about images: {unexpected[0]}")
+        raise ProgramError(f"the engine does not list images: {unexpected[0]}")
     found: dict[str, BuiltImage] = {}
-    for entry in json.loads(said or "[]"):
+    for entry in json.loads(output or "[]"):
         config: dict[str, Any] = entry.get("Config") or {}
         image = BuiltImage(
             id=entry["Id"],
@@ -75,7 +75,7 @@ async def _stage_python(parts: PythonParts, root: Path, staging: Path, log: Path
         command += ["--python-version", _PYTHON_VERSION, "--only-binary", ":all:"]
         command += ["--no-deps", "--require-hashes"]
         await programs.run([*command, "-r", str(root / parts.requirements)], log, seconds=BUILD_SECONDS)
-        # Scripts name the builder's interpreter; images start modules with their own.
+        # Scripts name the builder's interpreter; images run modules with their own.
         shutil.rmtree(target / "bin", ignore_errors=True)
     for package in parts.packages:
         shutil.copytree(
@@ -94,18 +94,18 @@ async def read_facts(image_id: str, manifest: Manifest) -> dict[str, str]:
     run = ["docker", "run", "--rm", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
     run += ["--memory=512m", "--entrypoint=sh", image_id, "-c", script]
     for _ in range(_FACT_READINGS):
-        code, said, complained = await programs.ask(run)
-        values = said.splitlines()
+        code, output, errors = await programs.capture(run)
+        values = output.splitlines()
         if not code and len(values) == len(manifest.facts) and all(values):
             return dict(zip(manifest.facts, values, strict=True))
     raise ProgramError(
         f"{manifest.image}: its facts ({', '.join(manifest.facts)}) could not be read; "
-        f"each command has to print one line: {complained.strip() or said.strip() or f'exit code {code}'}"
+        f"each command has to print one line: {errors.strip() or output.strip() or f'exit code {code}'}"
     )
 
 
 def allowlist_entry(manifest: Manifest, image: BuiltImage, facts: Mapping[str, str]) -> dict[str, object]:
-    """Return what the allowlist says of one image."""
+    """Return the allowlist's row for one image."""
     return {
         "id": image.id,
         "environment": list(manifest.environment),

@@ -34,7 +34,7 @@ _ENVIRONMENT_KEY = r"^[A-Z_][A-Z0-9_]{0,99}$"
 
 
 class ManifestError(LocalError):
-    """One or more image folders are not valid; `problems` names the file and the path of each."""
+    """One or more image folders are invalid; each of `problems` names the file and the path inside it."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -52,12 +52,12 @@ def _bytes(value: object) -> object:
         return value
     found = re.fullmatch(r"([0-9]+)([kmg]?)", value.lower())
     if found is None:
-        raise ValueError(f"{value!r} is no size; write a number with k, m or g, e.g. 16m")
+        raise ValueError(f"{value!r} is not a size; write a number with k, m or g, e.g. 16m")
     return int(found[1]) * _UNITS[found[2]]
 
 
 class Tmpfs(_Part):
-    """A writable place in memory; always mounted noexec, nosuid, nodev. `size` in bytes."""
+    """A writable mount in memory; always noexec, nosuid, nodev. `size` in bytes."""
 
     size: Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
     uid: int = Field(default=0, ge=0, lt=2**31)
@@ -66,12 +66,12 @@ class Tmpfs(_Part):
 
 
 class PythonParts(_Part):
-    """What the builder installs outside the build and hands in as the build context `wheels`."""
+    """Python packages that the builder installs before the build and passes as the build context `wheels`."""
 
     requirements: str | None = None
     """Path of a requirements file with hashes, relative to the repository."""
     packages: tuple[str, ...] = ()
-    """Workspace packages whose sources are copied, by folder, e.g. `contract`."""
+    """Folders of workspace packages whose sources are copied, e.g. `contract`."""
 
 
 class Manifest(_Part):
@@ -84,15 +84,15 @@ class Manifest(_Part):
     environment: tuple[Annotated[str, Field(pattern=_ENVIRONMENT_KEY)], ...] = ()
     capabilities: tuple[Annotated[str, Field(pattern=_CAPABILITY)], ...] = ()
     arguments: tuple[tuple[str, ...], ...] = ()
-    """Argument lists that a collector manifest may choose from; a collector's only."""
+    """Argument lists that a collector manifest may choose from; for collectors only."""
     read_only: bool = True
     read_only_reason: str | None = None
     tmpfs: dict[Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._-]+)+$")], Tmpfs] = Field(default_factory=dict)
     facts: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], str] = Field(default_factory=dict)
     ground_truth: tuple[Any, ...] = ()
-    """What a perfect collector would report of it, as in a template's `x-ground-truth`."""
+    """What a perfect collector would report, as in a template's `x-ground-truth`."""
     log_patterns: dict[str, Any] = Field(default_factory=dict)
-    """Name → regular expression that a line of its log is searched for."""
+    """Name → regular expression to search each log line for."""
 
     @field_validator("parents", mode="before")
     @classmethod
@@ -102,12 +102,12 @@ class Manifest(_Part):
     @model_validator(mode="after")
     def _a_writable_root_needs_a_reason(self) -> Self:
         if not self.read_only and not self.read_only_reason:
-            raise ValueError("read_only is false; say why in read_only_reason")
+            raise ValueError("read_only is false; give the reason in read_only_reason")
         return self
 
     @property
     def allowlisted(self) -> bool:
-        """Whether a session may start it; the others are build parents only."""
+        """Whether a session may start the image; the others are build parents only."""
         return self.image.startswith(TEST_PREFIX)
 
 
@@ -121,7 +121,7 @@ class ImageFolder:
 
     @property
     def bootstrap(self) -> Path | None:
-        """The script that writes a root file system as tar on its output, where there is no Dockerfile."""
+        """The script that writes a root file system as tar to its output, in folders without a Dockerfile."""
         script = self.path / "rootfs.sh"
         return script if script.is_file() else None
 
@@ -131,7 +131,7 @@ SERVICE_IMAGES = "deploy/images"
 
 
 def load_folders(root: Path, places: Iterable[str] = (TEST_IMAGES,)) -> dict[str, ImageFolder]:
-    """Read every `image.yml` one folder below `places`; parents come before what is built on them.
+    """Read each `image.yml` one folder below `places`; parents come before images built on them.
 
     Raises ManifestError with all problems of all folders at once.
     """
@@ -148,11 +148,11 @@ def load_folders(root: Path, places: Iterable[str] = (TEST_IMAGES,)) -> dict[str
         image = folder.manifest.image
         if image in names:
             problems.append(
-                f"{_place(folder, root)}/image.yml: image: {image} is built by images/{names[image]} too"
+                f"{_place(folder, root)}/image.yml: image: {image} is also built by images/{names[image]}"
             )
         names.setdefault(image, folder.name)
     if not found and not problems:
-        problems.append(f"{root / 'images'}: there is no folder with an image.yml")
+        problems.append(f"{root / 'images'}: no folder has an image.yml")
     ordered = _ordered(found, problems)
     if problems:
         raise ManifestError(problems)
@@ -178,7 +178,7 @@ def _read(path: Path, where: Path, problems: list[str]) -> Manifest | None:
 
 
 def _problems_of_truth(raw: bytes, content: Mapping[str, Any], where: Path) -> Iterable[str]:
-    """Read what the orchestrator will read from the allowlist, while its lines are still known."""
+    """Yield what the orchestrator would refuse in the allowlist, here with the line numbers of the file."""
     report = Report(str(where))
     document = read_yaml(raw, report)
     entries = {} if document is None else document.entries()
@@ -192,7 +192,7 @@ def _problems_of_truth(raw: bytes, content: Mapping[str, Any], where: Path) -> I
 
 
 def _problems_of_grants(manifest: Manifest, where: str) -> Iterable[str]:
-    """Say what orchestrator and guard would refuse: with one such row the whole allowlist is refused."""
+    """Yield what orchestrator and guard would refuse: one such row makes them refuse the whole allowlist."""
     if not manifest.allowlisted:
         return
     for fault in grant_faults(
@@ -246,7 +246,7 @@ def _ordered(found: dict[str, ImageFolder], problems: list[str]) -> dict[str, Im
         ]
         if not ready:
             problems.append(
-                f"images: these folders build on each other in a circle: {', '.join(sorted(waiting))}"
+                f"images: these folders build on each other in a cycle: {', '.join(sorted(waiting))}"
             )
             break
         for folder in ready:

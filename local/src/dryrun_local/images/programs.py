@@ -1,4 +1,4 @@
-"""Runs the programs that build images (docker, uv, mmdebstrap), each with a log, a deadline and an end."""
+"""Runs the programs that build images (docker, uv, mmdebstrap), each with a log and a deadline."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ TAIL_LINES = 15
 
 
 class ProgramError(LocalError):
-    """A program is missing, failed or took too long; the text names it and the last lines it said."""
+    """A program is missing, failed or took too long; the message names it and ends with its last output."""
 
 
 async def run(command: Sequence[str], log: Path, *, seconds: float, cwd: Path | None = None) -> None:
@@ -48,18 +48,18 @@ async def pipe(source: Sequence[str], sink: Sequence[str], log: Path, *, seconds
         await _finish(started, source[0], log, seconds)
 
 
-async def ask(command: Sequence[str], *, seconds: float = 60) -> tuple[int, str, str]:
+async def capture(command: Sequence[str], *, seconds: float = 60) -> tuple[int, str, str]:
     """Run `command` and return exit code, output and error output. Raises ProgramError when it hangs."""
     process = await _start(command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
     try:
         async with asyncio.timeout(seconds):
-            said, complained = await process.communicate()
+            output, errors = await process.communicate()
     except TimeoutError:
-        raise ProgramError(f"{' '.join(command[:3])} gave no answer within {seconds:.0f} s") from None
+        raise ProgramError(f"{' '.join(command[:3])} did not end within {seconds:.0f} s") from None
     finally:
         await _end(process)
     assert process.returncode is not None
-    return process.returncode, said.decode(errors="replace"), complained.decode(errors="replace")
+    return process.returncode, output.decode(errors="replace"), errors.decode(errors="replace")
 
 
 def find_uv(root: Path) -> str:
@@ -68,8 +68,7 @@ def find_uv(root: Path) -> str:
     found = next((str(place) for place in places if place.is_file()), None) or shutil.which("uv")
     if found is None:
         raise ProgramError(
-            f"uv is missing; looked in {places[0].parent}, {places[1].parent} and PATH. "
-            "The project's set-up (make) installs it."
+            f"uv is missing in {places[0].parent}, {places[1].parent} and PATH; `make demo` installs it"
         )
     return found
 
@@ -88,7 +87,7 @@ async def _start(
         )
     except FileNotFoundError:
         raise ProgramError(
-            f"the program {command[0]} is not installed; `dryrun-local doctor` says how to get it"
+            f"the program {command[0]} is not installed; run `dryrun-local doctor` for how to install it"
         ) from None
 
 

@@ -17,7 +17,7 @@ _NAME_WIDTH = 42
 
 
 class ImageScreen:
-    """A line for each image that is built; nothing but a count for those that need nothing."""
+    """Prints a line for each image that is built, and only a count of the others."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
@@ -30,16 +30,16 @@ class ImageScreen:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Hold the terminal while images are built, and say at a good end what there is."""
+        """Draw during the block; print the number of images if it ends well."""
         try:
             yield
         finally:
             self._live.stop()
-        words = f"Images: {self._built + self._unchanged} ready"
-        self._screen.done(words, f"{self._built} built" if self._built else "none had changed")
+        ready = f"Images: {self._built + self._unchanged} ready"
+        self._screen.done(ready, f"{self._built} built" if self._built else "none had changed")
 
-    def tell(self, event: ImageEvent) -> None:
-        """Take one event of the build."""
+    def show(self, event: ImageEvent) -> None:
+        """Show one event of the build."""
         image = printable(event.image)
         match event.state:
             case "building":
@@ -47,7 +47,7 @@ class ImageScreen:
                 if self._screen.console.is_terminal:
                     self._live.start()
                 else:
-                    self._screen.say(f"  {image} is being built, {event.number} of {event.of}")
+                    self._screen.say(f"  building {image}, {event.number} of {event.of}")
             case "built":
                 self._built += 1
                 self._running.pop(event.folder, None)

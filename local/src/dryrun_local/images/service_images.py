@@ -1,4 +1,4 @@
-"""Builds the images of the services (`deploy/images/`) on the base that the simulated servers have too."""
+"""Builds the services' own images (`deploy/images/`), on the same base as the simulated servers."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from dryrun_local.images.manifest import SERVICE_IMAGES, TEST_IMAGES, ImageFolde
 async def build_service_images(
     root: Path, logs: Path, on_event: Callable[[ImageEvent], None] = lambda _: None
 ) -> None:
-    """Build what changed, parents first. No session can start these: they are outside of the allowlist.
+    """Build what changed, parents first. The allowlist lists none of them: no session can start one.
 
     Raises ManifestError before anything is built, ProgramError with the end of a build's log.
     """
@@ -36,7 +36,7 @@ async def build_service_images(
 
 
 def _with_parents(folders: dict[str, ImageFolder], place: Path) -> list[ImageFolder]:
-    """Return the folders in `place` and what they are built on, in building order."""
+    """Return the folders in `place` and their parents, in build order."""
     wanted = {name for name, folder in folders.items() if folder.path.parent == place}
     for name in reversed(folders):
         if name in wanted:

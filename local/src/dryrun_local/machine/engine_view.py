@@ -1,4 +1,4 @@
-"""What Docker Engine holds, asked by GET requests only; nothing here changes anything."""
+"""Reads what Docker Engine holds, by GET requests only."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ _ANSWER_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """A container, network or volume. `session` is the dry-run session it belongs to, None for others'."""
+    """A container, network or volume. `session` is its dry-run session, None if it has none."""
 
     kind: str
     id: str
@@ -45,15 +45,15 @@ class EngineView:
         except (httpx2.HTTPError, ValueError) as error:
             raise EngineError(
                 f"Docker Engine at {self._docker_host} does not answer: {error or type(error).__name__}; "
-                "`dryrun-local doctor` says what to do"
+                "run `dryrun-local doctor` for what to do"
             ) from error
 
     async def things(self) -> frozenset[Thing]:
-        """List all containers (ended ones too), networks and volumes, whoever made them."""
+        """Return all containers (stopped ones too), networks and volumes, of all users."""
         found = [
             _thing("container", entry["Id"], entry["Names"][0].lstrip("/"), entry["Labels"])
             for entry in cast("list[dict[str, Any]]", await self.get("/containers/json", all="true"))
-            if entry["Names"]  # a container on its way out has none any more
+            if entry["Names"]  # a container that is being removed has none
         ]
         found += [
             _thing("network", entry["Id"], entry["Name"], entry["Labels"])
@@ -74,7 +74,7 @@ def _thing(kind: str, identifier: str, name: str, labels: Mapping[str, str] | No
 
 @asynccontextmanager
 async def open_engine(environ: Mapping[str, str]) -> AsyncIterator[EngineView]:
-    """Open a view on the engine that `DOCKER_HOST` names, or on this machine's. Raises EngineError."""
+    """Yield a view of the engine in `DOCKER_HOST`, or of this machine's. Raises EngineError."""
     docker_host = environ.get("DOCKER_HOST") or DEFAULT_HOST
     scheme, _, place = docker_host.partition("://")
     match scheme:

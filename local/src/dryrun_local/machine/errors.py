@@ -2,8 +2,8 @@
 
 LocalError
 ├── ServiceDiedError      a service ended, or did not become ready
-├── AlreadyRunningError   another dryrun-local holds this installation
-├── EngineError           Docker Engine gave no answer, or not the expected one
+├── AlreadyRunningError   another dryrun-local uses this installation
+├── EngineError           Docker Engine does not answer, or not as expected
 ├── ManifestError         image folders are not valid          (images.manifest)
 ├── ProgramError          docker, uv or mmdebstrap failed      (images.programs)
 ├── ImageBuildError       at least one image was not built     (images.building)
@@ -12,16 +12,16 @@ LocalError
 
 
 class LocalError(Exception):
-    """Shown as one message, without a traceback; the command ends with exit code 1."""
+    """Ends the command with exit code 1; the message is printed without a traceback."""
 
 
 class ServiceDiedError(LocalError):
-    """A service ended, or did not become ready; the text has the last lines of its log."""
+    """A service ended, or did not become ready; the message ends with the last lines of its log."""
 
 
 class AlreadyRunningError(LocalError):
-    """Another dryrun-local holds this installation."""
+    """Another dryrun-local uses this installation."""
 
 
 class EngineError(LocalError):
-    """Docker Engine gave no answer, or not the expected one."""
+    """Docker Engine does not answer, or not as expected."""

@@ -11,10 +11,10 @@ from dryrun_local.machine.installation import Installation
 
 @contextmanager
 def held(installation: Installation) -> Iterator[None]:
-    """Hold the installation for the time of the block. Raises AlreadyRunningError that names the holder."""
+    """Hold the installation's lock during the block. Raises AlreadyRunningError, which names the holder."""
     installation.prepare()
     path = installation.state / "lock"
-    # Not inherited by children: a lock must not outlive us in one of them.
+    # Not inherited: a child that outlives this process must not keep the lock.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -22,7 +22,7 @@ def held(installation: Installation) -> Iterator[None]:
         except BlockingIOError:
             holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "unknown"
             raise AlreadyRunningError(
-                f"another dryrun-local (process {holder}) works in {installation.state}; "
+                f"another dryrun-local (process {holder}) uses {installation.state}; "
                 "wait for it, or end it with Ctrl-C, then try again"
             ) from None
         os.ftruncate(descriptor, 0)

@@ -1,1 +1,1 @@
-"""The commands that run the system: `demo`, `up`, and `reset`, which removes what they leave."""
+"""The commands that run the system: `demo`, `up`, and `reset`, which removes their state."""

@@ -1,4 +1,4 @@
-"""One dry-run from start to report on this machine, with nothing left behind."""
+"""Runs one session from start to report on this machine, and leaves nothing behind."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ from dryrun_local.terminal.timings import Timings
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a person chose. `json` writes one JSON object a line on standard output, for programs."""
+    """Options of the command. `json` writes one JSON object per line to standard output, for programs."""
 
     template: str = "small"
     seed: int = 0
@@ -47,11 +47,11 @@ class Options:
 
 @dataclass(slots=True)
 class _Result:
-    """What is known of the session so far."""
+    """What is known about the session so far."""
 
     session_id: UUID | None = None
     owner: str | None = None
-    """What marks the engine's things as this installation's; None while that is unknown."""
+    """The owner label of this installation's containers and networks; None until known."""
     watched: WatchOutcome | None = None
     report: JsonValue = None
     files: list[Path] = field(default_factory=list)
@@ -62,7 +62,7 @@ class _Result:
 
     @property
     def kept(self) -> bool:
-        """The network was kept after a whole scan; Ctrl-C is then how a person ends it."""
+        """The network was kept after a complete scan; Ctrl-C is then the usual end."""
         return self.watched is not None and any(
             span.phase is Phase.KEPT for span in self.watched.state.phases
         )
@@ -81,10 +81,10 @@ class Demo:
         self._result = _Result()
 
     async def run(self, interruption: Interruption) -> int:
-        """Return 0 when the session completed and nothing is left, whatever the score; else 1."""
+        """Return 0 when the session completed and nothing is left, whatever its score; else 1."""
         with held(self._installation):
             for name in await end_leftovers(self._installation):
-                self._screen.note("Ended what an earlier run had left:", name)
+                self._screen.note("Ended a process of an earlier run:", name)
             async with open_engine(os.environ) as engine:
                 before = await engine.things()
                 self._timings.mark("engine answers")
@@ -110,12 +110,12 @@ class Demo:
         self._result.owner = await system.owner()
         async with open_client(system.client_settings()) as client:
             for earlier in await sessions.unfinished(client):
-                self._screen.note(f"Session {earlier.id} of an earlier run is cleaned up")
+                self._screen.note(f"Cleaning up session {earlier.id} of an earlier run")
                 await client.stop_session(earlier.id)
             try:
                 await self._watch(client, system, interruption)
             finally:
-                # Also after an interrupted start, whose answer we may have missed.
+                # Also after an interrupted start: the session may exist without an answer having arrived.
                 await sessions.end_all(client, self._screen)
             await self._report(client, interruption)
 
@@ -167,9 +167,9 @@ class Demo:
             await conclude(client, self._result.session_id, self._screen.console, criteria)
 
     async def _verify(self, engine: EngineView, before: frozenset[Thing]) -> list[Thing]:
-        """Compare the engine with what it held before; what belongs to our sessions must be gone.
+        """Return what is left of this installation's sessions in the engine, compared with `before`.
 
-        Another installation's sessions may have begun meanwhile. If ours cannot be told apart, all count.
+        Sessions of other installations may have started meanwhile. Without a known owner, all sessions count.
         """
         new = sorted(await engine.things() - before, key=str)
         owners = {self._result.owner} if self._result.owner else {thing.owner for thing in new}
@@ -177,9 +177,9 @@ class Demo:
         foreign = len(new) - len(left)
         self._screen.console.print()
         if left:
-            self._screen.warn(f"{len(left)} things are left in the engine:", ", ".join(map(str, left)))
+            self._screen.warn(f"{len(left)} objects are left in the engine:", ", ".join(map(str, left)))
         else:
-            rest = f"({foreign} that others made meanwhile)" if foreign else ""
+            rest = f"({foreign} made by others meanwhile)" if foreign else ""
             self._screen.done(
                 "Nothing is left: no container, network or volume that was not there before", rest
             )

@@ -1,4 +1,4 @@
-"""Removes what local runs left in `.dryrun/`, after ending what still runs of it."""
+"""Removes the state of local runs in `.dryrun/`, after ending their leftover processes."""
 
 import shutil
 
@@ -11,11 +11,11 @@ from dryrun_local.terminal.screen import Screen
 async def reset(installation: Installation, screen: Screen) -> int:
     """Remove the state. Returns 0. Raises AlreadyRunningError while services run."""
     if not installation.state.exists():
-        screen.done("There is nothing to remove")
+        screen.done("Nothing to remove")
         return 0
     with held(installation):
         for name in await end_leftovers(installation):
-            screen.note("Ended what an earlier run had left:", name)
+            screen.note("Ended a process of an earlier run:", name)
         for path in installation.state.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

@@ -1,4 +1,4 @@
-"""Ends sessions and waits until nothing of them is left; for the ends of `demo` and `up`."""
+"""Ends sessions and waits for their cleanup, at the end of `demo` and `up`."""
 
 import asyncio
 from contextlib import aclosing
@@ -10,36 +10,36 @@ from dryrun_cli.reading import ENDED, SessionView, read_session
 from dryrun_local.terminal.screen import Screen
 
 CLEANUP_SECONDS = 90.0
-"""A graceful stop of 10 s, removal, and room for a busy engine."""
+"""A graceful stop of 10 s, removal, and slack for a busy engine."""
 _POLL_SECONDS = 0.3
-_MOST_LOOKED_AT = 100
-"""A session lasts half an hour at most and few run at once: older ones have ended."""
+_NEWEST = 100
+"""Sessions last at most 30 minutes and few run at once: older ones have ended."""
 
 
 async def unfinished(client: ApiClient) -> list[SessionView]:
-    """Return the sessions that have not ended, of the newest. Raises CliError."""
+    """Return those of the newest sessions that have not ended. Raises CliError."""
     found = []
     async with aclosing(client.sessions()) as answers:
-        looked_at = 0
+        seen = 0
         async for answer in answers:
             session = read_session(answer)
             if session.phase != ENDED:
                 found.append(session)
-            looked_at += 1
-            if looked_at >= _MOST_LOOKED_AT:
+            seen += 1
+            if seen >= _NEWEST:
                 break
     return found
 
 
 async def end_all(client: ApiClient, screen: Screen) -> None:
-    """Stop every session and wait for its cleanup. What cannot be ended is said and never raised."""
+    """Stop every session and wait for its cleanup. Prints what cannot be ended; raises nothing."""
     try:
         async with asyncio.timeout(CLEANUP_SECONDS):
             await _end_all(client, screen)
     except TimeoutError:
         screen.warn(
             f"A session was not cleaned up within {CLEANUP_SECONDS:.0f} s",
-            "the next `dryrun-local demo` or `up` goes on with it; `dryrun-local doctor` shows what is left",
+            "the next `dryrun-local demo` or `up` continues; `dryrun-local doctor` shows what is left",
         )
     except CliError as error:
         screen.warn("Sessions could not be ended", str(error))
@@ -50,7 +50,7 @@ async def _end_all(client: ApiClient, screen: Screen) -> None:
     for session in sessions:
         screen.note(f"Ending session {session.id}")
         await client.stop_session(session.id)
-    with screen.busy("Waiting until nothing of it is left"):
+    with screen.busy("Waiting for its cleanup"):
         for session in sessions:
             await _ended(client, session.id)
 

@@ -1,4 +1,4 @@
-"""All services on this machine until Ctrl-C."""
+"""Runs all services on this machine until Ctrl-C."""
 
 import asyncio
 from functools import partial
@@ -16,10 +16,10 @@ from dryrun_local.terminal.timings import Timings
 
 
 async def up(installation: Installation, screen: Screen, timings: Timings, interruption: Interruption) -> int:
-    """Serve until a signal; sessions that run then are ended and cleaned up first. Returns 0."""
+    """Serve until a signal arrives; then end running sessions, clean up, stop the services. Returns 0."""
     with held(installation):
         for name in await end_leftovers(installation):
-            screen.note("Ended what an earlier run had left:", name)
+            screen.note("Ended a process of an earlier run:", name)
         try:
             async with running_system(
                 installation, timings=timings, prepare_images=partial(prepare, installation, screen)
@@ -28,24 +28,24 @@ async def up(installation: Installation, screen: Screen, timings: Timings, inter
         except asyncio.CancelledError:
             if interruption.number is None:
                 raise
-        screen.done("All services have ended")
-        # Ctrl-C is how this command ends: that is no failure.
+        screen.done("All services have stopped")
+        # Ctrl-C is the usual end of this command, not a failure.
         interruption.number = None
         return 0
 
 
 async def _serve(system: System, screen: Screen, timings: Timings) -> None:
-    screen.done("All services run", f"{timings.seconds():.1f} s")
+    screen.done("All services are running", f"{timings.seconds():.1f} s")
     link = await system.first_link()
     first = (
         "",
-        "  Nobody can sign in yet. By this link the first administrator chooses a password, once:",
+        "  Nobody can sign in yet. The first administrator chooses a password at this one-time link:",
         f"    {link}",
     )
     for line in (
         "",
         f"  approval API   {system.api_url}",
-        f"  description    {system.api_url}/openapi.json",
+        f"  API schema     {system.api_url}/openapi.json",
         f"  token          in {system.api_token_file}",
         *(first if link else ()),
         "",
@@ -54,13 +54,13 @@ async def _serve(system: System, screen: Screen, timings: Timings) -> None:
         "    .venv/bin/dryrun templates",
         "    .venv/bin/dryrun start small --watch",
         "",
-        "  Ctrl-C ends the sessions that run, then the services.",
+        "  Ctrl-C ends running sessions, then stops the services.",
         "",
     ):
         screen.say(line)
     try:
-        if told := await system.sessions_lack():
-            screen.warn("Sessions cannot start yet:", told)
+        if missing := await system.missing_for_sessions():
+            screen.warn("Sessions cannot start yet:", missing)
         await asyncio.get_running_loop().create_future()
     finally:
         async with open_client(system.client_settings()) as client:

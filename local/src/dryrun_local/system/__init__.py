@@ -1,1 +1,1 @@
-"""The whole system as child processes: PostgreSQL, approval API, guard, orchestrator."""
+"""Runs the whole system as child processes: PostgreSQL, approval API, guard, orchestrator."""

@@ -1,4 +1,4 @@
-"""The guard before this machine's engine, which the orchestrator reaches through it and no other way."""
+"""Runs the guard, the orchestrator's only way to this machine's engine."""
 
 import json
 import tempfile
@@ -27,10 +27,10 @@ async def running_guard(
     inherited: Mapping[str, str],
     ceilings: Mapping[str, int] = MappingProxyType({}),
 ) -> AsyncIterator[tuple[Child, str]]:
-    """Run the guard for the time of the block; yields it and its address, as DOCKER_HOST has it.
+    """Run the guard during the block; yield it and its address in the form of DOCKER_HOST.
 
-    `environ` says which engine, subnets and allowlist; the allowlist has to be complete. `ceilings` are the
-    policy's that differ from its defaults. Raises ServiceDiedError.
+    `environ` chooses engine, subnets and allowlist, which has to be complete. `ceilings` override defaults of
+    the policy. Raises ServiceDiedError.
     """
     policy = installation.state / "guard-policy.json"
     policy.write_text(json.dumps({**policy_for(environ), **ceilings}), encoding="utf-8")
@@ -54,12 +54,12 @@ async def running_guard(
             stop_seconds=_STOP_SECONDS,
         )
         async with running(installation, program) as child:
-            await child.until(lambda: _lacking(address), _READY_SECONDS)
+            await child.until(lambda: _missing(address), _READY_SECONDS)
             yield child, address
 
 
 def policy_for(environ: Mapping[str, str]) -> dict[str, object]:
-    """Return the guard's policy: its defaults, and what follows from the settings of the orchestrator.
+    """Return the guard's policy where the orchestrator's settings change its defaults.
 
     >>> policy_for({"ORCHESTRATOR_SUBNET_POOL": "10.214.0.0/16"})
     {'subnet_pool': '10.214.0.0/16'}
@@ -68,13 +68,13 @@ def policy_for(environ: Mapping[str, str]) -> dict[str, object]:
     if pool := environ.get("ORCHESTRATOR_SUBNET_POOL"):
         policy["subnet_pool"] = pool
     if (output_bytes := environ.get("ORCHESTRATOR_OUTPUT_BYTES", "")).isdecimal():
-        # A number that is none is the orchestrator's to refuse.
-        usual = Limits().log_bytes  # of targets, and of the probe, which is a collector to the guard
-        policy["log_bytes"] = {"target": usual, "collector": max(usual, LOG_FACTOR * int(output_bytes))}
+        # The orchestrator refuses what is not a number.
+        default = Limits().log_bytes  # of targets, and of the probe, which the guard treats as a collector
+        policy["log_bytes"] = {"target": default, "collector": max(default, LOG_FACTOR * int(output_bytes))}
     return policy
 
 
-async def _lacking(address: str) -> str:
+async def _missing(address: str) -> str:
     try:
         async with open_engine({"DOCKER_HOST": address}) as guard:
             await guard.get("/version")

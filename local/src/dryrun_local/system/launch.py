@@ -1,4 +1,4 @@
-"""Runs the whole system here: PostgreSQL, approval API, guard and orchestrator as child processes."""
+"""Starts PostgreSQL, approval API, guard and orchestrator, waits until they are ready, stops them."""
 
 import asyncio
 import os
@@ -39,20 +39,20 @@ class System:
     orchestrator_url: str
     children: tuple[Child, ...]
     invite: Program | None = None
-    """Prints the first administrator's one-time link, nothing once there is one."""
+    """Prints the first administrator's one-time link; nothing once there is an administrator."""
 
     def client_settings(self) -> Settings:
-        """Return what a client of the approval API needs."""
+        """Return the settings of a client of the approval API."""
         token = self.api_token_file.read_text(encoding="utf-8").strip()
         return Settings(api_url=self.api_url, api_token=SecretStr(token))
 
     def client_exports(self) -> str:
-        """Return the shell command that gives a client of another terminal the same."""
+        """Return the shell command that gives these settings to a client in another terminal."""
         token_file = os.path.relpath(self.api_token_file)
         return f"export DRYRUN_API_URL={self.api_url} DRYRUN_API_TOKEN_FILE={token_file}"
 
     async def first_link(self) -> str:
-        """Return the link by which the first administrator chooses a password, "" once there is one.
+        """Return the first administrator's one-time link, "" once there is an administrator.
 
         Raises ServiceDiedError.
         """
@@ -66,7 +66,7 @@ class System:
         )
         try:
             async with asyncio.timeout(_INVITE_SECONDS):
-                link, told = await process.communicate()
+                link, errors = await process.communicate()
         except TimeoutError:
             raise ServiceDiedError(f"{self.invite.name} took longer than {_INVITE_SECONDS:.0f} s") from None
         finally:
@@ -74,12 +74,12 @@ class System:
                 process.kill()
                 await process.wait()
         if process.returncode != 0:
-            words = printable(told.decode(errors="replace").strip(), limit=1000)
-            raise ServiceDiedError(f"{self.invite.name} could not be made: {words}")
+            reason = printable(errors.decode(errors="replace").strip(), limit=1000)
+            raise ServiceDiedError(f"{self.invite.name} could not be made: {reason}")
         return link.decode().strip()
 
     async def owner(self) -> str | None:
-        """Return the label `.owner` of all that this orchestrator makes, None when it does not answer."""
+        """Return the `.owner` label of everything this orchestrator creates, None if it does not answer."""
         token = self.api_token_file.with_name("orchestrator-token").read_text(encoding="utf-8").strip()
         headers = {"Authorization": f"Bearer {token}"}
         async with httpx2.AsyncClient(trust_env=False, timeout=5.0, headers=headers) as http:
@@ -89,18 +89,18 @@ class System:
             except (httpx2.HTTPError, ValidationError):
                 return None
 
-    async def sessions_lack(self) -> str:
-        """Return what keeps sessions from starting, "" when nothing does; known after some seconds."""
+    async def missing_for_sessions(self) -> str:
+        """Return what keeps sessions from starting, "" if nothing does. Waits up to 10 s for readiness."""
         deadline = asyncio.get_running_loop().time() + _SESSIONS_READY_SECONDS
         async with httpx2.AsyncClient(trust_env=False, timeout=5.0) as http:
-            while told := await _lacking(http, f"{self.orchestrator_url}/readyz"):
+            while missing := await _missing(http, f"{self.orchestrator_url}/readyz"):
                 if asyncio.get_running_loop().time() > deadline:
-                    return told
+                    return missing
                 await asyncio.sleep(0.2)
         return ""
 
     async def beside[T](self, work: Coroutine[Any, Any, T]) -> T:
-        """Do `work` while all services live. Raises ServiceDiedError as soon as one of them ends."""
+        """Return the result of `work`. Raises ServiceDiedError as soon as one of the services ends."""
         working = asyncio.create_task(work)
         deaths = [asyncio.create_task(child.death()) for child in self.children]
         try:
@@ -111,7 +111,7 @@ class System:
         finally:
             for task in (working, *deaths):
                 task.cancel()
-            # Work that is cancelled may have an end of its own to bring about.
+            # Cancelled work may have to clean up.
             await asyncio.gather(working, *deaths, return_exceptions=True)
 
 
@@ -123,10 +123,10 @@ async def running_system(
     prepare_images: Callable[[], Awaitable[None]],
     environ: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[System]:
-    """Run all services for the time of the block, ended in reverse order.
+    """Run all services during the block, stopped in reverse order.
 
-    `prepare_images` has to leave a complete allowlist; the orchestrator starts after it. A server that
-    `APPROVAL_DATABASE_URL` names is used instead of the embedded PostgreSQL.
+    `prepare_images` has to write a complete allowlist; guard and orchestrator start after it.
+    `APPROVAL_DATABASE_URL` in `environ` replaces the embedded PostgreSQL.
     Raises ServiceDiedError and LocalError.
     """
     ports = free_ports(API_PORT, ORCHESTRATOR_PORT)
@@ -151,7 +151,7 @@ async def running_system(
             log=installation.logs / "approval-api.log",
             stop_seconds=_STOP_SECONDS,
         )
-        # It takes as long to load as the images take to check; it waits for the orchestrator by itself.
+        # Loads while the images are checked, and waits for the orchestrator by itself.
         api_child = await stack.enter_async_context(running(installation, api))
         await prepare_images()
         timings.mark("images ready")
@@ -174,11 +174,11 @@ async def running_system(
         http = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=5.0))
         try:
             async with asyncio.TaskGroup() as group:
-                # Its readiness includes a probe of the isolation, which each session makes as well.
+                # Not /readyz: that includes an isolation probe, which each session makes as well.
                 group.create_task(_wait_until(orchestrator_child, http, orchestrator_url, "/livez"))
                 group.create_task(_wait_until(api_child, http, api_url, "/readyz"))
         except ExceptionGroup as failures:
-            # One message is enough: the other service may only have missed the first.
+            # One message is enough: the other service may fail only because this one did.
             raise failures.exceptions[0] from None
         timings.mark("services ready")
         yield System(
@@ -199,31 +199,33 @@ async def running_system(
 
 
 async def _wait_until(child: Child, http: httpx2.AsyncClient, url: str, path: str) -> None:
-    await child.until(lambda: _lacking(http, url + path), _READY_SECONDS)
+    await child.until(lambda: _missing(http, url + path), _READY_SECONDS)
 
 
-async def _lacking(http: httpx2.AsyncClient, url: str) -> str:
+async def _missing(http: httpx2.AsyncClient, url: str) -> str:
     try:
         response = await http.get(url)
     except httpx2.HTTPError as error:
         return f"{url} does not answer: {error or type(error).__name__}"
-    return "" if response.is_success else _what_is_lacking(response)
+    return "" if response.is_success else _failed_checks(response)
 
 
-def _what_is_lacking(response: httpx2.Response) -> str:
+def _failed_checks(response: httpx2.Response) -> str:
     try:
         answer = response.json()
     except ValueError:
         return f"it answers {response.status_code}"
     checks = answer.get("checks") if isinstance(answer, dict) else None
-    told = checks.values() if isinstance(checks, dict) else [answer]
-    return "; ".join(printable(str(words), limit=1000) for words in told if not str(words).startswith("ok"))
+    results = checks.values() if isinstance(checks, dict) else [answer]
+    return "; ".join(
+        printable(str(result), limit=1000) for result in results if not str(result).startswith("ok")
+    )
 
 
 def _database_settings(
     installation: Installation, database_url: str, owner_url: str | None
 ) -> dict[str, str]:
-    """Return what `approval-api` is told of its database, by files: a URL may hold a password."""
+    """Return the API's database settings, as names of files: a URL may hold a password."""
     settings = {}
     for name, url in (("database-url", database_url), ("migration-database-url", owner_url)):
         if url:
@@ -250,7 +252,7 @@ def _orchestrator_settings(
 ) -> dict[str, str]:
     state = installation.state / "orchestrator"
     state.mkdir(exist_ok=True)
-    # What a developer sets by hand (limits, durations) wins over nothing that is set below.
+    # A developer may set limits and durations, but nothing that is set below.
     chosen = {name: value for name, value in environ.items() if name.startswith("ORCHESTRATOR_")}
     for name in ("ORCHESTRATOR_TOKEN", "ORCHESTRATOR_TOKEN_FILE"):
         chosen.pop(name, None)
@@ -265,17 +267,17 @@ def _orchestrator_settings(
 
 
 def free_ports(*wanted: int) -> tuple[int, ...]:
-    """Return a free loopback port for each wanted one: that one, or any when it is taken."""
+    """Return a free loopback port for each wanted one: that one, or any other if it is taken."""
     sockets = []
     try:
         for port in wanted:
             listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             sockets.append(listener)
-            # As servers do: a port that was in use a moment ago is free.
+            # As servers do: a port in TIME_WAIT counts as free.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind(("127.0.0.1", port))
-                listener.listen(1)  # two may bind with this option, only one may listen
+                listener.listen(1)  # with this option two may bind, but only one may listen
             except OSError:
                 listener.close()
                 sockets[-1] = listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

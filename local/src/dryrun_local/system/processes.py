@@ -1,4 +1,4 @@
-"""Child processes: each with a log, a readiness, a deadline for its end, and none left behind."""
+"""Child processes, each with a log, a readiness check and a deadline for its end; none is left behind."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ _POLL_SECONDS = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run. `stop_signal` asks it to end; `stop_seconds` later it is killed."""
+    """A program to run. It is stopped by `stop_signal`, and killed `stop_seconds` later."""
 
     name: str
     command: Sequence[str]
@@ -42,34 +42,34 @@ class Child:
         return self._process.pid
 
     async def death(self) -> ServiceDiedError:
-        """Wait for the end of the process and return it as an error to raise."""
+        """Wait until the process ends; return an error to raise."""
         code = await self._process.wait()
         ended = f"{self.program.name} ended unexpectedly ({_exit_text(code)})"
         return ServiceDiedError(f"{ended}; the end of its log:\n{tail(self.program.log)}")
 
-    async def until(self, lacking: Callable[[], Awaitable[str]], seconds: float) -> None:
-        """Wait until nothing is lacking. `lacking` tells what is, in one sentence, or "".
+    async def until(self, missing: Callable[[], Awaitable[str]], seconds: float) -> None:
+        """Wait until `missing` returns ""; otherwise it returns what is missing, in one sentence.
 
-        Raises ServiceDiedError when the process ends or takes too long, with what was lacking at last.
+        Raises ServiceDiedError when the process ends or takes too long, with what was missing last.
         """
         death = asyncio.create_task(self.death())
-        told = ""
+        last = ""
         try:
             async with asyncio.timeout(seconds):
-                while told := await lacking():
+                while last := await missing():
                     done, _ = await asyncio.wait({death}, timeout=_POLL_SECONDS)
                     if done:
                         raise death.result()
         except TimeoutError:
             raise ServiceDiedError(
-                f"{self.program.name} was not ready within {seconds:.0f} s ({told or 'no answer'}); "
+                f"{self.program.name} was not ready within {seconds:.0f} s ({last or 'no answer'}); "
                 f"the end of its log:\n{tail(self.program.log)}"
             ) from None
         finally:
             death.cancel()
 
     async def stop(self) -> None:
-        """End the process: ask, wait, kill."""
+        """Stop the process: signal, wait, kill."""
         if self._process.returncode is not None:
             return
         with suppress(ProcessLookupError):
@@ -85,9 +85,9 @@ class Child:
 
 @asynccontextmanager
 async def running(installation: Installation, program: Program) -> AsyncIterator[Child]:
-    """Run `program` for the time of the block, in a session of its own: Ctrl-C reaches only us.
+    """Run `program` during the block, in its own process session: Ctrl-C reaches only this process.
 
-    Raises ServiceDiedError when the program is not there.
+    Raises ServiceDiedError if the program cannot be started.
     """
     environment = {**program.environment, OWNER_MARK: str(installation.state)}
     previous = program.log.with_name(f"{program.log.name}.1")
@@ -106,7 +106,7 @@ async def running(installation: Installation, program: Program) -> AsyncIterator
             )
         except OSError as error:
             raise ServiceDiedError(
-                f"{program.name} cannot be started: {error}; `make demo` does the set-up anew"
+                f"{program.name} cannot be started: {error}; `make demo` repeats the set-up"
             ) from error
     child = Child(program, process)
     try:
@@ -116,15 +116,15 @@ async def running(installation: Installation, program: Program) -> AsyncIterator
 
 
 async def end_leftovers(installation: Installation) -> list[str]:
-    """End what a killed run left running, known by the mark in its environment. Returns what was ended.
+    """End processes that a killed run left, found by the mark in their environment. Returns their names.
 
-    Only call this while holding the installation's lock: everything with the mark is then nobody's.
+    Call this only while holding the installation's lock: then no running command owns such a process.
     """
     ended = []
-    # The database last, as its clients would complain; it ends on SIGINT, and waits for them on SIGTERM.
+    # The database last, for its clients; SIGINT ends it, while on SIGTERM it waits for them.
     for pid, command in sorted(find_leftovers(installation), key=lambda found: found[1] == "postgres"):
-        ask = signal.SIGINT if command == "postgres" else signal.SIGTERM
-        for number, seconds in ((ask, 8.0), (signal.SIGKILL, 5.0)):
+        first = signal.SIGINT if command == "postgres" else signal.SIGTERM
+        for number, seconds in ((first, 8.0), (signal.SIGKILL, 5.0)):
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
             if await _gone(pid, seconds):
@@ -134,13 +134,13 @@ async def end_leftovers(installation: Installation) -> list[str]:
 
 
 def find_leftovers(installation: Installation) -> list[tuple[int, str]]:
-    """Return pid and program of every process that carries the installation's mark, but this one."""
+    """Return pid and program of every other process with the installation's mark."""
     mark = f"{OWNER_MARK}={installation.state}".encode()
     found = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdecimal() or int(folder.name) == os.getpid():
             continue
-        # Processes end while we look, and other people's are not ours to read.
+        # Processes may end meanwhile, and those of other users are not readable.
         with suppress(OSError):
             if mark in (folder / "environ").read_bytes().split(b"\0"):
                 arguments = (folder / "cmdline").read_bytes().split(b"\0")
@@ -168,29 +168,29 @@ def _is_alive(pid: int) -> bool:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
-    # The program's name stands in parentheses and may hold anything; the state follows.
+    # The program's name is in parentheses and may contain anything; the state follows.
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def tail(log: Path) -> str:
-    """Return the last lines of a log, inert and indented, with the log's path."""
+    """Return the last lines of a log, made printable and indented, and the log's path."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         lines = [f"(no log: {error})"]
-    told = [told for line in lines[-TAIL_LINES:] for told in _told(line)][-TAIL_LINES:]
-    shown = [f"    {printable(line, limit=300)}" for line in told] or ["    (it said nothing)"]
+    messages = [text for line in lines[-TAIL_LINES:] for text in _messages(line)][-TAIL_LINES:]
+    shown = [f"    {printable(line, limit=300)}" for line in messages] or ["    (empty)"]
     return "\n".join([*shown, f"  the whole log: {log}"])
 
 
-def _told(line: str) -> list[str]:
-    """Return what a log line says to a person; the services write JSON, with tracebacks in one field."""
+def _messages(line: str) -> list[str]:
+    """Return the message of a log line; the services write JSON, with tracebacks in one field."""
     try:
         record = json.loads(line)
-        told = [record["message"], *filter(None, [record.get("exception")])]
+        texts = [record["message"], *filter(None, [record.get("exception")])]
     except (ValueError, KeyError, TypeError):
         return [line]
-    return "\n".join(map(str, told)).splitlines()
+    return "\n".join(map(str, texts)).splitlines()
 
 
 def _exit_text(code: int) -> str:

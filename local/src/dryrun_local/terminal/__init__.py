@@ -1,1 +1,1 @@
-"""What a person sees and presses: messages, Ctrl-C, timings."""
+"""The terminal: messages, Ctrl-C, timings."""

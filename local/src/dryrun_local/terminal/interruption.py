@@ -1,4 +1,4 @@
-"""Ctrl-C and its like: the first one ends the work, and whatever comes later cannot break the cleaning up."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first one cancels the work, later ones cannot interrupt the cleanup."""
 
 import asyncio
 import signal
@@ -9,15 +9,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruption:
-    """Cancels the main task once. `number` is the signal that did it, None while there was none."""
+    """Cancels the main task at the first signal. `number` is that signal, None until then."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
         self._work: asyncio.Task[Any] | None = None
         self.number: signal.Signals | None = None
 
     def listen(self) -> None:
-        """Take the signals; also to be called after somebody else had them."""
+        """Handle the signals in this process. Call it again after another component handled them."""
         self._work = self._work or asyncio.current_task()
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
@@ -25,22 +25,22 @@ class Interruption:
 
     def _interrupted(self, number: signal.Signals) -> None:
         if self.number is not None:
-            self._say("Still cleaning up; every step of it has a deadline.")
+            self._report("Still cleaning up; every step has a deadline.")
             return
         self.number = number
         assert self._work is not None
         self._work.cancel()
 
     def note(self, number: signal.Signals) -> None:
-        """Count a signal that somebody else took: what follows is cleaning up already."""
+        """Record a signal that another component handled: cleanup has begun."""
         self.number = self.number or number
 
 
-def run(work: Callable[[Interruption], Coroutine[Any, Any, int]], say: Callable[[str], None]) -> int:
-    """Run `work` to its exit code; 128 plus the signal's number when one ended it."""
+def run(work: Callable[[Interruption], Coroutine[Any, Any, int]], report: Callable[[str], None]) -> int:
+    """Return the exit code of `work`, or 128 plus the signal's number when a signal ended it."""
 
     async def main() -> int:
-        interruption = Interruption(say)
+        interruption = Interruption(report)
         interruption.listen()
         try:
             code = await work(interruption)

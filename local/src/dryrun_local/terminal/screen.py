@@ -1,4 +1,4 @@
-"""What `dryrun-local` says about its own work: short lines, beside what `dryrun` draws of a session."""
+"""Prints what `dryrun-local` does, in short lines. `dryrun_cli` draws the session itself."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,26 +11,26 @@ from dryrun_cli.glyphs import glyphs_for
 
 
 class Screen:
-    """Speaks on standard output, or on standard error where the output is for programs."""
+    """Prints to standard output, or to standard error where standard output is for programs."""
 
     def __init__(self, *, to_error: bool = False) -> None:
         self.console = Console(stderr=True, highlight=False, markup=False) if to_error else make_console()
         self.glyphs = glyphs_for(self.console.encoding)
 
-    def say(self, words: str, style: str = "") -> None:
-        """Say one thing."""
-        self.console.print(Text(words, style=style), soft_wrap=True)
+    def say(self, text: str, style: str = "") -> None:
+        """Print a line as it is."""
+        self.console.print(Text(text, style=style), soft_wrap=True)
 
     def done(self, what: str, rest: str = "") -> None:
-        """Say that a step is done."""
+        """Print that a step is done."""
         self._line(self.glyphs.done, "green", what, rest)
 
     def warn(self, what: str, rest: str = "") -> None:
-        """Say that something is not as it should be."""
+        """Print a problem."""
         self._line(self.glyphs.bad, "bold red", what, rest)
 
     def note(self, what: str, rest: str = "") -> None:
-        """Say something by the way."""
+        """Print something worth knowing."""
         self._line(self.glyphs.dot, "dim", what, rest)
 
     def _line(self, sign: str, style: str, what: str, rest: str) -> None:
@@ -41,7 +41,7 @@ class Screen:
 
     @contextmanager
     def busy(self, what: str) -> Iterator[None]:
-        """Show that something goes on, on a terminal."""
+        """Show a spinner during the block, on a terminal."""
         if self.console.is_terminal:
             with self.console.status(Text(what)):
                 yield

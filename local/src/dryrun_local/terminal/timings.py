@@ -1,14 +1,13 @@
-"""Where the time goes from the start of the command on; shown by `--timings`."""
+"""Time spent since the start of the command; `--timings` prints it."""
 
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 
 def _process_age_seconds() -> float:
-    # Field 22 is the start in clock ticks since boot (proc_pid_stat(5)); the interpreter's start counts too.
-    import os  # noqa: PLC0415  # read once
-
+    # Field 22 is the start in clock ticks since boot (proc_pid_stat(5)); includes the interpreter's start.
     started = int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
     return time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK")
 
@@ -21,7 +20,7 @@ class Timings:
     milestones: list[tuple[str, float]] = field(default_factory=list)
 
     def mark(self, milestone: str) -> None:
-        """Note that `milestone` is reached now."""
+        """Record that `milestone` is reached now."""
         self.milestones.append((milestone, time.monotonic() - self.begun))
 
     def seconds(self) -> float:
