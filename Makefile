@@ -1,54 +1,54 @@
-# Everything a person or CI starts from here. Each target does all the set-up that it needs.
+# Every command for people and CI. Each target does the set-up that it needs.
 .DEFAULT_GOAL := help
 .PHONY: help demo up test nightly screenshots deploy-test chaos soak check assets audit clean requirements
 
 BIN := .venv/bin
 
-help: ## what can be made here
+help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 21
 
-demo: ## one dry-run from start to report: set-up, simulated network, scan, score, clean-up
+demo: ## one session from start to report: set-up, simulated network, scan, scores, cleanup
 	@setup/setup demo
 	@$(BIN)/dryrun-local demo
 
-up: ## all services here until Ctrl-C, for trying out and developing
+up: ## run all services until Ctrl-C, for trying out and developing
 	@setup/setup demo
 	@$(BIN)/dryrun-local up
 
-test: ## every test, on the real Docker Engine
+test: ## run every test, on the real Docker Engine
 	@setup/setup test
 	@$(BIN)/dryrun-local images build
 	@$(BIN)/pytest -m "not engine and not browser and not deploy" -n 3 --durations=5; unit=$$?; \
 	$(BIN)/pytest -m "browser and not engine" -n 2 --durations=5; browser=$$?; \
 	$(BIN)/pytest -m engine --durations=15; engine=$$?; exit $$((unit | browser | engine))
 
-nightly: ## what takes too long for every change: 10,000 mutated requests, five variants of every template
+nightly: ## tests too long for every change: 10,000 mutated requests, five variants of every template
 	@setup/setup test
 	@$(BIN)/dryrun-local images build
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n 2 --durations=3 guard/tests/test_container_rules.py; bodies=$$?; \
 	DRYRUN_SEEDS=5 $(BIN)/pytest -m engine --durations=5 tests/truth/test_templates.py; seeds=$$?; exit $$((bodies | seeds))
 
-screenshots: ## every page as people see it, into .dryrun/screenshots
+screenshots: ## write every page, as people see it, to .dryrun/screenshots
 	@setup/setup test
 	@mkdir -p .dryrun/screenshots
 	@SCREENSHOTS=$(CURDIR)/.dryrun/screenshots $(BIN)/pytest -q -n 2 -k "nothing_is_cut_off" approval/tests/browser
 
-deploy-test: ## the deployment: brought up by compose, used, attacked from inside, taken down
+deploy-test: ## test the deployment: start it by Compose, use it, attack it from inside, remove it
 	@setup/setup test
 	@$(BIN)/dryrun-local images build
 	@$(BIN)/pytest -m deploy --durations=5
 
-chaos: ## break everything at random while sessions run, N faults (root; N=3000 SEED=2026)
+chaos: ## break parts at random while sessions run, N faults (root; N=3000 SEED=2026)
 	@setup/setup test
 	@$(BIN)/dryrun-local images build
 	@PYTHONPATH=tests/support $(BIN)/python tests/chaos/campaign.py --faults $(or $(N),40) --seed $(or $(SEED),2026)
 
-soak: ## N sessions queued at once, and whether anything grows (root; N=50)
+soak: ## queue N sessions at once, and measure whether anything grows (root; N=50)
 	@setup/setup test
 	@$(BIN)/dryrun-local images build
 	@PYTHONPATH=tests/support $(BIN)/python tests/chaos/soak.py --sessions $(or $(N),50)
 
-check: ## style, types and boundaries between packages; under a minute
+check: ## check style, types and boundaries between packages; under a minute
 	@setup/setup check
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
@@ -59,12 +59,12 @@ requirements: ## renew the pinned hashes in requirements/
 	@setup/setup check
 	@setup/pin
 
-assets: ## compare the vendored files of the pages with what npm has under their versions
+assets: ## compare the pages' vendored files with npm's packages of their versions
 	@setup/assets
 
-audit: ## compare the pins with known advisories, offline; DATABASE=CLONE takes the snapshot anew first
+audit: ## compare the pins with known advisories, offline; DATABASE=CLONE first renews the snapshot
 	@setup/setup check
 	@setup/audit $(DATABASE)
 
-clean: ## take away what set-up and runs left in this folder; engine and images stay
+clean: ## remove what set-up and runs left in this folder; engine and images stay
 	@setup/clean

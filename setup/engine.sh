@@ -1,9 +1,9 @@
-# Docker Engine: used as it is where one answers, started where it stands still, installed where there is none.
+# Docker Engine: used as it is if it answers, started if it is stopped, installed if it is missing.
 
 # Health checks with a start interval came with Engine 25 (API 1.44).
 OLDEST_ENGINE=25
 
-# Prints the engine's version; what docker complained of is in ENGINE_ERROR.
+# Prints the engine's version; errors of docker go to engine.err.
 engine_version() {
     timeout 20 docker version --format '{{.Server.Version}}' 2>"$ROOT/.dryrun/logs/engine.err"
 }
@@ -14,28 +14,28 @@ ensure_engine() {
     local version
     if ! version=$(engine_version); then
         bring_engine_up
-        version=$(engine_version) || fail "the engine was started and still does not answer: $(engine_error)"
+        version=$(engine_version) || fail "the engine was started but does not answer: $(engine_error)"
     fi
     if [ "${version%%.*}" -lt "$OLDEST_ENGINE" ]; then
-        fail "Docker Engine $version answers; health checks here need $OLDEST_ENGINE or newer" \
-            "upgrade it from where it came from, then run this again"
+        fail "Docker Engine $version answers; the images' health checks need $OLDEST_ENGINE or newer" \
+            "upgrade it from the source that it was installed from, then run this again"
     fi
 }
 
 bring_engine_up() {
     if [ -n "${DOCKER_HOST:-}" ]; then
-        fail "DOCKER_HOST is $DOCKER_HOST, and no engine answers there: $(engine_error)" \
-            "start that engine, or unset DOCKER_HOST to use the one of this machine"
+        fail "DOCKER_HOST is $DOCKER_HOST, but no engine answers there: $(engine_error)" \
+            "start that engine, or unset DOCKER_HOST to use this machine's"
     fi
     if grep -q 'permission denied' "$ROOT/.dryrun/logs/engine.err"; then
-        fail "an engine runs, but $(id -un) may not use it; members of the group docker may" \
-            "(they are as good as root on this machine). To join it:" \
-            "    sudo usermod -aG docker $(id -un), then log in anew"
+        fail "an engine is running, but $(id -un) may not use it; members of the group docker may" \
+            "(which makes them as powerful as root on this machine). To join it:" \
+            "    sudo usermod -aG docker $(id -un), then log in again"
     fi
     if ! command -v dockerd >/dev/null; then
         install_engine
     fi
-    # Debian's package may have started it already.
+    # Installing Debian's package may have started it.
     if ! engine_version >/dev/null; then
         start_engine
     fi
@@ -43,7 +43,7 @@ bring_engine_up() {
 
 install_engine() {
     local packages=(docker.io)
-    # Without its parser the engine refuses to start containers where the kernel has AppArmor on.
+    # Where the kernel enables AppArmor, the engine refuses to start containers without its parser.
     if grep -qs Y /sys/module/apparmor/parameters/enabled && ! command -v apparmor_parser >/dev/null; then
         packages+=(apparmor)
     fi
@@ -51,10 +51,10 @@ install_engine() {
         fail "there is no Docker Engine on this machine" \
             "install and start it as root, then run this again:" \
             "    sudo apt-get update && sudo apt-get install ${packages[*]} docker-cli" \
-            "    sudo usermod -aG docker $(id -un), then log in anew"
+            "    sudo usermod -aG docker $(id -un), then log in again"
     fi
     if is_attended; then
-        ask "There is no Docker Engine here. Install Debian's (${packages[*]}) now?"
+        ask "Docker Engine is not installed. Install Debian's (${packages[*]}) now?"
     fi
     install_packages "${packages[@]}"
 }
@@ -80,7 +80,7 @@ start_engine() {
     fi
 }
 
-# For machines without systemd: in the background, outliving the set-up.
+# For machines without systemd: in the background, so that it survives the set-up.
 start_dockerd() {
     local run=${SETUP_RUN:-/var/run} log=${SETUP_DOCKERD_LOG:-/var/log/dockerd.log} tries
     remove_stale_pid_file "$run/docker.pid" dockerd
@@ -94,18 +94,18 @@ start_dockerd() {
         if ! kill -0 $! 2>/dev/null; then break; fi
         sleep 0.5
     done
-    echo "dockerd does not answer; the end of $log:"
+    echo "dockerd does not answer; last lines of $log:"
     tail -n 15 "$log"
     return 1
 }
 
-# After a crash the number in the file may be another program's by now; dockerd then refuses to start.
+# After a crash another program may have the process id in the file; dockerd then refuses to start.
 remove_stale_pid_file() {
     local pid
     if ! [ -s "$1" ]; then return; fi
     pid=$(cat "$1")
     if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != "$2" ]; then
-        echo "removing $1: process $pid is no $2"
+        echo "removing $1: process $pid is not $2"
         rm -f "$1"
     fi
 }

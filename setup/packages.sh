@@ -1,6 +1,6 @@
-# Debian packages: each is asked for by the program that it brings, so that other sources of it are fine too.
+# Debian packages, each checked by the program that it contains, so that other sources of the program count too.
 
-# missing_packages PURPOSE: prints the packages whose program is not on this machine.
+# missing_packages PURPOSE: prints the packages whose program is missing on this machine.
 missing_packages() {
     if ! find_uv >/dev/null; then want_venv; fi
     if [ "$1" = check ]; then return; fi
@@ -10,16 +10,16 @@ missing_packages() {
     want nft nftables
     want ip iproute2
     want_plugin docker-buildx
-    # It lets mmdebstrap work without root.
+    # For mmdebstrap without root.
     if ! is_root; then want newuidmap uidmap; fi
     if [ "$1" = test ]; then
         want chromium chromium
         want haproxy haproxy
         want nmap nmap
-        # What chaos breaks: clocks, and disks of a few megabytes.
+        # For tests/chaos: wrong clocks, and disks of a few megabytes.
         want faketime faketime
         want mkfs.ext4 e2fsprogs
-        # The engine asks ps for the processes of a container.
+        # The engine runs ps to list a container's processes.
         want ps procps
         want sysctl procps
         want_plugin docker-compose
@@ -30,7 +30,7 @@ want() {
     command -v "$1" >/dev/null || printf '%s\n' "$2"
 }
 
-# Docker's plug-ins are files in one of these folders and no commands.
+# Docker's plug-ins are files in one of these folders, not commands.
 want_plugin() {
     local folder
     for folder in "$HOME/.docker/cli-plugins" ${SETUP_PLUGIN_FOLDERS:-/usr/libexec/docker/cli-plugins \
@@ -40,7 +40,7 @@ want_plugin() {
     printf '%s\n' "$1"
 }
 
-# uv comes as a wheel; Debian's Python needs two packages before it can make an environment for it.
+# uv is installed from a wheel; Debian's Python needs two more packages to make a virtual environment for it.
 want_venv() {
     local python
     python=$(find_python) || python=/usr/bin/python3
@@ -57,8 +57,8 @@ ensure_packages() {
 
 install_packages() {
     if ! command -v apt-get >/dev/null; then
-        fail "this machine has no apt-get, and the set-up knows Debian's packages only" \
-            "install what these bring, then run it again: $*"
+        fail "this machine has no apt-get, and the set-up supports Debian's packages only" \
+            "install the programs of these packages, then run this again: $*"
     fi
     if ! is_root; then
         fail "these Debian packages are missing: $*" \
@@ -70,7 +70,7 @@ install_packages() {
         PACKAGE_LISTS_ARE_FRESH=yes
     fi
     local title="Debian packages $*"
-    # One line on a narrow terminal; the log names all.
+    # One line on a narrow terminal; the log lists all.
     if [ "$#" -gt 4 ]; then title="Debian packages ${*:1:3} and $(($# - 3)) more"; fi
     run_step "$title" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y --no-install-recommends "$@"

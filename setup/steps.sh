@@ -1,4 +1,4 @@
-# Shows each long step as one line with its time; what its programs say goes to the log.
+# Prints each long step as one line with its time; the output of its programs goes to the log.
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -9,7 +9,7 @@ fail() {
 
 is_root() { [ "$(id -u)" -eq 0 ]; }
 
-# A person can be asked only where both a keyboard and a screen are.
+# A prompt needs both a keyboard and a screen.
 is_attended() { [ -t 0 ] && [ -t 2 ]; }
 
 start_log() {
@@ -17,12 +17,12 @@ start_log() {
     : >"$LOG"
 }
 
-# run_step TITLE COMMAND...: runs it with its output in the log. Ends the set-up when it fails.
+# run_step TITLE COMMAND...: runs the command with its output in the log. Ends the set-up if it fails.
 run_step() {
     local title=$1 begun=$SECONDS code=0
     shift
     printf '\n== %s: %s\n' "$title" "$*" >>"$LOG"
-    # A process group of its own, so that an interruption reaches the step's programs and not only its shell.
+    # Its own process group, so that an interruption reaches the step's programs and not only its shell.
     set -m
     ("$@") >>"$LOG" 2>&1 </dev/null &
     STEP=$!
@@ -43,7 +43,7 @@ run_step() {
 end_step() {
     kill -TERM -- "-$STEP" 2>/dev/null || true
     clear_line
-    say "set-up: interrupted; run it again to go on where it stopped"
+    say "set-up: interrupted; run it again to continue"
 }
 
 show_progress() {
@@ -64,7 +64,7 @@ clear_line() {
 report_failure() {
     clear_line
     say "  $1: FAILED (exit code $2)"
-    # The step's own part of the log begins at its last header.
+    # The step's part of the log begins at the last header.
     tail -n 20 "$LOG" | sed -n '/^== /h; H; ${x; s/.*\n== [^\n]*\n//; p}' | sed 's/^/    /' >&2
     say "  the whole log: $LOG"
 }
