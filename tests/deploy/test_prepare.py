@@ -48,7 +48,7 @@ def test_a_policy_with_too_few_places_for_the_setting_is_told(tmp_path: Path):
             written["sessions"] = sessions
         file.chmod(0o644)
         file.write_text(json.dumps(written, indent=2))
-        assert ('look at "sessions"' in prepare(tmp_path)) is told
+        assert ('check "sessions"' in prepare(tmp_path)) is told
 
 
 def test_what_an_operator_wrote_stays_and_the_hosts_authorities_are_renewed(tmp_path: Path):
