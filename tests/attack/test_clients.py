@@ -160,7 +160,7 @@ def test_docker_cli_shows_that_a_pull_is_refused(lab: Lab) -> None:
     assert done.stderr.startswith("Error response from daemon: ")
 
 
-def test_docker_py_gets_along(lab: Lab, session: LabSession) -> None:
+def test_docker_py_works(lab: Lab, session: LabSession) -> None:
     answer = session.create(f"dryrun-attack-{lab.nonce}-py").json()["Id"]
     client = docker.DockerClient(base_url=lab.guard.url, version="auto")
     try:
@@ -197,7 +197,7 @@ def test_docker_py_does_not_pull_what_is_refused(image: str, lab: Lab) -> None:
         client.close()
 
 
-async def test_orchestrators_adapter_gets_along(lab: Lab) -> None:
+async def test_the_orchestrators_adapter_works(lab: Lab) -> None:
     session = LabSession(lab, lab.guard, 600)
     facts = session.facts
     engine = DockerEngine(lab.guard.url)

@@ -105,7 +105,7 @@ def test_container_lost_its_network_and_is_ended_at_its_deadline(lab: Lab) -> No
         assert lab.engine.call("GET", f"/containers/{made}/json")[0] == 404
 
 
-def test_label_of_a_far_future_does_not_save_a_container_that_the_engine_was_told_directly(lab: Lab) -> None:
+def test_a_far_deadline_label_does_not_save_a_container_made_past_the_guard(lab: Lab) -> None:
     """A restarted guard meets labels it has not judged: the network's age is the engine's own word."""
     session = LabSession(lab, lab.guard, 600)
     body = session.network_body()

@@ -105,7 +105,7 @@ def _normal(document: Mapping[str, Any], network: str, network_id: str) -> dict[
 
 
 @pytest.mark.parametrize("name", _REQUESTS)
-def test_container_is_the_one_that_was_asked_for(name: str, lab: Lab, session: LabSession) -> None:
+def test_the_container_is_as_requested(name: str, lab: Lab, session: LabSession) -> None:
     asked, plain = _REQUESTS[name]
     (network,) = session.ids("networks")
     guarded = f"dryrun-attack-{lab.nonce}-guarded-{name}"
@@ -121,7 +121,7 @@ def test_container_is_the_one_that_was_asked_for(name: str, lab: Lab, session: L
     assert normal[0] == normal[1]
 
 
-def test_network_is_the_one_that_was_asked_for(lab: Lab, session: LabSession) -> None:
+def test_the_network_is_as_requested(lab: Lab, session: LabSession) -> None:
     guarded = lab.engine.get(f"/networks/{session.facts['NETWORK']}")
     body = session.network_body()
     session.remove()

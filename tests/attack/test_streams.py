@@ -86,7 +86,7 @@ def _victims_come_and_go(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("name", _SUBSCRIPTIONS)
-def test_events_do_not_tell_of_foreign_things(
+def test_events_do_not_mention_foreign_objects(
     name: str, lab: Lab, heard: dict[str, tuple[bytes, Answer]]
 ) -> None:
     sent, answer = heard[name]
@@ -94,7 +94,7 @@ def test_events_do_not_tell_of_foreign_things(
     assert answer.status == 200 or answer.status in row.REFUSED
 
 
-def test_events_tell_of_the_sessions_own_things(heard: dict[str, tuple[bytes, Answer]]) -> None:
+def test_events_report_the_sessions_own_objects(heard: dict[str, tuple[bytes, Answer]]) -> None:
     _, answer = heard["containers-and-networks"]
     events = [json.loads(line) for line in answer.body.splitlines() if line.strip()]
     assert {"create", "start", "destroy"} <= {

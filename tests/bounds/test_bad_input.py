@@ -156,7 +156,7 @@ async def test_an_unknown_template_is_answered_with_the_known_ones(wired: Wired)
     assert await wired.stack.owned_things() == []
 
 
-async def test_five_mistakes_of_a_template_are_told_at_once_and_harm_no_other(wired: Wired) -> None:
+async def test_reports_all_mistakes_of_a_template_at_once_and_other_templates_work(wired: Wired) -> None:
     with pytest.raises(ApiRefusedError) as refused:
         await wired.stack.start_session("mistaken")
     problem = refused.value.problem
@@ -222,7 +222,7 @@ async def test_an_allowlist_with_an_image_outside_the_prefix_stops_the_start(tmp
     says(done.stderr, str(tmp_path / "allowlist.json"), "images.nginx:latest", "outside discovery/test-")
 
 
-async def test_collectors_that_misbehave_are_told_apart_and_end_nothing(wired: Wired) -> None:
+async def test_misbehaving_collectors_are_distinguished_and_end_no_session(wired: Wired) -> None:
     session_id = await wired.stack.start_session("badly-collected")
     session = await ended(wired.stack, session_id)
     assert (session.outcome, session.reason) == ("completed", None)
@@ -312,9 +312,7 @@ async def readiness_without(stack: Stack, what: str, seconds: float = 60) -> dic
     return checks
 
 
-async def test_a_start_without_engine_then_without_subnets_says_so_until_both_are_there(
-    wired: Wired, docker: Docker
-) -> None:
+async def test_readiness_names_a_missing_engine_then_missing_subnets(wired: Wired, docker: Docker) -> None:
     stack, proxy = wired.stack, wired.proxy
     await proxy.cut()
     await stack.orchestrator.kill()

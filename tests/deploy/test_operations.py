@@ -54,9 +54,7 @@ def until_it_follows(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("secret", RESTARTED)
-def test_a_secret_is_rotated_and_the_old_one_is_worth_nothing(
-    deployment: Deployment, folder: Path, secret: str
-):
+def test_after_rotation_the_old_secret_is_refused(deployment: Deployment, folder: Path, secret: str):
     files = sorted((deployment.state / "secrets").glob(f"{secret}*"))
     before = {file.name: file.read_text() for file in files}
     old_token = token_of(deployment)
@@ -140,7 +138,9 @@ def rows(deployment: Deployment, what: str, role: str = "owner") -> str:
     return deployment.inside("postgres", *command, "--no-align", "--command", what)
 
 
-def test_a_backup_is_put_back_whole_and_half_a_one_changes_nothing(deployment: Deployment, folder: Path):
+def test_a_backup_is_restored_completely_and_half_of_one_changes_nothing(
+    deployment: Deployment, folder: Path
+):
     options = ["--project-name", deployment.project, "--env-file", str(deployment.env_file)]
     rows(deployment, "CREATE TABLE gateway.mark AS SELECT 'before' AS what")
     kept = folder / "kept.dump"
@@ -212,7 +212,7 @@ def command_lines(stop: threading.Event) -> Iterator[bytes]:
                 yield process.read_bytes()
 
 
-def test_no_process_is_told_a_password_in_its_command_line(deployment: Deployment):
+def test_no_command_line_has_a_password(deployment: Deployment):
     files = (deployment.state / "secrets").glob("database_*_password")
     passwords = [file.read_bytes() for file in files]
     assert len(passwords) == 2

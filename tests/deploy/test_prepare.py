@@ -35,7 +35,7 @@ def test_the_guard_has_more_places_for_sessions_than_the_orchestrator_takes(tmp_
     assert policy.containers >= policy.sessions * (policy.targets + policy.running_collectors)
 
 
-def test_a_policy_with_too_few_places_for_the_setting_is_told(tmp_path: Path):
+def test_names_a_policy_with_too_few_places_for_the_setting(tmp_path: Path):
     prepare(tmp_path)
     assert prepare(tmp_path) == ""
     with (tmp_path / "env").open("a") as env:

@@ -96,7 +96,7 @@ def test_the_next_machine_reaches_a_port_that_is_published_to_it(production: Dep
         production.up()
 
 
-def test_cookies_are_secure_and_addresses_are_those_that_the_proxy_tells(production: Deployment):
+def test_cookies_are_secure_and_client_addresses_come_from_the_proxy(production: Deployment):
     link = production.compose(
         "run", "--rm", "--no-TTY", "migrate", "invite", "ada", "--first", "--url", PUBLIC
     ).splitlines()[-1]

@@ -30,7 +30,7 @@ async def test_no_scanner_is_started_in_the_background_either():
         await asyncio.create_subprocess_exec("nmap", "198.51.100.7")
 
 
-def test_loopback_is_ours():
+def test_loopback_is_allowed():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connection:
         connection.connect(("127.0.0.1", 9))
         assert connection.getpeername() == ("127.0.0.1", 9)

@@ -16,7 +16,7 @@ from inert_report import faults_of
         (".json", '"é"'),
     ],
 )
-def test_what_would_act_is_a_fault(form, text):
+def test_active_content_is_a_fault(form, text):
     assert faults_of(form, text) != []
 
 
@@ -29,5 +29,5 @@ def test_what_would_act_is_a_fault(form, text):
         (".json", '"\\u00e9"'),
     ],
 )
-def test_what_only_shows_is_none(form, text):
+def test_inert_content_is_not_a_fault(form, text):
     assert faults_of(form, text) == []

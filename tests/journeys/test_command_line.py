@@ -93,7 +93,7 @@ async def test_templates_are_listed_with_what_they_are(user: User) -> None:
     assert small["title"] in told.said
 
 
-async def test_watching_tells_every_event_as_a_line_of_json(
+async def test_watching_prints_every_event_as_a_line_of_json(
     user: User, watched: list[dict[str, Any]]
 ) -> None:
     numbers = [event["seq"] for event in watched]
@@ -104,7 +104,9 @@ async def test_watching_tells_every_event_as_a_line_of_json(
     assert any(event["data"]["type"] == "discovery_reported" for event in watched)
 
 
-async def test_events_tells_afterwards_what_watching_told(user: User, watched: list[dict[str, Any]]) -> None:
+async def test_events_prints_afterwards_what_watching_printed(
+    user: User, watched: list[dict[str, Any]]
+) -> None:
     told = await user.runs("events", watched[0]["session_id"], "--json")
     assert [json.loads(line) for line in told.said.splitlines()] == watched
 
@@ -175,7 +177,7 @@ async def test_an_unknown_template_is_refused_with_the_known_ones(user: User) ->
     assert refused.said == ""
 
 
-async def test_an_api_that_is_away_is_told_with_its_address(user: User) -> None:
+async def test_names_the_address_of_an_api_that_does_not_answer(user: User) -> None:
     (port,) = free_ports(0)
     away = await user.runs("templates", url=f"http://127.0.0.1:{port}", seconds=30)
     assert away.code == 3

@@ -109,7 +109,7 @@ def test_a_silent_docker_host_is_named_and_nothing_is_installed(machine):
     assert machine.calls == []
 
 
-def test_who_may_not_use_the_engine_is_told_the_group(machine):
+def test_names_the_group_to_a_user_who_may_not_use_the_engine(machine):
     machine.user(1000)
     machine.engine_answers_when("false", complaint="permission denied while trying to connect")
     done = machine.run("ensure_engine")
@@ -118,7 +118,7 @@ def test_who_may_not_use_the_engine_is_told_the_group(machine):
     assert machine.calls == []
 
 
-def test_without_root_a_missing_engine_is_told_with_the_commands(machine):
+def test_without_root_names_the_commands_that_install_the_engine(machine):
     machine.user(1000)
     machine.stub("apt-get")
     machine.engine_answers_when("false")
@@ -128,7 +128,7 @@ def test_without_root_a_missing_engine_is_told_with_the_commands(machine):
     assert machine.calls == []
 
 
-def test_without_root_a_stopped_engine_is_told_with_the_command(machine):
+def test_without_root_names_the_command_that_starts_the_engine(machine):
     machine.user(1000)
     machine.stub("dockerd")
     machine.engine_answers_when("false")
@@ -177,7 +177,7 @@ def test_systemd_starts_the_engine_where_it_runs(machine):
     assert machine.calls == ["systemctl start docker"]
 
 
-def test_an_engine_that_dies_is_told_with_the_end_of_its_log(machine):
+def test_shows_the_end_of_the_log_of_an_engine_that_dies(machine):
     machine.stub("dockerd", "echo 'failed to start: no space left on device' >&2; exit 1")
     machine.engine_answers_when("false")
     begun = time.monotonic()
@@ -249,7 +249,7 @@ def test_only_missing_packages_are_installed(machine):
     ]
 
 
-def test_without_root_missing_packages_are_told_with_the_command(machine):
+def test_without_root_names_the_command_that_installs_packages(machine):
     machine.user(1000)
     for name in ("docker", "mmdebstrap", "nft", "ip", "uv"):
         machine.stub(name)
@@ -316,7 +316,7 @@ def test_the_host_rule_is_installed_once(machine, host_rule):
     assert machine.calls == ["host-rule check", "host-rule install", "host-rule check"]
 
 
-def test_without_root_a_missing_host_rule_is_told_with_the_command(machine, host_rule):
+def test_without_root_names_the_command_that_installs_the_host_rule(machine, host_rule):
     machine.user(1000)
     done = machine.run("ensure_host_rule")
     assert done.returncode == 1

@@ -85,17 +85,19 @@ def test_together_they_find_every_fact_that_is_not_hard(collected: tuple[Found, 
             assert matches(value, told.get(attribute)), (place, attribute, told)
 
 
-def test_they_invent_nothing(collected: tuple[Found, Found, str]) -> None:
+def test_they_report_no_false_positive(collected: tuple[Found, Found, str]) -> None:
     network, database, _ = collected
     assert set(network) | set(database) <= set(truth(hard=True))
 
 
-def test_a_credential_that_does_not_fit_is_told(collected: tuple[Found, Found, str]) -> None:
+def test_reports_a_credential_that_does_not_work(collected: tuple[Found, Found, str]) -> None:
     told = collected[1]["service", "cache:6379/tcp"]
     assert (told["access"], "password" in told["reason"]) == ("refused", True)
 
 
-def test_a_table_closed_to_the_login_is_told_by_its_structure(collected: tuple[Found, Found, str]) -> None:
+def test_reports_the_structure_of_a_table_that_the_credential_may_not_read(
+    collected: tuple[Found, Found, str],
+) -> None:
     assert collected[1]["table", "db:5432/tcp/shop/public/payment_cards"]["rows"] == 100
 
 
@@ -150,7 +152,7 @@ def test_a_stopped_collector_ends_at_once_without_an_end_line(
         assert '"end"' not in docker("logs", container)
 
 
-def test_a_wrong_configuration_is_told_on_standard_error(
+def test_a_wrong_configuration_is_reported_on_standard_error(
     small: tuple[str, Mapping[str, TargetContainer]],
 ) -> None:
     with collector(DATABASE, small[0], cidr="db.example") as container:

@@ -190,7 +190,7 @@ def test_together_they_find_every_fact_of_their_targets(everything: Everything) 
             assert same, (kind, key, attribute, value, told)
 
 
-def test_they_invent_nothing(everything: Everything) -> None:
+def test_they_report_no_false_positive(everything: Everything) -> None:
     true = {(kind, key) for kind, key, _ in facts()}
     assert set(everything.found) <= true
 
@@ -207,7 +207,7 @@ def test_no_canary_leaves(everything: Everything) -> None:
     assert [value for value in values if value in everything.wrote] == []
 
 
-def test_an_excluded_host_hears_nothing_and_is_not_told_of(everything: Everything) -> None:
+def test_an_excluded_host_receives_no_packet_and_is_not_reported(everything: Everything) -> None:
     assert len(everything.control.heard) > 1000
     assert everything.excluded.heard == []
     assert all(everything.excluded.address not in str(key) for key in everything.found)

@@ -53,7 +53,7 @@ def found(request: pytest.FixtureRequest) -> Iterator[Mapping[str, Future[Facts]
 
 
 @pytest.mark.parametrize("where", CASES)
-def test_what_is_told_is_there_and_what_is_there_is_told(
+def test_ground_truth_states_what_is_there_and_nothing_else(
     found: Mapping[str, Future[Facts]], where: str
 ) -> None:
     case = CASES[where]
@@ -167,7 +167,7 @@ def test_the_fragile_gateway_dies_of_a_version_probe_and_not_of_a_connection(net
 
 
 @pytest.mark.parametrize("claim", ["apache", "iis", "lighttpd", "nginx"])
-def test_the_liar_claims_what_it_is_told_to_and_its_error_page_gives_it_away(
+def test_the_liar_claims_its_configured_product_and_its_error_page_gives_it_away(
     network: str, claim: str
 ) -> None:
     with running("discovery/test-liar:1.0", network, environment={"CLAIM": claim}) as gauge:

@@ -8,7 +8,7 @@ import pytest
 PLAN = Path(__file__).resolve().parents[2] / "images" / "large-databases"
 
 
-def test_what_is_written_is_what_the_plan_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_files_match_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(PLAN)
     before = set(sys.modules)
     import write

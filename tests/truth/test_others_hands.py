@@ -30,7 +30,7 @@ async def stack(empty_cluster: Path) -> AsyncIterator[Stack]:
     ],
     ids=["stopped", "killed", "paused", "removed", "taken off its network"],
 )
-async def test_what_somebody_else_does_to_a_target_is_not_told_as_the_scans_doing(
+async def test_the_scan_is_not_blamed_for_what_others_do_to_a_target(
     stack: Stack, docker: Callable[..., str], command: tuple[str, ...], says: str
 ) -> None:
     tail = Tail(stack)

@@ -11,7 +11,7 @@ THERE: Facts = {
 }
 
 
-def test_what_is_so_is_left_alone() -> None:
+def test_a_matching_ground_truth_has_no_differences() -> None:
     told: Facts = {identity: dict(data) for identity, data in THERE.items()}
     told["service", ":5432/tcp"]["product"] = ["postgresql db", "postgresql"]
     told["table", ":5432/tcp/shop/public/orders"]["columns"] = ["total", "id"]
@@ -31,24 +31,24 @@ def test_what_is_so_is_left_alone() -> None:
         (("certificate", ":443/tcp"), "issuer", "CN=nobody looked"),
     ],
 )
-def test_a_wrong_value_is_noticed(identity: tuple[str, str], attribute: str, value: object) -> None:
+def test_notices_a_wrong_value(identity: tuple[str, str], attribute: str, value: object) -> None:
     (wrong,) = differences(THERE | {identity: THERE[identity] | {attribute: value}}, THERE)
     assert f"{attribute} is told" in wrong
 
 
-def test_what_is_told_and_not_there_is_noticed() -> None:
+def test_notices_what_is_stated_and_not_there() -> None:
     assert differences(THERE | {("service", ":22/tcp"): {}}, THERE) == [
         "service ':22/tcp' is told and not there"
     ]
 
 
 @pytest.mark.parametrize("identity", sorted(THERE))
-def test_what_is_there_and_not_told_is_noticed(identity: tuple[str, str]) -> None:
+def test_notices_what_is_there_and_not_stated(identity: tuple[str, str]) -> None:
     told = {other: data for other, data in THERE.items() if other != identity}
     assert differences(told, THERE) == [f"{identity[0]} {identity[1]!r} is there and not told"]
 
 
-def test_a_kind_that_nobody_looks_for_need_not_be_told() -> None:
+def test_a_kind_without_a_collector_need_not_be_stated() -> None:
     told = {identity: data for identity, data in THERE.items() if identity[0] != "certificate"}
     assert differences(told, THERE, frozenset({"host", "service", "table"})) == []
 

@@ -51,7 +51,7 @@ def test_every_package_of_services_and_collectors_is_in_the_snapshot(files):
     assert uncovered(load(REQUIREMENTS / SNAPSHOT), wanted) == []
 
 
-def test_no_pin_is_affected_but_the_accepted_and_nothing_is_accepted_in_vain():
+def test_every_affected_pin_is_accepted_and_every_exception_is_needed():
     affected = findings(load(REQUIREMENTS / SNAPSHOT), pins(REQUIREMENTS.glob("*.txt")))
     reasons = accepted(REQUIREMENTS / ACCEPTED)
 
@@ -76,7 +76,7 @@ def test_a_version_outside_of_the_affected_ones_is_not_found(database, version):
     assert found(database, version) == []
 
 
-def test_a_package_without_advisories_is_covered_and_one_that_was_not_asked_for_is_not(database):
+def test_covers_the_requested_packages_only_with_or_without_advisories(database):
     snapshot = take(database, ["calm"], TODAY)
 
     assert snapshot.packages == {"calm": ()}

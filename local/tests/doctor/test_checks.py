@@ -24,7 +24,7 @@ async def findings_of(installation) -> dict:
     return {finding.check: finding async for finding in all_findings(installation, os.environ)}
 
 
-async def test_a_bare_machine_lacks_things_and_each_comes_with_a_command(bare):
+async def test_a_bare_machine_gets_a_fix_for_everything_missing(bare):
     findings = await findings_of(bare)
     for check in ("program docker", "program mmdebstrap", "Docker Engine", "Python"):
         assert findings[check].state == "missing"
@@ -33,7 +33,7 @@ async def test_a_bare_machine_lacks_things_and_each_comes_with_a_command(bare):
     assert "does not answer" in findings["Docker Engine"].detail
 
 
-async def test_something_missing_is_an_exit_code(bare, capsys):
+async def test_exits_with_1_when_something_is_missing(bare, capsys):
     assert await examine(bare, Screen(to_error=True), as_json=True) == 1
     assert '"check": "Docker Engine"' in capsys.readouterr().out
 
@@ -63,7 +63,7 @@ def test_swap_that_the_engine_cannot_limit_is_a_note():
 
 
 @pytest.mark.parametrize(("version", "is_told"), [("1", True), ("2", False)])
-def test_says_where_no_limit_of_a_container_holds_for_its_sockets(version, is_told):
+def test_names_the_cgroup_version_that_does_not_limit_sockets(version, is_told):
     info = {"MemoryLimit": True, "SwapLimit": True, "CpuCfsQuota": True, "PidsLimit": True}
     finding = checks._limits(info | {"CgroupVersion": version})
     assert ("UDP sockets only by the host rule" in finding.detail) is is_told
@@ -79,18 +79,18 @@ def test_says_where_no_limit_of_a_container_holds_for_its_sockets(version, is_to
         ("vpn0", "10.0.0.0/8", "note"),
     ],
 )
-def test_a_host_route_into_the_pool_is_told(interface, route, state):
+def test_names_a_host_route_into_the_pool(interface, route, state):
     finding = subnet_pool("10.213.0.0/16", [(interface, IPv4Network(route))])
     assert finding.state == state
     if state == "note":
         assert f"{route} by {interface}" in finding.detail
 
 
-def test_a_pool_that_is_no_network_is_told():
+def test_names_a_pool_that_is_not_a_network():
     assert subnet_pool("10.213.0.1/16", []).state == "missing"
 
 
-def test_a_full_disk_is_missing_room(monkeypatch, tmp_path):
+def test_names_a_disk_without_room(monkeypatch, tmp_path):
     monkeypatch.setattr(
         shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 10**12 - 10**9, 10**9)
     )

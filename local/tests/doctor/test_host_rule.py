@@ -32,21 +32,21 @@ async def test_a_complete_rule_has_no_problems(tmp_path):
     assert (state.complete, state.problems) == (True, ())
 
 
-async def test_tells_each_problem_of_an_incomplete_rule(tmp_path):
+async def test_lists_each_problem_of_an_incomplete_rule(tmp_path):
     script = "echo 'not complete:' >&2; echo '  - the table is missing' >&2; echo '  - one more' >&2; exit 1"
     state = await HostRule(checkout(tmp_path, script)).check()
     assert state.complete is False
     assert state.problems == ("the table is missing", "one more")
 
 
-async def test_does_not_know_without_root_and_names_the_command(tmp_path):
+async def test_without_root_the_state_is_unknown_and_the_command_named(tmp_path):
     state = await HostRule(checkout(tmp_path, "exit 3"), user_id=lambda: 1000).check()
     assert state.complete is None
     assert state.fix.startswith("sudo ")
     assert state.fix.endswith("dryrun-host-rule install")
 
 
-async def test_a_check_that_cannot_tell_is_an_error(tmp_path):
+async def test_a_check_that_fails_is_an_error(tmp_path):
     with pytest.raises(HostRuleError, match="exit code 4: no nft"):
         await HostRule(checkout(tmp_path, "echo 'no nft'; exit 4")).check()
 
@@ -80,7 +80,7 @@ class TestTheScript:
             check=False,
         )
 
-    def test_says_what_is_missing_when_nothing_is_installed(self, tmp_path):
+    def test_lists_what_is_missing_when_nothing_is_installed(self, tmp_path):
         done = self.in_a_namespace("$S check", tmp_path)
         assert done.returncode == 1
         for problem in (
@@ -92,7 +92,7 @@ class TestTheScript:
         ):
             assert problem in done.stdout
 
-    def test_installs_twice_as_once_and_removes_all_of_it(self, tmp_path):
+    def test_installing_twice_is_installing_once_and_remove_leaves_nothing(self, tmp_path):
         again = "$S install && $S install && $S check && ip rule list | grep -c blackhole"
         done = self.in_a_namespace(again, tmp_path)
         assert done.returncode == 0, done.stdout
@@ -109,7 +109,7 @@ class TestTheScript:
         assert "blackhole" not in removed.stdout
         assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
 
-    def test_what_it_installed_applies_the_rule_by_itself(self, tmp_path):
+    def test_the_installed_copy_applies_the_rule(self, tmp_path):
         copy = tmp_path / "usr/local/lib/dryrun-host-rule/dryrun-host-rule"
         done = self.in_a_namespace(f"$S install && nft flush ruleset && {copy} apply && $S check", tmp_path)
         assert done.returncode == 0, done.stdout
@@ -140,7 +140,7 @@ class TestTheScript:
             ("ip -6 rule del priority 1", "ip -6 rule: fwmark"),
         ],
     )
-    def test_check_names_the_half_that_is_missing_and_apply_heals_it(self, tmp_path, damage, problem):
+    def test_check_names_the_missing_part_and_apply_repairs_it(self, tmp_path, damage, problem):
         done = self.in_a_namespace(
             f"$S apply && {damage} && $S check; echo $?; $S apply && $S check", tmp_path
         )
@@ -182,7 +182,7 @@ class TestTheScript:
     )
     """What the kernel shows in the host's own network namespace."""
 
-    def test_bounds_the_pools_that_all_containers_share(self, tmp_path):
+    def test_bounds_the_kernel_pools_that_all_containers_share(self, tmp_path):
         done = self.in_a_namespace(
             f"{self.POOLS} && $S apply && $S check && cat netfilter/* ipv4/udp_mem ipv4/neigh/default/*",
             tmp_path,
@@ -201,7 +201,7 @@ class TestTheScript:
             ("echo 1024 >ipv4/neigh/default/gc_thresh3", "gc_thresh3 is 1024, the bound is 32768"),
         ],
     )
-    def test_check_names_a_bound_that_is_not_kept_and_apply_heals_it(self, tmp_path, damage, problem):
+    def test_check_names_a_bound_that_is_not_kept_and_apply_repairs_it(self, tmp_path, damage, problem):
         done = self.in_a_namespace(
             f"{self.POOLS} && $S apply && {damage} && $S check; echo $?; $S apply && $S check", tmp_path
         )
@@ -209,7 +209,7 @@ class TestTheScript:
         assert problem in done.stdout
         assert "\n1\n" in done.stdout
 
-    def test_leaves_bounds_alone_that_an_operator_made_narrower(self, tmp_path):
+    def test_keeps_narrower_bounds_of_an_operator(self, tmp_path):
         narrow = "echo 30000 >netfilter/nf_conntrack_max && echo 100000 >ipv4/neigh/default/gc_thresh3"
         after = "cat netfilter/* ipv4/neigh/default/gc_thresh3"
         done = self.in_a_namespace(f"{self.POOLS} && {narrow} && $S apply && $S check && {after}", tmp_path)

@@ -103,9 +103,7 @@ def test_writes_what_a_session_may_start(docker: Path, root: Path, allowlist: Pa
     assert all("discovery/test-web:1" in reader.images for reader in readers)
 
 
-def test_an_unchanged_folder_costs_one_question_to_the_engine(
-    docker: Path, root: Path, allowlist: Path
-) -> None:
+def test_an_unchanged_folder_costs_one_engine_call(docker: Path, root: Path, allowlist: Path) -> None:
     build(root, allowlist)
     forget_calls(docker)
     written = allowlist.stat().st_mtime_ns
@@ -115,7 +113,7 @@ def test_an_unchanged_folder_costs_one_question_to_the_engine(
     assert allowlist.stat().st_mtime_ns == written
 
 
-def test_builds_again_what_grew_from_a_changed_folder(docker: Path, root: Path, allowlist: Path) -> None:
+def test_builds_images_based_on_a_changed_folder_again(docker: Path, root: Path, allowlist: Path) -> None:
     build(root, allowlist)
     (root / "images/web/page.html").write_text("new")
     states = {result.folder: result.state for result in build(root, allowlist)}
@@ -124,7 +122,7 @@ def test_builds_again_what_grew_from_a_changed_folder(docker: Path, root: Path, 
     assert {result.state for result in build(root, allowlist)} == {"built"}
 
 
-def test_builds_again_an_image_that_somebody_removed(docker: Path, root: Path, allowlist: Path) -> None:
+def test_builds_a_removed_image_again(docker: Path, root: Path, allowlist: Path) -> None:
     build(root, allowlist)
     images = json.loads((docker / "images.json").read_text())
     del images["discovery/test-web:1"]
@@ -141,7 +139,7 @@ def test_force_builds_all_without_the_engines_cache(docker: Path, root: Path, al
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"images": 3}'])
-def test_a_damaged_allowlist_is_written_anew(docker: Path, root: Path, allowlist: Path, content: str) -> None:
+def test_writes_a_damaged_allowlist_again(docker: Path, root: Path, allowlist: Path, content: str) -> None:
     build(root, allowlist)
     good = allowlist.read_text()
     allowlist.write_text(content)
@@ -217,7 +215,7 @@ def test_a_fact_is_one_line_or_an_error(docker: Path, root: Path, allowlist: Pat
         build(root, allowlist)
 
 
-def test_tells_how_many_have_to_be_built(docker: Path, root: Path, allowlist: Path) -> None:
+def test_reports_how_many_images_have_to_be_built(docker: Path, root: Path, allowlist: Path) -> None:
     build(root, allowlist)
     (root / "images/web/page.html").write_text("new")
     (root / "images/dns/zone").write_text("new")
@@ -239,7 +237,7 @@ def test_builds_two_at_a_time(docker: Path, root: Path, allowlist: Path) -> None
     assert (running, most) == (0, 2)
 
 
-def test_hands_python_packages_in_from_outside(docker: Path, root: Path, allowlist: Path) -> None:
+def test_passes_python_packages_as_a_build_context(docker: Path, root: Path, allowlist: Path) -> None:
     uv = root / ".uv/bin/uv"
     uv.parent.mkdir(parents=True)
     uv.write_text(
@@ -266,7 +264,7 @@ def test_hands_python_packages_in_from_outside(docker: Path, root: Path, allowli
     assert "--only-binary :all:" in arguments
 
 
-def test_says_that_the_engine_does_not_answer(docker: Path, root: Path, allowlist: Path) -> None:
+def test_reports_that_the_engine_does_not_answer(docker: Path, root: Path, allowlist: Path) -> None:
     (docker / "down").touch()
     with pytest.raises(ProgramError, match="Cannot connect to the Docker daemon"):
         build(root, allowlist)
@@ -274,7 +272,7 @@ def test_says_that_the_engine_does_not_answer(docker: Path, root: Path, allowlis
         asyncio.run(list_images(root))
 
 
-def test_says_that_docker_is_not_installed(
+def test_reports_that_docker_is_not_installed(
     root: Path, allowlist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

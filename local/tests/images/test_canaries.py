@@ -16,7 +16,7 @@ def _text_of(folder: str) -> str:
     return "\n".join(path.read_text(errors="replace") for path in files)
 
 
-def test_every_value_that_is_sown_is_listed() -> None:
+def test_every_seeded_value_is_listed() -> None:
     sown = {
         (folder.name, found)
         for folder in IMAGES.iterdir()
@@ -27,5 +27,5 @@ def test_every_value_that_is_sown_is_listed() -> None:
     assert sown - LISTED == set()
 
 
-def test_every_listed_value_is_sown() -> None:
+def test_every_listed_value_is_seeded() -> None:
     assert [(folder, value) for folder, value in sorted(LISTED) if value not in _text_of(folder)] == []

@@ -104,7 +104,7 @@ def test_lists_every_problem_of_every_folder_with_file_and_path(tmp_path: Path) 
     assert len(problems) == 11
 
 
-def test_what_is_true_of_an_image_is_checked_with_its_lines(tmp_path: Path) -> None:
+def test_ground_truth_of_an_image_is_checked_with_line_numbers(tmp_path: Path) -> None:
     folder(
         tmp_path,
         "web",

@@ -14,7 +14,7 @@ def mode(path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_only_this_user_may_look_into_the_state(installation):
+def test_only_this_user_may_read_the_state(installation):
     installation.prepare()
     assert mode(installation.state) == 0o700
 
@@ -29,7 +29,7 @@ def test_a_secret_is_made_once_and_is_readable_to_this_user_only(installation):
     assert installation.secret("orchestrator-token").read_text() != token
 
 
-def test_a_private_file_is_replaced_without_ever_being_open_to_others(tmp_path):
+def test_a_private_file_is_never_readable_to_others(tmp_path):
     path = tmp_path / "tokens"
     path.write_text("old")
     path.chmod(0o644)
@@ -39,7 +39,7 @@ def test_a_private_file_is_replaced_without_ever_being_open_to_others(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_state_can_lie_elsewhere(monkeypatch, tmp_path):
+def test_the_state_can_be_in_another_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("DRYRUN_STATE", str(tmp_path / "deep" / "state"))
     installation = Installation.here()
     installation.prepare()

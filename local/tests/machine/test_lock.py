@@ -12,7 +12,7 @@ def installation(tmp_path) -> Installation:
     return Installation(tmp_path, tmp_path / "state")
 
 
-def test_a_second_holder_is_refused_and_told_of_the_first(installation):
+def test_refuses_a_second_holder_and_names_the_first(installation):
     with (
         held(installation),
         pytest.raises(AlreadyRunningError, match=rf"process {os.getpid()}\b"),

@@ -45,7 +45,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(sessions, "_POLL_SECONDS", 0.01)
 
 
-async def test_only_sessions_that_have_not_ended_are_stopped_and_waited_for():
+async def test_stops_and_awaits_only_sessions_that_have_not_ended():
     api = FakeApi("ended", "scanning", "queued", "ended")
     unfinished = [key for key, phase in api.phases.items() if phase != "ended"]
     await sessions.end_all(api, Screen(to_error=True))
@@ -53,7 +53,7 @@ async def test_only_sessions_that_have_not_ended_are_stopped_and_waited_for():
     assert set(api.phases.values()) == {"ended"}
 
 
-async def test_a_session_that_cannot_be_ended_is_told_and_does_not_hold_us_for_ever(monkeypatch, capsys):
+async def test_reports_a_session_that_does_not_end_and_returns(monkeypatch, capsys):
     monkeypatch.setattr(sessions, "CLEANUP_SECONDS", 0.1)
     api = FakeApi("scanning", answers_until_ended=10**9)
     async with asyncio.timeout(5):
@@ -61,7 +61,7 @@ async def test_a_session_that_cannot_be_ended_is_told_and_does_not_hold_us_for_e
     assert "was not cleaned up within" in capsys.readouterr().err
 
 
-async def test_an_api_that_is_gone_is_told(capsys):
+async def test_reports_an_api_that_is_gone(capsys):
     class Gone(FakeApi):
         async def stop_session(self, session_id):
             raise ApiUnreachableError("no answer in time")

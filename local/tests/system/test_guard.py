@@ -21,19 +21,19 @@ def installation(tmp_path) -> Installation:
     return installation
 
 
-def test_the_guard_is_told_the_orchestrators_pool():
+def test_the_policy_has_the_orchestrators_pool():
     assert policy_for({"ORCHESTRATOR_SUBNET_POOL": "10.214.0.0/16"}) == {"subnet_pool": "10.214.0.0/16"}
     assert policy_for({}) == {}
 
 
 @pytest.mark.parametrize(("output", "log"), [(2**26, 2**29), (2**18, 10 * 2**20)])
-def test_the_guard_allows_the_log_that_the_orchestrator_asks_for(output, log):
+def test_the_policy_allows_the_log_size_that_the_orchestrator_requests(output, log):
     policy = policy_for({"ORCHESTRATOR_OUTPUT_BYTES": str(output)})
     assert policy == {"log_bytes": {"target": 10 * 2**20, "collector": log}}
     assert policy_for({"ORCHESTRATOR_OUTPUT_BYTES": "much"}) == {}
 
 
-async def test_a_guard_without_an_allowlist_says_so(installation):
+async def test_a_guard_without_an_allowlist_ends_with_the_reason(installation):
     with pytest.raises(ServiceDiedError, match="the allowlist"):
         async with running_guard(installation, os.environ, os.environ):
             pytest.fail("it runs without an allowlist")

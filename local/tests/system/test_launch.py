@@ -82,7 +82,7 @@ async def test_work_ends_with_an_error_when_a_service_dies(installation):
         assert cleaned_up.is_set()
 
 
-async def test_work_beside_services_that_live_gives_its_result(installation):
+async def test_work_beside_running_services_returns_its_result(installation):
     program = Program(
         "s", (sys.executable, "-c", "import time; time.sleep(60)"), {}, installation.logs / "a.log"
     )
@@ -95,7 +95,7 @@ async def test_work_beside_services_that_live_gives_its_result(installation):
         assert await system.beside(work()) == 42
 
 
-async def test_the_owner_is_the_journal_that_the_orchestrator_tells(installation):
+async def test_the_owner_is_the_orchestrators_journal(installation):
     installation.secret("orchestrator-token").write_text("the-token\n")
     journal = "0b0e7a4c-7e0e-4a4b-9d0a-5c1f3a3f7f11"
 

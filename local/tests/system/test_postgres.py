@@ -25,7 +25,7 @@ async def query(url: str, statement: str) -> object:
         await engine.dispose()
 
 
-async def test_the_embedded_postgresql_keeps_its_data_and_hears_no_network(installation):
+async def test_the_embedded_postgresql_keeps_its_data_and_listens_on_no_network(installation):
     async with running_postgres(installation, os.environ) as url:
         await query(url, "SELECT lo_create(4711)")
         assert await query(url, "SHOW listen_addresses") == ""
@@ -45,7 +45,7 @@ async def test_a_stale_pid_file_does_not_stop_the_database(installation):
         assert await query(url, "SELECT 1") == 1
 
 
-async def test_data_of_another_version_is_refused_with_what_to_do(installation):
+async def test_refuses_data_of_another_version_with_the_command_to_run(installation):
     data = installation.state / "postgres"
     data.mkdir()
     (data / "PG_VERSION").write_text("12\n")
@@ -54,7 +54,7 @@ async def test_data_of_another_version_is_refused_with_what_to_do(installation):
             pass
 
 
-async def test_a_path_too_long_for_a_socket_is_no_obstacle(tmp_path):
+async def test_a_path_too_long_for_a_socket_works(tmp_path):
     state = tmp_path / ("long" * 30) / "state"
     state.parent.mkdir()
     installation = Installation(tmp_path, state)

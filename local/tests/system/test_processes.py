@@ -50,7 +50,7 @@ async def test_ends_with_the_block(installation):
     assert not is_alive(child.pid)
 
 
-async def test_kills_what_does_not_end_when_asked(installation):
+async def test_kills_a_program_that_ignores_its_signal(installation):
     script = (
         "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
     )
@@ -62,7 +62,7 @@ async def test_kills_what_does_not_end_when_asked(installation):
     assert time.monotonic() - begun < 5
 
 
-async def test_a_program_that_dies_early_is_told_with_the_end_of_its_log(installation):
+async def test_shows_the_end_of_the_log_of_a_program_that_dies_early(installation):
     program = a_program(installation, "import sys; print('no such setting: \\x1b[31mCOLOUR'); sys.exit(3)")
     async with running(installation, program) as child:
         with pytest.raises(ServiceDiedError) as caught:
@@ -72,18 +72,18 @@ async def test_a_program_that_dies_early_is_told_with_the_end_of_its_log(install
     assert str(program.log) in str(caught.value)
 
 
-async def test_a_program_killed_by_a_signal_is_told_with_its_name(installation):
+async def test_names_the_signal_that_killed_a_program(installation):
     async with running(installation, a_program(installation, "import os; os.kill(os.getpid(), 9)")) as child:
         assert "killed by SIGKILL" in str(await child.death())
 
 
-async def test_what_is_lacking_at_last_is_told_when_time_is_up(installation):
+async def test_names_what_was_missing_when_time_runs_out(installation):
     async with running(installation, a_program(installation, "import time; time.sleep(60)")) as child:
         with pytest.raises(ServiceDiedError, match=r"not ready within 0 s \(its port is closed\)"):
             await child.until(never, 0.2)
 
 
-async def test_a_program_that_is_not_installed_is_told(installation):
+async def test_names_a_program_that_is_not_installed(installation):
     missing = Program("the API", ("/nowhere/approval-api",), {}, installation.logs / "api.log")
     with pytest.raises(ServiceDiedError, match=r"the API cannot be started.*make demo"):
         async with running(installation, missing):
@@ -114,7 +114,7 @@ def start_sleeper():
         process.wait(10)
 
 
-async def test_what_a_killed_run_left_is_found_by_its_mark_and_ended(installation, start_sleeper):
+async def test_finds_processes_of_a_killed_run_by_their_mark_and_ends_them(installation, start_sleeper):
     ours = start_sleeper(str(installation.state))
     neighbours = start_sleeper(f"{installation.state}-of-another")
     ended = asyncio.create_task(end_leftovers(installation))
@@ -134,5 +134,5 @@ def test_the_tail_reads_the_messages_of_json_logs(tmp_path):
     assert '"level"' not in shown
 
 
-def test_a_tail_without_a_log_says_so(tmp_path):
+def test_the_tail_of_a_missing_log_says_that_there_is_none(tmp_path):
     assert "no log" in tail(tmp_path / "none.log")

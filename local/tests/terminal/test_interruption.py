@@ -38,7 +38,7 @@ def test_a_signal_ends_the_work_and_is_the_exit_code(worker, number, code):
     assert worker.returncode == code
 
 
-def test_impatience_does_not_break_the_cleaning_up(worker):
+def test_more_signals_do_not_interrupt_the_cleanup(worker):
     worker.send_signal(2)
     assert worker.stdout.readline() == "cleaning up\n"
     for _ in range(3):
