@@ -130,7 +130,7 @@ log_patterns: {errors: "(", failed_login: x}
 def test_a_writable_root_needs_a_reason(tmp_path: Path) -> None:
     folder(tmp_path, "web", "{image: 'discovery/test-web:1', summary: s, read_only: false}")
     assert problems_of(tmp_path) == (
-        "images/web/image.yml: the document: read_only is false; say why in read_only_reason",
+        "images/web/image.yml: the document: read_only is false; give the reason in read_only_reason",
     )
 
 
