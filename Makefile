@@ -1,6 +1,6 @@
 # Every command for people and CI. Each target does the set-up that it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test nightly screenshots deploy-test chaos soak check assets audit clean requirements
+.PHONY: help demo up test nightly screenshots deploy-test chaos soak check release assets audit clean requirements
 
 BIN := .venv/bin
 
@@ -54,6 +54,12 @@ check: ## check style, types and boundaries between packages; under a minute
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+release: ## wheels, bills of materials, notes and checksums of VERSION=X.Y.Z into dist/
+	@setup/setup demo
+	@$(BIN)/dryrun-local images build
+	@$(BIN)/dryrun-local images services
+	@$(BIN)/python -m dryrun_local.release "$(VERSION)"
 
 requirements: ## renew the pinned hashes in requirements/
 	@setup/setup check
