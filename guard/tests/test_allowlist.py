@@ -37,12 +37,12 @@ def test_refuses(tmp_path, content):
         load_allowlist(path, Policy())
 
 
-def test_tells_roles_by_names(allowlist_file):
+def test_a_role_follows_from_the_images_name(allowlist_file):
     images = load_allowlist(allowlist_file, Policy()).images
     assert {name: image.role for name, image in images.items()} == {WEB: "target", SCAN: "collector"}
 
 
-def test_a_change_of_the_file_counts_at_once_and_a_fault_allows_nothing(allowlist_file):
+def test_a_changed_file_takes_effect_at_once_and_a_faulty_one_allows_nothing(allowlist_file):
     reader = AllowlistReader(allowlist_file, Policy())
     assert WEB in reader.current().images
     allowlist_file.write_text("{")
@@ -83,7 +83,7 @@ def test_an_image_with_an_odd_health_check_may_not_run(health):
     assert list(faults_of_image({"Healthcheck": health}, Policy()))
 
 
-def test_a_file_that_was_written_in_place_with_its_old_size_and_times_counts(allowlist_file):
+def test_a_file_rewritten_with_its_old_size_and_times_is_read_again(allowlist_file):
     reader = AllowlistReader(allowlist_file, Policy())
     assert WEB in reader.current().images
     before = allowlist_file.stat()

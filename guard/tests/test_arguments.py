@@ -41,7 +41,7 @@ def decide(tmp_path):
     return decided
 
 
-def test_a_listed_command_reaches_the_engine_and_none_leaves_the_images_own(decide):
+def test_a_listed_command_reaches_the_engine_and_without_one_the_image_runs_its_own(decide):
     assert decide(SCAN, *GIVEN)["Cmd"] == GIVEN
     assert decide(SCAN, "--help")["Cmd"] == ["--help"]
     assert "Cmd" not in decide(SCAN)
@@ -71,7 +71,7 @@ def test_a_command_that_differs_in_one_word_is_refused(decide, place, word):
 
 
 @pytest.mark.parametrize("command", [GIVEN[:-1], [*GIVEN, "--script=x"], GIVEN[::-1], ["sh", "-c", "id"]])
-def test_a_command_of_other_words_is_refused(decide, command):
+def test_a_command_with_other_words_is_refused(decide, command):
     with pytest.raises(Refusal):
         decide(SCAN, *command)
 
@@ -81,7 +81,7 @@ def test_an_image_without_argument_lists_runs_its_own_command_only(decide):
         decide(WEB, "--help")
 
 
-def test_its_own_address_has_to_be_said_where_the_command_names_it(decide):
+def test_a_command_with_the_containers_address_needs_that_address(decide):
     with pytest.raises(Refusal):
         decide(SCAN, *GIVEN, address=None)
     with pytest.raises(Refusal):
@@ -103,7 +103,7 @@ async def test_a_container_starts_with_a_listed_command_and_with_no_other(
 
 
 @given(st.lists(st.text(max_size=30), max_size=5))
-def test_no_other_words_fit(words):
+def test_no_other_arguments_match(words):
     assert not is_within(words, TEMPLATE, SUBNET, None)
 
 

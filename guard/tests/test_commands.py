@@ -1,4 +1,4 @@
-"""The commands beside `serve`, as an operator types them."""
+"""The commands besides `serve`, as an operator types them."""
 
 import ast
 import asyncio
@@ -55,7 +55,7 @@ def test_check_shows_what_the_engine_would_get_and_no_values(check):
     assert told["query"] == {"name": "dryrun-a"}
 
 
-def test_check_knows_networks_and_things_by_reference(check):
+def test_check_judges_networks_and_calls_by_reference(check):
     code, told = check("POST", "/v1.45/networks/create", Words().network())
     assert (code, told["body"]["Internal"]) == (0, True)
     code, told = check("DELETE", "/v1.45/containers/abc?force=true")
@@ -70,7 +70,7 @@ def test_allowlist_is_shown_as_a_table(allowlist_file, capsys):
     assert web.split() == [WEB, "a" * 12, "target", "read-only", "CHOWN", "GREETING", "/run=1024K"]
 
 
-def test_a_setting_that_cannot_be_used_is_told(tmp_path, allowlist_file, capsys):
+def test_an_unusable_setting_is_reported(tmp_path, allowlist_file, capsys):
     policy = tmp_path / "policy.toml"
     policy.write_text("memory_bytes = -1\nunheard = 1\n")
     assert main(["allowlist", "--allowlist", str(allowlist_file), "--policy", str(policy)]) == 2
@@ -94,7 +94,7 @@ async def test_pin_writes_ids_and_choices(engine, tmp_path, capsys):
     assert "VOLUME" in capsys.readouterr().err
 
 
-async def test_health_is_the_guards_and_the_engines(guard, tmp_path):
+async def test_healthcheck_needs_guard_and_engine(guard, tmp_path):
     listen = ["--listen", f"unix://{guard.socket}"]
     assert await asyncio.to_thread(main, ["healthcheck", *listen]) == 0
     guard.engine.refuse["GET", "/_ping"] = (500, "away")
@@ -117,7 +117,7 @@ def lines_of_code(source: str) -> int:
     return len(said)
 
 
-def test_the_readme_says_how_much_there_is_to_read():
+def test_the_readme_states_the_size_of_the_code():
     page = (FOLDER / "README.md").read_text()
     table = page.partition("| module | decides |")[2].partition("\n\n")[0]
     deciding = re.findall(r"`([a-z_]+)\.py`", table)

@@ -1,4 +1,4 @@
-"""What a client may say about a container, and that nothing else comes of it."""
+"""What a client may request of a container, and that nothing else reaches the engine."""
 
 import copy
 import json
@@ -47,7 +47,7 @@ def refusal(body: Any) -> Refusal:
 
 
 def is_within_limits(body: dict[str, Any]) -> bool:
-    """The limits check, written apart from the rules: what the engine is asked for grants nothing."""
+    """Check limits without the rules' code: the request to the engine grants nothing more."""
     host = body["HostConfig"]
     image = next(each for each in IMAGES.images.values() if each.row.id == body["Image"])
     (endpoint,) = body["NetworkingConfig"]["EndpointsConfig"].items()
@@ -192,7 +192,7 @@ POWERS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("key", "value"), POWERS, ids=[f"{k}={json.dumps(v)[:40]}" for k, v in POWERS])
-def test_refuses_what_gives_power(key, value):
+def test_refuses_every_field_that_grants_more(key, value):
     assert refusal(WORDS.with_host(**{key: value})).status == 403
 
 
@@ -224,12 +224,12 @@ TOP_LEVEL: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("key", "value"), TOP_LEVEL, ids=[f"{k}={json.dumps(v)[:40]}" for k, v in TOP_LEVEL])
-def test_refuses_what_is_the_images_or_nobodys(key, value):
+def test_refuses_fields_that_are_the_images_or_unknown(key, value):
     assert refusal(WORDS.container() | {key: value}).status == 403
 
 
 @pytest.mark.parametrize("label", labels.OF_CONTAINER)
-def test_every_label_is_needed_and_fixed(label):
+def test_every_label_is_required_and_fixed(label):
     body = WORDS.container()
     assert refusal({**body, "Labels": {k: v for k, v in body["Labels"].items() if k != label}}).status == 403
     changed = {**body, "Labels": body["Labels"] | {label: "other"}}
@@ -240,7 +240,7 @@ def test_every_label_is_needed_and_fixed(label):
     assert refusal({**body, "Labels": body["Labels"] | {"more": "x"}}).rule == "labels"
 
 
-def test_a_role_is_the_images_whatever_the_label_says():
+def test_the_role_is_the_images_whatever_the_label_says():
     body = WORDS.container(SCAN)
     body["Labels"][labels.ROLE] = "target"
     assert refusal(body).rule == "labels"
@@ -256,7 +256,7 @@ def test_refuses_addresses_that_are_not_for_containers(address):
 
 
 @pytest.mark.parametrize("address", ["10.0.0.2", "10.255.255.254"])
-def test_an_address_in_a_wide_subnet_is_judged_at_no_cost(address):
+def test_an_address_in_a_wide_subnet_is_judged_without_listing_the_subnet(address):
     body = WORDS.container()
     body["NetworkingConfig"]["EndpointsConfig"][WORDS.network_name]["IPAMConfig"]["IPv4Address"] = address
     draft = judge_container(parse_body(CreateContainer, json.dumps(body).encode()), IMAGES, POLICY)
@@ -283,7 +283,7 @@ def test_an_environment_is_bounded_as_the_engine_stores_it(piece, is_allowed):
     )
     assert isinstance(judge, Refusal) is not is_allowed
     if isinstance(judge, Refusal):
-        assert (judge.rule, "altogether" in judge.reason) == ("environment", True)
+        assert (judge.rule, "in total" in judge.reason) == ("environment", True)
 
 
 def test_a_second_network_is_refused():
@@ -301,7 +301,7 @@ def test_every_default_counts_as_absent_and_nothing_else_does():
 
 
 @pytest.mark.parametrize("said", [{}, {"OomScoreAdj": None}, {"OomScoreAdj": 0}, {"OomScoreAdj": 1000}])
-def test_every_container_is_the_first_to_end_when_memory_runs_out(said):
+def test_every_container_is_killed_first_when_memory_runs_out(said):
     for image in (WEB, SCAN):
         assert decided(WORDS.with_host(image, **said))["HostConfig"]["OomScoreAdj"] == 1000
 

@@ -1,4 +1,4 @@
-"""What is past its deadline goes, whoever is alive; a removal that fails is told at every try."""
+"""What is past its deadline is removed, whatever else has died; every failed removal is reported."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ async def keeper(engine, tmp_path, log):
 
 
 async def sweep(keeper: DeadlineKeeper) -> None:
-    """Look once, and wait until every removal has ended."""
+    """Sweep once, and wait until every removal has ended."""
     async with asyncio.TaskGroup() as removals:
         await keeper.sweep(removals)
 
@@ -58,7 +58,7 @@ async def test_removes_what_is_due_with_volumes_and_nothing_else(engine, keeper)
     assert removals == [{"v": "1", "force": "1"}]
 
 
-async def test_a_network_that_is_old_ends_its_session_whatever_the_label(engine, keeper):
+async def test_an_old_network_ends_its_session_whatever_its_label_says(engine, keeper):
     words = add_session(engine, 60)
     network = next(iter(engine.networks.values()))
     network["Created"] = "2020-01-01T00:00:00.123456789Z"
@@ -67,7 +67,7 @@ async def test_a_network_that_is_old_ends_its_session_whatever_the_label(engine,
     assert engine.networks == {}
 
 
-async def test_a_removal_that_fails_is_a_line_and_a_number_at_every_try(engine, keeper, log):
+async def test_every_failed_removal_is_a_line_and_a_metric(engine, keeper, log):
     add_session(engine, -1)
     engine.refuse["DELETE", "/networks/"] = (403, "network has active endpoints")
     before = REGISTRY.get_sample_value("docker_guard_removal_failures_total") or 0
@@ -82,7 +82,7 @@ async def test_a_removal_that_fails_is_a_line_and_a_number_at_every_try(engine, 
     assert engine.networks == engine.containers == {}
 
 
-async def test_an_engine_that_is_away_is_an_error_of_this_look_only(engine, keeper):
+async def test_an_unreachable_engine_fails_one_sweep_only(engine, keeper):
     engine.refuse["GET", "/networks"] = (500, "away")
     with pytest.raises(ExceptionGroup) as failed:
         await sweep(keeper)
@@ -99,7 +99,7 @@ async def until(is_so, seconds: float = 5) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_removal_that_hangs_keeps_no_other_session_waiting_and_is_tried_again(engine, keeper, log):
+async def test_a_hanging_removal_delays_no_other_session_and_is_retried(engine, keeper, log):
     stuck = add_session(engine, -1)
     engine.hangs = set(engine.containers)
     before = REGISTRY.get_sample_value("docker_guard_removal_failures_total") or 0
@@ -120,7 +120,7 @@ async def test_a_removal_that_hangs_keeps_no_other_session_waiting_and_is_tried_
         await asyncio.gather(keeping, return_exceptions=True)
 
 
-async def test_a_full_disk_does_not_keep_what_is_due(engine, keeper, log):
+async def test_a_full_disk_stops_no_removal(engine, keeper, log):
     add_session(engine, -1)
     log.room = 10
     await sweep(keeper)
@@ -137,7 +137,7 @@ async def keeping(keeper: DeadlineKeeper):
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_look_that_comes_late_is_a_line_and_a_number(engine, keeper, log):
+async def test_a_late_sweep_is_a_line_and_a_metric(engine, keeper, log):
     async with keeping(keeper):
         await until(lambda: engine.asked)
         time.sleep(1.5)  # noqa: ASYNC251 - as a client that keeps this loop busy
@@ -148,14 +148,14 @@ async def test_a_look_that_comes_late_is_a_line_and_a_number(engine, keeper, log
     assert late >= 1
 
 
-async def test_a_keeper_that_gets_no_answer_shows_by_its_age(engine, keeper):
+async def test_the_sweep_age_grows_while_the_engine_gives_no_answer(engine, keeper):
     async with keeping(keeper):
         await until(lambda: (REGISTRY.get_sample_value("docker_guard_sweep_age_seconds") or 9) < 0.3)
         engine.refuse["GET", "/networks"] = (500, "away")
         await until(lambda: (REGISTRY.get_sample_value("docker_guard_sweep_age_seconds") or 0) > 0.7)
 
 
-async def test_how_long_something_was_due_is_shown(engine, keeper):
+async def test_the_longest_overdue_time_is_a_metric(engine, keeper):
     add_session(engine, -5)
     engine.refuse["DELETE", "/"] = (500, "no")
     await sweep(keeper)
@@ -168,7 +168,7 @@ async def test_how_long_something_was_due_is_shown(engine, keeper):
     assert REGISTRY.get_sample_value("docker_guard_overdue_seconds") == 0
 
 
-async def test_a_session_that_begins_between_two_looks_is_ended_at_its_deadline(engine, tmp_path, log):
+async def test_a_session_that_begins_between_two_sweeps_is_ended_at_its_deadline(engine, tmp_path, log):
     policy = Policy(sweep_seconds=10)
     client, deadlines = Engine(f"unix://{tmp_path / 'engine.sock'}", policy), Deadlines(policy)
     try:

@@ -1,4 +1,4 @@
-"""Deadlines only come nearer, and knowing many of them costs little."""
+"""Deadlines only move earlier, and remembering many costs little."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -51,7 +51,7 @@ def test_a_clock_set_back_prolongs_nothing(deadlines, clocks):
     assert deadlines.is_over("s")
 
 
-def test_a_clock_set_forward_ends_it_by_the_wall(deadlines, clocks):
+def test_a_clock_set_forward_ends_the_session(deadlines, clocks):
     deadlines.observe("s", clocks.in_seconds(60))
     clocks.wall += timedelta(seconds=61)
     assert deadlines.is_over("s")
@@ -60,7 +60,7 @@ def test_a_clock_set_forward_ends_it_by_the_wall(deadlines, clocks):
 
 
 @pytest.mark.parametrize("label", [None, "", "soon", "2026-01-31 13:00:00Z", "2026-01-31T13:00:00+00:00"])
-def test_a_label_that_cannot_be_read_ends_after_the_longest_time(deadlines, clocks, label):
+def test_an_unreadable_deadline_ends_after_the_longest_time(deadlines, clocks, label):
     deadlines.observe("s", label)
     clocks.pass_by(1799)
     assert not deadlines.is_over("s")
@@ -68,7 +68,7 @@ def test_a_label_that_cannot_be_read_ends_after_the_longest_time(deadlines, cloc
     assert deadlines.is_over("s")
 
 
-def test_a_far_label_ends_after_the_longest_time_and_by_the_networks_age(deadlines, clocks):
+def test_a_far_deadline_ends_after_the_longest_time_and_by_the_networks_age(deadlines, clocks):
     deadlines.observe("far", "2099-01-01T00:00:00Z")
     deadlines.observe("old", "2099-01-01T00:00:00Z", clocks.wall + timedelta(seconds=10))
     clocks.pass_by(10)
@@ -77,7 +77,7 @@ def test_a_far_label_ends_after_the_longest_time_and_by_the_networks_age(deadlin
     assert deadlines.is_over("far")
 
 
-def test_a_later_label_moves_nothing_and_a_nearer_one_does(deadlines, clocks):
+def test_a_later_deadline_changes_nothing_and_an_earlier_one_does(deadlines, clocks):
     deadlines.observe("s", clocks.in_seconds(60))
     deadlines.observe("s", clocks.in_seconds(600))
     with pytest.raises(Refusal):
@@ -100,7 +100,7 @@ def test_a_session_is_remembered_after_its_end_and_forgotten_in_time(deadlines, 
     deadlines.check_unmoved("s", clocks.in_seconds(60))
 
 
-def test_sessions_that_are_gone_are_remembered_up_to_a_number_and_cost_little(deadlines, clocks):
+def test_ended_sessions_are_remembered_up_to_a_ceiling_and_cost_little(deadlines, clocks):
     for number in range(MOST_REMEMBERED + 500):
         deadlines.observe(f"s{number}", clocks.in_seconds(600 + number / 100))
     took = []
@@ -117,7 +117,7 @@ def test_sessions_that_are_gone_are_remembered_up_to_a_number_and_cost_little(de
             deadlines.check_unmoved(kept, clocks.in_seconds(1700))
 
 
-def test_the_next_end_is_the_nearest_after_a_moment(deadlines, clocks):
+def test_the_next_end_is_the_first_after_a_moment(deadlines, clocks):
     assert deadlines.next_end(after=0) == inf
     for seconds in (60, 20, 40):
         deadlines.observe(f"s{seconds}", clocks.in_seconds(seconds))
@@ -125,7 +125,7 @@ def test_the_next_end_is_the_nearest_after_a_moment(deadlines, clocks):
     assert deadlines.next_end(after=clocks.steady + 20) == clocks.steady + 40
 
 
-def test_a_new_session_that_ends_before_what_is_waited_for_is_told_of(deadlines, clocks):
+def test_a_new_session_that_ends_before_the_next_sweep_wakes_the_keeper(deadlines, clocks):
     told = []
     deadlines.watch(clocks.steady + 30, lambda: told.append("hurry"))
     deadlines.observe("far", clocks.in_seconds(31))

@@ -1,4 +1,4 @@
-"""What cannot be recorded is not made; everything else, removals above all, goes on."""
+"""What cannot be recorded is not created; everything else, removals above all, goes on."""
 
 import json
 import os
@@ -35,7 +35,7 @@ async def test_a_full_disk_stops_creations_and_nothing_else(guard: Guard):
     assert number("waiting_bytes") == 0
 
 
-def test_a_line_that_was_torn_is_continued():
+def test_a_partly_written_line_is_completed():
     log = Log()
     evidence = Evidence(log.write)
     log.room = 20
@@ -45,7 +45,7 @@ def test_a_line_that_was_torn_is_continued():
     assert [each["type"] for each in log.lines()] == ["torn", "next"]
 
 
-def test_a_pipe_that_nobody_reads_keeps_nothing_waiting_and_has_bounds():
+def test_a_pipe_that_nobody_reads_blocks_nothing_and_waiting_lines_are_bounded():
     reading, writing = os.pipe()
     lost = number("lost_total")
     try:
@@ -66,7 +66,7 @@ def test_a_pipe_that_nobody_reads_keeps_nothing_waiting_and_has_bounds():
         os.close(writing)
 
 
-def test_a_pipe_whose_reader_has_gone_keeps_nothing_waiting():
+def test_a_pipe_whose_reader_has_gone_blocks_nothing():
     reading, writing = os.pipe()
     os.close(reading)
     try:

@@ -1,4 +1,4 @@
-"""One request at a time, within limits; who is slow or too many keeps nobody else waiting."""
+"""One request at a time, within limits; slow clients and crowds keep nobody else waiting."""
 
 import asyncio
 import gc
@@ -43,7 +43,7 @@ async def test_several_requests_share_a_connection(guard: Guard):
     assert answer.count(b"HTTP/1.1 200 OK") == 3
 
 
-async def test_a_head_without_a_body_is_answered_without_one(guard: Guard):
+async def test_a_head_request_is_answered_without_a_body(guard: Guard):
     answer = await guard.send(b"HEAD /_ping HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
     assert answer.endswith(b"\r\n\r\n")
     assert b"Content-Length: 2" in answer
@@ -61,7 +61,7 @@ async def test_a_body_that_is_not_read_is_not_the_next_request(guard: Guard):
     assert read_reply(answer).status == 403
 
 
-async def test_a_refusal_keeps_a_well_framed_connection(guard: Guard):
+async def test_a_refusal_keeps_a_well_framed_connection_open(guard: Guard):
     answer = await guard.send(b"GET /info HTTP/1.1\r\nHost: d\r\n\r\n" + LAST_PING)
     assert (answer.count(b"HTTP/1.1 403"), answer.count(b"HTTP/1.1 200")) == (1, 1)
 
@@ -81,7 +81,7 @@ async def test_refuses_what_is_too_much(guard: Guard, raw, status):
 
 
 @pytest.mark.parametrize("raw", [PING[:10], posting(100, b"{")], ids=["a head", "a body"])
-async def test_what_comes_too_slowly_is_answered_408(guard: Guard, raw):
+async def test_a_request_that_is_too_slow_is_answered_408(guard: Guard, raw):
     reader, writer = await asyncio.open_unix_connection(str(guard.socket))
     writer.write(raw)
     assert b" 408 " in await asyncio.wait_for(reader.readline(), 3)
@@ -94,7 +94,7 @@ async def test_an_idle_connection_is_closed(guard: Guard):
     writer.close()
 
 
-async def test_connections_of_one_client_are_bounded_and_come_back(guard: Guard):
+async def test_connections_of_one_client_are_bounded_and_freed_again(guard: Guard):
     writers = [(await asyncio.open_unix_connection(str(guard.socket)))[1] for _ in range(8)]
     await asyncio.sleep(0.05)
     assert (await guard.ask("GET", "/_ping")).status == 503
@@ -114,7 +114,7 @@ async def test_a_client_that_leaves_a_stream_frees_the_engine(guard: Guard):
     assert {reply.status for reply in replies} == {200}
 
 
-async def test_a_stream_that_breaks_has_no_end(guard: Guard):
+async def test_a_broken_stream_has_no_final_chunk(guard: Guard):
     reader, writer = await asyncio.open_unix_connection(str(guard.socket))
     writer.write(b"GET /v1.45/events HTTP/1.1\r\nHost: d\r\n\r\n")
     await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 3)
@@ -151,7 +151,7 @@ async def test_every_decision_leaves_a_line_with_its_rule(guard: Guard):
     assert all(line["peer"].startswith("uid=") and line["ms"] >= 0 for line in guard.decisions)
 
 
-async def test_a_fault_of_ours_is_closed_and_tells_no_values(guard: Guard):
+async def test_an_internal_fault_fails_closed_and_shows_no_values(guard: Guard):
     guard.engine.add_network({labels.SESSION_ID: Words().session_id}, Id=5)
     reply = await guard.ask("GET", "/v1.45/networks/x")
     assert reply.status in (404, 500)
@@ -218,7 +218,7 @@ async def test_an_answer_larger_than_a_clients_share_is_refused_while_it_arrives
     assert (await guard.ask("GET", f"/v1.45/containers/{identity}/json")).status == 200
 
 
-async def test_requests_in_one_buffer_keep_nobody_else_waiting(guard: Guard):
+async def test_pipelined_requests_keep_nobody_else_waiting(guard: Guard):
     reader, writer = await asyncio.open_unix_connection(str(guard.socket))
     writer.write(b"HEAD /x HTTP/1.1\r\nHost:\r\n\r\n" * 2000)
     await reader.readexactly(1)
@@ -228,7 +228,7 @@ async def test_requests_in_one_buffer_keep_nobody_else_waiting(guard: Guard):
     writer.close()
 
 
-async def test_bodies_of_many_connections_are_judged_one_a_turn(guard: Guard, monkeypatch):
+async def test_bodies_of_many_connections_are_judged_one_per_turn(guard: Guard, monkeypatch):
     turns = 0
     judged_at: list[int] = []
     judge = front_door.judge_request
@@ -264,7 +264,7 @@ async def test_bodies_of_many_connections_are_judged_one_a_turn(guard: Guard, mo
     ],
     ids=["a long body", "no JSON", "too long", "no route", "absent", "malformed"],
 )
-async def test_a_refusal_is_freed_without_the_collector_of_cycles(guard: Guard, raw):
+async def test_a_refusal_is_freed_without_the_garbage_collector(guard: Guard, raw):
     await guard.send(raw)
     gc.collect()
     gc.disable()
@@ -281,7 +281,7 @@ async def test_a_refusal_is_freed_without_the_collector_of_cycles(guard: Guard, 
         gc.enable()
 
 
-async def test_what_was_made_is_on_record_although_there_is_no_room_for_its_answer(guard: Guard):
+async def test_what_was_created_is_recorded_even_without_room_for_its_answer(guard: Guard):
     words = Words()
     await guard.make_session(words)
     body = json.dumps(words.container()).encode()
@@ -323,7 +323,7 @@ async def test_readers_of_one_log_are_bounded_and_make_room_when_they_go(guard: 
 
 
 @pytest.mark.parametrize("is_slow", [True, False])
-async def test_a_reader_that_is_slow_is_cut_and_one_that_reads_is_not(guard: Guard, is_slow):
+async def test_a_slow_reader_is_cut_off_and_a_fast_one_is_not(guard: Guard, is_slow):
     identity = await own_container(guard)
     guard.door._policy = guard.door._policy.model_copy(update={"stalled_seconds": 60})
     guard.engine.log_lasts = True

@@ -1,4 +1,4 @@
-"""What does not carry a session's label does not exist; everything else is found once and asked by its id."""
+"""What carries no session's label does not exist for a client; everything else is resolved to its id."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ FOREIGN_LABELS = [
 
 @pytest.mark.parametrize("foreign", FOREIGN_LABELS, ids=[json.dumps(each)[-24:] for each in FOREIGN_LABELS])
 @pytest.mark.parametrize(("method", "path"), CALLS, ids=[f"{m} {p}" for m, p in CALLS])
-async def test_a_foreign_thing_is_answered_as_one_that_is_not_there(guard: Guard, method, path, foreign):
+async def test_a_foreign_object_is_answered_like_an_absent_one(guard: Guard, method, path, foreign):
     kind = path.split("/", maxsplit=1)[0]
     add = guard.engine.add_container if kind == "containers" else guard.engine.add_network
     identity = add(foreign, "secret-name", Config={"Labels": foreign})
@@ -47,14 +47,14 @@ async def test_a_foreign_thing_is_answered_as_one_that_is_not_there(guard: Guard
     assert identity in guard.engine.containers | guard.engine.networks
 
 
-async def test_an_attempt_on_a_foreign_thing_is_told_apart_on_record(guard: Guard):
+async def test_the_evidence_distinguishes_foreign_from_absent(guard: Guard):
     identity = guard.engine.add_container({})
     await guard.ask("DELETE", f"/v1.45/containers/{identity}")
     await guard.ask("DELETE", f"/v1.45/containers/{'0' * 64}")
     assert [line["verdict"] for line in guard.lines] == ["refused", "absent"]
 
 
-async def test_an_ambiguous_beginning_means_nothing(guard: Guard):
+async def test_an_ambiguous_id_prefix_matches_nothing(guard: Guard):
     own = {labels.SESSION_ID: Words().session_id}
     first = guard.engine.add_container(own, "a", Config={"Labels": own})
     guard.engine.containers["f" + first[1:]] = {
@@ -68,7 +68,7 @@ async def test_an_ambiguous_beginning_means_nothing(guard: Guard):
     assert (await guard.ask("GET", f"/v1.45/containers/{first[:12]}/json")).status == 200
 
 
-async def test_lists_show_only_what_is_a_sessions_whatever_the_engine_says(guard: Guard):
+async def test_lists_show_only_objects_of_sessions_whatever_the_engine_lists(guard: Guard):
     own = guard.engine.add_container({labels.SESSION_ID: Words().session_id}, "own")
     guard.engine.add_container({labels.SESSION_ID: "no-uuid"}, "foreign")
     guard.engine.add_container({}, "foreign-2")
@@ -102,7 +102,7 @@ async def test_lists_show_only_what_is_a_sessions_whatever_the_engine_says(guard
         {"status": ["running\u0000"]},
     ],
 )
-async def test_refuses_filters_that_could_tell_more(guard: Guard, filters):
+async def test_refuses_filters_that_could_reveal_more(guard: Guard, filters):
     text = quote(json.dumps(filters), safe="")
     reply = await guard.ask("GET", f"/v1.45/containers/json?filters={text}")
     assert reply.status in (400, 403)
@@ -121,7 +121,7 @@ async def test_the_engine_gets_the_guards_body_and_the_client_no_warnings(guard:
     assert "Cmd" not in sent
 
 
-async def test_an_engines_text_never_tells_of_other_things(guard: Guard):
+async def test_engine_errors_never_name_foreign_objects(guard: Guard):
     words = Words()
     await guard.make_session(words)
     await guard.make_container(words.container(), "dryrun-a")
@@ -136,7 +136,7 @@ async def test_an_engines_text_never_tells_of_other_things(guard: Guard):
     assert "d" * 12 not in other.message
 
 
-async def test_an_image_that_was_tagged_anew_or_is_missing_is_refused_with_403(guard: Guard):
+async def test_a_retagged_or_missing_image_is_refused_with_403(guard: Guard):
     words = Words()
     await guard.make_session(words)
     guard.engine.images[WEB] = f"sha256:{'9' * 64}"
@@ -162,7 +162,7 @@ async def test_an_image_that_may_not_run_is_refused_though_it_is_pinned(guard: G
     assert (await guard.create(words.container())).status == 403
 
 
-async def test_a_container_that_was_not_made_within_the_rules_does_not_start(guard: Guard):
+async def test_a_container_that_breaks_the_rules_does_not_start(guard: Guard):
     words = Words()
     await guard.make_session(words)
     made = await guard.make_container(words.container())
@@ -183,7 +183,7 @@ async def test_stats_that_stream_are_refused(guard: Guard):
         assert (await guard.ask("GET", f"/v1.45/containers/x/stats{query}")).status == 403
 
 
-async def test_a_networks_guests_are_shown_only_if_they_are_a_sessions(guard: Guard):
+async def test_a_network_shows_only_containers_of_sessions(guard: Guard):
     words = Words()
     network = await guard.make_session(words)
     own = await guard.make_container(words.container())
@@ -192,7 +192,7 @@ async def test_a_networks_guests_are_shown_only_if_they_are_a_sessions(guard: Gu
     assert list(shown["Containers"]) == [own]
 
 
-async def test_events_of_sessions_are_told_and_no_others(guard: Guard):
+async def test_only_events_of_sessions_are_shown(guard: Guard):
     own, foreign = {labels.SESSION_ID: Words().session_id}, {labels.SESSION_ID: "x"}
     for kind, attributes in (("container", own), ("container", foreign), ("network", own), ("image", own)):
         guard.engine.events.put_nowait({"Type": kind, "Action": "start", "Actor": {"Attributes": attributes}})
@@ -205,14 +205,14 @@ async def test_events_of_sessions_are_told_and_no_others(guard: Guard):
     assert asked == {"type": ["container"], "label": [labels.SESSION_ID]}
 
 
-async def test_an_engine_that_is_away_is_told_as_such(guard: Guard):
+async def test_an_unreachable_engine_is_reported_as_such(guard: Guard):
     guard.engine.refuse["GET", "/containers/json"] = (500, "broken at /secret/path")
     reply = await guard.ask("GET", "/v1.45/containers/x/json")
     assert reply.status == 503
     assert "secret" not in reply.message
 
 
-async def test_a_role_decides_which_ceiling_counts(guard: Guard):
+async def test_the_role_decides_which_ceiling_applies(guard: Guard):
     words = Words()
     await guard.make_session(words)
     made = [await guard.make_container(words.container(SCAN, NetworkingConfig=None)) for _ in range(3)]

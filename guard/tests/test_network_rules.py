@@ -1,4 +1,4 @@
-"""A session's network: internal, shut, its own subnet and bridge, a near deadline, and nothing else."""
+"""A session's network: internal, closed towards the host, its own subnet and bridge, a deadline in time."""
 
 import json
 from datetime import UTC, datetime
@@ -89,6 +89,6 @@ def test_refuses_a_deadline_just_outside(seconds):
     assert refused.value.rule == "deadline"
 
 
-def test_builds_the_one_network_that_is_meant():
+def test_builds_the_one_allowed_network():
     body = decided(WORDS.network(CheckDuplicate=True, ConfigFrom=None, Scope=""))
     assert body == {**WORDS.network(), "Attachable": False}

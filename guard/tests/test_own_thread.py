@@ -1,4 +1,4 @@
-"""Work in its own thread goes on whatever its caller's loop does, and its end is told."""
+"""Work in its own thread goes on whatever its caller's loop does, and its outcome is reported."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ import pytest
 from docker_guard.own_thread import in_own_thread
 
 
-async def test_a_loop_that_stands_still_does_not_delay_the_work():
+async def test_a_blocked_loop_does_not_delay_the_work():
     ticks = []
 
     async def work() -> None:
@@ -25,7 +25,7 @@ async def test_a_loop_that_stands_still_does_not_delay_the_work():
     assert "ticking" not in {thread.name for thread in threading.enumerate()}
 
 
-async def test_what_becomes_of_the_work_is_told():
+async def test_the_outcome_of_the_work_is_reported():
     async def work() -> None:
         await asyncio.sleep(0.01)
         raise ArithmeticError("no more")

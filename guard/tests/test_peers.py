@@ -50,7 +50,7 @@ class TestStrangers:
     def policy(self):
         return Policy(user_ids=(), group_ids=())
 
-    async def test_a_stranger_is_told_why_and_the_engine_hears_nothing(self, guard: Guard):
+    async def test_a_stranger_gets_a_reason_and_never_reaches_the_engine(self, guard: Guard):
         reply = await guard.ask("GET", "/_ping")
         assert (reply.status, "may not connect" in reply.message) == (403, True)
         assert guard.engine.asked == []
@@ -78,7 +78,7 @@ def test_a_client_gets_half_of_what_the_others_leave():
         assert admitted(crowd, exits, ME) == 32
 
 
-def test_bytes_are_held_for_each_client_until_its_request_ends():
+def test_bytes_are_counted_for_each_client_until_its_request_ends():
     crowd = Crowd(Policy(held_bytes=40))
     with crowd.share(ME) as mine, crowd.share(OTHER) as another:
         mine.take(18)
@@ -93,7 +93,7 @@ def test_bytes_are_held_for_each_client_until_its_request_ends():
         mine.take(20)
 
 
-def test_answers_that_last_are_counted_until_they_end():
+def test_long_lived_answers_are_counted_until_they_end():
     crowd = Crowd(Policy(streams=2))
     with crowd.share(ME) as first, crowd.share(ME) as second:
         first.last()

@@ -1,4 +1,4 @@
-"""Ceilings hold however many ask at once, and whatever becomes of the engine's answers."""
+"""Ceilings hold under parallel requests, and when the engine's answers are late or lost."""
 
 import asyncio
 import time
@@ -91,13 +91,13 @@ async def test_no_session_begins_on_an_engine_that_does_not_enforce_a_limit(guar
     assert guard.engine.bodies("/networks/create") == []
 
 
-async def test_all_limits_that_are_not_enforced_are_named_and_swap_is_not_asked_for(guard: Guard):
+async def test_all_limits_that_are_not_enforced_are_named_and_swap_is_not_required(guard: Guard):
     guard.engine.info = {"SwapLimit": False}
     reply = await guard.ask("POST", "/v1.45/networks/create", Words().network())
     assert "limits of memory, CPU, pids (" in reply.message
 
 
-async def test_an_engine_that_does_not_tell_its_limits_gets_no_session(guard: Guard):
+async def test_an_engine_that_does_not_report_its_limits_gets_no_session(guard: Guard):
     guard.engine.refuse["GET", "/info"] = (500, "not now")
     reply = await guard.ask("POST", "/v1.45/networks/create", Words().network())
     assert (reply.status, "GET /info" in reply.message) == (503, True)
@@ -106,7 +106,7 @@ async def test_an_engine_that_does_not_tell_its_limits_gets_no_session(guard: Gu
     assert (await guard.ask("POST", "/v1.45/networks/create", Words().network())).status == 201
 
 
-async def test_limits_are_asked_for_once_a_session(guard: Guard):
+async def test_limits_are_read_once_per_session(guard: Guard):
     words = Words()
     await guard.make_session(words)
     await guard.make_container(words.container())
@@ -150,7 +150,7 @@ async def test_nothing_is_created_or_started_after_the_deadline(guard: Guard):
     assert (await guard.ask("DELETE", f"/v1.45/containers/{made}")).status == 204
 
 
-async def test_a_network_made_again_does_not_prolong_its_session(guard: Guard):
+async def test_a_recreated_network_does_not_prolong_its_session(guard: Guard):
     words = Words(60)
     network = await guard.make_session(words)
     await guard.ask("DELETE", f"/v1.45/networks/{network}")
@@ -227,7 +227,7 @@ async def test_more_targets_than_a_session_may_have_do_not_all_start(guard: Guar
     assert (await guard.ask("POST", f"/v1.45/containers/{waiting}/start")).status == 204
 
 
-async def test_a_created_thing_without_an_id_is_a_failure_and_keeps_its_place(guard: Guard):
+async def test_a_creation_without_an_id_is_a_failure_and_keeps_its_place(guard: Guard):
     words = Words()
     await guard.make_session(words)
     guard.engine.refuse["POST", "/containers/create"] = (201, "no id")

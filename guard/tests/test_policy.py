@@ -1,4 +1,4 @@
-"""What an operator may set has bounds, one meaning, and is refused before anything is served."""
+"""The policy has bounds and one meaning, and a faulty one is refused before anything is served."""
 
 import json
 
@@ -43,7 +43,7 @@ def test_refuses_in_toml_too(tmp_path, text):
         Policy.load(path)
 
 
-def test_reads_what_it_may_say_in_json_and_toml(tmp_path):
+def test_reads_json_and_toml(tmp_path):
     said = {
         "sweep_seconds": 1,
         "log_bytes": {"target": 10_000_000, "collector": 128_000_000},

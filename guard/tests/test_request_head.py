@@ -1,4 +1,4 @@
-"""One canonical form of a request's head; whatever two readers could take differently has none."""
+"""One canonical form of a request's head; whatever two parsers could read differently is refused."""
 
 import string
 from urllib.parse import quote

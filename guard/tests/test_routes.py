@@ -1,4 +1,4 @@
-"""The table is the whole world: what is not in it does not reach the engine."""
+"""The table is complete: no other call reaches the engine."""
 
 import pytest
 from guard_stage import WEB_ID, Guard, Words
@@ -38,7 +38,7 @@ def test_refuses_a_call_that_is_not_in_the_table(method, path):
 
 
 @pytest.mark.parametrize("version", ["v1.24", "v1.43", "v1.46", "v2.45", "v1.4", "v1.450", "v01.45", "V1.45"])
-def test_refuses_versions_that_are_not_spoken(version):
+def test_refuses_versions_that_are_not_supported(version):
     with pytest.raises(Refusal):
         find_route("GET", f"/{version}/containers/json")
 
@@ -52,7 +52,7 @@ def test_finds_every_row_with_and_without_a_version():
             assert reference == ("some-name" if "{}" in route.path else "")
 
 
-async def test_a_session_passes_through_whole(guard: Guard):
+async def test_a_whole_session_passes_through(guard: Guard):
     words = Words()
     network = await guard.make_session(words)
     made = await guard.make_container(words.container(WEB_ID), "dryrun-a")
@@ -75,7 +75,7 @@ async def test_a_session_passes_through_whole(guard: Guard):
 
 
 @pytest.mark.parametrize("path", ["/_ping", "/version", "/v1.45/_ping"])
-async def test_says_which_api_is_spoken(guard: Guard, path):
+async def test_reports_the_supported_api(guard: Guard, path):
     reply = await guard.ask("GET", path)
     assert reply.status == 200
     assert "1.45" in (reply.head if "ping" in path else str(reply.json()))

@@ -64,7 +64,7 @@ async def test_ends_by_sigterm_and_serves_before_its_engine_does(tmp_path, allow
     assert {"serving", "sweep-failed", "decision", "ended"} <= {line["type"] for line in lines}
 
 
-async def test_tcp_asks_for_a_certificate_where_the_socket_beside_it_asks_for_a_user(
+async def test_tcp_requires_a_certificate_and_the_unix_socket_a_user(
     tmp_path, allowlist_file, unused_tcp_port
 ):
     authority = Authority(tmp_path / "ca")
@@ -93,7 +93,7 @@ async def test_guards_the_real_engine(tmp_path, allowlist_file, listen, unused_t
         assert await health(address) == 0
 
 
-def test_health_of_nobody_is_bad(capsys):
+def test_healthcheck_fails_without_a_guard(capsys):
     class Options:
         listen = "unix:///nowhere/guard.sock"
 
@@ -117,7 +117,7 @@ async def test_a_thousand_connections_may_wait_to_be_taken(tmp_path, allowlist_f
 
 
 @pytest.mark.parametrize("kind", ["unix", "tcp"])
-async def test_who_comes_behind_a_crowd_waits_for_few_of_its_requests(
+async def test_a_client_behind_a_crowd_waits_for_few_of_its_requests(
     tmp_path, allowlist_file, kind, unused_tcp_port
 ):
     place: Any = str(tmp_path / "g.sock") if kind == "unix" else ("127.0.0.1", unused_tcp_port)

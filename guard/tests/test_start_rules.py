@@ -1,4 +1,4 @@
-"""A container starts only if it is what the guard would have made, however it came to be."""
+"""A container starts only if it is what the guard would have created, whoever created it."""
 
 from typing import Any
 
@@ -105,7 +105,7 @@ LABELS = [
 
 @pytest.fixture
 async def made(guard: Guard) -> dict[str, Any]:
-    """What the engine says of a container that was made through the guard."""
+    """The engine's inspection of a container that was created through the guard."""
     guard.engine.image_configs[WEB_ID] = OF_IMAGE
     words = Words()
     await guard.make_session(words)
@@ -114,14 +114,14 @@ async def made(guard: Guard) -> dict[str, Any]:
 
 
 async def refused(guard: Guard, made: dict[str, Any]) -> bool:
-    """Tell whether a start is refused and the engine not asked for it."""
+    """Return whether a start is refused and never reaches the engine."""
     reply = await guard.ask("POST", f"/v1.45/containers/{made['Id']}/start")
     asked = any(path.endswith("/start") for _, path, _, _ in guard.engine.asked)
     assert asked is (made["State"] == "running") is (reply.status == 204)
     return reply.status == 403
 
 
-async def test_starts_what_it_made_and_starts_it_again(guard: Guard, made):
+async def test_starts_what_it_created_and_starts_it_again(guard: Guard, made):
     assert not await refused(guard, made)
     assert (await guard.ask("POST", f"/v1.45/containers/{made['Id']}/start")).status == 304
     made["State"] = "exited"
@@ -135,25 +135,25 @@ async def test_starts_again_what_failed_to_start_on_a_full_disk(guard: Guard, ma
 
 
 @pytest.mark.parametrize(("key", "value"), HOST, ids=str)
-async def test_refuses_to_start_what_the_host_gives_more(guard: Guard, made, key, value):
+async def test_refuses_to_start_what_has_more_of_the_host(guard: Guard, made, key, value):
     made["HostConfig"][key] = value
     assert await refused(guard, made)
     assert (await guard.ask("DELETE", f"/v1.45/containers/{made['Id']}")).status == 204
 
 
 @pytest.mark.parametrize(("key", "value"), CONFIG, ids=str)
-async def test_refuses_to_start_what_is_not_as_its_image(guard: Guard, made, key, value):
+async def test_refuses_to_start_what_differs_from_its_image(guard: Guard, made, key, value):
     made["Config"][key] = value
     assert await refused(guard, made)
 
 
 @pytest.mark.parametrize(("key", "value"), LABELS)
-async def test_refuses_to_start_what_is_marked_as_another(guard: Guard, made, key, value):
+async def test_refuses_to_start_what_is_labelled_as_another(guard: Guard, made, key, value):
     made["Config"]["Labels"][key] = value
     assert await refused(guard, made)
 
 
-async def test_refuses_to_start_what_stands_in_another_network_too(guard: Guard, made):
+async def test_refuses_to_start_what_is_in_another_network_too(guard: Guard, made):
     made["NetworkSettings"]["Networks"]["bridge"] = {}
     assert await refused(guard, made)
 

@@ -68,7 +68,7 @@ def test_anything_is_an_object_or_refused(raw):
 
 
 @pytest.mark.parametrize("piece", [b'"', b"\\", b'\\"', b"[", b"{", b'"\\', b"a", b'""'])
-def test_two_megabytes_of_anything_take_no_long_time(piece):
+def test_two_megabytes_of_anything_are_parsed_quickly(piece):
     begun = time.monotonic()
     with pytest.raises(Refusal):
         parse_object((piece * (2**21 // len(piece) + 1))[: 2**21])

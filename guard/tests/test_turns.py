@@ -1,11 +1,11 @@
-"""Costly work has one turn of the loop at a time, and no client waits for another's whole line."""
+"""One piece of costly work per iteration of the loop, and no client waits for another's whole queue."""
 
 import asyncio
 
 from docker_guard.turns import Turns
 
 
-async def test_one_piece_of_work_a_turn_and_others_in_between():
+async def test_one_piece_of_work_per_turn_with_other_work_in_between():
     turns, happened = Turns(), []
 
     async def work(key: str) -> None:
@@ -22,7 +22,7 @@ async def test_one_piece_of_work_a_turn_and_others_in_between():
     assert happened.count("a") == 6
 
 
-async def test_clients_have_turns_in_rotation():
+async def test_clients_are_served_round_robin():
     turns, happened = Turns(), []
 
     async def work(key: str) -> None:
@@ -33,7 +33,7 @@ async def test_clients_have_turns_in_rotation():
     assert happened.index("b") <= 2
 
 
-async def test_who_gives_up_keeps_nobody_waiting():
+async def test_a_client_that_gives_up_keeps_nobody_waiting():
     turns = Turns()
     left = asyncio.create_task(turns.mine("a"))
     stays = asyncio.create_task(turns.mine("a"))

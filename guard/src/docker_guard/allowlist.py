@@ -1,4 +1,4 @@
-"""Which images may run, each pinned to its ID, and what a client may choose for it."""
+"""The allowlist: which images may run, each pinned to its ID, and what a client may choose for each."""
 
 import json
 import os
@@ -22,7 +22,7 @@ CAPABILITIES: Mapping[Role, frozenset[str]] = {
     ),
     "collector": frozenset({"NET_RAW"}),
 }
-"""The most that an allowlist can grant: a row in a file cannot give away the host."""
+"""The most that a row can grant: no allowlist can give away the host."""
 MAX_TMPFS_BYTES = 256 * 1024 * 1024
 
 _LONGEST_HEALTH_NANOSECONDS = 24 * 3600 * 10**9
@@ -53,7 +53,7 @@ type Arguments = Annotated[
 
 
 class ImageRow(_Row):
-    """One image. Facts, ground truth, log patterns and size are for other readers of the file."""
+    """One image. The guard ignores facts, ground truth, log patterns and size; others read them."""
 
     id: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
     environment: tuple[Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,99}$")], ...] = ()
@@ -62,7 +62,7 @@ class ImageRow(_Row):
     tmpfs: dict[str, TmpfsRow] = Field(default_factory=dict)
     facts: dict[str, str] = Field(default_factory=dict)
     arguments: tuple[Arguments, ...] = ()
-    """Each list is one that a client may choose instead of the image's own command."""
+    """Argument lists; a client may choose one in place of the image's own command."""
     ground_truth: tuple[JsonValue, ...] = ()
     log_patterns: dict[str, JsonValue] = Field(default_factory=dict)
     size: int = 0
@@ -102,12 +102,12 @@ class Allowlist:
         if not reference.startswith(policy.image_prefix):
             raise Refusal("image", f"the image {shown(reference)} is outside {policy.image_prefix}")
         if reference not in self.images:
-            raise Refusal("image", f"the image {shown(reference)} is not in the allowlist; name it NAME:TAG")
+            raise Refusal("image", f"the image {shown(reference)} is not in the allowlist; use NAME:TAG")
         return self.images[reference]
 
 
 def load_allowlist(path: Path, policy: Policy, raw: bytes | None = None) -> Allowlist:
-    """Read the file. Raises ConfigurationError with all problems at once, grants above ceilings included."""
+    """Parse the file. Raises ConfigurationError with all faults, grants above the ceilings included."""
     file = read_file(path, raw)
     problems = [fault for name, row in file.images.items() for fault in faults_of(name, row, policy)]
     ids = [row.id for row in file.images.values()]
@@ -132,7 +132,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_file(path: Path, raw: bytes | None = None) -> AllowlistFile:
-    """Return the rows as they are, of a file that was read already if `raw` is given.
+    """Return the rows unchecked, from `raw` when the file was read already.
 
     Raises ConfigurationError.
     """
@@ -147,7 +147,7 @@ def read_file(path: Path, raw: bytes | None = None) -> AllowlistFile:
 
 
 def write_file(path: Path, file: AllowlistFile) -> None:
-    """Write the rows so that a reader sees the old file or the new one."""
+    """Write the rows atomically: a reader sees the old file or the new one."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("w", encoding="utf-8") as out:
         out.write(json.dumps(file.model_dump(mode="json"), indent=2) + "\n")
@@ -157,21 +157,21 @@ def write_file(path: Path, file: AllowlistFile) -> None:
 
 
 def role_of(name: str, policy: Policy) -> Role:
-    """Return what an image is for, which its name says."""
+    """Return the role of an image, which follows from its name."""
     return "collector" if name.startswith(policy.collector_prefix) else "target"
 
 
 def faults_of(name: str, row: ImageRow, policy: Policy) -> Iterable[str]:
-    """Say what is wrong with a row."""
+    """Yield the faults of a row."""
     where = shown(name)
     if not name.startswith(policy.image_prefix) or not _TAGGED.fullmatch(name):
-        yield f"{where} is not of the form {policy.image_prefix}NAME:TAG"
+        yield f"{where} does not have the form {policy.image_prefix}NAME:TAG"
     role = role_of(name, policy)
     for capability in set(row.capabilities) - CAPABILITIES[role]:
         yield f"{where}: {shown(capability)} cannot be granted to a {role}"
     for mount in row.tmpfs:
         if not _TMPFS_PATH.fullmatch(mount) or _NO_TMPFS.match(mount):
-            yield f"{where}: {shown(mount)} is no place for a tmpfs"
+            yield f"{where}: {shown(mount)} cannot be a tmpfs"
     if row.arguments and role != "collector":
         yield f"{where}: only collectors can have arguments"
     for listed in row.arguments:
@@ -179,13 +179,13 @@ def faults_of(name: str, row: ImageRow, policy: Policy) -> Iterable[str]:
 
 
 def faults_of_image(config: Mapping[str, Any], policy: Policy) -> Iterable[str]:
-    """Say why an image, as the engine inspects it, may not run whatever the allowlist grants."""
+    """Yield why an image, as the engine inspects it, may not run whatever the allowlist grants."""
     if config.get("Volumes"):
         yield "it declares VOLUME, and a volume outlives its container"
     health = config.get("Healthcheck") or {}
     floor = policy.health_seconds * 1e9
-    # In nanoseconds; 0 is the engine's default. An image that was loaded may say anything: the engine checks
-    # only what a request asks for, and probes without a pause at an interval below 0.
+    # In nanoseconds; 0 is the engine's default. A loaded image may hold anything: the engine validates only
+    # requests, and probes without a pause at a negative interval.
     for key, least in (("Interval", floor), ("StartInterval", floor), ("Timeout", 1), ("StartPeriod", 1)):
         value = health.get(key) or 0
         if type(value) is not int or not (value == 0 or least <= value <= _LONGEST_HEALTH_NANOSECONDS):
@@ -196,7 +196,7 @@ def faults_of_image(config: Mapping[str, Any], policy: Policy) -> Iterable[str]:
 
 
 class AllowlistReader:
-    """The allowlist as the file holds it now; a file that became faulty allows nothing until it is right."""
+    """The allowlist as the file has it now; while the file is faulty, nothing is allowed."""
 
     def __init__(self, path: Path, policy: Policy) -> None:
         self._path = path
@@ -205,10 +205,10 @@ class AllowlistReader:
         self._allowlist = load_allowlist(path, policy, self._raw)
 
     def current(self) -> Allowlist:
-        """Return it, parsed again when the file holds something else. Raises Refusal.
+        """Return the allowlist, parsed again when the file's content changed. Raises Refusal.
 
-        Times and sizes would not do: a file may be written in place within one tick of the clock, and its
-        times set back.
+        Modification time and size do not suffice: a file may be rewritten within one tick of the clock, or
+        its times set back.
         """
         try:
             raw = read_bytes(self._path)

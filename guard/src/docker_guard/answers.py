@@ -1,4 +1,4 @@
-"""What a client gets to see: answers of the engine with everything that is not a session's taken out."""
+"""What a client sees: the engine's answers without anything that is not a session's."""
 
 import json
 import re
@@ -19,7 +19,7 @@ _STREAM_TYPES = frozenset(
     {JSON, "application/vnd.docker.raw-stream", "application/vnd.docker.multiplexed-stream"}
 )
 
-_TOLD: tuple[tuple[str, str], ...] = (
+_REPLACED_ERRORS: tuple[tuple[str, str], ...] = (
     ("pool overlaps", "Pool overlaps with other one on this address space"),
     ("overlap", "Pool overlaps with other one on this address space"),
     ("same bridge name", "the bridge name is already in use: networks have the same bridge name"),
@@ -29,14 +29,14 @@ _TOLD: tuple[tuple[str, str], ...] = (
     ("address already in use", "Address already in use"),
     ("already exists", "it already exists"),
     ("no configured subnet", "the address is outside of the network's subnet"),
-    ("cannot remove", "the container runs: stop it before, or remove it with force"),
+    ("cannot remove", "the container runs: stop it first, or remove it with force"),
 )
-"""Texts of the engine that clients act on, and how they are told: without names and ids of other things."""
+"""Error texts of the engine that clients act on, and what replaces them: without foreign names and ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes to the client. With `pieces` the body is a stream, and `exits` has to be closed after it."""
+    """What the client gets. With `pieces` the body is a stream, and `exits` must be closed after it."""
 
     status: int
     body: bytes = b""
@@ -50,27 +50,27 @@ type Shown = Callable[[Any], Any]
 
 
 def as_it_is(value: Any) -> Any:
-    """Show all of an object that was found to be a session's."""
+    """Show the whole of an object that is a session's."""
     return value
 
 
 def own_only(value: Any) -> Any:
-    """Show the containers or networks of a list that carry a session's label, checked here once more."""
+    """Show the containers or networks of a list that carry a session's label, filtered here once more."""
     return [each for each in value or () if labels.session_of(each.get("Labels"))]
 
 
 def only_id(value: Any) -> Any:
-    """Show the id of what was made, and no warnings, which may speak of the host."""
+    """Show the id of what was created, without warnings, which may mention the host."""
     return {"Id": value["Id"], "Warnings": []}
 
 
 def only_network_id(value: Any) -> Any:
-    """Show the id of what was made."""
+    """Show the id of the network that was created."""
     return {"Id": value["Id"], "Warning": ""}
 
 
 def version_numbers(value: Any) -> Any:
-    """Show what clients negotiate by."""
+    """Show what clients need to negotiate the API version."""
     newest = min(tuple(map(int, value["ApiVersion"].split("."))), NEWEST_API)
     return {
         "Version": value.get("Version", ""),
@@ -87,7 +87,7 @@ def nothing(_: Any) -> Any:
 
 
 def answer_from(reply: Reply, shown: Shown, own_id: str = "") -> Answer:
-    """Return the engine's answer as the client may see it. Raises Refusal for the engine's own refusals."""
+    """Return the engine's answer as the client may see it. Raises Refusal for the engine's own errors."""
     if reply.status in {204, 304} or (reply.status < 300 and shown is nothing):
         return Answer(reply.status)
     if reply.status >= 300:
@@ -98,15 +98,16 @@ def answer_from(reply: Reply, shown: Shown, own_id: str = "") -> Answer:
 
 
 def refused_by_engine(reply: Reply, own_id: str) -> Refusal:
-    """Return the engine's refusal: what may be told, and for the record what it said."""
+    """Return the engine's error: what the client may see, and for the evidence the whole text."""
     on_record = f"the engine answered {reply.status}: {shown_text(reply.message)}"
-    return Refusal("engine", told(reply.message, reply.status, own_id), reply.status, on_record=on_record)
+    message = error_text(reply.message, reply.status, own_id)
+    return Refusal("engine", message, reply.status, on_record=on_record)
 
 
-def told(message: str, status: int, own_id: str = "") -> str:
-    """Tell an error of the engine; one that may name what is not the client's only by its status."""
+def error_text(message: str, status: int, own_id: str = "") -> str:
+    """Return an error of the engine for the client; only its status if it may name what is foreign."""
     lowered = message.lower()
-    for known, text in _TOLD:
+    for known, text in _REPLACED_ERRORS:
         if known in lowered:
             return text
     if not own_id:
@@ -115,22 +116,22 @@ def told(message: str, status: int, own_id: str = "") -> str:
 
 
 def stream_type(content_type: str) -> str:
-    """Return the type of a stream. Raises EngineDownError for one that no engine uses."""
+    """Return the content type of a stream. Raises EngineDownError for one that no engine uses."""
     if content_type.partition(";")[0] not in _STREAM_TYPES:
         raise EngineDownError(f"the engine answered with the type {content_type!r}")
     return content_type
 
 
 async def own_events(pieces: AsyncIterator[bytes], *, wanted: bool) -> AsyncGenerator[bytes]:
-    """Pass on events of containers that carry a session's label.
+    """Yield events of containers that carry a session's label.
 
-    Network events carry no labels, so none of them can be shown. Raises EngineDownError on an endless line.
+    Network events carry no labels, so none can be shown. Raises EngineDownError for an overlong line.
     """
     rest = b""
     async for piece in pieces:
         *lines, rest = (rest + piece).split(b"\n")
         if len(rest) > MAX_EVENT_BYTES:
-            raise EngineDownError(f"the engine told an event of more than {MAX_EVENT_BYTES} bytes")
+            raise EngineDownError(f"the engine sent an event of more than {MAX_EVENT_BYTES} bytes")
         events = [json.loads(line) for line in lines if line.strip()]
         own = [
             event

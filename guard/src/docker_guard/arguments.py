@@ -1,18 +1,18 @@
-"""Holds a command to the allowlist's argument lists: only addresses of the session's own network are free."""
+"""Checks a command against the allowlist's argument lists; only addresses of the session's network vary."""
 
 import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 PLACEHOLDERS = ("cidr", "self", "exclude")
-"""The session's subnet; the container's own address; addresses in the subnet, with commas between."""
+"""The session's subnet; the container's own address; addresses in the subnet, separated by commas."""
 _PLACEHOLDER = re.compile(r"(\{[^{}]*\})")
 _NEVER = r"(?!)"
 _ADDRESSES = r"([0-9.]{7,15}(?:,[0-9.]{7,15}){0,31})"
 
 
 def faults_of(arguments: Iterable[str]) -> Iterable[str]:
-    """Say what is wrong with one argument list of the allowlist."""
+    """Yield the faults of one argument list of the allowlist."""
     known = {f"{{{name}}}" for name in PLACEHOLDERS}
     for argument in arguments:
         if any(("{" in part or "}" in part) and part not in known for part in _PLACEHOLDER.split(argument)):

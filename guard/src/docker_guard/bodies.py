@@ -1,8 +1,8 @@
-"""The closed world of bodies: what a client may say, and which fields it may only leave at their default.
+"""Closed models of request bodies: the fields a client may set, and those it must leave at their default.
 
-Keys are exact, types are strict, nothing unknown passes. A field of `DEFAULTS` counts as absent at the values
-that stand there, because docker's clients send them all; at any other value it is refused. Judging and
-building the engine's own body is done elsewhere, and from these models alone.
+Keys are exact, types are strict, unknown fields are refused. A field of `DEFAULTS` counts as absent at the
+listed values, because docker's clients send them all; at any other value it is refused. Other modules judge
+these models and build the engine's body from them alone.
 """
 
 import json
@@ -20,17 +20,17 @@ NOTHING: tuple[Any, ...] = (None, "", [], {})
 OFF: tuple[Any, ...] = (None, False)
 ZERO: tuple[Any, ...] = (None, 0)
 ANY_BOOLEAN = (None, False, True)
-"""Says something about the client only."""
+"""Concerns the client only."""
 OOM_SCORE_ADJ = 1000
-"""Of every container: when memory runs out, the kernel ends it before anything else of the host.
+"""Set on every container: when memory runs out, the kernel kills it before anything else on the host.
 
-A container's memory limit does not hold for what the kernel itself keeps for it (packet rings, on cgroup v1
-socket queues too); all of that goes when its processes do.
+A container's memory limit does not cover kernel memory (packet rings; on cgroup v1 socket queues too), which
+is freed when the container's processes end.
 """
 
 
 class Body(BaseModel):
-    """A closed model. null counts as absent everywhere, as it does for the engine."""
+    """A closed model. null counts as absent, as it does for the engine."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
     DEFAULTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
@@ -52,7 +52,7 @@ class Body(BaseModel):
 
 
 def _spelled(value: Any) -> str:
-    """Tell 0, false and 0.0 apart, which Python takes for equal."""
+    """Return a form in which 0, false and 0.0 differ, which are equal in Python."""
     return json.dumps(value, sort_keys=True)
 
 
@@ -67,7 +67,7 @@ class Log(Body):
 
 
 class Host(Body):
-    """What limits a container; everything that could give it more may only be left at its default."""
+    """A container's limits; every field that could give it more must be left at its default."""
 
     NetworkMode: Text
     CapDrop: list[Text] = Field(default_factory=list, max_length=64)
@@ -131,7 +131,7 @@ class Host(Body):
         ),
         "AutoRemove": OFF,
         "ConsoleSize": (None, [0, 0]),
-        # other ways to say how much
+        # other resource settings
         "ShmSize": ZERO,
         "CpuShares": ZERO,
         "CpuPeriod": ZERO,
@@ -169,7 +169,7 @@ class Addresses(Body):
 
 
 class Endpoint(Body):
-    """How a container stands in its network."""
+    """A container's endpoint in its network."""
 
     IPAMConfig: Addresses = Field(default_factory=Addresses)
     Aliases: list[Text] = Field(default_factory=list, max_length=16)
@@ -283,8 +283,8 @@ class Nothing(Body):
 
 
 def parse_body[B: Body](model: type[B], raw: bytes) -> B:
-    """Read a body into its model. Raises Refusal that names every place, never a value."""
+    """Parse a body into its model. Raises Refusal that names every fault's place, never a value."""
     try:
         return model.model_validate(parse_object(raw))
     except ValidationError as error:
-        raise Refusal("body", f"the body is outside of what may be said: {faults(error)}", 403) from None
+        raise Refusal("body", f"the body is not allowed: {faults(error)}", 403) from None

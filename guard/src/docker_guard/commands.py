@@ -1,4 +1,4 @@
-"""The commands beside `serve`: pin images, show the allowlist, explain a decision, ask for health."""
+"""The commands besides `serve`: pin images, show the allowlist, explain a decision, check health."""
 
 import argparse
 import asyncio
@@ -35,7 +35,7 @@ _HEALTH_SECONDS = 5.0
 
 
 def pin(options: argparse.Namespace) -> int:
-    """Write the current IDs of images, with what a client may choose, into the allowlist."""
+    """Write the current IDs of images, and what a client may choose for them, into the allowlist."""
     policy = Policy.load(options.policy)
     file = read_file(options.allowlist) if options.allowlist.exists() else AllowlistFile()
     rows = dict(file.images)
@@ -61,7 +61,7 @@ def pin(options: argparse.Namespace) -> int:
 
 
 def show_allowlist(options: argparse.Namespace) -> int:
-    """Print who may run, and what a client may choose."""
+    """Print the images that may run, and what a client may choose for each."""
     allowlist = load_allowlist(options.allowlist, Policy.load(options.policy))
     rows = [("IMAGE", "ID", "ROLE", "ROOT", "CAPABILITIES", "ENVIRONMENT", "TMPFS")]
     for image in allowlist.images.values():
@@ -79,9 +79,9 @@ def show_allowlist(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Say what would be decided, as far as that needs no engine; 1 when it is a refusal.
+    """Print what would be decided, as far as that needs no engine; return 1 for a refusal.
 
-    A container is judged as if its session's network existed with the same labels and any subnet of the pool.
+    A container is judged as if its session's network existed, with the same labels and the pool as subnet.
     """
     policy = Policy.load(options.policy)
     body = _read(options.body) if options.body else b""
@@ -99,7 +99,7 @@ def check(options: argparse.Namespace) -> int:
 
 
 def healthcheck(options: argparse.Namespace) -> int:
-    """Ask for `/_ping`; 0 when guard and engine answer."""
+    """Request `/_ping`; return 0 when guard and engine answer."""
     scheme, place, port = parse_listen(options.listen)
     family = socket.AF_UNIX if scheme == "unix" else socket.AF_INET6 if ":" in place else socket.AF_INET
     try:
@@ -139,10 +139,10 @@ def _assumed_network(draft: ContainerDraft, policy: Policy) -> SessionNetwork:
 def _explained(route: Route, asked: Asked, decided: dict[str, Any] | None) -> dict[str, Any]:
     explained: dict[str, Any] = {"verdict": "allowed", "route": route.name, "query": dict(asked.query)}
     if asked.reference:
-        explained["if"] = f"{asked.reference} carries a session's label; otherwise it is answered 404"
+        explained["if"] = f"{asked.reference} carries a session's label; otherwise the answer is 404"
     if decided is not None:
         explained["if"] = (
-            "the engine enforces limits, the session's network fits, its deadline is to come "
+            "the engine enforces limits, the session's network fits, its deadline has not passed "
             "and no ceiling is reached"
         )
         explained["body"] = decided

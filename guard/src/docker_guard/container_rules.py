@@ -1,4 +1,4 @@
-"""Judges what a client wants to create, and builds what the engine is asked for instead."""
+"""Judges a container that a client wants to create, and builds the request for the engine anew."""
 
 import re
 from collections.abc import Mapping
@@ -25,16 +25,16 @@ _LOG_OPTIONS = frozenset({"max-size", "max-file"})
 
 @dataclass(frozen=True, slots=True)
 class ContainerDraft:
-    """A container that is within the rules as far as they need no engine. Sizes in bytes."""
+    """A container that passes every rule that needs no engine. Sizes in bytes."""
 
     session_id: str
     image: AllowedImage
     named_by: str
-    """How the client called the image: its ID or a name that has to mean this ID now."""
+    """The client's reference to the image: its ID, or a name that must resolve to this ID now."""
     labels: Mapping[str, str]
     environment: tuple[str, ...]
     arguments: tuple[str, ...]
-    """Nothing for the image's own command."""
+    """Empty for the image's own command."""
     network: str
     address: IPv4Address | None
     aliases: tuple[str, ...]
@@ -49,18 +49,18 @@ class ContainerDraft:
 
 
 def judge_container(body: CreateContainer, allowlist: Allowlist, policy: Policy) -> ContainerDraft:
-    """Hold a body against allowlist and ceilings. Raises Refusal with the rule that it breaks."""
+    """Check a body against allowlist and ceilings. Raises Refusal with the rule that it breaks."""
     image = allowlist.image(body.Image, policy)
     session_id = labels.checked(body.Labels, labels.OF_CONTAINER)
     if body.Labels[labels.ROLE] != image.role:
         raise Refusal("labels", f"{image.name} is a {image.role}, whatever the label says")
     if body.Labels[labels.IMAGE] != image.name:
-        raise Refusal("labels", f"the label {labels.IMAGE} has to be {image.name}")
+        raise Refusal("labels", f"the label {labels.IMAGE} must be {image.name}")
     host = body.HostConfig
     if host.SecurityOpt not in _NO_NEW_PRIVILEGES:
-        raise Refusal("privileges", "SecurityOpt has to be no-new-privileges, and nothing else")
+        raise Refusal("privileges", "SecurityOpt must be no-new-privileges and nothing else")
     if image.row.read_only and not host.ReadonlyRootfs:
-        raise Refusal("disk", f"the root of {image.name} has to be read-only (ReadonlyRootfs)")
+        raise Refusal("disk", f"the root of {image.name} must be read-only (ReadonlyRootfs)")
     if body.Cmd and not image.row.arguments:
         raise Refusal("body", f"Cmd may only be left at its default: {image.name} runs its own command")
     endpoint = _endpoint(body)
@@ -76,7 +76,7 @@ def judge_container(body: CreateContainer, allowlist: Allowlist, policy: Policy)
         aliases=_aliases(endpoint),
         capabilities=_capabilities(host, image),
         memory=_within("Memory", host.Memory, policy.memory_bytes),
-        # Absent, the engine would allow the same again as swap.
+        # Without it the engine would allow the same amount again as swap.
         memory_and_swap=_within("MemorySwap", host.MemorySwap, policy.memory_bytes),
         nano_cpus=_within("NanoCpus", host.NanoCpus, policy.nano_cpus),
         pids=_within("PidsLimit", host.PidsLimit, policy.pids),
@@ -87,20 +87,20 @@ def judge_container(body: CreateContainer, allowlist: Allowlist, policy: Policy)
 
 
 def fit_into_session(draft: ContainerDraft, network: SessionNetwork) -> None:
-    """Hold a draft against its session's network. Raises Refusal."""
+    """Check a draft against its session's network. Raises Refusal."""
     if draft.network not in (network.name, network.id):
-        raise Refusal("session", f"the network has to be the session's own, {network.name}")
+        raise Refusal("session", f"the network must be the session's own, {network.name}")
     for key in labels.SHARED:
         if draft.labels[key] != network.labels.get(key):
-            raise Refusal("session", f"the label {key} has to be the one of the session's network")
+            raise Refusal("session", f"the label {key} must be that of the session's network")
     if draft.arguments and not any(
         is_within(draft.arguments, allowed, network.subnet, draft.address)
         for allowed in draft.image.row.arguments
     ):
-        raise Refusal("body", f"Cmd may only be one of the argument lists that {draft.image.name} has")
-    # The engine keeps the first address for a gateway, although none has it.
+        raise Refusal("body", f"Cmd may only be one of the argument lists of {draft.image.name}")
+    # The engine reserves the first address for a gateway, although none uses it.
     if draft.address is not None and not _is_free(draft.address, network.subnet):
-        raise Refusal("session", f"the address is none for a container in the subnet {network.subnet}")
+        raise Refusal("session", f"the address is not one for a container in the subnet {network.subnet}")
 
 
 def _is_free(address: IPv4Address, subnet: IPv4Network) -> bool:
@@ -109,7 +109,7 @@ def _is_free(address: IPv4Address, subnet: IPv4Network) -> bool:
 
 
 def container_body(draft: ContainerDraft, network_id: str) -> dict[str, Any]:
-    """Return the body that the engine gets: nothing but decided values, the network by its ID."""
+    """Return the body for the engine: only values that were judged, the network by its ID."""
     address = {"IPAMConfig": {"IPv4Address": str(draft.address)}} if draft.address else {}
     command = {"Cmd": list(draft.arguments)} if draft.arguments else {}
     return {
@@ -142,7 +142,7 @@ def container_body(draft: ContainerDraft, network_id: str) -> dict[str, Any]:
 
 def _within(what: str, value: int | None, ceiling: int) -> int:
     if not value or not 0 < value <= ceiling:
-        raise Refusal("limits", f"{what} has to be set, to at most {ceiling}")
+        raise Refusal("limits", f"{what} must be set, to at most {ceiling}")
     return value
 
 
@@ -151,21 +151,21 @@ def _environment(entries: list[str], image: AllowedImage, policy: Policy) -> tup
     for entry in entries:
         key, separator, _ = entry.partition("=")
         if not separator or key not in image.row.environment:
-            raise Refusal("environment", f"{shown(key, 60)} is no environment key of {image.name}")
+            raise Refusal("environment", f"{shown(key, 60)} is not an environment key of {image.name}")
         if len(entry.encode()) > policy.environment_value_bytes:
             raise Refusal("environment", f"{key} is longer than {policy.environment_value_bytes} bytes")
         if _CONTROL.search(entry):
-            raise Refusal("environment", f"the value of {key} holds control characters")
+            raise Refusal("environment", f"the value of {key} contains control characters")
         keys.append(key)
     if len(set(keys)) < len(keys):
-        raise Refusal("environment", "an environment key stands twice")
+        raise Refusal("environment", "there is a duplicate environment key")
     if sum(map(_stored_bytes, entries)) > policy.environment_bytes:
-        raise Refusal("environment", f"it is longer than {policy.environment_bytes} bytes altogether")
+        raise Refusal("environment", f"it is longer than {policy.environment_bytes} bytes in total")
     return tuple(entries)
 
 
 def _stored_bytes(text: str) -> int:
-    """Return how long a text is where the engine stores it: in Go's JSON, `<`, `>` and `&` take six bytes."""
+    """Return a text's length as the engine stores it: in Go's JSON, `<`, `>` and `&` take six bytes."""
     escaped = sum(text.count(character) for character in '"\\')
     marked = sum(text.count(character) for character in "<>&\u2028\u2029")
     return len(text.encode()) + escaped + 5 * marked
@@ -177,7 +177,7 @@ def _endpoint(body: CreateContainer) -> Endpoint:
         return Endpoint()
     ((name, endpoint),) = endpoints.items()
     if name != body.HostConfig.NetworkMode:
-        raise Refusal("session", "NetworkMode and EndpointsConfig have to name the same one network")
+        raise Refusal("session", "NetworkMode and EndpointsConfig must name the same network")
     return endpoint
 
 
@@ -188,13 +188,13 @@ def _address(endpoint: Endpoint) -> IPv4Address | None:
     try:
         return IPv4Address(text)
     except ValueError:
-        raise Refusal("session", f"{shown(text)} is no IPv4 address") from None
+        raise Refusal("session", f"{shown(text)} is not an IPv4 address") from None
 
 
 def _aliases(endpoint: Endpoint) -> tuple[str, ...]:
     for alias in endpoint.Aliases:
         if not _ALIAS.fullmatch(alias):
-            raise Refusal("session", f"the alias {shown(alias)} is no plain name")
+            raise Refusal("session", f"the alias {shown(alias)} is not a plain name")
     return tuple(endpoint.Aliases)
 
 
@@ -204,22 +204,22 @@ def _bare(capability: str) -> str:
 
 def _capabilities(host: Host, image: AllowedImage) -> tuple[str, ...]:
     if host.CapDrop != ["ALL"]:
-        raise Refusal("privileges", "CapDrop has to be ALL")
+        raise Refusal("privileges", "CapDrop must be ALL")
     for capability in host.CapAdd:
         if _bare(capability) not in image.row.capabilities:
-            raise Refusal("privileges", f"{shown(capability)} is no capability of {image.name}")
+            raise Refusal("privileges", f"{shown(capability)} is not a capability of {image.name}")
     return tuple(dict.fromkeys(map(_bare, host.CapAdd)))
 
 
 def _tmpfs(host: Host, image: AllowedImage) -> dict[str, str]:
     allowed = image.row.tmpfs
     if host.Tmpfs.keys() != allowed.keys():
-        raise Refusal("disk", f"Tmpfs has to be what the allowlist has for {image.name}: {sorted(allowed)}")
+        raise Refusal("disk", f"Tmpfs must be as in the allowlist for {image.name}: {sorted(allowed)}")
     return {path: _tmpfs_options(path, text, allowed[path]) for path, text in host.Tmpfs.items()}
 
 
 def _tmpfs_options(path: str, text: str, row: TmpfsRow) -> str:
-    """Return the canonical options; a client may choose a smaller size, and leave out what is fixed."""
+    """Return the canonical options; a client may choose a smaller size and omit what is fixed."""
     words = text.split(",")
     values = dict(word.split("=", 1) for word in words if "=" in word)
     flags = [word for word in words if "=" not in word]
@@ -239,7 +239,7 @@ def _tmpfs_options(path: str, text: str, row: TmpfsRow) -> str:
     if not acceptable:
         raise Refusal(
             "disk",
-            f"the options of tmpfs {path} have to be size={row.size} or less, uid={row.uid}, gid={row.gid}, "
+            f"the options of tmpfs {path} must be size={row.size} or less, uid={row.uid}, gid={row.gid}, "
             f"mode={row.mode}, rw, noexec, nosuid, nodev",
         )
     return f"rw,noexec,nosuid,nodev,size={size},mode={row.mode},uid={row.uid},gid={row.gid}"
@@ -260,14 +260,14 @@ def _log(host: Host, ceiling: int) -> dict[str, str]:
     if not acceptable:
         raise Refusal(
             "limits",
-            f"the log has to be json-file with max-size, at least {LEAST_LOG_FILE_BYTES} bytes, "
-            f"{ceiling} bytes altogether",
+            f"the log must be json-file with max-size, at least {LEAST_LOG_FILE_BYTES} bytes, "
+            f"at most {ceiling} bytes in total",
         )
     return {"max-size": str(size), "max-file": str(files)}
 
 
 def _bytes(text: str, kilo: int) -> int | None:
-    """Read a size as the engine does: a tmpfs counts in 1024, a log's size in 1000."""
+    """Parse a size as the engine does: for a tmpfs k is 1024, for a log 1000. None if it is not a size."""
     size = _SIZE.fullmatch(text)
     return int(size[1]) * kilo ** " kmg".index(size[2].lower() or " ") if size else None
 

@@ -1,4 +1,4 @@
-"""Removes what is past its deadline, whoever is alive; every failed try is a metric and a line."""
+"""Removes what is past its deadline, whatever else has died; every failed attempt is a metric and a line."""
 
 import asyncio
 import time
@@ -23,14 +23,14 @@ from docker_guard.refusal import EngineDownError, shown
 
 _SHORTEST_PAUSE = 0.2
 _LATE_SECONDS = 1.0
-"""A look that ends later than this after it was due is put on record."""
+"""A sweep that ends later than this after it was due is recorded."""
 _REMOVALS_AT_ONCE = 8
 
 
 class DeadlineKeeper:
-    """Looks at everything that carries a session's label, at the start and again and again.
+    """Sweeps everything that carries a session's label, at the start and then periodically.
 
-    It belongs in a thread with an event loop and an engine of its own, where no client can delay it.
+    Run it in a thread with its own event loop and engine client, where no client can delay it.
     """
 
     def __init__(self, engine: Engine, policy: Policy, deadlines: Deadlines, evidence: Evidence) -> None:
@@ -39,36 +39,36 @@ class DeadlineKeeper:
         self._evidence = evidence
         self._policy = policy
         self._being_removed: set[str] = set()
-        self._looked_at = time.monotonic()
+        self._swept_at = time.monotonic()
 
     async def keep(self) -> None:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
-            await self._look_again_and_again(group)
+            await self._sweep_periodically(group)
 
-    async def _look_again_and_again(self, group: asyncio.TaskGroup) -> None:
-        due = looked = time.monotonic()
-        SWEEP_AGE.set_function(lambda: time.monotonic() - looked)
+    async def _sweep_periodically(self, group: asyncio.TaskGroup) -> None:
+        due = succeeded = time.monotonic()
+        SWEEP_AGE.set_function(lambda: time.monotonic() - succeeded)
         while True:
             try:
                 await self.sweep(group)
                 ENGINE_UP.set(1)
-                looked = time.monotonic()
+                succeeded = time.monotonic()
             except EngineDownError as error:
                 ENGINE_UP.set(0)
                 self._evidence.line("sweep-failed", reason=shown(error))
             except (KeyError, TypeError, ValueError) as error:
-                # An answer of another shape than any engine's; the next look may be better.
+                # An answer in an unknown form; the next sweep may succeed.
                 self._evidence.line("sweep-failed", reason=f"{type(error).__name__}: {shown(error)}")
             late = time.monotonic() - due
             SWEEP_LATE_SECONDS.observe(late)
             if late > _LATE_SECONDS:
                 self._evidence.line("sweep-late", seconds=round(late, 1))
             self._evidence.flush()
-            due = await self._until_next_look()
+            due = await self._until_next_sweep()
 
     async def sweep(self, group: asyncio.TaskGroup) -> None:
-        """Start removing what is due; a session whose removal hangs keeps no other waiting.
+        """Start removing what is due; a removal that hangs delays no other session.
 
         Raises EngineDownError.
         """
@@ -84,7 +84,7 @@ class DeadlineKeeper:
                     latest = latest_end(thing, self._policy) if kind == "network" else None
                     self._deadlines.observe(session_id, thing["Labels"].get(labels.EXPIRES_AT), latest)
                     found[session_id].append((kind, thing["Id"]))
-        self._looked_at = time.monotonic()
+        self._swept_at = time.monotonic()
         left = {session_id: self._deadlines.seconds_left(session_id) for session_id in found}
         for session_id, due in found.items():
             if left[session_id] <= 0 and session_id not in self._being_removed:
@@ -95,7 +95,7 @@ class DeadlineKeeper:
         OVERDUE_SECONDS.set(max(0.0, -min(left.values(), default=0.0)))
 
     async def _remove(self, session_id: str, due: list[tuple[str, str]]) -> None:
-        """Remove containers side by side, then networks, by full id and nothing else."""
+        """Remove containers in parallel, then networks, by full id only."""
         places = asyncio.Semaphore(_REMOVALS_AT_ONCE)
         try:
             for kind in ("container", "network"):
@@ -129,12 +129,12 @@ class DeadlineKeeper:
             reason=reason or "past its deadline",
         )
 
-    async def _until_next_look(self) -> float:
-        """Wait for the nearest deadline, also of a session that begins meanwhile; return when it was due."""
+    async def _until_next_sweep(self) -> float:
+        """Wait for the next deadline, that of a new session included; return when the sweep was due."""
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
         begun = time.monotonic()
         while True:
-            nearest = self._deadlines.next_end(after=self._looked_at)
+            nearest = self._deadlines.next_end(after=self._swept_at)
             due = max(begun + _SHORTEST_PAUSE, min(nearest, begun + self._policy.sweep_seconds))
             self._deadlines.watch(due, lambda: loop.call_soon_threadsafe(changed.set))
             try:

@@ -1,4 +1,4 @@
-"""When each session ends: a deadline only ever comes nearer. Asked by the gate and by the keeper's thread."""
+"""When each session ends; a deadline only ever moves earlier. Used by the gate and by the keeper's thread."""
 
 import threading
 import time
@@ -13,9 +13,9 @@ from docker_guard.policy import Policy
 from docker_guard.refusal import Refusal
 
 MOST_REMEMBERED = 10_000
-"""Sessions of which nothing is left; beyond that, those that end first are forgotten first.
+"""Sessions of which nothing is left; beyond this number, those that end first are forgotten first.
 
-One that is forgotten could be made anew with a later deadline, as a session of another id can at any time.
+A forgotten session could be created anew with a later deadline, as one with another id can at any time.
 """
 
 
@@ -23,9 +23,9 @@ One that is forgotten could be made anew with a later deadline, as a session of 
 class _Deadline:
     expires_at: str | None
     moment: datetime | None
-    """What `expires_at` says."""
+    """`expires_at`, parsed."""
     ends_at: float
-    """By the monotonic clock, so that a clock set back prolongs nothing."""
+    """By the monotonic clock, so that setting the clock back prolongs nothing."""
 
 
 class Deadlines:
@@ -45,14 +45,14 @@ class Deadlines:
         self._watched: tuple[float, Callable[[], object]] = (-inf, lambda: None)
 
     def watch(self, until: float, hurry: Callable[[], object]) -> None:
-        """Have `hurry` called, in any thread, when a new session ends before a moment."""
+        """Have `hurry` called, in any thread, when a new session ends before `until` (monotonic clock)."""
         with self._lock:
             self._watched = (until, hurry)
 
     def observe(self, session_id: str, expires_at: str | None, latest: datetime | None = None) -> None:
-        """Take note of a label, and of the latest end by a network's age.
+        """Record a deadline label, and the latest end by a network's age.
 
-        Each look counts: what was nearer before stays nearer.
+        The earliest deadline ever observed stays in force.
         """
         with self._lock:
             known = self._known.get(session_id)
@@ -62,35 +62,33 @@ class Deadlines:
                 known = _Deadline(expires_at, moment, self._monotonic() + self._longest)
                 self._known[session_id] = known
             same = expires_at == known.expires_at
-            self._come_nearer(known, known.moment if same else labels.parse_moment(expires_at), latest)
+            self._move_earlier(known, known.moment if same else labels.parse_moment(expires_at), latest)
             watched_until, hurry = self._watched
             if is_new and known.ends_at < watched_until:
                 hurry()
 
     def is_over(self, session_id: str) -> bool:
-        """Tell whether a session's deadline has passed."""
+        """Return whether a session's deadline has passed."""
         return self.seconds_left(session_id) <= 0
 
     def seconds_left(self, session_id: str) -> float:
-        """Return the seconds until a session's end; of an unknown one, the longest there is."""
+        """Return the seconds until a session's end; for an unknown session, the longest possible."""
         with self._lock:
             known = self._known.get(session_id)
             if known is None:
                 return self._longest
-            self._come_nearer(known, known.moment)
+            self._move_earlier(known, known.moment)
             return known.ends_at - self._monotonic()
 
     def check_unmoved(self, session_id: str, expires_at: str) -> None:
-        """Raise Refusal if this session was seen with another deadline before."""
+        """Raise Refusal if this session was observed with another deadline before."""
         with self._lock:
             known = self._known.get(session_id)
             if known is not None and (known.expires_at != expires_at or self.is_over(session_id)):
-                raise Refusal(
-                    "deadline", f"session {session_id} has its deadline already; nothing prolongs it"
-                )
+                raise Refusal("deadline", f"session {session_id} already has a deadline; nothing prolongs it")
 
     def forget(self, keep: Container[str]) -> None:
-        """Drop what ended a whole session's time ago and what is too many, unless any of it is left."""
+        """Forget sessions that ended more than the longest session ago, and the excess; except `keep`."""
         with self._lock:
             horizon = self._monotonic() - self._longest
             self._known = {
@@ -102,11 +100,11 @@ class Deadlines:
                     del self._known[key]
 
     def next_end(self, after: float) -> float:
-        """Return the nearest deadline after a moment, both by the monotonic clock; infinity without one."""
+        """Return the first deadline after a moment, both by the monotonic clock; infinity without one."""
         with self._lock:
             return min((each.ends_at for each in self._known.values() if each.ends_at > after), default=inf)
 
-    def _come_nearer(self, known: _Deadline, *moments: datetime | None) -> None:
+    def _move_earlier(self, known: _Deadline, *moments: datetime | None) -> None:
         for moment in moments:
             if moment is not None:
                 left = (moment - self.now()).total_seconds()

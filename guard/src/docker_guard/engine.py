@@ -1,4 +1,4 @@
-"""The guard's side of the engine's socket: requests that the guard itself wrote, over kept connections."""
+"""The guard's client of the engine: requests that the guard itself wrote, over kept-alive connections."""
 
 import asyncio
 import json
@@ -19,53 +19,53 @@ OLDEST_API, NEWEST_API = (1, 44), (1, 45)
 """1.44 (Engine 25) refuses a second network of the same name and knows StartInterval."""
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 _LONG_ANSWER_BYTES = 32 * 1024
-"""What takes more than a moment to parse."""
+"""Longer answers take noticeable time to parse."""
 _LIMITS = {"MemoryLimit": "memory", "CpuCfsQuota": "CPU", "PidsLimit": "pids"}
-"""Fields of `/info`. Not swap: kernels often do not count it, and memory is limited all the same."""
+"""Fields of `/info`. Not swap: many kernels do not account for it, and memory is limited without it."""
 
 
 class Counts(Protocol):
-    """Counts the bytes of answers while they arrive, for the client whose request needs them."""
+    """Counts the bytes of answers while they arrive, on behalf of the client whose request needs them."""
 
     def take(self, size: int) -> None:
-        """Count some more. Raises Refusal when they are too many."""
+        """Count more bytes. Raises Refusal when they are too many."""
         ...
 
     def charge(self, size: int) -> None:
-        """Count some more, however many there are: what is done is not refused any more."""
+        """Count more bytes without a ceiling: what has been done is not refused afterwards."""
         ...
 
     async def turn(self) -> None:
-        """Wait until a long answer may be looked into."""
+        """Wait for the turn to parse a long answer."""
         ...
 
     def give_back(self, size: int) -> None:
-        """Uncount what is no longer held."""
+        """Uncount bytes that are no longer held."""
         ...
 
 
 ON_BEHALF_OF: ContextVar[Counts | None] = ContextVar("on_behalf_of", default=None)
-"""Who is counted for. What the guard asks of itself is not."""
+"""The client on whose behalf answers are counted; None for the guard's own calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the engine said."""
+    """One answer of the engine."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
 
     def json(self) -> Any:
-        """Return the body as JSON. Raises EngineDownError: an engine's success is always JSON here."""
+        """Return the body as JSON. Raises EngineDownError if it is not: success is always JSON here."""
         try:
             return json.loads(self.body)
         except ValueError:
-            raise EngineDownError("the engine answered something that is no JSON") from None
+            raise EngineDownError("the engine's answer is not JSON") from None
 
     @property
     def message(self) -> str:
-        """Return the text of an error."""
+        """Return the text of an error; empty without one."""
         try:
             return str(json.loads(self.body)["message"])
         except (ValueError, KeyError, TypeError):
@@ -76,7 +76,7 @@ class Engine:
     """One Docker Engine. Every call has a deadline; calls raise only EngineDownError."""
 
     def __init__(self, docker: str, policy: Policy) -> None:
-        """Take `unix:///path` or `tcp://host:port`; connect with the first call."""
+        """Take `unix:///path` or `tcp://host:port`; the first call connects."""
         scheme, _, place = docker.partition("://")
         if scheme not in ("unix", "tcp") or not place:
             raise ConfigurationError(f"--docker is {docker!r}; expected unix:///PATH or tcp://HOST:PORT")
@@ -87,13 +87,13 @@ class Engine:
         self._api: str | None = None
 
     async def api(self) -> str:
-        """Return the version of the API that is spoken with this engine, e.g. `1.45`."""
+        """Return the API version used with this engine, e.g. `1.45`."""
         if self._api is None:
             reply = await self._exchange("GET", "/version")
             newest = tuple(map(int, reply.json()["ApiVersion"].split(".")))
             if newest < OLDEST_API:
                 raise EngineDownError(
-                    f"the engine speaks API {newest}; {OLDEST_API} is the oldest that is safe"
+                    f"the engine's API is {newest}; {OLDEST_API} is the oldest that is safe"
                 )
             self._api = ".".join(map(str, min(newest, NEWEST_API)))
         return self._api
@@ -107,10 +107,10 @@ class Engine:
         *,
         seconds: float = 0,
     ) -> Reply:
-        """Make one call; `seconds` are added to the usual deadline."""
+        """Make one call; `seconds` extend the usual deadline."""
         reply = await self._exchange(method, f"/v{await self.api()}{path}", query, body, seconds=seconds)
         if reply.status == 400 and "client version" in reply.message:
-            self._api = None  # another engine than before
+            self._api = None  # the engine was exchanged
         return reply
 
     async def listed(self, path: str, label: str) -> list[dict[str, Any]]:
@@ -125,9 +125,9 @@ class Engine:
         return found
 
     async def unenforced_limits(self) -> list[str]:
-        """Return which limits of a container this engine accepts and does not enforce.
+        """Return the limits of a container that this engine accepts but does not enforce.
 
-        Without cgroups (a rootless engine on cgroup v1) it says so nowhere else: measured on Engine 26.
+        Without cgroups (a rootless engine on cgroup v1) it reports this nowhere else: measured on Engine 26.
         """
         reply = await self.call("GET", "/info")
         if reply.status != 200:
@@ -139,7 +139,7 @@ class Engine:
     async def stream(
         self, method: str, path: str, query: Mapping[str, str]
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
-        """Open an answer that may last. Its body is read by the caller, who gets aiohttp's errors."""
+        """Open a long-lived answer. The caller reads its body and gets aiohttp's errors."""
         url = self._url(f"/v{await self.api()}{path}", query)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._seconds)
         try:
@@ -182,7 +182,7 @@ class Engine:
                 reply = Reply(response.status, bytes(answer), response.headers.get("Content-Type", ""))
             if counts is not None and len(answer) > _LONG_ANSWER_BYTES:
                 await counts.turn()
-            return reply  # noqa: TRY300 - nothing below raises
+            return reply  # noqa: TRY300 - nothing after it raises
         except (aiohttp.ClientError, OSError) as error:
             may_land = changes and not isinstance(error, aiohttp.ClientConnectorError)
             raise EngineDownError(

@@ -1,4 +1,4 @@
-"""What every decision leaves behind: a line for the auditor, a number for the operator, never a secret."""
+"""Evidence of every decision: a line for the auditor, a metric for the operator, never a secret."""
 
 import json
 import os
@@ -19,63 +19,61 @@ DECISIONS = Counter(
 )
 SECONDS = Histogram(
     "docker_guard_seconds",
-    "From the end of a request to its decision, the engine's part included.",
+    "From the end of a request to its decision, the engine's time included.",
     ("route",),
     registry=REGISTRY,
 )
-CONNECTIONS = Gauge("docker_guard_connections", "Clients that are connected.", registry=REGISTRY)
-ENGINE_UP = Gauge(
-    "docker_guard_engine_up", "1 when the last look at the engine succeeded.", registry=REGISTRY
-)
-SESSIONS = Gauge("docker_guard_sessions", "Sessions whose deadline is to come.", registry=REGISTRY)
+CONNECTIONS = Gauge("docker_guard_connections", "Open connections.", registry=REGISTRY)
+ENGINE_UP = Gauge("docker_guard_engine_up", "1 when the last sweep reached the engine.", registry=REGISTRY)
+SESSIONS = Gauge("docker_guard_sessions", "Sessions before their deadline.", registry=REGISTRY)
 EXPIRED_REMOVED = Counter(
     "docker_guard_expired_removed",
-    "What was removed after its deadline.",
+    "Containers and networks removed after their deadline.",
     ("kind",),
     registry=REGISTRY,
 )
 SWEEP_LATE_SECONDS = Histogram(
     "docker_guard_sweep_late_seconds",
-    "From when a look at deadlines was due until it ended.",
+    "From when a sweep was due until it ended.",
     buckets=(0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60),
     registry=REGISTRY,
 )
 SWEEP_AGE = Gauge(
     "docker_guard_sweep_age_seconds",
-    "Since the last look at deadlines that succeeded ended.",
+    "Since the end of the last successful sweep.",
     registry=REGISTRY,
 )
 OVERDUE_SECONDS = Gauge(
     "docker_guard_overdue_seconds",
-    "How long what is due longest was due at the last look; 0 when nothing was.",
+    "At the last sweep, time since the longest-passed deadline of what was still there; 0 when nothing was.",
     registry=REGISTRY,
 )
 REMOVAL_FAILURES = Counter(
     "docker_guard_removal_failures",
-    "Tries to remove something that is past its deadline which failed.",
+    "Failed attempts to remove something past its deadline.",
     registry=REGISTRY,
 )
 BYTES_WAITING = Gauge(
     "docker_guard_evidence_waiting_bytes",
-    "Of lines that could not be written yet: a full disk, or a pipe that nobody reads.",
+    "Bytes of lines that could not be written yet: a full disk, or a pipe that nobody reads.",
     registry=REGISTRY,
 )
 LINES_LOST = Counter(
-    "docker_guard_evidence_lost", "Lines for which too many were waiting already.", registry=REGISTRY
+    "docker_guard_evidence_lost", "Lines dropped because too many were waiting.", registry=REGISTRY
 )
 CERTIFICATE_EXPIRES = Gauge(
     "docker_guard_certificate_expires_seconds",
-    "When the certificate that clients are shown ends (Unix time); 0 without TLS.",
+    "When the guard's certificate expires (Unix time); 0 without TLS.",
     registry=REGISTRY,
 )
 
 _PIECE_BYTES = select.PIPE_BUF
-"""A pipe that can take anything at once can take this much."""
+"""A pipe that is writable takes this much at once."""
 _MOST_WAITING_BYTES = 1024 * 1024
 
 
 def writing_to(descriptor: int) -> Callable[[bytes], int]:
-    """Return a `write` for lines that raises OSError instead of waiting: the guard never stands still."""
+    """Return a `write` for lines that raises OSError instead of blocking."""
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
 
@@ -90,7 +88,7 @@ def writing_to(descriptor: int) -> Callable[[bytes], int]:
 class Evidence:
     """Writes one JSON object a line. What cannot be written waits, within bounds; only creations stop.
 
-    The gate's thread and the keeper's both write.
+    Both the gate's and the keeper's thread write.
     """
 
     def __init__(
@@ -135,7 +133,7 @@ class Evidence:
         )
 
     def line(self, what: str, **fields: Any) -> bool:
-        """Record anything else that happened. Returns whether everything is written."""
+        """Record any other event. Returns whether every line is written."""
         moment = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = json.dumps({"time": moment, "type": what, **fields}).encode() + b"\n"
         with self._lock:
@@ -146,12 +144,12 @@ class Evidence:
             return self.flush()
 
     def flush(self) -> bool:
-        """Write what waits, as far as that goes without waiting. Returns whether everything is written."""
+        """Write waiting lines as far as possible without blocking. Returns whether every line is written."""
         with self._lock:
             try:
                 while self._waiting:
                     del self._waiting[: self._write(bytes(self._waiting[:_PIECE_BYTES]))]
             except OSError:
-                pass  # what waits is the news of it: a gauge, and no more creations
+                pass  # reported by the gauge below, and creations stop
             BYTES_WAITING.set(len(self._waiting))
             return not self._waiting

@@ -1,4 +1,4 @@
-"""Where clients connect: reads one request at a time within limits, and has answered what was decided."""
+"""Where clients connect: reads one request at a time within limits, and answers with the decision."""
 
 import asyncio
 import socket
@@ -22,13 +22,13 @@ from docker_guard.verdict import Verdict
 
 _FAREWELL_SECONDS = 5.0
 _RECORD_SECONDS = 1.0
-"""How long a creation waits for its line to be written: whoever reads the lines may be busy."""
+"""How long a creation waits for its line of evidence to be written: the reader may be busy."""
 _MOST_TURNED_AWAY = 64
-"""Connections beyond a ceiling that are told so at the same time; more are dropped without a word."""
+"""Connections beyond a ceiling that are answered at the same time; more are dropped without an answer."""
 
 
 class _Connection(asyncio.StreamReaderProtocol):
-    """A connection that says when its client has gone, while an answer without end is written."""
+    """A connection that notices when its client leaves while a long-lived answer is written."""
 
     def __init__(self, door: "FrontDoor") -> None:
         reader = asyncio.StreamReader(limit=request_head.MAX_BYTES)
@@ -62,22 +62,22 @@ class FrontDoor:
 
     @property
     def crowd(self) -> Crowd:
-        """Who is connected: whoever takes connections for this door counts them there."""
+        """Counts of connected clients; whoever accepts connections for this door counts them there."""
         return self._crowd
 
     def connection(self) -> asyncio.StreamReaderProtocol:
-        """Make the protocol of a new connection."""
+        """Return the protocol of a new connection."""
         return _Connection(self)
 
     async def let_in(self, connection: socket.socket) -> None:
-        """Begin to serve a connection that was taken."""
+        """Serve an accepted connection."""
         try:
             await asyncio.get_running_loop().connect_accepted_socket(self.connection, connection)
-        except OSError:  # gone before it was looked at
+        except OSError:  # the client left already
             connection.close()
 
     async def say_goodbye(self) -> None:
-        """Let requests that are under way end within some seconds, then break every connection."""
+        """Give running requests a few seconds to end, then break every connection."""
         for task in list(self._idle):
             task.cancel()
         if busy := self._conversations - self._idle:
@@ -89,7 +89,7 @@ class FrontDoor:
     async def converse(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gone: asyncio.Event
     ) -> None:
-        """Answer one request after the other until one side has enough."""
+        """Answer one request after the other until one side closes the connection."""
         task = asyncio.current_task()
         assert task is not None
         self._conversations.add(task)
@@ -109,12 +109,12 @@ class FrontDoor:
                 if self._turned_away < _MOST_TURNED_AWAY:
                     await self._turn_away(reader, replies, verdict.answer)
         except OSError:
-            pass  # the client has gone, or was too slow to be told
+            pass  # the client has gone, or was too slow to be answered
         finally:
             self._conversations.discard(task)
             self._idle.discard(task)
             evidence.CONNECTIONS.set(self._crowd.size)
-            writer.transport.abort()  # whatever is still unsent has had its time
+            writer.transport.abort()  # the time for what is still unsent is over
 
     async def _turn_away(self, reader: asyncio.StreamReader, replies: ReplyWriter, answer: Answer) -> None:
         self._turned_away += 1
@@ -128,8 +128,8 @@ class FrontDoor:
         self, reader: asyncio.StreamReader, replies: ReplyWriter, gone: asyncio.Event, peer: Peer
     ) -> bool:
         """Read a request and answer it. Returns whether the connection can take another."""
-        # A request that is in the buffer already, and is refused, waits for nothing: without this one
-        # connection would keep the loop from every other.
+        # A buffered request that is refused never awaits anything: without this, one connection could keep
+        # the loop from all others.
         await asyncio.sleep(0)
         raw = await self._read_head(reader)
         with self._crowd.share(peer) as share:
@@ -164,7 +164,7 @@ class FrontDoor:
             if route.makes:
                 await self._announce(peer, route)
             answer = await route.handler(self._gate, asked)
-            # What has been done is on record as done, whatever room there is for its answer.
+            # What has been done is recorded as done, even if there is no room for its answer.
             (share.charge if route.changes else share.take)(len(answer.body))
             verdict = Verdict(answer)
         except (Refusal, EngineDownError, *FAULTS) as error:
@@ -179,19 +179,19 @@ class FrontDoor:
         return await replies.stream(verdict.answer, gone) and keep_alive
 
     async def _announce(self, peer: Peer, route: Route) -> None:
-        """Record what is about to be tried. Raises Refusal: what cannot be on record is not made."""
+        """Record an attempt before it is made. Raises Refusal if it cannot be recorded."""
         written = self._record.line("attempt", peer=peer.shown, route=route.name)
         end = time.monotonic() + _RECORD_SECONDS
         while not written:
             if time.monotonic() > end:
                 raise Refusal(
-                    "evidence", "no decision can be recorded; nothing is made until that works", 503
+                    "evidence", "no evidence can be written; nothing is created until that works", 503
                 )
             await asyncio.sleep(_RECORD_SECONDS / 10)
             written = self._record.flush()
 
     async def _read_head(self, reader: asyncio.StreamReader) -> bytes:
-        """Read up to the empty line. Raises Refusal for a head too long or too slow."""
+        """Read up to the empty line. Raises Refusal for a head that is too long or too slow."""
         task = asyncio.current_task()
         assert task is not None
         self._idle.add(task)
@@ -222,7 +222,7 @@ class FrontDoor:
                     share.take(len(piece))
                     body += piece
                     if len(body) < head.length:
-                        await share.turn()  # long bodies arrive piece by piece, one connection at a time
+                        await share.turn()  # long bodies are read piece by piece, one connection at a time
         except TimeoutError:
             raise Refusal("slow", "the request's body took too long", 408) from None
         return bytes(body)

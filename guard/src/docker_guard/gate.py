@@ -1,4 +1,4 @@
-"""What happens behind each route: find what is meant, hold it against the rules, ask the engine anew."""
+"""The handlers of all routes: find the object, check it against the rules, ask the engine anew."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ _HEX = frozenset("0123456789abcdef")
 
 @dataclass(slots=True)
 class Asked:
-    """A request that has a route: canonical values only. `objects` collects the full ids it is about."""
+    """A request with a route: canonical values only. `objects` collects the full ids it concerns."""
 
     shows: Shown
     reference: str = ""
@@ -61,7 +61,7 @@ class Gate:
         self._image_configs: dict[str, Mapping[str, Any]] = {}
 
     async def ping(self, _: Asked) -> Answer:
-        """Tell whether the engine answers, and which API to speak."""
+        """Return whether the engine answers, and the API version to use."""
         reply = await self._engine.call("GET", "/_ping")
         if reply.status != 200:
             raise EngineDownError(f"GET /_ping: the engine answered {reply.status}")
@@ -73,22 +73,22 @@ class Gate:
         return Answer(200, b"OK", "text/plain; charset=utf-8", headers)
 
     async def version(self, asked: Asked) -> Answer:
-        """Tell the engine's version."""
+        """Return the engine's version."""
         return answers.answer_from(await self._engine.call("GET", "/version"), asked.shows)
 
     async def list_containers(self, asked: Asked) -> Answer:
-        """List the sessions' containers that the client's filters match too."""
+        """List the containers of sessions that also match the client's filters."""
         query = {key: asked.query[key] for key in ("all", "limit") if key in asked.query}
         query["filters"] = _own_filters(asked.query)
         return answers.answer_from(await self._engine.call("GET", _CONTAINERS, query), asked.shows)
 
     async def list_networks(self, asked: Asked) -> Answer:
-        """List the sessions' networks that the client's filters match too."""
+        """List the networks of sessions that also match the client's filters."""
         query = {"filters": _own_filters(asked.query)}
         return answers.answer_from(await self._engine.call("GET", _NETWORKS, query), asked.shows)
 
     async def create_container(self, asked: Asked) -> Answer:
-        """Create what was decided, by the image's ID, while its place is held."""
+        """Create the judged container, by the image's ID, while its place is held."""
         assert isinstance(asked.body, CreateContainer)
         draft = container_rules.judge_container(asked.body, self._allowlist.current(), self._policy)
         await self._image_config(draft.image, draft.named_by)
@@ -103,7 +103,7 @@ class Gate:
         return answers.answer_from(reply, asked.shows)
 
     async def create_network(self, asked: Asked) -> Answer:
-        """Create a session's network while its place is held, where the engine enforces limits."""
+        """Create a session's network while its place is held, if the engine enforces limits."""
         assert isinstance(asked.body, CreateNetwork)
         body = judge_network(asked.body, self._policy, self._deadlines.now())
         session_id, expires_at = body["Labels"][labels.SESSION_ID], body["Labels"][labels.EXPIRES_AT]
@@ -127,7 +127,7 @@ class Gate:
         return answers.answer_from(reply, asked.shows, owned.id)
 
     async def inspect_network(self, asked: Asked) -> Answer:
-        """Show a session's network, and of what stands in it only what is a session's."""
+        """Show a session's network, and of the containers in it only those of sessions."""
         owned = await self._network(asked)
         reply = await self._engine.call("GET", f"/networks/{owned.id}")
         answer = answers.answer_from(reply, asked.shows, owned.id)
@@ -139,7 +139,7 @@ class Gate:
         return Answer(200, json.dumps(found).encode())
 
     async def start(self, asked: Asked) -> Answer:
-        """Start a container that is within the rules and whose session's deadline is to come."""
+        """Start a container that keeps the rules and whose session's deadline has not passed."""
         owned = await self._container(asked)
         inspected, network = await asyncio.gather(
             self._engine.call("GET", f"/containers/{owned.id}/json"),
@@ -162,7 +162,7 @@ class Gate:
         owned = await self._container(asked)
         grace, longest = int(asked.query.get("t", "0")), self._policy.stop_seconds
         if grace > longest:
-            raise Refusal("query", f"a grace period of {longest} s is the most")
+            raise Refusal("query", f"the grace period is at most {longest} s")
         path = f"/containers/{owned.id}/stop"
         reply = await self._engine.call("POST", path, asked.query, seconds=longest)
         return answers.answer_from(reply, asked.shows, owned.id)
@@ -185,28 +185,28 @@ class Gate:
         return answers.answer_from(reply, asked.shows)
 
     async def stats(self, asked: Asked) -> Answer:
-        """Read a session's container's counters once."""
+        """Read the counters of a session's container once."""
         if "stream" not in asked.query:
-            raise Refusal("query", "stats are read once, not streamed: stream=false has to be said")
+            raise Refusal("query", "stats are read once, not streamed: stream=false is required")
         owned = await self._container(asked)
         query = {"stream": "0", "one-shot": asked.query.get("one-shot", "0")}
         reply = await self._engine.call("GET", f"/containers/{owned.id}/stats", query)
         return answers.answer_from(reply, asked.shows, owned.id)
 
     async def logs(self, asked: Asked) -> Answer:
-        """Read or follow a session's container's log."""
+        """Read or follow the log of a session's container."""
         owned = await self._container(asked)
         query = {key: value for key, value in asked.query.items() if key != "details"}
         reading = self._log_readers.reading(owned.id)
         return await self._stream("GET", f"/containers/{owned.id}/logs", query, owned.id, reading)
 
     async def wait(self, asked: Asked) -> Answer:
-        """Wait for a session's container; the answer's head comes at once."""
+        """Wait for a session's container; the answer's head is sent at once."""
         owned = await self._container(asked)
         return await self._stream("POST", f"/containers/{owned.id}/wait", asked.query, owned.id)
 
     async def events(self, asked: Asked) -> Answer:
-        """Follow what happens to the sessions' containers."""
+        """Follow the events of the sessions' containers."""
         theirs = json.loads(asked.query.get("filters", "{}"))
         types = theirs.get("type", ["container"])
         ours = {**theirs, "type": ["container"], "label": [labels.SESSION_ID, *theirs.get("label", ())]}
@@ -233,11 +233,11 @@ class Gate:
                 raise answers.refused_by_engine(reply, own_id)
             content_type = answers.stream_type(response.headers.get("Content-Type", answers.JSON))
             pieces: AsyncIterator[bytes] = response.content.iter_any()
-            # From here on the front door closes it.
+            # From here on closing it is the front door's task.
             return Answer(200, content_type=content_type, pieces=pieces, exits=exits.pop_all())
 
     async def _image_config(self, image: AllowedImage, named_by: str) -> Mapping[str, Any]:
-        """Return what the image brings. Raises Refusal if it is not the pinned one now, or may not run."""
+        """Return the image's configuration. Raises Refusal if it is not the pinned one, or may not run."""
         identity = image.row.id
         if named_by == image.name or identity not in self._image_configs:
             reference = image.name if named_by == image.name else identity
@@ -246,7 +246,7 @@ class Gate:
                 raise _missing(image)
             found = reply.json()
             if found["Id"] != identity:
-                raise Refusal("image", f"{image.name} is now another image than the allowlist pins")
+                raise Refusal("image", f"{image.name} is no longer the image that the allowlist pins")
             config = found.get("Config") or {}
             if faults := list(faults_of_image(config, self._policy)):
                 raise Refusal("image", f"{image.name} may not run: {'; '.join(faults)}")
@@ -260,7 +260,7 @@ class Gate:
         return await self._find(_NETWORKS, "/networks/{}", asked, "network {} not found")
 
     async def _find(self, listing: str, inspection: str, asked: Asked, absent: str) -> Owned:
-        """Resolve a reference once, among what is a session's only. Raises a 404 Refusal for all the rest."""
+        """Resolve a reference once, among objects of sessions. Raises a 404 Refusal for anything else."""
         reference, met_foreign = asked.reference, False
         if (listing, reference) in self._owned:
             owned: Owned | None = self._owned[listing, reference]
@@ -273,7 +273,7 @@ class Gate:
             listed = await self._engine.listed(listing, labels.SESSION_ID)
             owned = _meant(reference, answers.own_only(listed))
         if owned is None:
-            # Foreign or not there: only the evidence tells the one from the other.
+            # Foreign or absent: only the evidence distinguishes them.
             raise Refusal("ownership" if met_foreign else "absent", absent.format(reference), 404)
         if len(self._owned) >= _MOST_REMEMBERED:
             self._owned.clear()
@@ -283,12 +283,12 @@ class Gate:
 
 
 def _made(reply: Reply) -> list[str]:
-    """Return the id of what a creation made. Raises EngineDownError: it was made, and nobody knows what."""
+    """Return the id of what was created. Raises EngineDownError if the engine created it without an id."""
     if reply.status != 201:
         return []
     found = reply.json()
     if not isinstance(found, dict) or not isinstance(found.get("Id"), str):
-        raise EngineDownError("the engine made something and did not tell its id")
+        raise EngineDownError("the engine created something and did not return its id")
     return [found["Id"]]
 
 
@@ -299,7 +299,7 @@ def _owned(found: Mapping[str, Any]) -> Owned | None:
 
 
 def _meant(reference: str, own: list[dict[str, Any]]) -> Owned | None:
-    """Return what a name means, else what an id's beginning means, if that is one thing only."""
+    """Return the object with this name, else the one whose id begins with it; None if ambiguous."""
     named = [each for each in own if reference in _names(each)]
     found = named or [each for each in own if each["Id"].startswith(reference)]
     return _owned(found[0]) if len(found) == 1 else None

@@ -1,4 +1,4 @@
-"""The labels that make something a session's, and the names that follow from a session's id."""
+"""The labels that assign a container or network to a session, and the names derived from a session's id."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ TEMPLATE = f"{PREFIX}template"
 IMAGE = f"{PREFIX}image"
 EXPIRES_AT = f"{PREFIX}expires_at"
 SHARED = (SESSION_ID, OWNER, TEMPLATE, EXPIRES_AT)
-"""What a network carries, and every container of its session with the same values."""
+"""The labels of a network; every container of its session carries them with the same values."""
 OF_CONTAINER = (*SHARED, SERVICE, ROLE, IMAGE)
 
 type Role = Literal["target", "collector"]
@@ -26,7 +26,7 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def session_of(labels: Mapping[str, Any] | None) -> str | None:
-    """Return the session's id if the label holds one in its canonical form: only then is a thing ours."""
+    """Return the session's id if the label holds one in canonical form; anything else is foreign."""
     text = (labels or {}).get(SESSION_ID)
     if not isinstance(text, str):
         return None
@@ -37,16 +37,16 @@ def session_of(labels: Mapping[str, Any] | None) -> str | None:
 
 
 def checked(labels: Mapping[str, str], wanted: tuple[str, ...]) -> str:
-    """Return the session's id of labels that are exactly `wanted`. Raises Refusal."""
+    """Return the session's id if the labels' keys are exactly `wanted`. Raises Refusal."""
     if labels.keys() != set(wanted):
         missing, foreign = sorted(set(wanted) - labels.keys()), sorted(labels.keys() - set(wanted))
         raise Refusal("labels", f"labels missing: {missing}, not allowed: {shown(foreign)}")
     session_id = session_of(labels)
     if session_id is None:
-        raise Refusal("labels", f"{SESSION_ID} is no UUID in its canonical form")
+        raise Refusal("labels", f"{SESSION_ID} is not a UUID in canonical form")
     for key in (OWNER, TEMPLATE, SERVICE):
         if key in labels and not _WORD.fullmatch(labels[key]):
-            raise Refusal("labels", f"{key} is no plain word: {shown(labels[key])}")
+            raise Refusal("labels", f"{key} is not a plain word: {shown(labels[key])}")
     return session_id
 
 
@@ -56,12 +56,12 @@ def network_name(session_id: str) -> str:
 
 
 def bridge_name(session_id: str) -> str:
-    """Return the name of a session's bridge, which the host's packet filter knows by its beginning."""
+    """Return the name of a session's bridge; the host's packet filter matches its prefix."""
     return f"dr-{UUID(session_id).hex[:12]}"
 
 
 def parse_moment(text: Any) -> datetime | None:
-    """Read `expires_at`: RFC 3339, UTC, whole seconds, one form. None for anything else."""
+    """Parse `expires_at`: RFC 3339, UTC, whole seconds, in one form. None for anything else."""
     try:
         moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     except (TypeError, ValueError):

@@ -11,14 +11,14 @@ from typing import Any
 from docker_guard.policy import ConfigurationError
 
 BACKLOG = 1024
-"""Connections that wait to be taken; asyncio's servers have to be told it again."""
+"""Pending connections; asyncio's servers need it as an argument of their own."""
 SOCKET_MODE = 0o660
 _PAUSE_SECONDS = 0.1
-"""Before the next try, when no connection could be taken."""
+"""Before the next attempt, when no connection could be accepted."""
 
 
 def parse_listen(text: str) -> tuple[str, str, int]:
-    """Read `unix:///path` or `tcp://HOST:PORT` into scheme, place, port. Raises ConfigurationError."""
+    """Split `unix:///path` or `tcp://HOST:PORT` into scheme, place, port. Raises ConfigurationError."""
     scheme, _, place = text.partition("://")
     if scheme == "unix" and place.startswith("/"):
         return scheme, place, 0
@@ -40,10 +40,10 @@ def open_listener(text: str) -> socket.socket:
 async def take_connections(
     listener: socket.socket, let_in: Callable[[socket.socket], Coroutine[Any, Any, None]]
 ) -> None:
-    """Run `let_in` for every connection, until cancelled; what is still being let in then breaks.
+    """Run `let_in` for every connection, until cancelled; unfinished ones are then broken off.
 
-    All that wait are taken each time. The loop's own servers take one in each of its turns (libuv since
-    1.45), and a crowd makes turns long: whoever comes behind it would wait for as many as it has connections.
+    Each iteration accepts every pending connection. The loop's own servers accept one per iteration (libuv
+    since 1.45), and a crowd makes iterations long: a client behind it would wait for one per connection.
     """
     loop = asyncio.get_running_loop()
     entering: set[asyncio.Task[None]] = set()
@@ -62,7 +62,7 @@ async def take_connections(
                     begin(listener.accept()[0])
             except (BlockingIOError, ConnectionAbortedError):
                 continue
-            except OSError:  # no descriptors are left, for example
+            except OSError:  # out of file descriptors, for example
                 await asyncio.sleep(_PAUSE_SECONDS)
     finally:
         listener.close()

@@ -16,7 +16,7 @@ LISTEN = "unix:///run/guard/docker.sock"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 is success (or allowed), 1 refused, 2 a setting that cannot be used."""
+    """Run a command; return 0 for success (or allowed), 1 for refused, 2 for an unusable setting."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
@@ -33,11 +33,13 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="guard an engine")
     serve.add_argument(
-        "--listen", action="append", help=f"unix:///PATH or tcp://HOST:PORT, also more than one ({LISTEN})"
+        "--listen", action="append", help=f"unix:///PATH or tcp://HOST:PORT; may be repeated ({LISTEN})"
     )
     serve.add_argument("--tlsverify", action="store_true", help="mutual TLS on every tcp:// address")
-    serve.add_argument("--tlscacert", type=Path, metavar="FILE", help="who signs clients' certificates")
-    serve.add_argument("--tlscert", type=Path, metavar="FILE", help="what clients are shown")
+    serve.add_argument(
+        "--tlscacert", type=Path, metavar="FILE", help="the CA that signs clients' certificates"
+    )
+    serve.add_argument("--tlscert", type=Path, metavar="FILE", help="the guard's certificate")
     serve.add_argument("--tlskey", type=Path, metavar="FILE", help="its key")
     serve.add_argument("--docker", default=DOCKER, help=f"the engine ({DOCKER})")
     serve.add_argument("--allowlist", type=Path, required=True)
@@ -61,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--policy", type=Path)
     table.set_defaults(run=_allowlist)
 
-    check = commands.add_parser("check", help="say what would be decided about a request, without an engine")
+    check = commands.add_parser("check", help="show what would be decided about a request, without an engine")
     check.add_argument("method")
     check.add_argument("path", help="with its query")
     check.add_argument("body", nargs="?", type=Path, help="a file")
@@ -69,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--policy", type=Path)
     check.set_defaults(run=_check)
 
-    health = commands.add_parser("healthcheck", help="ask a guard whether it and its engine answer")
+    health = commands.add_parser("healthcheck", help="check that a guard and its engine answer")
     health.add_argument("--listen", default=LISTEN)
     health.set_defaults(run=_healthcheck)
     return parser

@@ -1,4 +1,4 @@
-"""Shows the metrics to whoever collects them, within limits: it shares the guard's process."""
+"""Serves the metrics, within limits, because it shares the guard's process."""
 
 import asyncio
 from contextlib import suppress
@@ -13,7 +13,7 @@ _SECONDS = 5.0
 
 
 class MetricsPage:
-    """Answers `GET /metrics`, one request for a connection; connections beyond the most are closed."""
+    """Answers `GET /metrics`, one request per connection; connections beyond the ceiling are closed."""
 
     def __init__(self) -> None:
         self._connections = 0

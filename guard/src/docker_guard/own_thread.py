@@ -1,4 +1,4 @@
-"""Runs work in a thread with an event loop of its own, which nothing that a client sends can keep busy."""
+"""Runs work in a thread with its own event loop, which nothing that clients send can keep busy."""
 
 import asyncio
 import threading
@@ -13,12 +13,12 @@ import uvloop
 async def in_own_thread(
     work: Callable[[], Coroutine[Any, Any, None]], name: str
 ) -> AsyncGenerator[asyncio.Future[None]]:
-    """Start the work; yield a future of the caller's loop with what becomes of it.
+    """Start the work; yield a future of the caller's loop with its result.
 
-    At the end of the block the work is cancelled and has cleaned up behind itself.
+    At the end of the block the work has been cancelled and has cleaned up.
     """
     loop = uvloop.new_event_loop()
-    # Work that hangs does not keep the process from ending.
+    # A daemon, so that work that hangs does not keep the process from ending.
     thread = threading.Thread(target=loop.run_forever, name=name, daemon=True)
     thread.start()
     working = asyncio.run_coroutine_threadsafe(work(), loop)

@@ -1,4 +1,4 @@
-"""Who is at the other end: credentials of a Unix socket, the address of a TCP connection."""
+"""Who a client is (Unix socket: peer credentials; TCP: address), and how much it may take."""
 
 import os
 import socket
@@ -17,7 +17,7 @@ from docker_guard.turns import Turns
 _SO_PEERGROUPS = 59
 """Linux: the supplementary groups of the peer; `socket` has no name for it."""
 _MOST_GROUPS = 256
-"""Python takes no larger buffer; a peer of more groups is known by its user and first group only."""
+"""Python allows no larger buffer; a peer in more groups is identified by its user and first group only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Peer:
 
 
 def peer_of(connection: Any, policy: Policy) -> Peer:
-    """Return who has connected, with the reason if it may not."""
+    """Return who has connected, with the reason if it may not connect."""
     if connection.family == socket.AF_UNIX:
         return _unix_peer(connection, policy)
     address = ip_address(connection.getpeername()[0].partition("%")[0])
@@ -58,14 +58,14 @@ def _groups(connection: Any) -> tuple[int, ...]:
 
 
 class Crowd:
-    """Bounds what clients take of the guard: connections, streams that last, bytes that are held for them.
+    """Bounds what clients take of the guard: connections, long-lived answers, bytes in memory.
 
-    A client gets at most half of what the others leave, so that a few of them cannot take it all.
+    A client gets at most half of what the others leave, so that a few of them cannot take everything.
     """
 
     def __init__(self, policy: Policy) -> None:
         self._connections = _Ceiling(policy.connections, "too many connections")
-        self._streams = _Ceiling(policy.streams, "too many answers that last")
+        self._streams = _Ceiling(policy.streams, "too many long-lived answers")
         self._bytes = _Ceiling(policy.held_bytes, "too many large requests or answers at once")
         self._turns = Turns()
 
@@ -76,7 +76,7 @@ class Crowd:
 
     @contextmanager
     def admitted(self, peer: Peer) -> Iterator[None]:
-        """Count a connection. Raises Refusal when it is one too many, or may not be."""
+        """Count a connection. Raises Refusal when there are too many, or the peer may not connect."""
         if peer.refusal:
             raise Refusal("peer", peer.refusal)
         self._connections.take(peer.key, 1)
@@ -96,7 +96,7 @@ class Crowd:
 
 
 class Share:
-    """What one request takes of the guard. Raises Refusal when it is too much."""
+    """What one request takes of the guard; each method raises Refusal when it is too much."""
 
     def __init__(self, key: str, streams: "_Ceiling", held: "_Ceiling", turns: Turns) -> None:
         self._key = key
@@ -107,22 +107,22 @@ class Share:
         self._lasts = 0
 
     def last(self) -> None:
-        """Count an answer that lasts."""
+        """Count a long-lived answer."""
         self._streams.take(self._key, 1)
         self._lasts += 1
 
     def take(self, size: int) -> None:
-        """Count bytes that are held, of the request or of its answer."""
+        """Count bytes held for the request or its answer."""
         self._held.take(self._key, size)
         self._bytes += size
 
     def charge(self, size: int) -> None:
-        """Count bytes that are held, also beyond the ceiling: of what was done, the answer is not refused."""
+        """Count bytes beyond the ceiling too: the answer to what has been done is not refused."""
         self._held.charge(self._key, size)
         self._bytes += size
 
     async def turn(self) -> None:
-        """Wait until it is this client's turn to have something long looked into."""
+        """Wait for this client's turn to have something long parsed."""
         await self._turns.mine(self._key)
 
     def give_back(self, size: int) -> None:
@@ -131,13 +131,13 @@ class Share:
         self._bytes -= size
 
     def end(self) -> None:
-        """Uncount all of it."""
+        """Uncount everything."""
         self.give_back(self._bytes)
         self._streams.give_back(self._key, self._lasts)
 
 
 class _Ceiling:
-    """One thing that there is not enough of."""
+    """A bounded resource, shared by clients."""
 
     def __init__(self, most: int, complaint: str) -> None:
         self._most = most
@@ -146,7 +146,7 @@ class _Ceiling:
         self.total = 0
 
     def take(self, key: str, number: int) -> None:
-        """Take some. Raises Refusal."""
+        """Take `number`. Raises Refusal when a client would have more than half of what the others leave."""
         own = self._taken[key] + number
         if own > (self._most - (self.total + number - own)) / 2:
             self._taken += Counter()
@@ -154,12 +154,12 @@ class _Ceiling:
         self.charge(key, number)
 
     def charge(self, key: str, number: int) -> None:
-        """Take some, whether or not there is enough."""
+        """Take `number`, beyond the ceiling too."""
         self._taken[key] += number
         self.total += number
 
     def give_back(self, key: str, number: int) -> None:
-        """Give some back."""
+        """Return `number`."""
         self._taken[key] -= number
-        self._taken += Counter()  # keeps no client that has none
+        self._taken += Counter()  # drops clients that have none
         self.total -= number

@@ -1,4 +1,4 @@
-"""Ceilings: places that are taken, counted together with what the engine holds."""
+"""Ceilings on sessions and containers: reserved places count together with what the engine holds."""
 
 import asyncio
 import time
@@ -16,16 +16,16 @@ from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, Refusal
 
 type _Place = tuple[str, str, labels.Role]
-"""A container's name (its id, of one that starts), its session, its role."""
+"""A container's name (its id, for a start), its session, its role."""
 _RUNNING = frozenset({"running", "paused", "restarting"})
 
 
 class _Taken[T]:
-    """Places on their way to the engine, each with a key of its own.
+    """Places reserved by requests to the engine, each under a key of its own.
 
-    Of two requests about the same name one may end while the other still lands. A place whose answer was lost
-    stays taken until the engine lists what was asked for, at the latest until its session's deadline: however
-    late it lands, it was counted.
+    Of two requests for the same name one may end while the other is still under way. A place whose answer was
+    lost stays reserved until the engine lists its object, at the latest until its session's deadline: however
+    late the object appears, it was counted.
     """
 
     def __init__(self) -> None:
@@ -33,26 +33,26 @@ class _Taken[T]:
         self._lost: dict[object, float] = {}
 
     def now(self) -> set[T]:
-        """Return what is taken."""
+        """Return the reserved places."""
         moment = time.monotonic()
         for key in [key for key, until in self._lost.items() if until <= moment]:
             self._free(key)
         return set(self._places.values())
 
     def settle(self, has_landed: Callable[[T], bool]) -> None:
-        """Free lost places of which the engine's listing now tells."""
+        """Free lost places whose object the engine now lists."""
         for key in [key for key in self._lost if has_landed(self._places[key])]:
             self._free(key)
 
     def take(self, place: T) -> object:
-        """Take a place, for `held`."""
+        """Reserve a place, and return its key for `held`."""
         key = object()
         self._places[key] = place
         return key
 
     @asynccontextmanager
     async def held(self, key: object, seconds_left: Callable[[], float]) -> AsyncGenerator[None]:
-        """Free a place at the end, unless it is lost: an answer that did not come says nothing."""
+        """Free a place at the end, unless the engine's answer was lost: it may have taken effect."""
         try:
             yield
         except EngineDownError as error:
@@ -73,9 +73,9 @@ class _Taken[T]:
 
 
 class Places:
-    """Counts, one at a time, what the engine holds together with what is on its way there.
+    """Counts what the engine holds together with what is under way, one request at a time.
 
-    What was taken before a listing began is counted with it, so nothing falls between.
+    Places reserved before a listing began are counted with it, so nothing is missed in between.
     """
 
     def __init__(self, engine: Engine, policy: Policy, deadlines: Deadlines) -> None:
@@ -101,7 +101,7 @@ class Places:
             if any(labels.session_of(each.get("Labels")) == session_id for each in listed):
                 raise Refusal("session", f"the network {name} already exists", 409)
             if len((names | present) - {name}) >= self._policy.sessions:
-                raise Refusal("ceiling", f"{self._policy.sessions} sessions are the most at a time")
+                raise Refusal("ceiling", f"at most {self._policy.sessions} sessions at a time")
             key = self._networks.take(name)
 
         def seconds_left() -> float:
@@ -124,26 +124,26 @@ class Places:
             of_session = sum(place[1:] == wanted[1:] for place in places)
             ceiling = self._policy.targets if wanted[2] == "target" else self._policy.collectors
             if of_session >= ceiling:
-                raise Refusal("ceiling", f"{ceiling} {wanted[2]}s are the most of one session")
+                raise Refusal("ceiling", f"at most {ceiling} {wanted[2]}s in one session")
             if len(places) >= self._policy.containers:
-                raise Refusal("ceiling", f"{self._policy.containers} containers are the most at a time")
+                raise Refusal("ceiling", f"at most {self._policy.containers} containers at a time")
             key = self._containers.take(wanted)
         async with self._containers.held(key, lambda: self._deadlines.seconds_left(draft.session_id)):
             yield network
 
     @asynccontextmanager
     async def for_start(self, container_id: str, session_id: str, role: labels.Role) -> AsyncGenerator[None]:
-        """Hold the place of a container that runs. Raises Refusal.
+        """Hold the place of a running container. Raises Refusal.
 
-        Targets are counted here too: more of them may exist than were counted, when they were made past the
-        guard, or before it began.
+        Targets are counted here too: more may exist than were counted, if they were created past the guard or
+        before it started.
         """
         wanted: _Place = (container_id, session_id, role)
         async with self._counting(self._starting):
             starting = self._starts.now()
             listed = await self._engine.listed("/containers/json", f"{labels.SESSION_ID}={session_id}")
             ids = {each["Id"] for each in listed}
-            # What was removed meanwhile starts no more; what stopped may still be started by a lost request.
+            # What was removed cannot start any more; what stopped may still be started by a lost request.
             self._starts.settle(lambda place: place[1] == session_id and place[0] not in ids)
             running = {place for place in starting if place[1:] == wanted[1:] and place[0] in ids}
             for each in listed:
@@ -152,7 +152,7 @@ class Places:
                     running.add((each["Id"], session_id, role))
             ceiling = self._policy.targets if role == "target" else self._policy.running_collectors
             if len(running - {wanted}) >= ceiling:
-                raise Refusal("ceiling", f"{ceiling} running {role}s are the most of one session")
+                raise Refusal("ceiling", f"at most {ceiling} running {role}s in one session")
             key = self._starts.take(wanted)
         async with self._starts.held(key, lambda: self._deadlines.seconds_left(session_id)):
             yield
@@ -163,23 +163,23 @@ class Places:
 
     @asynccontextmanager
     async def _counting(self, lock: asyncio.Lock) -> AsyncGenerator[None]:
-        """Let one count at a time. Raises Refusal after a wait that only a crowd or a slow engine makes."""
+        """Count for one request at a time. Raises Refusal when the wait takes too long."""
         try:
             async with asyncio.timeout(self._policy.engine_seconds):
                 await lock.acquire()
         except TimeoutError:
-            raise Refusal("crowd", "too many are being counted; try again", 503) from None
+            raise Refusal("crowd", "too many requests wait for a place; try again", 503) from None
         try:
             yield
         finally:
             lock.release()
 
     async def network_of(self, session_id: str) -> SessionNetwork:
-        """Return a session's network if its deadline is to come. Raises Refusal."""
+        """Return a session's network if its deadline has not passed. Raises Refusal."""
         listed = await self._engine.listed("/networks", f"{labels.SESSION_ID}={session_id}")
         if len(listed) != 1:
             raise Refusal(
-                "session", f"there is no network {labels.network_name(session_id)}, or not one only"
+                "session", f"there is no network {labels.network_name(session_id)}, or more than one"
             )
         network = session_network(listed[0], session_id, self._policy)
         self._deadlines.observe(session_id, network.labels.get(labels.EXPIRES_AT))
@@ -189,10 +189,10 @@ class Places:
 
 
 class LogReaders:
-    """Bounds who reads one log at the same time.
+    """Bounds concurrent readers of one log.
 
-    The engine keeps a file that it has rotated away for as long as anybody reads it: each reader can hold as
-    much of the disk as the log may have.
+    The engine keeps a rotated file for as long as anybody reads it: each reader can hold as much disk as the
+    log's ceiling.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -201,15 +201,15 @@ class LogReaders:
 
     @contextmanager
     def reading(self, container_id: str) -> Iterator[None]:
-        """Count a reader. Raises Refusal when it is one too many."""
+        """Count a reader. Raises Refusal when there are too many."""
         if self._reading[container_id] >= self._most:
-            raise Refusal("crowd", f"{self._most} readers of one log are the most at a time; try again", 503)
+            raise Refusal("crowd", f"at most {self._most} readers of one log at a time; try again", 503)
         self._reading[container_id] += 1
         try:
             yield
         finally:
             self._reading[container_id] -= 1
-            self._reading += Counter()  # keeps no container that nobody reads
+            self._reading += Counter()  # drops containers without readers
 
 
 def _place_of(listed: Mapping[str, Any]) -> _Place | None:
@@ -218,6 +218,6 @@ def _place_of(listed: Mapping[str, Any]) -> _Place | None:
     if session_id is None:
         return None
     names = listed.get("Names") or [listed["Id"]]
-    # What is not marked a collector counts as a target: nothing escapes both ceilings.
+    # Whatever is not labelled a collector counts as a target: nothing escapes both ceilings.
     role: labels.Role = "collector" if found.get(labels.ROLE) == "collector" else "target"
     return (str(names[0]).removeprefix("/"), session_id, role)

@@ -1,4 +1,4 @@
-"""The numbers an operator may set; every default is the design's."""
+"""The policy: ceilings, intervals and networks that an operator may set, with the design's defaults."""
 
 import json
 import tomllib
@@ -14,13 +14,13 @@ from docker_guard.refusal import shown
 
 MIB = 1024 * 1024
 LEAST_LOG_FILE_BYTES = 1_000_000
-"""Of one file of a container's log: the engine spends a processor on turning over files of a few bytes."""
+"""Of one file of a container's log; rotating files of a few bytes costs the engine a whole CPU."""
 type Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
 type LogBytes = Annotated[int, Field(ge=LEAST_LOG_FILE_BYTES)]
 
 
 class ConfigurationError(Exception):
-    """A policy, an allowlist or an address that cannot be used. The text names the place."""
+    """An unusable policy, allowlist or address. The text names the place."""
 
 
 class Policy(BaseModel):
@@ -38,7 +38,7 @@ class Policy(BaseModel):
     targets: int = Field(default=20, gt=0)
     running_collectors: int = Field(default=2, gt=0)
     collectors: int = Field(default=20, gt=0)
-    """Of one session, running or not."""
+    """Of one session, running or not; `targets` likewise."""
     sessions: int = Field(default=10, gt=0)
     containers: int = Field(default=220, gt=0)
     """Of all sessions together."""
@@ -47,42 +47,42 @@ class Policy(BaseModel):
     nano_cpus: int = Field(default=500_000_000, gt=0)
     pids: int = Field(default=100, gt=0)
     log_bytes: Mapping[Role, LogBytes] = {"target": 10 * MIB, "collector": 128 * MIB}
-    """All files of one container's log together; both roles have to be there."""
+    """All files of one container's log together, for both roles."""
     log_readers: int = Field(default=3, gt=0)
-    """Of one container's log at a time: for each of them the engine may hold as much again on its disk."""
+    """Concurrent readers of one container's log; for each, the engine may keep as much again on its disk."""
     runtime: str = "runc"
-    """What the engine runs containers with; one of another runtime is not started."""
+    """The engine's runtime; a container with another one is not started."""
     health_seconds: Seconds = 0.1
     """The shortest interval of an image's health check; each probe is a process."""
     environment_value_bytes: int = Field(default=128 * 1024 - 1, gt=0)
-    """The kernel's limit for one string of an environment, name and '=' included."""
+    """The kernel's limit for one environment string, name and '=' included."""
     environment_bytes: int = Field(default=MIB, gt=0)
-    """Of one container's whole environment, as the engine writes it to its disk and keeps it in memory."""
+    """One container's whole environment, as the engine stores it on disk and in memory."""
     stop_seconds: int = Field(default=60, gt=0, le=600)
 
     body_bytes: int = Field(default=2 * MIB, gt=0)
     held_bytes: int = Field(default=32 * MIB, gt=0)
-    """Of all requests and answers that are held whole; a client, which is a user id or an address, gets at
-    most half of what the others leave. So it is with the next two."""
+    """All requests and answers held in memory. A client (a user id or an address) gets at most half of what
+    the others leave; the same holds for `connections` and `streams`."""
     connections: int = Field(default=384, gt=1)
     streams: int = Field(default=256, gt=1)
-    """Answers that last: logs, waiting, events."""
+    """Long-lived answers: logs, wait, events."""
     head_seconds: Seconds = 10
     body_seconds: Seconds = 20
     idle_seconds: Seconds = 75
     stalled_seconds: Seconds = 60
     """How long a client may leave an answer unread."""
     behind_seconds: Seconds = 10
-    """How long altogether a client may keep an answer that lasts waiting, at less than 256 KiB a second."""
+    """How long in total a client may read a long-lived answer at less than 256 KiB a second."""
     engine_seconds: Seconds = 60
     sweep_seconds: float = Field(default=2, gt=0, le=10, allow_inf_nan=False)
-    """Between two looks at what is past its deadline: something that the guard did not make, or that landed
-    late, is removed this much after it is due."""
+    """Between two sweeps for what is past its deadline: what the guard did not create, or what was created
+    late, is removed within this time after its deadline."""
     removal_seconds: Seconds = 30
-    """How long one try to remove something may take before it counts as failed."""
+    """How long one attempt to remove something may take before it counts as failed."""
 
     user_ids: tuple[int, ...] | None = None
-    """Who may connect to the Unix socket; by default the guard's own user, and its group's members."""
+    """Who may connect to the Unix socket; by default the guard's own user and the members of its group."""
     group_ids: tuple[int, ...] | None = None
     client_networks: tuple[IPv4Network | IPv6Network, ...] = (
         IPv4Network("0.0.0.0/0"),
@@ -94,12 +94,12 @@ class Policy(BaseModel):
     @classmethod
     def _has_both_roles(cls, value: Mapping[Role, int]) -> Mapping[Role, int]:
         if value.keys() != {"target", "collector"}:
-            raise ValueError("a ceiling is needed for target and for collector")
+            raise ValueError("give a ceiling for target and for collector")
         return value
 
     @classmethod
     def load(cls, path: Path | None) -> Self:
-        """Read a JSON or TOML file. Raises ConfigurationError with every fault in it."""
+        """Read a JSON or TOML file. Raises ConfigurationError that lists every fault."""
         if path is None:
             return cls()
         try:
@@ -116,15 +116,15 @@ class Policy(BaseModel):
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of a JSON document. Raises ValueError for a key that stands twice."""
+    """Return an object of a JSON document. Raises ValueError for a duplicate key."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("an object has a duplicate key")
     return found
 
 
 def faults(error: ValidationError) -> str:
-    """Say where a document is wrong, without its values: they may be secret."""
+    """Return where a document is wrong, without its values: they may be secret."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     places = [f"{shown('.'.join(map(str, each['loc'])), 120)}: {each['msg']}" for each in found[:10]]
     return "; ".join(places)

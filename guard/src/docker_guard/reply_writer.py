@@ -1,4 +1,4 @@
-"""Writes answers to one connection, in its client's time and not longer."""
+"""Writes answers to one connection, at its client's pace within time limits."""
 
 import asyncio
 import time
@@ -14,16 +14,16 @@ from docker_guard.refusal import EngineDownError, shown
 
 PIECE_BYTES = 64 * 1024
 FAULTS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
-"""What comes of our own mistakes, and of answers that no engine gives."""
+"""Raised by faults of the guard, and by engine answers in an unknown form."""
 _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 256 * 1024
 _LEAST_RATE = 256 * 1024
-"""Bytes a second at which a client has to read an answer that lasts, while there is more of it."""
+"""Bytes a second at which a client must read a long-lived answer while there is more of it."""
 _BODILESS = frozenset({204, 304})
 
 
 class ReplyWriter:
-    """One connection's way out. Raises TimeoutError when its client leaves too much unread for too long."""
+    """Writes to one connection. Raises TimeoutError when its client leaves too much unread for too long."""
 
     def __init__(self, writer: asyncio.StreamWriter, policy: Policy, record: Evidence) -> None:
         self._writer = writer
@@ -32,7 +32,7 @@ class ReplyWriter:
         self._record = record
 
     async def write(self, answer: Answer, *, head_only: bool, keep_alive: bool) -> None:
-        """Write an answer that is there as a whole."""
+        """Write a complete answer."""
         headers = [*answer.headers]
         if answer.status not in _BODILESS:
             headers += [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
@@ -42,9 +42,10 @@ class ReplyWriter:
         await self._drain()
 
     async def stream(self, answer: Answer, gone: asyncio.Event) -> bool:
-        """Write a body of unknown length; a source that breaks breaks the connection, without an end.
+        """Write a body of unknown length. Returns whether it was completed.
 
-        So does a client that reads too slowly: the engine keeps what it has not read, beyond all ceilings.
+        A source that fails breaks the connection without the final chunk. So does a client that reads too
+        slowly: the engine buffers what it has not read, beyond all ceilings.
         """
         assert answer.pieces is not None
         assert answer.exits is not None
@@ -63,12 +64,12 @@ class ReplyWriter:
                 await asyncio.gather(pump, leaving, return_exceptions=True)
 
     async def part(self, reader: asyncio.StreamReader) -> None:
-        """See that the last answer arrives: send all of it, then drop for a moment what still comes."""
+        """Deliver the last answer: send all of it, then discard for a moment what still arrives."""
         if self._writer.transport.is_closing():
             return
         self._leave_nothing_unsent()
         await self._drain()
-        if not self._writer.can_write_eof():  # TLS: its end is a word of its own, which the client answers
+        if not self._writer.can_write_eof():  # TLS ends with a closing alert, which the client answers
             self._writer.close()
             async with asyncio.timeout(self._stalled_seconds):
                 await self._writer.wait_closed()
@@ -80,7 +81,7 @@ class ReplyWriter:
                 dropped += len(await reader.read(PIECE_BYTES))
 
     async def _pump(self, pieces: AsyncIterator[bytes]) -> bool:
-        # With nothing left in the transport's buffer a client has all that is not in the kernel's.
+        # With an empty transport buffer, the client has read all that is not in the kernel's buffer.
         self._leave_nothing_unsent()
         allowed = self._behind_seconds
         try:
@@ -103,8 +104,8 @@ class ReplyWriter:
     def _leave_nothing_unsent(self) -> None:
         """Have `drain` wait until the transport's buffer is empty.
 
-        A socket's buffer is full beyond its limit, that of TLS from its limit on: with 0 an empty one would
-        be full, at asyncio and uvloop alike, and nothing would ever empty it.
+        A plain socket's buffer counts as full above its limit, that of TLS at its limit: with a limit of 0 an
+        empty TLS buffer would count as full, in asyncio and uvloop alike, and never drain.
         """
         self._writer.transport.set_write_buffer_limits(high=0 if self._writer.can_write_eof() else 1)
 

@@ -1,6 +1,6 @@
-"""The grammar of a request's head: one canonical form, and everything else refused.
+"""The grammar of a request's head: one canonical form; everything else is refused.
 
-Narrower than RFC 9112 on purpose. What two readers could take for two different requests has no form here.
+Narrower than RFC 9112 on purpose: what two parsers could take for two different requests is not accepted.
 """
 
 import re
@@ -22,7 +22,7 @@ _HOST = re.compile(r"[A-Za-z0-9._:%\[\]-]*")
 _JSON_TYPE = re.compile(r"application/json(?:; ?charset=utf-8)?", re.IGNORECASE)
 _REFUSED_HEADERS = frozenset(
     {
-        "transfer-encoding",  # a length that a second reader may see differently
+        "transfer-encoding",  # a length that a second parser may see differently
         "content-encoding",
         "expect",
         "upgrade",  # nothing here takes over a connection
@@ -47,7 +47,7 @@ class RequestHead:
 
 
 def parse_head(raw: bytes) -> RequestHead:
-    """Read a head, its empty line included. Raises Refusal (400) for every form but the canonical one."""
+    """Parse a head, its empty line included. Raises Refusal (400) for every form but the canonical one."""
     first, *lines = raw.removesuffix(b"\r\n\r\n").split(b"\r\n")
     line = _REQUEST_LINE.fullmatch(first)
     if line is None:
@@ -70,14 +70,14 @@ def parse_head(raw: bytes) -> RequestHead:
 
 
 def parse_path(text: str) -> str:
-    """Return the path if its every segment is plain: not empty, not dotted, nothing encoded."""
+    """Return the path if every segment is plain: not empty, no dot first, nothing encoded."""
     if not _PATH.fullmatch(text):
         raise _refusal("path", text)
     return text
 
 
 def parse_query(text: str) -> dict[str, str]:
-    """Decode `key=value&…` once. Keys are plain and stand once, values are UTF-8 without controls."""
+    """Decode `key=value&…` once. Keys are plain and unique, values are UTF-8 without control characters."""
     found: dict[str, str] = {}
     for pair in text.split("&"):
         parameter = _PARAMETER.fullmatch(pair)
@@ -105,11 +105,11 @@ def _headers(lines: list[bytes]) -> dict[str, str]:
             raise _refusal("header", line.partition(b":")[0])
         headers[name] = header[2].strip(b" \t").decode()
     if not _HOST.fullmatch(headers.get("host", " ")):
-        raise Refusal("framing", "exactly one header Host is needed", 400)
+        raise Refusal("framing", "exactly one Host header is needed", 400)
     return headers
 
 
 def _refusal(what: str, found: bytes | str) -> Refusal:
     text = found.decode("latin-1") if isinstance(found, bytes) else found
-    # A query or header may hold what nobody should see in a log: only its beginning is quoted.
-    return Refusal("framing", f"{what} is not in its one canonical form: {shown(text, 60)}", 400)
+    # A query or header may hold a secret: only its beginning is quoted.
+    return Refusal("framing", f"{what} is not in canonical form: {shown(text, 60)}", 400)

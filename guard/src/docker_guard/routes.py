@@ -1,7 +1,7 @@
-"""Everything that can be asked, on one screen. What is not in this table is refused.
+"""The table of allowed calls, on one screen. Any other call is refused.
 
 Columns: name, method, path, handler, query parameters with their types, body model, what is shown of the
-engine's answer. `{…}` stands for a name or id, which is resolved among the sessions' things only.
+engine's answer. `{}` stands for a name or id, which is resolved among objects of sessions only.
 """
 
 import re
@@ -49,18 +49,18 @@ class Route:
     body: type[Body] = Nothing
     shows: Shown = as_it_is
     makes: bool = False
-    """Whether something is made or started: only while it can be put on record."""
+    """Whether something is created or started; refused while no evidence can be written."""
     lasts: bool = False
-    """Whether the answer may go on for as long as the client likes."""
+    """Whether the answer is long-lived: it ends when the client leaves or the engine is done."""
 
     @property
     def changes(self) -> bool:
-        """Tell whether the engine does something that cannot be taken back by refusing its answer."""
+        """Return whether the engine does something that refusing its answer cannot undo."""
         return self.method in ("POST", "DELETE")
 
     @property
     def takes_body(self) -> bool:
-        """Tell whether more than an empty object may be sent."""
+        """Return whether more than an empty object may be sent."""
         return self.body is not Nothing
 
 
@@ -101,12 +101,12 @@ _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
 def find_route(method: str, path: str) -> tuple[Route, str]:
-    """Return the row of a request and what stands for its `{}`. Raises Refusal."""
+    """Return the row of a request and the value of its `{}`. Raises Refusal."""
     version = _VERSION.match(path)
     if version:
         if not OLDEST_API <= (int(version[1]), int(version[2])) <= NEWEST_API:
             oldest, newest = (".".join(map(str, each)) for each in (OLDEST_API, NEWEST_API))
-            raise Refusal("version", f"API {oldest} to {newest} are spoken here, not {path[2:6]}", 400)
+            raise Refusal("version", f"API {oldest} to {newest} are supported, not {path[2:6]}", 400)
         path = path[version.end() :]
     segments = path.split("/")
     for route in ROUTES:
@@ -115,20 +115,20 @@ def find_route(method: str, path: str) -> tuple[Route, str]:
             pairs = list(zip(pattern, segments, strict=True))
             if all(wanted in ("{}", given) for wanted, given in pairs):
                 return route, _reference(next((given for wanted, given in pairs if wanted == "{}"), None))
-    raise Refusal("route", f"no such call is allowed: {method} {shown(path, 100)}")
+    raise Refusal("route", f"this call is not allowed: {method} {shown(path, 100)}")
 
 
 def judge_request(
     route: Route, reference: str, query: Mapping[str, str], body: bytes, *, is_json: bool
 ) -> Asked:
-    """Return a request in canonical values. Raises Refusal."""
+    """Return a request with canonical values. Raises Refusal."""
     canonical = {}
     for key, value in query.items():
         if key not in route.query:
-            raise Refusal("query", f"{shown(key)} is no parameter of {route.name}")
+            raise Refusal("query", f"{shown(key)} is not a parameter of {route.name}")
         canonical[key] = route.query[key](value)
     if body and not is_json:
-        raise Refusal("body", "a body has to be of the type application/json", 400)
+        raise Refusal("body", "the type of a body must be application/json", 400)
     wanted = parse_body(route.body, body or b"{}") if body or route.takes_body else None
     return Asked(route.shows, reference, canonical, wanted)
 
@@ -137,5 +137,5 @@ def _reference(segment: str | None) -> str:
     if segment is None:
         return ""
     if not _REFERENCE.fullmatch(segment):
-        raise Refusal("route", f"{shown(segment)} is no name or id")
+        raise Refusal("route", f"{shown(segment)} is not a name or id")
     return segment

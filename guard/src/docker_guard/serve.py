@@ -1,4 +1,4 @@
-"""The composition: settings, engine, gate, front door and deadline keeper, for the life of the process."""
+"""Composes settings, engine, gate, front door and deadline keeper for the life of the process."""
 
 import asyncio
 import signal
@@ -26,7 +26,7 @@ from docker_guard.tls import TlsDoor, TlsFiles, server_context
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
-    """What `docker-guard serve` is told."""
+    """The options of `docker-guard serve`."""
 
     listen: tuple[str, ...]
     docker: str
@@ -34,7 +34,7 @@ class ServeSettings:
     policy: Path | None = None
     metrics: str | None = None
     tls: TlsFiles | None = None
-    """For every address over TCP."""
+    """For every TCP address."""
 
 
 def serve(settings: ServeSettings) -> None:
@@ -88,7 +88,7 @@ async def _serve(
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for task in (keeper, *taking):
             if task.done():
-                task.result()  # a guard that keeps no deadlines, or hears nobody, must not go on
+                task.result()  # a guard that keeps no deadlines, or accepts nobody, must not go on
         for task in taking:
             task.cancel()
         await asyncio.gather(*taking, return_exceptions=True)

@@ -1,7 +1,7 @@
-"""Judges a container before it starts, as the engine inspects it: it may not have come through the guard.
+"""Judges an inspected container before it starts: it may have been created past the guard.
 
-What it is, is said again as a request to create it, less what the engine fills in where a request is silent.
-That request has to pass the rules for new containers, and to ask for exactly what the guard would ask for.
+The inspection is turned back into the request that would have created it, without what the engine fills in.
+That request must pass the rules for new containers, and yield exactly what the guard would have sent.
 """
 
 import json
@@ -33,9 +33,9 @@ _MASKED = frozenset(
     }
 )
 _READ_ONLY = frozenset({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"})
-"""What every engine of API 1.44 and later hides and protects; newer ones add to it."""
+"""What every engine of API 1.44 and later masks and protects; newer ones add to it."""
 _ENDPOINT = ("IPAMConfig", "Links", "DriverOpts", "MacAddress")
-"""What of an endpoint was asked for, while it does not run; the rest of it is the engine's."""
+"""The fields of an endpoint that come from the request; the engine fills in the rest."""
 
 
 def judge_before_start(
@@ -45,9 +45,9 @@ def judge_before_start(
     allowlist: Allowlist,
     policy: Policy,
 ) -> None:
-    """Hold an inspected container against all that a new one is held against. Raises Refusal.
+    """Check an inspected container against every rule for a new one. Raises Refusal.
 
-    `image` is the configuration of its image, from which the engine takes what a request leaves out.
+    `image` is the configuration of its image, from which the engine takes what a request omits.
     """
     host = found["HostConfig"]
     try:
@@ -59,13 +59,13 @@ def judge_before_start(
         raise _not_ours(refusal.reason) from None
     wanted = container_body(draft, network.id)["HostConfig"]
     if differing := [key for key, value in wanted.items() if (host.get(key) or None) != (value or None)]:
-        raise _not_ours(f"{', '.join(differing)}: not as it is set here")
+        raise _not_ours(f"{', '.join(differing)}: not as the guard sets it")
 
 
 def _check_filled_in(
     found: Mapping[str, Any], image: Mapping[str, Any], network: SessionNetwork, policy: Policy
 ) -> None:
-    """Check what a request may not even say."""
+    """Check the fields that no request may set."""
     config, host = found["Config"], found["HostConfig"]
     differing = [
         key
@@ -90,14 +90,14 @@ def _check_filled_in(
 
 
 def _as_asked(found: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the request that would have made the container; a value of nothing says nothing."""
+    """Return the request that would have created the container; empty values are left out."""
     config, host = found["Config"], found["HostConfig"]
     filled_in = {*_OF_THE_IMAGE, "Hostname", "Image", "Labels", "Env"}
     of_image = (image.get("Labels") or {}).items()
     (endpoint,) = found["NetworkSettings"]["Networks"].values()
     return {
         **{key: value for key, value in config.items() if value and key not in filled_in},
-        # A command of its own is one that a request asked for, and is judged as such.
+        # A command other than the image's came from a request, and is judged as such.
         **({"Cmd": config["Cmd"]} if config.get("Cmd") and config["Cmd"] != image.get("Cmd") else {}),
         "Image": found["Image"],
         "Labels": dict((config.get("Labels") or {}).items() - of_image),
@@ -112,17 +112,17 @@ def _as_asked(found: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, A
 
 
 def _endpoint(found: Mapping[str, Any], identity: str) -> dict[str, Any]:
-    # The engine adds the short id by itself, and takes it away again for newer clients.
+    # The engine adds the short id by itself, and hides it from newer clients.
     aliases = [alias for alias in found.get("Aliases") or () if alias != identity[:12]]
     asked = {key: found[key] for key in _ENDPOINT if found.get(key)}
     if found.get("EndpointID") and asked.get("MacAddress") == _mac_of(asked):
-        # A start that failed on a full disk leaves the endpoint in place, with what the engine gave it.
+        # After a start that failed on a full disk, the endpoint keeps the address that the engine assigned.
         del asked["MacAddress"]
     return {"Aliases": aliases, **asked}
 
 
 def _mac_of(endpoint: Mapping[str, Any]) -> str | None:
-    """Return the hardware address that the engine makes of the address asked for."""
+    """Return the hardware address that the engine derives from the requested IPv4 address."""
     try:
         address = IPv4Address((endpoint.get("IPAMConfig") or {}).get("IPv4Address", ""))
     except ValueError:
@@ -131,4 +131,4 @@ def _mac_of(endpoint: Mapping[str, Any]) -> str | None:
 
 
 def _not_ours(reason: str) -> Refusal:
-    return Refusal("start", f"this container was not made within the rules; it may only be removed: {reason}")
+    return Refusal("start", f"this container breaks the rules and may only be removed: {reason}")

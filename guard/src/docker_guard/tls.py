@@ -1,7 +1,7 @@
-"""Mutual TLS before TCP: a client proves who it is before the first byte of a request is read.
+"""Mutual TLS for TCP: a client proves its identity before the first byte of a request is read.
 
-Options and files are those of Docker's own `--tlsverify`. The address is judged before the handshake begins,
-a handshake counts as a connection of its address, and it has as long as a request's head.
+Options and files are those of Docker's own `--tlsverify`. The address is checked before the handshake begins;
+a handshake counts as a connection of its address, and has the same time limit as a request's head.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from docker_guard.refusal import Refusal
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """PEM files: who signs clients, and what the guard shows them."""
+    """PEM files: the CA that signs clients' certificates, and the guard's own certificate and key."""
 
     ca: Path
     certificate: Path
@@ -32,9 +32,9 @@ class TlsFiles:
 
 
 def server_context(files: TlsFiles) -> ssl.SSLContext:
-    """Return TLS 1.3 that takes only clients whom the CA signed for that. Raises ConfigurationError.
+    """Return TLS 1.3 that accepts only clients with the CA's certificate. Raises ConfigurationError.
 
-    No tickets: nobody resumes what was proved once, every connection proves it again.
+    No session tickets: every connection authenticates anew.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -51,7 +51,7 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
 
 
 def _expiry(server: ssl.SSLContext, ca: Path) -> datetime:
-    """Return when the guard's certificate ends, as a client of its own that trusts `ca` is shown it.
+    """Return when the guard's certificate expires, by a handshake with a client that trusts `ca`.
 
     Raises ConfigurationError when such a client would not accept it.
     """
@@ -74,7 +74,7 @@ def _expiry(server: ssl.SSLContext, ca: Path) -> datetime:
 
 
 class TlsDoor:
-    """Takes connections for a front door, which sees only those whose client has proved who it is."""
+    """Accepts connections for a front door, which sees only authenticated clients."""
 
     def __init__(self, door: FrontDoor, context: ssl.SSLContext, policy: Policy, record: Evidence) -> None:
         self._door = door
@@ -83,14 +83,14 @@ class TlsDoor:
         self._record = record
 
     async def serve(self, listener: socket.socket) -> None:
-        """Take connections until cancelled; handshakes that are under way break with it."""
+        """Accept connections until cancelled; running handshakes are then broken off."""
         await take_connections(listener, self._let_in)
 
     async def _let_in(self, connection: socket.socket) -> None:
         begun = time.monotonic()
         try:
             peer = peer_of(connection, self._policy)
-        except OSError:  # gone before it was looked at
+        except OSError:  # the client left already
             connection.close()
             return
         try:
@@ -105,7 +105,7 @@ class TlsDoor:
         except Refusal as refusal:
             connection.close()
             self._note(peer, refusal.rule, refusal.reason, time.monotonic() - begun)
-        except OSError as error:  # ssl.SSLError is one, and so is a handshake that takes too long
+        except OSError as error:  # ssl.SSLError is one, and so is a handshake that timed out
             reason = getattr(error, "reason", None) or type(error).__name__
             self._note(peer, "tls", f"no handshake: {reason}", time.monotonic() - begun)
 

@@ -1,14 +1,14 @@
-"""Gives costly work one turn of the event loop at a time, client by client: no crowd holds the loop."""
+"""Runs one piece of costly work per iteration of the event loop, client by client: no crowd blocks it."""
 
 import asyncio
 from collections import deque
 
 
 class Turns:
-    """One waiting line for each client, served in rotation.
+    """One queue for each client, served round-robin.
 
-    Work that follows `mine()` runs until its next await. Then the loop looks at its sockets before the next
-    one in line has its turn.
+    Work that follows `mine()` runs until its next await. The loop then polls its sockets before the next in
+    the queue has its turn.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Turns:
         await waiting
 
     def _give(self) -> None:
-        """Wake the first of the next line, and come back one turn of the loop later."""
+        """Wake the first of the next queue, and run again in the loop's next iteration."""
         while self._lines:
             key = next(iter(self._lines))
             line = self._lines.pop(key)

@@ -1,7 +1,7 @@
-"""What a request came to: words for the record and an answer for the client, and nothing of the error itself.
+"""The outcome of a request: fields for the evidence and an answer for the client, without the exception.
 
-An error holds the frames that it passed, and they hold the request's body. Kept in one of those frames it
-makes a cycle, which frees nothing until the collector of cycles runs: memory would grow past every ceiling.
+An exception references the frames it passed, which hold the request's body. Kept in one of those frames it
+forms a cycle, freed only when the garbage collector runs: memory would grow past every ceiling.
 """
 
 import json
@@ -15,7 +15,7 @@ from docker_guard.refusal import EngineDownError, Refusal
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`verdict` is one of allowed, absent, refused, failed; `rule` names what decided."""
+    """`verdict` is one of allowed, absent, refused, failed; `rule` names the rule that decided."""
 
     answer: Answer
     verdict: str = "allowed"
@@ -24,7 +24,7 @@ class Verdict:
 
     @classmethod
     def of(cls, error: Exception) -> Self:
-        """Return what an error comes to. Where a fault of ours happened is told, never with which values."""
+        """Return the outcome of an exception; for a fault of the guard its place, never a value."""
         match error:
             case Refusal(rule="engine"):
                 # The guard let it through.
@@ -35,15 +35,15 @@ class Verdict:
             case EngineDownError():
                 return cls(_answer(503, f"docker-guard: {error}"), "failed", "engine-down", str(error))
             case _:
-                # A fault of ours, or an engine that answers as none does: closed is the default.
+                # A fault of the guard, or an engine's answer in an unknown form: fail closed.
                 frame = traceback.extract_tb(error.__traceback__)[-1]
                 reason = f"{type(error).__name__} in {frame.name}, line {frame.lineno}"
-                told = "docker-guard: an error of the guard; its log says where"
-                return cls(_answer(500, told), "failed", "fault", reason)
+                message = "docker-guard: an internal error; the guard's log names the place"
+                return cls(_answer(500, message), "failed", "fault", reason)
 
     @property
     def ends_connection(self) -> bool:
-        """Tell whether the client is to come again later, on another connection."""
+        """Return whether the client should retry later, on another connection."""
         return self.verdict != "failed" and self.answer.status == 503
 
 

@@ -1,4 +1,4 @@
-"""An engine over a Unix socket, in memory: the calls that a guard makes, and a record of every one."""
+"""An in-memory engine on a Unix socket: it answers the calls that a guard makes, and records each one."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ SESSION_LABEL = "discovery.dryrun.session_id"
 
 @dataclass
 class FakeEngine:
-    """State that tests look at and change. `asked` holds (method, path, query, body) of each call."""
+    """State that tests read and change. `asked` holds (method, path, query, body) of each call."""
 
     info: dict[str, Any] = field(
         default_factory=lambda: {"MemoryLimit": True, "CpuCfsQuota": True, "PidsLimit": True}
@@ -28,7 +28,7 @@ class FakeEngine:
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
     refuse: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
-    """(method, beginning of the path) to the status and message of every such call."""
+    """(method, path prefix) to the status and message with which such calls are refused."""
     create_seconds: float = 0.0
     loses_answers: bool = False
     """The connection of a start breaks; the start has not happened yet."""
@@ -37,7 +37,7 @@ class FakeEngine:
     log_lasts: bool = False
     """A log is followed until its reader goes."""
     hangs: set[str] = field(default_factory=set)
-    """Ids whose removal is not answered."""
+    """Ids whose removal gets no answer."""
     padding: str = ""
     """Makes every inspection longer."""
     log: bytes = b"\x01\0\0\0\0\0\0\x03hi\n"
@@ -84,7 +84,7 @@ _FILLED_IN = {
     ],
     "ReadonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
 }
-"""Of what a request is silent about."""
+"""What the engine fills in where a request is silent."""
 
 
 class _Server:

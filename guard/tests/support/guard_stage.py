@@ -1,4 +1,4 @@
-"""What a client may say, and a guard to say it to."""
+"""Requests that a client may send, and a guard to send them to."""
 
 import asyncio
 import copy
@@ -35,7 +35,7 @@ ALLOWLIST = {
 
 
 def judged[T](judge: Callable[[], T]) -> T | Refusal:
-    """Return what a judgement comes to, a refusal as well."""
+    """Return the result of a judgement, or its refusal."""
     try:
         return judge()
     except Refusal as refusal:
@@ -47,7 +47,7 @@ def in_seconds(seconds: float) -> str:
 
 
 class Words:
-    """Bodies of one session, as an orchestrator says them."""
+    """Bodies of one session, as an orchestrator sends them."""
 
     def __init__(self, seconds: float = 600) -> None:
         self.session_id = str(uuid4())
@@ -127,7 +127,7 @@ class Reply:
 
 
 class Log:
-    """Where the evidence goes; a disk that may be full."""
+    """The destination of the evidence; a disk that may be full."""
 
     def __init__(self) -> None:
         self.raw = bytearray()
@@ -143,7 +143,7 @@ class Log:
         return len(piece)
 
     def lines(self, *types: str) -> list[dict[str, Any]]:
-        """Return what is whole, of all types or of some."""
+        """Return the complete lines, of all types or of some."""
         found = []
         for line in self.raw.splitlines():
             with suppress(ValueError):
@@ -152,7 +152,7 @@ class Log:
 
 
 class Guard:
-    """A guard in this process, spoken to over its socket."""
+    """A guard in this process, used over its socket."""
 
     def __init__(self, socket: Path, engine: FakeEngine, log: Log, door: FrontDoor) -> None:
         self.socket = socket
@@ -169,7 +169,7 @@ class Guard:
         return self.log.lines("decision")
 
     async def send(self, raw: bytes, seconds: float = 5) -> bytes:
-        """Send bytes, and nothing after them; return all that comes back."""
+        """Send bytes and close that direction; return everything that comes back."""
         reader, writer = await asyncio.open_unix_connection(str(self.socket))
         try:
             writer.write(raw)
