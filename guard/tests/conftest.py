@@ -10,9 +10,9 @@ from fake_engine import FakeEngine, running_engine
 from guard_stage import ALLOWLIST, SCAN, SCAN_ID, WEB, WEB_ID, Guard, Log
 
 from docker_guard.allowlist import AllowlistReader
+from docker_guard.audit_log import AuditLog
 from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine
-from docker_guard.evidence import Evidence
 from docker_guard.front_door import FrontDoor
 from docker_guard.gate import Gate
 from docker_guard.policy import Policy
@@ -45,7 +45,7 @@ async def guard(
     socket, log = tmp_path / "guard.sock", Log()
     client = Engine(f"unix://{tmp_path / 'engine.sock'}", policy)
     gate = Gate(client, AllowlistReader(allowlist_file, policy), policy, Deadlines(policy))
-    door = FrontDoor(gate, policy, Evidence(log.write))
+    door = FrontDoor(gate, policy, AuditLog(log.write))
     server = await asyncio.get_running_loop().create_unix_server(door.connection, str(socket))
     yield Guard(socket, engine, log, door)
     server.close()

@@ -8,10 +8,10 @@ import pytest
 from guard_stage import Log, Words, in_seconds
 
 from docker_guard import labels
+from docker_guard.audit_log import REGISTRY, AuditLog
 from docker_guard.deadline_keeper import DeadlineKeeper
 from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine
-from docker_guard.evidence import REGISTRY, Evidence
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError
 
@@ -26,7 +26,7 @@ def log() -> Log:
 @pytest.fixture
 async def keeper(engine, tmp_path, log):
     client = Engine(f"unix://{tmp_path / 'engine.sock'}", POLICY)
-    yield DeadlineKeeper(client, POLICY, Deadlines(POLICY), Evidence(log.write))
+    yield DeadlineKeeper(client, POLICY, Deadlines(POLICY), AuditLog(log.write))
     await client.close()
 
 
@@ -172,7 +172,7 @@ async def test_a_session_that_begins_between_two_sweeps_is_ended_at_its_deadline
     policy = Policy(sweep_seconds=10)
     client, deadlines = Engine(f"unix://{tmp_path / 'engine.sock'}", policy), Deadlines(policy)
     try:
-        async with keeping(DeadlineKeeper(client, policy, deadlines, Evidence(log.write))):
+        async with keeping(DeadlineKeeper(client, policy, deadlines, AuditLog(log.write))):
             await until(lambda: len(engine.asked) >= 3)
             await asyncio.sleep(0.1)
             words = add_session(engine, 2)

@@ -118,7 +118,7 @@ class GuardProcess:
         return answer.json() if answer.body.strip() else None
 
     def decisions(self, since: int = 0) -> list[dict[str, Any]]:
-        """Return what its evidence says of decisions, from a byte of its log on."""
+        """Return the decisions of its audit log, from a byte of its log on."""
         with self.log.open("rb") as log:
             log.seek(since)
             entries = [json.loads(line) for line in log if line.startswith(b"{")]

@@ -188,7 +188,7 @@ def test_full_disk_stops_what_is_made_and_not_what_is_removed(lab: Lab) -> None:
                 another = LabSession(lab, full, 600)
                 network = full.ask("POST", row.CREATE_NETWORK, another.network_body())
                 assert (started.status, created.status, network.status) == (503, 503, 503)
-                assert "rule evidence" in created.message
+                assert "rule audit" in created.message
                 assert not another.ids("networks")
                 assert full.ask("GET", f"{row.API}/containers/json?all=1").status == 200
                 assert wait_until(lambda: not session.ids() and not session.ids("networks"), 20)

@@ -22,7 +22,7 @@ def table() -> str:
         by_rule: dict[str, list[Vector]] = defaultdict(list)
         for vector in vectors:
             by_rule[vector.rule].append(vector)
-        rows = ["| rule (as the evidence names it) | attacks |", "|---|---|"]
+        rows = ["| rule (its name in the audit log) | attacks |", "|---|---|"]
         for rule, stopped in by_rule.items():
             names = ", ".join(f"`{each}`" for each in sorted(STOPPED_BY[rule]))
             rows.append(f"| {rule} ({names}) | {'; '.join(_cell(vector) for vector in stopped)} |")

@@ -98,7 +98,7 @@ def answer_from(reply: Reply, shown: Shown, own_id: str = "") -> Answer:
 
 
 def refused_by_engine(reply: Reply, own_id: str) -> Refusal:
-    """Return the engine's error: what the client may see, and for the evidence the whole text."""
+    """Return the engine's error: what the client may see, and for the audit log the whole text."""
     on_record = f"the engine answered {reply.status}: {shown_text(reply.message)}"
     message = error_text(reply.message, reply.status, own_id)
     return Refusal("engine", message, reply.status, on_record=on_record)

@@ -5,9 +5,7 @@ import time
 from collections import defaultdict
 
 from docker_guard import labels
-from docker_guard.deadlines import Deadlines
-from docker_guard.engine import Engine
-from docker_guard.evidence import (
+from docker_guard.audit_log import (
     ENGINE_UP,
     EXPIRED_REMOVED,
     OVERDUE_SECONDS,
@@ -15,8 +13,10 @@ from docker_guard.evidence import (
     SESSIONS,
     SWEEP_AGE,
     SWEEP_LATE_SECONDS,
-    Evidence,
+    AuditLog,
 )
+from docker_guard.deadlines import Deadlines
+from docker_guard.engine import Engine
 from docker_guard.network_rules import latest_end
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, shown
@@ -33,10 +33,10 @@ class DeadlineKeeper:
     Run it in a thread with its own event loop and engine client, where no client can delay it.
     """
 
-    def __init__(self, engine: Engine, policy: Policy, deadlines: Deadlines, evidence: Evidence) -> None:
+    def __init__(self, engine: Engine, policy: Policy, deadlines: Deadlines, audit: AuditLog) -> None:
         self._engine = engine
         self._deadlines = deadlines
-        self._evidence = evidence
+        self._audit = audit
         self._policy = policy
         self._being_removed: set[str] = set()
         self._swept_at = time.monotonic()
@@ -56,15 +56,15 @@ class DeadlineKeeper:
                 succeeded = time.monotonic()
             except EngineDownError as error:
                 ENGINE_UP.set(0)
-                self._evidence.line("sweep-failed", reason=shown(error))
+                self._audit.line("sweep-failed", reason=shown(error))
             except (KeyError, TypeError, ValueError) as error:
                 # An answer in an unknown form; the next sweep may succeed.
-                self._evidence.line("sweep-failed", reason=f"{type(error).__name__}: {shown(error)}")
+                self._audit.line("sweep-failed", reason=f"{type(error).__name__}: {shown(error)}")
             late = time.monotonic() - due
             SWEEP_LATE_SECONDS.observe(late)
             if late > _LATE_SECONDS:
-                self._evidence.line("sweep-late", seconds=round(late, 1))
-            self._evidence.flush()
+                self._audit.line("sweep-late", seconds=round(late, 1))
+            self._audit.flush()
             due = await self._until_next_sweep()
 
     async def sweep(self, group: asyncio.TaskGroup) -> None:
@@ -121,7 +121,7 @@ class DeadlineKeeper:
             REMOVAL_FAILURES.inc()
         else:
             EXPIRED_REMOVED.labels(kind).inc()
-        self._evidence.line(
+        self._audit.line(
             "removal-failed" if reason else "removed",
             session=session_id,
             kind=kind,

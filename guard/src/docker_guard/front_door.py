@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from docker_guard import evidence, request_head
+from docker_guard import audit_log, request_head
 from docker_guard.answers import Answer
+from docker_guard.audit_log import AuditLog
 from docker_guard.engine import ON_BEHALF_OF
-from docker_guard.evidence import Evidence
 from docker_guard.gate import Asked, Gate
 from docker_guard.peers import Crowd, Peer, Share, peer_of
 from docker_guard.policy import Policy
@@ -22,7 +22,7 @@ from docker_guard.verdict import Verdict
 
 _FAREWELL_SECONDS = 5.0
 _RECORD_SECONDS = 1.0
-"""How long a creation waits for its line of evidence to be written: the reader may be busy."""
+"""How long a creation waits for its line of the audit log: the reader may be busy."""
 _MOST_TURNED_AWAY = 64
 """Connections beyond a ceiling that are answered at the same time; more are dropped without an answer."""
 
@@ -51,7 +51,7 @@ class _Connection(asyncio.StreamReaderProtocol):
 class FrontDoor:
     """Serves connections of any number of listeners."""
 
-    def __init__(self, gate: Gate, policy: Policy, record: Evidence) -> None:
+    def __init__(self, gate: Gate, policy: Policy, record: AuditLog) -> None:
         self._gate = gate
         self._policy = policy
         self._record = record
@@ -98,7 +98,7 @@ class FrontDoor:
             peer = peer_of(writer.get_extra_info("socket"), self._policy)
             try:
                 with self._crowd.admitted(peer):
-                    evidence.CONNECTIONS.set(self._crowd.size)
+                    audit_log.CONNECTIONS.set(self._crowd.size)
                     with suppress(asyncio.IncompleteReadError):  # no more requests
                         while await self._answer_next(reader, replies, gone, peer):
                             pass
@@ -113,7 +113,7 @@ class FrontDoor:
         finally:
             self._conversations.discard(task)
             self._idle.discard(task)
-            evidence.CONNECTIONS.set(self._crowd.size)
+            audit_log.CONNECTIONS.set(self._crowd.size)
             writer.transport.abort()  # the time for what is still unsent is over
 
     async def _turn_away(self, reader: asyncio.StreamReader, replies: ReplyWriter, answer: Answer) -> None:
@@ -185,7 +185,7 @@ class FrontDoor:
         while not written:
             if time.monotonic() > end:
                 raise Refusal(
-                    "evidence", "no evidence can be written; nothing is created until that works", 503
+                    "audit", "the audit log cannot be written; nothing is created until that works", 503
                 )
             await asyncio.sleep(_RECORD_SECONDS / 10)
             written = self._record.flush()

@@ -273,7 +273,7 @@ class Gate:
             listed = await self._engine.listed(listing, labels.SESSION_ID)
             owned = _meant(reference, answers.own_only(listed))
         if owned is None:
-            # Foreign or absent: only the evidence distinguishes them.
+            # Foreign or absent: only the audit log distinguishes them.
             raise Refusal("ownership" if met_foreign else "absent", absent.format(reference), 404)
         if len(self._owned) >= _MOST_REMEMBERED:
             self._owned.clear()

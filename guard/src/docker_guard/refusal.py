@@ -7,7 +7,7 @@ class Refusal(Exception):  # noqa: N818 - it is a verdict, not a failure
     """A refused request; nothing of it reached the engine."""
 
     def __init__(self, rule: str, reason: str, status: int = 403, *, on_record: str = "") -> None:
-        """Take the reason for the client, and what only the evidence records in addition."""
+        """Take the reason for the client, and what only the audit log records in addition."""
         super().__init__(reason)
         self.rule = rule
         self.reason = reason

@@ -8,7 +8,7 @@ from http import HTTPStatus
 import aiohttp
 
 from docker_guard.answers import Answer
-from docker_guard.evidence import Evidence
+from docker_guard.audit_log import AuditLog
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, shown
 
@@ -25,7 +25,7 @@ _BODILESS = frozenset({204, 304})
 class ReplyWriter:
     """Writes to one connection. Raises TimeoutError when its client leaves too much unread for too long."""
 
-    def __init__(self, writer: asyncio.StreamWriter, policy: Policy, record: Evidence) -> None:
+    def __init__(self, writer: asyncio.StreamWriter, policy: Policy, record: AuditLog) -> None:
         self._writer = writer
         self._stalled_seconds = policy.stalled_seconds
         self._behind_seconds = policy.behind_seconds

@@ -49,7 +49,7 @@ class Route:
     body: type[Body] = Nothing
     shows: Shown = as_it_is
     makes: bool = False
-    """Whether something is created or started; refused while no evidence can be written."""
+    """Whether something is created or started; refused while the audit log cannot be written."""
     lasts: bool = False
     """Whether the answer is long-lived: it ends when the client leaves or the engine is done."""
 

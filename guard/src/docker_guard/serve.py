@@ -11,10 +11,10 @@ from typing import Any
 import uvloop
 
 from docker_guard.allowlist import AllowlistReader
+from docker_guard.audit_log import AuditLog
 from docker_guard.deadline_keeper import DeadlineKeeper
 from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine
-from docker_guard.evidence import Evidence
 from docker_guard.front_door import FrontDoor
 from docker_guard.gate import Gate
 from docker_guard.listeners import BACKLOG, open_listener, take_connections
@@ -48,7 +48,7 @@ def serve(settings: ServeSettings) -> None:
 async def _serve(
     settings: ServeSettings, policy: Policy, allowlist: AllowlistReader, context: ssl.SSLContext | None
 ) -> None:
-    record = Evidence()
+    record = AuditLog()
     deadlines = Deadlines(policy)
     engine = Engine(settings.docker, policy)
     door = FrontDoor(Gate(engine, allowlist, policy, deadlines), policy, record)

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from docker_guard import evidence
-from docker_guard.evidence import Evidence
+from docker_guard import audit_log
+from docker_guard.audit_log import AuditLog
 from docker_guard.front_door import FrontDoor
 from docker_guard.listeners import take_connections
 from docker_guard.peers import Peer, peer_of
@@ -46,7 +46,7 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
     except OSError as error:  # ssl.SSLError is one
         shown = ", ".join(map(str, (files.ca, files.certificate, files.key)))
         raise ConfigurationError(f"TLS cannot be served with {shown}: {error}") from None
-    evidence.CERTIFICATE_EXPIRES.set(_expiry(context, files.ca).timestamp())
+    audit_log.CERTIFICATE_EXPIRES.set(_expiry(context, files.ca).timestamp())
     return context
 
 
@@ -76,7 +76,7 @@ def _expiry(server: ssl.SSLContext, ca: Path) -> datetime:
 class TlsDoor:
     """Accepts connections for a front door, which sees only authenticated clients."""
 
-    def __init__(self, door: FrontDoor, context: ssl.SSLContext, policy: Policy, record: Evidence) -> None:
+    def __init__(self, door: FrontDoor, context: ssl.SSLContext, policy: Policy, record: AuditLog) -> None:
         self._door = door
         self._context = context
         self._policy = policy

@@ -1,4 +1,4 @@
-"""The outcome of a request: fields for the evidence and an answer for the client, without the exception.
+"""The outcome of a request: fields of the audit log and an answer for the client, without the exception.
 
 An exception references the frames it passed, which hold the request's body. Kept in one of those frames it
 forms a cycle, freed only when the garbage collector runs: memory would grow past every ceiling.

@@ -127,7 +127,7 @@ class Reply:
 
 
 class Log:
-    """The destination of the evidence; a disk that may be full."""
+    """The destination of the audit log; a disk that may be full."""
 
     def __init__(self) -> None:
         self.raw = bytearray()

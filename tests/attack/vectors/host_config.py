@@ -329,7 +329,7 @@ _LIFE = (
         FIXED,
         RestartPolicy={"Name": "on-failure", "MaximumRetryCount": 5},
     ),
-    _row("auto-remove", "AutoRemove takes the evidence", FIXED, AutoRemove=True),
+    _row("auto-remove", "AutoRemove takes the logs", FIXED, AutoRemove=True),
     _row("console-size", "ConsoleSize", FIXED, ConsoleSize=[4096, 4096]),
 )
 

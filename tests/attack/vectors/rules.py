@@ -1,4 +1,4 @@
-"""The guard's rules in the threat model's words, and the names under which its evidence has them.
+"""The guard's rules in the threat model's words, and their names in the guard's audit log.
 
 A refusal for another reason than the one a row is about proves nothing about that rule: the suite compares.
 """

@@ -1,4 +1,4 @@
-"""Evidence of every decision: a line for the auditor, a metric for the operator, never a secret."""
+"""The audit log and the metrics: every decision is a line and a number, never a secret."""
 
 import json
 import os
@@ -54,12 +54,12 @@ REMOVAL_FAILURES = Counter(
     registry=REGISTRY,
 )
 BYTES_WAITING = Gauge(
-    "docker_guard_evidence_waiting_bytes",
+    "docker_guard_audit_waiting_bytes",
     "Bytes of lines that could not be written yet: a full disk, or a pipe that nobody reads.",
     registry=REGISTRY,
 )
 LINES_LOST = Counter(
-    "docker_guard_evidence_lost", "Lines dropped because too many were waiting.", registry=REGISTRY
+    "docker_guard_audit_lost", "Lines dropped because too many were waiting.", registry=REGISTRY
 )
 CERTIFICATE_EXPIRES = Gauge(
     "docker_guard_certificate_expires_seconds",
@@ -79,13 +79,13 @@ def writing_to(descriptor: int) -> Callable[[bytes], int]:
 
     def write(line: bytes) -> int:
         if not poll.poll(0):
-            raise BlockingIOError("nobody reads the evidence")
+            raise BlockingIOError("nobody reads the audit log")
         return os.write(descriptor, line)
 
     return write
 
 
-class Evidence:
+class AuditLog:
     """Writes one JSON object a line. What cannot be written waits, within bounds; only creations stop.
 
     Both the gate's and the keeper's thread write.

@@ -5,11 +5,11 @@ import os
 
 from guard_stage import Guard, Log, Words
 
-from docker_guard.evidence import REGISTRY, Evidence, writing_to
+from docker_guard.audit_log import REGISTRY, AuditLog, writing_to
 
 
 def number(name: str) -> float:
-    return REGISTRY.get_sample_value(f"docker_guard_evidence_{name}") or 0
+    return REGISTRY.get_sample_value(f"docker_guard_audit_{name}") or 0
 
 
 async def test_a_full_disk_stops_creations_and_nothing_else(guard: Guard):
@@ -21,7 +21,7 @@ async def test_a_full_disk_stops_creations_and_nothing_else(guard: Guard):
     created = await guard.create(words.container())
     another = await guard.ask("POST", "/v1.45/networks/create", Words().network())
     assert {reply.status for reply in (started, created, another)} == {503}
-    assert "rule evidence" in created.message
+    assert "rule audit" in created.message
     assert guard.engine.containers[made]["State"] == "created"
     assert len(guard.engine.containers) == len(guard.engine.networks) == 1
     assert (await guard.ask("GET", "/_ping")).status == 200
@@ -37,11 +37,11 @@ async def test_a_full_disk_stops_creations_and_nothing_else(guard: Guard):
 
 def test_a_partly_written_line_is_completed():
     log = Log()
-    evidence = Evidence(log.write)
+    audit = AuditLog(log.write)
     log.room = 20
-    assert not evidence.line("torn", reason="x" * 100)
+    assert not audit.line("torn", reason="x" * 100)
     log.room = 10**9
-    assert evidence.line("next")
+    assert audit.line("next")
     assert [each["type"] for each in log.lines()] == ["torn", "next"]
 
 
@@ -49,13 +49,13 @@ def test_a_pipe_that_nobody_reads_blocks_nothing_and_waiting_lines_are_bounded()
     reading, writing = os.pipe()
     lost = number("lost_total")
     try:
-        evidence = Evidence(writing_to(writing))
-        written = [evidence.line(str(n), reason="x" * 1000) for n in range(1500)]
+        audit = AuditLog(writing_to(writing))
+        written = [audit.line(str(n), reason="x" * 1000) for n in range(1500)]
         assert (written[0], written[-1]) == (True, False)
         assert number("waiting_bytes") <= 2**20
         assert number("lost_total") > lost
         heard = b""
-        while not evidence.flush():
+        while not audit.flush():
             heard += os.read(reading, 2**16)
         heard += os.read(reading, 2**16)
         types = [int(json.loads(line)["type"]) for line in heard.splitlines()]
@@ -70,6 +70,6 @@ def test_a_pipe_whose_reader_has_gone_blocks_nothing():
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        assert not Evidence(writing_to(writing)).line("nobody")
+        assert not AuditLog(writing_to(writing)).line("nobody")
     finally:
         os.close(writing)
