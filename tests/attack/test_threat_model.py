@@ -1,18 +1,16 @@
 """The threat models name tests that exist, and the guard's lists its vectors as they are."""
 
-import ast
 import re
-from functools import cache
 
 import pytest
 from local_stack import ROOT
+from named_code import TEST, tests_of
 from threat_table import PAGE, page_with_table
 from vectors import ALL
 from vectors.rules import STOPPED_BY
 
 WHOLE = ROOT / "docs" / "threat-model.md"
 _ROW = re.compile(r"^\|(?! ?-)(?P<cells>.+)\|$", re.MULTILINE)
-_TEST = re.compile(r"`(?P<file>[\w/]+/test_\w+\.py)(?:::(?P<name>test_\w+))?`")
 
 
 def test_threat_model_lists_every_vector() -> None:
@@ -24,21 +22,14 @@ def test_every_rule_is_known_and_attacked() -> None:
     assert {vector.rule for vector in ALL} == set(STOPPED_BY)
 
 
-@cache
-def _tests_in(file: str) -> frozenset[str]:
-    tree = ast.parse((ROOT / file).read_text())
-    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-    return frozenset(function.name for function in functions)
-
-
 @pytest.mark.parametrize("page", [WHOLE, PAGE], ids=["system", "guard"])
 def test_every_test_that_is_named_exists(page: object) -> None:
-    named = _TEST.findall((ROOT / str(page)).read_text())
+    named = TEST.findall((ROOT / str(page)).read_text())
     assert named or page == PAGE
     missing = [
         f"{file}::{name}"
         for file, name in named
-        if not (ROOT / file).is_file() or (name and name not in _tests_in(file))
+        if not (ROOT / file).is_file() or (name and name not in tests_of(file))
     ]
     assert not missing
 
@@ -51,4 +42,4 @@ def test_every_row_about_an_attacker_names_its_test() -> None:
             continue
         rows = [found["cells"] for found in _ROW.finditer(body)][1:]
         assert rows, title
-        assert all(_TEST.search(row) for row in rows), title
+        assert all(TEST.search(row) for row in rows), title
