@@ -4,7 +4,7 @@ import re
 
 import pytest
 from local_stack import ROOT
-from named_code import TEST, tests_of
+from named_code import TEST, functions_of
 from threat_table import PAGE, page_with_table
 from vectors import ALL
 from vectors.rules import STOPPED_BY
@@ -29,7 +29,7 @@ def test_every_test_that_is_named_exists(page: object) -> None:
     missing = [
         f"{file}::{name}"
         for file, name in named
-        if not (ROOT / file).is_file() or (name and name not in tests_of(file))
+        if not (ROOT / file).is_file() or (name and name not in functions_of(file))
     ]
     assert not missing
 

@@ -20,7 +20,7 @@ def missing_in(text: str) -> Iterator[str]:
     """Yield what a text names in backquotes and this checkout does not have."""
     yield from (name for name in CODE.findall(text) if not _exists(name))
     for file, name in TEST.findall(text):
-        if not (ROOT / file).is_file() or (name and name not in tests_of(file)):
+        if not (ROOT / file).is_file() or (name and name not in functions_of(file)):
             yield f"{file}::{name}" if name else file
     for file in FILE.findall(text):
         if not file.endswith(".py") and not (ROOT / file).exists():
@@ -28,8 +28,8 @@ def missing_in(text: str) -> Iterator[str]:
 
 
 @cache
-def tests_of(file: str) -> frozenset[str]:
-    """Return the names of a file's test functions, without importing it."""
+def functions_of(file: str) -> frozenset[str]:
+    """Return the names of the functions in a file, without importing it."""
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     return frozenset(function.name for function in functions)

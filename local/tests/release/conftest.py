@@ -25,7 +25,7 @@ CHANGELOG = """\
 
 ## 0.0.1
 """
-FILES = ("pyproject.toml", "LICENSE", "NOTICE", "deploy/compose.yaml")
+FILES = (".gitignore", "pyproject.toml", "LICENSE", "NOTICE", "deploy/compose.yaml")
 FOLDERS = ("deploy/images", "images", "requirements", "setup")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "tests")
 

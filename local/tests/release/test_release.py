@@ -73,7 +73,6 @@ async def test_an_earlier_build_of_the_version_is_replaced_whole(checkout, git, 
     stale = checkout / "dist" / VERSION / "stale.whl"
     stale.parent.mkdir(parents=True)
     stale.touch()
-    (checkout / ".git" / "info" / "exclude").write_text("dist/\n")
 
     await command.release(checkout, VERSION, tmp_path / "log")
 

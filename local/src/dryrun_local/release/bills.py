@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from cyclonedx.factory.license import LicenseFactory
 from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.license import DisjunctiveLicense
 from cyclonedx.output import make_outputter
 from cyclonedx.schema import OutputFormat, SchemaVersion
 from packageurl import PackageURL
@@ -157,7 +157,7 @@ def _library(url: PackageURL, *, hashes: Iterable[HashType] = (), licence: str |
         bom_ref=url.to_string(),
         purl=url,
         hashes=hashes,
-        licenses=[LicenseFactory().make_from_string(licence)] if licence else (),
+        licenses=[DisjunctiveLicense(id=licence)] if licence else (),
     )
 
 

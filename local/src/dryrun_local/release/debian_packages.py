@@ -94,7 +94,7 @@ def installed_packages(status: str) -> tuple[DebianPackage, ...]:
     """Return the installed packages of a dpkg status file (deb822 paragraphs, dpkg(1)), by name."""
     found = []
     for paragraph in re.split(r"\n{2,}", status.strip()):
-        fields = dict(re.findall(r"^([A-Za-z-]+): *(.*)$", paragraph, re.MULTILINE))
+        fields: dict[str, str] = dict(re.findall(r"^([A-Za-z-]+): *(.*)$", paragraph, re.MULTILINE))
         if fields.get("Status", "").split()[-1:] != ["installed"]:
             continue
         name = fields["Package"]

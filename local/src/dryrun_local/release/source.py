@@ -57,10 +57,9 @@ async def read_source(root: Path, version: str) -> Source:
 
 def section_of(changelog: str, version: str) -> str:
     """Return the section of a version with its heading; empty where it has no entries."""
-    headings = list(_HEADING.finditer(changelog))
-    ends = [heading.start() for heading in headings[1:]] + [len(changelog)]
-    for heading, end in zip(headings, ends, strict=True):
-        entries = changelog[heading.end() : end].strip()
+    for heading in _HEADING.finditer(changelog):
+        following = _HEADING.search(changelog, heading.end())
+        entries = changelog[heading.end() : following.start() if following else None].strip()
         if heading[1] == version and entries:
             return f"{heading[0].strip()}\n\n{entries}\n"
     return ""
@@ -82,9 +81,10 @@ async def export(root: Path, commit: str, target: Path) -> None:
 
 def _is_release(version: str) -> bool:
     try:
-        return str(Version(version)) == version and len(Version(version).release) == 3
+        parsed = Version(version)
     except InvalidVersion:
         return False
+    return str(parsed) == version and len(parsed.release) == 3 and parsed.local is None
 
 
 def _other_versions(root: Path, version: str) -> Iterator[str]:
