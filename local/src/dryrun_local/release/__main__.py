@@ -8,10 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dryrun_local.errors import LocalError
-from dryrun_local.image_manifest import SERVICE_IMAGES, TEST_IMAGES, ManifestError, load_folders
-from dryrun_local.image_process import ProgramError
-from dryrun_local.installation import Installation
+from dryrun_local.images.manifest import SERVICE_IMAGES, TEST_IMAGES, load_folders
+from dryrun_local.machine.errors import LocalError
+from dryrun_local.machine.installation import Installation
 from dryrun_local.release.bills import bill_of_images, bill_of_services
 from dryrun_local.release.debian_packages import read_images
 from dryrun_local.release.source import export, read_source
@@ -69,7 +68,7 @@ def main() -> None:
     log.unlink(missing_ok=True)
     try:
         target = asyncio.run(release(here.root, version, log))
-    except (LocalError, ProgramError, ManifestError) as error:
+    except LocalError as error:
         sys.exit(f"release: {error}")
     sys.stdout.write(f"{target}\nTo publish it: git tag --annotate v{version}\n")
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dryrun_local.errors import LocalError
-from dryrun_local.image_build import inspect_images
-from dryrun_local.image_digest import folder_digests
-from dryrun_local.image_manifest import ImageFolder
-from dryrun_local.image_process import ProgramError, ask
+from dryrun_local.images.digest import folder_digests
+from dryrun_local.images.folder_build import inspect_images
+from dryrun_local.images.manifest import ImageFolder
+from dryrun_local.images.programs import ProgramError, capture
+from dryrun_local.machine.errors import LocalError
 
 _AT_ONCE = 4
 _STATUS = "/var/lib/dpkg/status"
@@ -111,7 +111,7 @@ def distribution_of(release: str) -> str:
 
 
 async def _docker(*arguments: str) -> str:
-    code, output, error = await ask(["docker", *arguments])
+    code, output, error = await capture(["docker", *arguments])
     if code:
         raise ProgramError(f"docker {arguments[0]} failed: {error.strip()}")
     return output

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from dryrun_local.errors import LocalError
-from dryrun_local.image_process import ProgramError, ask
+from dryrun_local.images.programs import ProgramError, capture
+from dryrun_local.machine.errors import LocalError
 
 _HEADING = re.compile(r"^## +\[?([^\]\s]+)\]?.*$", re.MULTILINE)
 _DUNDER = re.compile(r'^__version__ = "(.*)"$', re.MULTILINE)
@@ -112,7 +112,7 @@ def _name(folder: Path) -> str:
 
 
 async def _git(root: Path, *arguments: str) -> str:
-    code, output, error = await ask(["git", "-C", str(root), *arguments])
+    code, output, error = await capture(["git", "-C", str(root), *arguments])
     if code:
         raise ProgramError(f"git {arguments[0]} failed: {error.strip()}")
     return output.rstrip("\n")

@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from dryrun_local.image_process import run
+from dryrun_local.images.programs import run
 from dryrun_local.release.source import members
 
 _BACKEND = Path(sys.prefix) / "bin" / "uv-build"
