@@ -9,8 +9,8 @@ pytestmark = pytest.mark.deploy
 
 SERVICES = ("postgres", "migrate", "approval-api", "dryrun-orchestrator", "docker-proxy")
 OWN_MODULES = {
-    "discovery/approval-api:0.1.0": {"approval_api", "dryrun_contract"},
-    "discovery/dryrun-orchestrator:0.1.0": {"dryrun_orchestrator", "dryrun_contract"},
+    "discovery/approval-api:0.1.0": {"approval_api", "dryrun_contract", "dryrun_serving"},
+    "discovery/dryrun-orchestrator:0.1.0": {"dryrun_orchestrator", "dryrun_contract", "dryrun_serving"},
     "discovery/docker-guard:0.1.0": {"docker_guard"},
 }
 DOCKER_CLIENTS = {"aiohttp", "aiodocker", "docker"}
@@ -24,7 +24,7 @@ FOREIGN = {
 }
 PROJECT = {
     "approval_api", "docker_guard", "discovery_collectors", "dryrun_cli", "dryrun_contract", "dryrun_local",
-    "dryrun_orchestrator",
+    "dryrun_orchestrator", "dryrun_serving",
 }  # fmt: skip
 LISTING = "import pkgutil, json; print(json.dumps(sorted(m.name for m in pkgutil.iter_modules())))"
 

@@ -11,14 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.audit.endpoints import router as audit_router
 from approval_api.audit.trail import AuditTrail
-from approval_api.authentication import OPEN, ProgramTokens, RecentlyProven
-from approval_api.bodies import Bodies
-from approval_api.ceiling import Ceiling
+from approval_api.authentication import OPEN, ProgramTokens, RecentlyProven, admit_sender
 from approval_api.database.engine import APP_ROLE, create_engine
 from approval_api.database.migration import migrate_when_reachable
 from approval_api.discoveries.endpoints import router as discoveries_router
 from approval_api.discoveries.practice import router as practice_router
-from approval_api.door import Door
+from approval_api.door import admitting, answer_refusal
 from approval_api.dryrun_off import router as dryrun_off_router
 from approval_api.events.endpoints import router as events_router
 from approval_api.events.notifications import Notifications
@@ -38,7 +36,6 @@ from approval_api.people.openid_endpoints import router as openid_router
 from approval_api.people.passwords import Passwords
 from approval_api.problems import install_problem_handlers
 from approval_api.production.endpoints import router as production_router
-from approval_api.rate_limit import RateLimit
 from approval_api.reports.endpoints import criteria_router
 from approval_api.reports.endpoints import router as reports_router
 from approval_api.reports.service import Reports
@@ -49,8 +46,12 @@ from approval_api.sessions.endpoints import router as sessions_router
 from approval_api.sessions.outbox import Outbox
 from approval_api.settings import Settings
 from approval_api.templates.endpoints import router as templates_router
-from dryrun_contract.metrics_listener import serving_metrics
 from dryrun_contract.problem import problem_answers
+from dryrun_serving.bodies import Bodies
+from dryrun_serving.ceiling import Ceiling
+from dryrun_serving.door import Door
+from dryrun_serving.metrics_listener import serving_metrics
+from dryrun_serving.rate_limit import RateLimit
 
 API_PATH = "/api/v1"
 DRYRUN_PATH = f"{API_PATH}/dryrun"
@@ -102,9 +103,14 @@ def create_app(
     install_problem_handlers(app)
     app.add_middleware(AuditTrail)
     app.add_middleware(
-        Bodies, seconds=settings.body_seconds, small=Ceiling(_BODIES, _BODIES // 8), large=Ceiling(4, 2)
+        Bodies,
+        admit=admit_sender,
+        seconds=settings.body_seconds,
+        small=Ceiling(_BODIES, _BODIES // 8),
+        large=Ceiling(4, 2),
     )
-    app.add_middleware(Door, requests=Ceiling(settings.connections, settings.connections_per_address))
+    requests = Ceiling(settings.connections, settings.connections_per_address)
+    app.add_middleware(Door, admitted=admitting(requests), answer=answer_refusal)
     public = settings.public_url
     app.add_middleware(SecurityHeaders, https=public is not None and public.scheme == "https")
     app.add_middleware(RequestLog, metrics=metrics)

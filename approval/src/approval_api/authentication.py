@@ -14,7 +14,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.security import APIKeyCookie, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from approval_api.body_bounds import REPORT_BODY, SMALL_BODY
+from approval_api.body_bounds import MAX_FIELDS, REPORT_BODY, SMALL_BODY
 from approval_api.origin import require_csrf_field, require_csrf_header
 from approval_api.people import logins, tokens
 from approval_api.people.person import PROGRAM_PREFIX, Person, Proof
@@ -26,6 +26,7 @@ from approval_api.problems import ProblemError
 from approval_api.rate_limit import bucket_of_address, require_patience
 from approval_api.settings import ProgramToken, Settings
 from dryrun_contract.bounded_json import JsonBounds
+from dryrun_serving.bodies import Sender
 
 _LOOKED_UP_AT_ONCE = 3
 
@@ -256,16 +257,19 @@ class Requires:
         return admitted
 
 
-async def admit_sender(request: Request) -> tuple[Person | None, JsonBounds]:
-    """Return who is about to send a body to the route that was chosen, None on one that is open, and bounds.
+async def admit_sender(request: Request) -> Sender:
+    """Return who is about to send a body to the route that was chosen, and how much they may send.
+
+    The route says so by its `Requires`; one without takes a body from nobody, unless it is open.
 
     Raises ProblemError: 401, or 403 for who may not do this, and 403 for a route that does not say who may.
     """
     for dependant in _all_of(request.scope["route"].dependant):
         if isinstance(dependant.call, Requires):
-            return await dependant.call.admit(request), dependant.call.body
+            person = await dependant.call.admit(request)
+            return Sender(f"person {person.name}", dependant.call.body, MAX_FIELDS)
         if dependant.call is open_to_all:
-            return None, SMALL_BODY
+            return Sender(bucket_of_address(request), SMALL_BODY, MAX_FIELDS)
     raise ProblemError("forbidden", 403, "this takes no body", title="Not allowed")
 
 

@@ -13,8 +13,8 @@ from approval_api.follower.follower import Follower
 from approval_api.metrics import Metrics
 from approval_api.problems import ProblemError
 from dryrun_contract.base import UtcTime, Word
-from dryrun_contract.metrics_listener import MEDIA_TYPE
 from dryrun_contract.problem import Fault
+from dryrun_serving.metrics_listener import MEDIA_TYPE
 
 router = APIRouter(tags=["health"], dependencies=[OPEN])
 metrics_router = APIRouter(tags=["health"], dependencies=[OPEN])

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 
 from fastapi import Depends, Request
 
-from approval_api.ceiling import Ceiling
 from approval_api.people.person import Person
 from approval_api.problems import ProblemError
+from dryrun_serving.ceiling import Ceiling
 
 type Kind = Literal["lists", "reports"]
 

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from approval_api.database.errors import is_data_exception
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem, problem_type
 from dryrun_contract.text import printable
+from dryrun_serving.refusal import RefusedError
 
 logger = logging.getLogger(__name__)
 
@@ -24,31 +25,8 @@ MAX_FAULTS = 50
 """Faults that one answer names."""
 
 
-class ProblemError(HTTPException):
-    """An error that is answered as it stands.
-
-    An `HTTPException`, because FastAPI turns any other error that a body's reading raises into a 400.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        status: int,
-        detail: str,
-        *,
-        title: str | None = None,
-        faults: tuple[Fault, ...] = (),
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        """Make the problem `urn:dryrun:problem:{name}`; `detail` says what to do next."""
-        super().__init__(status, detail, headers)
-        self.problem = Problem(
-            type=problem_type(name),
-            title=title or HTTPStatus(status).phrase,
-            status=status,
-            detail=detail,
-            faults=faults,
-        )
+class ProblemError(RefusedError):
+    """An error that is answered as it stands."""
 
     @classmethod
     def passing_on(cls, problem: Problem) -> "ProblemError":
@@ -81,7 +59,7 @@ def problem_response(
 
 
 async def _answer_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError)
+    assert isinstance(error, RefusedError)
     return problem_response(request, error.problem, error.headers)
 
 
@@ -169,7 +147,7 @@ async def _answer_unexpected_error(request: Request, error: Exception) -> Respon
 
 def install_problem_handlers(app: FastAPI) -> None:
     """Let every error of `app` be answered as a problem, unknown routes and validation among them."""
-    app.add_exception_handler(ProblemError, _answer_problem)
+    app.add_exception_handler(RefusedError, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
     for database_error in (DBAPIError, PoolTimeoutError, OSError, TimeoutError):

@@ -5,50 +5,15 @@ a loop gone wild away; guessing passwords is limited in the database (`people.th
 """
 
 import asyncio
-import time
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from fastapi import Request
 
 from approval_api.audit.entry import address_of
-from approval_api.networks import network_of
 from approval_api.problems import ProblemError
-
-_MOST_BUCKETS = 10_000
-"""The bucket that was used longest ago is forgotten: it is as good as full."""
+from dryrun_serving.networks import network_of
+from dryrun_serving.rate_limit import RateLimit
 
 LONGEST_WAIT_SECONDS = 1.0
-
-
-@dataclass(slots=True)
-class _Bucket:
-    tokens: float
-    filled_at: float
-
-
-class RateLimit:
-    """Lets `burst` requests through at once, and `per_second` for ever."""
-
-    def __init__(self, per_second: float, burst: int, now: Callable[[], float] = time.monotonic) -> None:
-        """Start with every bucket full."""
-        self._per_second = per_second
-        self._burst = burst
-        self._now = now
-        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
-
-    def wait(self, who: str, *, take: bool = True) -> float:
-        """Take a token of `who`, or only look; return 0, or in how many seconds there is one."""
-        now = self._now()
-        bucket = self._buckets.pop(who, None) or _Bucket(self._burst, now)
-        tokens = min(self._burst, bucket.tokens + (now - bucket.filled_at) * self._per_second)
-        self._buckets[who] = bucket
-        bucket.filled_at = now
-        bucket.tokens = tokens - 1 if take and tokens >= 1 else tokens
-        if len(self._buckets) > _MOST_BUCKETS:
-            self._buckets.popitem(last=False)
-        return 0.0 if tokens >= 1 else (1 - tokens) / self._per_second
 
 
 async def require_patience(request: Request, who: str, *, take: bool = True) -> None:

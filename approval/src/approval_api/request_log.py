@@ -9,9 +9,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from approval_api import logs
-from approval_api.door import METHODS, PROBED
+from approval_api.door import PROBED
 from approval_api.metrics import Metrics
 from dryrun_contract.text import printable
+from dryrun_serving.door import METHODS
 
 logger = logging.getLogger(__name__)
 

@@ -16,11 +16,32 @@ def pinned(file: Path) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", file.read_text(encoding="utf-8"), re.MULTILINE))
 
 
+def dependencies(package: str) -> set[str]:
+    """Return what a package needs, and what the packages of this workspace need that it needs."""
+    project = tomllib.loads((ROOT / package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = {re.split(r"[\[>=<~! ]", each)[0].lower() for each in project["dependencies"]}
+    own = {each for each in asked if each.startswith("dryrun-")}
+    return (asked - own).union(*(dependencies(each.removeprefix("dryrun-")) for each in own))
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_pins_hold_all_that_the_service_asks_for(service):
+    assert dependencies(service) <= pinned(ROOT / "requirements" / f"service-{service}.txt").keys()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_holds_the_packages_of_this_workspace_that_its_service_needs(service):
+    folders = load_folders(ROOT, (TEST_IMAGES, SERVICE_IMAGES)).values()
+    (image,) = [
+        each
+        for each in folders
+        if each.path.parent == ROOT / SERVICE_IMAGES
+        and each.manifest.python
+        and service in each.manifest.python.packages
+    ]
     project = tomllib.loads((ROOT / service / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = {re.split(r"[\[>=<~! ]", each)[0].lower() for each in project["dependencies"]}
-    assert asked - {"dryrun-contract"} <= pinned(ROOT / "requirements" / f"service-{service}.txt").keys()
+    own = {each.removeprefix("dryrun-") for each in project["dependencies"] if each.startswith("dryrun-")}
+    assert set(image.manifest.python.packages) == own | {service}
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -9,11 +9,10 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from dryrun_contract.metrics_listener import serving_metrics
 from dryrun_contract.problem import problem_answers
 from dryrun_orchestrator.audit import AuditJournal
 from dryrun_orchestrator.catalog.installed import OperatorFiles, Places
-from dryrun_orchestrator.door import Door
+from dryrun_orchestrator.door import install_door
 from dryrun_orchestrator.endpoints import (
     check_readiness,
     metrics_router,
@@ -30,6 +29,7 @@ from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.settings import Settings
 from dryrun_orchestrator.sparing import Sparing
 from dryrun_orchestrator.supervisor import Supervisor
+from dryrun_serving.metrics_listener import serving_metrics
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     # Set when the process is asked to end: long polls answer at once.
     app.state.stopping = asyncio.Event()
     install_problem_handlers(app)
-    app.add_middleware(Door, token=settings.token.get_secret_value(), record=record_stranger)
+    install_door(app, settings.token.get_secret_value(), record_stranger)
     app.include_router(router)
     if settings.metrics_listen is None:
         app.include_router(metrics_router)

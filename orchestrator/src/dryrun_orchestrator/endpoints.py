@@ -12,7 +12,6 @@ from fastapi.security import HTTPBearer
 from prometheus_client import generate_latest
 
 from dryrun_contract.event import Snapshot
-from dryrun_contract.metrics_listener import MEDIA_TYPE
 from dryrun_contract.session import MAX_SEED, Session, SessionRequest
 from dryrun_contract.template import Template, TemplateSummary
 from dryrun_contract.text import printable
@@ -21,6 +20,7 @@ from dryrun_orchestrator.engine.protocol import EngineError
 from dryrun_orchestrator.journal.journal import PositionGoneError
 from dryrun_orchestrator.problems import problem_response
 from dryrun_orchestrator.services import Services
+from dryrun_serving.metrics_listener import MEDIA_TYPE
 
 MAX_WAIT_SECONDS = 60
 MAX_PAGE = 2000

@@ -1,23 +1,28 @@
 """The command `dryrun-orchestrator`."""
 
 import argparse
-import asyncio
 import json
 import logging
 import os
 import sys
 from datetime import UTC, datetime
-from types import FrameType
 
-import uvicorn
 from fastapi import FastAPI
 
 from dryrun_contract.environment import SettingsError
 from dryrun_orchestrator.app import create_app
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
-from dryrun_orchestrator.connections import MAX_HEAD_BYTES, BoundedConnection
 from dryrun_orchestrator.journal.journal import JournalError
 from dryrun_orchestrator.settings import Settings
+from dryrun_serving.ceiling import Ceiling
+from dryrun_serving.server import Server
+from dryrun_serving.server import create_server as create_bounded_server
+
+HEAD_SECONDS = 5.0
+"""From a connection's beginning, or the end of an answer, to the end of the next request's head."""
+MAX_CONNECTIONS = 256
+MAX_CONNECTIONS_OF_ADDRESS = 64
+"""So that one neighbour cannot take all of them. The approval API keeps a few."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -36,33 +41,15 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line)
 
 
-class _Server(uvicorn.Server):
-    """Tells the endpoints as soon as a signal asks to end: long polls answer at once."""
-
-    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
-        super().__init__(config)
-        self._stopping = stopping
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Handle SIGTERM and SIGINT."""
-        self._stopping.set()
-        super().handle_exit(sig, frame)
-
-
-def server_config(settings: Settings, app: FastAPI) -> uvicorn.Config:
-    """Return how `app` is served: heads, connections and bodies are bounded."""
+def create_server(settings: Settings, app: FastAPI) -> Server:
+    """Return a server for `app`; long polls answer as soon as it is asked to stop."""
     host, _, port = settings.listen.rpartition(":")
-    return uvicorn.Config(
+    return create_bounded_server(
         app,
-        host=host.strip("[]"),
-        port=int(port),
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
-        http=BoundedConnection,
-        ws="none",
-        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
-        server_header=False,
+        (host.strip("[]"), int(port)),
+        connections=Ceiling(MAX_CONNECTIONS, MAX_CONNECTIONS_OF_ADDRESS),
+        head_seconds=HEAD_SECONDS,
+        begin_stop=app.state.stopping.set,
     )
 
 
@@ -83,4 +70,4 @@ def main() -> None:
         app = create_app(settings)
     except (JournalError, OperatorFileError) as error:
         sys.exit(f"dryrun-orchestrator: {error}")
-    _Server(server_config(settings, app), app.state.stopping).run()
+    sys.exit(create_server(settings, app).run_to_its_end())

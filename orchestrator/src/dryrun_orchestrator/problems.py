@@ -1,6 +1,8 @@
 """Turns errors into RFC 9457 problem details, in one place."""
 
 import logging
+from collections.abc import Mapping
+from uuid import uuid4
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -8,8 +10,10 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem, problem_type
+from dryrun_contract.text import printable
 from dryrun_orchestrator.catalog.templates import TemplateInvalidError, UnknownTemplateError
 from dryrun_orchestrator.supervisor import SessionDiffersError, UnknownSessionError
+from dryrun_serving.refusal import RefusedError
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +31,28 @@ def problem_response(
         request_id=request.headers.get("x-request-id"),
         faults=faults,
     )
+    return _answer(problem)
+
+
+def answer_refusal(request: Request, refusal: RefusedError) -> JSONResponse:
+    """Return a refusal as the answer to `request`; a stranger may have sent it."""
+    return _answer(
+        refusal.problem.model_copy(
+            update={
+                "instance": printable(request.scope["path"]),
+                "request_id": printable(request.headers.get("x-request-id") or str(uuid4())),
+            }
+        ),
+        refusal.headers,
+    )
+
+
+def _answer(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
     return JSONResponse(
         problem.model_dump(mode="json", exclude_none=True),
-        status_code=status,
+        status_code=problem.status,
         media_type=PROBLEM_MEDIA_TYPE,
+        headers=headers,
     )
 
 
@@ -49,9 +71,15 @@ def install_problem_handlers(app: FastAPI) -> None:
     on(TemplateInvalidError, 422, "template-invalid", "The template's file is not valid")
     on(UnknownSessionError, 404, "unknown-session", "There is no such session")
     on(SessionDiffersError, 409, "session-differs", "The session exists with other words")
+    app.add_exception_handler(RefusedError, _on_refusal)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_any_error)
+
+
+async def _on_refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusedError)
+    return answer_refusal(request, error)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:

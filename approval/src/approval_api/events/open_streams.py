@@ -18,10 +18,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Receive, Scope, Send
 
 from approval_api.authentication import credential_of, find_person
-from approval_api.ceiling import Ceiling
 from approval_api.metrics import Metrics
 from approval_api.people.person import Person
 from approval_api.problems import ProblemError
+from dryrun_serving.ceiling import Ceiling
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from approval_api.bulkhead import Bulkhead, busy
-from approval_api.ceiling import Ceiling
+from dryrun_serving.ceiling import Ceiling
 
 MIN_CHARACTERS = 15
 """NIST SP 800-63B-4, section 3.1.1.2: where a password is all there is. No rules of composition."""

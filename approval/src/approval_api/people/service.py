@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from approval_api.audit.entry import AuditOutcome, address_of, entry_of, write
 from approval_api.audit.trail import note
 from approval_api.authentication import signed_in
-from approval_api.networks import network_of
 from approval_api.origin import require_same_origin
 from approval_api.people import invitations, known_browsers, logins, repository, throttle
 from approval_api.people.passwords import PasswordRefusedError, Passwords, require_strength
@@ -25,6 +24,7 @@ from approval_api.problems import ProblemError
 from approval_api.rate_limit import require_turn_of_address
 from approval_api.settings import Settings
 from dryrun_contract.problem import Fault
+from dryrun_serving.networks import network_of
 
 
 def _engine(request: Request) -> AsyncEngine:

@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from dryrun_contract import metrics_listener
-from dryrun_contract.metrics_listener import MAX_HEAD_BYTES, MOST_CONNECTIONS, serving_metrics
+from dryrun_serving import metrics_listener
+from dryrun_serving.metrics_listener import MAX_HEAD_BYTES, MOST_CONNECTIONS, serving_metrics
 
 PAGE = b"things_total 3\n" * 10_000
 

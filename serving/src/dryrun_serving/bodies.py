@@ -1,39 +1,54 @@
 """Bodies: who sends one, and whether they may, is known before its first byte is read.
 
-This holds for every route, whatever it declares: the body is only handed on from here. The route says by its
-`Requires` who may send, and how much; a route without one gets no body from anybody.
+This holds for every route, whatever it declares: the body is only handed on from here.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
-from fastapi import Request
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from approval_api.authentication import admit_sender
-from approval_api.body_bounds import MAX_FIELDS, SMALL_BODY
-from approval_api.ceiling import Ceiling
-from approval_api.people.person import Person
-from approval_api.problems import ProblemError
-from approval_api.rate_limit import bucket_of_address
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, check_bounds
 from dryrun_contract.problem import Fault
+from dryrun_serving.ceiling import Ceiling
+from dryrun_serving.refusal import CLOSE, RefusedError
 
 PLACE_SECONDS = 10.0
 """How long a body waits, unread, for a place among those that are read."""
-_CLOSE = {"Connection": "close"}
+SMALL_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who is about to send a body, and what they may send."""
+
+    name: str
+    """Whom the body counts for."""
+    bounds: JsonBounds
+    most_fields: int = 0
+    """Of a form; 0 takes no form, and measures it like JSON."""
+
+
+type AdmitSender = Callable[[Request], Awaitable[Sender]]
+"""Judges the head of a request whose body is about to be read. Raises RefusedError for who may not send."""
 
 
 class Bodies:
     """ASGI middleware, the last before the routes: reads a body when it is asked for, and in one piece."""
 
-    def __init__(self, app: ASGIApp, *, seconds: float, small: Ceiling, large: Ceiling) -> None:
+    def __init__(
+        self, app: ASGIApp, *, admit: AdmitSender, seconds: float, small: Ceiling, large: Ceiling
+    ) -> None:
         """Wrap `app`. A body arrives within `seconds`; `small` and `large` bound how many there are at once.
 
-        A small one counts while it arrives, a large one until its request is answered.
+        A small one (64 KiB) counts while it arrives, a large one until its request is answered.
         """
         self._app = app
+        self._admit = admit
         self._seconds = seconds
         self._small = small
         self._large = large
@@ -57,35 +72,34 @@ class Bodies:
 
     async def _read(self, scope: Scope, receive: Receive, held: AsyncExitStack) -> Message:
         request = Request(scope)
-        person, bounds = await admit_sender(request)
-        _require_kind_and_length(request, bounds)
-        who = _name(request, person)
-        large = _announced(request, bounds.size) > SMALL_BODY.size
+        sender = await self._admit(request)
+        _require_kind_and_length(request, sender.bounds)
+        large = _announced(request, sender.bounds.size) > SMALL_BYTES
         places = self._large if large else self._small
         async with AsyncExitStack() as while_reading:
             try:
-                place = places.place_within(PLACE_SECONDS, who)
+                place = places.place_within(PLACE_SECONDS, sender.name)
                 await (held if large else while_reading).enter_async_context(place)
             except TimeoutError:
-                raise ProblemError(
+                raise RefusedError(
                     "too-many-bodies",
                     503,
                     "too many bodies are being read; send this one again in a moment",
                     title="Too many bodies at once",
-                    headers={"Retry-After": "2", **_CLOSE},
+                    headers={"Retry-After": "2", **CLOSE},
                 ) from None
             try:
                 async with asyncio.timeout(self._seconds):
-                    message = await _receive_all(receive, bounds)
+                    message = await _receive_all(receive, sender.bounds)
             except TimeoutError:
-                raise ProblemError(
+                raise RefusedError(
                     "body-too-slow",
                     408,
                     f"a body arrives within {self._seconds:g} s; send it again",
-                    headers=_CLOSE,
+                    headers=CLOSE,
                 ) from None
         if message["type"] == "http.request":
-            _check(request, message["body"], bounds)
+            _check(request, message["body"], sender)
         return message
 
 
@@ -94,29 +108,25 @@ def _announces_body(scope: Scope) -> bool:
     return "transfer-encoding" in headers or headers.get("content-length", "0").strip("0") != ""
 
 
-def _name(request: Request, person: Person | None) -> str:
-    return f"person {person.name}" if person is not None else bucket_of_address(request)
-
-
 def _is_form(request: Request) -> bool:
     return request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
 
 
 def _require_kind_and_length(request: Request, bounds: JsonBounds) -> None:
     if request.headers.get("content-type", "").lower().lstrip().startswith("multipart/"):
-        raise ProblemError(
+        raise RefusedError(
             "media-type-not-supported",
             415,
             "send JSON, or a form as application/x-www-form-urlencoded",
-            headers=_CLOSE,
+            headers=CLOSE,
         )
     announced = _announced(request, bounds.size)
     if announced > bounds.size:
-        raise ProblemError(
+        raise RefusedError(
             "body-too-large",
             413,
             f"a body has at most {bounds.size} bytes; this one announces {announced}",
-            headers=_CLOSE,
+            headers=CLOSE,
         )
 
 
@@ -135,22 +145,22 @@ async def _receive_all(receive: Receive, bounds: JsonBounds) -> Message:
             return message
         body += message.get("body", b"")
         if len(body) > bounds.size:
-            raise ProblemError(
-                "body-too-large", 413, f"a body has at most {bounds.size} bytes", headers=_CLOSE
+            raise RefusedError(
+                "body-too-large", 413, f"a body has at most {bounds.size} bytes", headers=CLOSE
             )
         if not message.get("more_body", False):
             return {"type": "http.request", "body": bytes(body), "more_body": False}
 
 
-def _check(request: Request, body: bytes, bounds: JsonBounds) -> None:
-    if _is_form(request):
-        if body.count(b"&") >= MAX_FIELDS:
-            raise _not_valid(f"more than {MAX_FIELDS} fields")
+def _check(request: Request, body: bytes, sender: Sender) -> None:
+    if sender.most_fields and _is_form(request):
+        if body.count(b"&") >= sender.most_fields:
+            raise _not_valid(f"more than {sender.most_fields} fields")
         return
     if not _is_utf8(body):
         raise _not_valid("is not UTF-8")
     try:
-        check_bounds(body, bounds)
+        check_bounds(body, sender.bounds)
     except OutOfBoundsError as error:
         raise _not_valid(str(error)) from error
 
@@ -165,8 +175,8 @@ def _is_utf8(body: bytes) -> bool:
     return b"\x00" not in body
 
 
-def _not_valid(reason: str) -> ProblemError:
-    return ProblemError(
+def _not_valid(reason: str) -> RefusedError:
+    return RefusedError(
         "invalid-request",
         422,
         f"the body cannot be taken: {reason}",

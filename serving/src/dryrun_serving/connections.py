@@ -6,21 +6,17 @@ done in time is closed, and each close has an end.
 """
 
 import asyncio
-import json
 import time
 from typing import Any, cast, override
 
 import h11
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from approval_api.ceiling import Ceiling
-from approval_api.networks import Proxies, network_of
-from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Problem, problem_type
+from dryrun_serving import raw_answers
+from dryrun_serving.ceiling import Ceiling
+from dryrun_serving.networks import Proxies, network_of
+from dryrun_serving.reading import READ_BYTES, ReadAhead
 
-READ_BYTES = 16 * 1024
-"""Most that one connection is read in one turn of the event loop. With h11's own limit on what is incomplete
-(also 16 KiB) a head has 32 KiB at most."""
 MAX_LINES = 512
 """Most lines in one read of heads or chunks."""
 DISCARDED_BYTES = 64 * 1024
@@ -31,31 +27,6 @@ once would reset the connection, and the client would lose the answer (RFC 9112,
 WRITE_SECONDS = 30.0
 WRITE_BYTES_PER_SECOND = 16 * 1024
 """A reader that is slower than this, after `WRITE_SECONDS`, is disconnected."""
-
-
-def _refusal(status: int, phrase: str, name: str, detail: str) -> bytes:
-    problem = Problem(type=problem_type(name), title=phrase, status=status, detail=detail)
-    body = json.dumps(problem.model_dump(mode="json", exclude_none=True, exclude_defaults=True)).encode()
-    head = (
-        f"HTTP/1.1 {status} {phrase}\r\nContent-Type: {PROBLEM_MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n"
-        "Retry-After: 5\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-_TOO_MANY_OF_ONE = _refusal(
-    429, "Too Many Requests", "too-many-connections", "this address has too many connections open; close some"
-)
-_TOO_MANY = _refusal(
-    503, "Service Unavailable", "too-many-connections", "too many connections are open; try again in a moment"
-)
-_TOO_LARGE = _refusal(
-    431,
-    "Request Header Fields Too Large",
-    "head-too-large",
-    f"the head of a request, its address included, has at most {READ_BYTES} bytes",
-)
-_NOT_HTTP = _refusal(400, "Bad Request", "bad-request", "this is not a request of HTTP/1.1 that can be read")
 
 
 class _Closing:
@@ -79,24 +50,6 @@ class _Closing:
 
     def is_closing(self) -> bool:
         return self.connection is None or self.connection.ends
-
-
-class _Flow(FlowControl):
-    """Reads on only when few requests wait in the buffer already.
-
-    uvicorn reads on at each answer, and whenever the application asks for a body: of pipelined requests much
-    more would arrive than is served.
-    """
-
-    def __init__(self, transport: asyncio.Transport, conn: h11.Connection) -> None:
-        super().__init__(transport)
-        self._conn = conn
-
-    @override
-    def resume_reading(self) -> None:
-        reads_body = self._conn.their_state is h11.SEND_BODY
-        if reads_body or len(self._conn.trailing_data[0]) <= READ_BYTES:
-            super().resume_reading()
 
 
 class BoundedConnection(H11Protocol):
@@ -126,7 +79,7 @@ class BoundedConnection(H11Protocol):
             return
         self._closing = _Closing(self._plain, self)
         super().connection_made(cast("asyncio.Transport", self._closing))
-        self.flow = _Flow(cast("asyncio.Transport", self._closing), self.conn)
+        self.flow = ReadAhead(cast("asyncio.Transport", self._closing), self.conn)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -184,7 +137,7 @@ class BoundedConnection(H11Protocol):
         """Answer what is no HTTP; what was being answered already just ends."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE} and self._plain is not None:
             too_large = self.conn.our_state is h11.IDLE and len(self.conn.trailing_data[0]) > READ_BYTES
-            self._plain.write(_TOO_LARGE if too_large else _NOT_HTTP)
+            self._plain.write(raw_answers.TOO_LARGE if too_large else raw_answers.NOT_HTTP)
         if self.cycle is not None:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -273,6 +226,7 @@ class Connections:
 
     def __init__(self, ceiling: Ceiling, head_seconds: float, proxies: Proxies) -> None:
         """Let `ceiling` say how many there may be; of `proxies` only how many in all."""
+        self.most = ceiling.in_all
         self._ceiling = ceiling
         self._head_seconds = head_seconds
         self._proxies = proxies
@@ -296,10 +250,10 @@ class Connections:
         network = network_of(peer)
         full = self._ceiling.full(network)
         if full == "of one" and not self._proxies.has(peer):
-            return _TOO_MANY_OF_ONE
+            return raw_answers.TOO_MANY_OF_ONE
         if self._ceiling.total >= self._ceiling.in_all:
             if not self._waiting:
-                return _TOO_MANY
+                return raw_answers.TOO_MANY
             next(iter(self._waiting)).end()
         self._connections[connection] = network
         self._ceiling.take(network)

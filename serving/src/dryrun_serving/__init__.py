@@ -1,0 +1,1 @@
+"""Serves an ASGI application to clients nobody trusts: connections, heads and bodies have bounds."""
