@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,28 +31,32 @@ FOLDERS = ("deploy/images", "images", "requirements", "setup")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "tests")
 
 
-@pytest.fixture
-def git(tmp_path) -> Callable[..., str]:
-    """Runs git in the checkout and returns its output."""
-
-    def run(*arguments: str) -> str:
-        author = ("-c", "user.name=Releaser", "-c", "user.email=releaser@example.com")
-        command = ("git", "-C", str(tmp_path / "checkout"), *author, *arguments)
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-    return run
+def run_git(root: Path, *arguments: str) -> str:
+    author = ("-c", "user.name=Releaser", "-c", "user.email=releaser@example.com")
+    command = ("git", "-C", str(root), *author, *arguments)
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-@pytest.fixture
-def checkout(tmp_path, git) -> Path:
-    root = tmp_path / "checkout"
-    root.mkdir()
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("releasable")
     for name in (*FOLDERS, *members(ROOT)):
         shutil.copytree(ROOT / name, root / name, symlinks=True, ignore=LEFT_OUT)
     for name in FILES:
         shutil.copy(ROOT / name, root / name)
     (root / "CHANGELOG.md").write_text(CHANGELOG)
-    git("init", "--quiet")
-    git("add", "--all")
-    git("commit", "--quiet", "--message", "Prepare 0.1.0")
+    run_git(root, "init", "--quiet")
+    run_git(root, "add", "--all")
+    run_git(root, "commit", "--quiet", "--message", "Prepare 0.1.0")
     return root
+
+
+@pytest.fixture
+def checkout(committed, tmp_path) -> Path:
+    return shutil.copytree(committed, tmp_path / "checkout", symlinks=True)
+
+
+@pytest.fixture
+def git(checkout) -> Callable[..., str]:
+    """Runs git in the checkout and returns its output."""
+    return partial(run_git, checkout)
