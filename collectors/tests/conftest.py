@@ -1,4 +1,4 @@
-"""What a collector tells, kept for assertions."""
+"""What a collector reports, kept for assertions."""
 
 import pytest
 from pydantic import JsonValue
@@ -22,11 +22,11 @@ class RecordingEmit:
         self.warnings.append(message)
 
     def keys(self, kind: str) -> list[str]:
-        """Return the keys of that kind, in the order they were told."""
+        """Return the keys of that kind, in the order of their reports."""
         return [key for told, key, _, _ in self.told if told == kind]
 
     def data(self, kind: str, key: str) -> dict[str, JsonValue]:
-        """Return what was said last of one thing."""
+        """Return the last report of one thing."""
         return [data for told, at, data, _ in self.told if (told, at) == (kind, key)][-1]
 
 

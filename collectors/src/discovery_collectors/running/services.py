@@ -1,7 +1,9 @@
 """Services that earlier collectors found: each once, as the most confident reports, and only in scope."""
 
-from collections.abc import Callable, Iterable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from pydantic import JsonValue
 
@@ -70,3 +72,28 @@ def known_services(
             emit.warning(f"{text} is not inspected: {error}")
             continue
         yield KnownService(address, reported.key.port, reported)
+
+
+class _Keyed(Protocol):
+    @property
+    def key(self) -> ResourceKey: ...
+
+
+async def inspect_each[Service: _Keyed](
+    services: Collection[Service], inspect: Callable[[Service], Awaitable[None]], emit: Emit, *, at_once: int
+) -> None:
+    """Inspect services side by side, at most `at_once` at a time, and report progress after each."""
+    slots = asyncio.Semaphore(at_once)
+    done = 0
+    emit.progress(done, len(services), f"{len(services)} services to inspect")
+
+    async def one(service: Service) -> None:
+        nonlocal done
+        async with slots:
+            await inspect(service)
+        done += 1
+        emit.progress(done, len(services), f"{service.key} inspected")
+
+    async with asyncio.TaskGroup() as group:
+        for service in services:
+            group.create_task(one(service))

@@ -16,7 +16,7 @@ HELLO |= {"maxBsonObjectSize": 16777216, "maxMessageSizeBytes": 48000000, "maxWr
 
 
 class FakeMongo:
-    """Speaks MongoDB's wire protocol, keeps what it is asked, answers from `answers`."""
+    """Speaks MongoDB's wire protocol, records requests, answers from `answers`."""
 
     def __init__(self, **answers):
         self.answers = answers

@@ -1,4 +1,4 @@
-"""Against a real server: what the catalog tells, and that no value comes with it."""
+"""Against a real server: what the catalog reveals, and that no value comes with it."""
 
 import tempfile
 from pathlib import Path

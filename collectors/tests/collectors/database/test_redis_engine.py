@@ -19,7 +19,7 @@ KEYSPACE = "# Keyspace\r\ndb0:keys=3,expires=0,avg_ttl=0\r\ndb4:keys=1,expires=0
 
 
 class FakeRedis:
-    """Speaks RESP, keeps what it is asked."""
+    """Speaks RESP and records requests."""
 
     def __init__(self, *, password=None, server=SERVER, greeting=b""):
         self.password = password

@@ -244,7 +244,7 @@ async def test_a_zone_that_may_be_copied_is_counted_and_one_that_is_kept_is_no_d
     assert emit.told == [("dns_zone", f"127.0.0.1:{port}/tcp/corp.example", {"records": 5}, 1.0)]
     transfers = [name for name, kind, _ in server.asked if kind == "AXFR"]
     assert transfers == ["corp.example.", "branch.corp.example."]
-    # What lies in a zone that is known is not asked for.
+    # Names inside a known zone are not queried.
     assert "www.corp.example." not in {name for name, _, _ in server.asked}
 
 

@@ -23,7 +23,7 @@ ON_UDP = {}
 
 @pytest.fixture(autouse=True)
 def asked_by_udp(monkeypatch):
-    """Stand for the UDP ports of the network that the fake nmap tells of."""
+    """Stand for the UDP ports of the network that the fake nmap reports."""
     asked = []
 
     async def ask(address, probe):

@@ -24,7 +24,7 @@ SYSTEM = {
 
 
 class Agent(asyncio.DatagramProtocol):
-    """Knows one community; keeps the communities and objects it was asked for."""
+    """Knows one community; records requested communities and objects."""
 
     def __init__(self, community: bytes) -> None:
         self.community = community

@@ -13,7 +13,7 @@ from discovery_collectors.collectors.database.login import (
 )
 from discovery_collectors.collectors.database.service_report import DatabaseService, ServiceReport
 from discovery_collectors.running.scope import Scope
-from discovery_collectors.running.services import ReportedService, known_services
+from discovery_collectors.running.services import ReportedService, inspect_each, known_services
 from dryrun_contract.collector_config import Credential
 from dryrun_contract.discovery import Discovery
 
@@ -28,20 +28,11 @@ async def collect(assignment: Assignment, emit: Emit) -> None:
     # An import holds everything up, for seconds on half a processor: none while a server is waited for.
     for service in services:
         import_engine(service.engine)
-    done = 0
-    emit.progress(done, len(services), f"{len(services)} database services to inspect")
-    slots = asyncio.Semaphore(_SERVICES_AT_ONCE)
 
     async def inspect(service: DatabaseService) -> None:
-        nonlocal done
-        async with slots:
-            await _inspect(service, assignment.credentials, ServiceReport(service, emit))
-        done += 1
-        emit.progress(done, len(services), f"{service.key} inspected")
+        await _inspect(service, assignment.credentials, ServiceReport(service, emit))
 
-    async with asyncio.TaskGroup() as group:
-        for service in services:
-            group.create_task(inspect(service))
+    await inspect_each(services, inspect, emit, at_once=_SERVICES_AT_ONCE)
 
 
 def find_services(discoveries: Iterable[Discovery], scope: Scope, emit: Emit) -> Iterator[DatabaseService]:

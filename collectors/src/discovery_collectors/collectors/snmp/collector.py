@@ -8,7 +8,7 @@ from discovery_collectors.protocols import ber
 from discovery_collectors.protocols.udp import SENDINGS_SECONDS, Facts, NoAnswerError, UdpProbe, ask
 from discovery_collectors.running.credentials import withheld
 from discovery_collectors.running.scope import ScopedAddress
-from discovery_collectors.running.services import KnownService, ReportedService, known_services
+from discovery_collectors.running.services import KnownService, ReportedService, inspect_each, known_services
 from dryrun_contract.collector_config import Credential
 
 _AGENTS_AT_ONCE = 16
@@ -32,22 +32,13 @@ async def collect(assignment: Assignment, emit: Emit) -> None:
     agents = list(known_services(assignment.discoveries, assignment.scope, emit, _is_agent))
     logins = [login for login in assignment.credentials if login.engine == "snmp"]
     most = max(len(logins), 1)
-    emit.progress(0, len(agents), f"{len(agents)} SNMP agents to ask")
     rate = assignment.max_rate
-    slots = asyncio.Semaphore(_AGENTS_AT_ONCE if rate is None else 1)
-    done = 0
 
     async def inspect(agent: KnownService) -> None:
-        nonlocal done
-        async with slots:
-            await _inspect(agent, logins, emit)
-            await asyncio.sleep(0 if rate is None else len(SENDINGS_SECONDS) * most / rate)
-        done += 1
-        emit.progress(done, len(agents), f"{agent.key} asked")
+        await _inspect(agent, logins, emit)
+        await asyncio.sleep(0 if rate is None else len(SENDINGS_SECONDS) * most / rate)
 
-    async with asyncio.TaskGroup() as group:
-        for agent in agents:
-            group.create_task(inspect(agent))
+    await inspect_each(agents, inspect, emit, at_once=_AGENTS_AT_ONCE if rate is None else 1)
 
 
 def _is_agent(service: ReportedService) -> bool:

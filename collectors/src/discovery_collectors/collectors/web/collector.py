@@ -11,7 +11,7 @@ from discovery_collectors.collector import Assignment, Emit
 from discovery_collectors.collectors.web.client import Answer, WebClient, WebError
 from discovery_collectors.collectors.web.framework import Framework, login_of, read_server, recognise
 from discovery_collectors.collectors.web.page import Page, decode, read_page
-from discovery_collectors.running.services import KnownService, ReportedService, known_services
+from discovery_collectors.running.services import KnownService, ReportedService, inspect_each, known_services
 from dryrun_contract.resource_key import ResourceKey
 
 _SITES_AT_ONCE = 8
@@ -36,22 +36,13 @@ _LEADS_OUT = re.compile(r"log-?out|sign-?out|abmeld", re.IGNORECASE)
 async def collect(assignment: Assignment, emit: Emit) -> None:
     """Visit the front page of every web server among the discoveries, and what on it leads to a login."""
     services = list(known_services(assignment.discoveries, assignment.scope, emit, _is_web))
-    emit.progress(0, len(services), f"{len(services)} web servers to visit")
     rate = assignment.max_rate
     pause = 0.0 if rate is None else _PACKETS_PER_REQUEST / rate
-    slots = asyncio.Semaphore(_SITES_AT_ONCE if rate is None else 1)
-    done = 0
 
     async def inspect(service: KnownService) -> None:
-        nonlocal done
-        async with slots:
-            await _inspect(_Site(service, assignment, emit, pause))
-        done += 1
-        emit.progress(done, len(services), f"{service.key} visited")
+        await _inspect(_Site(service, assignment, emit, pause))
 
-    async with asyncio.TaskGroup() as group:
-        for service in services:
-            group.create_task(inspect(service))
+    await inspect_each(services, inspect, emit, at_once=_SITES_AT_ONCE if rate is None else 1)
 
 
 def _is_web(service: ReportedService) -> bool:
