@@ -115,7 +115,7 @@ def find_route(method: str, path: str) -> tuple[Route, str]:
             pairs = list(zip(pattern, segments, strict=True))
             if all(wanted in ("{}", given) for wanted, given in pairs):
                 return route, _reference(next((given for wanted, given in pairs if wanted == "{}"), None))
-    raise Refusal("route", f"this call is not allowed: {method} {shown(path, 100)}")
+    raise Refusal("route", f"no such call is allowed: {method} {shown(path, 100)}")
 
 
 def judge_request(
