@@ -1,4 +1,4 @@
-"""Fixtures for tests across services: the real engine, and a system of one's own on it."""
+"""Fixtures for tests across services: the real engine, and a system for one test on it."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ type Docker = Callable[..., str]
 
 @pytest.fixture
 async def engine() -> AsyncIterator[EngineView]:
-    """The real engine. Without it tests fail, and say how to get it: a skipped claim is an unproven one."""
+    """The real engine. Without it tests fail and name the command that installs it."""
     async with open_engine(os.environ) as view:
         try:
             await view.get("/version")
@@ -35,7 +35,7 @@ async def engine() -> AsyncIterator[EngineView]:
 
 @pytest.fixture
 def docker() -> Docker:
-    """The docker command: `docker("ps", "-q")` returns what it says, AssertionError when it fails."""
+    """The docker command: `docker("ps", "-q")` returns its output; AssertionError when it fails."""
 
     def run(*arguments: str, seconds: float = 60) -> str:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Somebody who only wants to work, at an address of their own: signs in, looks at the overview, and again."""
+"""A user who only wants to work, from another address: signs in and views the overview, repeatedly."""
 
 import asyncio
 import time

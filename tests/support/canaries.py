@@ -32,7 +32,7 @@ def found_in(folder: Path) -> list[str]:
         f"{path.relative_to(folder)}: {value}"
         for path, content in _files(folder)
         if content not in templates
-        # Most files hold none: one look tells.
+        # Most files contain none, which one search shows.
         for value in (others + marked if MARK.encode() in content else others)
         if value.encode() in content
     )

@@ -46,7 +46,7 @@ class Watched:
         self.answers_dialogs = False
 
     def forget_failed_requests(self) -> None:
-        """Forgive what the browser and htmx tell of a service that was away on purpose."""
+        """Ignore what browser and htmx report about a service that a test stopped."""
         known = ("net::ERR_", "Failed to load resource", "htmx:sse:error", "Failed to fetch", "network error")
         self.complaints = [told for told in self.complaints if not any(word in told for word in known)]
 

@@ -37,7 +37,7 @@ class EngineProxy:
         self.on_answer: Answered | None = None
         """Called when the engine has answered a call and before the orchestrator knows."""
         self.rewrite: Rewritten | None = None
-        """Returns what the engine is told in the place of a call's body, at the same length."""
+        """Returns the body that the engine gets in place of a call's own, of the same length."""
         self._serving: set[asyncio.Task[Any]] = set()
 
     @property

@@ -1,4 +1,4 @@
-"""What a follower is told, and what it has stored."""
+"""Events for a follower, and what it has stored of them."""
 
 from typing import Any
 from uuid import UUID

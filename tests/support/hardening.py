@@ -130,7 +130,7 @@ def require_pinned_image(seen: Json, body: Json, image: Json) -> None:
 
 
 def require_labels(seen: Json, network: Json) -> None:
-    """Whom it belongs to, until when, and nothing besides; no name tells what it is."""
+    """Owner, deadline and nothing else; no name reveals what it is."""
     service, labels = label(seen, "service"), seen["Config"]["Labels"]
     own = {key.removeprefix(LABEL): value for key, value in labels.items() if key.startswith(LABEL)}
     common = {key.removeprefix(LABEL): value for key, value in network["Labels"].items()}

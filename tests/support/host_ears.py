@@ -30,7 +30,7 @@ _RAW = {
 
 
 def new_mark() -> str:
-    """Return what is to be sent; every mark is heard, and told apart."""
+    """Return a new mark to send; each mark is heard and distinguished."""
     return f"escaped{secrets.token_hex(8)}"
 
 

@@ -1,4 +1,4 @@
-"""Holds a report's files to what they promise whatever targets said: they show it, and nothing more."""
+"""Finds active content in a report's files: they must only display what targets said."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What has to hold for everybody else while somebody on the inside is hostile. Judged from outside."""
+"""What must hold for everybody else while an insider is hostile, judged from outside."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What the orchestrator says of isolation, waited for."""
+"""Waits for a state of the orchestrator's isolation check."""
 
 import asyncio
 import contextlib

@@ -87,7 +87,7 @@ async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 @asynccontextmanager
 async def open_log_cutter() -> AsyncIterator[LogCutter]:
-    """Listen on loopback for the time of the block; `docker_host` is what the orchestrator is told."""
+    """Listen on loopback during the block; `docker_host` is the address for the orchestrator."""
     scheme, _, path = os.environ.get("DOCKER_HOST", DEFAULT_HOST).partition("://")
     assert scheme == "unix", "the cutter puts itself before an engine's Unix socket"
     cutter = LogCutter(path)

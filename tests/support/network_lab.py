@@ -131,7 +131,7 @@ class Lab:
         return done.returncode, lines[1], time.monotonic() - started
 
     def sure_probe(self) -> tuple[int, dict, float]:
-        """Probe again as the orchestrator does when too little was heard to tell: the machine may be busy."""
+        """Probe again, as the orchestrator does, when too little was heard: the machine may be busy."""
         for _ in range(3):
             exit_code, verdict, seconds = self.probe()
             if verdict["isolated"] is not None:

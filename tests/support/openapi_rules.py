@@ -1,4 +1,4 @@
-"""What an OpenAPI 3.1 document has to keep so that tools can read it (openapis.org, 3.1.0)."""
+"""Rules that an OpenAPI 3.1 document must keep to be readable by tools (openapis.org, 3.1.0)."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What an orchestrator tells of a session, step by step, with targets that try to attack whoever looks."""
+"""The events of a session, step by step, with targets that try to attack whoever looks."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID

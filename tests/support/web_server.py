@@ -1,4 +1,4 @@
-"""A web server made of bytes, for what real ones do not do."""
+"""A web server that sends given bytes, for responses that real servers never send."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""A wire between a browser and a service that a test cuts and mends."""
+"""A wire between a browser and a service, which a test cuts and mends."""
 
 import asyncio
 from collections.abc import AsyncIterator

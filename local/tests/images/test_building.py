@@ -1,4 +1,4 @@
-"""Building: what is built, skipped and told, and what the allowlist says. Docker is a fake program."""
+"""Building: what is built, skipped and reported, and the allowlist. Docker is a fake program."""
 
 import asyncio
 import json
@@ -221,8 +221,8 @@ def test_reports_how_many_images_have_to_be_built(docker: Path, root: Path, allo
     (root / "images/dns/zone").write_text("new")
     events: list[ImageEvent] = []
     build(root, allowlist, on_event=events.append)
-    told = [(event.number, event.of) for event in events if event.state == "building"]
-    assert told == [(1, 2), (2, 2)]
+    reported = [(event.number, event.of) for event in events if event.state == "building"]
+    assert reported == [(1, 2), (2, 2)]
 
 
 def test_builds_two_at_a_time(docker: Path, root: Path, allowlist: Path) -> None:
