@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
-from approval_api.merging import Finding
-from approval_api.scoring import score, score_each_alone
+from approval_api.scoring.merging import Finding
+from approval_api.scoring.score import score, score_each_alone
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.ground_truth import Fact
 

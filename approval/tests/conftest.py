@@ -22,13 +22,13 @@ from approval_api.app import create_app
 from approval_api.database.engine import create_engine
 from approval_api.database.migration import migrate
 from approval_api.follower.follower import Follower
-from approval_api.metrics import Metrics
+from approval_api.identity.roles import Role
 from approval_api.orchestrator.client import OrchestratorClient
 from approval_api.people import bootstrap
 from approval_api.people.passwords import Passwords
-from approval_api.people.roles import Role
 from approval_api.server import create_server
 from approval_api.settings import Settings
+from approval_api.telemetry.metrics import Metrics
 
 TOKEN = "a-token-of-the-tests"
 

@@ -11,7 +11,7 @@ from approval_routes import OPEN, PRODUCTION, ROUTES
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from approval_api.app import create_app
-from approval_api.people.roles import Permission, Role
+from approval_api.identity.roles import Permission, Role
 
 UNSAFE = sorted(route for route in ROUTES if route[0] != "GET")
 GUARDED = [route for route in sorted(ROUTES) if ROUTES[route] is not OPEN]

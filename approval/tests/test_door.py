@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from approval_api.app import create_app
-from approval_api.logs import JsonFormatter
+from approval_api.telemetry.logs import JsonFormatter
 
 
 async def exchange(api, *pieces, seconds=10):

@@ -1,6 +1,6 @@
 import pytest
 
-from approval_api.people.roles import Role
+from approval_api.identity.roles import Role
 from approval_api.settings import DatabaseSettings, Settings
 from dryrun_contract.environment import SettingsError
 

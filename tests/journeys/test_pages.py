@@ -11,8 +11,8 @@ from local_stack import Stack
 from playwright.async_api import Page, expect
 
 from approval_api.database.engine import create_engine
+from approval_api.identity.roles import Role
 from approval_api.people import bootstrap
-from approval_api.people.roles import Role
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(420)]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from approval_api.people.roles import Permission
+from approval_api.identity.roles import Permission
 
 OPEN = None
 READ, RUN, DECIDE, COLLECT, ADMINISTER, MANAGE_PEOPLE, OWN_ACCOUNT = (

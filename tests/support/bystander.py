@@ -10,8 +10,8 @@ import httpx2
 from local_stack import Stack
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from approval_api.identity.roles import Role
 from approval_api.people import bootstrap
-from approval_api.people.roles import Role
 
 NAME, PASSWORD = "bystander", "a password nobody will guess 9"
 ADDRESS = "127.0.0.2"

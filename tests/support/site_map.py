@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from approval_api.people.roles import Role
+from approval_api.identity.roles import Role
 
 EVERYBODY = tuple(Role)
 ADMINS = (Role.ADMIN,)

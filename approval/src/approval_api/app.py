@@ -9,43 +9,43 @@ import httpx2
 from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from approval_api.audit.endpoints import router as audit_router
+from approval_api.access.authentication import OPEN, ProgramTokens, RecentlyProven, admit_sender
+from approval_api.access.large_answers import ceilings
+from approval_api.access.open_streams import OpenStreams
+from approval_api.api.audit import router as audit_router
+from approval_api.api.dryrun_discoveries import router as practice_router
+from approval_api.api.dryrun_off import router as dryrun_off_router
+from approval_api.api.events import router as events_router
+from approval_api.api.health import metrics_page, metrics_router
+from approval_api.api.health import router as health_router
+from approval_api.api.people import router as people_router
+from approval_api.api.production import router as production_router
+from approval_api.api.reports import criteria_router
+from approval_api.api.reports import router as reports_router
+from approval_api.api.session_discoveries import router as discoveries_router
+from approval_api.api.sessions import router as sessions_router
+from approval_api.api.templates import router as templates_router
 from approval_api.audit.trail import AuditTrail
-from approval_api.authentication import OPEN, ProgramTokens, RecentlyProven, admit_sender
 from approval_api.database.engine import APP_ROLE, create_engine
 from approval_api.database.migration import migrate_when_reachable
-from approval_api.discoveries.endpoints import router as discoveries_router
-from approval_api.discoveries.practice import router as practice_router
 from approval_api.door import admitting, answer_refusal
-from approval_api.dryrun_off import router as dryrun_off_router
-from approval_api.events.endpoints import router as events_router
 from approval_api.events.notifications import Notifications
-from approval_api.events.open_streams import OpenStreams
 from approval_api.events.shared_reads import SharedReads
 from approval_api.follower.follower import Follower
-from approval_api.health import metrics_page, metrics_router
-from approval_api.health import router as health_router
-from approval_api.large_answers import ceilings
-from approval_api.metrics import Metrics
 from approval_api.orchestrator.client import OrchestratorClient
+from approval_api.pages.openid_sign_in import router as openid_router
 from approval_api.pages.routes import install_pages
 from approval_api.people import purge
-from approval_api.people.endpoints import router as people_router
 from approval_api.people.openid import OpenIdProvider
-from approval_api.people.openid_endpoints import router as openid_router
 from approval_api.people.passwords import Passwords
-from approval_api.problems import install_problem_handlers
-from approval_api.production.endpoints import router as production_router
-from approval_api.reports.endpoints import criteria_router
-from approval_api.reports.endpoints import router as reports_router
 from approval_api.reports.service import Reports
 from approval_api.request_log import RequestLog
-from approval_api.security_headers import SecurityHeaders
 from approval_api.sessions.admission import Limits
-from approval_api.sessions.endpoints import router as sessions_router
 from approval_api.sessions.outbox import Outbox
 from approval_api.settings import Settings
-from approval_api.templates.endpoints import router as templates_router
+from approval_api.telemetry.metrics import Metrics
+from approval_api.web.problems import install_problem_handlers
+from approval_api.web.security_headers import SecurityHeaders
 from dryrun_contract.problem import problem_answers
 from dryrun_serving.bodies import Bodies
 from dryrun_serving.ceiling import Ceiling

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from approval_api.problems import ProblemError
+from approval_api.web.problems import ProblemError
 
 RETRY_SECONDS = 5
 

@@ -43,7 +43,7 @@ def main() -> None:
 
 def _migrate(settings: DatabaseSettings) -> None:
     from approval_api.database.migration import migrate_when_reachable  # noqa: PLC0415  # see _run
-    from approval_api.logs import log_to_stdout  # noqa: PLC0415  # see _run
+    from approval_api.telemetry.logs import log_to_stdout  # noqa: PLC0415  # see _run
 
     log_to_stdout("INFO")
     _run(settings.owner_url, migrate_when_reachable)
@@ -51,8 +51,8 @@ def _migrate(settings: DatabaseSettings) -> None:
 
 def _invite(settings: DatabaseSettings, arguments: argparse.Namespace) -> None:
     from approval_api.database.migration import migrate_when_reachable  # noqa: PLC0415  # see _run
+    from approval_api.identity.roles import Role  # noqa: PLC0415  # see _run
     from approval_api.people import bootstrap  # noqa: PLC0415  # see _run
-    from approval_api.people.roles import Role  # noqa: PLC0415  # see _run
     from approval_api.people.schemas import NAME  # noqa: PLC0415  # see _run
 
     if not re.fullmatch(NAME, arguments.name):

@@ -4,8 +4,8 @@ import hmac
 
 from fastapi import Request
 
-from approval_api.problems import ProblemError
 from approval_api.settings import Settings
+from approval_api.web.problems import ProblemError
 
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf_token"

@@ -17,8 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from approval_api.people.openid_settings import OpenIdSettings
-from approval_api.people.roles import COLLECTOR_NAME, Role
+from approval_api.identity.openid_settings import OpenIdSettings
+from approval_api.identity.roles import COLLECTOR_NAME, Role
 from dryrun_contract.environment import SettingsError, read_environment
 
 PREFIX = "APPROVAL_"

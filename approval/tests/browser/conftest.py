@@ -14,9 +14,9 @@ from playwright.async_api import Browser, Page, expect
 from told_session import ToldSession
 from wire import Wire, open_wire
 
+from approval_api.identity.roles import Role
 from approval_api.people import logins, repository
 from approval_api.people.passwords import Passwords
-from approval_api.people.roles import Role
 
 PASSWORD = "several words of nobody"
 expect.set_options(timeout=30_000)

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import expect
 from told_session import HOSTILE
 
-from approval_api.people.roles import Role
+from approval_api.identity.roles import Role
 
 pytestmark = pytest.mark.browser
 

@@ -5,8 +5,8 @@ from chromium import open_context
 from playwright.async_api import expect
 
 from approval_api.app import create_app
+from approval_api.identity.roles import Role
 from approval_api.people import logins, repository
-from approval_api.people.roles import Role
 
 pytestmark = pytest.mark.browser
 

@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from site_map import DOORS, EVERYBODY, PLACES
 from told_session import HOSTILE
 
-from approval_api.people.roles import Role
+from approval_api.identity.roles import Role
 
 pytestmark = pytest.mark.browser
 

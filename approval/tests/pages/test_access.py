@@ -7,7 +7,7 @@ from approval_routes import OPEN, ROUTES
 from site_map import DOORS, PLACES
 
 from approval_api.app import create_app
-from approval_api.people.roles import PERMISSIONS, Role
+from approval_api.identity.roles import PERMISSIONS, Role
 
 PROGRAMS = ("/api/", "/livez", "/readyz", "/metrics")
 NO_PAGES = {

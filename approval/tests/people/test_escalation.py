@@ -5,7 +5,7 @@ from approval_routes import BODIES, ROUTES
 from sqlalchemy import text
 
 from approval_api.app import create_app
-from approval_api.people.roles import LOGIN_ONLY, SCOPES, Permission, Role
+from approval_api.identity.roles import LOGIN_ONLY, SCOPES, Permission, Role
 from approval_api.settings import ProgramToken
 
 PROOFS = {

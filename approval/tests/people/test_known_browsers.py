@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import text
 
+from approval_api.identity.roles import Role
 from approval_api.people import known_browsers, throttle
-from approval_api.people.roles import Role
 
 PASSWORD = "several words of nobody"
 

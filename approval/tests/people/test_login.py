@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from approval_api.people.roles import Role
+from approval_api.identity.roles import Role
 
 PASSWORD = "several words of nobody"
 

@@ -15,10 +15,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from approval_api.app import create_app
+from approval_api.identity.openid_settings import OpenIdSettings
+from approval_api.identity.roles import Role
 from approval_api.people import bootstrap
 from approval_api.people.openid import Attempt, OpenIdError, OpenIdProvider, ProviderUnavailableError
-from approval_api.people.openid_settings import OpenIdSettings
-from approval_api.people.roles import Role
 
 ZOE = User(sub="subject-1", claims={"preferred_username": "Zoe", "name": "Zoë", "groups": ["ops", "x"]})
 EVE = User(sub="subject-2", claims={"preferred_username": "eve", "groups": ["strangers"]})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from approval_api.people.roles import Role
+from approval_api.identity.roles import Role
 
 TOKEN = {"label": "t", "scopes": ["read"]}
 

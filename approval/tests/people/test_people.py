@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from approval_api.identity.roles import Role
 from approval_api.people import bootstrap, repository
-from approval_api.people.roles import Role
 
 PASSWORD = "several words of nobody"
 

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import text
 
+from approval_api.identity.roles import Role
 from approval_api.people import purge
-from approval_api.people.roles import Role
 
 ROWS = ("logins", "invitations", "known_browsers", "login_throttle")
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from approval_api.people.roles import Role
+from approval_api.identity.roles import Role
 
 
 async def make(browser, **wanted):

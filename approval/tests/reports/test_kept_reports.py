@@ -17,10 +17,10 @@ from told_session import ToldSession
 
 from approval_api.app import create_app
 from approval_api.people.passwords import Passwords
-from approval_api.problems import ProblemError
 from approval_api.reports import repository
 from approval_api.reports.service import unpacked
-from approval_api.worker_process import WorkerProcess, WorkFailedError
+from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
+from approval_api.web.problems import ProblemError
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import (
     AddressesMapped,

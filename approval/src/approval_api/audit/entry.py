@@ -7,9 +7,9 @@ from fastapi import Request
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from approval_api.database.storable import storable_text
 from approval_api.database.tables import audit_log as table
-from approval_api.people.person import Person
-from approval_api.storable import storable_text
+from approval_api.identity.person import Person
 from dryrun_contract.text import printable
 
 

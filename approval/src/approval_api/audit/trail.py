@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from approval_api.audit.entry import AuditOutcome, Entry, entry_of, write
-from approval_api.people.roles import Permission
+from approval_api.identity.roles import Permission
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""The connection pool, the tables and their migrations, and values made fit to be stored."""

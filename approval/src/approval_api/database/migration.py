@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from approval_api import migrations
+from approval_api.database import migrations
 
 logger = logging.getLogger(__name__)
 

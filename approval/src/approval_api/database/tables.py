@@ -1,4 +1,4 @@
-"""The tables of schema `gateway` as queries see them; migrations make them (`approval_api.migrations`)."""
+"""The tables of schema `gateway` as queries see them; `database.migrations` makes them."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID

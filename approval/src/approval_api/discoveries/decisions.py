@@ -9,8 +9,8 @@ from sqlalchemy import RowMapping, Table, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.audit.trail import note
+from approval_api.database.storable import storable_text
 from approval_api.discoveries.listing import MAX_ID, Status
-from approval_api.storable import storable_text
 from dryrun_contract.base import UtcTime, Word
 
 MAX_AT_ONCE = 500

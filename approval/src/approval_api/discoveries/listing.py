@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy import Text as SqlText
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from approval_api.pagination import from_cursor, to_cursor
+from approval_api.web.pagination import from_cursor, to_cursor
 
 WINDOW = 2_000
 MAX_LIMIT = 200

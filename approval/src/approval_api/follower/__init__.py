@@ -1,0 +1,1 @@
+"""Follows the orchestrator's events and stores each page of them together with the new position."""

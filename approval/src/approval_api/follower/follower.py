@@ -20,7 +20,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.follower import position as positions
 from approval_api.follower import repository
-from approval_api.metrics import Metrics
 from approval_api.orchestrator.client import (
     PAGE_EVENTS,
     OrchestratorRefusedError,
@@ -29,6 +28,7 @@ from approval_api.orchestrator.client import (
     Position,
 )
 from approval_api.orchestrator.page_head import PageHead
+from approval_api.telemetry.metrics import Metrics
 from dryrun_contract.event import Event, EventPage, EventRefused, Snapshot
 from dryrun_contract.text import printable
 

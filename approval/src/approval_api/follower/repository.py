@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from approval_api.discoveries import repository as discoveries
+from approval_api.database.storable import storable, storable_text
+from approval_api.discoveries.dryrun import repository as discoveries
 from approval_api.events.notifications import CHANNEL
-from approval_api.storable import storable, storable_text
 from dryrun_contract.event import (
     Event,
     EventRefused,

@@ -1,0 +1,1 @@
+"""The client of the orchestrator; nothing else speaks to it."""

@@ -1,0 +1,1 @@
+"""Pages for browsers: routes, templates, style and scripts. Nothing but the app imports them."""

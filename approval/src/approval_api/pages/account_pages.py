@@ -7,13 +7,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
-from approval_api.authentication import AccountOwner
+from approval_api.access.authentication import AccountOwner
+from approval_api.api import people as endpoints
 from approval_api.database.engine import Transaction
+from approval_api.identity.person import Person
+from approval_api.identity.roles import SCOPES
 from approval_api.pages.forms import SentForm, first_fault
 from approval_api.pages.rendering import page
-from approval_api.people import endpoints, service, tokens
-from approval_api.people.person import Person
-from approval_api.people.roles import SCOPES
+from approval_api.people import service, tokens
 from approval_api.people.schemas import NewToken, TokenMade
 
 router = APIRouter(prefix="/account", include_in_schema=False)

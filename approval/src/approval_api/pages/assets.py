@@ -7,9 +7,9 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
-from approval_api.authentication import OPEN
-from approval_api.problems import ProblemError
+from approval_api.access.authentication import OPEN
 from approval_api.reports.html import report_css
+from approval_api.web.problems import ProblemError
 
 FOLDER = Path(__file__).parent / "assets"
 _FOR_EVER = "public, max-age=31536000, immutable"

@@ -14,14 +14,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 
 from approval_api.discoveries.decisions import Decided, Decision
+from approval_api.discoveries.dryrun.schemas import PracticeView
 from approval_api.discoveries.listing import SortOrder, Status, Wanted
-from approval_api.discoveries.schemas import PracticeView
+from approval_api.discoveries.production.schemas import ProductionView
+from approval_api.identity.person import Person
 from approval_api.pages.forms import Form
 from approval_api.pages.rendering import Pages
 from approval_api.pages.words import plural
-from approval_api.people.person import Person
-from approval_api.problems import ProblemError
-from approval_api.production.schemas import ProductionView
+from approval_api.web.problems import ProblemError
 from dryrun_contract.kinds import KINDS
 
 PER_PAGE = 50

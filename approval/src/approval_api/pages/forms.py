@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from pydantic import ValidationError
 
-from approval_api.problems import ProblemError
+from approval_api.web.problems import ProblemError
 
 
 class Form:

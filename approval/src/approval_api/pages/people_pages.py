@@ -7,15 +7,16 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
-from approval_api.audit.endpoints import page as audit_page
+from approval_api.access.authentication import Administrator, PeopleManager
+from approval_api.api import people as endpoints
+from approval_api.api.audit import page as audit_page
 from approval_api.audit.entry import AuditOutcome
-from approval_api.authentication import Administrator, PeopleManager
 from approval_api.database.engine import Transaction
+from approval_api.identity.roles import Role
 from approval_api.origin import own_origin
 from approval_api.pages.forms import SentForm, first_fault
 from approval_api.pages.rendering import page
-from approval_api.people import endpoints, repository, service, tokens
-from approval_api.people.roles import Role
+from approval_api.people import repository, service, tokens
 from approval_api.people.schemas import Invitation, NewPerson, PersonChange
 
 router = APIRouter(include_in_schema=False)

@@ -4,16 +4,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from approval_api.authentication import Decider, Reader
+from approval_api.access.authentication import Decider, Reader
+from approval_api.access.large_answers import ListTurn
+from approval_api.api.production import change_view, view
 from approval_api.database.engine import Transaction
 from approval_api.discoveries.decisions import note_decision
-from approval_api.large_answers import ListTurn
+from approval_api.discoveries.production import repository
 from approval_api.pages.discovery_lists import Filters, answer_decision, read_decision, told
 from approval_api.pages.forms import SentForm
 from approval_api.pages.rendering import page
-from approval_api.problems import ProblemError
-from approval_api.production import repository
-from approval_api.production.endpoints import change_view, view
+from approval_api.web.problems import ProblemError
 from dryrun_contract.kinds import KINDS
 
 router = APIRouter(prefix="/production/discoveries", include_in_schema=False)

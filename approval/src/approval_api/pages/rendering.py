@@ -8,11 +8,11 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from approval_api.identity.person import Person
 from approval_api.pages.assets import Assets
 from approval_api.pages.live import LiveSessions
 from approval_api.pages.session_state import Arrival, SessionState
 from approval_api.pages.words import FILTERS
-from approval_api.people.person import Person
 from approval_api.sessions.stored import StoredSession
 
 HTML = Path(__file__).parent / "html"

@@ -2,13 +2,13 @@
 
 from fastapi import FastAPI
 
-from approval_api.authentication import OPEN
-from approval_api.dryrun_off import router as dryrun_off_router
+from approval_api.access.authentication import OPEN
+from approval_api.api.dryrun_off import router as dryrun_off_router
 from approval_api.pages.account_pages import router as account_router
 from approval_api.pages.assets import router as assets_router
+from approval_api.pages.dryrun_discovery_pages import router as practice_router
 from approval_api.pages.overview import router as overview_router
 from approval_api.pages.people_pages import router as people_router
-from approval_api.pages.practice_pages import router as practice_router
 from approval_api.pages.problem_pages import answer_with_page
 from approval_api.pages.production_pages import router as production_router
 from approval_api.pages.rendering import Pages

@@ -7,17 +7,17 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
+from approval_api.access.authentication import Reader, Runner
+from approval_api.access.open_streams import EventStream
+from approval_api.api.sessions import next_page, older_than
 from approval_api.audit.trail import note
-from approval_api.authentication import Reader, Runner
-from approval_api.events.open_streams import EventStream
+from approval_api.identity.person import Person
 from approval_api.orchestrator.client import Asker
 from approval_api.pages.forms import SentForm, first_fault
 from approval_api.pages.live import frames
 from approval_api.pages.rendering import Pages, page, session_values
-from approval_api.pagination import from_cursor
-from approval_api.people.person import Person
 from approval_api.sessions import repository, service
-from approval_api.sessions.endpoints import next_page, older_than
+from approval_api.web.pagination import from_cursor
 from dryrun_contract.session import SessionRequest
 
 router = APIRouter(prefix="/dryrun/sessions", include_in_schema=False)

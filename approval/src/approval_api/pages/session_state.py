@@ -4,8 +4,8 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from approval_api.discoveries.naming import name_place
 from approval_api.pages.words import gist
+from approval_api.scoring.naming import name_place
 from dryrun_contract.event import (
     AddressesMapped,
     CollectorEnded,

@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from approval_api.authentication import OPEN, AccountOwner, find_person
+from approval_api.access.authentication import OPEN, AccountOwner, find_person
 from approval_api.origin import own_path
 from approval_api.pages.forms import SentForm
 from approval_api.pages.rendering import page
 from approval_api.people import service
-from approval_api.problems import ProblemError
 from approval_api.settings import Settings
+from approval_api.web.problems import ProblemError
 
 router = APIRouter(include_in_schema=False)
 

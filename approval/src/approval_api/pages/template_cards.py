@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
-from approval_api.authentication import Reader
+from approval_api.access.authentication import Reader
 from approval_api.orchestrator.client import (
     OrchestratorClient,
     OrchestratorRefusedError,
@@ -12,9 +12,9 @@ from approval_api.orchestrator.client import (
 )
 from approval_api.pages.rendering import page
 from approval_api.pages.topology import Topology, draw
-from approval_api.problems import ProblemError
 from approval_api.sessions.history import TypicalDuration, typical_durations
 from approval_api.sessions.service import orchestrator_unavailable
+from approval_api.web.problems import ProblemError
 from dryrun_contract.template import TemplateSummary
 
 router = APIRouter(include_in_schema=False)

@@ -1,0 +1,1 @@
+"""Accounts: passwords, logins, tokens, invitations, and sign-in at an OpenID provider."""

@@ -5,8 +5,8 @@ from collections.abc import Collection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.audit.entry import AuditOutcome, Entry, write
+from approval_api.identity.roles import Role
 from approval_api.people import invitations, repository
-from approval_api.people.roles import Role
 
 
 class SignsInElsewhereError(ValueError):

@@ -20,9 +20,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from pydantic import BaseModel, ConfigDict, HttpUrl, TypeAdapter
 
-from approval_api.people.openid_settings import OpenIdSettings, is_plain_loopback
+from approval_api.identity.openid_settings import OpenIdSettings, is_plain_loopback
+from approval_api.identity.roles import Role
 from approval_api.people.provider_answers import BOUNDS, HEADERS, HOOKS
-from approval_api.people.roles import Role
 from approval_api.people.schemas import NAME
 from dryrun_contract.bounded_json import read_json, read_model
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import logins
 from approval_api.database.tables import people as table
-from approval_api.people.roles import Role
+from approval_api.identity.roles import Role
 from approval_api.people.schemas import PersonView
 
 _COLUMNS = [column for column in table.c if column.name != "password_hash"]

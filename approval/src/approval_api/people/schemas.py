@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import Field, StrictBool, StringConstraints, model_validator
 
+from approval_api.identity.roles import COLLECTOR_NAME, Permission, Role
 from approval_api.people.passwords import MAX_CHARACTERS
-from approval_api.people.roles import COLLECTOR_NAME, Permission, Role
 from dryrun_contract.base import UtcTime, Word
 
 STORABLE = r"^[^\x00]*$"

@@ -10,19 +10,19 @@ from fastapi import Request, Response
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from approval_api.access.authentication import signed_in
 from approval_api.audit.entry import AuditOutcome, address_of, entry_of, write
 from approval_api.audit.trail import note
-from approval_api.authentication import signed_in
+from approval_api.identity.person import Person
+from approval_api.identity.roles import Role
 from approval_api.origin import require_same_origin
 from approval_api.people import invitations, known_browsers, logins, repository, throttle
 from approval_api.people.passwords import PasswordRefusedError, Passwords, require_strength
-from approval_api.people.person import Person
 from approval_api.people.repository import Account
-from approval_api.people.roles import Role
 from approval_api.people.schemas import NAME, NewPerson, PersonChange, PersonView
-from approval_api.problems import ProblemError
-from approval_api.rate_limit import require_turn_of_address
 from approval_api.settings import Settings
+from approval_api.web.problems import ProblemError
+from approval_api.web.rate_limit import require_turn_of_address
 from dryrun_contract.problem import Fault
 from dryrun_serving.networks import network_of
 

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import api_tokens as table
 from approval_api.database.tables import people
+from approval_api.identity.roles import Permission
 from approval_api.people.repository import Account
-from approval_api.people.roles import Permission
 from approval_api.people.schemas import NewToken, TokenMade, TokenView
 from approval_api.people.secret_values import TOKEN_PREFIX, digest, new_secret
 

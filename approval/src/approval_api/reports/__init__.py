@@ -1,0 +1,1 @@
+"""Reports: built from a session and its events, kept, compared, and written in each format."""

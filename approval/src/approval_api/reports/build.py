@@ -8,8 +8,8 @@ from approval_api.reports.network_map import draw_network
 from approval_api.reports.not_rehearsed import NOT_REHEARSED
 from approval_api.reports.reading import Reading
 from approval_api.reports.scope import check_scope
-from approval_api.scores import CollectorScores, Scores
-from approval_api.scoring import score, score_each_alone
+from approval_api.scoring.score import score, score_each_alone
+from approval_api.scoring.scores import CollectorScores, Scores
 from approval_api.sessions.stored import StoredSession
 from dryrun_contract.event import Event
 from dryrun_contract.ground_truth import Fact

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from approval_api.reports.model import Report
-from approval_api.scores import ScoreRow
+from approval_api.scoring.scores import ScoreRow
 from approval_api.sessions.schemas import SessionView
 
 MAX_THINGS = 200

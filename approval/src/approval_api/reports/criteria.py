@@ -7,7 +7,7 @@ from pydantic import Field
 
 from approval_api.reports.model import Report
 from approval_api.reports.verdict import CriterionResult, Verdict
-from approval_api.scores import Averages, ScoreRow
+from approval_api.scoring.scores import Averages, ScoreRow
 from dryrun_contract.base import Word
 
 type Share = Annotated[float, Field(ge=0, le=1)]

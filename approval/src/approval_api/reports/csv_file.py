@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from approval_api.reports.model import Report
 from approval_api.reports.view.wording import plain
-from approval_api.scores import Evidence, Testimony
+from approval_api.scoring.scores import Evidence, Testimony
 from dryrun_contract.text import printable
 
 COLUMNS = ["judgement", "kind", "where", "attribute", "true", "told", "collectors", "confidence", "hard"]

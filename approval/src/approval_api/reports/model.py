@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from approval_api.reports.verdict import Verdict
-from approval_api.scores import CollectorScores, Scores
+from approval_api.scoring.scores import CollectorScores, Scores
 from approval_api.sessions.schemas import SessionView
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.event import Purpose, TargetLogs, TargetTraffic, TrafficOfCollectors

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from approval_api.places import canonical
 from approval_api.reports.model import MapHost, MapPlace, NetworkMap, PlaceState
-from approval_api.scores import Scores
+from approval_api.scoring.scores import Scores
 from dryrun_contract.ground_truth import Fact
 from dryrun_contract.resource_key import ResourceKey
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from approval_api.merging import Finding
 from approval_api.reports import model
+from approval_api.scoring.merging import Finding
 from dryrun_contract.event import (
     AddressesMapped,
     CollectorEnded,

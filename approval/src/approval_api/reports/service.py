@@ -10,7 +10,6 @@ from uuid import UUID
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from approval_api.problems import ProblemError
 from approval_api.reports import repository
 from approval_api.reports.comparison import COMPARISON, Comparison
 from approval_api.reports.criteria import Criteria
@@ -18,9 +17,10 @@ from approval_api.reports.figures import Figures
 from approval_api.reports.forecast import ForecastQuestion
 from approval_api.reports.repository import SessionState
 from approval_api.reports.worker import Writing
+from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
 from approval_api.sessions.schemas import SessionView
 from approval_api.sessions.service import unknown_session
-from approval_api.worker_process import WorkerProcess, WorkFailedError
+from approval_api.web.problems import ProblemError
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The process in which reports are computed and written; see `approval_api.worker_process` for the other end.
+"""The process in which reports are computed and written; `worker_process` is the other end.
 
 It holds no connection and no secret, gives way to the server, and ends when the server does.
 """

@@ -1,0 +1,1 @@
+"""Sessions: admitted, handed to the orchestrator, stopped, listed."""

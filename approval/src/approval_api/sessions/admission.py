@@ -11,7 +11,7 @@ from sqlalchemy import and_, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import dryrun_sessions as table
-from approval_api.problems import ProblemError
+from approval_api.web.problems import ProblemError
 
 WAITING_REASON = "waits for a free place; it starts by itself"
 

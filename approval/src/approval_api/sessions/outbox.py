@@ -8,13 +8,13 @@ from uuid import UUID
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from approval_api.metrics import Metrics
 from approval_api.orchestrator.client import Asker
-from approval_api.problems import ProblemError
 from approval_api.sessions import admission, repository
 from approval_api.sessions.admission import Limits
 from approval_api.sessions.repository import UnacceptedSession
 from approval_api.sessions.service import Orchestrator, hand_over, stop_late
+from approval_api.telemetry.metrics import Metrics
+from approval_api.web.problems import ProblemError
 
 logger = logging.getLogger(__name__)
 

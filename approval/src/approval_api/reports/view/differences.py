@@ -17,7 +17,7 @@ from approval_api.reports.view.blocks import (
     told,
 )
 from approval_api.reports.view.wording import data, names, plain, value
-from approval_api.scores import HardCase, MissedFact, Scores, Testimony, WrongValue
+from approval_api.scoring.scores import HardCase, MissedFact, Scores, Testimony, WrongValue
 
 _JUDGEMENTS: dict[str, tuple[str, Tone]] = {
     "found": ("found", "good"),

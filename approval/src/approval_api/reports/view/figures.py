@@ -22,7 +22,7 @@ from approval_api.reports.view.blocks import (
     told,
 )
 from approval_api.reports.view.wording import count, seconds, share
-from approval_api.scores import ScoreRow, Scores
+from approval_api.scoring.scores import ScoreRow, Scores
 
 _LEGEND: tuple[tuple[Tone, str], ...] = (
     ("good", "right"),

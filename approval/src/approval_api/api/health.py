@@ -1,0 +1,89 @@
+"""Routes for what runs this service: alive, ready, figures."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import generate_latest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from approval_api.access.authentication import OPEN
+from approval_api.follower.follower import Follower
+from approval_api.telemetry.metrics import Metrics
+from approval_api.web.problems import ProblemError
+from dryrun_contract.base import UtcTime, Word
+from dryrun_contract.problem import Fault
+from dryrun_serving.metrics_listener import MEDIA_TYPE
+
+router = APIRouter(tags=["health"], dependencies=[OPEN])
+metrics_router = APIRouter(tags=["health"], dependencies=[OPEN])
+"""Left out where the figures have an address of their own."""
+
+
+class Alive(Word):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class FollowerReadiness(Word):
+    """Whether the orchestrator's events arrive."""
+
+    following: bool
+    detail: str
+    since: UtcTime
+
+
+class Readiness(Word):
+    """`degraded`: stored sessions and reports are served, but the orchestrator is not followed."""
+
+    status: Literal["ready", "degraded"]
+    dryrun: Literal["on", "off"]
+    follower: FollowerReadiness | None
+    """None when dry-runs are switched off."""
+
+
+@router.get("/livez")
+async def livez() -> Alive:
+    """Answer as long as the process does."""
+    return Alive()
+
+
+@router.get("/readyz")
+async def readyz(request: Request) -> Readiness:
+    """Answer 200 when requests can be served, 503 without a database."""
+    state = request.app.state
+    engine: AsyncEngine = state.engine
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+    except (SQLAlchemyError, OSError) as error:
+        raise ProblemError(
+            "not-ready",
+            503,
+            "the database does not answer; check the server and APPROVAL_DATABASE_URL",
+            title="Not ready",
+            faults=(Fault(where="database", what=type(error).__name__),),
+        ) from error
+    follower: Follower | None = state.follower
+    return Readiness(
+        status="ready" if follower is None or follower.state.following else "degraded",
+        dryrun=state.settings.dryrun,
+        follower=None
+        if follower is None
+        else FollowerReadiness(
+            following=follower.state.following, detail=follower.state.detail, since=follower.state.since
+        ),
+    )
+
+
+@metrics_router.get("/metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Show the figures in Prometheus' text format."""
+    return Response(await metrics_page(request.app.state.metrics), media_type=MEDIA_TYPE)
+
+
+async def metrics_page(figures: Metrics) -> bytes:
+    """Return the figures in Prometheus' text format."""
+    return generate_latest(figures.registry)

@@ -1,0 +1,81 @@
+"""Routes: start, list, show and stop sessions."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from approval_api.access.authentication import Reader, Runner
+from approval_api.audit.trail import note
+from approval_api.database.engine import Transaction
+from approval_api.identity.person import Person
+from approval_api.orchestrator.client import Asker
+from approval_api.sessions import repository, service
+from approval_api.sessions.schemas import SessionList, SessionView
+from approval_api.web.pagination import from_cursor, to_cursor
+from dryrun_contract.session import SessionRequest
+
+router = APIRouter(prefix="/sessions", tags=["sessions"])
+
+
+def _asker(request: Request, person: Person) -> Asker:
+    return Asker(person.name, str(request.scope["request_id"]))
+
+
+@router.post("", status_code=201)
+async def start_session(
+    request: Request, response: Response, person: Runner, wanted: SessionRequest
+) -> SessionView:
+    """Start a dry-run of a template. Only predefined templates; nothing else reaches the engine."""
+    state = request.app.state
+    asker = _asker(request, person)
+    session = await service.start(state.engine, state.orchestrator, wanted, asker, state.limits)
+    note(request, object_=str(session.id), detail=wanted.model_dump_json())
+    response.headers["Location"] = f"/api/v1/dryrun/sessions/{session.id}"
+    return session
+
+
+@router.get("")
+async def list_sessions(
+    _: Reader,
+    transaction: Transaction,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: str | None = None,
+) -> SessionList:
+    """List sessions, newest first."""
+    before = from_cursor(cursor, older_than)
+    found = await repository.page(transaction, limit + 1, before)
+    shown = found[:limit]
+    more = len(found) > limit
+    return SessionList(
+        sessions=tuple(shown),
+        next=next_page(shown[-1]) if more else None,
+    )
+
+
+def next_page(last: SessionView) -> str:
+    """Return the cursor of what follows `last`."""
+    return to_cursor(last.requested_at.isoformat(), str(last.id))
+
+
+def older_than(key: list[object]) -> tuple[datetime, UUID]:
+    """Read that cursor back. Raises ValueError or OverflowError for what `next_page` did not make."""
+    requested_at, session_id = key
+    moment = datetime.fromisoformat(str(requested_at))
+    if moment.tzinfo is None:
+        raise ValueError("a cursor's time has a zone")
+    return moment.astimezone(UTC), UUID(str(session_id))
+
+
+@router.get("/{session_id}")
+async def show_session(session_id: UUID, _: Reader, transaction: Transaction) -> SessionView:
+    """Show one session."""
+    return await service.require(transaction, session_id)
+
+
+@router.post("/{session_id}/stop", status_code=202)
+async def stop_session(session_id: UUID, request: Request, person: Runner) -> SessionView:
+    """Ask for a session's end; its last event says when nothing of it is left."""
+    state = request.app.state
+    return await service.stop(state.engine, state.orchestrator, session_id, _asker(request, person))

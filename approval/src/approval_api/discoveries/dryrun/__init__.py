@@ -1,0 +1,1 @@
+"""Discoveries of dry-runs: rows of `dryrun_discoveries`."""

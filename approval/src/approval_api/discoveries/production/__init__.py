@@ -1,0 +1,1 @@
+"""Discoveries of production: rows of `discoveries`."""

@@ -1,0 +1,1 @@
+"""Scores of findings against the ground truth. Pure: no database, no HTTP."""

@@ -1,0 +1,49 @@
+"""Opaque cursors for lists that are paged by key, so that rows added meanwhile shift nothing."""
+
+import base64
+import json
+from collections.abc import Callable
+
+from approval_api.database.storable import storable_text
+from approval_api.web.problems import ProblemError
+from dryrun_contract.bounded_json import JsonBounds, read_json
+from dryrun_contract.problem import Fault
+
+_KEY = JsonBounds(size=2048, values=8, depth=1)
+"""200 characters of a discovery's key, escaped, and a number."""
+
+
+def to_cursor(*key: str | int | None) -> str:
+    """Pack the last row's sort key."""
+    packed = json.dumps(key, ensure_ascii=False).encode("utf-8", "replace")
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def from_cursor[T](cursor: str | None, read: Callable[[list[object]], T]) -> T | None:
+    """Unpack a cursor by `read`, which raises ValueError or TypeError for what it did not make itself.
+
+    Raises a 422 problem when the cursor is not one of ours.
+    """
+    if cursor is None:
+        return None
+    try:
+        return read(_unpack(cursor))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ProblemError(
+            "invalid-request",
+            422,
+            "the cursor is not one this list gave out; leave it away to start at the beginning",
+            title="The request is not valid",
+            faults=(Fault(where="query.cursor", what="not a cursor of this list"),),
+        ) from error
+
+
+def _unpack(cursor: str) -> list[object]:
+    if len(cursor) > 2 * _KEY.size:
+        raise ValueError("too long")
+    key = read_json(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), _KEY)
+    if not isinstance(key, list):
+        raise TypeError("no list")
+    if any(isinstance(part, str) and storable_text(part) != part for part in key):
+        raise ValueError("a text that the database does not take")
+    return list(key)

@@ -1,0 +1,298 @@
+import asyncio
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from approval_api.follower.repository import store_events
+from approval_api.orchestrator.client import OrchestratorRefusedError
+from approval_api.sessions.outbox import Outbox
+from approval_api.web.problems import ProblemError
+from dryrun_contract.event import PhaseChanged, SessionEnded
+from dryrun_contract.problem import Problem, problem_type
+from dryrun_contract.session import Outcome, Phase
+
+BOB = "Bearer another-token-of-the-tests"
+
+
+async def stop_following(api):
+    """Leave the session's row to its own request and the outbox."""
+    (follower,) = [task for task in asyncio.all_tasks() if task.get_name() == "follower"]
+    follower.cancel()
+    await asyncio.gather(follower, return_exceptions=True)
+
+
+async def test_starting_stores_the_session_and_asks_the_orchestrator_as_the_caller(api, orchestrator):
+    answer = await api.post(
+        "/sessions", json={"template": "small", "seed": 7, "keep": True}, headers={"X-Request-Id": "req-1"}
+    )
+
+    assert answer.status_code == 201
+    session = answer.json()
+    assert answer.headers["location"] == f"/api/v1/dryrun/sessions/{session['id']}"
+    assert answer.headers["x-request-id"] == "req-1"
+    assert session["requested_by"] == "program:ada"
+    assert session["accepted_at"] is not None
+    assert (session["phase"], session["seed"], session["keep"]) == ("queued", 7, True)
+    asked = next(request for request in orchestrator.requests if request.url.path == "/templates/small")
+    assert asked.url.params["seed"] == "7", (
+        "what is stored and scored is what this seed makes of the template"
+    )
+    put = next(request for request in orchestrator.requests if request.method == "PUT")
+    assert put.url.path == f"/sessions/{session['id']}"
+    assert (put.headers["x-actor"], put.headers["x-request-id"]) == ("program:ada", "req-1")
+
+
+async def test_the_session_follows_the_orchestrators_events(api, orchestrator, eventually):
+    session_id = await api.start()
+    orchestrator.tell(UUID(session_id), PhaseChanged(phase=Phase.SCANNING))
+
+    async def scanning():
+        return (await api.get(f"/sessions/{session_id}")).json()["phase"] == "scanning"
+
+    await eventually(scanning)
+    orchestrator.tell(UUID(session_id), SessionEnded(outcome=Outcome.EXPIRED, reason="too slow"))
+
+    async def ended():
+        session = (await api.get(f"/sessions/{session_id}")).json()
+        return session if session["phase"] == "ended" else None
+
+    session = await eventually(ended)
+    assert (session["outcome"], session["reason"]) == ("expired", "too slow")
+    assert session["ended_at"] is not None
+
+
+async def outbox_round(api):
+    state = api.app.state
+    outbox = Outbox(state.engine, state.orchestrator, timedelta(seconds=300), state.limits, state.metrics)
+    await outbox.work_once(older_than=timedelta(0))
+
+
+async def test_an_unknown_template_is_the_orchestrators_problem_and_stores_nothing(api):
+    answer = await api.post("/sessions", json={"template": "huge"})
+    assert answer.status_code == 404
+    problem = Problem.model_validate(answer.json())
+    assert problem.type == "urn:dryrun:problem:unknown-template"
+    assert "small" in problem.detail
+    assert problem.instance == "/api/v1/dryrun/sessions"
+    assert (await api.get("/sessions")).json()["sessions"] == []
+
+
+async def test_nothing_but_a_template_a_seed_and_keep_is_taken(api, orchestrator):
+    answer = await api.post("/sessions", json={"template": "small", "image": "evil", "seed": 10000})
+    assert answer.status_code == 422
+    assert {fault["where"] for fault in answer.json()["faults"]} == {"body.image", "body.seed"}
+    assert not [request for request in orchestrator.requests if request.method == "PUT"]
+
+
+async def test_an_orchestrator_that_is_away_is_a_503_and_stores_nothing(api, orchestrator):
+    orchestrator.down = True
+    answer = await api.post("/sessions", json={"template": "small"})
+    assert answer.status_code == 503
+    assert answer.json()["type"] == "urn:dryrun:problem:orchestrator-unavailable"
+    assert answer.headers["retry-after"] == "5"
+    assert (await api.get("/sessions")).json()["sessions"] == []
+
+
+async def test_a_refused_start_is_passed_on_and_the_session_says_why(api, orchestrator):
+    orchestrator.refuses_puts = Problem(
+        type=problem_type("isolation-missing"), title="No", status=503, detail="the host rule is missing"
+    )
+    answer = await api.post("/sessions", json={"template": "small"})
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:dryrun:problem:isolation-missing")
+    (session,) = (await api.get("/sessions")).json()["sessions"]
+    assert (session["phase"], session["outcome"]) == ("ended", "failed")
+    assert session["reason"] == "the host rule is missing"
+
+
+async def test_a_start_whose_answer_was_lost_stays_requested_until_the_outbox_learns(api, orchestrator):
+    orchestrator.longest_wait = 0
+    orchestrator.loses_put_answers = True
+    await stop_following(api)
+    answer = await api.post("/sessions", json={"template": "small"})
+    assert answer.status_code == 201
+    session = answer.json()
+    assert (session["phase"], session["accepted_at"]) == ("requested", None)
+    assert "asked again" in session["reason"]
+    orchestrator.loses_put_answers = False
+    await outbox_round(api)
+    session = (await api.get(f"/sessions/{session['id']}")).json()
+    assert (session["phase"], session["reason"]) == ("queued", None)
+    assert len(orchestrator.sessions) == 1
+    puts = [request for request in orchestrator.requests if request.method == "PUT"]
+    assert {put.headers["x-actor"] for put in puts} == {"program:ada"}
+
+
+async def test_an_event_is_as_good_as_the_lost_answer(api, orchestrator, eventually):
+    orchestrator.loses_put_answers = True
+    session_id = await api.start()
+
+    async def accepted():
+        session = (await api.get(f"/sessions/{session_id}")).json()
+        return session["phase"] == "queued" and session["accepted_at"] and session["reason"] is None
+
+    await eventually(accepted)
+
+
+async def test_a_start_that_is_never_answered_is_given_up_with_a_reason(api, orchestrator):
+    orchestrator.loses_put_answers = True
+    await stop_following(api)
+    session_id = await api.start()
+    state = api.app.state
+    outbox = Outbox(state.engine, state.orchestrator, timedelta(0), state.limits, state.metrics)
+    await outbox.work_once(timedelta(0))
+    session = (await api.get(f"/sessions/{session_id}")).json()
+    assert (session["phase"], session["outcome"]) == ("ended", "failed")
+    assert "did not take the session" in session["reason"]
+
+
+async def test_the_outbox_notes_a_refusal(api, orchestrator):
+    orchestrator.loses_put_answers = True
+    await stop_following(api)
+    session_id = await api.start()
+    orchestrator.refuses_puts = Problem(
+        type=problem_type("unknown-template"), title="No", status=404, detail="gone"
+    )
+    await outbox_round(api)
+    session = (await api.get(f"/sessions/{session_id}")).json()
+    assert (session["outcome"], session["reason"]) == ("failed", "gone")
+
+
+async def test_stopping_asks_the_orchestrator_as_the_caller(api, orchestrator):
+    session_id = await api.start()
+    answer = await api.post(f"/sessions/{session_id}/stop", headers={"Authorization": BOB})
+    assert answer.status_code == 202
+    assert answer.json()["id"] == session_id
+    (stop,) = [request for request in orchestrator.requests if request.url.path.endswith("/stop")]
+    assert stop.url.path == f"/sessions/{session_id}/stop"
+    assert stop.headers["x-actor"] == "program:bob"
+
+
+async def test_stopping_an_ended_session_answers_it_as_it_is(api, orchestrator, eventually):
+    session_id = await api.start()
+    orchestrator.tell(UUID(session_id), SessionEnded(outcome=Outcome.COMPLETED))
+
+    async def ended():
+        return (await api.get(f"/sessions/{session_id}")).json()["phase"] == "ended"
+
+    await eventually(ended)
+    orchestrator.down = True
+    answer = await api.post(f"/sessions/{session_id}/stop")
+    assert (answer.status_code, answer.json()["outcome"]) == (202, "completed")
+
+
+async def test_a_session_that_was_never_taken_is_stopped_at_once_and_stays_so(api, orchestrator):
+    orchestrator.loses_put_answers = True
+    await stop_following(api)
+    session_id = await api.start()
+    orchestrator.sessions.clear()
+    answer = await api.post(f"/sessions/{session_id}/stop")
+    assert (answer.json()["phase"], answer.json()["outcome"]) == ("ended", "stopped")
+    await outbox_round(api)
+    assert orchestrator.sessions == {}
+
+
+def stops(orchestrator):
+    return [request for request in orchestrator.requests if request.url.path.endswith("/stop")]
+
+
+async def test_a_stop_during_which_its_start_lands_is_asked_again(api, orchestrator, monkeypatch):
+    orchestrator.loses_put_answers = True
+    await stop_following(api)
+    session_id = await api.start()
+    taken = orchestrator.sessions.pop(UUID(session_id))
+    client = api.app.state.orchestrator
+    ask = client.stop_session
+
+    async def overtaken(stopped_id, asker):
+        try:
+            return await ask(stopped_id, asker)
+        except OrchestratorRefusedError:
+            orchestrator.sessions[stopped_id], orchestrator.loses_put_answers = taken, False
+            await outbox_round(api)
+            raise
+
+    monkeypatch.setattr(client, "stop_session", overtaken)
+    answer = await api.post(f"/sessions/{session_id}/stop", headers={"Authorization": BOB})
+    assert (answer.status_code, answer.json()["phase"]) == (202, "queued")
+    assert [stop.headers["x-actor"] for stop in stops(orchestrator)] == ["program:bob", "program:bob"]
+
+
+async def test_a_session_that_was_stopped_before_its_start_landed_is_stopped_once_it_runs(api, orchestrator):
+    orchestrator.loses_put_answers = True
+    await stop_following(api)
+    session_id = await api.start()
+    taken = orchestrator.sessions.pop(UUID(session_id))
+    stopped = (await api.post(f"/sessions/{session_id}/stop", headers={"Authorization": BOB})).json()
+    assert (stopped["phase"], stopped["outcome"]) == ("ended", "stopped")
+    orchestrator.sessions[UUID(session_id)] = taken
+    async with api.app.state.engine.begin() as connection:
+        await store_events(connection, orchestrator.log)
+    begun = (await api.get(f"/sessions/{session_id}")).json()
+    assert (begun["phase"], begun["ended_at"]) == ("queued", None)
+    orchestrator.requests.clear()
+    await outbox_round(api)
+    (stop,) = stops(orchestrator)
+    assert stop.url.path == f"/sessions/{session_id}/stop"
+    ended = orchestrator.tell(UUID(session_id), SessionEnded(outcome=Outcome.STOPPED, reason="asked to"))
+    async with api.app.state.engine.begin() as connection:
+        await store_events(connection, [ended])
+    await outbox_round(api)
+    assert len(stops(orchestrator)) == 1
+    assert (await api.get(f"/sessions/{session_id}")).json()["reason"] == "asked to"
+
+
+async def test_stopping_without_an_orchestrator_is_a_503(api, orchestrator):
+    session_id = await api.start()
+    orchestrator.down = True
+    assert (await api.post(f"/sessions/{session_id}/stop")).status_code == 503
+
+
+async def test_sessions_are_paged_newest_first_without_gap_or_repetition(api):
+    started = [await api.start(seed=number) for number in range(5)]
+    seen, cursor = [], None
+    while True:
+        params = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = (await api.get("/sessions", params=params)).json()
+        seen += [session["id"] for session in page["sessions"]]
+        await api.start()  # what comes meanwhile shifts nothing
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seen == started[::-1]
+
+
+async def test_a_foreign_cursor_is_a_fault(api):
+    for cursor in ("x", "e30", "WzFd", "WzEsIDJd", "WyJhIiwgImIiXQ", "é"):
+        answer = await api.get("/sessions", params={"cursor": cursor})
+        assert answer.status_code == 422
+        assert answer.json()["faults"][0]["where"] == "query.cursor"
+
+
+async def test_an_unknown_session_is_a_404_everywhere(api):
+    for method, path in (
+        ("GET", ""),
+        ("POST", "/stop"),
+        ("GET", "/discoveries"),
+        ("GET", "/report"),
+        ("GET", "/events"),
+    ):
+        answer = await api.client.request(method, f"/api/v1/dryrun/sessions/{uuid4()}{path}")
+        assert answer.status_code == 404
+        assert answer.json()["type"] == "urn:dryrun:problem:unknown-session"
+
+
+async def test_a_reason_without_end_is_shown_in_part(api, engine):
+    session_id = await api.start()
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.dryrun_sessions SET reason = repeat('x', 4000000)"))
+    assert len((await api.get(f"/sessions/{session_id}")).json()["reason"]) == 2000
+    assert len((await api.get("/sessions")).content) < 10_000
+    assert len((await api.client.get(f"/dryrun/sessions/{session_id}")).content) < 100_000
+
+
+@pytest.mark.parametrize("status", [418, 499, 599])
+def test_a_problem_of_any_status_is_passed_on(status):
+    problem = Problem(title="Odd", status=status, detail="as it is")
+    assert ProblemError.passing_on(problem).problem == problem
