@@ -9,11 +9,12 @@ import httpx2
 from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from approval_api.access.authentication import OPEN, ProgramTokens, RecentlyProven, admit_sender
+from approval_api.access.credentials import ProgramTokens, RecentlyProven
 from approval_api.access.large_answers import ceilings
 from approval_api.access.open_streams import OpenStreams
+from approval_api.access.permission import OPEN, admit_sender
 from approval_api.api.audit import router as audit_router
-from approval_api.api.dryrun_discoveries import router as practice_router
+from approval_api.api.dryrun_discoveries import router as dryrun_discoveries_router
 from approval_api.api.dryrun_off import router as dryrun_off_router
 from approval_api.api.events import router as events_router
 from approval_api.api.health import metrics_page, metrics_router
@@ -122,7 +123,8 @@ def create_app(
         app.include_router(router, prefix=API_PATH)
     install_pages(app, settings)
     if settings.dryrun == "off":
-        app.include_router(dryrun_off_router, prefix=DRYRUN_PATH, dependencies=[OPEN])
+        for prefix in (DRYRUN_PATH, "/dryrun"):
+            app.include_router(dryrun_off_router, prefix=prefix, dependencies=[OPEN])
         return app
     assert settings.orchestrator_url is not None
     assert settings.orchestrator_token is not None
@@ -139,7 +141,7 @@ def create_app(
         sessions_router,
         events_router,
         discoveries_router,
-        practice_router,
+        dryrun_discoveries_router,
         reports_router,
         criteria_router,
     ):

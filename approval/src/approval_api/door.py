@@ -9,9 +9,13 @@ from contextlib import asynccontextmanager
 from fastapi import Request, Response
 
 from approval_api.access.authentication import credential_of, showed_what_is_known, shows_something
-from approval_api.audit.entry import address_of
 from approval_api.web.problems import ProblemError, problem_response
-from approval_api.web.rate_limit import bucket_of_address, require_patience, require_turn_of_address
+from approval_api.web.rate_limit import (
+    address_of,
+    bucket_of_address,
+    require_patience,
+    require_turn_of_address,
+)
 from dryrun_serving.ceiling import Ceiling
 from dryrun_serving.door import Admitted
 from dryrun_serving.networks import network_of

@@ -10,7 +10,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy import text
 
-from approval_api.access.authentication import Requires, open_to_all
+from approval_api.access.permission import Requires, open_to_all
 from approval_api.app import create_app
 from approval_api.identity.roles import PERMISSIONS, SCOPES, Permission, Role
 

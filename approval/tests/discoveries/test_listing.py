@@ -127,7 +127,7 @@ async def test_a_cursor_of_another_list_is_a_fault(api, filled):
         assert (answer.status_code, answer.json()["faults"][0]["where"]) == (422, "query.cursor")
 
 
-async def test_a_practised_decision_is_marked_and_changes_no_production_row(api, filled):
+async def test_a_dryrun_decision_is_marked_and_changes_no_production_row(api, filled):
     row = (await everything(filled, status=Status.PENDING, limit=1))[0]
     seen = {"id": row["id"], "revision": row["revision"]}
     body = {"decision": "approved", "discoveries": [seen], "note": "well"}

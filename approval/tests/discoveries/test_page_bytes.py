@@ -16,7 +16,7 @@ from approval_api.identity.roles import Role
 
 SESSION = UUID("7c9e6679-7425-40de-944b-e07fc1f90ae7")
 PRODUCTION = "/api/v1/production/discoveries"
-PRACTICE = "/api/v1/dryrun/discoveries"
+DRYRUN = "/api/v1/dryrun/discoveries"
 OF_SESSION = f"/api/v1/dryrun/sessions/{SESSION}/discoveries"
 ROWS = 80
 MIB = 1024 * 1024
@@ -71,7 +71,7 @@ async def filled(request, engine):
 
 @pytest.mark.parametrize(
     ("path", "limit"),
-    [(PRODUCTION, 200), (PRACTICE, 200), (f"{PRACTICE}?sort=-key", 200), (OF_SESSION, 2000)],
+    [(PRODUCTION, 200), (DRYRUN, 200), (f"{DRYRUN}?sort=-key", 200), (OF_SESSION, 2000)],
 )
 async def test_a_page_of_large_discoveries_ends_early_and_the_next_one_goes_on(api, filled, path, limit):
     keys, pages, cursor = [], 0, None
@@ -116,7 +116,7 @@ async def test_changes_of_a_discovery_that_are_large_are_told_as_far_as_a_page_g
     "path",
     [
         f"{OF_SESSION}?limit=2000",
-        f"{PRACTICE}?limit=200",
+        f"{DRYRUN}?limit=200",
         f"{PRODUCTION}?limit=200",
         f"/api/v1/dryrun/sessions/{SESSION}/events?limit=2000",
         "/production/discoveries",

@@ -5,7 +5,7 @@ import json
 import httpx2
 import pytest
 
-from approval_api.access.authentication import ProgramTokens
+from approval_api.access.credentials import ProgramTokens
 from approval_api.app import create_app
 from approval_api.settings import ProgramToken
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Problem

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from approval_api.api.sessions import older_than
 from approval_api.discoveries.listing import _read_cursor
+from approval_api.sessions.listing import older_than
 from approval_api.web.pagination import from_cursor, to_cursor
 from approval_api.web.problems import ProblemError
 

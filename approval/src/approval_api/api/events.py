@@ -6,9 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from approval_api.access.authentication import Reader
 from approval_api.access.large_answers import prepared
 from approval_api.access.open_streams import EventStream
+from approval_api.access.permission import Reader
 from approval_api.events import repository
 from approval_api.events.schemas import EventList
 from approval_api.events.stream import stream

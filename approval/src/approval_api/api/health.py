@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from approval_api.access.authentication import OPEN
+from approval_api.access.permission import OPEN
 from approval_api.follower.follower import Follower
 from approval_api.telemetry.metrics import Metrics
 from approval_api.web.problems import ProblemError

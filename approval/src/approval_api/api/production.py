@@ -3,14 +3,13 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
-from pydantic import JsonValue
 from sqlalchemy import RowMapping
 
-from approval_api.access.authentication import Collecting, Decider, Reader
 from approval_api.access.large_answers import ListTurn
+from approval_api.access.permission import Collecting, Decider, Reader
 from approval_api.audit.trail import note
-from approval_api.database.engine import Transaction
-from approval_api.discoveries.decisions import Decided, Decision, decision_view, note_decision
+from approval_api.audit.transaction import Transaction
+from approval_api.discoveries.decisions import Decided, Decision, note_decision
 from approval_api.discoveries.listing import (
     MAX_ID,
     KindFilter,
@@ -23,7 +22,6 @@ from approval_api.discoveries.listing import (
 )
 from approval_api.discoveries.production import repository
 from approval_api.discoveries.production.schemas import (
-    AttributeChange,
     Change,
     History,
     ProductionList,
@@ -90,7 +88,7 @@ async def list_production(
         search=search,
     )
     page = await repository.list_all(transaction, wanted)
-    return ProductionList(discoveries=tuple(map(view, page.rows)), next=page.next)
+    return ProductionList(discoveries=tuple(map(ProductionView.of, page.rows)), next=page.next)
 
 
 @router.post("/decisions")
@@ -106,7 +104,7 @@ async def decide_production(
 @router.get("/{discovery_id:int}")
 async def show_production(discovery_id: DiscoveryId, _: Reader, transaction: Transaction) -> ProductionView:
     """Show one discovery with all its evidence."""
-    return view(await _require(transaction, discovery_id))
+    return ProductionView.of(await _require(transaction, discovery_id))
 
 
 @router.get("/{discovery_id:int}/changes")
@@ -116,7 +114,7 @@ async def list_changes(
     """Show what later scans told differently, the newest first, as far as one page goes."""
     await _require(transaction, discovery_id)
     rows = await repository.history(transaction, discovery_id)
-    return History(changes=tuple(map(change_view, rows)))
+    return History(changes=tuple(map(Change.of, rows)))
 
 
 async def _require(transaction: Transaction, discovery_id: int) -> RowMapping:
@@ -124,38 +122,3 @@ async def _require(transaction: Transaction, discovery_id: int) -> RowMapping:
     if row is None:
         raise ProblemError("unknown-discovery", 404, f"there is no discovery {discovery_id} in production")
     return row
-
-
-def view(row: RowMapping) -> ProductionView:
-    """Return a row as clients and pages see it."""
-    return ProductionView(
-        id=row["id"],
-        revision=row["revision"],
-        collector=row["collector"],
-        kind=row["kind"],
-        key=row["key"],
-        data=row["data"],
-        confidence=row["confidence"],
-        found_at=row["found_at"],
-        last_seen_at=row["last_seen_at"],
-        times_seen=row["times_seen"],
-        changed_at=row["changed_at"],
-        status=row["status"],
-        decision=decision_view(row),
-    )
-
-
-def change_view(row: RowMapping) -> Change:
-    """Return a change as clients and pages see it: the attributes that differ."""
-    before: dict[str, JsonValue] = row["before"]
-    after: dict[str, JsonValue] = row["after"]
-    names = sorted(before.keys() | after.keys())
-    return Change(
-        revision=row["revision"],
-        at=row["at"],
-        attributes=tuple(
-            AttributeChange(name=name, before=before.get(name), after=after.get(name))
-            for name in names
-            if before.get(name) != after.get(name) or (name in before) != (name in after)
-        ),
-    )

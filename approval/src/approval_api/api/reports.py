@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from approval_api.access.authentication import Reader
 from approval_api.access.large_answers import ReportTurn
+from approval_api.access.permission import Reader
 from approval_api.reports.criteria import DEFAULT_CRITERIA, Criteria
 from approval_api.reports.forecast import Cidr, ForecastQuestion, HostCount
 from approval_api.reports.model import Report

@@ -1,21 +1,18 @@
-"""Route: what a session's collectors found. Dry-run only; production will have routes of its own."""
+"""Route: the discoveries of one session, as its collectors reported them."""
 
-from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from sqlalchemy import RowMapping
 
-from approval_api.access.authentication import Reader
 from approval_api.access.large_answers import ListTurn
-from approval_api.database.engine import Transaction
+from approval_api.access.permission import Reader
+from approval_api.audit.transaction import Transaction
 from approval_api.discoveries.dryrun import repository
 from approval_api.discoveries.dryrun.schemas import DiscoveryList, DiscoveryView
 from approval_api.events.repository import address_map
-from approval_api.scoring.naming import name_place
 from approval_api.sessions.service import require
-from approval_api.web.pagination import from_cursor, to_cursor
+from approval_api.web.pagination import from_cursor, row_id, to_cursor
 
 router = APIRouter(prefix="/sessions/{session_id}/discoveries", tags=["discoveries"])
 
@@ -32,33 +29,10 @@ async def list_discoveries(
 ) -> DiscoveryList:
     """List what was found, in the order it arrived. A page ends early when what it shows is large."""
     await require(transaction, session_id)
-    after = from_cursor(cursor, _row_id) or 0
+    after = from_cursor(cursor, row_id) or 0
     addresses = await address_map(transaction, session_id)
     rows, more = await repository.page(transaction, session_id, after, limit, kind)
     return DiscoveryList(
-        discoveries=tuple(_view(row, addresses) for row in rows),
+        discoveries=tuple(DiscoveryView.of(row, addresses) for row in rows),
         next=to_cursor(rows[-1]["id"]) if more else None,
-    )
-
-
-def _row_id(key: list[object]) -> int:
-    (row_id,) = key
-    if not isinstance(row_id, int) or not 0 <= row_id < 2**63:
-        raise ValueError("a cursor of this list holds a row's id")
-    return row_id
-
-
-def _view(row: RowMapping, addresses: Mapping[str, str]) -> DiscoveryView:
-    place = name_place(row["key"], addresses)
-    return DiscoveryView(
-        collector=row["collector"],
-        run=row["run"],
-        line=row["line"],
-        kind=row["kind"],
-        key=row["key"],
-        named_key=place.key,
-        service=place.service,
-        data=row["data"],
-        confidence=row["confidence"],
-        found_at=row["found_at"],
     )

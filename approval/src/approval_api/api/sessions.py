@@ -1,19 +1,17 @@
 """Routes: start, list, show and stop sessions."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from approval_api.access.authentication import Reader, Runner
+from approval_api.access.permission import Reader, Runner
 from approval_api.audit.trail import note
-from approval_api.database.engine import Transaction
+from approval_api.audit.transaction import Transaction
 from approval_api.identity.person import Person
 from approval_api.orchestrator.client import Asker
-from approval_api.sessions import repository, service
+from approval_api.sessions import listing, service
 from approval_api.sessions.schemas import SessionList, SessionView
-from approval_api.web.pagination import from_cursor, to_cursor
 from dryrun_contract.session import SessionRequest
 
 router = APIRouter(prefix="/sessions", tags=["sessions"])
@@ -44,28 +42,7 @@ async def list_sessions(
     cursor: str | None = None,
 ) -> SessionList:
     """List sessions, newest first."""
-    before = from_cursor(cursor, older_than)
-    found = await repository.page(transaction, limit + 1, before)
-    shown = found[:limit]
-    more = len(found) > limit
-    return SessionList(
-        sessions=tuple(shown),
-        next=next_page(shown[-1]) if more else None,
-    )
-
-
-def next_page(last: SessionView) -> str:
-    """Return the cursor of what follows `last`."""
-    return to_cursor(last.requested_at.isoformat(), str(last.id))
-
-
-def older_than(key: list[object]) -> tuple[datetime, UUID]:
-    """Read that cursor back. Raises ValueError or OverflowError for what `next_page` did not make."""
-    requested_at, session_id = key
-    moment = datetime.fromisoformat(str(requested_at))
-    if moment.tzinfo is None:
-        raise ValueError("a cursor's time has a zone")
-    return moment.astimezone(UTC), UUID(str(session_id))
+    return await listing.page(transaction, limit, cursor)
 
 
 @router.get("/{session_id}")

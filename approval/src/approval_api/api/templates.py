@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 
-from approval_api.access.authentication import Reader
+from approval_api.access.permission import Reader
 from approval_api.orchestrator.client import (
     OrchestratorClient,
     OrchestratorRefusedError,

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.database.storable import storable_text
 from approval_api.database.tables import audit_log as table
 from approval_api.identity.person import Person
+from approval_api.web.rate_limit import address_of
 from dryrun_contract.text import printable
 
 
@@ -36,11 +37,6 @@ class Entry:
     detail: str | None = None
     address: str | None = None
     request_id: str | None = None
-
-
-def address_of(request: Request) -> str:
-    """Return where a request comes from, as far as this service is told."""
-    return request.client.host if request.client is not None else "unknown"
 
 
 def entry_of(

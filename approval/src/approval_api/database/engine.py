@@ -1,12 +1,7 @@
 """The connection pool: small, with a deadline on connecting, on waiting and on every statement."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from fastapi import Depends, Request
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-
-from approval_api.audit.trail import write_done
 from approval_api.database.errors import keep_values_out_of_errors
 
 CONNECT_SECONDS = 5
@@ -47,15 +42,3 @@ def create_engine(url: str, *, role: str | None = None) -> AsyncEngine:
     )
     keep_values_out_of_errors(engine)
     return engine
-
-
-async def _transaction(request: Request) -> AsyncIterator[AsyncConnection]:
-    engine: AsyncEngine = request.app.state.engine
-    async with engine.begin() as connection:
-        yield connection
-        # What was done and that it was done are stored together or not at all.
-        await write_done(request, connection)
-
-
-Transaction = Annotated[AsyncConnection, Depends(_transaction, scope="function")]
-"""One request, one transaction: committed before the answer leaves, rolled back on any error."""

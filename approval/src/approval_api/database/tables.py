@@ -78,7 +78,7 @@ dryrun_discoveries = Table(
     Column("decided_at", _TIME),
     Column("note", Text),
 )
-"""Decisions here are practice. `revision` counts what was said of it, so that nobody decides on what changed
+"""Decisions here stay in dry-runs. `revision` counts its reports, so that nobody decides on what changed
 meanwhile; `decided_as` stays when a change made it pending again."""
 
 discoveries = Table(

@@ -7,14 +7,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
-from approval_api.access.authentication import AccountOwner
-from approval_api.api import people as endpoints
-from approval_api.database.engine import Transaction
+from approval_api.access.permission import AccountOwner
+from approval_api.audit.transaction import Transaction
 from approval_api.identity.person import Person
 from approval_api.identity.roles import SCOPES
 from approval_api.pages.forms import SentForm, first_fault
 from approval_api.pages.rendering import page
-from approval_api.people import service, tokens
+from approval_api.people import accounts, tokens
+from approval_api.people import sign_in as sign_ins
 from approval_api.people.schemas import NewToken, TokenMade
 
 router = APIRouter(prefix="/account", include_in_schema=False)
@@ -31,12 +31,11 @@ async def _account_page(
     made: TokenMade | None = None,
     saved: bool = False,
 ) -> Response:
-    assert visitor.id is not None  # programs may not come here
     return page(
         request,
         "account.html",
         visitor,
-        tokens=await tokens.list_of(transaction, visitor.id),
+        tokens=await tokens.list_of(transaction, accounts.own_id(visitor)),
         scopes=sorted(SCOPES & visitor.permissions),
         lifetimes=LIFETIMES,
         made=made,
@@ -56,7 +55,7 @@ async def show_account(
 async def change_own_password(request: Request, visitor: AccountOwner, form: SentForm) -> Response:
     """Choose another password."""
     answer = RedirectResponse("/account?saved=yes", _SEE_OTHER)
-    await service.change_password(request, answer, visitor, form.raw("current"), form.raw("new"))
+    await sign_ins.change_password(request, answer, visitor, form.raw("current"), form.raw("new"))
     return answer
 
 
@@ -76,12 +75,12 @@ async def make_own_token(
         )
     except ValidationError as error:
         raise first_fault(error, "The token was not made") from error
-    made = await endpoints.make_token(request, visitor, transaction, wanted)
+    made = await accounts.make_token(request, transaction, visitor, wanted)
     return await _account_page(request, visitor, transaction, made=made)
 
 
 @router.post("/tokens/{token_id}/remove", name="remove_token")
 async def remove_own_token(token_id: UUID, visitor: AccountOwner, transaction: Transaction) -> Response:
     """Remove one of one's own tokens."""
-    await endpoints.remove_token(token_id, visitor, transaction)
+    await accounts.remove_token(transaction, accounts.own_id(visitor), token_id)
     return RedirectResponse("/account", _SEE_OTHER)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
-from approval_api.access.authentication import OPEN
+from approval_api.access.permission import OPEN
 from approval_api.reports.html import report_css
 from approval_api.web.problems import ProblemError
 

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 
 from approval_api.discoveries.decisions import Decided, Decision
-from approval_api.discoveries.dryrun.schemas import PracticeView
+from approval_api.discoveries.dryrun.schemas import DryrunDiscoveryView
 from approval_api.discoveries.listing import SortOrder, Status, Wanted
 from approval_api.discoveries.production.schemas import ProductionView
 from approval_api.identity.person import Person
@@ -29,7 +29,7 @@ SORTS: tuple[str, ...] = get_args(SortOrder.__value__)
 _SEE_OTHER = 303
 _WORD = 200
 
-type Row = PracticeView | ProductionView
+type Row = DryrunDiscoveryView | ProductionView
 
 
 @dataclass(frozen=True, slots=True)

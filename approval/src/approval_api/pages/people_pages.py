@@ -7,16 +7,15 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
-from approval_api.access.authentication import Administrator, PeopleManager
-from approval_api.api import people as endpoints
-from approval_api.api.audit import page as audit_page
+from approval_api.access.permission import Administrator, PeopleManager
+from approval_api.audit import listing
 from approval_api.audit.entry import AuditOutcome
-from approval_api.database.engine import Transaction
+from approval_api.audit.transaction import Transaction
 from approval_api.identity.roles import Role
 from approval_api.origin import own_origin
 from approval_api.pages.forms import SentForm, first_fault
 from approval_api.pages.rendering import page
-from approval_api.people import repository, service, tokens
+from approval_api.people import accounts, repository, tokens
 from approval_api.people.schemas import Invitation, NewPerson, PersonChange
 
 router = APIRouter(include_in_schema=False)
@@ -34,7 +33,7 @@ async def show_people(request: Request, visitor: Administrator, transaction: Tra
 
 @router.post("/people", name="add_person")
 async def add_person_page(
-    request: Request, response: Response, visitor: PeopleManager, form: SentForm, transaction: Transaction
+    request: Request, visitor: PeopleManager, form: SentForm, transaction: Transaction
 ) -> Response:
     """Add a person and show the one-time link for them."""
     try:
@@ -47,7 +46,7 @@ async def add_person_page(
         )
     except ValidationError as error:
         raise first_fault(error, "The person was not added") from error
-    invitation = await endpoints.add_person(request, response, visitor, transaction, wanted)
+    invitation = await accounts.add(request, transaction, visitor, wanted)
     people = await repository.list_all(transaction)
     return page(
         request,
@@ -71,14 +70,11 @@ async def _person_page(
     transaction: Transaction,
     invitation: Invitation | None,
 ) -> Response:
-    person = await repository.find(transaction, person_id)
-    if person is None:
-        raise service.unknown_person(person_id)
     return page(
         request,
         "person.html",
         visitor,
-        person=person,
+        person=await accounts.require(transaction, person_id),
         roles=list(Role),
         tokens=await tokens.list_of(transaction, person_id),
         invitation=invitation,
@@ -96,7 +92,7 @@ async def show_person_page(
 
 @router.post("/people/{person_id}", name="change_person")
 async def change_person_page(
-    person_id: UUID, request: Request, visitor: PeopleManager, form: SentForm, transaction: Transaction
+    person_id: UUID, request: Request, _: PeopleManager, form: SentForm, transaction: Transaction
 ) -> Response:
     """Change name and roles, or let somebody in no more."""
     try:
@@ -109,7 +105,7 @@ async def change_person_page(
         )
     except ValidationError as error:
         raise first_fault(error, "Nothing was changed") from error
-    await endpoints.change_person(request, person_id, visitor, transaction, wanted)
+    await accounts.change(request, transaction, person_id, wanted)
     return RedirectResponse(f"/people/{person_id}", _SEE_OTHER)
 
 
@@ -118,16 +114,16 @@ async def invite_person_page(
     person_id: UUID, request: Request, visitor: PeopleManager, transaction: Transaction
 ) -> Response:
     """Make a new one-time link and show it."""
-    invitation = await endpoints.invite_person(request, person_id, visitor, transaction)
+    invitation = await accounts.invite(request, transaction, person_id)
     return await _person_page(person_id, request, visitor, transaction, invitation)
 
 
 @router.post("/people/{person_id}/tokens/{token_id}/remove", name="remove_token_of")
 async def remove_token_page(
-    person_id: UUID, token_id: UUID, visitor: Administrator, transaction: Transaction
+    person_id: UUID, token_id: UUID, _: Administrator, transaction: Transaction
 ) -> Response:
     """Remove somebody's token."""
-    await endpoints.remove_token_of(person_id, token_id, visitor, transaction)
+    await accounts.remove_token(transaction, person_id, token_id)
     return RedirectResponse(f"/people/{person_id}", _SEE_OTHER)
 
 
@@ -143,7 +139,7 @@ async def show_audit(
 ) -> Response:
     """Show who did what, newest first."""
     chosen = AuditOutcome(outcome) if outcome in set(AuditOutcome) else None
-    listed = await audit_page(
+    listed = await listing.page(
         transaction,
         _PER_PAGE,
         cursor,

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from approval_api.access.authentication import Decider, Reader
 from approval_api.access.large_answers import ListTurn
-from approval_api.api.production import change_view, view
-from approval_api.database.engine import Transaction
+from approval_api.access.permission import Decider, Reader
+from approval_api.audit.transaction import Transaction
 from approval_api.discoveries.decisions import note_decision
 from approval_api.discoveries.production import repository
+from approval_api.discoveries.production.schemas import Change, ProductionView
 from approval_api.pages.discovery_lists import Filters, answer_decision, read_decision, told
 from approval_api.pages.forms import SentForm
 from approval_api.pages.rendering import page
@@ -30,7 +30,7 @@ async def show_production_list(request: Request, visitor: Reader, _turn: ListTur
         "production.html",
         visitor,
         filters=filters,
-        rows=[view(row) for row in found.rows],
+        rows=[ProductionView.of(row) for row in found.rows],
         next=found.next,
         kinds=KINDS,
         area="production",
@@ -46,7 +46,7 @@ async def decide_production_list(
     decided = await repository.decide(transaction, decision, visitor.name)
     note_decision(request, decision, decided)
     found = await repository.find_some(transaction, (*decided.decided, *decided.changed))
-    rows = [view(row) for row in found]
+    rows = [ProductionView.of(row) for row in found]
     return answer_decision(request, visitor, form, rows, told(decision, decided), area="production")
 
 
@@ -68,5 +68,12 @@ async def show_production_discovery(
             f"there is no discovery {discovery_id} in production; the list has those that are known",
             title="Unknown discovery",
         )
-    changes = [change_view(change) for change in history]
-    return page(request, "production_one.html", visitor, found=view(row), changes=changes, area="production")
+    changes = [Change.of(row) for row in history]
+    return page(
+        request,
+        "production_one.html",
+        visitor,
+        found=ProductionView.of(row),
+        changes=changes,
+        area="production",
+    )

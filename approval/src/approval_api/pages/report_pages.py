@@ -5,8 +5,8 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from markupsafe import Markup
 
-from approval_api.access.authentication import Reader
 from approval_api.access.large_answers import ReportTurn
+from approval_api.access.permission import Reader
 from approval_api.pages.rendering import page
 from approval_api.reports.criteria import DEFAULT_CRITERIA
 from approval_api.reports.service import Reports

@@ -2,11 +2,9 @@
 
 from fastapi import FastAPI
 
-from approval_api.access.authentication import OPEN
-from approval_api.api.dryrun_off import router as dryrun_off_router
 from approval_api.pages.account_pages import router as account_router
 from approval_api.pages.assets import router as assets_router
-from approval_api.pages.dryrun_discovery_pages import router as practice_router
+from approval_api.pages.dryrun_discovery_pages import router as dryrun_discoveries_router
 from approval_api.pages.overview import router as overview_router
 from approval_api.pages.people_pages import router as people_router
 from approval_api.pages.problem_pages import answer_with_page
@@ -35,7 +33,6 @@ def install_pages(app: FastAPI, settings: Settings) -> None:
     ):
         app.include_router(router)
     if settings.dryrun == "off":
-        app.include_router(dryrun_off_router, prefix="/dryrun", dependencies=[OPEN])
         return
-    for router in (templates_router, sessions_router, practice_router, report_router):
+    for router in (templates_router, sessions_router, dryrun_discoveries_router, report_router):
         app.include_router(router)

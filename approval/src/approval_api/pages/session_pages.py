@@ -7,17 +7,15 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
-from approval_api.access.authentication import Reader, Runner
 from approval_api.access.open_streams import EventStream
-from approval_api.api.sessions import next_page, older_than
+from approval_api.access.permission import Reader, Runner
 from approval_api.audit.trail import note
 from approval_api.identity.person import Person
 from approval_api.orchestrator.client import Asker
 from approval_api.pages.forms import SentForm, first_fault
 from approval_api.pages.live import frames
 from approval_api.pages.rendering import Pages, page, session_values
-from approval_api.sessions import repository, service
-from approval_api.web.pagination import from_cursor
+from approval_api.sessions import listing, service
 from dryrun_contract.session import SessionRequest
 
 router = APIRouter(prefix="/dryrun/sessions", include_in_schema=False)
@@ -29,16 +27,14 @@ _SEE_OTHER = 303
 @router.get("")
 async def show_sessions(request: Request, visitor: Reader, cursor: str | None = None) -> Response:
     """List sessions, newest first."""
-    older = from_cursor(cursor, older_than)
     async with request.app.state.engine.connect() as connection:
-        found = await repository.page(connection, _PER_PAGE + 1, older)
-    shown = found[:_PER_PAGE]
+        listed = await listing.page(connection, _PER_PAGE, cursor)
     return page(
         request,
         "sessions.html",
         visitor,
-        sessions=shown,
-        next=next_page(shown[-1]) if len(found) > _PER_PAGE else None,
+        sessions=listed.sessions,
+        next=listed.next,
         first=cursor is None,
     )
 

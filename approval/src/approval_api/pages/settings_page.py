@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from approval_api.access.authentication import Reader
+from approval_api.access.permission import Reader
 from approval_api.follower.follower import Follower
 from approval_api.pages.rendering import page
 from approval_api.settings import Settings

@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from approval_api.access.authentication import OPEN, AccountOwner, find_person
+from approval_api.access.authentication import find_person
+from approval_api.access.permission import OPEN, AccountOwner
 from approval_api.origin import own_path
 from approval_api.pages.forms import SentForm
 from approval_api.pages.rendering import page
-from approval_api.people import service
+from approval_api.people import sign_in as sign_ins
 from approval_api.settings import Settings
 from approval_api.web.problems import ProblemError
 
@@ -43,7 +44,7 @@ async def sign_in(request: Request, form: SentForm) -> Response:
     answer = RedirectResponse(wanted, _SEE_OTHER)
     name = form.one("name")
     try:
-        await service.sign_in(request, answer, name, form.raw("password"))
+        await sign_ins.sign_in(request, answer, name, form.raw("password"))
     except ProblemError as error:
         return page(
             request,
@@ -63,7 +64,7 @@ async def sign_in(request: Request, form: SentForm) -> Response:
 async def sign_out(request: Request, visitor: AccountOwner) -> Response:
     """End this browser's login."""
     answer = RedirectResponse("/sign-in", _SEE_OTHER)
-    await service.sign_out(request, answer, visitor)
+    await sign_ins.sign_out(request, answer, visitor)
     return answer
 
 
@@ -81,7 +82,7 @@ async def take_invitation(request: Request, form: SentForm) -> Response:
     answer = RedirectResponse("/", _SEE_OTHER)
     secret = form.one("secret")
     try:
-        await service.take_invitation(request, answer, secret, form.raw("password"))
+        await sign_ins.take_invitation(request, answer, secret, form.raw("password"))
     except ProblemError as error:
         return page(
             request,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
-from approval_api.access.authentication import Reader
+from approval_api.access.permission import Reader
 from approval_api.orchestrator.client import (
     OrchestratorClient,
     OrchestratorRefusedError,

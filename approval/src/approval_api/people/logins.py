@@ -9,8 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import logins as table
 from approval_api.database.tables import people
+from approval_api.identity.person import Person, Proof
+from approval_api.identity.roles import permissions_of
 from approval_api.people.repository import Account
-from approval_api.people.secret_values import digest, new_secret
+from approval_api.people.secret_values import csrf_of, digest, new_secret
 from approval_api.settings import LoginLimits, Settings
 
 _SEEN_EVERY = timedelta(minutes=1)
@@ -46,6 +48,20 @@ def delete_cookie(request: Request, response: Response) -> None:
     """Let the browser forget the login."""
     secure = is_secure(request)
     response.delete_cookie(cookie_name(secure=secure), path="/", secure=secure, httponly=True, samesite="lax")
+
+
+def person_of(account: Account, secret: str) -> Person:
+    """Return the person of a login whose cookie holds `secret`: allowed what their roles allow."""
+    return Person(
+        id=account.id,
+        name=account.name,
+        display_name=account.display_name,
+        roles=account.roles,
+        permissions=permissions_of(account.roles),
+        proof=Proof.COOKIE,
+        collectors=None,
+        csrf=csrf_of(secret),
+    )
 
 
 async def begin(connection: AsyncConnection, person_id: UUID, address: str) -> str:

@@ -134,10 +134,9 @@ async def add(
     return person_id
 
 
-async def change(connection: AsyncConnection, person_id: UUID, values: dict[str, Any]) -> bool:
-    """Set columns of a person; False when there is none."""
-    result = await connection.execute(update(table).where(table.c.id == person_id).values(**values))
-    return result.rowcount == 1
+async def change(connection: AsyncConnection, person_id: UUID, values: dict[str, Any]) -> None:
+    """Set columns of a person."""
+    await connection.execute(update(table).where(table.c.id == person_id).values(**values))
 
 
 async def confirm(

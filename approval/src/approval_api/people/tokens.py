@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import api_tokens as table
 from approval_api.database.tables import people
-from approval_api.identity.roles import Permission
+from approval_api.identity.person import Person, Proof
+from approval_api.identity.roles import SCOPES, Permission, permissions_of
 from approval_api.people.repository import Account
 from approval_api.people.schemas import NewToken, TokenMade, TokenView
 from approval_api.people.secret_values import TOKEN_PREFIX, digest, new_secret
@@ -27,6 +28,20 @@ class ShownToken:
     collectors: frozenset[str]
     word_is_old: bool
     """Its owner signs in at a provider, whose word on them is too old."""
+
+    @property
+    def person(self) -> Person:
+        """Return the owner: allowed what their roles and the scopes both allow, as both are now."""
+        account = self.account
+        return Person(
+            id=account.id,
+            name=account.name,
+            display_name=account.display_name,
+            roles=account.roles,
+            permissions=permissions_of(account.roles) & self.scopes & SCOPES,
+            proof=Proof.TOKEN,
+            collectors=self.collectors,
+        )
 
 
 def _view(row: RowMapping) -> TokenView:

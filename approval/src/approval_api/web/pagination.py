@@ -38,6 +38,14 @@ def from_cursor[T](cursor: str | None, read: Callable[[list[object]], T]) -> T |
         ) from error
 
 
+def row_id(key: list[object]) -> int:
+    """Read the cursor of a list that is sorted by rows' ids. Raises ValueError for what it did not make."""
+    (found,) = key
+    if not isinstance(found, int) or not 0 <= found < 2**63:
+        raise ValueError("a cursor of this list holds a row's id")
+    return found
+
+
 def _unpack(cursor: str) -> list[object]:
     if len(cursor) > 2 * _KEY.size:
         raise ValueError("too long")

@@ -8,7 +8,6 @@ import asyncio
 
 from fastapi import Request
 
-from approval_api.audit.entry import address_of
 from approval_api.web.problems import ProblemError
 from dryrun_serving.networks import network_of
 from dryrun_serving.rate_limit import RateLimit
@@ -33,6 +32,11 @@ async def require_patience(request: Request, who: str, *, take: bool = True) -> 
             title="Too many requests",
             headers={"Retry-After": str(max(1, round(seconds)))},
         )
+
+
+def address_of(request: Request) -> str:
+    """Return the address that a request comes from, as far as this service can know it."""
+    return request.client.host if request.client is not None else "unknown"
 
 
 def bucket_of_address(request: Request) -> str:

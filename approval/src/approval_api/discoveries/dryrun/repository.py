@@ -11,7 +11,9 @@ from approval_api.database.storable import storable, storable_text
 from approval_api.database.tables import dryrun_discoveries as table
 from approval_api.discoveries import decisions
 from approval_api.discoveries.decisions import Decided, Decision
+from approval_api.discoveries.dryrun.schemas import DryrunDiscoveryView
 from approval_api.discoveries.listing import Page, Wanted, read_page, read_some, read_within
+from approval_api.events.repository import address_maps
 from dryrun_contract.event import DiscoveryReported, Event
 
 _UPSERT = text("""
@@ -90,6 +92,12 @@ async def find_some(connection: AsyncConnection, ids: Sequence[int]) -> list[Row
     return await read_some(connection, table, ids)
 
 
+async def views(connection: AsyncConnection, rows: Sequence[RowMapping]) -> tuple[DryrunDiscoveryView, ...]:
+    """Return `rows` as clients and pages see them, each with the names of its own session's services."""
+    maps = await address_maps(connection, {row["dryrun_session_id"] for row in rows})
+    return tuple(DryrunDiscoveryView.of(row, maps.get(row["dryrun_session_id"], {})) for row in rows)
+
+
 async def decide(connection: AsyncConnection, decision: Decision, actor: str) -> Decided:
-    """Store a decision, for practice."""
+    """Store a decision. It has no effect outside of dry-runs."""
     return await decisions.decide(connection, table, decision, actor)

@@ -1,16 +1,22 @@
-"""Discoveries as this API's clients see them."""
+"""Discoveries of dry-runs as this API's clients see them."""
 
+from collections.abc import Mapping
+from typing import Self
 from uuid import UUID
 
 from pydantic import JsonValue
+from sqlalchemy import RowMapping
 
-from approval_api.discoveries.decisions import DecisionView
+from approval_api.discoveries.decisions import DecisionView, decision_view
 from approval_api.discoveries.listing import Status
+from approval_api.scoring.naming import name_place
 from dryrun_contract.base import UtcTime, Word
+
+_AS_STORED = ("collector", "run", "line", "kind", "key", "data", "confidence", "found_at")
 
 
 class DiscoveryView(Word):
-    """One discovery. `key` is what the collector said; `named_key` has the service's name in its place."""
+    """One discovery. `key` is as reported; `named_key` has the service's name in place of the address."""
 
     collector: str
     run: str
@@ -23,6 +29,16 @@ class DiscoveryView(Word):
     confidence: float
     found_at: UtcTime
 
+    @classmethod
+    def of(cls, row: RowMapping, addresses: Mapping[str, str]) -> Self:
+        """Return a row as clients and pages see it; `addresses` names the services of its session."""
+        return cls.model_validate(_values(row, addresses))
+
+
+def _values(row: RowMapping, addresses: Mapping[str, str]) -> dict[str, object]:
+    place = name_place(row["key"], addresses)
+    return {name: row[name] for name in _AS_STORED} | {"named_key": place.key, "service": place.service}
+
 
 class DiscoveryList(Word):
     """In the order of arrival; `next` is the cursor of the next page, null on the last."""
@@ -31,8 +47,8 @@ class DiscoveryList(Word):
     next: str | None
 
 
-class PracticeView(DiscoveryView):
-    """A discovery of a dry-run with the decision that was practised on it. It can never reach production."""
+class DryrunDiscoveryView(DiscoveryView):
+    """A discovery of a dry-run with the newest decision on it. It can never reach production."""
 
     id: int
     revision: int
@@ -40,9 +56,16 @@ class PracticeView(DiscoveryView):
     status: Status
     decision: DecisionView | None
 
+    @classmethod
+    def of(cls, row: RowMapping, addresses: Mapping[str, str]) -> Self:
+        """Return a row as clients and pages see it; `addresses` names the services of its session."""
+        own = {name: row[name] for name in ("id", "revision", "status")}
+        session = {"session_id": row["dryrun_session_id"], "decision": decision_view(row)}
+        return cls.model_validate(_values(row, addresses) | own | session)
 
-class PracticeList(Word):
-    """Discoveries of all dry-runs. `next` is the cursor of the next page, null when all was looked at."""
 
-    discoveries: tuple[PracticeView, ...]
+class DryrunDiscoveryList(Word):
+    """Discoveries of all dry-runs. `next` is the cursor of the next page, null after the last."""
+
+    discoveries: tuple[DryrunDiscoveryView, ...]
     next: str | None

@@ -1,10 +1,11 @@
 """Production's discoveries as this API's clients see them."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, JsonValue
+from sqlalchemy import RowMapping
 
-from approval_api.discoveries.decisions import MAX_AT_ONCE, DecisionView
+from approval_api.discoveries.decisions import MAX_AT_ONCE, DecisionView, decision_view
 from approval_api.discoveries.listing import Status
 from approval_api.people.schemas import CollectorName
 from dryrun_contract.base import UtcTime, Word
@@ -62,6 +63,12 @@ class ProductionView(Word):
     decision: DecisionView | None
     """The newest; while `status` is pending it was made on an earlier revision."""
 
+    @classmethod
+    def of(cls, row: RowMapping) -> Self:
+        """Return a row as clients and pages see it."""
+        own = {name: row[name] for name in cls.model_fields if name != "decision"}
+        return cls.model_validate({**own, "decision": decision_view(row)})
+
 
 class ProductionList(Word):
     """Discoveries of production. `next` is the cursor of the next page, null when all was looked at."""
@@ -84,6 +91,21 @@ class Change(Word):
     revision: int
     at: UtcTime
     attributes: tuple[AttributeChange, ...]
+
+    @classmethod
+    def of(cls, row: RowMapping) -> Self:
+        """Return a row as clients and pages see it: the attributes that differ."""
+        before: dict[str, JsonValue] = row["before"]
+        after: dict[str, JsonValue] = row["after"]
+        return cls(
+            revision=row["revision"],
+            at=row["at"],
+            attributes=tuple(
+                AttributeChange(name=name, before=before.get(name), after=after.get(name))
+                for name in sorted(before.keys() | after.keys())
+                if before.get(name) != after.get(name) or (name in before) != (name in after)
+            ),
+        )
 
 
 class History(Word):

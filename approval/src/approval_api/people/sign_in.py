@@ -1,28 +1,20 @@
-"""Signing in and out, invitations, and changes of people: what routes and pages share."""
+"""Signing in and out, and choosing a password: what routes and pages share."""
 
 import re
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 from fastapi import Request, Response
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from approval_api.access.authentication import signed_in
-from approval_api.audit.entry import AuditOutcome, address_of, entry_of, write
+from approval_api.audit.entry import AuditOutcome, entry_of, write
 from approval_api.audit.trail import note
 from approval_api.identity.person import Person
-from approval_api.identity.roles import Role
 from approval_api.origin import require_same_origin
 from approval_api.people import invitations, known_browsers, logins, repository, throttle
 from approval_api.people.passwords import PasswordRefusedError, Passwords, require_strength
 from approval_api.people.repository import Account
-from approval_api.people.schemas import NAME, NewPerson, PersonChange, PersonView
-from approval_api.settings import Settings
+from approval_api.people.schemas import NAME
 from approval_api.web.problems import ProblemError
-from approval_api.web.rate_limit import require_turn_of_address
+from approval_api.web.rate_limit import address_of, require_turn_of_address
 from dryrun_contract.problem import Fault
 from dryrun_serving.networks import network_of
 
@@ -35,13 +27,6 @@ def _engine(request: Request) -> AsyncEngine:
 def _passwords(request: Request) -> Passwords:
     passwords: Passwords = request.app.state.passwords
     return passwords
-
-
-def unknown_person(person_id: UUID) -> ProblemError:
-    """Return the 404 problem."""
-    return ProblemError(
-        "unknown-person", 404, f"there is no person {person_id}; GET /api/v1/people lists them"
-    )
 
 
 def weak_password(error: PasswordRefusedError, where: str) -> ProblemError:
@@ -127,7 +112,7 @@ async def begin_login(
     if earlier:
         await logins.end(connection, earlier)
     secret = await logins.begin(connection, account.id, address_of(request))
-    person = signed_in(account, secret)
+    person = logins.person_of(account, secret)
     await write(connection, entry_of(request, action, AuditOutcome.DONE, person=person, object_=account.name))
     logins.set_cookie(request, response, secret)
     request.scope["actor"] = account.name
@@ -142,53 +127,6 @@ async def sign_out(request: Request, response: Response, person: Person) -> None
             await logins.end(connection, secret)
     note(request, object_=person.name)
     logins.delete_cookie(request, response)
-
-
-@dataclass(frozen=True, slots=True)
-class Invited:
-    """A person, and the link by which they choose a password."""
-
-    person: PersonView
-    secret: str
-    expires_at: datetime
-
-
-async def add_person(request: Request, connection: AsyncConnection, by: Person, wanted: NewPerson) -> Invited:
-    """Store a new person and an invitation. Raises a 409 problem when the name is taken."""
-    settings: Settings = request.app.state.settings
-    taken = ProblemError("name-taken", 409, f"the name {wanted.name!r} is taken; choose another")
-    if any(token.name == wanted.name for token in settings.tokens):
-        raise taken
-    try:
-        person_id = await repository.add(
-            connection,
-            name=wanted.name,
-            display_name=wanted.display_name or wanted.name,
-            roles=wanted.roles,
-            created_by=by.name,
-        )
-    except IntegrityError as error:
-        raise taken from error
-    return await invite(connection, person_id)
-
-
-async def invite(connection: AsyncConnection, person_id: UUID) -> Invited:
-    """Make a new link for a person; an older one becomes worthless.
-
-    Raises ProblemError: 404, or 409 `signs-in-elsewhere` for who signs in at a provider: a password beside it
-    would count on after the provider takes its word back.
-    """
-    person = await repository.find(connection, person_id)
-    if person is None:
-        raise unknown_person(person_id)
-    if person.issuer is not None:
-        raise ProblemError(
-            "signs-in-elsewhere",
-            409,
-            f"{person.name!r} signs in at {person.issuer} and has no password here; roles come from there",
-        )
-    secret, expires_at = await invitations.make(connection, person_id)
-    return Invited(person, secret, expires_at)
 
 
 async def take_invitation(request: Request, response: Response, secret: str, password: str) -> Person:
@@ -253,34 +191,3 @@ async def change_password(
         await logins.end_all_of(connection, account.id, but=logins.read_cookie(request))
         await known_browsers.forget_all_of(connection, account.id)
         await known_browsers.remember(connection, request, response, account.id)
-
-
-async def change_person(connection: AsyncConnection, person_id: UUID, wanted: PersonChange) -> PersonView:
-    """Change a person; who may not sign in any more is signed out everywhere.
-
-    Raises ProblemError: 404, or 409 `last-admin` when nobody would be left to administer.
-    """
-    values: dict[str, Any] = {}
-    if wanted.display_name is not None:
-        values["display_name"] = wanted.display_name
-    if wanted.roles is not None:
-        values["roles"] = sorted(wanted.roles)
-    if wanted.active is not None:
-        values["active"] = wanted.active
-    had_admin = await repository.count_admins(connection) > 0
-    if values and not await repository.change(connection, person_id, values):
-        raise unknown_person(person_id)
-    if had_admin and await repository.count_admins(connection) == 0:
-        raise ProblemError(
-            "last-admin",
-            409,
-            "nobody would be left who may administer; give somebody else the role "
-            f"{Role.ADMIN.value!r} first",
-            title="The last administrator stays",
-        )
-    if wanted.active is False:
-        await logins.end_all_of(connection, person_id)
-    person = await repository.find(connection, person_id)
-    if person is None:
-        raise unknown_person(person_id)
-    return person

@@ -1,0 +1,66 @@
+"""Credentials known without the database: programs' tokens, and whatever proved somebody lately."""
+
+import asyncio
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from approval_api.identity.person import PROGRAM_PREFIX, Person, Proof
+from approval_api.identity.roles import SCOPES, permissions_of
+from approval_api.people.secret_values import digest
+from approval_api.settings import ProgramToken
+
+_LOOKED_UP_AT_ONCE = 3
+
+
+class ProgramTokens:
+    """The tokens of the settings, kept as digests so that their lengths do not show in comparisons."""
+
+    def __init__(self, known: Iterable[ProgramToken]) -> None:
+        """Keep `known`."""
+        self._known = [(digest(token.token.get_secret_value()), _program(token)) for token in known]
+
+    def owner_of(self, token: str) -> Person | None:
+        """Return whose token this is, or None. Takes equally long whichever it is, or none."""
+        shown = digest(token)
+        found = None
+        for known, program in self._known:
+            if hmac.compare_digest(known, shown):
+                found = program
+        return found
+
+
+def _program(token: ProgramToken) -> Person:
+    return Person(
+        id=None,
+        name=PROGRAM_PREFIX + token.name,
+        display_name=token.name,
+        roles=token.roles,
+        permissions=permissions_of(token.roles) & SCOPES,
+        proof=Proof.SETTING,
+        collectors=token.collectors,
+    )
+
+
+class RecentlyProven:
+    """What proved somebody within the last minutes. It proves nothing now; it decides who is looked up."""
+
+    def __init__(self, seconds: float = 600, most: int = 10_000) -> None:
+        """Remember up to `most` credentials, each for `seconds`."""
+        self._seconds = seconds
+        self._most = most
+        self._proven: OrderedDict[bytes, float] = OrderedDict()
+        self.turns_of_others = asyncio.Semaphore(_LOOKED_UP_AT_ONCE)
+        """Held while something else is looked up: strangers do not take all connections to the database."""
+
+    def remember(self, credential: bytes) -> None:
+        """Note that this proved somebody."""
+        self._proven[credential] = time.monotonic()
+        self._proven.move_to_end(credential)
+        if len(self._proven) > self._most:
+            self._proven.popitem(last=False)
+
+    def has(self, credential: bytes) -> bool:
+        """Tell whether this proved somebody a short time ago."""
+        return time.monotonic() - self._proven.get(credential, float("-inf")) < self._seconds

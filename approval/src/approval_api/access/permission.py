@@ -1,0 +1,107 @@
+"""Whether they may: every route declares the permission it needs, or that it is open to all."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.security import APIKeyCookie, HTTPBearer
+
+from approval_api.access.authentication import current_person
+from approval_api.body_bounds import MAX_FIELDS, REPORT_BODY, SMALL_BODY
+from approval_api.identity.person import Person
+from approval_api.identity.roles import LOGIN_ONLY, Permission, permissions_of
+from approval_api.origin import require_csrf_field
+from approval_api.web.problems import ProblemError
+from approval_api.web.rate_limit import bucket_of_address
+from dryrun_contract.bounded_json import JsonBounds
+from dryrun_serving.bodies import Sender
+
+# These only tell OpenAPI what may be shown; `find_person` looks at it.
+_bearer = HTTPBearer(auto_error=False, description="A personal token, or one of APPROVAL_TOKENS.")
+_cookie = APIKeyCookie(
+    name="approval", auto_error=False, description="A login; what changes something needs `X-CSRF-Token` too."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Requires:
+    """Dependency of a route: lets in who has `permission`, and hands over who it is."""
+
+    permission: Permission
+    body: JsonBounds = SMALL_BODY
+    """What they may send."""
+
+    async def __call__(
+        self,
+        request: Request,
+        _bearer_shown: Annotated[object, Depends(_bearer)],
+        _cookie_shown: Annotated[object, Depends(_cookie)],
+    ) -> Person:
+        """Return who asks. Raises ProblemError: 401, or 403 for who may not do this."""
+        person = await self.admit(request)
+        if person.csrf is not None and request.scope.pop("csrf_in_form", False):
+            await require_csrf_field(request, person.csrf)
+        return person
+
+    async def admit(self, request: Request) -> Person:
+        """Return who asks, judged by the head of the request alone, once for each request."""
+        if request.scope.get("admitted") is None:
+            request.scope["permission"] = self.permission
+            person = await current_person(request)
+            require(person, self.permission)
+            request.scope["admitted"] = person
+        admitted: Person = request.scope["admitted"]
+        return admitted
+
+
+async def admit_sender(request: Request) -> Sender:
+    """Return who is about to send a body to the route that was chosen, and how much they may send.
+
+    The route says so by its `Requires`; one without takes a body from nobody, unless it is open.
+
+    Raises ProblemError: 401, or 403 for who may not do this, and 403 for a route that does not say who may.
+    """
+    for dependant in _all_of(request.scope["route"].dependant):
+        if isinstance(dependant.call, Requires):
+            person = await dependant.call.admit(request)
+            return Sender(f"person {person.name}", dependant.call.body, MAX_FIELDS)
+        if dependant.call is open_to_all:
+            return Sender(bucket_of_address(request), SMALL_BODY, MAX_FIELDS)
+    raise ProblemError("forbidden", 403, "this takes no body", title="Not allowed")
+
+
+def _all_of(dependant: Dependant) -> Iterator[Dependant]:
+    for each in dependant.dependencies:
+        yield each
+        yield from _all_of(each)
+
+
+def require(person: Person, permission: Permission) -> None:
+    """Raise a 403 problem when `person` may not do what needs `permission`."""
+    if person.may(permission):
+        return
+    if permission in permissions_of(person.roles) & LOGIN_ONLY:
+        detail = f"this needs the permission {permission.value!r}, which no token has; sign in in a browser"
+    elif permission in permissions_of(person.roles):
+        detail = f"this needs the permission {permission.value!r}, which the token shown was not made for"
+    else:
+        roles = ", ".join(sorted(person.roles)) or "none"
+        detail = f"this needs the permission {permission.value!r}; your roles ({roles}) do not give it"
+    raise ProblemError("forbidden", 403, f"{detail}. An administrator can change roles", title="Not allowed")
+
+
+def open_to_all() -> None:
+    """Dependency of a route that asks for no permission: says so where the route is declared."""
+
+
+OPEN = Depends(open_to_all)
+
+Reader = Annotated[Person, Depends(Requires(Permission.READ))]
+Runner = Annotated[Person, Depends(Requires(Permission.RUN))]
+Decider = Annotated[Person, Depends(Requires(Permission.DECIDE))]
+Collecting = Annotated[Person, Depends(Requires(Permission.COLLECT, REPORT_BODY))]
+Administrator = Annotated[Person, Depends(Requires(Permission.ADMINISTER))]
+PeopleManager = Annotated[Person, Depends(Requires(Permission.MANAGE_PEOPLE))]
+AccountOwner = Annotated[Person, Depends(Requires(Permission.OWN_ACCOUNT))]

@@ -1,0 +1,142 @@
+"""Accounts: people are added, invited and changed, and make tokens. What routes and pages share."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import Request
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.audit.trail import note
+from approval_api.identity.person import Person
+from approval_api.identity.roles import SCOPES, Role
+from approval_api.people import invitations, logins, repository, tokens
+from approval_api.people.schemas import (
+    Invitation,
+    NewPerson,
+    NewToken,
+    PersonChange,
+    PersonView,
+    TokenMade,
+)
+from approval_api.settings import Settings
+from approval_api.web.problems import ProblemError
+
+
+async def require(connection: AsyncConnection, person_id: UUID) -> PersonView:
+    """Return the person. Raises a 404 problem when there is none."""
+    person = await repository.find(connection, person_id)
+    if person is None:
+        raise ProblemError(
+            "unknown-person", 404, f"there is no person {person_id}; GET /api/v1/people lists them"
+        )
+    return person
+
+
+async def add(request: Request, connection: AsyncConnection, by: Person, wanted: NewPerson) -> Invitation:
+    """Store a new person and an invitation. Raises a 409 problem when the name is taken."""
+    settings: Settings = request.app.state.settings
+    taken = ProblemError("name-taken", 409, f"the name {wanted.name!r} is taken; choose another")
+    if any(token.name == wanted.name for token in settings.tokens):
+        raise taken
+    try:
+        person_id = await repository.add(
+            connection,
+            name=wanted.name,
+            display_name=wanted.display_name or wanted.name,
+            roles=wanted.roles,
+            created_by=by.name,
+        )
+    except IntegrityError as error:
+        raise taken from error
+    invitation = await invite(request, connection, person_id)
+    note(request, object_=wanted.name, detail=", ".join(sorted(wanted.roles)))
+    return invitation
+
+
+async def invite(request: Request, connection: AsyncConnection, person_id: UUID) -> Invitation:
+    """Make a new link for a person; an older one becomes worthless.
+
+    Raises ProblemError: 404, or 409 `signs-in-elsewhere` for a person who signs in at a provider: a password
+    beside it would still count after the provider takes its word back.
+    """
+    person = await require(connection, person_id)
+    if person.issuer is not None:
+        raise ProblemError(
+            "signs-in-elsewhere",
+            409,
+            f"{person.name!r} signs in at {person.issuer} and has no password here; roles come from there",
+        )
+    secret, expires_at = await invitations.make(connection, person_id)
+    note(request, object_=person.name)
+    return Invitation(person=person, secret=secret, path=invitations.path_of(secret), expires_at=expires_at)
+
+
+async def change(
+    request: Request, connection: AsyncConnection, person_id: UUID, wanted: PersonChange
+) -> PersonView:
+    """Change a person; who may not sign in any more is signed out everywhere.
+
+    Raises ProblemError: 404, or 409 `last-admin` when nobody would be left to administer.
+    """
+    values: dict[str, Any] = {}
+    if wanted.display_name is not None:
+        values["display_name"] = wanted.display_name
+    if wanted.roles is not None:
+        values["roles"] = sorted(wanted.roles)
+    if wanted.active is not None:
+        values["active"] = wanted.active
+    had_admin = await repository.count_admins(connection) > 0
+    if values:
+        await repository.change(connection, person_id, values)
+    person = await require(connection, person_id)
+    if had_admin and await repository.count_admins(connection) == 0:
+        raise ProblemError(
+            "last-admin",
+            409,
+            "nobody would be left who may administer; give somebody else the role "
+            f"{Role.ADMIN.value!r} first",
+            title="The last administrator stays",
+        )
+    if wanted.active is False:
+        await logins.end_all_of(connection, person_id)
+    note(request, object_=person.name, detail=wanted.model_dump_json(exclude_none=True))
+    return person
+
+
+def own_id(person: Person) -> UUID:
+    """Return the id of a person on a route for accounts' owners."""
+    assert person.id is not None  # programs have no account, and no permission for these routes
+    return person.id
+
+
+async def make_token(
+    request: Request, connection: AsyncConnection, person: Person, wanted: NewToken
+) -> TokenMade:
+    """Store a new token of one's own.
+
+    Raises ProblemError: 403 `scope-not-allowed` for what the person may not do, 409 `too-many-tokens`.
+    """
+    if not wanted.scopes <= SCOPES & person.permissions:
+        raise ProblemError(
+            "scope-not-allowed", 403, "a token has scopes that you may use yourself, and never own_account"
+        )
+    if len(await tokens.list_of(connection, own_id(person))) >= tokens.MAX_PER_PERSON:
+        raise ProblemError(
+            "too-many-tokens", 409, f"a person has at most {tokens.MAX_PER_PERSON} tokens; remove one first"
+        )
+    made = await tokens.make(connection, own_id(person), wanted)
+    scopes = ", ".join(made.token.scopes)
+    as_whom = f" as {', '.join(made.token.collectors)}" if made.token.collectors else ""
+    note(
+        request,
+        object_=str(made.token.id),
+        detail=f"{made.token.label}: {scopes}{as_whom}, {wanted.days} days",
+    )
+    return made
+
+
+async def remove_token(connection: AsyncConnection, person_id: UUID, token_id: UUID) -> None:
+    """Remove a person's token; it is worthless from now on. Raises a 404 problem when it is not theirs."""
+    if not await tokens.remove(connection, person_id, token_id):
+        raise ProblemError("unknown-token", 404, f"this person has no token {token_id}")
