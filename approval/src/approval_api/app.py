@@ -34,7 +34,6 @@ from approval_api.events.notifications import Notifications
 from approval_api.events.shared_reads import SharedReads
 from approval_api.follower.follower import Follower
 from approval_api.orchestrator.client import OrchestratorClient
-from approval_api.pages.openid_sign_in import router as openid_router
 from approval_api.pages.routes import install_pages
 from approval_api.people import purge
 from approval_api.people.openid import OpenIdProvider
@@ -118,7 +117,6 @@ def create_app(
     app.include_router(health_router)
     if settings.metrics_listen is None:
         app.include_router(metrics_router)
-    app.include_router(openid_router)
     for router in (people_router, audit_router, production_router):
         app.include_router(router, prefix=API_PATH)
     install_pages(app, settings)

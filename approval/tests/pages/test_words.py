@@ -3,7 +3,8 @@
 import doctest
 from datetime import UTC, datetime
 
-from approval_api.pages import topology, words
+from approval_api.pages import words
+from approval_api.pages.templates import topology
 
 
 def test_the_examples_in_the_docstrings_hold():

@@ -10,14 +10,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from approval_api.identity.person import Person
 from approval_api.pages.assets import Assets
-from approval_api.pages.live import LiveSessions
-from approval_api.pages.session_state import Arrival, SessionState
 from approval_api.pages.words import FILTERS
-from approval_api.sessions.stored import StoredSession
 
-HTML = Path(__file__).parent / "html"
-LIVE_FRAGMENTS = ("status", "collectors", "targets", "tally", "notes", "outcome")
-"""Parts of a session's page that change while it runs: the files `live/*.html`, by the ids they carry."""
+FOLDER = Path(__file__).parent
 
 
 class Pages:
@@ -26,9 +21,8 @@ class Pages:
     def __init__(self, *, dryrun: str) -> None:
         """Load what does not change; `dryrun` is the setting, `on` or `off`."""
         self.assets = Assets()
-        self.live = LiveSessions(self.live_fragments, self.arrival)
         self._environment = Environment(
-            loader=FileSystemLoader(HTML),
+            loader=FileSystemLoader(FOLDER),
             autoescape=select_autoescape(default=True, default_for_string=True),
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -39,28 +33,8 @@ class Pages:
         self._environment.globals |= {"asset": self.assets.url, "dryrun": dryrun}
 
     def render(self, file: str, /, **values: Any) -> str:
-        """Render one file of the folder `html`."""
+        """Render a template, named by its path in this folder."""
         return self._environment.get_template(file).render(values)
-
-    def live_fragments(self, stored: StoredSession, state: SessionState) -> dict[str, str]:
-        """Render the parts of a session's page that change, by id. They are the same for every viewer."""
-        values = session_values(stored, state)
-        return {name: self.render(f"live/{name}.html", **values) for name in LIVE_FRAGMENTS}
-
-    def arrival(self, arrival: Arrival) -> str:
-        """Render one discovery as it arrives."""
-        return self.render("live/arrival.html", arrival=arrival)
-
-
-def session_values(stored: StoredSession, state: SessionState) -> dict[str, Any]:
-    """Return what the parts of a session's page show."""
-    session = stored.view
-    return {
-        "session": session,
-        "template": stored.template,
-        "state": state,
-        "steps": state.steps(keep=session.keep, phase=session.phase, outcome=session.outcome),
-    }
 
 
 def page(

@@ -1,0 +1,1 @@
+"""Lists of discoveries and decisions on them, production and dry-run apart."""

@@ -1,0 +1,163 @@
+"""What both lists of discoveries share: filters in the address, rows, and decisions sent by a form.
+
+Each area has routes, rows and repository of its own; nothing here knows a table.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import get_args
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import ValidationError
+
+from approval_api.discoveries.decisions import Decided, Decision
+from approval_api.discoveries.dryrun.schemas import DryrunDiscoveryView
+from approval_api.discoveries.listing import SortOrder, Status, Wanted
+from approval_api.discoveries.production.schemas import ProductionView
+from approval_api.identity.person import Person
+from approval_api.pages.forms import Form
+from approval_api.pages.rendering import Pages
+from approval_api.pages.words import plural
+from approval_api.web.problems import ProblemError
+from dryrun_contract.kinds import KINDS
+
+PER_PAGE = 50
+SORTS: tuple[str, ...] = get_args(SortOrder.__value__)
+_SEE_OTHER = 303
+_WORD = 200
+
+type Row = DryrunDiscoveryView | ProductionView
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What of a list is shown, as the address says; empty is everything."""
+
+    search: str = ""
+    kind: str = ""
+    status: str = ""
+    collector: str = ""
+    session: str = ""
+    changed: str = ""
+    sort: str = "newest"
+    cursor: str = ""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> "Filters":
+        """Read the address. What no page of ours would write is left out."""
+        given = {
+            name: query.get(name, "").replace("\x00", "").strip()[:_WORD]
+            for name in ("search", "kind", "status", "collector", "session", "changed", "sort")
+        }
+        given["search"] = given["search"][:100]
+        allowed = {"kind": KINDS, "status": list(Status), "changed": ["yes"], "sort": SORTS}
+        for name, values in allowed.items():
+            if given[name] not in values:
+                given[name] = ""
+        given["session"] = _uuid(given["session"])
+        return cls(**{**given, "sort": given["sort"] or "newest"}, cursor=query.get("cursor", ""))
+
+    def wanted(self) -> Wanted:
+        """Return the same for the list itself."""
+        return Wanted(
+            sort=self.sort,  # type: ignore[arg-type]  # one of SORTS
+            limit=PER_PAGE,
+            cursor=self.cursor or None,
+            session_id=UUID(self.session) if self.session else None,
+            kind=self.kind or None,
+            status=Status(self.status) if self.status else None,
+            collector=self.collector or None,
+            changed=True if self.changed else None,
+            search=self.search or None,
+        )
+
+    def query(self, **changes: str) -> str:
+        """Return the address' query with `changes`; anything but a cursor begins at the first page."""
+        changed = replace(self, **{"cursor": "", **changes})
+        given = {each.name: getattr(changed, each.name) for each in fields(self)}
+        return "?" + urlencode({name: value for name, value in given.items() if value and value != "newest"})
+
+    def turned(self, column: str) -> str:
+        """Return the order that a click on a column's head asks for."""
+        return f"-{column}" if self.sort == column else column
+
+    @property
+    def narrow(self) -> bool:
+        """Tell whether anything is left out."""
+        return any((self.search, self.kind, self.status, self.collector, self.changed))
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return ""
+
+
+def read_decision(form: Form) -> Decision:
+    """Read what a form decides: one row by its own button, or all that are ticked. Raises a 422 problem."""
+    one = form.one("one")
+    wanted, _, seen = one.partition(" ")
+    chosen = [seen] if one else form.all("seen")
+    if not chosen:
+        raise ProblemError(
+            "nothing-selected",
+            422,
+            "tick the discoveries that you decide on, or use the buttons in their rows",
+            title="Nothing is selected",
+        )
+    pairs = [each.partition(":") for each in chosen]
+    try:
+        return Decision.model_validate(
+            {
+                "decision": wanted if one else form.one("decision"),
+                "note": form.one("note"),
+                "discoveries": [{"id": row, "revision": revision} for row, _, revision in pairs],
+            }
+        )
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        raise ProblemError(
+            "invalid-request",
+            422,
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}; load the list again and repeat it",
+            title="The decision could not be read",
+        ) from error
+
+
+def told(decision: Decision, decided: Decided) -> str:
+    """Put into words what became of a decision."""
+    words = {"approved": "approved", "rejected": "rejected", "pending": "open again"}
+    sentence = f"{plural(len(decided.decided), 'discovery', 'discoveries')} {words[decision.decision]}."
+    if decided.changed:
+        sentence += f" {len(decided.changed)} changed since you looked: look again, then decide."
+    if decided.unknown:
+        sentence += f" {len(decided.unknown)} are gone."
+    return sentence
+
+
+def answer_decision(
+    request: Request,
+    visitor: Person,
+    form: Form,
+    rows: Sequence[Row],
+    message: str,
+    *,
+    area: str,
+) -> Response:
+    """Answer with the rows as they are now, for htmx; without a script go back to the list."""
+    if request.headers.get("hx-request") == "true":
+        pages: Pages = request.app.state.pages
+        return HTMLResponse(
+            pages.render("discoveries/decided.html", rows=rows, visitor=visitor, message=message, area=area)
+        )
+    back = Filters.of(_fields(form)).query()
+    return RedirectResponse(f"/{area}/discoveries{back}", _SEE_OTHER)
+
+
+def _fields(form: Form) -> dict[str, str]:
+    """Return the filters that the list's own form carries along."""
+    return {each.name: form.one(f"was_{each.name}") for each in fields(Filters) if each.name != "cursor"}

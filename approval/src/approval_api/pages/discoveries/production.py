@@ -1,0 +1,79 @@
+"""Pages of production: its queue and what later scans told differently. No dry-run has a place here."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from approval_api.access.large_answers import ListTurn
+from approval_api.access.permission import Decider, Reader
+from approval_api.audit.transaction import Transaction
+from approval_api.discoveries.decisions import note_decision
+from approval_api.discoveries.production import repository
+from approval_api.discoveries.production.schemas import Change, ProductionView
+from approval_api.pages.discoveries.lists import Filters, answer_decision, read_decision, told
+from approval_api.pages.forms import SentForm
+from approval_api.pages.rendering import page
+from approval_api.web.problems import ProblemError
+from dryrun_contract.kinds import KINDS
+
+router = APIRouter(prefix="/production/discoveries", include_in_schema=False)
+
+
+@router.get("")
+async def show_production_list(request: Request, visitor: Reader, _turn: ListTurn) -> Response:
+    """List what collectors found in production."""
+    filters = Filters.of(request.query_params)
+    async with request.app.state.engine.connect() as connection:
+        found = await repository.list_all(connection, filters.wanted())
+    return page(
+        request,
+        "discoveries/production.html",
+        visitor,
+        filters=filters,
+        rows=[ProductionView.of(row) for row in found.rows],
+        next=found.next,
+        kinds=KINDS,
+        area="production",
+    )
+
+
+@router.post("", name="decide_production")
+async def decide_production_list(
+    request: Request, visitor: Decider, form: SentForm, _turn: ListTurn, transaction: Transaction
+) -> Response:
+    """Approve, reject or take back."""
+    decision = read_decision(form)
+    decided = await repository.decide(transaction, decision, visitor.name)
+    note_decision(request, decision, decided)
+    found = await repository.find_some(transaction, (*decided.decided, *decided.changed))
+    rows = [ProductionView.of(row) for row in found]
+    return answer_decision(request, visitor, form, rows, told(decision, decided), area="production")
+
+
+@router.get("/{discovery_id}")
+async def show_production_discovery(
+    discovery_id: Annotated[int, Path(ge=1, lt=2**63)],
+    request: Request,
+    visitor: Reader,
+    _turn: ListTurn,
+) -> Response:
+    """Show one discovery, and what changed from scan to scan."""
+    async with request.app.state.engine.connect() as connection:
+        row = await repository.find(connection, discovery_id)
+        history = await repository.history(connection, discovery_id)
+    if row is None:
+        raise ProblemError(
+            "unknown-discovery",
+            404,
+            f"there is no discovery {discovery_id} in production; the list has those that are known",
+            title="Unknown discovery",
+        )
+    changes = [Change.of(row) for row in history]
+    return page(
+        request,
+        "discoveries/production_one.html",
+        visitor,
+        found=ProductionView.of(row),
+        changes=changes,
+        area="production",
+    )

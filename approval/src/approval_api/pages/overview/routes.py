@@ -1,0 +1,39 @@
+"""Page: what runs, what waits, how the last ones came out, and whether everything works."""
+
+from fastapi import APIRouter, Request, Response
+
+from approval_api.access.permission import Reader
+from approval_api.follower.follower import Follower
+from approval_api.pages.overview.results import Result
+from approval_api.pages.rendering import page
+from approval_api.reports.repository import figures_of
+from approval_api.sessions import repository
+
+router = APIRouter(include_in_schema=False)
+
+_LOOKED_AT = 40
+_RESULTS = 6
+_WAITING = frozenset({"requested", "queued"})
+
+
+@router.get("/")
+async def show_overview(request: Request, visitor: Reader) -> Response:
+    """Show the state of everything. Nothing is computed here: who opens this page is not to wait."""
+    state = request.app.state
+    if state.settings.dryrun == "off":
+        return page(request, "overview/overview.html", visitor, follower=None)
+    async with state.engine.connect() as connection:
+        sessions = await repository.page(connection, _LOOKED_AT, None)
+        ended = [session for session in sessions if session.phase == "ended"][:_RESULTS]
+        figures = await figures_of(connection, [session.id for session in ended])
+    follower: Follower = state.follower
+    return page(
+        request,
+        "overview/overview.html",
+        visitor,
+        follower=follower.state,
+        running=[each for each in sessions if each.phase not in _WAITING and each.phase != "ended"],
+        # Oldest first: it is the next one.
+        waiting=[each for each in reversed(sessions) if each.phase in _WAITING],
+        results=[Result.of(session, figures.get(session.id)) for session in ended],
+    )

@@ -1,0 +1,1 @@
+"""A session's report, and two side by side."""

@@ -1,0 +1,147 @@
+"""The live page's stream: one rendering for all who look on, and nothing missed by who comes back."""
+
+import asyncio
+import re
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from told_session import ToldSession
+
+from approval_api.pages.session_state import SessionState
+from dryrun_contract.discovery import Discovery
+from dryrun_contract.event import DiscoveryReported, Event
+
+LIVE = "/dryrun/sessions/{}/live"
+
+
+@pytest.fixture
+async def told(api, orchestrator):
+    return ToldSession(orchestrator, UUID(await api.start()))
+
+
+class Reader:
+    """One who looks on: what came, as an EventSource would have it."""
+
+    def __init__(self, api, session_id):
+        self._client = api.client
+        self._path = LIVE.format(session_id)
+        self.last_id = None
+        self.html = ""
+        self.closed = False
+
+    async def read(self, until=None):
+        """Read until `until` came, or to the stream's end; then hang up."""
+        headers = {} if self.last_id is None else {"Last-Event-ID": self.last_id}
+        async with (
+            asyncio.timeout(20),
+            self._client.stream("GET", self._path, headers=headers) as answer,
+        ):
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            async for line in answer.aiter_lines():
+                name, _, value = line.partition(": ")
+                if name == "id":
+                    self.last_id = value
+                elif name == "data":
+                    self.html += value + "\n"
+                    if until is not None and until in value:
+                        return self
+        self.closed = True
+        return self
+
+    def arrivals(self):
+        """Numbers of discoveries, in the order in which each message told them."""
+        return [int(number) for number in re.findall(r'<li id="d-(\d+)"', self.html)]
+
+
+def reported(orchestrator):
+    return {event.seq for event in orchestrator.log if event.data.type == "discovery_reported"}
+
+
+async def test_a_stream_tells_everything_and_ends_with_the_session(api, told, orchestrator):
+    reading = asyncio.create_task(Reader(api, told.id).read())
+    told.whole()
+    reader = await reading
+    assert reader.closed
+    assert set(reader.arrivals()) == reported(orchestrator)
+    assert len(reader.arrivals()) == len(reported(orchestrator))
+    assert 'data-phase="ended"' in reader.html
+
+
+async def test_who_comes_back_gets_what_came_meanwhile_and_nothing_twice(api, told, orchestrator):
+    told.build()
+    told.scan()
+    reader = await Reader(api, told.id).read(until='<li id="d-')
+    before = set(reader.arrivals())
+    assert before
+    told.read_databases()
+    told.end_collector("network")
+    told.clean_up()
+    await reader.read()
+    assert len(reader.arrivals()) == len(set(reader.arrivals()))
+    assert set(reader.arrivals()) == reported(orchestrator)
+
+
+async def test_many_who_look_on_cost_one_rendering(api, told, monkeypatch):
+    sessions = api.app.state.live_sessions
+    rendered = []
+    render = sessions._render_arrival
+
+    def counting(arrival):
+        rendered.append(arrival.seq)
+        return render(arrival)
+
+    monkeypatch.setattr(sessions, "_render_arrival", counting)
+    readings = [asyncio.create_task(Reader(api, told.id).read()) for _ in range(20)]
+    async with asyncio.timeout(20):
+        while not sessions._watched or sessions._watched[told.id].readers < 20:
+            await asyncio.sleep(0.01)
+    told.whole()
+    readers = await asyncio.gather(*readings)
+    assert len({reader.html[-500:] for reader in readers}) == 1
+    assert len(rendered) == len(set(rendered)) == len(readers[0].arrivals())
+    async with asyncio.timeout(20):
+        while sessions._watched:
+            await asyncio.sleep(0.01)
+
+
+async def test_an_unknown_session_has_no_stream(api):
+    answer = await api.client.get(LIVE.format("7c9e6679-7425-40de-944b-e07fc1f90ae7"))
+    assert answer.status_code == 404
+
+
+async def test_hostile_line_breaks_stay_inside_their_message(api, told):
+    told.build()
+    told.enter("scanning")
+    told.start("network")
+    told.find("network", "service", "10.213.0.3:80/tcp", banner="a\r\n\r\nid: 1\ndata: <b>\u2028\x0b\x85")
+    told.end_collector("network")
+    told.clean_up()
+    reader = await Reader(api, told.id).read()
+    assert r"a\x0d\x0a\x0d\x0aid: 1\x0adata: &lt;b&gt;\u2028\x0b\x85" in reader.html
+    assert int(reader.last_id) > 5
+
+
+async def test_readers_who_begin_anywhere_leave_nothing_behind(api, told):
+    told.whole()
+    reader = await Reader(api, told.id).read()
+    assert reader.closed
+    with api.app.state.live_sessions.watched(told.id) as live:
+        for after in range(30):
+            answer = await api.client.get(LIVE.format(told.id), params={"after": after})
+            assert "hx-partial" in answer.text
+        assert len(live._messages) <= 8
+
+
+async def test_a_kind_for_each_discovery_makes_no_longer_page():
+    state = SessionState()
+    now = datetime.now(UTC)
+    for number in range(1, 2001):
+        found = DiscoveryReported(
+            collector="network",
+            run="1",
+            line=number,
+            discovery=Discovery(kind=f"kind_{number}", key="10.213.0.3"),
+        )
+        state.read(Event(journal=UUID(int=1), seq=number, session_id=UUID(int=2), at=now, data=found))
+    assert dict(state.found) == {"of other kinds": 2000}
