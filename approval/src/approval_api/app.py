@@ -1,4 +1,4 @@
-"""The entrance: settings become adapters, adapters become the application. Nothing happens at import."""
+"""The entrance: settings become adapters, adapters become the application. Importing has no effect."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -56,8 +56,8 @@ from dryrun_serving.rate_limit import RateLimit
 API_PATH = "/api/v1"
 DRYRUN_PATH = f"{API_PATH}/dryrun"
 _BODIES = 256
-"""Bodies of up to 64 KiB that arrive at once, an eighth of them of one sender. Reports of up to 4 MiB need
-tenfold memory while they are stored: 4 at once, 2 of one sender."""
+"""Bodies of up to 64 KiB that arrive at the same time, at most an eighth of them from one sender. Reports of
+up to 4 MiB need ten times their size while they are stored: 4 at the same time, 2 from one sender."""
 
 
 def create_app(
@@ -66,9 +66,9 @@ def create_app(
     engine: AsyncEngine | None = None,
     orchestrator_transport: httpx2.AsyncBaseTransport | None = None,
 ) -> FastAPI:
-    """Return the application; its lifespan migrates the database and runs what works in the background.
+    """Return the application; its lifespan migrates the database and runs the background tasks.
 
-    `engine` and `orchestrator_transport` let tests bring their own.
+    Tests pass their own `engine` and `orchestrator_transport`.
     """
     metrics = Metrics()
     app = FastAPI(
@@ -149,13 +149,13 @@ def create_app(
 
 
 def begin_stop(app: FastAPI) -> None:
-    """Let event streams end, so that the server's shutdown does not wait for them."""
+    """End event streams, so that the server's shutdown does not wait for them."""
     app.state.stopping.set()
     app.state.notifications.wake_all()
 
 
 async def _migrate(settings: Settings) -> None:
-    """Bring the schema to this version as its owner, which the application itself need not be."""
+    """Bring the schema to this version as its owner; the application itself may log in as another role."""
     owner = create_engine(settings.owner_url.get_secret_value())
     try:
         await migrate_when_reachable(owner)
@@ -165,7 +165,7 @@ async def _migrate(settings: Settings) -> None:
 
 @asynccontextmanager
 async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Let `work` run beside what is inside, and end it after."""
+    """Run `work` while the context is open."""
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(work)
         try:

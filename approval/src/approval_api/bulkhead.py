@@ -1,4 +1,4 @@
-"""A room of its own for work that takes time: so many at once, so many waiting, and the next one is told."""
+"""Bounds slow work: a number of callers at work, a number waiting; the next one is refused."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,17 +14,17 @@ def busy(what: str) -> ProblemError:
     return ProblemError(
         "busy",
         503,
-        f"too many wait for {what} already; try again in {RETRY_SECONDS} s",
+        f"too many requests are waiting for {what}; try again in {RETRY_SECONDS} s",
         title="Too busy",
         headers={"Retry-After": str(RETRY_SECONDS)},
     )
 
 
 class Bulkhead:
-    """Lets `at_once` callers work and `waiting` more wait; whoever comes then is refused at once."""
+    """Lets `at_once` callers work and `waiting` more wait; any other is refused immediately."""
 
     def __init__(self, what: str, *, at_once: int, waiting: int) -> None:
-        """Begin empty; `what` is the work, in words for whoever is refused."""
+        """Start empty; `what` names the work in the refusal."""
         self._what = what
         self._most = at_once + waiting
         self._inside = 0
@@ -32,7 +32,7 @@ class Bulkhead:
 
     @asynccontextmanager
     async def entered(self) -> AsyncIterator[None]:
-        """Wait for a place and hold it. Raises ProblemError: 503 `busy` when too many wait already."""
+        """Wait for a place and hold it. Raises ProblemError: 503 `busy` when too many are waiting."""
         if self._inside >= self._most:
             raise busy(self._what)
         self._inside += 1

@@ -24,8 +24,12 @@ def main() -> None:
     commands.add_parser("serve", help="migrate when needed, then serve until SIGTERM or Ctrl-C")
     commands.add_parser("migrate", help="bring the database to this version's schema")
     invite = commands.add_parser("invite", help="print a one-time link by which a person chooses a password")
-    invite.add_argument("name", help="who; added when there is nobody of this name")
-    invite.add_argument("--roles", default="admin", help="of who is added, e.g. operator,approver (admin)")
+    invite.add_argument("name", help="the person's name; an unknown one is added")
+    invite.add_argument(
+        "--roles",
+        default="admin",
+        help="roles of a person who is added, e.g. operator,approver (default: admin)",
+    )
     invite.add_argument("--first", action="store_true", help="only while no administrator can sign in")
     invite.add_argument("--url", default="", help="where browsers reach the service, e.g. https://approval")
     arguments = parser.parse_args()
@@ -76,7 +80,7 @@ def _invite(settings: DatabaseSettings, arguments: argparse.Namespace) -> None:
 
 
 def _run(url: SecretStr, work: "Callable[[AsyncEngine], Awaitable[object]]") -> None:
-    """Do `work` on the database. Each command loads only what it needs: imports stand inside."""
+    """Do `work` on the database. Each command imports only what it needs, so imports are local."""
     from approval_api.database.engine import create_engine  # noqa: PLC0415  # see above
     from approval_api.database.migration import (  # noqa: PLC0415  # see above
         DatabaseUnreachableError,

@@ -1,4 +1,4 @@
-"""Runs the application, with event streams that end when the server is told to stop."""
+"""Runs the application; event streams end when the server stops."""
 
 from fastapi import FastAPI
 

@@ -1,4 +1,4 @@
-"""What an operator sets, read once at start from `APPROVAL_*` variables."""
+"""The operator's settings, read once at start from `APPROVAL_*` variables."""
 
 import re
 from collections.abc import Mapping
@@ -26,18 +26,18 @@ MIN_TOKEN_CHARACTERS = 16
 
 
 class DatabaseSettings(BaseModel):
-    """What `migrate` needs. Other variables are another command's business."""
+    """Settings of `migrate`; it ignores the other variables."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     database_url: SecretStr
     """`postgresql+asyncpg://…`; a secret, as it may hold a password."""
     migration_database_url: SecretStr | None = None
-    """The same database by the login that owns the schema, where that is another one."""
+    """The same database by the role that owns the schema, where that is another one."""
 
     @property
     def owner_url(self) -> SecretStr:
-        """The database, by the login that migrates it."""
+        """The database, by the role that migrates it."""
         return self.migration_database_url or self.database_url
 
     @field_validator("database_url", "migration_database_url")
@@ -65,18 +65,18 @@ def _told(location: tuple[int | str, ...], message: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LoginLimits:
-    """How long a login counts."""
+    """How long a login is valid."""
 
     idle: timedelta
     longest: timedelta
     provider_word: timedelta
-    """The greatest age of a provider's word on a person who signs in by OpenID Connect."""
+    """The greatest age of the provider's confirmation for a person who signs in by OpenID Connect."""
 
 
 class ProgramToken(BaseModel):
-    """A token that an operator gave to a program: it has a name and roles, and no account.
+    """A token that an operator gave to a program, which has a name and roles and no account.
 
-    `collectors` are those whose name its reports to production may bear.
+    `collectors`: the names under which it may report to production.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -106,12 +106,14 @@ class ProgramToken(BaseModel):
         if len(token.strip()) < MIN_TOKEN_CHARACTERS:
             raise ValueError(f"the token of {name!r} is shorter than {MIN_TOKEN_CHARACTERS} characters")
         if not name.isascii() or not name.isprintable():
-            raise ValueError(f"the name {name!r} travels in a header; use printable ASCII")
+            raise ValueError(f"the name {name!r} is sent in a header; use printable ASCII")
         chosen = {"roles": frozenset(map(Role, roles.split("+")))} if slash else {}
         as_collectors = frozenset(collectors.split("+")) if names_collectors else frozenset[str]()
         wrong = sorted(each for each in as_collectors if not re.fullmatch(COLLECTOR_NAME, each))
         if wrong:
-            raise ValueError(f"{name!r} names {wrong[0]!r}, which is no collector's name: {COLLECTOR_NAME}")
+            raise ValueError(
+                f"{name!r} names {wrong[0]!r}, which is not a collector's name: {COLLECTOR_NAME}"
+            )
         return cls(name=name, token=SecretStr(token.strip()), collectors=as_collectors, **chosen)
 
 
@@ -121,7 +123,7 @@ class Settings(DatabaseSettings):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tokens: tuple[ProgramToken, ...] = ()
-    """What programs show; people have tokens of their own."""
+    """Tokens of programs; people make their own."""
     listen: str = "127.0.0.1:8470"
     metrics_listen: str | None = None
     """Where `/metrics` is served, and nothing else; without it, `listen` serves it beside the rest."""
@@ -140,33 +142,33 @@ class Settings(DatabaseSettings):
     oidc_scope: str = "openid profile email"
     oidc_title: str = "single sign-on"
     oidc_login_hours: float = Field(default=8, gt=0)
-    """How old the provider's word on a person may be for their logins."""
+    """Logins are valid for this long after the provider confirmed the person."""
     oidc_token_days: float = Field(default=7, gt=0)
-    """The same for their tokens: who stays away for longer has tokens that are refused until they return."""
+    """The same for their tokens: after this they are refused until the person signs in again."""
     dryrun: Literal["on", "off"] = "on"
     orchestrator_url: HttpUrl | None = None
     orchestrator_token: SecretStr | None = None
     start_seconds: float = Field(default=300, gt=0)
-    """How long a start is tried again while the orchestrator does not answer."""
+    """How long a start is retried while the orchestrator does not answer."""
     sessions_at_once: int = Field(default=10, ge=1, le=1000)
     sessions_per_person: int = Field(default=5, ge=1, le=1000)
     sessions_waiting: int = Field(default=50, ge=1, le=1000)
-    """More than so many may not wait for a free place."""
+    """The most sessions that may wait for a free place."""
     requests_per_second: float = Field(default=50, gt=0)
-    """Of one person, or of one address that proves nothing; for each process of its own."""
+    """For each person, or each address without valid credentials; each process counts on its own."""
     requests_burst: int = Field(default=500, ge=1)
     connections: int = Field(default=1024, ge=16, le=100_000)
     connections_per_address: int = Field(default=128, ge=1, le=100_000)
-    """Trusted proxies may have more; there, requests at once are counted by the address that they tell."""
+    """Trusted proxies may have more; behind them, concurrent requests count by the forwarded address."""
     head_seconds: float = Field(default=10, gt=0)
-    """Longest until the head of a request is there, and until the next one begins."""
+    """Longest time for the head of a request to arrive, and until the next request begins."""
     body_seconds: float = Field(default=30, gt=0)
-    """Longest until the body of a request is there."""
+    """Longest time for the body of a request to arrive."""
     streams: int = Field(default=256, ge=1, le=100_000)
     streams_per_person: int = Field(default=16, ge=1, le=100_000)
     """Event streams and live pages, together."""
     heartbeat_seconds: float = Field(default=15, gt=0)
-    """Longest silence on an event stream; proxies cut what is quiet for longer."""
+    """Longest silence on an event stream; proxies cut quieter connections."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("tokens", mode="before")
@@ -182,7 +184,7 @@ class Settings(DatabaseSettings):
         names = [token.name for token in tokens]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"the name {name!r} stands twice; names are unique")
+                raise ValueError(f"the name {name!r} is used twice; names are unique")
         return tokens
 
     @field_validator("listen", "metrics_listen")
@@ -211,7 +213,7 @@ class Settings(DatabaseSettings):
 
     @property
     def openid(self) -> OpenIdSettings | None:
-        """The provider of OpenID Connect, if any. Raises ValueError when it is described by half."""
+        """The OpenID Connect provider, if any. Raises ValueError when its settings are incomplete."""
         return OpenIdSettings.parse(
             self.oidc_issuer,
             self.oidc_client_id,
@@ -224,7 +226,7 @@ class Settings(DatabaseSettings):
 
     @property
     def login_limits(self) -> LoginLimits:
-        """How long logins count."""
+        """How long logins are valid."""
         return LoginLimits(
             idle=timedelta(minutes=self.login_idle_minutes),
             longest=timedelta(hours=self.login_hours),
@@ -233,7 +235,7 @@ class Settings(DatabaseSettings):
 
     @property
     def provider_word_for_tokens(self) -> timedelta:
-        """How old a provider's word on the owner of a token may be."""
+        """How old the provider's confirmation of a token's owner may be."""
         return timedelta(days=self.oidc_token_days)
 
     @property

@@ -66,7 +66,7 @@ async def test_what_is_refused_is_told_with_the_way_back(site):
     await page.get_by_label("Current password").fill("not the right one")
     await page.get_by_label("New password").fill("another one with many words")
     await page.get_by_role("button", name="Change password").click()
-    await expect(page.locator(".problem")).to_contain_text("the current password is not right")
+    await expect(page.locator(".problem")).to_contain_text("the current password is wrong")
     await page.get_by_role("link", name="Go back").click()
     await expect(page.get_by_role("heading", name="API tokens")).to_be_visible()
     site.contexts[0].forget_failed_requests()  # the browser tells of the 403s

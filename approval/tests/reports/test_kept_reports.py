@@ -348,7 +348,7 @@ async def test_too_many_tasks_are_refused_at_once(worker):
     process = worker(waiting=1)
     tasks = [asyncio.create_task(process.call(b"write", b"{}", b"x")) for _ in range(2)]
     await asyncio.sleep(0)
-    with pytest.raises(ProblemError, match="too many wait for scoring"):
+    with pytest.raises(ProblemError, match="too many requests are waiting for scoring"):
         await process.call(b"write", b"{}", b"x")
     await asyncio.gather(*tasks, return_exceptions=True)
 

@@ -14,10 +14,9 @@ from approval_api.web.rate_limit import bucket_of_address, require_patience
 
 
 async def find_person(request: Request) -> Person | None:
-    """Return who asks, None when nothing was shown that counts. A token counts before a cookie.
+    """Return who sends the request; None without a valid credential. A token wins over a cookie.
 
-    Looked up once for a request. Does not look at what a cookie's request has to prove before it may change
-    something: that is `current_person`'s.
+    Looked up once per request. The CSRF check of a cookie's request is done by `current_person`.
     """
     if "person" not in request.scope:
         proven: RecentlyProven = request.app.state.recently_proven
@@ -54,10 +53,10 @@ async def _by_token(request: Request, scheme: str, token: str) -> Person | None:
         shown = await tokens.find(connection, token, settings.provider_word_for_tokens)
     if shown is None:
         return None
-    if shown.word_is_old:
+    if shown.confirmation_expired:
         request.scope["unproven"] = (
             "the owner of this token signs in at a provider, which has not confirmed them for "
-            f"{settings.oidc_token_days:g} days; the token counts again once they have signed in in a browser"
+            f"{settings.oidc_token_days:g} days; the token works again once they have signed in in a browser"
         )
         return None
     return shown.person
@@ -75,18 +74,18 @@ async def _by_cookie(request: Request) -> Person | None:
 
 
 def credential_of(request: Request) -> bytes:
-    """Return the digest of what was shown, b"" for nothing. A token counts before a cookie."""
+    """Return the digest of the credential, b"" without one. A token wins over a cookie."""
     shown = request.headers.get("authorization") or logins.read_cookie(request)
     return digest(shown) if shown else b""
 
 
 def shows_something(request: Request) -> bool:
-    """Tell whether a request shows a token or a cookie, of whatever worth."""
+    """Return whether a request shows a token or a cookie, valid or not."""
     return bool(credential_of(request))
 
 
 def showed_what_is_known(request: Request) -> bool:
-    """Tell, without asking the database, whether what a request shows proved somebody before."""
+    """Return, without asking the database, whether this credential was valid a short time ago."""
     proven: RecentlyProven = request.app.state.recently_proven
     if proven.has(credential_of(request)):
         return True
@@ -96,10 +95,10 @@ def showed_what_is_known(request: Request) -> bool:
 
 
 async def current_person(request: Request) -> Person:
-    """Return who asks, judged by the head of the request alone.
+    """Return who sends the request, judged by its head alone.
 
-    Raises ProblemError: 401 when nobody is proven, 403 `csrf` when a cookie's request that may change
-    something does not prove that a page of ours sent it.
+    Raises ProblemError: 401 without a valid credential, 403 `csrf` when a cookie's request that may change
+    something does not prove that one of our own pages sent it.
     """
     person = await find_person(request)
     request.scope["counted"] = True

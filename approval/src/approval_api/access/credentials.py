@@ -1,4 +1,4 @@
-"""Credentials known without the database: programs' tokens, and whatever proved somebody lately."""
+"""Credentials known without the database: programs' tokens, and those that were valid lately."""
 
 import asyncio
 import hmac
@@ -15,14 +15,14 @@ _LOOKED_UP_AT_ONCE = 3
 
 
 class ProgramTokens:
-    """The tokens of the settings, kept as digests so that their lengths do not show in comparisons."""
+    """The tokens of the settings, kept as digests so that comparing them does not reveal their lengths."""
 
     def __init__(self, known: Iterable[ProgramToken]) -> None:
         """Keep `known`."""
         self._known = [(digest(token.token.get_secret_value()), _program(token)) for token in known]
 
     def owner_of(self, token: str) -> Person | None:
-        """Return whose token this is, or None. Takes equally long whichever it is, or none."""
+        """Return whose token this is, or None. Takes the same time for any token."""
         shown = digest(token)
         found = None
         for known, program in self._known:
@@ -44,7 +44,7 @@ def _program(token: ProgramToken) -> Person:
 
 
 class RecentlyProven:
-    """What proved somebody within the last minutes. It proves nothing now; it decides who is looked up."""
+    """Credentials that were valid minutes ago. They prove nothing now; they are looked up first."""
 
     def __init__(self, seconds: float = 600, most: int = 10_000) -> None:
         """Remember up to `most` credentials, each for `seconds`."""
@@ -52,15 +52,15 @@ class RecentlyProven:
         self._most = most
         self._proven: OrderedDict[bytes, float] = OrderedDict()
         self.turns_of_others = asyncio.Semaphore(_LOOKED_UP_AT_ONCE)
-        """Held while something else is looked up: strangers do not take all connections to the database."""
+        """Held while any other credential is looked up: strangers cannot take all database connections."""
 
     def remember(self, credential: bytes) -> None:
-        """Note that this proved somebody."""
+        """Note that this credential was valid."""
         self._proven[credential] = time.monotonic()
         self._proven.move_to_end(credential)
         if len(self._proven) > self._most:
             self._proven.popitem(last=False)
 
     def has(self, credential: bytes) -> bool:
-        """Tell whether this proved somebody a short time ago."""
+        """Return whether this credential was valid a short time ago."""
         return time.monotonic() - self._proven.get(credential, float("-inf")) < self._seconds

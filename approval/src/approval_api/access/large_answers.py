@@ -1,6 +1,6 @@
-"""Lists and reports are prepared a few at a time, and fewer for one person: nobody takes the turns of others.
+"""Lists and reports are prepared a few at a time, and fewer for one person, so that nobody blocks the others.
 
-As values, what collectors reported takes far more memory than as text; reports are written by one process.
+Parsed discoveries take far more memory than their text, and a single process writes reports.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -20,16 +20,16 @@ PLACE_SECONDS = 10.0
 
 
 def ceilings() -> dict[Kind, Ceiling]:
-    """Return how many are prepared at once, in all and for one person."""
+    """Return how many are prepared at the same time, in all and for one person."""
     # The process that writes reports has room for 20 that wait.
     return {"lists": Ceiling(4, 2), "reports": Ceiling(16, 3)}
 
 
 @asynccontextmanager
 async def prepared(request: Request, kind: Kind) -> AsyncIterator[None]:
-    """Hold a place while an answer is read and rendered; enter it before a database connection is taken.
+    """Hold a place while an answer is read and rendered; enter it before taking a database connection.
 
-    Raises ProblemError: 503 `too-many-lists` or `too-many-reports` when there is no place in time.
+    Raises ProblemError: 503 `too-many-lists` or `too-many-reports` when no place becomes free in time.
     """
     ceiling: Ceiling = request.app.state.large_answers[kind]
     person: Person = request.scope["admitted"]
@@ -56,7 +56,7 @@ def _turn(kind: Kind) -> Callable[[Request], AsyncIterator[None]]:
 
 
 ListTurn = Annotated[None, Depends(_turn("lists"), scope="function")]
-"""Dependency of a route: declared after who asks and before the transaction. Ends when the answer is made,
-before it is sent."""
+"""Dependency of a route: declared after the permission and before the transaction. Ends when the answer is
+made, before it is sent."""
 ReportTurn = Annotated[None, Depends(_turn("reports"), scope="function")]
-"""The same for a report in a form of one's own. The page of a session's report is written once for all."""
+"""The same for a report with criteria or a format of its own; a session's report page is shared by all."""

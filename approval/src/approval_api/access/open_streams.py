@@ -1,8 +1,8 @@
-"""Streams that are open: how many there may be, and whether who opened one may still look on.
+"""Open streams: how many there may be, and whether their readers may still read them.
 
-A stream is let in once and lasts for as long as its session. So everybody who has one is asked again, every
-few seconds, exactly what a new request is asked; the stream of who is signed out, whose token was removed, or
-who may do something else than before, ends.
+A stream is admitted once and lasts as long as its session. So each reader is checked again every few
+seconds, exactly as a new request is; the stream ends when they signed out, their token was deleted or their
+permissions changed.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class OpenStreams:
     """All streams of a process."""
 
     def __init__(self, ceiling: Ceiling, metrics: Metrics, every_seconds: float = RECHECK_SECONDS) -> None:
-        """Let `ceiling` say how many there may be, in all and of one person."""
+        """Allow as many as `ceiling` says, in all and per person."""
         self._ceiling = ceiling
         self._metrics = metrics
         self._every_seconds = every_seconds
@@ -53,7 +53,7 @@ class OpenStreams:
     def opened(self, request: Request, person: Person) -> Iterator[asyncio.Timeout]:
         """Count a stream while it lasts. Raises a 429 or 503 problem when there are too many.
 
-        What is awaited inside of the returned timeout is cancelled when the person may not look on any more.
+        Whatever is awaited inside the returned timeout is cancelled once the person may not read on.
         """
         who = str(person.id or person.name)
         full = self._ceiling.full(who)
@@ -61,7 +61,7 @@ class OpenStreams:
             raise ProblemError(
                 "too-many-streams",
                 429 if full == "of one" else 503,
-                "you have as many streams open as one person may; close one"
+                "you have as many streams open as one person may have; close one"
                 if full == "of one"
                 else "as many streams are open as this service serves; try again in a moment",
                 title="Too many open streams",
@@ -76,18 +76,18 @@ class OpenStreams:
                 self._open.discard(stream)
 
     async def run(self) -> None:
-        """Ask everybody again, for ever."""
+        """Check all readers again every few seconds, until cancelled."""
         while True:
             await asyncio.sleep(self._every_seconds)
             await self.end_unproven()
 
     async def end_unproven(self) -> None:
-        """End the streams of everybody who would not be let in as before. Asks once for each credential."""
+        """End the streams of readers who would not be admitted as before. Checks each credential once."""
         by_credential: dict[bytes, list[_OpenStream]] = {}
         for stream in self._open:
             by_credential.setdefault(credential_of(stream.request), []).append(stream)
         for streams in by_credential.values():
-            # As a new request: without what the stream's own request found out.
+            # Like a new request: without what the stream's own request has looked up.
             scope = {name: streams[0].request.scope[name] for name in _ASKED_AGAIN}
             try:
                 person = await find_person(Request(scope))
@@ -107,10 +107,10 @@ def _rights(person: Person) -> tuple[object, ...]:
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events, for as long as the person who asked may look on."""
+    """Server-sent events, for as long as the person may read them."""
 
     def __init__(self, request: Request, person: Person, frames: AsyncIterator[str]) -> None:
-        """Send `frames` once there is a place for another stream."""
+        """Send `frames` when there is room for another stream."""
         # X-Accel-Buffering: proxies of that family would hold events back.
         super().__init__(
             frames,
@@ -122,7 +122,7 @@ class EventStream(StreamingResponse):
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream. Raises ProblemError before the first byte when there is no place."""
+        """Stream. Raises ProblemError before the first byte when there are too many streams."""
         streams: OpenStreams = self._request.app.state.open_streams
         with streams.opened(self._request, self._person) as lasting:
             try:

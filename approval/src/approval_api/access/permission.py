@@ -1,4 +1,4 @@
-"""Whether they may: every route declares the permission it needs, or that it is open to all."""
+"""Permissions of routes: each declares the one it needs, or that it is open to all."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,20 +18,22 @@ from approval_api.web.rate_limit import bucket_of_address
 from dryrun_contract.bounded_json import JsonBounds
 from dryrun_serving.bodies import Sender
 
-# These only tell OpenAPI what may be shown; `find_person` looks at it.
+# These only describe the credentials in OpenAPI; `find_person` reads them.
 _bearer = HTTPBearer(auto_error=False, description="A personal token, or one of APPROVAL_TOKENS.")
 _cookie = APIKeyCookie(
-    name="approval", auto_error=False, description="A login; what changes something needs `X-CSRF-Token` too."
+    name="approval",
+    auto_error=False,
+    description="A login; requests that change something need `X-CSRF-Token` too.",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Requires:
-    """Dependency of a route: lets in who has `permission`, and hands over who it is."""
+    """Dependency of a route: admits people with `permission`, and passes on who it is."""
 
     permission: Permission
     body: JsonBounds = SMALL_BODY
-    """What they may send."""
+    """Bounds of the body they may send."""
 
     async def __call__(
         self,
@@ -39,14 +41,14 @@ class Requires:
         _bearer_shown: Annotated[object, Depends(_bearer)],
         _cookie_shown: Annotated[object, Depends(_cookie)],
     ) -> Person:
-        """Return who asks. Raises ProblemError: 401, or 403 for who may not do this."""
+        """Return who sends the request. Raises ProblemError: 401, or 403 without the permission."""
         person = await self.admit(request)
         if person.csrf is not None and request.scope.pop("csrf_in_form", False):
             await require_csrf_field(request, person.csrf)
         return person
 
     async def admit(self, request: Request) -> Person:
-        """Return who asks, judged by the head of the request alone, once for each request."""
+        """Return who sends the request, judged by its head alone, once per request."""
         if request.scope.get("admitted") is None:
             request.scope["permission"] = self.permission
             person = await current_person(request)
@@ -61,7 +63,7 @@ async def admit_sender(request: Request) -> Sender:
 
     The route says so by its `Requires`; one without takes a body from nobody, unless it is open.
 
-    Raises ProblemError: 401, or 403 for who may not do this, and 403 for a route that does not say who may.
+    Raises ProblemError: 401, or 403 without the permission, or on a route that declares none.
     """
     for dependant in _all_of(request.scope["route"].dependant):
         if isinstance(dependant.call, Requires):
@@ -69,7 +71,7 @@ async def admit_sender(request: Request) -> Sender:
             return Sender(f"person {person.name}", dependant.call.body, MAX_FIELDS)
         if dependant.call is open_to_all:
             return Sender(bucket_of_address(request), SMALL_BODY, MAX_FIELDS)
-    raise ProblemError("forbidden", 403, "this takes no body", title="Not allowed")
+    raise ProblemError("forbidden", 403, "this route takes no body", title="Not allowed")
 
 
 def _all_of(dependant: Dependant) -> Iterator[Dependant]:
@@ -79,13 +81,13 @@ def _all_of(dependant: Dependant) -> Iterator[Dependant]:
 
 
 def require(person: Person, permission: Permission) -> None:
-    """Raise a 403 problem when `person` may not do what needs `permission`."""
+    """Raise a 403 problem when `person` lacks `permission`."""
     if person.may(permission):
         return
     if permission in permissions_of(person.roles) & LOGIN_ONLY:
         detail = f"this needs the permission {permission.value!r}, which no token has; sign in in a browser"
     elif permission in permissions_of(person.roles):
-        detail = f"this needs the permission {permission.value!r}, which the token shown was not made for"
+        detail = f"this needs the permission {permission.value!r}, which is not among this token's scopes"
     else:
         roles = ", ".join(sorted(person.roles)) or "none"
         detail = f"this needs the permission {permission.value!r}; your roles ({roles}) do not give it"
@@ -93,7 +95,7 @@ def require(person: Person, permission: Permission) -> None:
 
 
 def open_to_all() -> None:
-    """Dependency of a route that asks for no permission: says so where the route is declared."""
+    """Dependency of a route that needs no permission: says so where the route is declared."""
 
 
 OPEN = Depends(open_to_all)

@@ -40,7 +40,7 @@ async def list_dryrun_discoveries(
     collector: NameFilter = None,
     search: SearchFilter = None,
 ) -> DryrunDiscoveryList:
-    """List discoveries of all dry-runs, or of one. A page ends early when what it shows is large."""
+    """List discoveries of all dry-runs, or of one. A page of large discoveries ends early."""
     wanted = Wanted(
         sort=sort,
         limit=limit,
@@ -73,7 +73,9 @@ async def show_dryrun_discovery(
     row = await repository.find(transaction, discovery_id)
     if row is None:
         raise ProblemError(
-            "unknown-discovery", 404, f"there is no discovery {discovery_id} of a dry-run; it may be removed"
+            "unknown-discovery",
+            404,
+            f"there is no discovery {discovery_id} of a dry-run; it may have been deleted",
         )
     (view,) = await repository.views(transaction, [row])
     return view

@@ -1,4 +1,4 @@
-"""What a deployment without dry-runs answers: plainly, that they were left out."""
+"""Answers for a deployment that has dry-runs switched off."""
 
 from fastapi import APIRouter
 

@@ -30,7 +30,7 @@ async def read_events(
     limit: Annotated[int, Query(ge=1, le=2000)] = 500,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Read events after a sequence number. `Accept: text/event-stream` gives a stream that ends by itself."""
+    """Read events after a sequence number; with `Accept: text/event-stream`, stream them until the end."""
     state = request.app.state
     if _STREAM not in request.headers.get("accept", ""):
         async with prepared(request, "lists"):
@@ -66,7 +66,7 @@ def _position(last_event_id: str) -> int:
     raise ProblemError(
         "invalid-request",
         422,
-        "Last-Event-ID is not a sequence number; leave it away to start at the beginning",
+        "Last-Event-ID is not a sequence number; leave it out to start at the beginning",
         title="The request is not valid",
         faults=(Fault(where="header.Last-Event-ID", what="expected a whole number from 0"),),
     )

@@ -1,4 +1,4 @@
-"""Routes for what runs this service: alive, ready, figures."""
+"""Routes for monitoring: liveness, readiness, metrics."""
 
 from typing import Literal
 
@@ -18,17 +18,17 @@ from dryrun_serving.metrics_listener import MEDIA_TYPE
 
 router = APIRouter(tags=["health"], dependencies=[OPEN])
 metrics_router = APIRouter(tags=["health"], dependencies=[OPEN])
-"""Left out where the figures have an address of their own."""
+"""Left out when metrics have an address of their own."""
 
 
 class Alive(Word):
-    """The process answers."""
+    """The process is running."""
 
     status: Literal["alive"] = "alive"
 
 
 class FollowerReadiness(Word):
-    """Whether the orchestrator's events arrive."""
+    """Whether the orchestrator's events are being followed."""
 
     following: bool
     detail: str
@@ -46,13 +46,13 @@ class Readiness(Word):
 
 @router.get("/livez")
 async def livez() -> Alive:
-    """Answer as long as the process does."""
+    """Liveness: answers while the process runs."""
     return Alive()
 
 
 @router.get("/readyz")
 async def readyz(request: Request) -> Readiness:
-    """Answer 200 when requests can be served, 503 without a database."""
+    """Readiness: 200 when requests can be served, 503 without a database."""
     state = request.app.state
     engine: AsyncEngine = state.engine
     try:
@@ -80,10 +80,10 @@ async def readyz(request: Request) -> Readiness:
 
 @metrics_router.get("/metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
-    """Show the figures in Prometheus' text format."""
+    """Show the metrics in Prometheus' text format."""
     return Response(await metrics_page(request.app.state.metrics), media_type=MEDIA_TYPE)
 
 
 async def metrics_page(figures: Metrics) -> bytes:
-    """Return the figures in Prometheus' text format."""
+    """Return the metrics in Prometheus' text format."""
     return generate_latest(figures.registry)

@@ -1,4 +1,4 @@
-"""Routes: sign in and out, one's own account, and the people that administrators look after."""
+"""Routes: signing in and out, one's own account, and the administration of people."""
 
 from uuid import UUID
 
@@ -39,7 +39,7 @@ def _me(person: Person) -> Me:
 
 @router.post("/login", dependencies=[OPEN])
 async def sign_in(request: Request, response: Response, shown: SignIn) -> Me:
-    """Sign in: the answer sets a cookie, and tells what requests that change something send along."""
+    """Sign in: the answer sets a cookie and holds the CSRF token for requests that change something."""
     return _me(await sign_ins.sign_in(request, response, shown.name, shown.password))
 
 
@@ -53,13 +53,13 @@ async def sign_out(request: Request, person: AccountOwner) -> Response:
 
 @router.post("/invitations/taken", dependencies=[OPEN])
 async def take_invitation(request: Request, response: Response, taken: InvitationTaken) -> Me:
-    """Choose a password by a one-time link, and be signed in."""
+    """Choose a password with a one-time link and sign in."""
     return _me(await sign_ins.take_invitation(request, response, taken.secret, taken.password))
 
 
 @router.get("/me")
 async def show_me(person: Reader) -> Me:
-    """Show who asks, and what they may do."""
+    """Show the authenticated person and their permissions."""
     return _me(person)
 
 
@@ -67,7 +67,7 @@ async def show_me(person: Reader) -> Me:
 async def change_password(
     request: Request, response: Response, person: AccountOwner, wanted: PasswordChange
 ) -> None:
-    """Choose another password. Logins elsewhere end; tokens stay."""
+    """Choose another password. Logins in other browsers end; tokens stay valid."""
     await sign_ins.change_password(request, response, person, wanted.current, wanted.new)
 
 
@@ -81,13 +81,13 @@ async def list_tokens(person: AccountOwner, transaction: Transaction) -> TokenLi
 async def make_token(
     request: Request, person: AccountOwner, transaction: Transaction, wanted: NewToken
 ) -> TokenMade:
-    """Make a token; this answer is the only one that shows it. It may never do more than its person."""
+    """Make a token; only this answer shows it. It never has more permissions than its owner."""
     return await accounts.make_token(request, transaction, person, wanted)
 
 
 @router.delete("/me/tokens/{token_id}", status_code=204)
 async def remove_token(token_id: UUID, person: AccountOwner, transaction: Transaction) -> None:
-    """Remove one of one's own tokens; it is worthless from now on."""
+    """Delete one of one's own tokens."""
     await accounts.remove_token(transaction, accounts.own_id(person), token_id)
 
 
@@ -101,7 +101,7 @@ async def list_people(_: Administrator, transaction: Transaction) -> PersonList:
 async def add_person(
     request: Request, response: Response, by: PeopleManager, transaction: Transaction, wanted: NewPerson
 ) -> Invitation:
-    """Add a person; the answer holds the one-time link by which they choose a password."""
+    """Add a person; the answer holds the one-time link to choose a password with."""
     invitation = await accounts.add(request, transaction, by, wanted)
     response.headers["Location"] = f"/api/v1/people/{invitation.person.id}"
     return invitation
@@ -117,7 +117,7 @@ async def show_person(person_id: UUID, _: Administrator, transaction: Transactio
 async def change_person(
     request: Request, person_id: UUID, _: PeopleManager, transaction: Transaction, wanted: PersonChange
 ) -> PersonView:
-    """Change roles or name, or let somebody in no more. It counts from their next request on."""
+    """Change a person's roles or name, or deactivate them. Takes effect with their next request."""
     return await accounts.change(request, transaction, person_id, wanted)
 
 
@@ -125,13 +125,13 @@ async def change_person(
 async def invite_person(
     request: Request, person_id: UUID, _: PeopleManager, transaction: Transaction
 ) -> Invitation:
-    """Make a new one-time link for somebody who has no password yet or forgot it."""
+    """Make a new one-time link for a person who has no password yet or forgot it."""
     return await accounts.invite(request, transaction, person_id)
 
 
 @router.get("/people/{person_id}/tokens")
 async def list_tokens_of(person_id: UUID, _: Administrator, transaction: Transaction) -> TokenList:
-    """List somebody's tokens, without their secrets."""
+    """List a person's tokens, without their secrets."""
     return TokenList(tokens=tuple(await tokens.list_of(transaction, person_id)))
 
 
@@ -139,5 +139,5 @@ async def list_tokens_of(person_id: UUID, _: Administrator, transaction: Transac
 async def remove_token_of(
     person_id: UUID, token_id: UUID, _: Administrator, transaction: Transaction
 ) -> None:
-    """Remove somebody's token."""
+    """Delete a person's token."""
     await accounts.remove_token(transaction, person_id, token_id)

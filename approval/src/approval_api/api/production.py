@@ -1,4 +1,4 @@
-"""Routes of production: collectors report, people decide. Nothing here reads or writes a dry-run's rows."""
+"""Routes of production: collectors report, people decide. They never touch rows of a dry-run."""
 
 from typing import Annotated
 
@@ -40,22 +40,22 @@ DiscoveryId = Annotated[int, Path(ge=1, le=MAX_ID)]
 async def report_discoveries(
     request: Request, reporting: Collecting, transaction: Transaction, report: Report
 ) -> Received:
-    """Take what a collector found in production. The same again changes nothing but when it was last seen.
+    """Store what a collector found in production. A repeated discovery only changes when it was last seen.
 
-    A token reports under the names of the collectors it was made for: else one collector that was taken over
-    could rewrite what all the others reported.
+    A token reports only under its collectors' names: otherwise one compromised collector could overwrite
+    what all others reported.
     """
     if reporting.collectors is not None and report.collector not in reporting.collectors:
         named = ", ".join(sorted(reporting.collectors)) or "no collector"
         raise ProblemError(
             "not-this-collector",
             403,
-            f"the token shown may report as {named}, not as {report.collector!r}; make one that names it",
+            f"this token may report as {named}, not as {report.collector!r}; make a token that names it",
             title="Not allowed",
         )
     received = await repository.receive(transaction, report.collector, report.discoveries)
-    told = f"{received.new} new, {received.changed} changed, {received.unchanged} unchanged"
-    note(request, object_=report.collector, detail=told)
+    counts = f"{received.new} new, {received.changed} changed, {received.unchanged} unchanged"
+    note(request, object_=report.collector, detail=counts)
     return received
 
 
@@ -73,9 +73,9 @@ async def list_production(
     changed: bool | None = None,
     search: SearchFilter = None,
 ) -> ProductionList:
-    """List production's discoveries. `changed=true`: those that were decided on and then told differently.
+    """List production's discoveries. `changed=true`: those that changed after a decision.
 
-    A page ends early when what it shows is large.
+    A page of large discoveries ends early.
     """
     wanted = Wanted(
         sort=sort,
@@ -95,7 +95,7 @@ async def list_production(
 async def decide_production(
     request: Request, person: Decider, transaction: Transaction, decision: Decision
 ) -> Decided:
-    """Approve, reject or take back, one or many."""
+    """Approve or reject discoveries, or take a decision back."""
     decided = await repository.decide(transaction, decision, person.name)
     note_decision(request, decision, decided)
     return decided
@@ -111,7 +111,7 @@ async def show_production(discovery_id: DiscoveryId, _: Reader, transaction: Tra
 async def list_changes(
     discovery_id: DiscoveryId, _: Reader, _turn: ListTurn, transaction: Transaction
 ) -> History:
-    """Show what later scans told differently, the newest first, as far as one page goes."""
+    """Show what changed in later scans, newest first, as many as fit a page."""
     await _require(transaction, discovery_id)
     rows = await repository.history(transaction, discovery_id)
     return History(changes=tuple(map(Change.of, rows)))

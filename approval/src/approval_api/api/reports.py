@@ -20,7 +20,7 @@ type _Form = Literal["json", "markdown", "html", "csv"]
 
 _MEDIA = {"markdown": "text/markdown", "html": "text/html", "csv": "text/csv"}
 _HEADERS = {
-    # A file that is opened where it lies: it runs nothing, loads nothing and belongs to no origin.
+    # For a saved file: it runs nothing, loads nothing and has no origin.
     "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
     "X-Content-Type-Options": "nosniff",
 }
@@ -70,7 +70,7 @@ async def show_report(
     *,
     judged: Annotated[bool, Query(description="Judge by the default criteria")] = False,
 ) -> Response:
-    """Show the report, without a verdict unless asked. Before the session's end it says it is not final."""
+    """Show the report, with a verdict only on request. Before the session's end it is marked as not final."""
     criteria = DEFAULT_CRITERIA if judged else None
     return await _answer(request, session_id, report_format, criteria, question)
 

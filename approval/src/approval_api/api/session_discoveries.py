@@ -27,7 +27,7 @@ async def list_discoveries(
     cursor: str | None = None,
     kind: Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = None,
 ) -> DiscoveryList:
-    """List what was found, in the order it arrived. A page ends early when what it shows is large."""
+    """List discoveries in the order they arrived. A page of large discoveries ends early."""
     await require(transaction, session_id)
     after = from_cursor(cursor, row_id) or 0
     addresses = await address_map(transaction, session_id)

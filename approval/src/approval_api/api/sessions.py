@@ -53,6 +53,6 @@ async def show_session(session_id: UUID, _: Reader, transaction: Transaction) ->
 
 @router.post("/{session_id}/stop", status_code=202)
 async def stop_session(session_id: UUID, request: Request, person: Runner) -> SessionView:
-    """Ask for a session's end; its last event says when nothing of it is left."""
+    """Request a session's end; its last event says when everything of it is removed."""
     state = request.app.state
     return await service.stop(state.engine, state.orchestrator, session_id, _asker(request, person))

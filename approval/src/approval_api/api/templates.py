@@ -1,4 +1,4 @@
-"""Routes: what may be started. The orchestrator owns the templates; their ground truth stays inside."""
+"""Routes: templates that may be started. The orchestrator owns them; their ground truth is never shown."""
 
 from typing import Annotated
 

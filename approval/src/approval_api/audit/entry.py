@@ -1,4 +1,4 @@
-"""Who did what, on what, from where, and how it came out: lines that are only ever added."""
+"""Lines of the audit log: who did what, on what, from where, with which outcome. Only ever added."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,13 +15,13 @@ from dryrun_contract.text import printable
 
 
 class AuditOutcome(StrEnum):
-    """How a command came out."""
+    """The outcome of a command."""
 
     DONE = "done"
     REFUSED = "refused"
-    """By a rule: not allowed, not valid, not there."""
+    """Refused by a rule: forbidden, invalid or unknown."""
     FAILED = "failed"
-    """By a fault: nothing says that it had no effect."""
+    """Failed by a fault: it may have had an effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Entry:
     action: str
     outcome: AuditOutcome
     actor: str | None = None
-    """None when nobody was proven."""
+    """None when nobody was authenticated."""
     proof: str | None = None
     object: str | None = None
     detail: str | None = None
@@ -48,7 +48,7 @@ def entry_of(
     object_: str | None = None,
     detail: str | None = None,
 ) -> Entry:
-    """Return the line for something that `request` asked."""
+    """Return the line for a command that `request` gave."""
     return Entry(
         action=action,
         outcome=outcome,
@@ -62,7 +62,7 @@ def entry_of(
 
 
 async def write(connection: AsyncConnection, entry: Entry) -> None:
-    """Add a line, in the transaction of what it tells of."""
+    """Add a line, in the transaction of the command it records."""
     await connection.execute(
         insert(table).values(
             actor=entry.actor,
@@ -77,5 +77,5 @@ async def write(connection: AsyncConnection, entry: Entry) -> None:
     )
 
 
-def _text(told: str | None) -> str | None:
-    return None if told is None else storable_text(printable(told, limit=1000))
+def _text(text: str | None) -> str | None:
+    return None if text is None else storable_text(printable(text, limit=1000))

@@ -10,12 +10,12 @@ from dryrun_contract.base import UtcTime, Word
 
 
 class AuditView(Word):
-    """Who did what, on what, from where, and how it came out."""
+    """Who did what, on what, from where, with which outcome."""
 
     id: int
     at: UtcTime
     actor: str | None
-    """Null when nobody was proven."""
+    """Null when nobody was authenticated."""
     proof: str | None
     """`cookie`, `token`, `setting` (a program of APPROVAL_TOKENS), or null."""
     action: str
@@ -43,7 +43,7 @@ async def page(
     action: str | None = None,
     outcome: AuditOutcome | None = None,
 ) -> AuditPage:
-    """Return a page of the log. Raises a 422 problem for a cursor that is not of this list."""
+    """Return a page of the log. Raises a 422 problem for a cursor that this list did not issue."""
     query = select(table).order_by(table.c.id.desc()).limit(limit + 1)
     before = from_cursor(cursor, row_id)
     if before is not None:

@@ -1,7 +1,7 @@
-"""Sees to it that every command leaves a line: in its own transaction, or else when it is answered.
+"""Ensures that every command leaves a line: in its own transaction, or else when it is answered.
 
-What is a command is read from the route: its method may change something, and it asks for more than `read`.
-So a new route cannot forget its line. Failed sign-ins, where nobody is proven, write their own.
+A request is a command when its method may change something and its route needs more than `read`, so a new
+route cannot forget its line. Failed sign-ins, where nobody is authenticated, write their own.
 """
 
 import logging
@@ -20,7 +20,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def note(request: Request, *, object_: str | None = None, detail: str | None = None) -> None:
-    """Say on what a command works, where its path does not, and what about it is worth a word."""
+    """Set the object of this command's line where the path does not name it, and a detail."""
     request.scope["audit_note"] = (object_, detail)
 
 
@@ -52,7 +52,7 @@ def _entry(request: Request, outcome: AuditOutcome, problem: str | None) -> Entr
 
 
 class AuditTrail:
-    """ASGI middleware: writes the lines that no transaction wrote, before the answer leaves."""
+    """ASGI middleware: writes the lines that no transaction wrote, before the answer is sent."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap `app`."""

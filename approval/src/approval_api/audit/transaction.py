@@ -1,4 +1,4 @@
-"""The transaction of a request, which stores what was done together with the audit log's line of it."""
+"""The transaction of a request: a command and its line of the audit log are stored together."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -13,9 +13,9 @@ async def _transaction(request: Request) -> AsyncIterator[AsyncConnection]:
     engine: AsyncEngine = request.app.state.engine
     async with engine.begin() as connection:
         yield connection
-        # What was done and that it was done are stored together or not at all.
+        # The command and its line are stored together or not at all.
         await write_done(request, connection)
 
 
 Transaction = Annotated[AsyncConnection, Depends(_transaction, scope="function")]
-"""One request, one transaction: committed before the answer leaves, rolled back on any error."""
+"""One request, one transaction: committed before the answer is sent, rolled back on any error."""

@@ -9,13 +9,13 @@ STATEMENT_SECONDS = 15
 
 
 APP_ROLE = "approval_app"
-"""What the application works as, whoever it logs in as; `migrations` say what this role may do."""
+"""The application's role, whichever role it logs in as; `migrations` grant its rights."""
 
 
 def create_engine(url: str, *, role: str | None = None) -> AsyncEngine:
     """Return a pool of at most 10 connections. A connection that died is replaced before it is used.
 
-    With `role` everything is done with that role's rights; it has to exist.
+    With `role`, which must exist, every statement runs with that role's rights.
     """
     engine = create_async_engine(
         url,
@@ -26,7 +26,7 @@ def create_engine(url: str, *, role: str | None = None) -> AsyncEngine:
         pool_pre_ping=True,
         connect_args={
             "timeout": CONNECT_SECONDS,
-            # The server gives up first; the client's own deadline is for a server that went silent.
+            # The server times out first; the client's own deadline is for a server that went silent.
             "command_timeout": STATEMENT_SECONDS + 5,
             "server_settings": {
                 "application_name": "approval-api",
@@ -34,7 +34,7 @@ def create_engine(url: str, *, role: str | None = None) -> AsyncEngine:
                 "idle_in_transaction_session_timeout": str(STATEMENT_SECONDS * 2000),
                 "timezone": "UTC",
                 "jit": "off",
-                # Lists differ by what they filter: a plan made for any value walks the wrong index for some.
+                # Lists differ by their filters: a generic plan uses the wrong index for some of them.
                 "plan_cache_mode": "force_custom_plan",
                 **({"role": role} if role else {}),
             },

@@ -1,7 +1,7 @@
 """Keeps values out of database errors: a statement's parameters and rows hold hashes and secrets.
 
 SQLAlchemy prints parameters, PostgreSQL quotes rows in its details ("Failing row contains …"), and asyncpg
-quotes what it cannot encode. So an error is stripped where it enters, before anything can log it.
+quotes what it cannot encode. So an error is stripped where it is raised, before anything can log it.
 """
 
 from typing import Any
@@ -13,18 +13,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 _DATA_EXCEPTION = "22"
 """PostgreSQL's class of errors that a value causes; their messages quote it (`invalid input syntax …`)."""
 _NOT_ENCODED = "22000"
-"""`data_exception`: the SQLSTATE given here to what asyncpg refuses before PostgreSQL sees it."""
+"""`data_exception`: the SQLSTATE set here for values that asyncpg itself refuses."""
 
 
 def keep_values_out_of_errors(engine: AsyncEngine) -> None:
-    """Let every error of `engine` name its kind, SQLSTATE, constraint and statement, and no value."""
+    """Make every error of `engine` name its kind, SQLSTATE, constraint and statement, but no value."""
     event.listen(engine.sync_engine, "handle_error", _strip)
 
 
 def is_data_exception(error: BaseException | None) -> bool:
-    """Tell whether a value of the statement is at fault; `error` is the driver's, `DBAPIError.orig`.
+    """Return whether a value in the statement is at fault; `error` is `DBAPIError.orig`.
 
-    Repeating the statement fails again: PostgreSQL stores no U+0000, no lone surrogate, no number too large.
+    Repeating the statement would fail again: PostgreSQL stores no U+0000, no lone surrogate and no number out
+    of range.
     """
     return (getattr(error, "sqlstate", None) or "").startswith(_DATA_EXCEPTION)
 

@@ -37,11 +37,11 @@ async def _stored_revision(connection: AsyncConnection) -> str | None:
 
 
 class MigrationRefusedError(Exception):
-    """The database is older than this program, and this login may not change its schema."""
+    """The database is older than this program, and this role may not change its schema."""
 
 
 def _upgrade(connection: Connection) -> None:
-    # Alembic takes 0.3 s to import, and most starts have nothing to migrate.
+    # Importing Alembic takes 0.3 s, and most starts have nothing to migrate.
     from alembic import command  # noqa: PLC0415  # see above
     from alembic.config import Config  # noqa: PLC0415  # see above
 
@@ -52,11 +52,11 @@ def _upgrade(connection: Connection) -> None:
 
 
 async def migrate(engine: AsyncEngine) -> bool:
-    """Apply what is missing, in one transaction; return whether something was.
+    """Apply missing revisions in one transaction; return whether there were any.
 
-    Several processes may do this at once: an advisory lock lets one work and the others find it done.
-    A database that is newer than this program is left alone and refused by Alembic, which names the
-    unknown revision. Raises MigrationRefusedError when this login may not.
+    Several processes may do this at once: an advisory lock lets one work, and the others find it done.
+    A database newer than this program is left alone: Alembic raises an error that names the unknown
+    revision. Raises MigrationRefusedError when this role may not migrate.
     """
     async with engine.connect() as connection:
         if await _stored_revision(connection) == migrations.HEAD:
@@ -73,7 +73,7 @@ async def migrate(engine: AsyncEngine) -> bool:
             if getattr(error.orig, "sqlstate", None) != _NOT_ALLOWED:
                 raise
             raise MigrationRefusedError(
-                f"the database has to be migrated, and this login may not: {error.orig}. Run `approval-api "
+                f"the database has to be migrated, and this role may not: {error.orig}. Run `approval-api "
                 "migrate` with APPROVAL_MIGRATION_DATABASE_URL of the schema's owner, or set it for `serve`"
             ) from error
     logger.info("migrated the database", extra={"revision": migrations.HEAD})
@@ -104,6 +104,6 @@ async def migrate_when_reachable(engine: AsyncEngine, wait_seconds: float = _WAI
 
 
 def _may_heal(error: DBAPIError) -> bool:
-    """Tell a server that is away or still starting (SQLSTATE classes 08, 53, 57) from a mistake."""
+    """Return whether the server is away or still starting (SQLSTATE classes 08, 53, 57)."""
     state = getattr(error.orig, "sqlstate", None)
     return error.connection_invalidated or state is None or state[:2] in {"08", "53", "57"}

@@ -1,4 +1,4 @@
-"""Hostile text made storable: PostgreSQL keeps no U+0000, JSON no infinities, UTF-8 no lone surrogates."""
+"""Makes hostile text storable: PostgreSQL stores no U+0000, JSON no infinities, UTF-8 no lone surrogates."""
 
 import math
 import re
@@ -18,7 +18,7 @@ def storable_text(text: str) -> str:
 
 
 def storable(value: JsonValue) -> JsonValue:
-    """Return `value` with all its texts, names included, made storable and no number beyond JSON's."""
+    """Return `value` with all its texts, names included, made storable, and infinities replaced by None."""
     match value:
         case str():
             return storable_text(value)

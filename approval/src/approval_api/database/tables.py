@@ -54,7 +54,7 @@ dryrun_reports = Table(
     Column("report", LargeBinary),
     Column("failure", Text),
 )
-"""One for a session, of the state that it had: JSON, compressed by zlib. `failure` says why there is none."""
+"""One per session and state: JSON, compressed by zlib. `failure` says why there is none."""
 
 dryrun_discoveries = Table(
     "dryrun_discoveries",
@@ -103,7 +103,7 @@ discoveries = Table(
     Column("times_seen", Integer, nullable=False),
     Column("changed_at", _TIME),
 )
-"""Production. Nothing of a dry-run ever reaches it; the table refuses it by a check of its own."""
+"""Production. No dry-run row can be stored here: the table has a check of its own."""
 
 discovery_changes = Table(
     "discovery_changes",
@@ -115,7 +115,7 @@ discovery_changes = Table(
     Column("before", JSONB, nullable=False),
     Column("after", JSONB, nullable=False),
 )
-"""Production again: what a later scan said differently."""
+"""Production again: what changed in a later scan."""
 
 follower_position = Table(
     "follower_position",
@@ -170,7 +170,7 @@ api_tokens = Table(
     Column("last_used_at", _TIME),
 )
 
-"""`collectors`: as whom it may report to production."""
+"""`collectors`: under whose names it may report to production."""
 
 known_browsers = Table(
     "known_browsers",
@@ -179,7 +179,7 @@ known_browsers = Table(
     Column("person_id", UUID(as_uuid=True), nullable=False),
     Column("seen_at", _TIME, nullable=False),
 )
-"""Browsers in which a person signed in by password before: strangers' tries do not count against them."""
+"""Browsers in which a person signed in by password before: strangers' attempts do not count against them."""
 
 invitations = Table(
     "invitations",
@@ -189,7 +189,7 @@ invitations = Table(
     Column("created_at", _TIME, nullable=False),
     Column("expires_at", _TIME, nullable=False),
 )
-"""One for a person at most: a newer link makes the older one worthless."""
+"""At most one per person: a newer link replaces the older one."""
 
 login_throttle = Table(
     "login_throttle",
@@ -214,4 +214,4 @@ audit_log = Table(
     Column("outcome", Text, nullable=False),
     Column("detail", Text),
 )
-"""The application may add to it and read it; the database refuses it everything else."""
+"""The application may add and read rows; the database refuses everything else."""

@@ -1,4 +1,4 @@
-"""Approving and rejecting: what was looked at is decided on, and nothing that changed since."""
+"""Approving and rejecting: a decision applies to discoveries as they were seen, not as they changed since."""
 
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self
@@ -19,14 +19,14 @@ type DecidedAs = Literal["approved", "rejected"]
 
 
 class Seen(Word):
-    """A discovery as somebody looked at it."""
+    """A discovery in the revision that a person saw."""
 
     id: Annotated[int, Field(ge=1, le=MAX_ID, examples=[4711])]
     revision: Annotated[int, Field(ge=1, le=2**31 - 1, examples=[1])]
 
 
 class Decision(Word):
-    """One decision on one discovery or many. `pending` takes an earlier one back."""
+    """A decision on one or more discoveries. `pending` takes an earlier decision back."""
 
     decision: Annotated[Status, Field(examples=["rejected"])]
     note: Annotated[
@@ -37,21 +37,21 @@ class Decision(Word):
     @model_validator(mode="after")
     def _names_each_once(self) -> Self:
         if len({seen.id for seen in self.discoveries}) < len(self.discoveries):
-            raise ValueError("a discovery stands twice; name each once")
+            raise ValueError("a discovery is listed twice; list each once")
         return self
 
 
 class Decided(Word):
-    """What became of a decision."""
+    """The result of a decision."""
 
     decided: tuple[int, ...]
     changed: tuple[int, ...]
-    """Told differently since they were looked at: look again."""
+    """Changed since they were seen, so not decided on: look at them again."""
     unknown: tuple[int, ...]
 
 
 class DecisionView(Word):
-    """Who decided what, when, why."""
+    """A decision: who made it, when and why."""
 
     decision: DecidedAs
     by: str
@@ -60,7 +60,7 @@ class DecisionView(Word):
 
 
 def decision_view(row: RowMapping) -> DecisionView | None:
-    """Return the newest decision on a row of either table, None before the first."""
+    """Return the newest decision on a row of either table; None before the first."""
     if row["decided_as"] is None:
         return None
     return DecisionView(
@@ -69,16 +69,16 @@ def decision_view(row: RowMapping) -> DecisionView | None:
 
 
 def note_decision(request: Request, decision: Decision, decided: Decided) -> None:
-    """Let the audit log say on which discoveries what was decided, and why."""
+    """Note the decision, its discoveries and its reason for the audit log."""
     ids = ", ".join(map(str, decided.decided)) or "none"
     why = f": {decision.note}" if decision.note else ""
     note(request, object_=f"discoveries {ids}", detail=f"{decision.decision.value}{why}")
 
 
 async def decide(connection: AsyncConnection, table: Table, decision: Decision, actor: str) -> Decided:
-    """Store `decision` on those that are as they were looked at; the others are told, not touched."""
+    """Store `decision` on discoveries that are unchanged since they were seen; return the others."""
     wanted = {seen.id: seen.revision for seen in decision.discoveries}
-    # In one order, as posts lock them: two of these never wait for each other in a circle.
+    # In the order in which reports lock them too, so that no two deadlock.
     locked = select(table.c.id, table.c.revision).where(table.c.id.in_(wanted)).order_by(table.c.id)
     found = {row.id: row.revision for row in await connection.execute(locked.with_for_update())}
     same = [row_id for row_id, revision in found.items() if wanted[row_id] == revision]

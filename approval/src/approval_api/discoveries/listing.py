@@ -1,9 +1,9 @@
-"""Pages of a long list of discoveries: by key, and with an end to what one page looks at.
+"""Pages of a long list of discoveries: paged by key, with a limit to the rows that one page examines.
 
-Both tables have the columns and indexes that this needs. A page walks an index from where the cursor stands
-and looks at `WINDOW` rows at most; what no index can tell apart (search, a second filter) is looked for among
-those. It ends early as well when its rows hold more than `PAGE_BYTES`. So a page takes the same time and
-memory wherever it lies, may hold fewer rows than asked for, and its cursor goes on where it stopped.
+Both tables have the columns and indexes that this needs. A page walks an index from the cursor and examines
+at most `WINDOW` rows; conditions that no index covers (search, a second filter) are checked among those. It
+also ends early when its rows hold more than `PAGE_BYTES`. So every page takes the same time and memory, may
+hold fewer rows than requested, and its cursor continues where it stopped.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ from approval_api.web.pagination import from_cursor, to_cursor
 WINDOW = 2_000
 MAX_LIMIT = 200
 PAGE_BYTES = 1024 * 1024
-"""Of one page's evidence, as it is stored. As values a hostile collector's takes some 20 times as much."""
+"""Of one page's evidence, as stored. Parsed, a hostile collector's evidence takes some 20 times as much."""
 MAX_ID = 2**53 - 1
 """The largest whole number that every reader of JSON keeps exactly."""
 
@@ -49,15 +49,15 @@ SearchFilter = Annotated[
         min_length=1,
         max_length=100,
         pattern=r"^[^\x00]*$",
-        description="Text that stands in the key or in the data, upper and lower case alike. "
-        f"A page looks at {WINDOW} rows at most: go on with `next` until it is null.",
+        description="Text in the key or in the data, in upper or lower case. "
+        f"A page examines at most {WINDOW} rows: continue with `next` until it is null.",
     ),
 ]
 PageLimit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 
 
 class Status(StrEnum):
-    """What was decided of a discovery."""
+    """The state of the decision on a discovery."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -65,36 +65,36 @@ class Status(StrEnum):
 
 
 type SortOrder = Literal["newest", "oldest", "key", "-key", "kind", "-kind", "status", "-status"]
-"""A leading minus turns it round. Rows that are equal in it stand in the order they arrived."""
+"""A leading minus reverses the order. Equal rows are in the order they arrived."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What of a list is to be shown."""
+    """Order, filters and position of a page."""
 
     sort: SortOrder = "newest"
     limit: int = 50
     cursor: str | None = None
     session_id: UUID | None = None
-    """Of dry-runs only."""
+    """Dry-runs only."""
     kind: str | None = None
     status: Status | None = None
     collector: str | None = None
     changed: bool | None = None
-    """Production only: whether it changed since it was decided on."""
+    """Production only: whether it changed after the decision."""
     search: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows in their order, and where the next page begins; None when there is nothing more to look at."""
+    """Rows in order, and the cursor of the next page; None when all rows were examined."""
 
     rows: list[RowMapping]
     next: str | None
 
 
 def key_order(table: Table) -> ColumnElement[str]:
-    """Return what keys are sorted by, exactly as the indexes have it."""
+    """Return the expression that keys are sorted by, exactly as in the indexes."""
     return func.left(table.c.key, literal(200, literal_execute=True)).collate("C")
 
 
@@ -131,8 +131,8 @@ def _after(
     return and_(bound, or_(beyond, beyond_id))
 
 
-def _told_by_an_index(table: Table, wanted: Wanted) -> list[ColumnElement[bool]]:
-    """Return conditions that an index has in front of the order, so that walking it skips nothing."""
+def _conditions_of_the_index(table: Table, wanted: Wanted) -> list[ColumnElement[bool]]:
+    """Return conditions on an index's leading columns, so that walking it skips no rows."""
     if wanted.session_id is not None:
         return [table.c.dryrun_session_id == wanted.session_id]
     if wanted.sort.removeprefix("-") in {"kind", "status"}:
@@ -142,7 +142,7 @@ def _told_by_an_index(table: Table, wanted: Wanted) -> list[ColumnElement[bool]]
     return [] if wanted.kind is None else [table.c.kind == wanted.kind]
 
 
-def _told_by_looking(rows: FromClause, wanted: Wanted) -> list[ColumnElement[bool]]:
+def _other_conditions(rows: FromClause, wanted: Wanted) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.kind is not None:
         conditions.append(rows.c.kind == wanted.kind)
@@ -166,7 +166,7 @@ def _told_by_looking(rows: FromClause, wanted: Wanted) -> list[ColumnElement[boo
 def stored_size(*columns: ColumnElement[Any]) -> ColumnElement[int]:
     """Return how many bytes the JSON in `columns` takes.
 
-    The size of what is compressed shows only when it is read; values made to grow compress best.
+    The true size of a compressed value is known only when it is read; values made to expand compress best.
     """
     sizes = [
         case(
@@ -181,11 +181,11 @@ def stored_size(*columns: ColumnElement[Any]) -> ColumnElement[int]:
 async def read_within(
     connection: AsyncConnection, rows: Select[Any], order: Sequence[str], limit: int, *large: str
 ) -> tuple[list[RowMapping], bool]:
-    """Return the first of `rows` and whether there are more.
+    """Return the first of `rows`, and whether there are more.
 
-    At most `limit`, which hold at most PAGE_BYTES in the columns `large`; a first row with more stands alone.
-    `rows` are sorted and limited to one more than `limit`; `order` names the columns by which, with `-`
-    before those that descend.
+    Returns at most `limit` rows with at most PAGE_BYTES in the columns `large`; a larger first row comes
+    alone. `rows` are sorted and limited to one more than `limit`; `order` names the sort columns, with `-`
+    before descending ones.
     """
     first = rows.subquery("first")
     by = [
@@ -210,23 +210,23 @@ async def read_within(
 
 
 async def read_page(connection: AsyncConnection, table: Table, wanted: Wanted) -> Page:
-    """Return a page of `table`. Raises a 422 problem for a cursor that is not of this list."""
+    """Return a page of `table`. Raises a 422 problem for a cursor that this list did not issue."""
     backwards = wanted.sort == "newest" or wanted.sort.startswith("-")
     column = _sort_column(table, wanted.sort)
     sorted_by = (literal(None, SqlText) if column is None else column).label("sorted_by")
 
-    walk = select(table.c.id, sorted_by).where(*_told_by_an_index(table, wanted))
+    walk = select(table.c.id, sorted_by).where(*_conditions_of_the_index(table, wanted))
     at = from_cursor(wanted.cursor, _read_cursor)
     if at is not None:
         walk = walk.where(_after(table, column, at, backwards=backwards))
     walked = [table.c.id] if column is None else [column, table.c.id]
     walk = walk.order_by(*(each.desc() if backwards else each.asc() for each in walked)).limit(WINDOW)
-    looked_at = walk.add_columns(*(each for each in table.c if each.name != "id")).subquery("looked_at")
+    examined = walk.add_columns(*(each for each in table.c if each.name != "id")).subquery("examined")
     names = ["id"] if column is None else ["sorted_by", "id"]
     matching = (
-        select(looked_at)
-        .where(*_told_by_looking(looked_at, wanted))
-        .order_by(*(looked_at.c[name].desc() if backwards else looked_at.c[name].asc() for name in names))
+        select(examined)
+        .where(*_other_conditions(examined, wanted))
+        .order_by(*(examined.c[name].desc() if backwards else examined.c[name].asc() for name in names))
         .limit(wanted.limit + 1)
     )
     order = [f"-{name}" if backwards else name for name in names]
@@ -238,7 +238,7 @@ async def read_page(connection: AsyncConnection, table: Table, wanted: Wanted) -
 
 
 async def read_some(connection: AsyncConnection, table: Table, ids: Sequence[int]) -> list[RowMapping]:
-    """Return the rows of `ids` in the order of their ids, as many as a page may hold."""
+    """Return the rows of `ids` in the order of their ids, as many as fit a page."""
     rows, _ = await read_within(
         connection, select(table).where(table.c.id.in_(ids)).order_by(table.c.id), ["id"], len(ids), "data"
     )

@@ -21,7 +21,7 @@ _RECONNECT_SECONDS = 0.5
 
 
 class Notifications:
-    """A wake-up may come without a reason, but after a reconnect it always comes, so nothing is missed."""
+    """Wakes streams, sometimes for nothing; after a reconnect it wakes all, so none misses an event."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         """Listen on a connection of `engine`."""
@@ -30,7 +30,7 @@ class Notifications:
 
     @contextmanager
     def subscribed(self, session_id: UUID) -> Iterator[asyncio.Event]:
-        """Give an asyncio.Event that is set whenever the session may have news; the reader clears it."""
+        """Yield an asyncio.Event that is set when the session may have new events; the reader clears it."""
         woken = asyncio.Event()
         key = str(session_id)
         self._waiting[key].add(woken)
@@ -42,7 +42,7 @@ class Notifications:
                 del self._waiting[key]
 
     def wake_all(self) -> None:
-        """Let every stream look: after a gap in listening, and at shutdown."""
+        """Wake every stream: after a gap in listening, and at shutdown."""
         for streams in self._waiting.values():
             for woken in streams:
                 woken.set()
@@ -52,7 +52,7 @@ class Notifications:
             woken.set()
 
     async def run(self) -> None:
-        """Listen until cancelled, reconnecting for ever."""
+        """Listen until cancelled; reconnect after each failure."""
         healthy = True
         while True:
             try:
@@ -80,8 +80,8 @@ class Notifications:
                         async with asyncio.timeout(_PROBE_SECONDS):
                             await lost.wait()
                     except TimeoutError:
-                        # A server that vanished without a word is noticed here.
+                        # Detects a server that vanished silently.
                         await driver.execute("SELECT 1", timeout=5)
             finally:
-                # It has a listener; it must not go back to the pool.
+                # The connection has a listener and must not go back to the pool.
                 await connection.invalidate()

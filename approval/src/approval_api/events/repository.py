@@ -15,9 +15,9 @@ from dryrun_contract.event import AddressesMapped, Event, EventRefused
 _COLUMNS = (table.c.journal, table.c.seq, table.c.session_id, table.c.at, table.c.type, table.c.data)
 
 PAGE_BYTES = 1024 * 1024
-"""Of the events of one reading, as JSON. Parsed, a hostile collector's take some 25 times as much."""
+"""Of the events of one page, as JSON. Parsed, a hostile collector's take some 25 times as much."""
 
-# The size of what is compressed shows only when it is read; values made to grow compress best.
+# The true size of a compressed value is known only when it is read; values made to expand compress best.
 _PAGE = text("""
 SELECT journal, seq, session_id, at, type, data, found FROM (
     SELECT *, row_number() OVER (ORDER BY seq) AS place, count(*) OVER () AS found, sum(
@@ -36,7 +36,7 @@ def _event(row: RowMapping) -> Event:
     try:
         return Event.model_validate(columns)
     except ValidationError as error:
-        # Stored by another version, which knew other words or had other bounds.
+        # Stored by another version, with other event types or bounds.
         first = error.errors(include_url=False, include_input=False)[0]
         refused = EventRefused(told=row["type"][:100], size=0, reason=first["msg"][:500])
         return Event.model_validate({**columns, "data": refused})
@@ -48,11 +48,11 @@ class EventsPage:
 
     events: list[Event]
     is_full: bool
-    """There are more."""
+    """There are more events."""
 
 
 async def page(connection: AsyncConnection, session_id: UUID, after: int, limit: int) -> EventsPage:
-    """Return events of the session that came after `after`: at most `limit`, and at most PAGE_BYTES."""
+    """Return events of the session after `after`: at most `limit`, and at most PAGE_BYTES."""
     asked = {"session_id": session_id, "after": after, "limit": limit, "bytes": PAGE_BYTES}
     rows = (await connection.execute(_PAGE, asked)).mappings().all()
     return EventsPage([_event(row) for row in rows], bool(rows) and len(rows) < rows[0]["found"])

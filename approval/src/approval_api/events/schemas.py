@@ -9,6 +9,6 @@ class EventList(Word):
 
     events: tuple[Event, ...]
     next: int | None
-    """Ask with `after=` this for more; null when this was all there is by now."""
+    """Value of `after` for the next page; null when there are no more events yet."""
     ended: bool
-    """The session has ended: after the last page nothing more will come."""
+    """The session has ended: there will be no more events after the last page."""

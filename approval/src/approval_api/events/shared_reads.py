@@ -1,4 +1,4 @@
-"""One reading of the table for all streams of a session: two hundred people look at the same ten events."""
+"""One read of the table for all streams of a session: two hundred readers get the same events."""
 
 import asyncio
 import time
@@ -18,19 +18,19 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What came after `after`: at most a page of events, each rendered once."""
+    """Events after a position: at most a page, each rendered once."""
 
     after: int
     frames: tuple[tuple[int, str], ...]
     """Sequence number and text of the frame."""
     is_full: bool
-    """There may be more."""
+    """There may be more events."""
     ended: bool
     """The session has ended, and all its events were stored when this was read."""
 
 
 def _frame(event: Event) -> str:
-    # JSON holds no raw line break, so one `data:` line carries it whatever a target said.
+    # JSON has no raw line breaks, so one `data:` line holds it, whatever a target sent.
     return f"id: {event.seq}\ndata: {event.model_dump_json()}\n\n"
 
 
@@ -43,7 +43,7 @@ class _Shared:
 
 
 class SharedReads:
-    """The sessions that this process streams; a session is forgotten with its last stream."""
+    """The sessions that this process streams; a session is dropped with its last stream."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         """Read by `engine`."""
@@ -52,7 +52,7 @@ class SharedReads:
 
     @contextmanager
     def joined(self, session_id: UUID) -> Iterator[None]:
-        """Take part in a session's readings."""
+        """Share the session's reads while the context is open."""
         shared = self._shared.setdefault(session_id, _Shared())
         shared.readers += 1
         try:
@@ -63,7 +63,7 @@ class SharedReads:
                 del self._shared[session_id]
 
     async def read(self, session_id: UUID, after: int) -> Reading:
-        """Return what came after `after`, read not earlier than now.
+        """Return events after `after`, read now or later.
 
         Who is woken waits for the reading that is under way and then shares the next one with all others who
         waited: one that began before the wake-up may lack what woke them.

@@ -1,11 +1,11 @@
-"""Follows the orchestrator's events: delivered at least once, in effect exactly once.
+"""Follows the orchestrator's events: delivered at least once, stored exactly once.
 
 One transaction stores a page and moves the position from the old value to the new. A follower that was
-frozen, or one of two that run side by side, finds the position moved, stores nothing, and goes on from there.
+frozen, or one of two that run side by side, finds the position moved, stores nothing and continues there.
 
-No page can stop it for good. A process begins with pages of one event and doubles them, so that one which
-died of a page takes the next in smaller pieces; a page that cannot be taken in is asked for again by halves,
-until one event is left: that one is stored as refused, and the position moves on.
+No page can stop it for good. A process begins with pages of one event and doubles them, so that after a crash
+the same events arrive in smaller pages. A page that cannot be stored is requested again in halves until one
+event is left: that one is stored as refused, and the position moves on.
 """
 
 import asyncio
@@ -50,12 +50,12 @@ class EventSource(Protocol):
 
 
 class GapError(Exception):
-    """The orchestrator left events out, or changed its journal without saying so; nothing was stored."""
+    """Events are missing, or the journal changed without a snapshot; nothing was stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class FollowerState:
-    """Whether events are being followed, for readiness and people."""
+    """Whether events are being followed, for readiness and pages."""
 
     following: bool
     detail: str
@@ -63,10 +63,10 @@ class FollowerState:
 
 
 class Follower:
-    """Follows for ever; see `run`."""
+    """Stores the events of the orchestrator; see `run`."""
 
     def __init__(self, engine: AsyncEngine, source: EventSource, metrics: Metrics) -> None:
-        """Store what `source` tells through `engine`."""
+        """Store the events of `source` by `engine`."""
         self._engine = engine
         self._source = source
         self._metrics = metrics
@@ -75,16 +75,16 @@ class Follower:
         self.state = FollowerState(following=False, detail="starting", since=datetime.now(UTC))
 
     async def run(self) -> None:
-        """Follow until cancelled. Whatever fails is tried again, first soon and at last every 10 s."""
+        """Follow until cancelled. A failure is retried, first after 0.2 s and finally every 10 s."""
         failures = 0
-        # Whatever a process before this one died of comes in pieces.
+        # Events that crashed an earlier process arrive in small pages.
         self._limit = 1
         while True:
             try:
                 await self.follow_once()
-            except Exception as error:  # noqa: BLE001  # whatever it was, the next try is smaller
+            except Exception as error:  # noqa: BLE001  # whatever it was, the next page is smaller
                 self._limit = max(1, self._limit // 2)
-                self._tell(following=False, detail=f"{type(error).__name__}: {error}")
+                self._note_state(following=False, detail=f"{type(error).__name__}: {error}")
                 pause = min(_LAST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2**failures)
                 failures = min(failures + 1, 10)
                 # Jitter only spreads several processes; it protects nothing.
@@ -93,11 +93,11 @@ class Follower:
                 failures = 0
 
     async def follow_once(self) -> None:
-        """Ask once for what comes after the stored position, and store it."""
+        """Request the events after the stored position once, and store them."""
         async with self._engine.connect() as connection:
             known = await positions.load(connection)
         try:
-            # The first answer comes at once, so that readiness does not wait for an event.
+            # The first request does not wait, so that readiness does not depend on an event.
             answer = await self._source.events(known.position, wait=self.state.following, limit=self._limit)
             if isinstance(answer, Snapshot):
                 await self.store_snapshot(known, answer)
@@ -110,10 +110,10 @@ class Follower:
                 self._limit //= 2
         else:
             self._limit = min(PAGE_EVENTS, 2 * self._limit)
-        self._tell(following=True, detail="following the orchestrator's events")
+        self._note_state(following=True, detail="following the orchestrator's events")
 
     async def _store_answer(self, old: Position | None, page: EventPage) -> None:
-        """Store a page. Raises PageRefusedError when that fails for what it holds."""
+        """Store a page. Raises PageRefusedError when its content is at fault."""
         try:
             await self.store_page(old, page)
         except Exception as error:
@@ -130,10 +130,10 @@ class Follower:
             raise PageRefusedError(f"cannot be stored: {_in_short(error)}", head) from error
 
     async def _refuse(self, old: Position | None, refusal: PageRefusedError) -> None:
-        """Store the event after `old` as refused, or pass over it when nothing is known of it."""
+        """Store the event after `old` as refused, or skip it when nothing is known about it."""
         head, reason = refusal.head, printable(str(refusal), limit=400)
         logger.error(
-            "an event cannot be taken in; its session's history is not complete",
+            "an event cannot be stored; its session's history is not complete",
             extra={"reason": reason, "event": str(head)},
         )
         if head is not None:
@@ -157,7 +157,7 @@ class Follower:
             self._metrics.refused_events.inc()
 
     async def store_page(self, old: Position | None, page: EventPage) -> bool:
-        """Store a page that was asked for after `old`; False when somebody else was faster.
+        """Store the page after `old`; False when another follower was faster.
 
         Raises GapError when the page does not continue `old`.
         """
@@ -171,7 +171,7 @@ class Follower:
             stored = await repository.store_events(connection, events) if events else 0
         if stored < len(events):
             logger.error(
-                "the orchestrator told other events under known numbers; was its journal set back?",
+                "the orchestrator sent other events under known numbers; was its journal set back?",
                 extra={"journal": str(page.journal), "numbers": [event.seq for event in events][:3]},
             )
         self._metrics.events.inc(stored)
@@ -179,7 +179,7 @@ class Follower:
         return True
 
     async def store_snapshot(self, known: positions.KnownPosition, snapshot: Snapshot) -> bool:
-        """Go on from `snapshot`; False when somebody else moved the position meanwhile."""
+        """Continue from `snapshot`; False when another follower moved the position meanwhile."""
         new = Position(snapshot.journal, snapshot.seq)
         async with self._engine.begin() as connection:
             if not await positions.move(connection, known.position, new):
@@ -188,7 +188,7 @@ class Follower:
         self._metrics.snapshots.inc()
         self._metrics.follower_seq.set(new.seq)
         logger.warning(
-            "the position was not in the orchestrator's journal; went on from its snapshot",
+            "the position was not in the orchestrator's journal; continued from its snapshot",
             extra={
                 "old": f"{known.position.journal}:{known.position.seq}" if known.position else None,
                 "new": f"{new.journal}:{new.seq}",
@@ -197,7 +197,7 @@ class Follower:
         )
         return True
 
-    def _tell(self, *, following: bool, detail: str) -> None:
+    def _note_state(self, *, following: bool, detail: str) -> None:
         """Keep the state, and log it when it changed."""
         self._metrics.follower_up.set(following)
         if (self.state.following, self.state.detail) == (following, detail):
@@ -211,14 +211,14 @@ class Follower:
 
 
 _CONTENT_STATES = frozenset({"22", "23", "54"})
-"""Classes of SQLSTATE that blame the values: data exception, constraint violation, limit exceeded."""
+"""SQLSTATE classes that blame the values: data exception, constraint violation, limit exceeded."""
 _ELSEWHERE = (
     PageRefusedError, OrchestratorUnavailableError, OrchestratorRefusedError, GapError, OSError, MemoryError
 )  # fmt: skip
 
 
 def _is_of_the_content(error: Exception) -> bool:
-    """Tell whether the same events would fail again, rather than a database that is away, slow or old."""
+    """Return whether the same events would fail again, and not a database that is away, slow or old."""
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None)
         return str(state)[:2] in _CONTENT_STATES or (state is None and isinstance(error, DataError))
@@ -226,7 +226,7 @@ def _is_of_the_content(error: Exception) -> bool:
 
 
 def _in_short(error: Exception) -> str:
-    # SQLAlchemy's own text quotes the statement and its parameters: what a collector said.
+    # SQLAlchemy's own text quotes the statement and its parameters, which a collector wrote.
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     return f"{type(cause).__name__}: {cause}"
 

@@ -42,10 +42,10 @@ WHERE journal IS NOT DISTINCT FROM CAST(:old_journal AS uuid) AND seq = :old_seq
 
 
 async def move(connection: AsyncConnection, old: Position | None, new: Position) -> bool:
-    """Move the position from `old` to `new`; False when somebody else moved it meanwhile.
+    """Move the position from `old` to `new`; False when another follower moved it meanwhile.
 
-    The row stays locked until the caller's transaction ends, so whoever comes second waits here and then
-    finds the position moved.
+    The row stays locked until the caller's transaction ends, so a second follower waits here and then finds
+    the position moved.
     """
     result = await connection.execute(
         _MOVE,

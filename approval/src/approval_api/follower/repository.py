@@ -1,4 +1,4 @@
-"""What a page of events, or a snapshot, does to the tables; all inside the follower's one transaction."""
+"""Applies a page of events or a snapshot to the tables, inside the follower's transaction."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -29,9 +29,9 @@ VALUES (:id, :template, :digest, :seed, :keep, :actor, :at, :at, 'queued', :hist
 ON CONFLICT (id) DO NOTHING
 """)
 
-# A template that was changed between asking for it and starting it: what was kept is not what will run, and a
-# score against it would be wrong.
-# One that was stopped here while its start was on its way keeps that outcome: the outbox stops it for good.
+# If the template changed between request and start, the stored snapshot is not what will run, and a score
+# against it would be wrong.
+# A session that was stopped here while its start was under way keeps that outcome; the outbox stops it.
 _QUEUED = text("""
 UPDATE gateway.dryrun_sessions
 SET phase = 'queued', ended_at = NULL, digest = :digest,
@@ -57,23 +57,23 @@ _DOUBT = text("""
 UPDATE gateway.dryrun_sessions SET history_complete = false WHERE phase NOT IN ('requested', 'ended')
 """)
 
-_END_UNKNOWN = "its last event could not be taken in, so how it ended is not known. Start again"
+_END_UNKNOWN = "its last event could not be stored, so its outcome is unknown. Start again"
 
 _EVENTS = text("""
 INSERT INTO gateway.dryrun_events (journal, seq, session_id, at, type, data)
 SELECT journal, seq, session_id, at, type, data
-FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS told(
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS page(
     journal uuid, seq bigint, session_id uuid, at timestamptz, type text, data jsonb)
 ON CONFLICT (journal, seq) DO NOTHING
 """)
 
 _KNOWN = text("SELECT id FROM gateway.dryrun_sessions WHERE id = ANY(:ids)")
 
-# What this API held as running before it asked, and the orchestrator does not know: nothing will come of it.
+# Sessions that ran before the request, and that the orchestrator does not know: no event will end them.
 _LOSE = text("""
 UPDATE gateway.dryrun_sessions
 SET phase = 'ended', outcome = 'failed', ended_at = now(), history_complete = false,
-    reason = 'the orchestrator does not know this session any more: its journal was replaced. Start again'
+    reason = 'the orchestrator no longer knows this session: its journal was replaced. Start again'
 WHERE phase NOT IN ('requested', 'ended') AND accepted_at < :asked_at AND NOT (id = ANY(:ids))
 RETURNING id
 """)
@@ -90,10 +90,10 @@ _NOTIFY = text("SELECT pg_notify(:channel, id) FROM unnest(CAST(:ids AS text[]))
 
 
 async def store_events(connection: AsyncConnection, events: Sequence[Event]) -> int:
-    """Store `events`, what they say of their sessions and what was discovered; wake the streams.
+    """Store `events`, their sessions' new state and their discoveries; wake the streams.
 
-    A session that nobody here started is taken in from its events. Returns how many events were new: all
-    of them, unless the orchestrator's journal was set back.
+    A session that was not started here is adopted from its events. Returns how many events were new: all of
+    them, unless the orchestrator's journal was restored from a backup.
     """
     await _adopt_unknown(connection, events)
     for event in events:
@@ -116,9 +116,9 @@ async def store_events(connection: AsyncConnection, events: Sequence[Event]) -> 
 
 
 async def reconcile(connection: AsyncConnection, snapshot: Snapshot, asked_at: datetime) -> None:
-    """Bring session rows to what `snapshot` says; events up to its `seq` that were not stored are lost.
+    """Bring session rows to the state of `snapshot`; events up to its `seq` that were not stored are lost.
 
-    Sessions that the orchestrator took after `asked_at` may be missing from the snapshot and are left alone.
+    Sessions that the orchestrator accepted after `asked_at` may be missing in it and are left alone.
     """
     known = {session.id for session in snapshot.sessions}
     changed = set((await connection.execute(_LOSE, {"asked_at": asked_at, "ids": list(known)})).scalars())
@@ -157,7 +157,7 @@ async def _apply(connection: AsyncConnection, event: Event) -> None:
         case EventRefused(told=told):
             await connection.execute(_REFUSED, {"id": session_id})
             if told == "session_ended":
-                # Nothing more will come of it; without this it would count as running for good.
+                # No more events will come; without this it would count as running for ever.
                 ended = {"outcome": "failed", "reason": _END_UNKNOWN, "at": event.at}
                 await connection.execute(_ENDED, {"id": session_id, **ended})
         case _:
@@ -165,7 +165,7 @@ async def _apply(connection: AsyncConnection, event: Event) -> None:
 
 
 async def doubt_unfinished(connection: AsyncConnection) -> None:
-    """Mark the history of every session under way as not complete: an event of one of them is lost."""
+    """Mark the history of every running session as incomplete: an event of one of them is lost."""
     await connection.execute(_DOUBT)
 
 

@@ -1,4 +1,4 @@
-"""What an operator says of a provider of OpenID Connect: where it is, and which role its groups give."""
+"""Settings of an OpenID Connect provider: where it is, and which roles its groups give."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def is_plain_loopback(url: str) -> bool:
-    """Tell whether `url` is plain http to this machine, as a provider of the tests is reached.
+    """Return whether `url` is plain http to this machine, as tests reach their provider.
 
     >>> [is_plain_loopback(url) for url in ("http://localhost:99", "https://localhost", "http://10.0.0.1")]
     [True, False, False]
@@ -27,7 +27,7 @@ class OpenIdSettings:
     """One provider."""
 
     issuer: str
-    """Exactly as the provider writes it: its tokens are compared with this."""
+    """Exactly as the provider writes it: compared with the issuer of its tokens."""
     client_id: str
     client_secret: SecretStr
     role_map: Mapping[str, frozenset[Role]]
@@ -44,7 +44,7 @@ class OpenIdSettings:
         roles: str | None,
         **others: str,
     ) -> Self | None:
-        """Return None when nothing is given. Raises ValueError for what is given by half or is wrong."""
+        """Return None when nothing is given. Raises ValueError for incomplete or wrong settings."""
         if not (issuer or client_id or client_secret or roles):
             return None
         if not (issuer and client_id and client_secret and roles):
@@ -52,7 +52,7 @@ class OpenIdSettings:
         parts = urlsplit(issuer)
         # Over plain http anybody on the way could say who signs in.
         if parts.scheme != "https" and not is_plain_loopback(issuer):
-            raise ValueError(f"OIDC_ISSUER {issuer!r} is no https address")
+            raise ValueError(f"OIDC_ISSUER {issuer!r} is not an https address")
         return cls(issuer, client_id, client_secret, _role_map(roles), **others)
 
 

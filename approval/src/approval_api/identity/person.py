@@ -1,4 +1,4 @@
-"""Whoever asks, once it is proven who that is."""
+"""The person or program that an authenticated request comes from."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,11 +7,11 @@ from uuid import UUID
 from approval_api.identity.roles import Permission, Role
 
 PROGRAM_PREFIX = "program:"
-"""Holds programs and people apart in audit log, limits and decisions; see the pattern of people's names."""
+"""Keeps programs and people apart in audit log, limits and decisions; no person's name can hold it."""
 
 
 class Proof(StrEnum):
-    """What a person showed."""
+    """The kind of credential that was shown."""
 
     COOKIE = "cookie"
     """A login in a browser."""
@@ -23,23 +23,23 @@ class Proof(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who asks, and what they may do with what they showed."""
+    """Who sends a request, and what they may do with the credential they showed."""
 
     id: UUID | None
     """None for a token of APPROVAL_TOKENS."""
     name: str
-    """Unique, printable ASCII: it travels in a header to the orchestrator's audit journal. A program's begins
-    with PROGRAM_PREFIX, which no person's name can hold, wherever the person comes from."""
+    """Unique, printable ASCII: it is sent in a header to the orchestrator's audit journal. A program's begins
+    with PROGRAM_PREFIX, which no person's name can hold, at a provider either."""
     display_name: str
     roles: frozenset[Role]
     permissions: frozenset[Permission]
-    """Of their roles; of a token no more than its scopes."""
+    """Those of their roles; for a token, no more than its scopes."""
     proof: Proof
     collectors: frozenset[str] | None = frozenset()
-    """The collectors whose name a report may bear; None for a login, which could make a token for any."""
+    """Collectors under whose names this may report; None for a login, which could make a token for any."""
     csrf: str | None = None
-    """What a form or a script of this login has to send along; None without a cookie."""
+    """The CSRF token that a form or script of this login has to send; None without a cookie."""
 
     def may(self, permission: Permission) -> bool:
-        """Tell whether this person may do what asks for `permission`; pages hide what they may not."""
+        """Return whether this person has `permission`; pages hide the rest."""
         return permission in self.permissions

@@ -1,23 +1,23 @@
-"""Who may do what: four roles, and the permissions that routes ask for. This is the only such table."""
+"""Who may do what: four roles, and the permissions that routes require. This is the only such table."""
 
 from collections.abc import Iterable
 from enum import StrEnum
 
 COLLECTOR_NAME = r"^[a-z][a-z0-9_-]{0,63}$"
-"""What a collector may be called; tokens and reports to production name some."""
+"""Pattern of a collector's name, in tokens and in reports to production."""
 
 
 class Permission(StrEnum):
-    """What a route asks for. A token's scopes are permissions too."""
+    """What a route requires. A token's scopes are permissions too."""
 
     READ = "read"
-    """Look at everything but people, audit log and settings."""
+    """Read everything but people, audit log and settings."""
     RUN = "run"
     """Start and stop dry-runs."""
     DECIDE = "decide"
     """Approve and reject discoveries."""
     COLLECT = "collect"
-    """Post discoveries of production: what a collector's token is for."""
+    """Report discoveries to production: the scope of a collector's token."""
     ADMINISTER = "administer"
     """Read people, audit log and settings; remove others' tokens."""
     MANAGE_PEOPLE = "manage_people"
@@ -27,7 +27,7 @@ class Permission(StrEnum):
 
 
 class Role(StrEnum):
-    """What a person is here. Operators and approvers are two, so that nobody decides on what they ran."""
+    """A person's role. Operator and approver are two, so that nobody has to decide on their own runs."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
@@ -43,15 +43,15 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 }
 
 LOGIN_ONLY = frozenset({Permission.MANAGE_PEOPLE, Permission.OWN_ACCOUNT})
-"""What only a login may: each yields a password, a token or a role, which is more than a token and outlives
-it. No token has these, whoever it belongs to and whatever it was made for."""
+"""Permissions of logins only: each yields a password, a token or a role, which is more than a token and
+outlives it. No token has them, whoever owns it and whatever its scopes are."""
 
 SCOPES = frozenset(Permission) - LOGIN_ONLY
-"""What a token can be given."""
+"""The scopes that a token can have."""
 
 
 def permissions_of(roles: Iterable[Role]) -> frozenset[Permission]:
-    """Return what all of `roles` together may do.
+    """Return the permissions of all `roles` together.
 
     >>> sorted(permissions_of([Role.VIEWER, Role.APPROVER]))
     [<Permission.DECIDE: 'decide'>, <Permission.OWN_ACCOUNT: 'own_account'>, <Permission.READ: 'read'>]

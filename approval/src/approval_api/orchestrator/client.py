@@ -20,7 +20,7 @@ PAGE_EVENTS = 500
 _DEADLINE = httpx2.Timeout(10, connect=3)
 _POLL_DEADLINE = httpx2.Timeout(WAIT_SECONDS + 15, connect=3)
 _BOUNDS = JsonBounds(size=4 * 1024 * 1024, values=300_000)
-"""Of every answer but events: the largest is a template with its ground truth, or the list of all."""
+"""Of every answer except events; the largest are a template with its ground truth, and their list."""
 _SUMMARIES = TypeAdapter(tuple[TemplateSummary, ...])
 _TEMPLATE = TypeAdapter(Template)
 _SESSION = TypeAdapter(Session)
@@ -30,11 +30,11 @@ _PROBLEM = TypeAdapter(Problem)
 
 
 class OrchestratorUnavailableError(Exception):
-    """It does not answer, or not in the contract's words; this may heal."""
+    """It does not answer, or not by the contract; this may heal."""
 
 
 class OrchestratorRefusedError(Exception):
-    """It said no, and why; asking again does not help."""
+    """It refused the request; repeating it does not help."""
 
     def __init__(self, problem: Problem) -> None:
         """Keep the orchestrator's own `problem`, to be passed on."""
@@ -43,10 +43,10 @@ class OrchestratorRefusedError(Exception):
 
 
 class PageRefusedError(Exception):
-    """A page of events that cannot be taken in; the text says why."""
+    """A page of events that cannot be stored; the text says why."""
 
     def __init__(self, reason: str, head: PageHead | None) -> None:
-        """Keep what is known of the page's first event; None: not even that can be read."""
+        """Keep the head of the page's first event; None when not even that can be read."""
         super().__init__(reason)
         self.head = head
 
@@ -55,12 +55,12 @@ class PageRefusedError(Exception):
 class _Answer:
     status: int
     body: bytes
-    """As far as it was read: at most one byte more than its ceiling."""
+    """The bytes that were read: at most one more than the ceiling."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far events are known: `seq` of `journal`."""
+    """How far events are stored: up to `seq` of `journal`."""
 
     journal: UUID
     seq: int
@@ -68,13 +68,13 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks, for the orchestrator's audit journal."""
+    """The person behind a request, for the orchestrator's audit journal."""
 
     actor: str
     request_id: str
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that carry it."""
+        """Return the headers that name them."""
         return {"X-Actor": self.actor, "X-Request-Id": self.request_id}
 
 
@@ -82,14 +82,14 @@ class OrchestratorClient:
     """One pooled connection to the orchestrator; every call has a deadline."""
 
     def __init__(self, base_url: str, token: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
-        """Speak to `base_url`; `transport` is for tests."""
+        """Connect to `base_url`; `transport` is for tests."""
         self._http = httpx2.AsyncClient(
             base_url=base_url.rstrip("/"),
-            # Not compressed: a ceiling on bytes has to be one on what they become.
+            # Not compressed: the ceiling has to hold for the unpacked bytes.
             headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"},
             timeout=_DEADLINE,
             transport=transport,
-            # An internal address: no proxy and no certificate file of the environment may come between.
+            # An internal address: no proxy or certificate file from the environment may interfere.
             trust_env=False,
         )
 
@@ -101,7 +101,7 @@ class OrchestratorClient:
         await self._http.aclose()
 
     async def templates(self) -> tuple[TemplateSummary, ...]:
-        """Return what may be started."""
+        """Return the templates that may be started."""
         body = await self._ask("GET", "/templates")
         return _parse(_SUMMARIES, body)
 
@@ -114,21 +114,21 @@ class OrchestratorClient:
         return _parse(_TEMPLATE, body)
 
     async def put_session(self, session_id: UUID, request: SessionRequest, asker: Asker) -> Session:
-        """Ask for a session; asking again with the same id is harmless."""
+        """Request a session; repeating it with the same id has no effect."""
         body = await self._ask(
             "PUT", f"/sessions/{session_id}", json=request.model_dump(), headers=asker.headers()
         )
         return _parse(_SESSION, body)
 
     async def stop_session(self, session_id: UUID, asker: Asker) -> Session:
-        """Ask for a session's end; it has ended only when its last event says so."""
+        """Request a session's end; it has ended only when its last event says so."""
         body = await self._ask("POST", f"/sessions/{session_id}/stop", headers=asker.headers())
         return _parse(_SESSION, body)
 
     async def events(
         self, after: Position | None, *, wait: bool, limit: int = PAGE_EVENTS
     ) -> EventPage | Snapshot:
-        """Return at most `limit` events that came after the position; a Snapshot when the position is gone.
+        """Return at most `limit` events after the position; a Snapshot when the position is gone.
 
         With `wait` an answer without events comes only after 30 s. Raises PageRefusedError for a page beyond
         PAGE_BOUNDS, or one with an event that does not follow the contract.
@@ -172,7 +172,7 @@ class OrchestratorClient:
         timeout: httpx2.Timeout = _DEADLINE,  # noqa: ASYNC109  # the client's own deadlines per step
         ceiling: int = _BOUNDS.size,
     ) -> _Answer:
-        """Return status and body, of which no more is read than shows that it passes `ceiling` bytes."""
+        """Return status and body; reading stops at the first byte beyond `ceiling`."""
         body = bytearray()
         try:
             async with self._http.stream(
@@ -192,7 +192,10 @@ class OrchestratorClient:
 
 
 def _checked(method: str, path: str, answer: _Answer) -> bytes:
-    """Return the body of a success; tell a refusal (with its problem) from something that may heal."""
+    """Return the body of a success.
+
+    Raises OrchestratorRefusedError for a refusal with a problem, OrchestratorUnavailableError otherwise.
+    """
     status = answer.status
     if httpx2.codes.is_success(status):
         return answer.body
@@ -201,7 +204,7 @@ def _checked(method: str, path: str, answer: _Answer) -> bytes:
     except ValueError:
         problem = None
     if status == httpx2.codes.UNAUTHORIZED:
-        # Our mistake, not the client's: answering 401 would let the client doubt its own token.
+        # Our mistake, not the client's: a 401 would make the client doubt its own token.
         raise OrchestratorUnavailableError(
             "the orchestrator refuses this service's token; compare APPROVAL_ORCHESTRATOR_TOKEN with its own"
         )
@@ -222,7 +225,7 @@ def _parse[T](adapter: TypeAdapter[T], body: bytes, bounds: JsonBounds = _BOUNDS
     except ValidationError as error:
         raise OrchestratorUnavailableError(
             f"the orchestrator's answer does not follow the contract: {_first_fault(error)}; "
-            "both services have to be of one version"
+            "both services need to have the same version"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Reads which event a page begins with, without parsing the page: it may be one that must not be parsed."""
+"""Reads which event a page begins with, without parsing the page: it may be too dangerous to parse."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _HEAD = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class PageHead:
-    """Which event a page begins with. What it holds stands behind this and cannot forge it."""
+    """The event that a page begins with. Its content comes after these fields and cannot forge them."""
 
     journal: UUID
     seq: int

@@ -75,7 +75,7 @@ async def invite(request: Request, connection: AsyncConnection, person_id: UUID)
 async def change(
     request: Request, connection: AsyncConnection, person_id: UUID, wanted: PersonChange
 ) -> PersonView:
-    """Change a person; who may not sign in any more is signed out everywhere.
+    """Change a person; deactivating one ends all their logins.
 
     Raises ProblemError: 404, or 409 `last-admin` when nobody would be left to administer.
     """
@@ -94,8 +94,7 @@ async def change(
         raise ProblemError(
             "last-admin",
             409,
-            "nobody would be left who may administer; give somebody else the role "
-            f"{Role.ADMIN.value!r} first",
+            f"no administrator would be left; give somebody else the role {Role.ADMIN.value!r} first",
             title="The last administrator stays",
         )
     if wanted.active is False:
@@ -105,7 +104,7 @@ async def change(
 
 
 def own_id(person: Person) -> UUID:
-    """Return the id of a person on a route for accounts' owners."""
+    """Return the person's id, on routes that only people with an account may use."""
     assert person.id is not None  # programs have no account, and no permission for these routes
     return person.id
 
@@ -113,13 +112,15 @@ def own_id(person: Person) -> UUID:
 async def make_token(
     request: Request, connection: AsyncConnection, person: Person, wanted: NewToken
 ) -> TokenMade:
-    """Store a new token of one's own.
+    """Store a new token of `person`.
 
-    Raises ProblemError: 403 `scope-not-allowed` for what the person may not do, 409 `too-many-tokens`.
+    Raises ProblemError: 403 `scope-not-allowed` for scopes the person does not have, 409 `too-many-tokens`.
     """
     if not wanted.scopes <= SCOPES & person.permissions:
         raise ProblemError(
-            "scope-not-allowed", 403, "a token has scopes that you may use yourself, and never own_account"
+            "scope-not-allowed",
+            403,
+            "a token can only have scopes that you have yourself, and never own_account",
         )
     if len(await tokens.list_of(connection, own_id(person))) >= tokens.MAX_PER_PERSON:
         raise ProblemError(
@@ -127,16 +128,16 @@ async def make_token(
         )
     made = await tokens.make(connection, own_id(person), wanted)
     scopes = ", ".join(made.token.scopes)
-    as_whom = f" as {', '.join(made.token.collectors)}" if made.token.collectors else ""
+    as_collectors = f" as {', '.join(made.token.collectors)}" if made.token.collectors else ""
     note(
         request,
         object_=str(made.token.id),
-        detail=f"{made.token.label}: {scopes}{as_whom}, {wanted.days} days",
+        detail=f"{made.token.label}: {scopes}{as_collectors}, {wanted.days} days",
     )
     return made
 
 
 async def remove_token(connection: AsyncConnection, person_id: UUID, token_id: UUID) -> None:
-    """Remove a person's token; it is worthless from now on. Raises a 404 problem when it is not theirs."""
+    """Delete a person's token. Raises a 404 problem when they have no such token."""
     if not await tokens.remove(connection, person_id, token_id):
         raise ProblemError("unknown-token", 404, f"this person has no token {token_id}")

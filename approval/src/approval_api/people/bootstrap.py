@@ -1,4 +1,4 @@
-"""The way in where nobody can sign in yet: whoever may open the database makes a one-time link."""
+"""The first way in: whoever may open the database can make a one-time link."""
 
 from collections.abc import Collection
 
@@ -10,7 +10,7 @@ from approval_api.people import invitations, repository
 
 
 class SignsInElsewhereError(ValueError):
-    """Whoever a link was asked for has a provider's word and no password; the text is shown."""
+    """The person signs in at a provider and has no password; the text is shown to the operator."""
 
 
 _BY = "approval-api invite"
@@ -19,10 +19,10 @@ _BY = "approval-api invite"
 async def invite(
     connection: AsyncConnection, name: str, roles: Collection[Role], *, only_first: bool
 ) -> str | None:
-    """Return the path of a link for `name`, who is added with `roles` when new.
+    """Return the path of a link for `name`; an unknown person is added with `roles`.
 
-    With `only_first` return None once an administrator has signed in before: then people invite people.
-    Raises SignsInElsewhereError for who signs in at a provider of OpenID Connect.
+    With `only_first`, return None once an administrator can sign in: from then on people invite people.
+    Raises SignsInElsewhereError for a person who signs in at an OpenID Connect provider.
     """
     if only_first and any(
         Role.ADMIN in person.roles and person.active and (person.has_password or person.issuer)

@@ -14,11 +14,11 @@ from approval_api.people.secret_values import digest, new_secret
 
 LASTS = timedelta(hours=24)
 PATH = "/invitation"
-"""The page that takes one, as `?secret=…`: query strings stand in no log of this service."""
+"""The page that takes one, as `?secret=…`: this service logs no query strings."""
 
 
 def path_of(secret: str) -> str:
-    """Return where a browser takes it."""
+    """Return the path of its page."""
     return f"{PATH}?secret={secret}"
 
 
@@ -44,7 +44,7 @@ async def make(connection: AsyncConnection, person_id: UUID) -> tuple[str, datet
 
 
 async def find(connection: AsyncConnection, secret: str) -> Account | None:
-    """Return whom an invitation is for, or None when it is used, replaced, expired or no invitation."""
+    """Return whom an invitation is for; None when it is used, replaced, expired or unknown."""
     found = (
         select(people)
         .join(table, table.c.person_id == people.c.id)
@@ -60,7 +60,7 @@ async def find(connection: AsyncConnection, secret: str) -> Account | None:
 
 
 async def take(connection: AsyncConnection, secret: str) -> Account | None:
-    """Return whom it is for and make it worthless; of two that try at once one gets None."""
+    """Return whom it is for and use it up; of two concurrent attempts one gets None."""
     account = await find(connection, secret)
     taken = await connection.execute(delete(table).where(table.c.secret_sha256 == digest(secret)))
     return account if taken.rowcount == 1 else None

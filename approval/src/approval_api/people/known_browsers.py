@@ -1,7 +1,7 @@
-"""Browsers in which a person signed in by password before: a secret kept there, its digest here.
+"""Browsers in which a person signed in by password before: the secret is kept there, its digest here.
 
-Strangers can use up the tries of an account or of an address; whoever shows such a secret has tries of their
-own (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). It proves nothing else.
+Strangers can use up the attempts of an account or of an address; a browser with such a secret has attempts of
+its own (OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). The secret proves nothing else.
 """
 
 from datetime import timedelta
@@ -16,9 +16,9 @@ from approval_api.people import logins
 from approval_api.people.secret_values import digest, new_secret
 
 LASTS = timedelta(days=180)
-"""Since the last sign-in there."""
+"""Counted from the last sign-in there."""
 MAX_PER_PERSON = 20
-"""The one that was used longest ago makes room."""
+"""The least recently used one is removed."""
 
 
 def _cookie_name(request: Request) -> str:
@@ -26,7 +26,7 @@ def _cookie_name(request: Request) -> str:
 
 
 async def shown(connection: AsyncConnection, request: Request, person_id: UUID) -> str | None:
-    """Return the secret that the browser shows, when this person signed in there before."""
+    """Return the secret of the browser if this person signed in there before."""
     secret = request.cookies.get(_cookie_name(request))
     if not secret:
         return None
@@ -41,9 +41,9 @@ async def shown(connection: AsyncConnection, request: Request, person_id: UUID) 
 async def remember(
     connection: AsyncConnection, request: Request, response: Response, person_id: UUID
 ) -> None:
-    """Let the browser be known to this person from now on.
+    """Make the browser a known one of this person.
 
-    The secret is one that was made here for them: another one may have been planted in the browser.
+    Only a secret that was made here for them is kept: another one may have been planted in the browser.
     """
     secret = await shown(connection, request, person_id)
     if secret is None:
@@ -75,5 +75,5 @@ async def remember(
 
 
 async def forget_all_of(connection: AsyncConnection, person_id: UUID) -> None:
-    """Know none of a person's browsers any more: a new password may be there because one was stolen."""
+    """Forget all of a person's browsers: a password may be new because a browser was stolen."""
     await connection.execute(delete(table).where(table.c.person_id == person_id))

@@ -1,4 +1,4 @@
-"""Who is signed in where: rows of `logins`, and the cookie that names one."""
+"""Logins of browsers: rows of `logins`, and the cookie that holds the secret of one."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -16,28 +16,28 @@ from approval_api.people.secret_values import csrf_of, digest, new_secret
 from approval_api.settings import LoginLimits, Settings
 
 _SEEN_EVERY = timedelta(minutes=1)
-"""How exactly is noted when a login was last used: not every request is to write."""
+"""Precision of a login's last use, so that not every request writes."""
 
 
 def cookie_name(*, secure: bool) -> str:
-    """Return the cookie's name. `__Host-` makes browsers refuse it from another host or without TLS."""
+    """Return the cookie's name. With `__Host-` browsers refuse it from another host or without TLS."""
     return "__Host-approval" if secure else "approval"
 
 
 def is_secure(request: Request) -> bool:
-    """Tell whether the browser came by https, as far as this service is told."""
+    """Return whether the browser uses https, as far as this service can know."""
     settings: Settings = request.app.state.settings
     public = settings.public_url
     return public.scheme == "https" if public is not None else request.url.scheme == "https"
 
 
 def read_cookie(request: Request) -> str | None:
-    """Return the login's secret that the browser showed, if it did."""
+    """Return the secret of the login in the request's cookie, if any."""
     return request.cookies.get(cookie_name(secure=is_secure(request)))
 
 
 def set_cookie(request: Request, response: Response, secret: str) -> None:
-    """Let the browser keep the login. No Max-Age: it forgets it when it is closed."""
+    """Set the login's cookie. Without Max-Age the browser drops it when it is closed."""
     secure = is_secure(request)
     response.set_cookie(
         cookie_name(secure=secure), secret, path="/", secure=secure, httponly=True, samesite="lax"
@@ -45,13 +45,13 @@ def set_cookie(request: Request, response: Response, secret: str) -> None:
 
 
 def delete_cookie(request: Request, response: Response) -> None:
-    """Let the browser forget the login."""
+    """Delete the login's cookie."""
     secure = is_secure(request)
     response.delete_cookie(cookie_name(secure=secure), path="/", secure=secure, httponly=True, samesite="lax")
 
 
 def person_of(account: Account, secret: str) -> Person:
-    """Return the person of a login whose cookie holds `secret`: allowed what their roles allow."""
+    """Return the person of a login with `secret`, with all permissions of their roles."""
     return Person(
         id=account.id,
         name=account.name,
@@ -65,7 +65,7 @@ def person_of(account: Account, secret: str) -> Person:
 
 
 async def begin(connection: AsyncConnection, person_id: UUID, address: str) -> str:
-    """Store a login and return its secret: a new one each time, never one that was there before."""
+    """Store a login and return its new secret."""
     secret = new_secret()
     await connection.execute(
         insert(table).values(
@@ -80,12 +80,12 @@ async def begin(connection: AsyncConnection, person_id: UUID, address: str) -> s
 
 
 async def end(connection: AsyncConnection, secret: str) -> None:
-    """Forget a login."""
+    """Delete a login."""
     await connection.execute(delete(table).where(table.c.id_sha256 == digest(secret)))
 
 
 async def end_all_of(connection: AsyncConnection, person_id: UUID, *, but: str | None = None) -> int:
-    """End a person's logins, all or all but one; return how many ended."""
+    """Delete a person's logins, all or all but one; return how many."""
     ended = delete(table).where(table.c.person_id == person_id)
     if but is not None:
         ended = ended.where(table.c.id_sha256 != digest(but))
@@ -93,7 +93,7 @@ async def end_all_of(connection: AsyncConnection, person_id: UUID, *, but: str |
 
 
 async def find(connection: AsyncConnection, secret: str, limits: LoginLimits) -> Account | None:
-    """Return whose login this is, unless it has expired or the person may not sign in any more."""
+    """Return whose login this is; None when it has expired or the person is not active."""
     known = table.c.id_sha256 == digest(secret)
     row = (
         (

@@ -1,7 +1,7 @@
-"""Sign-in at a provider of OpenID Connect (Core 1.0, code flow with PKCE, state and nonce).
+"""Sign-in at an OpenID Connect provider (Core 1.0, code flow with PKCE, state and nonce).
 
-Authlib speaks the protocol. What the provider says of a person decides their roles at each sign-in; its word
-counts for accounts that it made, and never for one that has the same name here.
+Authlib implements the protocol. The provider's claims decide a person's roles at each sign-in. They are valid
+for accounts made at a sign-in there, never for another account of the same name.
 """
 
 import re
@@ -30,11 +30,11 @@ _SECONDS = 10
 _KNOWN_FOR_SECONDS = 3600.0
 _LEEWAY_SECONDS = 30
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-"""By a key of the provider's only: neither `none` nor a secret that we share with it."""
+"""Signed by the provider's own keys only: neither `none` nor a shared secret."""
 
 
 class OpenIdError(Exception):
-    """Signing in at the provider failed; the text says why and is ours."""
+    """Signing in at the provider failed; the text says why, in our own words."""
 
 
 class ProviderUnavailableError(OpenIdError):
@@ -42,7 +42,7 @@ class ProviderUnavailableError(OpenIdError):
 
 
 class _Discovery(BaseModel):
-    """What of OpenID Connect Discovery 1.0, section 3, is needed."""
+    """The fields of OpenID Connect Discovery 1.0, section 3, that are needed."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -52,10 +52,10 @@ class _Discovery(BaseModel):
     jwks_uri: HttpUrl
 
     def require_sound(self, issuer: str) -> None:
-        """Raise OpenIdError unless each endpoint is where a client secret, a code and keys may travel.
+        """Raise OpenIdError unless the client secret, the code and keys may be exchanged with each endpoint.
 
-        That is https, at the issuer's own host or another named one. Providers do use several names; an
-        address, a bare name or this machine is none of them unless it is the issuer itself.
+        That is https, at the issuer's own host or another host with a domain. Providers do use several
+        names; an address, a bare name or this machine is refused unless it is the issuer itself.
         """
         own = urlsplit(issuer).hostname
         for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
@@ -65,13 +65,13 @@ class _Discovery(BaseModel):
                 is_plain_loopback(issuer) and is_plain_loopback(str(endpoint))
             )
             if not safe:
-                raise OpenIdError(f"the provider's {name} is no https address; nothing is sent there")
+                raise OpenIdError(f"the provider's {name} is not an https address; nothing is sent there")
             if endpoint.username or endpoint.password or endpoint.fragment is not None:
                 raise OpenIdError(f"the provider's {name} holds more than an address; nothing is sent there")
             if host != own and not is_plain_loopback(str(endpoint)) and not _may_belong(host, own or ""):
                 raise OpenIdError(
-                    f"the provider's {name} is at {host!r}, which is neither the issuer's host nor a name "
-                    "of another; nothing is sent there"
+                    f"the provider's {name} is at {host!r}, which is neither the issuer's host nor a "
+                    "host with a domain; nothing is sent there"
                 )
 
 
@@ -82,10 +82,10 @@ _PRIVATE_DOMAINS = frozenset({"internal", "local", "lan", "home"})
 
 
 def _may_belong(host: str, issuer: str) -> bool:
-    """Tell whether `host` may be another name of the provider at `issuer`.
+    """Return whether `host` may be another host of the provider at `issuer`.
 
-    A name with a domain may: no address in any notation, nothing of this machine, and nothing of a private
-    domain unless the issuer is of the same.
+    A name with a domain may; an address in any notation and this machine may not, nor may a name in a private
+    domain unless the issuer is in the same one.
     """
     _, dot, last = host.rstrip(".").rpartition(".")
     if last in _PRIVATE_DOMAINS and issuer.rstrip(".").rpartition(".")[2] != last:
@@ -106,19 +106,19 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom the provider means, and what it says of them."""
+    """The person whom the provider authenticated, and its claims about them."""
 
     issuer: str
     subject: str
     name: str
     display_name: str
     roles: frozenset[Role]
-    """None at all for who may not sign in here, or not any more."""
+    """Empty for a person who may not sign in here, or no longer."""
 
 
 @dataclass(slots=True)
 class OpenIdProvider:
-    """The provider of the settings; what it publishes is asked for once an hour."""
+    """The provider of the settings; its configuration and keys are fetched once an hour."""
 
     settings: OpenIdSettings
     transport: httpx2.AsyncBaseTransport | None = None
@@ -141,7 +141,7 @@ class OpenIdProvider:
         )
 
     async def begin(self, redirect_uri: str, wanted: str) -> tuple[str, Attempt]:
-        """Return where to send the browser, and what it keeps meanwhile. Raises OpenIdError."""
+        """Return the URL to send the browser to, and what it keeps meanwhile. Raises OpenIdError."""
         discovery, _ = await self._published()
         attempt = Attempt(generate_token(32), generate_token(32), generate_token(64), wanted)
         async with self._client(redirect_uri) as client:
@@ -154,9 +154,9 @@ class OpenIdProvider:
         return str(url), attempt
 
     async def finish(self, redirect_uri: str, code: str, attempt: Attempt) -> Identity:
-        """Return who signed in, with no roles when none of their groups gives one. Raises OpenIdError."""
+        """Return who signed in, without roles when none of their groups gives one. Raises OpenIdError."""
         if not code:
-            raise OpenIdError("the provider signed nobody in; begin again, or ask an administrator")
+            raise OpenIdError("the provider signed nobody in; try again, or ask an administrator")
         discovery, keys = await self._published()
         try:
             async with self._client(redirect_uri) as client:
@@ -166,8 +166,8 @@ class OpenIdProvider:
         except OAuthError as error:
             raise OpenIdError(f"the provider refused the sign-in: {error.error}") from error
         except (httpx2.HTTPError, OSError, ValueError) as error:
-            # OSError: a bundle of authorities that cannot be read.
-            raise ProviderUnavailableError("the provider did not give a token") from error
+            # OSError: a CA bundle that cannot be read.
+            raise ProviderUnavailableError("the provider did not return a token") from error
         return self._identity(self._claims(token, keys, attempt))
 
     def _claims(self, token: Mapping[str, Any], keys: KeySet, attempt: Attempt) -> Mapping[str, Any]:
@@ -220,16 +220,18 @@ class OpenIdProvider:
             async with httpx2.AsyncClient(
                 timeout=_SECONDS, transport=self.transport, headers=HEADERS, event_hooks=HOOKS
             ) as http:
-                told = await http.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-                discovery = read_model(_DISCOVERY, told.raise_for_status().content, BOUNDS)
+                answer = await http.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+                discovery = read_model(_DISCOVERY, answer.raise_for_status().content, BOUNDS)
                 discovery.require_sound(issuer)
                 keys = await http.get(str(discovery.jwks_uri))
-                told_keys: Any = read_json(keys.raise_for_status().content, BOUNDS)
-                self._keys = KeySet.import_key_set(told_keys)
+                key_set: Any = read_json(keys.raise_for_status().content, BOUNDS)
+                self._keys = KeySet.import_key_set(key_set)
         except (httpx2.HTTPError, JoseError, LookupError, OSError, TypeError, ValueError) as error:
-            raise ProviderUnavailableError("the provider does not answer as one of OpenID Connect") from error
+            raise ProviderUnavailableError(
+                "the provider does not answer as an OpenID Connect provider"
+            ) from error
         if discovery.issuer != issuer:
-            raise OpenIdError("the provider calls itself by another name than APPROVAL_OIDC_ISSUER")
+            raise OpenIdError("the provider's issuer differs from APPROVAL_OIDC_ISSUER")
         self._discovery = discovery
         self._asked_at = time.monotonic()
         return discovery, self._keys

@@ -1,4 +1,4 @@
-"""Passwords: Argon2id, a few at a time, and as slow for a name that nobody has."""
+"""Passwords: Argon2id, one at a time, and equally slow for an unknown name."""
 
 import asyncio
 import sys
@@ -12,23 +12,23 @@ from approval_api.bulkhead import Bulkhead, busy
 from dryrun_serving.ceiling import Ceiling
 
 MIN_CHARACTERS = 15
-"""NIST SP 800-63B-4, section 3.1.1.2: where a password is all there is. No rules of composition."""
+"""NIST SP 800-63B-4, section 3.1.1.2, for passwords as the only factor. No composition rules."""
 MAX_CHARACTERS = 256
 
 _AT_ONCE = 1
-"""A hash takes 64 MiB, and all processors: the others wait."""
+"""A hash takes 64 MiB and all processors; the others wait."""
 _WAITING = 16
-"""A hash takes a tenth of a second: whoever waits last is served within 2 s. More are refused."""
+"""A hash takes a tenth of a second, so the last one waits for less than 2 s. More are refused."""
 _PATIENCE_SECONDS = 20.0
-"""How long a sign-in waits for those before it from the same address."""
+"""How long a sign-in waits for earlier ones from the same address."""
 
 
 class PasswordRefusedError(ValueError):
-    """The password will not do; the text says why."""
+    """The password is too weak; the text says why."""
 
 
 def require_strength(password: str, name: str) -> None:
-    """Raise PasswordRefusedError for what is easily guessed."""
+    """Raise PasswordRefusedError for a password that is easily guessed."""
     if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
         raise PasswordRefusedError(
             f"a password has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters; several words make a good one"
@@ -40,27 +40,27 @@ def require_strength(password: str, name: str) -> None:
 
 
 class Passwords:
-    """Hashes and compares with the parameters of RFC 9106's second choice (64 MiB, 3 passes, 4 lanes)."""
+    """Hashes and verifies with the second recommended parameters of RFC 9106 (64 MiB, 3 passes, 4 lanes)."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
-        """Use `hasher`; tests bring a faster one."""
+        """Use `hasher`; tests pass a faster one."""
         self._hasher = hasher or PasswordHasher()
         self._bulkhead = Bulkhead("the password check", at_once=_AT_ONCE, waiting=_WAITING)
-        # Threads of its own: what else works in the background does not keep anybody from signing in.
+        # A pool of its own: other background work delays nobody's sign-in.
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="passwords")
         self._nobodys: str | None = None
         self._first = asyncio.Lock()
-        # One of an address at a time: a crowd there waits for itself, and keeps nobody else waiting.
+        # One per address at a time: a crowd at one address delays only itself.
         self._turns = Ceiling(sys.maxsize, 1)
 
     async def hash(self, password: str) -> str:
-        """Return what to store. Raises ProblemError: 503 `busy` when too many wait."""
+        """Return the hash to store. Raises ProblemError: 503 `busy` when too many wait."""
         return await self._work(lambda: self._hasher.hash(_clean(password)))
 
     async def matches(self, stored: str | None, password: str, network: str) -> bool:
-        """Tell whether `password` is the stored one. Without a stored one the same work is done in vain.
+        """Return whether `password` matches the stored hash. Without one, the same work is done for nothing.
 
-        `network` is who asks, as `networks.network_of` says; its checks are done one after the other. Raises
+        `network` is the client's, by `networks.network_of`; its checks run one after the other. Raises
         ProblemError: 503 `busy` when too many wait.
         """
         async with self._first:
@@ -71,7 +71,7 @@ class Passwords:
             async with self._turns.place_within(_PATIENCE_SECONDS, network):
                 same = await self._work(lambda: self._verify(known, _clean(password)))
         except TimeoutError:
-            raise busy("others at the same address") from None
+            raise busy("other sign-ins from your address") from None
         return same and stored is not None
 
     async def _work[T](self, work: Callable[[], T]) -> T:
@@ -79,11 +79,11 @@ class Passwords:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def close(self) -> None:
-        """End the threads; what waits is given up."""
+        """End the thread; waiting checks are cancelled."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def is_outdated(self, stored: str) -> bool:
-        """Tell whether the parameters have become stronger since `stored` was made."""
+        """Return whether the parameters have changed since `stored` was made."""
         return self._hasher.check_needs_rehash(stored)
 
     def _verify(self, stored: str, password: bytes) -> bool:
@@ -94,5 +94,5 @@ class Passwords:
 
 
 def _clean(password: str) -> bytes:
-    # A body may carry lone surrogates; they must not end as an error of the encoder.
+    # A body may hold lone surrogates; they must not become an encoding error.
     return password.encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""What a provider answers is measured while it arrives, before it becomes values."""
+"""A provider's answers are measured while they arrive, before they are parsed."""
 
 from collections.abc import AsyncIterator
 from typing import Any, override
@@ -8,9 +8,9 @@ import httpx2
 from dryrun_contract.bounded_json import JsonBounds
 
 BOUNDS = JsonBounds(size=256 * 1024, values=20_000)
-"""Of a discovery document, a key set or a token answer; those of large providers have 10 KiB."""
+"""Of a discovery document, key set or token answer; large providers' have 10 KiB."""
 HEADERS = {"Accept-Encoding": "identity"}
-"""A compressed answer says nothing of its size before it is unpacked."""
+"""The size of a compressed answer is only known once it is unpacked."""
 
 
 class _Measured(httpx2.AsyncByteStream):
@@ -33,7 +33,7 @@ class _Measured(httpx2.AsyncByteStream):
 
 async def _measure(response: httpx2.Response) -> None:
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise httpx2.DecodingError("the answer is compressed, although it was not asked to be")
+        raise httpx2.DecodingError("the answer is compressed, although identity was requested")
     response.stream = _Measured(response.stream)
 
 

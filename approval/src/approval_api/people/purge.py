@@ -1,6 +1,6 @@
-"""Removes what has expired: logins, invitations, known browsers and counted tries. Nothing else is deleted.
+"""Deletes expired logins, invitations, known browsers and counts of attempts. Nothing else is deleted.
 
-Every process does so; rows that another one is removing are skipped.
+Every process does so; rows that another process is deleting are skipped.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ logger = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=10)
 BATCH_ROWS = 1_000
-"""Of one transaction: locks are short, and what a request needs is never waited for."""
+"""Rows per transaction: locks are short, so requests do not wait for them."""
 MAX_THROTTLE_ROWS = 100_000
-"""Those counted longest ago are forgotten beyond this. It takes tries from some 5,000 addresses at once."""
+"""Beyond this the oldest are deleted. It takes attempts from some 5,000 addresses to get there."""
 
 _EXPIRED = {
     "logins": """seen_at <= now() - CAST(:idle AS interval)
@@ -33,7 +33,7 @@ _EXPIRED = {
 
 
 async def remove_expired(engine: AsyncEngine, limits: LoginLimits) -> dict[str, int]:
-    """Return how many rows were removed from which table. Raises SQLAlchemyError, OSError."""
+    """Return how many rows were deleted from each table. Raises SQLAlchemyError, OSError."""
     values: dict[str, dict[str, object]] = {
         "logins": {"idle": limits.idle, "longest": limits.longest},
         "invitations": {},
@@ -56,12 +56,14 @@ async def remove_expired(engine: AsyncEngine, limits: LoginLimits) -> dict[str, 
 
 
 async def run(engine: AsyncEngine, limits: LoginLimits) -> None:
-    """Remove what has expired, now and every `EVERY`, until cancelled."""
+    """Delete expired rows now and every `EVERY`, until cancelled."""
     while True:
         try:
             removed = await remove_expired(engine, limits)
             if any(removed.values()):
-                logger.info("removed what has expired", extra={"rows": removed})
+                logger.info("deleted expired rows", extra={"rows": removed})
         except (SQLAlchemyError, OSError) as error:
-            logger.warning("what has expired is removed later", extra={"reason": str(error)})
+            logger.warning(
+                "expired rows could not be deleted; trying again later", extra={"reason": str(error)}
+            )
         await asyncio.sleep(EVERY.total_seconds())

@@ -20,7 +20,7 @@ _LOCK_ADMINS = text("SELECT pg_advisory_xact_lock(1633970281)")  # "admi"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person with what proves that it is them."""
+    """A person with the password hash that authenticates them."""
 
     id: UUID
     name: str
@@ -86,10 +86,10 @@ async def find_account(connection: AsyncConnection, name: str) -> Account | None
 
 
 async def still_proves(connection: AsyncConnection, account: Account) -> bool:
-    """Tell whether a person is active and has the password that `account` was read with, until the end.
+    """Return whether a person is active and still has the password of `account`; holds that until the end.
 
-    A password is compared for a tenth of a second and longer, and may be changed in that time because
-    somebody else knows it.
+    Verifying a password takes a tenth of a second or longer, and the password may be changed meanwhile,
+    because somebody else knows it.
     """
     same = table.c.password_hash.is_not_distinct_from(account.password_hash)
     found = (
@@ -99,7 +99,7 @@ async def still_proves(connection: AsyncConnection, account: Account) -> bool:
 
 
 async def find_subject(connection: AsyncConnection, issuer: str, subject: str) -> Account | None:
-    """Return the account that a provider of OpenID Connect means by `subject`, or None."""
+    """Return the account of an OpenID Connect provider's `subject`, or None."""
     found = select(table).where(table.c.issuer == issuer, table.c.subject == subject)
     row = (await connection.execute(found)).mappings().one_or_none()
     return Account.of(row) if row is not None else None
@@ -142,7 +142,7 @@ async def change(connection: AsyncConnection, person_id: UUID, values: dict[str,
 async def confirm(
     connection: AsyncConnection, person_id: UUID, display_name: str, roles: Collection[Role]
 ) -> None:
-    """Store what a provider says of a person who signs in at it, and that it said so now."""
+    """Store what the provider states about a person, and that it confirmed them now."""
     values = {"display_name": display_name, "roles": sorted(roles), "confirmed_at": func.now()}
     await change(connection, person_id, values)
 
@@ -153,7 +153,7 @@ async def set_password(connection: AsyncConnection, person_id: UUID, password_ha
 
 
 async def count_admins(connection: AsyncConnection) -> int:
-    """Return how many can administer, holding everybody else who may change that until the end."""
+    """Return the number of active administrators; others who would change it wait until the end."""
     await connection.execute(_LOCK_ADMINS)
     counted = select(func.count()).where(table.c.active, table.c.roles.contains([Role.ADMIN.value]))
     return await connection.scalar(counted) or 0

@@ -30,21 +30,21 @@ type Secret = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class SignIn(Word):
-    """What a person shows to sign in."""
+    """Name and password of a sign-in."""
 
     name: Annotated[str, Field(min_length=1, max_length=200, pattern=STORABLE, examples=["ada"])]
     password: Password
 
 
 class Me(Word):
-    """Who asks, and what they may do."""
+    """The authenticated person, and what they may do."""
 
     name: str
     display_name: str
     roles: tuple[Role, ...]
     permissions: tuple[Permission, ...]
     csrf: str | None
-    """For the header `X-CSRF-Token`, or the form field `csrf_token`; null where no cookie was shown."""
+    """For the header `X-CSRF-Token` or the form field `csrf_token`; null without a cookie."""
 
 
 class PasswordChange(Word):
@@ -65,9 +65,9 @@ class PersonView(Word):
     has_password: bool
     """False until an invitation was taken."""
     issuer: str | None
-    """The provider of OpenID Connect whose word on this person counts, if any."""
+    """The OpenID Connect provider that this person signs in at, if any."""
     confirmed_at: UtcTime | None
-    """When it gave its word last."""
+    """When the provider last confirmed this person."""
     created_at: UtcTime
     created_by: str
     last_seen_at: UtcTime | None
@@ -80,7 +80,7 @@ class PersonList(Word):
 
 
 class NewPerson(Word):
-    """A person to be. They choose their password themselves, by the link of the answer."""
+    """A person to add. They choose their password themselves, by the link of the answer."""
 
     name: PersonName
     display_name: DisplayName | None = None
@@ -88,7 +88,7 @@ class NewPerson(Word):
 
 
 class PersonChange(Word):
-    """What is left out stays as it is."""
+    """Fields that are left out stay unchanged."""
 
     display_name: DisplayName | None = None
     roles: Annotated[frozenset[Role], Field(min_length=1, examples=[["operator"]])] | None = None
@@ -101,24 +101,24 @@ class Invitation(Word):
     person: PersonView
     secret: str
     path: str
-    """Where a browser takes it."""
+    """The page that takes it."""
     expires_at: UtcTime
 
 
 class InvitationTaken(Word):
-    """An invitation's secret, and the password that its person chose."""
+    """An invitation's secret, and the password its person chose."""
 
     secret: Secret
     password: Password
 
 
 class NewToken(Word):
-    """A token to be: what it is for, what it may do, and for how long."""
+    """A token to make: its purpose, its scopes, and how long it is valid."""
 
     label: Annotated[DisplayName, Field(examples=["nightly rehearsal"])]
     scopes: Annotated[frozenset[Permission], Field(min_length=1, examples=[["read"]])]
     collectors: Annotated[frozenset[CollectorName], Field(max_length=MAX_COLLECTORS)] = frozenset()
-    """With the scope `collect`, and only then: the collectors whose name its reports may bear."""
+    """With the scope `collect`, and only then: the collectors under whose names it may report."""
     days: Annotated[int, Field(ge=1, le=366)] = 90
 
     @model_validator(mode="after")
@@ -135,7 +135,7 @@ class TokenView(Word):
     label: str
     scopes: tuple[Permission, ...]
     collectors: tuple[str, ...]
-    """Whose name its reports to production may bear."""
+    """Under whose names it may report to production."""
     created_at: UtcTime
     expires_at: UtcTime
     last_used_at: UtcTime | None

@@ -35,13 +35,13 @@ def weak_password(error: PasswordRefusedError, where: str) -> ProblemError:
         "weak-password",
         422,
         str(error),
-        title="The password will not do",
+        title="The password is too weak",
         faults=(Fault(where=where, what=str(error)),),
     )
 
 
 async def sign_in(request: Request, response: Response, name: str, password: str) -> Person:
-    """Begin a login and let the browser keep it, in place of one it had.
+    """Begin a login in this browser; an earlier one ends.
 
     Raises ProblemError: 401 `wrong-credentials` (the same for an unknown name), 429 `too-many-tries`.
     """
@@ -53,7 +53,7 @@ async def sign_in(request: Request, response: Response, name: str, password: str
         # Text that is no name is nobody's, and may hold what the database cannot even be asked about.
         account = await repository.find_account(connection, name) if re.fullmatch(NAME, name) else None
         known = await known_browsers.shown(connection, request, account.id) if account is not None else None
-        # The address first: one that has to wait is no reason to let the account's owner wait.
+        # The address first: while it has to wait, it does not count against the account's owner.
         counted = (throttle.known_browser(known),) if known else (address_tries, throttle.account(name))
         for subject in counted:
             seconds = await throttle.count_try(connection, subject)
@@ -62,17 +62,17 @@ async def sign_in(request: Request, response: Response, name: str, password: str
     if seconds:
         raise _too_many_tries(seconds)
     stored = account.password_hash if account is not None and account.active else None
-    # No transaction is open while this works, for a tenth of a second and longer.
+    # No transaction is open meanwhile: this takes a tenth of a second or longer.
     right = await _passwords(request).matches(stored, password, network_of(address_of(request)))
     if account is None or not right:
         async with _engine(request).begin() as connection:
-            # A name that nobody has may be a password, typed in the wrong field: it is not written down.
-            told = account.name if account is not None else "an unknown name"
-            await write(connection, entry_of(request, "sign_in", AuditOutcome.REFUSED, object_=told))
+            # An unknown name may be a password typed into the wrong field: it is not logged.
+            named = account.name if account is not None else "an unknown name"
+            await write(connection, entry_of(request, "sign_in", AuditOutcome.REFUSED, object_=named))
         raise ProblemError(
             "wrong-credentials",
             401,
-            "name or password is not right. Who forgot a password asks an administrator for a new link",
+            "name or password is wrong. If you forgot your password, ask an administrator for a new link",
             title="Not signed in",
         )
     renewed = None
@@ -98,7 +98,7 @@ def _too_many_tries(seconds: int) -> ProblemError:
     return ProblemError(
         "too-many-tries",
         429,
-        f"too many tries failed; the next one counts in {seconds} s",
+        f"too many failed attempts; try again in {seconds} s",
         title="Wait before you try again",
         headers={"Retry-After": str(seconds)},
     )
@@ -107,7 +107,7 @@ def _too_many_tries(seconds: int) -> ProblemError:
 async def begin_login(
     request: Request, response: Response, connection: AsyncConnection, account: Account, action: str
 ) -> Person:
-    """Begin a login for who has proven to be `account`; what the browser had before ends."""
+    """Begin a login of `account`, which was authenticated; the browser's earlier login ends."""
     earlier = logins.read_cookie(request)
     if earlier:
         await logins.end(connection, earlier)
@@ -130,7 +130,7 @@ async def sign_out(request: Request, response: Response, person: Person) -> None
 
 
 async def take_invitation(request: Request, response: Response, secret: str, password: str) -> Person:
-    """Store the password that an invited person chose, end their logins elsewhere and sign them in.
+    """Store the password of an invited person, end their other logins and sign them in.
 
     Raises ProblemError: 410 `invitation-gone`, 422 `weak-password`.
     """
@@ -165,7 +165,7 @@ async def take_invitation(request: Request, response: Response, secret: str, pas
 async def change_password(
     request: Request, response: Response, person: Person, current: str, new: str
 ) -> None:
-    """Store a new password; logins elsewhere end, and no other browser is known any more.
+    """Store a new password; logins in other browsers end, and known browsers are forgotten.
 
     Raises ProblemError: 403, 422, or 429 `too-many-tries`.
     """
@@ -179,7 +179,7 @@ async def change_password(
     if account is None:
         raise ProblemError("unknown-person", 404, "your account was removed meanwhile")
     if not await _passwords(request).matches(account.password_hash, current, network_of(address_of(request))):
-        raise ProblemError("wrong-credentials", 403, "the current password is not right")
+        raise ProblemError("wrong-credentials", 403, "the current password is wrong")
     try:
         require_strength(new, person.name)
     except PasswordRefusedError as error:

@@ -1,7 +1,7 @@
-"""Slows down guessing: failed tries are counted in all processes together, by whom they could harm.
+"""Slows down password guessing: failed attempts are counted across all processes, by account and by address.
 
-A browser that the person signed in with before has a count of its own. All others share the account's and
-their address's, so strangers who use these up keep nobody waiting at a browser of theirs.
+A browser in which the person signed in before has a count of its own. All others share the account's count
+and their address's, so strangers who use these up delay nobody at a known browser.
 """
 
 import hashlib
@@ -19,26 +19,26 @@ LONGEST_WAIT_SECONDS = 300
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What failures are counted for, and how many are free before each costs a doubled wait."""
+    """What failures are counted for, and how many are free before each doubles the wait."""
 
     name: str
     free: int
 
     @property
     def sha256(self) -> bytes:
-        """Return what is stored: a name may be a password that was typed in the wrong field."""
+        """Return the digest to store: a name may be a password typed into the wrong field."""
         return hashlib.sha256(self.name.encode("utf-8", "surrogatepass")).digest()
 
 
 def account(name: str) -> Subject:
-    """Return what is counted for an account, whether there is one of this name or not."""
+    """Return the subject of an account name, whether such an account exists or not."""
     return Subject(f"account {name}", 5)
 
 
 def address(given: str) -> Subject:
-    """Return what is counted for an address. An office behind one gets more tries than an account.
+    """Return the subject of an address. It may be a whole office's, so it gets more attempts than an account.
 
-    IPv6 counts by /64, the least that one subscriber has: else each would have 2^64 counts, and rows, to use.
+    IPv6 counts by /64, the least that one subscriber has: otherwise each would have 2^64 counts, and rows.
     """
     try:
         parsed = ipaddress.ip_address(given)
@@ -50,17 +50,17 @@ def address(given: str) -> Subject:
 
 
 def known_browser(secret: str) -> Subject:
-    """Return what is counted for a browser in which this person signed in before."""
+    """Return the subject of a browser in which this person signed in before."""
     return Subject(f"browser {secret}", 5)
 
 
 def password_change(person_id: UUID) -> Subject:
-    """Return what is counted for tries to change a password: they need a login, which strangers lack."""
+    """Return the subject of attempts to change a password: they need a login, which strangers lack."""
     return Subject(f"change {person_id}", 5)
 
 
-# Counted before the password is looked at: a thousand tries at the same moment are no way round it. A try
-# that has to wait is not counted, so whoever guesses cannot keep the wait growing.
+# Counted before the password is verified, so that concurrent attempts cannot get around it. An attempt that
+# has to wait is not counted, so guessing cannot keep extending the wait.
 _COUNT = text("""
 INSERT INTO gateway.login_throttle AS known (subject_sha256, failures, failed_at)
 VALUES (:subject, 1, clock_timestamp())
@@ -88,7 +88,7 @@ _FORGET = text("DELETE FROM gateway.login_throttle WHERE subject_sha256 = :subje
 
 
 async def count_try(connection: AsyncConnection, subject: Subject) -> int:
-    """Count a try as failed until it is known better; return 0, or how many seconds it has to wait."""
+    """Count an attempt as failed for now; return 0, or how many seconds it has to wait."""
     limits = {"subject": subject.sha256, "free": subject.free, "longest": LONGEST_WAIT_SECONDS}
     counted = await connection.scalar(_COUNT, {**limits, "forget": FORGET_AFTER})
     if counted is not None:
@@ -97,10 +97,10 @@ async def count_try(connection: AsyncConnection, subject: Subject) -> int:
 
 
 async def forgive_one(connection: AsyncConnection, subject: Subject) -> None:
-    """Take back one try of `subject`, which keeps the others: they were no better for it."""
+    """Take back one attempt of `subject`; earlier failures stay counted."""
     await connection.execute(_FORGIVE, {"subject": subject.sha256})
 
 
 async def forget(connection: AsyncConnection, subject: Subject) -> None:
-    """Forget the failures of `subject`."""
+    """Delete the count of `subject`."""
     await connection.execute(_FORGET, {"subject": subject.sha256})

@@ -21,17 +21,17 @@ _USED_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class ShownToken:
-    """Whose token was shown, and what it was made for."""
+    """The owner of a token that was shown, and its scopes."""
 
     account: Account
     scopes: frozenset[Permission]
     collectors: frozenset[str]
-    word_is_old: bool
-    """Its owner signs in at a provider, whose word on them is too old."""
+    confirmation_expired: bool
+    """Its owner signs in at a provider, which last confirmed them too long ago."""
 
     @property
     def person(self) -> Person:
-        """Return the owner: allowed what their roles and the scopes both allow, as both are now."""
+        """Return the owner with the permissions that both their roles and the scopes give now."""
         account = self.account
         return Person(
             id=account.id,
@@ -83,20 +83,20 @@ async def list_of(connection: AsyncConnection, person_id: UUID) -> list[TokenVie
 
 
 async def remove(connection: AsyncConnection, person_id: UUID, token_id: UUID) -> bool:
-    """Remove a token of this person; False when it is not theirs."""
+    """Delete a token of this person; False when they have no such token."""
     gone = delete(table).where(table.c.id == token_id, table.c.person_id == person_id)
     return (await connection.execute(gone)).rowcount == 1
 
 
 async def remove_all_of(connection: AsyncConnection, person_id: UUID) -> int:
-    """Remove a person's tokens; return how many there were."""
+    """Delete a person's tokens; return how many."""
     return (await connection.execute(delete(table).where(table.c.person_id == person_id))).rowcount
 
 
-async def find(connection: AsyncConnection, secret: str, word_lasts: timedelta) -> ShownToken | None:
-    """Return whose token this is, unless it has expired or the person may not sign in any more.
+async def find(connection: AsyncConnection, secret: str, confirmation_lasts: timedelta) -> ShownToken | None:
+    """Return whose token this is; None when it has expired or the person is not active.
 
-    A provider's word on its owner counts for `word_lasts`.
+    A provider's confirmation of the owner is valid for `confirmation_lasts`.
     """
     known = table.c.secret_sha256 == digest(secret)
     unnoted = or_(table.c.last_used_at.is_(None), table.c.last_used_at < func.now() - _USED_EVERY)
@@ -110,7 +110,7 @@ async def find(connection: AsyncConnection, secret: str, word_lasts: timedelta) 
                     unnoted.label("unnoted"),
                     and_(
                         people.c.issuer.is_not(None),
-                        func.coalesce(people.c.confirmed_at < func.now() - word_lasts, true()),
+                        func.coalesce(people.c.confirmed_at < func.now() - confirmation_lasts, true()),
                     ).label("old"),
                 )
                 .join(table, table.c.person_id == people.c.id)
@@ -125,4 +125,4 @@ async def find(connection: AsyncConnection, secret: str, word_lasts: timedelta) 
     if row["unnoted"] and not row["old"]:
         await connection.execute(update(table).where(known).values(last_used_at=func.now()))
     scopes = frozenset(map(Permission, row["scopes"]))
-    return ShownToken(Account.of(row), scopes, frozenset(row["collectors"]), word_is_old=row["old"])
+    return ShownToken(Account.of(row), scopes, frozenset(row["collectors"]), confirmation_expired=row["old"])

@@ -1,4 +1,4 @@
-"""One JSON object a line on stdout, so that a log collector needs no pattern."""
+"""One JSON object per line on stdout, so that a log collector needs no pattern."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import override
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""Id of the request that is being served; stands in every line it causes."""
+"""Id of the request that is being served; part of every line it causes."""
 
 _OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
@@ -17,14 +17,14 @@ _ERROR_CHARACTERS = 16_000
 
 
 def _short(value: object, most: int = _FIELD_CHARACTERS) -> object:
-    """Return a text with its middle left out where it is too long for a line."""
+    """Return a text without its middle when it is too long for a line."""
     if not isinstance(value, str) or len(value) <= most:
         return value
     return f"{value[: most // 2]} … {value[-most // 2 :]}"
 
 
 class JsonFormatter(logging.Formatter):
-    """Renders a record with what was passed as `extra`."""
+    """Renders a record together with its `extra` fields."""
 
     @override
     def format(self, record: logging.LogRecord) -> str:
@@ -43,7 +43,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def log_to_stdout(level: str) -> None:
-    """Send everything to stdout; chatty libraries from WARNING on."""
+    """Log everything to stdout; chatty libraries from WARNING up."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -1,13 +1,13 @@
-"""What operators watch, in Prometheus' text format; one registry per application."""
+"""The service's metrics in Prometheus' text format; one registry per application."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class Metrics:
-    """The service's figures. Labels are route templates and fixed words, never what a client sent."""
+    """The service's metrics. Labels are route templates and fixed words, never a client's input."""
 
     def __init__(self) -> None:
-        """Start all figures at zero."""
+        """Start all metrics at zero."""
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "approval_http_requests_total",
@@ -27,7 +27,7 @@ class Metrics:
         )
         self.refused_events = Counter(
             "approval_events_refused_total",
-            "Events that could not be taken in; a refusal is stored in their place.",
+            "Events that could not be stored; a refusal is stored in their place.",
             registry=self.registry,
         )
         self.follower_up = Gauge(
@@ -43,6 +43,6 @@ class Metrics:
         )
         self.unaccepted = Gauge(
             "approval_sessions_unaccepted",
-            "Sessions the orchestrator has yet to take.",
+            "Sessions the orchestrator has not accepted yet.",
             registry=self.registry,
         )

@@ -1,4 +1,4 @@
-"""Opaque cursors for lists that are paged by key, so that rows added meanwhile shift nothing."""
+"""Opaque cursors for lists that are paged by key, so that rows added meanwhile do not shift pages."""
 
 import base64
 import json
@@ -20,9 +20,9 @@ def to_cursor(*key: str | int | None) -> str:
 
 
 def from_cursor[T](cursor: str | None, read: Callable[[list[object]], T]) -> T | None:
-    """Unpack a cursor by `read`, which raises ValueError or TypeError for what it did not make itself.
+    """Unpack a cursor by `read`, which raises ValueError or TypeError for a cursor of another list.
 
-    Raises a 422 problem when the cursor is not one of ours.
+    Raises a 422 problem when this list did not issue the cursor.
     """
     if cursor is None:
         return None
@@ -32,14 +32,14 @@ def from_cursor[T](cursor: str | None, read: Callable[[list[object]], T]) -> T |
         raise ProblemError(
             "invalid-request",
             422,
-            "the cursor is not one this list gave out; leave it away to start at the beginning",
+            "this list did not issue the cursor; leave it out to start at the beginning",
             title="The request is not valid",
             faults=(Fault(where="query.cursor", what="not a cursor of this list"),),
         ) from error
 
 
 def row_id(key: list[object]) -> int:
-    """Read the cursor of a list that is sorted by rows' ids. Raises ValueError for what it did not make."""
+    """Read the cursor of a list that is sorted by rows' ids. Raises ValueError for any other."""
     (found,) = key
     if not isinstance(found, int) or not 0 <= found < 2**63:
         raise ValueError("a cursor of this list holds a row's id")
@@ -51,7 +51,7 @@ def _unpack(cursor: str) -> list[object]:
         raise ValueError("too long")
     key = read_json(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), _KEY)
     if not isinstance(key, list):
-        raise TypeError("no list")
+        raise TypeError("not a list")
     if any(isinstance(part, str) and storable_text(part) != part for part in key):
-        raise ValueError("a text that the database does not take")
+        raise ValueError("a text that the database cannot store")
     return list(key)

@@ -1,4 +1,4 @@
-"""Every error leaves this service as a problem of RFC 9457; this is the one place that makes them."""
+"""Every error is answered as a problem of RFC 9457; this is the one place that makes them."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ type AnswerBrowser = Callable[[Request, Problem, Mapping[str, str] | None], Resp
 """`app.state.answer_browser`: returns a problem as a page for people, None for programs."""
 
 MAX_FAULTS = 50
-"""Faults that one answer names."""
+"""The most faults that one answer lists."""
 
 
 class ProblemError(RefusedError):
@@ -30,7 +30,7 @@ class ProblemError(RefusedError):
 
     @classmethod
     def passing_on(cls, problem: Problem) -> "ProblemError":
-        """Answer with a problem that another service told."""
+        """Answer with a problem that another service returned."""
         error = cls("passed-on", problem.status, problem.detail, title=problem.title)
         error.problem = problem
         return error
@@ -39,7 +39,7 @@ class ProblemError(RefusedError):
 def problem_response(
     request: Request, problem: Problem, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Render `problem`, completed with the request's path and id; a browser on a page gets a page."""
+    """Return the answer of `problem`, completed with the request's path and id; a browser gets a page."""
     request.scope["problem"] = problem.type
     completed = problem.model_copy(
         update={"instance": request.url.path, "request_id": request.scope.get("request_id")}
@@ -68,7 +68,7 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
     names = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
     details = {
         404: f"there is nothing at {printable(request.url.path)}; /openapi.json lists the routes",
-        405: f"{printable(request.url.path)} does not take {request.method}; see the Allow header",
+        405: f"{printable(request.url.path)} does not allow {request.method}; see the Allow header",
     }
     headers = dict(error.headers or {})
     if error.status_code == 405:
@@ -83,7 +83,7 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
 
 
 def _methods_at(request: Request) -> set[str]:
-    """Return what the path takes: by several routes, of which Starlette's answer names the first's."""
+    """Return the methods of all routes at this path; Starlette's own answer only names the first route's."""
     return {
         method
         for route in iter_route_contexts(request.app.routes)
@@ -95,7 +95,7 @@ def _methods_at(request: Request) -> set[str]:
 async def _answer_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     all_faults = error.errors()
-    told = "1 fault" if len(all_faults) == 1 else f"{len(all_faults)} faults"
+    count = "1 fault" if len(all_faults) == 1 else f"{len(all_faults)} faults"
     faults = tuple(
         Fault(where=printable(".".join(map(str, fault["loc"]))), what=printable(str(fault["msg"])))
         for fault in all_faults[:MAX_FAULTS]
@@ -104,19 +104,21 @@ async def _answer_invalid_request(request: Request, error: Exception) -> Respons
         type=problem_type("invalid-request"),
         title="The request is not valid",
         status=422,
-        detail=f"{told} in the request; see `faults`",
+        detail=f"{count} in the request; see `faults`",
         faults=faults,
     )
     return problem_response(request, problem)
 
 
 async def _answer_unstorable(request: Request, error: DBAPIError) -> Response:
-    logger.warning("a request held a value that the database cannot store", extra={"reason": str(error.orig)})
+    logger.warning(
+        "a request contains a value that the database cannot store", extra={"reason": str(error.orig)}
+    )
     problem = Problem(
         type=problem_type("unstorable-value"),
         title="The request is not valid",
         status=422,
-        detail="a value of the request cannot be stored: text with U+0000, or a number out of range",
+        detail="a value in the request cannot be stored: text with U+0000, or a number out of range",
     )
     return problem_response(request, problem)
 
@@ -146,7 +148,7 @@ async def _answer_unexpected_error(request: Request, error: Exception) -> Respon
 
 
 def install_problem_handlers(app: FastAPI) -> None:
-    """Let every error of `app` be answered as a problem, unknown routes and validation among them."""
+    """Answer every error of `app` as a problem, unknown routes and invalid requests included."""
     app.add_exception_handler(RefusedError, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)

@@ -1,4 +1,4 @@
-"""What browsers are told about every answer: what it may load, who may frame it, what it may give away."""
+"""Security headers on every answer: what it may load, who may frame it, which referrer it sends."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -7,8 +7,8 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
     "connect-src 'self'; manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-"""Nothing inline, nothing from elsewhere: what a target said cannot run even where escaping were forgotten.
-A route may answer with a stricter policy of its own, or one with the digest of a style it brings along."""
+"""Nothing inline, nothing from other origins: a target's text cannot run even where escaping is forgotten.
+A route may set a stricter policy, or one with the digest of its own inline style."""
 
 _HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -28,7 +28,7 @@ class SecurityHeaders:
     """ASGI middleware: adds the headers to every answer, problems among them."""
 
     def __init__(self, app: ASGIApp, *, https: bool = False) -> None:
-        """Wrap `app`; with `https` browsers are told never to come by plain http."""
+        """Wrap `app`; with `https`, browsers are told to use https only."""
         self._app = app
         self._headers = _HEADERS | ({"Strict-Transport-Security": _STRICT_TRANSPORT} if https else {})
 

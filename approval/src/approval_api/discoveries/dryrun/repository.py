@@ -1,4 +1,4 @@
-"""Rows of `dryrun_discoveries`. Production's table has no business here."""
+"""Rows of `dryrun_discoveries`, never of production's table."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ _UPSERT = text("""
 INSERT INTO gateway.dryrun_discoveries AS known
     (dryrun_session_id, is_dryrun, collector, run, line, kind, key, data, confidence, found_at)
 SELECT dryrun_session_id, true, collector, run, line, kind, key, data, confidence, found_at
-FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS told(
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS reported(
     dryrun_session_id uuid, collector text, run text, line integer, kind text, key text, data jsonb,
     confidence double precision, found_at timestamptz)
 ON CONFLICT (dryrun_session_id, collector, kind, key_sha256) DO UPDATE
@@ -31,23 +31,23 @@ WHERE excluded.confidence > known.confidence
 
 
 async def store(connection: AsyncConnection, events: Iterable[Event]) -> None:
-    """Store what `events` report; told twice by a collector, the more confident or the first is kept."""
+    """Store the discoveries in `events`; of duplicates the more confident or the first is kept."""
     rows: dict[tuple[UUID, str, str, str], dict[str, object]] = {}
     for event in events:
-        said = event.data
-        if not isinstance(said, DiscoveryReported):
+        report = event.data
+        if not isinstance(report, DiscoveryReported):
             continue
-        found = said.discovery
+        found = report.discovery
         key = storable_text(found.key)
-        identity = (event.session_id, storable_text(said.collector), found.kind, key)
+        identity = (event.session_id, storable_text(report.collector), found.kind, key)
         known = rows.get(identity)
         if known is not None and found.confidence <= known["confidence"]:  # type: ignore[operator]  # a float
             continue
         rows[identity] = {
             "dryrun_session_id": str(event.session_id),
             "collector": identity[1],
-            "run": storable_text(said.run),
-            "line": said.line,
+            "run": storable_text(report.run),
+            "line": report.line,
             "kind": found.kind,
             "key": key,
             "data": storable(dict(found.data)),
@@ -63,7 +63,7 @@ async def page(
 ) -> tuple[list[RowMapping], bool]:
     """Return rows of the session after row `after`, in the order they arrived, and whether there are more.
 
-    At most `limit`, and no more than a page may hold.
+    At most `limit`, and no more than fit a page.
     """
     query = (
         select(table)
@@ -77,7 +77,7 @@ async def page(
 
 
 async def list_all(connection: AsyncConnection, wanted: Wanted) -> Page:
-    """Return a page of what was found in all dry-runs."""
+    """Return a page of the discoveries of all dry-runs."""
     return await read_page(connection, table, wanted)
 
 
@@ -88,7 +88,7 @@ async def find(connection: AsyncConnection, discovery_id: int) -> RowMapping | N
 
 
 async def find_some(connection: AsyncConnection, ids: Sequence[int]) -> list[RowMapping]:
-    """Return the rows of `ids`, as many as a page may hold."""
+    """Return the rows of `ids`, as many as fit a page."""
     return await read_some(connection, table, ids)
 
 

@@ -1,4 +1,4 @@
-"""Discoveries of dry-runs as this API's clients see them."""
+"""Discoveries of dry-runs as clients and pages see them."""
 
 from collections.abc import Mapping
 from typing import Self
@@ -41,7 +41,7 @@ def _values(row: RowMapping, addresses: Mapping[str, str]) -> dict[str, object]:
 
 
 class DiscoveryList(Word):
-    """In the order of arrival; `next` is the cursor of the next page, null on the last."""
+    """In the order they arrived; `next` is the cursor of the next page, null on the last."""
 
     discoveries: tuple[DiscoveryView, ...]
     next: str | None

@@ -1,4 +1,4 @@
-"""Rows of `discoveries`: production's, and nothing of a dry-run."""
+"""Rows of `discoveries`: production's, never a dry-run's."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -17,23 +17,23 @@ from dryrun_contract.discovery import Discovery
 
 MAX_CHANGES = 100
 
-# Two reports of one collector at the same moment come one after the other: each compares with what is known.
-# Rows are changed in the order of their ids, as decisions lock them: no two wait for each other in a circle.
+# Concurrent reports of one collector run one after the other, so that each compares with the stored rows.
+# Rows are changed in the order of their ids, as decisions lock them, so that no two deadlock.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('production ' || :collector, 0))")
 
 _RECEIVE = text(r"""
-WITH told AS (
+WITH reported AS (
     SELECT kind, key, data, confidence, sha256(replace(key, '\', '\\')::bytea) AS key_sha256
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS told(
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS reported(
         kind text, key text, data jsonb, confidence double precision)
 ), before AS (
     SELECT known.id, known.kind, known.key_sha256, known.data
-    FROM gateway.discoveries AS known JOIN told USING (kind, key_sha256)
+    FROM gateway.discoveries AS known JOIN reported USING (kind, key_sha256)
     WHERE known.collector = :collector
 ), stored AS (
     INSERT INTO gateway.discoveries AS known (collector, kind, key, data, confidence)
-    SELECT :collector, told.kind, told.key, told.data, told.confidence
-    FROM told LEFT JOIN before USING (kind, key_sha256)
+    SELECT :collector, reported.kind, reported.key, reported.data, reported.confidence
+    FROM reported LEFT JOIN before USING (kind, key_sha256)
     ORDER BY before.id
     ON CONFLICT (collector, kind, key_sha256) DO UPDATE
     SET last_seen_at = now(), times_seen = known.times_seen + 1, confidence = excluded.confidence,
@@ -42,7 +42,7 @@ WITH told AS (
         changed_at = CASE WHEN known.data IS DISTINCT FROM excluded.data THEN now() ELSE known.changed_at END,
         status = CASE WHEN known.data IS DISTINCT FROM excluded.data THEN 'pending' ELSE known.status END
     RETURNING id, revision, data
-), told_differently AS (
+), changed_rows AS (
     INSERT INTO gateway.discovery_changes (discovery_id, revision, before, after)
     SELECT stored.id, stored.revision, before.data, stored.data
     FROM stored JOIN before USING (id)
@@ -50,20 +50,20 @@ WITH told AS (
     RETURNING discovery_id
 )
 SELECT (SELECT count(*) FROM stored) AS stored, (SELECT count(*) FROM before) AS known,
-    (SELECT count(*) FROM told_differently) AS changed
+    (SELECT count(*) FROM changed_rows) AS changed
 """)
 
 
 async def receive(connection: AsyncConnection, collector: str, discoveries: Iterable[Discovery]) -> Received:
-    """Store what a collector reports: new, seen again, or seen again and told differently."""
-    # Told twice in one report, the last counts: one statement changes a row once.
+    """Store what a collector reports: new, seen again, or changed."""
+    # Of duplicates in one report the last is stored: one statement changes a row once.
     rows = {(found.kind, storable_text(found.key)): found for found in discoveries}
-    told = [
+    reported = [
         {"kind": kind, "key": key, "data": storable(dict(found.data)), "confidence": found.confidence}
         for (kind, key), found in rows.items()
     ]
     await connection.execute(_LOCK, {"collector": collector})
-    result = await connection.execute(_RECEIVE, {"collector": collector, "rows": json.dumps(told)})
+    result = await connection.execute(_RECEIVE, {"collector": collector, "rows": json.dumps(reported)})
     counts = result.one()
     return Received(
         new=counts.stored - counts.known,
@@ -84,7 +84,7 @@ async def find(connection: AsyncConnection, discovery_id: int) -> RowMapping | N
 
 
 async def find_some(connection: AsyncConnection, ids: Sequence[int]) -> list[RowMapping]:
-    """Return the rows of `ids`, as many as a page may hold."""
+    """Return the rows of `ids`, as many as fit a page."""
     return await read_some(connection, table, ids)
 
 
@@ -94,7 +94,7 @@ async def decide(connection: AsyncConnection, decision: Decision, actor: str) ->
 
 
 async def history(connection: AsyncConnection, discovery_id: int) -> list[RowMapping]:
-    """Return the newest changes of a discovery, newest first, as many as a page may hold."""
+    """Return the newest changes of a discovery, newest first, as many as fit a page."""
     query = (
         select(changes)
         .where(changes.c.discovery_id == discovery_id)

@@ -1,4 +1,4 @@
-"""Production's discoveries as this API's clients see them."""
+"""Production's discoveries as clients and pages see them."""
 
 from typing import Annotated, Self
 
@@ -13,7 +13,7 @@ from dryrun_contract.discovery import Discovery
 
 
 class Report(Word):
-    """What a collector found in production, all of it or a part."""
+    """One report from a collector on production; at most 500 discoveries."""
 
     collector: CollectorName
     discoveries: Annotated[
@@ -36,11 +36,11 @@ class Report(Word):
 
 
 class Received(Word):
-    """What became of it."""
+    """How many discoveries of a report were new, changed or unchanged."""
 
     new: int
     changed: int
-    """Known, and told differently this time: pending again, whatever was decided before."""
+    """Known before, with other data now: pending again, whatever was decided."""
     unchanged: int
 
 
@@ -55,7 +55,7 @@ class ProductionView(Word):
     data: dict[str, JsonValue]
     confidence: float
     found_at: UtcTime
-    """When it was seen first."""
+    """When it was first seen."""
     last_seen_at: UtcTime
     times_seen: int
     changed_at: UtcTime | None
@@ -71,14 +71,14 @@ class ProductionView(Word):
 
 
 class ProductionList(Word):
-    """Discoveries of production. `next` is the cursor of the next page, null when all was looked at."""
+    """Discoveries of production. `next` is the cursor of the next page, null after the last."""
 
     discoveries: tuple[ProductionView, ...]
     next: str | None
 
 
 class AttributeChange(Word):
-    """An attribute before and after; null where it was not there."""
+    """An attribute before and after; null where it was missing."""
 
     name: str
     before: JsonValue
@@ -86,7 +86,7 @@ class AttributeChange(Word):
 
 
 class Change(Word):
-    """What one scan said differently."""
+    """The attributes that changed in one scan."""
 
     revision: int
     at: UtcTime
