@@ -66,7 +66,7 @@ async def test_invite_prints_a_link_and_first_prints_none_once_an_administrator_
     assert set(roles) == {"viewer", "approver"}
 
 
-async def test_invite_refuses_what_is_no_name_or_no_role(database_url):
+async def test_invite_refuses_invalid_names_and_roles(database_url):
     code, _, err = await run("invite", "../x", DATABASE_URL=database_url)
     assert (code, "../x" in err) == (2, True)
     code, _, err = await run("invite", "zoe", "--roles", "king", DATABASE_URL=database_url)

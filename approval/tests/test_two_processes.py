@@ -70,7 +70,7 @@ async def seqs_of(client, path):
         return [int(line[4:]) async for line in answer.aiter_lines() if line.startswith("id: ")]
 
 
-async def test_each_tells_every_event_once_also_when_the_other_dies_midway(pair, orchestrator, engine):
+async def test_each_sends_every_event_once_even_when_the_other_dies_midway(pair, orchestrator, engine):
     (first, asked), (_, other) = pair
     started = await asked.post("/api/v1/dryrun/sessions", json={"template": "small"})
     session_id = started.json()["id"]

@@ -27,7 +27,7 @@ def test_a_burst_goes_through_and_then_a_steady_rate():
 
 
 @given(st.lists(st.floats(0, 5), max_size=100))
-def test_no_more_than_burst_and_rate_allow_ever_go_through(pauses):
+def test_never_more_than_burst_and_rate_allow_go_through(pauses):
     clock = Clock()
     limit = RateLimit(2, 5, clock)
     let_through = 0

@@ -105,7 +105,7 @@ def is_permitted(answer) -> bool:
 
 @pytest.mark.parametrize("role", [None, *Role])
 @pytest.mark.parametrize("proof", ["cookie", "token"])
-async def test_a_role_gets_exactly_what_it_may(browsers, anothers, role, proof):
+async def test_a_role_reaches_exactly_its_routes(browsers, anothers, role, proof):
     if role is None:
         asking, headers, allowed = await browsers(""), {}, frozenset()
     else:
@@ -132,7 +132,7 @@ async def test_a_role_gets_exactly_what_it_may(browsers, anothers, role, proof):
 
 
 @pytest.mark.parametrize("role", Role)
-async def test_nobody_reaches_anothers_token_by_the_routes_of_ones_own(browsers, anothers, engine, role):
+async def test_nobody_reaches_anothers_token_by_the_own_account_routes(browsers, anothers, engine, role):
     asking = await browsers("asking", role)
     answer = await asking.ask("DELETE", f"/me/tokens/{anothers['token_id']}")
     assert answer.status_code == 404
@@ -142,7 +142,7 @@ async def test_nobody_reaches_anothers_token_by_the_routes_of_ones_own(browsers,
 
 
 @pytest.mark.parametrize("scope", sorted(SCOPES))
-async def test_a_scope_opens_its_own_routes_and_no_other(browsers, anothers, scope):
+async def test_a_scope_reaches_its_own_routes_and_no_other(browsers, anothers, scope):
     asking = await browsers("asking", Role.ADMIN)
     made = await asking.ask("POST", "/me/tokens", json=token_for(scope))
     asking.client.cookies.clear()

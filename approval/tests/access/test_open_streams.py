@@ -35,7 +35,7 @@ async def served(settings, orchestrator, serving):
 
 
 @BOTH
-async def test_a_person_has_so_many_streams_and_all_together_so_many(served, path):
+async def test_streams_have_a_ceiling_per_person_and_in_all(served, path):
     path = path.format(await served.start())
     bob = {"Authorization": "Bearer another-token-of-the-tests"}
     async with AsyncExitStack() as streams:
@@ -130,7 +130,7 @@ async def test_a_removed_token_ends_its_stream_by_itself(api, browsers):
     task.cancel()
 
 
-async def test_streams_of_one_credential_cost_one_look(api, browsers, monkeypatch):
+async def test_streams_of_one_credential_are_checked_once(api, browsers, monkeypatch):
     path = EVENTS.format(await api.start())
     ada = await browsers("eve", Role.OPERATOR)
     looked = []
@@ -148,7 +148,7 @@ async def test_streams_of_one_credential_cost_one_look(api, browsers, monkeypatc
         assert len(looked) == 1
 
 
-async def test_a_database_that_is_away_ends_no_stream(api, browsers, postgres):
+async def test_an_unreachable_database_ends_no_stream(api, browsers, postgres):
     path = EVENTS.format(await api.start())
     ada = await browsers("eve", Role.OPERATOR)
     async with opened(ada.client, path) as answer:

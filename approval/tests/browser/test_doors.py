@@ -72,7 +72,7 @@ async def test_what_is_refused_is_told_with_the_way_back(site):
     site.contexts[0].forget_failed_requests()  # the browser tells of the 403s
 
 
-async def test_an_orchestrator_that_is_away_is_told_and_records_stay(site):
+async def test_an_unreachable_orchestrator_is_shown_and_records_stay(site):
     told = await site.start_session()
     told.whole()
     await site.until_phase(told, "ended")

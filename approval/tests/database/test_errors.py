@@ -97,7 +97,7 @@ async def test_no_write_that_fails_puts_a_value_in_the_log_or_the_answer(browser
         ("INSERT INTO gateway.people (id, name) VALUES (gen_random_uuid(), :x)", {"x": [MARK]}),
     ],
 )
-async def test_no_error_of_a_statement_quotes_what_was_given_to_it(database_url, statement, values):
+async def test_no_database_error_quotes_a_parameter(database_url, statement, values):
     engine = create_engine(database_url)
     try:
         with pytest.raises(DBAPIError) as raised:

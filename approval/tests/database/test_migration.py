@@ -173,7 +173,7 @@ async def test_the_application_reaches_every_table_but_changes_no_schema(applica
             await connection.execute(text("CREATE TABLE gateway.x (y int)"))
 
 
-async def test_a_login_that_may_not_migrate_is_told_what_to_do(postgres):
+async def test_a_role_that_may_not_migrate_gets_an_error_that_says_what_to_do(postgres):
     name = "migrated_by_nobody"
     await asyncio.to_thread(postgres.execute, "postgres", f"CREATE DATABASE {name}")
     engine = create_engine(postgres.url(name), role=APP_ROLE)

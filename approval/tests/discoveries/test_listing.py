@@ -101,7 +101,7 @@ async def test_every_row_that_matches_stands_once_and_in_its_place(filled, monke
         assert [row["id"] for row in found] == expected, wanted
 
 
-async def test_a_page_looks_at_a_bounded_number_of_rows_and_says_where_to_go_on(api, filled, monkeypatch):
+async def test_a_page_examines_a_bounded_number_of_rows_and_says_where_to_continue(api, filled, monkeypatch):
     monkeypatch.setattr(listing, "WINDOW", 10)
     first = (await api.get("/discoveries", params={"sort": "oldest", "search": ":77/"})).json()
     assert first["discoveries"] == []

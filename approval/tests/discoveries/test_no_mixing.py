@@ -47,7 +47,7 @@ async def read(api, path, **params):
     return await api.client.get(given, params=params, headers={"Accept": "text/html, application/json"})
 
 
-async def test_no_route_shows_what_is_of_the_other_side(filled):
+async def test_no_route_shows_rows_of_the_other_side(filled):
     seen = {DRYRUN_MARK: 0, PRODUCTION_MARK: 0}
     for method, path in ROUTES:
         if method != "GET":

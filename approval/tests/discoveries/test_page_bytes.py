@@ -73,7 +73,7 @@ async def filled(request, engine):
     ("path", "limit"),
     [(PRODUCTION, 200), (DRYRUN, 200), (f"{DRYRUN}?sort=-key", 200), (OF_SESSION, 2000)],
 )
-async def test_a_page_of_large_discoveries_ends_early_and_the_next_one_goes_on(api, filled, path, limit):
+async def test_a_page_of_large_discoveries_ends_early_and_the_next_continues(api, filled, path, limit):
     keys, pages, cursor = [], 0, None
     while True:
         params = {"limit": limit} | ({} if cursor is None else {"cursor": cursor})
@@ -89,7 +89,7 @@ async def test_a_page_of_large_discoveries_ends_early_and_the_next_one_goes_on(a
     assert pages < ROWS / 4
 
 
-async def test_a_discovery_that_is_larger_than_a_page_has_one_of_its_own(api, engine):
+async def test_a_discovery_larger_than_a_page_gets_a_page_of_its_own(api, engine):
     large = {"collector": "network", "discoveries": [_large("192.0.2.1"), _large("192.0.2.2")]}
     assert (await api.client.post(PRODUCTION, json=large)).status_code == 200
     first = (await api.client.get(PRODUCTION)).json()
@@ -105,7 +105,7 @@ def _large(key):
     return {"kind": "host", "key": key, "data": {"a": "x" * 1_500_000}}
 
 
-async def test_changes_of_a_discovery_that_are_large_are_told_as_far_as_a_page_goes(api, filled):
+async def test_large_changes_of_a_discovery_are_shown_as_far_as_a_page_goes(api, filled):
     (first,) = (await api.client.get(PRODUCTION, params={"sort": "oldest", "limit": 1})).json()["discoveries"]
     answer = await api.client.get(f"{PRODUCTION}/{first['id']}/changes")
     assert 0 < len(answer.json()["changes"]) < ROWS / 2
@@ -172,7 +172,7 @@ async def test_decided_rows_are_shown_as_far_as_a_page_goes(api, browsers, fille
         ("reports", 3, f"/api/v1/dryrun/sessions/{SESSION}/report", f"/dryrun/sessions/{SESSION}/report"),
     ],
 )
-async def test_a_person_has_few_turns_and_who_waits_too_long_is_told(
+async def test_a_person_has_few_turns_and_waiting_too_long_is_a_503(
     api, browsers, monkeypatch, filled, kind, turns, path, page
 ):
     monkeypatch.setattr(large_answers, "PLACE_SECONDS", 0.05)

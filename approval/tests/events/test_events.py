@@ -57,7 +57,7 @@ async def test_a_page_of_events_and_where_the_next_begins(api, orchestrator, eve
     assert [Event.model_validate(event) for event in first["events"] + rest["events"]] == orchestrator.log
 
 
-async def test_a_stream_tells_everything_as_it_comes_and_ends_by_itself(api, orchestrator):
+async def test_a_stream_sends_every_event_as_it_arrives_and_ends_by_itself(api, orchestrator):
     session_id = await api.start()
     session = UUID(session_id)
     received = []
@@ -76,7 +76,7 @@ async def test_a_stream_tells_everything_as_it_comes_and_ends_by_itself(api, orc
     assert received[-1].data.type == "session_ended"
 
 
-async def test_a_stream_goes_on_after_the_last_event_id(api, orchestrator):
+async def test_a_stream_continues_after_the_last_event_id(api, orchestrator):
     session_id = await api.start()
     orchestrator.tell(UUID(session_id), PhaseChanged(phase=Phase.SCANNING))
     orchestrator.tell(UUID(session_id), SessionEnded(outcome=Outcome.COMPLETED))
@@ -84,7 +84,7 @@ async def test_a_stream_goes_on_after_the_last_event_id(api, orchestrator):
         assert [event.seq for event in await told(frames)] == [3]
 
 
-async def test_a_stream_of_an_ended_session_tells_all_and_ends(api, orchestrator, eventually):
+async def test_a_stream_of_an_ended_session_sends_all_events_and_ends(api, orchestrator, eventually):
     session_id = await api.start()
     orchestrator.tell(UUID(session_id), SessionEnded(outcome=Outcome.COMPLETED))
 
@@ -118,7 +118,7 @@ async def test_streams_end_at_shutdown_within_a_second(api):
             assert await told(frames) == []
 
 
-async def test_many_streams_tell_the_same(api, orchestrator):
+async def test_many_streams_send_the_same(api, orchestrator):
     session_id = await api.start()
 
     async def follow():
@@ -136,7 +136,7 @@ async def test_many_streams_tell_the_same(api, orchestrator):
         assert received == orchestrator.log
 
 
-async def test_a_stream_survives_a_restart_of_the_database(api, orchestrator, postgres):
+async def test_a_stream_survives_a_database_restart(api, orchestrator, postgres):
     session_id = await api.start()
     session = UUID(session_id)
     numbers = []

@@ -51,7 +51,7 @@ async def test_events_delivered_twice_are_stored_once(follower, engine, orchestr
     assert await stored_numbers(engine) == [1, 2]
 
 
-async def test_of_two_followers_side_by_side_one_stores(follower, engine, orchestrator):
+async def test_of_two_concurrent_followers_one_stores(follower, engine, orchestrator):
     session = uuid4()
     for _ in range(50):
         queued(orchestrator, session)
@@ -168,7 +168,9 @@ async def test_a_position_that_is_gone_is_replaced_by_the_snapshot(follower, eng
     assert await stored_numbers(engine) == [1, 6]
 
 
-async def test_a_replaced_journal_ends_what_it_does_not_know_and_goes_on(follower, engine, orchestrator):
+async def test_a_replaced_journal_ends_unknown_sessions_and_following_continues(
+    follower, engine, orchestrator
+):
     lost, done = uuid4(), uuid4()
     queued(orchestrator, lost)
     queued(orchestrator, done)
@@ -207,7 +209,7 @@ async def test_a_session_still_waiting_for_the_orchestrator_survives_a_replaced_
     assert await rows(engine, "SELECT phase FROM gateway.dryrun_sessions") == [{"phase": "requested"}]
 
 
-async def test_takes_in_a_session_that_nobody_here_started(follower, engine, orchestrator):
+async def test_adopts_a_session_that_was_not_started_here(follower, engine, orchestrator):
     session, fragment = uuid4(), uuid4()
     queued(orchestrator, session)
     expires = datetime(2026, 1, 31, 10, tzinfo=UTC)
@@ -239,7 +241,7 @@ async def test_takes_in_a_session_that_nobody_here_started(follower, engine, orc
     ]
 
 
-async def test_a_discovery_told_twice_is_one_and_the_more_confident_wins(follower, engine, orchestrator):
+async def test_a_discovery_reported_twice_is_one_and_the_more_confident_wins(follower, engine, orchestrator):
     session = uuid4()
     reported(orchestrator, session, 1, confidence=0.5, os="first")
     reported(orchestrator, session, 2, confidence=0.9, os="sure")
@@ -294,7 +296,7 @@ async def test_a_template_changed_before_the_start_is_not_scored_against(followe
     assert await rows(engine, kept) == [{"digest": "sha256:2", "template_snapshot": None}]
 
 
-async def test_a_process_that_dies_of_large_pages_gets_further_with_each_life(
+async def test_a_process_that_crashes_on_large_pages_gets_further_with_each_restart(
     engine, orchestrator, orchestrator_client, metrics, monkeypatch
 ):
     class Killed(BaseException):
@@ -323,7 +325,7 @@ async def test_a_process_that_dies_of_large_pages_gets_further_with_each_life(
     assert await stored_numbers(engine) == list(range(1, 21))
 
 
-async def test_a_database_that_is_slow_makes_no_event_a_bad_one(follower, engine, orchestrator, monkeypatch):
+async def test_a_slow_database_does_not_make_an_event_refused(follower, engine, orchestrator, monkeypatch):
     session = uuid4()
     reported(orchestrator, session, 1)
 
@@ -360,7 +362,7 @@ async def test_an_answer_without_end_is_not_read_to_its_end(follower, engine, or
     assert 0 < sent < 200 * 2**20
 
 
-async def test_says_once_why_it_cannot_follow_and_once_that_it_can_again(
+async def test_logs_once_why_it_cannot_follow_and_once_that_it_can_again(
     follower, orchestrator, caplog, eventually
 ):
     caplog.set_level("INFO", "approval_api.follower")

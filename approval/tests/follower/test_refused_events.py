@@ -1,4 +1,4 @@
-"""An event that cannot be taken in costs its session the result, and nobody else anything."""
+"""An event that cannot be stored costs its session the result, and nobody else anything."""
 
 import asyncio
 from uuid import uuid4
@@ -52,7 +52,7 @@ BAD_EVENTS = {
 
 
 @pytest.mark.parametrize("bad", BAD_EVENTS)
-async def test_a_bad_event_is_stored_as_refused_and_costs_nobody_else_anything(
+async def test_a_bad_event_is_stored_as_refused_and_affects_no_other_session(
     follower, engine, orchestrator, metrics, eventually, bad
 ):
     data, told, reason = BAD_EVENTS[bad]
@@ -99,12 +99,10 @@ async def test_a_session_whose_last_event_is_refused_has_ended(follower, engine,
     await asyncio.gather(running, return_exceptions=True)
     (row,) = await rows(engine, "SELECT phase, outcome, reason FROM gateway.dryrun_sessions")
     assert (row["phase"], row["outcome"]) == ("ended", "failed")
-    assert "could not be taken in" in row["reason"]
+    assert "could not be stored" in row["reason"]
 
 
-async def test_an_event_of_which_nothing_can_be_read_is_passed_over(
-    follower, engine, orchestrator, eventually
-):
+async def test_an_unreadable_event_is_skipped(follower, engine, orchestrator, eventually):
     session = uuid4()
     queued(orchestrator, session)
     event = orchestrator.tell(session, PhaseChanged(phase=Phase.SCANNING))

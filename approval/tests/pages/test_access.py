@@ -69,7 +69,7 @@ async def test_without_dry_runs_their_pages_say_so_and_no_page_offers_them(setti
         assert 'href="/dryrun' not in overview
 
 
-async def test_settings_and_overview_tell_a_reader_no_address_and_no_name_of_a_program(
+async def test_settings_and_overview_show_a_viewer_no_address_and_no_programs_name(
     api, browsers, orchestrator, eventually
 ):
     orchestrator.down = True

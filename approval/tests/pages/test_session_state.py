@@ -85,7 +85,7 @@ def test_the_page_keeps_the_newest_discoveries_and_counts_all():
     assert state.arrivals[-1].seq == ARRIVALS + 12
 
 
-def test_a_collector_tells_how_far_it_is_and_how_it_ended():
+def test_a_collector_shows_its_progress_and_how_it_ended():
     ended = CollectorEnded(
         collector="network", run="r", complete=False, truncated=False, discoveries=0, warnings=1, lines=1
     )

@@ -74,16 +74,14 @@ async def given(engine, api, browsers):
     }
 
 
-async def test_a_token_of_an_administrator_yields_nothing_to_come_in_by(given, api, engine):
+async def test_an_administrators_token_yields_no_way_in(given, api, engine):
     _, given = given
     before = await proofs(engine)
     await try_every_route(api.client, given, {"Authorization": f"Bearer {given['secret']}"})
     assert await proofs(engine) == before
 
 
-async def test_a_programs_token_with_the_role_of_an_administrator_yields_nothing_either(
-    given, api, engine, settings
-):
+async def test_an_administrators_program_token_yields_no_way_in_either(given, api, engine, settings):
     _, given = given
     program = ProgramToken.parse("robot/admin+operator+approver/network:the-token-of-a-robot")
     everything = settings.model_copy(update={"tokens": (program,)})
@@ -107,7 +105,7 @@ async def test_the_same_routes_do_yield_it_to_a_login(given, engine):
     assert all(after[table] != before[table] for table in ("people", "invitations", "api_tokens"))
 
 
-async def test_a_token_is_told_that_only_a_login_may(given, api):
+async def test_a_tokens_refusal_says_that_only_a_login_may(given, api):
     _, given = given
     headers = {"Authorization": f"Bearer {given['secret']}"}
     answer = await api.client.post(f"/api/v1/people/{given['person_id']}/invitation", headers=headers)
@@ -115,7 +113,7 @@ async def test_a_token_is_told_that_only_a_login_may(given, api):
     assert "no token has" in answer.json()["detail"]
 
 
-def test_what_yields_a_proof_is_no_scope():
+def test_a_permission_that_yields_a_credential_is_not_a_scope():
     assert not LOGIN_ONLY & SCOPES
     assert set(Permission) == LOGIN_ONLY | SCOPES
     yielding = {
@@ -124,7 +122,7 @@ def test_what_yields_a_proof_is_no_scope():
     assert yielding - {None} <= LOGIN_ONLY
 
 
-async def test_an_expired_token_stays_expired_whatever_it_was_made_for(given, api, engine):
+async def test_an_expired_token_stays_expired_whatever_its_scopes(given, api, engine):
     _, given = given
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE gateway.api_tokens SET expires_at = now()"))

@@ -21,7 +21,7 @@ async def guess(browsers, name, times):
     ]
 
 
-async def test_strangers_who_use_up_an_accounts_tries_do_not_keep_its_owner_waiting(browsers):
+async def test_strangers_who_use_up_an_accounts_attempts_do_not_delay_its_owner(browsers):
     ada = await browsers("ada", Role.VIEWER)
     await ada.ask("POST", "/logout")
     assert (await guess(browsers, "ada", 8))[-1] == 429
@@ -36,7 +36,7 @@ async def test_strangers_behind_the_same_address_do_not_either(browsers):
     assert (await ada.sign_in()).status_code == 200
 
 
-async def test_a_known_browser_has_as_few_tries_as_an_account(browsers):
+async def test_a_known_browser_has_as_few_attempts_as_an_account(browsers):
     ada = await browsers("ada", Role.VIEWER)
     codes = [(await ada.sign_in(f"guess number {number}, a long one")).status_code for number in range(7)]
     assert codes == [401] * 5 + [401, 429] or codes == [401] * 5 + [429] * 2
@@ -87,14 +87,14 @@ async def test_a_person_has_a_bounded_number_of_known_browsers(browsers, engine,
     assert (await run(engine, "SELECT count(*) FROM gateway.known_browsers")).scalar() == 3
 
 
-async def test_strangers_tries_do_not_hinder_a_change_of_password(browsers):
+async def test_strangers_attempts_do_not_delay_a_change_of_password(browsers):
     ada = await browsers("ada", Role.VIEWER)
     await guess(browsers, "ada", 8)
     change = {"current": PASSWORD, "new": "another few good words"}
     assert (await ada.ask("PUT", "/me/password", json=change)).status_code == 204
 
 
-async def test_guessing_the_current_password_in_a_login_is_slowed_down_and_hinders_no_sign_in(browsers):
+async def test_guessing_the_current_password_in_a_login_is_slowed_down_and_delays_no_sign_in(browsers):
     ada = await browsers("ada", Role.VIEWER)
     change = {"current": "not it, not it, not it", "new": "another few good words"}
     codes = [(await ada.ask("PUT", "/me/password", json=change)).status_code for _ in range(7)]

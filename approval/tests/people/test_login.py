@@ -83,7 +83,7 @@ async def test_an_unknown_name_is_answered_like_a_wrong_password(browsers):
     assert told[0] == told[1]
 
 
-async def test_an_unknown_name_costs_the_same_work(api, browsers, monkeypatch):
+async def test_an_unknown_name_takes_the_same_work(api, browsers, monkeypatch):
     worked = []
     passwords = api.app.state.passwords
     stranger = await browsers("nobody")
@@ -121,7 +121,7 @@ async def test_a_login_in_use_does_not_count_as_idle(browsers, engine):
     assert age < timedelta(minutes=1)
 
 
-async def test_who_may_not_sign_in_any_more_is_out_at_once(browsers, engine):
+async def test_deactivating_a_person_ends_their_logins_at_once(browsers, engine):
     ada = await browsers("ada", Role.VIEWER)
     await run(engine, "UPDATE gateway.people SET active = false")
     assert (await ada.ask("GET", "/me")).status_code == 401
@@ -140,14 +140,14 @@ async def test_guessing_an_account_is_slowed_down_even_with_the_right_password_a
     assert (await guesser.sign_in()).status_code == 200
 
 
-async def test_guesses_at_the_same_moment_are_no_way_round_the_limit(browsers):
+async def test_concurrent_guesses_do_not_get_around_the_limit(browsers):
     await browsers("ada", Role.VIEWER)
     guesser = await browsers("ada")
     answers = await asyncio.gather(*(guesser.sign_in(f"guess number {number}") for number in range(20)))
     assert sum(answer.status_code == 401 for answer in answers) <= 6
 
 
-async def test_an_address_is_slowed_down_whatever_names_it_tries(browsers):
+async def test_an_address_is_slowed_down_across_all_names(browsers):
     codes = []
     for number in range(24):
         stranger = await browsers(f"name{number}")
@@ -156,7 +156,7 @@ async def test_an_address_is_slowed_down_whatever_names_it_tries(browsers):
     assert codes[-1] == 429
 
 
-async def test_failed_sign_ins_are_written_down_without_what_was_typed_as_a_name(browsers, engine):
+async def test_failed_sign_ins_are_logged_without_the_typed_name(browsers, engine):
     await browsers("ada", Role.VIEWER)
     for name in ("ada", "my secret password"):
         await (await browsers(name)).sign_in("wrong, wrong, wrong")
@@ -182,7 +182,7 @@ async def test_changing_the_password_ends_other_logins_and_needs_the_old_one(bro
 @pytest.mark.parametrize(
     "change", ["password_hash = 'another'", "active = false"], ids=["password", "deactivated"]
 )
-async def test_a_sign_in_that_a_change_overtakes_is_none(api, browsers, engine, change):
+async def test_a_sign_in_overtaken_by_a_password_change_fails(api, browsers, engine, change):
     ada = await browsers("ada", Role.VIEWER)
     passwords = api.app.state.passwords
 

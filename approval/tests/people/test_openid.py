@@ -83,7 +83,7 @@ async def test_roles_follow_the_provider_at_each_sign_in(browser, provider):
         httpx2.put(f"{provider}/users/subject-1", json=ZOE.claims).raise_for_status()
 
 
-async def test_who_is_in_no_known_group_is_told_so_and_gets_no_account(browser, engine):
+async def test_a_person_in_no_known_group_is_refused_and_gets_no_account(browser, engine):
     _, back = await go(browser, "subject-2")
     answer = await browser.get(back)
     assert answer.status_code == 403
@@ -145,7 +145,7 @@ async def test_a_role_withdrawn_at_the_provider_ends_logins_and_tokens_here(brow
     assert withdrawal.detail == "was operator, viewer; 2 logins ended, 1 tokens removed"
 
 
-async def test_who_gets_a_role_again_comes_back_without_the_old_tokens(browser, api, provider):
+async def test_a_person_with_a_role_again_returns_without_the_old_tokens(browser, api, provider):
     token = await make_token(browser, await arrive(browser), "read")
     with groups(provider, []):
         await browser.get((await go(browser, "subject-1"))[1])
@@ -172,7 +172,7 @@ async def test_a_role_lowered_at_the_provider_cuts_tokens_and_other_logins_from_
         assert me["permissions"] == ["read"]
 
 
-async def test_a_login_counts_as_long_as_the_providers_word_is_fresh(browser, engine):
+async def test_a_login_is_valid_while_the_providers_confirmation_is_recent(browser, engine):
     await arrive(browser)
     await run(engine, "UPDATE gateway.people SET confirmed_at = now() - interval '7 hours 55 minutes'")
     assert (await browser.get("/api/v1/me")).status_code == 200
@@ -182,7 +182,7 @@ async def test_a_login_counts_as_long_as_the_providers_word_is_fresh(browser, en
     assert (await browser.get("/api/v1/me")).status_code == 200
 
 
-async def test_a_token_whose_owner_stays_away_is_refused_and_says_why(browser, api, engine):
+async def test_a_token_whose_owner_stays_away_is_refused_with_the_reason(browser, api, engine):
     token = await make_token(browser, await arrive(browser), "read")
     await run(engine, "UPDATE gateway.people SET confirmed_at = now() - interval '6 days 23 hours'")
     assert (await api.client.get("/api/v1/me", headers=token)).status_code == 200
@@ -194,7 +194,7 @@ async def test_a_token_whose_owner_stays_away_is_refused_and_says_why(browser, a
     assert (await api.client.get("/api/v1/me", headers=token)).status_code == 200
 
 
-async def test_what_a_provider_never_confirmed_counts_as_old(browser, api, engine):
+async def test_an_account_never_confirmed_counts_as_expired(browser, api, engine):
     """As an API of the version before stores people while both run."""
     token = await make_token(browser, await arrive(browser), "read")
     await run(engine, "UPDATE gateway.people SET confirmed_at = NULL")
@@ -202,7 +202,7 @@ async def test_what_a_provider_never_confirmed_counts_as_old(browser, api, engin
     assert (await api.client.get("/api/v1/me", headers=token)).json()["type"].endswith("sign-in-needed")
 
 
-async def test_a_token_of_somebody_with_a_password_here_needs_no_providers_word(browsers, api, engine):
+async def test_a_token_of_a_person_with_a_password_needs_no_providers_confirmation(browsers, api, engine):
     ada = await browsers("ada", Role.VIEWER)
     made = (await ada.ask("POST", "/me/tokens", json={"label": "t", "scopes": ["read"]})).json()
     await run(engine, "UPDATE gateway.people SET created_at = now() - interval '300 days'")
@@ -211,7 +211,7 @@ async def test_a_token_of_somebody_with_a_password_here_needs_no_providers_word(
     assert (await ada.ask("GET", "/me")).status_code == 200
 
 
-async def test_nobody_gets_a_password_beside_the_providers_word(browser, browsers, engine):
+async def test_nobody_who_signs_in_at_a_provider_gets_a_password(browser, browsers, engine):
     await arrive(browser)
     root = await browsers("root", Role.ADMIN)
     people = (await root.ask("GET", "/people")).json()["people"]
@@ -225,7 +225,7 @@ async def test_nobody_gets_a_password_beside_the_providers_word(browser, browser
         await run(engine, "UPDATE gateway.people SET password_hash = 'x' WHERE name = 'zoe'")
 
 
-async def test_a_name_of_the_provider_and_a_programs_are_two(browser, api, engine, provider):
+async def test_a_name_from_the_provider_and_a_programs_name_are_two(browser, api, engine, provider):
     """`ada` is a program of the settings."""
     renamed = ZOE.claims | {"preferred_username": "ada"}
     httpx2.put(f"{provider}/users/subject-1", json=renamed).raise_for_status()
@@ -313,7 +313,7 @@ async def test_endpoints_at_other_named_hosts_and_at_the_issuers_own_are_used(is
 
 @pytest.mark.parametrize("encoding", [None, "gzip"])
 @pytest.mark.parametrize("place", ["well-known", "jwks"])
-async def test_a_provider_that_answers_without_end_is_left(place, encoding):
+async def test_a_provider_that_answers_without_end_is_cut_off(place, encoding):
     sent = 0
 
     async def endless():
@@ -357,7 +357,7 @@ async def test_who_was_locked_out_here_stays_out(browser, engine):
     assert (await browser.get((await go(browser, "subject-1"))[1])).status_code == 403
 
 
-async def test_the_way_back_counts_once_and_in_its_own_browser(browser, api):
+async def test_the_callback_works_once_and_in_its_own_browser(browser, api):
     _, back = await go(browser, "subject-1")
     async with httpx2.AsyncClient(base_url=api.client.base_url, timeout=10, trust_env=False) as other:
         assert (await other.get(back)).status_code == 403
@@ -404,12 +404,12 @@ async def test_the_code_is_bound_to_this_browser_by_pkce(browser, api):
     assert verifier not in url
 
 
-async def test_the_way_on_leads_nowhere_else(browser):
+async def test_the_redirect_leads_to_our_own_pages_only(browser):
     _, back = await go(browser, "subject-1", "https://evil.example/")
     assert (await browser.get(back)).headers["location"] == "/"
 
 
-async def test_a_provider_that_is_away_is_a_503(api, browser):
+async def test_an_unreachable_provider_is_a_503(api, browser):
     def away(request):
         raise httpx2.ConnectError("nobody listens")
 
@@ -418,7 +418,7 @@ async def test_a_provider_that_is_away_is_a_503(api, browser):
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:dryrun:problem:provider-unavailable")
 
 
-async def test_a_provider_that_calls_itself_otherwise_is_not_believed(api, browser, provider):
+async def test_a_provider_with_another_issuer_is_refused(api, browser, provider):
     def other(request):
         document = httpx2.get(provider + request.url.path).json()
         return httpx2.Response(200, content=json.dumps({**document, "issuer": "https://evil.example"}))
@@ -443,7 +443,7 @@ async def test_the_sign_in_page_offers_it_where_it_is_set_up(browser):
         ({"roles": ","}, "no group"),
     ],
 )
-def test_settings_that_are_half_or_wrong_are_refused(change, told):
+def test_incomplete_or_wrong_settings_are_refused(change, told):
     given = {
         "issuer": "https://provider.example",
         "client_id": "x",
@@ -459,7 +459,7 @@ def test_settings_that_are_half_or_wrong_are_refused(change, told):
 @pytest.mark.parametrize(
     "kept", ["[" * 9_000, '{"state":"\\ud800","nonce":"","verifier":"","wanted":"/"}', "[]", "x"]
 )
-async def test_a_cookie_that_was_not_made_here_belongs_to_no_sign_in(api, kept):
+async def test_a_foreign_cookie_belongs_to_no_sign_in(api, kept):
     cookie = base64.urlsafe_b64encode(kept.encode()).decode()
     answer = await api.client.get(
         "/sign-in/openid/callback", params={"state": "a"}, headers={"Cookie": f"approval-openid={cookie}"}

@@ -34,7 +34,7 @@ async def test_the_value_of_one_login_is_worth_nothing_in_another(ada, browsers)
         {"Origin": "null"},
     ],
 )
-async def test_what_another_site_sends_is_refused_with_the_right_value_too(ada, headers):
+async def test_another_sites_request_is_refused_even_with_the_right_token(ada, headers):
     assert (await ada.ask("POST", "/me/tokens", json=TOKEN, headers=headers)).status_code == 403
     refused = await ada.ask(
         "POST", "/login", json={"name": "ada", "password": "several words of nobody"}, headers=headers
@@ -48,7 +48,7 @@ async def test_our_own_pages_are_let_through(ada, api):
         assert (await ada.ask("POST", "/me/tokens", json=TOKEN, headers=headers)).status_code == 201
 
 
-async def test_a_token_needs_no_such_proof_and_counts_before_a_cookie(ada, api):
+async def test_a_token_needs_no_csrf_proof_and_wins_over_a_cookie(ada, api):
     made = (await ada.ask("POST", "/me/tokens", json={"label": "t", "scopes": ["read"]})).json()
     headers = {"Authorization": f"Bearer {made['secret']}", "X-CSRF-Token": ""}
     answer = await ada.ask("POST", "/dryrun/sessions", json={"template": "small"}, headers=headers)

@@ -54,7 +54,7 @@ async def test_an_invitation_expires(root, browsers, engine):
 
 
 @pytest.mark.parametrize("password", ["short", "ababababababababab", "zoe" * 5, "x" * 257])
-async def test_a_password_that_will_not_do_leaves_the_invitation_good(root, browsers, password):
+async def test_a_refused_password_leaves_the_invitation_valid(root, browsers, password):
     invited = await add(root, "zoe")
     ada = await browsers("zoe")
     taken = {"secret": invited["secret"], "password": password}
@@ -65,7 +65,7 @@ async def test_a_password_that_will_not_do_leaves_the_invitation_good(root, brow
     assert answer.status_code == 200
 
 
-async def test_names_are_taken_once_programs_names_too(root):
+async def test_names_are_unique_including_programs_names(root):
     await add(root, "eve")
     for name in ("eve", "root", "bob"):  # bob is a program of the settings
         answer = await root.ask("POST", "/people", json={"name": name, "roles": ["viewer"]})
@@ -75,7 +75,7 @@ async def test_names_are_taken_once_programs_names_too(root):
         assert answer.status_code == 422
 
 
-async def test_a_program_and_a_person_of_one_name_are_two_in_the_audit_log_and_in_limits(
+async def test_a_program_and_a_person_of_the_same_name_are_two_in_audit_log_and_limits(
     api, browsers, engine, settings
 ):
     """`ada` is a program of the settings; here a person has that name too."""
@@ -101,7 +101,7 @@ async def test_a_program_and_a_person_of_one_name_are_two_in_the_audit_log_and_i
 
 
 @pytest.mark.parametrize("name", ["program:ada", "Program:ada"])
-async def test_nobody_can_be_called_as_programs_are(root, engine, name):
+async def test_nobody_can_have_a_programs_name(root, engine, name):
     answer = await root.ask("POST", "/people", json={"name": name, "roles": ["viewer"]})
     assert answer.status_code == 422
     with pytest.raises(IntegrityError):
@@ -109,7 +109,7 @@ async def test_nobody_can_be_called_as_programs_are(root, engine, name):
             await repository.add(connection, name=name, display_name="x", roles=[Role.VIEWER], created_by="x")
 
 
-async def test_a_change_of_roles_counts_from_the_next_request_on(root, browsers):
+async def test_a_change_of_roles_takes_effect_with_the_next_request(root, browsers):
     ada = await browsers("ada", Role.ADMIN)
     assert (await ada.ask("GET", "/people")).status_code == 200
     people = (await root.ask("GET", "/people")).json()["people"]
@@ -129,7 +129,7 @@ async def test_the_last_administrator_stays_one(root):
     assert (await root.ask("GET", "/people")).json()["people"][0]["roles"] == ["admin"]
 
 
-async def test_the_first_link_is_given_only_while_no_administrator_can_sign_in(engine, browsers):
+async def test_the_first_link_is_made_only_while_no_administrator_can_sign_in(engine, browsers):
     async with engine.begin() as connection:
         path = await bootstrap.invite(connection, "first", [Role.ADMIN], only_first=True)
     assert path.startswith("/invitation?secret=")

@@ -31,7 +31,7 @@ async def used(browsers, engine):
     return root
 
 
-async def test_what_is_in_use_stays(used, engine, settings):
+async def test_rows_in_use_stay(used, engine, settings):
     before = await count(engine)
     assert min(before.values()) >= 1
     assert set((await purge.remove_expired(engine, settings.login_limits)).values()) == {0}
@@ -39,7 +39,7 @@ async def test_what_is_in_use_stays(used, engine, settings):
     assert (await used.ask("GET", "/me")).status_code == 200
 
 
-async def test_what_has_expired_goes(used, engine, settings):
+async def test_expired_rows_are_deleted(used, engine, settings):
     await run(
         engine,
         "UPDATE gateway.logins SET seen_at = now() - interval '9 hours'",
@@ -52,7 +52,9 @@ async def test_what_has_expired_goes(used, engine, settings):
     assert set((await count(engine)).values()) == {0}
 
 
-async def test_a_large_heap_goes_in_batches_and_counted_tries_have_a_ceiling(engine, settings, monkeypatch):
+async def test_many_expired_rows_go_in_batches_and_counted_attempts_have_a_ceiling(
+    engine, settings, monkeypatch
+):
     monkeypatch.setattr(purge, "BATCH_ROWS", 100)
     monkeypatch.setattr(purge, "MAX_THROTTLE_ROWS", 250)
     await run(
@@ -85,7 +87,7 @@ async def test_the_service_does_so_by_itself_without_dry_runs_too(settings, serv
         await eventually(gone)
 
 
-async def test_it_goes_on_after_the_database_was_away(settings, engine, monkeypatch, caplog):
+async def test_deleting_continues_after_a_database_outage(settings, engine, monkeypatch, caplog):
     tries = []
 
     async def failing(*_):
@@ -99,4 +101,4 @@ async def test_it_goes_on_after_the_database_was_away(settings, engine, monkeypa
     with pytest.raises(KeyboardInterrupt):
         await purge.run(engine, settings.login_limits)
     assert len(tries) == 2
-    assert "removed later" in caplog.text
+    assert "trying again later" in caplog.text

@@ -25,7 +25,7 @@ async def test_a_tokens_secret_is_shown_once_and_stored_nowhere(browsers, engine
     assert made["secret"].removeprefix("drt_") not in repr(rows)
 
 
-async def test_a_token_may_do_what_it_was_made_for_and_no_more(browsers, api):
+async def test_a_token_may_use_its_scopes_and_no_more(browsers, api):
     ada = await browsers("ada", Role.OPERATOR)
     me = (await ask(api, (await make(ada, scopes=["read", "run"]))["secret"])).json()
     assert me["permissions"] == ["read", "run"]
@@ -40,7 +40,7 @@ async def test_a_token_shrinks_with_its_persons_roles(browsers, engine, api):
     assert (await ask(api, secret)).json()["permissions"] == ["read"]
 
 
-async def test_nobody_makes_a_token_for_what_they_may_not_do(browsers):
+async def test_nobody_makes_a_token_with_scopes_they_lack(browsers):
     ada = await browsers("ada", Role.OPERATOR)
     for scopes in (["decide"], ["read", "administer"], ["own_account"]):
         assert await make(ada, scopes=scopes) == 403
@@ -62,7 +62,7 @@ async def test_no_token_makes_tokens(browsers, api):
     assert (await ask(api, secret, "/people")).status_code == 200
 
 
-async def test_an_expired_token_is_worth_nothing(browsers, engine, api):
+async def test_an_expired_token_is_refused(browsers, engine, api):
     ada = await browsers("ada", Role.VIEWER)
     secret = (await make(ada))["secret"]
     async with engine.begin() as connection:
@@ -70,7 +70,7 @@ async def test_an_expired_token_is_worth_nothing(browsers, engine, api):
     assert (await ask(api, secret)).status_code == 401
 
 
-async def test_a_token_is_removed_by_its_person_or_an_administrator_and_nobody_else(browsers, api):
+async def test_a_token_is_deleted_by_its_owner_or_an_administrator_and_nobody_else(browsers, api):
     ada, bob = await browsers("ada", Role.VIEWER), await browsers("bob", Role.VIEWER)
     root = await browsers("root", Role.ADMIN)
     first, second = await make(ada), await make(ada)

@@ -25,7 +25,7 @@ async def reports(api, orchestrator, eventually):
     return [Report.model_validate((await api.get(f"/sessions/{one.id}/report")).json()) for one in told]
 
 
-async def test_what_only_one_found_is_named_with_its_direction(reports):
+async def test_what_only_one_session_found_is_listed_with_its_direction(reports):
     fewer, more = reports
     comparison = compare(fewer, more)
     assert comparison.same_template

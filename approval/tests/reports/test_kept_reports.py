@@ -268,7 +268,7 @@ async def test_passwords_are_checked_while_every_other_thread_is_taken(monkeypat
         passwords.close()
 
 
-async def test_a_crowd_at_the_password_check_is_told_to_come_back(monkeypatch):
+async def test_a_crowd_at_the_password_check_gets_503_with_retry_after(monkeypatch):
     passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     gate = threading.Event()
     monkeypatch.setattr(passwords, "_verify", lambda *_: gate.wait(20))
@@ -284,7 +284,7 @@ async def test_a_crowd_at_the_password_check_is_told_to_come_back(monkeypatch):
     passwords.close()
 
 
-async def test_a_crowd_of_sign_ins_at_one_address_keeps_no_other_address_waiting(monkeypatch):
+async def test_a_crowd_of_sign_ins_at_one_address_delays_no_other_address(monkeypatch):
     passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     checked = []
 

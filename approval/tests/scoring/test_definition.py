@@ -188,7 +188,7 @@ def test_hard_facts_count_neither_for_nor_against_without_them(world):
 
 
 @given(worlds())
-def test_one_alone_is_scored_over_the_kinds_that_it_told_of(world):
+def test_a_collector_alone_is_averaged_over_the_kinds_it_reports(world):
     truth, findings = world
     expected = {}
     for collector in sorted({one.collector for one in findings}):

@@ -64,20 +64,20 @@ def test_a_perfect_collector_scores_one_everywhere():
     assert not (scores.wrong_values)
 
 
-def test_silence_has_no_precision_and_no_recall():
+def test_no_findings_have_no_precision_and_zero_recall():
     scores = score(TRUTH, [], ADDRESSES)
     assert (scores.overall.precision, scores.overall.recall, scores.overall.f1) == (None, 0, 0)
     assert len(scores.false_negatives) == len(TRUTH)
 
 
-def test_nothing_true_and_nothing_said_is_undefined():
+def test_no_facts_and_no_findings_is_undefined():
     scores = score([], [], {})
     assert scores.rows == ()
     assert (scores.overall.precision, scores.overall.recall, scores.overall.f1) == (None, None, None)
     assert scores.overall.coverage is None
 
 
-def test_an_unknown_address_is_invented_and_stays_an_address():
+def test_a_discovery_at_an_unknown_address_is_a_false_positive_and_keeps_its_address():
     scores = score(TRUTH, [*PERFECT, said("host", "10.0.0.99")], ADDRESSES)
     assert [one.key for one in scores.false_positives] == ["10.0.0.99"]
     assert row(scores, "host").false_positives == 1
@@ -202,7 +202,7 @@ def test_swapped_ground_truths_collapse_the_score():
     assert scores.overall.f1 == 0
 
 
-def test_an_invented_kind_is_a_row_of_its_own():
+def test_an_unknown_kind_is_a_row_of_its_own():
     scores = score(TRUTH, [*PERFECT, said("flying_saucer", "10.0.0.3")], ADDRESSES)
     saucer = row(scores, "flying_saucer")
     assert (saucer.precision, saucer.recall, saucer.f1) == (0, None, 0)
@@ -242,7 +242,7 @@ truths = st.lists(st.sampled_from(TRUTH), max_size=7, unique_by=lambda fact: (fa
 
 
 @given(truths, findings, st.randoms())
-def test_order_and_repetition_change_nothing(truth, found, random):
+def test_order_and_repetition_do_not_change_a_score(truth, found, random):
     shuffled = [*found, *found]
     random.shuffle(shuffled)
     shuffled_truth = list(truth)
@@ -272,7 +272,7 @@ def test_counts_add_up_and_figures_stay_in_range(truth, found):
 
 
 @given(truths, findings, findings)
-def test_inventing_more_never_raises_precision_of_a_kind(truth, found, more):
+def test_more_false_positives_never_raise_precision_of_a_kind(truth, found, more):
     invented = [
         Finding(one.collector, one.discovery.model_copy(update={"key": f"10.0.1.{number}"}))
         for number, one in enumerate(more, start=1)
@@ -288,7 +288,7 @@ def test_inventing_more_never_raises_precision_of_a_kind(truth, found, more):
 
 
 @given(truths, st.lists(st.booleans(), min_size=7, max_size=7))
-def test_telling_more_of_the_truth_never_lowers_recall(truth, told):
+def test_reporting_more_facts_never_lowers_recall(truth, told):
     findings = [as_perfect(fact) for fact, tell in zip(truth, told, strict=False) if tell]
     some = score(truth, findings, ADDRESSES)
     every = score(truth, [as_perfect(fact) for fact in truth], ADDRESSES)
@@ -298,7 +298,7 @@ def test_telling_more_of_the_truth_never_lowers_recall(truth, told):
         assert partial.precision in {None, 1}
 
 
-def test_what_is_missed_names_the_nearest_thing_that_was_found():
+def test_a_false_negative_names_the_nearest_thing_found():
     scores = score(TRUTH, [said("host", "10.0.0.2"), said("service", "10.0.0.2:5432/tcp")], ADDRESSES)
     nearest = {(one.key, one.attribute): one.nearest for one in scores.false_negatives}
     assert nearest["db:5432/tcp/shop/public/orders", None] == "db:5432/tcp"
@@ -307,7 +307,7 @@ def test_what_is_missed_names_the_nearest_thing_that_was_found():
     assert nearest["web", None] is None
 
 
-def test_what_several_collectors_say_of_one_thing_is_one_thing_with_all_evidence():
+def test_several_collectors_findings_of_one_thing_are_one_with_all_evidence():
     told = [
         said("service", "10.0.0.3:80/tcp", product="nginx", confidence=0.5),
         said("service", "10.0.0.3:80/tcp", collector="web", version="1.26.3", confidence=0.9),
@@ -321,7 +321,7 @@ def test_what_several_collectors_say_of_one_thing_is_one_thing_with_all_evidence
     ]
 
 
-def test_a_collector_alone_is_scored_for_the_kinds_it_tells_anything_of():
+def test_a_collector_alone_is_scored_for_the_kinds_it_reports():
     told = [
         said("host", "10.0.0.2"),
         said("service", "10.0.0.3:80/tcp", product="nginx"),

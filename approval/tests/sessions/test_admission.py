@@ -35,7 +35,7 @@ def asked(orchestrator):
     return [str(session_id) for session_id in orchestrator.sessions]
 
 
-async def test_over_ones_own_limit_a_session_waits_and_says_where(api, orchestrator):
+async def test_over_a_persons_limit_a_session_waits_and_shows_its_position(api, orchestrator):
     first, second, third, fourth = [await start(api) for _ in range(4)]
     assert asked(orchestrator) == [first["id"], second["id"]]
     assert (third["phase"], third["accepted_at"]) == ("requested", None)

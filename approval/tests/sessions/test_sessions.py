@@ -79,14 +79,14 @@ async def test_an_unknown_template_is_the_orchestrators_problem_and_stores_nothi
     assert (await api.get("/sessions")).json()["sessions"] == []
 
 
-async def test_nothing_but_a_template_a_seed_and_keep_is_taken(api, orchestrator):
+async def test_only_template_seed_and_keep_are_accepted(api, orchestrator):
     answer = await api.post("/sessions", json={"template": "small", "image": "evil", "seed": 10000})
     assert answer.status_code == 422
     assert {fault["where"] for fault in answer.json()["faults"]} == {"body.image", "body.seed"}
     assert not [request for request in orchestrator.requests if request.method == "PUT"]
 
 
-async def test_an_orchestrator_that_is_away_is_a_503_and_stores_nothing(api, orchestrator):
+async def test_an_unreachable_orchestrator_is_a_503_and_stores_nothing(api, orchestrator):
     orchestrator.down = True
     answer = await api.post("/sessions", json={"template": "small"})
     assert answer.status_code == 503
@@ -95,7 +95,7 @@ async def test_an_orchestrator_that_is_away_is_a_503_and_stores_nothing(api, orc
     assert (await api.get("/sessions")).json()["sessions"] == []
 
 
-async def test_a_refused_start_is_passed_on_and_the_session_says_why(api, orchestrator):
+async def test_a_refused_start_is_passed_on_and_the_session_has_the_reason(api, orchestrator):
     orchestrator.refuses_puts = Problem(
         type=problem_type("isolation-missing"), title="No", status=503, detail="the host rule is missing"
     )
@@ -106,7 +106,7 @@ async def test_a_refused_start_is_passed_on_and_the_session_says_why(api, orches
     assert session["reason"] == "the host rule is missing"
 
 
-async def test_a_start_whose_answer_was_lost_stays_requested_until_the_outbox_learns(api, orchestrator):
+async def test_a_start_whose_answer_was_lost_stays_requested_until_the_outbox_retries(api, orchestrator):
     orchestrator.longest_wait = 0
     orchestrator.loses_put_answers = True
     await stop_following(api)
@@ -124,7 +124,7 @@ async def test_a_start_whose_answer_was_lost_stays_requested_until_the_outbox_le
     assert {put.headers["x-actor"] for put in puts} == {"program:ada"}
 
 
-async def test_an_event_is_as_good_as_the_lost_answer(api, orchestrator, eventually):
+async def test_an_event_replaces_a_lost_answer(api, orchestrator, eventually):
     orchestrator.loses_put_answers = True
     session_id = await api.start()
 
@@ -135,7 +135,7 @@ async def test_an_event_is_as_good_as_the_lost_answer(api, orchestrator, eventua
     await eventually(accepted)
 
 
-async def test_a_start_that_is_never_answered_is_given_up_with_a_reason(api, orchestrator):
+async def test_a_start_that_is_never_answered_fails_with_a_reason(api, orchestrator):
     orchestrator.loses_put_answers = True
     await stop_following(api)
     session_id = await api.start()
@@ -169,7 +169,7 @@ async def test_stopping_asks_the_orchestrator_as_the_caller(api, orchestrator):
     assert stop.headers["x-actor"] == "program:bob"
 
 
-async def test_stopping_an_ended_session_answers_it_as_it_is(api, orchestrator, eventually):
+async def test_stopping_an_ended_session_returns_it_unchanged(api, orchestrator, eventually):
     session_id = await api.start()
     orchestrator.tell(UUID(session_id), SessionEnded(outcome=Outcome.COMPLETED))
 
@@ -182,7 +182,7 @@ async def test_stopping_an_ended_session_answers_it_as_it_is(api, orchestrator, 
     assert (answer.status_code, answer.json()["outcome"]) == (202, "completed")
 
 
-async def test_a_session_that_was_never_taken_is_stopped_at_once_and_stays_so(api, orchestrator):
+async def test_a_session_that_was_never_accepted_stops_at_once_and_stays_stopped(api, orchestrator):
     orchestrator.loses_put_answers = True
     await stop_following(api)
     session_id = await api.start()
@@ -197,7 +197,7 @@ def stops(orchestrator):
     return [request for request in orchestrator.requests if request.url.path.endswith("/stop")]
 
 
-async def test_a_stop_during_which_its_start_lands_is_asked_again(api, orchestrator, monkeypatch):
+async def test_a_stop_during_which_the_start_arrives_is_repeated(api, orchestrator, monkeypatch):
     orchestrator.loses_put_answers = True
     await stop_following(api)
     session_id = await api.start()
@@ -219,7 +219,7 @@ async def test_a_stop_during_which_its_start_lands_is_asked_again(api, orchestra
     assert [stop.headers["x-actor"] for stop in stops(orchestrator)] == ["program:bob", "program:bob"]
 
 
-async def test_a_session_that_was_stopped_before_its_start_landed_is_stopped_once_it_runs(api, orchestrator):
+async def test_a_session_stopped_before_its_start_arrived_is_stopped_once_it_runs(api, orchestrator):
     orchestrator.loses_put_answers = True
     await stop_following(api)
     session_id = await api.start()
@@ -283,7 +283,7 @@ async def test_an_unknown_session_is_a_404_everywhere(api):
         assert answer.json()["type"] == "urn:dryrun:problem:unknown-session"
 
 
-async def test_a_reason_without_end_is_shown_in_part(api, engine):
+async def test_a_very_long_reason_is_cut(api, engine):
     session_id = await api.start()
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE gateway.dryrun_sessions SET reason = repeat('x', 4000000)"))

@@ -41,7 +41,7 @@ async def test_no_route_answers_without_a_known_token(api):
             assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
 
 
-def test_a_token_tells_whose_it_is():
+def test_a_token_identifies_its_owner():
     tokens = ProgramTokens(map(ProgramToken.parse, ("ada:first-token-12345", "bob:other-token-12345")))
     assert tokens.owner_of("first-token-12345").name == "program:ada"
     assert tokens.owner_of("other-token-12345").name == "program:bob"
@@ -54,7 +54,7 @@ async def test_an_unknown_route_is_a_problem(api):
     assert problem_of(answer).type == "urn:dryrun:problem:not-found"
 
 
-async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(api):
+async def test_a_wrong_method_is_a_problem_that_names_the_allowed_ones(api):
     answer = await api.client.delete("/api/v1/dryrun/criteria")
     assert problem_of(answer).type == "urn:dryrun:problem:method-not-allowed"
     assert answer.headers["allow"] == "GET"

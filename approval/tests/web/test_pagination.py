@@ -96,6 +96,6 @@ def test_a_cursor_is_read_or_refused(cursor):
 
 
 @given(st.text(max_size=200), st.integers(0, 2**63 - 1))
-def test_what_a_list_gave_out_it_reads_back(text, row_id):
+def test_a_list_reads_back_the_cursors_it_issued(text, row_id):
     text = text.replace("\x00", "").encode("utf-8", "ignore").decode()
     assert from_cursor(to_cursor(text, row_id), _read_cursor) == (text, row_id)

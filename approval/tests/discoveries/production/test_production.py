@@ -45,14 +45,14 @@ async def test_the_same_scan_again_makes_nothing_new(api):
     assert web["status"] == "pending"
 
 
-async def test_what_another_collector_says_of_the_same_thing_is_another_discovery(api):
+async def test_another_collectors_report_of_the_same_thing_is_another_discovery(api):
     await report(api, DB)
     assert await report(api, DB, collector="database") == (1, 0, 0)
     assert [row["collector"] for row in await listed(api)] == ["database", "network"]
     assert [row["collector"] for row in await listed(api, collector="network")] == ["network"]
 
 
-async def test_told_twice_in_one_report_it_is_one(api):
+async def test_duplicates_in_one_report_are_one_discovery(api):
     assert await report(api, DB, DB | {"data": {"product": "other"}}) == (1, 0, 0)
     (row,) = await listed(api)
     assert row["data"] == {"product": "other"}
@@ -93,7 +93,7 @@ async def test_a_decision_is_kept_with_who_when_and_why(api):
     assert [row["decision"] for row in await listed(api)] == [None, None]
 
 
-async def test_what_changes_after_a_decision_is_pending_again_and_says_what_was_decided(api):
+async def test_a_change_after_a_decision_is_pending_again_and_shows_the_decision(api):
     await report(api, DB, WEB)
     web, db = await listed(api)
     await decide(api, "approved", db, web)
@@ -125,7 +125,7 @@ async def test_reports_at_the_same_moment_lose_no_change(api):
     assert row["data"] == {"version": after}
 
 
-async def test_hostile_text_is_stored_and_told_as_text(api):
+async def test_hostile_text_is_stored_and_sent_as_text(api):
     hostile = {"title": "<script>alert(1)</script>", "banner": "\x00\ud800\x1b[31m", "=cmd": "=1+1"}
     found = {"kind": "web_app", "key": "192.0.2.9:80/tcp", "data": hostile}
     body = json.dumps({"collector": "network", "discoveries": [found]})  # in ASCII, with escapes
@@ -186,7 +186,7 @@ async def test_the_production_reader_sees_decisions_and_changes(api, engine):
         ("ada/admin", "may report as no collector"),
     ],
 )
-async def test_a_programs_token_reports_as_the_collectors_it_names_only(api, told):
+async def test_a_programs_token_reports_only_as_the_collectors_it_names(api, told):
     body = {"collector": "database", "discoveries": [DB]}
     answer = await api.client.post(PATH, json=body)
     assert (answer.status_code, answer.json()["type"]) == (403, "urn:dryrun:problem:not-this-collector")

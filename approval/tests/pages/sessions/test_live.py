@@ -58,7 +58,7 @@ def reported(orchestrator):
     return {event.seq for event in orchestrator.log if event.data.type == "discovery_reported"}
 
 
-async def test_a_stream_tells_everything_and_ends_with_the_session(api, told, orchestrator):
+async def test_a_stream_sends_every_event_and_ends_with_the_session(api, told, orchestrator):
     reading = asyncio.create_task(Reader(api, told.id).read())
     told.whole()
     reader = await reading
@@ -68,7 +68,7 @@ async def test_a_stream_tells_everything_and_ends_with_the_session(api, told, or
     assert 'data-phase="ended"' in reader.html
 
 
-async def test_who_comes_back_gets_what_came_meanwhile_and_nothing_twice(api, told, orchestrator):
+async def test_a_returning_reader_gets_the_missed_events_and_none_twice(api, told, orchestrator):
     told.build()
     told.scan()
     reader = await Reader(api, told.id).read(until='<li id="d-')
@@ -82,7 +82,7 @@ async def test_who_comes_back_gets_what_came_meanwhile_and_nothing_twice(api, to
     assert set(reader.arrivals()) == reported(orchestrator)
 
 
-async def test_many_who_look_on_cost_one_rendering(api, told, monkeypatch):
+async def test_many_viewers_share_one_rendering(api, told, monkeypatch):
     sessions = api.app.state.live_sessions
     rendered = []
     render = sessions._render_arrival
