@@ -26,8 +26,10 @@ PLACES = (
     Place("session-running", "/dryrun/sessions/{running}", route="/dryrun/sessions/{session_id}"),
     Place("session-record", "/dryrun/sessions/{ended}", route="/dryrun/sessions/{session_id}"),
     Place("session-failed", "/dryrun/sessions/{failed}", route="/dryrun/sessions/{session_id}"),
-    Place("practice", "/dryrun/discoveries?session={ended}", route="/dryrun/discoveries"),
-    Place("practice-empty", "/dryrun/discoveries?search=nothing+like+it", route="/dryrun/discoveries"),
+    Place("dryrun-discoveries", "/dryrun/discoveries?session={ended}", route="/dryrun/discoveries"),
+    Place(
+        "dryrun-discoveries-empty", "/dryrun/discoveries?search=nothing+like+it", route="/dryrun/discoveries"
+    ),
     Place("report", "/dryrun/sessions/{ended}/report", route="/dryrun/sessions/{session_id}/report"),
     Place("report-failed", "/dryrun/sessions/{failed}/report", route="/dryrun/sessions/{session_id}/report"),
     Place("compare", "/dryrun/compare?a={earlier}&b={ended}", route="/dryrun/compare"),
