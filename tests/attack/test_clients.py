@@ -1,4 +1,4 @@
-"""docker's own clients get along with the guard, show its refusals, and never try to pull."""
+"""Docker's own clients work with the guard, show its refusals, and never try to pull."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Many, slow and greedy clients: the others are served, and the guard's memory stays bounded."""
+"""Many, slow and greedy clients: others are served, and the guard's memory stays bounded."""
 
 import json
 import socket

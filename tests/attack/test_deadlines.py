@@ -1,4 +1,4 @@
-"""The guard ends what is past its deadline by itself, and touches nothing else while it does."""
+"""The guard removes what is past its deadline by itself, and nothing else."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What the guard lets through leaves the engine with the object that was asked for, and nothing else."""
+"""What the guard lets through creates exactly the requested object in the engine, and nothing else."""
 
 from collections.abc import Mapping
 from typing import Any

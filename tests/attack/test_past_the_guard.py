@@ -1,4 +1,4 @@
-"""Containers that were made on the engine itself, with a session's labels: none of more power is started.
+"""Containers created past the guard, with a session's labels: none with more power is started.
 
 An operator, another client or a fault may make them. Each vector of which the suite says that an engine alone
 accepts it is made so, which shows that it is dangerous, and its start is asked of the guard.

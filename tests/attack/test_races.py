@@ -1,4 +1,4 @@
-"""What a second request, a second client or the operator can change between the guard's look and its act."""
+"""What a second request, another client or the operator may change between the guard's check and its act."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Bad input, bad collectors, a bad day of engine or database: a clear word, and nothing left behind."""
+"""Bad input, misbehaving collectors, a failing engine or database: a clear error, and nothing left behind."""
 
 import asyncio
 import contextlib

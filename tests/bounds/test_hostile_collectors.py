@@ -1,4 +1,4 @@
-"""A collector that has been taken over costs its session the result, and nobody else anything.
+"""A collector that was taken over costs its own session the result, and nobody else anything.
 
 Each says 16 MiB of one kind while somebody else signs in and looks at the overview. Judged from outside.
 """

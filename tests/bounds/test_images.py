@@ -1,4 +1,4 @@
-"""Every target image lives under the limits of a session: tried on the real engine, by the docker CLI."""
+"""Every target image runs within a session's limits, on the real engine, started by the docker CLI."""
 
 import json
 import time

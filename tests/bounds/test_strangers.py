@@ -1,4 +1,4 @@
-"""Whoever can open a connection to a port, and nothing more, keeps nobody from working.
+"""A stranger who can only open connections to a port keeps nobody from working.
 
 Each flood comes from another address of loopback, while somebody signs in and looks at the overview.
 """

@@ -1,4 +1,4 @@
-"""What a campaign breaks, each by one function that breaks it and puts it right again."""
+"""The faults of a campaign, each one function that breaks something and repairs it again."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""What has to hold whatever was broken, looked at from outside: engine, PostgreSQL, journal, logs."""
+"""What must hold whatever was broken, checked from outside: engine, PostgreSQL, journal, logs."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Targets and collectors that misbehave: one image whose environment says how, a template for each way."""
+"""Misbehaving targets and collectors: one image whose environment chooses how, one template for each way."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping

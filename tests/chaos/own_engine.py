@@ -1,4 +1,4 @@
-"""A Docker Engine of the campaign's own, on a small disk: one that may be killed and filled (root).
+"""The campaign's own Docker Engine, on a small disk: it may be killed and filled up (root).
 
 It has a network namespace of its own, since an engine takes the default bridge of the namespace that it runs
 in for its own, and removes it when told to have none.

@@ -1,4 +1,4 @@
-"""A short campaign with a fixed seed, and the harness held to what it says of itself."""
+"""A short campaign with a fixed seed, and tests of the harness itself."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Whatever is killed, whenever: sessions end properly, no event is lost or doubled, nothing is left."""
+"""Whatever is killed, whenever: sessions end, no event is lost or stored twice, nothing is left."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Cleanup and reaper touch what is theirs: exact ids, own orphans, anybody's expired remains, no more."""
+"""Cleanup and reaper remove only exact session ids, own orphans, and what is past its deadline."""
 
 import asyncio
 import json

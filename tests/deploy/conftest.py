@@ -1,4 +1,4 @@
-"""One deployment for all tests here; they say in their names what they change in it."""
+"""One deployment for all tests here; a test that changes it says so in its name."""
 
 import json
 import os

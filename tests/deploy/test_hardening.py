@@ -1,4 +1,4 @@
-"""Each service runs with nothing that it does not need, as the engine tells."""
+"""Each service runs with nothing that it does not need, read from the engine."""
 
 import json
 

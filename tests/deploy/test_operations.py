@@ -1,4 +1,4 @@
-"""What docs/operations.md tells an operator to do, done: rotate, back up, restore, watch, go without."""
+"""The operations of docs/operations.md: rotate, back up, restore, monitor, run without dry-runs."""
 
 import json
 import re

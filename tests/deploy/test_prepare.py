@@ -1,4 +1,4 @@
-"""What deploy/prepare writes fits what the services begin with."""
+"""What deploy/prepare writes fits the services' defaults."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The systemd units say nothing that systemd does not know, and leave a service little to break out with."""
+"""systemd knows every line of the units, and they leave a service little to break out with."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The guard of the root's conftest.py: tests reach nothing but this machine."""
+"""The top-level conftest.py lets tests reach only this machine and the sessions' pool."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""The system that other tests build on: a session passes through it whole."""
+"""The system that other tests build on: a session completes in it."""
 
 import pytest
 

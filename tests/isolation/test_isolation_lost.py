@@ -1,4 +1,4 @@
-"""A session ends when the host rule goes while it lives, on an engine and a namespace of the test's own.
+"""A session ends when the host rule is removed during it; on the test's own engine and namespace.
 
 On this machine's own engine taking the rule away would open everybody's sessions to the host.
 """

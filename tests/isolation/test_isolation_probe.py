@@ -1,4 +1,4 @@
-"""The probe tells a network with the host rule from one without it, and never takes silence for proof.
+"""The probe distinguishes networks with and without the host rule, and never takes silence as proof.
 
 Without the rule there means, on the engine, a bridge whose name the rule does not cover.
 """

@@ -1,4 +1,4 @@
-"""Where the host rule does not stand, no session starts: each proves it anew, and says what is missing.
+"""Without the host rule no session starts: each session checks it and names what is missing.
 
 Taking the rule away would open every session of this machine to its host while a test runs. So here each
 network gets a bridge that the rule does not cover: to what is inside of it, the rule is not there.

@@ -1,4 +1,4 @@
-"""The whole story in real browsers, on the real engine: two people, and an API that dies in between."""
+"""A whole dry-run in real browsers, on the real engine: two people, and an API that dies meanwhile."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The set-up's branches, with stubs in place of every program that would change the machine."""
+"""The branches of set-up, with stubs for every program that would change the machine."""
 
 import os
 import pty

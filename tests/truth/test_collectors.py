@@ -1,4 +1,4 @@
-"""The collectors' images find what is true in a small network, tell no stored value, and end when asked."""
+"""The collectors' images find what a small network holds, report no stored value, and stop when asked."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Every collector against real servers: finds what is true, tells no canary, spares what is excluded."""
+"""Every collector against real servers: finds what is there, reports no canary, spares excluded hosts."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""What images and templates call true is true: read from inside each target, in both directions."""
+"""Ground truth matches each target, read from inside it: every fact holds, and nothing is missing."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The seeds and the ground truth of the large databases are what their plan says."""
+"""The seeds and the ground truth of the large databases match their plan."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What somebody else does to a target in a scan ends the session, and is not told as the scan's doing."""
+"""What others do to a target during a scan ends the session, and is not reported as the scan's effect."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""What a collector says arrives whole, or the report says that it was cut: never silently short."""
+"""A collector's output arrives completely, or the report says that it was cut: never silently short."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Every template through the whole system, the guard in front: what is true is found, nothing is invented.
+"""Every template through the whole system, behind the guard: no fact is missed, no false positive found.
 
 The seed is chosen anew each time and printed; `DRYRUN_SEEDS=5` takes as many of each template.
 """

@@ -1,4 +1,4 @@
-"""A ground truth that says too much, too little or the wrong thing is noticed; what is so is left alone."""
+"""A ground truth that states too much, too little or a wrong value is noticed; a matching one passes."""
 
 import pytest
 from truth.facts import Facts, differences, key

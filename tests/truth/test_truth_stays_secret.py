@@ -1,4 +1,4 @@
-"""Scores come from looking: another truth collapses them, and none of the truth reaches a collector."""
+"""Scores come from scanning: a different ground truth ruins them, and none of it reaches a collector."""
 
 import asyncio
 import json
