@@ -246,8 +246,8 @@ async def test_the_three_say_the_same(report):
 async def test_a_kind_of_two_words_is_written_as_two(report_of):
     zone = Fact(kind="dns_zone", key="db:53/tcp/corp.example")
     report = await report_of(truth=(Fact(kind="host", key="db"), zone))
-    assert "1 dns zone" in render(report)
-    assert "1 dns zone" in render_html_file(report)
+    assert "1 DNS zone" in render(report)
+    assert "1 DNS zone" in render_html_file(report)
 
 
 async def test_a_service_with_much_inside_wraps_on_a_narrow_screen(report):

@@ -13,6 +13,7 @@ from dryrun_cli.glyphs import UNICODE, outcome_sign
 from dryrun_cli.narration import clock, counted, duration, place, summary_of
 from dryrun_cli.safe_text import inert, shown
 from dryrun_cli.view_state import CollectorView, Notice, PhaseSpan, TargetView, ViewState
+from dryrun_contract.kinds import title_of
 from dryrun_contract.session import Phase
 
 PIPELINE: Final = (
@@ -200,7 +201,9 @@ def _bar(view: CollectorView, frame: Frame, style: str) -> Text:
 
 def _discoveries(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
     dot = f" {frame.glyphs.dot} "
-    yield _heading("Discoveries", dot.join(counted(n, inert(kind, 40)) for kind, n in state.counts.items()))
+    yield _heading(
+        "Discoveries", dot.join(counted(n, inert(title_of(kind), 40)) for kind, n in state.counts.items())
+    )
     grid = _rows(frame, 11, 48)
     for found in state.latest[-frame.most_discoveries :]:
         where = shown(place(found.key, state.addresses))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from markupsafe import Markup
 from pydantic import JsonValue
 
+from dryrun_contract.kinds import title_of
 from dryrun_contract.text import printable
 
 NOTHING = "\N{EN DASH}"
@@ -115,5 +116,18 @@ def short_id(value: object) -> str:
 
 FILTERS = {
     function.__name__: function
-    for function in (duration, size, number, plural, ratio, spaced, moment, inert, evidence, gist, short_id)
+    for function in (
+        duration,
+        size,
+        number,
+        plural,
+        ratio,
+        spaced,
+        moment,
+        inert,
+        evidence,
+        gist,
+        short_id,
+        title_of,
+    )
 }

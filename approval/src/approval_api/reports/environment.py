@@ -6,6 +6,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from approval_api.reports.model import PlaceState
+from dryrun_contract.kinds import title_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -45,7 +46,7 @@ def kind_of(block: Any) -> str:
 
 def counted(number: int, kind: str) -> str:
     """Return `1 table`, `3 databases`, `2 directories`."""
-    noun = kind.replace("_", " ")
+    noun = title_of(kind)
     if number != 1:
         noun = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{number:,} {noun}"

@@ -18,6 +18,7 @@ from approval_api.reports.view.blocks import (
 )
 from approval_api.reports.view.wording import data, names, plain, value
 from approval_api.scoring.scores import HardCase, MissedFact, Scores, Testimony, WrongValue
+from dryrun_contract.kinds import title_of
 
 _JUDGEMENTS: dict[str, tuple[str, Tone]] = {
     "found": ("found", "good"),
@@ -54,7 +55,8 @@ def found(report: Report) -> Section | None:
         return None
     facts, hidden = first_rows(scores.found)
     rows = [
-        (told(fact.kind, prose=True), told(fact.key), data(fact.data), _said(fact.evidence)) for fact in facts
+        (told(title_of(fact.kind), prose=True), told(fact.key), data(fact.data), _said(fact.evidence))
+        for fact in facts
     ]
     listed = table(
         "Found",
@@ -89,13 +91,14 @@ def _missed_row(fact: MissedFact) -> tuple[Text, ...]:
     else:
         what = text(Told(fact.attribute), ", which is ", *value(fact.expected).pieces)
         seen = text("found without it by ", *names(fact.collectors, "nobody").pieces)
-    return (told(fact.kind, prose=True), told(fact.key), what, seen, told(fact.hard, prose=True))
+    return (told(title_of(fact.kind), prose=True), told(fact.key), what, seen, told(fact.hard, prose=True))
 
 
 def _invented(scores: Scores) -> Table:
     things, hidden = first_rows(scores.false_positives)
     rows = [
-        (told(one.kind, prose=True), told(one.key), data(one.data), _said(one.evidence)) for one in things
+        (told(title_of(one.kind), prose=True), told(one.key), data(one.data), _said(one.evidence))
+        for one in things
     ]
     columns = ("Kind", "Where", "What was told", "By whom")
     return table(
@@ -107,7 +110,7 @@ def _wrong(scores: Scores) -> Table:
     values, hidden = first_rows(scores.wrong_values)
     rows = [
         (
-            told(one.kind, prose=True),
+            told(title_of(one.kind), prose=True),
             told(one.key),
             told(one.attribute),
             value(one.expected),
@@ -138,7 +141,7 @@ def _not_evaluable(scores: Scores) -> Table:
     facts, hidden = first_rows(scores.not_evaluable)
     rows = [
         (
-            told(fact.kind, prose=True),
+            told(title_of(fact.kind), prose=True),
             told(fact.key),
             text("credential refused by ", Told(fact.service)),
             told(fact.hard, prose=True),
@@ -169,4 +172,9 @@ def _hard(scores: Scores) -> Table:
 
 def _judged(case: HardCase) -> tuple[Text, ...]:
     word, tone = _JUDGEMENTS[case.judgement]
-    return (told(case.kind, prose=True), told(case.key), told(case.reason, prose=True), text(word, tone=tone))
+    return (
+        told(title_of(case.kind), prose=True),
+        told(case.key),
+        told(case.reason, prose=True),
+        text(word, tone=tone),
+    )

@@ -23,6 +23,7 @@ from approval_api.reports.view.blocks import (
 )
 from approval_api.reports.view.wording import count, seconds, share
 from approval_api.scoring.scores import ScoreRow, Scores
+from dryrun_contract.kinds import title_of
 
 _LEGEND: tuple[tuple[Tone, str], ...] = (
     ("good", "right"),
@@ -78,7 +79,7 @@ def _together(report: Report) -> str:
 
 
 def _name(row: ScoreRow) -> Text:
-    kind = row.kind.replace("_", " ")
+    kind = title_of(row.kind)
     return (
         text(Told(kind, prose=True))
         if row.attribute is None
@@ -117,7 +118,7 @@ def _chart(judged: Scores) -> Bars:
         figure_text = (
             f"{row.true_positives:,} of {row.true_positives + row.false_negatives + row.not_evaluable:,}"
         )
-        bars.append(Bar(text(Told(row.kind.replace("_", " "), prose=True)), segments, figure_text))
+        bars.append(Bar(text(Told(title_of(row.kind), prose=True)), segments, figure_text))
     hidden = max(len(kinds) - MAX_BARS, 0)
     return Bars("Things by kind", tuple(bars), _LEGEND, shares=True, hidden=hidden)
 
