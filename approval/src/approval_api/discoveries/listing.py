@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import reduce
-from operator import add
+from itertools import takewhile
+from operator import add, itemgetter
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -192,21 +193,13 @@ async def read_within(
         first.c[name.removeprefix("-")].desc() if name.startswith("-") else first.c[name].asc()
         for name in order
     ]
-    measured = select(
-        first,
-        func.row_number().over(order_by=by).label("place"),
-        func.count().over().label("rows_found"),
-        func.sum(stored_size(*(first.c[name] for name in large))).over(order_by=by).label("size_so_far"),
-    ).subquery("measured")
-    taken = (
-        select(measured)
-        .where(
-            (measured.c.place == 1) | ((measured.c.place <= limit) & (measured.c.size_so_far <= PAGE_BYTES))
-        )
-        .order_by(measured.c.place)
-    )
-    found = list((await connection.execute(taken)).mappings())
-    return found, bool(found) and len(found) < found[0]["rows_found"]
+    size_so_far = func.sum(stored_size(*(first.c[name] for name in large))).over(order_by=by)
+    fits = (func.row_number().over(order_by=by) == 1) | (size_so_far <= PAGE_BYTES)
+    # Only the values of rows that fit leave the database.
+    columns = [case((fits, each)).label(each.name) if each.name in large else each for each in first.c]
+    found = (await connection.execute(select(*columns, fits.label("fits")).order_by(*by))).mappings().all()
+    page = list(takewhile(itemgetter("fits"), found[:limit]))
+    return page, len(page) < len(found)
 
 
 async def read_page(connection: AsyncConnection, table: Table, wanted: Wanted) -> Page:
