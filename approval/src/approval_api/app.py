@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.access.credentials import ProgramTokens, RecentlyProven
+from approval_api.access.door import admitting, answer_refusal
 from approval_api.access.large_answers import ceilings
 from approval_api.access.open_streams import OpenStreams
 from approval_api.access.permission import OPEN, admit_sender
@@ -29,7 +30,6 @@ from approval_api.api.templates import router as templates_router
 from approval_api.audit.trail import AuditTrail
 from approval_api.database.engine import APP_ROLE, create_engine
 from approval_api.database.migration import migrate_when_reachable
-from approval_api.door import admitting, answer_refusal
 from approval_api.events.notifications import Notifications
 from approval_api.events.shared_reads import SharedReads
 from approval_api.follower.follower import Follower
@@ -39,12 +39,12 @@ from approval_api.people import purge
 from approval_api.people.openid import OpenIdProvider
 from approval_api.people.passwords import Passwords
 from approval_api.reports.service import Reports
-from approval_api.request_log import RequestLog
 from approval_api.sessions.admission import Limits
 from approval_api.sessions.outbox import Outbox
 from approval_api.settings import Settings
 from approval_api.telemetry.metrics import Metrics
 from approval_api.web.problems import install_problem_handlers
+from approval_api.web.request_log import RequestLog
 from approval_api.web.security_headers import SecurityHeaders
 from dryrun_contract.problem import problem_answers
 from dryrun_serving.bodies import Bodies

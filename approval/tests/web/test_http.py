@@ -169,7 +169,7 @@ async def test_switched_off_every_dryrun_route_says_so_and_nothing_is_followed(
 async def test_one_json_line_per_request_and_no_token_in_it(api, caplog):
     caplog.set_level("INFO")
     await api.get("/criteria", headers={"X-Request-Id": "line-1"})
-    (record,) = [record for record in caplog.records if record.name == "approval_api.request_log"]
+    (record,) = [record for record in caplog.records if record.name == "approval_api.web.request_log"]
     assert (record.path, record.status, record.actor) == ("/api/v1/dryrun/criteria", 200, "program:ada")
     assert "a-token-of-the-tests" not in json.dumps(vars(record), default=str)
 

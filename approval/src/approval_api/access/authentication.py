@@ -5,10 +5,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.access.credentials import ProgramTokens, RecentlyProven
 from approval_api.identity.person import Person
-from approval_api.origin import require_csrf_header
 from approval_api.people import logins, tokens
 from approval_api.people.secret_values import TOKEN_PREFIX, digest
 from approval_api.settings import Settings
+from approval_api.web.origin import require_csrf_header
 from approval_api.web.problems import ProblemError
 from approval_api.web.rate_limit import bucket_of_address, require_patience
 

@@ -9,10 +9,10 @@ from fastapi.dependencies.models import Dependant
 from fastapi.security import APIKeyCookie, HTTPBearer
 
 from approval_api.access.authentication import current_person
-from approval_api.body_bounds import MAX_FIELDS, REPORT_BODY, SMALL_BODY
+from approval_api.access.body_bounds import MAX_FIELDS, REPORT_BODY, SMALL_BODY
 from approval_api.identity.person import Person
 from approval_api.identity.roles import LOGIN_ONLY, Permission, permissions_of
-from approval_api.origin import require_csrf_field
+from approval_api.web.origin import require_csrf_field
 from approval_api.web.problems import ProblemError
 from approval_api.web.rate_limit import bucket_of_address
 from dryrun_contract.bounded_json import JsonBounds

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.database.storable import storable_text
 from approval_api.database.tables import audit_log as table
 from approval_api.identity.person import Person
-from approval_api.web.rate_limit import address_of
+from approval_api.web.origin import address_of
 from dryrun_contract.text import printable
 
 

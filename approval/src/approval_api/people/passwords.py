@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from approval_api.bulkhead import Bulkhead, busy
+from approval_api.web.bulkhead import Bulkhead, busy
 from dryrun_serving.ceiling import Ceiling
 
 MIN_CHARACTERS = 15

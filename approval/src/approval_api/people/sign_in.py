@@ -8,13 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from approval_api.audit.entry import AuditOutcome, entry_of, write
 from approval_api.audit.trail import note
 from approval_api.identity.person import Person
-from approval_api.origin import require_same_origin
 from approval_api.people import invitations, known_browsers, logins, repository, throttle
 from approval_api.people.passwords import PasswordRefusedError, Passwords, require_strength
 from approval_api.people.repository import Account
 from approval_api.people.schemas import NAME
+from approval_api.web.origin import address_of, require_same_origin
 from approval_api.web.problems import ProblemError
-from approval_api.web.rate_limit import address_of, require_turn_of_address
+from approval_api.web.rate_limit import require_turn_of_address
 from dryrun_contract.problem import Fault
 from dryrun_serving.networks import network_of
 

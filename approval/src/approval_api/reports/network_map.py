@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from approval_api.places import canonical
 from approval_api.reports.model import MapHost, MapPlace, NetworkMap, PlaceState
+from approval_api.scoring.places import canonical
 from approval_api.scoring.scores import Scores
 from dryrun_contract.ground_truth import Fact
 from dryrun_contract.resource_key import ResourceKey

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from approval_api.bulkhead import Bulkhead
+from approval_api.web.bulkhead import Bulkhead
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from typing import Self
 
 from pydantic import JsonValue
 
-from approval_api.places import SortedKeys, canonical, host_of, innermost_around
 from approval_api.scoring.merging import Finding, Merged, Placed, merge, place_all
+from approval_api.scoring.places import SortedKeys, canonical, host_of, innermost_around
 from approval_api.scoring.scores import (
     Averages,
     CollectorScores,

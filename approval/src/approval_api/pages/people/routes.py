@@ -9,11 +9,11 @@ from pydantic import ValidationError
 from approval_api.access.permission import Administrator, PeopleManager
 from approval_api.audit.transaction import Transaction
 from approval_api.identity.roles import Role
-from approval_api.origin import own_origin
 from approval_api.pages.forms import SentForm, first_fault
 from approval_api.pages.rendering import page
 from approval_api.people import accounts, repository, tokens
 from approval_api.people.schemas import Invitation, NewPerson, PersonChange
+from approval_api.web.origin import own_origin
 
 router = APIRouter(include_in_schema=False)
 

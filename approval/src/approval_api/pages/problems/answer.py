@@ -6,8 +6,8 @@ from urllib.parse import quote, urlsplit
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from approval_api.origin import own_path
 from approval_api.pages.rendering import Pages, page
+from approval_api.web.origin import own_path
 from dryrun_contract.problem import Problem
 
 _SEE_OTHER = 303

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.access.permission import OPEN
 from approval_api.audit.entry import AuditOutcome, entry_of, write
-from approval_api.origin import own_origin, own_path
 from approval_api.people import logins, repository, tokens
 from approval_api.people.openid import (
     Attempt,
@@ -25,6 +24,7 @@ from approval_api.people.openid import (
 )
 from approval_api.people.repository import Account
 from approval_api.people.sign_in import begin_login
+from approval_api.web.origin import own_origin, own_path
 from approval_api.web.problems import ProblemError
 from approval_api.web.rate_limit import require_turn_of_address
 from dryrun_contract.bounded_json import JsonBounds, read_model

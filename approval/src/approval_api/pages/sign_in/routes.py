@@ -7,11 +7,11 @@ from fastapi.responses import RedirectResponse
 
 from approval_api.access.authentication import find_person
 from approval_api.access.permission import OPEN, AccountOwner
-from approval_api.origin import own_path
 from approval_api.pages.forms import SentForm
 from approval_api.pages.rendering import page
 from approval_api.people import sign_in as sign_ins
 from approval_api.settings import Settings
+from approval_api.web.origin import own_path
 from approval_api.web.problems import ProblemError
 
 router = APIRouter(include_in_schema=False)

@@ -1,4 +1,4 @@
-"""Gives each request an id, one log line and its figures."""
+"""Gives each request an id, one log line and its metrics."""
 
 import logging
 import re
@@ -8,7 +8,6 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from approval_api.door import PROBED
 from approval_api.telemetry import logs
 from approval_api.telemetry.metrics import Metrics
 from dryrun_contract.text import printable
@@ -16,12 +15,14 @@ from dryrun_serving.door import METHODS
 
 logger = logging.getLogger(__name__)
 
+PROBED = frozenset({"/livez", "/readyz", "/metrics"})
+"""The paths of monitoring: logged as DEBUG only, and limited apart from other requests of its address."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PATH_CHARACTERS = 500
 
 
 class RequestLog:
-    """ASGI middleware, outermost: what it wraps is logged and counted once its answer has ended."""
+    """ASGI middleware, outermost: logs and counts each request once its answer has ended."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         """Wrap `app`."""
@@ -33,8 +34,8 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        asked = Headers(scope=scope).get("x-request-id", "")
-        scope["request_id"] = asked if _REQUEST_ID.fullmatch(asked) else secrets.token_hex(8)
+        given = Headers(scope=scope).get("x-request-id", "")
+        scope["request_id"] = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         token = logs.request_id.set(scope["request_id"])
         status = 0
         streams = False
@@ -53,10 +54,10 @@ class RequestLog:
         try:
             await self._app(scope, receive, send_with_id)
         finally:
-            self._tell(scope, status, time.perf_counter() - started, streams=streams)
+            self._log(scope, status, time.perf_counter() - started, streams=streams)
             logs.request_id.reset(token)
 
-    def _tell(self, scope: Scope, status: int, seconds: float, *, streams: bool) -> None:
+    def _log(self, scope: Scope, status: int, seconds: float, *, streams: bool) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
         method = scope["method"] if scope["method"] in METHODS else "other"
         self._metrics.requests.labels(method, route, str(status)).inc()
