@@ -114,7 +114,7 @@ async def test_a_start_whose_answer_was_lost_stays_requested_until_the_outbox_re
     assert answer.status_code == 201
     session = answer.json()
     assert (session["phase"], session["accepted_at"]) == ("requested", None)
-    assert "asked again" in session["reason"]
+    assert "trying again" in session["reason"]
     orchestrator.loses_put_answers = False
     await outbox_round(api)
     session = (await api.get(f"/sessions/{session['id']}")).json()
@@ -144,7 +144,7 @@ async def test_a_start_that_is_never_answered_fails_with_a_reason(api, orchestra
     await outbox.work_once(timedelta(0))
     session = (await api.get(f"/sessions/{session_id}")).json()
     assert (session["phase"], session["outcome"]) == ("ended", "failed")
-    assert "did not take the session" in session["reason"]
+    assert "did not accept the session" in session["reason"]
 
 
 async def test_the_outbox_notes_a_refusal(api, orchestrator):

@@ -1,6 +1,6 @@
 """How many sessions run at once, in all and of one person; the others wait, oldest first.
 
-Places are given under one lock of the database, so that several processes together keep the limits.
+Places are assigned under one database lock, so that several processes together keep the limits.
 """
 
 from collections import Counter
@@ -13,17 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.database.tables import dryrun_sessions as table
 from approval_api.web.problems import ProblemError
 
-WAITING_REASON = "waits for a free place; it starts by itself"
+WAITING_REASON = "waiting for a free place; it starts automatically"
 
 _LOCK = text("SELECT pg_advisory_xact_lock(1886151011)")  # "plac"
 
 waiting = and_(table.c.phase == "requested", table.c.admitted_at.is_(None))
-"""Nobody has asked the orchestrator for it yet."""
+"""It was not requested from the orchestrator yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sessions that may run, or wait to."""
+    """How many sessions may run, and how many may wait."""
 
     at_once: int
     per_person: int
@@ -31,23 +31,23 @@ class Limits:
 
 
 async def require_room(connection: AsyncConnection, limits: Limits) -> None:
-    """Raise a 429 problem when too many wait already. Holds the lock until the transaction ends."""
+    """Raise a 429 problem when too many sessions wait. Holds the lock until the transaction ends."""
     await connection.execute(_LOCK)
     already = await connection.scalar(select(func.count()).select_from(table).where(waiting)) or 0
     if already >= limits.waiting:
         raise ProblemError(
             "queue-full",
             429,
-            f"{already} sessions wait already, and no more than {limits.waiting} may; try again later",
-            title="Too many sessions wait",
+            f"{already} sessions are waiting, and at most {limits.waiting} may; try again later",
+            title="Too many waiting sessions",
             headers={"Retry-After": "60"},
         )
 
 
 async def admit(connection: AsyncConnection, limits: Limits) -> set[UUID]:
-    """Give free places to those who wait, oldest first; return who got one.
+    """Assign free places to waiting sessions, oldest first; return those that got one.
 
-    Somebody whose own places are taken does not hold up the others.
+    A person whose own places are taken does not block the others.
     """
     await connection.execute(_LOCK)
     running = select(table.c.requested_by).where(

@@ -1,4 +1,4 @@
-"""What past sessions say about the next one."""
+"""Durations of past sessions, to predict the next one's."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 @dataclass(frozen=True, slots=True)
 class TypicalDuration:
-    """How long a template's sessions took, from the request until nothing of them was left."""
+    """How long a template's sessions took, from the request until everything of them was removed."""
 
     seconds: float
     """The median."""
     sessions: int
-    """How many it is the median of."""
+    """The number of sessions it is the median of."""
 
 
-# A network that was kept after its scan says nothing of how long a scan takes.
+# A network that was kept after its scan does not show how long a scan takes.
 _TYPICAL = text("""
 SELECT template, digest, count(*) AS sessions,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM ended_at - requested_at)) AS seconds
@@ -29,7 +29,7 @@ GROUP BY template, digest
 
 
 async def typical_durations(connection: AsyncConnection) -> dict[tuple[str, str], TypicalDuration]:
-    """Return what completed sessions took, by template and digest: another version is another network."""
+    """Return durations of completed sessions by template and digest: another version is another network."""
     rows = (await connection.execute(_TYPICAL)).mappings()
     return {
         (row["template"], row["digest"]): TypicalDuration(float(row["seconds"]), row["sessions"])

@@ -11,7 +11,7 @@ from approval_api.web.pagination import from_cursor, to_cursor
 
 
 async def page(connection: AsyncConnection, limit: int, cursor: str | None) -> SessionList:
-    """Return a page of the list. Raises a 422 problem for a cursor that is not of this list."""
+    """Return a page of the list. Raises a 422 problem for a cursor that this list did not issue."""
     found = await repository.page(connection, limit + 1, from_cursor(cursor, older_than))
     shown = found[:limit]
     more = len(found) > limit
@@ -22,7 +22,7 @@ async def page(connection: AsyncConnection, limit: int, cursor: str | None) -> S
 
 
 def older_than(key: list[object]) -> tuple[datetime, UUID]:
-    """Read that cursor back. Raises ValueError or OverflowError for what `page` did not make."""
+    """Read that cursor back. Raises ValueError or OverflowError for any other."""
     requested_at, session_id = key
     moment = datetime.fromisoformat(str(requested_at))
     if moment.tzinfo is None:

@@ -1,4 +1,4 @@
-"""Goes on with what a request could not finish: sessions that wait, and answers that never came."""
+"""Continues what a request could not finish: sessions that wait, and answers that never arrived."""
 
 import asyncio
 import logging
@@ -20,12 +20,12 @@ logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 2.0
 _IN_FLIGHT = timedelta(seconds=3)
-"""A start younger than this is still being asked for by its own request."""
+"""A start younger than this is still handled by its own request."""
 _OWN_NAME = "approval-api"
 
 
 class Outbox:
-    """Asks again for sessions whose start got no answer, until it has one or gives up."""
+    """Retries starts without an answer until there is one, or gives up."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Outbox:
         limits: Limits,
         metrics: Metrics,
     ) -> None:
-        """Give up on a start `give_up_after` it got a place."""
+        """Give up on a start `give_up_after` its session got a place."""
         self._limits = limits
         self._engine = engine
         self._orchestrator = orchestrator
@@ -43,7 +43,7 @@ class Outbox:
         self._metrics = metrics
 
     async def run(self) -> None:
-        """Work until cancelled; a database that is away is waited for."""
+        """Work until cancelled; wait for the database when it is unreachable."""
         healthy = True
         while True:
             try:
@@ -56,9 +56,9 @@ class Outbox:
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def work_once(self, older_than: timedelta = _IN_FLIGHT) -> None:
-        """Do once what is to do, oldest first.
+        """Do what is due once, oldest first.
 
-        That is: give free places away and ask for whom they went to, ask again for who got no answer, and for
+        That is: assign free places and request those sessions, retry starts without an answer, and repeat
         every stop that its start overtook.
         """
         async with self._engine.begin() as connection:
@@ -89,7 +89,7 @@ class Outbox:
 
     async def _give_up(self, session_id: UUID) -> None:
         reason = (
-            f"the orchestrator did not take the session within {self._give_up_after.total_seconds():g} s; "
+            f"the orchestrator did not accept the session within {self._give_up_after.total_seconds():g} s; "
             "see /readyz, then start again"
         )
         async with self._engine.begin() as connection:

@@ -29,7 +29,7 @@ _queue_position = case(
         .scalar_subquery(),
     )
 ).label("queue_position")
-"""Among those that wait for a place here and those that the orchestrator has yet to begin."""
+"""Among sessions that wait for a place here and those that the orchestrator has not started yet."""
 
 _MOST_REASON = 2000
 _COLUMNS = [
@@ -37,18 +37,18 @@ _COLUMNS = [
     func.left(table.c.reason, _MOST_REASON).label("reason"),
     _queue_position,
 ]
-"""The orchestrator words reasons, as long as it likes; lists have up to 200."""
+"""The orchestrator writes reasons of any length; lists have up to 200 sessions."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnacceptedSession:
-    """A session the orchestrator has yet to take."""
+    """A session that the orchestrator has not accepted yet."""
 
     id: UUID
     request: SessionRequest
     requested_by: str
     given_up: bool
-    """It was tried for as long as the settings allow."""
+    """It was retried for as long as the settings allow."""
 
 
 def _view(row: RowMapping) -> SessionView:
@@ -73,7 +73,7 @@ def _view(row: RowMapping) -> SessionView:
 async def insert_requested(
     connection: AsyncConnection, session_id: UUID, request: SessionRequest, template: Template, actor: str
 ) -> SessionView:
-    """Store a new session with the template as it is now; later changes of the template do not reach it."""
+    """Store a new session with the template as it is now; later changes to the template do not affect it."""
     result = await connection.execute(
         insert(table)
         .values(
@@ -119,7 +119,7 @@ async def find_stored(connection: AsyncConnection, session_id: UUID) -> StoredSe
 async def page(
     connection: AsyncConnection, limit: int, before: tuple[datetime, UUID] | None
 ) -> list[SessionView]:
-    """Return up to `limit` sessions, newest first, asked for before the given one."""
+    """Return up to `limit` sessions that were requested before the given one, newest first."""
     query = select(*_COLUMNS).order_by(table.c.requested_at.desc(), table.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(tuple_(table.c.requested_at, table.c.id) < before)
@@ -127,7 +127,7 @@ async def page(
 
 
 async def mark_accepted(connection: AsyncConnection, session_id: UUID) -> bool:
-    """Note that the orchestrator took the session; False when it is not waiting for that any more."""
+    """Store that the orchestrator accepted the session; False when it is no longer waiting for that."""
     result = await connection.execute(
         update(table)
         .where(table.c.id == session_id, table.c.phase == "requested")
@@ -137,7 +137,7 @@ async def mark_accepted(connection: AsyncConnection, session_id: UUID) -> bool:
 
 
 async def mark_ended(connection: AsyncConnection, session_id: UUID, outcome: str, reason: str) -> bool:
-    """End a session that the orchestrator never took; False when it did, or it has ended already."""
+    """End a session that the orchestrator never accepted; False when it did, or it has already ended."""
     result = await connection.execute(
         update(table)
         .where(table.c.id == session_id, table.c.phase == "requested")
@@ -147,7 +147,7 @@ async def mark_ended(connection: AsyncConnection, session_id: UUID, outcome: str
 
 
 async def stopped_before_they_began(connection: AsyncConnection) -> list[UUID]:
-    """Return sessions that were stopped here while their start was on its way, and that run all the same."""
+    """Return sessions that were stopped here while their start was under way, and that run nevertheless."""
     result = await connection.execute(
         select(table.c.id).where(
             table.c.outcome == "stopped", table.c.phase.not_in(("requested", "cleaning_up", "ended"))
@@ -157,7 +157,7 @@ async def stopped_before_they_began(connection: AsyncConnection) -> list[UUID]:
 
 
 async def end_waiting(connection: AsyncConnection, session_id: UUID, reason: str) -> bool:
-    """Stop a session that still waits for a place; False when it does not."""
+    """Stop a session that waits for a place; False when it does not wait."""
     result = await connection.execute(
         update(table)
         .where(table.c.id == session_id, waiting)
@@ -167,7 +167,7 @@ async def end_waiting(connection: AsyncConnection, session_id: UUID, reason: str
 
 
 async def explain_waiting(connection: AsyncConnection, session_id: UUID, reason: str) -> None:
-    """Say why a session is still only requested."""
+    """Store why a session is still only requested."""
     await connection.execute(
         update(table).where(table.c.id == session_id, table.c.phase == "requested").values(reason=reason)
     )
@@ -176,7 +176,7 @@ async def explain_waiting(connection: AsyncConnection, session_id: UUID, reason:
 async def unaccepted(
     connection: AsyncConnection, older_than: timedelta, give_up_after: timedelta, limit: int = 20
 ) -> list[UnacceptedSession]:
-    """Return sessions that got a place and wait for the orchestrator for `older_than`, oldest first."""
+    """Return sessions that got a place `older_than` ago and wait for the orchestrator, oldest first."""
     result = await connection.execute(
         select(*_COLUMNS, (table.c.admitted_at < func.now() - give_up_after).label("given_up"))
         .where(table.c.phase == "requested", table.c.admitted_at <= func.now() - older_than)

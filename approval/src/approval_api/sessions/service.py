@@ -1,6 +1,6 @@
-"""Starting and stopping: what is stored first, what is asked of the orchestrator, and what a failure leaves.
+"""Starting and stopping sessions: what is stored first, what the orchestrator does, what a failure leaves.
 
-No transaction is open while the orchestrator is asked, so a slow answer holds no row and no connection.
+No transaction is open during a call to the orchestrator, so a slow answer holds no row and no connection.
 """
 
 import logging
@@ -21,18 +21,18 @@ logger = logging.getLogger(__name__)
 
 
 class Orchestrator(Protocol):
-    """The calls that starting and stopping need."""
+    """The orchestrator's calls for starting and stopping."""
 
     async def template(self, template_id: str, seed: int) -> Template:
-        """Return the template as it is now, with what that seed makes of it."""
+        """Return the template as it is now, in the variant of `seed`."""
         ...
 
     async def put_session(self, session_id: UUID, request: SessionRequest, asker: Asker) -> Session:
-        """Ask for a session."""
+        """Request a session."""
         ...
 
     async def stop_session(self, session_id: UUID, asker: Asker) -> Session:
-        """Ask for its end."""
+        """Request its end."""
         ...
 
 
@@ -68,12 +68,12 @@ async def require(connection: AsyncConnection, session_id: UUID) -> SessionView:
 async def start(
     engine: AsyncEngine, orchestrator: Orchestrator, request: SessionRequest, asker: Asker, limits: Limits
 ) -> SessionView:
-    """Store a session with its template and, when there is a free place, ask the orchestrator for it.
+    """Store a session with its template and, when there is a free place, request it from the orchestrator.
 
-    Without one it waits, and the outbox goes on when there is. When the orchestrator stops answering in
-    between, the session stays `requested` and the outbox goes on.
-    Raises ProblemError: the orchestrator's own when it refuses, 503 when it does not even give the template,
-    429 when too many wait.
+    Without a free place it waits, and the outbox continues when there is one. When the orchestrator stops
+    answering in between, the session stays `requested` and the outbox continues.
+    Raises ProblemError: the orchestrator's own when it refuses, 503 when it does not return the template,
+    429 when too many sessions wait.
     """
     try:
         template = await orchestrator.template(request.template, request.seed)
@@ -95,7 +95,7 @@ async def start(
 async def hand_over(
     engine: AsyncEngine, orchestrator: Orchestrator, session_id: UUID, request: SessionRequest, asker: Asker
 ) -> None:
-    """Ask the orchestrator for a stored session and note its answer.
+    """Request a stored session from the orchestrator and store its answer.
 
     Raises ProblemError, the orchestrator's own, when it refuses.
     """
@@ -107,23 +107,23 @@ async def hand_over(
         raise ProblemError.passing_on(error.problem) from error
     except OrchestratorUnavailableError as error:
         async with engine.begin() as connection:
-            await repository.explain_waiting(connection, session_id, f"{error}; it is asked again")
+            await repository.explain_waiting(connection, session_id, f"{error}; trying again")
         return
     async with engine.begin() as connection:
         accepted = await repository.mark_accepted(connection, session_id)
         now = await require(connection, session_id)
     if not accepted and (now.accepted_at is None or now.outcome == "stopped"):
-        # Somebody stopped it, or it was given up, while the orchestrator was taking it.
+        # It was stopped or given up while the orchestrator was accepting it.
         await stop_late(orchestrator, session_id, asker)
 
 
 async def stop_late(orchestrator: Orchestrator, session_id: UUID, asker: Asker) -> None:
-    """Stop a session that was ended here while the orchestrator was taking it."""
+    """Stop a session that was ended here while the orchestrator was accepting it."""
     try:
         await orchestrator.stop_session(session_id, asker)
     except (OrchestratorRefusedError, OrchestratorUnavailableError) as error:
         logger.warning(
-            "a session that was ended here was still taken by the orchestrator and could not be stopped",
+            "a session that was ended here was still accepted by the orchestrator and could not be stopped",
             extra={"session_id": str(session_id), "reason": str(error)},
         )
 
@@ -131,7 +131,7 @@ async def stop_late(orchestrator: Orchestrator, session_id: UUID, asker: Asker) 
 async def stop(
     engine: AsyncEngine, orchestrator: Orchestrator, session_id: UUID, asker: Asker
 ) -> SessionView:
-    """Ask for a session's end; one that has ended is returned as it is, and one never taken ends at once.
+    """Request a session's end; an ended one is returned unchanged, and one never accepted ends at once.
 
     Raises ProblemError: 404 for an unknown session, 503 when the orchestrator does not answer.
     """
@@ -142,11 +142,11 @@ async def stop(
         return session
     may_be_unknown = session.phase == "requested"
     if not await _ask_to_stop(orchestrator, session_id, asker, may_be_unknown=may_be_unknown):
-        reason = f"stopped by {asker.actor} before the orchestrator took it"
+        reason = f"stopped by {asker.actor} before the orchestrator accepted it"
         async with engine.begin() as connection:
             was_never_taken = await repository.mark_ended(connection, session_id, "stopped", reason)
         if not was_never_taken:
-            # Its start was overtaken by this stop, and has landed since.
+            # The start was overtaken by this stop and has arrived since.
             await _ask_to_stop(orchestrator, session_id, asker, may_be_unknown=False)
     async with engine.begin() as connection:
         return await require(connection, session_id)

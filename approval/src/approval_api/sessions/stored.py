@@ -1,4 +1,4 @@
-"""A session with what its report and its page need."""
+"""A session with everything its report and its page need."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from dryrun_contract.template import Template
 
 @dataclass(frozen=True, slots=True)
 class StoredSession:
-    """A session as its row has it."""
+    """A session as stored."""
 
     view: SessionView
     template: Template | None
