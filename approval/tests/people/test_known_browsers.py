@@ -106,11 +106,13 @@ async def test_guessing_the_current_password_in_a_login_is_slowed_down_and_delay
     ("one", "other", "same"),
     [
         ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
-        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", True),
+        ("2001:db8:1:2::1", "2001:db8:2:2::1", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
         ("192.0.2.1", "192.0.2.2", False),
         ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
         ("unknown", "unknown", True),
     ],
 )
-def test_an_ipv6_network_counts_as_one_address(one, other, same):
+def test_an_ipv6_site_counts_as_one_address(one, other, same):
     assert (throttle.address(one) == throttle.address(other)) == same

@@ -187,8 +187,8 @@ async def test_a_sign_in_overtaken_by_a_password_change_fails(api, browsers, eng
     passwords = api.app.state.passwords
 
     class Overtaken:
-        async def matches(self, stored, password, network):
-            right = await passwords.matches(stored, password, network)
+        async def matches(self, stored, password, network, **known):
+            right = await passwords.matches(stored, password, network, **known)
             await run(engine, f"UPDATE gateway.people SET {change}")
             await run(engine, "DELETE FROM gateway.logins")
             return right

@@ -1,4 +1,8 @@
-"""Addresses as limits count them."""
+"""Addresses as limits count them.
+
+What is open at once counts by network: the people of a company may all be at one site. How often somebody
+asks or tries counts by site: whoever has a /48 has 65,536 networks to ask from.
+"""
 
 import ipaddress
 
@@ -6,11 +10,24 @@ _UNKNOWN = "unknown"
 
 
 def network_of(address: str) -> str:
-    """Return what an address counts for: itself, or its /64, of which one subscriber has all addresses.
+    """Return the network of an address: itself, or its /64, of which one machine has all addresses.
 
     >>> [network_of(each) for each in ("192.0.2.7", "::ffff:192.0.2.7", "2001:db8::7", "x" * 9)]
     ['192.0.2.7', '192.0.2.7', '2001:db8::/64', 'unknown']
     """
+    return _within(address, 64)
+
+
+def site_of(address: str) -> str:
+    """Return the site of an address: itself, or its /48, the most that one subscriber gets (RFC 6177).
+
+    >>> [site_of(each) for each in ("192.0.2.7", "2001:db8:0:1::7", "2001:db8:0:2::7")]
+    ['192.0.2.7', '2001:db8::/48', '2001:db8::/48']
+    """
+    return _within(address, 48)
+
+
+def _within(address: str, prefix: int) -> str:
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -19,7 +36,7 @@ def network_of(address: str) -> str:
         return str(parsed)
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(ipaddress.ip_network((parsed, prefix), strict=False))
 
 
 class Proxies:

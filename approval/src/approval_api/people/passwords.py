@@ -2,25 +2,23 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from approval_api.web.bulkhead import Bulkhead, busy
+from approval_api.people.password_turns import PasswordTurns, RecentFailures
+from approval_api.web.bulkhead import busy
 from dryrun_serving.ceiling import Ceiling
 
 MIN_CHARACTERS = 15
 """NIST SP 800-63B-4, section 3.1.1.2, for passwords as the only factor. No composition rules."""
 MAX_CHARACTERS = 256
 
-_AT_ONCE = 1
-"""A hash takes 64 MiB and all processors; the others wait."""
-_WAITING = 16
-"""A hash takes a tenth of a second, so the last one waits for less than 2 s. More are refused."""
 _PATIENCE_SECONDS = 20.0
-"""How long a sign-in waits for earlier ones from the same address."""
+"""How long a sign-in waits for earlier ones from the same site."""
 
 
 class PasswordRefusedError(ValueError):
@@ -45,38 +43,57 @@ class Passwords:
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         """Use `hasher`; tests pass a faster one."""
         self._hasher = hasher or PasswordHasher()
-        self._bulkhead = Bulkhead("the password check", at_once=_AT_ONCE, waiting=_WAITING)
-        # A pool of its own: other background work delays nobody's sign-in.
-        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="passwords")
+        # A hash takes 64 MiB and all processors: one at a time.
+        self._turns = PasswordTurns()
+        self._failures = RecentFailures()
+        # A thread of its own: other background work delays nobody's sign-in.
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="passwords")
         self._nobodys: str | None = None
         self._first = asyncio.Lock()
-        # One per address at a time: a crowd at one address delays only itself.
-        self._turns = Ceiling(sys.maxsize, 1)
+        # One per site at a time: a crowd at one site delays only itself.
+        self._one_of_each = Ceiling(sys.maxsize, 1)
 
-    async def hash(self, password: str) -> str:
-        """Return the hash to store. Raises ProblemError: 503 `busy` when too many wait."""
-        return await self._work(lambda: self._hasher.hash(_clean(password)))
+    async def hash(self, password: str, who: str = "nobody in particular") -> str:
+        """Return the hash to store for `who`, who is authenticated.
 
-    async def matches(self, stored: str | None, password: str, network: str) -> bool:
+        Raises ProblemError: 503 `busy` when too many wait.
+        """
+        async with self._one_of(f"proven {who}"), self._turns.turn(known=True):
+            return await self._work(lambda: self._hasher.hash(_clean(password)))
+
+    async def matches(
+        self, stored: str | None, password: str, site: str, *, known: str | None = None
+    ) -> bool:
         """Return whether `password` matches the stored hash. Without one, the same work is done for nothing.
 
-        `network` is the client's, by `networks.network_of`; its checks run one after the other. Raises
-        ProblemError: 503 `busy` when too many wait.
+        `site` is the client's, by `networks.site_of`. `known` names the browser or person whose own secret the
+        client showed, if any; they do not wait for strangers. Checks of one site, browser or person run one
+        after the other. Raises ProblemError: 503 `busy` when too many wait.
         """
         async with self._first:
             if self._nobodys is None:
                 self._nobodys = await self.hash("a password that nobody has")
-        known = stored if stored is not None else self._nobodys
-        try:
-            async with self._turns.place_within(_PATIENCE_SECONDS, network):
-                same = await self._work(lambda: self._verify(known, _clean(password)))
-        except TimeoutError:
-            raise busy("other sign-ins from your address") from None
-        return same and stored is not None
+        compared = stored if stored is not None else self._nobodys
+        async with self._one_of(site if known is None else f"known {known}"):
+            failures = self._failures.of(site) if known is None else 0
+            async with self._turns.turn(known=known is not None, failures=failures):
+                same = await self._work(lambda: self._verify(compared, _clean(password)))
+        right = same and stored is not None
+        if not right and known is None:
+            self._failures.add(site)
+        return right
+
+    @asynccontextmanager
+    async def _one_of(self, who: str) -> AsyncIterator[None]:
+        async with AsyncExitStack() as held:
+            try:
+                await held.enter_async_context(self._one_of_each.place_within(_PATIENCE_SECONDS, who))
+            except TimeoutError:
+                raise busy("other sign-ins from your address") from None
+            yield
 
     async def _work[T](self, work: Callable[[], T]) -> T:
-        async with self._bulkhead.entered():
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def close(self) -> None:
         """End the thread; waiting checks are cancelled."""

@@ -16,7 +16,7 @@ from approval_api.web.origin import address_of, require_same_origin
 from approval_api.web.problems import ProblemError
 from approval_api.web.rate_limit import require_turn_of_address
 from dryrun_contract.problem import Fault
-from dryrun_serving.networks import network_of
+from dryrun_serving.networks import site_of
 
 
 def _engine(request: Request) -> AsyncEngine:
@@ -63,7 +63,8 @@ async def sign_in(request: Request, response: Response, name: str, password: str
         raise _too_many_tries(seconds)
     stored = account.password_hash if account is not None and account.active else None
     # No transaction is open meanwhile: this takes a tenth of a second or longer.
-    right = await _passwords(request).matches(stored, password, network_of(address_of(request)))
+    browser = f"browser {known}" if known else None
+    right = await _passwords(request).matches(stored, password, site_of(address_of(request)), known=browser)
     if account is None or not right:
         async with _engine(request).begin() as connection:
             # An unknown name may be a password typed into the wrong field: it is not logged.
@@ -77,7 +78,7 @@ async def sign_in(request: Request, response: Response, name: str, password: str
         )
     renewed = None
     if account.password_hash is not None and _passwords(request).is_outdated(account.password_hash):
-        renewed = await _passwords(request).hash(password)
+        renewed = await _passwords(request).hash(password, account.name)
     async with _engine(request).begin() as connection:
         if not await repository.still_proves(connection, account):
             raise ProblemError(
@@ -150,7 +151,7 @@ async def take_invitation(request: Request, response: Response, secret: str, pas
         require_strength(password, account.name)
     except PasswordRefusedError as error:
         raise weak_password(error, "body.password") from error
-    hashed = await _passwords(request).hash(password)
+    hashed = await _passwords(request).hash(password, account.name)
     async with _engine(request).begin() as connection:
         if await invitations.take(connection, secret) is None:
             raise gone
@@ -178,13 +179,14 @@ async def change_password(
         raise _too_many_tries(seconds)
     if account is None:
         raise ProblemError("unknown-person", 404, "your account was removed meanwhile")
-    if not await _passwords(request).matches(account.password_hash, current, network_of(address_of(request))):
+    site = site_of(address_of(request))
+    if not await _passwords(request).matches(account.password_hash, current, site, known=person.name):
         raise ProblemError("wrong-credentials", 403, "the current password is wrong")
     try:
         require_strength(new, person.name)
     except PasswordRefusedError as error:
         raise weak_password(error, "body.new") from error
-    hashed = await _passwords(request).hash(new)
+    hashed = await _passwords(request).hash(new, account.name)
     async with _engine(request).begin() as connection:
         await throttle.forget(connection, tries)
         await repository.set_password(connection, account.id, hashed)

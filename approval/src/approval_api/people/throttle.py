@@ -5,13 +5,14 @@ and their address's, so strangers who use these up delay nobody at a known brows
 """
 
 import hashlib
-import ipaddress
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dryrun_serving.networks import site_of
 
 FORGET_AFTER = timedelta(minutes=30)
 LONGEST_WAIT_SECONDS = 300
@@ -36,17 +37,8 @@ def account(name: str) -> Subject:
 
 
 def address(given: str) -> Subject:
-    """Return the subject of an address. It may be a whole office's, so it gets more attempts than an account.
-
-    IPv6 counts by /64, the least that one subscriber has: otherwise each would have 2^64 counts, and rows.
-    """
-    try:
-        parsed = ipaddress.ip_address(given)
-    except ValueError:
-        return Subject(f"address {given}", 20)
-    if parsed.version == 6 and parsed.ipv4_mapped is None:
-        given = str(ipaddress.ip_network((int(parsed), 64), strict=False))
-    return Subject(f"address {given}", 20)
+    """Return the subject of an address (IPv6: its site). Offices share one: it gets more attempts."""
+    return Subject(f"address {site_of(given)}", 20)
 
 
 def known_browser(secret: str) -> Subject:

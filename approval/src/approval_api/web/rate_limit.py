@@ -10,7 +10,7 @@ from fastapi import Request
 
 from approval_api.web.origin import address_of
 from approval_api.web.problems import ProblemError
-from dryrun_serving.networks import network_of
+from dryrun_serving.networks import site_of
 from dryrun_serving.rate_limit import RateLimit
 
 LONGEST_WAIT_SECONDS = 1.0
@@ -37,7 +37,7 @@ async def require_patience(request: Request, who: str, *, take: bool = True) -> 
 
 def bucket_of_address(request: Request) -> str:
     """Return the bucket of a request without a valid credential."""
-    return f"address {network_of(address_of(request))}"
+    return f"address {site_of(address_of(request))}"
 
 
 async def require_turn_of_address(request: Request) -> None:
