@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -139,13 +140,44 @@ async def test_streams_of_one_credential_are_checked_once(api, browsers, monkeyp
         for _ in range(5):
             await streams.enter_async_context(opened(ada.client, path))
 
-        async def find(request):
+        async def find(request, **use):
             looked.append(request)
-            return await find_person(request)
+            return await find_person(request, **use)
 
         monkeypatch.setattr(open_streams, "find_person", find)
         await api.app.state.open_streams.end_unproven()
         assert len(looked) == 1
+
+
+@BOTH
+async def test_an_open_stream_is_no_use_of_its_login_and_ends_when_that_is_idle(api, browsers, engine, path):
+    path = path.format(await api.start())
+    ada = await browsers("eve", Role.OPERATOR)
+    idle = api.app.state.settings.login_limits.idle
+    seen = "UPDATE gateway.logins SET seen_at = now() - CAST(:ago AS interval) RETURNING seen_at"
+    async with opened(ada.client, path) as answer:
+        async with engine.begin() as connection:
+            before = await connection.scalar(text(seen), {"ago": idle - timedelta(minutes=10)})
+        await api.app.state.open_streams.end_unproven()
+        async with engine.begin() as connection:
+            assert await connection.scalar(text("SELECT seen_at FROM gateway.logins")) == before
+            await connection.execute(text(seen), {"ago": idle + timedelta(minutes=1)})
+        await api.app.state.open_streams.end_unproven()
+        assert b"your login or token has ended" in await rest_of(answer)
+
+
+async def test_an_open_stream_is_no_use_of_its_token(api, browsers, engine):
+    path = EVENTS.format(await api.start())
+    ada = await browsers("eve", Role.OPERATOR)
+    made = await ada.ask("POST", "/me/tokens", json={"label": "t", "scopes": ["read"]})
+    headers = {"Authorization": f"Bearer {made.json()['secret']}", "Cookie": ""}
+    async with opened(api.client, path, **headers):
+        async with engine.begin() as connection:
+            used = "SET last_used_at = now() - interval '1 hour' RETURNING last_used_at"
+            before = await connection.scalar(text(f"UPDATE gateway.api_tokens {used}"))
+        await api.app.state.open_streams.end_unproven()
+        async with engine.begin() as connection:
+            assert await connection.scalar(text("SELECT last_used_at FROM gateway.api_tokens")) == before
 
 
 async def test_an_unreachable_database_ends_no_stream(api, browsers, postgres):

@@ -13,19 +13,19 @@ from approval_api.web.problems import ProblemError
 from approval_api.web.rate_limit import bucket_of_address, require_patience
 
 
-async def find_person(request: Request) -> Person | None:
+async def find_person(request: Request, *, is_use: bool = True) -> Person | None:
     """Return who sends the request; None without a valid credential. A token wins over a cookie.
 
-    Looked up once per request. The CSRF check of a cookie's request is done by `current_person`.
+    Looked up once per request, which counts as use of the login or token if `is_use`. The CSRF check of a cookie's request is done by `current_person`.
     """
     if "person" not in request.scope:
         proven: RecentlyProven = request.app.state.recently_proven
         credential = credential_of(request)
         if proven.has(credential):
-            person = await _look_up(request)
+            person = await _look_up(request, is_use=is_use)
         else:
             async with proven.turns_of_others:
-                person = await _look_up(request)
+                person = await _look_up(request, is_use=is_use)
         request.scope["person"] = person
         if person is not None:
             request.scope["actor"] = person.name
@@ -34,12 +34,14 @@ async def find_person(request: Request) -> Person | None:
     return found
 
 
-async def _look_up(request: Request) -> Person | None:
+async def _look_up(request: Request, *, is_use: bool) -> Person | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return await _by_token(request, scheme, token.strip()) if scheme else await _by_cookie(request)
+    if scheme:
+        return await _by_token(request, scheme, token.strip(), is_use=is_use)
+    return await _by_cookie(request, is_use=is_use)
 
 
-async def _by_token(request: Request, scheme: str, token: str) -> Person | None:
+async def _by_token(request: Request, scheme: str, token: str, *, is_use: bool) -> Person | None:
     if scheme.lower() != "bearer" or not token:
         return None
     state = request.app.state
@@ -50,7 +52,7 @@ async def _by_token(request: Request, scheme: str, token: str) -> Person | None:
     engine: AsyncEngine = state.engine
     settings: Settings = state.settings
     async with engine.begin() as connection:
-        shown = await tokens.find(connection, token, settings.provider_word_for_tokens)
+        shown = await tokens.find(connection, token, settings.provider_word_for_tokens, is_use=is_use)
     if shown is None:
         return None
     if shown.confirmation_expired:
@@ -62,14 +64,14 @@ async def _by_token(request: Request, scheme: str, token: str) -> Person | None:
     return shown.person
 
 
-async def _by_cookie(request: Request) -> Person | None:
+async def _by_cookie(request: Request, *, is_use: bool) -> Person | None:
     secret = logins.read_cookie(request)
     if not secret:
         return None
     settings: Settings = request.app.state.settings
     engine: AsyncEngine = request.app.state.engine
     async with engine.begin() as connection:
-        account = await logins.find(connection, secret, settings.login_limits)
+        account = await logins.find(connection, secret, settings.login_limits, is_use=is_use)
     return None if account is None else logins.person_of(account, secret)
 
 

@@ -82,7 +82,10 @@ class OpenStreams:
             await self.end_unproven()
 
     async def end_unproven(self) -> None:
-        """End the streams of readers who would not be admitted as before. Checks each credential once."""
+        """End the streams of readers who would not be admitted as before. Checks each credential once.
+
+        An open stream is no use of its login: an idle login expires, and its streams end.
+        """
         by_credential: dict[bytes, list[_OpenStream]] = {}
         for stream in self._open:
             by_credential.setdefault(credential_of(stream.request), []).append(stream)
@@ -90,7 +93,7 @@ class OpenStreams:
             # Like a new request: without what the stream's own request has looked up.
             scope = {name: streams[0].request.scope[name] for name in _ASKED_AGAIN}
             try:
-                person = await find_person(Request(scope))
+                person = await find_person(Request(scope), is_use=False)
             except (SQLAlchemyError, OSError) as error:
                 logger.warning("open streams could not be checked", extra={"reason": str(error)})
                 return

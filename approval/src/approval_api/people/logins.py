@@ -92,8 +92,13 @@ async def end_all_of(connection: AsyncConnection, person_id: UUID, *, but: str |
     return (await connection.execute(ended)).rowcount
 
 
-async def find(connection: AsyncConnection, secret: str, limits: LoginLimits) -> Account | None:
-    """Return whose login this is; None when it has expired or the person is not active."""
+async def find(
+    connection: AsyncConnection, secret: str, limits: LoginLimits, *, is_use: bool = True
+) -> Account | None:
+    """Return whose login this is; None when it has expired or the person is not active.
+
+    Its idle time restarts if this `is_use` of it.
+    """
     known = table.c.id_sha256 == digest(secret)
     row = (
         (
@@ -114,6 +119,6 @@ async def find(connection: AsyncConnection, secret: str, limits: LoginLimits) ->
     )
     if row is None:
         return None
-    if row["unseen"]:
+    if row["unseen"] and is_use:
         await connection.execute(update(table).where(known).values(seen_at=func.now()))
     return Account.of(row)

@@ -93,10 +93,13 @@ async def remove_all_of(connection: AsyncConnection, person_id: UUID) -> int:
     return (await connection.execute(delete(table).where(table.c.person_id == person_id))).rowcount
 
 
-async def find(connection: AsyncConnection, secret: str, confirmation_lasts: timedelta) -> ShownToken | None:
+async def find(
+    connection: AsyncConnection, secret: str, confirmation_lasts: timedelta, *, is_use: bool = True
+) -> ShownToken | None:
     """Return whose token this is; None when it has expired or the person is not active.
 
-    A provider's confirmation of the owner is valid for `confirmation_lasts`.
+    A provider's confirmation of the owner is valid for `confirmation_lasts`. `last_used_at` is updated if this
+    `is_use` of it.
     """
     known = table.c.secret_sha256 == digest(secret)
     unnoted = or_(table.c.last_used_at.is_(None), table.c.last_used_at < func.now() - _USED_EVERY)
@@ -122,7 +125,7 @@ async def find(connection: AsyncConnection, secret: str, confirmation_lasts: tim
     )
     if row is None:
         return None
-    if row["unnoted"] and not row["old"]:
+    if is_use and row["unnoted"] and not row["old"]:
         await connection.execute(update(table).where(known).values(last_used_at=func.now()))
     scopes = frozenset(map(Permission, row["scopes"]))
     return ShownToken(Account.of(row), scopes, frozenset(row["collectors"]), confirmation_expired=row["old"])
