@@ -18,6 +18,7 @@ from approval_api.database.tables import dryrun_reports as table
 from approval_api.reports.figures import Figures
 from approval_api.reports.inputs import Inputs
 from approval_api.sessions import repository as sessions
+from approval_api.sessions.schemas import SessionView
 from approval_api.sessions.stored import StoredSession
 
 REVISION = 1
@@ -69,9 +70,7 @@ class SessionState:
     @property
     def digest(self) -> bytes:
         """Return the same for the same report."""
-        view = self.stored.view.model_copy(update={"queue_position": None}).model_dump_json()
-        words = f"{REVISION} {self.upto} {self.stored.history_complete} {view}"
-        return hashlib.sha256(words.encode("utf-8", "surrogatepass")).digest()
+        return _digest(self.stored.view, self.upto, history_complete=self.stored.history_complete)
 
     @property
     def final(self) -> bool:
@@ -86,6 +85,12 @@ class KeptReport:
     state: bytes
     report: bytes | None
     failure: str | None
+
+
+def _digest(view: SessionView, upto: int, *, history_complete: bool) -> bytes:
+    shown = view.model_copy(update={"queue_position": None}).model_dump_json()
+    words = f"{REVISION} {upto} {history_complete} {shown}"
+    return hashlib.sha256(words.encode("utf-8", "surrogatepass")).digest()
 
 
 async def find_state(connection: AsyncConnection, session_id: UUID) -> SessionState | None:
@@ -155,30 +160,48 @@ async def keep(
 
 
 async def figures_of(connection: AsyncConnection, session_ids: Sequence[UUID]) -> dict[UUID, Figures | str]:
-    """Return the figures of ended sessions, or why there are none; one yet to be scored is left out."""
+    """Return the figures of ended sessions, or why there are none; one yet to be scored is left out.
+
+    So is one that was scored before its last event, or before anything else of its report changed.
+    """
+    states = await _states_of_ended(connection, session_ids)
     found = await connection.execute(
-        select(table.c.session_id, table.c.figures, table.c.failure).where(
-            table.c.session_id.in_(session_ids), table.c.final
+        select(table.c.session_id, table.c.state, table.c.figures, table.c.failure).where(
+            table.c.session_id.in_(states)
         )
     )
     return {
         row["session_id"]: row["failure"] or Figures.model_validate(row["figures"])
         for row in found.mappings()
+        if row["state"] == states[row["session_id"]]
     }
 
 
 async def unscored(connection: AsyncConnection, newest: int) -> list[UUID]:
-    """Return which of the `newest` sessions have ended and were not scored since, the newest first."""
-    latest = (
-        select(dryrun_sessions.c.id, dryrun_sessions.c.phase, dryrun_sessions.c.requested_at)
+    """Return which of the `newest` sessions have ended and were not scored as they are, the newest first."""
+    latest = await connection.execute(
+        select(dryrun_sessions.c.id)
         .order_by(dryrun_sessions.c.requested_at.desc(), dryrun_sessions.c.id.desc())
         .limit(newest)
-        .subquery()
     )
+    session_ids = list(latest.scalars())
+    states = await _states_of_ended(connection, session_ids)
+    kept = await connection.execute(
+        select(table.c.session_id, table.c.state).where(table.c.session_id.in_(states))
+    )
+    scored = {session_id for session_id, state in kept if state == states[session_id]}
+    return [session_id for session_id in session_ids if session_id in states.keys() - scored]
+
+
+async def _states_of_ended(connection: AsyncConnection, session_ids: Sequence[UUID]) -> dict[UUID, bytes]:
+    """Return the digest of the present state of each session that has ended."""
+    histories = await sessions.find_histories(connection, session_ids)
+    ended = {view.id: (view, complete) for view, complete in histories if view.phase == "ended"}
+    newest = select(func.max(dryrun_events.c.seq)).where(dryrun_events.c.session_id == dryrun_sessions.c.id)
     found = await connection.execute(
-        select(latest.c.id)
-        .outerjoin(table, (table.c.session_id == latest.c.id) & table.c.final)
-        .where(latest.c.phase == "ended", table.c.session_id.is_(None))
-        .order_by(latest.c.requested_at.desc())
+        select(dryrun_sessions.c.id, newest.scalar_subquery()).where(dryrun_sessions.c.id.in_(ended))
     )
-    return list(found.scalars())
+    return {
+        session_id: _digest(ended[session_id][0], upto or 0, history_complete=ended[session_id][1])
+        for session_id, upto in found
+    }

@@ -116,6 +116,16 @@ async def find_stored(connection: AsyncConnection, session_id: UUID) -> StoredSe
     )
 
 
+async def find_histories(
+    connection: AsyncConnection, session_ids: Collection[UUID]
+) -> list[tuple[SessionView, bool]]:
+    """Return sessions, each with whether all its events are here; unknown ids are left out."""
+    found = await connection.execute(
+        select(*_COLUMNS, table.c.history_complete).where(table.c.id.in_(session_ids))
+    )
+    return [(_view(row), row["history_complete"]) for row in found.mappings()]
+
+
 async def page(
     connection: AsyncConnection, limit: int, before: tuple[datetime, UUID] | None
 ) -> list[SessionView]:
