@@ -2,7 +2,7 @@
 
 import asyncio
 import tracemalloc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -31,6 +31,8 @@ class Application:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.stopping = asyncio.Event()
+        self.connections: Callable[[], tuple[object, ...]] = tuple
+        """Those that are open now."""
 
     def routes(self) -> list[Route]:
         return [
@@ -43,8 +45,8 @@ class Application:
     async def alive(self, _: Request) -> Response:
         return PlainTextResponse("alive")
 
-    async def megabytes(self, _: Request) -> Response:
-        return PlainTextResponse("m" * LARGE)
+    async def megabytes(self, request: Request) -> Response:
+        return PlainTextResponse("m" * int(request.url.query or 4) * 2**20)
 
     async def take(self, request: Request) -> Response:
         taken = len(await request.body())
@@ -103,6 +105,7 @@ async def served(request: pytest.FixtureRequest) -> AsyncIterator[Application]:
     while not server.started:
         assert not running.done(), "the server did not start"
         await asyncio.sleep(0.005)
+    application.connections = lambda: tuple(server._connections._connections)
     application.port = server.servers[0].sockets[0].getsockname()[1]
     try:
         yield application

@@ -174,3 +174,28 @@ async def test_a_head_has_a_ceiling(wire):
     answer = await wire.ask(b"GET /alive HTTP/1.1\r\n", *[b"A: " + b"a" * 8000 + b"\r\n"] * 100)
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert b"urn:dryrun:problem:head-too-large" in answer
+
+
+async def test_answers_that_wait_for_their_readers_are_bounded_together(wire, served, monkeypatch):
+    # The kernel takes some 6 MiB of each, so 10 MiB and more wait here.
+    size = 16 * 2**20
+    monkeypatch.setattr("dryrun_serving.connections.UNSENT_BYTES", 3 * size)
+    asked = b"GET /megabytes?16 HTTP/1.1\r\nHost: a\r\n\r\n"
+    async with AsyncExitStack() as open_connections:
+        held = [await open_connections.enter_async_context(wire.open(f"127.0.0.{2 + n}")) for n in range(8)]
+        for reader, writer in held:
+            reader._transport.pause_reading()
+            writer.write(asked)
+        async with asyncio.timeout(30):
+            while not 1 <= len(served.connections()) <= 5:
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(1.5)
+        whole = 0
+        for reader, _ in held:
+            reader._transport.resume_reading()
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                async with asyncio.timeout(5):
+                    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+                    whole += len(await reader.readexactly(size)) == size
+        assert 1 <= whole <= 5
+        assert (await wire.ask(ALIVE_AND_CLOSE)).startswith(b"HTTP/1.1 200 ")

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.access.credentials import ProgramTokens, RecentlyProven
 from approval_api.access.door import admitting, answer_refusal
-from approval_api.access.large_answers import ceilings
+from approval_api.access.large_answers import bytes_on_their_way, ceilings
 from approval_api.access.open_streams import OpenStreams
 from approval_api.access.permission import OPEN, admit_sender
 from approval_api.api.audit import router as audit_router
@@ -93,6 +93,7 @@ def create_app(
     app.state.open_streams = OpenStreams(Ceiling(settings.streams, settings.streams_per_person), metrics)
     app.state.stopping = asyncio.Event()
     app.state.large_answers = ceilings()
+    app.state.bytes_on_their_way = bytes_on_their_way()
     app.state.rate_limit = RateLimit(settings.requests_per_second, settings.requests_burst)
     app.state.limits = Limits(
         settings.sessions_at_once, settings.sessions_per_person, settings.sessions_waiting

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from approval_api.app import create_app
+from approval_api.identity.roles import Role
 from approval_api.people import password_turns
 from approval_api.people.password_turns import PasswordTurns, RecentFailures
 from approval_api.people.passwords import Passwords
-from approval_api.identity.roles import Role
 from approval_api.web.problems import ProblemError
 
 PASSWORD = "several words of nobody"

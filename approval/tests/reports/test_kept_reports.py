@@ -1,11 +1,14 @@
 """A report is computed once for each state, apart from what serves pages, and kept."""
 
 import asyncio
+import random
 import threading
 import time
 import zlib
 from collections import Counter
+from contextlib import AsyncExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -15,10 +18,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from told_session import ToldSession
 
+from approval_api.access.large_answers import unpacked
 from approval_api.app import create_app
 from approval_api.people.passwords import Passwords
 from approval_api.reports import repository
-from approval_api.reports.service import unpacked
 from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
 from approval_api.web.problems import ProblemError
 from dryrun_contract.discovery import Discovery
@@ -30,6 +33,7 @@ from dryrun_contract.event import (
     SessionEnded,
 )
 from dryrun_contract.session import Outcome, Phase
+from dryrun_serving.ceiling import Ceiling
 
 DIGEST = "sha256:" + "1" * 64
 HTML = {"Accept": "text/html"}
@@ -110,6 +114,22 @@ async def test_an_ended_session_is_scored_without_anybody_asking(api, ended, eve
     assert "unharmed" in shown or "harmed</span>" in shown
     report = (await api.get(f"/sessions/{ended}/report")).json()
     assert f"{report['scores']['overall']['recall']:.2f}" in shown
+
+
+async def test_a_late_event_makes_the_figures_of_the_landing_page_anew(api, orchestrator, eventually):
+    session_id = await api.start()
+    hostile(orchestrator, session_id, 3)
+
+    async def scored_as(number):
+        async with api.app.state.engine.connect() as connection:
+            figures = (await repository.figures_of(connection, [UUID(session_id)])).get(UUID(session_id))
+        return figures is not None and figures.invented == number
+
+    await eventually(lambda: scored_as(3))
+    # What a journal that was away has to add: the session had been given up here.
+    late = Discovery(kind="web_app", key="10.213.0.3:80/tcp/late", confidence=0.9)
+    orchestrator.tell(UUID(session_id), DiscoveryReported(collector="web", run="1", line=9, discovery=late))
+    await eventually(lambda: scored_as(4))
 
 
 async def test_seven_viewers_cause_one_computation_and_one_writing(
@@ -397,3 +417,39 @@ def test_a_document_waits_for_its_reader_compressed():
     pieces = list(unpacked(zlib.compress(whole)))
     assert b"".join(pieces) == whole
     assert max(map(len, pieces)) <= 64 * 1024
+
+
+async def test_documents_of_slow_readers_are_bounded_together(api, ended, eventually, monkeypatch, browsers):
+    await eventually(lambda: scored(api))
+    address = urlsplit(str(api.client.base_url))
+    path = f"/api/v1/dryrun/sessions/{ended}/report"
+    document = random.Random(7).randbytes(12 * 2**20).hex().encode()
+    kept = zlib.compress(document, 1)
+
+    async def write(*_):
+        async with api.app.state.engine.connect() as connection:
+            return (await repository.find_state(connection, UUID(ended))).stored.view, kept
+
+    monkeypatch.setattr(api.app.state.reports, "write", write)
+    monkeypatch.setattr(api.app.state, "bytes_on_their_way", Ceiling(3 * len(kept), 2 * len(kept)))
+
+    async def asked(stack, token):
+        before = api.app.state.bytes_on_their_way.total
+        _, writer = await asyncio.open_connection(address.hostname, address.port)
+        stack.callback(lambda: writer.transport.abort())  # noqa: PLW0108 - keeps the writer
+        writer.transport.pause_reading()
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+        await eventually(lambda: asyncio.sleep(0, api.app.state.bytes_on_their_way.total > before))
+        return writer
+
+    async with AsyncExitStack() as stack:
+        held = [await asked(stack, "a-token-of-the-tests") for _ in range(2)]
+        refused = await api.client.get(path)
+        assert (refused.status_code, refused.json()["type"]) == (429, "urn:dryrun:problem:too-many-documents")
+        await asked(stack, "another-token-of-the-tests")
+        other = {"Authorization": "Bearer another-token-of-the-tests"}
+        assert (await api.client.get(path, headers=other)).status_code == 503
+        assert api.app.state.bytes_on_their_way.total == 3 * len(kept)
+        held[0].transport.abort()
+        await eventually(lambda: asyncio.sleep(0, api.app.state.bytes_on_their_way.total == 2 * len(kept)))
+        assert (await api.client.get(path)).content == document

@@ -10,7 +10,7 @@ type Full = Literal["in all", "of one"]
 
 
 class Ceiling:
-    """Counts places. Not for threads: one event loop takes and gives them back."""
+    """Counts places, or whatever has a size. Not for threads: one event loop takes and gives them back."""
 
     def __init__(self, in_all: int, of_one: int) -> None:
         """Start empty."""
@@ -20,33 +20,33 @@ class Ceiling:
         self.total = 0
         self._freed = asyncio.Event()
 
-    def full(self, who: str) -> Full | None:
-        """Return which ceiling refuses `who` another place, None when there is one."""
-        if self._taken.get(who, 0) >= self._of_one:
+    def full(self, who: str, size: int = 1) -> Full | None:
+        """Return which ceiling refuses `who` so many more, None when there is room."""
+        if self._taken.get(who, 0) + size > self._of_one:
             return "of one"
-        return "in all" if self.total >= self.in_all else None
+        return "in all" if self.total + size > self.in_all else None
 
-    def take(self, who: str) -> None:
-        """Count a place, whatever the ceilings say."""
-        self._taken[who] += 1
-        self.total += 1
+    def take(self, who: str, size: int = 1) -> None:
+        """Count so many, whatever the ceilings say."""
+        self._taken[who] += size
+        self.total += size
 
-    def give_back(self, who: str) -> None:
-        """Uncount a place."""
-        self.total -= 1
-        self._taken[who] -= 1
+    def give_back(self, who: str, size: int = 1) -> None:
+        """Uncount so many."""
+        self.total -= size
+        self._taken[who] -= size
         if not self._taken[who]:
             del self._taken[who]
         self._freed.set()
 
     @contextmanager
-    def place(self, who: str) -> Iterator[None]:
-        """Hold a place of `who`."""
-        self.take(who)
+    def place(self, who: str, size: int = 1) -> Iterator[None]:
+        """Hold so many of `who`."""
+        self.take(who, size)
         try:
             yield
         finally:
-            self.give_back(who)
+            self.give_back(who, size)
 
     @asynccontextmanager
     async def place_within(self, seconds: float, who: str) -> AsyncIterator[None]:

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from dryrun_serving import raw_answers
 from dryrun_serving.ceiling import Ceiling
 from dryrun_serving.networks import Proxies, network_of
-from dryrun_serving.reading import READ_BYTES, ReadAhead
+from dryrun_serving.reading import READ_BYTES, ReadAhead, SmallReads
 
 MAX_LINES = 512
 """Most lines in one read of heads or chunks."""
@@ -27,6 +27,8 @@ once would reset the connection, and the client would lose the answer (RFC 9112,
 WRITE_SECONDS = 30.0
 WRITE_BYTES_PER_SECOND = 16 * 1024
 """A reader that is slower than this, after `WRITE_SECONDS`, is disconnected."""
+UNSENT_BYTES = 64 * 1024 * 1024
+"""Of all answers that wait for their readers; beyond it, the readers with most of it are disconnected."""
 
 
 class _Closing:
@@ -161,64 +163,30 @@ class BoundedConnection(H11Protocol):
         else:
             self._plain.close()
 
+    def unsent(self) -> int:
+        """Return how many bytes wait for the client to read them."""
+        return 0 if self._plain is None else self._plain.get_write_buffer_size()
+
+    def abort(self) -> None:
+        """End at once, without the client."""
+        if self._plain is not None:
+            self._plain.abort()
+
     def abort_when_late(self, now: float) -> None:
         """Abort when the connection took longer than it may with what it does."""
-        transport = self._plain
-        if transport is None:
-            return
-        unsent = transport.get_write_buffer_size()
+        unsent = self.unsent()
         if not unsent:
             self._drained_by = None
         elif self._drained_by is None:
             self._drained_by = now + WRITE_SECONDS + unsent / WRITE_BYTES_PER_SECOND
         late = self._drained_by if self._drained_by is not None else self.end_by
         if late is not None and now > late:
-            transport.abort()
+            self.abort()
 
     @override
     def resume_writing(self) -> None:
         self._drained_by = None
         super().resume_writing()
-
-
-class _SmallReads(asyncio.BufferedProtocol):
-    """Reads a connection by `READ_BYTES`: an `asyncio.Protocol` is handed up to 256 KiB at once.
-
-    It stands before the connection instead of being its base, because uvloop takes whatever is an
-    `asyncio.Protocol` for one.
-    """
-
-    def __init__(self, connection: BoundedConnection, buffer: memoryview) -> None:
-        self._connection = connection
-        self._buffer = buffer
-
-    @override
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._connection.connection_made(transport)
-
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._connection.connection_lost(exc)
-
-    @override
-    def eof_received(self) -> None:
-        self._connection.eof_received()
-
-    @override
-    def pause_writing(self) -> None:
-        self._connection.pause_writing()
-
-    @override
-    def resume_writing(self) -> None:
-        self._connection.resume_writing()
-
-    @override
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
-
-    @override
-    def buffer_updated(self, nbytes: int) -> None:
-        self._connection.data_received(bytes(self._buffer[:nbytes]))
 
 
 class Connections:
@@ -239,7 +207,7 @@ class Connections:
 
     def protocol(self, **more: Any) -> asyncio.BufferedProtocol:
         """Return the protocol of a new connection, as uvicorn asks for it."""
-        return _SmallReads(BoundedConnection(self, **more), self._buffer)
+        return SmallReads(BoundedConnection(self, **more), self._buffer)
 
     def add(self, connection: BoundedConnection, peer: str) -> bytes | None:
         """Count a connection; return the answer that refuses it, None when it may stay.
@@ -283,7 +251,14 @@ class Connections:
         self._waiting.pop(connection, None)
 
     def sweep(self) -> None:
-        """Abort what is late."""
+        """Abort what is late, and what makes more wait than there is room for."""
         now = time.monotonic()
         for connection in tuple(self._connections):
             connection.abort_when_late(now)
+        unsent = {each: size for each in self._connections if (size := each.unsent())}
+        excess = sum(unsent.values()) - UNSENT_BYTES
+        for connection in sorted(unsent, key=unsent.__getitem__, reverse=True):
+            if excess <= 0:
+                return
+            excess -= unsent[connection]
+            connection.abort()

@@ -16,7 +16,8 @@ from approval_api.web.rate_limit import bucket_of_address, require_patience
 async def find_person(request: Request, *, is_use: bool = True) -> Person | None:
     """Return who sends the request; None without a valid credential. A token wins over a cookie.
 
-    Looked up once per request, which counts as use of the login or token if `is_use`. The CSRF check of a cookie's request is done by `current_person`.
+    Looked up once per request, which counts as use of the login or token if `is_use`. The CSRF check of a
+    cookie's request is done by `current_person`.
     """
     if "person" not in request.scope:
         proven: RecentlyProven = request.app.state.recently_proven

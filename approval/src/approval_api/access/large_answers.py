@@ -3,11 +3,14 @@
 Parsed discoveries take far more memory than their text, and a single process writes reports.
 """
 
-from collections.abc import AsyncIterator, Callable
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Annotated, Literal
+from typing import Annotated, Literal, override
 
 from fastapi import Depends, Request
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from approval_api.identity.person import Person
 from approval_api.web.problems import ProblemError
@@ -15,8 +18,16 @@ from dryrun_serving.ceiling import Ceiling
 
 type Kind = Literal["lists", "reports"]
 
+_MIB = 1024 * 1024
+_CHUNK = 64 * 1024
+
 PLACE_SECONDS = 10.0
 """How long an answer waits for its turn."""
+
+
+def bytes_on_their_way() -> Ceiling:
+    """Return how many bytes of reports wait for their readers at once, in all and for one person."""
+    return Ceiling(64 * _MIB, 24 * _MIB)
 
 
 def ceilings() -> dict[Kind, Ceiling]:
@@ -60,3 +71,44 @@ ListTurn = Annotated[None, Depends(_turn("lists"), scope="function")]
 made, before it is sent."""
 ReportTurn = Annotated[None, Depends(_turn("reports"), scope="function")]
 """The same for a report with criteria or a format of its own; a session's report page is shared by all."""
+
+
+class SentDocument(StreamingResponse):
+    """A document that its reader may take time for: held compressed, and counted until it is sent."""
+
+    def __init__(
+        self, request: Request, document: bytes, media_type: str, headers: dict[str, str] | None = None
+    ) -> None:
+        """Send `document`, compressed by zlib, when there is room for it."""
+        super().__init__(unpacked(document), media_type=media_type, headers=headers)
+        self._request = request
+        self._size = len(document)
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send. Raises ProblemError before the first byte: 429 or 503 `too-many-documents`."""
+        ceiling: Ceiling = self._request.app.state.bytes_on_their_way
+        person: Person = self._request.scope["admitted"]
+        full = ceiling.full(person.name, self._size)
+        if full is not None:
+            raise ProblemError(
+                "too-many-documents",
+                429 if full == "of one" else 503,
+                "your other downloads have to end first"
+                if full == "of one"
+                else "too many documents are being read by others; ask for this one again in a moment",
+                title="Too many documents at once",
+                headers={"Retry-After": "10"},
+            )
+        with ceiling.place(person.name, self._size):
+            await super().__call__(scope, receive, send)
+
+
+def unpacked(document: bytes) -> Iterator[bytes]:
+    """Yield a document piece by piece: what waits for a slow reader is the compressed one."""
+    reader = zlib.decompressobj()
+    rest = document
+    while rest:
+        yield reader.decompress(rest, _CHUNK)
+        rest = reader.unconsumed_tail
+    yield reader.flush()

@@ -4,14 +4,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
-from approval_api.access.large_answers import ReportTurn
+from approval_api.access.large_answers import ReportTurn, SentDocument
 from approval_api.access.permission import Reader
 from approval_api.reports.criteria import DEFAULT_CRITERIA, Criteria
 from approval_api.reports.forecast import Cidr, ForecastQuestion, HostCount
 from approval_api.reports.model import Report
-from approval_api.reports.service import Reports, unpacked
+from approval_api.reports.service import Reports
 
 router = APIRouter(prefix="/sessions/{session_id}/report", tags=["reports"])
 criteria_router = APIRouter(prefix="/criteria", tags=["reports"])
@@ -52,11 +51,11 @@ async def _answer(
     asked = question if question != ForecastQuestion() else None
     session, document = await reports.write(session_id, form, criteria, asked)
     if form == "json":
-        return StreamingResponse(unpacked(document), media_type="application/json")
+        return SentDocument(request, document, "application/json")
     suffix = "md" if form == "markdown" else form
     name = f'inline; filename="dryrun-{session.template}-{str(session.id)[:8]}.{suffix}"'
     headers = {**_HEADERS, "Content-Disposition": name}
-    return StreamingResponse(unpacked(document), media_type=_MEDIA[form], headers=headers)
+    return SentDocument(request, document, _MEDIA[form], headers)
 
 
 @router.get("", response_model=Report, responses=_ANSWERS)

@@ -66,9 +66,9 @@ class Passwords:
     ) -> bool:
         """Return whether `password` matches the stored hash. Without one, the same work is done for nothing.
 
-        `site` is the client's, by `networks.site_of`. `known` names the browser or person whose own secret the
-        client showed, if any; they do not wait for strangers. Checks of one site, browser or person run one
-        after the other. Raises ProblemError: 503 `busy` when too many wait.
+        `site` is the client's, by `networks.site_of`. `known` names the browser or person whose own secret
+        the client showed, if any; these do not queue behind strangers. Checks of one site, browser or person
+        run one after the other. Raises ProblemError: 503 `busy` when too many wait.
         """
         async with self._first:
             if self._nobodys is None:

@@ -98,8 +98,8 @@ async def find(
 ) -> ShownToken | None:
     """Return whose token this is; None when it has expired or the person is not active.
 
-    A provider's confirmation of the owner is valid for `confirmation_lasts`. `last_used_at` is updated if this
-    `is_use` of it.
+    A provider's confirmation of the owner is valid for `confirmation_lasts`. `last_used_at` is updated if
+    this `is_use` of it.
     """
     known = table.c.secret_sha256 == digest(secret)
     unnoted = or_(table.c.last_used_at.is_(None), table.c.last_used_at < func.now() - _USED_EVERY)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import zlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Literal
 from uuid import UUID
 
@@ -38,7 +38,6 @@ SCORED_AHEAD = 40
 """So many of the newest sessions are scored without anybody asking."""
 _LOOK_SECONDS = 1.0
 _RETRY_SECONDS = 5.0
-_CHUNK = 64 * 1024
 
 
 class Reports:
@@ -185,16 +184,6 @@ class Reports:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(self._scoring.close(), self._writing.close())
-
-
-def unpacked(document: bytes) -> Iterator[bytes]:
-    """Yield a document piece by piece: what waits for a slow reader is the compressed one."""
-    reader = zlib.decompressobj()
-    rest = document
-    while rest:
-        yield reader.decompress(rest, _CHUNK)
-        rest = reader.unconsumed_tail
-    yield reader.flush()
 
 
 def _failed(reason: str) -> ProblemError:
