@@ -4,8 +4,10 @@ The API reaches nothing beyond its networks. A provider, or a forwarder to one, 
 provider's name and is known by its certificate.
 """
 
+import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -49,12 +51,56 @@ server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
 """
 """The first key of RFC 8037, appendix A."""
+FORWARDER = """
+import asyncio, sys
+async def pump(reader, writer):
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.close()
+async def pass_on(reader, writer):
+    there, back = await asyncio.open_connection(sys.argv[1], 443)
+    await asyncio.gather(pump(reader, back), pump(there, writer))
+async def main():
+    async with await asyncio.start_server(pass_on, port=443) as server:
+        await server.serve_forever()
+asyncio.run(main())
+"""
+"""Passes TCP connections on to one port of one address, and to nothing else."""
+PROGRAM = ("--cap-drop=ALL", "--entrypoint=python3", "discovery/docker-guard:0.1.0", "-c")
 
 
-@pytest.fixture(scope="module")
-def production(deployment: Deployment, folder: Path) -> Iterator[Deployment]:
-    """Production alone, with a provider that joined its network."""
-    place = folder / "openid"
+@contextmanager
+def provider(made: Deployment, pair: Sequence[str], *, forwarded: bool) -> Iterator[None]:
+    """Let a provider join `edge`, or a forwarder to one that stands in a network of its own."""
+    name, edge = f"dt-openid-{secrets.token_hex(3)}", f"{made.project}_edge"
+    alias = f"--network-alias={PROVIDER}"
+    start = ("docker", "run", "--detach")
+    try:
+        if not forwarded:
+            run(*start, f"--name={name}", f"--network={edge}", alias, *PROGRAM, STUB, *pair)
+        else:
+            run("docker", "network", "create", "--internal", name)
+            run(*start, f"--name={name}", f"--network={name}", *PROGRAM, STUB, *pair)
+            told = json.loads(run("docker", "inspect", name))[0]
+            address = told["NetworkSettings"]["Networks"][name]["IPAddress"]
+            run(*start, f"--name={name}-to", f"--network={name}", *PROGRAM, FORWARDER, address)
+            run("docker", "network", "connect", f"--alias={PROVIDER}", edge, f"{name}-to")
+        yield
+    finally:
+        run("docker", "rm", "--force", "--volumes", name, *([f"{name}-to"] if forwarded else []))
+        if forwarded:
+            run("docker", "network", "rm", name)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["joins edge", "behind a forwarder"])
+def production(deployment: Deployment, folder: Path, request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """Production alone, with a provider."""
+    place = folder / f"openid-{request.param}"
     place.mkdir()
     signed = Authority(place / "authority").sign(PROVIDER, server=True)
     with prepared(place, dryrun=False) as made:
@@ -68,17 +114,9 @@ def production(deployment: Deployment, folder: Path) -> Iterator[Deployment]:
             (secrets_folder / name).chmod(0o644)
             (secrets_folder / name).write_text(text, encoding="utf-8")
         made.up()
-        name = f"dt-openid-{secrets.token_hex(3)}"
         pair = [(signed / part).read_text() for part in ("cert.pem", "key.pem")]
-        run(
-            "docker", "run", "--detach", f"--name={name}", f"--network={made.project}_edge",
-            f"--network-alias={PROVIDER}", "--cap-drop=ALL", "--entrypoint=python3",
-            "discovery/docker-guard:0.1.0", "-c", STUB, *pair,
-        )  # fmt: skip
-        try:
+        with provider(made, pair, forwarded=request.param):
             yield made
-        finally:
-            run("docker", "rm", "--force", "--volumes", name)
 
 
 def test_the_browser_is_sent_to_the_provider_whose_certificate_was_checked(production: Deployment):
