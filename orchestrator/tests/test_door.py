@@ -149,7 +149,7 @@ async def test_strangers_cannot_fill_the_record(served):
     assert {json.loads(line)["reason"] for line in lines} == {"unauthorized"}
 
 
-async def test_who_asks_for_readiness_in_a_crowd_costs_the_engine_little(served):
+async def test_a_crowd_that_requests_readiness_costs_the_engine_little(served):
     asked = 0
     ping = served.engine.ping
 

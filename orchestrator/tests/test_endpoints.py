@@ -59,7 +59,7 @@ async def until_ended(client, session_id):
         ("GET", "/events"),
     ],
 )
-async def test_without_the_token_nothing_is_told(served, method, path, authorization):
+async def test_without_the_token_nothing_is_answered(served, method, path, authorization):
     answer = await served.request(
         method, path, headers={"Authorization": authorization}, json={"template": "two"}
     )
@@ -163,7 +163,7 @@ async def test_the_largest_position_is_one(served):
     assert (await served.get("/events", params={"after": f"{ANY}:{2**63 - 1}"})).status_code == 410
 
 
-async def test_a_long_poll_answers_at_once_when_the_process_is_asked_to_end(served):
+async def test_a_long_poll_answers_at_once_when_the_process_is_asked_to_stop(served):
     waiting = asyncio.create_task(served.get("/events", params={"wait": 30}))
     await asyncio.sleep(0.05)
     served.app.state.stopping.set()
@@ -192,7 +192,7 @@ async def test_templates_come_with_their_ground_truth_for_the_api(served):
     assert {fact.key for fact in shown.ground_truth.facts} == {"web", "web:80/tcp", "db"}
 
 
-async def test_readiness_tells_what_is_missing(served):
+async def test_readiness_says_what_is_missing(served):
     async with asyncio.timeout(5):
         while (await served.get("/readyz")).status_code != 200:
             await asyncio.sleep(0.05)

@@ -36,11 +36,11 @@ def refused(stage, **changes):
     return done.stderr
 
 
-def test_wrong_settings_are_told_without_a_traceback(tmp_path):
+def test_wrong_settings_are_reported_without_a_traceback(tmp_path):
     assert "ORCHESTRATOR_SESSION_SECONDS" in refused(Stage(tmp_path), ORCHESTRATOR_SESSION_SECONDS="9999")
 
 
-def test_an_allowlist_outside_the_prefix_is_told_without_a_traceback(tmp_path):
+def test_an_allowlist_outside_the_prefix_is_reported_without_a_traceback(tmp_path):
     stage = Stage(tmp_path)
     (tmp_path / "allowlist.json").write_text(
         '{"version": 1, "images": {"evil/nginx:1": {"id": "sha256:%s"}}}' % ("0" * 64)
@@ -50,7 +50,7 @@ def test_an_allowlist_outside_the_prefix_is_told_without_a_traceback(tmp_path):
     assert "discovery/test-" in said
 
 
-def test_it_starts_without_an_engine_and_ends_when_asked(tmp_path):
+def test_it_starts_without_an_engine_and_stops_when_asked(tmp_path):
     stage = Stage(tmp_path)
     stage.write_collectors()
     process = subprocess.Popen(ORCHESTRATOR, env=environ(stage), stdout=subprocess.PIPE, text=True)

@@ -35,9 +35,9 @@ log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
-    """Return the service; a test may hand in an engine of its own.
+    """Return the service; tests pass an engine of their own.
 
-    Reads what an operator installed and takes the journal's lock. Raises OperatorFileError, JournalError.
+    Reads the operator's files and takes the journal's lock. Raises OperatorFileError, JournalError.
     """
     places = Places(settings.allowlist, settings.collectors_dir, settings.templates_dir)
     files = OperatorFiles(places, settings.state_dir / "installed")
@@ -68,7 +68,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
             async with serving_metrics(settings.metrics_listen, services.metrics_page.get):
                 yield
         finally:
-            # The journal and the engine's labels hold all that a next process needs.
+            # The journal and the engine's labels hold everything the next process needs.
             supervising.cancel()
             await asyncio.gather(supervising, return_exceptions=True)
             await services.engine.close()
@@ -84,7 +84,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    # Set when the process is asked to end: long polls answer at once.
+    # Set when the process is asked to stop: long polls then answer at once.
     app.state.stopping = asyncio.Event()
     install_problem_handlers(app)
     install_door(app, settings.token.get_secret_value(), record_stranger)
@@ -95,8 +95,11 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
 
 
 def _end_the_process_with_it(supervising: asyncio.Task[None]) -> None:
-    """An API without a supervisor would take sessions that nobody cleans up: whoever runs us starts anew."""
+    """End the process: without a supervisor, the API would accept sessions that nobody cleans up.
+
+    Whatever runs this process restarts it.
+    """
     if supervising.cancelled():
         return
-    log.critical("the supervisor failed; ending", exc_info=supervising.exception())
+    log.critical("the supervisor failed; ending the process", exc_info=supervising.exception())
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Every command in one line of an append-only file: who asserted to ask, what, and how it came out."""
+"""Records every command as one line of an append-only file: asserted caller, command, outcome."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ class AuditJournal:
         reason: str | None = None,
         arguments: Mapping[str, object] | None = None,
     ) -> None:
-        """Append one line. `actor` is what the caller asserted, None when it did not prove who it is."""
+        """Append one line. `actor` is the name the caller asserted, None for a caller without the token."""
         line = json.dumps(
             {
                 "at": self._now().isoformat(timespec="milliseconds"),

@@ -36,17 +36,19 @@ def services_of(request: Request) -> Services:
 
 
 Actor = Annotated[
-    str, Header(alias="X-Actor", max_length=200, description="Who asked, as the caller asserts it.")
+    str, Header(alias="X-Actor", max_length=200, description="Who requests it, as asserted by the caller.")
 ]
 
 router = APIRouter()
 metrics_router = APIRouter()
-"""Left out where the metrics have an address of their own."""
-# Only tells OpenAPI of the token; `door.Door` looks at it, before the body is read.
+"""Left out when metrics have a listener of their own."""
+# Only documents the token in OpenAPI; `door` checks it before the body is read.
 guarded = APIRouter(dependencies=[Depends(HTTPBearer(auto_error=False, description="ORCHESTRATOR_TOKEN"))])
 
 
-@guarded.put("/sessions/{session_id}", status_code=201, responses={200: {"description": "It existed"}})
+@guarded.put(
+    "/sessions/{session_id}", status_code=201, responses={200: {"description": "It already existed"}}
+)
 async def put_session(
     request: Request,
     response: Response,
@@ -54,7 +56,7 @@ async def put_session(
     wanted: Annotated[SessionRequest, Body()],
     x_actor: Actor,
 ) -> Session:
-    """Make a session. The same again answers 200 with the session as it is: a retry does no harm."""
+    """Create a session. Idempotent: the same request again returns 200 and the session."""
     supervisor = services_of(request).supervisor
 
     async def put() -> tuple[Session, bool]:
@@ -67,14 +69,14 @@ async def put_session(
 
 @guarded.post("/sessions/{session_id}/stop", status_code=202)
 async def stop_session(request: Request, session_id: UUID, x_actor: Actor) -> Session:
-    """Ask a session to stop; its network is removed. Asking again does no harm."""
+    """Request that a session stops; its network is removed. Idempotent."""
     supervisor = services_of(request).supervisor
     return await _audited(request, x_actor, lambda: supervisor.stop(session_id), {})
 
 
 @guarded.get("/sessions")
 async def list_sessions(request: Request) -> list[Session]:
-    """List every session that is remembered, oldest first."""
+    """List every session in the journal, oldest first."""
     return await services_of(request).supervisor.list()
 
 
@@ -86,7 +88,7 @@ async def show_session(request: Request, session_id: UUID) -> Session:
 
 @guarded.get("/templates")
 async def list_templates(request: Request) -> list[TemplateSummary]:
-    """List the templates that a session can be made from."""
+    """List the templates a session can use."""
     return [template.summary() for template in services_of(request).supervisor.catalog.valid()]
 
 
@@ -94,7 +96,7 @@ async def list_templates(request: Request) -> list[TemplateSummary]:
 async def show_template(
     request: Request, template_id: str, seed: Annotated[int, Query(ge=0, le=MAX_SEED)] = 0
 ) -> Template:
-    """Show one template with the ground truth that a seed gives it. Never handed to a collector."""
+    """Show one template with its ground truth for a seed. Collectors never see it."""
     return services_of(request).supervisor.catalog.get(template_id, seed).full()
 
 
@@ -105,16 +107,16 @@ async def list_events(
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 500,
 ) -> Response:
-    """Return events after a position `JOURNAL:N`, waiting up to `wait` seconds for the first; acknowledges N.
+    """Acknowledge a position `JOURNAL:N` and return later events; wait `wait` seconds for the first.
 
-    Without `after`: from the first event. 410 with a snapshot of all sessions when the position is not in
+    Without `after`, from the first event. 410 with a snapshot of all sessions when the position is not in
     this journal.
     """
     services = services_of(request)
     try:
         position = None if after is None else _position(after)
     except ValueError as error:
-        return problem_response(request, 422, "invalid-position", "The position is not valid", str(error))
+        return problem_response(request, 422, "invalid-position", "Invalid position", str(error))
     signal = services.journal.signal()
     try:
         page = await services.journal.events_after(position, limit)
@@ -160,20 +162,22 @@ async def _gone(services: Services) -> Response:
 
 @router.get("/livez")
 async def live() -> dict[str, str]:
-    """Answer as long as the process turns."""
+    """Liveness: answers while the process runs."""
     return {"status": "alive"}
 
 
-@router.get("/readyz", responses={503: {"description": "A session started now would fail; says why"}})
+@router.get(
+    "/readyz", responses={503: {"description": "A session started now would fail; the checks say why"}}
+)
 async def ready(request: Request) -> Response:
-    """Tell whether a session started now could succeed: engine, isolation, journal, installed files."""
+    """Readiness: whether a session started now could succeed (engine, isolation, journal, files)."""
     checks = await services_of(request).readiness.get()
     is_ready = all(state.startswith("ok") for state in checks.values())
     return JSONResponse({"ready": is_ready, "checks": checks}, status_code=200 if is_ready else 503)
 
 
 async def check_readiness(services: Services) -> dict[str, str]:
-    """Return each check with its state; one that begins with `ok` has passed. Asks the engine."""
+    """Return the state of each check; `ok…` means passed. Calls the engine."""
     return {
         "engine": await _engine_state(services),
         "isolation": _isolation_state(services),
@@ -220,7 +224,7 @@ router.include_router(guarded)
 async def _audited[T](
     request: Request, actor: str, command: Callable[[], Awaitable[T]], arguments: dict[str, object]
 ) -> T:
-    """Carry out a command and write how it came out, also when it was refused."""
+    """Run a command and record its outcome, also a refusal."""
     try:
         result = await command()
     except Exception as error:
@@ -250,5 +254,5 @@ async def _audit(
 
 
 async def record_stranger(request: Request) -> None:
-    """Put a command on record that came without the token."""
+    """Record a command that came without the token."""
     await _audit(request, None, outcome="refused", reason="unauthorized")

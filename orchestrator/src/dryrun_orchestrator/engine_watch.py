@@ -1,4 +1,4 @@
-"""Follows the engine's events and wakes the sessions they are about; proves nothing, loses nothing."""
+"""Follows the engine's events and wakes the sessions they concern. A missed event loses nothing."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ MAX_PAUSE_SECONDS = 5.0
 async def follow_engine_events(
     engine: Engine, wake: Callable[[UUID], None], wake_all: Callable[[], None]
 ) -> None:
-    """Run until cancelled. Each time the subscription stands, everybody looks anew: events were missed."""
+    """Run until cancelled. After each subscription every session looks again: events may have been missed."""
     pause = 0.2
     while True:
         try:

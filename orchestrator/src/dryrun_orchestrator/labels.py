@@ -1,4 +1,4 @@
-"""The labels that stand on everything a session owns; cleanup goes by nothing else."""
+"""The labels on everything a session owns; cleanup goes by them and by nothing else."""
 
 from datetime import UTC, datetime
 from typing import Literal
@@ -23,16 +23,16 @@ def network_name(session_id: UUID) -> str:
 def bridge_name(session_id: UUID) -> str:
     """Return the bridge's interface name: `dr-` and 12 hex digits, 15 bytes as Linux allows (IFNAMSIZ).
 
-    The host's rule drops what comes in from `dr-+`.
+    The host rule drops packets that arrive from `dr-+`.
     """
     return f"dr-{session_id.hex[:12]}"
 
 
 def rfc3339(moment: datetime) -> str:
-    """Write a moment as label `expires_at` has it, in UTC with whole seconds."""
+    """Format a time for the label `expires_at`: UTC, whole seconds."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_rfc3339(text: str) -> datetime:
-    """Read a label `expires_at` back. Raises ValueError on any other form."""
+    """Parse the label `expires_at`. Raises ValueError for any other format."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)

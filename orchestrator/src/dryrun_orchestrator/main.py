@@ -19,14 +19,14 @@ from dryrun_serving.server import Server
 from dryrun_serving.server import create_server as create_bounded_server
 
 HEAD_SECONDS = 5.0
-"""From a connection's beginning, or the end of an answer, to the end of the next request's head."""
+"""From the start of a connection, or the end of an answer, to the end of the next request's head."""
 MAX_CONNECTIONS = 256
 MAX_CONNECTIONS_OF_ADDRESS = 64
-"""So that one neighbour cannot take all of them. The approval API keeps a few."""
+"""So that one neighbour cannot take all connections. The approval API needs a few."""
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, as log collectors read it."""
+    """One JSON object per line, for log collectors."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Render one record."""
@@ -54,7 +54,7 @@ def create_server(settings: Settings, app: FastAPI) -> Server:
 
 
 def main() -> None:
-    """Run the service until it is told to end."""
+    """Run the service until it is asked to stop."""
     parser = argparse.ArgumentParser(prog="dryrun-orchestrator", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="serve the internal API; settings come from ORCHESTRATOR_* variables")

@@ -1,4 +1,4 @@
-"""Turns errors into RFC 9457 problem details, in one place."""
+"""Renders every error as an RFC 9457 problem."""
 
 import logging
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def problem_response(
 
 
 def answer_refusal(request: Request, refusal: RefusedError) -> JSONResponse:
-    """Return a refusal as the answer to `request`; a stranger may have sent it."""
+    """Return a refusal as the answer to `request`, which a stranger may have sent."""
     return _answer(
         refusal.problem.model_copy(
             update={
@@ -67,10 +67,15 @@ def install_problem_handlers(app: FastAPI) -> None:
 
         app.add_exception_handler(kind, handle)
 
-    on(UnknownTemplateError, 404, "unknown-template", "There is no such template")
-    on(TemplateInvalidError, 422, "template-invalid", "The template's file is not valid")
-    on(UnknownSessionError, 404, "unknown-session", "There is no such session")
-    on(SessionDiffersError, 409, "session-differs", "The session exists with other words")
+    on(UnknownTemplateError, 404, "unknown-template", "Unknown template")
+    on(TemplateInvalidError, 422, "template-invalid", "The template's file is invalid")
+    on(UnknownSessionError, 404, "unknown-session", "Unknown session")
+    on(
+        SessionDiffersError,
+        409,
+        "session-differs",
+        "A session with this id already exists with different parameters",
+    )
     app.add_exception_handler(RefusedError, _on_refusal)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -88,7 +93,7 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
         Fault(where=".".join(map(str, fault["loc"])), what=fault["msg"]) for fault in error.errors()
     )
     detail = "; ".join(f"{fault.where}: {fault.what}" for fault in faults)
-    return problem_response(request, 422, "invalid-request", "The request is not valid", detail, faults)
+    return problem_response(request, 422, "invalid-request", "Invalid request", detail, faults)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
@@ -107,5 +112,5 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 async def _on_any_error(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return problem_response(
-        request, 500, "internal", "Something went wrong here", "the log has the details under this request id"
+        request, 500, "internal", "Internal error", "the log has the details under this request id"
     )

@@ -1,7 +1,7 @@
-"""Removes what no session loop looks after: our orphans at any time, anybody's remains after their deadline.
+"""Removes resources that no session loop handles: our own at any time, any owner's after their deadline.
 
-Nothing else is touched: not by name, not by prefix, never a prune. What carries a session label that is no
-id, or another owner's and a deadline that has not passed or cannot be read, is left alone.
+Removal goes by exact label, never by name or prefix, and never prunes. A resource is left alone when its
+session label is not an id, or when another owner's deadline has not passed or cannot be read.
 """
 
 import logging
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Reaper:
-    """One round lists everything that carries the session label and removes what is due."""
+    """Each round lists everything with the session label and removes what is due."""
 
     def __init__(self, engine: Engine, journal: Journal, now: Callable[[], datetime]) -> None:
         self._engine = engine
@@ -27,9 +27,9 @@ class Reaper:
         self._now = now
 
     async def round(self, *, busy: set[UUID]) -> list[UUID]:
-        """Remove what is due and return the session ids it belonged to. Raises EngineError.
+        """Remove what is due and return the ids of its sessions. Raises EngineError.
 
-        `busy` holds ids that are looked after elsewhere: their resources are left to that loop.
+        `busy` holds the ids of sessions with a loop of their own, which removes their resources.
         """
         removed = []
         for session_id in sorted(await self._due(busy), key=str):
@@ -56,7 +56,7 @@ class Reaper:
             if session_id is None or session_id in busy or session_id in active:
                 continue
             (due if self._is_due(found) else kept).add(session_id)
-        # Removal goes by session: one resource that is not ours to remove protects the others.
+        # Removal is per session: one resource that must stay keeps the others of its session.
         return due - kept
 
     def _is_due(self, found: Mapping[str, str]) -> bool:
@@ -69,7 +69,7 @@ class Reaper:
 
 
 def _session_id(found: Mapping[str, str]) -> UUID | None:
-    """Return the id that the label holds, in its one canonical form; None for anything else."""
+    """Return the session id in the label; None unless it is in canonical form."""
     text = found.get(labels.SESSION_ID, "")
     try:
         session_id = UUID(text)

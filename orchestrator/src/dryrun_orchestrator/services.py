@@ -1,4 +1,4 @@
-"""What the endpoints work with, composed once at start."""
+"""The parts that the endpoints use, composed once at start."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from dryrun_orchestrator.supervisor import Supervisor
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the endpoints work with."""
+    """The parts that the endpoints use."""
 
     settings: Settings
     engine: Engine
@@ -22,5 +22,5 @@ class Services:
     isolation: Isolation
     supervisor: Supervisor
     readiness: Sparing[dict[str, str]]
-    """Anybody may ask, and it asks the engine."""
+    """Anybody may request it, and it calls the engine."""
     metrics_page: Sparing[bytes]

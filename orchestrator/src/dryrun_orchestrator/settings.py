@@ -1,4 +1,4 @@
-"""What an operator sets, read once at start from `ORCHESTRATOR_*` variables."""
+"""Settings, read once at start from `ORCHESTRATOR_*` variables."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -20,7 +20,7 @@ from dryrun_contract.environment import SettingsError, read_environment
 
 MAX_SESSION = timedelta(minutes=30)
 CLEANUP_LEAD = timedelta(seconds=60)
-"""Cleanup begins this long before the deadline, so that the graceful way wins."""
+"""Cleanup begins this long before the deadline, so that it ends before the guard removes by force."""
 
 
 class Settings(BaseModel):
@@ -29,17 +29,17 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     token: SecretStr = Field(min_length=16)
-    """What the approval API shows as its bearer token."""
+    """The bearer token of the approval API."""
     listen: str = "127.0.0.1:8471"
     metrics_listen: str | None = None
-    """Where `/metrics` is served, and nothing else; without it, `listen` serves it beside the rest."""
+    """Address of a listener that serves only `/metrics`; without it, `listen` serves `/metrics` too."""
     state_dir: Path
     templates_dir: Path
     collectors_dir: Path
     allowlist: Path
     docker_host: str = "unix:///var/run/docker.sock"
     docker_cert_path: Path | None = None
-    """Folder of `ca.pem`, `cert.pem` and `key.pem`: mutual TLS with what answers at a tcp:// address."""
+    """Folder of `ca.pem`, `cert.pem` and `key.pem`, for mutual TLS at a tcp:// address."""
     subnet_pool: IPv4Network = IPv4Network("10.213.0.0/16")
     subnet_prefix: int = Field(default=27, ge=26, le=27)
     """Size of one session's subnet: 20 targets, 2 collectors and the probe need a /27."""
@@ -48,14 +48,14 @@ class Settings(BaseModel):
     provisioning_seconds: float = Field(default=120, gt=0)
     waiting_seconds: float = Field(default=180, gt=0)
     engine_wait_seconds: float = Field(default=20, ge=0)
-    """How long an engine that does not answer is waited for before the network is made."""
+    """How long a new session waits for an engine that does not answer."""
     reaper_seconds: float = Field(default=30, gt=0)
     isolation_seconds: float = Field(default=30, gt=0, le=120)
-    """While sessions are under way, isolation is proved again this long after it was proved last."""
+    """While sessions run, isolation is proved again after this time."""
     output_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
-    """Of one collector's output; what is beyond is not read and the report says truncated."""
+    """Most output read from one collector; beyond it the report says truncated."""
     output_lines: int = Field(default=200_000, gt=0)
-    """The same by lines, however short they are."""
+    """The same limit in lines, however short."""
     output_discoveries: int = Field(default=20_000, gt=0)
     probe_image: str = "discovery/test-collector-probe:1.0"
 
@@ -79,20 +79,20 @@ class Settings(BaseModel):
 
     @property
     def session_duration(self) -> timedelta:
-        """Return how long a session may last from the making of its network."""
+        """Return the longest time from the creation of a session's network to its deadline."""
         return timedelta(seconds=self.session_seconds)
 
     @property
     def cleanup_lead(self) -> timedelta:
-        """Return how long before the deadline cleanup begins: 60 s, or a third of a very short session."""
+        """Return how long before the deadline cleanup begins: 60 s, or a third of a short session."""
         return min(CLEANUP_LEAD, self.session_duration / 3)
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
-        """Read the environment. Raises SettingsError that names every variable that is wrong.
+        """Read the environment. Raises SettingsError, which names every wrong variable.
 
-        `DOCKER_HOST`, `DOCKER_TLS_VERIFY` (any value means TLS) and `DOCKER_CERT_PATH` are those of docker's
-        own command.
+        `DOCKER_HOST`, `DOCKER_TLS_VERIFY` (any value means TLS) and `DOCKER_CERT_PATH` mean what they mean
+        to the `docker` command.
         """
         found = read_environment("ORCHESTRATOR_", environ)
         if "DOCKER_HOST" in environ:
@@ -100,7 +100,7 @@ class Settings(BaseModel):
         if environ.get("DOCKER_TLS_VERIFY") and found.get("docker_host", "").startswith("tcp://"):
             if not environ.get("DOCKER_CERT_PATH"):
                 raise SettingsError(
-                    "DOCKER_TLS_VERIFY is set; DOCKER_CERT_PATH has to name the folder of ca.pem, "
+                    "DOCKER_TLS_VERIFY is set; DOCKER_CERT_PATH must name the folder of ca.pem, "
                     "cert.pem and key.pem"
                 )
             found["docker_cert_path"] = environ["DOCKER_CERT_PATH"]

@@ -1,4 +1,4 @@
-"""Answers that anybody may ask for, worked out no more often than they change for a reader's purpose."""
+"""Answers that anybody may request, computed a few times a second at most."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,10 +8,10 @@ PER_SECOND, AT_ONCE = 5.0, 20.0
 
 
 class Sparing[T]:
-    """Works an answer out for one asker at a time, and a few times a second; the others get the last one."""
+    """Computes an answer for one caller at a time, at a bounded rate; other callers get the previous one."""
 
-    def __init__(self, work_out: Callable[[], Awaitable[T]]) -> None:
-        self._work_out = work_out
+    def __init__(self, compute: Callable[[], Awaitable[T]]) -> None:
+        self._compute = compute
         self._lock = asyncio.Lock()
         self._last: T | None = None
         self._began_at = 0.0
@@ -19,13 +19,13 @@ class Sparing[T]:
         self._refilled_at = monotonic()
 
     async def get(self) -> T:
-        """Return an answer that began to be worked out after this call, or the last one in a crowd."""
+        """Return an answer computed after this call began; above the rate, the previous one."""
         asked_at = monotonic()
         async with self._lock:
             if self._last is not None and (self._began_at >= asked_at or not self._may_begin()):
                 return self._last
             self._began_at = monotonic()
-            self._last = await self._work_out()
+            self._last = await self._compute()
             return self._last
 
     def _may_begin(self) -> bool:

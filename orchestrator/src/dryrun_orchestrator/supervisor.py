@@ -1,4 +1,4 @@
-"""Owns the sessions of this process: the queue, a loop for each, the engine's events and the reaper."""
+"""Owns the sessions of this process: queue, session loops, engine events, isolation check, reaper."""
 
 import asyncio
 import logging
@@ -39,18 +39,18 @@ class UnknownSessionError(KeyError):
 
 
 class SessionDiffersError(Exception):
-    """A session with this id exists and was asked for with other words."""
+    """A session with this id already exists with different parameters."""
 
 
 LOOP_RETRY_SECONDS = 5.0
 ISOLATION_LOOK_SECONDS = 1.0
-"""How often it is asked whether a proof of isolation has become too old."""
+"""How often the age of the last isolation proof is checked."""
 REREAD_SECONDS = 2.0
-"""An operator's change is seen that soon. Reading and hashing all files takes a few milliseconds."""
+"""How soon a change of an operator's file is seen. Reading and hashing all files takes milliseconds."""
 
 
 class Supervisor:
-    """Call `run` for as long as the process lives; the other methods are what its HTTP API offers."""
+    """Call `run` for the life of the process; the other methods are the commands of the HTTP API."""
 
     def __init__(
         self,
@@ -71,10 +71,10 @@ class Supervisor:
         self._running: dict[UUID, SessionContext] = {}
         self._queue_changed = asyncio.Event()
         self.fault: str | None = None
-        """Why the check at start-up could not be made: no engine, or a proxy that refuses calls."""
+        """Why the host could not be checked: no engine, or a proxy that refuses calls. None otherwise."""
 
     async def run(self) -> None:
-        """Go on with what the journal holds, then serve until cancelled."""
+        """Resume the sessions in the journal, then serve until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(follow_engine_events(self._engine, self._wake, self._wake_all))
             group.create_task(self._reap_forever())
@@ -84,12 +84,12 @@ class Supervisor:
 
     @property
     def catalog(self) -> TemplateCatalog:
-        """Return the templates that a session started now can have."""
+        """Return the templates available to a new session."""
         return self._files.current.templates
 
     @property
     def files_state(self) -> str:
-        """Return `ok` and whether what is installed is in use, for readiness."""
+        """Return the readiness of the installed files: `ok` and their digest, or why older ones are used."""
         digest = self._files.current.digest[:12]
         if self._files.fault is None:
             return f"ok, {digest}"
@@ -98,7 +98,7 @@ class Supervisor:
     # commands
 
     async def put(self, session_id: UUID, request: SessionRequest, actor: str) -> tuple[Session, bool]:
-        """Make the session, or find it made; True when it is new.
+        """Create the session, or return the one with this id; True when it is new.
 
         Raises UnknownTemplateError, TemplateInvalidError, SessionDiffersError.
         """
@@ -131,14 +131,14 @@ class Supervisor:
         )
         if (record.template, record.seed, record.keep) != (request.template, request.seed, request.keep):
             raise SessionDiffersError(
-                f"session {session_id} exists with template {record.template}, seed {record.seed}, "
-                f"keep {record.keep}; use a new id for another session"
+                f"session {session_id} already exists with template {record.template}, seed {record.seed}, "
+                f"keep {record.keep}; use another id"
             )
         self._queue_changed.set()
         return await self.show(session_id), session_id not in known
 
     async def stop(self, session_id: UUID) -> Session:
-        """Ask the session to stop; asking again does no harm. Raises UnknownSessionError."""
+        """Request that the session stops; idempotent. Raises UnknownSessionError."""
         record = await self._record(session_id)
         if record.phase is not Phase.ENDED and record.stop_requested_at is None:
             await self._journal.update_session(session_id, stop_requested_at=self._now())
@@ -153,7 +153,7 @@ class Supervisor:
         return record.word(await self._position(record))
 
     async def list(self) -> list[Session]:
-        """Return every session that is remembered, oldest first."""
+        """Return every session in the journal, oldest first."""
         records = await self._journal.sessions()
         queued = [record.id for record in records if record.phase is Phase.QUEUED]
         positions = {session_id: place for place, session_id in enumerate(queued, 1)}
@@ -177,7 +177,7 @@ class Supervisor:
         for record in records:
             if record.phase is not Phase.QUEUED or record.id in self._running:
                 continue
-            # A stop needs no place: it only has to be told.
+            # A queued session that was stopped needs no slot: it ends at once.
             if len(self._running) < self._settings.sessions_at_once or record.stop_requested_at is not None:
                 await self._start(record, group)
 
@@ -208,7 +208,7 @@ class Supervisor:
         try:
             await SessionLoop(context).run()
         except Exception:
-            # One session's trouble must not end the others; the journal holds it, it is taken up again.
+            # A failing session must not end the others; the journal still holds it, and it starts again.
             log.exception("session %s: its loop failed", context.id)
             await asyncio.sleep(LOOP_RETRY_SECONDS)
         finally:
@@ -227,7 +227,7 @@ class Supervisor:
         queued = [r.id for r in await self._journal.sessions() if r.phase is Phase.QUEUED]
         return queued.index(record.id) + 1 if record.id in queued else None
 
-    # around the sessions
+    # background tasks
 
     def _wake(self, session_id: UUID) -> None:
         if session_id in self._running:
@@ -258,10 +258,9 @@ class Supervisor:
             metrics.INSTALLED_VALID.set(self._files.fault is None)
 
     async def _check_host_forever(self) -> None:
-        """Probe at start-up, then while the host is not known to be silent or sessions are under way.
+        """Probe at start-up, and again while isolation is not proved or sessions run.
 
-        What kept a check from being made is made good by a check only: a session's own probe may have
-        succeeded meanwhile.
+        Only a check clears `fault`: a session's own probe may have succeeded meanwhile.
         """
         settings = self._settings
         tried_at = -math.inf

@@ -65,7 +65,7 @@ def test_an_image_says_what_is_true_of_it_and_how_its_log_is_read(load):
     assert image.log_patterns == patterns
 
 
-def test_all_problems_of_truth_and_patterns_are_told_with_their_places(load):
+def test_all_problems_of_truth_and_patterns_are_reported_with_their_places(load):
     row = NGINX | {
         "ground_truth": [{"kind": "hots", "key": ""}, {"kind": "host", "key": "", "hard": True}, 7],
         "log_patterns": {"errors": "(", "connections": "a*", "logins": "x", "slow_queries": 3},
@@ -165,7 +165,7 @@ def test_shared_memory_may_be_a_tmpfs(load):
     assert load(images).image("discovery/test-x:1").tmpfs["/dev/shm"].mode == "1777"
 
 
-def test_every_problem_is_told_at_once(load):
+def test_every_problem_is_reported_at_once(load):
     images = {
         "discovery/test-a:1": {"id": "sha256:abc"},
         "discovery/test-b:1": {"id": ID, "tmpfs": {"/run": {"size": 0, "mode": "4755"}}},
@@ -180,7 +180,7 @@ def test_every_problem_is_told_at_once(load):
     ]
 
 
-def test_every_grant_above_the_ceiling_is_told_at_once(load):
+def test_every_grant_above_the_ceiling_is_reported_at_once(load):
     images = {
         "discovery/test-a": {"id": ID, "tmpfs": {"/run": {"size": 256 * 1024 * 1024 + 1}}},
         "evil/x:1": {"id": ID},

@@ -120,7 +120,7 @@ def test_some_of_them_run_when_their_needs_are_met(load):
         ("name: network", "name: network\nname: x", ":3: name: the key 'name' stands here twice"),
     ],
 )
-def test_a_manifest_that_is_wrong_is_told_with_its_place(load, old, new, fault):
+def test_an_invalid_manifest_is_reported_with_its_place(load, old, new, fault):
     assert NETWORK.replace(old, new) != NETWORK
     told = faults(load, network=NETWORK.replace(old, new))
     assert any(each.startswith(f"manifests/network.yml{fault}") for each in told)
@@ -139,7 +139,7 @@ purpose: comparison
 """
 
 
-def test_a_program_of_somebody_elses_is_told_by_arguments_of_the_allowlist(load):
+def test_a_foreign_program_gets_its_arguments_from_the_allowlist(load):
     manifests = load(a=DATABASE, b=NETWORK, c=FOREIGN)
     theirs = manifests.by_name["theirs"]
     assert (theirs.arguments, theirs.output) == (("-oX", "-", "{cidr}"), "nmap-xml")
@@ -175,7 +175,7 @@ def test_arguments_and_capabilities_are_held_against_the_allowlist(load, old, ne
     assert told.startswith(f"manifests/c.yml{fault}")
 
 
-def test_problems_of_all_files_are_told_at_once(load):
+def test_problems_of_all_files_are_reported_at_once(load):
     told = faults(load, a=NETWORK.replace("host,", "hots,"), b=NETWORK.replace("600", "0"), c="[", d=DATABASE)
     assert [each.partition(":")[0] for each in told] == [
         "manifests/a.yml",
@@ -206,7 +206,7 @@ def collector(name, provides, needs=()):
     return CollectorManifest(name, IMAGES[0], "x", frozenset(provides), frozenset(needs), 1, "quick")
 
 
-def test_a_circle_is_told_with_its_members_only():
+def test_a_cycle_is_reported_with_its_members_only():
     with pytest.raises(CollectorOrderError) as raised:
         order_collectors(
             [

@@ -132,7 +132,7 @@ def test_refuses_a_dependency_that_cannot_be_met(depends_on, fault):
     assert faults[0].startswith(f"small.yml:3: web.depends_on{fault}")
 
 
-def test_every_circle_is_told_also_through_a_service_that_is_wrong_itself():
+def test_every_cycle_is_reported_also_through_an_invalid_service():
     _, faults = read(
         f"a: {{{NGINX}, depends_on: [b]}}\nb: {{image: x, depends_on: [c]}}\n"
         f"c: {{{NGINX}, depends_on: [a]}}\n"

@@ -36,7 +36,7 @@ def test_a_file_of_one_byte_too_many_is_refused(tmp_path):
         read_regular_file(tmp_path / "a.yml")
 
 
-def test_a_missing_file_is_told_with_the_reason(tmp_path):
+def test_a_missing_file_is_reported_with_the_reason(tmp_path):
     with pytest.raises(UnreadableFileError, match="No such file"):
         read_regular_file(tmp_path / "a.yml")
 

@@ -129,7 +129,7 @@ def test_readers_see_the_contracts_template_with_keys_by_service_and_facts_repla
     ]
 
 
-def test_a_summary_tells_nothing_of_the_ground_truth_and_no_password(folder):
+def test_a_summary_contains_no_ground_truth_and_no_password(folder):
     text = catalog(folder).get("small").summary().model_dump_json()
     assert "ground_truth" not in text
     assert "1.26.3" not in text
@@ -239,7 +239,7 @@ def test_five_mistakes_are_five_faults_with_their_places(folder):
         ("title: Small", "collectors: []\n  title: Small", ":3: x-dryrun.collectors: is empty"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(folder, old, new, fault):
+def test_a_mistake_is_reported_with_its_place(folder, old, new, fault):
     assert old in SMALL
     assert any(
         each.startswith(f"templates/small.yml{fault}") for each in faults(folder, SMALL.replace(old, new))

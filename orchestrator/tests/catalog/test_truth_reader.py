@@ -48,7 +48,7 @@ def test_a_fact_of_the_image_takes_its_place():
     assert facts[0].data == {"product": ["a", "Debian"], "version": "17.5"}
 
 
-def test_a_fact_that_the_image_has_not_is_told_with_those_it_has():
+def test_an_unknown_fact_of_an_image_is_reported_with_the_known_ones():
     _, faults = read('[{kind: service, key: ":1/tcp", data: {version: {fact: versio}}}]')
     [fault] = faults
     assert fault.startswith("small.yml:1: [0].data.version.fact: discovery/test-db:17 has no fact 'versio'")
@@ -122,7 +122,7 @@ def test_what_a_perfect_collector_could_not_report_is_refused(entry, fault):
     assert faults[0].startswith(f"small.yml:1: {fault}")
 
 
-def test_the_same_thing_told_twice_is_refused_also_in_another_spelling():
+def test_a_repeated_fact_is_refused_also_in_another_spelling():
     facts, faults = read(
         "- {kind: service, key: ':80/tcp'}\n"
         "- {kind: certificate, key: ':80/tcp'}\n"

@@ -125,7 +125,7 @@ def test_what_yaml_would_turn_into_something_else_is_no_text(text, words):
     assert node.report.faults[0].what.startswith(f"is {words}; expected a text")
 
 
-def test_a_fault_that_is_told_is_not_told_again():
+def test_a_fault_is_reported_once():
     node, faults = read("a: !x y")
     assert node.entries()["a"].text() is None
     assert len(node.report.faults) == len(faults) == 1
@@ -159,7 +159,7 @@ def test_what_is_not_one_yaml_document_is_one_fault(text):
     assert "is not YAML" in faults[0]
 
 
-def test_another_encoding_is_told_with_the_byte():
+def test_another_encoding_is_reported_with_the_byte():
     node, faults = read(b"a: \xff")
     assert node is None
     assert faults == ["a.yml: is not UTF-8 at byte 3"]

@@ -31,7 +31,7 @@ def test_a_flood_of_faults_is_counted_and_not_listed():
     assert report.faults[-1].what == "has 7 more problems, which are not listed"
 
 
-def test_fields_tells_every_unknown_and_every_missing_key():
+def test_fields_reports_every_unknown_and_every_missing_key():
     node, report = read("a: x\nb: y\nc: z\n")
     assert list(node.fields({"a": True, "d": True, "e": False}, {"b": "because"})) == ["a"]
     assert [fault.what for fault in report.faults] == [

@@ -33,7 +33,7 @@ def inspected(health):
         ([{"ExitCode": 1, "Output": ""}], "exit code 1"),
     ],
 )
-def test_a_health_check_that_failed_last_is_told_in_its_words(checks, said):
+def test_the_output_of_a_failed_health_check_is_reported(checks, said):
     detail = container_detail_from(inspected({"Status": "unhealthy", "Log": checks}))
     assert (detail.health, detail.failed_check) == ("unhealthy", said)
 

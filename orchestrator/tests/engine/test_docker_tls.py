@@ -74,7 +74,7 @@ async def test_speaks_to_what_the_ca_signed_as_what_the_ca_signed(
     assert not await reached(f"tcp://127.0.0.1:{port}", None)
 
 
-def test_half_of_the_files_is_told(authority: Authority):
+def test_a_certificate_without_its_key_is_reported(authority: Authority):
     place = authority.sign("client")
     (place / "key.pem").unlink()
     with pytest.raises(ValueError, match="DOCKER_CERT_PATH"):

@@ -25,7 +25,7 @@ NOWHERE = "0" * 64
 SECOND = timedelta(seconds=1)
 
 
-async def test_answers_a_ping_and_tells_its_version(bench):
+async def test_answers_a_ping_and_reports_its_version(bench):
     await bench.engine.ping()
     assert (await bench.engine.version())[0].isdigit()
 
@@ -154,7 +154,7 @@ async def test_refuses_to_start_on_an_address_that_is_taken(bench, place):
     assert (await bench.engine.inspect_container(second)).status == "created"
 
 
-async def test_tells_by_an_event_that_a_container_got_healthy(bench):
+async def test_reports_by_an_event_that_a_container_became_healthy(bench):
     _, network = await bench.network()
     container = await bench.container("healthy", network)
     async with bench.engine.events() as events:
@@ -173,7 +173,7 @@ async def test_calls_a_container_starting_while_its_check_fails(bench):
     assert (await bench.engine.inspect_container(container)).health == "starting"
 
 
-async def test_tells_exit_code_and_log_of_a_container_that_ended(bench):
+async def test_reports_exit_code_and_log_of_a_container_that_ended(bench):
     _, network = await bench.network()
     container = await bench.container("chatty", network)
     await bench.engine.start_container(container)
@@ -281,7 +281,7 @@ async def test_reads_a_log_from_a_moment_on_with_the_times_of_its_entries(bench)
     assert b"one" not in late
 
 
-async def test_a_stop_goes_on_when_its_caller_is_gone(bench):
+async def test_a_stop_continues_when_its_caller_is_gone(bench):
     _, network = await bench.network()
     container = await bench.container("stubborn", network)
     await bench.engine.start_container(container)
@@ -314,7 +314,7 @@ CALLS: dict[str, Callable[[Engine], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
-async def test_says_of_what_is_gone_that_it_is_not_found(bench, call):
+async def test_reports_what_is_gone_as_not_found(bench, call):
     with pytest.raises(NotFoundError):
         await call(bench.engine)
 
@@ -330,7 +330,7 @@ async def test_keeps_a_network_as_long_as_a_container_runs_on_it(bench):
     assert await bench.engine.list_networks(bench.label) == []
 
 
-async def test_tells_what_happens_from_the_moment_of_subscription(bench):
+async def test_reports_what_happens_after_subscription(bench):
     async with bench.engine.events() as events:
         network_id, network = await bench.network()
         container = await bench.container("chatty", network)

@@ -58,7 +58,7 @@ async def test_a_session_reads_back_as_it_was_stored(journal):
     assert await journal.sessions() == [session]
 
 
-async def test_adding_a_session_again_changes_nothing_and_tells_nothing(journal):
+async def test_adding_a_session_again_changes_nothing_and_appends_nothing(journal):
     session = a_session()
     await journal.add_session(session, QUEUED)
     again = await journal.add_session(a_session(id=session.id, template="large"), QUEUED)
@@ -153,7 +153,7 @@ async def test_an_append_wakes_whoever_took_the_signal_before(journal):
     assert not journal.signal().is_set()
 
 
-async def test_of_a_discovery_told_twice_the_later_telling_is_handed_on(journal):
+async def test_of_a_discovery_reported_twice_the_later_one_is_passed_on(journal):
     session = await journal.add_session(a_session(), QUEUED)
     run = RunRecord(collector="network", run="r", state="running", started_at=NOW)
     told = [
@@ -198,7 +198,7 @@ async def test_a_page_is_bounded_by_bytes_and_holds_one_event_at_least(journal):
     assert longest == 5
 
 
-async def test_an_event_too_large_for_a_page_is_told_as_refused(journal):
+async def test_an_event_too_large_for_a_page_is_reported_as_refused(journal):
     session = await journal.add_session(a_session(), QUEUED)
     await journal.append(session.id, found(1, MAX_EVENT_BYTES))
     told = [Event.model_validate_json(event).data for event in await journal.events_after(None, 10)]
@@ -229,7 +229,7 @@ async def test_ended_sessions_are_remembered_up_to_a_bound(journal, monkeypatch)
     assert running.id in {session.id for session in kept}
 
 
-async def test_what_a_collector_is_told_of_others_is_bounded(journal):
+async def test_what_a_collector_receives_of_others_is_bounded(journal):
     session = await journal.add_session(a_session(), QUEUED)
     await journal.append(session.id, *(found(line, 60_000) for line in range(1, 10)))
     assert len(await journal.found(session.id, {"host"}, {"network"})) == 9

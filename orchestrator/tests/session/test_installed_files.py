@@ -36,7 +36,7 @@ async def test_a_session_goes_on_with_the_files_it_began_with_also_in_a_new_proc
         assert queued.installed_digest == f"sha256:{(await stage.journal.session(session_id)).installed}"
 
 
-async def test_files_that_are_not_good_are_told_and_do_no_harm(stage, monkeypatch):
+async def test_invalid_files_are_reported_and_do_no_harm(stage, monkeypatch):
     monkeypatch.setattr(supervisor, "REREAD_SECONDS", 0.02)
     async with stage.running():
         (stage.folder / "allowlist.json").write_text("{")

@@ -20,7 +20,7 @@ def probes(stage, session_id):
     return len([c for c in removed if c.spec.image_id == PROBE and str(session_id) in c.spec.labels.values()])
 
 
-async def test_a_probe_that_heard_too_little_is_made_anew(stage):
+async def test_an_undecided_probe_is_repeated(stage):
     async with stage.running():
         await stage.eventually(lambda: stage.isolation.last)
         stage.engine.images[PROBE] = FakeImage(log=verdict(isolated=None), exit_after=0.01, exit_code=2)
@@ -102,7 +102,7 @@ async def test_a_session_goes_on_while_isolation_is_proved_again(stage):
         assert [e.isolated for e in await stage.told(session_id, "isolation_probed")] == [True]
 
 
-async def test_one_check_that_cannot_tell_ends_nothing_and_a_second_one_does(stage, monkeypatch):
+async def test_one_undecided_check_ends_nothing_and_a_second_one_does(stage, monkeypatch):
     monkeypatch.setattr(isolation, "CARRIER_SECONDS", 0.01)
     stage.changes["isolation_seconds"] = 0.2
     async with stage.running():
@@ -129,7 +129,7 @@ async def test_a_session_ends_when_isolation_cannot_be_proved_for_long(stage, mo
         assert session.reason.startswith("the network is no longer known to be isolated from the host")
 
 
-async def test_nothing_is_probed_while_no_session_is_under_way(stage):
+async def test_nothing_is_probed_while_no_session_runs(stage):
     stage.changes["isolation_seconds"] = 0.2
     async with stage.running():
         await stage.eventually(lambda: stage.isolation.last)

@@ -111,7 +111,7 @@ def test_what_a_line_shows_is_inert_and_holds_no_secret():
     assert shown.isprintable()
 
 
-def test_a_pattern_that_backtracks_without_end_is_given_up():
+def test_a_pattern_that_backtracks_endlessly_is_dropped():
     tally = LogTally({"errors": r"(a|aa)+$", "connections": "aaa"}, CULPRITS)
     begin = time.monotonic()
     tally.take([line(1, "a" * 4000 + "!")] * 50)
@@ -120,7 +120,7 @@ def test_a_pattern_that_backtracks_without_end_is_given_up():
     assert tally.counts() == {"connections": 50, "errors": None}
 
 
-def test_what_is_no_pattern_is_given_up_and_stops_nothing():
+def test_an_invalid_pattern_is_dropped_and_stops_nothing():
     tally = LogTally({"errors": "(", "connections": "x"}, CULPRITS)
     tally.take([line(1, "x")])
     assert tally.counts() == {"connections": 1, "errors": None}

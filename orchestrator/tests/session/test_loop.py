@@ -43,7 +43,7 @@ async def test_a_target_starts_after_what_it_depends_on_is_healthy(stage):
         assert states.index(("db", "healthy")) < states.index(("web", "starting"))
 
 
-async def test_a_collector_is_told_what_it_needs_and_never_the_ground_truth(stage):
+async def test_a_collector_receives_what_it_needs_and_never_the_ground_truth(stage):
     async with stage.running():
         session_id = await stage.start()
         (first,) = await stage.eventually(lambda: stage.of_image(NETWORK))
@@ -210,7 +210,7 @@ async def test_a_bad_collector_makes_the_scan_incomplete_and_no_session_fail(sta
         assert ended["database"].complete
 
 
-async def test_an_engine_that_is_down_at_the_start_is_told_and_nothing_is_left(stage):
+async def test_an_engine_that_is_down_at_the_start_is_reported_and_nothing_is_left(stage):
     stage.changes["engine_wait_seconds"] = 0.5
     stage.engine.go_down()
     async with stage.running():
@@ -222,7 +222,7 @@ async def test_an_engine_that_is_down_at_the_start_is_told_and_nothing_is_left(s
 
 
 @pytest.mark.parametrize("phase", [Phase.PROVISIONING, Phase.WAITING, Phase.SCANNING, Phase.CLEANING_UP])
-async def test_an_engine_that_is_away_for_a_while_costs_nothing_but_time(stage, phase):
+async def test_an_engine_that_is_down_for_a_while_costs_only_time(stage, phase):
     async with stage.running():
         session_id = await stage.start()
         await stage.until(session_id, phase)
@@ -271,7 +271,7 @@ async def test_a_create_that_lands_after_the_end_is_reaped(stage):
         assert not stage.left(session_id)
 
 
-async def test_no_free_subnet_is_told_with_the_pool(stage):
+async def test_no_free_subnet_is_reported_with_the_pool(stage):
     stage.changes["subnet_pool"] = "10.213.0.0/27"
     spec = NetworkSpec(name="foreign", bridge="br-foreign", subnet="10.213.0.0/24", labels={})
     await stage.engine.create_network(spec)

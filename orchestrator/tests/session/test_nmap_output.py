@@ -46,7 +46,7 @@ def test_wherever_the_stream_is_cut_the_words_and_their_numbers_are_the_same(cut
     assert read(*(SCAN[start:end] for start, end in pairwise(places))) == WORDS
 
 
-def test_a_host_is_told_before_the_scan_has_ended():
+def test_a_host_is_reported_before_the_scan_has_ended():
     output = NmapOutput()
     words = output.feed(SCAN.partition(b'<host><status state="down"')[0] + b"\n" * 10_000)
     assert words == WORDS[:-1]
@@ -69,7 +69,7 @@ def test_without_its_own_end_or_with_an_error_the_output_has_no_end_line():
         b"<!DOCTYPE nmaprun [<!ELEMENT nmaprun ANY>]>",
     ],
 )
-def test_a_declaration_of_its_own_ends_the_reading_before_anything_is_told(declaration):
+def test_a_declaration_ends_the_reading_before_anything_is_reported(declaration):
     words = read(SCAN.replace(b"<!DOCTYPE nmaprun>", declaration))
     assert [type(word) for word in words] == [WarningLine]
     assert "declares a document type or an entity" in words[0].message

@@ -33,7 +33,7 @@ async def measured(stage, session_id):
     return event.targets
 
 
-async def test_what_a_collector_leaves_in_a_log_is_told_with_the_traffic(patterned):
+async def test_what_a_collector_leaves_in_a_log_is_reported_with_the_traffic(patterned):
     async def knock(container):
         for web in patterned.of_image(WEB):
             web.say(b"connection from 10.213.0.29\nERROR bad request, password hunter2\n")
@@ -94,7 +94,7 @@ async def test_a_log_that_is_gone_is_not_measured_and_stops_nothing(patterned, m
         assert web.note.startswith("its container was removed by somebody else")
 
 
-async def test_a_log_that_cannot_be_read_is_told_as_at_least(patterned, monkeypatch):
+async def test_a_log_that_cannot_be_read_is_reported_as_at_least(patterned, monkeypatch):
     read_log = patterned.engine.read_log
 
     def refuse(container_id, *, follow, since=None):
@@ -111,7 +111,7 @@ async def test_a_log_that_cannot_be_read_is_told_as_at_least(patterned, monkeypa
         assert all(logs.truncated and "logs with times" in logs.note for logs in targets.values())
 
 
-async def test_traffic_is_told_apart_by_who_ran(patterned):
+async def test_traffic_is_separated_by_the_collectors_that_ran(patterned):
     async with patterned.running():
         session_id = await patterned.start()
         await patterned.ended(session_id)
@@ -123,7 +123,7 @@ async def test_traffic_is_told_apart_by_who_ran(patterned):
         assert sum(part.rx_packets for part in by.values()) == received
 
 
-async def test_a_start_tells_the_digest_of_its_configuration(patterned):
+async def test_a_start_reports_the_digest_of_its_configuration(patterned):
     async with patterned.running():
         session_id = await patterned.start()
         await patterned.ended(session_id)

@@ -40,7 +40,7 @@ async def test_a_target_that_never_gets_healthy_is_named_when_time_is_up(stage):
         assert "db is starting" in session.reason
 
 
-async def test_a_target_that_dies_during_the_scan_is_told_as_harm_and_the_scan_goes_on(stage):
+async def test_a_target_that_dies_during_the_scan_is_reported_as_harm_and_the_scan_continues(stage):
     async with stage.running():
         session_id, victim = await target_in_scan(stage)
         victim.end(137, out_of_memory=True)
@@ -53,7 +53,7 @@ async def test_a_target_that_dies_during_the_scan_is_told_as_harm_and_the_scan_g
         assert not traffic.targets["web"].at_least
 
 
-async def test_a_target_that_loses_its_health_is_told_with_what_its_check_said(stage):
+async def test_an_unhealthy_target_is_reported_with_the_output_of_its_check(stage):
     async with stage.running():
         session_id, victim = await target_in_scan(stage)
         victim.become("unhealthy", "connect: \x1b[31mrefused\n")
@@ -74,7 +74,7 @@ async def test_a_target_that_loses_its_health_is_told_with_what_its_check_said(s
     ],
     ids=["stopped", "removed", "paused", "taken off its network", "engine restarted"],
 )
-async def test_what_somebody_else_did_to_a_target_is_not_told_as_the_scans_doing(stage, harm, says):
+async def test_what_somebody_else_did_to_a_target_is_not_blamed_on_the_scan(stage, harm, says):
     async with stage.running():
         session_id, victim = await target_in_scan(stage)
         harm(stage.engine, victim)
@@ -104,7 +104,7 @@ def take_off_and_heal(engine, container):
     ],
     ids=["stopped", "removed", "taken off its network"],
 )
-async def test_what_somebody_else_did_to_a_target_that_is_waited_for_is_told_as_such(stage, harm, says):
+async def test_what_somebody_else_did_to_a_waiting_target_is_reported_as_such(stage, harm, says):
     stage.engine.images[DB] = FakeImage(health_after=float("inf"))
     async with stage.running():
         session_id = await stage.start()
@@ -126,7 +126,7 @@ async def test_a_target_that_was_removed_before_its_start_is_named(stage):
         assert reason == "service db: its container was removed by somebody else"
 
 
-async def test_a_target_that_dies_as_the_last_collector_ends_is_told_as_harm(stage, monkeypatch):
+async def test_a_target_that_dies_as_the_last_collector_ends_is_reported_as_harm(stage, monkeypatch):
     async def too_late(context):
         await asyncio.sleep(60)
 

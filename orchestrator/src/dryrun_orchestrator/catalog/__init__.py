@@ -1,1 +1,1 @@
-"""What an operator installs: allowlist, collector manifests, templates. Read once, all problems at once."""
+"""What an operator installs: allowlist, collector manifests, templates. All problems are reported at once."""

@@ -1,4 +1,4 @@
-"""Which images a session may start, pinned by id, and what each of them is granted."""
+"""The images that sessions may start, pinned by id, and what each is granted."""
 
 import difflib
 import json
@@ -23,12 +23,12 @@ from dryrun_orchestrator.engine.protocol import Tmpfs
 from dryrun_orchestrator.labels import Role
 
 IMAGE_PREFIX = "discovery/test-"
-"""Only images whose name starts like this can be started (the record: allowed images whitelist)."""
+"""Only images with this prefix can start (the record: allowed images whitelist)."""
 COLLECTOR_PREFIX = "discovery/test-collector-"
 
 MAX_ALLOWLIST_BYTES = 4 * 1024 * 1024
 MAX_TMPFS_BYTES = 256 * 1024 * 1024
-"""Each; all of them together are bounded by the container's memory, which they count against."""
+"""Per mount. All mounts together count against the container's memory limit."""
 
 _IMAGE_NAME = re.compile(r"discovery/test-[a-z0-9]+(?:-[a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _TMPFS_PATH = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
@@ -45,7 +45,7 @@ class Ceiling:
 
 CEILINGS: Mapping[Role, Ceiling] = MappingProxyType(
     {
-        # What servers that change their user, or bind low ports after that, were measured to need.
+        # Measured: what servers need that change their user, or bind low ports after that.
         "target": Ceiling(
             frozenset(
                 {"CHOWN", "DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT"}
@@ -55,15 +55,15 @@ CEILINGS: Mapping[Role, Ceiling] = MappingProxyType(
         "collector": Ceiling(frozenset({"NET_RAW"})),
     }
 )
-"""A row here widens what an operator's file can grant: review it as what it is."""
+"""A new entry widens what an operator's file can grant; review it accordingly."""
 
 
 class AllowlistError(OperatorFileError):
-    """The allowlist cannot be used; `faults` holds all of its problems."""
+    """The allowlist is invalid; `faults` lists all its problems."""
 
 
 class ImageNotApprovedError(Exception):
-    """An image that no session may start: outside the prefix, or not in the allowlist."""
+    """No session may start this image: it is outside the prefix or not in the allowlist."""
 
     def __init__(self, image: str, rule: str, file: str, next_step: str) -> None:
         self.image = image
@@ -77,26 +77,26 @@ class ImageNotApprovedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AllowedImage:
-    """One image with all that may vary in a container made from it; the rest is the image's own."""
+    """One image and everything that may vary between its containers."""
 
     name: str
     """E.g. `discovery/test-nginx:1.26`."""
     id: str
     """`sha256:` and 64 hex digits; containers are created by it."""
     environment: frozenset[str] = frozenset()
-    """Keys that may be set."""
+    """Keys that a template may set."""
     capabilities: tuple[str, ...] = ()
-    """Added back after all were dropped, without `CAP_`."""
+    """Added back after dropping all; without the prefix `CAP_`."""
     arguments: tuple[tuple[str, ...], ...] = ()
-    """Argument lists that a manifest may choose from, in place of the image's own command."""
+    """Argument lists that a manifest may choose instead of the image's command."""
     tmpfs: Mapping[str, Tmpfs] = field(default_factory=dict)
     read_only: bool = True
     facts: Mapping[str, str] = field(default_factory=dict)
-    """What was read from the built image, e.g. `version`; ground truth refers to it."""
+    """Facts read from the built image, e.g. `version`, which ground truth refers to."""
     ground_truth: tuple[Fact, ...] = ()
-    """What a perfect collector would report of it, keys relative to its service: `:5432/tcp/shop`."""
+    """What a perfect collector would report; keys are relative to the service: `:5432/tcp/shop`."""
     log_patterns: Mapping[str, str] = field(default_factory=dict)
-    """Name → regular expression, searched in each line of its log; what is not here is not measured."""
+    """Name → regular expression that is searched in each log line; other patterns are not measured."""
 
     @property
     def role(self) -> Role:
@@ -106,13 +106,13 @@ class AllowedImage:
 
 @dataclass(frozen=True, slots=True)
 class Allowlist:
-    """All images a session may start."""
+    """All images that sessions may start."""
 
     file: str
     images: Mapping[str, AllowedImage]
 
     def image(self, name: str) -> AllowedImage:
-        """Return the image of exactly this name. Raises ImageNotApprovedError."""
+        """Return the image with exactly this name. Raises ImageNotApprovedError."""
         if not name.startswith(IMAGE_PREFIX):
             raise ImageNotApprovedError(
                 name,
@@ -133,7 +133,7 @@ class Allowlist:
 
 
 def role_of(image: str) -> Role:
-    """Return what an image is for, which its name says."""
+    """Return the role of an image, by its name."""
     return "collector" if image.startswith(COLLECTOR_PREFIX) else "target"
 
 
@@ -171,10 +171,10 @@ class _DuplicateKeyError(ValueError):
 
 
 def load_allowlist(path: Path) -> Allowlist:
-    """Read the allowlist that `dryrun-local images build` writes, or an operator.
+    """Read the allowlist, written by `dryrun-local images build` or by an operator.
 
-    Raises AllowlistError with all problems at once: shape, names outside the prefix, ids that are none,
-    and grants above CEILINGS.
+    Raises AllowlistError with all problems: shape, names outside the prefix, invalid ids, and grants above
+    CEILINGS.
     """
     try:
         with path.open("rb") as file:
@@ -236,9 +236,9 @@ def grant_faults(
     tmpfs_bytes: Mapping[str, int],
     where: str,
 ) -> Iterable[Fault]:
-    """Say which grants of an image are above CEILINGS: one of them makes a whole allowlist unusable.
+    """Yield a fault for each grant above CEILINGS; a single one makes the allowlist unusable.
 
-    `tmpfs_bytes` holds the size of each mount by its path; `where` is the place that faults begin with.
+    `tmpfs_bytes` maps mount paths to sizes; `where` is the prefix of the faults' places.
     """
     role = role_of(name)
     ceiling = CEILINGS[role]

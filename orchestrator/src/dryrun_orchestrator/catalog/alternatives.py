@@ -1,4 +1,4 @@
-"""Reads what a service of a template is, and what a seed may make of it instead (`x-variants`)."""
+"""Reads a template's service and its variants (`x-variants`), between which a seed chooses."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -14,10 +14,10 @@ _VARIANT_KEYS = {"image": False, "environment": False, "x-ground-truth": False}
 
 
 def read_alternatives(fields: Mapping[str, Node], allowlist: Allowlist) -> tuple[Alternative, ...]:
-    """Return the service as it is written, then its variants; nothing when its image cannot be used.
+    """Return the service as written, then its variants; nothing when its image cannot be used.
 
-    A variant replaces what it names. With another image, environment and ground truth of the service no
-    longer fit, so the image's own ground truth and an empty environment take their places.
+    A variant replaces the keys it names. With another image, the service's environment and ground truth no
+    longer apply: the environment is then empty and the ground truth the image's own.
     """
     written = _read_one(fields, None, allowlist) if "image" in fields else None
     found = [] if written is None else [written]
@@ -40,7 +40,7 @@ def read_alternatives(fields: Mapping[str, Node], allowlist: Allowlist) -> tuple
 def _read_one(
     fields: Mapping[str, Node], written: Alternative | None, allowlist: Allowlist
 ) -> Alternative | None:
-    """Read one alternative; what it does not name is taken from `written` as long as that fits."""
+    """Read one alternative; keys it does not name come from `written` where they still apply."""
     kept = None if "image" in fields else written
     image = None if kept is None else kept.image
     if "image" in fields:

@@ -1,4 +1,4 @@
-"""What a collector of somebody else's is called with: arguments with places for a session's addresses."""
+"""Arguments of a foreign collector, with placeholders for a session's addresses."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 PLACEHOLDERS = ("cidr", "self", "exclude")
-"""The session's subnet; the collector's own address; all addresses in it that are no target's, by commas."""
+"""The session's subnet; the collector's address; the addresses that are not targets, comma-separated."""
 MAX_ARGUMENTS = 64
 MAX_ARGUMENT_CHARACTERS = 256
 
@@ -15,7 +15,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def faults_of_arguments(arguments: Sequence[str]) -> Iterable[str]:
-    """Say what is wrong with an argument list; the guard would refuse it too."""
+    """Return the faults of an argument list; the guard would refuse it too."""
     if not 1 <= len(arguments) <= MAX_ARGUMENTS:
         yield f"has {len(arguments)} arguments; 1 to {MAX_ARGUMENTS} can be"
     for argument in arguments:
@@ -26,7 +26,7 @@ def faults_of_arguments(arguments: Sequence[str]) -> Iterable[str]:
 
 
 def arguments_digest(arguments: Sequence[str]) -> str:
-    """Return `sha256:…` over what such a collector is told in any network: its arguments, places unfilled."""
+    """Return `sha256:…` over the arguments with their placeholders: the same in every network."""
     text = json.dumps(list(arguments), separators=(",", ":"))
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 

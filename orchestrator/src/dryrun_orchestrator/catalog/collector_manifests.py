@@ -23,10 +23,10 @@ from dryrun_orchestrator.catalog.yaml_reader import read_yaml
 from dryrun_orchestrator.catalog.yaml_tree import Node, Report, shown
 
 MAX_TIMEOUT_SECONDS = 1500
-"""Leaves five of a session's thirty minutes to building and removing its network."""
+"""Leaves five of a session's thirty minutes for creating and removing its network."""
 
 MAX_RATE = 1_000_000
-"""Packets per second; more than any of these networks carries."""
+"""Packets per second; more than any simulated network carries."""
 
 _KEYS = {
     "name": True,
@@ -47,7 +47,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
 type Output = Literal["ndjson", "nmap-xml"]
-"""The contract's lines, or what `nmap -oX -` writes."""
+"""The contract's lines, or the output of `nmap -oX -`."""
 
 _PROFILES: tuple[Profile, ...] = ("quick", "full")
 _OUTPUTS: tuple[Output, ...] = ("ndjson", "nmap-xml")
@@ -56,12 +56,12 @@ _PURPOSES: tuple[Purpose, ...] = ("discovery", "comparison")
 
 
 class CollectorManifestsError(OperatorFileError):
-    """The collector manifests cannot be used; `faults` holds all problems of all files."""
+    """The collector manifests are invalid; `faults` lists all problems of all files."""
 
 
 @dataclass(frozen=True, slots=True)
 class CollectorManifest:
-    """One collector as an operator installed it."""
+    """One installed collector."""
 
     name: str
     image: AllowedImage
@@ -73,9 +73,9 @@ class CollectorManifest:
     timeout_seconds: int
     profile: Profile
     capabilities: tuple[str, ...] = ()
-    """Of those that the allowlist grants to its image."""
+    """A subset of what the allowlist grants its image."""
     arguments: tuple[str, ...] = ()
-    """One of the image's argument lists, with placeholders; nothing for one that reads `DISCOVERY_CONFIG`."""
+    """One of the image's argument lists, with placeholders; empty for one that reads `DISCOVERY_CONFIG`."""
     output: Output = "ndjson"
     purpose: Purpose = "discovery"
     credentials: frozenset[str] = frozenset()
@@ -89,17 +89,17 @@ class CollectorManifest:
 
 @dataclass(frozen=True, slots=True)
 class CollectorManifests:
-    """All collectors that are installed. Their needs are known to be met."""
+    """All installed collectors, whose needs are satisfiable."""
 
     by_name: Mapping[str, CollectorManifest]
 
     def in_order(self, names: Collection[str] | None = None) -> tuple[CollectorManifest, ...]:
-        """Return the collectors called `names`, each after those that provide what it needs.
+        """Return the named collectors, each after those that provide what it needs.
 
-        None stands for all but those that are there for comparison.
+        `None` means all except those for comparison.
 
-        Raises KeyError for an unknown name, and CollectorOrderError when one of them needs what none of the
-        others provides.
+        Raises KeyError for an unknown name, and CollectorOrderError when one needs a kind that no other
+        provides.
         """
         if names is None:
             return order_collectors(each for each in self.by_name.values() if each.purpose == "discovery")
@@ -107,7 +107,7 @@ class CollectorManifests:
 
 
 def load_collector_manifests(folder: Path, allowlist: Allowlist) -> CollectorManifests:
-    """Read `*.yml` of the folder. Raises CollectorManifestsError with all problems of all files at once."""
+    """Read `*.yml` of the folder. Raises CollectorManifestsError with all problems of all files."""
     faults: list[Fault] = []
     found: dict[str, CollectorManifest] = {}
     try:
@@ -254,7 +254,7 @@ def _read_kinds(node: Node) -> frozenset[str]:
 
 
 def _read_word[W: str](node: Node | None, known: tuple[W, ...]) -> W:
-    """Return the word of the file, or the first known one."""
+    """Return the value in the file, or the first known one."""
     text = None if node is None else node.text()
     for word in known:
         if text == word:

@@ -1,30 +1,30 @@
-"""Puts collectors in an order in which each hears of what it needs."""
+"""Sorts collectors so that each runs after those it depends on."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol, Self
 
 
 class Ordered(Protocol):
-    """What is asked of a collector here."""
+    """What the sorting needs to know of a collector."""
 
     @property
     def name(self) -> str:
-        """Its name, by which it is sorted otherwise."""
+        """Its name, which breaks ties."""
 
     @property
     def needs(self) -> frozenset[str]:
-        """Kinds it wants to be told from earlier collectors."""
+        """Kinds whose discoveries by earlier collectors it receives."""
 
     @property
     def provides(self) -> frozenset[str]:
-        """Kinds that others may wait for."""
+        """Kinds that others may need."""
 
     def waits_for(self, other: Self) -> bool:
-        """Tell whether `other` has to come before it."""
+        """Return whether `other` must run before it."""
 
 
 class CollectorOrderError(ValueError):
-    """These collectors cannot all run: a need that none of them provides, or a circle; `problems` has all."""
+    """These collectors cannot all run: an unmet need or a cycle; `problems` lists all."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -32,9 +32,9 @@ class CollectorOrderError(ValueError):
 
 
 def order_collectors[C: Ordered](collectors: Iterable[C]) -> tuple[C, ...]:
-    """Sort so that each comes after all others that provide a kind it needs, and by name otherwise.
+    """Sort so that each comes after all that provide a kind it needs, otherwise by name.
 
-    Raises CollectorOrderError with every unmet need and the circle, if there is one.
+    Raises CollectorOrderError with every unmet need and the cycle, if any.
     """
     waiting = {collector.name: collector for collector in sorted(collectors, key=lambda each: each.name)}
     providers = {
@@ -64,7 +64,7 @@ def order_collectors[C: Ordered](collectors: Iterable[C]) -> tuple[C, ...]:
 
 
 def _circle(providers: Mapping[str, set[str]], waiting: Collection[str]) -> list[str]:
-    # What only waits for the circle, without being in it, is waited for by nobody.
+    # A collector that waits for the cycle but is not in it: nobody waits for it.
     members = set(waiting)
     while True:
         awaited = {name for name in members if any(name in providers[other] for other in members)}

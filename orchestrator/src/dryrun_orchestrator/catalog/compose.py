@@ -1,4 +1,4 @@
-"""The subset of Compose that a template may use: which images, with what environment, in which order."""
+"""The subset of Compose that a template may use: images, their environment, their order."""
 
 import re
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ WHY_NOT_TOP_LEVEL: Mapping[str, str] = {
     "secrets": _NO_HOST,
     "include": _ONE_FILE,
 }
-"""Reasons for what Compose knows at the top and a template may not have."""
+"""Top-level keys of Compose that templates may not use, with reasons."""
 
 _WHY_NOT: Mapping[str, str] = {
     key: why
@@ -72,7 +72,7 @@ _WHY_NOT: Mapping[str, str] = {
     )
     for key in keys.split()
 }
-"""Reasons for what Compose knows of a service and a template may not have."""
+"""Service keys of Compose that templates may not use, with reasons."""
 
 _SERVICE_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -81,7 +81,7 @@ _LONE_DOLLAR = re.compile(r"(?<!\$)(?:\$\$)*\$(?!\$)")
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """Another service of the template that has to be started, or healthy, before."""
+    """Another service that must be started, or healthy, first."""
 
     service: str
     condition: Condition
@@ -94,11 +94,11 @@ class ServiceEntry:
     name: str
     depends_on: tuple[Dependency, ...]
     alternatives: tuple[Alternative, ...]
-    """The first is the service as it is written, the others what a seed may make of it."""
+    """The service as written, then its variants."""
 
 
 def unescape(text: str) -> str:
-    """Return the text with `$$` made `$`. Raises ValueError for any other `$`: nothing is interpolated.
+    """Return the text with `$$` as `$`. Raises ValueError for any other `$`: nothing is interpolated.
 
     Source: Compose specification, "Interpolation".
     """
@@ -108,16 +108,16 @@ def unescape(text: str) -> str:
 
 
 def check_project_name(node: Node) -> None:
-    """Report a top-level `name` that Compose would refuse; it has no meaning here."""
+    """Report a top-level `name` that Compose would refuse; it is otherwise ignored."""
     name = node.text()
     if name is not None and not _PROJECT_NAME.fullmatch(name):
         node.fault("is no Compose project name: lower-case letters, digits, '-' and '_'")
 
 
 def read_services(node: Node, allowlist: Allowlist) -> tuple[ServiceEntry, ...]:
-    """Read `services`: those that are whole, in an order in which each comes after what it depends on.
+    """Read `services`: return the valid ones, each after those it depends on.
 
-    All faults go into the node's report; where there is one, the result is not complete.
+    All faults go into the node's report; with a fault, the result is incomplete.
     """
     entries = node.entries()
     if isinstance(node.content, dict) and not 1 <= len(entries) <= MAX_SERVICES:
@@ -172,13 +172,13 @@ def _is_known(node: Node, name: str, services: Mapping[str, Node]) -> bool:
 
 
 def _order(graph: dict[str, list[str]], entries: Mapping[str, Node]) -> list[str]:
-    """Sort `graph` (service → those it waits for) so that those come first; report every circle."""
+    """Sort `graph` (service → those it waits for), dependencies first; report every cycle."""
     while True:
         try:
             return list(TopologicalSorter(graph).static_order())
         except CycleError as error:
-            # Each of the circle is waited for by the next. The sorter tells only the first circle that it
-            # meets: cut it and look for another.
+            # Each in the cycle is waited for by the next. The sorter reports only the first cycle that it
+            # meets: cut it and search for another.
             circle: list[str] = error.args[1]
             waits = " -> ".join(reversed(circle))
             entries[circle[1]].entries()["depends_on"].fault(

@@ -1,8 +1,8 @@
-"""What an operator has installed, as it stands now: allowlist, collector manifests and templates.
+"""The installed files in use: allowlist, collector manifests and templates.
 
-The files are reread while the service runs, by their content: sizes and times can be set back. What does not
-read leaves the last good files in use. A session goes on with the files that it began with: they are kept
-beside the journal under the digest that the session's row names.
+Files are reread while the service runs and compared by content: sizes and times can be set back. Invalid
+files leave the last good ones in use. A session keeps the files it began with: copies stay beside the
+journal, under the digest in the session's row.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """One state of all files, read and known to be good."""
+    """One valid state of all files."""
 
     digest: str
     """64 hex digits: SHA-256 over the names and contents of all files."""
@@ -60,15 +60,15 @@ class Installed:
 
 
 class OperatorFiles:
-    """The files in use. Methods that read or write files block, and may be called in any thread."""
+    """The files in use. Methods that access files block; they may be called from any thread."""
 
     def __init__(self, places: Places, kept: Path) -> None:
-        """Read all files; `kept` is the folder for copies. Raises OperatorFileError: not all are good."""
+        """Read all files; `kept` is the folder for copies. Raises OperatorFileError when one is invalid."""
         self._places = places
         self._kept = kept
         self._lock = threading.Lock()
         self.fault: str | None = None
-        """Why files that changed are not in use, in one line; None when what is installed is in use."""
+        """Why changed files are not in use, in one line; None when the installed files are in use."""
         self.current = _load(places, _read(places))
         self._seen = self.current.digest
         _tell_faults(self.current)
@@ -78,7 +78,7 @@ class OperatorFiles:
         return self.current.allowlist.image(name)
 
     def reread(self) -> None:
-        """Take up what changed since; what is not good is told once and not taken up."""
+        """Use files that changed since, if they are valid; log invalid ones once."""
         with self._lock:
             contents = _read(self._places)
             digest = _digest(contents)
@@ -88,10 +88,10 @@ class OperatorFiles:
                 read = _load(self._places, contents)
                 _require_what_worked(self.current, read)
                 if _digest(_read(self._places)) != digest:
-                    return  # being written at this moment: the next look sees it whole
+                    return  # being written right now: the next call sees the complete file
             except OperatorFileError as error:
                 self.fault = " ".join(str(error).split())
-                log.warning("installed files are not good; the last good ones stay in use: %s", self.fault)
+                log.warning("installed files are invalid; the last good ones stay in use: %s", self.fault)
             else:
                 self.fault = None
                 self.current = read
@@ -100,7 +100,7 @@ class OperatorFiles:
             self._seen = digest
 
     def keep(self, installed: Installed) -> None:
-        """Write a copy that outlives the process, for a session that begins with it."""
+        """Write a copy for a session that begins with it; it survives the process."""
         folder = self._kept / installed.digest
         with self._lock:
             if folder.is_dir():
@@ -117,7 +117,7 @@ class OperatorFiles:
             unfinished.rename(folder)
 
     def of(self, digest: str | None) -> Installed | None:
-        """Return the files of a session; None when they are neither in use nor kept. None: those in use."""
+        """Return the files with this digest, those in use for None; None when neither in use nor kept."""
         current = self.current
         if digest in (None, current.digest):
             return current
@@ -131,7 +131,7 @@ class OperatorFiles:
         return kept if kept.digest == digest else None
 
     def forget(self, needed: Collection[str | None]) -> None:
-        """Remove copies that no session needs. One made a moment ago may be for a session not yet listed."""
+        """Remove copies that no session needs. A recent copy may belong to a session not yet listed."""
         with self._lock:
             for folder in self._kept.iterdir() if self._kept.is_dir() else ():
                 is_old = folder.stat().st_mtime < time.time() - KEEP_SECONDS
@@ -140,13 +140,13 @@ class OperatorFiles:
 
 
 def _read(places: Places) -> dict[str, bytes]:
-    """Return what is there, without judging it; what cannot be read is left out."""
+    """Return the files' contents, unvalidated; unreadable files are left out."""
     found: dict[str, bytes] = {}
     try:
         with places.allowlist.open("rb") as file:
             found[ALLOWLIST] = file.read(MAX_ALLOWLIST_BYTES + 1)
     except OSError:
-        pass  # loading it says why
+        pass  # loading it reports why
     for name, folder in ((COLLECTORS, places.collectors), (TEMPLATES, places.templates)):
         try:
             paths = sorted(path for path in folder.iterdir() if path.suffix == ".yml")
@@ -176,7 +176,7 @@ def _load(places: Places, contents: Mapping[str, bytes]) -> Installed:
 
 
 def _require_what_worked(before: Installed, now: Installed) -> None:
-    """Raise OperatorFileError when a template that was good is there and no longer is."""
+    """Raise OperatorFileError when a template that was valid is still there and invalid now."""
     broken = {template.id for template in before.templates.valid()} & set(now.templates.ids())
     for template_id in sorted(broken):
         now.templates.get(template_id)

@@ -1,4 +1,4 @@
-"""Reads the patterns that say which lines of a target's log tell of which harm or load."""
+"""Reads the patterns that classify lines of a target's log."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ MAX_PATTERN_CHARACTERS = 500
 
 
 def read_log_patterns(node: Node) -> Mapping[str, str]:
-    """Return name → regular expression for each log line. Every fault goes into the node's report."""
+    """Return name → regular expression. Every fault goes into the node's report."""
     found: dict[str, str] = {}
     for name, entry in node.fields(dict.fromkeys(LOG_PATTERNS, False)).items():
         pattern = entry.string(max_length=MAX_PATTERN_CHARACTERS)

@@ -1,4 +1,4 @@
-"""How files that operators install (allowlist, templates, collector manifests) are read, and are refused."""
+"""Reads files that operators install (allowlist, templates, collector manifests), and their errors."""
 
 import os
 import stat
@@ -12,12 +12,12 @@ MAX_FILE_BYTES = 256 * 1024
 
 
 class OperatorFileError(Exception):
-    """A file that an operator installed is not valid; `faults` holds every problem of it.
+    """An installed file is invalid; `faults` lists all its problems.
 
     OperatorFileError
       AllowlistError            the allowlist; nothing can start without it
       CollectorManifestsError   the folder of collector manifests; no session can scan without it
-      TemplateInvalidError      one template; the others work
+      TemplateInvalidError      one template; the others stay usable
       TemplateFolderError       the folder of templates cannot be read at all
     """
 
@@ -29,16 +29,16 @@ class OperatorFileError(Exception):
 
 
 class UnreadableFileError(Exception):
-    """The file cannot be used at all; the text is a sentence that says why."""
+    """The file cannot be read; the message says why."""
 
 
 def read_regular_file(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> bytes:
-    """Return the file's bytes. Raises UnreadableFileError for a link, a device, a pipe, or one too large.
+    """Return the file's bytes. Raises UnreadableFileError for a link, device or pipe, or a file too large.
 
-    A link is refused, so that the content of a folder is what its listing shows.
+    Links are refused, so that a folder contains what its listing shows.
     """
     try:
-        # O_NONBLOCK: opening a pipe that nobody writes to must not hang the start of the service.
+        # O_NONBLOCK: opening a pipe without a writer must not block the start of the service.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if path.is_symlink():

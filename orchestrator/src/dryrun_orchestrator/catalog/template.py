@@ -1,4 +1,4 @@
-"""A valid template: what its file says, and what a seed makes of it."""
+"""A valid template: its file, and the variant that a seed selects."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from dryrun_orchestrator.catalog.variants import Variants
 
 @dataclass(frozen=True, slots=True)
 class LoadedService:
-    """One target: its image as the allowlist has it, and what the template chose for it."""
+    """One target: its image in the allowlist, and the template's settings for it."""
 
     name: str
     image: AllowedImage
@@ -27,15 +27,15 @@ class LoadedService:
 
 @dataclass(frozen=True, slots=True)
 class LoadedTemplate:
-    """A valid template with one seed: all that a session is built from, and what it is scored against."""
+    """A valid template for one seed: what a session is built from and scored against."""
 
     id: str
     title: str
     description: str
     digest: str
-    """`sha256:…` over the file's bytes and what the seed made of it: images, environments, ground truth."""
+    """`sha256:…` over the file's bytes and the seed's images, environments and ground truth."""
     services: tuple[LoadedService, ...]
-    """Each after those it depends on; in the file's order otherwise."""
+    """Each after those it depends on, otherwise in the file's order."""
     credentials: tuple[Credential, ...]
     ground_truth: GroundTruth
     collectors: tuple[CollectorManifest, ...]
@@ -43,18 +43,18 @@ class LoadedTemplate:
     file: "TemplateFile" = field(repr=False)
 
     def service(self, name: str) -> LoadedService:
-        """Return the service of this name. Raises KeyError."""
+        """Return the service with this name. Raises KeyError."""
         for service in self.services:
             if service.name == name:
                 return service
         raise KeyError(name)
 
     def summary(self) -> TemplateSummary:
-        """Return what a person chooses from."""
+        """Return the summary that people choose from."""
         return TemplateSummary.model_validate(self._words())
 
     def full(self) -> Template:
-        """Return it with its ground truth; for the approval API only."""
+        """Return the template with its ground truth, for the approval API only."""
         return Template.model_validate({**self._words(), "ground_truth": self.ground_truth})
 
     def _words(self) -> dict[str, object]:
@@ -77,7 +77,7 @@ class LoadedTemplate:
 
 @dataclass(frozen=True, slots=True)
 class TemplateFile:
-    """What a template's file says, for every seed."""
+    """A template's file, for every seed."""
 
     id: str
     title: str
@@ -89,7 +89,7 @@ class TemplateFile:
     collectors: tuple[CollectorManifest, ...]
 
     def with_seed(self, seed: int) -> LoadedTemplate:
-        """Return the template that this seed stands for."""
+        """Return the template for this seed."""
         chosen = self.variants.chosen(self.id, seed)
         services = tuple(
             LoadedService(each.name, chosen[each.name].image, chosen[each.name].environment, each.depends_on)

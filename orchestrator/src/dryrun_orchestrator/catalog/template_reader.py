@@ -1,4 +1,4 @@
-"""Reads one template's file, and reports all of its problems."""
+"""Reads one template's file and reports all its problems."""
 
 import hashlib
 from collections.abc import Collection, Iterable
@@ -36,7 +36,7 @@ _ANYWHERE = {"host": "credentials are by engine, never by host"}
 def read_template(
     template_id: str, raw: bytes, report: Report, allowlist: Allowlist, manifests: CollectorManifests
 ) -> LoadedTemplate | None:
-    """Return the template with seed 0; None, or one that is not whole, when there are faults in `report`."""
+    """Return the template with seed 0; None or an incomplete one when `report` has faults."""
     document = read_yaml(raw, report, unescape=unescape)
     if document is None:
         return None
@@ -49,7 +49,7 @@ def read_template(
     credentials = _read_credentials(header["credentials"]) if "credentials" in header else ()
     collectors = _read_collectors(header.get("collectors"), manifests)
     services = read_services(fields["services"], allowlist) if "services" in fields else ()
-    # In the file's order: so reports list what is true.
+    # In the file's order, in which reports list facts.
     names = list(fields["services"].entries()) if services else []
     groups = _read_groups(header["shuffle"], names, services) if "shuffle" in header else ()
     alternatives = {service.name: service.alternatives for service in services}
@@ -92,7 +92,7 @@ def _read_credentials(node: Node) -> tuple[Credential, ...]:
 def _read_groups(
     node: Node, known: Collection[str], services: Iterable[ServiceEntry]
 ) -> tuple[tuple[str, ...], ...]:
-    """Read which services change places; one that waits, or is waited for, is known by its place."""
+    """Read which services may swap places; a service with dependencies in either direction may not."""
     bound = {service.name for service in services if service.depends_on}
     bound |= {each.service for service in services for each in service.depends_on}
     found: list[tuple[str, ...]] = []

@@ -1,4 +1,4 @@
-"""The templates a session can be made from: those of one folder, each valid or known to be broken."""
+"""The templates of one folder, each valid or invalid."""
 
 import difflib
 import re
@@ -23,7 +23,7 @@ _TEMPLATE_ID = re.compile(TEMPLATE_ID.removeprefix("^").removesuffix("$"))
 
 
 class TemplateInvalidError(OperatorFileError):
-    """A template's file is not valid; `faults` holds all of its problems, `template_id` names it."""
+    """A template's file is invalid; `faults` lists all its problems, `template_id` names it."""
 
     def __init__(self, template_id: str, faults: Iterable[Fault]) -> None:
         self.template_id = template_id
@@ -35,7 +35,7 @@ class TemplateFolderError(OperatorFileError):
 
 
 class UnknownTemplateError(Exception):
-    """There is no template of this id; `known` lists those there are, broken ones too."""
+    """No template has this id; `known` lists the existing ones, invalid ones included."""
 
     def __init__(self, template_id: str, known: tuple[str, ...]) -> None:
         self.template_id = template_id
@@ -50,7 +50,7 @@ class UnknownTemplateError(Exception):
 
 
 class TemplateCatalog:
-    """All `*.yml` of a folder, read once. A broken file takes only itself out.
+    """All `*.yml` of a folder, read once. An invalid file affects only its own template.
 
     Raises TemplateFolderError when the folder cannot be read.
     """
@@ -77,13 +77,13 @@ class TemplateCatalog:
                 self._broken[path.stem] = error.faults
 
     def ids(self) -> tuple[str, ...]:
-        """Return every known id in alphabetical order, broken templates too."""
+        """Return every known id in alphabetical order, those of invalid templates included."""
         return tuple(sorted([*self._valid, *self._broken]))
 
     def get(self, template_id: str, seed: int = 0) -> LoadedTemplate:
         """Return the template with this seed.
 
-        Raises UnknownTemplateError, and TemplateInvalidError for a broken file.
+        Raises UnknownTemplateError, and TemplateInvalidError for an invalid file.
         """
         if template_id in self._broken:
             raise TemplateInvalidError(template_id, self._broken[template_id])
@@ -93,11 +93,11 @@ class TemplateCatalog:
         return template.file.with_seed(seed) if seed else template
 
     def valid(self) -> tuple[LoadedTemplate, ...]:
-        """Return every template that a session can be made from, by id."""
+        """Return every valid template, by id."""
         return tuple(self._valid[template_id] for template_id in sorted(self._valid))
 
     def faults(self) -> tuple[Fault, ...]:
-        """Return every fault of every file, for the log and for whoever asks whether all is well."""
+        """Return every fault of every file, for the log and readiness."""
         return (*self._misnamed, *(fault for faults in self._broken.values() for fault in faults))
 
 

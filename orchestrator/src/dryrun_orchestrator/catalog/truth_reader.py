@@ -1,4 +1,4 @@
-"""Reads ground truth, an image's own or a template service's `x-ground-truth`, into the contract's facts."""
+"""Parses ground truth (an image's, or a service's `x-ground-truth`) into the contract's facts."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ _HOST = "service"
 
 
 def read_ground_truth(node: Node, image: str | None, image_facts: Mapping[str, str]) -> tuple[Fact, ...]:
-    """Return the facts that `node` lists, keys relative to their service, `{fact: NAME}` replaced.
+    """Return the facts in `node`, with keys relative to their service and `{fact: NAME}` replaced.
 
-    Every fault goes into the node's report. Without an image (not approved) no image fact is looked up.
+    Every fault goes into the node's report. Without an approved image no image fact is looked up.
     """
     facts: list[Fact] = []
     seen: dict[tuple[str, str], int] = {}
@@ -40,7 +40,7 @@ def read_ground_truth(node: Node, image: str | None, image_facts: Mapping[str, s
 
 
 def of_service(facts: Iterable[Fact], service: str) -> tuple[Fact, ...]:
-    """Return relative facts as those of `service`: `:80/tcp` becomes `web:80/tcp`."""
+    """Return the facts with absolute keys: for `web`, `:80/tcp` becomes `web:80/tcp`."""
     return tuple(fact.model_copy(update={"key": f"{service}{fact.key}"}) for fact in facts)
 
 

@@ -1,7 +1,7 @@
-"""What a seed changes in a template: which alternative a service is, and who of a group carries what.
+"""What a seed changes in a template: the variant of each service, and which services swap places.
 
-Seed 0 is the template as it is written. Every other choice comes from digests of template, seed and name
-alone, so that it is the same on every machine and in every version of Python.
+Seed 0 is the template as written. Every other choice depends only on digests of template, seed and name, so
+that it is the same on every machine and in every version of Python.
 """
 
 import hashlib
@@ -13,12 +13,12 @@ from dryrun_contract.ground_truth import Fact
 from dryrun_orchestrator.catalog.allowlist import AllowedImage
 
 HARD_SHARE = 5
-"""At most one fact in so many may be hard: a template is no list of excuses."""
+"""At most one fact in this many may be hard."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """What one service may be: its image, what is chosen for it, and what is true of it then."""
+    """One form of a service: its image, its environment, and its facts."""
 
     image: AllowedImage
     environment: Mapping[str, str]
@@ -28,15 +28,15 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """All that a template can be."""
+    """All forms of a template."""
 
     alternatives: Mapping[str, tuple[Alternative, ...]]
-    """By service, in the file's order; the first is the service as it is written."""
+    """By service, in the file's order; the first is the service as written."""
     groups: tuple[tuple[str, ...], ...] = ()
-    """Services whose contents change places."""
+    """Groups of services that may swap places."""
 
     def chosen(self, template_id: str, seed: int) -> Mapping[str, Alternative]:
-        """Return what each service is with this seed."""
+        """Return each service's form for this seed."""
         found = {
             name: alternatives[_number(template_id, seed, name) % len(alternatives) if seed else 0]
             for name, alternatives in self.alternatives.items()
@@ -48,8 +48,8 @@ class Variants:
         return MappingProxyType(found)
 
     def too_many_hard(self) -> tuple[int, int] | None:
-        """Return hard facts and all facts of the seed with the most hard ones, when they are too many."""
-        # Services are chosen independently: the worst template is made of each service's worst alternative.
+        """Return hard facts and all facts of the seed with the most hard facts, if these are too many."""
+        # Services vary independently: the worst template combines each service's worst form.
         worst = [
             max(
                 (_hard_of(each.facts) for each in alternatives),

@@ -1,8 +1,7 @@
 """Parses the YAML that operators install, and refuses what could surprise a reader.
 
-Only texts, whole numbers, lists and maps have a meaning in these files. Everything else that YAML can
-express (dates, floats, yes and no) is kept as `Unusable`, so that whoever expects a text can say what
-stands there instead. Nothing is ever constructed from a tag.
+These files consist of text, whole numbers, lists and maps. Everything else in YAML (dates, floats, yes and
+no) becomes `Unusable`, so that the error can say what was found instead. Nothing is constructed from a tag.
 """
 
 import re
@@ -16,13 +15,13 @@ from dryrun_orchestrator.catalog.yaml_tree import Content, Node, Report, Unusabl
 
 MAX_DEPTH = 24
 MAX_NODES = 50_000
-"""Counted after aliases are replaced by what they stand for: a few nested ones can stand for billions."""
+"""Counted with aliases expanded: a few nested aliases can stand for billions of values."""
 MAX_CHARACTERS = 1024 * 1024
-"""Of all texts together, counted like MAX_NODES."""
+"""In all texts together, with aliases expanded."""
 
 _TAG = "tag:yaml.org,2002:"
 _TEXT_TAGS = frozenset({f"{_TAG}str", f"{_TAG}value", f"{_TAG}merge"})
-"""Plain `=` and `<<` resolve to tags of their own; as values they are texts."""
+"""Plain `=` and `<<` resolve to special tags; as values they are text."""
 _WORDS = {
     f"{_TAG}bool": "yes or no",
     f"{_TAG}float": "a number",
@@ -43,9 +42,9 @@ class _RefusedError(Exception):
 
 
 def read_yaml(raw: bytes, report: Report, *, unescape: Callable[[str], str] | None = None) -> Node | None:
-    """Parse one YAML document. None when there is no tree at all; every fault goes into `report`.
+    """Parse one YAML document; None when there is none. Every fault goes into `report`.
 
-    `unescape` is applied to every text that is a value; its ValueError is a fault of that place.
+    `unescape` is applied to every text value; its ValueError becomes a fault at that place.
     """
     try:
         return _Reader(report, unescape).read(_compose(raw))
@@ -64,7 +63,7 @@ def _compose(raw: bytes) -> yaml.Node:
         what = " ".join(part for part in (error.context, error.problem) if part)
         raise _RefusedError(f"is not YAML: {printable(what)}", mark.line + 1 if mark else 0) from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        # ValueError and OverflowError: PyYAML lets them through for characters and versions out of range.
+        # PyYAML raises ValueError and OverflowError for characters and versions out of range.
         raise _RefusedError(f"is not YAML: {printable(' '.join(str(error).split()))}") from error
     if composed is None:
         raise _RefusedError("is empty")
@@ -72,7 +71,7 @@ def _compose(raw: bytes) -> yaml.Node:
 
 
 class _Composer(yaml.SafeLoader):
-    """PyYAML's composer with a bound on nesting, which it follows by recursion."""
+    """PyYAML's composer, which recurses, with a limit on nesting."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)

@@ -1,4 +1,4 @@
-"""The content of an operator's file as a tree whose nodes know their places, so that faults can name them."""
+"""An operator's file as a tree whose nodes know their place, so that faults can name it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ from dryrun_contract.problem import Fault
 from dryrun_contract.text import printable
 
 MAX_FAULTS = 500
-"""Of one file. More come from a file that is something else altogether."""
+"""Per file. More come from a file of another kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A value that is neither text nor whole number. `told` when a fault about it is recorded already."""
+    """A value that is neither text nor a whole number. `told` when its fault is already recorded."""
 
     words: str
     told: bool = False
@@ -20,14 +20,14 @@ class Unusable:
 
 @dataclass(slots=True)
 class Report:
-    """Collects the faults of one file. `file` is its name for a person, e.g. `templates/small.yml`."""
+    """Collects the faults of one file. `file` is its name for people, e.g. `templates/small.yml`."""
 
     file: str
     _found: list[tuple[int, Fault]] = field(default_factory=list)
     _untold: int = 0
 
     def add(self, what: str, *, line: int = 0, path: str = "") -> None:
-        """Record a fault; line 0 stands for the file as a whole."""
+        """Record a fault; line 0 means the whole file."""
         if len(self._found) == MAX_FAULTS:
             self._untold += 1
             return
@@ -36,7 +36,7 @@ class Report:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """All faults in the order of their lines; beyond MAX_FAULTS the last one counts the rest."""
+        """All faults by line; beyond MAX_FAULTS the last one counts the rest."""
         told = tuple(fault for _, fault in sorted(self._found, key=lambda found: found[0]))
         if not self._untold:
             return told
@@ -48,7 +48,7 @@ type Content = str | int | Unusable | list[Node] | dict[str, Node]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """A value of the file with its place; a question it cannot answer becomes a fault of the report."""
+    """A value of the file with its place; a value of the wrong type becomes a fault in the report."""
 
     content: Content
     line: int
@@ -59,7 +59,7 @@ class Node:
 
     @property
     def path(self) -> str:
-        """Where it stands, e.g. `services.db.x-ground-truth[0].key`."""
+        """Its path, e.g. `services.db.x-ground-truth[0].key`."""
         steps: list[str] = []
         node: Node | None = self
         while node is not None and node.step is not None:
@@ -73,7 +73,7 @@ class Node:
         self.report.add(what, line=self.line, path=self.path)
 
     def string(self, *, max_length: int) -> str | None:
-        """Return the text as it stands, also empty; None, with a fault, when it is none or too long."""
+        """Return the text unchanged, even if empty; None, with a fault, when it is not text or too long."""
         if not isinstance(self.content, str):
             hint = "; write it in quotes" if self._words() in {"a number", "yes or no", "a date"} else ""
             self._expected("a text", hint)
@@ -84,7 +84,7 @@ class Node:
         return self.content
 
     def text(self, *, max_length: int = 1000) -> str | None:
-        """Return the text without space around it; None, with a fault, when nothing is left of it too."""
+        """Return the text without surrounding space; None, with a fault, also when it is empty."""
         text = self.string(max_length=max_length)
         if text is not None and not text.strip():
             self.fault("is empty")
@@ -92,7 +92,7 @@ class Node:
         return text and text.strip()
 
     def integer(self, *, least: int, most: int) -> int | None:
-        """Return the whole number; None, with a fault, when it is none or out of bounds."""
+        """Return the whole number; None, with a fault, when it is not one or out of bounds."""
         if not isinstance(self.content, int):
             self._expected("a whole number")
             return None
@@ -102,14 +102,14 @@ class Node:
         return self.content
 
     def items(self) -> "list[Node]":
-        """Return the entries of a list; empty, with a fault, when it is none."""
+        """Return the entries of a list; empty, with a fault, when it is not a list."""
         if not isinstance(self.content, list):
             self._expected("a list")
             return []
         return self.content
 
     def entries(self) -> "dict[str, Node]":
-        """Return the entries of a map, whatever their keys; empty, with a fault, when it is none."""
+        """Return the entries of a map with any keys; empty, with a fault, when it is not a map."""
         if not isinstance(self.content, dict):
             self._expected("a map")
             return {}
@@ -124,8 +124,8 @@ class Node:
     ) -> "dict[str, Node]":
         """Return the entries of a map whose keys are all in `known` (key → whether it is required).
 
-        Each other key, and each required one that is missing, is a fault; `why_not` gives the reasons for
-        keys that a reader might expect to work, `otherwise` the one for all others.
+        Every other key and every missing required key is a fault. `why_not` gives reasons for keys that
+        people might expect to work, `otherwise` the reason for all others.
         """
         entries = self.entries()
         for key, node in entries.items():
@@ -151,7 +151,7 @@ class Node:
 def tree_of(
     value: object, report: Report, *, step: str | int | None = None, parent: Node | None = None
 ) -> Node:
-    """Return data that was read already, e.g. from JSON, as a tree; its faults have a path and no line."""
+    """Return parsed data, e.g. from JSON, as a tree; its faults have a path and no line."""
     content: Content = Unusable("a value of another type")
     match value:
         case bool():
@@ -171,5 +171,5 @@ def tree_of(
 
 
 def shown(text: str) -> str:
-    """Return a text of the file as it may stand in an error message, in quotes and safe to show."""
+    """Return text of the file for an error message, quoted and safe to show."""
     return f"'{printable(text, limit=80)}'"

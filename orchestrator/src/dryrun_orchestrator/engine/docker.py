@@ -1,4 +1,4 @@
-"""The engine over its HTTP API, behind whatever proxy: the calls of `protocol.Engine`, and no others."""
+"""Docker Engine over HTTP, possibly behind a proxy: the calls of `protocol.Engine`, and no others."""
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -35,13 +35,13 @@ from dryrun_orchestrator.engine.protocol import (
 
 _PING_SECONDS = 5.0
 _WORK_SECONDS = 30.0
-"""Added for calls that make the engine work (create, start, stop, remove): it may be busy with many."""
+"""Extra time for calls that make the engine work (create, start, stop, remove), which may be busy."""
 _EVENT_LINE_CEILING_BYTES = 1024 * 1024
 _SHORTEST_SECRET = 4
 
 
 class DockerEngine:
-    """A Docker Engine, version 25 or later. `protocol.Engine` says what each call promises."""
+    """A Docker Engine, version 25 or later. `protocol.Engine` specifies each call."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class DockerEngine:
         call_seconds: float = CALL_SECONDS,
         quiet_seconds: float = QUIET_SECONDS,
     ) -> None:
-        """Take DOCKER_HOST, `unix:///path` or `tcp://host:port`; connect with the first call.
+        """Use DOCKER_HOST, `unix:///path` or `tcp://host:port`; connect at the first call.
 
         `cert_path` is a folder of ca.pem, cert.pem and key.pem, and means mutual TLS.
         `call_seconds` is the deadline of a plain call, `quiet_seconds` the longest silence on a log or event
@@ -83,7 +83,7 @@ class DockerEngine:
             return id_from(answer)
 
     async def list_networks(self, label: str) -> list[Network]:
-        """List networks that carry the label, checked here once more."""
+        """List networks with the label, which is checked here again."""
         answer = await self._http.get_json("/networks", _label_filter(label))
         with shape_checked(Call("GET", "/networks")):
             networks = [network_from(item) for item in answer]
@@ -94,7 +94,7 @@ class DockerEngine:
         await self._http.delete(f"/networks/{checked_id(network_id)}", extra_seconds=_WORK_SECONDS)
 
     async def create_container(self, spec: ContainerSpec) -> str:
-        """Create a container; see `docker_requests.container_body`. Its environment is in no error's text."""
+        """Create a container; see `docker_requests.container_body`. Errors never contain its environment."""
         try:
             answer = await self._http.post(
                 "/containers/create",
@@ -111,11 +111,11 @@ class DockerEngine:
             return id_from(answer)
 
     async def start_container(self, container_id: str) -> None:
-        """Start a container; one that runs stays as it is."""
+        """Start a container; no effect when it runs."""
         await self._http.post(f"/containers/{checked_id(container_id)}/start", extra_seconds=_WORK_SECONDS)
 
     async def list_containers(self, label: str) -> list[Container]:
-        """List containers that carry the label, checked here once more."""
+        """List containers with the label, which is checked here again."""
         answer = await self._http.get_json("/containers/json", {"all": "1", **_label_filter(label)})
         with shape_checked(Call("GET", "/containers/json")):
             containers = [container_from(item) for item in answer]
@@ -129,7 +129,7 @@ class DockerEngine:
             return container_detail_from(answer)
 
     async def stop_container(self, container_id: str, grace: timedelta) -> None:
-        """Stop a container; one that has ended stays as it is. The engine takes whole seconds: rounded up."""
+        """Stop a container; no effect when it has ended. The grace is rounded up to whole seconds."""
         seconds = -int(-grace.total_seconds() // 1)
         await self._http.post(
             f"/containers/{checked_id(container_id)}/stop",
@@ -144,7 +144,7 @@ class DockerEngine:
         )
 
     async def read_traffic(self, container_id: str) -> Traffic | None:
-        """Read a container's counters once, without the second the engine would wait for a CPU rate."""
+        """Read a container's counters once, without the second that the engine takes for a CPU rate."""
         path = f"/containers/{checked_id(container_id)}/stats"
         answer = await self._http.get_json(path, {"stream": "false", "one-shot": "true"})
         with shape_checked(Call("GET", path)):
@@ -153,7 +153,7 @@ class DockerEngine:
     async def read_log(
         self, container_id: str, *, follow: bool, since: datetime | None = None
     ) -> AsyncGenerator[LogChunk]:
-        """Read a container's log, both streams, from the start, or from a moment on with times."""
+        """Read both streams of a container's log from the start, or from `since` with timestamps."""
         path = f"/containers/{checked_id(container_id)}/logs"
         query = {"stdout": "1", "stderr": "1", "follow": "1" if follow else "0"}
         if since is not None:
@@ -173,7 +173,7 @@ class DockerEngine:
 
     @asynccontextmanager
     async def events(self) -> AsyncGenerator[AsyncIterator[EngineEvent]]:
-        """Subscribe; the engine has subscribed us when its answer's head is here."""
+        """Subscribe; the subscription is active once the head of the answer has arrived."""
         filters = json.dumps({"type": ["container", "network"]})
         async with self._http.stream("/events", {"filters": filters}) as pieces:
             events = _events(pieces)
@@ -183,7 +183,7 @@ class DockerEngine:
                 await events.aclose()
 
     async def past_actions(self, container_id: str, since: datetime, until: datetime) -> tuple[str, ...]:
-        """Return the actions of a container that the engine remembers between two moments."""
+        """Return a container's actions between two times, as far as the engine remembers."""
         query = {
             "since": f"{since.timestamp():.6f}",
             "until": f"{until.timestamp():.6f}",

@@ -1,4 +1,4 @@
-"""Reads what the engine answers, and refuses what no engine would say."""
+"""Parses the engine's answers, and refuses what no engine would send."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -23,12 +23,12 @@ _EVENT_KINDS = ("container", "network")
 _ENGINE_ATTRIBUTES = frozenset(
     {"container", "execDuration", "execID", "exitCode", "image", "name", "signal", "type"}
 )
-"""What the engine puts beside the labels into an event's attributes."""
+"""Attributes of an event that are not labels."""
 
 
 @contextmanager
 def shape_checked(call: Call) -> Iterator[None]:
-    """Turn a missing key or a wrong type inside into RejectedError: this is no engine's answer."""
+    """Turn a missing key or wrong type into RejectedError: the answer is not an engine's."""
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -36,7 +36,7 @@ def shape_checked(call: Call) -> Iterator[None]:
 
 
 def id_from(answer: Any) -> str:
-    """Read the id of what was made."""
+    """Return the id of the created object."""
     identity = answer["Id"]
     if not isinstance(identity, str) or not identity:
         raise TypeError("Id is not a text")
@@ -56,7 +56,7 @@ def network_from(item: Mapping[str, Any]) -> Network:
 
 def container_from(item: Mapping[str, Any]) -> Container:
     """Read one container of `GET /containers/json`."""
-    names = item.get("Names") or [item["Id"]]  # one that is being removed may have lost its name
+    names = item.get("Names") or [item["Id"]]  # one that is being removed may have no name
     return Container(
         id=item["Id"],
         name=names[0].removeprefix("/"),
@@ -66,7 +66,7 @@ def container_from(item: Mapping[str, Any]) -> Container:
 
 
 def container_detail_from(answer: Mapping[str, Any]) -> ContainerDetail:
-    """Read `GET /containers/{id}/json`. The address is the configured one as long as none is in use."""
+    """Read `GET /containers/{id}/json`. The address is the configured one while none is in use."""
     state = answer["State"]
     status = _status(state["Status"])
     networks = answer["NetworkSettings"].get("Networks") or {}
@@ -88,7 +88,7 @@ def container_detail_from(answer: Mapping[str, Any]) -> ContainerDetail:
 
 
 def traffic_from(answer: Mapping[str, Any]) -> Traffic | None:
-    """Read `GET /containers/{id}/stats`; a container that does not run has no networks there."""
+    """Read `GET /containers/{id}/stats`; None for a container that does not run."""
     interfaces = (answer.get("networks") or {}).values()
     if not interfaces:
         return None
@@ -101,7 +101,7 @@ def traffic_from(answer: Mapping[str, Any]) -> Traffic | None:
 
 
 def event_from(line: bytes) -> EngineEvent | None:
-    """Read one line of `GET /events`; None for a kind that was not asked for."""
+    """Read one line of `GET /events`; None for other kinds."""
     message = json.loads(line)
     kind = message["Type"]
     if kind not in _EVENT_KINDS:
@@ -118,7 +118,7 @@ def event_from(line: bytes) -> EngineEvent | None:
 
 
 def _moment(text: str | None) -> datetime | None:
-    """Read a time; Go's zero time, in the year 1, stands for none."""
+    """Parse a time; Go's zero time, in the year 1, means none."""
     if not text or text.startswith("0001-"):
         return None
     return datetime.fromisoformat(text)

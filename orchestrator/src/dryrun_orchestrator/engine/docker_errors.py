@@ -1,4 +1,4 @@
-"""Turns what an engine, or a proxy before it, answers into the errors of the protocol."""
+"""Translates error answers of an engine, or of a proxy in front of it, into the protocol's errors."""
 
 import json
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _PROXY_REFUSALS = frozenset({401, 403, 404, 405, 407})
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An HTTP request as error texts name it; `path` is without the API version and without its query."""
+    """An HTTP request as error messages name it; `path` has no API version and no query."""
 
     method: str
     path: str
@@ -41,11 +41,11 @@ class Call:
 
 
 def error_from_answer(call: Call, status: int, body: bytes) -> EngineError:
-    """Return the error for an answer that is no success.
+    """Return the error for an unsuccessful answer.
 
     The engine's own errors are JSON objects with a `message` (Engine API, `ErrorResponse`). An answer in any
-    other form is a proxy's: its 404 says nothing about a container, and is never a NotFoundError, for cleanup
-    would take a container that it may not see for one that is gone.
+    other form is a proxy's. Its 404 says nothing about a container and is never a NotFoundError: cleanup
+    would take a hidden container for a removed one.
     """
     message = _engine_message(body)
     if message is None:
@@ -55,7 +55,7 @@ def error_from_answer(call: Call, status: int, body: bytes) -> EngineError:
 
 
 def _error_by_text(lowered: str, text: str) -> EngineError | None:
-    """Go by the words where the engine's statuses mislead: it answers 403 and 500 for what is a conflict."""
+    """Use the message where the engine's status misleads: it answers some conflicts with 403 and 500."""
     if any(known in lowered for known in _OVERLAP_TEXTS):
         return SubnetTakenError(f"{text}; take another subnet")
     if any(known in lowered for known in _CONFLICT_TEXTS):
@@ -78,7 +78,7 @@ def _error_by_status(call: Call, status: int, lowered: str, text: str) -> Engine
 
 
 def rubbish(call: Call, what: str) -> RejectedError:
-    """Return the error for a success whose content cannot be an engine's."""
+    """Return the error for a successful answer whose content is not an engine's."""
     return RejectedError(
         f"{call}: the answer is not an engine's: {_shorten(what)}; check that DOCKER_HOST names an engine"
     )
@@ -102,7 +102,7 @@ def _not_found(call: Call, text: str, lowered: str) -> EngineError:
 
 
 def _refused(call: Call, text: str, lowered: str) -> EngineError:
-    """Tell a guard's refusals apart, which name their rule, and never answer 404 for an image."""
+    """Classify a guard's refusals: they name their rule and are never 404 for an image."""
     if not lowered.startswith("docker-guard: "):
         return _forbidden(call, text)
     if call.path == "/containers/create" and "is not on this engine" in lowered:
@@ -129,7 +129,7 @@ def _forbidden(call: Call, text: str) -> ForbiddenError:
 
 
 def flags_for(call: Call) -> str:
-    """Name the settings that allow a call in Tecnativa's docker-socket-proxy, older and newer.
+    """Return the settings that allow a call in Tecnativa's docker-socket-proxy, older and newer.
 
     >>> flags_for(Call("GET", "/containers/0123abcd/logs"))
     'CONTAINERS=1, and ALLOW_LOGS=1 where that exists'
@@ -146,7 +146,7 @@ def flags_for(call: Call) -> str:
 
 
 def _shorten(text: str) -> str:
-    """Keep an error text on one readable line, whatever a proxy's error page holds."""
+    """Return an error message as one readable line, whatever a proxy's error page contains."""
     line = " ".join(text.split())
     line = "".join(character if character.isprintable() else "?" for character in line)
     return line if len(line) <= _TEXT_CEILING else f"{line[:_TEXT_CEILING]} …"

@@ -1,4 +1,4 @@
-"""HTTP to an engine: where it is, which API version it speaks, a deadline for every call."""
+"""HTTP to an engine: address, API version, and a deadline for every call."""
 
 import asyncio
 import re
@@ -16,33 +16,33 @@ from dryrun_orchestrator.engine.docker_errors import Call, error_from_answer, ru
 from dryrun_orchestrator.engine.protocol import EngineUnreachableError, RejectedError
 
 OLDEST_API: Final = (1, 44)
-"""Health checks of our images use `StartInterval`, which came with API 1.44 (Engine 25)."""
+"""Health checks of our images use `StartInterval`, of API 1.44 (Engine 25)."""
 NEWEST_API: Final = (1, 45)
-"""The newest API this adapter was tested with; newer engines still speak it."""
+"""The newest API version tested; newer engines still support it."""
 
 CALL_SECONDS: Final = 30.0
 CONNECT_SECONDS: Final = 5.0
 QUIET_SECONDS: Final = 300.0
-"""Longest silence on a stream. Socket proxies cut at ten minutes, some without a word; we come first."""
+"""Longest silence on a stream: shorter than the ten minutes after which socket proxies cut, some silently."""
 
 _OK, _REDIRECTS, _NOT_MODIFIED = 200, 300, 304
 _ANSWER_BOUNDS = JsonBounds(size=16 * 1024 * 1024, values=500_000, depth=32, key_length=4096)
-"""All containers of 50 sessions take 4 MiB; the engine's answers hold labels and texts of others too."""
+"""A listing of 50 sessions takes 4 MiB; answers also contain labels and texts of others."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
 def checked_id(text: str) -> str:
-    """Return `text` if it can stand in a path as one segment. Raises RejectedError: it is no id or name."""
+    """Return `text` if it is valid as one path segment. Raises RejectedError when it is not an id or name."""
     if not _ID.fullmatch(text):
         raise RejectedError(f"{text!r} is no id or name of a container or network")
     return text
 
 
 class EngineHttp:
-    """One engine's HTTP API; opens a connection per call, so that no reused one fails in mid-air.
+    """One engine's HTTP API. Each call opens a connection, so that no reused one fails midway.
 
-    aiohttp itself asks once more when a connection breaks before a GET or DELETE was answered. Both may be
-    repeated here: a second DELETE answers 404, which callers take for done. It never repeats a POST.
+    aiohttp retries once when a connection breaks before a GET or DELETE was answered. Both are safe to
+    repeat: a second DELETE is answered 404, which callers treat as done. It never repeats a POST.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class EngineHttp:
         call_seconds: float = CALL_SECONDS,
         quiet_seconds: float = QUIET_SECONDS,
     ) -> None:
-        """Take `unix:///path/of/socket` or `tcp://host:port`. Raises ValueError for anything else.
+        """Use `unix:///path/of/socket` or `tcp://host:port`. Raises ValueError for anything else.
 
         `cert_path` is a folder of ca.pem, cert.pem and key.pem, and means mutual TLS.
         """
@@ -102,15 +102,15 @@ class EngineHttp:
     async def delete(
         self, path: str, query: Mapping[str, str] | None = None, *, extra_seconds: float = 0.0
     ) -> None:
-        """Make a DELETE. Raises EngineError."""
+        """Send a DELETE. Raises EngineError."""
         await self._exchange(Call("DELETE", path), query, seconds=self._call_seconds + extra_seconds)
 
     @asynccontextmanager
     async def stream(self, path: str, query: Mapping[str, str]) -> AsyncGenerator[AsyncGenerator[bytes]]:
-        """Open a GET that may last, and give its body in pieces as they come.
+        """Open a long-running GET and yield its body in pieces as they arrive.
 
-        Entering waits for the answer's head only. A connection that breaks, or stays silent for longer than
-        `quiet_seconds`, raises EngineUnreachableError from the iteration.
+        Entering waits only for the head of the answer. The iteration raises EngineUnreachableError when the
+        connection breaks or is silent for longer than `quiet_seconds`.
         """
         call = Call("GET", path)
         prefix = await self._api_prefix()
@@ -130,8 +130,8 @@ class EngineHttp:
             response.close()
 
     async def close(self) -> None:
-        """Close every connection; streams that are open break."""
-        for response in self._streams:  # aiohttp closes their connections without waking who reads
+        """Close every connection; open streams break."""
+        for response in self._streams:  # aiohttp closes their connections without waking the readers
             response.content.set_exception(aiohttp.ClientConnectionError("closed from this side"))
         if self._session is not None:
             await self._session.close()
@@ -242,16 +242,16 @@ def _parse_json(call: Call, answer: bytes) -> Any:
 
 
 def client_tls(cert_path: Path) -> ssl.SSLContext:
-    """Return mutual TLS with what `ca.pem` of the folder signed, as `cert.pem`. Raises ValueError.
+    """Return a mutual TLS context: peers signed by `ca.pem`, this client by `cert.pem`. Raises ValueError.
 
-    The names are those that docker's own command expects in DOCKER_CERT_PATH.
+    File names as the `docker` command expects them in DOCKER_CERT_PATH.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     try:
         context.load_verify_locations(cert_path / "ca.pem")
         context.load_cert_chain(cert_path / "cert.pem", cert_path / "key.pem")
-    except OSError as error:  # ssl.SSLError is one
+    except OSError as error:  # ssl.SSLError is an OSError
         raise ValueError(
             f"ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH {str(cert_path)!r}: {error}"
         ) from None

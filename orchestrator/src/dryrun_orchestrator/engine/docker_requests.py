@@ -1,6 +1,6 @@
-"""What is asked of the engine when something is made; the isolation of every container stands here.
+"""Builds the bodies of create requests; the isolation of every container is decided here.
 
-Bodies are built from the specification alone: what is not written here cannot be asked for.
+Bodies come from the spec alone: what is not written here cannot be requested.
 """
 
 from typing import Any
@@ -11,8 +11,8 @@ from dryrun_orchestrator.engine.protocol import ContainerSpec, NetworkSpec, Tmpf
 def network_body(spec: NetworkSpec) -> dict[str, Any]:
     """Return the body of `POST /networks/create`: internal, IPv4 only, no address of the host on its bridge.
 
-    With `inhibit_ipv4` the bridge keeps no gateway address, by which containers would reach every service of
-    the host. Two networks of one name are refused by any engine that speaks API 1.44 or later.
+    With `inhibit_ipv4` the bridge has no gateway address, through which containers would reach every
+    service of the host. Engines of API 1.44 and later refuse two networks with one name.
     """
     return {
         "Name": spec.name,
@@ -33,8 +33,8 @@ def container_body(spec: ContainerSpec) -> dict[str, Any]:
     """Return the body of `POST /containers/create`.
 
     Entrypoint, user, health check and stop signal are the image's own, and so is the command unless the
-    allowlist has argument lists for it. The hostname is the engine's
-    (twelve digits of the container's id), so that nothing inside tells which service it is.
+    allowlist has argument lists for it. The hostname is the engine's default, twelve digits of the
+    container's id, so that nothing inside reveals the service.
     """
     return {
         "Image": spec.image_id,
@@ -71,13 +71,13 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         "MemorySwap": limits.memory_bytes,  # equal to Memory: no swap
         "NanoCpus": limits.nano_cpus,
         "PidsLimit": limits.pids,
-        # When memory runs out, the kernel ends containers of sessions before anything else of the host.
+        # When memory runs out, the kernel ends containers of sessions before any other process.
         "OomScoreAdj": 1000,
         "ReadonlyRootfs": spec.read_only,
         "Tmpfs": {path: tmpfs_options(mount) for path, mount in spec.tmpfs.items()},
         "LogConfig": {
             "Type": "json-file",
-            # one file: a rotating log loses lines to a follower without a word
+            # one file: a follower silently loses lines of a rotating log
             "Config": {"max-size": str(limits.log_bytes), "max-file": "1"},
         },
         "RestartPolicy": {"Name": "no"},
@@ -87,7 +87,7 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
 
 
 def tmpfs_options(mount: Tmpfs) -> str:
-    """Write a mount as the engine takes it.
+    """Return a mount in the engine's format.
 
     >>> tmpfs_options(Tmpfs(size=1048576, uid=33, gid=33))
     'rw,noexec,nosuid,nodev,size=1048576,mode=0755,uid=33,gid=33'

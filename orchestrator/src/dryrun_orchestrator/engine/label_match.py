@@ -1,10 +1,10 @@
-"""One rule for what "carries the label" means, because cleanup goes by nothing else."""
+"""Defines when an object carries a label, because cleanup relies on nothing else."""
 
 from collections.abc import Mapping
 
 
 def carries(labels: Mapping[str, str], label: str) -> bool:
-    """Whether `label`, a `key` or `key=value`, is among `labels`; the value is compared as a whole.
+    """Return whether `label`, a `key` or `key=value`, is among `labels`; values are compared exactly.
 
     >>> carries({"id": "12"}, "id"), carries({"id": "12"}, "id=12"), carries({"id": "12"}, "id=1")
     (True, True, False)

@@ -1,4 +1,4 @@
-"""Takes the engine's raw log stream apart, because a cut in it must never pass for its end."""
+"""Parses the engine's raw log stream, so that a cut stream is never mistaken for its end."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -8,11 +8,11 @@ from dryrun_orchestrator.engine.protocol import LogChunk, TransientEngineError
 _HEADER_BYTES = 8
 _STDIN, _STDOUT, _STDERR, _ENGINE_ERROR = 0, 1, 2, 3
 _FRAME_CEILING_BYTES = 1024 * 1024
-"""The engine cuts lines at 16 KiB; a frame far beyond that is no frame."""
+"""The engine splits lines at 16 KiB; a much longer frame is invalid."""
 
 
 class LogFrameError(Exception):
-    """These bytes are no log stream of an engine."""
+    """These bytes are not an engine's log stream."""
 
 
 class LogFrames:
@@ -39,10 +39,10 @@ class LogFrames:
         return not self._rest
 
     def feed(self, data: bytes) -> Iterator[LogChunk]:
-        """Yield what `data` completes; neighbouring frames of one stream come as one chunk.
+        """Yield the chunks that `data` completes; adjacent frames of one stream form one chunk.
 
-        Raises TransientEngineError when the engine reports inside the stream that it failed to read the log,
-        and LogFrameError for bytes that are no frames.
+        Raises TransientEngineError when the engine reports in the stream that it failed to read the log, and
+        LogFrameError for invalid bytes.
         """
         buffer = self._rest + data if self._rest else data
         position, end = 0, len(buffer)

@@ -1,7 +1,7 @@
 """The fifteen engine calls that the orchestrator makes, and no others.
 
-Nothing here can pull, build, load, tag or delete an image, run a command inside a container, kill one,
-or touch a volume: what is not in this protocol, the orchestrator cannot do by accident.
+None of them can pull, build, load, tag or delete an image, run a command inside a container, kill one, or
+touch a volume: the orchestrator cannot do by accident what is not in this protocol.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -15,9 +15,9 @@ class EngineError(Exception):
     """An engine call failed.
 
     EngineError
-      TransientEngineError     may heal by itself: try again
+      TransientEngineError     temporary: try again
         EngineUnreachableError   no answer: engine or proxy down, deadline passed, connection cut
-      PermanentEngineError     will not heal by itself
+      PermanentEngineError     will fail again
         NotFoundError            no such container or network (404)
         ImageMissingError        no such image on this engine (404 on create); it is never pulled
         ConflictError            name taken, or state does not allow it (409)
@@ -56,16 +56,16 @@ class SubnetTakenError(PermanentEngineError):
 
 
 class ForbiddenError(PermanentEngineError):
-    """A proxy in front of the engine refused this call; the text names method and path."""
+    """A proxy in front of the engine refused this call; the message names method and path."""
 
 
 class RejectedError(PermanentEngineError):
-    """The engine refused the request as wrong."""
+    """The engine refused the request as invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """An internal network with its own bridge and no address of the host in it."""
+    """An internal network with a bridge of its own and no host address."""
 
     name: str
     bridge: str
@@ -76,7 +76,7 @@ class NetworkSpec:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network as a listing shows it."""
+    """A network in a listing."""
 
     id: str
     name: str
@@ -96,7 +96,7 @@ class Tmpfs:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Per container; the record's figures are the ceilings."""
+    """Per container; the defaults are the record's maximum."""
 
     memory_bytes: int = 512 * 1024 * 1024
     nano_cpus: int = 500_000_000
@@ -106,22 +106,22 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """All that varies from container to container; isolation is the adapter's and does not vary."""
+    """Everything that varies between containers; the adapter sets the isolation, which does not vary."""
 
     name: str
     image_id: str
-    """`sha256:…`; containers are created by it, so that a re-tag changes nothing."""
+    """`sha256:…`; containers are created by id, so that moving a tag has no effect."""
     image_name: str
-    """For error texts only."""
+    """For error messages only."""
     network: str
     """Name or id of the session's network."""
     address: str
     aliases: tuple[str, ...]
     labels: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """May hold secrets: it stands in no log, no error and no `repr`."""
+    """May contain secrets: never in a log, an error or a `repr`."""
     arguments: tuple[str, ...] = ()
-    """Instead of the image's own command; nothing leaves that in force."""
+    """Replaces the image's command; empty keeps it."""
     capabilities: tuple[str, ...] = ()
     read_only: bool = True
     tmpfs: Mapping[str, Tmpfs] = field(default_factory=dict)
@@ -134,7 +134,7 @@ type Health = Literal["none", "starting", "healthy", "unhealthy"]
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container as a listing shows it."""
+    """A container in a listing."""
 
     id: str
     name: str
@@ -144,7 +144,7 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class ContainerDetail:
-    """A container as an inspection shows it."""
+    """An inspected container."""
 
     id: str
     name: str
@@ -158,18 +158,18 @@ class ContainerDetail:
     address: str | None
     labels: Mapping[str, str]
     on_network: bool
-    """Whether it has an interface there now; `address` says what it was to have."""
+    """Whether it has an interface now; `address` is the configured one."""
     started_at: datetime | None = None
-    """By the engine's clock, as the times in its logs are; None until it was started."""
+    """By the engine's clock, like timestamps in logs; None until it was started."""
     ended_at: datetime | None = None
     """None until it has ended."""
     failed_check: str = ""
-    """What the last health check said, if it failed."""
+    """Output of the last health check, if it failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Counters of a container's network interfaces since its start, as the engine tells them."""
+    """Counters of a container's network interfaces since its start."""
 
     rx_packets: int
     rx_bytes: int
@@ -179,7 +179,7 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class LogChunk:
-    """Bytes of one stream of a container's log, in order. Lines may be cut anywhere."""
+    """Bytes of one stream of a container's log, in order, split anywhere."""
 
     stream: Literal["stdout", "stderr"]
     data: bytes
@@ -187,18 +187,18 @@ class LogChunk:
 
 @dataclass(frozen=True, slots=True)
 class EngineEvent:
-    """Something happened to a container or a network. It only wakes a loop, it proves nothing."""
+    """Something happened to a container or a network. It only wakes a loop and proves nothing."""
 
     kind: Literal["container", "network"]
     action: str
     """E.g. `start`, `die`, `oom`, `health_status: healthy`, `destroy`."""
     id: str
     labels: Mapping[str, str]
-    """Empty for networks: the engine does not tell them."""
+    """Empty for networks: the engine does not report them."""
 
 
 class Engine(Protocol):
-    """The engine, behind whatever proxy. Every call has a deadline and raises only EngineError."""
+    """The engine, possibly behind a proxy. Every call has a deadline and raises only EngineError."""
 
     async def ping(self) -> None:
         """Return when the engine answers. Raises EngineUnreachableError."""
@@ -210,7 +210,7 @@ class Engine(Protocol):
         """Create the network and return its id. Raises ConflictError, SubnetTakenError."""
 
     async def list_networks(self, label: str) -> list[Network]:
-        """List networks that carry `label` (`key` or `key=value`, the value compared as a whole)."""
+        """List networks with `label` (`key` or `key=value`, compared exactly)."""
 
     async def remove_network(self, network_id: str) -> None:
         """Remove it. Raises NotFoundError, ConflictError (active endpoints: try again)."""
@@ -219,45 +219,45 @@ class Engine(Protocol):
         """Create it and return its id. Raises ImageMissingError, ConflictError."""
 
     async def start_container(self, container_id: str) -> None:
-        """Start it; one that runs stays as it is. Raises NotFoundError."""
+        """Start it; no effect when it runs. Raises NotFoundError."""
 
     async def list_containers(self, label: str) -> list[Container]:
-        """List containers in any state that carry `label` (`key` or `key=value`)."""
+        """List containers in any state with `label` (`key` or `key=value`)."""
 
     async def inspect_container(self, container_id: str) -> ContainerDetail:
         """Inspect it. Raises NotFoundError."""
 
     async def stop_container(self, container_id: str, grace: timedelta) -> None:
-        """Ask it to stop, return when it has; after `grace` the engine ends it. Raises NotFoundError."""
+        """Stop it and return when it has ended; after `grace` the engine kills it. Raises NotFoundError."""
 
     async def remove_container(self, container_id: str) -> None:
         """Remove it with its anonymous volumes, running or not. Raises NotFoundError."""
 
     async def read_traffic(self, container_id: str) -> Traffic | None:
-        """Read its counters once; None for one that does not run."""
+        """Read its counters once; None when it does not run."""
 
     def read_log(
         self, container_id: str, *, follow: bool, since: datetime | None = None
     ) -> AsyncGenerator[LogChunk]:
-        """Read its log from the start; with `follow` until it ends. Close the generator when you leave early.
+        """Read its log from the start; with `follow`, until it ends. Close the generator when leaving early.
 
-        With `since`, only what was written from then on, each entry behind its time in RFC 3339 and a blank.
+        With `since`, only later entries, each after its RFC 3339 timestamp and a space.
 
-        A connection that ends early is indistinguishable from the end in HTTP terms only sometimes:
-        one that breaks raises EngineUnreachableError, so callers verify against `inspect_container`.
+        A broken connection raises EngineUnreachableError, but one that ends early may look like the end of
+        the log: callers verify with `inspect_container`.
         """
 
     def events(self) -> AbstractAsyncContextManager[AsyncIterator[EngineEvent]]:
-        """Subscribe; inside the context everything that happens from now on is told.
+        """Subscribe; the iterator yields everything that happens after entering the context.
 
         The iterator raises EngineUnreachableError when the connection ends: subscribe, then list again.
         """
 
     async def past_actions(self, container_id: str, since: datetime, until: datetime) -> tuple[str, ...]:
-        """Return what the engine did to a container between two moments of its clock, e.g. `kill`, `die`.
+        """Return the engine's actions on a container between two times of its clock, e.g. `kill`, `die`.
 
-        It remembers little (256 events of all things) and nothing from before its own start. `until` in the
-        future is waited for.
+        It remembers 256 events in all, and none from before its own start. A time `until` in the future is
+        waited for.
         """
 
     async def close(self) -> None:

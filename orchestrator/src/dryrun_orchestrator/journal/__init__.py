@@ -1,1 +1,1 @@
-"""What outlives a crash: one SQLite file with sessions, targets, runs and events."""
+"""State that survives a crash: one SQLite file with sessions, targets, runs and events."""

@@ -1,7 +1,7 @@
-"""What the orchestrator has to remember across a crash: sessions, their targets and runs, and events.
+"""State that the orchestrator keeps across a crash: sessions, their targets and runs, and events.
 
-One SQLite file, WAL, `synchronous=FULL`: what a call returned from is on disk. Every change of state and
-the events that tell of it are one transaction, so that a crash leaves both or neither.
+One SQLite file, WAL, `synchronous=FULL`: once a call returns, its change is on disk. A change of state and
+the events that report it are one transaction, so that a crash leaves both or neither.
 """
 
 import asyncio
@@ -24,37 +24,37 @@ from dryrun_orchestrator.journal.records import RunRecord, SessionRecord, Target
 from dryrun_orchestrator.journal.schema import LATER_COLUMNS, SCHEMA
 
 KEEP_ACKNOWLEDGED = timedelta(days=7)
-"""A restored database can catch up this far."""
+"""How long acknowledged events stay, so that a restored database can catch up."""
 MAX_EVENTS = 500_000
 MAX_BYTES = 2 * 1024**3
-"""Beyond either the oldest go, acknowledged or not: the journal stays bounded."""
+"""Beyond either limit the oldest events are deleted, acknowledged or not."""
 MAX_SESSIONS = 5_000
-"""Sessions remembered; beyond it those go that ended first."""
+"""Most sessions kept; beyond it the ones that ended first are deleted."""
 
 
 class JournalError(Exception):
-    """The journal cannot be used; the text says why and what to do."""
+    """The journal cannot be used; the message says why and what to do."""
 
 
 class PositionGoneError(Exception):
-    """The position asked for is not in this journal (another journal, too old, or from the future)."""
+    """The requested position is not in this journal: another journal, too old, or from the future."""
 
 
 class Journal:
-    """The journal of one orchestrator; its process holds a lock on it. Use `open` and `close`."""
+    """The journal of one orchestrator, locked by its process. Use `open` and `close`."""
 
     def __init__(self, connection: sqlite3.Connection, lock: int, now: Callable[[], datetime]) -> None:
         self._connection = connection
         self._lock = lock
         self._now = now
-        # SQLite blocks, and transactions must not interleave: one thread does all of it, in order.
+        # SQLite blocks, and transactions must not interleave: one thread does all the work, in order.
         self._thread = ThreadPoolExecutor(1, "journal")
         self._appended = asyncio.Event()
         self.id = UUID(self._meta("journal_id", str(uuid4())))
 
     @classmethod
     def open(cls, folder: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
-        """Open or make the journal in `folder`. Raises JournalError when another process has it."""
+        """Open or create the journal in `folder`. Raises JournalError when another process has it."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = os.open(folder / "journal.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -63,7 +63,7 @@ class Journal:
             os.close(lock)
             raise JournalError(
                 f"another orchestrator works with the journal in {folder}; stop it, or give this one "
-                "a state folder of its own"
+                "another state folder"
             ) from error
         path = folder / "journal.sqlite3"
         try:
@@ -80,11 +80,11 @@ class Journal:
             path.chmod(0o600)
         except sqlite3.Error as error:
             os.close(lock)
-            raise JournalError(f"cannot use {path}: {error}; move it away to begin a new journal") from error
+            raise JournalError(f"cannot use {path}: {error}; move it away to start a new journal") from error
         return cls(connection, lock, now)
 
     async def close(self) -> None:
-        """Finish what is being written and give the lock back."""
+        """Finish pending writes and release the lock."""
         await self._do(self._connection.close)
         self._thread.shutdown()
         os.close(self._lock)
@@ -92,7 +92,7 @@ class Journal:
     # sessions
 
     async def add_session(self, session: SessionRecord, event: EventData) -> SessionRecord:
-        """Store a new session with its first event; an id that is known is returned as it stands."""
+        """Store a new session with its first event; for a known id, return the stored session unchanged."""
 
         def add() -> bool:
             fresh = self._connection.execute(
@@ -120,7 +120,7 @@ class Journal:
         return SessionRecord.from_row(rows[0])
 
     async def sessions(self) -> list[SessionRecord]:
-        """Return all sessions that are remembered, oldest first."""
+        """Return all sessions, oldest first."""
         rows = await self._rows("SELECT * FROM sessions ORDER BY created_at, id")
         return [SessionRecord.from_row(row) for row in rows]
 
@@ -139,7 +139,7 @@ class Journal:
         return {row["service"]: TargetRecord.from_row(row) for row in rows}
 
     async def put_target(self, session_id: UUID, target: TargetRecord, *events: EventData) -> None:
-        """Store what is known of a target, with the events that tell of it."""
+        """Store a target's state with the events that report it, in one transaction."""
 
         def put() -> None:
             self._connection.execute(
@@ -163,7 +163,7 @@ class Journal:
         return {row["collector"]: RunRecord.from_row(row) for row in rows}
 
     async def put_run(self, session_id: UUID, run: RunRecord, *events: EventData) -> None:
-        """Store how far a run was read, with what was read."""
+        """Store how far a run was read with the events read, in one transaction."""
 
         def put() -> None:
             self._connection.execute(
@@ -182,9 +182,9 @@ class Journal:
     async def found(
         self, session_id: UUID, kinds: Collection[str], collectors: Collection[str]
     ) -> tuple[Discovery, ...]:
-        """Return what these collectors found of these kinds; of one told several times, the last telling.
+        """Return these collectors' discoveries of these kinds; of a repeated key, the last report.
 
-        Raises ConfigError when it is more than a collector's configuration can hold.
+        Raises ConfigError when they are more than a collector's configuration can hold.
         """
 
         def read() -> list[str]:
@@ -212,17 +212,17 @@ class Journal:
     # events
 
     async def append(self, session_id: UUID, *events: EventData) -> None:
-        """Append events that change no state."""
+        """Append events that go with no change of state."""
         await self._write(session_id, events, lambda: None)
 
     async def events_after(self, position: tuple[UUID, int] | None, limit: int) -> list[str]:
-        """Return the JSON of at most `limit` events after `position`, oldest first; asking acknowledges it.
+        """Acknowledge `position` and return the JSON of at most `limit` events after it, oldest first.
 
-        They are a page of at most PAGE_BYTES, or one event that is larger. One of more than MAX_EVENT_BYTES
-        is told as refused. Nothing is parsed: what a collector said costs its bytes here.
+        A page has at most PAGE_BYTES, or one larger event. An event of more than MAX_EVENT_BYTES is returned
+        as refused. Nothing is parsed, so an event costs no more memory than its bytes.
 
-        Raises PositionGoneError when the position is of another journal, older than what is kept, or newer
-        than the newest event.
+        Raises PositionGoneError when the position belongs to another journal, is older than the oldest event
+        kept, or newer than the newest.
         """
 
         def read() -> list[str]:
@@ -253,11 +253,11 @@ class Journal:
         return await self._do(self._newest)
 
     def signal(self) -> asyncio.Event:
-        """Return what the next append sets. Take it before reading: then no append falls in between."""
+        """Return the event that the next append sets. Get it before reading, so that no append is missed."""
         return self._appended
 
     async def prune(self) -> None:
-        """Forget acknowledged events after 7 days, the oldest beyond the bound, and old sessions."""
+        """Delete acknowledged events after 7 days, the oldest events beyond the bounds, and old sessions."""
 
         def forget() -> None:
             limit = _text(self._now() - KEEP_ACKNOWLEDGED)
@@ -281,7 +281,7 @@ class Journal:
     # inside the journal's thread
 
     def _append(self, session_id: UUID, events: Sequence[EventData]) -> None:
-        # The counter is stored: an SQLite key would begin anew once the table is emptied.
+        # The counter is stored: an SQLite key restarts once its table is emptied.
         seq = self._newest()
         at = _text(self._now())
         for event in events:
@@ -296,7 +296,7 @@ class Journal:
         if not changes:
             return
         values = [_text(value) if isinstance(value, datetime) else value for value in changes.values()]
-        # Column names come from this package's keyword arguments only.
+        # Column names are keyword arguments of this package, never input.
         assignments = ", ".join(f"{column} = ?" for column in changes)
         conditions = " AND ".join(f"{column} = ?" for column in key)
         self._connection.execute(
@@ -312,7 +312,7 @@ class Journal:
         return int(row[0]) if row[0] is not None else self._newest() + 1
 
     def _size(self) -> int:
-        """Return the bytes of the file that are in use."""
+        """Return how many bytes of the file are in use."""
         pages, free, size = (
             int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
             for name in ("page_count", "freelist_count", "page_size")
@@ -324,7 +324,7 @@ class Journal:
         return str(self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0])
 
     def _event(self, row: sqlite3.Row) -> str:
-        """Return the event as `Event.model_dump_json` writes it, with its data as it was stored."""
+        """Return the event as `Event.model_dump_json` would write it, its data as stored."""
         data: str = row["data"]
         size = len(data.encode())
         if size > MAX_EVENT_BYTES:
@@ -368,7 +368,7 @@ class Journal:
         return await self._do(lambda: self._connection.execute(query, values).fetchall())
 
     async def _do[T](self, work: Callable[[], T]) -> T:
-        # Shielded: a cancelled caller must not leave a transaction that nobody waits for unnoticed.
+        # Shielded: the transaction of a cancelled caller still runs to its end.
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
 
 

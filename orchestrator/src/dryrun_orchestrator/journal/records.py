@@ -1,4 +1,4 @@
-"""What the journal remembers of a session, a target and a collector run."""
+"""Rows of the journal: a session, a target, a collector run."""
 
 import sqlite3
 from dataclasses import dataclass, fields
@@ -16,7 +16,7 @@ def _moment(text: str | None) -> datetime | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRecord:
-    """A session's row. `phase` says what should be; the engine's labels say what is."""
+    """A session's row. `phase` is the desired state; the engine's labels show the actual one."""
 
     id: UUID
     template: str
@@ -36,7 +36,7 @@ class SessionRecord:
     stop_requested_at: datetime | None = None
     traffic_before: str | None = None
     installed: str | None = None
-    """Digest of the operator's files that it began with; None for one of a version that did not keep them."""
+    """Digest of the operator's files at its start; None for a session of a version that kept none."""
 
     @classmethod
     def from_row(cls, row: sqlite3.Row) -> Self:
@@ -55,7 +55,7 @@ class SessionRecord:
         )
 
     def word(self, queue_position: int | None = None) -> Session:
-        """Return the session as the contract tells it."""
+        """Return the session in the contract's form."""
         return Session(
             id=self.id,
             template=self.template,
@@ -74,7 +74,7 @@ class SessionRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetRecord:
-    """What was last told of a target; an event is told once for each change."""
+    """A target's last reported state; each change is one event."""
 
     service: str
     image: str
@@ -85,7 +85,7 @@ class TargetRecord:
     harm: Literal["died", "unhealthy", "out_of_memory"] | None = None
 
     def changed(self, detail: str | None = None) -> TargetChanged:
-        """Return the event that tells of its state."""
+        """Return the event that reports its state."""
         return TargetChanged(
             service=self.service,
             image=self.image,
@@ -102,7 +102,7 @@ class TargetRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """How far a collector's output was read: `lines` are taken over, reading again skips them."""
+    """How far a collector's output was read: `lines` are stored, and skipped when the log is read again."""
 
     collector: str
     run: str

@@ -1,7 +1,7 @@
 """The journal's tables."""
 
 LATER_COLUMNS = {"installed": "TEXT"}
-"""Of `sessions`, in the order they came: a journal of an earlier version is given those it lacks."""
+"""Columns added to `sessions` since the first version, oldest first; missing ones are added on opening."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -1,4 +1,4 @@
-"""Phase `cleaning_up`: everything that carries the session's id goes, by label and by nothing else."""
+"""Phase `cleaning_up`: removes everything with the session's label, and nothing else."""
 
 import asyncio
 from datetime import timedelta
@@ -18,14 +18,14 @@ IN_FLIGHT = 8
 
 
 class LeftoverError(Exception):
-    """Something of the session could not be removed; the text lists what and why. It is tried again."""
+    """Something could not be removed; the message lists what and why. Removal is retried."""
 
 
 async def remove_everything(engine: Engine, label: str, *, grace: timedelta = GRACE) -> list[Container]:
     """Remove every container and network whose label `label` (`key=value`) matches exactly.
 
-    Containers are asked to stop first, in parallel, for at most `grace`; networks go once they are empty.
-    Returns the containers that were removed. Raises LeftoverError when anything is left.
+    Targets get up to `grace` to stop, in parallel; networks are removed once they are empty. Return the
+    removed containers. Raises LeftoverError when anything is left.
     """
     containers = await engine.list_containers(label)
     places = asyncio.Semaphore(IN_FLIGHT)
@@ -37,7 +37,7 @@ async def remove_everything(engine: Engine, label: str, *, grace: timedelta = GR
     failed = [error for error in errors if error is not None]
     if failed:
         raise LeftoverError("; ".join(failed))
-    # Seen to be gone, not believed: a create that was under way may have landed meanwhile.
+    # Listed again: a create that was in progress may have completed meanwhile.
     left = [container.name for container in await engine.list_containers(label)]
     left += [network.name for network in await engine.list_networks(label)]
     if left:
@@ -69,7 +69,7 @@ async def _remove_network(engine: Engine, network_id: str) -> str | None:
 
 
 async def remove_network_patiently(engine: Engine, network_id: str) -> None:
-    """Remove a network; a moment after its last container went it may still have active endpoints.
+    """Remove a network, with retries: just after its last container it may still have active endpoints.
 
     Raises the last EngineError after about 5 s.
     """

@@ -1,6 +1,6 @@
-"""Turns the bytes of a collector's log into numbered lines, and lines into words of the contract.
+"""Splits the bytes of a collector's log into lines, and parses lines into types of the contract.
 
-What a collector says is hostile input: lines of any length, bytes of any kind, floods, lies about counts.
+A collector's output is hostile input: lines of any length, arbitrary bytes, floods, false counts.
 """
 
 import hashlib
@@ -26,14 +26,14 @@ SAMPLE_CHARACTERS = 120
 
 @dataclass(slots=True)
 class LineSplitter:
-    """Cuts a byte stream into lines; of a line longer than `limit` bytes only the beginning is kept."""
+    """Splits a byte stream into lines; a line longer than `limit` bytes is cut."""
 
     count: int = 0
     limit: int = MAX_LINE_BYTES
     _rest: bytearray = field(default_factory=bytearray)
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take bytes and return the lines that are complete now; memory stays bounded."""
+        """Add bytes and return the lines that are now complete; memory stays bounded."""
         lines = []
         start = 0
         while (end := data.find(b"\n", start)) >= 0:
@@ -44,11 +44,11 @@ class LineSplitter:
         return lines
 
     def finish(self) -> list[bytes]:
-        """Return what stands after the last line break, if anything."""
+        """Return the text after the last line break, if any."""
         return [self._take()] if self._rest else []
 
     def _keep(self, data: bytes) -> None:
-        # One byte more than allowed, so that parse_line sees that it is too long.
+        # One byte more than the limit, so that parse_line sees that the line is too long.
         self._rest += data[: self.limit + 1 - len(self._rest)]
 
     def _take(self) -> bytes:
@@ -59,7 +59,7 @@ class LineSplitter:
 
 
 def parse_line(line: bytes) -> CollectorLine | WarningLine:
-    """Read one line; one that says nothing of the contract becomes a warning that shows its beginning."""
+    """Parse one line; a line outside the contract becomes a warning that shows its beginning."""
     try:
         return read_model(COLLECTOR_LINE, line, LINE_BOUNDS)
     except OutOfBoundsError as error:
@@ -79,27 +79,27 @@ def _warning(what: str, line: bytes) -> WarningLine:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one line says."""
+    """One parsed line."""
 
     word: CollectorLine | WarningLine
     size: int
-    """Bytes it was read from."""
+    """Length of the line in bytes."""
     values: int = 0
-    """About as many values it holds; never less than need memory."""
+    """Upper bound of the JSON values it holds."""
 
 
 @dataclass(slots=True)
 class ContractLines:
-    """Reads output in the contract's own form, a JSON object a line."""
+    """Parses output in the contract's form, one JSON object per line."""
 
     _splitter: LineSplitter = field(default_factory=LineSplitter)
 
     def feed(self, data: bytes) -> Iterator[Said]:
-        """Take bytes and return what the lines say that are complete now."""
+        """Add bytes and return the lines that are now complete."""
         return map(_said, self._splitter.feed(data))
 
     def finish(self) -> Iterator[Said]:
-        """Return what stands after the last line break, if anything."""
+        """Return the text after the last line break, if any."""
         return map(_said, self._splitter.finish())
 
 
@@ -111,7 +111,7 @@ def _said(line: bytes) -> Said:
 
 @dataclass(slots=True)
 class OutputTally:
-    """What one reading of a log from its start adds up to."""
+    """Sums over one reading of a log from its start."""
 
     discoveries: int = 0
     warnings: int = 0
@@ -120,11 +120,11 @@ class OutputTally:
     size: int = 0
     """Bytes of standard output."""
     first_line: str | None = None
-    """Digest of line 1: it changes when a rotating log lost its beginning."""
+    """Digest of line 1; it changes when a rotating log loses its beginning."""
     end: EndLine | None = None
 
     def count(self, word: CollectorLine | WarningLine, values: int = 0) -> None:
-        """Take the next line into account."""
+        """Count the next line."""
         self.lines += 1
         self.values += values
         if self.first_line is None:
@@ -137,7 +137,7 @@ class OutputTally:
             self.warnings += 1
 
     def why_incomplete(self, exit_code: int | None) -> str | None:
-        """Return why the output cannot be called whole, or None."""
+        """Return why the output is incomplete, or None."""
         if exit_code != 0:
             return f"the collector ended with exit code {exit_code}"
         if self.end is None:

@@ -1,7 +1,7 @@
-"""Follows one collector's output to its end: nothing lost, nothing doubled, never silently short.
+"""Follows one collector's output to its end: no line is lost or stored twice, and a short log is reported.
 
-A line's identity is its number in its run. After any break the log is read from the start again and the
-lines that the journal has are skipped; after the container has ended, one whole reading settles the count.
+A line's identity is its number in its run. After a break the log is read from the start again, and lines that
+the journal holds are skipped. After the container has ended, one complete reading settles the count.
 """
 
 import asyncio
@@ -27,27 +27,27 @@ from dryrun_orchestrator.session.line_queue import LineQueue, NumberedLine
 from dryrun_orchestrator.session.nmap_output import NmapLines
 
 MAX_WARNING_EVENTS = 100
-"""Further warnings of a run are counted, not told."""
+"""Further warnings of a run are counted and not reported."""
 MAX_VALUES = 1_000_000
-"""In the discoveries of one run: whoever reads them all, as for a report, needs memory by values. Ordinary
-discoveries have about ten each, the columns of a table one each."""
+"""In all discoveries of one run: whatever reads them all, such as a report, needs memory per value. An
+ordinary discovery has about ten, and each column of a table is one."""
 PROGRESS_SECONDS = 0.3
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.1, 2.0
-"""Before reading again: doubled while readings bring nothing new."""
+"""Pause before reading again; doubled while nothing new arrives."""
 STDERR_BYTES = 16 * 1024
 WHOLE_READINGS = 3
-"""So often an ended log that looks short is read before it is called short."""
+"""How often the log of an ended container is read before it is reported as short."""
 ENDED = ("exited", "dead")
 REMOVED_BY_OTHERS = "its container was removed by somebody else"
 
 
 class OutputCeilingError(Exception):
-    """The collector said more than is read; the text says which bound."""
+    """The collector wrote more than is read; the message says which limit."""
 
 
 @dataclass(slots=True)
 class Ending:
-    """How a run came to its end, before it is told."""
+    """How a run ended."""
 
     tally: OutputTally
     exit_code: int | None
@@ -70,7 +70,7 @@ class CollectorRun:
         self._progress_at = 0.0
 
     async def follow(self) -> CollectorEnded:
-        """Read until the container has ended and its log was read whole; return the event that tells it."""
+        """Read until the container has ended and its log was read completely; return the final event."""
         ending = await self._read_to_the_end()
         run = self._run
         return CollectorEnded(
@@ -87,7 +87,7 @@ class CollectorRun:
 
     @property
     def record(self) -> RunRecord:
-        """Return how far the run was read."""
+        """Return the run as far as it was read."""
         return self._run
 
     async def _read_to_the_end(self) -> Ending:
@@ -104,12 +104,10 @@ class CollectorRun:
             except OutputCeilingError as error:
                 return Ending(tally, None, truncated=True, reason=str(error))
             except NotFoundError:
-                return Ending(
-                    tally, None, truncated=False, reason="its container was removed by somebody else"
-                )
+                return Ending(tally, None, truncated=False, reason=REMOVED_BY_OTHERS)
             except TransientEngineError:
                 self._note_first_line(tally)
-                # A proxy that cuts now and then is no engine that is down.
+                # A proxy that cuts connections now and then is not an engine that is down.
                 pause = FIRST_PAUSE_SECONDS if self._run.lines > known else pause
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LAST_PAUSE_SECONDS)
@@ -121,7 +119,7 @@ class CollectorRun:
             if ended:
                 whole_readings += 1
                 ending = self._settle(tally, detail.exit_code)
-                # A connection may end early and look whole; what looks short is read again.
+                # A connection that ends early may look complete: a log that looks short is read again.
                 if ending.reason is None or whole_readings == WHOLE_READINGS:
                     return ending
             elif detail.status in ENDED:
@@ -140,7 +138,7 @@ class CollectorRun:
         return Ending(tally, exit_code, truncated=False, reason=reason)
 
     def _began_anew(self, tally: OutputTally) -> bool:
-        """Tell whether the log begins with another line than it did: a rotating log lost its beginning."""
+        """Return whether the log's first line changed: a rotating log lost its beginning."""
         self._note_first_line(tally)
         return tally.first_line is not None and tally.first_line != self._first_line
 
@@ -189,7 +187,7 @@ class CollectorRun:
                     raise OutputCeilingError(f"its output is longer than {settings.output_bytes} bytes")
                 await self._take(output.feed(chunk.data), tally, queue)
         if last:
-            # What stands after the last line break may be a line that was cut; read again, it is what it is.
+            # Text after the last line break may be a line that was cut; only the last reading counts it.
             await self._take(output.finish(), tally, queue)
 
     async def _take(

@@ -1,4 +1,4 @@
-"""From template, allowlist and session to what the engine is asked to create."""
+"""Builds engine specs of networks and containers from session, template and allowlist."""
 
 import hashlib
 import hmac
@@ -12,7 +12,7 @@ from dryrun_orchestrator.engine.protocol import ContainerSpec, Limits, NetworkSp
 
 
 def session_labels(session_id: UUID, owner: UUID, template: str, expires_at: datetime) -> dict[str, str]:
-    """Return the labels that the network and every container of a session carry."""
+    """Return the labels of a session's network and containers."""
     return {
         labels.SESSION_ID: str(session_id),
         labels.OWNER: str(owner),
@@ -22,7 +22,7 @@ def session_labels(session_id: UUID, owner: UUID, template: str, expires_at: dat
 
 
 def network_spec(session_id: UUID, subnet: str, common: Mapping[str, str]) -> NetworkSpec:
-    """Return the session's network."""
+    """Return the spec of the session's network."""
     return NetworkSpec(
         name=labels.network_name(session_id),
         bridge=labels.bridge_name(session_id),
@@ -44,9 +44,9 @@ def container_spec(
     arguments: tuple[str, ...] = (),
     capabilities: tuple[str, ...] | None = None,
 ) -> ContainerSpec:
-    """Return one container of a session; `service` is the template's service, or the collector's name.
+    """Return the spec of one container; `service` is the template's service or the collector's name.
 
-    Without `capabilities` it gets all that the allowlist grants to its image.
+    Without `capabilities` it gets all that the allowlist grants its image.
     """
     return ContainerSpec(
         name=_opaque_name(session_id, common[labels.OWNER], f"{image.role}:{service}"),
@@ -71,11 +71,10 @@ def container_spec(
 
 
 def _opaque_name(session_id: UUID, owner: str, place: str) -> str:
-    """Return a name that is the same at every try and tells a collector nothing.
+    """Return a name that is the same in every attempt and reveals nothing to a collector.
 
-    The same: a create that is repeated meets its own result as a conflict instead of a second container.
-    Nothing: nmap reads container names by reverse DNS, and the owner's id, which keys the digest, is known
-    to no collector.
+    A repeated create meets its own result as a conflict instead of making a second container. nmap reads
+    container names by reverse DNS; the digest is keyed with the owner's id, which no collector knows.
     """
     digest = hmac.new(owner.encode(), f"{session_id}/{place}".encode(), hashlib.sha256)
     return f"dryrun-{digest.hexdigest()[:16]}"

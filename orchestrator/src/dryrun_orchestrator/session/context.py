@@ -1,4 +1,4 @@
-"""What one session's steps work with, and how they tell that the session cannot go on."""
+"""What the steps of one session share, and the error that ends a session."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,51 +16,49 @@ from dryrun_orchestrator.session.log_lines import CollectorSpan
 from dryrun_orchestrator.settings import Settings
 
 STARTS_IN_FLIGHT = 8
-"""As fast as 64 on 2 cores, measured, and gentler to the engine."""
+"""Measured on 2 cores: as fast as 64, with less load on the engine."""
 
 
 class SessionFailedError(Exception):
-    """The session cannot go on; the text says what failed, which one and what to do next."""
+    """The session cannot continue; the message says what failed, which one and what to do next."""
 
 
 @dataclass(slots=True)
 class SessionContext:
-    """One session under way. The journal says where it is; this does not outlive the process."""
+    """One running session in this process. Its state is in the journal."""
 
     id: UUID
     planned: LoadedTemplate | None
-    """None when the template is gone, or is another than the one the session was asked with."""
+    """None when the template is gone or differs from the one the session was requested with."""
     engine: Engine
     journal: Journal
     settings: Settings
     isolation: Isolation
     now: Callable[[], datetime]
     woken: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the engine told of something that carries this session's label."""
+    """Set when the engine reported an event with this session's label."""
     stop_requested: asyncio.Event = field(default_factory=asyncio.Event)
     collecting: set[str] = field(default_factory=set)
-    """Collectors that run at this moment."""
+    """Collectors that are running."""
     spans: list[CollectorSpan] = field(default_factory=list)
-    """When collectors ran that have ended in this process."""
+    """When each collector ran that ended in this process."""
     spans_lost: bool = False
-    """Others ended in a process before this one."""
+    """Some collectors ended in an earlier process, so their spans are unknown."""
     starts: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(STARTS_IN_FLIGHT))
 
     @property
     def template(self) -> LoadedTemplate:
-        """Return what the session was asked with. Raises SessionFailedError when that is no longer there."""
+        """Return the session's template. Raises SessionFailedError when it changed or is gone."""
         if self.planned is None:
-            raise SessionFailedError(
-                "its template was changed or taken away while it was under way; start a new session"
-            )
+            raise SessionFailedError("its template was changed or removed while it ran; start a new session")
         return self.planned
 
     async def record(self) -> SessionRecord:
-        """Return the session's row as it stands."""
+        """Return the session's current row."""
         return await self.journal.session(self.id)
 
     async def wait_for_wake(self, seconds: float) -> None:
-        """Return when the engine told of something, at the latest after `seconds`."""
+        """Return after an engine event of this session, or after `seconds`."""
         try:
             async with asyncio.timeout(seconds):
                 await self.woken.wait()
@@ -71,6 +69,6 @@ class SessionContext:
 
 
 def last_words(stderr: bytes, *, lines: int = 3) -> str:
-    """Return the last lines of a program's output in one printable line, for an error text."""
+    """Return the last lines of a program's output as one printable line, for an error message."""
     said = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     return " | ".join(printable(line.strip(), limit=160) for line in said[-lines:])

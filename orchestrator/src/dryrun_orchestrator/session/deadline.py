@@ -1,4 +1,4 @@
-"""A moment that a clock set back does not put off."""
+"""A deadline that setting the clock back does not delay."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from datetime import datetime
 
 
 class Deadline:
-    """Passes by wall clock or by monotonic clock, whichever comes first; once nearer, it stays nearer."""
+    """Passes by wall clock or by monotonic clock, whichever is first, and never moves away."""
 
     def __init__(self, now: Callable[[], datetime], monotonic: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -14,7 +14,7 @@ class Deadline:
         self._ends_at = float("inf")
 
     def has_passed(self, moment: datetime) -> bool:
-        """Tell whether `moment` has come. To be asked again and again: each look counts."""
+        """Return whether `moment` has passed. Call it regularly: each call compares both clocks."""
         left = (moment - self._now()).total_seconds()
         self._ends_at = min(self._ends_at, self._monotonic() + left)
         return self._monotonic() >= self._ends_at

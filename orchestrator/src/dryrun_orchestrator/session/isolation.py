@@ -1,8 +1,8 @@
-"""Proves from inside a new network that the host does not answer there; without proof no session goes on.
+"""Proves from inside a new network that the host does not answer there. Without proof no session continues.
 
-A session's own network is probed before anything else is in it: among other containers neither silence nor
-an answer proves anything. While sessions live, a network of the check's own stands for theirs: the same
-engine makes it by the same call, and the host rule does not tell one session's bridge from another's.
+A session's network is probed while nothing else is in it: beside other containers neither silence nor an
+answer proves anything. While sessions run, a separate network is probed in their place: the same engine makes
+it by the same call, and the host rule treats all session bridges alike.
 """
 
 import asyncio
@@ -37,35 +37,35 @@ log = logging.getLogger(__name__)
 
 PROBE_DEADLINE = timedelta(seconds=20)
 PROBES = 3
-"""So often a probe that could not tell is made anew. A busy machine may start it after the bridge has spoken,
-and one that takes over from a killed process finds a bridge that spoke to the earlier one."""
+"""Most attempts when a probe is undecided. On a busy machine it may start after the bridge announced itself,
+and after a crash it finds a bridge that announced itself to the earlier process."""
 CARRIER_SECONDS = 1.2
-"""Without a container for this long the bridge counts as down (Linux looks once a second); the next one
+"""After this long without a container the bridge is down (Linux checks once a second); the next container
 brings it up, and it announces itself again."""
 PROOF_SECONDS = 300.0
-"""No session goes on with an older proof, whatever keeps it from being renewed."""
+"""No session continues with an older proof, whatever prevents a new one."""
 OUTPUT_BYTES = 64 * 1024
 FIX = (
-    "install the host's rule (deploy/host-rule/dryrun-host-rule install), "
+    "install the host rule (deploy/host-rule/dryrun-host-rule install), "
     "see docs/adr on why sessions are refused without it"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the probe found. `isolated` is False as well when it could not find out: closed is the default."""
+    """Result of a probe. `isolated` is False also when the probe could not decide: it fails closed."""
 
     isolated: bool
     detail: str
     at: datetime
     undecided: bool = False
-    """It heard too little to say either."""
+    """The probe heard too little to decide."""
     reached: bool = False
     """The host answered."""
 
 
 class _VerdictLine(BaseModel):
-    """The probe's line; other fields are evidence for a reader of the log."""
+    """The probe's line; its other fields are evidence for people who read the log."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -75,15 +75,15 @@ class _VerdictLine(BaseModel):
 
 
 class ApprovedImages(Protocol):
-    """The allowlist as it stands now."""
+    """The current allowlist."""
 
     def image(self, name: str) -> AllowedImage:
-        """Return the image of exactly this name. Raises ImageNotApprovedError."""
+        """Return the image with exactly this name. Raises ImageNotApprovedError."""
         ...
 
 
 class Isolation:
-    """Runs the probe and remembers what it said last, for readiness and metrics."""
+    """Runs the probe and keeps its last verdict, for readiness and metrics."""
 
     def __init__(
         self,
@@ -102,15 +102,15 @@ class Isolation:
         self._lost: Verdict | None = None
         self._judged_at = -math.inf
         self._proved_at = time.monotonic()
-        """What was proved before this process began counts as proved when it began."""
+        """Proofs of an earlier process count as of this process's start."""
         self.checking: UUID | None = None
-        """The id that `check_host` uses at this moment; the reaper leaves it alone."""
+        """The session id that `check_host` is using; the reaper leaves it alone."""
 
     async def probe(self, session_id: UUID, subnet: str, common: Mapping[str, str]) -> Verdict:
-        """Run the probe in a session's network and say what it found.
+        """Run the probe in a session's network and return its verdict.
 
-        Raises TransientEngineError when the engine does not answer, and other EngineErrors when a call is
-        refused; everything the probe itself cannot find out is a verdict of not isolated.
+        Raises TransientEngineError when the engine does not answer, and other EngineErrors when it refuses a
+        call. Whatever the probe cannot find out is the verdict "not isolated".
         """
         for left in reversed(range(PROBES)):
             verdict = await self._probe_once(session_id, subnet, common)
@@ -128,7 +128,7 @@ class Isolation:
 
     @property
     def lost(self) -> Verdict | None:
-        """Return why no session may go on; None while isolation stands."""
+        """Return why no session may continue; None while isolation is proved."""
         if self._lost is None and time.monotonic() - self._proved_at > PROOF_SECONDS:
             return self._verdict(
                 isolated=False, detail=f"it could not be proved for {PROOF_SECONDS:.0f} s; see readyz"
@@ -136,7 +136,7 @@ class Isolation:
         return self._lost
 
     def _remember(self, verdict: Verdict) -> None:
-        """Take note of a verdict. One that could not tell ends no session yet, the second in a row does."""
+        """Keep a verdict. One undecided verdict ends no session; the second in a row does."""
         earlier, self.last, self._judged_at = self.last, verdict, time.monotonic()
         if verdict.isolated:
             self._lost, self._proved_at = None, self._judged_at
@@ -176,7 +176,7 @@ class Isolation:
         return self._judge(said, exit_code)
 
     async def check_host(self) -> Verdict:
-        """Probe in a network of its own, made for this and removed after; used outside of sessions."""
+        """Probe in a network made for this and removed afterwards, outside of any session."""
         session_id = self.checking = uuid4()
         common = session_labels(
             session_id, self._owner, "isolation-check", self._now() + timedelta(minutes=5)
@@ -191,7 +191,7 @@ class Isolation:
             self.checking = None
 
     async def _make_network(self, session_id: UUID, common: Mapping[str, str]) -> tuple[str, str]:
-        # From the end of the pool: sessions take theirs from the beginning.
+        # From the end of the pool: sessions take subnets from its beginning.
         pool, prefix = self._settings.subnet_pool, self._settings.subnet_prefix
         candidates = list(candidate_subnets(pool, prefix, ()))
         for subnet in reversed(candidates):
@@ -217,7 +217,7 @@ class Isolation:
                 verdict = _VerdictLine.model_validate_json(line)
             except ValidationError:
                 continue
-            # Both have to say so: a line that is printed and then crashes is no proof.
+            # Both are required: a probe that prints its line and then crashes proves nothing.
             isolated = verdict.isolated is True and exit_code == 0
             reason = printable(verdict.reason, limit=500)
             detail = reason if isolated else f"{reason}; {FIX}"

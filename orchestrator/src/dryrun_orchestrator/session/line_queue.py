@@ -1,4 +1,4 @@
-"""Hands a collector's lines from who reads them to who stores them, with bounds on what waits between."""
+"""A bounded queue of a collector's lines between the reader and the writer."""
 
 import asyncio
 from collections import deque
@@ -9,19 +9,19 @@ from dryrun_orchestrator.session.collector_lines import Said
 BATCH_LINES = 500
 HELD_LINES = 4 * BATCH_LINES
 BATCH_BYTES = 256 * 1024
-"""As bytes of output; parsed, lines made for it take some 25 times as much."""
+"""Bytes of output; parsed, hostile lines take about 25 times as much memory."""
 HELD_BYTES = 2 * BATCH_BYTES
 
 
 class NumberedLine(NamedTuple):
-    """A line and its number in its run; 1 is the first."""
+    """A line and its number in its run, from 1."""
 
     number: int
     said: Said
 
 
 class LineQueue:
-    """For one reader and one writer. Batches form by themselves: while one is stored, the next gathers."""
+    """For one reader and one writer. While a batch is stored, the next one gathers."""
 
     def __init__(self) -> None:
         self._lines: deque[NumberedLine] = deque()
@@ -30,7 +30,7 @@ class LineQueue:
         self._changed = asyncio.Event()
 
     async def put(self, line: NumberedLine) -> None:
-        """Add a line; waits while as much as may be held is held."""
+        """Add a line; waits while the queue is full."""
         while len(self._lines) >= HELD_LINES or self._size >= HELD_BYTES:
             await self._changed.wait()
         self._lines.append(line)
@@ -38,7 +38,7 @@ class LineQueue:
         self._tell()
 
     async def take(self) -> list[NumberedLine]:
-        """Return what waits, up to a batch; waits for a line. Empty once the queue is closed and drained."""
+        """Return up to a batch of lines, waiting for the first; empty once the queue is closed and empty."""
         while not self._lines and not self._closed:
             await self._changed.wait()
         batch: list[NumberedLine] = []
@@ -52,7 +52,7 @@ class LineQueue:
         return batch
 
     def close(self) -> None:
-        """No line follows."""
+        """Announce that no line follows."""
         self._closed = True
         self._tell()
 

@@ -1,7 +1,7 @@
-"""Reads lines of a target's log: what a pattern finds in them, and which collector caused them.
+"""Counts lines of a target's log: which patterns match, and which collector caused them.
 
-A line is a target's word: of any length and any bytes. Patterns are an operator's, and one that backtracks
-without end over a line made for it must cost no more than `PATTERN_SECONDS`.
+A line is a target's output: any length, any bytes. Patterns are an operator's; one that backtracks endlessly
+on a line made for it costs at most `PATTERN_SECONDS`.
 """
 
 import re
@@ -16,14 +16,14 @@ from dryrun_contract.event import MAX_LOG_SAMPLE, LogPattern, LogsOfCollectors
 from dryrun_contract.text import printable
 
 LINE_BYTES = 4096
-"""What is searched of one line; the rest of a longer one is not looked at."""
+"""Searched of one line; the rest of a longer line is ignored."""
 PATTERN_SECONDS = 0.25
-"""So long one search may take; a pattern that needs more is given up for this target."""
+"""Longest search; a slower pattern is dropped for this target."""
 AFTERGLOW = timedelta(seconds=1)
-"""A server may write of what a collector did a moment after it has ended."""
+"""A server may log a collector's action a moment after the collector ended."""
 SAMPLE_CHARACTERS = 300
 MAX_TARGET_SAMPLE = 25
-"""Lines shown of one target, whoever caused them: an event stays small."""
+"""Most sample lines of one target, to keep the event small."""
 
 _LOOPBACK = re.compile(r"(?<![0-9.])127\.0\.0\.1(?![0-9])|\[local\]|::1(?![0-9a-f:])|\blocalhost\b")
 _FIGURES = re.compile(r"[0-9]+")
@@ -32,7 +32,7 @@ _MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d
 
 @dataclass(frozen=True, slots=True)
 class CollectorSpan:
-    """When a collector ran, by the engine's clock, and at which address."""
+    """When a collector ran, by the engine's clock, and its address."""
 
     collector: str
     address: str
@@ -45,11 +45,11 @@ class _Caused:
     lines: int = 0
     counts: defaultdict[LogPattern, int] = field(default_factory=lambda: defaultdict(int))
     sample: dict[str, str] = field(default_factory=dict)
-    """By what a line is without its figures."""
+    """Keyed by the line without its digits."""
 
 
 class Culprits:
-    """Tells who caused a line: by the moment it was written, and by the address it names."""
+    """Finds who caused a line, by its time and by the addresses it contains."""
 
     def __init__(self, spans: Sequence[CollectorSpan]) -> None:
         self._spans = tuple(spans)
@@ -58,10 +58,10 @@ class Culprits:
         }
 
     def of(self, moment: datetime, line: str) -> tuple[str, ...]:
-        """Return the collectors that may have caused `line`, sorted; none for the target's own doing.
+        """Return the collectors that may have caused `line`, sorted; none for the target itself.
 
-        Of two that ran, the one whose address the line names; a line that names the loopback address and no
-        collector's is the target's own, such as its health probe.
+        Of two that ran, the one whose address is in the line. A line with the loopback address and no
+        collector's is the target's own, such as of its health check.
         """
         near = [span for span in self._spans if span.started <= moment <= span.ended]
         if not near:
@@ -73,18 +73,18 @@ class Culprits:
 
 
 class LogTally:
-    """What the lines of one target add up to, by who caused them."""
+    """Counts of one target's lines, by who caused them."""
 
     def __init__(
         self, patterns: Mapping[LogPattern, str], culprits: Culprits, secrets: Iterable[str] = ()
     ) -> None:
         self._patterns: dict[LogPattern, regex.Pattern[str]] = {}
         self._culprits = culprits
-        # The longest first: a short one may be a part of it.
+        # The longest first: a short one may be part of it.
         self._secrets = sorted({secret for secret in secrets if len(secret) >= 4}, key=len, reverse=True)
         self._caused: defaultdict[tuple[str, ...], _Caused] = defaultdict(_Caused)
         self.given_up: list[LogPattern] = []
-        """Patterns that took too long, or that this library does not read; they have no counts."""
+        """Patterns that were too slow, or that this library cannot compile; they have no counts."""
         for name, pattern in patterns.items():
             try:
                 self._patterns[name] = regex.compile(pattern)
@@ -92,7 +92,7 @@ class LogTally:
                 self.given_up.append(name)
 
     def take(self, lines: Iterable[bytes]) -> None:
-        """Count lines as the engine gives them, each behind its time."""
+        """Count lines in the engine's form, each after its timestamp."""
         for raw in lines:
             stamp = _MOMENT.match(raw)
             if stamp is None:
@@ -103,7 +103,7 @@ class LogTally:
                 self._count(moment, line)
 
     def of_collectors(self) -> tuple[LogsOfCollectors, ...]:
-        """Return the figures, by collectors; what one alone caused comes first."""
+        """Return the counts by collectors; lines of a single collector come first."""
         told = []
         room = MAX_TARGET_SAMPLE
         for collectors, caused in sorted(self._caused.items(), key=lambda item: (len(item[0]) != 1, item[0])):
@@ -120,7 +120,7 @@ class LogTally:
         return tuple(told)
 
     def counts(self) -> dict[LogPattern, int | None]:
-        """Return each pattern's count over all that collectors caused; None for one that was given up."""
+        """Return each pattern's count over lines that collectors caused; None for a dropped pattern."""
         found: dict[LogPattern, int | None] = {
             name: sum(caused.counts[name] for collectors, caused in self._caused.items() if collectors)
             for name in self._patterns
@@ -136,7 +136,7 @@ class LogTally:
         caused.lines += 1
         for name, pattern in list(self._patterns.items()):
             try:
-                # concurrent: other threads run meanwhile
+                # concurrent: releases the interpreter lock
                 if pattern.search(line, timeout=PATTERN_SECONDS, concurrent=True):
                     caused.counts[name] += 1
             except TimeoutError:

@@ -1,7 +1,7 @@
-"""Takes one session from phase to phase until it has ended; after a crash it goes on where the journal says.
+"""Moves one session from phase to phase until it has ended; after a crash it resumes at the journal's phase.
 
-Each phase is one idempotent body. A body may fail for good, fail for now, be interrupted by a stop or by
-the deadline, or take too long; all of these lead to `cleaning_up`, and only empty listings lead out of it.
+Each phase has one idempotent body. A body that fails permanently, is interrupted by a stop or the deadline,
+or takes too long leads to `cleaning_up`; a temporary failure is retried. Only empty listings end it.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ MAX_PAUSE_SECONDS = 5.0
 DEADLINE_LOOK_SECONDS = 0.5
 
 _ISOLATED_PHASES = frozenset({Phase.WAITING, Phase.SCANNING, Phase.KEPT})
-"""What is before them proves it for itself."""
+"""Phases that rely on a proof; `provisioning` makes its own."""
 
 _BODIES: dict[Phase, Callable[[SessionContext], Awaitable[Sequence[EventData] | None]]] = {
     Phase.PROVISIONING: provision,
@@ -36,13 +36,13 @@ _BODIES: dict[Phase, Callable[[SessionContext], Awaitable[Sequence[EventData] | 
     Phase.SCANNING: scan,
     Phase.KEPT: watch_for_harm,
 }
-"""A body may return events that sum the phase up: they are written with the change to the next one, so that
-a body that is carried out anew after a crash does not tell them twice."""
+"""A body may return events that summarize its phase. They are written together with the change of phase, so
+that a body repeated after a crash does not report them twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """Where a phase leads."""
+    """The next phase, and why."""
 
     phase: Phase
     outcome: Outcome | None = None
@@ -51,7 +51,7 @@ class _Verdict:
 
 
 class SessionLoop:
-    """One loop per session that has left the queue."""
+    """The loop of one session that has left the queue."""
 
     def __init__(self, context: SessionContext) -> None:
         self._context = context
@@ -107,7 +107,7 @@ class SessionLoop:
             await asyncio.gather(body, interruption, return_exceptions=True)
 
     async def _persist(self, phase: Phase) -> Sequence[EventData]:
-        """Carry out a phase's body, again and again while it fails for reasons that may heal."""
+        """Run a phase's body, repeatedly while it fails for temporary reasons."""
         pause = 0.2
         while True:
             try:
@@ -116,7 +116,7 @@ class SessionLoop:
                 causes = list(_causes(error))
                 lasting = [cause for cause in causes if not isinstance(cause, TransientEngineError)]
                 if lasting:
-                    raise _weightiest(lasting) from error
+                    raise _most_informative(lasting) from error
                 self._last_trouble = str(causes[0])
                 log.warning("session %s: %s: %s; trying again", self._context.id, phase, causes[0])
             await asyncio.sleep(pause)
@@ -141,7 +141,7 @@ class SessionLoop:
         return _Verdict(Phase.CLEANING_UP, Outcome.COMPLETED)
 
     async def _interruption(self) -> _Verdict:
-        """Return when somebody asked to stop, isolation is lost, or cleanup has to begin for the deadline."""
+        """Return when a stop was requested, isolation is lost, or the deadline requires cleanup."""
         deadline = Deadline(self._context.now)
         settings = self._context.settings
         while True:
@@ -170,7 +170,7 @@ class SessionLoop:
 
     def _limit_seconds(self, phase: Phase) -> float | None:
         settings = self._context.settings
-        # The others end by the session's deadline, and collectors by their own time limits.
+        # The session's deadline ends the other phases, and time limits of their own end collectors.
         limits = {Phase.PROVISIONING: settings.provisioning_seconds, Phase.WAITING: settings.waiting_seconds}
         return limits.get(phase)
 
@@ -185,9 +185,9 @@ class SessionLoop:
         return reason
 
     async def _clean_up(self, record: SessionRecord) -> None:
-        """Remove everything; tried until listings are empty, however long that takes."""
+        """Remove everything; repeat until listings are empty, however long that takes."""
         if record.subnet is None:
-            # Nothing was ever asked for: with an engine that is away, nobody waits for it to come back.
+            # Nothing was created: do not wait for an engine that may be down.
             await self._end(record)
             return
         pause = 0.2
@@ -226,7 +226,7 @@ class SessionLoop:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield what stands inside nested exception groups."""
+    """Yield the exceptions inside nested exception groups."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
             yield from _causes(inner)
@@ -234,8 +234,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def _weightiest(causes: list[BaseException]) -> BaseException:
-    """Return the one that explains most: what a step said itself, before what the engine said."""
+def _most_informative(causes: list[BaseException]) -> BaseException:
+    """Return the most informative cause: an error of a step before one of the engine."""
     for kind in (SessionFailedError, EngineError):
         for cause in causes:
             if isinstance(cause, kind):

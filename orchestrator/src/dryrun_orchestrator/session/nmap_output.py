@@ -1,8 +1,8 @@
-"""Reads `nmap -oX -` of somebody else's collector into the contract's words, while it is being written.
+"""Parses the output of `nmap -oX -` from a foreign collector into the contract's types, as it is written.
 
 Hostile input like any collector's: the parser resolves nothing, an entity or a document type with content
-ends the reading, and every text is cut. Words are numbered in their order, so that a second reading of the
-same output gives each the same number.
+ends the reading, and every text is cut. Results are numbered in order, so that reading the same output again
+numbers them the same way.
 """
 
 from collections.abc import Iterator
@@ -22,14 +22,14 @@ MAX_TAG_BYTES = 256 * 1024
 """From one `<` to the next: a start tag with its attributes and the text after it."""
 SLICE_BYTES = 64 * 1024
 MAX_NAMES = 1000
-"""Different names of elements and attributes, which the parser keeps for good; nmap's DTD has under 150."""
+"""Distinct element and attribute names, which the parser keeps; nmap's DTD has under 150."""
 MAX_OPEN_PORTS = 20_000
-"""Of one host, which is told when it is complete."""
+"""Per host; a host is reported once it is complete."""
 MAX_TEXT_CHARACTERS = 300
-"""The most that is kept of any text a target chose."""
+"""Most kept of any text from a target."""
 MAX_CPES = 8
 MAX_WORD_BYTES = 1024
-"""What a word is counted as while it waits to be stored: most are smaller, few have all their texts."""
+"""Assumed size of one result in the queue; most are smaller."""
 _SERVICE_TEXTS = {"name": "name", "product": "product", "version": "version", "extrainfo": "extra"}
 """nmap's attribute → ours."""
 
@@ -60,7 +60,7 @@ class _Host:
 
 
 class NmapOutput:
-    """Feed it bytes as they come; it returns the words that are complete now."""
+    """Incremental parser: `feed` returns what is now complete."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
@@ -82,20 +82,20 @@ class NmapOutput:
         self._since_tag = 0
         """Bytes after the last `<`."""
         self._over = False
-        """Nothing more is read: it ended, or it is no output of nmap."""
+        """Set when nothing more is read: the output ended, or is not nmap's."""
 
     def feed(self, data: bytes) -> list[NmapWord]:
         """Take the next bytes."""
         return self._parse(data, final=False)
 
     def finish(self) -> list[NmapWord]:
-        """Say what is wrong with an output that ends here."""
+        """Return warnings about an output that ends here."""
         return self._parse(b"", final=True)
 
     def _parse(self, data: bytes, *, final: bool) -> list[NmapWord]:
         if not self._over:
             try:
-                # In slices: what the bounds let through at once stays small.
+                # In slices, so that little passes between two checks.
                 for start in range(0, len(data), SLICE_BYTES):
                     self._parse_slice(data[start : start + SLICE_BYTES])
                 if final:
@@ -107,7 +107,7 @@ class NmapOutput:
         return words
 
     def _parse_slice(self, data: bytes) -> None:
-        # `<` stands in no attribute, so a tag of any length is seen by the distance between two of them.
+        # No attribute contains `<`, so the distance between two of them bounds the length of a tag.
         first, *others = data.split(b"<")
         self._since_tag += len(first)
         longest = max(map(len, others), default=0)
@@ -125,7 +125,7 @@ class NmapOutput:
             raise _RefusedError(f"it begins with <{name}>")
         if len(self._path) == MAX_DEPTH:
             raise _RefusedError(f"it is nested deeper than {MAX_DEPTH} levels")
-        # Paths are joined for each element; no name of nmap's is as long as this.
+        # Paths are joined for each element; nmap has no name of 40 characters.
         self._path.append(name[:40])
         place = "/".join(self._path[1:])
         if place == "host":
@@ -161,7 +161,7 @@ class NmapOutput:
         if place == "host/ports/port/service/cpe":
             self._keep_cpe()
         elif place == "host/ports/port" and self._host is not None and self._host.ports:
-            # Of what does not answer, nmap says "open|filtered": it does not know.
+            # nmap reports "open|filtered" for ports that do not answer: unknown.
             if self._host.ports[-1].state != "open":
                 self._host.ports.pop()
         elif place == "host" and self._host is not None:
@@ -233,17 +233,17 @@ class NmapOutput:
 
 
 class NmapLines:
-    """Reads what nmap writes as if each of its words stood in a line of its own."""
+    """Parses nmap's output as if each result were a line."""
 
     def __init__(self) -> None:
         self._output = NmapOutput()
 
     def feed(self, data: bytes) -> Iterator[Said]:
-        """Take bytes and return the words that are complete now."""
+        """Add bytes and return the results that are now complete."""
         return (Said(word, MAX_WORD_BYTES) for word in self._output.feed(data))
 
     def finish(self) -> Iterator[Said]:
-        """Say what is wrong with an output that ends here."""
+        """Return warnings about an output that ends here."""
         return (Said(word, MAX_WORD_BYTES) for word in self._output.finish())
 
 

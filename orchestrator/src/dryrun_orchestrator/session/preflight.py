@@ -1,7 +1,7 @@
-"""Asks, before a session makes anything, for the calls that cleanup and scanning will need.
+"""Tries every engine call that a session needs, before the session creates anything.
 
-A proxy that refuses one of them must be found out while nothing is there to be left behind. Each call is
-made about an object that cannot exist: an engine answers 404, a proxy that lacks a flag 403.
+A proxy that refuses a call must be detected while there is nothing to leave behind. Each call names an object
+that cannot exist: an engine answers 404, a proxy with a missing flag 403.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from dryrun_orchestrator.session.context import SessionFailedError
 
 
 async def check_calls_are_allowed(engine: Engine) -> None:
-    """Return when every call a session needs passes. Raises SessionFailedError that names call and flag."""
+    """Return when every needed call passes. Raises SessionFailedError, which names call and flag."""
     nothing = secrets.token_hex(32)
     calls: tuple[Callable[[], Awaitable[object]], ...] = (
         lambda: engine.start_container(nothing),
@@ -42,7 +42,7 @@ async def _refusal(call: Callable[[], Awaitable[object]]) -> str | None:
     except NotFoundError:
         return None
     except ForbiddenError as error:
-        # The text names the call, and the switch of the proxies that are known.
+        # The message names the call and, for known proxies, the flag.
         return str(error)
     return None
 

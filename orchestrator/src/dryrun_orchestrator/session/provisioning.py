@@ -1,6 +1,6 @@
-"""Phase `provisioning`: the network, proof of its isolation, and every target container, created only.
+"""Phase `provisioning`: creates the network, proves its isolation, and creates every target, not started.
 
-Each step finds what an earlier try has made and goes on from there.
+Each step finds what an earlier attempt created and continues from there.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError, candid
 
 
 async def provision(context: SessionContext) -> None:
-    """Make network and targets. Raises SessionFailedError when the session cannot have them."""
+    """Create network and targets. Raises SessionFailedError when that is impossible."""
     await wait_for_engine(context)
     await check_calls_are_allowed(context.engine)
     record = await make_network(context)
@@ -57,12 +57,12 @@ async def wait_for_engine(context: SessionContext) -> None:
 
 
 def common_labels(context: SessionContext, expires_at: datetime) -> dict[str, str]:
-    """Return the labels of everything this session makes."""
+    """Return the labels of everything this session creates."""
     return session_labels(context.id, context.journal.id, context.template.id, expires_at)
 
 
 async def make_network(context: SessionContext) -> SessionRecord:
-    """Make the session's network, or adopt the one that an earlier try made."""
+    """Create the session's network, or adopt the one that an earlier attempt created."""
     record = await context.record()
     if record.network_id is not None:
         return record
@@ -84,9 +84,9 @@ async def _create_network(context: SessionContext) -> SessionRecord:
     tried = 0
     for subnet in candidate_subnets(settings.subnet_pool, settings.subnet_prefix, filter(None, taken)):
         tried += 1
-        # Before the call: the deadline may come out earlier than 30 minutes after creation, never later.
+        # Computed before the call: the deadline is never later than 30 minutes after creation.
         expires_at = context.now().replace(microsecond=0) + settings.session_duration
-        # Noted first: two sessions that start together do not try the same subnet.
+        # Stored first: two sessions that start together do not try the same subnet.
         await context.journal.update_session(context.id, subnet=subnet, expires_at=expires_at)
         spec = network_spec(context.id, subnet, common_labels(context, expires_at))
         try:
@@ -140,7 +140,7 @@ async def prove_isolation(context: SessionContext, record: SessionRecord) -> Non
 
 
 async def create_targets(context: SessionContext, record: SessionRecord) -> None:
-    """Create every target that is not there yet; none is started."""
+    """Create every missing target; start none."""
     assert record.subnet is not None
     assert record.expires_at is not None
     known = await context.journal.targets(context.id)
@@ -192,7 +192,7 @@ async def _create_target(
                     "`dryrun-local images build` builds it"
                 ) from error
             except ConflictError:
-                # A create whose answer was lost: the name is the same at every try.
+                # The answer of an earlier create was lost; the name is the same in every attempt.
                 again = (await _containers_by_service(context)).get(service.name)
                 if again is None:
                     raise

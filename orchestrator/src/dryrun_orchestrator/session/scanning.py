@@ -1,4 +1,4 @@
-"""Phase `scanning`: collectors run in the order of their needs, at most two at once, targets are watched."""
+"""Phase `scanning`: runs collectors in dependency order, at most two at once, and watches the targets."""
 
 import asyncio
 from dataclasses import replace
@@ -34,11 +34,11 @@ from dryrun_orchestrator.session.traffic import TrafficSampler
 
 COLLECTORS_AT_ONCE = 2
 LOG_FACTOR = 8
-"""A collector's log file is this much larger than the output ceiling: JSON, escapes, and a flood's lead."""
+"""A collector's log file may be this many times its output limit: JSON, escapes, a flood's head start."""
 
 
 async def scan(context: SessionContext) -> tuple[EventData, ...]:
-    """Run every collector of the template that has not run yet; return what they did to the targets."""
+    """Run every collector that has not run yet; return events on their effect on the targets."""
     sampler = TrafficSampler(context)
     await sampler.begin()
     async with asyncio.TaskGroup() as watchers:
@@ -81,7 +81,7 @@ async def _run_collector(
     known = (await context.journal.runs(context.id)).get(manifest.name)
     if known is not None and known.state == "ended":
         context.spans_lost = context.spans_lost or not _has_span(context, manifest)
-        # A process that died between telling the end and removing the container left it.
+        # Left by a process that died between reporting the end and removing the container.
         await _remove_container_of(context, manifest)
         return
     run = known or RunRecord(
@@ -90,7 +90,7 @@ async def _run_collector(
     context.collecting.add(manifest.name)
     try:
         await _start_and_follow(context, manifest, run, slot)
-        # What it sent is told apart from what the next one sends.
+        # Separates its traffic from that of the next collector.
         await sampler.sample()
     finally:
         context.collecting.discard(manifest.name)
@@ -114,9 +114,9 @@ async def _start_and_follow(
         context.spans.append(await _span(context, run, container_id, slot))
     else:
         ended = container_id
-    # Told before its container goes: without it, a process that takes over could not tell how it ended.
+    # Stored before its container is removed: a later process could not find out how it ended.
     await context.journal.put_run(context.id, replace(run, state="ended"), ended)
-    # Its log is read as far as it ever will be; what is left of it is an address and a process.
+    # Its log is no longer needed; its address is.
     await _remove_container_of(context, manifest)
 
 
@@ -125,7 +125,7 @@ def _has_span(context: SessionContext, manifest: CollectorManifest) -> bool:
 
 
 async def _span(context: SessionContext, run: RunRecord, container_id: str, slot: int) -> CollectorSpan:
-    """Return when a run was, by the engine's clock as far as it tells."""
+    """Return when a run took place, by the engine's clock where it reports it."""
     record = await context.record()
     span = CollectorSpan(
         run.collector, collector_address(str(record.subnet), slot), run.started_at, context.now()
@@ -158,7 +158,7 @@ def _incomplete(run: RunRecord, reason: str) -> CollectorEnded:
 async def _container(
     context: SessionContext, manifest: CollectorManifest, run: RunRecord, slot: int
 ) -> str | CollectorEnded:
-    """Return the run's container, made or found; or how the run ended, when it can have none."""
+    """Return the id of the run's container, found or created; or how the run ended without one."""
     found = await _existing_container(context, manifest)
     if found is not None:
         return found
@@ -229,8 +229,8 @@ async def _config(
         exclude=tuple(others),
         profile=manifest.profile,
         max_rate=manifest.max_rate,
-        # No more than it can use: whoever scans ports has no business with passwords.
-        # They are the template's own and for its targets, so they may be shown to any of these.
+        # Only what it can use: a port scanner needs no passwords.
+        # They are the template's own, so any of its targets may see them.
         credentials=tuple(
             login.model_copy(update={"at": (subnet,)})
             for login in context.template.credentials
@@ -244,13 +244,13 @@ async def _start(
     context: SessionContext, manifest: CollectorManifest, run: RunRecord, container_id: str, slot: int
 ) -> RunRecord:
     detail = await context.engine.inspect_container(container_id)
-    # One that has ended must not be started again: it would scan twice.
+    # A collector that has ended must not start again: it would scan twice.
     if detail.status == "created":
         await context.engine.start_container(container_id)
         detail = await context.engine.inspect_container(container_id)
     if detail.status == "running" and not detail.on_network:
         raise SessionFailedError(
-            f"collector {manifest.name} is on no network, as when the engine ends while it starts one; "
+            f"collector {manifest.name} is on no network, as after an engine that ended while starting it; "
             "run it again"
         )
     if run.state == "running":

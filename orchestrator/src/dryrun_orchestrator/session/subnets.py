@@ -1,4 +1,4 @@
-"""Subnets and addresses of sessions, from our own pool: Docker's default pools end at about 30 networks."""
+"""Subnets and addresses of sessions, from a pool of our own: Docker's default pools end at 30 networks."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,25 +11,25 @@ class SubnetPoolExhaustedError(Exception):
     def __init__(self, pool: IPv4Network, prefix: int, tried: int) -> None:
         super().__init__(
             f"no subnet is free: each of the {tried} (/{prefix}) that are left of the pool {pool} overlaps "
-            "with a network of this engine; wait for a session to end, or let ORCHESTRATOR_SUBNET_POOL be "
+            "with a network of this engine; wait for a session to end, or set ORCHESTRATOR_SUBNET_POOL to "
             "another range"
         )
 
 
 def candidate_subnets(pool: IPv4Network, prefix: int, taken: Iterable[str]) -> Iterator[str]:
-    """Yield the pool's subnets that no session of ours has, in order, as CIDR texts."""
+    """Yield the pool's subnets that are not in `taken`, in order, as CIDR text."""
     used = set(taken)
     return (str(subnet) for subnet in pool.subnets(new_prefix=prefix) if str(subnet) not in used)
 
 
 def target_addresses(subnet: str, services: Sequence[str], seed: int) -> dict[str, str]:
-    """Give each service an address, in an order that depends on `seed` only.
+    """Return an address for each service, in an order that depends only on `seed`.
 
-    The first host address stays free: the engine reserves it for the gateway, which such a network
-    lacks. The last three are the collectors' and the probe's.
+    The first host address stays free: the engine reserves it for a gateway, which this network lacks. The
+    last three belong to the collectors and the probe.
     """
     hosts = [str(host) for host in IPv4Network(subnet).hosts()][1:-3][: max(len(services), 20)]
-    # Not by a generator: what it makes of a seed may change with the version of Python.
+    # Not by a random generator: its sequence for a seed may change between Python versions.
     order = sorted(services, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
     return dict(zip(order, hosts, strict=False))
 

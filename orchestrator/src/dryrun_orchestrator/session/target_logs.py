@@ -1,4 +1,4 @@
-"""Reads, once the collectors have ended, what they left in the logs of the targets: what a SIEM would see."""
+"""Reads what the collectors left in the targets' logs: what a SIEM would see. Runs after the collectors."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -17,16 +17,16 @@ from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.log_lines import LINE_BYTES, Culprits, LogTally
 
 READ_BYTES = 4 * 1024 * 1024
-"""Of one target's log; a longer one is reported as truncated."""
+"""Most read of one target's log; a longer one is reported as truncated."""
 READ_SECONDS = 10.0
-"""For one target; what was read until then counts."""
+"""Per target; what was read until then counts."""
 _BATCH_LINES = 2000
 _STAMP_BYTES = 64
 _SECRET_KEYS = ("PASSWORD", "SECRET", "TOKEN")
 
 
 async def measure_logs(context: SessionContext) -> TargetLogsMeasured | None:
-    """Return what collectors left in the targets' logs; None when no collector ran in this process."""
+    """Return the measurement of the targets' logs; None when no collector ran in this process."""
     if not context.spans:
         return None
     culprits = Culprits(context.spans)
@@ -84,9 +84,9 @@ async def _measure(
 
 
 async def _read(context: SessionContext, target: TargetRecord, since: datetime, tally: LogTally) -> bool:
-    """Read a log into `tally`; return whether it is longer than what is read."""
+    """Read a log into `tally`; return whether it was longer than READ_BYTES."""
     limit = LINE_BYTES + _STAMP_BYTES
-    # Standard output and error are lines of their own, which may come in pieces, one between the other's.
+    # Standard output and error are separate; pieces of their lines may interleave.
     splitters = {"stdout": LineSplitter(limit=limit), "stderr": LineSplitter(limit=limit)}
     size = 0
     lines: list[bytes] = []

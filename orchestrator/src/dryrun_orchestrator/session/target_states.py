@@ -1,4 +1,4 @@
-"""Follows what the engine tells of each target and writes down every change once."""
+"""Follows the state of each target and records every change once."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -10,14 +10,14 @@ from dryrun_orchestrator.journal.records import TargetRecord
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError, last_words
 
 LOOK_AGAIN_SECONDS = 2.0
-"""Engine events only wake; without one, targets are looked at this often."""
+"""Engine events only wake the loop; without one, targets are inspected this often."""
 WORDS_BYTES = 16 * 1024
 BEFORE_ITS_END, AFTER_ITS_END = timedelta(seconds=15), timedelta(seconds=1)
-"""Between these the engine tells of who ended it: a stop may take its ten seconds."""
+"""Window in which the engine's events show who ended a target: a stop may take ten seconds."""
 
 
 def state_of(detail: ContainerDetail) -> TargetState:
-    """Return the target's state in the contract's words."""
+    """Return the target's state in the contract's terms."""
     match detail.status:
         case "created":
             return "created"
@@ -35,7 +35,7 @@ def state_of(detail: ContainerDetail) -> TargetState:
 async def observe(
     context: SessionContext, target: TargetRecord
 ) -> tuple[TargetRecord, ContainerDetail | None]:
-    """Look at one target; a change is stored and told. None for one that is gone."""
+    """Inspect one target; store and report a change. The detail is None for a target that is gone."""
     detail = await _inspected(context, target)
     return await _stored(context, target, detail), detail
 
@@ -68,7 +68,7 @@ def _explain(detail: ContainerDetail | None) -> str | None:
 
 
 async def why_it_failed(context: SessionContext, target: TargetRecord, detail: ContainerDetail | None) -> str:
-    """Return one sentence about a target that is of no use: its state and its last words."""
+    """Return one sentence about a failed target: its state and its last output."""
     if detail is None:
         return f"service {target.service}: its container was removed by somebody else"
     said = bytearray()
@@ -97,10 +97,10 @@ async def watch_for_harm(context: SessionContext) -> None:
 
 
 async def look_for_harm(context: SessionContext) -> None:
-    """Tell of every target that died or turned unhealthy since the last look.
+    """Report every target that died or turned unhealthy since the last call.
 
-    Raises SessionFailedError for one that somebody else ended: the scan is judged for what it did itself.
-    Raises TransientEngineError, after a look at all the others, for one of which nothing is known.
+    Raises SessionFailedError for a target that somebody else ended: a scan is judged only by its own effects.
+    Raises TransientEngineError, after inspecting the others, when a target could not be inspected.
     """
     unknown: TransientEngineError | None = None
     for target in (await context.journal.targets(context.id)).values():
@@ -114,7 +114,7 @@ async def look_for_harm(context: SessionContext) -> None:
 
 
 async def _who_else(context: SessionContext, detail: ContainerDetail | None) -> str | None:
-    """Return what somebody else did to a container; None for one that runs, or ended by itself."""
+    """Return what somebody else did to a container; None when it runs or ended by itself."""
     match detail:
         case None | ContainerDetail(status="removing"):
             return "was removed by somebody else"
@@ -141,7 +141,7 @@ async def _who_ended(context: SessionContext, container_id: str, ended_at: datet
 
 async def _tell_harm(context: SessionContext, target: TargetRecord) -> None:
     detail = await _inspected(context, target)
-    # Asked before the change is stored, so that a process that takes over asks again.
+    # Checked before the change is stored, so that a later process checks again.
     if not_by_the_scan := await _who_else(context, detail):
         raise SessionFailedError(
             f"service {target.service} {not_by_the_scan} while it was scanned: what the scan found and did "

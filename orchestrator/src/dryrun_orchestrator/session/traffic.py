@@ -14,7 +14,7 @@ SAMPLING_SECONDS = 1.0
 
 
 SHORTEST_INTERVAL_SECONDS = SAMPLING_SECONDS / 2
-"""A mean over less would be a peak of the measuring."""
+"""A mean over a shorter interval would exaggerate the peak."""
 _NOTHING = Traffic(0, 0, 0, 0)
 
 
@@ -29,7 +29,7 @@ class _Seen:
 
 @dataclass(slots=True)
 class _Period:
-    """What was counted while the same collectors ran."""
+    """Traffic while the same collectors ran."""
 
     seconds: float = 0.0
     traffic: Traffic = _NOTHING
@@ -37,19 +37,19 @@ class _Period:
 
 @dataclass(slots=True)
 class TrafficSampler:
-    """Counters of all targets; those from before the scan are kept in the journal, for a restart midway."""
+    """Samples the counters of all targets. The journal keeps those from before the scan, for a restart."""
 
     context: SessionContext
     peak: float = 0.0
     _seen: dict[str, _Seen] = field(default_factory=dict)
     _periods: dict[tuple[str, ...], _Period] = field(default_factory=dict)
     _ran: set[str] = field(default_factory=set)
-    """Collectors that ran at the last sample."""
+    """Collectors running at the last sample."""
     _at: float = 0.0
     _sampling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def begin(self) -> None:
-        """Read the counters that the scan starts from, or the ones an earlier process began with."""
+        """Read the counters at the start of the scan; after a restart, take those in the journal."""
         record = await self.context.record()
         now_read = await self._read_all()
         if record.traffic_before is not None:
@@ -62,7 +62,7 @@ class TrafficSampler:
             )
         self._at = now = time.monotonic()
         for name, traffic in before.items():
-            # What came before this process counts in the sums, not in its rates and not for its collectors.
+            # Traffic before this process counts in the sums, but not in rates or for collectors.
             current = now_read.get(name, traffic)
             self._seen[name] = _Seen(traffic, current, current, now)
 
@@ -73,7 +73,7 @@ class TrafficSampler:
             await self.sample()
 
     async def sample(self) -> None:
-        """Read all counters once more."""
+        """Read all counters once."""
         async with self._sampling:
             ran = self._ran | self.context.collecting
             current = await self._read_all()
@@ -95,7 +95,7 @@ class TrafficSampler:
             self._ran = set(self.context.collecting)
 
     def measured(self) -> TrafficMeasured:
-        """Return what was received and sent since the beginning."""
+        """Return the traffic since the start of the scan."""
         return TrafficMeasured(
             targets={
                 name: TargetTraffic(**asdict(_difference(seen.last, seen.before)), at_least=seen.ended)

@@ -1,4 +1,4 @@
-"""Phase `waiting`: targets start in the order of their dependencies, until every one is healthy."""
+"""Phase `waiting`: starts targets in dependency order and waits until all are healthy."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ READY_STATES = ("healthy", "running")
 
 
 async def start_targets(context: SessionContext) -> None:
-    """Start all and return when all are ready. Raises SessionFailedError for one that dies or ails."""
+    """Start all targets; return when all are ready. Raises SessionFailedError for one that fails."""
     started = {service.name: asyncio.Event() for service in context.template.services}
     ready = {service.name: asyncio.Event() for service in context.template.services}
     targets = await context.journal.targets(context.id)
@@ -48,7 +48,7 @@ async def _start(
         except NotFoundError:
             seen, detail = await observe(context, target)
             if detail is not None:
-                raise  # it is its network that is gone
+                raise  # its network is gone, not the container
             raise SessionFailedError(await why_it_failed(context, seen, detail)) from None
     started[service.name].set()
 
