@@ -5,12 +5,12 @@ import pytest
 import recorded_session
 from rich.console import Console
 from terminal_text import steering
-from test_view_state import SCRIPTS, START, events_of, folded
+from test_watched_session import SCRIPTS, START, events_of, folded
 
 from dryrun_cli.frame import Frame
 from dryrun_cli.glyphs import ASCII, UNICODE, glyphs_for
 from dryrun_cli.live_view import draw
-from dryrun_cli.view_state import ViewState, reduce_event
+from dryrun_cli.watched_session import WatchedSession
 
 
 def rendered(state, width=80, height=24, glyphs=UNICODE, seconds=10.0, **more):
@@ -30,9 +30,9 @@ def rendered(state, width=80, height=24, glyphs=UNICODE, seconds=10.0, **more):
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_no_frame_of_any_session_is_wider_than_the_terminal_or_steers_it(script, width):
-    state = ViewState()
+    state = WatchedSession()
     for event in events_of(script()):
-        state = reduce_event(state, event)
+        state.read(event)
         text = rendered(state, width)
         assert steering(text) == []
         assert max(map(len, text.splitlines())) <= width

@@ -3,6 +3,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from recorded_session import HOSTILE
 from terminal_text import steering
 
 
@@ -108,6 +109,39 @@ def test_a_report_of_another_version_is_refused_rather_than_misread(run, api, se
     code, _, stderr = run("report", "last")
     assert code == 3
     assert "version" in stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"phases": [{"phase": "scanning", "started_at": HOSTILE, "seconds": 1.0}]}, "phases.0.started_at"),
+        ({"collectors": [{"collector": HOSTILE}]}, "collectors.0.run"),
+        ({"scores": HOSTILE}, "scores"),
+        ({"version": HOSTILE}, "version"),
+    ],
+)
+def test_a_document_that_is_no_report_is_refused_with_the_place_and_inertly(
+    run, api, session, changes, place
+):
+    from recorded_report import small_report
+
+    api.reports[session["id"]] = small_report(session) | changes
+    code, stdout, stderr = run("report", "last")
+    assert (code, stdout) == (3, "")
+    assert place in stderr
+    assert steering(stderr) == []
+
+
+def test_a_report_beyond_its_bounds_is_refused_before_it_is_parsed(run, api, session):
+    from recorded_report import small_report
+
+    deep = "x"
+    for _ in range(40):
+        deep = [deep]
+    api.reports[session["id"]] = small_report(session) | {"field_of_a_newer_version": deep}
+    code, _, stderr = run("report", "last")
+    assert code == 3
+    assert "nested deeper than 32" in stderr
 
 
 def test_criteria_are_printed_as_a_file_to_start_from(run, tmp_path, session):

@@ -26,8 +26,8 @@ from local_stack import ORCHESTRATOR_TOKEN, ROOT, Stack
 from quick_stack import open_quick_stack
 
 from dryrun_cli.errors import ApiRefusedError
-from dryrun_cli.reading import SessionView
 from dryrun_contract.event import Event
+from dryrun_contract.session import SessionView
 from dryrun_local.machine.engine_view import open_engine
 from dryrun_local.system.postgres import running_postgres
 

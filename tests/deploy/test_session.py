@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from test_reach import PORTS, SHUT, host_addresses
 
 from dryrun_cli.client import ApiClient, open_client
-from dryrun_cli.reading import SessionView, read_session
+from dryrun_cli.reading import read_session
 from dryrun_cli.settings import Settings
-from dryrun_contract.session import SessionRequest
+from dryrun_contract.session import SessionRequest, SessionView
 
 pytestmark = [pytest.mark.deploy, needs_root]
 

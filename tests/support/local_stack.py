@@ -14,10 +14,10 @@ import httpx2
 from pydantic import SecretStr
 
 from dryrun_cli.client import ApiClient, open_client
-from dryrun_cli.reading import SessionView, read_session
+from dryrun_cli.reading import read_session
 from dryrun_cli.settings import Settings
 from dryrun_contract.event import Event
-from dryrun_contract.session import SessionRequest
+from dryrun_contract.session import SessionRequest, SessionView
 from dryrun_local.machine.engine_view import EngineView, Thing, open_engine
 from dryrun_local.machine.installation import Installation
 from dryrun_local.system.guard import running_guard

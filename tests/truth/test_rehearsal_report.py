@@ -1,15 +1,56 @@
-"""What holds a production run to its report reads fields that reports have."""
+"""A report that the API builds admits the production run that it is about."""
 
-from approval_api.reports.model import CollectorRun, Report
-from approval_api.reports.verdict import Verdict
-from discovery_collectors.running import rehearsal
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+from approval_api.reports.build import build
+from approval_api.sessions.stored import StoredSession
+from discovery_collectors.running.rehearsal import require_rehearsal
+from dryrun_contract.collector_config import CollectorConfig, configuration_digest
+from dryrun_contract.event import CollectorEnded, CollectorStarted, Event
+from dryrun_contract.report import read_report
+from dryrun_contract.session import Outcome, Phase, SessionView
+
+NOW = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
+SESSION = UUID(int=1)
+IMAGE = "sha256:" + "1" * 64
 
 
-def test_every_field_that_a_run_is_held_to_stands_in_a_report() -> None:
-    told = Report.model_fields
-    assert set(rehearsal._Report.model_fields) <= set(told)
-    assert set(rehearsal._Run.model_fields) <= set(CollectorRun.model_fields)
-    assert set(rehearsal._Verdict.model_fields) <= set(Verdict.model_fields)
-    session = told["session"].annotation
-    assert session is not None
-    assert "id" in session.model_fields
+def test_a_report_of_the_api_admits_the_run_that_it_is_about(tmp_path: Path) -> None:
+    config = CollectorConfig(cidr="10.213.0.0/27")
+    view = SessionView(
+        id=SESSION,
+        template="small",
+        template_digest=IMAGE,
+        seed=0,
+        keep=False,
+        requested_by="ada",
+        requested_at=NOW,
+        queue_position=None,
+        accepted_at=NOW,
+        phase=Phase.ENDED,
+        outcome=Outcome.COMPLETED,
+        reason=None,
+        expires_at=None,
+        ended_at=NOW,
+    )
+    started = CollectorStarted(
+        collector="network",
+        run="1",
+        image="discovery/test-collector-network:1",
+        image_id=IMAGE,
+        config_digest=configuration_digest(config),
+    )
+    ended = CollectorEnded(
+        collector="network", run="1", complete=True, truncated=False, discoveries=0, warnings=0, lines=1
+    )
+    events = [
+        Event(journal=SESSION, seq=seq, session_id=SESSION, at=NOW, data=data)
+        for seq, data in enumerate((started, ended), 1)
+    ]
+    report = build(StoredSession(view, None, history_complete=True), events)
+    path = tmp_path / "report.json"
+    path.write_text(report.model_dump_json(), encoding="utf-8")
+    assert read_report(path.read_bytes()) == report
+    assert "as rehearsed" in require_rehearsal(path, "network", config, IMAGE)

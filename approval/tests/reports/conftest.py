@@ -7,13 +7,12 @@ import pytest
 
 from approval_api.reports.build import build
 from approval_api.reports.criteria import DEFAULT_CRITERIA, judge
-from approval_api.sessions.schemas import SessionView
 from approval_api.sessions.stored import StoredSession
 from dryrun_contract import event as words
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import Event
 from dryrun_contract.ground_truth import Fact, GroundTruth
-from dryrun_contract.session import Outcome, Phase
+from dryrun_contract.session import Outcome, Phase, SessionView
 from dryrun_contract.template import Template
 
 START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)

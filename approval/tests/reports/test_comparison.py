@@ -6,7 +6,7 @@ import pytest
 from told_session import ToldSession
 
 from approval_api.reports.comparison import Figure, Thing, compare
-from approval_api.reports.model import Report
+from dryrun_contract.report import Report
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from approval_api.reports.csv_file import COLUMNS, cell_text, render_csv
 from approval_api.reports.html import render_html_file, render_html_fragment, report_css
 from approval_api.reports.markdown import render
-from approval_api.reports.model import Report
 from dryrun_contract.event import CollectorStarted
 from dryrun_contract.ground_truth import Fact
+from dryrun_contract.report import Report
 
 NASTY = (
     "<script>alert(1)</script>",

@@ -5,9 +5,9 @@ import pytest
 
 from approval_api.reports.inert import inert
 from approval_api.reports.markdown import render
-from approval_api.reports.model import Report
 from dryrun_contract import event as events
 from dryrun_contract.discovery import Discovery
+from dryrun_contract.report import Report
 from dryrun_contract.session import Outcome, Phase
 
 HOSTILE = "<script>alert(1)</script> | [x](http://evil) `code` @all \x1b[2J\n# heading ![i](x) \u202e"

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from typing import Final, cast
+from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -14,7 +14,9 @@ from dryrun_cli import __version__
 from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
 from dryrun_cli.reading import JsonObject, read_list, read_object
 from dryrun_cli.settings import Settings
+from dryrun_contract.bounded_json import OutOfBoundsError, read_json
 from dryrun_contract.problem import Problem
+from dryrun_contract.report import REPORT_BOUNDS
 from dryrun_contract.session import SessionRequest
 
 BASE_PATH: Final = "/api/v1/dryrun"
@@ -141,8 +143,10 @@ class ApiClient:
     ) -> JsonValue:
         response = await self._answer(method, path, body=body, params=params)
         try:
-            return cast("JsonValue", response.json())
-        except (ValueError, RecursionError) as error:
+            return read_json(response.content, REPORT_BOUNDS)
+        except OutOfBoundsError as error:
+            raise ApiUnreachableError(f"the answer of {self.url} to {method} {path} is {error}") from error
+        except ValueError as error:
             raise ApiUnreachableError(
                 f"{self.url} answered {method} {path} with something that is not JSON; "
                 "is the address that of the approval API?"

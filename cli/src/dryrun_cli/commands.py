@@ -14,7 +14,7 @@ from dryrun_cli.reading import read_event, read_session, read_template
 from dryrun_cli.screens import Manner, make_screen
 from dryrun_cli.session_ids import find_session_id, newest_sessions
 from dryrun_cli.tables import draw_session, draw_sessions, draw_templates
-from dryrun_cli.view_state import ViewState, reduce_event
+from dryrun_cli.watched_session import WatchedSession
 
 
 @command
@@ -76,10 +76,11 @@ async def events(client: ApiClient, common: Common, text: str) -> ExitCode:
     session_id = await find_session_id(client, text)
     manner = Manner.JSON if common.json_output else Manner.PLAIN
     screen = make_screen(manner, make_console(), session_id, "leave")
-    state = ViewState()
+    state = WatchedSession()
     async with aclosing(client.events(session_id)) as raw_events:
         async for raw in raw_events:
             event = read_event(raw)
-            state = reduce_event(state, event) if event else state
+            if event:
+                state.read(event)
             screen.received(Received(raw, event), state)
     return ExitCode.OK

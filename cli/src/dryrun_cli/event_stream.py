@@ -16,8 +16,9 @@ from pydantic import JsonValue
 
 from dryrun_cli.client import ApiClient
 from dryrun_cli.errors import ApiUnreachableError
-from dryrun_cli.reading import ENDED, JsonObject, SessionView, read_event, read_session
+from dryrun_cli.reading import JsonObject, read_event, read_session
 from dryrun_contract.event import Event, SessionEnded
+from dryrun_contract.session import Phase, SessionView
 
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 10.0
@@ -122,7 +123,7 @@ class _Follower:
 
     async def _ended_session(self) -> SessionView | None:
         session = read_session(await self._client.session(self._session_id))
-        return session if session.phase == ENDED else None
+        return session if session.phase == Phase.ENDED else None
 
     def _lost(self, reason: str) -> ConnectionLost:
         now = time.monotonic()

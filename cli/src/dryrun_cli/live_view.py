@@ -1,6 +1,6 @@
 """Draws a view state for a terminal, with its own colours; no meaning hangs on colour alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,11 +10,12 @@ from rich.text import Text
 
 from dryrun_cli.frame import Frame
 from dryrun_cli.glyphs import UNICODE, outcome_sign
-from dryrun_cli.narration import clock, counted, duration, place, summary_of
+from dryrun_cli.narration import HARM_WORDS, clock, counted, duration, notice_text, place, summary_of
 from dryrun_cli.safe_text import inert, shown
-from dryrun_cli.view_state import CollectorView, Notice, PhaseSpan, TargetView, ViewState
+from dryrun_cli.watched_session import WatchedSession
 from dryrun_contract.kinds import title_of
 from dryrun_contract.session import Phase
+from dryrun_contract.session_history import Notice, PhaseSpan, Run, Target
 
 PIPELINE: Final = (
     Phase.QUEUED,
@@ -42,12 +43,12 @@ _FIXED_LINES: Final = 14
 """Lines that every frame has: title, pipeline, headings, gaps, footer."""
 
 
-def draw(state: ViewState, frame: Frame) -> RenderableType:
+def draw(state: WatchedSession, frame: Frame) -> RenderableType:
     """Return the whole view, at most `frame.height` lines high where that is possible."""
     parts: list[RenderableType] = [_title(state, frame), Text(""), _pipeline(state, frame)]
     if state.targets:
         parts += [Text(""), *_targets(state, frame)]
-    if state.collectors:
+    if state.runs:
         parts += [Text(""), *_collectors(state, frame)]
     if state.counts:
         parts += [Text(""), *_discoveries(state, frame)]
@@ -57,27 +58,26 @@ def draw(state: ViewState, frame: Frame) -> RenderableType:
     return Group(*parts)
 
 
-def _title(state: ViewState, frame: Frame) -> RenderableType:
+def _title(state: WatchedSession, frame: Frame) -> RenderableType:
     title = Text(no_wrap=True, overflow="ellipsis")
     title.append("Dry-run ", "bold").append(inert(frame.short_id), "bold cyan")
-    if state.template:
-        title.append(f" {frame.glyphs.dot} template ").append(inert(state.template, 40), "bold")
-    if state.seed:
-        title.append(f" {frame.glyphs.dot} seed {state.seed}")
-    if state.actor:
-        title.append(f" {frame.glyphs.dot} for {inert(state.actor, 30)}")
+    if state.started:
+        title.append(f" {frame.glyphs.dot} template ").append(inert(state.started.template, 40), "bold")
+        if state.started.seed:
+            title.append(f" {frame.glyphs.dot} seed {state.started.seed}")
+        title.append(f" {frame.glyphs.dot} for {inert(state.started.actor, 30)}")
     elapsed = Text(_elapsed(state, frame), style="bold")
     return _edges(title, elapsed)
 
 
-def _elapsed(state: ViewState, frame: Frame) -> str:
+def _elapsed(state: WatchedSession, frame: Frame) -> str:
     if not state.phases:
         return ""
     end = state.phases[-1].ended_at or frame.now
     return duration((end - state.phases[0].started_at).total_seconds())
 
 
-def _pipeline(state: ViewState, frame: Frame) -> RenderableType:
+def _pipeline(state: WatchedSession, frame: Frame) -> RenderableType:
     spans: dict[Phase, list[PhaseSpan]] = {}
     for span in state.phases:
         spans.setdefault(span.phase, []).append(span)
@@ -85,7 +85,8 @@ def _pipeline(state: ViewState, frame: Frame) -> RenderableType:
     names: list[Text] = []
     times: list[Text] = []
     for phase in PIPELINE:
-        if phase is Phase.KEPT and not state.keep and phase not in spans:
+        keeps = state.started is not None and state.started.keep
+        if phase is Phase.KEPT and not keeps and phase not in spans:
             continue
         name, time = _phase_cell(phase, spans.get(phase, []), state, frame)
         if names:
@@ -100,7 +101,9 @@ def _pipeline(state: ViewState, frame: Frame) -> RenderableType:
     return grid
 
 
-def _phase_cell(phase: Phase, spans: list[PhaseSpan], state: ViewState, frame: Frame) -> tuple[Text, Text]:
+def _phase_cell(
+    phase: Phase, spans: list[PhaseSpan], state: WatchedSession, frame: Frame
+) -> tuple[Text, Text]:
     label = phase.value.replace("_", " ")
     if not spans:
         return Text(label, style="dim"), Text(frame.glyphs.pending, style="dim")
@@ -115,17 +118,17 @@ def _phase_cell(phase: Phase, spans: list[PhaseSpan], state: ViewState, frame: F
     return Text(label), Text(f"{frame.glyphs.done} {duration(seconds)}", style="green")
 
 
-def _targets(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
+def _targets(state: WatchedSession, frame: Frame) -> Iterator[RenderableType]:
     views = list(state.targets.values())
     tally: dict[str, int] = {}
     for view in views:
         tally[view.state] = tally.get(view.state, 0) + 1
     told = ", ".join(f"{number} {name}" for name, number in tally.items())
     yield _heading("Targets", f"{len(views)}: {told}")
-    if state.ended:
+    if state.has_ended:
         # Where all are gone, only those that suffered are worth a line.
         views = [view for view in views if view.harm or view.state in {"died", "unhealthy"}]
-    room = max(frame.height - _FIXED_LINES - len(state.collectors) - _extras(state, frame), 3)
+    room = max(frame.height - _FIXED_LINES - len(state.runs) - _extras(state, frame), 3)
     hidden = 0
     if len(views) > room:
         # What is not well comes first; what is well may be cut.
@@ -144,7 +147,7 @@ def _targets(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
         )
 
 
-def _target_row(view: TargetView, frame: Frame) -> tuple[Text, ...]:
+def _target_row(view: Target, frame: Frame) -> tuple[Text, ...]:
     style = _TARGET_STYLES.get(view.state, "")
     sign = {
         "healthy": frame.glyphs.done,
@@ -154,43 +157,42 @@ def _target_row(view: TargetView, frame: Frame) -> tuple[Text, ...]:
     if view.harm or view.state in {"died", "unhealthy"}:
         sign, style = frame.glyphs.bad, "bold red"
     told = Text(view.state, style=style, no_wrap=True, overflow="ellipsis")
-    if view.harm and view.harm != view.state:
-        told.append(f", {inert(view.harm)}")
+    if view.harm and HARM_WORDS[view.harm] != view.state:
+        told.append(f", {HARM_WORDS[view.harm]}")
     if view.detail:
         told.append(f"  {inert(view.detail)}", "dim")
     return Text(f"  {sign}", style=style), shown(view.service), shown(view.image, "dim"), told
 
 
-def _collectors(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
+def _collectors(state: WatchedSession, frame: Frame) -> Iterator[RenderableType]:
     yield _heading("Collectors", "")
     grid = _rows(frame, 16, _BAR_WIDTH + 12)
-    for view in state.collectors.values():
+    for view in state.runs.values():
         grid.add_row(*_collector_row(view, frame))
     yield grid
 
 
-def _collector_row(view: CollectorView, frame: Frame) -> tuple[Text, ...]:
+def _collector_row(view: Run, frame: Frame) -> tuple[Text, ...]:
     glyphs = frame.glyphs
-    sound = view.complete and not view.truncated
-    if view.ended_at is None:
+    if view.ended is None:
         sign, style = glyphs.active, "cyan"
     else:
-        sign, style = (glyphs.done, "green") if sound else (glyphs.warning, "yellow")
+        sign, style = (glyphs.done, "green") if view.is_whole else (glyphs.warning, "yellow")
     seconds = ((view.ended_at or frame.now) - view.started_at).total_seconds()
     told = Text(counted(view.discoveries, "discovery"), no_wrap=True, overflow="ellipsis")
     if view.warnings:
         told.append(f", {counted(view.warnings, 'warning')}", "yellow")
     told.append(f", {duration(seconds)}")
-    if view.ended_at is not None and not sound:
-        told.append(", output cut" if view.truncated else ", incomplete", "yellow")
-    if view.message and frame.wide:
+    if view.ended is not None and not view.is_whole:
+        told.append(", output cut" if view.ended.truncated else ", incomplete", "yellow")
+    if view.message and view.ended is None and frame.wide:
         told.append(f"  {inert(view.message)}", "dim")
     return Text(f"  {sign}", style=style), shown(view.collector), _bar(view, frame, style), told
 
 
-def _bar(view: CollectorView, frame: Frame, style: str) -> Text:
+def _bar(view: Run, frame: Frame, style: str) -> Text:
     full, rest = frame.glyphs.bar_full, frame.glyphs.bar_rest
-    if view.ended_at is not None and view.complete and not view.truncated:
+    if view.is_whole:
         return Text(full * _BAR_WIDTH, style=style)
     if not view.total:
         return Text(rest * _BAR_WIDTH, style="dim").append(f" {view.done}" if view.done else "", style)
@@ -199,29 +201,31 @@ def _bar(view: CollectorView, frame: Frame, style: str) -> Text:
     return bar.append(f" {view.done}/{view.total}", style)
 
 
-def _discoveries(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
+def _discoveries(state: WatchedSession, frame: Frame) -> Iterator[RenderableType]:
     dot = f" {frame.glyphs.dot} "
     yield _heading(
         "Discoveries", dot.join(counted(n, inert(title_of(kind), 40)) for kind, n in state.counts.items())
     )
     grid = _rows(frame, 11, 48)
-    for found in state.latest[-frame.most_discoveries :]:
+    for found in list(state.latest)[-frame.most_discoveries :]:
         where = shown(place(found.key, state.addresses))
         grid.add_row(Text(""), shown(found.kind, "dim"), where, shown(summary_of(found)))
     yield grid
 
 
-def _notices(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
+def _notices(state: WatchedSession, frame: Frame) -> Iterator[RenderableType]:
     told = f"{counted(state.warnings, 'warning')} so far" if state.warnings > _MOST_NOTICES else ""
     yield _heading("Worth knowing", told)
     for notice in worst_notices(state.notices, _MOST_NOTICES):
         sign = frame.glyphs.warning if notice.level in {"note", "warning"} else frame.glyphs.bad
         # The last frame stays on the screen: there nothing is cut.
-        line = Text(f"  {sign} ", _NOTICE_STYLES[notice.level], no_wrap=not state.ended, overflow="ellipsis")
-        yield line.append(inert(notice.text, 300))
+        line = Text(
+            f"  {sign} ", _NOTICE_STYLES[notice.level], no_wrap=not state.has_ended, overflow="ellipsis"
+        )
+        yield line.append(inert(notice_text(notice), 300))
 
 
-def worst_notices(notices: tuple[Notice, ...], most: int) -> list[Notice]:
+def worst_notices(notices: Sequence[Notice], most: int) -> list[Notice]:
     """Choose the `most` that matter, in their order: harm first, then warnings, then the newest notes."""
     weight = {"harm": 0, "failure": 0, "warning": 1, "note": 2}
     newest_first = range(len(notices) - 1, -1, -1)
@@ -229,35 +233,34 @@ def worst_notices(notices: tuple[Notice, ...], most: int) -> list[Notice]:
     return [notices[position] for position in sorted(chosen)]
 
 
-def _footer(state: ViewState, frame: Frame) -> Iterator[RenderableType]:
-    for message in () if state.ended else frame.messages:
+def _footer(state: WatchedSession, frame: Frame) -> Iterator[RenderableType]:
+    for message in () if state.has_ended else frame.messages:
         yield Text(inert(f"{frame.glyphs.warning} {message}", 300), style="yellow")
     line = Text(no_wrap=True, overflow="ellipsis")
-    if state.ended:
+    if state.has_ended:
         sign, style = outcome_sign(state.outcome, frame.glyphs)
         line.append(f"{sign} ", style).append(f"Session {state.outcome}, everything of it is removed.")
-    elif state.expires_at is not None:
-        line.append(countdown(state, frame.now))
+    elif state.network is not None:
+        line.append(countdown(state.network.expires_at, frame.now))
     else:
         line.append("Waiting for its turn; nothing is built yet.")
-    if frame.hint and not state.ended:
+    if frame.hint and not state.has_ended:
         line.append(f"  {frame.hint}", "dim")
     yield line
-    if state.ended and state.reason:
+    if state.has_ended and state.reason:
         yield Text(f"  {inert(state.reason, 1000)}")
 
 
-def countdown(state: ViewState, now: datetime) -> str:
-    """Say how long the session's network may still stand."""
-    assert state.expires_at is not None
-    left = state.expires_at - now
+def countdown(expires_at: datetime, now: datetime) -> str:
+    """Return the time until the session's network is removed at the latest."""
+    left = expires_at - now
     if left <= timedelta(0):
-        return f"Cleanup is overdue since {clock(state.expires_at)}."
+        return f"Cleanup is overdue since {clock(expires_at)}."
     seconds = int(left.total_seconds())
-    return f"Removed in {seconds // 60}:{seconds % 60:02d} at the latest ({clock(state.expires_at)})."
+    return f"Removed in {seconds // 60}:{seconds % 60:02d} at the latest ({clock(expires_at)})."
 
 
-def _extras(state: ViewState, frame: Frame) -> int:
+def _extras(state: WatchedSession, frame: Frame) -> int:
     return min(len(state.latest), frame.most_discoveries) + min(len(state.notices), _MOST_NOTICES)
 
 

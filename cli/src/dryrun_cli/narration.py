@@ -7,12 +7,13 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from dryrun_cli.safe_text import inert
-from dryrun_cli.view_state import ViewState, harm_sentence, incomplete_sentence
+from dryrun_cli.watched_session import WatchedSession
 from dryrun_contract import event as words
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import Event
-from dryrun_contract.kinds import COMPARISONS, KINDS
+from dryrun_contract.kinds import COMPARISONS, KINDS, OTHER_KINDS
 from dryrun_contract.resource_key import ResourceKey
+from dryrun_contract.session_history import Notice
 
 LINE_LIMIT: Final = 400
 _MINUTE: Final = 60
@@ -40,8 +41,8 @@ def byte_count(count: float) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 host`, `2 hosts`, `2 discoveries`; kinds' underscores become spaces."""
     noun = noun.replace("_", " ")
-    if number == 1:
-        return f"1 {noun}"
+    if number == 1 or noun == OTHER_KINDS:
+        return f"{number} {noun}"
     return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
 
 
@@ -67,7 +68,46 @@ def _in_words(attribute: str, value: JsonValue) -> str:
     return "" if value is None else str(value)
 
 
-def narrate(event: Event, state: ViewState) -> str:
+HARM_WORDS: Final = {"died": "died", "unhealthy": "became unhealthy", "out_of_memory": "ran out of memory"}
+
+
+def harm_sentence(data: words.TargetHarmed) -> str:
+    """Return what happened to a target, and which collectors ran at that moment."""
+    during = f" while {' and '.join(data.during)} ran" if data.during else ""
+    return f"{data.service} {HARM_WORDS[data.harm]}{during}: {data.detail}"
+
+
+def incomplete_sentence(data: words.CollectorEnded) -> str:
+    """Return why a collector's result is incomplete."""
+    if data.truncated:
+        why = data.reason or "its output reached the ceiling and the rest was not read"
+    else:
+        why = data.reason or "it ended without its end line"
+    exit_code = f" (exit code {data.exit_code})" if data.exit_code else ""
+    return f"{data.collector} is incomplete: {why}{exit_code}"
+
+
+def notice_text(notice: Notice) -> str:
+    """Return a notice in plain words; hostile until made inert."""
+    match notice.about:
+        case words.PhaseChanged(reason=reason):
+            return reason or ""
+        case words.IsolationProbed(detail=detail):
+            return f"The network is not isolated from the host: {detail}"
+        case words.TargetHarmed() as harmed:
+            return harm_sentence(harmed)
+        case words.CollectorWarned() as warned:
+            return warning_sentence(warned)
+        case words.CollectorEnded() as ended:
+            return incomplete_sentence(ended)
+
+
+def warning_sentence(data: words.CollectorWarned) -> str:
+    """Return a collector's warning with its name and line."""
+    return f"{data.collector}, line {data.line}: {data.message}"
+
+
+def narrate(event: Event, state: WatchedSession) -> str:
     """Return one inert line without its time; `state` is the view after the event."""
     teller = _TELLERS.get(type(event.data))
     told = teller(event.data, state) if teller else (event.data.type, "")
@@ -93,66 +133,66 @@ def _line(subject: str, text: str) -> str:
 type _Told = tuple[str, str]
 
 
-def _queued(data: words.SessionQueued, _state: ViewState) -> _Told:
+def _queued(data: words.SessionQueued, _state: WatchedSession) -> _Told:
     seed = f", seed {data.seed}" if data.seed else ""
     keep = ", kept after the scan" if data.keep else ""
     return "session", f"queued: template {data.template}{seed}{keep}, asked for by {data.actor}"
 
 
-def _phase(data: words.PhaseChanged, _state: ViewState) -> _Told:
+def _phase(data: words.PhaseChanged, _state: WatchedSession) -> _Told:
     name = data.phase.value.replace("_", " ")
     return "phase", f"{name}: {data.reason}" if data.reason else name
 
 
-def _network(data: words.NetworkCreated, _state: ViewState) -> _Told:
+def _network(data: words.NetworkCreated, _state: WatchedSession) -> _Told:
     return "network", f"{data.name} ({data.subnet}) made; removed by {clock(data.expires_at)} at the latest"
 
 
-def _probed(data: words.IsolationProbed, _state: ViewState) -> _Told:
+def _probed(data: words.IsolationProbed, _state: WatchedSession) -> _Told:
     found = "isolated" if data.isolated else "NOT ISOLATED from the host"
     return "network", f"{found}: {data.detail}"
 
 
-def _target(data: words.TargetChanged, _state: ViewState) -> _Told:
+def _target(data: words.TargetChanged, _state: WatchedSession) -> _Told:
     detail = f": {data.detail}" if data.detail else ""
     return "target", f"{data.service} {data.state} ({data.image}){detail}"
 
 
-def _addresses(data: words.AddressesMapped, _state: ViewState) -> _Told:
+def _addresses(data: words.AddressesMapped, _state: WatchedSession) -> _Told:
     return "network", ", ".join(f"{service} is {address}" for address, service in data.addresses.items())
 
 
-def _harmed(data: words.TargetHarmed, _state: ViewState) -> _Told:
+def _harmed(data: words.TargetHarmed, _state: WatchedSession) -> _Told:
     return "HARM", harm_sentence(data)
 
 
-def _collector_started(data: words.CollectorStarted, _state: ViewState) -> _Told:
+def _collector_started(data: words.CollectorStarted, _state: WatchedSession) -> _Told:
     return "collector", f"{data.collector} started ({data.image})"
 
 
-def _progressed(data: words.CollectorProgressed, _state: ViewState) -> _Told:
+def _progressed(data: words.CollectorProgressed, _state: WatchedSession) -> _Told:
     share = f"{data.done} of {data.total}" if data.total is not None else f"{data.done} done"
     return "collector", f"{data.collector} {share}" + (f": {data.message}" if data.message else "")
 
 
-def _discovered(data: words.DiscoveryReported, state: ViewState) -> _Told:
+def _discovered(data: words.DiscoveryReported, state: WatchedSession) -> _Told:
     found = data.discovery
     what = summary_of(found)
     return "found", f"{found.kind} {place(found.key, state.addresses)}" + (f" ({what})" if what else "")
 
 
-def _warned(data: words.CollectorWarned, _state: ViewState) -> _Told:
-    return "warning", f"{data.collector}, line {data.line}: {data.message}"
+def _warned(data: words.CollectorWarned, _state: WatchedSession) -> _Told:
+    return "warning", warning_sentence(data)
 
 
-def _collector_ended(data: words.CollectorEnded, _state: ViewState) -> _Told:
+def _collector_ended(data: words.CollectorEnded, _state: WatchedSession) -> _Told:
     if not data.complete or data.truncated:
         return "warning", incomplete_sentence(data)
     warnings = f", {counted(data.warnings, 'warning')}" if data.warnings else ""
     return "collector", f"{data.collector} finished: {counted(data.discoveries, 'discovery')}{warnings}"
 
 
-def _traffic(data: words.TrafficMeasured, _state: ViewState) -> _Told:
+def _traffic(data: words.TrafficMeasured, _state: WatchedSession) -> _Told:
     packets = sum(target.rx_packets for target in data.targets.values())
     received = sum(target.rx_bytes for target in data.targets.values())
     least = "at least " if any(target.at_least for target in data.targets.values()) else ""
@@ -162,17 +202,17 @@ def _traffic(data: words.TrafficMeasured, _state: ViewState) -> _Told:
     )
 
 
-def _logs(data: words.TargetLogsMeasured, _state: ViewState) -> _Told:
+def _logs(data: words.TargetLogsMeasured, _state: WatchedSession) -> _Told:
     lines = sum(target.lines for target in data.targets.values())
     least = "at least " if any(target.truncated or target.note for target in data.targets.values()) else ""
     return "logs", f"the scan left {least}{counted(lines, 'line')} in the logs of its targets"
 
 
-def _ended(data: words.SessionEnded, _state: ViewState) -> _Told:
+def _ended(data: words.SessionEnded, _state: WatchedSession) -> _Told:
     return "session", f"ended: {data.outcome.value}" + (f": {data.reason}" if data.reason else "")
 
 
-_TELLERS: Final[Mapping[type, Callable[[Any, ViewState], _Told]]] = {
+_TELLERS: Final[Mapping[type, Callable[[Any, WatchedSession], _Told]]] = {
     words.SessionQueued: _queued,
     words.PhaseChanged: _phase,
     words.NetworkCreated: _network,

@@ -1,38 +1,15 @@
 """Reads the API's answers as words, tolerant of fields that a newer API added."""
 
-from uuid import UUID
-
 from pydantic import JsonValue, ValidationError
 
 from dryrun_cli.errors import ApiUnreachableError
-from dryrun_contract.base import UtcTime, Word
+from dryrun_contract.base import Word
 from dryrun_contract.event import Event
-from dryrun_contract.session import Outcome
+from dryrun_contract.report import Report, UnreadableReportError, to_report
+from dryrun_contract.session import SessionView
 from dryrun_contract.template import TemplateSummary
 
 type JsonObject = dict[str, JsonValue]
-
-ENDED = "ended"
-REQUESTED = "requested"
-
-
-class SessionView(Word):
-    """A session as the approval API tells it."""
-
-    id: UUID
-    template: str
-    template_digest: str = ""
-    seed: int = 0
-    keep: bool = False
-    requested_by: str | None = None
-    requested_at: UtcTime
-    accepted_at: UtcTime | None = None
-    phase: str
-    """`requested` while the orchestrator has not taken it, then the contract's phases."""
-    outcome: Outcome | None = None
-    reason: str | None = None
-    expires_at: UtcTime | None = None
-    ended_at: UtcTime | None = None
 
 
 def read_session(answer: JsonValue) -> SessionView:
@@ -43,6 +20,14 @@ def read_session(answer: JsonValue) -> SessionView:
 def read_template(answer: JsonValue) -> TemplateSummary:
     """Read one template. Raises ApiUnreachableError when it is none."""
     return read_word(TemplateSummary, answer, "a template")
+
+
+def read_report(answer: JsonValue) -> Report:
+    """Read a report. Raises ApiUnreachableError when it is none, or one of another version."""
+    try:
+        return to_report(answer)
+    except UnreadableReportError as error:
+        raise ApiUnreachableError(f"the API's answer is not a report that can be shown: {error}") from None
 
 
 def read_event(raw: JsonValue) -> Event | None:

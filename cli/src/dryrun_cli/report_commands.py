@@ -18,11 +18,11 @@ from dryrun_cli.criteria_file import NOT_VALID, read_criteria, wrong_criteria
 from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError, WrongUseError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.glyphs import glyphs_for
-from dryrun_cli.reading import JsonObject, read_object
-from dryrun_cli.report_reading import Report, read_report
+from dryrun_cli.reading import JsonObject, read_object, read_report
 from dryrun_cli.report_view import draw_report
 from dryrun_cli.safe_text import ascii_json, inert_lines
 from dryrun_cli.session_ids import find_session_id
+from dryrun_contract.report import Report
 
 STANDARD_OUTPUT: Final = Path("-")
 FORMS: Final = ("markdown", "html", "csv", "json")

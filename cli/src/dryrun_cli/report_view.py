@@ -14,12 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from dryrun_cli.glyphs import Glyphs, outcome_sign
-from dryrun_cli.narration import byte_count, counted, duration
-from dryrun_cli.report_reading import Report, ScoreRow, Scores, Traffic, Verdict
+from dryrun_cli.narration import HARM_WORDS, byte_count, counted, duration
 from dryrun_cli.safe_text import inert, shown
 from dryrun_cli.session_ids import short
-from dryrun_cli.view_state import HARM_WORDS
 from dryrun_contract.event import LogPattern, TargetLogs
+from dryrun_contract.report import Report, Traffic, Verdict
+from dryrun_contract.scores import ScoreRow, Scores
 
 MOST_LISTED: Final = 10
 
@@ -60,8 +60,7 @@ def _headline(report: Report, glyphs: Glyphs) -> Text:
         .append("Report of ", "bold")
         .append(short(report.session.id), "bold cyan")
     )
-    template = report.template.id if report.template else report.session.template
-    line.append(f" {glyphs.dot} template ").append(inert(template), "bold")
+    line.append(f" {glyphs.dot} template ").append(inert(report.template.id), "bold")
     line.append(f" {glyphs.dot} {inert(report.session.outcome or report.session.phase)}", "bold")
     if report.session.ended_at is not None:
         line.append(
@@ -199,9 +198,7 @@ def _traffic(traffic: Traffic) -> str:
     most = max(targets, key=lambda name: targets[name].rx_packets)
     told = f"targets received {least}{packets:,} packets, {byte_count(size)}"
     told += f"; most: {inert(most)} with {targets[most].rx_packets:,}"
-    if traffic.peak_packets_per_second is not None:
-        told += f"; peak {traffic.peak_packets_per_second:,.0f} packets/s on one target"
-    return told
+    return f"{told}; peak {traffic.peak_packets_per_second:,.0f} packets/s on one target"
 
 
 def _logs(logs: Mapping[str, TargetLogs]) -> str:

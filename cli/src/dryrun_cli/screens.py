@@ -17,7 +17,7 @@ from dryrun_cli.live_view import draw
 from dryrun_cli.narration import clock, narrate, narrate_unknown
 from dryrun_cli.safe_text import ascii_json, inert, shown
 from dryrun_cli.session_ids import short
-from dryrun_cli.view_state import ViewState
+from dryrun_cli.watched_session import WatchedSession
 
 _AUTOWRAP_OFF = "\x1b[?7l"
 _AUTOWRAP_ON = "\x1b[?7h"
@@ -43,7 +43,7 @@ class Screen(Protocol):
         """Hold the terminal for the time of watching."""
         ...
 
-    def received(self, item: Received, state: ViewState) -> None:
+    def received(self, item: Received, state: WatchedSession) -> None:
         """Show one event; `state` is the view after it."""
         ...
 
@@ -51,7 +51,7 @@ class Screen(Protocol):
         """Show something that is not an event; an empty message takes the last one about it back."""
         ...
 
-    def tick(self, state: ViewState, now: datetime) -> None:
+    def tick(self, state: WatchedSession, now: datetime) -> None:
         """Redraw what depends on time. `now` is by the server's clock."""
         ...
 
@@ -79,7 +79,7 @@ class JsonScreen:
         """Hold nothing."""
         return contextlib.nullcontext()
 
-    def received(self, item: Received, _state: ViewState) -> None:
+    def received(self, item: Received, _state: WatchedSession) -> None:
         """Write the event as the API sent it."""
         self._console.file.write(ascii_json(item.raw) + "\n")
         self._console.file.flush()
@@ -89,7 +89,7 @@ class JsonScreen:
         if message:
             self._errors.print(shown(message, limit=500), soft_wrap=True)
 
-    def tick(self, state: ViewState, now: datetime) -> None:
+    def tick(self, state: WatchedSession, now: datetime) -> None:
         """Time changes nothing here."""
 
 
@@ -103,7 +103,7 @@ class PlainScreen:
         """Hold nothing."""
         return contextlib.nullcontext()
 
-    def received(self, item: Received, state: ViewState) -> None:
+    def received(self, item: Received, state: WatchedSession) -> None:
         """Write the event's line."""
         if item.event is None:
             self._write(f"{clock(_time_of(item))}  {narrate_unknown(item.raw)}")
@@ -115,7 +115,7 @@ class PlainScreen:
         if message:
             self._write(f"{clock(None)}  {'dryrun':<10} {inert(message, 500)}")
 
-    def tick(self, state: ViewState, now: datetime) -> None:
+    def tick(self, state: WatchedSession, now: datetime) -> None:
         """Time changes nothing here."""
 
     def _write(self, line: str) -> None:
@@ -158,14 +158,14 @@ class LiveScreen:
             self._console.file.write(_AUTOWRAP_ON)
             self._console.file.flush()
 
-    def received(self, item: Received, state: ViewState) -> None:
+    def received(self, item: Received, state: WatchedSession) -> None:
         """Wait for the next tick, so that a flood of events costs no redraws."""
 
     def told(self, about: Topic, message: str) -> None:
         """Keep it for the foot of the view."""
         self._messages[about] = message
 
-    def tick(self, state: ViewState, now: datetime) -> None:
+    def tick(self, state: WatchedSession, now: datetime) -> None:
         """Draw the next frame."""
         size = self._console.size
         frame = Frame(

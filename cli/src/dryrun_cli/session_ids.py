@@ -7,8 +7,9 @@ from uuid import UUID
 
 from dryrun_cli.client import ApiClient
 from dryrun_cli.errors import ApiRefusedError, WrongUseError
-from dryrun_cli.reading import SessionView, read_session
+from dryrun_cli.reading import read_session
 from dryrun_contract.problem import Problem, problem_type
+from dryrun_contract.session import SessionView
 
 LAST: Final = "last"
 SHORT_LENGTH: Final = 8

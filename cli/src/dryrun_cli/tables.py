@@ -11,9 +11,9 @@ from rich.text import Text
 
 from dryrun_cli.glyphs import Glyphs, outcome_sign
 from dryrun_cli.narration import counted, duration
-from dryrun_cli.reading import ENDED, SessionView
 from dryrun_cli.safe_text import inert, shown
 from dryrun_cli.session_ids import short
+from dryrun_contract.session import Phase, SessionView
 from dryrun_contract.template import TemplateSummary
 
 REASON_WIDTH: Final = 110
@@ -67,7 +67,7 @@ def draw_sessions(
             state_text(session, glyphs),
             shown(when(session.requested_at).rpartition(":")[0]),
             shown(duration(took.total_seconds())),
-            shown(session.requested_by or "", limit=16),
+            shown(session.requested_by, limit=16),
         ]
         table.add_row(*cells, *([shown(session.reason or "")] if width >= REASON_WIDTH else []))
     if not table.row_count:
@@ -86,11 +86,8 @@ def draw_session(session: SessionView, glyphs: Glyphs, now: datetime | None = No
     if session.reason:
         grid.add_row("reason", Text(inert(session.reason, 2000)))
     grid.add_row("template", Text(inert(_template(session))))
-    if session.template_digest:
-        grid.add_row("digest", Text(inert(session.template_digest)))
-    grid.add_row(
-        "started", Text(f"{when(session.requested_at)} for {inert(session.requested_by or 'somebody')}")
-    )
+    grid.add_row("digest", Text(inert(session.template_digest)))
+    grid.add_row("started", Text(f"{when(session.requested_at)} for {inert(session.requested_by)}"))
     took = (session.ended_at or now) - session.requested_at
     if session.ended_at is not None:
         grid.add_row("ended", Text(f"{when(session.ended_at)}, after {duration(took.total_seconds())}"))
@@ -98,14 +95,14 @@ def draw_session(session: SessionView, glyphs: Glyphs, now: datetime | None = No
         left = duration((session.expires_at - now).total_seconds())
         grid.add_row("removed", Text(f"by {when(session.expires_at)} at the latest, in {left}"))
     name = short(session.id)
-    following = f"dryrun report {name}" if session.phase == ENDED else f"dryrun watch {name}"
+    following = f"dryrun report {name}" if session.phase == Phase.ENDED else f"dryrun watch {name}"
     grid.add_row("next", Text(following))
     return grid
 
 
 def state_text(session: SessionView, glyphs: Glyphs) -> Text:
     """Return the phase, or the outcome once it has ended, with its sign."""
-    if session.phase != ENDED:
+    if session.phase != Phase.ENDED:
         return Text(f"{glyphs.active} {inert(session.phase).replace('_', ' ')}", style="cyan")
     sign, style = outcome_sign(session.outcome, glyphs)
     return Text(f"{sign} {session.outcome or 'ended'}", style=style)

@@ -23,9 +23,9 @@ from dryrun_cli.event_stream import (
     StreamItem,
     follow_events,
 )
-from dryrun_cli.reading import REQUESTED, read_session
+from dryrun_cli.reading import read_session
 from dryrun_cli.screens import Manner, Screen, make_screen
-from dryrun_cli.view_state import ViewState, end_untold, reduce_event
+from dryrun_cli.watched_session import WatchedSession
 from dryrun_contract.session import Outcome
 
 EXPLAIN_SECONDS: Final = 3.0
@@ -43,7 +43,7 @@ class WatchOutcome:
     """A person asked for the end with Ctrl-C."""
     left_by: signal.Signals | None
     """The signal that made us leave at once."""
-    state: ViewState
+    state: WatchedSession
 
 
 async def watch_session(
@@ -79,7 +79,7 @@ class _Watcher:
         self._screen = screen
         self._stops = on_interrupt == "stop"
         self._patience = patience_seconds
-        self._state = ViewState()
+        self._state = WatchedSession()
         self._server_ahead = timedelta(0)
         self._interrupts = 0
         self._stop_task: asyncio.Task[None] | None = None
@@ -117,7 +117,7 @@ class _Watcher:
         match item:
             case Received(event=event):
                 if event is not None:
-                    self._state = reduce_event(self._state, event)
+                    self._state.read(event)
                 self._screen.received(item, self._state)
             case ConnectionLost(reason=reason, attempt=attempt):
                 self._screen.told(
@@ -129,7 +129,7 @@ class _Watcher:
                 self._screen.told("connection", "")
             case EndedUntold(session=session):
                 at = session.ended_at or datetime.now(UTC)
-                self._state = end_untold(self._state, session.outcome, session.reason, at)
+                self._state.end(session.outcome or Outcome.FAILED, session.reason, at)
                 self._screen.told("connection", f"The session has ended: {self._state.outcome}.")
 
     def _redraw(self) -> None:
@@ -147,7 +147,7 @@ class _Watcher:
             await asyncio.sleep(EXPLAIN_SECONDS)
             with contextlib.suppress(ApiRefusedError, ApiUnreachableError):  # the follower tells these
                 session = read_session(await self._client.session(self._session_id))
-                told = session.reason or "" if session.phase == REQUESTED and not self._state.phases else ""
+                told = session.reason or "" if session.phase == "requested" and not self._state.phases else ""
                 if told != before:
                     self._screen.told("waiting", told)
                 before = told

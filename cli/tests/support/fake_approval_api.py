@@ -64,6 +64,7 @@ class FakeApi:
             "keep": False,
             "requested_by": "ada",
             "requested_at": now.isoformat(),
+            "queue_position": None,
             "accepted_at": now.isoformat(),
             "phase": phase,
             "outcome": outcome,

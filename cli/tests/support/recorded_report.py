@@ -2,6 +2,8 @@
 
 from recorded_session import HOSTILE, SERVICES
 
+SOME_TIME = "2026-01-31T09:30:00Z"
+
 
 def row(name, right, missed=0, wrong=0, shut=0):
     recall = right / (right + missed) if right + missed else None
@@ -41,6 +43,7 @@ def small_report(session):
     }
     run = {
         "run": "1",
+        "ended": True,
         "image": "discovery/test-collector-network:1",
         "image_id": "sha256:c",
         "complete": True,
@@ -54,11 +57,14 @@ def small_report(session):
     return {
         "version": 1,
         "final": session["phase"] == "ended",
+        "scan_over": True,
         "session": session,
         "verdict": None,
         "scores": {
             "rows": rows,
             "overall": {"precision": 0.95, "recall": 0.93, "f1": 0.94, "coverage": 0.95},
+            "rows_without_hard": rows,
+            "overall_without_hard": {"precision": 1.0, "recall": 1.0, "f1": 1.0, "coverage": 0.95},
             "found": [],
             "false_negatives": [
                 {
@@ -136,15 +142,15 @@ def hostile_report(session):
     for name, more in (
         ("false_negatives", {"attribute": HOSTILE, "expected": [HOSTILE, {HOSTILE: HOSTILE}]}),
         ("false_positives", {"collectors": [HOSTILE], "data": {HOSTILE: HOSTILE}}),
-        ("wrong_values", {"attribute": HOSTILE, "expected": HOSTILE, "found": HOSTILE}),
+        ("wrong_values", {"attribute": HOSTILE, "expected": HOSTILE, "found": HOSTILE, "evidence": []}),
         ("not_evaluable", {"service": HOSTILE}),
     ):
         entry = {"kind": HOSTILE, "key": HOSTILE, **more}
         report["scores"][name] = [entry if name == "false_positives" else {**entry, "hard": HOSTILE}]
     report["harmed"] = [
-        {"service": HOSTILE, "harm": HOSTILE, "during": [HOSTILE], "detail": HOSTILE, "at": HOSTILE}
+        {"service": HOSTILE, "harm": HOSTILE, "during": [HOSTILE], "detail": HOSTILE, "at": SOME_TIME}
     ]
-    report["phases"] = [{"phase": HOSTILE, "started_at": HOSTILE, "seconds": 1.0}]
+    report["phases"] = [{"phase": HOSTILE, "started_at": SOME_TIME, "seconds": 1.0}]
     report["traffic"]["targets"] = {HOSTILE: report["traffic"]["targets"]["web"]}
     report["logs"] = {HOSTILE: {"counts": {"errors": 1}, "lines": 1, "note": HOSTILE}}
     for run in report["collectors"]:

@@ -17,12 +17,56 @@ REHEARSED = CollectorConfig(
 )
 
 
+SESSION = {
+    "id": "c386e49b-0000-4000-8000-000000000000",
+    "template": "medium",
+    "template_digest": "sha256:2",
+    "seed": 0,
+    "keep": False,
+    "requested_by": "ada",
+    "requested_at": "2026-01-31T09:30:00Z",
+    "queue_position": None,
+    "accepted_at": None,
+    "phase": "ended",
+    "outcome": "completed",
+    "reason": None,
+    "expires_at": None,
+    "ended_at": None,
+}
+REPORT = {
+    "version": 1,
+    "final": True,
+    "scan_over": True,
+    "session": SESSION,
+    "verdict": None,
+    "scores": None,
+    "scores_missing": None,
+    "harmed": [],
+    "phases": [],
+    "traffic": None,
+    "images": [],
+    "template": {"id": "medium", "title": None, "digest": "sha256:2", "seed": 0},
+    "isolation": None,
+    "history_complete": True,
+    "field_of_a_newer_version": True,
+}
+
+
 def run_of(collector="snmp", **changes):
     return {
         "collector": collector,
+        "run": "1",
         "image": f"discovery/test-collector-{collector}:1.0",
         "image_id": IMAGE,
+        "ended": True,
         "complete": True,
+        "truncated": False,
+        "discoveries": 6,
+        "warnings": 0,
+        "warning_examples": [],
+        "exit_code": 0,
+        "reason": None,
+        "seconds": 1.0,
         "config_digest": configuration_digest(REHEARSED),
         "lines": 7,
         **changes,
@@ -33,9 +77,7 @@ def run_of(collector="snmp", **changes):
 def report(tmp_path):
     def write(*runs, **changes):
         path = tmp_path / "report.json"
-        session = {"id": "c386e49b-0000-4000-8000-000000000000", "template": "medium"}
-        told = {"session": session, "collectors": list(runs or (run_of(),)), "verdict": None, **changes}
-        path.write_text(json.dumps(told))
+        path.write_text(json.dumps({**REPORT, "collectors": list(runs or (run_of(),)), **changes}))
         return path
 
     return write
@@ -55,16 +97,16 @@ def test_what_was_rehearsed_may_run_in_another_network_with_other_passwords(repo
         (
             {"profile": "full"},
             IMAGE,
-            "another configuration of snmp.*profile full, max rate 500, logins snmp:-",
+            "another configuration of snmp.*profile full, max rate 500, credentials snmp:-",
         ),
         ({"max_rate": None}, IMAGE, "another configuration"),
-        ({"credentials": ()}, IMAGE, "another configuration.*logins none"),
+        ({"credentials": ()}, IMAGE, "another configuration.*credentials none"),
         (
             {},
             f"sha256:{'2' * 64}",
             "another image: discovery/test-collector-snmp:1.0 with the ID sha256:1111",
         ),
-        ({}, None, "nobody says which one this is.*--image-id or in DISCOVERY_IMAGE_ID"),
+        ({}, None, "the image of this run is not known.*--image-id or in DISCOVERY_IMAGE_ID"),
     ],
 )
 def test_nothing_but_the_image_and_configuration_of_the_report_may_run(report, config, image_id, complaint):
@@ -76,11 +118,12 @@ def test_nothing_but_the_image_and_configuration_of_the_report_may_run(report, c
     ("runs", "changes", "complaint"),
     [
         ([run_of("web"), run_of("network")], {}, r"about other collectors \(network, web\), not about snmp"),
-        ([run_of(complete=False)], {}, "did not come to its end"),
-        ([run_of(config_digest=None)], {}, "tells no configuration digest"),
-        ([], {"verdict": {"passed": False, "results": []}}, "says failed"),
+        ([run_of(complete=False)], {}, "the run of snmp is not complete"),
+        ([run_of(config_digest=None)], {}, "has no configuration digest"),
+        ([], {"verdict": {"passed": False, "results": []}}, "has the verdict failed"),
         ([], {"collectors": "none"}, "no report of a dry-run: collectors"),
         ([run_of(image_id=5)], {}, r"no report of a dry-run: collectors\.0\.image_id"),
+        ([], {"version": 2}, r"version 2 of the format.*reads version 1; update"),
     ],
 )
 def test_a_report_that_allows_nothing_is_refused_with_its_reason(report, runs, changes, complaint):

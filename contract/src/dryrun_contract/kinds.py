@@ -118,6 +118,16 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 )
 """Kinds by name, in the order of reports. Collectors may report others, scored by what facts carry."""
 
+OTHER_KINDS = "of other kinds"
+
+
+def counted_kind(kind: str) -> str:
+    """Return the name under which a kind is counted: its own, or `OTHER_KINDS` for one without a row.
+
+    A hostile collector can invent a kind for each discovery; a list by kind stays bounded.
+    """
+    return kind if kind in KINDS else OTHER_KINDS
+
 
 def title_of(kind: str) -> str:
     """Return what people call a thing of this kind; a kind without a row goes by its own name.

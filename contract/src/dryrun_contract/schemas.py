@@ -12,7 +12,8 @@ from dryrun_contract.discovery import COLLECTOR_LINE
 from dryrun_contract.event import Event, EventPage, Snapshot
 from dryrun_contract.ground_truth import GroundTruth
 from dryrun_contract.problem import Problem
-from dryrun_contract.session import Session, SessionRequest
+from dryrun_contract.report import Report
+from dryrun_contract.session import Session, SessionRequest, SessionView
 from dryrun_contract.template import Template, TemplateSummary
 
 _SCHEMAS: dict[str, TypeAdapter[object]] = {
@@ -22,8 +23,10 @@ _SCHEMAS: dict[str, TypeAdapter[object]] = {
     "event-page": TypeAdapter(EventPage),
     "ground-truth": TypeAdapter(GroundTruth),
     "problem": TypeAdapter(Problem),
+    "report": TypeAdapter(Report),
     "session": TypeAdapter(Session),
     "session-request": TypeAdapter(SessionRequest),
+    "session-view": TypeAdapter(SessionView),
     "snapshot": TypeAdapter(Snapshot),
     "template": TypeAdapter(Template),
     "template-summary": TypeAdapter(TemplateSummary),

@@ -1,6 +1,7 @@
 """A dry-run session: where it is in its life, and how it came out."""
 
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -60,3 +61,29 @@ class Session(Word):
     ended_at: UtcTime | None = None
     queue_position: int | None = None
     """1 for the next to start; only while queued."""
+
+
+type SessionPhase = Literal["requested"] | Phase
+"""`requested` until the orchestrator has accepted the session, then its phase there."""
+
+
+class SessionView(Word):
+    """A session as the approval API shows it to clients, with who requested it and when."""
+
+    id: UUID
+    template: str
+    template_digest: str
+    seed: int
+    keep: bool
+    requested_by: str
+    requested_at: UtcTime
+    queue_position: int | None
+    """1 for the next to start; null once it runs."""
+    accepted_at: UtcTime | None
+    """When the orchestrator accepted it."""
+    phase: SessionPhase
+    outcome: Outcome | None
+    reason: str | None
+    """What failed or what the session waits for, and what to do next."""
+    expires_at: UtcTime | None
+    ended_at: UtcTime | None

@@ -9,8 +9,8 @@ from approval_api.access.large_answers import ReportTurn, SentDocument
 from approval_api.access.permission import Reader
 from approval_api.reports.criteria import DEFAULT_CRITERIA, Criteria
 from approval_api.reports.forecast import Cidr, ForecastQuestion, HostCount
-from approval_api.reports.model import Report
 from approval_api.reports.service import Reports
+from dryrun_contract.report import Report
 
 router = APIRouter(prefix="/sessions/{session_id}/report", tags=["reports"])
 criteria_router = APIRouter(prefix="/criteria", tags=["reports"])

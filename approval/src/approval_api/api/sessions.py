@@ -11,8 +11,8 @@ from approval_api.audit.transaction import Transaction
 from approval_api.identity.person import Person
 from approval_api.orchestrator.client import Asker
 from approval_api.sessions import listing, service
-from approval_api.sessions.schemas import SessionList, SessionView
-from dryrun_contract.session import SessionRequest
+from approval_api.sessions.schemas import SessionList
+from dryrun_contract.session import SessionRequest, SessionView
 
 router = APIRouter(prefix="/sessions", tags=["sessions"])
 

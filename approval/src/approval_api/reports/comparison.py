@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from approval_api.reports.model import Report
-from approval_api.scoring.scores import ScoreRow
-from approval_api.sessions.schemas import SessionView
+from dryrun_contract.report import Report
+from dryrun_contract.scores import ScoreRow
+from dryrun_contract.session import SessionView
 
 MAX_THINGS = 200
 """Named of one difference; the others are counted."""

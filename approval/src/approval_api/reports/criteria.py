@@ -5,10 +5,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from approval_api.reports.model import Report
-from approval_api.reports.verdict import CriterionResult, Verdict
-from approval_api.scoring.scores import Averages, ScoreRow
 from dryrun_contract.base import Word
+from dryrun_contract.report import CriterionResult, Report, Verdict
+from dryrun_contract.scores import Averages, ScoreRow
 
 type Share = Annotated[float, Field(ge=0, le=1)]
 type Count = Annotated[int, Field(ge=0)]

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import JsonValue
 
-from approval_api.reports.model import Report
 from approval_api.reports.view.wording import plain
-from approval_api.scoring.scores import Evidence, Testimony
+from dryrun_contract.report import Report
+from dryrun_contract.scores import DiscoveryEvidence, ValueEvidence
 from dryrun_contract.text import printable
 
 COLUMNS = ["judgement", "kind", "where", "attribute", "true", "told", "collectors", "confidence", "hard"]
@@ -66,7 +66,7 @@ def _row(
     *,
     true: str = "",
     told: str = "",
-    said: Sequence[Testimony | Evidence] = (),
+    said: Sequence[DiscoveryEvidence | ValueEvidence] = (),
     hard: str | None = None,
 ) -> tuple[str, ...]:
     who = ", ".join(sorted({one.collector for one in said}))

@@ -5,8 +5,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from approval_api.reports.model import PlaceState
 from dryrun_contract.kinds import title_of
+from dryrun_contract.report import PlaceState
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -1,7 +1,7 @@
 """How a session came out, in a line: what lists show of its report."""
 
-from approval_api.reports.model import Report
 from dryrun_contract.base import Word
+from dryrun_contract.report import Report
 
 
 class Figures(Word):

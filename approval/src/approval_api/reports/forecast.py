@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from approval_api.reports.model import Forecast, ForecastLine, Report
 from dryrun_contract.base import Word
 from dryrun_contract.event import LogPattern
+from dryrun_contract.report import Forecast, ForecastLine, Report
 
 WIDEST_PREFIX = 8
 PACKETS_PER_EMPTY_ADDRESS = 2

@@ -14,9 +14,9 @@ from approval_api.reports.environment import (
     environment,
     kind_of,
 )
-from approval_api.reports.model import PlaceState, Report
 from approval_api.reports.view.blocks import Bar, Text, Tile, Told, Tone
 from approval_api.reports.view.compose import view_of
+from dryrun_contract.report import PlaceState, Report
 from dryrun_contract.text import printable
 
 _CHART_WIDTH = 1000

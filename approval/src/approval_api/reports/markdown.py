@@ -6,9 +6,9 @@ from jinja2 import Environment
 
 from approval_api.reports.environment import SIGNS, STATES, counted, environment, kind_of
 from approval_api.reports.inert import inert
-from approval_api.reports.model import PlaceState, Report
 from approval_api.reports.view.blocks import Text, Told
 from approval_api.reports.view.compose import view_of
+from dryrun_contract.report import PlaceState, Report
 from dryrun_contract.text import printable
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from approval_api.reports.model import MapHost, MapPlace, NetworkMap, PlaceState
 from approval_api.scoring.places import canonical
-from approval_api.scoring.scores import Scores
 from dryrun_contract.ground_truth import Fact
+from dryrun_contract.report import MapHost, MapPlace, NetworkMap, PlaceState
 from dryrun_contract.resource_key import ResourceKey
+from dryrun_contract.scores import Scores
 
 _WORST_FIRST: tuple[PlaceState, ...] = ("missed", "invented", "wrong", "not_evaluable", "found")
 

@@ -1,6 +1,6 @@
 """What no simulated network here holds, said plainly, so that a report promises no more than it knows."""
 
-from approval_api.reports.model import NotRehearsed
+from dryrun_contract.report import NotRehearsed
 
 NOT_REHEARSED = (
     NotRehearsed(

@@ -18,8 +18,8 @@ from approval_api.database.tables import dryrun_reports as table
 from approval_api.reports.figures import Figures
 from approval_api.reports.inputs import Inputs
 from approval_api.sessions import repository as sessions
-from approval_api.sessions.schemas import SessionView
 from approval_api.sessions.stored import StoredSession
+from dryrun_contract.session import SessionView
 
 REVISION = 1
 """Of what computes reports: raise it when the same events give another report."""

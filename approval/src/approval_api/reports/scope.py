@@ -1,36 +1,35 @@
-"""Whether a scan stayed inside its network: what the probe proved, and what collectors tell of elsewhere."""
+"""Whether a scan stayed inside its network: by the isolation probe and the addresses of its discoveries."""
 
 from ipaddress import ip_address, ip_network
 
-from approval_api.reports.model import Scope
-from approval_api.reports.reading import Reading
+from approval_api.reports.scanned_session import ScannedSession
+from dryrun_contract.report import Scope
 from dryrun_contract.resource_key import ResourceKey
 
 _SHOWN = 20
 
 
-def check_scope(reading: Reading) -> Scope:
-    """Return what can be known. Packets to addresses that nobody has are seen by nobody."""
-    outside = _outside(reading)
-    isolated = reading.isolation.isolated if reading.isolation else None
-    if isolated is None or not reading.runs:
+def check_scope(scanned: ScannedSession) -> Scope:
+    """Return what can be known. Packets to addresses that no host has leave no trace."""
+    subnet = scanned.network.subnet if scanned.network else None
+    outside = _outside(scanned, subnet) if subnet else []
+    isolated = scanned.isolation.isolated if scanned.isolation else None
+    if isolated is None or not scanned.has_scanned:
         kept, detail = None, "nothing ran in a network that was probed"
     elif not isolated:
         kept, detail = False, "the network was not isolated from the host"
     elif outside:
-        kept, detail = False, f"{len(outside)} things were told of addresses outside {reading.subnet}"
+        kept, detail = False, f"{len(outside)} things were told of addresses outside {subnet}"
     else:
         kept = True
-        detail = f"nothing leads out of {reading.subnet or 'the network'}, and nothing was told of elsewhere"
-    return Scope(subnet=reading.subnet, kept=kept, outside=tuple(outside[:_SHOWN]), detail=detail)
+        detail = f"nothing leads out of {subnet or 'the network'}, and nothing was told of elsewhere"
+    return Scope(subnet=subnet, kept=kept, outside=tuple(outside[:_SHOWN]), detail=detail)
 
 
-def _outside(reading: Reading) -> list[str]:
-    if reading.subnet is None:
-        return []
-    network = ip_network(reading.subnet)
+def _outside(scanned: ScannedSession, subnet: str) -> list[str]:
+    network = ip_network(subnet)
     found = set()
-    for finding in reading.findings:
+    for finding in scanned.findings:
         try:
             address = ip_address(ResourceKey.parse(finding.discovery.key).host)
         except ValueError:

@@ -18,9 +18,9 @@ from approval_api.reports.forecast import ForecastQuestion
 from approval_api.reports.repository import SessionState
 from approval_api.reports.worker import Writing
 from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
-from approval_api.sessions.schemas import SessionView
 from approval_api.sessions.service import unknown_session
 from approval_api.web.problems import ProblemError
+from dryrun_contract.session import SessionView
 
 logger = logging.getLogger(__name__)
 

@@ -24,8 +24,8 @@ from approval_api.reports.forecast import ForecastQuestion, forecast
 from approval_api.reports.html import render_html_file, render_html_fragment
 from approval_api.reports.inputs import Inputs
 from approval_api.reports.markdown import render
-from approval_api.reports.model import Report
 from dryrun_contract.base import Word
+from dryrun_contract.report import Report
 
 MEMORY_BYTES = 160 * 1024 * 1024
 """Of data. What needs more ends this process, and nothing else."""

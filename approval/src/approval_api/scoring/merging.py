@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from approval_api.scoring.naming import Place, name_place
-from approval_api.scoring.scores import Testimony
 from approval_api.scoring.values import is_told
 from dryrun_contract.discovery import Discovery
+from dryrun_contract.scores import DiscoveryEvidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ class Merged:
         return tuple(sorted({finding.collector for finding in self.findings}))
 
     @property
-    def evidence(self) -> tuple[Testimony, ...]:
+    def evidence(self) -> tuple[DiscoveryEvidence, ...]:
         """Return what each collector said, most confident first."""
         return tuple(
-            Testimony(
+            DiscoveryEvidence(
                 collector=finding.collector,
                 confidence=finding.discovery.confidence,
                 data=finding.discovery.data,

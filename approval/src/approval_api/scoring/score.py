@@ -13,10 +13,13 @@ from pydantic import JsonValue
 
 from approval_api.scoring.merging import Finding, Merged, Placed, merge, place_all
 from approval_api.scoring.places import SortedKeys, canonical, host_of, innermost_around
-from approval_api.scoring.scores import (
+from approval_api.scoring.values import is_told, same_value
+from dryrun_contract.ground_truth import Fact
+from dryrun_contract.kinds import KINDS
+from dryrun_contract.scores import (
     Averages,
     CollectorScores,
-    Evidence,
+    FalsePositive,
     FoundFact,
     HardCase,
     Judgement,
@@ -24,12 +27,9 @@ from approval_api.scoring.scores import (
     NotEvaluableFact,
     ScoreRow,
     Scores,
-    Unfounded,
+    ValueEvidence,
     WrongValue,
 )
-from approval_api.scoring.values import is_told, same_value
-from dryrun_contract.ground_truth import Fact
-from dryrun_contract.kinds import KINDS
 
 _MAY_REFUSE = frozenset({"service", "database"})
 
@@ -65,7 +65,7 @@ def score(truth: Iterable[Fact], findings: Iterable[Finding], addresses: Mapping
         ),
         false_negatives=missed,
         false_positives=tuple(
-            Unfounded(
+            FalsePositive(
                 kind=found.kind,
                 key=found.key,
                 data=found.data,
@@ -289,7 +289,7 @@ class _Comparison:
                         expected=expected,
                         found=told,
                         evidence=tuple(
-                            Evidence(
+                            ValueEvidence(
                                 collector=finding.collector,
                                 value=finding.discovery.data.get(attribute),
                                 confidence=finding.discovery.confidence,

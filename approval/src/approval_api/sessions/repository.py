@@ -11,9 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import dryrun_sessions as table
 from approval_api.sessions.admission import WAITING_REASON, waiting
-from approval_api.sessions.schemas import SessionView
 from approval_api.sessions.stored import StoredSession
-from dryrun_contract.session import SessionRequest
+from dryrun_contract.session import SessionRequest, SessionView
 from dryrun_contract.template import Template
 
 _others = table.alias("others")

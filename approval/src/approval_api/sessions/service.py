@@ -12,9 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from approval_api.orchestrator.client import Asker, OrchestratorRefusedError, OrchestratorUnavailableError
 from approval_api.sessions import admission, repository
 from approval_api.sessions.admission import Limits
-from approval_api.sessions.schemas import SessionView
 from approval_api.web.problems import ProblemError
-from dryrun_contract.session import Session, SessionRequest
+from dryrun_contract.session import Session, SessionRequest, SessionView
 from dryrun_contract.template import Template
 
 logger = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from approval_api.sessions.schemas import SessionView
+from dryrun_contract.session import SessionView
 from dryrun_contract.template import Template
 
 

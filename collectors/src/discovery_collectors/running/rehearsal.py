@@ -1,81 +1,51 @@
-"""Holds a run to its rehearsal: the same image, the same configuration, or nothing at all."""
+"""Admits a production run only with the image and configuration of its rehearsal."""
 
-import json
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from dryrun_contract.collector_config import CollectorConfig, configuration_digest
+from dryrun_contract.report import REPORT_BOUNDS, CollectorRun, Report, UnreadableReportError, read_report
 
 IMAGE_VARIABLE = "DISCOVERY_IMAGE_ID"
-"""Set by whoever starts the container. A program cannot see its own image: this is a word given, no proof."""
-_REPORT_BYTES = 64 * 1024 * 1024
+"""Set by whoever starts the container. A program cannot see its own image: this is a claim, not proof."""
 
 
 class NotRehearsedError(ValueError):
-    """The report is about another run; the text says in what they differ."""
-
-
-class _ReportPart(BaseModel):
-    # Reports grow; what is not asked for here may be anything.
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Run(_ReportPart):
-    collector: str
-    image: str
-    image_id: str
-    complete: bool
-    config_digest: str | None = None
-
-
-class _Verdict(_ReportPart):
-    passed: bool
-
-
-class _Session(_ReportPart):
-    id: str
-
-
-class _Report(_ReportPart):
-    session: _Session
-    collectors: tuple[_Run, ...]
-    verdict: _Verdict | None = None
+    """The report does not cover this run; the text says where they differ."""
 
 
 def require_rehearsal(report: Path, collector: str, config: CollectorConfig, image_id: str | None) -> str:
-    """Return a sentence about the rehearsal that `collector` with `config` is held to.
+    """Return a sentence that names the rehearsal of this run.
 
-    Raises NotRehearsedError unless the report tells of a complete run of this collector from the image
-    `image_id` with this configuration, and was not failed by its criteria.
+    Raises NotRehearsedError unless the report has a complete run of `collector` from the image `image_id`
+    with the configuration `config`, and did not fail its criteria.
     """
-    told = _read(report)
-    runs = [run for run in told.collectors if run.collector == collector]
-    where = f"{report} (session {told.session.id})"
+    rehearsed = _read(report)
+    runs = [run for run in rehearsed.collectors if run.collector == collector]
+    where = f"{report} (session {rehearsed.session.id})"
     if not runs:
-        others = ", ".join(sorted({run.collector for run in told.collectors})) or "none"
+        others = ", ".join(sorted({run.collector for run in rehearsed.collectors})) or "none"
         raise NotRehearsedError(f"{where} is about other collectors ({others}), not about {collector}")
-    if told.verdict is not None and not told.verdict.passed:
-        raise NotRehearsedError(f"{where} says failed: its criteria were not met")
+    if rehearsed.verdict is not None and not rehearsed.verdict.passed:
+        raise NotRehearsedError(f"{where} has the verdict failed: its criteria were not met")
     run = runs[-1]
     if not run.complete:
-        raise NotRehearsedError(f"{where}: the run of {collector} did not come to its end; rehearse again")
+        raise NotRehearsedError(f"{where}: the run of {collector} is not complete; rehearse again")
     _require_image(where, run, image_id)
     digest = configuration_digest(config)
     if run.config_digest is None:
-        raise NotRehearsedError(f"{where} tells no configuration digest of {collector}; rehearse again")
+        raise NotRehearsedError(f"{where} has no configuration digest of {collector}; rehearse again")
     if digest != run.config_digest:
         raise NotRehearsedError(
             f"{where} is about another configuration of {collector}: {run.config_digest} was rehearsed, this "
-            f"is {digest} ({_described(config)}); use what was rehearsed, or rehearse this"
+            f"is {digest} ({_described(config)}); use the rehearsed configuration, or rehearse this one"
         )
-    return f"as rehearsed in session {told.session.id}: image {run.image_id}, configuration {digest}"
+    return f"as rehearsed in session {rehearsed.session.id}: image {run.image_id}, configuration {digest}"
 
 
-def _require_image(where: str, run: _Run, image_id: str | None) -> None:
+def _require_image(where: str, run: CollectorRun, image_id: str | None) -> None:
     if image_id is None:
         raise NotRehearsedError(
-            f"{where} is about the image {run.image_id}, and nobody says which one this is; start the "
+            f"{where} is about the image {run.image_id}, and the image of this run is not known; start the "
             f"container by that ID and name it with --image-id or in {IMAGE_VARIABLE}"
         )
     if image_id != run.image_id:
@@ -86,24 +56,15 @@ def _require_image(where: str, run: _Run, image_id: str | None) -> None:
 
 
 def _described(config: CollectorConfig) -> str:
-    logins = ", ".join(f"{login.engine}:{login.username or '-'}" for login in config.credentials) or "none"
-    return f"profile {config.profile}, max rate {config.max_rate or 'none'}, logins {logins}"
+    credentials = ", ".join(f"{one.engine}:{one.username or '-'}" for one in config.credentials) or "none"
+    return f"profile {config.profile}, max rate {config.max_rate or 'none'}, credentials {credentials}"
 
 
-def _read(path: Path) -> _Report:
+def _read(path: Path) -> Report:
     try:
-        if path.stat().st_size > _REPORT_BYTES:
-            raise NotRehearsedError(f"{path} has more than {_REPORT_BYTES} bytes; it is no report")
-        return _Report.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            return read_report(file.read(REPORT_BOUNDS.size + 1))
+    except OSError as error:
         raise NotRehearsedError(f"cannot read the report {path}: {error}") from None
-    except json.JSONDecodeError as error:
-        raise NotRehearsedError(
-            f"{path} is not JSON (line {error.lineno}); `dryrun report … --format json` writes it"
-        ) from None
-    except RecursionError:
-        raise NotRehearsedError(f"{path} is nested too deeply; it is no report") from None
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, problem["loc"])) or "the document"
-        raise NotRehearsedError(f"{path} is no report of a dry-run: {place}: {problem['msg']}") from None
+    except UnreadableReportError as error:
+        raise NotRehearsedError(f"{path} is not a report to rehearse by: {error}") from None

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from dryrun_cli.client import ApiClient
 from dryrun_cli.errors import CliError
-from dryrun_cli.reading import ENDED, SessionView, read_session
+from dryrun_cli.reading import read_session
+from dryrun_contract.session import Phase, SessionView
 from dryrun_local.terminal.screen import Screen
 
 CLEANUP_SECONDS = 90.0
@@ -23,7 +24,7 @@ async def unfinished(client: ApiClient) -> list[SessionView]:
         seen = 0
         async for answer in answers:
             session = read_session(answer)
-            if session.phase != ENDED:
+            if session.phase != Phase.ENDED:
                 found.append(session)
             seen += 1
             if seen >= _NEWEST:
@@ -58,6 +59,6 @@ async def _end_all(client: ApiClient, screen: Screen) -> None:
 async def _ended(client: ApiClient, session_id: UUID) -> None:
     while True:
         session = read_session(await client.session(session_id))
-        if session.phase == ENDED:
+        if session.phase == Phase.ENDED:
             return
         await asyncio.sleep(_POLL_SECONDS)

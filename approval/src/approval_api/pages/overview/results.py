@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from approval_api.reports.figures import Figures
-from approval_api.sessions.schemas import SessionView
+from dryrun_contract.session import SessionView
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from approval_api.pages.rendering import page
 from approval_api.reports.criteria import DEFAULT_CRITERIA
 from approval_api.reports.service import Reports
 from approval_api.sessions import repository
-from approval_api.sessions.schemas import SessionView
+from dryrun_contract.session import SessionView
 
 router = APIRouter(prefix="/dryrun", include_in_schema=False)
 

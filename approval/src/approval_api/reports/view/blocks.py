@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from approval_api.reports.model import MapHost, NetworkMap
+from dryrun_contract.report import MapHost, NetworkMap
 
 type Tone = Literal["", "good", "bad", "warn", "quiet"]
 

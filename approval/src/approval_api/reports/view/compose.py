@@ -1,8 +1,8 @@
 """Puts the view together: the page to decide by, then what a doubter asks next, in that order."""
 
-from approval_api.reports.model import Report
 from approval_api.reports.view import decision, differences, figures, outlook, provenance, targets
 from approval_api.reports.view.blocks import Section, Text, Told, View, text
+from dryrun_contract.report import Report
 
 
 def view_of(report: Report) -> View:

@@ -1,7 +1,5 @@
 """The page to decide by: the verdict, each criterion, and the figures that a reader looks for first."""
 
-from approval_api.reports.model import Report
-from approval_api.reports.verdict import CriterionResult
 from approval_api.reports.view.blocks import (
     Block,
     Paragraph,
@@ -16,6 +14,7 @@ from approval_api.reports.view.blocks import (
     text,
 )
 from approval_api.reports.view.wording import count, seconds, share, times
+from dryrun_contract.report import CriterionResult, Report
 
 _NAMES = {
     "false_positives_max": "False positives",

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from approval_api.reports.model import Report
 from approval_api.reports.view.blocks import (
     Drawing,
     Section,
@@ -17,8 +16,9 @@ from approval_api.reports.view.blocks import (
     told,
 )
 from approval_api.reports.view.wording import data, names, plain, value
-from approval_api.scoring.scores import HardCase, MissedFact, Scores, Testimony, WrongValue
 from dryrun_contract.kinds import title_of
+from dryrun_contract.report import Report
+from dryrun_contract.scores import DiscoveryEvidence, HardCase, MissedFact, Scores, WrongValue
 
 _JUDGEMENTS: dict[str, tuple[str, Tone]] = {
     "found": ("found", "good"),
@@ -132,7 +132,7 @@ def _witnesses(wrong: WrongValue) -> Text:
     return in_a_row(said, len(wrong.evidence), "; ")
 
 
-def _said(evidence: Sequence[Testimony]) -> Text:
+def _said(evidence: Sequence[DiscoveryEvidence]) -> Text:
     said = ((Told(one.collector), f" ({one.confidence:.0%})") for one in evidence)
     return in_a_row(said, len(evidence), "; ")
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from approval_api.reports.model import Report
 from approval_api.reports.view.blocks import (
     MAX_BARS,
     MAX_ROWS,
@@ -22,8 +21,9 @@ from approval_api.reports.view.blocks import (
     told,
 )
 from approval_api.reports.view.wording import count, seconds, share
-from approval_api.scoring.scores import ScoreRow, Scores
 from dryrun_contract.kinds import title_of
+from dryrun_contract.report import Report
+from dryrun_contract.scores import ScoreRow, Scores
 
 _LEGEND: tuple[tuple[Tone, str], ...] = (
     ("good", "right"),

@@ -1,8 +1,8 @@
 """Beyond this session: a forecast for a larger network, and what no dry-run here rehearses."""
 
-from approval_api.reports.model import ForecastLine, Report
 from approval_api.reports.view.blocks import Listing, Paragraph, Section, Text, figure, table, text
 from approval_api.reports.view.wording import seconds, size
+from dryrun_contract.report import ForecastLine, Report
 
 
 def forecast(report: Report) -> Section:

@@ -1,6 +1,5 @@
 """The session's course, and what exactly ran: digests that a production run can be held to."""
 
-from approval_api.reports.model import Report
 from approval_api.reports.view.blocks import (
     Bar,
     Bars,
@@ -14,6 +13,7 @@ from approval_api.reports.view.blocks import (
     told,
 )
 from approval_api.reports.view.wording import seconds
+from dryrun_contract.report import Report
 
 
 def course(report: Report) -> Section:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from approval_api.reports.model import Harm, Report
 from approval_api.reports.view.blocks import (
     Bar,
     Bars,
@@ -20,6 +19,7 @@ from approval_api.reports.view.blocks import (
 from approval_api.reports.view.wording import count, names, seconds, size
 from dryrun_contract.event import LogPattern, TargetLogs, TargetTraffic
 from dryrun_contract.log_patterns import LOG_PATTERNS
+from dryrun_contract.report import Harm, Report
 
 _EXAMPLES = 3
 _HARM = {"died": "died", "out_of_memory": "died, out of memory", "unhealthy": "lost its health"}

@@ -1,4 +1,4 @@
-"""What scoring returns. Figures that are 0/0 are null, never 1.0 by convention."""
+"""Scores of discoveries against ground truth. Figures that are 0/0 are null, never 1.0 by convention."""
 
 from typing import Literal, Self
 
@@ -8,7 +8,7 @@ from dryrun_contract.base import Word
 
 
 class ScoreRow(Word):
-    """One kind (keys found), or one attribute of a kind (values told)."""
+    """The score of one kind (keys found), or of one attribute of a kind (values reported)."""
 
     name: str
     """The attribute's name, or the kind's."""
@@ -62,8 +62,8 @@ class Averages(Word):
     """Facts that could be found, of all facts."""
 
 
-class Testimony(Word):
-    """What one collector said of one thing, how sure."""
+class DiscoveryEvidence(Word):
+    """One collector's report of one thing."""
 
     collector: str
     confidence: float
@@ -71,18 +71,18 @@ class Testimony(Word):
 
 
 class FoundFact(Word):
-    """A fact that was found. `data` is what the collectors together said, `evidence` what each said."""
+    """A fact that was found. `data` merges what the collectors reported, `evidence` has each one's report."""
 
     kind: str
     key: str
     data: dict[str, JsonValue]
     collectors: tuple[str, ...]
-    evidence: tuple[Testimony, ...] = ()
+    evidence: tuple[DiscoveryEvidence, ...] = ()
     hard: str | None
 
 
 class MissedFact(Word):
-    """A fact that was not found, or (with `attribute`) one that was told without this attribute."""
+    """A false negative: a fact that was not found or, with `attribute`, one found without this attribute."""
 
     kind: str
     key: str
@@ -91,22 +91,22 @@ class MissedFact(Word):
     nearest: str | None = None
     """The key of the innermost thing around it that was found; None when not even its host was."""
     collectors: tuple[str, ...] = ()
-    """With `attribute`: who found the thing and did not tell this of it."""
+    """With `attribute`: the collectors that found the thing and did not report this attribute."""
     hard: str | None = None
 
 
-class Unfounded(Word):
-    """Something that was found and is not true; `key` is by address when no service has that address."""
+class FalsePositive(Word):
+    """A discovery that is not true; `key` has the address where no service has that address."""
 
     kind: str
     key: str
     data: dict[str, JsonValue]
     collectors: tuple[str, ...]
-    evidence: tuple[Testimony, ...] = ()
+    evidence: tuple[DiscoveryEvidence, ...] = ()
 
 
-class Evidence(Word):
-    """Who said what, how sure."""
+class ValueEvidence(Word):
+    """One collector's report of one attribute."""
 
     collector: str
     value: JsonValue
@@ -114,19 +114,19 @@ class Evidence(Word):
 
 
 class WrongValue(Word):
-    """An attribute that was told wrongly: a false positive and a false negative of its row."""
+    """An attribute reported with a wrong value: a false positive and a false negative of its row."""
 
     kind: str
     key: str
     attribute: str
     expected: JsonValue
     found: JsonValue
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[ValueEvidence, ...]
     hard: str | None
 
 
 class NotEvaluableFact(Word):
-    """A fact inside something that refused the credential."""
+    """A fact inside a service or database that refused the credential."""
 
     kind: str
     key: str
@@ -139,7 +139,7 @@ type Judgement = Literal["found", "missed", "wrong", "incomplete", "not_evaluabl
 
 
 class HardCase(Word):
-    """A fact that a good collector may miss, and what became of it."""
+    """A fact that a good collector may miss, and the judgement on it."""
 
     kind: str
     key: str
@@ -149,17 +149,17 @@ class HardCase(Word):
 
 
 class CollectorScores(Word):
-    """What one collector alone would have scored."""
+    """The scores of one collector alone."""
 
     collector: str
     rows: tuple[ScoreRow, ...]
-    """Of the kinds that it told anything of."""
+    """One for each kind of which it reported anything."""
     overall: Averages
     """Over those rows."""
 
 
 class Scores(Word):
-    """All of it; `…_without_hard` leaves out the facts that a good collector may miss."""
+    """The whole comparison; `…_without_hard` leaves out the facts that a good collector may miss."""
 
     rows: tuple[ScoreRow, ...]
     overall: Averages
@@ -167,7 +167,7 @@ class Scores(Word):
     overall_without_hard: Averages
     found: tuple[FoundFact, ...]
     false_negatives: tuple[MissedFact, ...]
-    false_positives: tuple[Unfounded, ...]
+    false_positives: tuple[FalsePositive, ...]
     wrong_values: tuple[WrongValue, ...]
     not_evaluable: tuple[NotEvaluableFact, ...]
     hard_cases: tuple[HardCase, ...] = ()

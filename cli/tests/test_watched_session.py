@@ -1,3 +1,5 @@
+import copy
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -6,8 +8,10 @@ import recorded_session
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dryrun_cli.narration import notice_text
 from dryrun_cli.reading import read_event
-from dryrun_cli.view_state import DistinctKeys, ViewState, end_untold, reduce_event
+from dryrun_cli.watched_session import WatchedSession
+from dryrun_contract.kinds import OTHER_KINDS
 from dryrun_contract.session import Outcome, Phase
 
 START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
@@ -35,16 +39,16 @@ def events_of(script):
 
 
 def folded(script):
-    state = ViewState()
+    state = WatchedSession()
     for event in events_of(script):
-        state = reduce_event(state, event)
+        state.read(event)
     return state
 
 
 def test_a_whole_session_folds_into_what_it_was():
     state = folded(recorded_session.small())
     assert state.outcome is Outcome.COMPLETED
-    assert state.ended
+    assert state.has_ended
     phases = [span.phase for span in state.phases]
     assert phases == [
         Phase.QUEUED,
@@ -57,7 +61,7 @@ def test_a_whole_session_folds_into_what_it_was():
     assert all(span.ended_at is not None for span in state.phases)
     assert state.counts == {"host": 5, "service": 6, "certificate": 1, "database": 2, "table": 5}
     assert {view.state for view in state.targets.values()} == {"removed"}
-    assert [view.discoveries for view in state.collectors.values()] == [12, 7]
+    assert [view.discoveries for view in state.runs.values()] == [12, 7]
 
 
 def test_each_phase_ends_when_the_next_begins():
@@ -69,21 +73,22 @@ def test_a_discovery_told_twice_counts_once_but_is_the_collectors_twice():
     twice = [(1.0, recorded_session.found("network", line, "host", "10.213.0.2")) for line in (1, 2)]
     state = folded(twice)
     assert state.counts == {"host": 1}
-    assert state.collectors["run-network"].discoveries == 2
+    assert state.runs["network", "run-network"].discoveries == 2
 
 
 def test_harm_stays_with_the_target_when_its_container_is_gone():
     state = folded(recorded_session.harmed())
     assert state.targets["docs"].state == "removed"
-    assert state.targets["docs"].harm == "ran out of memory"
+    assert state.targets["docs"].harm == "out_of_memory"
     assert "docs ran out of memory while network ran" in next(
-        n.text for n in state.notices if n.level == "harm"
+        notice_text(notice) for notice in state.notices if notice.level == "harm"
     )
 
 
 def test_an_incomplete_collector_is_a_warning_with_its_reason():
     state = folded(recorded_session.harmed())
-    assert any("database is incomplete: 8 MiB of output were read" in notice.text for notice in state.notices)
+    texts = map(notice_text, state.notices)
+    assert any("database is incomplete: 8 MiB of output were read" in text for text in texts)
 
 
 def test_a_network_that_is_not_isolated_is_a_failure():
@@ -92,20 +97,16 @@ def test_a_network_that_is_not_isolated_is_a_failure():
     assert notice.level == "failure"
 
 
-def test_an_untold_end_without_an_outcome_counts_as_failed():
-    state = end_untold(ViewState(), None, "lost", START)
-    assert (state.outcome, state.reason, state.phase) == (Outcome.FAILED, "lost", Phase.ENDED)
-
-
-def test_folding_changes_no_earlier_state():
-    states = [ViewState()]
+def test_reading_the_same_events_again_gives_the_same_state_after_each_and_no_event_counts_twice():
     events = list(events_of(recorded_session.small()))
+    state, states = WatchedSession(), []
     for event in events:
-        states.append(reduce_event(states[-1], event))
-    assert states[0] == ViewState()
-    again = ViewState()
-    for event, expected in zip(events, states[1:], strict=True):
-        again = reduce_event(again, event)
+        assert state.read(event)
+        states.append(copy.deepcopy(state))
+    again = WatchedSession()
+    for position, expected in enumerate(states):
+        for event in events[: position + 1]:
+            again.read(event)
         assert again == expected
 
 
@@ -113,21 +114,24 @@ def test_folding_changes_no_earlier_state():
 def test_any_order_of_events_folds_without_an_error(data):
     events = [event for script in SCRIPTS for event in events_of(script())]
     chosen = data.draw(st.lists(st.sampled_from(events), max_size=30))
-    state = ViewState()
-    for event in chosen:
-        state = reduce_event(state, event)
+    state = WatchedSession()
+    for seq, event in enumerate(chosen, 1):
+        assert state.read(event.model_copy(update={"seq": seq}))
     assert state.last_at == (chosen[-1].at if chosen else None)
 
 
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 40).map(str))))
-def test_distinct_keys_is_a_set_of_few_blocks(keys):
-    known, expected = DistinctKeys(), set()
-    for key in keys:
-        assert (key in known) == (key in expected)
-        if key not in known:
-            known, expected = known.with_key(key), expected | {key}
-    assert set().union(*known.blocks) == expected
-    assert len(known.blocks) <= len(expected).bit_length()
+@given(st.lists(st.tuples(st.sampled_from(["host", "table"]), st.integers(0, 40))))
+def test_distinct_discoveries_are_counted_by_kind(keys):
+    script = [
+        (1.0, recorded_session.found("network", line, kind, f"10.0.0.{key}"))
+        for line, (kind, key) in enumerate(keys, 1)
+    ]
+    assert folded(script).counts == Counter(kind for kind, _ in set(keys))
+
+
+def test_a_kind_for_each_discovery_makes_no_longer_list():
+    script = [(1.0, recorded_session.found("network", n, f"kind_{n}", "10.0.0.1")) for n in range(1, 2001)]
+    assert folded(script).counts == {OTHER_KINDS: 2000}
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -1,0 +1,274 @@
+"""A session's report: written by the approval API, read by its renderers, the command line and collectors."""
+
+from typing import Literal
+
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError
+
+from dryrun_contract.base import UtcTime, Word
+from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, check_bounds
+from dryrun_contract.discovery import LINE_BOUNDS
+from dryrun_contract.event import Purpose, TargetLogs, TargetTraffic, TrafficOfCollectors
+from dryrun_contract.scores import CollectorScores, Scores
+from dryrun_contract.session import SessionView
+
+VERSION = 1
+"""Raised when a field changes its meaning or disappears, or a closed list of values grows.
+
+New optional fields do not raise it: readers ignore fields that they do not know.
+"""
+REPORT_BOUNDS = JsonBounds(
+    size=64 * 1024 * 1024, values=4_000_000, depth=32, key_length=LINE_BOUNDS.key_length
+)
+"""Ceilings for reading a report. It is computed from at most 6 MiB of discoveries; their values occur up to
+three times: merged, as evidence, and as a wrong value."""
+
+type CriterionStatus = Literal["passed", "failed", "not_measured"]
+
+
+class CriterionResult(Word):
+    """The result of one criterion. What could not be measured did not pass."""
+
+    criterion: str
+    status: CriterionStatus
+    limit: float | bool
+    measured: float | bool | None
+    detail: str
+
+
+class Verdict(Word):
+    """The result of all criteria: passed only when every one did."""
+
+    passed: bool
+    results: tuple[CriterionResult, ...]
+
+
+class PhaseDuration(Word):
+    """The duration of a phase; `seconds` is None while it lasts."""
+
+    phase: str
+    started_at: UtcTime
+    seconds: float | None
+
+
+class Harm(Word):
+    """A target that died or turned unhealthy while collectors ran."""
+
+    service: str
+    harm: str
+    during: tuple[str, ...]
+    detail: str
+    at: UtcTime
+
+
+class Traffic(Word):
+    """The traffic of the scan."""
+
+    targets: dict[str, TargetTraffic]
+    peak_packets_per_second: float
+    sampling_seconds: float
+    by_collectors: tuple[TrafficOfCollectors, ...] = ()
+
+
+class CollectorRun(Word):
+    """One run of one collector."""
+
+    collector: str
+    run: str
+    image: str
+    image_id: str
+    ended: bool
+    complete: bool
+    truncated: bool
+    discoveries: int
+    """Lines that were discoveries; a thing reported twice counts twice."""
+    warnings: int
+    warning_examples: tuple[str, ...]
+    lines: int | None
+    exit_code: int | None
+    reason: str | None
+    seconds: float | None
+    config_digest: str | None = None
+    """Digest of the configuration; a production run is compared with it (`configuration_digest`)."""
+    purpose: Purpose = "discovery"
+    """Discoveries of a collector for comparison count in its own scores only."""
+
+
+class TargetImage(Word):
+    """The image of a target, by digest."""
+
+    service: str
+    image: str
+    image_id: str
+
+
+class Isolation(Word):
+    """The result of the probe inside the session's network."""
+
+    isolated: bool
+    detail: str
+
+
+class Scope(Word):
+    """Whether the scan stayed inside its network, as far as that can be known."""
+
+    subnet: str | None
+    kept: bool | None
+    """None when nothing was probed or nothing ran."""
+    outside: tuple[str, ...]
+    """Keys of discoveries at addresses outside the network."""
+    detail: str
+
+
+type PlaceState = Literal["found", "wrong", "missed", "not_evaluable", "invented"]
+
+
+class MapPlace(Word):
+    """One service of a host on the network map, with the number of things inside it."""
+
+    place: str
+    """Port and transport, e.g. `5432/tcp`."""
+    label: str
+    """Product and version, as far as known."""
+    state: PlaceState
+    hard: bool = False
+    inside: dict[str, int] = Field(default_factory=dict)
+    """Kind → how many lie in it."""
+
+
+class MapHost(Word):
+    """One host on the network map."""
+
+    name: str
+    """The service's name; the address where there is none."""
+    address: str | None
+    state: PlaceState
+    places: tuple[MapPlace, ...]
+
+
+class NetworkMap(Word):
+    """The network twice: as it is, and as the collectors reported it."""
+
+    truth: tuple[MapHost, ...]
+    found: tuple[MapHost, ...]
+
+
+class ForecastLine(Word):
+    """One figure of the forecast; None where the session measured nothing to extrapolate from."""
+
+    name: str
+    unit: str
+    expected: float | None
+    low: float | None
+    high: float | None
+    basis: str
+    """The measurement it is extrapolated from."""
+
+
+class Forecast(Word):
+    """What the same collectors would do to a larger network, extrapolated from this session."""
+
+    hosts: int
+    cidr: str
+    addresses: int
+    lines: tuple[ForecastLine, ...]
+    assumptions: tuple[str, ...]
+
+
+class NotRehearsed(Word):
+    """Something that a dry-run cannot show."""
+
+    what: str
+    why: str
+
+
+class ReportTemplate(Word):
+    """The template, with its version and variant."""
+
+    id: str
+    title: str | None
+    digest: str
+    seed: int
+
+
+class Report(Word):
+    """Everything a decision needs. Texts of targets and collectors are as reported: hostile until inert."""
+
+    version: Literal[1]
+    final: bool
+    """The session has ended; before that, figures may still change."""
+    scan_over: bool
+    """All collectors have ended; scores no longer change."""
+    session: SessionView
+    verdict: Verdict | None
+    """None when no criteria were given."""
+    scores: Scores | None
+    scores_missing: str | None
+    """Why there are no scores."""
+    collector_scores: tuple[CollectorScores, ...] = ()
+    """The scores of each collector alone."""
+    harmed: tuple[Harm, ...]
+    phases: tuple[PhaseDuration, ...]
+    traffic: Traffic | None
+    logs: dict[str, TargetLogs] | None = None
+    """What the scan left in the targets' logs; None when no log was read."""
+    collectors: tuple[CollectorRun, ...]
+    images: tuple[TargetImage, ...]
+    template: ReportTemplate
+    isolation: Isolation | None
+    scope: Scope | None = None
+    network: NetworkMap | None = None
+    forecast: Forecast | None = None
+    not_rehearsed: tuple[NotRehearsed, ...] = ()
+    history_complete: bool
+    """False when the API missed events of this session because it was down for too long."""
+    left_out: int = 0
+    """Events beyond the limit of one report; figures cover the others."""
+
+    def for_comparison(self) -> frozenset[str]:
+        """Return the collectors whose findings count in their own scores only."""
+        return frozenset(run.collector for run in self.collectors if run.purpose == "comparison")
+
+
+class UnreadableReportError(ValueError):
+    """The document is not a report of this version; the text says where, why and what to do next."""
+
+
+_REPORT = TypeAdapter(Report)
+
+
+def read_report(text: bytes) -> Report:
+    """Return the report that the JSON `text` holds, without fields that this version does not know.
+
+    Raises UnreadableReportError, also for a text beyond `REPORT_BOUNDS`.
+    """
+    try:
+        check_bounds(text, REPORT_BOUNDS)
+        return _REPORT.validate_json(text, extra="ignore")
+    except OutOfBoundsError as error:
+        raise UnreadableReportError(f"it is {error}; no report is that large") from None
+    except ValidationError as error:
+        raise _unreadable(error) from None
+
+
+def to_report(value: JsonValue) -> Report:
+    """Return the report in a JSON value that was read within bounds. Raises UnreadableReportError."""
+    try:
+        return _REPORT.validate_python(value, extra="ignore")
+    except ValidationError as error:
+        raise _unreadable(error) from None
+
+
+def _unreadable(error: ValidationError) -> UnreadableReportError:
+    faults = error.errors(include_url=False, include_context=False)
+    fault = next((each for each in faults if each["loc"] == ("version",)), faults[0])
+    if fault["type"] == "json_invalid":
+        return UnreadableReportError(
+            f"it is not JSON ({fault['msg']}); `dryrun report ID --format json` writes a report"
+        )
+    if fault["loc"] == ("version",) and isinstance(fault["input"], int):
+        return UnreadableReportError(
+            f"it has version {fault['input']} of the format, and this program reads version {VERSION}; "
+            "update the older of the two programs"
+        )
+    where = ".".join(map(str, fault["loc"])) or "the document"
+    return UnreadableReportError(f"it is no report of a dry-run: {where}: {fault['msg']}")
