@@ -11,7 +11,7 @@ from approval_api.access.open_streams import EventStream
 from approval_api.access.permission import Reader
 from approval_api.events import repository
 from approval_api.events.schemas import EventList
-from approval_api.events.stream import stream
+from approval_api.events.stream import event_frames
 from approval_api.sessions import service
 from approval_api.web.problems import ProblemError
 from dryrun_contract.problem import Fault
@@ -38,7 +38,7 @@ async def read_events(
             return Response(events.model_dump_json(), media_type="application/json")
     async with state.engine.begin() as connection:
         await service.require(connection, session_id)
-    frames = stream(
+    frames = event_frames(
         state.shared_reads,
         state.notifications,
         state.stopping,

@@ -1,7 +1,9 @@
-"""Server-sent events, read from the table and woken by notifications: nothing is missed or repeated."""
+"""The loop of every stream of server-sent events: woken by notifications, it misses and repeats nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,38 +14,70 @@ from approval_api.events.shared_reads import SharedReads
 _DATABASE_RETRY_SECONDS = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a stream sends next; `frames` is empty when there is nothing new."""
+
+    frames: str
+    ended: bool
+    """The session has ended: nothing follows."""
+    more: bool = False
+    """There is more to read at once."""
+
+
 async def stream(
+    read_news: Callable[[], Awaitable[News]],
+    notifications: Notifications,
+    stopping: asyncio.Event,
+    session_id: UUID,
+    heartbeat_seconds: float,
+) -> AsyncGenerator[str]:
+    """Yield the frames of `read_news` until the session has ended or the service stops.
+
+    While the database is away the stream waits for it, and heartbeats go on.
+    """
+    with notifications.subscribed(session_id) as woken:
+        yield "retry: 1000\n\n"
+        while not stopping.is_set():
+            woken.clear()
+            try:
+                news = await read_news()
+            except (SQLAlchemyError, OSError):
+                yield ": waiting for the database\n\n"
+                await _wait(stopping, _DATABASE_RETRY_SECONDS)
+                continue
+            if news.frames:
+                yield news.frames
+            if news.more:
+                continue
+            if news.ended:
+                return
+            if not await _wait(woken, heartbeat_seconds):
+                yield ": still here\n\n"
+
+
+async def event_frames(
     reads: SharedReads,
     notifications: Notifications,
     stopping: asyncio.Event,
     session_id: UUID,
     after: int,
     heartbeat_seconds: float,
-) -> AsyncIterator[str]:
-    """Yield frames of what comes after `after` until the session has ended or the service stops.
+) -> AsyncGenerator[str]:
+    """Yield a frame for each event after `after`. No database connection is held between two reads."""
 
-    No database connection is held between two reads. A database that is away is waited for; the heartbeats
-    go on.
-    """
-    with notifications.subscribed(session_id) as woken, reads.joined(session_id):
-        yield "retry: 1000\n\n"
-        while not stopping.is_set():
-            woken.clear()
-            try:
-                reading = await reads.read(session_id, after)
-            except (SQLAlchemyError, OSError):
-                yield ": waiting for the database\n\n"
-                await _wait(stopping, _DATABASE_RETRY_SECONDS)
-                continue
-            if reading.frames:
-                after = reading.frames[-1][0]
-                yield "".join(frame for _, frame in reading.frames)
-            if reading.is_full:
-                continue
-            if reading.ended:
-                return
-            if not await _wait(woken, heartbeat_seconds):
-                yield ": still here\n\n"
+    async def read_news() -> News:
+        nonlocal after
+        page = await reads.read(session_id, after)
+        if page.frames:
+            after = page.frames[-1][0]
+        return News("".join(frame for _, frame in page.frames), page.ended, page.is_full)
+
+    news = stream(read_news, notifications, stopping, session_id, heartbeat_seconds)
+    with reads.joined(session_id):
+        async with aclosing(news):
+            async for frames in news:
+                yield frames
 
 
 async def _wait(woken: asyncio.Event, seconds: float) -> bool:

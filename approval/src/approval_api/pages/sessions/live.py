@@ -7,16 +7,16 @@ reading twice changes nothing.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.events import repository
 from approval_api.events.notifications import Notifications
+from approval_api.events.stream import News, stream
 from approval_api.pages.session_state import ARRIVALS, Arrival, SessionState
 from approval_api.sessions import repository as sessions
 from approval_api.sessions.stored import StoredSession
@@ -26,7 +26,6 @@ QUIET_SECONDS = 0.15
 _KEPT = 16
 _KEPT_SECONDS = 30.0
 """So many sessions that nobody looks at any more are remembered for so long: reading one again costs more."""
-_DATABASE_RETRY_SECONDS = 1.0
 _PAGE = 1000
 _MESSAGES = 8
 """Of one state, kept for other readers. Who reads may begin anywhere: without a ceiling there is no end."""
@@ -175,43 +174,28 @@ async def frames(
     session_id: UUID,
     after: int,
     heartbeat_seconds: float,
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str]:
     """Yield server-sent events until the session has ended or the service stops."""
     revision = 0
-    with notifications.subscribed(session_id) as woken, live_sessions.watched(session_id) as live:
-        yield "retry: 1000\n\n"
-        while not stopping.is_set():
-            woken.clear()
-            try:
-                await live.catch_up(engine, session_id)
-            except (SQLAlchemyError, OSError):
-                yield ": waiting for the database\n\n"
-                await _wait(stopping, _DATABASE_RETRY_SECONDS)
-                continue
-            seq = live.state.seq if live.state else after
-            message = live.message(revision, after)
-            ended = live.ended
-            if ended:
-                # The element that holds the connection goes: what is not in the page does not reconnect.
-                message += _partial("#link", "outerHTML", '<div id="link" hidden></div>')
-            if message:
-                yield _frame(seq, message)
-            revision, after = live.revision, max(after, seq)
-            if ended:
-                return
-            if not await _wait(woken, heartbeat_seconds):
-                yield ": still here\n\n"
+
+    async def read_news() -> News:
+        nonlocal revision, after
+        await live.catch_up(engine, session_id)
+        seq = live.state.seq if live.state else after
+        message = live.message(revision, after)
+        if live.ended:
+            # The element that holds the connection goes: what is not in the page does not reconnect.
+            message += _partial("#link", "outerHTML", '<div id="link" hidden></div>')
+        revision, after = live.revision, max(after, seq)
+        return News(_frame(seq, message) if message else "", live.ended)
+
+    news = stream(read_news, notifications, stopping, session_id, heartbeat_seconds)
+    with live_sessions.watched(session_id) as live:
+        async with aclosing(news):
+            async for text in news:
+                yield text
 
 
 def _frame(seq: int, html: str) -> str:
     lines = "".join(f"data: {line}\n" for line in html.splitlines())
     return f"id: {seq}\n{lines}\n"
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True
