@@ -6,6 +6,9 @@ import pytest
 from told_session import ToldSession
 
 from approval_api.reports.comparison import Figure, Thing, compare
+from dryrun_contract import event as words
+from dryrun_contract.discovery import Discovery
+from dryrun_contract.ground_truth import Fact
 from dryrun_contract.report import Report
 
 
@@ -53,3 +56,21 @@ async def test_figures_tell_better_from_worse(reports):
 def test_a_figure_that_one_lacks_is_neither_better_nor_worse():
     figure = Figure("Recall", None, 0.9, "more", "ratio")
     assert (figure.difference, figure.verdict) == (None, "same")
+
+
+async def test_a_kind_for_each_discovery_makes_no_longer_comparison(report, report_of, told_story):
+    things = [Discovery(kind=f"kind_{number}", key="10.213.0.3") for number in range(2000)]
+    invented = [
+        (8, words.DiscoveryReported(collector="nmap", run="nmap-1", line=line, discovery=thing))
+        for line, thing in enumerate(things, 1)
+    ]
+    comparison = compare(report, await report_of([*told_story(), *invented]))
+    assert {figure.name for figure in comparison.kinds} == {"host", "service", "database", "table"}
+    assert comparison.other_kinds == 2000
+
+
+async def test_a_kind_that_only_the_ground_truth_knows_is_compared(report_of):
+    one = await report_of(truth=(Fact(kind="moon", key="db:5432/tcp/moon"),))
+    comparison = compare(one, one)
+    assert "moon" in {figure.name for figure in comparison.kinds}
+    assert comparison.other_kinds == 0

@@ -51,6 +51,11 @@ class ScoreRow(Word):
             f1=ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives),
         )
 
+    @property
+    def has_facts(self) -> bool:
+        """Whether the ground truth has facts of this row; without, only false positives can be in it."""
+        return self.true_positives + self.false_negatives + self.not_evaluable > 0
+
 
 class Averages(Word):
     """Macro averages: each row weighs the same; rows where a figure is undefined are left out of it."""

@@ -6,12 +6,13 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
+from dryrun_contract.discovery import KINDS
 from dryrun_contract.report import Report
 from dryrun_contract.scores import ScoreRow
 from dryrun_contract.session import SessionView
 
 MAX_THINGS = 200
-"""Named of one difference; the others are counted."""
+"""Listed of one difference; the others are counted."""
 
 type Better = Literal["more", "less", "neither"]
 
@@ -69,7 +70,9 @@ class Comparison:
     """Both ran against the same version and variant: what differs is the collectors' doing."""
     figures: tuple[Figure, ...]
     kinds: tuple[Figure, ...]
-    """Recall by kind."""
+    """Recall by kind: of the kinds that the contract or the ground truth knows."""
+    other_kinds: int
+    """Kinds that no fact is of; a hostile collector can invent one for each discovery."""
     differences: tuple[Difference, ...]
 
 
@@ -78,13 +81,15 @@ COMPARISON = TypeAdapter(Comparison)
 
 def compare(before: Report, after: Report) -> Comparison:
     """Compare two reports."""
+    kinds, other_kinds = _by_kind(before, after)
     return Comparison(
         before=before.session,
         after=after.session,
         same_template=(before.template.digest, before.template.seed)
         == (after.template.digest, after.template.seed),
         figures=tuple(_figures(before, after)),
-        kinds=tuple(_by_kind(before, after)),
+        kinds=kinds,
+        other_kinds=other_kinds,
         differences=tuple(each for each in _differences(before, after) if each.count),
     )
 
@@ -121,11 +126,17 @@ def _scanning(report: Report) -> float | None:
     return next((phase.seconds for phase in report.phases if phase.phase == "scanning"), None)
 
 
-def _by_kind(before: Report, after: Report) -> Iterable[Figure]:
+def _by_kind(before: Report, after: Report) -> tuple[tuple[Figure, ...], int]:
+    """Return recall by kind, and the number of kinds that are left out: only false positives are of them."""
     first, second = _kinds(before), _kinds(after)
-    for kind in dict.fromkeys((*first, *second)):
-        recalls = [rows[kind].recall if kind in rows else None for rows in (first, second)]
-        yield Figure(kind, recalls[0], recalls[1], "more", "ratio")
+    kinds = dict.fromkeys((*first, *second))
+    figures = []
+    for kind in kinds:
+        rows = first.get(kind), second.get(kind)
+        if kind in KINDS or any(row is not None and row.has_facts for row in rows):
+            recalls = [None if row is None else row.recall for row in rows]
+            figures.append(Figure(kind, recalls[0], recalls[1], "more", "ratio"))
+    return tuple(figures), len(kinds) - len(figures)
 
 
 def _kinds(report: Report) -> dict[str, ScoreRow]:
