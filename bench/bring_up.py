@@ -19,8 +19,8 @@ from uuid import UUID
 
 import yaml
 
-from dryrun_cli.client import ApiClient, open_client
-from dryrun_cli.reading import read_session
+from dryrun_cli.api.client import ApiClient, open_client
+from dryrun_cli.api.reading import read_session
 from dryrun_contract.event import Event, PhaseChanged
 from dryrun_contract.session import Phase, SessionRequest
 from dryrun_local.machine.installation import Installation

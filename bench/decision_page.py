@@ -14,8 +14,8 @@ import time
 from datetime import timedelta
 from uuid import UUID
 
-from dryrun_cli.client import ApiClient, open_client
-from dryrun_cli.reading import read_session
+from dryrun_cli.api.client import ApiClient, open_client
+from dryrun_cli.api.reading import read_session
 from dryrun_contract.event import Event
 from dryrun_contract.session import Phase, SessionRequest
 from dryrun_local.machine.installation import Installation

@@ -6,10 +6,10 @@ import pytest
 import recorded_session
 from fake_approval_api import TOKEN
 
-from dryrun_cli.client import ApiClient, open_client
+from dryrun_cli.api.client import ApiClient, open_client
+from dryrun_cli.api.event_stream import ConnectionLost, EndedUntold, Received, follow_events
+from dryrun_cli.api.settings import Settings
 from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
-from dryrun_cli.event_stream import ConnectionLost, EndedUntold, Received, follow_events
-from dryrun_cli.settings import Settings
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from rich.console import Console
 from terminal_text import steering
 from test_watched_session import SCRIPTS, START, events_of, folded
 
-from dryrun_cli.frame import Frame
-from dryrun_cli.glyphs import ASCII, UNICODE, glyphs_for
-from dryrun_cli.live_view import draw
-from dryrun_cli.watched_session import WatchedSession
+from dryrun_cli.drawing.glyphs import ASCII, UNICODE, glyphs_for
+from dryrun_cli.live.frame import Frame
+from dryrun_cli.live.live_view import draw
+from dryrun_cli.live.watched_session import WatchedSession
 
 
 def rendered(state, width=80, height=24, glyphs=UNICODE, seconds=10.0, **more):

@@ -90,7 +90,7 @@ def test_an_encoding_without_our_signs_is_no_reason_to_fail(on_terminal):
 
 
 def test_a_session_nobody_took_says_what_it_waits_for(run, api, monkeypatch):
-    monkeypatch.setattr("dryrun_cli.watch.EXPLAIN_SECONDS", 0.05)
+    monkeypatch.setattr("dryrun_cli.live.watch.EXPLAIN_SECONDS", 0.05)
     api.statuses = []
     session = api.add_session(
         phase="requested", outcome=None, reason="the orchestrator does not answer; it is asked again"

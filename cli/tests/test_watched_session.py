@@ -8,9 +8,9 @@ import recorded_session
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dryrun_cli.narration import notice_text
-from dryrun_cli.reading import read_event
-from dryrun_cli.watched_session import WatchedSession
+from dryrun_cli.api.reading import read_event
+from dryrun_cli.drawing.narration import notice_text
+from dryrun_cli.live.watched_session import WatchedSession
 from dryrun_contract.kinds import OTHER_KINDS
 from dryrun_contract.session import Outcome, Phase
 

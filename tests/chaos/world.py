@@ -18,8 +18,8 @@ from pydantic import SecretStr
 from small_disks import SmallDisk
 from wires import Wire, opened
 
-from dryrun_cli.client import ApiClient, open_client
-from dryrun_cli.settings import Settings
+from dryrun_cli.api.client import ApiClient, open_client
+from dryrun_cli.api.settings import Settings
 from dryrun_local.machine.engine_view import EngineView
 from dryrun_local.machine.errors import ServiceDiedError
 from dryrun_local.machine.installation import Installation

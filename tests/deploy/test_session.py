@@ -11,9 +11,9 @@ from deployment import Deployment, Json, addresses, needs_root, reach_from, run
 from pydantic import SecretStr
 from test_reach import PORTS, SHUT, host_addresses
 
-from dryrun_cli.client import ApiClient, open_client
-from dryrun_cli.reading import read_session
-from dryrun_cli.settings import Settings
+from dryrun_cli.api.client import ApiClient, open_client
+from dryrun_cli.api.reading import read_session
+from dryrun_cli.api.settings import Settings
 from dryrun_contract.session import SessionRequest, SessionView
 
 pytestmark = [pytest.mark.deploy, needs_root]

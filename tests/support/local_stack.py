@@ -13,9 +13,9 @@ from uuid import UUID
 import httpx2
 from pydantic import SecretStr
 
-from dryrun_cli.client import ApiClient, open_client
-from dryrun_cli.reading import read_session
-from dryrun_cli.settings import Settings
+from dryrun_cli.api.client import ApiClient, open_client
+from dryrun_cli.api.reading import read_session
+from dryrun_cli.api.settings import Settings
 from dryrun_contract.event import Event
 from dryrun_contract.session import SessionRequest, SessionView
 from dryrun_local.machine.engine_view import EngineView, Thing, open_engine

@@ -33,10 +33,10 @@ def _complete(what: str, incomplete: str) -> list[str]:
 async def _ids(what: str) -> list[str]:
     import asyncio
 
-    from dryrun_cli.client import open_client
-    from dryrun_cli.reading import read_template
-    from dryrun_cli.session_ids import newest_sessions
-    from dryrun_cli.settings import read_settings
+    from dryrun_cli.api.client import open_client
+    from dryrun_cli.api.reading import read_template
+    from dryrun_cli.api.session_ids import newest_sessions
+    from dryrun_cli.api.settings import read_settings
 
     async with asyncio.timeout(SECONDS), open_client(read_settings(os.environ)) as client:
         if what == "templates":

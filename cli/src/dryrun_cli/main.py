@@ -12,7 +12,7 @@ from dryrun_cli import __version__, completion
 from dryrun_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from dryrun_cli.command_frame import Common
+    from dryrun_cli.commands.command import Common
 
 EPILOG = (
     "Exit codes: 0 done (criteria met), 1 the session failed, was stopped or expired, 2 wrong use, "
@@ -77,9 +77,9 @@ def _root(
 @app.command()
 def templates(context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None) -> None:
     """List the networks that can be rehearsed on."""
-    from dryrun_cli import commands
+    from dryrun_cli.commands import sessions
 
-    _run(commands.list_templates(_common(context, json_output, api_url)))
+    _run(sessions.list_templates(_common(context, json_output, api_url)))
 
 
 @app.command()
@@ -107,7 +107,7 @@ def start(
     api_url: ApiUrlOption = None,
 ) -> None:
     """Start a session; print its id, or watch it."""
-    from dryrun_cli import session_commands
+    from dryrun_cli.commands import watching
 
     if criteria is not None and not watch_it:
         raise typer.BadParameter(
@@ -115,7 +115,7 @@ def start(
         )
     common = _common(context, json_output, api_url)
     _run(
-        session_commands.start(
+        watching.start(
             common, template, seed=seed, keep=keep, watch=watch_it, plain=plain, criteria_file=criteria
         )
     )
@@ -130,9 +130,9 @@ def watch(
     api_url: ApiUrlOption = None,
 ) -> None:
     """Watch a session that runs already. Ctrl-C leaves it running."""
-    from dryrun_cli import session_commands
+    from dryrun_cli.commands import watching
 
-    _run(session_commands.watch(_common(context, json_output, api_url), session, plain=plain))
+    _run(watching.watch(_common(context, json_output, api_url), session, plain=plain))
 
 
 @app.command("list")
@@ -143,9 +143,9 @@ def list_(
     api_url: ApiUrlOption = None,
 ) -> None:
     """List sessions, newest first."""
-    from dryrun_cli import commands
+    from dryrun_cli.commands import sessions
 
-    _run(commands.list_sessions(_common(context, json_output, api_url), limit=limit))
+    _run(sessions.list_sessions(_common(context, json_output, api_url), limit=limit))
 
 
 @app.command()
@@ -156,9 +156,9 @@ def show(
     api_url: ApiUrlOption = None,
 ) -> None:
     """Show one session."""
-    from dryrun_cli import commands
+    from dryrun_cli.commands import sessions
 
-    _run(commands.show_session(_common(context, json_output, api_url), session))
+    _run(sessions.show_session(_common(context, json_output, api_url), session))
 
 
 @app.command()
@@ -174,12 +174,12 @@ def events(
     """Print a session's events, one line each."""
     common = _common(context, json_output, api_url)
     if follow:
-        from dryrun_cli import session_commands
+        from dryrun_cli.commands import watching
 
-        _run(session_commands.follow_events(common, session))
-    from dryrun_cli import commands
+        _run(watching.follow_events(common, session))
+    from dryrun_cli.commands import sessions
 
-    _run(commands.events(common, session))
+    _run(sessions.events(common, session))
 
 
 @app.command()
@@ -190,9 +190,9 @@ def stop(
     api_url: ApiUrlOption = None,
 ) -> None:
     """Ask for a session's end; what it built is removed."""
-    from dryrun_cli import commands
+    from dryrun_cli.commands import sessions
 
-    _run(commands.stop(_common(context, json_output, api_url), session))
+    _run(sessions.stop(_common(context, json_output, api_url), session))
 
 
 @app.command()
@@ -230,30 +230,26 @@ def report(
     api_url: ApiUrlOption = None,
 ) -> None:
     """Show what a session's collectors found, missed, invented and did to their targets."""
-    from dryrun_cli import report_commands
+    from dryrun_cli.commands import reports
 
-    if form is not None and form not in report_commands.FORMS:
-        forms = ", ".join(report_commands.FORMS)
+    if form is not None and form not in reports.FORMS:
+        forms = ", ".join(reports.FORMS)
         raise typer.BadParameter(f"expected one of {forms}", param_hint="'--format'")
-    question = report_commands.Question(forecast_hosts, forecast_cidr)
+    question = reports.Question(forecast_hosts, forecast_cidr)
     common = _common(context, json_output, api_url)
-    _run(
-        report_commands.report(
-            common, session, form=form, criteria_file=criteria, output=output, question=question
-        )
-    )
+    _run(reports.report(common, session, form=form, criteria_file=criteria, output=output, question=question))
 
 
 @app.command()
 def criteria(context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None) -> None:
     """Print the criteria there are, with their defaults: a file to start from."""
-    from dryrun_cli import report_commands
+    from dryrun_cli.commands import reports
 
-    _run(report_commands.show_criteria(_common(context, json_output, api_url)))
+    _run(reports.show_criteria(_common(context, json_output, api_url)))
 
 
 def _common(context: typer.Context, json_output: bool, api_url: str | None) -> "Common":
-    from dryrun_cli.command_frame import Common
+    from dryrun_cli.commands.command import Common
 
     json_before, api_url_before = context.obj
     return Common(json_output=json_output or json_before, api_url=api_url or api_url_before)

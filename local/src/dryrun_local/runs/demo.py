@@ -13,13 +13,13 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from dryrun_cli.client import ApiClient, open_client
+from dryrun_cli.api.client import ApiClient, open_client
+from dryrun_cli.api.reading import read_object, read_session
+from dryrun_cli.commands.reports import conclude
+from dryrun_cli.drawing.safe_text import ascii_json, inert_lines
 from dryrun_cli.errors import ApiRefusedError
-from dryrun_cli.reading import read_object, read_session
-from dryrun_cli.report_commands import conclude
-from dryrun_cli.safe_text import ascii_json, inert_lines
-from dryrun_cli.screens import Manner
-from dryrun_cli.watch import WatchOutcome, watch_session
+from dryrun_cli.live.screens import Manner
+from dryrun_cli.live.watch import WatchOutcome, watch_session
 from dryrun_contract.session import Outcome, Phase, SessionRequest
 from dryrun_local.images.commands import prepare
 from dryrun_local.machine.engine_view import EngineView, Thing, open_engine

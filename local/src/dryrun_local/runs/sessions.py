@@ -4,9 +4,9 @@ import asyncio
 from contextlib import aclosing
 from uuid import UUID
 
-from dryrun_cli.client import ApiClient
+from dryrun_cli.api.client import ApiClient
+from dryrun_cli.api.reading import read_session
 from dryrun_cli.errors import CliError
-from dryrun_cli.reading import read_session
 from dryrun_contract.session import Phase, SessionView
 from dryrun_local.terminal.screen import Screen
 

@@ -3,7 +3,7 @@
 import asyncio
 from functools import partial
 
-from dryrun_cli.client import open_client
+from dryrun_cli.api.client import open_client
 from dryrun_local.images.commands import prepare
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import held

@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx2
 from pydantic import SecretStr, ValidationError
 
-from dryrun_cli.settings import Settings
+from dryrun_cli.api.settings import Settings
 from dryrun_contract.event import EventPage
 from dryrun_contract.text import printable
 from dryrun_local.machine.errors import ServiceDiedError

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.text import Text
 
-from dryrun_cli.command_frame import make_console
-from dryrun_cli.glyphs import glyphs_for
+from dryrun_cli.commands.command import make_console
+from dryrun_cli.drawing.glyphs import glyphs_for
 
 
 class Screen:

@@ -10,14 +10,14 @@ from uuid import UUID
 from rich.console import Console
 from rich.live import Live
 
-from dryrun_cli.event_stream import Received
-from dryrun_cli.frame import Frame
-from dryrun_cli.glyphs import glyphs_for
-from dryrun_cli.live_view import draw
-from dryrun_cli.narration import clock, narrate, narrate_unknown
-from dryrun_cli.safe_text import ascii_json, inert, shown
-from dryrun_cli.session_ids import short
-from dryrun_cli.watched_session import WatchedSession
+from dryrun_cli.api.event_stream import Received
+from dryrun_cli.api.session_ids import short
+from dryrun_cli.drawing.glyphs import glyphs_for
+from dryrun_cli.drawing.narration import clock, narrate, narrate_unknown
+from dryrun_cli.drawing.safe_text import ascii_json, inert, shown
+from dryrun_cli.live.frame import Frame
+from dryrun_cli.live.live_view import draw
+from dryrun_cli.live.watched_session import WatchedSession
 
 _AUTOWRAP_OFF = "\x1b[?7l"
 _AUTOWRAP_ON = "\x1b[?7h"
@@ -108,7 +108,7 @@ class PlainScreen:
         if item.event is None:
             self._write(f"{clock(_time_of(item))}  {narrate_unknown(item.raw)}")
         else:
-            self._write(f"{clock(item.event.at)}  {narrate(item.event, state)}")
+            self._write(f"{clock(item.event.at)}  {narrate(item.event, state.addresses)}")
 
     def told(self, _about: Topic, message: str) -> None:
         """Write it as a line of our own."""

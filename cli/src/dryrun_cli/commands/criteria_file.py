@@ -8,9 +8,9 @@ from uuid import UUID
 import yaml
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from dryrun_cli.client import ApiClient
+from dryrun_cli.api.client import ApiClient
+from dryrun_cli.api.reading import JsonObject
 from dryrun_cli.errors import ApiRefusedError, WrongUseError
-from dryrun_cli.reading import JsonObject
 
 MOST_BYTES: Final = 60 * 1024
 """The API takes bodies of 64 KiB."""

@@ -13,10 +13,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from dryrun_cli.glyphs import Glyphs, outcome_sign
-from dryrun_cli.narration import HARM_WORDS, byte_count, counted, duration
-from dryrun_cli.safe_text import inert, shown
-from dryrun_cli.session_ids import short
+from dryrun_cli.api.session_ids import short
+from dryrun_cli.drawing.glyphs import Glyphs, outcome_sign
+from dryrun_cli.drawing.narration import HARM_WORDS, byte_count, counted, duration
+from dryrun_cli.drawing.safe_text import inert, shown
 from dryrun_contract.event import LogPattern, TargetLogs
 from dryrun_contract.report import Report, Traffic, Verdict
 from dryrun_contract.scores import ScoreRow, Scores

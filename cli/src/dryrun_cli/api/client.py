@@ -11,9 +11,9 @@ import httpx2
 from pydantic import JsonValue, ValidationError
 
 from dryrun_cli import __version__
+from dryrun_cli.api.reading import JsonObject, read_list, read_object
+from dryrun_cli.api.settings import Settings
 from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
-from dryrun_cli.reading import JsonObject, read_list, read_object
-from dryrun_cli.settings import Settings
 from dryrun_contract.bounded_json import OutOfBoundsError, read_json
 from dryrun_contract.problem import Problem
 from dryrun_contract.report import REPORT_BOUNDS

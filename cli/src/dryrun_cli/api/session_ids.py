@@ -5,9 +5,9 @@ from contextlib import aclosing
 from typing import Final
 from uuid import UUID
 
-from dryrun_cli.client import ApiClient
+from dryrun_cli.api.client import ApiClient
+from dryrun_cli.api.reading import read_session
 from dryrun_cli.errors import ApiRefusedError, WrongUseError
-from dryrun_cli.reading import read_session
 from dryrun_contract.problem import Problem, problem_type
 from dryrun_contract.session import SessionView
 

@@ -5,16 +5,16 @@ from contextlib import aclosing
 
 from pydantic import JsonValue
 
-from dryrun_cli.client import ApiClient
-from dryrun_cli.command_frame import Common, command, make_console, write_json
-from dryrun_cli.event_stream import Received
+from dryrun_cli.api.client import ApiClient
+from dryrun_cli.api.event_stream import Received
+from dryrun_cli.api.reading import read_event, read_session, read_template
+from dryrun_cli.api.session_ids import find_session_id, newest_sessions
+from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.drawing.glyphs import glyphs_for
+from dryrun_cli.drawing.tables import draw_session, draw_sessions, draw_templates
 from dryrun_cli.exit_codes import ExitCode
-from dryrun_cli.glyphs import glyphs_for
-from dryrun_cli.reading import read_event, read_session, read_template
-from dryrun_cli.screens import Manner, make_screen
-from dryrun_cli.session_ids import find_session_id, newest_sessions
-from dryrun_cli.tables import draw_session, draw_sessions, draw_templates
-from dryrun_cli.watched_session import WatchedSession
+from dryrun_cli.live.screens import Manner, make_screen
+from dryrun_cli.live.watched_session import WatchedSession
 
 
 @command

@@ -8,11 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dryrun_cli.frame import Frame
-from dryrun_cli.glyphs import UNICODE, outcome_sign
-from dryrun_cli.narration import HARM_WORDS, clock, counted, duration, notice_text, place, summary_of
-from dryrun_cli.safe_text import inert, shown
-from dryrun_cli.watched_session import WatchedSession
+from dryrun_cli.drawing.glyphs import UNICODE, outcome_sign
+from dryrun_cli.drawing.narration import HARM_WORDS, clock, counted, duration, notice_text, place, summary_of
+from dryrun_cli.drawing.safe_text import inert, shown
+from dryrun_cli.live.frame import Frame
+from dryrun_cli.live.watched_session import WatchedSession
 from dryrun_contract.kinds import title_of
 from dryrun_contract.session import Phase
 from dryrun_contract.session_history import Notice, PhaseSpan, Run, Target

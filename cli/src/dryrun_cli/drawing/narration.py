@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from dryrun_cli.safe_text import inert
-from dryrun_cli.watched_session import WatchedSession
+from dryrun_cli.drawing.safe_text import inert
 from dryrun_contract import event as words
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import Event
@@ -107,10 +106,10 @@ def warning_sentence(data: words.CollectorWarned) -> str:
     return f"{data.collector}, line {data.line}: {data.message}"
 
 
-def narrate(event: Event, state: WatchedSession) -> str:
-    """Return one inert line without its time; `state` is the view after the event."""
+def narrate(event: Event, addresses: Mapping[str, str]) -> str:
+    """Return one inert line without its time; `addresses` maps addresses to services."""
     teller = _TELLERS.get(type(event.data))
-    told = teller(event.data, state) if teller else (event.data.type, "")
+    told = teller(event.data, addresses) if teller else (event.data.type, "")
     return _line(*told)
 
 
@@ -131,68 +130,69 @@ def _line(subject: str, text: str) -> str:
 
 
 type _Told = tuple[str, str]
+type _Addresses = Mapping[str, str]
 
 
-def _queued(data: words.SessionQueued, _state: WatchedSession) -> _Told:
+def _queued(data: words.SessionQueued, _addresses: _Addresses) -> _Told:
     seed = f", seed {data.seed}" if data.seed else ""
     keep = ", kept after the scan" if data.keep else ""
     return "session", f"queued: template {data.template}{seed}{keep}, asked for by {data.actor}"
 
 
-def _phase(data: words.PhaseChanged, _state: WatchedSession) -> _Told:
+def _phase(data: words.PhaseChanged, _addresses: _Addresses) -> _Told:
     name = data.phase.value.replace("_", " ")
     return "phase", f"{name}: {data.reason}" if data.reason else name
 
 
-def _network(data: words.NetworkCreated, _state: WatchedSession) -> _Told:
+def _network(data: words.NetworkCreated, _addresses: _Addresses) -> _Told:
     return "network", f"{data.name} ({data.subnet}) made; removed by {clock(data.expires_at)} at the latest"
 
 
-def _probed(data: words.IsolationProbed, _state: WatchedSession) -> _Told:
+def _probed(data: words.IsolationProbed, _addresses: _Addresses) -> _Told:
     found = "isolated" if data.isolated else "NOT ISOLATED from the host"
     return "network", f"{found}: {data.detail}"
 
 
-def _target(data: words.TargetChanged, _state: WatchedSession) -> _Told:
+def _target(data: words.TargetChanged, _addresses: _Addresses) -> _Told:
     detail = f": {data.detail}" if data.detail else ""
     return "target", f"{data.service} {data.state} ({data.image}){detail}"
 
 
-def _addresses(data: words.AddressesMapped, _state: WatchedSession) -> _Told:
+def _mapped(data: words.AddressesMapped, _addresses: _Addresses) -> _Told:
     return "network", ", ".join(f"{service} is {address}" for address, service in data.addresses.items())
 
 
-def _harmed(data: words.TargetHarmed, _state: WatchedSession) -> _Told:
+def _harmed(data: words.TargetHarmed, _addresses: _Addresses) -> _Told:
     return "HARM", harm_sentence(data)
 
 
-def _collector_started(data: words.CollectorStarted, _state: WatchedSession) -> _Told:
+def _collector_started(data: words.CollectorStarted, _addresses: _Addresses) -> _Told:
     return "collector", f"{data.collector} started ({data.image})"
 
 
-def _progressed(data: words.CollectorProgressed, _state: WatchedSession) -> _Told:
+def _progressed(data: words.CollectorProgressed, _addresses: _Addresses) -> _Told:
     share = f"{data.done} of {data.total}" if data.total is not None else f"{data.done} done"
     return "collector", f"{data.collector} {share}" + (f": {data.message}" if data.message else "")
 
 
-def _discovered(data: words.DiscoveryReported, state: WatchedSession) -> _Told:
+def _discovered(data: words.DiscoveryReported, addresses: _Addresses) -> _Told:
     found = data.discovery
     what = summary_of(found)
-    return "found", f"{found.kind} {place(found.key, state.addresses)}" + (f" ({what})" if what else "")
+    return "found", f"{found.kind} {place(found.key, addresses)}" + (f" ({what})" if what else "")
 
 
-def _warned(data: words.CollectorWarned, _state: WatchedSession) -> _Told:
+def _warned(data: words.CollectorWarned, _addresses: _Addresses) -> _Told:
     return "warning", warning_sentence(data)
 
 
-def _collector_ended(data: words.CollectorEnded, _state: WatchedSession) -> _Told:
+def _collector_ended(data: words.CollectorEnded, _addresses: _Addresses) -> _Told:
     if not data.complete or data.truncated:
         return "warning", incomplete_sentence(data)
     warnings = f", {counted(data.warnings, 'warning')}" if data.warnings else ""
     return "collector", f"{data.collector} finished: {counted(data.discoveries, 'discovery')}{warnings}"
 
 
-def _traffic(data: words.TrafficMeasured, _state: WatchedSession) -> _Told:
+def _traffic(data: words.TrafficMeasured, _addresses: _Addresses) -> _Told:
     packets = sum(target.rx_packets for target in data.targets.values())
     received = sum(target.rx_bytes for target in data.targets.values())
     least = "at least " if any(target.at_least for target in data.targets.values()) else ""
@@ -202,23 +202,23 @@ def _traffic(data: words.TrafficMeasured, _state: WatchedSession) -> _Told:
     )
 
 
-def _logs(data: words.TargetLogsMeasured, _state: WatchedSession) -> _Told:
+def _logs(data: words.TargetLogsMeasured, _addresses: _Addresses) -> _Told:
     lines = sum(target.lines for target in data.targets.values())
     least = "at least " if any(target.truncated or target.note for target in data.targets.values()) else ""
     return "logs", f"the scan left {least}{counted(lines, 'line')} in the logs of its targets"
 
 
-def _ended(data: words.SessionEnded, _state: WatchedSession) -> _Told:
+def _ended(data: words.SessionEnded, _addresses: _Addresses) -> _Told:
     return "session", f"ended: {data.outcome.value}" + (f": {data.reason}" if data.reason else "")
 
 
-_TELLERS: Final[Mapping[type, Callable[[Any, WatchedSession], _Told]]] = {
+_TELLERS: Final[Mapping[type, Callable[[Any, _Addresses], _Told]]] = {
     words.SessionQueued: _queued,
     words.PhaseChanged: _phase,
     words.NetworkCreated: _network,
     words.IsolationProbed: _probed,
     words.TargetChanged: _target,
-    words.AddressesMapped: _addresses,
+    words.AddressesMapped: _mapped,
     words.TargetHarmed: _harmed,
     words.CollectorStarted: _collector_started,
     words.CollectorProgressed: _progressed,

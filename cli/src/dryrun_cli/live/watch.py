@@ -12,9 +12,8 @@ from uuid import UUID
 
 from rich.console import Console
 
-from dryrun_cli.client import ApiClient
-from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
-from dryrun_cli.event_stream import (
+from dryrun_cli.api.client import ApiClient
+from dryrun_cli.api.event_stream import (
     PATIENCE_SECONDS,
     ConnectionLost,
     ConnectionMade,
@@ -23,9 +22,10 @@ from dryrun_cli.event_stream import (
     StreamItem,
     follow_events,
 )
-from dryrun_cli.reading import read_session
-from dryrun_cli.screens import Manner, Screen, make_screen
-from dryrun_cli.watched_session import WatchedSession
+from dryrun_cli.api.reading import read_session
+from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
+from dryrun_cli.live.screens import Manner, Screen, make_screen
+from dryrun_cli.live.watched_session import WatchedSession
 from dryrun_contract.session import Outcome
 
 EXPLAIN_SECONDS: Final = 3.0

@@ -9,11 +9,11 @@ from typing import Any, Concatenate, Final
 from pydantic import JsonValue
 from rich.console import Console
 
-from dryrun_cli.client import ApiClient, open_client
+from dryrun_cli.api.client import ApiClient, open_client
+from dryrun_cli.api.settings import read_settings
+from dryrun_cli.drawing.safe_text import ascii_json, inert
 from dryrun_cli.errors import ApiRefusedError, CliError
 from dryrun_cli.exit_codes import ExitCode
-from dryrun_cli.safe_text import ascii_json, inert
-from dryrun_cli.settings import read_settings
 from dryrun_contract.problem import Problem
 
 PIPE_WIDTH: Final = 200

@@ -14,9 +14,9 @@ from uuid import UUID
 import httpx2
 from pydantic import JsonValue
 
-from dryrun_cli.client import ApiClient
+from dryrun_cli.api.client import ApiClient
+from dryrun_cli.api.reading import JsonObject, read_event, read_session
 from dryrun_cli.errors import ApiUnreachableError
-from dryrun_cli.reading import JsonObject, read_event, read_session
 from dryrun_contract.event import Event, SessionEnded
 from dryrun_contract.session import Phase, SessionView
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from dryrun_cli.glyphs import UNICODE, Glyphs
+from dryrun_cli.drawing.glyphs import UNICODE, Glyphs
 
 
 @dataclass(frozen=True, slots=True)
