@@ -48,18 +48,18 @@ def test_refuses_what_exceeds_a_ceiling(text: bytes, reason: str) -> None:
         check_bounds(text, BOUNDS)
 
 
-def test_structure_inside_of_strings_counts_for_nothing() -> None:
+def test_structure_inside_strings_does_not_count() -> None:
     text = json.dumps({"a": "[[[[[[[[,,,,{{{{" * 50, "b": '"],[' * 50, "c": "\\" * 51}).encode()
 
     assert read_json(text, BOUNDS) == json.loads(text)
 
 
-def test_long_values_are_no_keys() -> None:
+def test_long_values_are_not_keys() -> None:
     check_bounds(json.dumps({"a": "v" * 1000, "b": ["w" * 1000]}).encode(), BOUNDS)
 
 
 @given(JSON)
-def test_counts_at_least_what_a_parser_makes_and_lets_pass_what_fits(value: Any) -> None:
+def test_counts_at_least_the_values_of_a_parser_and_accepts_what_fits(value: Any) -> None:
     text = json.dumps(value).encode()
     # A container with members counts once; its first member needs no comma.
     generous = JsonBounds(size=len(text), values=2 * _count(value), depth=_depth(value), key_length=200)

@@ -52,7 +52,7 @@ def test_a_bad_configuration_names_what_is_wrong(environ, says):
         from_environment(environ)
 
 
-def test_a_password_does_not_show_in_a_representation():
+def test_a_password_is_not_in_a_representation():
     assert "s3cret" not in repr(Credential(engine="redis", password="s3cret"))
 
 
@@ -102,12 +102,12 @@ def test_the_digest_is_the_same_wherever_a_collector_runs(fields):
         },
     ],
 )
-def test_the_digest_tells_runs_apart_that_behave_otherwise(fields):
+def test_runs_that_behave_differently_have_different_digests(fields):
     assert configuration_digest(REHEARSED.model_copy(update=fields)) != configuration_digest(REHEARSED)
 
 
 @pytest.mark.parametrize("at", ["db.example", "10.0.0.5/24", "fd00::1", "", "10.0.0.0/33"])
-def test_a_login_is_for_ipv4_addresses_and_networks(at):
+def test_a_credential_is_for_ipv4_addresses_and_networks(at):
     with pytest.raises(ConfigError, match=r"credentials\.0\.at"):
         from_environment(
             {
@@ -118,7 +118,7 @@ def test_a_login_is_for_ipv4_addresses_and_networks(at):
         )
 
 
-def test_where_a_login_is_for_is_no_part_of_what_was_rehearsed():
+def test_the_addresses_of_a_credential_are_not_part_of_the_digest():
     bound = tuple(login.model_copy(update={"at": ("10.0.0.0/8",)}) for login in REHEARSED.credentials)
     assert configuration_digest(REHEARSED.model_copy(update={"credentials": bound})) == configuration_digest(
         REHEARSED

@@ -43,7 +43,7 @@ def test_a_key_moves_to_its_services_name():
         (":161/udp", ()),
     ],
 )
-def test_whatever_services_hold_has_a_key(place, path):
+def test_everything_inside_a_service_has_a_key(place, path):
     assert ResourceKey.parse(f"10.0.0.3{place}").path == path
 
 

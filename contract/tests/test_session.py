@@ -21,7 +21,7 @@ def test_a_request_holds_a_template_a_seed_and_keep_and_nothing_else(fields):
         SessionRequest.model_validate(fields)
 
 
-def test_a_word_of_the_contract_does_not_change():
+def test_a_value_of_the_contract_is_immutable():
     service = TemplateService(name="db", image="discovery/test-postgres:17")
     with pytest.raises(ValidationError):
         service.name = "web"

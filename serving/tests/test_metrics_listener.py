@@ -52,7 +52,7 @@ async def test_shows_the_page_and_closes(place):
         b"\0",
     ],
 )
-async def test_has_nothing_else(place, line):
+async def test_serves_nothing_else(place, line):
     answer = await ask(place, line + b" HTTP/1.1\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 404 Not Found\r\n")
     assert answer.endswith(b"\r\n\r\n")
@@ -64,7 +64,7 @@ async def test_reads_no_long_head_and_no_second_request(place):
     assert twice.count(b"HTTP/1.1") <= 1
 
 
-async def test_the_silent_take_a_bounded_place_for_a_bounded_time(place, monkeypatch):
+async def test_silent_clients_hold_few_connections_for_a_bounded_time(place, monkeypatch):
     monkeypatch.setattr(metrics_listener, "SECONDS", 0.5)
     async with AsyncExitStack() as exits:
         for _ in range(50):
@@ -77,6 +77,6 @@ async def test_the_silent_take_a_bounded_place_for_a_bounded_time(place, monkeyp
     assert MOST_CONNECTIONS == 8
 
 
-async def test_nobody_listens_without_an_address():
+async def test_nothing_listens_without_an_address():
     async with serving_metrics(None, page) as place:
         assert place is None

@@ -1,4 +1,4 @@
-"""One base for every model that crosses a service boundary: closed, frozen, exact."""
+"""The base of every model that crosses a service boundary: closed, frozen, exact."""
 
 from datetime import UTC, datetime
 from typing import Annotated

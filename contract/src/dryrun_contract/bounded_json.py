@@ -1,7 +1,7 @@
-"""JSON from outside: its size is judged before it becomes values.
+"""Reads JSON from outside: its size is checked before it is parsed.
 
-A parser spends memory by values, not by bytes: `[[],[],…]` grows 25-fold and more. Whoever takes JSON from
-another process (a collector, a browser, another service) reads it here.
+A parser spends memory by values, not by bytes: `[[],[],…]` grows 25-fold and more. Read JSON from any other
+process (a collector, a browser, another service) here.
 """
 
 import functools
@@ -22,8 +22,8 @@ class JsonBounds:
     """Ceilings of one JSON text.
 
     `values` bounds scalars, arrays, objects and their members together; it is compared with the number of
-    opening brackets and commas, which is never less than the values that need memory. `key_length` bounds
-    each object key; an escaped character counts for one or more.
+    opening brackets and commas, which is never less than the number of values that need memory. `key_length`
+    bounds each object key; an escaped character counts as one or more.
     """
 
     size: int
@@ -38,14 +38,14 @@ class OutOfBoundsError(ValueError):
 
 
 def check_bounds(text: bytes, bounds: JsonBounds) -> None:
-    """Raise OutOfBoundsError when `text` exceeds `bounds`. Whether it is JSON at all, the parser says.
+    """Raise OutOfBoundsError when `text` exceeds `bounds`. The syntax is left to the parser.
 
-    Needs time linear in the length of `text`, at most `bounds.size`, and memory of a few times as much.
+    Takes time linear in the length of `text`, and memory of a few times its length, at most `bounds.size`.
     """
     if len(text) > bounds.size:
         raise OutOfBoundsError(f"longer than {bounds.size} bytes")
     if text.count(b"[") + text.count(b"{") + text.count(b",") > bounds.values:
-        # Brackets and commas inside of strings count for nothing.
+        # Brackets and commas inside strings do not count.
         structure = _structure(text)
         if len(structure) - structure.count(b"]") - structure.count(b"}") > bounds.values:
             raise OutOfBoundsError(f"more than {bounds.values} values")
@@ -57,7 +57,7 @@ def check_bounds(text: bytes, bounds: JsonBounds) -> None:
 
 
 def read_json(text: bytes, bounds: JsonBounds) -> JsonValue:
-    """Return the value of `text`. Raises OutOfBoundsError, and ValueError for what is no JSON in UTF-8."""
+    """Return the value of `text`. Raises OutOfBoundsError, and ValueError if `text` is not JSON in UTF-8."""
     check_bounds(text, bounds)
     value: JsonValue = json.loads(text.decode("utf-8"))
     return value
@@ -82,7 +82,7 @@ def _structure(text: bytes) -> bytes:
 
 
 def _check_depth(structure: bytes, deepest: int) -> None:
-    # Each round takes the innermost layer away, at the speed of memory.
+    # Each round removes the innermost layer, at the speed of memory.
     layers = structure.translate(_BRACKETS, b",")
     for _ in range(deepest):
         layers = layers.replace(b"[]", b"")

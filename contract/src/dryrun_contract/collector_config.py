@@ -1,4 +1,4 @@
-"""What a collector is told: JSON in `DISCOVERY_CONFIG`, with more in numbered variables when it is long."""
+"""The configuration of a collector run: JSON in `DISCOVERY_CONFIG`, continued in numbered variables."""
 
 import hashlib
 import json
@@ -15,18 +15,18 @@ VARIABLE = "DISCOVERY_CONFIG"
 MAX_PARTS = 8
 CONFIG_KEYS = (VARIABLE, *(f"{VARIABLE}_{part}" for part in range(1, MAX_PARTS)))
 MAX_PART_BYTES = 100 * 1024
-"""The kernel takes 128 KiB in one environment string (MAX_ARG_STRLEN)."""
+"""The kernel accepts 128 KiB in one environment string (MAX_ARG_STRLEN)."""
 MAX_CONFIG_BYTES = MAX_PARTS * MAX_PART_BYTES
 
 type Profile = Literal["quick", "full"]
-"""`quick` looks at nmap's 1000 most common TCP ports, `full` at all of them."""
+"""`quick` scans nmap's 1000 most common TCP ports, `full` all of them."""
 
 
 class Credential(Word):
-    """A login of the client's credential store, by engine (`postgresql`, `mongodb`, …).
+    """One entry of the client's credential store, by engine (`postgresql`, `mongodb`, …).
 
-    With `at` it is shown at these IPv4 addresses and networks only. Without, wherever the engine's login
-    proves a password and does not hand it over: anybody on the network can pretend to be a server that asks.
+    With `at` it is sent to these IPv4 addresses and networks only. Without `at` it is used wherever the
+    engine's protocol proves the password without sending it: anybody on the network can pose as a server.
     """
 
     engine: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
@@ -47,10 +47,10 @@ class Credential(Word):
         return at
 
     def may_be_shown(self, address: str, *, in_clear: bool) -> bool:
-        """Tell whether the server at `address` may see this login; `in_clear`: it would get the password.
+        """Return whether the server at `address` may get this credential; `in_clear`: with the password.
 
-        >>> login = Credential(engine="redis", password="x", at=("10.0.0.0/24",))
-        >>> [login.may_be_shown(address, in_clear=True) for address in ("10.0.0.7", "10.0.1.7")]
+        >>> credential = Credential(engine="redis", password="x", at=("10.0.0.0/24",))
+        >>> [credential.may_be_shown(address, in_clear=True) for address in ("10.0.0.7", "10.0.1.7")]
         [True, False]
         >>> Credential(engine="redis", password="x").may_be_shown("10.0.0.7", in_clear=True)
         False
@@ -61,7 +61,7 @@ class Credential(Word):
 
 
 class CollectorConfig(Word):
-    """Where to look and with what. Never the ground truth, not even through names."""
+    """Where to scan and with which credentials. Never the ground truth, not even through names."""
 
     version: Literal[1] = 1
     cidr: str
@@ -69,38 +69,38 @@ class CollectorConfig(Word):
     self: str | None = None
     """The collector's own address; it is not a discovery."""
     exclude: tuple[str, ...] = ()
-    """Addresses or networks that must not receive a packet."""
+    """Addresses or networks to which no packet may be sent."""
     profile: Profile = "quick"
     max_rate: int | None = Field(default=None, gt=0)
-    """Packets per second at most; None leaves it to the collector."""
+    """Packets per second at most; None: the collector decides."""
     credentials: tuple[Credential, ...] = ()
     discoveries: tuple[Discovery, ...] = ()
-    """What earlier collectors found, of the kinds this one asked for."""
+    """Discoveries of earlier collectors, of the kinds that this one needs."""
 
 
 _OF_ONE_NETWORK = {"cidr", "self", "exclude", "discoveries"}
-"""Where to look; the one thing that a rehearsal and its production run never have in common."""
+"""Where to scan: the fields that a rehearsal and its production run never have in common."""
 
 
 class ConfigError(ValueError):
-    """The configuration is missing, too large or not valid; the text says which and where."""
+    """The configuration is missing, too large or invalid; the text says which and where."""
 
 
 def to_environment(config: CollectorConfig) -> dict[str, str]:
-    """Spread `config` over at most 8 variables of at most 100 KiB each. Raises ConfigError beyond that."""
+    """Return `config` as at most 8 variables of at most 100 KiB each. Raises ConfigError beyond that."""
     # Escaped to ASCII, so that a cut between two bytes is a cut between two characters.
     text = config.model_dump_json(exclude_none=True, ensure_ascii=True)
     parts = [text[start : start + MAX_PART_BYTES] for start in range(0, len(text), MAX_PART_BYTES)]
     if len(parts) > MAX_PARTS:
         raise ConfigError(
-            f"a collector's configuration has {len(text)} bytes; "
+            f"the collector's configuration has {len(text)} bytes; "
             f"{MAX_CONFIG_BYTES} are the most ({MAX_PARTS} variables of {MAX_PART_BYTES} bytes)"
         )
     return dict(zip(CONFIG_KEYS, parts, strict=False))
 
 
 def from_environment(environ: Mapping[str, str]) -> CollectorConfig:
-    """Read the configuration back. Raises ConfigError that names the field."""
+    """Return the configuration in `environ`. Raises ConfigError that names the field."""
     if VARIABLE not in environ:
         raise ConfigError(f"the variable {VARIABLE} is not set; it holds the configuration as JSON")
     text = "".join(environ.get(key, "") for key in CONFIG_KEYS)
@@ -113,20 +113,20 @@ def from_environment(environ: Mapping[str, str]) -> CollectorConfig:
 
 
 def configuration_digest(config: CollectorConfig) -> str:
-    """Return `sha256:…` over what a run's behaviour depends on wherever it runs.
+    """Return `sha256:…` over everything that a run's behaviour depends on, whatever the network.
 
-    A rehearsal and a production run with one digest look for the same in the same way. Networks, addresses,
-    discoveries and passwords are left out; a field that is added later counts. Logins count in their order,
-    because that is the order in which they are tried, engine by engine.
+    A rehearsal and a production run with the same digest search in the same way. Networks, addresses,
+    discoveries and passwords are left out; a field that is added later counts. Credentials count in their
+    order, because that is the order in which they are tried, engine by engine.
 
     >>> rehearsed = CollectorConfig(cidr="10.213.0.0/27", self="10.213.0.30", max_rate=500)
     >>> production = CollectorConfig(cidr="192.0.2.0/24", max_rate=500)
     >>> configuration_digest(production) == configuration_digest(rehearsed)
     True
     """
-    told = config.model_dump(mode="json", exclude={*_OF_ONE_NETWORK, "credentials"})
+    behaviour = config.model_dump(mode="json", exclude={*_OF_ONE_NETWORK, "credentials"})
     # Sorted by engine alone: the sort keeps the order within one.
-    logins = sorted(config.credentials, key=lambda login: login.engine)
-    told["credentials"] = [[login.engine, login.username] for login in logins]
-    text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+    credentials = sorted(config.credentials, key=lambda credential: credential.engine)
+    behaviour["credentials"] = [[credential.engine, credential.username] for credential in credentials]
+    text = json.dumps(behaviour, sort_keys=True, separators=(",", ":"))
     return f"sha256:{hashlib.sha256(text.encode('ascii')).hexdigest()}"

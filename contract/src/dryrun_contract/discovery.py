@@ -1,4 +1,4 @@
-"""What collectors say: one JSON object a line, ended by an end line."""
+"""The output of a collector: one JSON object per line, the last one an end line."""
 
 from typing import Annotated, Literal
 
@@ -11,13 +11,13 @@ from dryrun_contract.resource_key import ResourceKey
 MAX_LINE_BYTES = 64 * 1024
 """A longer line of a collector is a warning, not a discovery."""
 LINE_BOUNDS = JsonBounds(size=MAX_LINE_BYTES, values=16_384, depth=16, key_length=4096)
-"""A line beyond them is a warning too. The widest that our own collectors can write (1,000 columns with their
-types and 100 foreign keys of 32 columns) counts 8,009 values at a depth of 5; a name of 200 characters takes
-up to 2,000 when it is escaped to ASCII."""
+"""A line beyond them is a warning too. The widest line of our own collectors (1,000 columns with their types
+and 100 foreign keys of 32 columns) has 8,009 values at a depth of 5; a name of 200 characters takes up to
+2,000 when it is escaped to ASCII."""
 
 
 class Discovery(Word):
-    """One thing a collector found. Told twice (same kind and key) it is one thing."""
+    """One thing that a collector found. Reported twice (same kind and key) it is one thing."""
 
     kind: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
     key: str = Field(min_length=1, max_length=1000)
@@ -37,7 +37,7 @@ class DiscoveryLine(Discovery):
     type: Literal["discovery"] = "discovery"
 
     def discovery(self) -> Discovery:
-        """Return what was found, without the line's type."""
+        """Return the discovery without the line's type."""
         return Discovery(kind=self.kind, key=self.key, data=self.data, confidence=self.confidence)
 
 
@@ -51,7 +51,7 @@ class ProgressLine(Word):
 
 
 class WarningLine(Word):
-    """`{"type":"warning","message":"…"}`: the collector tells of something it could not look at."""
+    """`{"type":"warning","message":"…"}`: something that the collector could not inspect."""
 
     type: Literal["warning"] = "warning"
     message: str = Field(max_length=500)

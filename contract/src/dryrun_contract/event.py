@@ -20,9 +20,9 @@ class SessionQueued(Word):
     seed: int
     keep: bool
     actor: str
-    """Who asked, as asserted by the approval API."""
+    """Who requested it, as asserted by the approval API."""
     installed_digest: str | None = None
-    """`sha256:…` over the operator's files that the session runs under; None from an older orchestrator."""
+    """`sha256:…` over the operator's files that apply to the session; None from an older orchestrator."""
 
 
 class PhaseChanged(Word):
@@ -34,7 +34,7 @@ class PhaseChanged(Word):
 
 
 class NetworkCreated(Word):
-    """The session has its network; from now on its deadline stands."""
+    """The session's network was created; from now on its deadline is fixed."""
 
     type: Literal["network_created"] = "network_created"
     name: str
@@ -43,7 +43,7 @@ class NetworkCreated(Word):
 
 
 class IsolationProbed(Word):
-    """What the probe inside the new network found: whether the host answers there."""
+    """The result of the probe inside the new network: whether the host answers there."""
 
     type: Literal["isolation_probed"] = "isolation_probed"
     isolated: bool
@@ -56,7 +56,7 @@ type TargetState = Literal[
 
 
 class TargetChanged(Word):
-    """A target container as the engine tells it."""
+    """The state of a target container, as the engine reports it."""
 
     type: Literal["target_changed"] = "target_changed"
     service: str
@@ -67,7 +67,7 @@ class TargetChanged(Word):
 
 
 class AddressesMapped(Word):
-    """Which address is which service; for reports only, collectors never learn it."""
+    """The service behind each address; for reports only, collectors never see it."""
 
     type: Literal["addresses_mapped"] = "addresses_mapped"
     addresses: dict[str, str]
@@ -80,16 +80,16 @@ class TargetHarmed(Word):
     service: str
     harm: Literal["died", "unhealthy", "out_of_memory"]
     during: tuple[str, ...]
-    """Collectors that ran at that moment."""
+    """Collectors that were running at that moment."""
     detail: str
 
 
 type Purpose = Literal["discovery", "comparison"]
-"""A comparison runs only where a template names it; what it finds is told to nobody, counts for it alone."""
+"""A comparison runs only if a template names it; its discoveries go to nobody and count for it alone."""
 
 
 class CollectorStarted(Word):
-    """A collector container runs."""
+    """A collector's container has started."""
 
     type: Literal["collector_started"] = "collector_started"
     collector: str
@@ -97,12 +97,12 @@ class CollectorStarted(Word):
     image: str
     image_id: str
     config_digest: str | None = None
-    """`configuration_digest` of what it was told; None from an orchestrator that did not say."""
+    """`configuration_digest` of its configuration; None from an older orchestrator."""
     purpose: Purpose = "discovery"
 
 
 class CollectorProgressed(Word):
-    """How far a collector is; `total` is None while it does not know."""
+    """The progress of a collector; `total` is None while unknown."""
 
     type: Literal["collector_progressed"] = "collector_progressed"
     collector: str
@@ -113,7 +113,7 @@ class CollectorProgressed(Word):
 
 
 class DiscoveryReported(Word):
-    """Identified by `run` and `line` (1 is the first line of that collector's output)."""
+    """A discovery, identified by `run` and `line` (1 is the first line of that run's output)."""
 
     type: Literal["discovery_reported"] = "discovery_reported"
     collector: str
@@ -123,7 +123,7 @@ class DiscoveryReported(Word):
 
 
 class CollectorWarned(Word):
-    """A line that does not parse, or something the collector itself could not look at."""
+    """A line that does not parse, or something that the collector could not inspect."""
 
     type: Literal["collector_warned"] = "collector_warned"
     collector: str
@@ -133,13 +133,13 @@ class CollectorWarned(Word):
 
 
 class CollectorEnded(Word):
-    """A collector came to its end, or was ended."""
+    """A collector ended, or was ended."""
 
     type: Literal["collector_ended"] = "collector_ended"
     collector: str
     run: str
     complete: bool
-    """The end line came and its count is what was read."""
+    """The end line was read, and its count is the number of discoveries read."""
     truncated: bool
     """The output ceiling was reached; the rest was not read."""
     discoveries: int
@@ -147,11 +147,11 @@ class CollectorEnded(Word):
     lines: int
     exit_code: int | None = None
     reason: str | None = None
-    """Why it is not complete."""
+    """Why it is incomplete."""
 
 
 class TargetTraffic(Word):
-    """What one target received and sent while collectors ran, as the engine counts."""
+    """Traffic of one target while collectors ran, by the engine's counters."""
 
     rx_packets: int
     rx_bytes: int
@@ -162,7 +162,7 @@ class TargetTraffic(Word):
 
 
 class TrafficOfCollectors(Word):
-    """What all targets together received and sent while exactly these collectors ran."""
+    """Traffic of all targets together while exactly these collectors ran."""
 
     collectors: tuple[str, ...]
     """Empty: between two runs."""
@@ -174,57 +174,57 @@ class TrafficOfCollectors(Word):
 
 
 class TrafficMeasured(Word):
-    """What the scan sent to its targets, as the engine counts it."""
+    """The traffic of the scan, by the engine's counters."""
 
     type: Literal["traffic_measured"] = "traffic_measured"
     targets: dict[str, TargetTraffic]
     peak_packets_per_second: float
-    """Largest mean over one sampling interval of packets that one target received."""
+    """The largest mean, over one sampling interval, of packets that one target received."""
     sampling_seconds: float
     by_collectors: tuple[TrafficOfCollectors, ...] = ()
-    """The same figures by who ran; empty from an orchestrator that did not tell them apart."""
+    """The same figures by collectors; empty from an older orchestrator."""
 
 
 type LogPattern = Literal["errors", "connections", "failed_logins", "slow_queries"]
-"""What an image's manifest may say how to recognise in a line of its log."""
+"""What a pattern of an image's manifest can recognise in a line of its log."""
 
 MAX_LOG_SAMPLE = 5
-"""Lines shown of one target's log for one set of collectors; figures count all of them."""
+"""Sample lines of one target's log for one set of collectors; figures count all lines."""
 
 
 class LogsOfCollectors(Word):
-    """What one target wrote while exactly these collectors could have caused it."""
+    """Log lines of one target that exactly these collectors could have caused."""
 
     collectors: tuple[str, ...]
-    """One; several that ran at that moment, where the line does not tell which; none between two runs."""
+    """One; several that ran at that moment, where the line does not show which; none between two runs."""
     lines: int = Field(ge=0)
     counts: dict[LogPattern, int] = Field(default_factory=dict)
     sample: tuple[Annotated[str, Field(max_length=500)], ...] = Field(default=(), max_length=MAX_LOG_SAMPLE)
-    """Some of the lines, made printable; lines that differ in figures only stand here once."""
+    """Some of the lines, made printable; of lines that differ only in digits, one."""
 
 
 class TargetLogs(Word):
-    """What one target's log says of the scan."""
+    """What the scan left in one target's log."""
 
     counts: dict[LogPattern, int | None]
     """By pattern, over the whole scan; None where the image has no such pattern: not measured."""
     lines: int = Field(ge=0)
     by_collectors: tuple[LogsOfCollectors, ...] = ()
     truncated: bool = False
-    """The log is longer than what is read of it: figures are "at least"."""
+    """The log is longer than the part that was read: figures are "at least"."""
     note: str | None = None
-    """What limits these figures: the target died, its log could not be read, a pattern was given up."""
+    """What limits these figures: the target died, its log was unreadable, a pattern took too long."""
 
 
 class TargetLogsMeasured(Word):
-    """What the scan left in the logs of its targets, as far as they could be read."""
+    """What the scan left in the logs of its targets, as far as they were readable."""
 
     type: Literal["target_logs_measured"] = "target_logs_measured"
     targets: dict[str, TargetLogs]
 
 
 class SessionEnded(Word):
-    """The last event: listings by the session's label are empty."""
+    """The last event: no container or network has the session's label any more."""
 
     type: Literal["session_ended"] = "session_ended"
     outcome: Outcome
@@ -232,13 +232,13 @@ class SessionEnded(Word):
 
 
 class EventRefused(Word):
-    """Stands in the place of an event that could not be taken in: too large, unknown, or not storable."""
+    """Takes the place of an event that could not be stored: too large, of an unknown type, or invalid."""
 
     type: Literal["event_refused"] = "event_refused"
     told: str = Field(max_length=100)
-    """The type that the event gave for itself."""
+    """The type that the event claimed."""
     size: int = Field(ge=0)
-    """Bytes of it that were received."""
+    """Bytes received of it."""
     reason: str = Field(max_length=500)
 
 
@@ -274,26 +274,26 @@ class Event(Word):
 
 
 MAX_EVENT_BYTES = 1024 * 1024
-"""Of one event's data. The largest are figures of target logs: 20 targets, 25 lines shown of each."""
+"""For one event's data. The largest are figures of target logs: 20 targets with 25 sample lines each."""
 PAGE_BYTES = 256 * 1024
-"""A page ends before the event that would make it longer; one larger event is a page of its own."""
+"""A page ends before the event that would exceed this; a larger event is a page of its own."""
 PAGE_BOUNDS = JsonBounds(
     size=MAX_EVENT_BYTES + 4096, values=300_000, depth=24, key_length=LINE_BOUNDS.key_length
 )
-"""What is read of a page; more values than a page of `PAGE_BYTES` can hold."""
+"""Ceilings for reading a page; more values than a page of `PAGE_BYTES` can hold."""
 SNAPSHOT_BOUNDS = JsonBounds(size=16 * 1024 * 1024, values=300_000, depth=8)
-"""What is read of a snapshot."""
+"""Ceilings for reading a snapshot."""
 
 
 class EventPage(Word):
-    """The answer to `GET /events?after=JOURNAL:N&wait=30`: what came after N, oldest first; may be empty."""
+    """The answer to `GET /events?after=JOURNAL:N&wait=30`: events after N, oldest first; may be empty."""
 
     journal: UUID
     events: tuple[Event, ...]
 
 
 class Snapshot(Word):
-    """The body of a 410 answer: the position asked for is not in the journal; go on from here."""
+    """The body of a 410 answer: the journal no longer has the requested position; continue from here."""
 
     journal: UUID
     seq: int

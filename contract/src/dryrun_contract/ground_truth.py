@@ -1,4 +1,4 @@
-"""What a perfect collector would report of a template; scores are measured against it."""
+"""What a perfect collector would report of a template; scores compare discoveries with it."""
 
 from pydantic import Field, JsonValue
 
@@ -6,7 +6,7 @@ from dryrun_contract.base import Word
 
 
 class Fact(Word):
-    """One true thing. `key` starts with the service's name: `db:5432/tcp/shop/public/orders`."""
+    """One true statement. `key` starts with the service's name: `db:5432/tcp/shop/public/orders`."""
 
     kind: str
     key: str

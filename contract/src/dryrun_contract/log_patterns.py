@@ -1,4 +1,4 @@
-"""What a target's log is asked for: image manifests give patterns to these names, reports give counts."""
+"""What is counted in a target's log: image manifests define patterns by these names, reports have counts."""
 
 LOG_PATTERNS: dict[str, str] = {
     "errors": "errors that the server logged",
@@ -6,4 +6,4 @@ LOG_PATTERNS: dict[str, str] = {
     "failed_logins": "logins that failed",
     "slow_queries": "queries that the server calls slow",
 }
-"""Name → what one matching log line stands for. An image without a pattern is not measured."""
+"""Name → what one matching log line means. An image without a pattern is not measured."""

@@ -1,4 +1,4 @@
-"""Errors as every API here tells them: RFC 9457 problem details."""
+"""The error format of every API here: RFC 9457 problem details."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 class Fault(Word):
-    """One thing that is wrong with a request or a file, and where."""
+    """One fault of a request or a file, and its place."""
 
     where: str
     """JSON path, YAML path or parameter name."""
@@ -18,7 +18,7 @@ class Fault(Word):
 
 
 class Problem(Word):
-    """RFC 9457. `type` is a URN that programs branch on; `detail` is for people and says what to do next."""
+    """RFC 9457. Programs branch on `type`, a URN; `detail` is for people and says what to do next."""
 
     type: str = Field(default="about:blank", examples=["urn:dryrun:problem:unknown-template"])
     title: str
@@ -35,9 +35,9 @@ def problem_type(name: str) -> str:
 
 
 def problem_answers() -> dict[int | str, dict[str, Any]]:
-    """Return what OpenAPI says of every answer that is no success: a problem, in its own media type."""
+    """Return the OpenAPI description of every answer that is not a success: a problem document."""
     schema = Problem.model_json_schema(mode="serialization")
-    # Written out: a reference would lead to this document's own definitions, not to the API's.
+    # Inline: a reference would point to this document's definitions, not to the API's.
     schema["properties"]["faults"]["items"] = schema.pop("$defs")["Fault"]
     return {
         "default": {

@@ -1,6 +1,6 @@
 """Natural keys of what is discovered, e.g. `10.213.0.3:5432/tcp/shop/public/orders`.
 
-What lies inside a service is named by what it is called there: `:80/tcp/admin/login`, `:161/udp`,
+Things inside a service have the names they have there: `:80/tcp/admin/login`, `:161/udp`,
 `:389/tcp/dc=corp,dc=example`, `:445/tcp/public`, `:53/tcp/corp.example`. Names without regard to case
 (naming contexts, zones) stand in lower case.
 """
@@ -50,10 +50,10 @@ class ResourceKey:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a key back. Raises ValueError, naming the text, when it has another shape."""
+        """Return the key in `text`. Raises ValueError with the text when it has another shape."""
         found = _SHAPE.fullmatch(text)
         if found is None:
-            raise ValueError(f"{text!r} is no resource key; expected HOST[:PORT/(tcp|udp)[/NAME…]]")
+            raise ValueError(f"{text!r} is not a resource key; expected HOST[:PORT/(tcp|udp)[/NAME…]]")
         host = found["host"].strip("[]")
         if found["port"] is None:
             return cls(host)
@@ -69,9 +69,9 @@ class ResourceKey:
         return cls(host, port, found["transport"], path)
 
     def on(self, host: str) -> Self:
-        """Return the same place on another host, e.g. with the service's name for its address."""
+        """Return the same place on another host, e.g. with a service's name in place of its address."""
         return type(self)(host, self.port, self.transport, self.path)
 
     def service(self) -> Self:
-        """Return the key of the service this lies in (the host itself when there is no port)."""
+        """Return the key of the service that contains this (the host itself when there is no port)."""
         return type(self)(self.host, self.port, self.transport)

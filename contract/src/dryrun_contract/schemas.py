@@ -34,7 +34,7 @@ _SCHEMAS: dict[str, TypeAdapter[object]] = {
 
 
 def render_schemas() -> dict[str, str]:
-    """Return file name → JSON Schema text (draft 2020-12), one for each word of the contract."""
+    """Return file name → JSON Schema text (draft 2020-12), one for each document of the contract."""
     rendered = {}
     for name, adapter in _SCHEMAS.items():
         schema = {
@@ -47,7 +47,7 @@ def render_schemas() -> dict[str, str]:
 
 
 def main() -> None:
-    """Write every schema into the folder given as the only argument."""
+    """Write every schema into the folder that the only argument names."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in render_schemas().items():

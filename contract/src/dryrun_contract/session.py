@@ -1,4 +1,4 @@
-"""A dry-run session: where it is in its life, and how it came out."""
+"""A dry-run session: its phase, and its outcome in the end."""
 
 from enum import StrEnum
 from typing import Literal
@@ -25,7 +25,7 @@ class Phase(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a session came out; known at the latest when it has ended. A stopped session may have a report."""
+    """The outcome of a session; known when it has ended or before. A stopped session may have a report."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -34,17 +34,17 @@ class Outcome(StrEnum):
 
 
 class SessionRequest(Word):
-    """All that a client may say about a session (the record: predefined template ids only)."""
+    """Everything that a client may choose for a session (the record: predefined template ids only)."""
 
     template: str = Field(pattern=TEMPLATE_ID, examples=["small"])
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
-    """Chooses a reproducible variant, where a template has variants."""
+    """Selects a reproducible variant of a template with variants."""
     keep: bool = False
-    """Leave the network up after the scan until it is stopped or expires."""
+    """Keep the network after the scan until the session is stopped or expires."""
 
 
 class Session(Word):
-    """A session as the orchestrator tells it."""
+    """A session as the orchestrator reports it."""
 
     id: UUID
     template: str
@@ -57,7 +57,7 @@ class Session(Word):
     """One sentence when the outcome is not `completed`: what failed, which one, what to do next."""
     created_at: UtcTime
     expires_at: UtcTime | None = None
-    """When everything of it is gone at the latest; known once its network was made."""
+    """The deadline by which everything of it is removed; known once its network was created."""
     ended_at: UtcTime | None = None
     queue_position: int | None = None
     """1 for the next to start; only while queued."""

@@ -1,4 +1,4 @@
-"""A template as its readers see it."""
+"""A template as services and people see it."""
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ class TemplateService(Word):
 
 
 class TemplateSummary(Word):
-    """What a person chooses from."""
+    """A template in the list to choose from."""
 
     id: str = Field(pattern=TEMPLATE_ID)
     title: str
@@ -30,6 +30,6 @@ class TemplateSummary(Word):
 
 
 class Template(TemplateSummary):
-    """With the ground truth; passed from the orchestrator to the approval API only."""
+    """A template with its ground truth; the orchestrator sends it to the approval API only."""
 
     ground_truth: GroundTruth

@@ -1,4 +1,4 @@
-"""What a collector or a target says is hostile input; this makes it safe to show."""
+"""Makes text of collectors and targets, which is hostile input, safe to show."""
 
 import unicodedata
 

@@ -1,6 +1,6 @@
-"""Serves a service's metrics at an address of their own: whoever collects them reaches nothing else.
+"""Serves a service's metrics at an address of their own: its clients reach nothing else of the service.
 
-The page shares its service's process, so what a client can take of it is bounded: connections, bytes, time.
+The page shares the service's process, so connections, bytes and time of its clients are bounded.
 """
 
 import asyncio
@@ -19,9 +19,10 @@ MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 async def serving_metrics(
     listen: str | None, page: Callable[[], Awaitable[bytes]]
 ) -> AsyncGenerator[tuple[str, int] | None]:
-    """Answer `GET /metrics` at `HOST:PORT` for the time of the block, and every other request 404.
+    """Answer `GET /metrics` at `HOST:PORT` while the block runs, and every other request with 404.
 
-    Yields where that is; None, and nobody listens, without an address. Raises OSError: it cannot be had.
+    Yields the address; without `listen` nothing listens and None is yielded. Raises OSError when the address
+    cannot be bound.
     """
     if listen is None:
         yield None
@@ -38,7 +39,7 @@ async def serving_metrics(
 
 
 class _MetricsDoor:
-    """One request for a connection; connections beyond the most are closed at once."""
+    """Serves one request per connection; connections beyond `MOST_CONNECTIONS` are closed at once."""
 
     def __init__(self, page: Callable[[], Awaitable[bytes]]) -> None:
         self._page = page
@@ -77,7 +78,7 @@ class _MetricsDoor:
         await writer.wait_closed()
 
     async def close(self) -> None:
-        """Break what is under way."""
+        """End all open connections."""
         for task in list(self._conversations):
             task.cancel()
         await asyncio.gather(*self._conversations, return_exceptions=True)
