@@ -34,7 +34,7 @@ def test_sessions_complete_newest_first_and_last(environment, api):
     assert complete(environment, f"dryrun stop {older['id'][:13]}") == [older["id"]]
 
 
-def test_what_a_shell_could_evaluate_is_never_offered(environment, api, monkeypatch):
+def test_text_that_a_shell_could_evaluate_is_never_offered(environment, api, monkeypatch):
     import fake_approval_api
 
     monkeypatch.setitem(fake_approval_api.SCRIPTS, "s$(touch x)", list)
@@ -77,7 +77,7 @@ def test_help_names_the_exit_codes(run):
     assert "5 criteria not met" in " ".join(stdout.split())
 
 
-def test_the_version_is_told(run):
+def test_the_version_is_printed(run):
     assert run("--version")[1].startswith("dryrun 0.")
 
 

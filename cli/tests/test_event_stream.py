@@ -7,7 +7,7 @@ import recorded_session
 from fake_approval_api import TOKEN
 
 from dryrun_cli.api.client import ApiClient, open_client
-from dryrun_cli.api.event_stream import ConnectionLost, EndedUntold, Received, follow_events
+from dryrun_cli.api.event_stream import ConnectionLost, EndedWithoutEvent, Received, follow_events
 from dryrun_cli.api.settings import Settings
 from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
 
@@ -55,7 +55,7 @@ async def test_broken_connections_miss_and_repeat_nothing(api, ended, repeat_las
     assert len([item for item in items if isinstance(item, ConnectionLost)]) == 5
 
 
-async def test_a_mute_connection_is_given_up_and_made_anew(api, ended):
+async def test_a_silent_connection_is_replaced(api, ended):
     api.silent_connections = 1
     items = await collect(api, ended, silence_seconds=0.3)
     assert sequence(items) == stored(api, ended)
@@ -63,7 +63,7 @@ async def test_a_mute_connection_is_given_up_and_made_anew(api, ended):
     assert "no answer in time" in lost.reason
 
 
-async def test_a_failing_api_is_asked_again(api, ended):
+async def test_a_failing_api_is_tried_again(api, ended):
     api.statuses = [(503, "starting"), (502, "starting")]
     assert sequence(await collect(api, ended)) == stored(api, ended)
 
@@ -80,14 +80,14 @@ async def test_patience_ends(api, ended):
         await collect(api, ended, patience_seconds=0.3)
 
 
-async def test_an_end_that_no_event_told_is_still_an_end(api):
+async def test_an_end_without_an_event_is_still_an_end(api):
     session = api.add_session(outcome="failed", reason="the orchestrator did not take it")
     items = await collect(api, session)
-    assert isinstance(items[-1], EndedUntold)
+    assert isinstance(items[-1], EndedWithoutEvent)
     assert items[-1].session.reason == "the orchestrator did not take it"
 
 
-async def test_an_event_of_an_unknown_kind_is_passed_on(api):
+async def test_an_event_of_an_unknown_type_is_passed_on(api):
     session = api.add_session()
     api.record(session, {"type": "moon_phase_changed", "phase": "full"})
     items = await collect(api, session)
@@ -103,7 +103,7 @@ async def test_fields_of_a_newer_version_are_ignored(api):
     assert received[0].event.data.outcome == "completed"
 
 
-async def test_the_own_machine_is_never_asked_through_a_proxy(api, ended, monkeypatch):
+async def test_the_local_machine_is_never_reached_through_a_proxy(api, ended, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     async with open_client(Settings(api_url=api.url, api_token=TOKEN)) as client:
         assert (await client.session(UUID(ended["id"])))["id"] == ended["id"]

@@ -51,11 +51,11 @@ def test_met_criteria_are_0_and_unmet_ones_5(run, criteria):
     assert "Criteria met: 1 of 1" in stdout
     code, stdout, _ = run("start", "small", "--watch", "--criteria", criteria("overall: {recall_min: 0.99}"))
     assert code == ExitCode.CRITERIA_NOT_MET == 5
-    assert "overall.recall_min  0.93, at least 0.99 asked for" in stdout
+    assert "overall.recall_min  0.93, at least 0.99 required" in stdout
 
 
 @pytest.mark.parametrize("form", [(), ("--format", "markdown"), ("--format", "json"), ("--json",)])
-def test_a_report_held_against_criteria_has_the_same_codes(run, api, criteria, form):
+def test_a_report_judged_by_criteria_has_the_same_codes(run, api, criteria, form):
     api.add_session()
     assert run("report", "last", "--criteria", criteria("overall: {recall_min: 0.5}"), *form)[0] == 0
     assert run("report", "last", "--criteria", criteria("overall: {recall_min: 0.99}"), *form)[0] == 5
@@ -75,45 +75,45 @@ def test_json_watching_keeps_the_codes(run, criteria, template):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("explode",), "No such command"),
         (("start",), "Missing argument"),
         (("start", "small", "--seed", "10000"), "9999"),
-        (("start", "Small; rm"), "no template id"),
+        (("start", "Small; rm"), "not a template id"),
         (("start", "small", "--criteria", "x.yml"), "--watch"),
         (("start", "small", "--watch", "--criteria", "/nonexistent/x.yml"), "cannot read the criteria file"),
         (("report", "last", "--format", "pdf"), "markdown, html, csv, json"),
-        (("show", "zzz"), "no session id"),
+        (("show", "zzz"), "not a session id"),
         (("--api-url", "ftp://x", "list"), "--api-url"),
         (("list", "--api-url", "http://[", "-n", "1"), "--api-url"),
     ],
 )
-def test_wrong_use_is_2_and_says_what(run, api, arguments, told):
+def test_a_usage_error_is_2_and_says_what_is_wrong(run, api, arguments, message):
     code, stdout, stderr = run(*arguments)
     assert (code, stdout) == (ExitCode.USAGE, "")
-    assert told in stderr
+    assert message in stderr
     assert not api.sessions
 
 
 @pytest.mark.parametrize(
     "content", ["recal_min: 0.5", "- 1", "a: [", "{", "", "overall: {recall_min: 2026-01-01}", "\x00"]
 )
-def test_wrong_criteria_are_2_before_anything_starts(run, api, criteria, content):
+def test_invalid_criteria_are_2_before_a_session_starts(run, api, criteria, content):
     code, _, stderr = run("start", "small", "--watch", "--criteria", criteria(content))
     assert code == 2
     assert "criteria.yml" in stderr
     assert not api.sessions
 
 
-def test_wrong_criteria_for_a_report_are_2(run, api, criteria):
+def test_invalid_criteria_for_a_report_are_2(run, api, criteria):
     api.add_session()
     code, _, stderr = run("report", "last", "--criteria", criteria("recal_min: 0.5"))
     assert code == 2
     assert "body.recal_min: Extra inputs are not permitted" in stderr
 
 
-def test_an_unreachable_api_is_3_and_says_where_it_looked(run):
+def test_an_unreachable_api_is_3_and_its_address_is_shown(run):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -122,7 +122,7 @@ def test_an_unreachable_api_is_3_and_says_where_it_looked(run):
     assert url in stderr
 
 
-def test_a_failing_api_and_a_stranger_are_3(run, api):
+def test_a_failing_api_is_3(run, api):
     api.statuses = [(503, "the database does not answer")]
     code, _, stderr = run("list")
     assert code == 3
@@ -151,7 +151,7 @@ def test_a_token_is_read_from_a_file(run, environment, tmp_path):
     assert run("list", DRYRUN_API_TOKEN_FILE=str(tmp_path / "token"), DRYRUN_API_TOKEN=None)[0] == 0
 
 
-def test_errors_are_json_where_json_is_asked_for(run):
+def test_errors_are_json_with_the_option_json(run):
     code, stdout, stderr = run("--json", "show", "abc")
     assert (code, stdout) == (4, "")
     assert json.loads(stderr)["exit_code"] == 4
@@ -206,11 +206,11 @@ def test_a_second_ctrl_c_leaves_at_once(environment, api):
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=5)
     assert process.returncode == 130
-    assert "It was asked to stop" in stderr
+    assert "It is being stopped" in stderr
 
 
 @pytest.mark.parametrize("command", [("watch",), ("events", "last", "--follow")])
-def test_ctrl_c_leaves_a_session_that_is_only_looked_at(environment, api, command):
+def test_ctrl_c_leaves_a_session_that_is_only_watched(environment, api, command):
     session = api.add_session(phase="scanning", outcome=None)
     api.record_all(session, [(0.0, {"type": "phase_changed", "phase": "scanning"})])
     process = started(environment, *command)

@@ -46,14 +46,14 @@ def many_targets(count):
     return folded(script)
 
 
-def test_where_not_all_targets_fit_those_that_are_not_well_are_shown():
+def test_where_not_all_targets_fit_harmed_ones_are_shown():
     text = rendered(many_targets(20))
     assert len(text.splitlines()) <= 24
     assert "target-19" in text
     assert "more" in text
 
 
-def test_where_they_fit_all_targets_are_shown():
+def test_all_targets_are_shown_where_they_fit():
     text = rendered(many_targets(20), height=50)
     assert all(f"target-{number} " in text for number in range(20))
 
@@ -65,7 +65,7 @@ def test_the_countdown_runs_to_the_deadline_and_says_when_it_is_overdue():
     assert "Cleanup is overdue" in rendered(state, seconds=1801)
 
 
-def test_discoveries_are_told_by_service_not_by_address():
+def test_discoveries_are_shown_by_service_not_by_address():
     text = rendered(folded(recorded_session.small()), height=50)
     assert "db:5432/tcp/shop/public/orders" in text
     assert "10.213.0.4" not in text
@@ -79,12 +79,12 @@ def test_messages_and_hint_are_shown():
     assert "Ctrl-C stops the session." in text
 
 
-def test_harm_is_told_in_plain_words():
+def test_harm_is_described_in_plain_words():
     text = rendered(folded(recorded_session.harmed()), width=120, height=60)
     assert "✗ docs ran out of memory while network ran: the kernel ended its process at 512 MiB" in text
 
 
-def test_meaning_survives_an_ascii_terminal():
+def test_an_ascii_terminal_shows_the_same():
     text = rendered(folded(recorded_session.harmed()), width=120, height=60, glyphs=ASCII)
     assert text.replace("…", "").isascii()
 

@@ -25,20 +25,20 @@ def test_the_report_says_what_was_found_missed_and_wrong(run, session):
     assert "peak 950 packets/s" in stdout
 
 
-def test_markdown_is_the_servers(run, session):
+def test_markdown_is_that_of_the_server(run, session):
     _, stdout, _ = run("report", "last", "--format", "markdown")
     assert stdout.startswith("# Dry-run report\n\nTemplate small\n")
 
 
 @pytest.mark.parametrize(("form", "begin"), [("html", "<!doctype html>"), ("csv", '"judgement","kind"')])
-def test_html_and_csv_are_the_servers(run, session, form, begin):
+def test_html_and_csv_are_those_of_the_server(run, session, form, begin):
     code, stdout, _ = run("report", "last", "--format", form)
     assert code == 0
     assert stdout.startswith(begin)
     assert steering(stdout) == []
 
 
-def test_a_forecast_is_asked_for_in_every_form(run, api, session):
+def test_a_forecast_can_be_requested_in_every_form(run, api, session):
     question = ("--forecast-hosts", "500", "--forecast-cidr", "10.20.0.0/16")
     assert run("report", "last", "--format", "html", *question)[0] == 0
     assert [(one["forecast_hosts"], one["forecast_cidr"]) for one in api.questions] == [
@@ -52,7 +52,7 @@ def test_the_report_says_what_the_scan_left_in_logs(run, session):
     assert "errors: 2; failed logins: not measured" in " ".join(stdout.split())
 
 
-def test_json_is_the_servers(run, session):
+def test_json_is_that_of_the_server(run, session):
     _, stdout, _ = run("report", "last", "--format", "json")
     assert json.loads(stdout)["version"] == 1
 
@@ -67,7 +67,7 @@ def test_json_is_the_servers(run, session):
         ("R.CSV", '"judgement"'),
     ],
 )
-def test_a_file_gets_the_form_its_name_asks_for(run, session, tmp_path, name, begin):
+def test_the_name_of_a_file_chooses_its_form(run, session, tmp_path, name, begin):
     path = tmp_path / name
     path.write_text("an older report", encoding="utf-8")
     code, stdout, _ = run("report", "last", "--output", path)
@@ -76,7 +76,7 @@ def test_a_file_gets_the_form_its_name_asks_for(run, session, tmp_path, name, be
     assert [found.name for found in tmp_path.iterdir()] == [name]
 
 
-def test_a_device_is_written_to_and_not_replaced(run, session):
+def test_a_device_is_written_and_not_replaced(run, session):
     assert run("report", "last", "-o", "/dev/null")[0] == 0
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
 
@@ -85,7 +85,7 @@ def test_a_dash_is_standard_output(run, session):
     assert run("report", "last", "-o", "-")[1].startswith("# Dry-run")
 
 
-def test_a_file_that_cannot_be_written_is_wrong_use(run, session, tmp_path):
+def test_a_file_that_cannot_be_written_is_a_usage_error(run, session, tmp_path):
     code, _, stderr = run("report", "last", "-o", tmp_path / "missing" / "r.md")
     assert code == 2
     assert "cannot write" in stderr
@@ -152,7 +152,7 @@ def test_criteria_are_printed_as_a_file_to_start_from(run, tmp_path, session):
     assert steering(stdout) == []
 
 
-def test_long_lists_are_cut_and_say_so(run, api, session):
+def test_long_lists_are_cut_and_the_rest_is_counted(run, api, session):
     from recorded_report import small_report
 
     report = small_report(session)
@@ -162,5 +162,16 @@ def test_long_lists_are_cut_and_say_so(run, api, session):
     ]
     api.reports[session["id"]] = report
     _, stdout, _ = run("report", "last")
-    assert "Invented: 30" in stdout
+    assert "False positives: 30" in stdout
     assert "and 20 more" in stdout
+
+
+def test_kinds_without_ground_truth_are_counted_and_not_listed(run, api, session):
+    from recorded_report import row, small_report
+
+    report = small_report(session)
+    report["scores"]["rows"] += [row(f"kind_{number}", 0, wrong=1) for number in range(500)]
+    api.reports[session["id"]] = report
+    _, stdout, _ = run("report", "last")
+    assert "500 other kinds, without ground truth" in stdout
+    assert "kind" not in stdout.replace("500 other kinds", "")

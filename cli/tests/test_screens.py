@@ -9,7 +9,7 @@ from terminal_text import OURS
 def test_plain_lines_carry_time_subject_and_words(run):
     _, stdout, _ = run("start", "small", "--watch")
     lines = stdout.splitlines()
-    assert re.fullmatch(r"\d\d:\d\d:\d\d  session    queued: template small, asked for by ada", lines[0])
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  session    queued: template small, requested by ada", lines[0])
     assert any(line.endswith("found      service db:5432/tcp (PostgreSQL DB 17.2)") for line in lines)
     assert any(line.endswith("session    ended: completed") for line in lines)
 
@@ -17,7 +17,7 @@ def test_plain_lines_carry_time_subject_and_words(run):
 @pytest.mark.parametrize(
     "arguments", [("--json", "events", "last"), ("events", "last", "--follow", "--json")]
 )
-def test_json_is_one_event_a_line_as_the_api_tells_it(run, api, arguments):
+def test_json_is_one_event_per_line_as_the_api_sent_it(run, api, arguments):
     session = api.add_session()
     api.record_all(session, recorded_session.small())
     _, stdout, _ = run(*arguments)
@@ -30,27 +30,27 @@ def test_json_watching_writes_events_and_nothing_else(run, api):
     assert [json.loads(line) for line in stdout.splitlines()] == events
 
 
-def test_the_live_view_gives_the_terminal_back_as_it_was(on_terminal):
+def test_the_live_view_restores_the_terminal(on_terminal):
     code, output = on_terminal("start", "small", "--watch")
     assert code == 0
     assert output.count("\x1b[?7l") == output.count("\x1b[?7h") == 1
     assert output.rindex("\x1b[?25h") > output.rindex("\x1b[?25l")
-    assert "Session completed, everything of it is removed." in output
+    assert "Session completed; everything it built is removed." in output
 
 
-def test_ctrl_c_on_a_terminal_stops_the_session_and_gives_the_terminal_back(on_terminal, api):
+def test_ctrl_c_on_a_terminal_stops_the_session_and_restores_the_terminal(on_terminal, api):
     api.speed = 3
     code, output = on_terminal("start", "small", "--watch", interrupt_at=["starting"])
     assert code == 130
-    assert "The session is asked to stop" in output
-    assert "Session stopped, everything of it is removed." in output
+    assert "The session is stopping" in output
+    assert "Session stopped; everything it built is removed." in output
     assert output.rindex("\x1b[?7h") > output.rindex("\x1b[?7l")
 
 
-def test_leaving_gives_the_terminal_back_too(on_terminal, api):
+def test_leaving_restores_the_terminal(on_terminal, api):
     api.speed = 3
     api.deny_stop = True
-    code, output = on_terminal("start", "small", "--watch", interrupt_at=["starting", "asked to stop"])
+    code, output = on_terminal("start", "small", "--watch", interrupt_at=["starting", "is stopping"])
     assert code == 130
     assert "Left session" in output
     assert output.rindex("\x1b[?25h") > output.rindex("\x1b[?25l")
@@ -82,14 +82,14 @@ def test_forced_colour_makes_no_live_view_in_a_pipe(run):
     assert "session    ended: completed" in stdout
 
 
-def test_an_encoding_without_our_signs_is_no_reason_to_fail(on_terminal):
+def test_an_encoding_without_the_signs_is_no_failure(on_terminal):
     code, output = on_terminal("start", "small", "--watch", PYTHONIOENCODING="ascii")
     assert code == 0
     assert output.isascii()
     assert "+ Report of" in OURS.sub("", output)
 
 
-def test_a_session_nobody_took_says_what_it_waits_for(run, api, monkeypatch):
+def test_a_session_that_is_not_accepted_yet_shows_what_it_waits_for(run, api, monkeypatch):
     monkeypatch.setattr("dryrun_cli.live.watch.EXPLAIN_SECONDS", 0.05)
     api.statuses = []
     session = api.add_session(
@@ -101,11 +101,11 @@ def test_a_session_nobody_took_says_what_it_waits_for(run, api, monkeypatch):
     assert stdout.count("the orchestrator does not answer; it is asked again") == 1
 
 
-def test_lost_connections_are_told_and_healed(run, api):
+def test_lost_connections_are_reported_and_restored(run, api):
     session = api.add_session()
     api.record_all(session, recorded_session.small())
     api.break_after = [4]
     code, stdout, _ = run("watch", session["id"])
     assert code == 0
-    assert "Connection lost, attempt 1" in stdout
+    assert "Connection lost, reconnecting (attempt 1)" in stdout
     assert stdout.count("phase      waiting\n") == 1

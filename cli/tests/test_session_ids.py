@@ -26,25 +26,25 @@ def test_an_unambiguous_beginning_is_enough(run, api, sessions):
     assert json.loads(run("--json", "show", "b")[1])["id"] == other["id"]
 
 
-def test_an_ambiguous_beginning_lists_what_it_fits(run, sessions):
+def test_an_ambiguous_beginning_lists_its_matches(run, sessions):
     code, _, stderr = run("show", "aaaa")
     assert code == 2
     assert all(session["id"] in stderr for session in sessions)
 
 
-def test_what_fits_nothing_is_refused(run, api):
+def test_an_id_without_a_match_is_refused(run, api):
     assert run("show", "abc")[0] == 4
     assert run("show", "last")[0] == 4
     assert run("show", "00000000-0000-4000-8000-000000000009")[0] == 4
 
 
 @pytest.mark.parametrize("text", ["", "zz", "../x", "a b", "a" * 40])
-def test_what_is_no_id_is_wrong_use(run, api, text):
+def test_text_that_is_not_an_id_is_a_usage_error(run, api, text):
     assert run("show", text)[0] == 2
     assert api.requests == []
 
 
-def test_a_beginning_is_looked_for_beyond_the_first_page(run, api):
+def test_a_beginning_is_matched_beyond_the_first_page(run, api):
     for number in range(250):
         api.add_session(
             id=f"c{number:07d}-0000-4000-8000-000000000000",
@@ -54,7 +54,7 @@ def test_a_beginning_is_looked_for_beyond_the_first_page(run, api):
     assert json.loads(run("--json", "show", "dd")[1])["id"] == oldest["id"]
 
 
-def test_list_shows_the_newest_first_and_as_many_as_asked_for(run, sessions):
+def test_list_shows_the_newest_first_up_to_the_limit(run, sessions):
     code, stdout, _ = run("list")
     assert code == 0
     assert len(stdout.splitlines()) == 3

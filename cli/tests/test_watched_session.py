@@ -69,7 +69,7 @@ def test_each_phase_ends_when_the_next_begins():
     assert [span.ended_at for span in spans[:-1]] == [span.started_at for span in spans[1:]]
 
 
-def test_a_discovery_told_twice_counts_once_but_is_the_collectors_twice():
+def test_a_discovery_reported_twice_counts_once_and_twice_for_its_collector():
     twice = [(1.0, recorded_session.found("network", line, "host", "10.213.0.2")) for line in (1, 2)]
     state = folded(twice)
     assert state.counts == {"host": 1}

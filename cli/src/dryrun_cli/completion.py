@@ -1,4 +1,4 @@
-"""Completes template and session ids by asking the API, quickly or not at all."""
+"""Completes template and session ids from the API, quickly or not at all."""
 
 import os
 import re
@@ -6,16 +6,16 @@ from typing import Final
 
 SECONDS: Final = 1.5
 _SAFE = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-"""Shells evaluate completions: only what cannot mean anything to one is offered, and never a description."""
+"""Shells evaluate completions: only text without meaning to a shell is offered, and no description."""
 
 
 def complete_template(incomplete: str) -> list[str]:
-    """Return ids of templates that begin with `incomplete`; none when the API does not answer in time."""
+    """Return the template ids that begin with `incomplete`; none when the API does not answer in time."""
     return _complete("templates", incomplete)
 
 
 def complete_session(incomplete: str) -> list[str]:
-    """Return session ids that begin with `incomplete`, newest first, and `last`."""
+    """Return `last` and the session ids that begin with `incomplete`, newest first."""
     last = ["last"] if "last".startswith(incomplete) else []
     return last + _complete("sessions", incomplete)
 
@@ -25,7 +25,7 @@ def _complete(what: str, incomplete: str) -> list[str]:
 
     try:
         found = asyncio.run(_ids(what))
-    except Exception:  # noqa: BLE001  # a completion has nowhere to complain: it offers nothing
+    except Exception:  # noqa: BLE001  # a completion cannot report an error: it offers nothing
         return []
     return [name for name in found if name.startswith(incomplete) and _SAFE.fullmatch(name)]
 

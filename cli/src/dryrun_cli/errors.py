@@ -1,9 +1,9 @@
-"""What can go wrong, by what the person can do about it.
+"""Errors, by what the user can do about them.
 
 CliError
 ├── WrongUseError        the command line, a setting or a file is wrong
-├── ApiUnreachableError  no answer, or none that the API would give
-└── ApiRefusedError      the API said no and why (RFC 9457)
+├── ApiUnreachableError  no answer, or not one of the approval API
+└── ApiRefusedError      the API refused, with its reason (RFC 9457)
 """
 
 from dryrun_cli.exit_codes import ExitCode
@@ -11,25 +11,25 @@ from dryrun_contract.problem import Problem
 
 
 class CliError(Exception):
-    """Ends the command with a message and a code of its own."""
+    """Ends the command with a message and an exit code."""
 
     code: ExitCode = ExitCode.DEFECT
 
 
 class WrongUseError(CliError):
-    """The text says which argument, variable or file, and what it should be."""
+    """The text says which argument, variable or file is wrong, and what is expected."""
 
     code = ExitCode.USAGE
 
 
 class ApiUnreachableError(CliError):
-    """A failure that may heal; the text names the address and what to look at."""
+    """A failure that may be temporary; the text has the address and what to check."""
 
     code = ExitCode.UNREACHABLE
 
 
 class ApiRefusedError(CliError):
-    """The API understood and refused; asking again gives the same answer."""
+    """The API understood the request and refused it; a retry gets the same answer."""
 
     code = ExitCode.REFUSED
 

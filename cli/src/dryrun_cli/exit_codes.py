@@ -1,28 +1,28 @@
-"""What the command's exit code tells a script; a code never changes its meaning."""
+"""The exit codes of `dryrun`; a code never changes its meaning."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Documented in `dryrun --help`; scripts branch on these."""
+    """Scripts branch on these; `dryrun --help` documents them."""
 
     OK = 0
-    """Done; where criteria were given, they are met."""
+    """Done; criteria, if given, are met."""
     SESSION_FAILED = 1
-    """The session ended otherwise than completed: failed, stopped by somebody else, expired."""
+    """The session did not complete: it failed, expired or was stopped by somebody else."""
     USAGE = 2
     """The command line, a setting or a criteria file is wrong."""
     UNREACHABLE = 3
-    """The API cannot be reached, gave no answer in time, or does not work (5xx)."""
+    """The API is unreachable, did not answer in time, or fails (5xx)."""
     REFUSED = 4
-    """The API refused (4xx): no such session, no valid token, a limit."""
+    """The API refused (4xx): unknown session, invalid token, a limit."""
     CRITERIA_NOT_MET = 5
-    """The session completed and its report does not meet the criteria."""
+    """The session completed, but its report does not meet the criteria."""
     DEFECT = 70
-    """A defect of this program; the traceback stands on standard error."""
+    """A defect of this program; the traceback is on standard error."""
     INTERRUPTED = 130
     """Ctrl-C (128 + SIGINT)."""
     PIPE_CLOSED = 141
-    """The reader of our output went away (128 + SIGPIPE)."""
+    """The reader of the output closed it (128 + SIGPIPE)."""
     TERMINATED = 143
     """SIGTERM (128 + SIGTERM)."""

@@ -1,4 +1,4 @@
-"""The command line `dryrun`. Only declarations live here: what a command needs is imported when it runs."""
+"""The command line `dryrun`: declarations only. What a command needs is imported when it runs."""
 
 import os
 import sys
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from dryrun_cli.commands.command import Common
 
 EPILOG = (
-    "Exit codes: 0 done (criteria met), 1 the session failed, was stopped or expired, 2 wrong use, "
-    "3 the API is not reachable or does not work, 4 the API refused, 5 criteria not met, "
-    "130 Ctrl-C. Where a session id is asked for, its beginning or the word 'last' will do."
+    "Exit codes: 0 done (criteria met), 1 the session failed, was stopped or expired, 2 usage error, "
+    "3 the API is unreachable or failing, 4 the API refused, 5 criteria not met, 130 Ctrl-C. "
+    "A session id may be shortened to its beginning; 'last' is the newest session."
 )
 
 app = typer.Typer(
     help="Rehearse infrastructure discovery on a simulated network before it touches production.",
     epilog=EPILOG,
     no_args_is_help=True,
-    # Plain help starts in half the time of drawn help, and errors never read a server's text as markup.
+    # Plain help starts in half the time of drawn help, and a server's text in an error is never markup.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -36,10 +36,10 @@ ApiUrlOption = Annotated[
     typer.Option(
         "--api-url",
         metavar="URL",
-        help="Where the approval API is; else DRYRUN_API_URL, else 127.0.0.1:8470.",
+        help="Address of the approval API; default: DRYRUN_API_URL, else 127.0.0.1:8470.",
     ),
 ]
-PlainOption = Annotated[bool, typer.Option("--plain", help="One line per event, also on a terminal.")]
+PlainOption = Annotated[bool, typer.Option("--plain", help="Print one line per event, also on a terminal.")]
 SessionArgument = Annotated[
     str,
     typer.Argument(
@@ -51,7 +51,7 @@ CriteriaOption = Annotated[
     typer.Option(
         "--criteria",
         metavar="FILE",
-        help="Criteria (YAML or JSON) that the report has to meet; see: dryrun criteria.",
+        help="Criteria (YAML or JSON) to judge the report by; see: dryrun criteria.",
     ),
 ]
 
@@ -76,7 +76,7 @@ def _root(
 
 @app.command()
 def templates(context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None) -> None:
-    """List the networks that can be rehearsed on."""
+    """List the templates: simulated networks to rehearse on."""
     from dryrun_cli.commands import sessions
 
     _run(sessions.list_templates(_common(context, json_output, api_url)))
@@ -96,10 +96,10 @@ def start(
         typer.Option("--watch", "-w", help="Watch to the end and show the report. Ctrl-C stops the session."),
     ] = False,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Leave the network up after the scan, until stopped or expired.")
+        bool, typer.Option("--keep", help="Keep the network after the scan, until stopped or expired.")
     ] = False,
     seed: Annotated[
-        int, typer.Option("--seed", min=0, max=9999, help="Choose a variant of the template.")
+        int, typer.Option("--seed", min=0, max=9999, help="Select a variant of the template.")
     ] = 0,
     criteria: CriteriaOption = None,
     plain: PlainOption = False,
@@ -111,7 +111,7 @@ def start(
 
     if criteria is not None and not watch_it:
         raise typer.BadParameter(
-            "needs --watch: criteria are checked at the session's end", param_hint="'--criteria'"
+            "needs --watch: criteria are checked when the session has ended", param_hint="'--criteria'"
         )
     common = _common(context, json_output, api_url)
     _run(
@@ -129,7 +129,7 @@ def watch(
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Watch a session that runs already. Ctrl-C leaves it running."""
+    """Watch a running session. Ctrl-C leaves it running."""
     from dryrun_cli.commands import watching
 
     _run(watching.watch(_common(context, json_output, api_url), session, plain=plain))
@@ -138,7 +138,7 @@ def watch(
 @app.command("list")
 def list_(
     context: typer.Context,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10000, help="So many at most.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10000, help="List at most N.")] = 20,
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
@@ -166,7 +166,7 @@ def events(
     context: typer.Context,
     session: SessionArgument,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Wait for more until the session has ended.")
+        bool, typer.Option("--follow", "-f", help="Follow new events until the session has ended.")
     ] = False,
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
@@ -189,7 +189,7 @@ def stop(
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Ask for a session's end; what it built is removed."""
+    """Stop a session and remove its network."""
     from dryrun_cli.commands import sessions
 
     _run(sessions.stop(_common(context, json_output, api_url), session))
@@ -204,7 +204,7 @@ def report(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="markdown, html, csv or json; without it, a summary for this terminal.",
+            help="markdown, html, csv or json; default: a summary for the terminal.",
             autocompletion=lambda: ["markdown", "html", "csv", "json"],
         ),
     ] = None,
@@ -215,7 +215,7 @@ def report(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write there; *.json, *.html and *.csv mean that format, any other Markdown.",
+            help="Write to FILE: *.json, *.html and *.csv in that format, others as Markdown.",
         ),
     ] = None,
     forecast_hosts: Annotated[
@@ -224,12 +224,12 @@ def report(
     ] = None,
     forecast_cidr: Annotated[
         str | None,
-        typer.Option("--forecast-cidr", metavar="CIDR", help="The network they are in, e.g. 10.20.0.0/16."),
+        typer.Option("--forecast-cidr", metavar="CIDR", help="The hosts' network, e.g. 10.20.0.0/16."),
     ] = None,
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Show what a session's collectors found, missed, invented and did to their targets."""
+    """Show a session's report: scores, differences, harm to targets."""
     from dryrun_cli.commands import reports
 
     if form is not None and form not in reports.FORMS:
@@ -242,7 +242,7 @@ def report(
 
 @app.command()
 def criteria(context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None) -> None:
-    """Print the criteria there are, with their defaults: a file to start from."""
+    """Print the default criteria, as a file to start from."""
     from dryrun_cli.commands import reports
 
     _run(reports.show_criteria(_common(context, json_output, api_url)))
@@ -262,7 +262,7 @@ def _run(command: Coroutine[Any, Any, ExitCode]) -> NoReturn:
         code = asyncio.run(command)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has enough. Python would complain once more while closing standard output.
+        # The reader is gone. Python would report that once more while closing standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.PIPE_CLOSED
     raise typer.Exit(code)
@@ -270,18 +270,18 @@ def _run(command: Coroutine[Any, Any, ExitCode]) -> NoReturn:
 
 def main() -> None:
     """Run `dryrun` and exit with one of `ExitCode`."""
-    # A character that the terminal's encoding lacks is written as its escape and never ends the program.
+    # A character that the terminal's encoding lacks is written as an escape and never ends the program.
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
     try:
         app()
-    except Exception:  # noqa: BLE001  # whatever escapes is a defect, and has a code of its own
+    except Exception:  # noqa: BLE001  # an exception that gets here is a defect, with an exit code of its own
         import traceback
 
         traceback.print_exc()
-        typer.echo("error: this is a defect of dryrun; please report it with the lines above", err=True)
+        typer.echo("error: this is a defect of dryrun; report it with the lines above", err=True)
         sys.exit(ExitCode.DEFECT)
 
 

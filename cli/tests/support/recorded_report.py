@@ -170,7 +170,7 @@ def with_verdict(report, criteria):
         "status": status,
         "limit": limit,
         "measured": measured,
-        "detail": "" if name == HOSTILE else f"{measured}, at least {limit} asked for",
+        "detail": "" if name == HOSTILE else f"{measured}, at least {limit} required",
     }
     return {**report, "verdict": {"passed": status == "passed", "results": [result]}}
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from dryrun_contract.discovery import KINDS
+from dryrun_contract.kinds import KINDS
 from dryrun_contract.report import Report
 from dryrun_contract.scores import ScoreRow
 from dryrun_contract.session import SessionView

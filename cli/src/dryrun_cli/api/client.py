@@ -1,4 +1,4 @@
-"""Speaks to the approval API: every call has a deadline, every failure one of three names."""
+"""The client of the approval API: every call has a deadline, every failure is one of two errors."""
 
 import asyncio
 import contextlib
@@ -22,16 +22,16 @@ from dryrun_contract.session import SessionRequest
 BASE_PATH: Final = "/api/v1/dryrun"
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 30.0
-"""For a whole answer, so that one dripping byte by byte ends too."""
+"""For a whole answer, so that one that arrives byte by byte ends too."""
 SILENCE_SECONDS: Final = 45.0
-"""An event stream without a byte, not even a heartbeat, for this long is taken for dead."""
+"""An event stream without a byte, not even a heartbeat, for this long counts as dead."""
 SESSIONS_A_PAGE: Final = 100
 EVENTS_A_PAGE: Final = 1000
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ApiClient:
-    """The approval API as its answers' JSON; `reading` turns that into words of the contract."""
+    """The approval API; answers are JSON, which `reading` turns into models of the contract."""
 
     def __init__(self, http: httpx2.AsyncClient, *, silence_seconds: float = SILENCE_SECONDS) -> None:
         self._http = http
@@ -43,15 +43,15 @@ class ApiClient:
         return str(self._http.base_url).rstrip("/").removesuffix(BASE_PATH)
 
     async def templates(self) -> list[JsonValue]:
-        """List what can be started."""
+        """Return the templates."""
         return read_list(await self._json("GET", "/templates"), "templates")
 
     async def start_session(self, request: SessionRequest) -> JsonValue:
-        """Start a session. Not repeated on failure: each call that arrives starts one."""
+        """Start a session. Never retried: each call that arrives starts one."""
         return await self._json("POST", "/sessions", body=request.model_dump(mode="json"))
 
     async def sessions(self) -> AsyncGenerator[JsonValue]:
-        """Yield sessions, newest first, page by page as far as they are wanted."""
+        """Yield sessions, newest first; a page is fetched when it is needed."""
         params = {"limit": str(SESSIONS_A_PAGE)}
         while True:
             page = await self._json("GET", "/sessions", params=params)
@@ -63,11 +63,11 @@ class ApiClient:
             params["cursor"] = str(cursor)
 
     async def session(self, session_id: UUID) -> JsonValue:
-        """Show one session."""
+        """Return one session."""
         return await self._json("GET", f"/sessions/{session_id}")
 
     async def stop_session(self, session_id: UUID) -> JsonValue:
-        """Ask for a session's end; asking twice does no harm."""
+        """Request a session's stop; a second request changes nothing."""
         return await self._json("POST", f"/sessions/{session_id}/stop")
 
     async def events(self, session_id: UUID) -> AsyncGenerator[JsonObject]:
@@ -117,9 +117,9 @@ class ApiClient:
 
     @contextlib.asynccontextmanager
     async def event_stream(self, session_id: UUID, last_event_id: str) -> AsyncIterator[httpx2.EventSource]:
-        """Open the session's event stream after `last_event_id` ("" for all of it).
+        """Open the session's event stream after `last_event_id` ("" for the whole stream).
 
-        Raises ApiRefusedError for 4xx and ApiUnreachableError for all that may heal.
+        Raises ApiRefusedError for 4xx and ApiUnreachableError for failures that may be temporary.
         """
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         timeout = httpx2.Timeout(CONNECT_SECONDS, read=self._silence)
@@ -149,7 +149,7 @@ class ApiClient:
         except ValueError as error:
             raise ApiUnreachableError(
                 f"{self.url} answered {method} {path} with something that is not JSON; "
-                "is the address that of the approval API?"
+                "check that this is the address of the approval API"
             ) from error
 
     async def _answer(
@@ -173,12 +173,12 @@ class ApiClient:
             yield
         except (TimeoutError, httpx2.TimeoutException):
             raise ApiUnreachableError(
-                f"{self.url} gave no answer in time; look whether the approval API is well, then try again"
+                f"{self.url} gave no answer in time; check that the approval API works, then try again"
             ) from None
         except httpx2.ConnectError as error:
             raise ApiUnreachableError(
-                f"cannot reach the approval API at {self.url} ({error}); is it running, "
-                "and is DRYRUN_API_URL (or --api-url) its address?"
+                f"cannot reach the approval API at {self.url} ({error}); check that it runs "
+                "and that DRYRUN_API_URL (or --api-url) is its address"
             ) from error
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise ApiUnreachableError(
@@ -188,14 +188,14 @@ class ApiClient:
     def _raise_for(self, response: httpx2.Response) -> None:
         status = response.status_code
         problem = _read_problem(response)
-        # 501 is how a deployment without dry-run says so: a refusal, it does not heal.
+        # A deployment without dry-run answers 501: a refusal, not a temporary failure.
         refused = httpx2.codes.is_client_error(status) and status != httpx2.codes.REQUEST_TIMEOUT
         if refused or status == httpx2.codes.NOT_IMPLEMENTED:
             if problem is None:
                 problem = Problem(title=response.reason_phrase or "Refused", status=status, detail="")
             raise ApiRefusedError(problem)
-        told = problem.detail or problem.title if problem else "no details"
-        raise ApiUnreachableError(f"the approval API at {self.url} answered {status}: {told}")
+        reason = problem.detail or problem.title if problem else "no details"
+        raise ApiUnreachableError(f"the approval API at {self.url} answered {status}: {reason}")
 
 
 def _read_problem(response: httpx2.Response) -> Problem | None:
@@ -207,11 +207,11 @@ def _read_problem(response: httpx2.Response) -> Problem | None:
 
 @contextlib.asynccontextmanager
 async def open_client(settings: Settings) -> AsyncIterator[ApiClient]:
-    """Open a client; its connections close with the block."""
+    """Open a client; its connections are closed at the end of the block."""
     headers = {"User-Agent": f"dryrun/{__version__}", "Accept": "application/json"}
     if settings.api_token is not None:
         headers["Authorization"] = f"Bearer {settings.api_token.get_secret_value()}"
-    # A proxy of the environment is for the outside world; the machine's own services are not behind it.
+    # A proxy of the environment is for other machines; services of this one are not behind it.
     proxied = urlsplit(settings.api_url).hostname not in LOOPBACK
     async with httpx2.AsyncClient(
         base_url=settings.api_url,

@@ -1,4 +1,4 @@
-"""Follows a session's events to their end through any number of broken connections, missing none."""
+"""Follows a session's events to the end, through broken connections, without missing or repeating one."""
 
 import asyncio
 import json
@@ -23,12 +23,12 @@ from dryrun_contract.session import Phase, SessionView
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 10.0
 PATIENCE_SECONDS: Final = 300.0
-"""So long a lost API is asked again before the follower gives up."""
+"""An unreachable API is tried again for this long before the follower gives up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One event as it came (`raw`), and read; `event` is None for a kind this version does not know."""
+    """One event, as received and as read; `event` is None for a type that this version does not know."""
 
     raw: JsonObject
     event: Event | None
@@ -51,13 +51,13 @@ class ConnectionMade:
 
 
 @dataclass(frozen=True, slots=True)
-class EndedUntold:
-    """The API says that the session has ended, without an event of its end."""
+class EndedWithoutEvent:
+    """The session has ended, by the API's answer, but the event of its end never came."""
 
     session: SessionView
 
 
-type StreamItem = Received | ConnectionLost | ConnectionMade | EndedUntold
+type StreamItem = Received | ConnectionLost | ConnectionMade | EndedWithoutEvent
 
 
 async def follow_events(
@@ -65,9 +65,9 @@ async def follow_events(
 ) -> AsyncGenerator[StreamItem]:
     """Yield each event of the session once, in order, until it has ended.
 
-    After a break it goes on from the last event id (`Last-Event-ID` of the HTML standard's event streams);
-    an event that is told twice is yielded once. Raises ApiRefusedError at once, and ApiUnreachableError when
-    the API stays away for `patience_seconds`.
+    After a broken connection it continues from the last event id (`Last-Event-ID` of the HTML standard's
+    event streams); an event that is sent twice is yielded once. Raises ApiRefusedError at once, and
+    ApiUnreachableError when the API stays unreachable for `patience_seconds`.
     """
     follower = _Follower(client, session_id, patience_seconds)
     async with aclosing(follower.follow()) as items:
@@ -84,7 +84,7 @@ class _Follower:
         self._seen: set[tuple[str, JsonValue]] = set()
         self._attempt = 0
         self._give_up_at: float | None = None
-        self._asked_pause: float | None = None
+        self._requested_pause: float | None = None
 
     async def follow(self) -> AsyncGenerator[StreamItem]:
         while True:
@@ -96,7 +96,7 @@ class _Follower:
                             return
                 ended = await self._ended_session()
                 if ended is not None:
-                    yield EndedUntold(ended)
+                    yield EndedWithoutEvent(ended)
                     return
                 lost = self._lost("the API closed the stream")
             except ApiUnreachableError as error:
@@ -109,7 +109,7 @@ class _Follower:
             yield ConnectionMade(_server_ahead(source.response))
             async for message in source:
                 if message.retry is not None:
-                    self._asked_pause = min(max(message.retry / 1000, 0.0), LONGEST_PAUSE_SECONDS)
+                    self._requested_pause = min(max(message.retry / 1000, 0.0), LONGEST_PAUSE_SECONDS)
                 received = _read_message(message)
                 if received is not None:
                     identity = (str(received.raw.get("journal")), received.raw.get("seq"))
@@ -117,7 +117,7 @@ class _Follower:
                         self._seen.add(identity)
                         self._attempt, self._give_up_at = 0, None
                         yield received
-                # Only after the event went out: one that was not yielded is asked for again.
+                # Only after the event was yielded: one that was not is requested again.
                 if message.id:
                     self._last_event_id = message.id
 
@@ -132,12 +132,12 @@ class _Follower:
         if now >= self._give_up_at:
             raise ApiUnreachableError(
                 f"gave up following session {self._session_id} after {self._patience:.0f} s: {reason} "
-                "The session goes on without us and ends by itself at its deadline."
+                "The session continues and ends by itself at its deadline."
             )
         self._attempt += 1
-        first = FIRST_PAUSE_SECONDS if self._asked_pause is None else self._asked_pause
+        first = FIRST_PAUSE_SECONDS if self._requested_pause is None else self._requested_pause
         pause = min(max(first, 0.05) * 2 ** min(self._attempt - 1, 8), LONGEST_PAUSE_SECONDS)
-        # Spread, so that many followers do not come back to a restarted API in one moment.
+        # Spread, so that many followers do not return to a restarted API at once.
         return ConnectionLost(reason, self._attempt, pause * random.uniform(0.7, 1.0))  # noqa: S311  # no secret
 
 

@@ -1,4 +1,4 @@
-"""Reads the API's answers as words, tolerant of fields that a newer API added."""
+"""Reads the API's answers as models of the contract; fields of a newer API are ignored."""
 
 from pydantic import JsonValue, ValidationError
 
@@ -11,27 +11,29 @@ from dryrun_contract.template import TemplateSummary
 
 type JsonObject = dict[str, JsonValue]
 
+SAME_VERSION = "check that the API and dryrun have the same version"
+
 
 def read_session(answer: JsonValue) -> SessionView:
-    """Read one session. Raises ApiUnreachableError when it is none."""
+    """Return the session in `answer`. Raises ApiUnreachableError when it is not one."""
     return read_word(SessionView, answer, "a session")
 
 
 def read_template(answer: JsonValue) -> TemplateSummary:
-    """Read one template. Raises ApiUnreachableError when it is none."""
+    """Return the template in `answer`. Raises ApiUnreachableError when it is not one."""
     return read_word(TemplateSummary, answer, "a template")
 
 
 def read_report(answer: JsonValue) -> Report:
-    """Read a report. Raises ApiUnreachableError when it is none, or one of another version."""
+    """Return the report in `answer`. Raises ApiUnreachableError when it is not one, or of another version."""
     try:
         return to_report(answer)
     except UnreadableReportError as error:
-        raise ApiUnreachableError(f"the API's answer is not a report that can be shown: {error}") from None
+        raise ApiUnreachableError(f"the API's answer is not a readable report: {error}") from None
 
 
 def read_event(raw: JsonValue) -> Event | None:
-    """Read one event; None when it is of a kind that this version does not know."""
+    """Return the event in `raw`; None when this version does not know its type."""
     try:
         return Event.model_validate(raw, extra="ignore")
     except ValidationError:
@@ -39,29 +41,27 @@ def read_event(raw: JsonValue) -> Event | None:
 
 
 def read_list(answer: JsonValue, name: str) -> list[JsonValue]:
-    """Take the list `name` out of a page."""
+    """Return the list `name` of a page. Raises ApiUnreachableError when there is none."""
     found = answer.get(name) if isinstance(answer, dict) else None
     if not isinstance(found, list):
-        raise ApiUnreachableError(
-            f"the API's answer holds no list of {name}; are its version and ours alike?"
-        )
+        raise ApiUnreachableError(f"the API's answer has no list of {name}; {SAME_VERSION}")
     return found
 
 
 def read_object(answer: JsonValue, name: str) -> JsonObject:
-    """Take an object. Raises ApiUnreachableError when the answer is something else."""
+    """Return `answer`, an object. Raises ApiUnreachableError when it is something else."""
     if not isinstance(answer, dict):
-        raise ApiUnreachableError(f"the API's answer is no {name}; are its version and ours alike?")
+        raise ApiUnreachableError(f"the API's answer is not an object ({name}); {SAME_VERSION}")
     return answer
 
 
 def read_word[W: Word](model: type[W], answer: JsonValue, name: str) -> W:
-    """Read any word; `name` is what messages call it. Raises ApiUnreachableError when it is none."""
+    """Return the `model` in `answer`; error messages call it `name`. Raises ApiUnreachableError."""
     try:
         return model.model_validate(answer, extra="ignore")
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the document"
         raise ApiUnreachableError(
-            f"the API's answer is not {name} ({where}: {first['msg']}); are its version and ours alike?"
+            f"the API's answer is not {name} ({where}: {first['msg']}); {SAME_VERSION}"
         ) from None

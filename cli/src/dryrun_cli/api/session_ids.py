@@ -1,4 +1,4 @@
-"""Finds the session a person means: a full id, an unambiguous beginning of one, or `last`."""
+"""Finds a session by its id, by an unambiguous beginning of its id, or by `last`."""
 
 import re
 from contextlib import aclosing
@@ -14,12 +14,12 @@ from dryrun_contract.session import SessionView
 LAST: Final = "last"
 SHORT_LENGTH: Final = 8
 SEARCHED: Final = 2000
-"""A beginning is looked for among this many of the newest sessions."""
+"""A beginning is matched against this many of the newest sessions."""
 _BEGINNING = re.compile(r"[0-9a-f]{1,8}|[0-9a-f-]{9,36}")
 
 
 def short(session_id: UUID) -> str:
-    """Return the first eight digits, enough to tell sessions apart for people."""
+    """Return the first eight digits, enough for people to tell sessions apart."""
     return str(session_id)[:SHORT_LENGTH]
 
 
@@ -35,9 +35,9 @@ async def newest_sessions(client: ApiClient, most: int) -> list[SessionView]:
 
 
 async def find_session_id(client: ApiClient, text: str) -> UUID:
-    """Return the id meant by `text`.
+    """Return the session id that `text` stands for.
 
-    Raises WrongUseError when `text` is no id or fits several, ApiRefusedError when it fits none.
+    Raises WrongUseError when `text` is not an id or matches several, ApiRefusedError when it matches none.
     """
     wanted = text.strip().lower()
     try:
@@ -46,7 +46,7 @@ async def find_session_id(client: ApiClient, text: str) -> UUID:
         pass
     if wanted != LAST and not _BEGINNING.fullmatch(wanted):
         raise WrongUseError(
-            f"{text!r} is no session id; give one, its beginning, or {LAST!r} (see: dryrun list)"
+            f"{text!r} is not a session id; give an id, its beginning, or {LAST!r} (see: dryrun list)"
         )
     if wanted == LAST:
         found = [session.id for session in await newest_sessions(client, 1)]
@@ -54,8 +54,8 @@ async def find_session_id(client: ApiClient, text: str) -> UUID:
         among = await newest_sessions(client, SEARCHED)
         found = [session.id for session in among if str(session.id).startswith(wanted)]
     if len(found) > 1:
-        fitting = ", ".join(str(session_id) for session_id in found[:5])
-        raise WrongUseError(f"{text!r} fits {len(found)} sessions ({fitting}); give more of the id")
+        matches = ", ".join(str(session_id) for session_id in found[:5])
+        raise WrongUseError(f"{text!r} matches {len(found)} sessions ({matches}); give more of the id")
     if not found:
         detail = "there is no session yet" if wanted == LAST else f"no session's id begins with {wanted!r}"
         problem = Problem(

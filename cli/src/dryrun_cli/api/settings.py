@@ -1,4 +1,4 @@
-"""Where the API is and who we are, from the environment and the command line."""
+"""The API's address and token, from the environment and the command line."""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ class Settings(BaseModel):
 
 
 def read_settings(environ: Mapping[str, str], api_url: str | None = None) -> Settings:
-    """Read the settings; `api_url` from the command line wins. Raises WrongUseError that names the source."""
+    """Return the settings; `api_url` overrides the environment. Raises WrongUseError with the source."""
     try:
         found = read_environment(PREFIX, environ)
     except SettingsError as error:
@@ -35,8 +35,8 @@ def read_settings(environ: Mapping[str, str], api_url: str | None = None) -> Set
     except ValueError:
         usable = False
     if not usable:
-        raise WrongUseError(f"{source}: {url!r} is no HTTP address; expected e.g. {DEFAULT_API_URL}")
+        raise WrongUseError(f"{source}: {url!r} is not an HTTP address; expected e.g. {DEFAULT_API_URL}")
     token = found.get("token", "").strip()
     if token and not (token.isascii() and token.isprintable()):
-        raise WrongUseError(f"{PREFIX}TOKEN holds characters that no token has; copy it again")
+        raise WrongUseError(f"{PREFIX}TOKEN contains characters that a token cannot have; copy it again")
     return Settings(api_url=url, api_token=SecretStr(token) if token else None)

@@ -1,4 +1,4 @@
-"""The frame around every command: settings, a client, errors turned into messages and exit codes."""
+"""Runs a command with settings and a client, and turns its errors into messages and exit codes."""
 
 import os
 import sys
@@ -31,8 +31,8 @@ type Command[**P] = Callable[Concatenate[Common, P], Coroutine[Any, Any, ExitCod
 
 
 def make_console() -> Console:
-    """Return a console that draws what it is given: no markup, no emoji names, no guessed colours."""
-    # Into a pipe lines are long rather than cut: a program reads them.
+    """Return a console that prints text as it is: no markup, no emoji names, no guessed colours."""
+    # In a pipe lines are long rather than cut: a program reads them.
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
     return Console(highlight=False, markup=False, emoji=False, width=width)
 
@@ -40,7 +40,7 @@ def make_console() -> Console:
 def command[**P](
     body: Callable[Concatenate[ApiClient, Common, P], Awaitable[ExitCode]],
 ) -> Command[P]:
-    """Give `body` a client and turn errors into messages and codes."""
+    """Return `body` as a command: it gets a client, and its errors become messages and exit codes."""
 
     async def run(common: Common, /, *args: P.args, **kwargs: P.kwargs) -> ExitCode:
         try:
@@ -55,11 +55,11 @@ def command[**P](
 
 
 def complain(error: CliError, *, json_output: bool) -> None:
-    """Tell an error on standard error; with `json_output` as one JSON object."""
+    """Write an error to standard error; with `json_output` as one JSON object."""
     problem = error.problem if isinstance(error, ApiRefusedError) else None
     if json_output:
-        told = problem or Problem(title=error.code.name.lower(), status=599, detail=str(error))
-        body = told.model_dump(mode="json", exclude_none=True)
+        shown = problem or Problem(title=error.code.name.lower(), status=599, detail=str(error))
+        body = shown.model_dump(mode="json", exclude_none=True)
         if problem is None:
             del body["status"]
         sys.stderr.write(ascii_json({"exit_code": int(error.code), **body}) + "\n")
@@ -77,6 +77,6 @@ def complain(error: CliError, *, json_output: bool) -> None:
 
 
 def write_json(value: JsonValue) -> None:
-    """Write JSON to standard output: on one line for programs, indented on a terminal."""
+    """Write JSON to standard output: one line for programs, indented on a terminal."""
     indent = 2 if sys.stdout.isatty() else None
     sys.stdout.write(ascii_json(value, indent=indent) + "\n")

@@ -1,4 +1,4 @@
-"""Reads a criteria file; which criteria there are is the API's to say."""
+"""Reads a criteria file; the API checks which criteria exist."""
 
 from datetime import date
 from pathlib import Path
@@ -13,14 +13,14 @@ from dryrun_cli.api.reading import JsonObject
 from dryrun_cli.errors import ApiRefusedError, WrongUseError
 
 MOST_BYTES: Final = 60 * 1024
-"""The API takes bodies of 64 KiB."""
+"""The API accepts bodies of 64 KiB."""
 NOT_FOUND: Final = 404
 NOT_VALID: Final = 422
 _JSON_OBJECT: Final[TypeAdapter[dict[str, JsonValue]]] = TypeAdapter(dict[str, JsonValue])
 
 
 def read_criteria(path: Path) -> JsonObject:
-    """Return the mapping of a YAML or JSON file. Raises WrongUseError with path and place."""
+    """Return the mapping in a YAML or JSON file. Raises WrongUseError with path and place."""
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
@@ -33,7 +33,7 @@ def read_criteria(path: Path) -> JsonObject:
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise WrongUseError(f"{path} is neither YAML nor JSON: {' '.join(str(error).split())}") from error
     if not isinstance(loaded, dict):
-        raise WrongUseError(f"{path} holds no criteria: expected NAME: LIMIT lines (see: dryrun criteria)")
+        raise WrongUseError(f"{path} has no criteria: expected NAME: LIMIT lines (see: dryrun criteria)")
     try:
         return _JSON_OBJECT.validate_python(loaded)
     except ValidationError as error:
@@ -43,10 +43,10 @@ def read_criteria(path: Path) -> JsonObject:
 
 
 async def read_checked(client: ApiClient, path: Path) -> JsonObject:
-    """Read the file and let the API check it before anything starts. Raises WrongUseError with all faults.
+    """Return the criteria of a file that the API has checked. Raises WrongUseError with all faults.
 
-    The API checks a body before it looks for the session, so asking for the report of the nil session tells
-    a wrong file (422) from a right one (404).
+    The API checks a body before it looks up the session, so its answer for the nil session's report
+    distinguishes an invalid file (422) from a valid one (404).
     """
     criteria = read_criteria(path)
     try:
@@ -60,6 +60,6 @@ async def read_checked(client: ApiClient, path: Path) -> JsonObject:
 
 
 def wrong_criteria(path: Path, error: ApiRefusedError) -> WrongUseError:
-    """Turn the API's refusal of criteria into a message about the file."""
+    """Return the API's refusal of criteria as an error of the file."""
     faults = "; ".join(f"{fault.where}: {fault.what}" for fault in error.problem.faults)
     return WrongUseError(f"{path}: {faults or error} (see: dryrun criteria)")

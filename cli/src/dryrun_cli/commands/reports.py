@@ -1,4 +1,4 @@
-"""Commands around the report: show it, check it, write it; and the end of watching."""
+"""Commands on the report: show it, judge it, write it; and the report at the end of watching."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from rich.console import Console
 
 from dryrun_cli.api.client import ApiClient
-from dryrun_cli.api.reading import JsonObject, read_object, read_report
+from dryrun_cli.api.reading import SAME_VERSION, JsonObject, read_object, read_report
 from dryrun_cli.api.session_ids import find_session_id
 from dryrun_cli.commands.command import Common, command, make_console, write_json
 from dryrun_cli.commands.criteria_file import NOT_VALID, read_criteria, wrong_criteria
@@ -31,21 +31,21 @@ _FORM_BY_SUFFIX: Final = {".json": "json", ".html": "html", ".htm": "html", ".cs
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the forecast is asked for; what is left out, the API fills in."""
+    """The network to forecast for; the API fills in what is missing."""
 
     hosts: int | None = None
     cidr: str | None = None
 
     def parameters(self) -> dict[str, str | int]:
-        """Return what is asked, by the names of the API's parameters."""
-        asked = {"forecast_hosts": self.hosts, "forecast_cidr": self.cidr}
-        return {name: value for name, value in asked.items() if value is not None}
+        """Return the parameters of the API's request."""
+        parameters = {"forecast_hosts": self.hosts, "forecast_cidr": self.cidr}
+        return {name: value for name, value in parameters.items() if value is not None}
 
 
 async def conclude(
     client: ApiClient, session_id: UUID, console: Console, criteria: JsonObject | None = None
 ) -> Report:
-    """Fetch the report, draw it on `console`, and return it; with `criteria` it carries a verdict."""
+    """Fetch the report, print it on `console` and return it; with `criteria` it has a verdict."""
     report = read_report(await client.report(session_id, criteria))
     console.print()
     console.print(draw_report(report, glyphs_for(console.encoding), with_reason=False))
@@ -63,7 +63,7 @@ async def report(
     output: Path | None,
     question: Question,
 ) -> ExitCode:
-    """`dryrun report ID`. Without a form it is drawn for the terminal; a file gets what its name asks for."""
+    """`dryrun report ID`. Without `form` it is printed for the terminal; a file's name chooses its form."""
     if form is None and common.json_output:
         form = "json"
     if form is None and output is not None:
@@ -71,10 +71,10 @@ async def report(
     criteria = None if criteria_file is None else read_criteria(criteria_file)
     session_id = await find_session_id(client, text)
     try:
-        asked = question.parameters()
-        answer = await client.report(session_id, criteria, asked)
+        forecast = question.parameters()
+        answer = await client.report(session_id, criteria, forecast)
         written = form is not None and form != "json"
-        document = await client.written_report(session_id, str(form), criteria, asked) if written else ""
+        document = await client.written_report(session_id, str(form), criteria, forecast) if written else ""
     except ApiRefusedError as error:
         of_file = any(fault.where.startswith("body") for fault in error.problem.faults)
         if criteria_file is not None and of_file and error.problem.status == NOT_VALID:
@@ -86,23 +86,23 @@ async def report(
     else:
         whole = ascii_json(answer, indent=2) if form == "json" else inert_lines(document)
         _write(output, whole.rstrip("\n") + "\n")
-    return verdict_code(answer, asked=criteria is not None)
+    return verdict_code(answer, judged=criteria is not None)
 
 
-def verdict_code(answer: JsonValue, *, asked: bool) -> ExitCode:
-    """Return a verdict's exit code. Raises ApiUnreachableError when one was asked for and is missing."""
-    if not asked:
+def verdict_code(answer: JsonValue, *, judged: bool) -> ExitCode:
+    """Return the exit code of a report's verdict; OK when it was not `judged`. Raises ApiUnreachableError."""
+    if not judged:
         return ExitCode.OK
     verdict = read_object(answer, "report").get("verdict")
     passed = verdict.get("passed") if isinstance(verdict, dict) else None
     if not isinstance(passed, bool):
-        raise ApiUnreachableError("the API's report holds no verdict; are its version and ours alike?")
+        raise ApiUnreachableError(f"the API's report has no verdict; {SAME_VERSION}")
     return ExitCode.OK if passed else ExitCode.CRITERIA_NOT_MET
 
 
 @command
 async def show_criteria(client: ApiClient, common: Common) -> ExitCode:
-    """`dryrun criteria`: the defaults, as a file to start from."""
+    """`dryrun criteria`: all criteria with their defaults, as a file to start from."""
     answer = read_object(await client.criteria(), "criteria")
     if common.json_output:
         write_json(answer)
@@ -117,7 +117,7 @@ def _write(path: Path | None, text: str) -> None:
         return
     try:
         if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")  # a device or a pipe is written to, never replaced
+            path.write_text(text, encoding="utf-8")  # a device or a pipe is never replaced
         else:
             _replace(path.resolve(), text)
     except OSError as error:
@@ -125,14 +125,14 @@ def _write(path: Path | None, text: str) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file at once: a reader sees the old one or the new one."""
+    """Write a file atomically: a reader sees the old one or the new one."""
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
     ) as file:
         temporary = Path(file.name)
         try:
             file.write(text)
-            # A temporary file is the owner's alone; a report gets what any new file would.
+            # A temporary file is private to its owner; a report gets the mode of any new file.
             mask = os.umask(0)
             os.umask(mask)
             temporary.chmod(0o666 & ~mask)

@@ -1,4 +1,4 @@
-"""Commands that look and stop: templates, list, show, events, stop."""
+"""Commands on templates and existing sessions: templates, list, show, events, stop."""
 
 import sys
 from contextlib import aclosing
@@ -66,13 +66,13 @@ async def stop(client: ApiClient, common: Common, text: str) -> ExitCode:
     if common.json_output:
         write_json(answer)
     else:
-        sys.stdout.write(f"Session {session_id} is asked to stop. Its cleanup: dryrun watch {session_id}\n")
+        sys.stdout.write(f"Stopping session {session_id}. To watch its cleanup: dryrun watch {session_id}\n")
     return ExitCode.OK
 
 
 @command
 async def events(client: ApiClient, common: Common, text: str) -> ExitCode:
-    """`dryrun events ID`: what happened so far."""
+    """`dryrun events ID`: the events so far."""
     session_id = await find_session_id(client, text)
     manner = Manner.JSON if common.json_output else Manner.PLAIN
     screen = make_screen(manner, make_console(), session_id, "leave")

@@ -1,4 +1,4 @@
-"""Commands that run a session: start it, watch it, follow its events."""
+"""Commands that follow a session: start, watch, events --follow."""
 
 import asyncio
 import signal
@@ -35,13 +35,13 @@ async def start(
     plain: bool,
     criteria_file: Path | None,
 ) -> ExitCode:
-    """`dryrun start TEMPLATE`. Criteria are read and checked before anything starts."""
+    """`dryrun start TEMPLATE`. Criteria are read and checked before the session starts."""
     criteria = None if criteria_file is None else await read_checked(client, criteria_file)
     try:
         request = SessionRequest(template=template, seed=seed, keep=keep)
     except ValidationError:
         raise WrongUseError(
-            f"{template!r} is no template id (small letters, digits, hyphens); see: dryrun templates"
+            f"{template!r} is not a template id (small letters, digits, hyphens); see: dryrun templates"
         ) from None
     try:
         answer = await client.start_session(request)
@@ -62,14 +62,14 @@ async def start(
 
 @command
 async def watch(client: ApiClient, common: Common, text: str, *, plain: bool) -> ExitCode:
-    """`dryrun watch ID`: somebody's session, so Ctrl-C only leaves."""
+    """`dryrun watch ID`. Ctrl-C leaves the session running: somebody else may have started it."""
     session_id = await find_session_id(client, text)
     return await _watch_to_report(client, common, session_id, None, plain=plain, on_interrupt="leave")
 
 
 @command
 async def follow_events(client: ApiClient, common: Common, text: str) -> ExitCode:
-    """`dryrun events ID --follow`: a line per event until the session's end; Ctrl-C merely leaves."""
+    """`dryrun events ID --follow`: a line per event until the session has ended; Ctrl-C only leaves."""
     session_id = await find_session_id(client, text)
     manner = Manner.JSON if common.json_output else Manner.PLAIN
     watched = await watch_session(client, session_id, make_console(), manner=manner, on_interrupt="leave")
@@ -91,13 +91,13 @@ async def _watch_to_report(
     )
     left = _left(watched)
     if left:
-        asked = "It was asked to stop" if watched.interrupted else "It goes on"
-        sys.stderr.write(f"Left session {session_id}. {asked}: dryrun watch {session_id}\n")
+        state = "It is being stopped" if watched.interrupted else "It continues"
+        sys.stderr.write(f"Left session {session_id}. {state}: dryrun watch {session_id}\n")
         return left
     try:
         met = await _conclude(client, common, session_id, criteria)
     except ApiRefusedError as error:
-        # A session that failed early may have no report; how it ended is what the caller needs to know.
+        # A session that failed early may have no report; its outcome matters more than the refusal.
         if watched.outcome is Outcome.COMPLETED:
             raise
         sys.stderr.write(f"There is no report: {inert(error, 1000)}\n")
@@ -115,7 +115,7 @@ async def _conclude(
         return ExitCode.OK if report.verdict is None or report.verdict.passed else ExitCode.CRITERIA_NOT_MET
     if criteria is None:
         return ExitCode.OK
-    return verdict_code(await client.report(session_id, criteria), asked=True)
+    return verdict_code(await client.report(session_id, criteria), judged=True)
 
 
 def _left(watched: WatchOutcome) -> ExitCode | None:

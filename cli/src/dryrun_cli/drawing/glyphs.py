@@ -1,4 +1,4 @@
-"""Signs that carry the meaning where colour is off, in the terminal's encoding."""
+"""Signs that carry the meaning without colour, in the terminal's encoding."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +8,7 @@ from dryrun_contract.session import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
-    """Signs that carry the meaning where colour is off."""
+    """One sign for each meaning."""
 
     done: str
     active: str
@@ -26,7 +26,7 @@ ASCII: Final = Glyphs("+", "*", ".", "x", "!", "-", "#", "-", "-")
 
 
 def glyphs_for(encoding: str) -> Glyphs:
-    """Return signs that the terminal's encoding has."""
+    """Return the signs that an encoding can express."""
     try:
         "✓●·✗─━…".encode(encoding)
     except (LookupError, UnicodeEncodeError):
@@ -35,7 +35,7 @@ def glyphs_for(encoding: str) -> Glyphs:
 
 
 def outcome_sign(outcome: Outcome | None, glyphs: Glyphs) -> tuple[str, str]:
-    """Return sign and style of an outcome; it is never told by colour alone."""
+    """Return the sign and the style of an outcome; colour alone never carries it."""
     if outcome is Outcome.COMPLETED:
         return glyphs.done, "green"
     if outcome is Outcome.FAILED:

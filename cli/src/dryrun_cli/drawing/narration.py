@@ -1,4 +1,4 @@
-"""Events in plain words, one line each: for pipes, logs and readers of `dryrun events`."""
+"""Events as sentences, one line each, for pipes, logs and `dryrun events`."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def place(key: str, addresses: Mapping[str, str]) -> str:
-    """Return `key` with the service's name for its address, where it is known."""
+    """Return `key` with the service's name in place of its address, where it is known."""
     try:
         parsed = ResourceKey.parse(key)
     except ValueError:
@@ -108,16 +108,15 @@ def warning_sentence(data: words.CollectorWarned) -> str:
 
 def narrate(event: Event, addresses: Mapping[str, str]) -> str:
     """Return one inert line without its time; `addresses` maps addresses to services."""
-    teller = _TELLERS.get(type(event.data))
-    told = teller(event.data, addresses) if teller else (event.data.type, "")
-    return _line(*told)
+    narrator = _NARRATORS.get(type(event.data))
+    return _line(*(narrator(event.data, addresses) if narrator else (event.data.type, "")))
 
 
 def narrate_unknown(raw: Mapping[str, JsonValue]) -> str:
-    """Name an event of a kind that this version does not know."""
+    """Return a line for an event of a type that this version does not know."""
     data = raw.get("data")
     kind = data.get("type") if isinstance(data, dict) else None
-    return _line("event", f"{kind or 'of an unknown kind'} (not known to this version of dryrun)")
+    return _line("event", f"{kind or 'of an unknown type'} (not known to this version of dryrun)")
 
 
 def clock(at: datetime | None) -> str:
@@ -129,70 +128,74 @@ def _line(subject: str, text: str) -> str:
     return f"{inert(subject):<10} {inert(text, LINE_LIMIT)}".rstrip()
 
 
-type _Told = tuple[str, str]
+type _Line = tuple[str, str]
+"""Subject and text."""
 type _Addresses = Mapping[str, str]
 
 
-def _queued(data: words.SessionQueued, _addresses: _Addresses) -> _Told:
+def _queued(data: words.SessionQueued, _addresses: _Addresses) -> _Line:
     seed = f", seed {data.seed}" if data.seed else ""
     keep = ", kept after the scan" if data.keep else ""
-    return "session", f"queued: template {data.template}{seed}{keep}, asked for by {data.actor}"
+    return "session", f"queued: template {data.template}{seed}{keep}, requested by {data.actor}"
 
 
-def _phase(data: words.PhaseChanged, _addresses: _Addresses) -> _Told:
+def _phase(data: words.PhaseChanged, _addresses: _Addresses) -> _Line:
     name = data.phase.value.replace("_", " ")
     return "phase", f"{name}: {data.reason}" if data.reason else name
 
 
-def _network(data: words.NetworkCreated, _addresses: _Addresses) -> _Told:
-    return "network", f"{data.name} ({data.subnet}) made; removed by {clock(data.expires_at)} at the latest"
+def _network(data: words.NetworkCreated, _addresses: _Addresses) -> _Line:
+    return (
+        "network",
+        f"{data.name} ({data.subnet}) created; removed by {clock(data.expires_at)} at the latest",
+    )
 
 
-def _probed(data: words.IsolationProbed, _addresses: _Addresses) -> _Told:
+def _probed(data: words.IsolationProbed, _addresses: _Addresses) -> _Line:
     found = "isolated" if data.isolated else "NOT ISOLATED from the host"
     return "network", f"{found}: {data.detail}"
 
 
-def _target(data: words.TargetChanged, _addresses: _Addresses) -> _Told:
+def _target(data: words.TargetChanged, _addresses: _Addresses) -> _Line:
     detail = f": {data.detail}" if data.detail else ""
     return "target", f"{data.service} {data.state} ({data.image}){detail}"
 
 
-def _mapped(data: words.AddressesMapped, _addresses: _Addresses) -> _Told:
+def _mapped(data: words.AddressesMapped, _addresses: _Addresses) -> _Line:
     return "network", ", ".join(f"{service} is {address}" for address, service in data.addresses.items())
 
 
-def _harmed(data: words.TargetHarmed, _addresses: _Addresses) -> _Told:
+def _harmed(data: words.TargetHarmed, _addresses: _Addresses) -> _Line:
     return "HARM", harm_sentence(data)
 
 
-def _collector_started(data: words.CollectorStarted, _addresses: _Addresses) -> _Told:
+def _collector_started(data: words.CollectorStarted, _addresses: _Addresses) -> _Line:
     return "collector", f"{data.collector} started ({data.image})"
 
 
-def _progressed(data: words.CollectorProgressed, _addresses: _Addresses) -> _Told:
+def _progressed(data: words.CollectorProgressed, _addresses: _Addresses) -> _Line:
     share = f"{data.done} of {data.total}" if data.total is not None else f"{data.done} done"
     return "collector", f"{data.collector} {share}" + (f": {data.message}" if data.message else "")
 
 
-def _discovered(data: words.DiscoveryReported, addresses: _Addresses) -> _Told:
+def _discovered(data: words.DiscoveryReported, addresses: _Addresses) -> _Line:
     found = data.discovery
     what = summary_of(found)
     return "found", f"{found.kind} {place(found.key, addresses)}" + (f" ({what})" if what else "")
 
 
-def _warned(data: words.CollectorWarned, _addresses: _Addresses) -> _Told:
+def _warned(data: words.CollectorWarned, _addresses: _Addresses) -> _Line:
     return "warning", warning_sentence(data)
 
 
-def _collector_ended(data: words.CollectorEnded, _addresses: _Addresses) -> _Told:
+def _collector_ended(data: words.CollectorEnded, _addresses: _Addresses) -> _Line:
     if not data.complete or data.truncated:
         return "warning", incomplete_sentence(data)
     warnings = f", {counted(data.warnings, 'warning')}" if data.warnings else ""
     return "collector", f"{data.collector} finished: {counted(data.discoveries, 'discovery')}{warnings}"
 
 
-def _traffic(data: words.TrafficMeasured, _addresses: _Addresses) -> _Told:
+def _traffic(data: words.TrafficMeasured, _addresses: _Addresses) -> _Line:
     packets = sum(target.rx_packets for target in data.targets.values())
     received = sum(target.rx_bytes for target in data.targets.values())
     least = "at least " if any(target.at_least for target in data.targets.values()) else ""
@@ -202,17 +205,17 @@ def _traffic(data: words.TrafficMeasured, _addresses: _Addresses) -> _Told:
     )
 
 
-def _logs(data: words.TargetLogsMeasured, _addresses: _Addresses) -> _Told:
+def _logs(data: words.TargetLogsMeasured, _addresses: _Addresses) -> _Line:
     lines = sum(target.lines for target in data.targets.values())
     least = "at least " if any(target.truncated or target.note for target in data.targets.values()) else ""
     return "logs", f"the scan left {least}{counted(lines, 'line')} in the logs of its targets"
 
 
-def _ended(data: words.SessionEnded, _addresses: _Addresses) -> _Told:
+def _ended(data: words.SessionEnded, _addresses: _Addresses) -> _Line:
     return "session", f"ended: {data.outcome.value}" + (f": {data.reason}" if data.reason else "")
 
 
-_TELLERS: Final[Mapping[type, Callable[[Any, _Addresses], _Told]]] = {
+_NARRATORS: Final[Mapping[type, Callable[[Any, _Addresses], _Line]]] = {
     words.SessionQueued: _queued,
     words.PhaseChanged: _phase,
     words.NetworkCreated: _network,

@@ -1,7 +1,7 @@
 """Draws a report for a terminal.
 
-From the JSON and not from the server's Markdown: Markdown is a language a target could speak too (links,
-tables, headings), whereas text in a cell is only text.
+From the JSON and not from the server's Markdown: a target's text could contain Markdown too (links, tables,
+headings), whereas text in a cell is only text.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +18,7 @@ from dryrun_cli.drawing.glyphs import Glyphs, outcome_sign
 from dryrun_cli.drawing.narration import HARM_WORDS, byte_count, counted, duration
 from dryrun_cli.drawing.safe_text import inert, shown
 from dryrun_contract.event import LogPattern, TargetLogs
+from dryrun_contract.kinds import KINDS
 from dryrun_contract.report import Report, Traffic, Verdict
 from dryrun_contract.scores import ScoreRow, Scores
 
@@ -25,18 +26,18 @@ MOST_LISTED: Final = 10
 
 
 def draw_report(report: Report, glyphs: Glyphs, *, with_reason: bool = True) -> RenderableType:
-    """Return the report: what was found and missed, what it did to the targets, what it cost.
+    """Return the report: scores, false negatives and positives, harm to targets, time and traffic.
 
-    Without the reason of its outcome where that stands right above, at the end of watching.
+    `with_reason` is False at the end of watching, where the reason of the outcome is shown just above.
     """
     parts: list[RenderableType] = [_headline(report, glyphs)]
     if with_reason and report.session.reason:
         parts.append(_indented(inert(report.session.reason, 2000)))
     if not report.final:
-        parts.append(_indented("The session has not ended; this is what is known so far."))
+        parts.append(_indented("The session has not ended; these are its results so far."))
     if not report.history_complete:
         parts.append(
-            _indented("Some events of this session were lost; the report may lack things.", "yellow")
+            _indented("Some events of this session were lost; the report may be incomplete.", "yellow")
         )
     if report.isolation is not None and not report.isolation.isolated:
         parts.append(_indented(f"Not isolated: {inert(report.isolation.detail)}", "bold red"))
@@ -47,7 +48,7 @@ def draw_report(report: Report, glyphs: Glyphs, *, with_reason: bool = True) -> 
     if report.verdict is not None:
         parts += _verdict(report.verdict, glyphs)
     if report.final:
-        parts.append(Text(f"The whole of it: dryrun report {short(report.session.id)} -o report.html", "dim"))
+        parts.append(Text(f"Full report: dryrun report {short(report.session.id)} -o report.html", "dim"))
     return Group(*parts)
 
 
@@ -83,9 +84,10 @@ def _scores(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:
 def _score_table(scores: Scores) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
     table.add_column("DISCOVERED", no_wrap=True, overflow="ellipsis", min_width=14)
-    for name in ("right", "missed", "wrong", "not eval.", "precision", "recall", "F1"):
+    for name in ("found", "missed", "false pos.", "not eval.", "precision", "recall", "F1"):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in scores.rows:
+    known = {row.kind for row in scores.rows if row.kind in KINDS or row.has_facts}
+    for row in (row for row in scores.rows if row.kind in known):
         table.add_row(
             _row_name(row),
             _number(row.true_positives),
@@ -98,11 +100,15 @@ def _score_table(scores: Scores) -> Table:
     blank = [Text("")] * 4
     shares = [_share(share, "bold") for share in (overall.precision, overall.recall, overall.f1)]
     table.add_row(Text("overall", style="bold"), *blank, *shares)
+    others = len({row.kind for row in scores.rows} - known)
+    if others:
+        # A hostile collector can invent a kind for each discovery.
+        table.add_row(Text(f"{counted(others, 'other kind')}, without ground truth", style="dim"))
     return table
 
 
 def _row_name(row: ScoreRow) -> Text:
-    # An attribute belongs to the kind above it; several kinds have a version.
+    # An attribute belongs to the kind above it: several kinds have a version.
     name = row.name.replace("_", " ")
     return shown(name) if row.attribute is None else shown(f"  {name}", "dim")
 
@@ -126,13 +132,13 @@ def _differences(scores: Scores, glyphs: Glyphs) -> Iterator[RenderableType]:
             for item in scores.wrong_values
         ],
     )
-    invented = [
-        (item.kind, item.key, f"told by {', '.join(item.collectors)}" if item.collectors else "", None)
+    false_positives = [
+        (item.kind, item.key, f"reported by {', '.join(item.collectors)}" if item.collectors else "", None)
         for item in scores.false_positives
     ]
-    yield from _listing("Invented", glyphs.bad, invented)
+    yield from _listing("False positives", glyphs.bad, false_positives)
     yield from _listing(
-        "Not evaluable (could not be looked into)",
+        "Not evaluable (credential refused)",
         glyphs.pending,
         [(item.kind, item.key, "", item.hard) for item in scores.not_evaluable],
     )
@@ -150,15 +156,15 @@ def _listing(
     grid.add_column(no_wrap=True, style="dim")
     grid.add_column(overflow="fold")
     grid.add_column(overflow="fold")
-    for kind, key, told, hard in items[:MOST_LISTED]:
-        last = Text(inert(told, 300))
+    for kind, key, detail, hard in items[:MOST_LISTED]:
+        last = Text(inert(detail, 300))
         if hard:
-            last.append(f"{' ' if told else ''}(hard: {inert(hard)})", "dim")
+            last.append(f"{' ' if detail else ''}(hard: {inert(hard)})", "dim")
         grid.add_row(Text(f"  {sign}"), shown(kind, "dim", limit=40), Text(inert(key, 300)), last)
     yield grid
     if len(items) > MOST_LISTED:
         yield _indented(
-            f"and {len(items) - MOST_LISTED} more; all of them: dryrun report ID --format markdown", "dim"
+            f"and {len(items) - MOST_LISTED} more; for all: dryrun report ID --format markdown", "dim"
         )
 
 
@@ -196,22 +202,24 @@ def _traffic(traffic: Traffic) -> str:
     packets = sum(target.rx_packets for target in targets.values())
     size = sum(target.rx_bytes for target in targets.values())
     most = max(targets, key=lambda name: targets[name].rx_packets)
-    told = f"targets received {least}{packets:,} packets, {byte_count(size)}"
-    told += f"; most: {inert(most)} with {targets[most].rx_packets:,}"
-    return f"{told}; peak {traffic.peak_packets_per_second:,.0f} packets/s on one target"
+    return (
+        f"targets received {least}{packets:,} packets, {byte_count(size)}; "
+        f"most: {inert(most)} with {targets[most].rx_packets:,}; "
+        f"peak {traffic.peak_packets_per_second:,.0f} packets/s on one target"
+    )
 
 
 def _logs(logs: Mapping[str, TargetLogs]) -> str:
     least = "at least " if any(target.truncated or target.note for target in logs.values()) else ""
     lines = sum(target.lines for target in logs.values())
-    told = f"the scan left {least}{counted(lines, 'line')} in the logs of {counted(len(logs), 'target')}"
+    parts = [f"the scan left {least}{counted(lines, 'line')} in the logs of {counted(len(logs), 'target')}"]
     names: tuple[LogPattern, ...] = ("errors", "failed_logins")
     for name in names:
         counts = [target.counts.get(name) for target in logs.values()]
         known = [count for count in counts if count is not None]
         figure = f"{sum(known)}" if known else "not measured"
-        told += f"; {name.replace('_', ' ')}: {figure}"
-    return told
+        parts.append(f"{name.replace('_', ' ')}: {figure}")
+    return "; ".join(parts)
 
 
 def _collectors(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:
@@ -219,8 +227,8 @@ def _collectors(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:
         took = f" in {duration(run.seconds)}" if run.seconds is not None else ""
         warnings = f", {counted(run.warnings, 'warning')}" if run.warnings else ""
         aside = ", for comparison" if run.purpose == "comparison" else ""
-        told = f"{inert(run.collector)}{aside}: {counted(run.discoveries, 'discovery')}{took}{warnings}"
-        yield _fact("Collector", told)
+        figures = f"{counted(run.discoveries, 'discovery')}{took}{warnings}"
+        yield _fact("Collector", f"{inert(run.collector)}{aside}: {figures}")
         if run.truncated or not run.complete:
             why = run.reason or ("its output was cut at the ceiling" if run.truncated else "no end line")
             yield _indented(f"{glyphs.warning} incomplete: {inert(why, 500)}", "yellow")
@@ -229,20 +237,20 @@ def _collectors(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:
 def _verdict(verdict: Verdict, glyphs: Glyphs) -> Iterator[RenderableType]:
     yield Text("")
     passed = [result for result in verdict.results if result.status == "passed"]
-    asked, met = len(verdict.results), len(passed)
+    count, met = len(verdict.results), len(passed)
     if verdict.passed:
-        yield Text(f"{glyphs.done} Criteria met: {met} of {asked}", style="bold green")
+        yield Text(f"{glyphs.done} Criteria met: {met} of {count}", style="bold green")
     else:
-        yield Text(f"{glyphs.bad} Criteria not met: {asked - met} of {asked}", style="bold red")
+        yield Text(f"{glyphs.bad} Criteria not met: {count - met} of {count}", style="bold red")
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     grid.add_column(overflow="fold")
     for result in verdict.results:
         good = result.status == "passed"
-        told = inert(result.detail, 500) or f"{_value(result.measured)}, limit {_value(result.limit)}"
+        detail = inert(result.detail, 500) or f"{_value(result.measured)}, limit {_value(result.limit)}"
         sign = Text(f"  {glyphs.done if good else glyphs.bad}", style="green" if good else "red")
-        grid.add_row(sign, Text(inert(result.criterion)), Text(told, style="dim" if good else ""))
+        grid.add_row(sign, Text(inert(result.criterion)), Text(detail, style="dim" if good else ""))
     yield grid
 
 
@@ -276,11 +284,11 @@ def _heading(text: str, style: str = "bold") -> Text:
     return Text(text, style=style)
 
 
-def _fact(name: str, told: str) -> RenderableType:
+def _fact(name: str, value: str) -> RenderableType:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(width=9, no_wrap=True, style="dim")
     grid.add_column(overflow="fold")
-    grid.add_row(name, Text(told))
+    grid.add_row(name, Text(value))
     return grid
 
 

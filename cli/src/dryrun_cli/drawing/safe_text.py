@@ -1,4 +1,4 @@
-"""The only way for a server's strings onto the screen: inert, whatever a target said."""
+"""Makes the server's strings inert; nothing of them reaches the screen in another way."""
 
 import json
 
@@ -11,22 +11,22 @@ _NO_LIMIT = 2**31
 
 
 def inert(value: object, limit: int = 200) -> str:
-    """Return `value` as one line that steers nothing, cut with an ellipsis after `limit` characters."""
+    """Return `value` as one line that cannot steer a terminal, with an ellipsis after `limit` characters."""
     return printable(str(value), limit=limit)
 
 
 def inert_lines(document: str) -> str:
-    """Make a whole document inert: of all that could steer a terminal, only its line breaks stay."""
+    """Return a document without anything that could steer a terminal, except its line breaks."""
     return "\n".join(printable(line, limit=_NO_LIMIT) for line in document.replace("\r\n", "\n").split("\n"))
 
 
 def shown(value: object, style: str = "", *, limit: int = 200) -> Text:
-    """Return one line for drawing. A Text is never read as markup, so `[red]` stays `[red]`."""
+    """Return `value` as one inert line. A Text is never read as markup: `[red]` stays `[red]`."""
     return Text(inert(value, limit), style=style, no_wrap=True, overflow="ellipsis", end="")
 
 
 def ascii_json(value: JsonValue, *, indent: int | None = None) -> str:
-    r"""Return JSON in printable ASCII only: nothing is lost, and a terminal sees `\u001b`, not ESC."""
+    r"""Return JSON in printable ASCII: nothing is lost, and a terminal gets `\u001b`, not ESC."""
     separators = (",", ":") if indent is None else (",", ": ")
     text = json.dumps(value, ensure_ascii=True, indent=indent, separators=separators)
     return text.replace("\x7f", "\\u007f")

@@ -20,7 +20,7 @@ REASON_WIDTH: Final = 110
 
 
 def draw_templates(templates: Iterable[TemplateSummary]) -> RenderableType:
-    """Return each template with what it consists of."""
+    """Return each template with its targets and collectors."""
     parts: list[RenderableType] = []
     for template in templates:
         title = Text(inert(template.id), style="bold cyan").append(f"  {inert(template.title)}", "not cyan")
@@ -28,23 +28,23 @@ def draw_templates(templates: Iterable[TemplateSummary]) -> RenderableType:
         if template.description:
             parts.append(_indented(Text(inert(template.description, 2000))))
         targets = ", ".join(f"{service.name} ({service.image})" for service in template.services)
-        for name, told in (
+        for name, value in (
             (counted(len(template.services), "target"), targets),
             ("collectors", ", ".join(template.collectors)),
         ):
-            line = Text(f"{name}: ", style="dim").append(inert(told, 4000), "not dim")
+            line = Text(f"{name}: ", style="dim").append(inert(value, 4000), "not dim")
             parts.append(_indented(line))
     return (
         Group(*parts)
         if parts
-        else Text("There is no template; the operator of the orchestrator installs them.")
+        else Text("No template is installed; the operator of the orchestrator installs them.")
     )
 
 
 def draw_sessions(
     sessions: Iterable[SessionView], glyphs: Glyphs, width: int, now: datetime | None = None
 ) -> RenderableType:
-    """Return one row a session; reasons stand there where `width` has room for them."""
+    """Return one row per session; with a column of reasons if `width` allows."""
     now = now or datetime.now(UTC)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, at_least in (
@@ -53,7 +53,7 @@ def draw_sessions(
         ("STATE", 14),
         ("STARTED", 16),
         ("TOOK", 6),
-        ("FOR", 8),
+        ("BY", 8),
     ):
         justify: Literal["left", "right"] = "right" if name == "TOOK" else "left"
         table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=at_least, justify=justify)
@@ -71,12 +71,12 @@ def draw_sessions(
         ]
         table.add_row(*cells, *([shown(session.reason or "")] if width >= REASON_WIDTH else []))
     if not table.row_count:
-        return Text("There is no session yet. To start one: dryrun start small --watch")
+        return Text("No sessions yet. To start one: dryrun start small --watch")
     return table
 
 
 def draw_session(session: SessionView, glyphs: Glyphs, now: datetime | None = None) -> RenderableType:
-    """Return one session with all that is known of it."""
+    """Return one session in detail."""
     now = now or datetime.now(UTC)
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
@@ -87,7 +87,7 @@ def draw_session(session: SessionView, glyphs: Glyphs, now: datetime | None = No
         grid.add_row("reason", Text(inert(session.reason, 2000)))
     grid.add_row("template", Text(inert(_template(session))))
     grid.add_row("digest", Text(inert(session.template_digest)))
-    grid.add_row("started", Text(f"{when(session.requested_at)} for {inert(session.requested_by)}"))
+    grid.add_row("started", Text(f"{when(session.requested_at)} by {inert(session.requested_by)}"))
     took = (session.ended_at or now) - session.requested_at
     if session.ended_at is not None:
         grid.add_row("ended", Text(f"{when(session.ended_at)}, after {duration(took.total_seconds())}"))
@@ -101,7 +101,7 @@ def draw_session(session: SessionView, glyphs: Glyphs, now: datetime | None = No
 
 
 def state_text(session: SessionView, glyphs: Glyphs) -> Text:
-    """Return the phase, or the outcome once it has ended, with its sign."""
+    """Return the phase or, once the session has ended, the outcome, with its sign."""
     if session.phase != Phase.ENDED:
         return Text(f"{glyphs.active} {inert(session.phase).replace('_', ' ')}", style="cyan")
     sign, style = outcome_sign(session.outcome, glyphs)
@@ -109,7 +109,7 @@ def state_text(session: SessionView, glyphs: Glyphs) -> Text:
 
 
 def when(at: datetime) -> str:
-    """Return local date and time to the second."""
+    """Return the local date and time to the second."""
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 

@@ -1,4 +1,4 @@
-"""What a frame of the live view depends on beside the session: time, terminal, connection."""
+"""The surroundings of a frame of the live view: time, terminal, messages."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,10 +8,10 @@ from dryrun_cli.drawing.glyphs import UNICODE, Glyphs
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a frame needs beside the session's state."""
+    """Everything that a frame depends on besides the session."""
 
     now: datetime
-    """The present by the server's clock, UTC."""
+    """The server's time, UTC."""
     width: int
     height: int
     short_id: str
@@ -19,7 +19,7 @@ class Frame:
     hint: str = ""
     """What Ctrl-C does now."""
     messages: tuple[str, ...] = ()
-    """What is wrong with the connection, or became of a stop."""
+    """The state of the connection or of a requested stop."""
 
     @property
     def wide(self) -> bool:
@@ -28,5 +28,5 @@ class Frame:
 
     @property
     def most_discoveries(self) -> int:
-        """How many of the latest discoveries have room."""
+        """The number of latest discoveries that fit."""
         return 5 if self.height >= 30 else 3

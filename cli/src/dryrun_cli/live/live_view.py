@@ -1,4 +1,4 @@
-"""Draws a view state for a terminal, with its own colours; no meaning hangs on colour alone."""
+"""Draws a watched session for a terminal; no meaning depends on colour alone."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -40,11 +40,11 @@ _NOTICE_STYLES: Final = {"note": "", "warning": "yellow", "harm": "bold red", "f
 _BAR_WIDTH: Final = 20
 _MOST_NOTICES: Final = 4
 _FIXED_LINES: Final = 14
-"""Lines that every frame has: title, pipeline, headings, gaps, footer."""
+"""Lines of every frame: title, pipeline, headings, gaps, footer."""
 
 
 def draw(state: WatchedSession, frame: Frame) -> RenderableType:
-    """Return the whole view, at most `frame.height` lines high where that is possible."""
+    """Return the whole view, at most `frame.height` lines high if possible."""
     parts: list[RenderableType] = [_title(state, frame), Text(""), _pipeline(state, frame)]
     if state.targets:
         parts += [Text(""), *_targets(state, frame)]
@@ -65,7 +65,7 @@ def _title(state: WatchedSession, frame: Frame) -> RenderableType:
         title.append(f" {frame.glyphs.dot} template ").append(inert(state.started.template, 40), "bold")
         if state.started.seed:
             title.append(f" {frame.glyphs.dot} seed {state.started.seed}")
-        title.append(f" {frame.glyphs.dot} for {inert(state.started.actor, 30)}")
+        title.append(f" {frame.glyphs.dot} by {inert(state.started.actor, 30)}")
     elapsed = Text(_elapsed(state, frame), style="bold")
     return _edges(title, elapsed)
 
@@ -123,15 +123,15 @@ def _targets(state: WatchedSession, frame: Frame) -> Iterator[RenderableType]:
     tally: dict[str, int] = {}
     for view in views:
         tally[view.state] = tally.get(view.state, 0) + 1
-    told = ", ".join(f"{number} {name}" for name, number in tally.items())
-    yield _heading("Targets", f"{len(views)}: {told}")
+    states = ", ".join(f"{number} {name}" for name, number in tally.items())
+    yield _heading("Targets", f"{len(views)}: {states}")
     if state.has_ended:
-        # Where all are gone, only those that suffered are worth a line.
+        # All containers are removed; only harmed targets are still listed.
         views = [view for view in views if view.harm or view.state in {"died", "unhealthy"}]
     room = max(frame.height - _FIXED_LINES - len(state.runs) - _extras(state, frame), 3)
     hidden = 0
     if len(views) > room:
-        # What is not well comes first; what is well may be cut.
+        # Harmed and unhealthy targets first; healthy ones may be cut.
         order = {"died": 0, "unhealthy": 0, "created": 1, "starting": 1, "running": 1}
         views.sort(key=lambda view: 0 if view.harm else order.get(view.state, 2))
         hidden = len(views) - (room - 1)
@@ -156,12 +156,12 @@ def _target_row(view: Target, frame: Frame) -> tuple[Text, ...]:
     }.get(view.state, frame.glyphs.pending)
     if view.harm or view.state in {"died", "unhealthy"}:
         sign, style = frame.glyphs.bad, "bold red"
-    told = Text(view.state, style=style, no_wrap=True, overflow="ellipsis")
+    text = Text(view.state, style=style, no_wrap=True, overflow="ellipsis")
     if view.harm and HARM_WORDS[view.harm] != view.state:
-        told.append(f", {HARM_WORDS[view.harm]}")
+        text.append(f", {HARM_WORDS[view.harm]}")
     if view.detail:
-        told.append(f"  {inert(view.detail)}", "dim")
-    return Text(f"  {sign}", style=style), shown(view.service), shown(view.image, "dim"), told
+        text.append(f"  {inert(view.detail)}", "dim")
+    return Text(f"  {sign}", style=style), shown(view.service), shown(view.image, "dim"), text
 
 
 def _collectors(state: WatchedSession, frame: Frame) -> Iterator[RenderableType]:
@@ -179,15 +179,15 @@ def _collector_row(view: Run, frame: Frame) -> tuple[Text, ...]:
     else:
         sign, style = (glyphs.done, "green") if view.is_whole else (glyphs.warning, "yellow")
     seconds = ((view.ended_at or frame.now) - view.started_at).total_seconds()
-    told = Text(counted(view.discoveries, "discovery"), no_wrap=True, overflow="ellipsis")
+    text = Text(counted(view.discoveries, "discovery"), no_wrap=True, overflow="ellipsis")
     if view.warnings:
-        told.append(f", {counted(view.warnings, 'warning')}", "yellow")
-    told.append(f", {duration(seconds)}")
+        text.append(f", {counted(view.warnings, 'warning')}", "yellow")
+    text.append(f", {duration(seconds)}")
     if view.ended is not None and not view.is_whole:
-        told.append(", output cut" if view.ended.truncated else ", incomplete", "yellow")
+        text.append(", output cut" if view.ended.truncated else ", incomplete", "yellow")
     if view.message and view.ended is None and frame.wide:
-        told.append(f"  {inert(view.message)}", "dim")
-    return Text(f"  {sign}", style=style), shown(view.collector), _bar(view, frame, style), told
+        text.append(f"  {inert(view.message)}", "dim")
+    return Text(f"  {sign}", style=style), shown(view.collector), _bar(view, frame, style), text
 
 
 def _bar(view: Run, frame: Frame, style: str) -> Text:
@@ -214,11 +214,11 @@ def _discoveries(state: WatchedSession, frame: Frame) -> Iterator[RenderableType
 
 
 def _notices(state: WatchedSession, frame: Frame) -> Iterator[RenderableType]:
-    told = f"{counted(state.warnings, 'warning')} so far" if state.warnings > _MOST_NOTICES else ""
-    yield _heading("Worth knowing", told)
+    count = f"{counted(state.warnings, 'warning')} so far" if state.warnings > _MOST_NOTICES else ""
+    yield _heading("Notices", count)
     for notice in worst_notices(state.notices, _MOST_NOTICES):
         sign = frame.glyphs.warning if notice.level in {"note", "warning"} else frame.glyphs.bad
-        # The last frame stays on the screen: there nothing is cut.
+        # The last frame stays on the screen; nothing in it is cut.
         line = Text(
             f"  {sign} ", _NOTICE_STYLES[notice.level], no_wrap=not state.has_ended, overflow="ellipsis"
         )
@@ -226,7 +226,7 @@ def _notices(state: WatchedSession, frame: Frame) -> Iterator[RenderableType]:
 
 
 def worst_notices(notices: Sequence[Notice], most: int) -> list[Notice]:
-    """Choose the `most` that matter, in their order: harm first, then warnings, then the newest notes."""
+    """Return the `most` important notices in order of time: harm before warnings, warnings before notes."""
     weight = {"harm": 0, "failure": 0, "warning": 1, "note": 2}
     newest_first = range(len(notices) - 1, -1, -1)
     chosen = sorted(newest_first, key=lambda position: weight[notices[position].level])[:most]
@@ -239,11 +239,11 @@ def _footer(state: WatchedSession, frame: Frame) -> Iterator[RenderableType]:
     line = Text(no_wrap=True, overflow="ellipsis")
     if state.has_ended:
         sign, style = outcome_sign(state.outcome, frame.glyphs)
-        line.append(f"{sign} ", style).append(f"Session {state.outcome}, everything of it is removed.")
+        line.append(f"{sign} ", style).append(f"Session {state.outcome}; everything it built is removed.")
     elif state.network is not None:
         line.append(countdown(state.network.expires_at, frame.now))
     else:
-        line.append("Waiting for its turn; nothing is built yet.")
+        line.append("Waiting in the queue; nothing is built yet.")
     if frame.hint and not state.has_ended:
         line.append(f"  {frame.hint}", "dim")
     yield line
@@ -255,7 +255,7 @@ def countdown(expires_at: datetime, now: datetime) -> str:
     """Return the time until the session's network is removed at the latest."""
     left = expires_at - now
     if left <= timedelta(0):
-        return f"Cleanup is overdue since {clock(expires_at)}."
+        return f"Cleanup is overdue: the deadline was {clock(expires_at)}."
     seconds = int(left.total_seconds())
     return f"Removed in {seconds // 60}:{seconds % 60:02d} at the latest ({clock(expires_at)})."
 
@@ -264,8 +264,8 @@ def _extras(state: WatchedSession, frame: Frame) -> int:
     return min(len(state.latest), frame.most_discoveries) + min(len(state.notices), _MOST_NOTICES)
 
 
-def _heading(name: str, told: str) -> RenderableType:
-    return Text(name, style="bold", no_wrap=True, overflow="ellipsis").append(f"  {told}", "not bold")
+def _heading(name: str, detail: str) -> RenderableType:
+    return Text(name, style="bold", no_wrap=True, overflow="ellipsis").append(f"  {detail}", "not bold")
 
 
 def _edges(left: Text, right: Text) -> RenderableType:
@@ -277,7 +277,7 @@ def _edges(left: Text, right: Text) -> RenderableType:
 
 
 def _rows(frame: Frame, first: int, second: int) -> Table:
-    """Rows of mark, name, middle and rest; fixed widths, so that nothing jumps while text changes."""
+    """Return a grid of mark, name, middle and rest; fixed widths keep it still while text changes."""
     grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
     grid.add_column(no_wrap=True, width=3)
     grid.add_column(no_wrap=True, overflow="ellipsis", width=first if frame.wide else min(first, 14))

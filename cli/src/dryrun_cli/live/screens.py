@@ -27,7 +27,7 @@ type Topic = Literal["connection", "stop", "waiting"]
 
 
 class Manner(StrEnum):
-    """How a session is shown."""
+    """The way to show a session."""
 
     AUTO = "auto"
     """Live on a terminal, plain otherwise."""
@@ -37,29 +37,29 @@ class Manner(StrEnum):
 
 
 class Screen(Protocol):
-    """What a manner of showing does with what happens."""
+    """A way to show a session."""
 
     def opened(self) -> contextlib.AbstractContextManager[None]:
-        """Hold the terminal for the time of watching."""
+        """Prepare the terminal for the time of watching, and restore it."""
         ...
 
     def received(self, item: Received, state: WatchedSession) -> None:
-        """Show one event; `state` is the view after it."""
+        """Show one event; `state` is the session after it."""
         ...
 
-    def told(self, about: Topic, message: str) -> None:
-        """Show something that is not an event; an empty message takes the last one about it back."""
+    def show_message(self, topic: Topic, message: str) -> None:
+        """Show a message that is not an event; an empty one removes the last one about `topic`."""
         ...
 
     def tick(self, state: WatchedSession, now: datetime) -> None:
-        """Redraw what depends on time. `now` is by the server's clock."""
+        """Redraw what depends on the time; `now` is the server's time."""
         ...
 
 
 def make_screen(
     manner: Manner, console: Console, session_id: UUID, on_interrupt: Literal["stop", "leave"]
 ) -> Screen:
-    """Choose the screen. Live needs a terminal that moves its cursor; on others it becomes plain."""
+    """Return the screen. Live needs a terminal with cursor control; on others it becomes plain."""
     if manner is Manner.JSON:
         return JsonScreen(console)
     able = console.file.isatty() and not console.is_dumb_terminal
@@ -69,14 +69,14 @@ def make_screen(
 
 
 class JsonScreen:
-    """One JSON object per event, the event itself; all else goes to standard error."""
+    """Writes each event as one JSON object; messages go to standard error."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
     def opened(self) -> contextlib.AbstractContextManager[None]:
-        """Hold nothing."""
+        """Nothing to prepare."""
         return contextlib.nullcontext()
 
     def received(self, item: Received, _state: WatchedSession) -> None:
@@ -84,23 +84,23 @@ class JsonScreen:
         self._console.file.write(ascii_json(item.raw) + "\n")
         self._console.file.flush()
 
-    def told(self, _about: Topic, message: str) -> None:
-        """Tell it beside the data."""
+    def show_message(self, _topic: Topic, message: str) -> None:
+        """Write it to standard error, apart from the data."""
         if message:
             self._errors.print(shown(message, limit=500), soft_wrap=True)
 
     def tick(self, state: WatchedSession, now: datetime) -> None:
-        """Time changes nothing here."""
+        """Nothing here depends on the time."""
 
 
 class PlainScreen:
-    """One line per event with its time; nothing is ever redrawn."""
+    """Writes one line per event with its time; nothing is redrawn."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     def opened(self) -> contextlib.AbstractContextManager[None]:
-        """Hold nothing."""
+        """Nothing to prepare."""
         return contextlib.nullcontext()
 
     def received(self, item: Received, state: WatchedSession) -> None:
@@ -110,13 +110,13 @@ class PlainScreen:
         else:
             self._write(f"{clock(item.event.at)}  {narrate(item.event, state.addresses)}")
 
-    def told(self, _about: Topic, message: str) -> None:
-        """Write it as a line of our own."""
+    def show_message(self, _topic: Topic, message: str) -> None:
+        """Write it as a line of its own."""
         if message:
             self._write(f"{clock(None)}  {'dryrun':<10} {inert(message, 500)}")
 
     def tick(self, state: WatchedSession, now: datetime) -> None:
-        """Time changes nothing here."""
+        """Nothing here depends on the time."""
 
     def _write(self, line: str) -> None:
         self._console.file.write(line + "\n")
@@ -131,21 +131,21 @@ def _time_of(item: Received) -> datetime | None:
 
 
 class LiveScreen:
-    """The view of a terminal, redrawn in place four times a second."""
+    """The live view of a terminal, redrawn in place four times a second."""
 
     def __init__(self, console: Console, session_id: UUID, on_interrupt: Literal["stop", "leave"]) -> None:
         self._console = console
         self._short_id = short(session_id)
         self._glyphs = glyphs_for(console.encoding)
         self._hint = (
-            "Ctrl-C stops the session." if on_interrupt == "stop" else "Ctrl-C leaves; the session goes on."
+            "Ctrl-C stops the session." if on_interrupt == "stop" else "Ctrl-C leaves; the session continues."
         )
         self._messages: dict[Topic, str] = {}
         self._live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
-        """Hide the cursor and clip at the right edge.
+        """Hide the cursor and clip lines at the right edge.
 
         Terminals and Rich may disagree on the width of rare characters; a line that wrapped unexpectedly
         would let a target's text shift the view. Without automatic wrapping it is clipped instead.
@@ -159,11 +159,11 @@ class LiveScreen:
             self._console.file.flush()
 
     def received(self, item: Received, state: WatchedSession) -> None:
-        """Wait for the next tick, so that a flood of events costs no redraws."""
+        """Do nothing: the next tick draws it, so that a flood of events causes no redraws."""
 
-    def told(self, about: Topic, message: str) -> None:
-        """Keep it for the foot of the view."""
-        self._messages[about] = message
+    def show_message(self, topic: Topic, message: str) -> None:
+        """Keep it for the footer."""
+        self._messages[topic] = message
 
     def tick(self, state: WatchedSession, now: datetime) -> None:
         """Draw the next frame."""

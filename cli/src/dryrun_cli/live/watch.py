@@ -1,4 +1,4 @@
-"""Watches a session to its end: live on a terminal, else a line or a JSON object per event."""
+"""Watches a session to its end: live on a terminal, otherwise a line or a JSON object per event."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from dryrun_cli.api.event_stream import (
     PATIENCE_SECONDS,
     ConnectionLost,
     ConnectionMade,
-    EndedUntold,
+    EndedWithoutEvent,
     Received,
     StreamItem,
     follow_events,
@@ -35,14 +35,14 @@ STOP_PAUSE_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class WatchOutcome:
-    """How watching ended. `outcome` is None when the watcher left before the session's end."""
+    """The end of watching; `outcome` is None when the watcher left before the session ended."""
 
     outcome: Outcome | None
     reason: str | None
     interrupted: bool
-    """A person asked for the end with Ctrl-C."""
+    """Somebody requested the stop with Ctrl-C."""
     left_by: signal.Signals | None
-    """The signal that made us leave at once."""
+    """The signal that ended watching at once."""
     state: WatchedSession
 
 
@@ -55,9 +55,9 @@ async def watch_session(
     on_interrupt: Literal["stop", "leave"] = "stop",
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> WatchOutcome:
-    """Show the session on `console` until it has ended, and return how it came out.
+    """Show the session on `console` until it has ended, and return its outcome.
 
-    The first Ctrl-C asks the API to stop the session and goes on watching its cleanup; the second leaves at
+    The first Ctrl-C stops the session, and watching continues through its cleanup; the second leaves at
     once, and so does the first where `on_interrupt` is "leave". SIGTERM and SIGHUP leave at once. Runs in
     the main thread's event loop. Raises ApiRefusedError and ApiUnreachableError as `follow_events` does.
     """
@@ -120,17 +120,17 @@ class _Watcher:
                     self._state.read(event)
                 self._screen.received(item, self._state)
             case ConnectionLost(reason=reason, attempt=attempt):
-                self._screen.told(
-                    "connection", f"Connection lost, attempt {attempt} to get it back: {reason}"
+                self._screen.show_message(
+                    "connection", f"Connection lost, reconnecting (attempt {attempt}): {reason}"
                 )
             case ConnectionMade(server_ahead_seconds=ahead):
-                # The Date header is whole seconds: less than two tell nothing.
+                # The Date header has whole seconds: a difference of less than two means nothing.
                 self._server_ahead = timedelta(seconds=ahead if abs(ahead) > 2 else 0)
-                self._screen.told("connection", "")
-            case EndedUntold(session=session):
+                self._screen.show_message("connection", "")
+            case EndedWithoutEvent(session=session):
                 at = session.ended_at or datetime.now(UTC)
                 self._state.end(session.outcome or Outcome.FAILED, session.reason, at)
-                self._screen.told("connection", f"The session has ended: {self._state.outcome}.")
+                self._screen.show_message("connection", f"The session has ended: {self._state.outcome}.")
 
     def _redraw(self) -> None:
         self._screen.tick(self._state, datetime.now(UTC) + self._server_ahead)
@@ -141,17 +141,18 @@ class _Watcher:
             await asyncio.sleep(0.25)
 
     async def _explain_waiting(self) -> None:
-        """Tell what a session waits for that the orchestrator has not taken: no event can tell that."""
+        """Show what a session waits for before the orchestrator accepts it: there are no events yet."""
         before = ""
         while not self._state.phases:
             await asyncio.sleep(EXPLAIN_SECONDS)
-            with contextlib.suppress(ApiRefusedError, ApiUnreachableError):  # the follower tells these
+            with contextlib.suppress(ApiRefusedError, ApiUnreachableError):  # the follower reports these
                 session = read_session(await self._client.session(self._session_id))
-                told = session.reason or "" if session.phase == "requested" and not self._state.phases else ""
-                if told != before:
-                    self._screen.told("waiting", told)
-                before = told
-        self._screen.told("waiting", "")
+                waits = session.phase == "requested" and not self._state.phases
+                reason = session.reason or "" if waits else ""
+                if reason != before:
+                    self._screen.show_message("waiting", reason)
+                before = reason
+        self._screen.show_message("waiting", "")
 
     @contextlib.contextmanager
     def _signals(self, follow: asyncio.Task[None]) -> Iterator[None]:
@@ -176,7 +177,7 @@ class _Watcher:
         if self._interrupts > 1 or not self._stops:
             self._leave(follow, signal.SIGINT)
             return
-        self._screen.told("stop", "Asking the API to stop the session; Ctrl-C again leaves at once.")
+        self._screen.show_message("stop", "Asking the API to stop the session. Ctrl-C again leaves at once.")
         self._stop_task = asyncio.create_task(self._stop())
 
     def _leave(self, follow: asyncio.Task[None], number: signal.Signals) -> None:
@@ -188,15 +189,15 @@ class _Watcher:
             try:
                 await self._client.stop_session(self._session_id)
             except ApiRefusedError as error:
-                self._screen.told("stop", f"The API did not stop the session: {error}")
+                self._screen.show_message("stop", f"The API did not stop the session: {error}")
                 return
             except ApiUnreachableError as error:
-                self._screen.told(
-                    "stop", f"Could not ask for the stop (attempt {attempt} of {STOP_ATTEMPTS}): {error}"
+                self._screen.show_message(
+                    "stop", f"Could not request the stop (attempt {attempt} of {STOP_ATTEMPTS}): {error}"
                 )
                 await asyncio.sleep(STOP_PAUSE_SECONDS)
             else:
-                self._screen.told(
-                    "stop", "The session is asked to stop; its cleanup follows. Ctrl-C again leaves."
+                self._screen.show_message(
+                    "stop", "The session is stopping; its cleanup follows. Ctrl-C again leaves."
                 )
                 return
