@@ -34,7 +34,7 @@ async def test_what_a_collector_for_comparison_finds_counts_in_its_own_column_on
     assert (beside.harmed, beside.traffic) == (report.harmed, report.traffic)
     assert beside.forecast.lines == report.forecast.lines
     assert {*beside.forecast.assumptions} - {*report.forecast.assumptions} == {
-        "all that ran here runs there, what was here for comparison too"
+        "every collector of this session runs there, also those for comparison"
     }
 
 

@@ -204,7 +204,7 @@ async def test_a_report_says_when_it_could_not_take_everything(api, orchestrator
     (cut,) = [one for one in report["verdict"]["results"] if one["criterion"] == "nothing_left_out"]
     assert cut["status"] == "failed"
     shown = (await api.client.get(f"/dryrun/sessions/{session_id}/report", headers=HTML)).text
-    assert "15 events of this session are more than a report takes" in shown
+    assert "15 events exceed the limit of a report" in shown
 
 
 async def test_a_report_takes_a_bounded_weight_of_bytes_and_values(

@@ -231,7 +231,7 @@ async def test_the_three_say_the_same(report):
         "unusual port",
         "exit code 139",
         "10.213.0.9:80/tcp",
-        "nobody told of this host",
+        "no collector reported this host",
         "Windows hosts",
         "2 of 3",
     ):

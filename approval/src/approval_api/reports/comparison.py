@@ -1,4 +1,4 @@
-"""What differs between two reports: figures side by side, and the things that only one of them has."""
+"""Compares two reports: figures side by side, and the things that only one of them has."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ class Figure:
 
     @property
     def difference(self) -> float | None:
-        """Return how much it grew."""
+        """The increase; None where a report has no figure."""
         return None if self.before is None or self.after is None else self.after - self.before
 
     @property
     def verdict(self) -> Literal["good", "bad", "same"]:
-        """Tell whether that is good."""
+        """Whether the difference is an improvement."""
         difference = self.difference
         if not difference or self.better == "neither" or abs(difference) < 0.005:
             return "same"
@@ -67,7 +67,7 @@ class Comparison:
     before: SessionView
     after: SessionView
     same_template: bool
-    """Both ran against the same version and variant: what differs is the collectors' doing."""
+    """Both ran against the same version and variant: every difference is due to the collectors."""
     figures: tuple[Figure, ...]
     kinds: tuple[Figure, ...]
     """Recall by kind: of the kinds that the contract or the ground truth knows."""
@@ -104,7 +104,11 @@ def _figures(before: Report, after: Report) -> Iterable[Figure]:
         "Missed", _count(before, "false_negatives"), _count(after, "false_negatives"), "less", "number"
     )
     yield Figure(
-        "Invented", _count(before, "false_positives"), _count(after, "false_positives"), "less", "number"
+        "False positives",
+        _count(before, "false_positives"),
+        _count(after, "false_positives"),
+        "less",
+        "number",
     )
     yield Figure("Targets harmed", _harmed(before), _harmed(after), "less", "number")
     yield Figure("Scan took", _scanning(before), _scanning(after), "less", "duration")
@@ -149,16 +153,16 @@ def _differences(before: Report, after: Report) -> Iterable[Difference]:
     found, found_later = _found(before), _found(after)
     yield _only("Found only now", found_later, found, good=True)
     yield _only("No longer found", found, found_later, good=False)
-    invented, invented_later = _invented(before), _invented(after)
-    yield _only("Invented only now", invented_later, invented, good=False)
-    yield _only("No longer invented", invented, invented_later, good=True)
+    false, false_later = _false(before), _false(after)
+    yield _only("False positives only now", false_later, false, good=False)
+    yield _only("No longer false positives", false, false_later, good=True)
 
 
 def _found(report: Report) -> set[Thing]:
     return {Thing(each.kind, each.key) for each in report.scores.found} if report.scores else set()
 
 
-def _invented(report: Report) -> set[Thing]:
+def _false(report: Report) -> set[Thing]:
     return {Thing(each.kind, each.key) for each in report.scores.false_positives} if report.scores else set()
 
 

@@ -1,4 +1,4 @@
-"""Criteria a client sets, and their check against a report."""
+"""Criteria that a client sets, and the verdict on a report by them."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -32,24 +32,24 @@ class RowLimits(Word):
 
 
 class Criteria(Word):
-    """All optional; what is not set is not asked. `false_positives_max` counts things, not attributes."""
+    """All optional; only those set are checked. `false_positives_max` counts things, not attributes."""
 
     overall: AverageLimits = AverageLimits()
     kinds: dict[str, RowLimits] = Field(default_factory=dict)
-    """By row: `host`, `product`, `service.version`, …; what several rows are called is asked of each."""
+    """By row: `host`, `product`, `service.version`, …; a name of several rows applies to each."""
     hard_facts: bool = True
-    """Whether recall, precision and F1 count the facts marked as hard."""
+    """Whether recall, precision and F1 include hard facts."""
     false_positives_max: Count | None = None
     wrong_values_max: Count | None = None
     not_evaluable_max: Count | None = None
     targets_harmed_max: Count | None = None
     failed_logins_max: Count | None = None
-    """Over all targets whose logs tell of failed logins; accounts may be locked after a few."""
+    """Over all targets whose logs show failed logins; accounts may be locked after a few."""
     peak_packets_per_second_max: Annotated[float, Field(ge=0)] | None = None
     complete_scan: bool = False
-    """Every collector came to its end, and none of its output was cut."""
+    """Every collector is complete, and none of its output was cut."""
     scope: bool = False
-    """Nothing left the session's network, and nothing was told of addresses outside it."""
+    """Nothing left the session's network, and no discovery lies outside it."""
 
 
 DEFAULT_CRITERIA = Criteria(
@@ -62,11 +62,11 @@ DEFAULT_CRITERIA = Criteria(
     complete_scan=True,
     scope=True,
 )
-"""Used when a client sets none: finds most of what is easy, invents nothing, harms and locks out nobody."""
+"""Used when a client sets none: most easy facts found, no false positives, no harm, nobody locked out."""
 
 
 def judge(report: Report, criteria: Criteria) -> Verdict:
-    """Check `report`. A scan that is not over, and a history with holes, fail whatever the figures are."""
+    """Return the verdict. A scan that is not over and an incomplete history fail, whatever the figures."""
     results = (*_preconditions(report), *_scored(report, criteria), *_counted(report, criteria))
     return Verdict(passed=all(result.status == "passed" for result in results), results=results)
 
@@ -86,7 +86,7 @@ def _preconditions(report: Report) -> Iterator[CriterionResult]:
             status="failed",
             limit=True,
             measured=False,
-            detail="events of this session were lost; figures are of what is left",
+            detail="events of this session were lost; figures cover the rest",
         )
     if report.left_out:
         yield CriterionResult(
@@ -94,7 +94,7 @@ def _preconditions(report: Report) -> Iterator[CriterionResult]:
             status="failed",
             limit=True,
             measured=False,
-            detail=f"{report.left_out:,} events are more than a report takes; figures are of the others",
+            detail=f"{report.left_out:,} events exceed the limit of a report; figures cover the others",
         )
 
 
@@ -112,12 +112,12 @@ def _scored(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
     for row_name, limits in criteria.kinds.items():
         found = [row for row in rows if row_name in (row.name, f"{row.kind}.{row.attribute}")]
         for name, limit in limits.model_dump(exclude_none=True).items():
-            # Several kinds have a version: a bare `version` is asked of each.
+            # Several kinds have a version: a bare `version` applies to each.
             for row in found or (None,):
                 of = row_name if row is None or len(found) == 1 else f"{row.kind}.{row_name}"
                 criterion = f"kinds.{of}.{name}"
                 if name == "false_positives_max":
-                    # A kind nobody mentioned, truth and collectors alike, has no row and no false positive.
+                    # A kind in neither ground truth nor discoveries has no row and no false positive.
                     measured = None if report.scores is None else (row.false_positives if row else 0)
                     yield _at_most(criterion, limit, measured)
                 else:
@@ -136,7 +136,7 @@ def _counted(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
         measured = None if scores is None else len(scores.not_evaluable)
         yield _at_most("not_evaluable_max", criteria.not_evaluable_max, measured)
     if criteria.targets_harmed_max is not None:
-        # Harm is told while collectors run: without a scan there was nothing that could have harmed.
+        # Harm is recorded while collectors run: without a scan nothing could have caused any.
         harmed = len({harm.service for harm in report.harmed}) if report.collectors else None
         yield _at_most("targets_harmed_max", criteria.targets_harmed_max, harmed)
     if criteria.failed_logins_max is not None:
@@ -170,17 +170,17 @@ def _counted(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
 
 def _failed_logins(report: Report, limit: int) -> CriterionResult:
     counts = {service: logs.counts.get("failed_logins") for service, logs in (report.logs or {}).items()}
-    told = [count for count in counts.values() if count is not None]
-    result = _at_most("failed_logins_max", limit, sum(told) if told else None)
-    of = f"in the logs of {len(told)} of {len(counts)} targets; the others' do not tell of failed logins"
-    return result.model_copy(update={"detail": f"{result.detail} ({of})"}) if told else result
+    known = [count for count in counts.values() if count is not None]
+    result = _at_most("failed_logins_max", limit, sum(known) if known else None)
+    of = f"in the logs of {len(known)} of {len(counts)} targets; the others' do not show failed logins"
+    return result.model_copy(update={"detail": f"{result.detail} ({of})"}) if known else result
 
 
 def _complete_detail(report: Report) -> str:
     if not report.collectors:
         return "no collector ran"
     short = [run.collector for run in report.collectors if run.truncated or not run.complete]
-    return f"not complete: {', '.join(short)}" if short else "every collector came to its end"
+    return f"not complete: {', '.join(short)}" if short else "every collector is complete"
 
 
 def _at_least(criterion: str, limit: float, measured: float | None, aside: str) -> CriterionResult:
@@ -191,7 +191,7 @@ def _at_least(criterion: str, limit: float, measured: float | None, aside: str) 
         status="passed" if measured >= limit else "failed",
         limit=limit,
         measured=measured,
-        detail=f"{measured:.3f}, at least {limit:g} asked for{aside}",
+        detail=f"{measured:.3f}, at least {limit:g} required{aside}",
     )
 
 
@@ -213,5 +213,5 @@ def _unmeasured(criterion: str, limit: float) -> CriterionResult:
         status="not_measured",
         limit=limit,
         measured=None,
-        detail="could not be measured, so it did not pass",
+        detail="not measured, so it did not pass",
     )

@@ -1,4 +1,4 @@
-"""The report's things as CSV, one row each, for spreadsheets, in which no cell is a formula."""
+"""The report's things as CSV for spreadsheets, one row each; no cell is a formula."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from dryrun_contract.text import printable
 COLUMNS = ["judgement", "kind", "where", "attribute", "true", "told", "collectors", "confidence", "hard"]
 CELL_CHARACTERS = 2000
 _FORMULA_STARTS = tuple("=+-@|%\uff1d\uff0b\uff0d\uff20")
-"""The wide forms too: some spreadsheets read them alike."""
+"""With their full-width forms: some spreadsheets treat them alike."""
 
 
 def render_csv(report: Report) -> str:
@@ -27,7 +27,7 @@ def render_csv(report: Report) -> str:
 
 
 def cell_text(value: str) -> str:
-    r"""Return `value` so that no spreadsheet computes it: what could begin a formula stands behind a '.
+    r"""Return `value` so that no spreadsheet computes it: what could begin a formula gets a leading '.
 
     >>> cell_text("=1+1")
     "'=1+1"

@@ -1,4 +1,4 @@
-"""The templates of the report's renderers; what a text becomes is each renderer's own matter."""
+"""The templates of the report's renderers; each renderer adds filters that make text inert."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ STATES: tuple[tuple[PlaceState, str], ...] = (
     ("wrong", "found, with something wrong or missing in it"),
     ("missed", "missed"),
     ("not_evaluable", "not evaluable"),
-    ("invented", "invented"),
+    ("invented", "false positive"),
 )
 SIGNS: dict[PlaceState, str] = {
     "found": "✓",
@@ -24,14 +24,14 @@ SIGNS: dict[PlaceState, str] = {
     "not_evaluable": "?",
     "invented": "!",
 }
-"""A state is never told by colour alone."""
+"""Colour alone never carries a state."""
 
 
 def environment(*, escapes: bool) -> Environment:
-    """Return an environment that knows no filter of ours yet."""
+    """Return an environment without filters of ours."""
     return Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=escapes,  # noqa: S701 - Markdown is no HTML; what steers it is taken out by its filters
+        autoescape=escapes,  # noqa: S701 - Markdown is not HTML; its filters remove what steers it
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -40,7 +40,7 @@ def environment(*, escapes: bool) -> Environment:
 
 
 def kind_of(block: Any) -> str:
-    """Return which kind of block this is."""
+    """Return the kind of a block."""
     return type(block).__name__
 
 

@@ -1,11 +1,11 @@
-"""How a session came out, in a line: what lists show of its report."""
+"""The figures of a report that lists of sessions show."""
 
 from dryrun_contract.base import Word
 from dryrun_contract.report import Report
 
 
 class Figures(Word):
-    """None where the report has no scores."""
+    """One session in a line; None where its report has no scores."""
 
     precision: float | None
     recall: float | None
@@ -17,7 +17,7 @@ class Figures(Word):
 
     @classmethod
     def of(cls, report: Report) -> "Figures":
-        """Return a report's figures."""
+        """Return the figures of a report."""
         scores = report.scores
         keys = [row for row in scores.rows if row.attribute is None] if scores else []
         return cls(

@@ -1,4 +1,4 @@
-"""Reckons what the same collectors would do to a larger network, by rule of three, with its assumptions."""
+"""Extrapolates what the same collectors would do to a larger network, and states the assumptions."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network, ip_network
@@ -13,14 +13,14 @@ from dryrun_contract.report import Forecast, ForecastLine, Report
 
 WIDEST_PREFIX = 8
 PACKETS_PER_EMPTY_ADDRESS = 2
-"""nmap asks twice by ARP for an address on its own segment that nobody has (`nmap --packet-trace`)."""
+"""nmap sends two ARP requests for an unused address on its own segment (`nmap --packet-trace`)."""
 _ASSUMPTIONS = (
     "hosts are like this session's targets: as many services, databases and tables each",
     "the range is that of the least and the most affected target here; the figure is their mean",
-    f"an address that nobody has costs {PACKETS_PER_EMPTY_ADDRESS} packets (ARP); behind a router, more",
-    "duration grows with the hosts at this session's pace; with more hosts at once it is rather less",
+    f"an unused address costs {PACKETS_PER_EMPTY_ADDRESS} packets (ARP); behind a router, more",
+    "duration grows with the number of hosts at this session's pace; with more hosts at once it may be less",
 )
-_WITH_COMPARISON = "all that ran here runs there, what was here for comparison too"
+_WITH_COMPARISON = "every collector of this session runs there, also those for comparison"
 
 
 def _network(text: str) -> str:
@@ -35,7 +35,7 @@ type HostCount = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class ForecastQuestion(Word):
-    """What is asked: a network and how many hosts answer in it. What is left out is filled in."""
+    """The network to forecast for, and the number of hosts that answer in it; both have defaults."""
 
     hosts: HostCount | None = None
     cidr: Cidr | None = None
@@ -52,7 +52,7 @@ class ForecastQuestion(Word):
 
 
 def forecast(report: Report, question: ForecastQuestion) -> Forecast | None:
-    """Return the forecast; None when the session measured nothing to reckon from."""
+    """Return the forecast; None when the session measured nothing to extrapolate from."""
     targets = report.traffic.targets if report.traffic else {}
     scanning = [phase.seconds for phase in report.phases if phase.phase == "scanning"]
     if not targets or not scanning or scanning[0] is None:
@@ -115,7 +115,7 @@ def _of_logs(report: Report, pattern: LogPattern, unit: str, hosts: int) -> Fore
         unit,
         [count for count in counted if count is not None],
         hosts,
-        "in logs that tell of them",
+        "in logs that show them",
     )
 
 

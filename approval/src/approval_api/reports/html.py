@@ -14,7 +14,7 @@ from approval_api.reports.environment import (
     environment,
     kind_of,
 )
-from approval_api.reports.view.blocks import Bar, Text, Tile, Told, Tone
+from approval_api.reports.view.blocks import Bar, Quoted, Text, Tile, Tone
 from approval_api.reports.view.compose import view_of
 from dryrun_contract.report import PlaceState, Report
 from dryrun_contract.text import printable
@@ -52,20 +52,20 @@ def report_css() -> str:
 def _environment() -> Environment:
     made = environment(escapes=True)
     made.filters.update(
-        words=_words, said=_said, tone=_tone, parts=_parts, sign=_sign, kind=kind_of, counted=_counted
+        words=_words, said=_quoted, tone=_tone, parts=_parts, sign=_sign, kind=kind_of, counted=_counted
     )
     return made
 
 
-def _said(text: str, limit: int = 200, *, prose: bool = False) -> Markup:
-    """Return somebody else's words: visible, escaped, and apart from the direction of what is around."""
+def _quoted(text: str, limit: int = 200, *, prose: bool = False) -> Markup:
+    """Return quoted text: visible, escaped, and isolated from the direction of the text around it."""
     kind = "prose" if prose else "told"
     return Markup('<bdi class="dr-{}">{}</bdi>').format(kind, printable(text, limit=limit))
 
 
 def _words(text: Text) -> Markup:
     whole = Markup().join(
-        _said(piece.text, piece.limit, prose=piece.prose) if isinstance(piece, Told) else escape(piece)
+        _quoted(piece.text, piece.limit, prose=piece.prose) if isinstance(piece, Quoted) else escape(piece)
         for piece in text.pieces
     )
     return Markup("<strong>{}</strong>").format(whole) if text.strong else whole

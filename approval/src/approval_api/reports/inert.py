@@ -1,9 +1,9 @@
-"""Text from targets, made inert for Markdown and whatever renders it."""
+"""Makes text from targets inert in Markdown, whatever renders it."""
 
 from dryrun_contract.text import printable
 
 _STEERING = {ord(character): f"\\x{ord(character):02x}" for character in "`|<"}
-"""What could end a code span, a table cell, or begin a tag in a renderer that is not careful."""
+"""Characters that could end a code span or a table cell, or begin a tag in a careless renderer."""
 
 
 def inert(text: object, *, limit: int = 200) -> str:

@@ -1,4 +1,4 @@
-"""What a report is computed from, as it travels to the process that does."""
+"""The inputs of a report, in the form that is sent to the process that computes it."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -25,16 +25,16 @@ class Inputs:
 
     @classmethod
     def of(cls, stored: StoredSession, left_out: int, others: str, discoveries: str) -> Self:
-        """Put them together."""
+        """Return the inputs of a session."""
         return cls(_STORED.dump_json(stored), left_out, others.encode(), discoveries.encode())
 
     def task(self) -> tuple[bytes, bytes, bytes, bytes]:
-        """Return the same for another process."""
+        """Return the inputs as byte strings, for another process."""
         return self.stored, str(self.left_out).encode(), self.others, self.discoveries
 
     @classmethod
     def of_task(cls, stored: bytes, left_out: bytes, others: bytes, discoveries: bytes) -> Self:
-        """Read what `task` returned."""
+        """Return the inputs from what `task` returned."""
         return cls(stored, int(left_out), others, discoveries)
 
     def session(self) -> StoredSession:
@@ -42,7 +42,7 @@ class Inputs:
         return _STORED.validate_json(self.stored)
 
     def events(self, refuse: Callable[[], None]) -> Iterator[Event]:
-        """Yield the events in order; call `refuse` for what is none by the contract as it is today."""
+        """Yield the events in order; call `refuse` for each that the current contract does not accept."""
 
         def read(lines: bytes) -> Iterator[Event]:
             for line in lines.split(b"\n") if lines else ():

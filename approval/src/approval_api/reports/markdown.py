@@ -1,4 +1,4 @@
-"""The report as GitHub-flavoured Markdown. Every text that is not ours is made inert first."""
+"""The report as GitHub-flavoured Markdown. Every quoted text is made inert first."""
 
 from functools import cache
 
@@ -6,7 +6,7 @@ from jinja2 import Environment
 
 from approval_api.reports.environment import SIGNS, STATES, counted, environment, kind_of
 from approval_api.reports.inert import inert
-from approval_api.reports.view.blocks import Text, Told
+from approval_api.reports.view.blocks import Quoted, Text
 from approval_api.reports.view.compose import view_of
 from dryrun_contract.report import PlaceState, Report
 from dryrun_contract.text import printable
@@ -20,7 +20,7 @@ def render(report: Report) -> str:
 
 @cache
 def _environment() -> Environment:
-    # Not HTML: what steers Markdown is taken out by `inert`.
+    # Not HTML: `inert` removes everything that steers Markdown.
     made = environment(escapes=False)
     made.filters.update(words=_words, said=inert, sign=_sign, kind=kind_of, counted=_counted)
     return made
@@ -28,7 +28,7 @@ def _environment() -> Environment:
 
 def _words(text: Text) -> str:
     whole = "".join(
-        inert(piece.text, limit=piece.limit) if isinstance(piece, Told) else piece for piece in text.pieces
+        inert(piece.text, limit=piece.limit) if isinstance(piece, Quoted) else piece for piece in text.pieces
     )
     return f"**{whole}**" if text.strong and whole else whole
 

@@ -1,4 +1,4 @@
-"""Draws the network twice as data: what is true, and what was told. Renderers turn it into pictures."""
+"""Maps the network twice, as it is and as it was reported. Renderers turn the maps into pictures."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -29,13 +29,13 @@ class _Host:
 
 
 def _state_of(host: _Host) -> PlaceState:
-    """Return the state of a host that nobody names, from what is told of it."""
+    """Return the state of a host that is only known by its services."""
     states = {place.state for place in host.places.values()}
     return "invented" if states == {"invented"} else "found"
 
 
 class _Drawing:
-    """One of the two, while it is drawn."""
+    """One of the two maps, while it is built."""
 
     def __init__(self) -> None:
         self._hosts: dict[str, _Host] = {}
@@ -43,7 +43,7 @@ class _Drawing:
     def add(
         self, kind: str, key: str, data: Mapping[str, JsonValue], state: PlaceState, *, hard: bool = False
     ) -> None:
-        """Put one thing where its key says; a key that says nothing is left out."""
+        """Add one thing at the place of its key; an invalid key is left out."""
         try:
             parsed = ResourceKey.parse(key)
         except ValueError:
@@ -54,7 +54,7 @@ class _Drawing:
             return
         place = host.places.setdefault((parsed.transport, parsed.port), _Place())
         whole = kind == "service" and not parsed.path
-        # What lies in a service and was missed or invented spoils the service's picture, no more.
+        # A missed or false thing inside a service makes the service wrong, not missed or false.
         of_service = state if whole or state in ("found", "not_evaluable") else "wrong"
         place.state = min(place.state, of_service, key=_WORST_FIRST.index)
         place.hard = place.hard or hard
@@ -64,7 +64,7 @@ class _Drawing:
             place.inside[kind] = place.inside.get(kind, 0) + 1
 
     def hosts(self, addresses: Mapping[str, str]) -> tuple[MapHost, ...]:
-        """Return all of it, by name."""
+        """Return all hosts, by name."""
         return tuple(
             MapHost(
                 name=name,
@@ -86,7 +86,7 @@ class _Drawing:
 
 
 def draw_network(facts: Iterable[Fact], scores: Scores, addresses: Mapping[str, str]) -> NetworkMap:
-    """Return both drawings; `addresses` maps addresses to service names."""
+    """Return both maps; `addresses` maps addresses to service names."""
     states: dict[tuple[str, str], PlaceState] = {}
     for hidden in scores.not_evaluable:
         states[hidden.kind, hidden.key] = "not_evaluable"
@@ -101,8 +101,8 @@ def draw_network(facts: Iterable[Fact], scores: Scores, addresses: Mapping[str, 
     for one in scores.found:
         state = states.get((one.kind, one.key), "found")
         found.add(one.kind, one.key, one.data, state, hard=one.hard is not None)
-    for invented in scores.false_positives:
-        found.add(invented.kind, invented.key, invented.data, "invented")
+    for false in scores.false_positives:
+        found.add(false.kind, false.key, false.data, "invented")
     by_name = {name: address for address, name in addresses.items()}
     return NetworkMap(truth=truth.hosts(by_name), found=found.hosts(by_name))
 

@@ -1,4 +1,4 @@
-"""What no simulated network here holds, said plainly, so that a report promises no more than it knows."""
+"""What no simulated network here contains, so that a report promises no more than it knows."""
 
 from dryrun_contract.report import NotRehearsed
 

@@ -1,4 +1,4 @@
-"""What a report is computed from, bounded, and reports as they are kept.
+"""Reads the bounded inputs of reports, and keeps reports.
 
 Events leave the database as one text: this process neither parses nor holds them as values.
 """
@@ -22,20 +22,20 @@ from approval_api.sessions.stored import StoredSession
 from dryrun_contract.session import SessionView
 
 REVISION = 1
-"""Of what computes reports: raise it when the same events give another report."""
+"""The revision of the computation: raise it when the same events give a different report."""
 
 MAX_DISCOVERIES = 10_000
 MAX_WEIGHT = 6 * 1024 * 1024
-"""Of one session, that its report takes: the first ones, in the order of their events.
+"""The discoveries of one session that its report includes: the first ones, in the order of their events.
 
 A value costs memory however short it is (`[[],[],…]` grows 25-fold), so each counts for 16 bytes more.
 """
 MAX_OTHERS = 10_000
 
 _FAILURE_STANDS = timedelta(minutes=10)
-"""For so long a report that could not be computed is not tried again."""
+"""A report that could not be computed is not tried again for this long."""
 
-# A row that is too long to be taken ends the list: what comes after it would be told out of its order.
+# A row beyond the limit ends the list: later rows would leave a gap before them.
 _TAKEN = text("""
 SELECT string_agg(line, E'\\n' ORDER BY seq) AS lines, count(*) AS taken
 FROM (
@@ -61,7 +61,7 @@ WHERE session_id = :session_id AND seq <= :upto AND type <> 'collector_progresse
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """What decides how a session's report looks."""
+    """Everything that determines a session's report."""
 
     stored: StoredSession
     upto: int
@@ -69,18 +69,18 @@ class SessionState:
 
     @property
     def digest(self) -> bytes:
-        """Return the same for the same report."""
+        """A digest that is equal for equal reports."""
         return _digest(self.stored.view, self.upto, history_complete=self.stored.history_complete)
 
     @property
     def final(self) -> bool:
-        """Tell whether the session has ended."""
+        """Whether the session has ended."""
         return self.stored.view.phase == "ended"
 
 
 @dataclass(frozen=True, slots=True)
 class KeptReport:
-    """A report as it is kept, or why there is none."""
+    """A kept report, or the reason why there is none."""
 
     state: bytes
     report: bytes | None
@@ -104,7 +104,7 @@ async def find_state(connection: AsyncConnection, session_id: UUID) -> SessionSt
 
 
 async def find(connection: AsyncConnection, session_id: UUID) -> KeptReport | None:
-    """Return what is kept of the session, but a failure that is old."""
+    """Return the kept report of the session; an old failure is not returned."""
     found = await connection.execute(
         select(table.c.state, table.c.report, table.c.failure).where(
             table.c.session_id == session_id,
@@ -116,7 +116,7 @@ async def find(connection: AsyncConnection, session_id: UUID) -> KeptReport | No
 
 
 async def read_inputs(connection: AsyncConnection, state: SessionState) -> Inputs:
-    """Return what the report of `state` is computed from."""
+    """Return the inputs of the report of `state`."""
     session_id = state.stored.view.id
     asked = {"session_id": session_id, "upto": state.upto}
     lines, taken = [], 0
@@ -137,7 +137,7 @@ async def keep(
     report: bytes | None = None,
     failure: str | None = None,
 ) -> None:
-    """Keep a report in place of an older state's, or why there is none; not of a session that was deleted."""
+    """Keep a report, or the reason why there is none; a deleted session keeps none."""
     values = {
         "state": state.digest,
         "final": state.final,
@@ -160,7 +160,7 @@ async def keep(
 
 
 async def figures_of(connection: AsyncConnection, session_ids: Sequence[UUID]) -> dict[UUID, Figures | str]:
-    """Return the figures of ended sessions, or why there are none; one yet to be scored is left out.
+    """Return the figures of ended sessions, or the reason for their absence; unscored ones are left out.
 
     So is one that was scored before its last event, or before anything else of its report changed.
     """
@@ -178,7 +178,7 @@ async def figures_of(connection: AsyncConnection, session_ids: Sequence[UUID]) -
 
 
 async def unscored(connection: AsyncConnection, newest: int) -> list[UUID]:
-    """Return which of the `newest` sessions have ended and were not scored as they are, the newest first."""
+    """Return those of the `newest` sessions that have ended and are not scored as they are, newest first."""
     latest = await connection.execute(
         select(dryrun_sessions.c.id)
         .order_by(dryrun_sessions.c.requested_at.desc(), dryrun_sessions.c.id.desc())
@@ -194,7 +194,7 @@ async def unscored(connection: AsyncConnection, newest: int) -> list[UUID]:
 
 
 async def _states_of_ended(connection: AsyncConnection, session_ids: Sequence[UUID]) -> dict[UUID, bytes]:
-    """Return the digest of the present state of each session that has ended."""
+    """Return the digest of the current state of each session that has ended."""
     histories = await sessions.find_histories(connection, session_ids)
     ended = {view.id: (view, complete) for view, complete in histories if view.phase == "ended"}
     newest = select(func.max(dryrun_events.c.seq)).where(dryrun_events.c.session_id == dryrun_sessions.c.id)

@@ -19,10 +19,10 @@ def check_scope(scanned: ScannedSession) -> Scope:
     elif not isolated:
         kept, detail = False, "the network was not isolated from the host"
     elif outside:
-        kept, detail = False, f"{len(outside)} things were told of addresses outside {subnet}"
+        kept, detail = False, f"{len(outside)} discoveries lie outside {subnet}"
     else:
         kept = True
-        detail = f"nothing leads out of {subnet or 'the network'}, and nothing was told of elsewhere"
+        detail = f"nothing leads out of {subnet or 'the network'}, and no discovery lies outside it"
     return Scope(subnet=subnet, kept=kept, outside=tuple(outside[:_SHOWN]), detail=detail)
 
 

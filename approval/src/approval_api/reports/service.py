@@ -1,4 +1,4 @@
-"""Computes each state's report once, keeps it, and writes it; no connection is held while that goes on."""
+"""Computes each state's report once, keeps it and writes it; no connection is held meanwhile."""
 
 import asyncio
 import logging
@@ -31,20 +31,20 @@ _MIB = 1024 * 1024
 COMPUTE_SECONDS = 60.0
 WRITE_SECONDS = 20.0
 MAX_REPORT_BYTES = 16 * _MIB
-"""Of one report as it is kept, and of one document; both compressed."""
+"""For one kept report, and for one document; both compressed."""
 MAX_FRAGMENT_BYTES = 8 * _MIB
-"""Of what stands inside a page."""
+"""For a report inside a page."""
 SCORED_AHEAD = 40
-"""So many of the newest sessions are scored without anybody asking."""
+"""This many of the newest sessions are scored in the background."""
 _LOOK_SECONDS = 1.0
 _RETRY_SECONDS = 5.0
 
 
 class Reports:
-    """The reports of all sessions. Whoever asks for the same meanwhile waits for the same."""
+    """The reports of all sessions. Concurrent requests for the same report share one computation."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        """Read by `engine`; processes begin with the first report."""
+        """Read from `engine`; the worker processes start with the first report."""
         self._engine = engine
         self._scoring = WorkerProcess(
             _MODULE, "scoring", seconds=COMPUTE_SECONDS, waiting=20, answer_bytes=MAX_REPORT_BYTES
@@ -91,7 +91,7 @@ class Reports:
         return session, html.decode()
 
     async def compare(self, before: UUID, after: UUID) -> Comparison:
-        """Return what differs. Raises ProblemError as `write` does."""
+        """Return the comparison of two reports. Raises ProblemError as `write` does."""
         kept = [await self._current(session_id) for session_id in (before, after)]
 
         async def compared() -> bytes:
@@ -135,7 +135,7 @@ class Reports:
         return report
 
     async def _once(self, key: tuple[object, ...], work: Callable[[], Awaitable[bytes]]) -> bytes:
-        """Do `work`, or wait for who does it already. It goes on when who asked first hangs up."""
+        """Do `work`, or wait for the task that does it. It continues when the first client hangs up."""
         task = self._under_way.get(key)
         if task is None:
 
@@ -150,11 +150,11 @@ class Reports:
     def _over(self, key: tuple[object, ...], task: asyncio.Task[bytes]) -> None:
         self._under_way.pop(key, None)
         if not task.cancelled():
-            # Whoever waits gets it raised; when all have hung up, it was told when it happened.
+            # Waiting clients get it raised; when all have hung up, it was logged when it happened.
             task.exception()
 
     async def run(self) -> None:
-        """Score what has ended, one session after the other, until cancelled."""
+        """Score ended sessions, one after the other, until cancelled."""
         while True:
             pause = _LOOK_SECONDS
             try:
@@ -178,7 +178,7 @@ class Reports:
             )
 
     async def close(self) -> None:
-        """End what is under way, and the processes."""
+        """End running computations, and the worker processes."""
         tasks = list(self._under_way.values())
         for task in tasks:
             task.cancel()

@@ -1,6 +1,6 @@
 """The process in which reports are computed and written; `worker_process` is the other end.
 
-It holds no connection and no secret, gives way to the server, and ends when the server does.
+It has no connection and no secret, yields the processor to the server, and ends with the server.
 """
 
 import json
@@ -28,15 +28,15 @@ from dryrun_contract.base import Word
 from dryrun_contract.report import Report
 
 MEMORY_BYTES = 160 * 1024 * 1024
-"""Of data. What needs more ends this process, and nothing else."""
+"""For data. A report that needs more ends this process, and nothing else."""
 _KEPT_BYTES = 64 * 1024 * 1024
-"""A process that needed more ends after its task: memory goes back in whole."""
+"""A process that needed more ends after its task, so that all its memory is returned."""
 _NUMBER = 8
 _NICENESS = 5
 
 
 class Writing(Word):
-    """How a report is written."""
+    """The options for writing a report."""
 
     form: str = Field(pattern="^(json|markdown|html|csv|fragment)$")
     criteria: Criteria | None = None
@@ -74,7 +74,7 @@ def write(how: bytes, kept: bytes) -> tuple[bytes, ...]:
 
 
 def compare_two(before: bytes, after: bytes) -> tuple[bytes, ...]:
-    """Return what differs."""
+    """Return the comparison of two reports."""
     return (COMPARISON.dump_json(compare(_read(before), _read(after))),)
 
 
@@ -97,7 +97,7 @@ def _answer(task: list[bytes]) -> tuple[bytes, ...]:
         return b"failed", f"it needs more than {MEMORY_BYTES // 1024**2} MiB of memory".encode()
     except Exception as error:  # noqa: BLE001  # one report failed; the next one is another matter
         where = traceback.extract_tb(error.__traceback__)[-1]
-        # What a collector said may stand in the message, so it is not written down.
+        # The message may contain a collector's text, so it is not logged.
         words = {"level": "ERROR", "message": "a report failed", "error": type(error).__name__}
         sys.stderr.write(json.dumps({**words, "where": f"{where.filename}:{where.lineno}"}) + "\n")
         return b"failed", f"an error of the type {type(error).__name__}; see the service's log".encode()

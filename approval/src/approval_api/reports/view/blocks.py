@@ -1,6 +1,6 @@
-"""What a report is made of for its readers: sections of blocks of text. Renderers know nothing else.
+"""The parts of a report for its readers: sections of blocks of text. Renderers know nothing else.
 
-The one distinction that matters is whose words a text is: a `str` is ours, `Told` is somebody else's.
+The one distinction that matters is where a text comes from: a `str` is ours, `Quoted` is from outside.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -13,17 +13,17 @@ from dryrun_contract.report import MapHost, NetworkMap
 type Tone = Literal["", "good", "bad", "warn", "quiet"]
 
 MAX_ROWS = 200
-"""Of one table; what is beyond is counted, and stands in the JSON report."""
+"""For one table; further rows are counted, and are in the JSON report."""
 MAX_BARS = 40
 MAX_NAMES = 20
-"""Of one cell: witnesses, or names in a row."""
+"""For one cell: collectors, or names in a row."""
 MAX_HOSTS = 60
-"""Drawn at most; a session has twenty targets, a liar may tell of thousands."""
+"""Drawn at most; a session has twenty targets, a lying collector may report thousands of hosts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Words of a target, a collector, an operator or a client. Every renderer makes them inert."""
+class Quoted:
+    """Text from a target, a collector, an operator or a client. Every renderer makes it inert."""
 
     text: str
     limit: int = 200
@@ -31,12 +31,12 @@ class Told:
     """A sentence rather than a name or a value."""
 
 
-type Piece = str | Told
+type Piece = str | Quoted
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A run of words, ours and others'."""
+    """A run of text, ours and quoted."""
 
     pieces: tuple[Piece, ...]
     tone: Tone = ""
@@ -52,14 +52,14 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Points, in no order that matters."""
+    """Points, in no particular order."""
 
     items: tuple[Text, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A table's column; figures stand at the right."""
+    """A table's column; figures are aligned right."""
 
     title: Text
     numeric: bool = False
@@ -67,7 +67,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under columns; `nothing` stands in place of a table without rows."""
+    """Rows under columns; `nothing` replaces a table without rows."""
 
     title: str
     columns: tuple[Column, ...]
@@ -77,12 +77,12 @@ class Table:
     """Rows that are not shown."""
     note: str = ""
     counted: bool = False
-    """How many rows there are is worth knowing."""
+    """The number of rows is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One figure that a reader looks for first."""
+    """One figure that readers look for first."""
 
     label: str
     value: str
@@ -127,7 +127,7 @@ class Bars:
     hidden: int = 0
     """Bars that are not shown."""
     in_table: bool = True
-    """Its figures stand in a table nearby, so that readers of text miss nothing."""
+    """Its figures are in a table nearby, so that readers of text miss nothing."""
 
     def full(self, bar: Bar) -> float:
         """Return the length that fills the chart's width."""
@@ -177,12 +177,12 @@ class View:
     verdict: Literal["passed", "failed", "none"]
     headline: Text
     alerts: tuple[Text, ...]
-    """What a reader has to know before any figure."""
+    """What readers have to know before any figure."""
     sections: tuple[Section, ...]
 
 
 def first_rows[T](items: Collection[T]) -> tuple[list[T], int]:
-    """Return the items that a table shows, and how many more there are: only the former need words."""
+    """Return the items that a table shows, and the number of further ones."""
     return list(islice(items, MAX_ROWS)), max(len(items) - MAX_ROWS, 0)
 
 
@@ -202,9 +202,9 @@ def text(*pieces: Piece, tone: Tone = "", strong: bool = False) -> Text:
     return Text(pieces, tone, strong)
 
 
-def told(value: object, *, limit: int = 200, tone: Tone = "", prose: bool = False) -> Text:
-    """Return a text that is somebody else's words alone; blank for nothing."""
-    return Text((Told(str(value), limit, prose),) if value not in (None, "") else (), tone)
+def quoted(value: object, *, limit: int = 200, tone: Tone = "", prose: bool = False) -> Text:
+    """Return `value` as quoted text; blank for nothing."""
+    return Text((Quoted(str(value), limit, prose),) if value not in (None, "") else (), tone)
 
 
 def table(

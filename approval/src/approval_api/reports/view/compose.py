@@ -1,7 +1,7 @@
-"""Puts the view together: the page to decide by, then what a doubter asks next, in that order."""
+"""Puts the view together: first the section to decide by, then what a sceptical reader asks next."""
 
 from approval_api.reports.view import decision, differences, figures, outlook, provenance, targets
-from approval_api.reports.view.blocks import Section, Text, Told, View, text
+from approval_api.reports.view.blocks import Quoted, Section, Text, View, text
 from dryrun_contract.report import Report
 
 
@@ -23,7 +23,7 @@ def view_of(report: Report) -> View:
     )
     verdict = report.verdict
     return View(
-        title=text("Dry-run of ", Told(report.template.id)),
+        title=text("Dry-run of ", Quoted(report.template.id)),
         subtitle=_subtitle(report),
         verdict="none" if verdict is None else "passed" if verdict.passed else "failed",
         headline=decision.headline(report),
@@ -36,14 +36,14 @@ def _subtitle(report: Report) -> tuple[Text, ...]:
     session, template = report.session, report.template
     lines = []
     if template.title:
-        lines.append(text(Told(template.title, prose=True), f", seed {template.seed}"))
-    asked = f" at {session.requested_at:%Y-%m-%d %H:%M:%S} UTC"
-    lines.append(text("Asked for by ", Told(session.requested_by), asked))
-    lines.append(text("Session ", Told(str(session.id))))
+        lines.append(text(Quoted(template.title, prose=True), f", seed {template.seed}"))
+    at = f" at {session.requested_at:%Y-%m-%d %H:%M:%S} UTC"
+    lines.append(text("Requested by ", Quoted(session.requested_by), at))
+    lines.append(text("Session ", Quoted(str(session.id))))
     if session.outcome is not None:
         outcome = text(f"Outcome: {session.outcome}")
         lines.append(
-            text(f"Outcome: {session.outcome}: ", Told(session.reason, 500, prose=True))
+            text(f"Outcome: {session.outcome}: ", Quoted(session.reason, 500, prose=True))
             if session.reason
             else outcome
         )
@@ -53,20 +53,20 @@ def _subtitle(report: Report) -> tuple[Text, ...]:
 def _alerts(report: Report) -> tuple[Text, ...]:
     alerts = []
     if not report.final:
-        phase = Told(str(report.session.phase))
+        phase = Quoted(str(report.session.phase))
         alerts.append(text("Not final: the session is still ", phase, "; figures may change.", tone="warn"))
     if not report.history_complete:
         alerts.append(
-            text("Incomplete: events of this session were lost; figures are of what is left.", tone="bad")
+            text("Incomplete: events of this session were lost; figures cover the rest.", tone="bad")
         )
     if report.left_out:
         alerts.append(
             text(
-                f"Cut: {report.left_out:,} events of this session are more than a report takes; figures are "
-                "of the ones that came first. The list of discoveries has all of them.",
+                f"Cut: {report.left_out:,} events exceed the limit of a report; figures cover the first. "
+                "The list of discoveries has all of them.",
                 tone="bad",
             )
         )
     if report.isolation is not None and not report.isolation.isolated:
-        alerts.append(text("Not isolated: ", Told(report.isolation.detail), tone="bad"))
+        alerts.append(text("Not isolated: ", Quoted(report.isolation.detail), tone="bad"))
     return tuple(alerts)

@@ -1,13 +1,13 @@
-"""The page to decide by: the verdict, each criterion, and the figures that a reader looks for first."""
+"""The section to decide by: the verdict, each criterion, and the figures that readers look for first."""
 
 from approval_api.reports.view.blocks import (
     Block,
     Paragraph,
+    Quoted,
     Section,
     Text,
     Tile,
     Tiles,
-    Told,
     Tone,
     figure,
     table,
@@ -27,7 +27,7 @@ _NAMES = {
     "scope": "Scope: nothing outside the network",
     "scan_over": "The scan is over",
     "history_complete": "No event was lost",
-    "nothing_left_out": "The report holds everything",
+    "nothing_left_out": "The report has every event",
 }
 _FIGURES = {"recall": "Recall", "precision": "Precision", "f1": "F1", "coverage": "Coverage"}
 _SHARES = tuple(f"{name}_min" for name in _FIGURES)
@@ -40,10 +40,10 @@ def criterion_name(criterion: str) -> Text:
     *place, name = criterion.split(".")
     known = _FIGURES.get(name.removesuffix("_min")) or _NAMES.get(name)
     if known is None or not place:
-        return text(Told(criterion))
+        return text(Quoted(criterion))
     if place == ["overall"]:
         return text(f"{known}, overall")
-    return text(f"{known}, ", Told(".".join(place[1:])))
+    return text(f"{known}, ", Quoted(".".join(place[1:])))
 
 
 def headline(report: Report) -> Text:
@@ -68,7 +68,7 @@ def decision(report: Report) -> Section:
     blocks: list[Block] = []
     if report.verdict is not None and report.verdict.results:
         rows = [_row(result) for result in report.verdict.results]
-        columns = ("Criterion", "", figure("Asked"), figure("Measured"), "In words")
+        columns = ("Criterion", "", figure("Required"), figure("Measured"), "Detail")
         blocks.append(table("Criteria", columns, rows, "No criterion was set."))
     blocks.append(Tiles(tuple(_tiles(report))))
     if report.scores is None:
@@ -90,7 +90,7 @@ def _row(result: CriterionResult) -> tuple[Text, ...]:
         text(word, tone=tone, strong=True),
         text(_limit(result)),
         text(_figure(result.criterion, result.measured)),
-        text(Told(result.detail, 300, prose=True), tone="quiet"),
+        text(Quoted(result.detail, 300, prose=True), tone="quiet"),
     )
 
 
@@ -128,7 +128,7 @@ def _tiles(report: Report) -> list[Tile]:
                 f"{len(scores.not_evaluable):,} more not evaluable",
             ),
             Tile(
-                "Invented",
+                "False positives",
                 f"{len(scores.false_positives):,}",
                 f"and {times(len(scores.wrong_values), 'wrong value')}",
                 "bad" if scores.false_positives else "warn" if scores.wrong_values else "good",
@@ -144,18 +144,18 @@ def _harm_tiles(report: Report) -> list[Tile]:
         Tile(
             "Targets harmed",
             f"{harmed} of {len(report.images)}" if known else "unknown",
-            "died or lost their health" if known else "no collector has run",
+            "died or turned unhealthy" if known else "no collector has run",
             "bad" if harmed else "good" if known else "quiet",
         )
     ]
     counts = [logs.counts.get("failed_logins") for logs in (report.logs or {}).values()]
-    told = [count for count in counts if count is not None]
+    known_counts = [count for count in counts if count is not None]
     tiles.append(
         Tile(
             "Failed logins",
-            count(sum(told)) if told else "not measured",
-            f"in the logs of {len(told)} of {len(report.images)} targets",
-            ("warn" if sum(told) else "good") if told else "quiet",
+            count(sum(known_counts)) if known_counts else "not measured",
+            f"in the logs of {len(known_counts)} of {len(report.images)} targets",
+            ("warn" if sum(known_counts) else "good") if known_counts else "quiet",
         )
     )
     if report.traffic is not None:

@@ -1,19 +1,19 @@
-"""What was missed, invented and told wrongly, each with its evidence; and everything that was found."""
+"""False negatives, false positives and wrong values, each with its evidence; and everything found."""
 
 from collections.abc import Sequence
 
 from approval_api.reports.view.blocks import (
     Drawing,
+    Quoted,
     Section,
     Table,
     Text,
-    Told,
     Tone,
     first_rows,
     in_a_row,
+    quoted,
     table,
     text,
-    told,
 )
 from approval_api.reports.view.wording import data, names, plain, value
 from dryrun_contract.kinds import title_of
@@ -30,21 +30,21 @@ _JUDGEMENTS: dict[str, tuple[str, Tone]] = {
 
 
 def network(report: Report) -> Section | None:
-    """Return the network as it is beside the network as it was told."""
+    """Return the network as it is beside the network as it was reported."""
     if report.network is None:
         return None
     return Section("network", "The network, as it is and as it was found", (Drawing(report.network),))
 
 
 def differences(report: Report) -> Section | None:
-    """Return what was not as it should be."""
+    """Return false negatives, false positives, wrong values, and what could not be evaluated."""
     scores = report.scores
     if scores is None:
         return None
     return Section(
         "differences",
-        "Missed, invented, told wrongly",
-        (_missed(scores), _invented(scores), _wrong(scores), _not_evaluable(scores), _hard(scores)),
+        "Missed, false, wrong values",
+        (_missed(scores), _false(scores), _wrong(scores), _not_evaluable(scores), _hard(scores)),
     )
 
 
@@ -55,14 +55,19 @@ def found(report: Report) -> Section | None:
         return None
     facts, hidden = first_rows(scores.found)
     rows = [
-        (told(title_of(fact.kind), prose=True), told(fact.key), data(fact.data), _said(fact.evidence))
+        (
+            quoted(title_of(fact.kind), prose=True),
+            quoted(fact.key),
+            data(fact.data),
+            _reported_by(fact.evidence),
+        )
         for fact in facts
     ]
     listed = table(
         "Found",
-        ("Kind", "Where", "What was told", "By whom"),
+        ("Kind", "Where", "Reported values", "Reported by"),
         rows,
-        "Nothing that is true was found.",
+        "No fact was found.",
         counted=True,
         hidden=hidden,
     )
@@ -72,10 +77,8 @@ def found(report: Report) -> Section | None:
 def _missed(scores: Scores) -> Table:
     facts, hidden = first_rows(scores.false_negatives)
     rows = [_missed_row(fact) for fact in facts]
-    columns = ("Kind", "Where", "What is missing", "Evidence", "Hard because")
-    return table(
-        "Not found: false negatives", columns, rows, "Nothing was missed.", counted=True, hidden=hidden
-    )
+    columns = ("Kind", "Where", "What is missing", "Evidence", "Why it is hard")
+    return table("Missed: false negatives", columns, rows, "Nothing was missed.", counted=True, hidden=hidden)
 
 
 def _missed_row(fact: MissedFact) -> tuple[Text, ...]:
@@ -84,71 +87,75 @@ def _missed_row(fact: MissedFact) -> tuple[Text, ...]:
         seen = (
             text("not even its host was found")
             if fact.nearest is None
-            else text("nearest that was found: ", Told(fact.nearest))
+            else text("nearest that was found: ", Quoted(fact.nearest))
         )
         if fact.kind == "host":
-            seen = text("nobody told of this host")
+            seen = text("no collector reported this host")
     else:
-        what = text(Told(fact.attribute), ", which is ", *value(fact.expected).pieces)
-        seen = text("found without it by ", *names(fact.collectors, "nobody").pieces)
-    return (told(title_of(fact.kind), prose=True), told(fact.key), what, seen, told(fact.hard, prose=True))
+        what = text(Quoted(fact.attribute), ", which is ", *value(fact.expected).pieces)
+        seen = text("found without it by ", *names(fact.collectors, "no collector").pieces)
+    return (
+        quoted(title_of(fact.kind), prose=True),
+        quoted(fact.key),
+        what,
+        seen,
+        quoted(fact.hard, prose=True),
+    )
 
 
-def _invented(scores: Scores) -> Table:
+def _false(scores: Scores) -> Table:
     things, hidden = first_rows(scores.false_positives)
     rows = [
-        (told(title_of(one.kind), prose=True), told(one.key), data(one.data), _said(one.evidence))
+        (quoted(title_of(one.kind), prose=True), quoted(one.key), data(one.data), _reported_by(one.evidence))
         for one in things
     ]
-    columns = ("Kind", "Where", "What was told", "By whom")
-    return table(
-        "Invented: false positives", columns, rows, "Nothing was invented.", counted=True, hidden=hidden
-    )
+    columns = ("Kind", "Where", "Reported values", "Reported by")
+    return table("False positives", columns, rows, "There is no false positive.", counted=True, hidden=hidden)
 
 
 def _wrong(scores: Scores) -> Table:
     values, hidden = first_rows(scores.wrong_values)
     rows = [
         (
-            told(title_of(one.kind), prose=True),
-            told(one.key),
-            told(one.attribute),
+            quoted(title_of(one.kind), prose=True),
+            quoted(one.key),
+            quoted(one.attribute),
             value(one.expected),
             value(one.found),
-            _witnesses(one),
-            told(one.hard, prose=True),
+            _reporters(one),
+            quoted(one.hard, prose=True),
         )
         for one in values
     ]
-    columns = ("Kind", "Where", "Attribute", "True", "Told", "By whom", "Hard because")
+    columns = ("Kind", "Where", "Attribute", "Expected", "Reported", "Reported by", "Why it is hard")
     return table("Wrong values", columns, rows, "No value was wrong.", counted=True, hidden=hidden)
 
 
-def _witnesses(wrong: WrongValue) -> Text:
-    said = (
-        (Told(one.collector), f" ({one.confidence:.0%}): ", Told(plain(one.value), 80))
+def _reporters(wrong: WrongValue) -> Text:
+    reports = (
+        (Quoted(one.collector), f" ({one.confidence:.0%}): ", Quoted(plain(one.value), 80))
         for one in wrong.evidence
     )
-    return in_a_row(said, len(wrong.evidence), "; ")
+    return in_a_row(reports, len(wrong.evidence), "; ")
 
 
-def _said(evidence: Sequence[DiscoveryEvidence]) -> Text:
-    said = ((Told(one.collector), f" ({one.confidence:.0%})") for one in evidence)
-    return in_a_row(said, len(evidence), "; ")
+def _reported_by(evidence: Sequence[DiscoveryEvidence]) -> Text:
+    reports = ((Quoted(one.collector), f" ({one.confidence:.0%})") for one in evidence)
+    return in_a_row(reports, len(evidence), "; ")
 
 
 def _not_evaluable(scores: Scores) -> Table:
     facts, hidden = first_rows(scores.not_evaluable)
     rows = [
         (
-            told(title_of(fact.kind), prose=True),
-            told(fact.key),
-            text("credential refused by ", Told(fact.service)),
-            told(fact.hard, prose=True),
+            quoted(title_of(fact.kind), prose=True),
+            quoted(fact.key),
+            text("credential refused by ", Quoted(fact.service)),
+            quoted(fact.hard, prose=True),
         )
         for fact in facts
     ]
-    columns = ("Kind", "Where", "Why", "Hard because")
+    columns = ("Kind", "Where", "Why", "Why it is hard")
     return table(
         "Not evaluable", columns, rows, "Everything could be evaluated.", counted=True, hidden=hidden
     )
@@ -157,7 +164,7 @@ def _not_evaluable(scores: Scores) -> Table:
 def _hard(scores: Scores) -> Table:
     cases, hidden = first_rows(scores.hard_cases)
     rows = [_judged(case) for case in cases]
-    columns = ("Kind", "Where", "Hard because", "What became of it")
+    columns = ("Kind", "Where", "Why it is hard", "Judgement")
     note = "Facts that a good collector may miss. Scores are given with and without them."
     return table(
         "Hard cases",
@@ -173,8 +180,8 @@ def _hard(scores: Scores) -> Table:
 def _judged(case: HardCase) -> tuple[Text, ...]:
     word, tone = _JUDGEMENTS[case.judgement]
     return (
-        told(title_of(case.kind), prose=True),
-        told(case.key),
-        told(case.reason, prose=True),
+        quoted(title_of(case.kind), prose=True),
+        quoted(case.key),
+        quoted(case.reason, prose=True),
         text(word, tone=tone),
     )

@@ -10,15 +10,15 @@ from approval_api.reports.view.blocks import (
     Block,
     Column,
     Paragraph,
+    Quoted,
     Section,
     Segment,
     Text,
-    Told,
     Tone,
     figure,
+    quoted,
     table,
     text,
-    told,
 )
 from approval_api.reports.view.wording import count, seconds, share
 from dryrun_contract.kinds import title_of
@@ -26,8 +26,8 @@ from dryrun_contract.report import Report
 from dryrun_contract.scores import ScoreRow, Scores
 
 _LEGEND: tuple[tuple[Tone, str], ...] = (
-    ("good", "right"),
-    ("bad", "invented or wrong"),
+    ("good", "found"),
+    ("bad", "false or wrong"),
     ("warn", "missed"),
     ("quiet", "not evaluable"),
 )
@@ -46,9 +46,9 @@ def scores(report: Report) -> Section:
     rows.append(_overall(judged))
     columns = (
         "",
-        figure("Right"),
+        figure("Found"),
         figure("Missed"),
-        figure("Invented or wrong"),
+        figure("False positives"),
         figure("Not evaluable"),
         figure("Precision"),
         figure("Recall"),
@@ -63,27 +63,27 @@ def scores(report: Report) -> Section:
         (
             _chart(judged),
             table("All collectors together", columns, rows, "", note=_together(report), hidden=hidden),
-            Paragraph(text(f"{coverage} of what is true could be found with the credentials given.")),
+            Paragraph(text(f"{coverage} of all facts could be found with the credentials given.")),
         ),
     )
 
 
 def _first(judged: Scores) -> tuple[Sequence[ScoreRow], int]:
-    """Return the rows that are shown, with room for the one of them all, and how many are not."""
+    """Return the rows that are shown, with room for the overall row, and the number of hidden rows."""
     return judged.rows[: MAX_ROWS - 1], max(len(judged.rows) - MAX_ROWS + 1, 0)
 
 
 def _together(report: Report) -> str:
-    left_out = " What runs for comparison is left out." if report.for_comparison() else ""
+    left_out = " Collectors for comparison are left out." if report.for_comparison() else ""
     return f"Overall: each row weighs the same.{left_out}"
 
 
 def _name(row: ScoreRow) -> Text:
     kind = title_of(row.kind)
     return (
-        text(Told(kind, prose=True))
+        text(Quoted(kind, prose=True))
         if row.attribute is None
-        else text(Told(kind, prose=True), " ", Told(row.attribute, prose=True), tone="quiet")
+        else text(Quoted(kind, prose=True), " ", Quoted(row.attribute, prose=True), tone="quiet")
     )
 
 
@@ -118,7 +118,7 @@ def _chart(judged: Scores) -> Bars:
         figure_text = (
             f"{row.true_positives:,} of {row.true_positives + row.false_negatives + row.not_evaluable:,}"
         )
-        bars.append(Bar(text(Told(title_of(row.kind), prose=True)), segments, figure_text))
+        bars.append(Bar(text(Quoted(title_of(row.kind), prose=True)), segments, figure_text))
     hidden = max(len(kinds) - MAX_BARS, 0)
     return Bars("Things by kind", tuple(bars), _LEGEND, shares=True, hidden=hidden)
 
@@ -129,7 +129,7 @@ def collectors(report: Report) -> Section:
     if report.scores is not None and report.collector_scores:
         blocks.insert(0, _side_by_side(report, report.scores))
     warnings = [
-        (told(run.collector), told(example, limit=300))
+        (quoted(run.collector), quoted(example, limit=300))
         for run in report.collectors
         for example in run.warning_examples
     ]
@@ -152,24 +152,22 @@ def _side_by_side(report: Report, judged: Scores) -> Block:
     averages = [one.overall for one in report.collector_scores]
     rows.append(
         (
-            text("recall, over the rows it fills", strong=True),
+            text("recall, over its own rows", strong=True),
             text(share(judged.overall.recall), strong=True),
             *(text(share(one.recall), strong=True) for one in averages),
         )
     )
-    note = (
-        "Right of what is true, and what was invented or told wrongly; a dash: it tells nothing of this kind."
-    )
+    note = "Facts found, and false positives and wrong values; a dash: it reports nothing of this kind."
     beside = report.for_comparison()
     if beside:
-        note += " What one for comparison finds counts in its own column only."
+        note += " Discoveries of one for comparison count in its own column only."
     own = [figure(_named(name, for_comparison=name in beside)) for name, _ in alone]
     columns: tuple[str | Column, ...] = ("", figure("Together"), *own)
     return table("What each found alone", columns, rows, "", note=note, hidden=hidden)
 
 
 def _named(collector: str, *, for_comparison: bool) -> Text:
-    return text(Told(collector, limit=40), ", for comparison" if for_comparison else "")
+    return text(Quoted(collector, limit=40), ", for comparison" if for_comparison else "")
 
 
 def _cell(row: ScoreRow | None) -> Text:
@@ -188,7 +186,7 @@ def _runs(report: Report) -> Block:
         if run.truncated:
             state = "truncated"
         tone: Tone = "good" if state == "complete" else "warn"
-        why = text(state, ": ", Told(run.reason, 300), tone=tone) if run.reason else text(state, tone=tone)
+        why = text(state, ": ", Quoted(run.reason, 300), tone=tone) if run.reason else text(state, tone=tone)
         lines = sum(
             part.lines
             for logs in (report.logs or {}).values()
@@ -211,6 +209,6 @@ def _runs(report: Report) -> Block:
         figure("Time"),
         figure("Discoveries"),
         figure("Warnings"),
-        figure("Log lines it left"),
+        figure("Log lines caused"),
     )
     return table("Runs", columns, rows, "No collector has run.")

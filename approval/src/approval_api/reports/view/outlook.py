@@ -1,4 +1,4 @@
-"""Beyond this session: a forecast for a larger network, and what no dry-run here rehearses."""
+"""Beyond this session: a forecast for a larger network, and what a dry-run does not rehearse."""
 
 from approval_api.reports.view.blocks import Listing, Paragraph, Section, Text, figure, table, text
 from approval_api.reports.view.wording import seconds, size
@@ -6,12 +6,12 @@ from dryrun_contract.report import ForecastLine, Report
 
 
 def forecast(report: Report) -> Section:
-    """Return what the same collectors would do to the network that was asked about."""
+    """Return what the same collectors would do to a larger network."""
     title = "Forecast for production"
     found = report.forecast
     if found is None:
         return Section(
-            "forecast", title, (Paragraph(text("Nothing was measured to reckon from.", tone="quiet")),)
+            "forecast", title, (Paragraph(text("Nothing was measured to extrapolate from.", tone="quiet")),)
         )
     rows = [
         (
@@ -27,7 +27,7 @@ def forecast(report: Report) -> Section:
         "forecast",
         title,
         (
-            table(heading, ("", figure("Expected"), figure("Range"), "Reckoned from"), rows, ""),
+            table(heading, ("", figure("Expected"), figure("Range"), "Based on"), rows, ""),
             Listing(tuple(text("Assumed: ", line) for line in found.assumptions)),
         ),
     )

@@ -1,16 +1,16 @@
-"""The session's course, and what exactly ran: digests that a production run can be held to."""
+"""The session's course, and what exactly ran: digests to compare a production run with."""
 
 from approval_api.reports.view.blocks import (
     Bar,
     Bars,
     Paragraph,
+    Quoted,
     Section,
     Segment,
-    Told,
     Tone,
+    quoted,
     table,
     text,
-    told,
 )
 from approval_api.reports.view.wording import seconds
 from dryrun_contract.report import Report
@@ -20,7 +20,7 @@ def course(report: Report) -> Section:
     """Return how long each phase took."""
     bars = tuple(
         Bar(
-            text(Told(phase.phase.replace("_", " "), prose=True)),
+            text(Quoted(phase.phase.replace("_", " "), prose=True)),
             (Segment(phase.seconds or 0, "quiet", "seconds"),),
             seconds(phase.seconds),
         )
@@ -36,23 +36,23 @@ def provenance(report: Report) -> Section:
     template, isolation = report.template, report.isolation
     rows = [
         (
-            text("template ", Told(template.id), f", seed {template.seed}"),
-            told(template.digest, limit=80),
+            text("template ", Quoted(template.id), f", seed {template.seed}"),
+            quoted(template.digest, limit=80),
             text(),
         )
     ]
     rows += [
         (
-            text("collector ", Told(run.collector), ", ", Told(run.image)),
-            told(run.image_id, limit=80),
-            told(run.config_digest, limit=80),
+            text("collector ", Quoted(run.collector), ", ", Quoted(run.image)),
+            quoted(run.image_id, limit=80),
+            quoted(run.config_digest, limit=80),
         )
         for run in report.collectors
     ]
     rows += [
         (
-            text("target ", Told(image.service), ", ", Told(image.image)),
-            told(image.image_id, limit=80),
+            text("target ", Quoted(image.service), ", ", Quoted(image.image)),
+            quoted(image.image_id, limit=80),
             text(),
         )
         for image in report.images
@@ -61,7 +61,9 @@ def provenance(report: Report) -> Section:
     if isolation is not None:
         word = "isolated" if isolation.isolated else "NOT ISOLATED"
         tone: Tone = "good" if isolation.isolated else "bad"
-        probe = text(f"The network was probed from inside: {word} (", Told(isolation.detail), ").", tone=tone)
+        probe = text(
+            f"The network was probed from inside: {word} (", Quoted(isolation.detail), ").", tone=tone
+        )
     note = "A production run with --rehearsed REPORT.json refuses any other image and configuration."
     return Section(
         "provenance",

@@ -12,9 +12,9 @@ from approval_api.reports.view.blocks import (
     Segment,
     Text,
     figure,
+    quoted,
     table,
     text,
-    told,
 )
 from approval_api.reports.view.wording import count, names, seconds, size
 from dryrun_contract.event import LogPattern, TargetLogs, TargetTraffic
@@ -22,13 +22,13 @@ from dryrun_contract.log_patterns import LOG_PATTERNS
 from dryrun_contract.report import Harm, Report
 
 _EXAMPLES = 3
-_HARM = {"died": "died", "out_of_memory": "died, out of memory", "unhealthy": "lost its health"}
+_HARM = {"died": "died", "out_of_memory": "died, out of memory", "unhealthy": "turned unhealthy"}
 _PATTERNS: tuple[LogPattern, ...] = ("errors", "connections", "failed_logins", "slow_queries")
 _TITLES = {name: name.replace("_", " ").capitalize() for name in LOG_PATTERNS}
 
 
 def targets(report: Report) -> Section:
-    """Return what happened to the targets, with the traffic that they saw."""
+    """Return what happened to the targets, with their traffic."""
     blocks: list[Block] = [*_harm(report), _impact(report)]
     if report.traffic is not None:
         blocks.append(_chart(report))
@@ -45,10 +45,10 @@ def _harm(report: Report) -> Iterator[Block]:
     else:
         rows = [
             (
-                told(harm.service),
-                text(_HARM.get(harm.harm, ""), tone="bad") if harm.harm in _HARM else told(harm.harm),
+                quoted(harm.service),
+                text(_HARM.get(harm.harm, ""), tone="bad") if harm.harm in _HARM else quoted(harm.harm),
                 names(harm.during, "no collector"),
-                told(harm.detail, limit=300),
+                quoted(harm.detail, limit=300),
             )
             for harm in report.harmed
         ]
@@ -64,11 +64,11 @@ def _impact(report: Report) -> Block:
     services = sorted({image.service for image in report.images} | traffic.keys() | logs.keys())
     rows = [
         (
-            told(service),
+            quoted(service),
             _state(harmed.get(service), known=bool(report.collectors)),
             *_received(traffic.get(service)),
             *_counts(logs.get(service)),
-            told(log.note, limit=300, prose=True) if (log := logs.get(service)) and log.note else text(),
+            quoted(log.note, limit=300, prose=True) if (log := logs.get(service)) and log.note else text(),
         )
         for service in services
     ]
@@ -84,8 +84,7 @@ def _impact(report: Report) -> Block:
     )
     note = (
         "Packets and bytes are sampled from the engine's counters. Errors, connections, failed logins and "
-        "slow queries are counted in the target's log; a dash means that its image does not say how its log "
-        "tells them: not measured."
+        "slow queries are counted in the target's log; a dash means not measured (no such pattern)."
     )
     return table("Target by target", columns, rows, "There was no target.", note=note)
 
@@ -93,7 +92,7 @@ def _impact(report: Report) -> Block:
 def _state(harm: Harm | None, *, known: bool) -> Text:
     if harm is None:
         return text("unharmed", tone="good") if known else text("unknown", tone="quiet")
-    return text(_HARM[harm.harm], tone="bad", strong=True) if harm.harm in _HARM else told(harm.harm)
+    return text(_HARM[harm.harm], tone="bad", strong=True) if harm.harm in _HARM else quoted(harm.harm)
 
 
 def _received(traffic: TargetTraffic | None) -> tuple[Text, ...]:
@@ -128,7 +127,7 @@ def _chart(report: Report) -> Bars:
         "Packets that each target received",
         tuple(
             Bar(
-                told(service),
+                quoted(service),
                 (Segment(target.rx_packets, "quiet", "packets"),),
                 count(target.rx_packets, at_least=target.at_least),
             )
@@ -141,18 +140,18 @@ def _by_collectors(report: Report) -> Block:
     assert report.traffic is not None
     rows = [
         (
-            names(part.collectors, "nobody, between two runs"),
+            names(part.collectors, "no collector, between two runs"),
             text(seconds(part.seconds)),
             text(count(part.rx_packets)),
             text(size(part.rx_bytes)),
             text(count(part.tx_packets)),
         )
         for part in report.traffic.by_collectors
-        # Between two samples the one ends and the other begins: a moment in which nothing was sent.
+        # One run ends and the next begins between two samples, without traffic in between.
         if part.rx_packets or len(part.collectors) == 1
     ]
     columns = ("While these ran", figure("Time"), figure("Packets"), figure("Bytes"), figure("Answers"))
-    note = f"Told apart by samples every {report.traffic.sampling_seconds:g} s."
+    note = f"Measured by samples every {report.traffic.sampling_seconds:g} s."
     return table("Traffic by collector", columns, rows, "", note=note)
 
 
@@ -174,8 +173,8 @@ def logs(report: Report) -> Section:
                 for name in _PATTERNS
             ]
             who = names(part.collectors)
-            rows.append((told(service), who, text(count(part.lines, at_least=least)), *cells))
-            examples += [(told(service), who, told(line, limit=320)) for line in part.sample[:_EXAMPLES]]
+            rows.append((quoted(service), who, text(count(part.lines, at_least=least)), *cells))
+            examples += [(quoted(service), who, quoted(line, limit=320)) for line in part.sample[:_EXAMPLES]]
     columns: tuple[str | Column, ...] = (
         "Target",
         "Collector",
@@ -184,7 +183,7 @@ def logs(report: Report) -> Section:
     )
     note = (
         "A line belongs to the collector that ran when it was written, or whose address it names; where "
-        "several stand, the line does not tell which."
+        "several are named, the line does not show which."
     )
     return Section(
         "logs",
@@ -202,7 +201,7 @@ def logs(report: Report) -> Section:
                 ("Target", "Collector", "Line"),
                 examples,
                 "",
-                note="Alike lines stand once; the JSON report has more of them.",
+                note="Of similar lines one is shown; the JSON report has more.",
             ),
         )
         if rows

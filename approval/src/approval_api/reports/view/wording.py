@@ -4,7 +4,7 @@ import json
 
 from pydantic import JsonValue
 
-from approval_api.reports.view.blocks import Text, Told, in_a_row, text
+from approval_api.reports.view.blocks import Quoted, Text, in_a_row, text
 
 _KIB = 1024
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -33,7 +33,7 @@ def size(value: float, *, at_least: bool = False) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Return a duration: `4.2 s`, `12 min 3 s`, `3 h 5 min`; an ellipsis for what still lasts."""
+    """Return a duration: `4.2 s`, `12 min 3 s`, `3 h 5 min`; an ellipsis for one that is not over."""
     if value is None:
         return "…"
     if value < 60:
@@ -51,24 +51,24 @@ def times(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def data(told: dict[str, JsonValue]) -> Text:
-    """Return what was told of a thing, name by name."""
-    words = ", ".join(f"{name}: {plain(value)}" for name, value in sorted(told.items()))
-    return text(Told(words)) if words else text()
+def data(reported: dict[str, JsonValue]) -> Text:
+    """Return the attributes of a discovery, name by name."""
+    words = ", ".join(f"{name}: {plain(value)}" for name, value in sorted(reported.items()))
+    return text(Quoted(words)) if words else text()
 
 
-def value(told: JsonValue) -> Text:
+def value(reported: JsonValue) -> Text:
     """Return one value; a list as its parts."""
-    if isinstance(told, list):
-        return text(Told(", ".join(map(plain, told))))
-    return text(Told(plain(told)))
+    if isinstance(reported, list):
+        return text(Quoted(", ".join(map(plain, reported))))
+    return text(Quoted(plain(reported)))
 
 
-def plain(told: JsonValue) -> str:
-    """Return a value as text, and what is no text as JSON."""
-    return told if isinstance(told, str) else json.dumps(told, ensure_ascii=False, sort_keys=True)
+def plain(reported: JsonValue) -> str:
+    """Return a text as it is, and any other value as JSON."""
+    return reported if isinstance(reported, str) else json.dumps(reported, ensure_ascii=False, sort_keys=True)
 
 
-def names(told: tuple[str, ...], nobody: str = "") -> Text:
+def names(reported: tuple[str, ...], nobody: str = "") -> Text:
     """Return names in a row."""
-    return in_a_row(((Told(name),) for name in told), len(told), ", ") if told else text(nobody)
+    return in_a_row(((Quoted(name),) for name in reported), len(reported), ", ") if reported else text(nobody)
