@@ -3,9 +3,9 @@ from datetime import UTC, timedelta
 
 import pytest
 import recorded_session
+from folded_session import SCRIPTS, START, events_of, folded
 from rich.console import Console
 from terminal_text import steering
-from test_watched_session import SCRIPTS, START, events_of, folded
 
 from dryrun_cli.drawing.glyphs import ASCII, UNICODE, glyphs_for
 from dryrun_cli.live.frame import Frame

@@ -1,48 +1,16 @@
 import copy
 from collections import Counter
-from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import pytest
 import recorded_session
+from folded_session import SCRIPTS, events_of, folded
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dryrun_cli.api.reading import read_event
 from dryrun_cli.drawing.narration import notice_text
 from dryrun_cli.live.watched_session import WatchedSession
 from dryrun_contract.kinds import OTHER_KINDS
 from dryrun_contract.session import Outcome, Phase
-
-START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
-SCRIPTS = [
-    recorded_session.small,
-    recorded_session.harmed,
-    recorded_session.failing,
-    recorded_session.hostile,
-]
-
-
-def events_of(script):
-    for seq, (offset, data) in enumerate(script, start=1):
-        at = (START + timedelta(seconds=offset)).isoformat()
-        raw = {
-            "journal": str(UUID(int=1)),
-            "seq": seq,
-            "session_id": str(UUID(int=2)),
-            "at": at,
-            "data": data,
-        }
-        event = read_event(raw)
-        if event is not None:
-            yield event
-
-
-def folded(script):
-    state = WatchedSession()
-    for event in events_of(script):
-        state.read(event)
-    return state
 
 
 def test_a_whole_session_folds_into_what_it_was():

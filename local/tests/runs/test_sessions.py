@@ -16,12 +16,22 @@ class FakeApi:
         self.stopped: list[UUID] = []
         self._left = answers_until_ended
 
-    def _told(self, session_id: UUID) -> dict[str, str]:
+    def _told(self, session_id: UUID) -> dict[str, object]:
         return {
             "id": str(session_id),
             "template": "small",
+            "template_digest": "sha256:1",
+            "seed": 0,
+            "keep": False,
+            "requested_by": "local",
             "requested_at": "2026-01-31T09:30:00Z",
+            "queue_position": None,
+            "accepted_at": None,
             "phase": self.phases[session_id],
+            "outcome": None,
+            "reason": None,
+            "expires_at": None,
+            "ended_at": None,
         }
 
     async def sessions(self):
