@@ -68,7 +68,7 @@ def told(facts) -> list[tuple[str, ...]]:
     ]
 
 
-def assert_all_is_found_and_nothing_invented(report, where: str) -> None:
+def assert_all_is_found_and_nothing_else(report, where: str) -> None:
     """Say all that is wrong at once: a session takes long."""
     scores = report["scores"]
     wrong = {
@@ -80,7 +80,7 @@ def assert_all_is_found_and_nothing_invented(report, where: str) -> None:
             for place in told([each])
         ],
         "closed": told(each for each in scores["not_evaluable"] if each["hard"] is None),
-        "invented": told(scores["false_positives"]),
+        "false positives": told(scores["false_positives"]),
         "incomplete": [each["reason"] for each in report["collectors"] if not each["complete"]],
     }
     assert not any(wrong.values()), f"{where}: {json.dumps(wrong, indent=1, ensure_ascii=False)}"
@@ -104,7 +104,7 @@ def test_a_template_is_found_whole_and_its_hard_cases_are_judged(rehearse, templ
     where = f"template {template}, seed {seed}"
     report = rehearse(template, seed)
     assert (report["template"]["id"], report["template"]["seed"]) == (template, seed)
-    assert_all_is_found_and_nothing_invented(report, where)
+    assert_all_is_found_and_nothing_else(report, where)
     assert_each_hard_case_is_judged(report, where)
     collectors = {each["collector"] for each in report["collectors"]}
     written = yaml.safe_load((ROOT / "templates" / f"{template}.yml").read_text())["x-dryrun"]

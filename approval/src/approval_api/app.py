@@ -27,7 +27,7 @@ from approval_api.api.reports import router as reports_router
 from approval_api.api.session_discoveries import router as discoveries_router
 from approval_api.api.sessions import router as sessions_router
 from approval_api.api.templates import router as templates_router
-from approval_api.audit.trail import AuditTrail
+from approval_api.audit.log import AuditLog
 from approval_api.database.engine import APP_ROLE, create_engine
 from approval_api.database.migration import migrate_when_reachable
 from approval_api.events.notifications import Notifications
@@ -102,7 +102,7 @@ def create_app(
     app.state.follower = None
     app.state.reports = None
     install_problem_handlers(app)
-    app.add_middleware(AuditTrail)
+    app.add_middleware(AuditLog)
     app.add_middleware(
         Bodies,
         admit=admit_sender,

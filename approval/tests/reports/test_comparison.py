@@ -60,11 +60,11 @@ def test_a_figure_that_one_lacks_is_neither_better_nor_worse():
 
 async def test_a_kind_for_each_discovery_makes_no_longer_comparison(report, report_of, told_story):
     things = [Discovery(kind=f"kind_{number}", key="10.213.0.3") for number in range(2000)]
-    invented = [
+    false_positives = [
         (8, words.DiscoveryReported(collector="nmap", run="nmap-1", line=line, discovery=thing))
         for line, thing in enumerate(things, 1)
     ]
-    comparison = compare(report, await report_of([*told_story(), *invented]))
+    comparison = compare(report, await report_of([*told_story(), *false_positives]))
     assert {figure.name for figure in comparison.kinds} == {"host", "service", "database", "table"}
     assert comparison.other_kinds == 2000
 

@@ -123,7 +123,7 @@ async def test_a_late_event_makes_the_figures_of_the_landing_page_anew(api, orch
     async def scored_as(number):
         async with api.app.state.engine.connect() as connection:
             figures = (await repository.figures_of(connection, [UUID(session_id)])).get(UUID(session_id))
-        return figures is not None and figures.invented == number
+        return figures is not None and figures.false_positives == number
 
     await eventually(lambda: scored_as(3))
     # What a journal that was away has to add: the session had been given up here.
@@ -155,14 +155,14 @@ async def test_news_of_a_session_make_a_new_report_of_it(api, orchestrator, even
     session_id = await api.start()
     hostile(orchestrator, session_id, 3, ends=False)
 
-    async def invented(number):
+    async def false_positives(number):
         report = (await api.get(f"/sessions/{session_id}/report")).json()
         return report["scores"] and len(report["scores"]["false_positives"]) == number and report
 
-    assert not (await eventually(lambda: invented(3)))["final"]
+    assert not (await eventually(lambda: false_positives(3)))["final"]
     orchestrator.tell(UUID(session_id), SessionEnded(outcome=Outcome.STOPPED))
     await eventually(lambda: has_ended(api, session_id))
-    assert (await invented(3))["final"]
+    assert (await false_positives(3))["final"]
 
 
 async def test_a_report_that_is_kept_is_read_by_another_process_too(

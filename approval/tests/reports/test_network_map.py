@@ -21,6 +21,9 @@ async def test_what_is_true_is_drawn_with_what_became_of_it(report):
 async def test_what_was_found_is_drawn_as_it_was_told(report):
     found = hosts(report.network.found)
     assert "quiet" not in found
-    assert (found["10.213.0.9"].state, found["10.213.0.9"].places[0].state) == ("invented", "invented")
+    assert (found["10.213.0.9"].state, found["10.213.0.9"].places[0].state) == (
+        "false_positive",
+        "false_positive",
+    )
     (place,) = found["web"].places
     assert (place.label, place.state) == ("nginx 1.0", "wrong")

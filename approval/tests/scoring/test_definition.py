@@ -73,14 +73,14 @@ def by_definition(truth, findings, *, hard=True):
         and not any(other_known and is_inside(other, key) for _, other, other_known in things)
     ]
     hidden = {one: key for one in facts for key in refusing if is_inside(one[1], key)}
-    invented = [thing for thing in things if thing[:2] not in found or not thing[2]]
+    false_positives = [thing for thing in things if thing[:2] not in found or not thing[2]]
     facts = {one: fact for one, fact in facts.items() if hard or fact.hard is None}
     rows, missed, wrong = {}, set(), set()
-    for kind in {kind for kind, *_ in (*facts, *invented)}:
+    for kind in {kind for kind, *_ in (*facts, *false_positives)}:
         of_kind = [one for one in facts if one[0] == kind]
         lost = [one for one in of_kind if one not in found and one not in hidden]
         unseen = sum(one in hidden for one in of_kind)
-        false = sum(thing[0] == kind for thing in invented)
+        false = sum(thing[0] == kind for thing in false_positives)
         rows[kind, None] = (len(of_kind) - len(lost) - unseen, false, len(lost), unseen)
         for one in lost:
             around = {key for _, key in found if is_inside(one[1], key) or parts(one[1])[0] == key != one[1]}

@@ -273,11 +273,11 @@ def test_counts_add_up_and_figures_stay_in_range(truth, found):
 
 @given(truths, findings, findings)
 def test_more_false_positives_never_raise_precision_of_a_kind(truth, found, more):
-    invented = [
+    false_positives = [
         Finding(one.collector, one.discovery.model_copy(update={"key": f"10.0.1.{number}"}))
         for number, one in enumerate(more, start=1)
     ]
-    before, after = score(truth, found, ADDRESSES), score(truth, [*found, *invented], ADDRESSES)
+    before, after = score(truth, found, ADDRESSES), score(truth, [*found, *false_positives], ADDRESSES)
     kept = {(one.kind, one.attribute): one for one in after.rows}
     for one in before.rows:
         later = kept[one.kind, one.attribute]

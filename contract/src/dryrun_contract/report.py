@@ -119,7 +119,7 @@ class Scope(Word):
     detail: str
 
 
-type PlaceState = Literal["found", "wrong", "missed", "not_evaluable", "invented"]
+type PlaceState = Literal["found", "wrong", "missed", "not_evaluable", "false_positive"]
 
 
 class MapPlace(Word):

@@ -7,7 +7,7 @@ from sqlalchemy import RowMapping
 
 from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Collecting, Decider, Reader
-from approval_api.audit.trail import note
+from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.discoveries.decisions import Decided, Decision, note_decision
 from approval_api.discoveries.listing import (

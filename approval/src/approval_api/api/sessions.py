@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from approval_api.access.permission import Reader, Runner
-from approval_api.audit.trail import note
+from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.identity.person import Person
 from approval_api.orchestrator.client import Asker

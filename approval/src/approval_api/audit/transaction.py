@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from approval_api.audit.trail import write_done
+from approval_api.audit.log import write_done
 
 
 async def _transaction(request: Request) -> AsyncIterator[AsyncConnection]:

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 from sqlalchemy import RowMapping, Table, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from approval_api.audit.trail import note
+from approval_api.audit.log import note
 from approval_api.database.storable import storable_text
 from approval_api.discoveries.listing import MAX_ID, Status
 from dryrun_contract.base import UtcTime, Word

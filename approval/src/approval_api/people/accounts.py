@@ -7,7 +7,7 @@ from fastapi import Request
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from approval_api.audit.trail import note
+from approval_api.audit.log import note
 from approval_api.identity.person import Person
 from approval_api.identity.roles import SCOPES, Role
 from approval_api.people import invitations, logins, repository, tokens

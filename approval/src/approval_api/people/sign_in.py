@@ -6,7 +6,7 @@ from fastapi import Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.audit.entry import AuditOutcome, entry_of, write
-from approval_api.audit.trail import note
+from approval_api.audit.log import note
 from approval_api.identity.person import Person
 from approval_api.people import invitations, known_browsers, logins, repository, throttle
 from approval_api.people.passwords import PasswordRefusedError, Passwords, require_strength

@@ -48,7 +48,7 @@ def _rows(report: Report) -> Iterator[tuple[str, ...]]:
         expected = "" if missed.expected is None else plain(missed.expected)
         yield _row("missed", missed.kind, missed.key, missed.attribute, true=expected, hard=missed.hard)
     for one in scores.false_positives:
-        yield _row("invented", one.kind, one.key, told=_told(one.data), said=one.evidence)
+        yield _row("false positive", one.kind, one.key, told=_told(one.data), said=one.evidence)
     for wrong in scores.wrong_values:
         for said in wrong.evidence:
             true, told = plain(wrong.expected), plain(said.value)

@@ -15,14 +15,14 @@ STATES: tuple[tuple[PlaceState, str], ...] = (
     ("wrong", "found, with something wrong or missing in it"),
     ("missed", "missed"),
     ("not_evaluable", "not evaluable"),
-    ("invented", "false positive"),
+    ("false_positive", "false positive"),
 )
 SIGNS: dict[PlaceState, str] = {
     "found": "✓",
     "wrong": "±",
     "missed": "✗",
     "not_evaluable": "?",
-    "invented": "!",
+    "false_positive": "!",
 }
 """Colour alone never carries a state."""
 

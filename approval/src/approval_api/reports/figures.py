@@ -11,7 +11,7 @@ class Figures(Word):
     recall: float | None
     f1: float | None
     missed: int | None
-    invented: int | None
+    false_positives: int | None
     harmed: int
     """Targets."""
 
@@ -25,6 +25,6 @@ class Figures(Word):
             recall=scores.overall.recall if scores else None,
             f1=scores.overall.f1 if scores else None,
             missed=sum(row.false_negatives for row in keys) if scores else None,
-            invented=sum(row.false_positives for row in keys) if scores else None,
+            false_positives=sum(row.false_positives for row in keys) if scores else None,
             harmed=len({harm.service for harm in report.harmed}),
         )

@@ -11,7 +11,7 @@ from dryrun_contract.report import MapHost, MapPlace, NetworkMap, PlaceState
 from dryrun_contract.resource_key import ResourceKey
 from dryrun_contract.scores import Scores
 
-_WORST_FIRST: tuple[PlaceState, ...] = ("missed", "invented", "wrong", "not_evaluable", "found")
+_WORST_FIRST: tuple[PlaceState, ...] = ("missed", "false_positive", "wrong", "not_evaluable", "found")
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class _Host:
 def _state_of(host: _Host) -> PlaceState:
     """Return the state of a host that is only known by its services."""
     states = {place.state for place in host.places.values()}
-    return "invented" if states == {"invented"} else "found"
+    return "false_positive" if states == {"false_positive"} else "found"
 
 
 class _Drawing:
@@ -102,7 +102,7 @@ def draw_network(facts: Iterable[Fact], scores: Scores, addresses: Mapping[str, 
         state = states.get((one.kind, one.key), "found")
         found.add(one.kind, one.key, one.data, state, hard=one.hard is not None)
     for false in scores.false_positives:
-        found.add(false.kind, false.key, false.data, "invented")
+        found.add(false.kind, false.key, false.data, "false_positive")
     by_name = {name: address for address, name in addresses.items()}
     return NetworkMap(truth=truth.hosts(by_name), found=found.hosts(by_name))
 

@@ -72,7 +72,9 @@ def score(truth: Iterable[Fact], findings: Iterable[Finding], addresses: Mapping
                 collectors=found.collectors,
                 evidence=found.evidence,
             )
-            for found in sorted(comparison.unfounded, key=lambda found: (found.kind, found.key, found.named))
+            for found in sorted(
+                comparison.false_positives, key=lambda found: (found.kind, found.key, found.named)
+            )
         ),
         wrong_values=wrong,
         not_evaluable=tuple(
@@ -141,15 +143,15 @@ def _by_kind(truth: Iterable[Fact]) -> dict[str, _Kind]:
 
 def _compare(kinds: Mapping[str, _Kind], findings: Iterable[Placed]) -> "_Comparison":
     true: dict[FactId, Merged] = {}
-    unfounded, named = [], []
+    false_positives, named = [], []
     for found in merge(findings).values():
         if found.named:
             named.append(found)
         if found.named and found.kind in kinds and found.key in kinds[found.kind].facts:
             true[found.kind, found.key] = found
         else:
-            unfounded.append(found)
-    return _Comparison(kinds, true, unfounded, _not_evaluable(kinds, named))
+            false_positives.append(found)
+    return _Comparison(kinds, true, false_positives, _not_evaluable(kinds, named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class _Comparison:
     kinds: Mapping[str, _Kind]
     true: Mapping[FactId, Merged]
     """Findings that are facts."""
-    unfounded: Sequence[Merged]
+    false_positives: Sequence[Merged]
     """Findings that are not."""
     hidden: Mapping[FactId, str]
     """Facts that could not be found, with the key of what refused the credential."""
@@ -176,16 +178,16 @@ class _Comparison:
         return _Comparison(
             {name: kind for name, kind in easy.items() if kind.facts},
             {(kind, key): found for (kind, key), found in self.true.items() if key in easy[kind].facts},
-            self.unfounded,
+            self.false_positives,
             {(kind, key): service for (kind, key), service in self.hidden.items() if key in easy[kind].facts},
         )
 
     def rows(self) -> tuple[ScoreRow, ...]:
         """Return a row per kind, in the contract's order, each followed by its attributes' rows."""
         found, hidden = Counter(kind for kind, _ in self.true), Counter(kind for kind, _ in self.hidden)
-        invented = Counter(one.kind for one in self.unfounded)
+        by_kind = Counter(one.kind for one in self.false_positives)
         right, wrong, unseen = self._values()
-        seen = self.kinds.keys() | invented.keys()
+        seen = self.kinds.keys() | by_kind.keys()
         rows = []
         for name in [kind for kind in KINDS if kind in seen] + sorted(seen - KINDS.keys()):
             kind = self.kinds.get(name) or _Kind.of(name, {})
@@ -194,7 +196,7 @@ class _Comparison:
                     name,
                     None,
                     true_positives=found[name],
-                    false_positives=invented[name],
+                    false_positives=by_kind[name],
                     false_negatives=len(kind.facts) - found[name] - hidden[name],
                     not_evaluable=hidden[name],
                 )

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from approval_api.access.open_streams import EventStream
 from approval_api.access.permission import Reader, Runner
-from approval_api.audit.trail import note
+from approval_api.audit.log import note
 from approval_api.identity.person import Person
 from approval_api.orchestrator.client import Asker
 from approval_api.pages.forms import SentForm, first_fault

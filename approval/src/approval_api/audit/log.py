@@ -51,7 +51,7 @@ def _entry(request: Request, outcome: AuditOutcome, problem: str | None) -> Entr
     )
 
 
-class AuditTrail:
+class AuditLog:
     """ASGI middleware: writes the lines that no transaction wrote, before the answer is sent."""
 
     def __init__(self, app: ASGIApp) -> None:
