@@ -37,14 +37,14 @@ async def test_one_is_approved_with_its_button_and_keeps_the_note(site, told):
     await expect(row.locator(".badge")).to_have_text("approved")
     await expect(row).to_contain_text("ours since 2019")
     await expect(page.locator("#toast")).to_contain_text("1 discovery approved.")
-    await row.get_by_role("button", name="Take back").click()
+    await row.get_by_role("button", name="Undo").click()
     await expect(row.locator(".badge")).to_have_text("open")
     assert await decisions(site) == {}
 
 
 async def test_many_are_rejected_at_once(site, told):
     page = await site.visit(Role.APPROVER, "/dryrun/discoveries?kind=table")
-    await page.get_by_label("all here").check()
+    await page.get_by_label("select all on this page").check()
     await page.get_by_role("button", name="Reject selected").click()
     await expect(page.locator("tr.is-rejected")).to_have_count(2)
     assert set((await decisions(site)).values()) == {"rejected"}
@@ -119,7 +119,9 @@ async def test_what_changed_since_it_was_looked_at_is_not_decided(site):
         while (await site.api.get("/discoveries")).json()["discoveries"][0]["revision"] == 1:
             await asyncio.sleep(0.02)
     await page.get_by_role("button", name="Approve web:80/tcp").click()
-    await expect(page.locator("#toast")).to_contain_text("1 changed since you looked")
+    await expect(page.locator("#toast")).to_contain_text(
+        "1 changed after you loaded this page. Review it again."
+    )
     await expect(page.locator("tr[data-row]")).to_contain_text("Apache")
     assert await decisions(site) == {}
 
@@ -137,7 +139,7 @@ async def test_filters_search_and_order_are_in_the_address(site, told):
     await page.get_by_label("Order").select_option("key")
     await expect(page.locator("th[aria-sort=ascending]")).to_contain_text("Discovery")
     await page.get_by_label("Search").fill("no such thing")
-    await expect(page.get_by_text("Nothing fits these filters")).to_be_visible()
+    await expect(page.get_by_text("No discovery matches these filters")).to_be_visible()
     assert await page.get_by_role("button", name="Approve").count() == 0
 
 
@@ -171,7 +173,7 @@ async def test_production_is_decided_in_its_own_section(site, told):
     await expect(page.locator("tr[data-row]")).to_contain_text("changed since approved")
     await page.goto("/production/discoveries?changed=yes")
     await page.locator("summary").click()
-    await page.get_by_role("link", name="what later scans told differently").click()
+    await page.get_by_role("link", name="changes in later scans").click()
     await expect(page.locator("del")).to_have_text("17.2")
     await expect(page.locator("ins")).to_have_text("17.4")
     assert await decisions(site) == {}

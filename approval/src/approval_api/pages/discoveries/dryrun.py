@@ -7,7 +7,7 @@ from approval_api.access.permission import Decider, Reader
 from approval_api.audit.transaction import Transaction
 from approval_api.discoveries.decisions import note_decision
 from approval_api.discoveries.dryrun import repository
-from approval_api.pages.discoveries.lists import Filters, answer_decision, read_decision, told
+from approval_api.pages.discoveries.lists import Filters, answer_decision, decision_message, read_decision
 from approval_api.pages.forms import SentForm
 from approval_api.pages.rendering import page
 from approval_api.sessions import repository as sessions
@@ -42,10 +42,10 @@ async def show_dryrun_list(request: Request, visitor: Reader, _turn: ListTurn) -
 async def decide_dryrun_list(
     request: Request, visitor: Decider, form: SentForm, _turn: ListTurn, transaction: Transaction
 ) -> Response:
-    """Approve, reject or take back. It has no effect outside of dry-runs."""
+    """Approve, reject or undo. It has no effect outside of dry-runs."""
     decision = read_decision(form)
     decided = await repository.decide(transaction, decision, visitor.name)
     note_decision(request, decision, decided)
     found = await repository.find_some(transaction, (*decided.decided, *decided.changed))
     rows = await repository.views(transaction, found)
-    return answer_decision(request, visitor, form, rows, told(decision, decided), area="dryrun")
+    return answer_decision(request, visitor, form, rows, decision_message(decision, decided), area="dryrun")

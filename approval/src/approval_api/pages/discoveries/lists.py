@@ -1,4 +1,4 @@
-"""What both lists of discoveries share: filters in the address, rows, and decisions sent by a form.
+"""Shared by both lists of discoveries: filters in the address, rows, and decisions sent by a form.
 
 Each area has routes, rows and repository of its own; nothing here knows a table.
 """
@@ -20,7 +20,7 @@ from approval_api.discoveries.production.schemas import ProductionView
 from approval_api.identity.person import Person
 from approval_api.pages.forms import Form
 from approval_api.pages.rendering import Pages
-from approval_api.pages.words import plural
+from approval_api.pages.words import number, plural
 from approval_api.web.problems import ProblemError
 from dryrun_contract.kinds import KINDS
 
@@ -34,7 +34,7 @@ type Row = DryrunDiscoveryView | ProductionView
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What of a list is shown, as the address says; empty is everything."""
+    """The filters of a list, as the address gives them; an empty one filters nothing."""
 
     search: str = ""
     kind: str = ""
@@ -47,7 +47,7 @@ class Filters:
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "Filters":
-        """Read the address. What no page of ours would write is left out."""
+        """Read the filters from an address; values that no page would send are ignored."""
         given = {
             name: query.get(name, "").replace("\x00", "").strip()[:_WORD]
             for name in ("search", "kind", "status", "collector", "session", "changed", "sort")
@@ -61,7 +61,7 @@ class Filters:
         return cls(**{**given, "sort": given["sort"] or "newest"}, cursor=query.get("cursor", ""))
 
     def wanted(self) -> Wanted:
-        """Return the same for the list itself."""
+        """Return the filters as a query on the list."""
         return Wanted(
             sort=self.sort,  # type: ignore[arg-type]  # one of SORTS
             limit=PER_PAGE,
@@ -75,18 +75,18 @@ class Filters:
         )
 
     def query(self, **changes: str) -> str:
-        """Return the address' query with `changes`; anything but a cursor begins at the first page."""
+        """Return the address' query with `changes`; without a new cursor it starts at the first page."""
         changed = replace(self, **{"cursor": "", **changes})
         given = {each.name: getattr(changed, each.name) for each in fields(self)}
         return "?" + urlencode({name: value for name, value in given.items() if value and value != "newest"})
 
     def turned(self, column: str) -> str:
-        """Return the order that a click on a column's head asks for."""
+        """Return the order that a click on a column's head selects."""
         return f"-{column}" if self.sort == column else column
 
     @property
     def narrow(self) -> bool:
-        """Tell whether anything is left out."""
+        """Return whether any filter but the session is set."""
         return any((self.search, self.kind, self.status, self.collector, self.changed))
 
 
@@ -98,7 +98,7 @@ def _uuid(text: str) -> str:
 
 
 def read_decision(form: Form) -> Decision:
-    """Read what a form decides: one row by its own button, or all that are ticked. Raises a 422 problem."""
+    """Return a form's decision: on the pressed button's row or on all selected rows. Raises a 422 problem."""
     one = form.one("one")
     wanted, _, seen = one.partition(" ")
     chosen = [seen] if one else form.all("seen")
@@ -106,7 +106,7 @@ def read_decision(form: Form) -> Decision:
         raise ProblemError(
             "nothing-selected",
             422,
-            "tick the discoveries that you decide on, or use the buttons in their rows",
+            "select discoveries, or use the buttons in their rows",
             title="Nothing is selected",
         )
     pairs = [each.partition(":") for each in chosen]
@@ -128,14 +128,15 @@ def read_decision(form: Form) -> Decision:
         ) from error
 
 
-def told(decision: Decision, decided: Decided) -> str:
-    """Put into words what became of a decision."""
+def decision_message(decision: Decision, decided: Decided) -> str:
+    """Return the outcome of a decision as a sentence for the page."""
     words = {"approved": "approved", "rejected": "rejected", "pending": "open again"}
     sentence = f"{plural(len(decided.decided), 'discovery', 'discoveries')} {words[decision.decision]}."
-    if decided.changed:
-        sentence += f" {len(decided.changed)} changed since you looked: look again, then decide."
-    if decided.unknown:
-        sentence += f" {len(decided.unknown)} are gone."
+    if count := len(decided.changed):
+        them = "it" if count == 1 else "them"
+        sentence += f" {number(count)} changed after you loaded this page. Review {them} again."
+    if count := len(decided.unknown):
+        sentence += f" {number(count)} no longer {'exists' if count == 1 else 'exist'}."
     return sentence
 
 
@@ -148,7 +149,7 @@ def answer_decision(
     *,
     area: str,
 ) -> Response:
-    """Answer with the rows as they are now, for htmx; without a script go back to the list."""
+    """Return the rows as they are now, for htmx; without a script, a redirect to the list."""
     if request.headers.get("hx-request") == "true":
         pages: Pages = request.app.state.pages
         return HTMLResponse(
@@ -159,5 +160,5 @@ def answer_decision(
 
 
 def _fields(form: Form) -> dict[str, str]:
-    """Return the filters that the list's own form carries along."""
+    """Return the filters that the list's form sends along."""
     return {each.name: form.one(f"was_{each.name}") for each in fields(Filters) if each.name != "cursor"}

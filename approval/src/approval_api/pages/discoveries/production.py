@@ -1,4 +1,4 @@
-"""Pages of production: its queue and what later scans told differently. No dry-run has a place here."""
+"""Pages of production: its queue, and the changes in later scans. Nothing here concerns dry-runs."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from approval_api.audit.transaction import Transaction
 from approval_api.discoveries.decisions import note_decision
 from approval_api.discoveries.production import repository
 from approval_api.discoveries.production.schemas import Change, ProductionView
-from approval_api.pages.discoveries.lists import Filters, answer_decision, read_decision, told
+from approval_api.pages.discoveries.lists import Filters, answer_decision, decision_message, read_decision
 from approval_api.pages.forms import SentForm
 from approval_api.pages.rendering import page
 from approval_api.web.problems import ProblemError
@@ -41,13 +41,15 @@ async def show_production_list(request: Request, visitor: Reader, _turn: ListTur
 async def decide_production_list(
     request: Request, visitor: Decider, form: SentForm, _turn: ListTurn, transaction: Transaction
 ) -> Response:
-    """Approve, reject or take back."""
+    """Approve, reject or undo."""
     decision = read_decision(form)
     decided = await repository.decide(transaction, decision, visitor.name)
     note_decision(request, decision, decided)
     found = await repository.find_some(transaction, (*decided.decided, *decided.changed))
     rows = [ProductionView.of(row) for row in found]
-    return answer_decision(request, visitor, form, rows, told(decision, decided), area="production")
+    return answer_decision(
+        request, visitor, form, rows, decision_message(decision, decided), area="production"
+    )
 
 
 @router.get("/{discovery_id}")
