@@ -88,7 +88,9 @@ def start(
     template: Annotated[
         str,
         typer.Argument(
-            metavar="TEMPLATE", help="See: dryrun templates.", autocompletion=completion.complete_template
+            metavar="TEMPLATE",
+            help="Template id; `dryrun templates` lists them.",
+            autocompletion=completion.complete_template,
         ),
     ],
     watch_it: Annotated[
@@ -99,7 +101,7 @@ def start(
         bool, typer.Option("--keep", help="Keep the network after the scan, until stopped or expired.")
     ] = False,
     seed: Annotated[
-        int, typer.Option("--seed", min=0, max=9999, help="Select a variant of the template.")
+        int, typer.Option("--seed", metavar="N", min=0, max=9999, help="Variant of the template.")
     ] = 0,
     criteria: CriteriaOption = None,
     plain: PlainOption = False,
@@ -138,7 +140,9 @@ def watch(
 @app.command("list")
 def list_(
     context: typer.Context,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10000, help="List at most N.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="N", min=1, max=10000, help="List at most N.")
+    ] = 20,
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
