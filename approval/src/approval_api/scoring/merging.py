@@ -1,4 +1,4 @@
-"""What several collectors said of one thing, made one: the most confident wins, attribute by attribute."""
+"""Merges the findings of several collectors on one resource: the most confident wins, by attribute."""
 
 import json
 from collections import defaultdict
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from approval_api.scoring.naming import Place, name_place
-from approval_api.scoring.values import is_told
+from approval_api.scoring.values import has_value
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.scores import DiscoveryEvidence
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one collector said."""
+    """A discovery with its collector, while it is scored."""
 
     collector: str
     discovery: Discovery
@@ -23,7 +23,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A finding, and where that is."""
+    """A finding and its place."""
 
     finding: Finding
     place: Place
@@ -31,25 +31,25 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """One thing, as all collectors together told it."""
+    """One resource, as all collectors together reported it."""
 
     kind: str
     key: str
-    """By service name when `named`, else as it was said."""
+    """By service name when `named`, else as reported."""
     named: bool
-    """It lies at an address that belongs to one of the session's services."""
+    """Whether its address belongs to one of the session's services."""
     data: dict[str, JsonValue]
     findings: tuple[Finding, ...]
-    """What was said, most confident first, repetitions left out."""
+    """Most confident first, without repetitions."""
 
     @property
     def collectors(self) -> tuple[str, ...]:
-        """Return who said so, sorted."""
+        """Return the collectors that reported it, sorted."""
         return tuple(sorted({finding.collector for finding in self.findings}))
 
     @property
     def evidence(self) -> tuple[DiscoveryEvidence, ...]:
-        """Return what each collector said, most confident first."""
+        """Return what each collector reported, most confident first."""
         return tuple(
             DiscoveryEvidence(
                 collector=finding.collector,
@@ -61,7 +61,7 @@ class Merged:
 
     @property
     def refused(self) -> bool:
-        """Return whether a collector had its credential refused here."""
+        """Return whether it refused a collector's credential."""
         return any(finding.discovery.data.get("access") == "refused" for finding in self.findings)
 
 
@@ -71,32 +71,32 @@ def place_all(findings: Iterable[Finding], addresses: Mapping[str, str]) -> list
 
 
 def merge(findings: Iterable[Placed]) -> dict[tuple[tuple[str, str], bool], Merged]:
-    """Return what was found by ((kind, key), named); keys are by service name where that is known."""
+    """Return the merged findings by ((kind, key), named); keys have the service name where it is known."""
     together: defaultdict[tuple[tuple[str, str], bool], list[Finding]] = defaultdict(list)
     for placed in findings:
         identity = placed.finding.discovery.kind, placed.place.key
         together[identity, placed.place.service is not None].append(placed.finding)
     merged = {}
-    for ((kind, key), named), said in together.items():
-        ranked = _ranked(said)
+    for ((kind, key), named), reported in together.items():
+        ranked = _ranked(reported)
         data: dict[str, JsonValue] = {}
         for finding in ranked:
             for name, value in finding.discovery.data.items():
-                if is_told(value):
+                if has_value(value):
                     data.setdefault(name, value)
         merged[(kind, key), named] = Merged(kind, key, named, data, ranked)
     return merged
 
 
-def _ranked(said: list[Finding]) -> tuple[Finding, ...]:
-    """Return what was said, most confident first. Told twice in the same words is told once."""
-    if len(said) == 1:
-        return tuple(said)
-    return tuple(finding for _, finding in sorted({_rank(one): one for one in said}.items()))
+def _ranked(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Return the findings, most confident first; equal ones count once."""
+    if len(findings) == 1:
+        return tuple(findings)
+    return tuple(finding for _, finding in sorted({_rank(one): one for one in findings}.items()))
 
 
 def _rank(finding: Finding) -> tuple[float, str, str]:
-    # Ties are broken by what was said, never by when: the order of arrival must not change a score.
+    # Ties are broken by content, never by time: the order of arrival must not change a score.
     return (
         -finding.discovery.confidence,
         finding.collector,

@@ -1,4 +1,4 @@
-"""Services instead of addresses: reports and lists speak of what people named."""
+"""Replaces addresses by service names, which reports and lists show."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dryrun_contract.resource_key import ResourceKey
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something is: its key in canonical form, and the service it lies in, if it is a known one."""
+    """A key in canonical form, and the service that it lies in, if that is known."""
 
     key: str
     service: str | None
@@ -17,8 +17,8 @@ class Place:
 def name_place(key: str, addresses: Mapping[str, str]) -> Place:
     """Return `key` with the service's name for its address. Other addresses, and names, stay as they are.
 
-    Only an address is ever translated: a collector that says a service's name instead has not found it on
-    the network, and `service` stays None.
+    Only an address is replaced: a collector that reports a service's name has not found it on the network,
+    and `service` stays None.
 
     >>> name_place("10.213.0.3:5432/tcp", {"10.213.0.3": "db"})
     Place(key='db:5432/tcp', service='db')

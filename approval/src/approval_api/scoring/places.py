@@ -1,4 +1,4 @@
-"""Which place lies inside which, by keys alone; every question costs a search, however deep a key is."""
+"""Which place lies inside which, by keys alone; each lookup is one binary search, however deep a key is."""
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
@@ -9,7 +9,7 @@ _AFTER_SLASH = chr(ord("/") + 1)
 
 
 def canonical(key: str) -> str:
-    """Return `key` in its one spelling; what is no key stays as it is."""
+    """Return `key` in canonical form; an invalid key is returned as it is."""
     try:
         return str(ResourceKey.parse(key))
     except ValueError:
@@ -17,7 +17,7 @@ def canonical(key: str) -> str:
 
 
 def host_of(key: str) -> str | None:
-    """Return the host that `key` lies on; None for what is no key."""
+    """Return the host that `key` lies on; None for an invalid key."""
     try:
         return ResourceKey.parse(key).host
     except ValueError:
@@ -25,10 +25,10 @@ def host_of(key: str) -> str | None:
 
 
 class SortedKeys:
-    """Canonical keys in order, so that what lies inside a place is one run of them."""
+    """Canonical keys in order, so that the keys inside a place are one range."""
 
     def __init__(self, keys: Iterable[str]) -> None:
-        """Sort `keys`; what is no key has to be left out before."""
+        """Sort `keys`, all of them valid."""
         self._keys = sorted(set(keys))
 
     def inside(self, place: str) -> Iterator[str]:
@@ -40,16 +40,16 @@ class SortedKeys:
 
 
 def innermost_around(keys: Iterable[str], places: Collection[str]) -> dict[str, str]:
-    """Return the innermost of `places` around each of `keys`, its host included; without one it is left out.
+    """Return the innermost of `places` around each key, which may be its host; keys without are left out.
 
-    All are canonical. A place is not around itself, and around what is no key there is nothing.
+    All are canonical. A place is not around itself, and nothing is around an invalid key.
     """
     hosts = {key: host for key in keys if (host := host_of(key)) is not None}
     found = {key: host for key, host in hosts.items() if host != key and host in places}
     asked = [(_by_level(key), False, key) for key in hosts] + [(_by_level(key), True, key) for key in places]
     around: list[str] = []
     for _, is_place, key in sorted(asked):
-        # In this order all that is around a key stands before it, and what is left never comes back.
+        # In this order, every place around a key comes before it, and a place that was left never returns.
         while around and not key.startswith(f"{around[-1]}/"):
             around.pop()
         if is_place:
@@ -60,5 +60,5 @@ def innermost_around(keys: Iterable[str], places: Collection[str]) -> dict[str, 
 
 
 def _by_level(key: str) -> str:
-    """Return what sorts a place directly before all that lies inside it: no other character is as low."""
+    """Return a sort key with each place directly before what lies inside it: NUL is the lowest character."""
     return key.replace("/", "\0")

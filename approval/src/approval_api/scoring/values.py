@@ -1,4 +1,4 @@
-"""When a told value is the true one."""
+"""Whether a reported value matches the expected one."""
 
 import json
 
@@ -7,13 +7,13 @@ from pydantic import JsonValue
 from dryrun_contract.kinds import COMPARISONS
 
 
-def is_told(value: JsonValue) -> bool:
-    """Return whether `value` says anything: null and blank text do not."""
+def has_value(value: JsonValue) -> bool:
+    """Return whether `value` is a value: null and blank text are none."""
     return value is not None and not (isinstance(value, str) and not value.strip())
 
 
-def same_value(attribute: str, expected: JsonValue, told: JsonValue) -> bool:
-    """Compare as `docs/scoring.md` defines it, by the attribute's name.
+def same_value(attribute: str, expected: JsonValue, reported: JsonValue) -> bool:
+    """Return whether both values match, by the rule for the attribute (`docs/scoring.md`).
 
     >>> same_value("product", ["PostgreSQL", "PostgreSQL DB"], "postgresql db")
     True
@@ -27,10 +27,10 @@ def same_value(attribute: str, expected: JsonValue, told: JsonValue) -> bool:
     comparison = COMPARISONS.get(attribute, "text")
     if comparison == "spellings":
         spellings = expected if isinstance(expected, list) else [expected]
-        return _is_plain(told) and any(_normal(told) == _normal(spelling) for spelling in spellings)
+        return _is_plain(reported) and any(_normal(reported) == _normal(spelling) for spelling in spellings)
     if comparison == "names":
-        return _names(expected) is not None and _names(expected) == _names(told)
-    return _is_plain(expected) == _is_plain(told) and _normal(expected) == _normal(told)
+        return _names(expected) is not None and _names(expected) == _names(reported)
+    return _is_plain(expected) == _is_plain(reported) and _normal(expected) == _normal(reported)
 
 
 def _is_plain(value: JsonValue) -> bool:
@@ -43,7 +43,7 @@ def _normal(value: JsonValue) -> str:
 
 
 def _names(columns: JsonValue) -> frozenset[str] | None:
-    """Return column names as they are (SQL tells `Id` from `id`); an object counts by its `name`."""
+    """Return column names as they are (SQL distinguishes `Id` from `id`); an object by its `name`."""
     if not isinstance(columns, list):
         return None
     return frozenset(
