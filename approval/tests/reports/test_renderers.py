@@ -240,6 +240,8 @@ async def test_the_three_say_the_same(report):
     rows = list(csv.DictReader(io.StringIO(render_csv(report))))
     false = [row for row in rows if row["judgement"] == "false positive"]
     assert [(row["where"], row["collectors"]) for row in false] == [("10.213.0.9:80/tcp", "nmap")]
+    (wrong,) = [row for row in rows if row["judgement"] == "wrong"]
+    assert (wrong["expected"], wrong["reported"]) == ("1.26.3", "1.0")
     assert {row["judgement"] for row in rows} == {"found", "missed", "false positive", "wrong"}
 
 

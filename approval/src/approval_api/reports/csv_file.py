@@ -1,4 +1,4 @@
-"""The report's things as CSV for spreadsheets, one row each; no cell is a formula."""
+"""The report as CSV for spreadsheets, one row per resource or wrong value; no cell is a formula."""
 
 import csv
 import io
@@ -11,14 +11,24 @@ from dryrun_contract.report import Report
 from dryrun_contract.scores import DiscoveryEvidence, ValueEvidence
 from dryrun_contract.text import printable
 
-COLUMNS = ["judgement", "kind", "where", "attribute", "true", "told", "collectors", "confidence", "hard"]
+COLUMNS = [
+    "judgement",
+    "kind",
+    "where",
+    "attribute",
+    "expected",
+    "reported",
+    "collectors",
+    "confidence",
+    "hard",
+]
 CELL_CHARACTERS = 2000
 _FORMULA_STARTS = tuple("=+-@|%\uff1d\uff0b\uff0d\uff20")
 """With their full-width forms: some spreadsheets treat them alike."""
 
 
 def render_csv(report: Report) -> str:
-    """Return the comparison as CSV (RFC 4180); a report without scores has its heading only."""
+    """Return the report's scores as CSV (RFC 4180); without scores, the heading only."""
     file = io.StringIO()
     writer = csv.writer(file, quoting=csv.QUOTE_ALL)
     writer.writerow(COLUMNS)
@@ -27,7 +37,7 @@ def render_csv(report: Report) -> str:
 
 
 def cell_text(value: str) -> str:
-    r"""Return `value` so that no spreadsheet computes it: what could begin a formula gets a leading '.
+    r"""Return `value` so that no spreadsheet computes it: a cell that could begin a formula gets a leading '.
 
     >>> cell_text("=1+1")
     "'=1+1"
@@ -43,17 +53,26 @@ def _rows(report: Report) -> Iterator[tuple[str, ...]]:
     if scores is None:
         return
     for fact in scores.found:
-        yield _row("found", fact.kind, fact.key, told=_told(fact.data), said=fact.evidence, hard=fact.hard)
+        yield _row(
+            "found", fact.kind, fact.key, reported=_words(fact.data), evidence=fact.evidence, hard=fact.hard
+        )
     for missed in scores.false_negatives:
         expected = "" if missed.expected is None else plain(missed.expected)
-        yield _row("missed", missed.kind, missed.key, missed.attribute, true=expected, hard=missed.hard)
+        yield _row("missed", missed.kind, missed.key, missed.attribute, expected=expected, hard=missed.hard)
     for one in scores.false_positives:
-        yield _row("false positive", one.kind, one.key, told=_told(one.data), said=one.evidence)
+        yield _row("false positive", one.kind, one.key, reported=_words(one.data), evidence=one.evidence)
     for wrong in scores.wrong_values:
-        for said in wrong.evidence:
-            true, told = plain(wrong.expected), plain(said.value)
-            place = (wrong.kind, wrong.key, wrong.attribute)
-            yield _row("wrong", *place, true=true, told=told, said=(said,), hard=wrong.hard)
+        for one_value in wrong.evidence:
+            yield _row(
+                "wrong",
+                wrong.kind,
+                wrong.key,
+                wrong.attribute,
+                expected=plain(wrong.expected),
+                reported=plain(one_value.value),
+                evidence=(one_value,),
+                hard=wrong.hard,
+            )
     for hidden in scores.not_evaluable:
         yield _row("not evaluable", hidden.kind, hidden.key, hard=hidden.hard)
 
@@ -64,15 +83,15 @@ def _row(
     where: str,
     attribute: str | None = None,
     *,
-    true: str = "",
-    told: str = "",
-    said: Sequence[DiscoveryEvidence | ValueEvidence] = (),
+    expected: str = "",
+    reported: str = "",
+    evidence: Sequence[DiscoveryEvidence | ValueEvidence] = (),
     hard: str | None = None,
 ) -> tuple[str, ...]:
-    who = ", ".join(sorted({one.collector for one in said}))
-    sure = f"{max(one.confidence for one in said):g}" if said else ""
-    return (judgement, kind, where, attribute or "", true, told, who, sure, hard or "")
+    collectors = ", ".join(sorted({one.collector for one in evidence}))
+    confidence = f"{max(one.confidence for one in evidence):g}" if evidence else ""
+    return (judgement, kind, where, attribute or "", expected, reported, collectors, confidence, hard or "")
 
 
-def _told(data: dict[str, JsonValue]) -> str:
+def _words(data: dict[str, JsonValue]) -> str:
     return ", ".join(f"{name}: {plain(value)}" for name, value in sorted(data.items()))
