@@ -27,7 +27,7 @@ from approval_api.discoveries.production.schemas import (
     ProductionList,
     ProductionView,
     Received,
-    Report,
+    ReportedDiscoveries,
 )
 from approval_api.web.problems import ProblemError
 
@@ -38,24 +38,24 @@ DiscoveryId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 @router.post("")
 async def report_discoveries(
-    request: Request, reporting: Collecting, transaction: Transaction, report: Report
+    request: Request, reporting: Collecting, transaction: Transaction, reported: ReportedDiscoveries
 ) -> Received:
-    """Store what a collector found in production. A repeated discovery only changes when it was last seen.
+    """Store what a collector found in production. One with different data than before is pending again.
 
     A token reports only under its collectors' names: otherwise one compromised collector could overwrite
     what all others reported.
     """
-    if reporting.collectors is not None and report.collector not in reporting.collectors:
+    if reporting.collectors is not None and reported.collector not in reporting.collectors:
         named = ", ".join(sorted(reporting.collectors)) or "no collector"
         raise ProblemError(
             "not-this-collector",
             403,
-            f"this token may report as {named}, not as {report.collector!r}; make a token that names it",
+            f"this token may report as {named}, not as {reported.collector!r}; create a token that names it",
             title="Not allowed",
         )
-    received = await repository.receive(transaction, report.collector, report.discoveries)
+    received = await repository.receive(transaction, reported.collector, reported.discoveries)
     counts = f"{received.new} new, {received.changed} changed, {received.unchanged} unchanged"
-    note(request, object_=report.collector, detail=counts)
+    note(request, object_=reported.collector, detail=counts)
     return received
 
 

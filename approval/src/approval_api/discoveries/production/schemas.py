@@ -12,8 +12,8 @@ from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.discovery import Discovery
 
 
-class Report(Word):
-    """One report from a collector on production; at most 500 discoveries."""
+class ReportedDiscoveries(Word):
+    """The discoveries that one collector reports in one request; at most 500."""
 
     collector: CollectorName
     discoveries: Annotated[
@@ -36,11 +36,11 @@ class Report(Word):
 
 
 class Received(Word):
-    """How many discoveries of a report were new, changed or unchanged."""
+    """The numbers of reported discoveries that were new, changed and unchanged."""
 
     new: int
     changed: int
-    """Known before, with other data now: pending again, whatever was decided."""
+    """Known before, with different data: pending again, whatever was decided."""
     unchanged: int
 
 
