@@ -1,4 +1,4 @@
-"""The loop of every stream of server-sent events: woken by notifications, it misses and repeats nothing."""
+"""The loop of every stream of server-sent events: notifications wake it; it skips and repeats no event."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -16,13 +16,13 @@ _DATABASE_RETRY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a stream sends next; `frames` is empty when there is nothing new."""
+    """The next part of a stream; `frames` is empty when nothing is new."""
 
     frames: str
     ended: bool
     """The session has ended: nothing follows."""
     more: bool = False
-    """There is more to read at once."""
+    """More can be read without waiting."""
 
 
 async def stream(
@@ -34,7 +34,7 @@ async def stream(
 ) -> AsyncGenerator[str]:
     """Yield the frames of `read_news` until the session has ended or the service stops.
 
-    While the database is away the stream waits for it, and heartbeats go on.
+    While the database cannot be reached, the stream sends a comment and tries again every second.
     """
     with notifications.subscribed(session_id) as woken:
         yield "retry: 1000\n\n"

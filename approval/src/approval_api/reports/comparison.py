@@ -1,4 +1,4 @@
-"""Compares two reports: figures side by side, and the things that only one of them has."""
+"""Compares two reports: figures side by side, and the resources that only one of them has."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from dryrun_contract.scores import ScoreRow
 from dryrun_contract.session import SessionView
 
 MAX_THINGS = 200
-"""Listed of one difference; the others are counted."""
+"""Listed for one difference; further ones are counted."""
 
 type Better = Literal["more", "less", "neither"]
 
@@ -51,7 +51,7 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Things that only one of the two has."""
+    """Resources that only one of the two has."""
 
     title: str
     good: bool
@@ -70,9 +70,9 @@ class Comparison:
     """Both ran against the same version and variant: every difference is due to the collectors."""
     figures: tuple[Figure, ...]
     kinds: tuple[Figure, ...]
-    """Recall by kind: of the kinds that the contract or the ground truth knows."""
+    """Recall by kind, for the kinds of the contract and of the ground truth."""
     other_kinds: int
-    """Kinds that no fact is of; a hostile collector can invent one for each discovery."""
+    """The number of kinds without facts; a hostile collector can report a new one with each discovery."""
     differences: tuple[Difference, ...]
 
 
@@ -80,7 +80,7 @@ COMPARISON = TypeAdapter(Comparison)
 
 
 def compare(before: Report, after: Report) -> Comparison:
-    """Compare two reports."""
+    """Return the comparison of two reports."""
     kinds, other_kinds = _by_kind(before, after)
     return Comparison(
         before=before.session,
@@ -131,7 +131,7 @@ def _scanning(report: Report) -> float | None:
 
 
 def _by_kind(before: Report, after: Report) -> tuple[tuple[Figure, ...], int]:
-    """Return recall by kind, and the number of kinds that are left out: only false positives are of them."""
+    """Return recall by kind, and the number of kinds left out: those with false positives only."""
     first, second = _kinds(before), _kinds(after)
     kinds = dict.fromkeys((*first, *second))
     figures = []

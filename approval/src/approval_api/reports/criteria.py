@@ -32,7 +32,7 @@ class RowLimits(Word):
 
 
 class Criteria(Word):
-    """All optional; only those set are checked. `false_positives_max` counts things, not attributes."""
+    """All optional; only those set are checked. `false_positives_max` counts discoveries, not attributes."""
 
     overall: AverageLimits = AverageLimits()
     kinds: dict[str, RowLimits] = Field(default_factory=dict)

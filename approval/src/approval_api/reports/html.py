@@ -1,4 +1,4 @@
-"""The report as HTML: a fragment for a page, and a file that holds all it needs. No script in either."""
+"""The report as HTML without scripts: a fragment of a page, and a self-contained file."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -33,7 +33,7 @@ def render_html_fragment(report: Report, *, level: int = 2) -> Markup:
 
 
 def render_html_file(report: Report) -> str:
-    """Return the report as one file, to be sent and kept: it loads nothing and runs nothing."""
+    """Return the report as one self-contained file: it loads nothing and runs no script."""
     title = f"Dry-run of {printable(report.template.id)}, {report.session.requested_at:%Y-%m-%d}"
     return (
         _environment()
@@ -44,7 +44,7 @@ def render_html_file(report: Report) -> str:
 
 @cache
 def report_css() -> str:
-    """Return the style of both; everything in it is below `.dryrun-report`."""
+    """Return the style of fragment and file; every rule is below `.dryrun-report`."""
     return (TEMPLATES / "report.css").read_text(encoding="utf-8")
 
 
@@ -59,7 +59,7 @@ def _environment() -> Environment:
 
 def _quoted(text: str, limit: int = 200, *, prose: bool = False) -> Markup:
     """Return quoted text: visible, escaped, and isolated from the direction of the text around it."""
-    kind = "prose" if prose else "told"
+    kind = "prose" if prose else "quoted"
     return Markup('<bdi class="dr-{}">{}</bdi>').format(kind, printable(text, limit=limit))
 
 

@@ -43,7 +43,7 @@ class _Drawing:
     def add(
         self, kind: str, key: str, data: Mapping[str, JsonValue], state: PlaceState, *, hard: bool = False
     ) -> None:
-        """Add one thing at the place of its key; an invalid key is left out."""
+        """Add one resource at the place of its key; an invalid key is left out."""
         try:
             parsed = ResourceKey.parse(key)
         except ValueError:
@@ -54,7 +54,7 @@ class _Drawing:
             return
         place = host.places.setdefault((parsed.transport, parsed.port), _Place())
         whole = kind == "service" and not parsed.path
-        # A missed or false thing inside a service makes the service wrong, not missed or false.
+        # A missed or false resource inside a service makes the service wrong, not missed or false.
         of_service = state if whole or state in ("found", "not_evaluable") else "wrong"
         place.state = min(place.state, of_service, key=_WORST_FIRST.index)
         place.hard = place.hard or hard

@@ -190,6 +190,6 @@ def _failed(reason: str) -> ProblemError:
     return ProblemError(
         "report-failed",
         503,
-        f"the report of this session could not be made: {reason}. Its discoveries and events stay readable",
+        f"the report of this session could not be computed: {reason}. Its discoveries and events are kept",
         title="There is no report",
     )

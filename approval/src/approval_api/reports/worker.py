@@ -95,7 +95,7 @@ def _answer(task: list[bytes]) -> tuple[bytes, ...]:
         return b"done", *_TASKS[name](*parts)
     except MemoryError:
         return b"failed", f"it needs more than {MEMORY_BYTES // 1024**2} MiB of memory".encode()
-    except Exception as error:  # noqa: BLE001  # one report failed; the next one is another matter
+    except Exception as error:  # noqa: BLE001  # one report failed; the next ones are not affected
         where = traceback.extract_tb(error.__traceback__)[-1]
         # The message may contain a collector's text, so it is not logged.
         words = {"level": "ERROR", "message": "a report failed", "error": type(error).__name__}

@@ -1,8 +1,8 @@
 """Work in a process of its own, one task at a time: its processor time and memory are not the server's.
 
 A task is a list of byte strings, its first the task's name. An answer begins with `more`, or `last` when the
-process ends with it, then `done` or `failed`, then what was asked for or why not. Nothing of either is code:
-what a worker was given came from collectors, and its answer is not trusted more than that.
+process ends with it, then `done` or `failed`, then the result or the reason. Neither contains code: a
+worker's input comes from collectors, and its answer is trusted no more than that.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ _FROM_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ")
 
 
 class WorkFailedError(Exception):
-    """The task was not done; the message says why, in words for people."""
+    """The task failed; the message states the reason for people."""
 
 
 class WorkerProcess:
-    """Runs `python -m MODULE`, from the first task on; a process that is late or dies is replaced."""
+    """Runs `python -m MODULE`, from the first task on; one that exceeds its time or dies is replaced."""
 
     def __init__(self, module: str, what: str, *, seconds: float, waiting: int, answer_bytes: int) -> None:
         """Give each task `seconds` and its answer `answer_bytes`; at most `waiting` tasks wait."""
@@ -57,7 +57,7 @@ class WorkerProcess:
                 ) from None
             finally:
                 if not whole:
-                    # What is under way cannot be taken back; the next task must not get its answer.
+                    # A running task cannot be cancelled, and the next one must not get its answer.
                     await self.close()
             if answer[:1] == [b"last"]:
                 await self.close()

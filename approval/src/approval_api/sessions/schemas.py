@@ -1,4 +1,4 @@
-"""A page of sessions, as this API's clients see it."""
+"""One page of the list of sessions, as clients of this API get it."""
 
 from dryrun_contract.base import Word
 from dryrun_contract.session import SessionView

@@ -1,4 +1,4 @@
-"""Puts the view together: first the section to decide by, then what a sceptical reader asks next."""
+"""Composes the view: first the section to decide by, then the rest in the order of readers' questions."""
 
 from approval_api.reports.view import decision, differences, figures, outlook, provenance, targets
 from approval_api.reports.view.blocks import Quoted, Section, Text, View, text

@@ -123,7 +123,7 @@ def _tiles(report: Report) -> list[Tile]:
                 "warn" if missed else "good",
             ),
             Tile(
-                "Things found",
+                "Facts found",
                 f"{len(scores.found):,} of {true:,}",
                 f"{len(scores.not_evaluable):,} more not evaluable",
             ),

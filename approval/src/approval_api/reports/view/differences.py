@@ -49,7 +49,7 @@ def differences(report: Report) -> Section | None:
 
 
 def found(report: Report) -> Section | None:
-    """Return what was found, thing by thing."""
+    """Return what was found, resource by resource."""
     scores = report.scores
     if scores is None:
         return None
@@ -83,7 +83,7 @@ def _missed(scores: Scores) -> Table:
 
 def _missed_row(fact: MissedFact) -> tuple[Text, ...]:
     if fact.attribute is None:
-        what = text("the whole thing")
+        what = text("the whole resource")
         seen = (
             text("not even its host was found")
             if fact.nearest is None
@@ -104,10 +104,10 @@ def _missed_row(fact: MissedFact) -> tuple[Text, ...]:
 
 
 def _false(scores: Scores) -> Table:
-    things, hidden = first_rows(scores.false_positives)
+    discoveries, hidden = first_rows(scores.false_positives)
     rows = [
         (quoted(title_of(one.kind), prose=True), quoted(one.key), data(one.data), _reported_by(one.evidence))
-        for one in things
+        for one in discoveries
     ]
     columns = ("Kind", "Where", "Reported values", "Reported by")
     return table("False positives", columns, rows, "There is no false positive.", counted=True, hidden=hidden)

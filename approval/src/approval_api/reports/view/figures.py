@@ -120,7 +120,7 @@ def _chart(judged: Scores) -> Bars:
         )
         bars.append(Bar(text(Quoted(title_of(row.kind), prose=True)), segments, figure_text))
     hidden = max(len(kinds) - MAX_BARS, 0)
-    return Bars("Things by kind", tuple(bars), _LEGEND, shares=True, hidden=hidden)
+    return Bars("Resources by kind", tuple(bars), _LEGEND, shares=True, hidden=hidden)
 
 
 def collectors(report: Report) -> Section:

@@ -49,10 +49,10 @@ def _range(line: ForecastLine) -> str:
 
 
 def not_rehearsed(report: Report) -> Section:
-    """Return what this report says nothing about."""
+    """Return what this report does not cover."""
     items: tuple[Text, ...] = tuple(text(f"{one.what}. ", one.why) for one in report.not_rehearsed)
     return Section(
         "not-rehearsed",
         "What was not rehearsed",
-        (Paragraph(text("This report says nothing about:")), Listing(items)),
+        (Paragraph(text("This report does not cover:")), Listing(items)),
     )

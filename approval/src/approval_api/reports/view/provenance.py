@@ -1,4 +1,4 @@
-"""The session's course, and what exactly ran: digests to compare a production run with."""
+"""The session's course, and digests of what ran, to compare a production run with."""
 
 from approval_api.reports.view.blocks import (
     Bar,
