@@ -45,6 +45,12 @@ def test_a_session_stopped_by_somebody_else_is_1(run, api):
     assert run("watch", session["id"])[0] == 1
 
 
+def test_a_session_that_ended_without_an_outcome_counts_as_failed(run, api):
+    session = api.add_session(outcome=None)
+    code, stdout, _ = run("watch", session["id"])
+    assert (code, "failed" in stdout) == (1, True)
+
+
 def test_met_criteria_are_0_and_unmet_ones_5(run, criteria):
     code, stdout, _ = run("start", "small", "--watch", "--criteria", criteria("overall: {recall_min: 0.5}"))
     assert code == 0

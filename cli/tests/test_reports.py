@@ -54,7 +54,7 @@ def test_the_report_says_what_the_scan_left_in_logs(run, session):
 
 def test_json_is_that_of_the_server(run, session):
     _, stdout, _ = run("report", "last", "--format", "json")
-    assert json.loads(stdout)["version"] == 1
+    assert json.loads(stdout)["version"] == 2
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_report_without_scores_says_why(run, api, session):
 def test_a_report_of_another_version_is_refused_rather_than_misread(run, api, session):
     from recorded_report import small_report
 
-    api.reports[session["id"]] = small_report(session) | {"version": 2}
+    api.reports[session["id"]] = small_report(session) | {"version": 3}
     code, _, stderr = run("report", "last")
     assert code == 3
     assert "version" in stderr

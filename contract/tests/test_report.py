@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -26,7 +27,7 @@ SESSION = {
 
 def document(**changes):
     return {
-        "version": 1,
+        "version": 2,
         "final": True,
         "scan_over": True,
         "session": SESSION,
@@ -60,11 +61,28 @@ def test_fields_of_a_newer_program_are_ignored():
     assert read_report(newer) == read_report(text())
 
 
-@pytest.mark.parametrize("version", [0, 2, 99])
+@pytest.mark.parametrize("version", [0, 1, 99])
 def test_another_version_is_refused_with_both_numbers_and_the_next_step(version):
     # What else such a document has is of no interest: the version is the reason.
-    with pytest.raises(UnreadableReportError, match=rf"version {version} .*reads version 1; update"):
+    with pytest.raises(UnreadableReportError, match=rf"version {version} .*reads version 2; update"):
         read_report(text(version=version, collectors="renamed"))
+
+
+@pytest.mark.parametrize("version", ["9" * 4200, f'"{"x" * 4200}"', -1])
+def test_a_version_is_never_repeated_at_length(version):
+    with pytest.raises(UnreadableReportError, match="no report of a dry-run: version") as refused:
+        read_report(text().replace(b'"version": 2', f'"version": {version}'.encode()))
+    assert len(str(refused.value)) < 200
+
+
+def test_a_document_of_nothing_but_faults_is_refused_in_bounded_memory():
+    faults = 200_000
+    tracemalloc.start()
+    with pytest.raises(UnreadableReportError, match=r"no report of a dry-run: 200,\d{3} values"):
+        read_report(b'{"version":2,"collectors":[' + b"0," * (faults - 1) + b"0]}")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 32 * 1024 * 1024
 
 
 def test_a_document_without_a_version_is_no_report():

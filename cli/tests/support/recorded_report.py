@@ -55,7 +55,7 @@ def small_report(session):
         "reason": None,
     }
     return {
-        "version": 1,
+        "version": 2,
         "final": session["phase"] == "ended",
         "scan_over": True,
         "session": session,

@@ -34,7 +34,7 @@ SESSION = {
     "ended_at": None,
 }
 REPORT = {
-    "version": 1,
+    "version": 2,
     "final": True,
     "scan_over": True,
     "session": SESSION,
@@ -123,7 +123,7 @@ def test_nothing_but_the_image_and_configuration_of_the_report_may_run(report, c
         ([], {"verdict": {"passed": False, "results": []}}, "has the verdict failed"),
         ([], {"collectors": "none"}, "no report of a dry-run: collectors"),
         ([run_of(image_id=5)], {}, r"no report of a dry-run: collectors\.0\.image_id"),
-        ([], {"version": 2}, r"version 2 of the format.*reads version 1; update"),
+        ([], {"version": 1}, r"version 1 of the format.*reads version 2; update"),
     ],
 )
 def test_a_report_that_allows_nothing_is_refused_with_its_reason(report, runs, changes, complaint):

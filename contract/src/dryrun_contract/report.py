@@ -11,7 +11,7 @@ from dryrun_contract.event import Purpose, TargetLogs, TargetTraffic, TrafficOfC
 from dryrun_contract.scores import CollectorScores, Scores
 from dryrun_contract.session import SessionView
 
-VERSION = 1
+VERSION = 2
 """Raised when a field changes its meaning or disappears, or a closed list of values grows.
 
 New optional fields do not raise it: readers ignore fields that they do not know.
@@ -193,7 +193,7 @@ class ReportTemplate(Word):
 class Report(Word):
     """Everything a decision needs. Texts of targets and collectors are as reported: hostile until inert."""
 
-    version: Literal[1]
+    version: Literal[2]
     final: bool
     """The session has ended; before that, figures may still change."""
     scan_over: bool
@@ -233,7 +233,14 @@ class UnreadableReportError(ValueError):
     """The document is not a report of this version; the text says where, why and what to do next."""
 
 
+class _Head(Word):
+    version: int = Field(ge=0, le=1_000_000)
+
+
+_HEAD = TypeAdapter(_Head)
 _REPORT = TypeAdapter(Report)
+_MOST_FAULTS = 1_000
+"""Describing a fault takes a kilobyte, and each value of a foreign document may be one."""
 
 
 def read_report(text: bytes) -> Report:
@@ -243,6 +250,7 @@ def read_report(text: bytes) -> Report:
     """
     try:
         check_bounds(text, REPORT_BOUNDS)
+        _check_version(_HEAD.validate_json(text, extra="ignore"))
         return _REPORT.validate_json(text, extra="ignore")
     except OutOfBoundsError as error:
         raise UnreadableReportError(f"it is {error}; no report is that large") from None
@@ -253,22 +261,29 @@ def read_report(text: bytes) -> Report:
 def to_report(value: JsonValue) -> Report:
     """Return the report in a JSON value that was read within bounds. Raises UnreadableReportError."""
     try:
+        _check_version(_HEAD.validate_python(value, extra="ignore"))
         return _REPORT.validate_python(value, extra="ignore")
     except ValidationError as error:
         raise _unreadable(error) from None
 
 
+def _check_version(head: _Head) -> None:
+    # First: whatever else differs, the version is the reason.
+    if head.version != VERSION:
+        raise UnreadableReportError(
+            f"it has version {head.version} of the format, and this program reads version {VERSION}; "
+            "update the older of the two programs, or write the report anew"
+        )
+
+
 def _unreadable(error: ValidationError) -> UnreadableReportError:
-    faults = error.errors(include_url=False, include_context=False)
-    fault = next((each for each in faults if each["loc"] == ("version",)), faults[0])
+    faults = error.error_count()
+    if faults > _MOST_FAULTS:
+        return UnreadableReportError(f"it is no report of a dry-run: {faults:,} values do not fit")
+    fault = error.errors(include_url=False, include_context=False)[0]
     if fault["type"] == "json_invalid":
         return UnreadableReportError(
             f"it is not JSON ({fault['msg']}); `dryrun report ID --format json` writes a report"
-        )
-    if fault["loc"] == ("version",) and isinstance(fault["input"], int):
-        return UnreadableReportError(
-            f"it has version {fault['input']} of the format, and this program reads version {VERSION}; "
-            "update the older of the two programs"
         )
     where = ".".join(map(str, fault["loc"])) or "the document"
     return UnreadableReportError(f"it is no report of a dry-run: {where}: {fault['msg']}")
