@@ -7,6 +7,17 @@ from stage import Stage
 
 ORCHESTRATOR = [sys.executable, "-c", "from dryrun_orchestrator.main import main; main()", "serve"]
 
+WITHOUT_SUPERVISOR = """
+from dryrun_orchestrator.main import main
+from dryrun_orchestrator.supervisor import Supervisor
+
+async def fail(self):
+    raise RuntimeError("a fault of the program")
+
+Supervisor.run = fail
+main()
+"""
+
 
 def environ(stage, **changes):
     return {
@@ -66,4 +77,19 @@ def test_it_starts_without_an_engine_and_stops_when_asked(tmp_path):
         process.kill()
         process.wait()
         process.stdout.close()
-    assert process.returncode in (0, -signal.SIGTERM)
+    assert process.returncode == 0
+
+
+def test_the_failure_of_its_supervisor_ends_the_process_as_a_failure(tmp_path):
+    stage = Stage(tmp_path)
+    stage.write_collectors()
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_SUPERVISOR, "serve"],
+        env=environ(stage),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert "the supervisor failed; ending the process" in done.stdout
+    assert done.returncode == 1

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -63,7 +64,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         services = compose()
         app.state.services = services
         supervising = asyncio.create_task(services.supervisor.run())
-        supervising.add_done_callback(_end_the_process_with_it)
+        supervising.add_done_callback(partial(_end_the_process_with_it, app))
         try:
             async with serving_metrics(settings.metrics_listen, services.metrics_page.get):
                 yield
@@ -86,6 +87,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     )
     # Set when the process is asked to stop: long polls then answer at once.
     app.state.stopping = asyncio.Event()
+    app.state.supervisor_failed = False
     install_problem_handlers(app)
     install_door(app, settings.token.get_secret_value(), record_stranger)
     app.include_router(router)
@@ -94,12 +96,13 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     return app
 
 
-def _end_the_process_with_it(supervising: asyncio.Task[None]) -> None:
+def _end_the_process_with_it(app: FastAPI, supervising: asyncio.Task[None]) -> None:
     """End the process: without a supervisor, the API would accept sessions that nobody cleans up.
 
-    Whatever runs this process restarts it.
+    Whatever runs this process restarts it, also where it does so only after a failure.
     """
     if supervising.cancelled():
         return
     log.critical("the supervisor failed; ending the process", exc_info=supervising.exception())
+    app.state.supervisor_failed = True
     os.kill(os.getpid(), signal.SIGTERM)
