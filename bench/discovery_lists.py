@@ -85,13 +85,13 @@ async def fill(url: str, rows: int) -> list[str]:
 
 async def size(connection: AsyncConnection) -> str:
     """Return what table and indexes take."""
-    told = await connection.scalar(
+    sizes = await connection.scalar(
         text(
             "SELECT pg_size_pretty(pg_table_size(t)) || ' table, ' || pg_size_pretty(pg_indexes_size(t)) "
             "|| ' indexes' FROM (SELECT 'gateway.dryrun_discoveries'::regclass AS t)"
         )
     )
-    return str(told)
+    return str(sizes)
 
 
 async def walk(

@@ -103,43 +103,46 @@ async def measure(url: str, arguments: argparse.Namespace) -> bool:
             await asyncio.gather(*(stream.opened.wait() for stream in streams))
         opened = [api.memory_mib() for api in apis]
         worked = [cpu_seconds(api) for api in apis]
-        told = await tell(fake, UUID(session_id), arguments)
+        reported = await tell(fake, UUID(session_id), arguments)
         during = [api.memory_mib() for api in apis]
         worked = [cpu_seconds(api) - earlier for api, earlier in zip(apis, worked, strict=True)]
         async with asyncio.timeout(120):
             await asyncio.gather(*readers)
-        return tell_result(streams, told, (before, opened, during), worked, arguments)
+        return tell_result(streams, reported, (before, opened, during), worked, arguments)
 
 
 async def tell(fake: FakeOrchestrator, session_id: UUID, arguments: argparse.Namespace) -> dict[int, float]:
-    """Let things happen at a steady pace; return when each was told."""
-    told: dict[int, float] = {}
+    """Let things happen at a steady pace; return when each was reported."""
+    reported: dict[int, float] = {}
 
     def remember(event: Event) -> None:
-        told[event.seq] = event.at.timestamp()
+        reported[event.seq] = event.at.timestamp()
 
     began = time.monotonic()
     for number in range(1, arguments.events + 1):
         remember(fake.tell(session_id, found(number)))
         await asyncio.sleep(max(0.0, began + number / arguments.per_second - time.monotonic()))
     remember(fake.tell(session_id, SessionEnded(outcome=Outcome.COMPLETED)))
-    return told
+    return reported
 
 
 def tell_result(
     streams: list[Stream],
-    told: dict[int, float],
+    reported: dict[int, float],
     memory: tuple[list[float], list[float], list[float]],
     worked: list[float],
     arguments: argparse.Namespace,
 ) -> bool:
     """Print the figures; return whether they are good enough."""
     delays = [
-        stream.arrived[seq] - at for stream in streams for seq, at in told.items() if seq in stream.arrived
+        stream.arrived[seq] - at
+        for stream in streams
+        for seq, at in reported.items()
+        if seq in stream.arrived
     ]
-    missed = len(streams) * len(told) - len(delays)
+    missed = len(streams) * len(reported) - len(delays)
     p50, p99 = percentile(delays, 0.5), percentile(delays, 0.99)
-    at = f"{len(told)} events at {arguments.per_second:g}/s"
+    at = f"{len(reported)} events at {arguments.per_second:g}/s"
     print(f"{len(streams)} streams, {at}, {len(worked)} API process(es)")
     delay = f"p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, worst {max(delays) * 1000:.0f} ms"
     print(f"from orchestrator to reader: {delay}")

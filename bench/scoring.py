@@ -53,7 +53,7 @@ def deep_and_apart(size: int) -> tuple[list[Fact], list[Finding]]:
 
 
 def one_thing(size: int) -> tuple[list[Fact], list[Finding]]:
-    """Everything is told of one thing, each time otherwise."""
+    """Every finding is about one thing, each with another value."""
     return [fact(f"/s/{n}") for n in range(size)], [finding("/s/1", columns=str(n)) for n in range(size)]
 
 

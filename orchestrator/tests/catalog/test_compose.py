@@ -11,7 +11,7 @@ from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist
 from dryrun_orchestrator.catalog.compose import Dependency, read_services, unescape
 from dryrun_orchestrator.catalog.variants import Alternative
 from dryrun_orchestrator.catalog.yaml_reader import read_yaml
-from dryrun_orchestrator.catalog.yaml_tree import Report
+from dryrun_orchestrator.catalog.yaml_tree import FaultList
 
 IMAGES = (
     AllowedImage("discovery/test-nginx:1.26", f"sha256:{'1' * 64}", frozenset({"SITE", "TITLE"})),
@@ -23,7 +23,7 @@ NGINX = "image: discovery/test-nginx:1.26"
 
 
 def read(text):
-    report = Report("small.yml")
+    report = FaultList("small.yml")
     node = read_yaml(text.encode(), report, unescape=unescape)
     return read_services(node, ALLOWLIST), [f"{fault.where}: {fault.what}" for fault in report.faults]
 

@@ -4,13 +4,13 @@ from dryrun_contract.ground_truth import Fact
 from dryrun_contract.kinds import KINDS
 from dryrun_orchestrator.catalog.truth_reader import of_service, read_ground_truth
 from dryrun_orchestrator.catalog.yaml_reader import read_yaml
-from dryrun_orchestrator.catalog.yaml_tree import Report
+from dryrun_orchestrator.catalog.yaml_tree import FaultList
 
 IMAGE = "discovery/test-db:17"
 
 
 def read(text, *, image=IMAGE):
-    report = Report("small.yml")
+    report = FaultList("small.yml")
     node = read_yaml(text.encode(), report)
     facts = read_ground_truth(node, image, {"version": "17.5", "os": "Debian"})
     return of_service(facts, "db"), [f"{fault.where}: {fault.what}" for fault in report.faults]
@@ -72,7 +72,7 @@ def test_facts_of_an_image_that_is_not_approved_are_not_complained_about_too():
             "{kind: service, key: '10.0.0.3:80/tcp'}",
             "[0].key: is '10.0.0.3:80/tcp'; a key is relative to its",
         ),
-        ("{kind: service, key: ':80/icmp'}", "[0].key: 'service:80/icmp' is no resource key"),
+        ("{kind: service, key: ':80/icmp'}", "[0].key: 'service:80/icmp' is not a resource key"),
         ("{kind: service, key: ':70000/tcp'}", "[0].key: 'service:70000/tcp' names port 70000"),
         (
             "{kind: service, key: ':80/tcp/x'}",

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dryrun_orchestrator.catalog.yaml_reader import MAX_DEPTH, read_yaml
-from dryrun_orchestrator.catalog.yaml_tree import Report, Unusable
+from dryrun_orchestrator.catalog.yaml_tree import FaultList, Unusable
 
 
 def read(text, **options):
-    report = Report("a.yml")
+    report = FaultList("a.yml")
     node = read_yaml(text if isinstance(text, bytes) else text.encode(), report, **options)
     return node, [f"{fault.where}: {fault.what}" for fault in report.faults]
 
@@ -98,7 +98,7 @@ def test_deep_nesting_is_refused_before_it_costs_the_stack(text):
 )
 def test_a_tag_constructs_nothing(text):
     node, faults = read(text)
-    assert node.entries()["a"].content == Unusable("a value with a tag", told=True)
+    assert node.entries()["a"].content == Unusable("a value with a tag", recorded=True)
     assert len(faults) == 1
     assert "has no meaning here" in faults[0]
 

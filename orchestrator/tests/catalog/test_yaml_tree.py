@@ -1,9 +1,9 @@
 from dryrun_orchestrator.catalog.yaml_reader import read_yaml
-from dryrun_orchestrator.catalog.yaml_tree import MAX_FAULTS, Report
+from dryrun_orchestrator.catalog.yaml_tree import MAX_FAULTS, FaultList
 
 
 def read(text):
-    report = Report("templates/a.yml")
+    report = FaultList("templates/a.yml")
     return read_yaml(text.encode(), report), report
 
 
@@ -24,7 +24,7 @@ def test_faults_come_in_the_order_of_their_lines():
 
 
 def test_a_flood_of_faults_is_counted_and_not_listed():
-    report = Report("a.yml")
+    report = FaultList("a.yml")
     for line in range(1, MAX_FAULTS + 8):
         report.add("x", line=line)
     assert len(report.faults) == MAX_FAULTS + 1

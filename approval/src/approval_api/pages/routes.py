@@ -22,7 +22,7 @@ from approval_api.settings import Settings
 
 
 def install_pages(app: FastAPI, settings: Settings) -> None:
-    """Let `app` serve pages beside its API, and let browsers be told errors as pages."""
+    """Let `app` serve pages beside its API, and show errors to browsers as pages."""
     app.state.pages = Pages(dryrun=settings.dryrun)
     app.state.live_sessions = live_sessions(app.state.pages)
     app.state.answer_browser = answer_with_page

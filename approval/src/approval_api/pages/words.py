@@ -85,7 +85,7 @@ def inert(value: object, limit: int = 200) -> str:
 
 
 def evidence(data: dict[str, JsonValue], limit: int = 8000) -> str:
-    """Return what a collector told of a discovery, laid out for reading, a line break kept as one."""
+    """Return what a collector reported of a discovery, laid out for reading, a line break kept as one."""
     laid_out = json.dumps(data, indent=2, ensure_ascii=False, sort_keys=True)
     shown = "\n".join(printable(line, limit=500) for line in laid_out[:limit].split("\n"))
     return shown + ("\n…" if len(laid_out) > limit else "")
@@ -98,7 +98,7 @@ def gist(data: dict[str, JsonValue], limit: int = 120) -> str:
     'nginx · 1.26.3 · id, name'
     """
     parts = []
-    # What people look for first; the rest as it was told.
+    # What people look for first; the rest as reported.
     for name in sorted(data, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST)):
         value = data[name]
         if isinstance(value, list):

@@ -28,7 +28,7 @@ class SecurityHeaders:
     """ASGI middleware: adds the headers to every answer, problems among them."""
 
     def __init__(self, app: ASGIApp, *, https: bool = False) -> None:
-        """Wrap `app`; with `https`, browsers are told to use https only."""
+        """Wrap `app`; with `https`, browsers must use https only (HSTS)."""
         self._app = app
         self._headers = _HEADERS | ({"Strict-Transport-Security": _STRICT_TRANSPORT} if https else {})
 

@@ -22,7 +22,7 @@ from dryrun_orchestrator.catalog.allowlist import grant_faults
 from dryrun_orchestrator.catalog.log_patterns import read_log_patterns
 from dryrun_orchestrator.catalog.truth_reader import read_ground_truth
 from dryrun_orchestrator.catalog.yaml_reader import read_yaml
-from dryrun_orchestrator.catalog.yaml_tree import Report
+from dryrun_orchestrator.catalog.yaml_tree import FaultList
 
 TEST_PREFIX = "discovery/test-"
 """Only images under this prefix can ever be started by a session (the record's whitelist)."""
@@ -179,7 +179,7 @@ def _read(path: Path, where: Path, problems: list[str]) -> Manifest | None:
 
 def _problems_of_truth(raw: bytes, content: Mapping[str, Any], where: Path) -> Iterable[str]:
     """Yield what the orchestrator would refuse in the allowlist, here with the line numbers of the file."""
-    report = Report(str(where))
+    report = FaultList(str(where))
     document = read_yaml(raw, report)
     entries = {} if document is None else document.entries()
     facts = content.get("facts")

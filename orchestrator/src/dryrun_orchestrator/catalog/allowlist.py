@@ -18,7 +18,7 @@ from dryrun_orchestrator.catalog.arguments import faults_of_arguments
 from dryrun_orchestrator.catalog.log_patterns import read_log_patterns
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
 from dryrun_orchestrator.catalog.truth_reader import read_ground_truth
-from dryrun_orchestrator.catalog.yaml_tree import Node, Report, tree_of
+from dryrun_orchestrator.catalog.yaml_tree import FaultList, Node, tree_of
 from dryrun_orchestrator.engine.protocol import Tmpfs
 from dryrun_orchestrator.labels import Role
 
@@ -186,7 +186,7 @@ def load_allowlist(path: Path) -> Allowlist:
     parsed = _parse(raw, path, faults)
     images: dict[str, AllowedImage] = {}
     if parsed is not None:
-        report = Report(str(path))
+        report = FaultList(str(path))
         root = Node({}, 0, report)
         above = Node({}, 0, report, "images", root)
         for name, row in parsed.images.items():

@@ -20,7 +20,7 @@ from dryrun_orchestrator.catalog.operator_file import (
     read_regular_file,
 )
 from dryrun_orchestrator.catalog.yaml_reader import read_yaml
-from dryrun_orchestrator.catalog.yaml_tree import Node, Report, shown
+from dryrun_orchestrator.catalog.yaml_tree import FaultList, Node, shown
 
 MAX_TIMEOUT_SECONDS = 1500
 """Leaves five of a session's thirty minutes for creating and removing its network."""
@@ -119,7 +119,7 @@ def load_collector_manifests(folder: Path, allowlist: Allowlist) -> CollectorMan
         if not paths:
             faults.append(Fault(where=str(folder), what="holds no collector manifest (*.yml)"))
     for path in paths:
-        report = Report(f"{folder.name}/{path.name}")
+        report = FaultList(f"{folder.name}/{path.name}")
         manifest = _load(path, report, allowlist)
         if manifest is not None and manifest.name in found:
             report.add(f"the name {manifest.name} is another collector's already")
@@ -136,7 +136,7 @@ def load_collector_manifests(folder: Path, allowlist: Allowlist) -> CollectorMan
     return CollectorManifests(MappingProxyType(found))
 
 
-def _load(path: Path, report: Report, allowlist: Allowlist) -> CollectorManifest | None:
+def _load(path: Path, report: FaultList, allowlist: Allowlist) -> CollectorManifest | None:
     try:
         raw = read_regular_file(path)
     except UnreadableFileError as error:

@@ -20,7 +20,7 @@ from dryrun_orchestrator.catalog.compose import (
 from dryrun_orchestrator.catalog.template import LoadedTemplate, TemplateFile
 from dryrun_orchestrator.catalog.variants import HARD_SHARE, Variants
 from dryrun_orchestrator.catalog.yaml_reader import read_yaml
-from dryrun_orchestrator.catalog.yaml_tree import Node, Report, shown
+from dryrun_orchestrator.catalog.yaml_tree import FaultList, Node, shown
 
 _HEADER_KEYS = {
     "title": True,
@@ -34,7 +34,7 @@ _ANYWHERE = {"host": "credentials are by engine, never by host"}
 
 
 def read_template(
-    template_id: str, raw: bytes, report: Report, allowlist: Allowlist, manifests: CollectorManifests
+    template_id: str, raw: bytes, report: FaultList, allowlist: Allowlist, manifests: CollectorManifests
 ) -> LoadedTemplate | None:
     """Return the template with seed 0; None or an incomplete one when `report` has faults."""
     document = read_yaml(raw, report, unescape=unescape)

@@ -17,7 +17,7 @@ from dryrun_orchestrator.catalog.operator_file import (
 )
 from dryrun_orchestrator.catalog.template import LoadedTemplate
 from dryrun_orchestrator.catalog.template_reader import read_template
-from dryrun_orchestrator.catalog.yaml_tree import Report
+from dryrun_orchestrator.catalog.yaml_tree import FaultList
 
 _TEMPLATE_ID = re.compile(TEMPLATE_ID.removeprefix("^").removesuffix("$"))
 
@@ -103,7 +103,7 @@ class TemplateCatalog:
 
 def load_template(path: Path, allowlist: Allowlist, manifests: CollectorManifests) -> LoadedTemplate:
     """Read one file; its name without `.yml` is the id. Raises TemplateInvalidError with all problems."""
-    report = Report(f"{path.parent.name}/{path.name}")
+    report = FaultList(f"{path.parent.name}/{path.name}")
     loaded: LoadedTemplate | None = None
     try:
         loaded = read_template(path.stem, read_regular_file(path), report, allowlist, manifests)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import yaml
 
 from dryrun_contract.text import printable
-from dryrun_orchestrator.catalog.yaml_tree import Content, Node, Report, Unusable, shown
+from dryrun_orchestrator.catalog.yaml_tree import Content, FaultList, Node, Unusable, shown
 
 MAX_DEPTH = 24
 MAX_NODES = 50_000
@@ -41,7 +41,7 @@ class _RefusedError(Exception):
         super().__init__(what)
 
 
-def read_yaml(raw: bytes, report: Report, *, unescape: Callable[[str], str] | None = None) -> Node | None:
+def read_yaml(raw: bytes, report: FaultList, *, unescape: Callable[[str], str] | None = None) -> Node | None:
     """Parse one YAML document; None when there is none. Every fault goes into `report`.
 
     `unescape` is applied to every text value; its ValueError becomes a fault at that place.
@@ -88,7 +88,7 @@ class _Composer(yaml.SafeLoader):
 
 @dataclass(slots=True)
 class _Reader:
-    report: Report
+    report: FaultList
     unescape: Callable[[str], str] | None
     nodes: int = 0
     characters: int = 0
@@ -106,7 +106,7 @@ class _Reader:
         line = line or source.start_mark.line + 1
         content = self._empty_content(source)
         node = Node(content, line, self.report, step, parent)
-        if isinstance(content, Unusable) and content.told:
+        if isinstance(content, Unusable) and content.recorded:
             node.fault(f"the tag {shown(source.tag)} has no meaning here")
         elif isinstance(content, str):
             return self._checked(content, node)
@@ -139,7 +139,7 @@ class _Reader:
             content[key.value] = self.read(child, line=line, step=key.value, parent=node, depth=depth + 1)
 
     def _empty_content(self, source: yaml.Node) -> Content:
-        content: Content = Unusable("a value with a tag", told=True)
+        content: Content = Unusable("a value with a tag", recorded=True)
         match source:
             case yaml.SequenceNode() if source.tag == f"{_TAG}seq":
                 content = []
@@ -154,17 +154,17 @@ class _Reader:
         return content
 
     def _checked(self, text: str, node: Node) -> Node:
-        told: str | None = None
+        problem: str | None = None
         if _CONTROL.search(text):
-            told = "holds a control character"
+            problem = "holds a control character"
         elif self.unescape is not None:
             try:
                 text = self.unescape(text)
             except ValueError as error:
-                told = str(error)
-        if told is not None:
-            node.fault(told)
-        content = text if told is None else Unusable("a text", told=True)
+                problem = str(error)
+        if problem is not None:
+            node.fault(problem)
+        content = text if problem is None else Unusable("a text", recorded=True)
         return Node(content, node.line, node.report, node.step, node.parent)
 
     def _count(self, source: yaml.Node, depth: int) -> None:

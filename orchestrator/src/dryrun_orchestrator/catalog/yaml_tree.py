@@ -12,24 +12,24 @@ MAX_FAULTS = 500
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A value that is neither text nor a whole number. `told` when its fault is already recorded."""
+    """A value that is neither text nor a whole number. `recorded` when its fault is already recorded."""
 
     words: str
-    told: bool = False
+    recorded: bool = False
 
 
 @dataclass(slots=True)
-class Report:
+class FaultList:
     """Collects the faults of one file. `file` is its name for people, e.g. `templates/small.yml`."""
 
     file: str
     _found: list[tuple[int, Fault]] = field(default_factory=list)
-    _untold: int = 0
+    _unlisted: int = 0
 
     def add(self, what: str, *, line: int = 0, path: str = "") -> None:
         """Record a fault; line 0 means the whole file."""
         if len(self._found) == MAX_FAULTS:
-            self._untold += 1
+            self._unlisted += 1
             return
         where = f"{self.file}:{line}" if line else self.file
         self._found.append((line, Fault(where=f"{where}: {path}" if path else where, what=what)))
@@ -37,10 +37,13 @@ class Report:
     @property
     def faults(self) -> tuple[Fault, ...]:
         """All faults by line; beyond MAX_FAULTS the last one counts the rest."""
-        told = tuple(fault for _, fault in sorted(self._found, key=lambda found: found[0]))
-        if not self._untold:
-            return told
-        return (*told, Fault(where=self.file, what=f"has {self._untold} more problems, which are not listed"))
+        recorded = tuple(fault for _, fault in sorted(self._found, key=lambda found: found[0]))
+        if not self._unlisted:
+            return recorded
+        return (
+            *recorded,
+            Fault(where=self.file, what=f"has {self._unlisted} more problems, which are not listed"),
+        )
 
 
 type Content = str | int | Unusable | list[Node] | dict[str, Node]
@@ -52,7 +55,7 @@ class Node:
 
     content: Content
     line: int
-    report: Report = field(repr=False)
+    report: FaultList = field(repr=False)
     step: str | int | None = None
     """Key or index below `parent`; None for the document itself."""
     parent: "Node | None" = field(default=None, repr=False)
@@ -144,12 +147,12 @@ class Node:
         return {str: "a text", int: "a number", list: "a list", dict: "a map"}[type(self.content)]
 
     def _expected(self, expected: str, hint: str = "") -> None:
-        if not (isinstance(self.content, Unusable) and self.content.told):
+        if not (isinstance(self.content, Unusable) and self.content.recorded):
             self.fault(f"is {self._words()}; expected {expected}{hint}")
 
 
 def tree_of(
-    value: object, report: Report, *, step: str | int | None = None, parent: Node | None = None
+    value: object, report: FaultList, *, step: str | int | None = None, parent: Node | None = None
 ) -> Node:
     """Return parsed data, e.g. from JSON, as a tree; its faults have a path and no line."""
     content: Content = Unusable("a value of another type")
