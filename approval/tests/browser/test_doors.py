@@ -20,7 +20,7 @@ async def test_signing_in_leads_back_to_the_page_that_asked_for_it(site):
     await page.get_by_label("Name").fill("ada")
     await page.get_by_label("Password").fill("not the right one at all")
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_role("alert")).to_contain_text("name or password is not right")
+    await expect(page.get_by_role("alert")).to_contain_text("name or the password is wrong")
     await expect(page.get_by_label("Name")).to_have_value("ada")
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
