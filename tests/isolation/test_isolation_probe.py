@@ -125,7 +125,7 @@ def test_the_image_tells_a_covered_bridge_from_an_uncovered_one(prefix, expected
         "create",
         "--internal",
         "--subnet",
-        "10.213.203.0/27",
+        "10.213.63.0/27",
         "-o",
         f"{driver}.name={bridge}",
         "-o",
@@ -133,10 +133,10 @@ def test_the_image_tells_a_covered_bridge_from_an_uncovered_one(prefix, expected
         name,
     )
     try:
-        config = json.dumps({"version": 1, "cidr": "10.213.203.0/27", "self": "10.213.203.30"})
+        config = json.dumps({"version": 1, "cidr": "10.213.63.0/27", "self": "10.213.63.30"})
         started = time.monotonic()
         done = subprocess.run(
-            ["docker", "run", "--rm", "--pull=never", "--network", name, "--ip", "10.213.203.30",
+            ["docker", "run", "--rm", "--pull=never", "--network", name, "--ip", "10.213.63.30",
              "--read-only", "--cap-drop=ALL", "--cap-add=NET_RAW", "--security-opt=no-new-privileges",
              "--memory=512m", "--cpus=0.5", "--pids-limit=100", "--env", f"DISCOVERY_CONFIG={config}", IMAGE],
             check=False, capture_output=True, text=True, timeout=60,
