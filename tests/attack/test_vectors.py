@@ -11,7 +11,7 @@ from vectors import ALL, Vector
 from vectors.rules import STOPPED_BY
 from witness import Snapshot, details, leaks, mine, states
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.long]
 
 _ENOUGH = 150
 _NO = {"refused", "absent", "failed"}

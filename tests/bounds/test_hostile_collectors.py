@@ -20,7 +20,8 @@ from insiders import World
 from local_stack import API_TOKEN, Stack, open_stack
 from quick_stack import QUICK
 
-pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
+# Alone: it measures how long others wait.
+pytestmark = [pytest.mark.engine, pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
 
 VIEWERS = 7
 TEMPLATE = """

@@ -17,7 +17,7 @@ from target_container import (
     template,
 )
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.long]
 
 TARGETS = sorted(
     image

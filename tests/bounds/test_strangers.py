@@ -20,7 +20,8 @@ from insiders import World
 from local_stack import open_stack
 from quick_stack import QUICK
 
-pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
+# Alone: it measures how long others wait.
+pytestmark = [pytest.mark.engine, pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
 
 FLOOD_SECONDS = float(os.environ.get("DRYRUN_FLOOD_SECONDS", "2.5"))
 """A nightly run lets them go on for longer."""

@@ -16,7 +16,7 @@ from canaries import found_in, mentions
 from inert_report import faults_of
 from local_stack import ROOT
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.long]
 
 PROGRAM = str(ROOT / ".venv" / "bin" / "dryrun-local")
 SESSION_LABEL = "discovery.dryrun.session_id"
@@ -181,6 +181,8 @@ def assert_the_logs_of_targets_are_told(report):
     assert all(run["config_digest"].startswith("sha256:") for run in report["collectors"])
 
 
+# It measures how long a person waits.
+@pytest.mark.alone
 def test_ctrl_c_removes_the_session_and_ends_the_services(
     start_demo, state, docker, record_testsuite_property
 ):

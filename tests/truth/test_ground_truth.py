@@ -10,7 +10,7 @@ from target_container import REPOSITORY, TargetContainer, allowed, docker, inter
 from truth.facts import Case, Facts, cases, differences
 from truth.inspection import inspect
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.long]
 
 CASES = cases()
 TEMPLATES = sorted(path.stem for path in (REPOSITORY / "templates").glob("*.yml"))

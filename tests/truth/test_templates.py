@@ -20,7 +20,7 @@ from local_stack import ROOT
 
 from dryrun_contract.session import MAX_SEED
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(900)]
 
 PROGRAM = str(ROOT / ".venv" / "bin" / "dryrun-local")
 POOL = random.choice(list(ip_network("10.213.128.0/18").subnets(new_prefix=24)))

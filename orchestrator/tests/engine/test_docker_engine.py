@@ -122,6 +122,8 @@ async def _ipv4_addresses_of(interface: str) -> str:
     return told.decode()
 
 
+# It measures how long reading takes.
+@pytest.mark.alone
 async def test_a_million_lines_arrive_whole(real_bench):
     _, network = await real_bench.network()
     limits = Limits(log_bytes=300 * MIB)
