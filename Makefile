@@ -1,6 +1,6 @@
 # Every command for people and CI. Each target does the set-up that it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test nightly screenshots deploy-test chaos soak check release assets audit clean requirements
+.PHONY: help demo up quick test nightly screenshots deploy-test chaos soak check release assets audit clean requirements
 
 BIN := .venv/bin
 # Workers of pytest, each with an engine and a network of its own. Where that cannot be (it needs root), the tests
@@ -17,6 +17,11 @@ demo: ## one session from start to report: set-up, simulated network, scan, scor
 up: ## run all services until Ctrl-C, for trying out and developing
 	@setup/setup demo
 	@$(BIN)/dryrun-local up
+
+quick: check ## check, and run the unit tests of what differs from main, or of PACKAGE=guard; about a minute
+	@folders="$(if $(PACKAGE),$(PACKAGE)/tests,$$(tests/support/changed-packages))"; \
+	if [ -z "$$folders" ]; then echo "nothing differs from main"; exit; fi; \
+	$(BIN)/pytest -q -m "not engine and not browser and not deploy" -n 3 --durations=3 $$folders
 
 test: ## run every test, on the real Docker Engine
 	@setup/setup test
