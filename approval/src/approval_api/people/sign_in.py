@@ -73,7 +73,7 @@ async def sign_in(request: Request, response: Response, name: str, password: str
         raise ProblemError(
             "wrong-credentials",
             401,
-            "The name or the password is wrong. If you forgot your password, ask an administrator for a new link",
+            "The name or the password is wrong. If you forgot your password, ask an administrator for a link",
             title="Not signed in",
         )
     renewed = None
