@@ -2,17 +2,14 @@
 
 import asyncio
 import random
-import threading
 import time
 import zlib
 from collections import Counter
 from contextlib import AsyncExitStack
-from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
-from argon2 import PasswordHasher
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -20,10 +17,8 @@ from told_session import ToldSession
 
 from approval_api.access.large_answers import unpacked
 from approval_api.app import create_app
-from approval_api.people.passwords import Passwords
 from approval_api.reports import repository
 from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
-from approval_api.web.problems import ProblemError
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import (
     AddressesMapped,
@@ -271,118 +266,6 @@ async def test_no_connection_is_held_while_something_is_computed_or_rendered(
         assert answer.status_code == 200
         assert held
         assert not any(held)
-
-
-async def test_passwords_are_checked_while_every_other_thread_is_taken(monkeypatch):
-    passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    gate = threading.Event()
-    loop = asyncio.get_running_loop()
-    others = [loop.run_in_executor(None, gate.wait, 20) for _ in range(64)]
-    try:
-        async with asyncio.timeout(5):
-            stored = await passwords.hash("several words of nobody")
-            assert await passwords.matches(stored, "several words of nobody", "192.0.2.1")
-    finally:
-        gate.set()
-        await asyncio.gather(*others)
-        passwords.close()
-
-
-async def test_a_crowd_at_the_password_check_gets_503_with_retry_after(monkeypatch):
-    passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    gate = threading.Event()
-    monkeypatch.setattr(passwords, "_verify", lambda *_: gate.wait(20))
-    stored = await passwords.hash("several words of nobody")
-    crowd = [asyncio.create_task(passwords.matches(stored, "x", f"192.0.2.{n}")) for n in range(17)]
-    await asyncio.sleep(0.05)
-    with pytest.raises(ProblemError) as refused:
-        await passwords.matches(stored, "x", "192.0.2.99")
-    assert refused.value.problem.status == 503
-    assert int(refused.value.headers["Retry-After"]) > 0
-    gate.set()
-    await asyncio.gather(*crowd)
-    passwords.close()
-
-
-async def test_a_crowd_of_sign_ins_at_one_address_delays_no_other_address(monkeypatch):
-    passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    checked = []
-
-    def verify(_, password):
-        time.sleep(0.02)  # as long as several turns of the loop
-        checked.append(password)
-        return True
-
-    stored = await passwords.hash("several words of nobody")
-    assert not await passwords.matches(stored, "x", "192.0.2.1")  # what is computed once
-    monkeypatch.setattr(passwords, "_verify", verify)
-    crowd = [asyncio.create_task(passwords.matches(stored, "theirs", "192.0.2.1")) for _ in range(40)]
-    await asyncio.sleep(0)
-    assert await passwords.matches(stored, "mine", "192.0.2.2")
-    assert checked.index(b"mine") <= 2
-    assert await asyncio.gather(*crowd) == [True] * 40
-    passwords.close()
-
-
-@pytest.fixture
-async def worker():
-    made = []
-
-    def make(**limits):
-        values = {"seconds": 30.0, "waiting": 2, "answer_bytes": 10_000, **limits}
-        made.append(WorkerProcess("approval_api.reports.worker", "scoring", **values))
-        return made[-1]
-
-    yield make
-    for one in made:
-        await one.close()
-
-
-async def test_a_task_that_fails_says_so_and_the_next_one_is_done(worker):
-    process = worker()
-    with pytest.raises(WorkFailedError, match="an error of the type"):
-        await process.call(b"write", b"{}", b"not compressed")
-    with pytest.raises(WorkFailedError, match="an error of the type"):
-        await process.call(b"write", b"{}", b"not compressed")
-
-
-async def test_a_task_that_is_late_is_ended_with_its_process(worker):
-    process = worker(seconds=0.001)
-    with pytest.raises(WorkFailedError, match="took more than"):
-        await process.call(b"write", b"{}", b"")
-    assert process._process is None
-
-
-async def test_a_process_that_is_killed_costs_its_task_only(worker):
-    process = worker()
-    with pytest.raises(WorkFailedError):
-        await process.call(b"write", b"{}", b"x")
-    process._process.kill()
-    with pytest.raises(WorkFailedError, match="ended early"):
-        await process.call(b"write", b"{}", b"x" * 1_000_000)
-    with pytest.raises(WorkFailedError, match="an error of the type"):
-        await process.call(b"write", b"{}", b"x")
-
-
-async def test_too_many_tasks_are_refused_at_once(worker):
-    process = worker(waiting=1)
-    tasks = [asyncio.create_task(process.call(b"write", b"{}", b"x")) for _ in range(2)]
-    await asyncio.sleep(0)
-    with pytest.raises(ProblemError, match="too many requests are waiting for scoring"):
-        await process.call(b"write", b"{}", b"x")
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def test_the_worker_has_no_secret_and_no_more_memory_than_its_share(worker, monkeypatch):
-    monkeypatch.setenv("APPROVAL_DATABASE_URL", "postgresql://secret")
-    process = worker()
-    with pytest.raises(WorkFailedError):
-        await process.call(b"write", b"{}", b"x")
-    folder = Path(f"/proc/{process._process.pid}")
-    assert b"APPROVAL" not in (folder / "environ").read_bytes()
-    limits = (folder / "limits").read_text().splitlines()
-    (data,) = [line for line in limits if line.startswith("Max data size")]
-    assert data.split()[3] == str(160 * 1024 * 1024)
 
 
 async def test_two_hostile_sessions_do_not_keep_anybody_from_anything(

@@ -1,0 +1,28 @@
+import pytest
+from pydantic import SecretStr
+
+from approval_api.identity.openid_settings import OpenIdSettings
+from approval_api.identity.roles import Role
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"issuer": "http://provider.example"}, "https"),
+        ({"issuer": None}, "go together"),
+        ({"roles": "ops"}, "group=role"),
+        ({"roles": "ops=king"}, "group=role"),
+        ({"roles": ","}, "no group"),
+    ],
+)
+def test_incomplete_or_wrong_settings_are_refused(change, reason):
+    given = {
+        "issuer": "https://provider.example",
+        "client_id": "x",
+        "client_secret": SecretStr("y"),
+        "roles": "a=viewer",
+    }
+    assert OpenIdSettings.parse(**given).role_map == {"a": {Role.VIEWER}}
+    with pytest.raises(ValueError, match=reason):
+        OpenIdSettings.parse(**given | change)
+    assert OpenIdSettings.parse(None, None, None, None) is None
