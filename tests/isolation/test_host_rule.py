@@ -20,15 +20,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    built = Lab()
-    try:
-        yield built
-    finally:
-        built.remove()
-
-
 class Escapes:
     """What a container with NET_RAW may try: frames to the bridge's MAC, and where they would show."""
 

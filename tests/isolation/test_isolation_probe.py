@@ -10,10 +10,9 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
 
 import pytest
-from network_lab import BRIDGE, PROBE, RULE, SCRIPT, Lab, run
+from network_lab import BRIDGE, PROBE, RULE, SCRIPT, run
 
 IMAGE = "discovery/test-collector-probe:1.0"
 
@@ -21,15 +20,6 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.skipif(os.geteuid() != 0 or shutil.which("nft") is None, reason="needs root and nft"),
 ]
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    built = Lab()
-    try:
-        yield built
-    finally:
-        built.remove()
 
 
 IPV6_OFF = ("net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")

@@ -46,18 +46,18 @@ def main() -> None:
 
 
 def _migrate(settings: DatabaseSettings) -> None:
-    from approval_api.database.migration import migrate_when_reachable  # noqa: PLC0415  # see _run
-    from approval_api.telemetry.logs import log_to_stdout  # noqa: PLC0415  # see _run
+    from approval_api.database.migration import migrate_when_reachable
+    from approval_api.telemetry.logs import log_to_stdout
 
     log_to_stdout("INFO")
     _run(settings.owner_url, migrate_when_reachable)
 
 
 def _invite(settings: DatabaseSettings, arguments: argparse.Namespace) -> None:
-    from approval_api.database.migration import migrate_when_reachable  # noqa: PLC0415  # see _run
-    from approval_api.identity.roles import Role  # noqa: PLC0415  # see _run
-    from approval_api.people import bootstrap  # noqa: PLC0415  # see _run
-    from approval_api.people.schemas import NAME  # noqa: PLC0415  # see _run
+    from approval_api.database.migration import migrate_when_reachable
+    from approval_api.identity.roles import Role
+    from approval_api.people import bootstrap
+    from approval_api.people.schemas import NAME
 
     if not re.fullmatch(NAME, arguments.name):
         raise SettingsError(f"the name {arguments.name!r} does not match {NAME}")
@@ -81,8 +81,8 @@ def _invite(settings: DatabaseSettings, arguments: argparse.Namespace) -> None:
 
 def _run(url: SecretStr, work: "Callable[[AsyncEngine], Awaitable[object]]") -> None:
     """Do `work` on the database. Each command imports only what it needs, so imports are local."""
-    from approval_api.database.engine import create_engine  # noqa: PLC0415  # see above
-    from approval_api.database.migration import (  # noqa: PLC0415  # see above
+    from approval_api.database.engine import create_engine
+    from approval_api.database.migration import (
         DatabaseUnreachableError,
         MigrationRefusedError,
     )
@@ -102,6 +102,6 @@ def _run(url: SecretStr, work: "Callable[[AsyncEngine], Awaitable[object]]") -> 
 
 
 def _serve(settings: Settings) -> None:
-    from approval_api.server import serve  # noqa: PLC0415  # see above
+    from approval_api.server import serve
 
     sys.exit(serve(settings))

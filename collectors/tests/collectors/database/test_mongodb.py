@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 
 import bson
 import pytest
+from listening import listening
 
 from discovery_collectors.collectors.database.login import LoginRefusedError, ServiceUnreachableError
 from discovery_collectors.collectors.database.mongodb import MongodbEngine, identify_server
@@ -24,12 +25,8 @@ class FakeMongo:
 
     @asynccontextmanager
     async def running(self):
-        listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        try:
-            yield service(listener.sockets[0].getsockname()[1])
-        finally:
-            listener.close()
-            await listener.wait_closed()
+        async with listening(self._serve) as port:
+            yield service(port)
 
     async def _serve(self, reader, writer):
         try:

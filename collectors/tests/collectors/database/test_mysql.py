@@ -4,6 +4,7 @@ import struct
 from contextlib import asynccontextmanager
 
 import pytest
+from listening import listening
 
 from discovery_collectors.collectors.database import mysql_connection
 from discovery_collectors.collectors.database.login import LoginRefusedError, ServiceUnreachableError
@@ -42,12 +43,8 @@ class FakeMysql:
 
     @asynccontextmanager
     async def running(self):
-        listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        try:
-            yield service(listener.sockets[0].getsockname()[1])
-        finally:
-            listener.close()
-            await listener.wait_closed()
+        async with listening(self._serve) as port:
+            yield service(port)
 
     async def _serve(self, reader, writer):
         self.connections += 1

@@ -3,6 +3,7 @@ import struct
 from contextlib import asynccontextmanager
 
 import pytest
+from listening import listening
 
 from discovery_collectors.collectors.database.login import LoginRefusedError, ServiceUnreachableError
 from discovery_collectors.collectors.database.postgresql import PostgresqlEngine
@@ -34,12 +35,8 @@ class FakePostgres:
 
     @asynccontextmanager
     async def running(self):
-        listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        try:
-            yield service(listener.sockets[0].getsockname()[1])
-        finally:
-            listener.close()
-            await listener.wait_closed()
+        async with listening(self._serve) as port:
+            yield service(port)
 
     async def _serve(self, reader, writer):
         try:

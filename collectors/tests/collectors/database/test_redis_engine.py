@@ -1,7 +1,7 @@
-import asyncio
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+from listening import listening
 
 from discovery_collectors.collectors.database.login import (
     CredentialNeededError,
@@ -29,12 +29,8 @@ class FakeRedis:
 
     @asynccontextmanager
     async def running(self):
-        listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        try:
-            yield service(listener.sockets[0].getsockname()[1])
-        finally:
-            listener.close()
-            await listener.wait_closed()
+        async with listening(self._serve) as port:
+            yield service(port)
 
     async def _serve(self, reader, writer):
         with suppress(ConnectionError):
