@@ -58,6 +58,15 @@ def test_a_figure_that_one_lacks_is_neither_better_nor_worse():
     assert (figure.difference, figure.verdict) == (None, "same")
 
 
+@pytest.mark.parametrize(
+    ("style", "hidden", "shown"), [("ratio", 0.004, 0.006), ("number", 0.4, 1.0), ("duration", 0.04, 0.06)]
+)
+def test_a_difference_too_small_to_show_is_none(style, hidden, shown):
+    same, worse = (Figure("Figure", 1.0, 1.0 + more, "less", style) for more in (hidden, shown))
+    assert (same.difference, same.verdict) == (0, "same")
+    assert worse.verdict == "bad"
+
+
 async def test_a_kind_for_each_discovery_makes_no_longer_comparison(report, report_of, told_story):
     things = [Discovery(kind=f"kind_{number}", key="10.213.0.3") for number in range(2000)]
     false_positives = [

@@ -14,6 +14,9 @@ from dryrun_contract.session import SessionView
 MAX_THINGS = 200
 """Listed for one difference; further ones are counted."""
 
+_LEAST_SHOWN = {"ratio": 0.005, "number": 0.5, "duration": 0.05}
+"""Pages show a smaller difference as 0: it is none."""
+
 type Better = Literal["more", "less", "neither"]
 
 
@@ -29,14 +32,17 @@ class Figure:
 
     @property
     def difference(self) -> float | None:
-        """The increase; None where a report has no figure."""
-        return None if self.before is None or self.after is None else self.after - self.before
+        """The increase, 0 where it is too small to show; None where a report has no figure."""
+        if self.before is None or self.after is None:
+            return None
+        difference = self.after - self.before
+        return 0.0 if abs(difference) < _LEAST_SHOWN[self.style] else difference
 
     @property
     def verdict(self) -> Literal["good", "bad", "same"]:
         """Whether the difference is an improvement."""
         difference = self.difference
-        if not difference or self.better == "neither" or abs(difference) < 0.005:
+        if not difference or self.better == "neither":
             return "same"
         return "good" if (difference > 0) == (self.better == "more") else "bad"
 
