@@ -6,10 +6,10 @@ also ends early when its rows hold more than `PAGE_BYTES`. So every page takes t
 hold fewer rows than requested, and its cursor continues where it stopped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import takewhile
 from operator import add, itemgetter
 from typing import Annotated, Any, Literal
@@ -17,12 +17,15 @@ from uuid import UUID
 
 from fastapi import Query
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     FromClause,
+    Integer,
     RowMapping,
     Select,
     Table,
     and_,
+    bindparam,
     case,
     cast,
     func,
@@ -41,6 +44,8 @@ PAGE_BYTES = 1024 * 1024
 """Of one page's evidence, as stored. Parsed, a hostile collector's evidence takes some 20 times as much."""
 MAX_ID = 2**53 - 1
 """The largest whole number that every reader of JSON keeps exactly."""
+
+_ESCAPE = "/"
 
 KindFilter = Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_]{0,39}$", examples=["service"])]
 NameFilter = Annotated[str | None, Query(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
@@ -118,49 +123,58 @@ def _read_cursor(key: list[object]) -> tuple[str | None, int]:
     return value, row_id
 
 
-def _after(
-    table: Table, column: ColumnElement[Any] | None, at: tuple[str | None, int], *, backwards: bool
-) -> ColumnElement[bool]:
-    value, row_id = at
-    if column is None:
-        return table.c.id < row_id if backwards else table.c.id > row_id
-    known = value or ""
-    beyond = column < known if backwards else column > known
+def _after(table: Table, column: ColumnElement[Any] | None, *, backwards: bool) -> ColumnElement[bool]:
+    known: BindParameter[str] = bindparam("known")
+    row_id: BindParameter[int] = bindparam("row_id")
     beyond_id = table.c.id < row_id if backwards else table.c.id > row_id
+    if column is None:
+        return beyond_id
+    beyond = column < known if backwards else column > known
     # Both halves: the first alone bounds the walk through the index.
     bound = column <= known if backwards else column >= known
     return and_(bound, or_(beyond, beyond_id))
 
 
-def _conditions_of_the_index(table: Table, wanted: Wanted) -> list[ColumnElement[bool]]:
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """A list without its values: lists of one shape share their statements."""
+
+    sort: SortOrder
+    given: frozenset[str]
+    """The conditions that have a value, by the names of their parameters."""
+    pending: bool
+    """The value of `status` is pending, which most rows are."""
+    changed: bool | None
+    continued: bool
+
+    @property
+    def backwards(self) -> bool:
+        """Whether rows descend."""
+        return self.sort == "newest" or self.sort.startswith("-")
+
+
+def _conditions_of_the_index(table: Table, shape: _Shape) -> list[ColumnElement[bool]]:
     """Return conditions on an index's leading columns, so that walking it skips no rows."""
-    if wanted.session_id is not None:
-        return [table.c.dryrun_session_id == wanted.session_id]
-    if wanted.sort.removeprefix("-") in {"kind", "status"}:
+    if "session_id" in shape.given:
+        return [table.c.dryrun_session_id == bindparam("session_id")]
+    if shape.sort.removeprefix("-") in {"kind", "status"}:
         return []
-    if wanted.status is not None and (wanted.kind is None or wanted.status is not Status.PENDING):
-        return [table.c.status == wanted.status.value]
-    return [] if wanted.kind is None else [table.c.kind == wanted.kind]
+    if "status" in shape.given and ("kind" not in shape.given or not shape.pending):
+        return [table.c.status == bindparam("status")]
+    return [table.c.kind == bindparam("kind")] if "kind" in shape.given else []
 
 
-def _other_conditions(rows: FromClause, wanted: Wanted) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.kind is not None:
-        conditions.append(rows.c.kind == wanted.kind)
-    if wanted.status is not None:
-        conditions.append(rows.c.status == wanted.status.value)
-    if wanted.collector is not None:
-        conditions.append(rows.c.collector == wanted.collector)
-    if wanted.changed is not None:
+def _other_conditions(rows: FromClause, shape: _Shape) -> list[ColumnElement[bool]]:
+    conditions = [
+        rows.c[name] == bindparam(name) for name in ("kind", "status", "collector") if name in shape.given
+    ]
+    if shape.changed is not None:
         changed = and_(rows.c.status == Status.PENDING.value, rows.c.decided_as.is_not(None))
-        conditions.append(changed if wanted.changed else ~changed)
-    if wanted.search is not None:
-        conditions.append(
-            or_(
-                rows.c.key.icontains(wanted.search, autoescape=True),
-                cast(rows.c.data, SqlText).icontains(wanted.search, autoescape=True),
-            )
-        )
+        conditions.append(changed if shape.changed else ~changed)
+    if "search" in shape.given:
+        search = bindparam("search", type_=SqlText)
+        texts = (rows.c.key, cast(rows.c.data, SqlText))
+        conditions.append(or_(*(each.icontains(search, escape=_ESCAPE) for each in texts)))
     return conditions
 
 
@@ -179,15 +193,8 @@ def stored_size(*columns: ColumnElement[Any]) -> ColumnElement[int]:
     return reduce(add, sizes)
 
 
-async def read_within(
-    connection: AsyncConnection, rows: Select[Any], order: Sequence[str], limit: int, *large: str
-) -> tuple[list[RowMapping], bool]:
-    """Return the first of `rows`, and whether there are more.
-
-    Returns at most `limit` rows with at most PAGE_BYTES in the columns `large`; a larger first row comes
-    alone. `rows` are sorted and limited to one more than `limit`; `order` names the sort columns, with `-`
-    before descending ones.
-    """
+def _within(rows: Select[Any], order: Sequence[str], *large: str) -> Select[Any]:
+    """Return `rows` with the column `fits`, and without the values in `large` of those that do not."""
     first = rows.subquery("first")
     by = [
         first.c[name.removeprefix("-")].desc() if name.startswith("-") else first.c[name].asc()
@@ -197,37 +204,83 @@ async def read_within(
     fits = (func.row_number().over(order_by=by) == 1) | (size_so_far <= PAGE_BYTES)
     # Only the values of rows that fit leave the database.
     columns = [case((fits, each)).label(each.name) if each.name in large else each for each in first.c]
-    found = (await connection.execute(select(*columns, fits.label("fits")).order_by(*by))).mappings().all()
+    return select(*columns, fits.label("fits")).order_by(*by)
+
+
+async def _take(
+    connection: AsyncConnection, statement: Select[Any], limit: int, values: Mapping[str, object]
+) -> tuple[list[RowMapping], bool]:
+    found = (await connection.execute(statement, values)).mappings().all()
     page = list(takewhile(itemgetter("fits"), found[:limit]))
     return page, len(page) < len(found)
 
 
-async def read_page(connection: AsyncConnection, table: Table, wanted: Wanted) -> Page:
-    """Return a page of `table`. Raises a 422 problem for a cursor that this list did not issue."""
-    backwards = wanted.sort == "newest" or wanted.sort.startswith("-")
-    column = _sort_column(table, wanted.sort)
-    sorted_by = (literal(None, SqlText) if column is None else column).label("sorted_by")
+async def read_within(
+    connection: AsyncConnection, rows: Select[Any], order: Sequence[str], limit: int, *large: str
+) -> tuple[list[RowMapping], bool]:
+    """Return the first of `rows`, and whether there are more.
 
-    walk = select(table.c.id, sorted_by).where(*_conditions_of_the_index(table, wanted))
-    at = from_cursor(wanted.cursor, _read_cursor)
-    if at is not None:
-        walk = walk.where(_after(table, column, at, backwards=backwards))
+    Returns at most `limit` rows with at most PAGE_BYTES in the columns `large`; a larger first row comes
+    alone. `rows` are sorted and limited to one more than `limit`; `order` names the sort columns, with `-`
+    before descending ones.
+    """
+    return await _take(connection, _within(rows, order, *large), limit, {})
+
+
+@lru_cache(maxsize=256)
+def _statements(table: Table, shape: _Shape) -> tuple[Select[Any], Select[Any]]:
+    """Return a page of a list of this shape, and the row where the walk for it ends.
+
+    Building them takes as long as PostgreSQL takes to answer.
+    """
+    backwards = shape.backwards
+    column = _sort_column(table, shape.sort)
+    sorted_by = (literal(None, SqlText) if column is None else column).label("sorted_by")
+    walk = select(table.c.id, sorted_by).where(*_conditions_of_the_index(table, shape))
+    if shape.continued:
+        walk = walk.where(_after(table, column, backwards=backwards))
     walked = [table.c.id] if column is None else [column, table.c.id]
-    walk = walk.order_by(*(each.desc() if backwards else each.asc() for each in walked)).limit(WINDOW)
+    walk = walk.order_by(*(each.desc() if backwards else each.asc() for each in walked))
+    walk = walk.limit(bindparam("window", type_=Integer))
     examined = walk.add_columns(*(each for each in table.c if each.name != "id")).subquery("examined")
     names = ["id"] if column is None else ["sorted_by", "id"]
     matching = (
         select(examined)
-        .where(*_other_conditions(examined, wanted))
+        .where(*_other_conditions(examined, shape))
         .order_by(*(examined.c[name].desc() if backwards else examined.c[name].asc() for name in names))
-        .limit(wanted.limit + 1)
+        .limit(bindparam("most", type_=Integer))
     )
     order = [f"-{name}" if backwards else name for name in names]
-    rows, more = await read_within(connection, matching, order, wanted.limit, "data")
+    return _within(matching, order, "data"), walk.offset(bindparam("window_end", type_=Integer)).limit(1)
+
+
+async def read_page(connection: AsyncConnection, table: Table, wanted: Wanted) -> Page:
+    """Return a page of `table`. Raises a 422 problem for a cursor that this list did not issue."""
+    at = from_cursor(wanted.cursor, _read_cursor)
+    values = {
+        "session_id": wanted.session_id,
+        "kind": wanted.kind,
+        "status": wanted.status,
+        "collector": wanted.collector,
+        "search": None if wanted.search is None else _escaped(wanted.search),
+    }
+    given: dict[str, object] = {name: value for name, value in values.items() if value is not None}
+    pending = wanted.status is Status.PENDING
+    shape = _Shape(wanted.sort, frozenset(given), pending, wanted.changed, continued=at is not None)
+    if at is not None:
+        given |= {"known": at[0] or "", "row_id": at[1]}
+    statement, end_of_walk = _statements(table, shape)
+    bounds = {"window": WINDOW, "most": wanted.limit + 1}
+    rows, more = await _take(connection, statement, wanted.limit, given | bounds)
     if more:
         return Page(rows, to_cursor(rows[-1]["sorted_by"], rows[-1]["id"]))
-    end = (await connection.execute(walk.offset(WINDOW - 1).limit(1))).one_or_none()
+    end = (await connection.execute(end_of_walk, given | {"window_end": WINDOW - 1})).one_or_none()
     return Page(rows, None if end is None else to_cursor(end.sorted_by, end.id))
+
+
+def _escaped(text: str) -> str:
+    """Return `text` as a pattern of LIKE that matches nothing but it."""
+    return "".join(f"{_ESCAPE}{each}" if each in {_ESCAPE, "%", "_"} else each for each in text)
 
 
 async def read_some(connection: AsyncConnection, table: Table, ids: Sequence[int]) -> list[RowMapping]:
