@@ -1,6 +1,6 @@
 # The Python environment in .venv: made by uv, everything from pinned hashes, this project's packages editable.
 
-PACKAGES=(contract serving guard orchestrator collectors approval cli local)
+PACKAGES=(contract serving guard orchestrator collectors approval cli local replica)
 
 # Prints a Python that is new enough; the first one on PATH may be an old one.
 find_python() {

@@ -327,7 +327,8 @@ def test_without_root_names_the_command_that_installs_the_host_rule(machine, hos
 
 
 def test_python_packages_are_installed_once_and_again_after_a_change(machine):
-    for package in ("contract", "serving", "guard", "orchestrator", "collectors", "approval", "cli", "local"):
+    services = ("contract", "serving", "guard", "orchestrator", "collectors", "approval")
+    for package in (*services, "cli", "local", "replica"):
         (machine.folder / package).mkdir()
         (machine.folder / package / "pyproject.toml").touch()
     (machine.folder / "requirements").mkdir()

@@ -1,0 +1,1 @@
+"""Chooses which hosts of a network a template stands for."""

@@ -1,0 +1,119 @@
+"""What is known of a network, whichever file it was read from.
+
+Every text in here went through `inventory.words`: printable, one line, bounded. None of it is a command, a
+path or an address of the real network, and nothing that builds may use it as one.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from dryrun_contract.base import UtcTime, Word
+
+MAX_HOSTS = 10_000
+MAX_SERVICES_OF_A_HOST = 200
+MAX_SERVICES = 100_000
+"""In one inventory."""
+
+type Transport = Literal["tcp", "udp"]
+type Text = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
+]
+"""One line, without control characters."""
+type ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/+-]{0,39}$")]
+"""What nmap's table of services calls a protocol, e.g. `http`, `ms-sql-s`."""
+type Product = Annotated[str, StringConstraints(max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9 .,+_/()-]*$")]
+type Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .,:+_/()~-]{0,59}$")]
+type Cpe = Annotated[str, StringConstraints(pattern=r"^cpe:(?:/|2\.3:)[aho]:[A-Za-z0-9._~%!*\\:+-]{1,180}$")]
+type HostName = Annotated[str, StringConstraints(pattern=r"^[a-z](?:[a-z0-9-]{0,50}[a-z0-9])?$")]
+"""As a template names its services."""
+
+
+class TlsFacts(Word):
+    """What a service shows of itself before anybody logs in. Names are generalised unless they are kept."""
+
+    versions: tuple[Annotated[str, StringConstraints(pattern=r"^(?:SSLv[23]|TLSv1(?:\.[0-3])?)$")], ...] = ()
+    subject: Text | None = None
+    """As RFC 4514 writes it, e.g. `CN=web-3`."""
+    issuer: Text | None = None
+    not_after: UtcTime | None = None
+    """The first of its month, unless names are kept: to the second, it would identify the certificate."""
+    self_signed: bool | None = None
+
+
+class Service(Word):
+    """One port that answers, and what answers there as far as the inventory knows."""
+
+    port: int = Field(ge=1, le=65535)
+    transport: Transport = "tcp"
+    name: ServiceName | None = None
+    product: Product | None = None
+    version: Version | None = None
+    cpe: tuple[Cpe, ...] = Field(default=(), max_length=8)
+    tls: TlsFacts | None = None
+    """None where the service speaks without TLS, or nobody looked."""
+    title: Text | None = None
+    """Of the page that a web server shows first."""
+    banner: Text | None = None
+    confidence: float = Field(default=1.0, ge=0, le=1)
+    """Of the identification, 0 to 1: 1 is what people state, a guess by the port number is 0.3."""
+
+    @property
+    def place(self) -> str:
+        """Port and transport, e.g. `443/tcp`."""
+        return f"{self.port}/{self.transport}"
+
+    @property
+    def label(self) -> str:
+        """What people call it: product and version, or the protocol, or `unknown`."""
+        known = " ".join(part for part in (self.product, self.version) if part)
+        return known or self.name or "unknown"
+
+
+class Host(Word):
+    """One machine of the network."""
+
+    name: HostName
+    """Unique in its inventory: role and number, e.g. `web-3`, or its own name where names are kept."""
+    role: HostName
+    """What most of its services are for, e.g. `web`."""
+    services: tuple[Service, ...] = Field(default=(), max_length=MAX_SERVICES_OF_A_HOST)
+    """By port and transport, each once; empty for a host that answers nowhere."""
+
+    @model_validator(mode="after")
+    def _each_place_once_and_in_order(self) -> Self:
+        places = [(service.port, service.transport) for service in self.services]
+        if places != sorted(set(places)):
+            raise ValueError("services stand in the order of their ports, each once")
+        return self
+
+
+class Note(Word):
+    """Something that reading changed or left out, which the plan repeats."""
+
+    what: Text
+    count: int = Field(default=1, ge=1)
+
+
+class Inventory(Word):
+    """A network as one or more files describe it."""
+
+    format: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+    """How the file is written, e.g. `nmap-xml`."""
+    source_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    """Of the file's bytes."""
+    read_at: UtcTime
+    names_kept: bool = False
+    hosts: tuple[Host, ...] = Field(default=(), max_length=MAX_HOSTS)
+    notes: tuple[Note, ...] = Field(default=(), max_length=100)
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        if len({host.name for host in self.hosts}) < len(self.hosts):
+            raise ValueError("two hosts have one name")
+        return self
+
+    @property
+    def service_count(self) -> int:
+        """How many services all hosts have together."""
+        return sum(len(host.services) for host in self.hosts)

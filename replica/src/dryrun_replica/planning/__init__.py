@@ -1,0 +1,1 @@
+"""Says before anything is built what a template would stand for, and how well."""
