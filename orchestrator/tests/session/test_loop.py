@@ -11,6 +11,7 @@ from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.engine.protocol import (
     ForbiddenError,
+    LogChunk,
     NetworkSpec,
 )
 
@@ -195,8 +196,12 @@ async def test_a_collector_on_no_network_is_not_taken_for_one_that_found_nothing
         (FakeImage(log=stdout("garbage"), exit_after=0.01, exit_code=1), "exit code 1"),
         (FakeImage(log=stdout('{"type":"progress","done":1}'), exit_after=0.01), "without its end line"),
         (FakeImage(), "did not end within 1 s"),
+        (
+            FakeImage(log=(LogChunk("stderr", b"begun\nresolving router 0.0.0.0 with ARP\n"),)),
+            "did not end within 1 s; it said last: begun | resolving router 0.0.0.0 with ARP",
+        ),
     ],
-    ids=["crashes", "says no end", "hangs"],
+    ids=["crashes", "says no end", "hangs", "hangs after a word"],
 )
 async def test_a_bad_collector_makes_the_scan_incomplete_and_no_session_fail(stage, image, says):
     stage.engine.images[NETWORK] = image

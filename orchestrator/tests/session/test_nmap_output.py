@@ -1,13 +1,16 @@
 import tracemalloc
 from itertools import pairwise
 
+import masscan_sample
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nmap_sample import SCAN
 
 from dryrun_contract.discovery import DiscoveryLine, EndLine, ProgressLine, WarningLine
-from dryrun_orchestrator.session.nmap_output import MAX_TEXT_CHARACTERS, NmapOutput
+from dryrun_orchestrator.session.collector_lines import OutputTally
+from dryrun_orchestrator.session.nmap_host import MAX_TEXT_CHARACTERS
+from dryrun_orchestrator.session.nmap_output import MAX_DOCUMENTS, NmapOutput
 
 WORDS = [
     ProgressLine(done=42, total=100, message="SYN Stealth Scan"),
@@ -44,6 +47,84 @@ def test_hosts_that_are_up_and_ports_that_are_open_become_discoveries():
 def test_wherever_the_stream_is_cut_the_words_and_their_numbers_are_the_same(cuts):
     places = [0, *sorted(cuts), len(SCAN)]
     assert read(*(SCAN[start:end] for start, end in pairwise(places))) == WORDS
+
+
+OPENSSH_HOST = DiscoveryLine(kind="host", key="10.213.255.5")
+MASSCAN_WORDS = [
+    OPENSSH_HOST,
+    DiscoveryLine(kind="service", key="10.213.255.5:22/tcp", confidence=0.3),
+    DiscoveryLine(
+        kind="service",
+        key="10.213.255.5:22/tcp",
+        data={"name": "ssh", "banner": "SSH-2.0-OpenSSH_10.0p2"},
+        confidence=0.3,
+    ),
+    EndLine(discoveries=3),
+]
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        (masscan_sample.PORTS, MASSCAN_WORDS),
+        (
+            masscan_sample.HOSTS,
+            [OPENSSH_HOST, DiscoveryLine(kind="host", key="10.213.255.1"), EndLine(discoveries=2)],
+        ),
+        (masscan_sample.CLOSED, [OPENSSH_HOST, EndLine(discoveries=1)]),
+    ],
+    ids=["open ports", "hosts by ARP", "a closed port"],
+)
+def test_masscan_names_no_status_and_no_exit_and_is_read_all_the_same(output, words):
+    assert read(output) == words
+
+
+@given(st.lists(st.integers(0, 2 * len(SCAN) + len(masscan_sample.PORTS)), max_size=8))
+def test_documents_one_after_another_are_one_output_wherever_it_is_cut(cuts):
+    output = SCAN + masscan_sample.PORTS + b"\n\n" + SCAN
+    places = [0, *sorted(cuts), len(output)]
+    words = read(*(output[start:end] for start, end in pairwise(places)))
+    ends = [word for word in words if isinstance(word, EndLine)]
+    assert [end.discoveries for end in ends] == [3, 6, 9]
+    assert words[-1] is ends[-1]
+    assert not any(isinstance(word, WarningLine) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("last", "why"),
+    [
+        (SCAN.replace(b'exit="success"', b'exit="error" errormsg="no route"'), "no route"),
+        (SCAN.replace(b"<finished", b"<ended"), "there is no <finished>"),
+        (SCAN[:-30], "it ends without </nmaprun>"),
+        (SCAN[:60], "it ends without </nmaprun>"),
+        (b"Segmentation fault", "syntax error"),
+    ],
+    ids=["failed", "without its end", "cut", "cut in its head", "no document"],
+)
+@pytest.mark.parametrize("first", [b"", masscan_sample.PORTS], ids=["alone", "after another"])
+def test_a_scan_without_success_is_a_warning_and_never_a_complete_output(first, last, why):
+    words = read(first + last)
+    tally = OutputTally()
+    for word in words:
+        tally.count(word)
+    assert tally.why_incomplete(0) is not None
+    (warned,) = [word for word in words if isinstance(word, WarningLine)]
+    assert why in warned.message
+
+
+def test_a_failed_scan_is_not_made_good_by_the_one_after_it():
+    words = read(SCAN.replace(b'exit="success"', b'exit="error"') + masscan_sample.PORTS)
+    assert not any(isinstance(word, EndLine) for word in words)
+
+
+def test_no_output_says_that_there_is_none():
+    (word,) = read(b"\n")
+    assert "it is empty" in word.message
+
+
+def test_a_flood_of_documents_ends_the_reading():
+    words = read(b"<nmaprun></nmaprun>" * (MAX_DOCUMENTS + 5))
+    assert f"more than {MAX_DOCUMENTS} documents" in words[-1].message
 
 
 def test_a_host_is_reported_before_the_scan_has_ended():
@@ -122,6 +203,7 @@ def grown_by(*chunks):
         tracemalloc.stop()
 
 
+FINISHED = b'<runstats><finished exit="success"/></runstats></nmaprun>'
 HOST_HEAD = b'<nmaprun><host><status state="up"/><address addr="10.213.0.2" addrtype="ipv4"/><ports>'
 
 
@@ -143,6 +225,6 @@ def test_four_megabytes_made_to_grow_end_the_reading_small(output, why):
 
 def test_ports_that_are_not_open_are_not_kept():
     closed = b'<port protocol="tcp" portid="1"><state state="closed"/></port>'
-    words, grown = grown_by(HOST_HEAD, *[closed * 1000] * 100, b"</ports></host></nmaprun>")
-    assert [word.kind for word in words] == ["host"]
+    words, grown = grown_by(HOST_HEAD, *[closed * 1000] * 100, b"</ports></host>", FINISHED)
+    assert [type(word) for word in words] == [DiscoveryLine, EndLine]
     assert grown < 5

@@ -71,7 +71,9 @@ class CollectorRun:
 
     async def follow(self) -> CollectorEnded:
         """Read until the container has ended and its log was read completely; return the final event."""
-        ending = await self._read_to_the_end()
+        return self._ended(await self._read_to_the_end())
+
+    def _ended(self, ending: Ending) -> CollectorEnded:
         run = self._run
         return CollectorEnded(
             collector=run.collector,
@@ -89,6 +91,17 @@ class CollectorRun:
     def record(self) -> RunRecord:
         """Return the run as far as it was read."""
         return self._run
+
+    def stopped_by_deadline(self, seconds: int) -> CollectorEnded:
+        """Return the final event of a run that was still going after `seconds`; `follow` was cancelled."""
+        return self._ended(
+            Ending(
+                OutputTally(warnings=self._run.warnings),
+                None,
+                truncated=False,
+                reason=self._with_last_words(f"it did not end within {seconds} s"),
+            )
+        )
 
     async def _read_to_the_end(self) -> Ending:
         whole_readings = 0
@@ -133,9 +146,13 @@ class CollectorRun:
             reason = f"its log holds {tally.lines} lines, {self._run.lines} were read before"
             return Ending(tally, exit_code, truncated=True, reason=reason)
         reason = tally.why_incomplete(exit_code)
-        if reason and (words := last_words(self._stderr)):
-            reason = f"{reason}; it said last: {words}"
+        if reason:
+            reason = self._with_last_words(reason)
         return Ending(tally, exit_code, truncated=False, reason=reason)
+
+    def _with_last_words(self, reason: str) -> str:
+        words = last_words(self._stderr)
+        return f"{reason}; it said last: {words}" if words else reason
 
     def _began_anew(self, tally: OutputTally) -> bool:
         """Return whether the log's first line changed: a rotating log lost its beginning."""

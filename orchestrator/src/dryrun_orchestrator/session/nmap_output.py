@@ -1,21 +1,27 @@
-"""Parses the output of `nmap -oX -` from a foreign collector into the contract's types, as it is written.
+"""Parses the XML of nmap and masscan (`-oX -`) from a foreign collector into the contract's types, as it is written.
 
 Hostile input like any collector's: the parser resolves nothing, an entity or a document type with content
 ends the reading, and every text is cut. Results are numbered in order, so that reading the same output again
-numbers them the same way.
+numbers them the same way. Nothing that looks like a result is dropped without a warning.
+
+A script that calls its scanner once for each host writes one document after another; they are read as one.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from ipaddress import ip_address
 from xml.parsers import expat  # every declaration ends the reading, see _refuse
 
-from pydantic import JsonValue, ValidationError
-
 from dryrun_contract.discovery import DiscoveryLine, EndLine, ProgressLine, WarningLine
-from dryrun_contract.resource_key import ResourceKey
-from dryrun_contract.text import printable
 from dryrun_orchestrator.session.collector_lines import Said
+from dryrun_orchestrator.session.nmap_host import (
+    MAX_CPES,
+    MAX_OPEN_PORTS,
+    MAX_TEXT_CHARACTERS,
+    ReadHost,
+    ReadPort,
+    TooManyPortsError,
+    cut,
+    warning,
+)
 
 MAX_DEPTH = 32
 MAX_TAG_BYTES = 256 * 1024
@@ -23,15 +29,13 @@ MAX_TAG_BYTES = 256 * 1024
 SLICE_BYTES = 64 * 1024
 MAX_NAMES = 1000
 """Distinct element and attribute names, which the parser keeps; nmap's DTD has under 150."""
-MAX_OPEN_PORTS = 20_000
-"""Per host; a host is reported once it is complete."""
-MAX_TEXT_CHARACTERS = 300
-"""Most kept of any text from a target."""
-MAX_CPES = 8
+MAX_DOCUMENTS = 10_000
+MAX_KNOWN_HOSTS = 65_536
+"""Addresses kept to report a host once; masscan repeats it for each of its ports."""
 MAX_WORD_BYTES = 1024
 """Assumed size of one result in the queue; most are smaller."""
-_SERVICE_TEXTS = {"name": "name", "product": "product", "version": "version", "extrainfo": "extra"}
-"""nmap's attribute → ours."""
+DOCUMENT_END = b"</nmaprun>"
+_BLANK = b" \t\r\n"
 
 type NmapWord = DiscoveryLine | ProgressLine | WarningLine | EndLine
 
@@ -40,29 +44,34 @@ class _RefusedError(Exception):
     pass
 
 
-@dataclass(slots=True)
-class _Port:
-    number: str
-    transport: str
-    state: str = ""
-    data: dict[str, JsonValue] = field(default_factory=dict)
-    confidence: float = 0.3
-    """nmap's port table alone."""
-    cpes: list[JsonValue] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Host:
-    up: bool = False
-    address: str = ""
-    data: dict[str, JsonValue] = field(default_factory=dict)
-    ports: list[_Port] = field(default_factory=list)
-
-
 class NmapOutput:
     """Incremental parser: `feed` returns what is now complete."""
 
     def __init__(self) -> None:
+        self._words: list[NmapWord] = []
+        self._discoveries = 0
+        self._hosts: set[str] = set()
+        self._documents = 0
+        self._failed = False
+        """Some document did not end in success."""
+        self._over = False
+        """Set when nothing more is read: the output is not a scanner's."""
+        self._inside = False
+        """Between the first byte of a document and its end."""
+        self._tail = b""
+        """The last bytes of a document so far: its end tag may arrive in pieces."""
+        self._begin()
+
+    def feed(self, data: bytes) -> list[NmapWord]:
+        """Take the next bytes."""
+        return self._parse(data, final=False)
+
+    def finish(self) -> list[NmapWord]:
+        """Return warnings about an output that ends here."""
+        return self._parse(b"", final=True)
+
+    def _begin(self) -> None:
+        """Get ready for a document."""
         self._names: dict[str, str] = {}
         self._parser = expat.ParserCreate(intern=self._names)
         self._parser.buffer_text = True
@@ -73,38 +82,81 @@ class NmapOutput:
         self._parser.EntityDeclHandler = self._refuse
         self._parser.UnparsedEntityDeclHandler = self._refuse
         self._parser.ExternalEntityRefHandler = self._refuse
-        self._words: list[NmapWord] = []
         self._path: list[str] = []
-        self._host: _Host | None = None
+        self._host: ReadHost | None = None
         self._text: str | None = None
-        self._discoveries = 0
-        self._succeeded = False
+        self._ended_as: str | None = None
+        """What `<finished>` says: `success`, or an error; None while there was none."""
         self._since_tag = 0
         """Bytes after the last `<`."""
-        self._over = False
-        """Set when nothing more is read: the output ended, or is not nmap's."""
-
-    def feed(self, data: bytes) -> list[NmapWord]:
-        """Take the next bytes."""
-        return self._parse(data, final=False)
-
-    def finish(self) -> list[NmapWord]:
-        """Return warnings about an output that ends here."""
-        return self._parse(b"", final=True)
 
     def _parse(self, data: bytes, *, final: bool) -> list[NmapWord]:
         if not self._over:
             try:
-                # In slices, so that little passes between two checks.
-                for start in range(0, len(data), SLICE_BYTES):
-                    self._parse_slice(data[start : start + SLICE_BYTES])
+                self._parse_documents(data)
                 if final:
-                    self._parser.Parse(b"", True)
+                    self._end_output()
             except (expat.ExpatError, _RefusedError) as error:
                 self._over = True
-                self._warn(f"the output is not what nmap writes: {error}")
+                self._words.append(warning(f"the output is not what nmap or masscan writes: {error}"))
         words, self._words = self._words, []
         return words
+
+    def _parse_documents(self, data: bytes) -> None:
+        while data:
+            if not self._inside:
+                data = data.lstrip(_BLANK)
+                if not data:
+                    return
+                self._start_document()
+            # No attribute contains `<`, so this is an end tag, or a comment that no scanner writes.
+            found = (self._tail + data).find(DOCUMENT_END)
+            if found < 0:
+                self._parse_slices(data)
+                self._tail = (self._tail + data)[-len(DOCUMENT_END) + 1 :]
+                return
+            end = found + len(DOCUMENT_END) - len(self._tail)
+            self._parse_slices(data[:end])
+            self._parser.Parse(b"", True)
+            self._end_document()
+            data = data[end:]
+
+    def _start_document(self) -> None:
+        self._inside = True
+        self._documents += 1
+        if self._documents > MAX_DOCUMENTS:
+            raise _RefusedError(f"it has more than {MAX_DOCUMENTS} documents")
+        if self._documents > 1:
+            # Takes the place of the end line of the document before, should this one be cut.
+            message = f"document {self._documents} of the output"
+            self._words.append(ProgressLine(done=self._documents - 1, message=message))
+
+    def _end_document(self) -> None:
+        if self._ended_as != "success":
+            self._failed = True
+            why = self._ended_as or "there is no <finished> in it"
+            self._words.append(warning(f"a scan did not end in success: {why}"))
+        if not self._failed:
+            self._words.append(EndLine(discoveries=self._discoveries))
+        self._inside = False
+        self._tail = b""
+        self._begin()
+
+    def _end_output(self) -> None:
+        if self._inside:
+            cut_at = ""
+            try:
+                self._parser.Parse(b"", True)
+            except expat.ExpatError as error:
+                cut_at = f" ({error})"
+            raise _RefusedError(f"it ends without {DOCUMENT_END.decode()}{cut_at}")
+        if not self._documents:
+            raise _RefusedError("it is empty; masscan writes nothing when it finds nothing")
+
+    def _parse_slices(self, data: bytes) -> None:
+        # In slices, so that little passes between two checks.
+        for start in range(0, len(data), SLICE_BYTES):
+            self._parse_slice(data[start : start + SLICE_BYTES])
 
     def _parse_slice(self, data: bytes) -> None:
         # No attribute contains `<`, so the distance between two of them bounds the length of a tag.
@@ -115,8 +167,7 @@ class NmapOutput:
             raise _RefusedError(f"a tag and its text are longer than {MAX_TAG_BYTES} bytes")
         if others:
             self._since_tag = len(others[-1])
-        if not self._over:
-            self._parser.Parse(data, False)
+        self._parser.Parse(data, False)
         if len(self._names) > MAX_NAMES:
             raise _RefusedError(f"it has more than {MAX_NAMES} names of elements and attributes")
 
@@ -129,48 +180,56 @@ class NmapOutput:
         self._path.append(name[:40])
         place = "/".join(self._path[1:])
         if place == "host":
-            self._host = _Host()
+            self._host = ReadHost()
         elif self._host is not None:
             self._start_in_host(place, self._host, attributes)
         elif place == "taskprogress":
             self._progress(attributes)
         elif place == "runstats/finished":
-            self._succeeded = attributes.get("exit") == "success"
+            # masscan writes no `exit`: reaching this element is its success.
+            exit_word = attributes.get("exit", "success")
+            error = attributes.get("errormsg", exit_word)
+            self._ended_as = exit_word if exit_word == "success" else f"it says {cut(error)}"
 
-    def _start_in_host(self, place: str, host: _Host, attributes: dict[str, str]) -> None:
-        port = host.ports[-1] if host.ports else _Port("", "")
+    def _start_in_host(self, place: str, host: ReadHost, attributes: dict[str, str]) -> None:
+        port = host.ports[-1] if host.ports else ReadPort("", "")
         match place:
             case "host/status":
-                host.up = attributes.get("state") == "up"
+                host.state = cut(attributes.get("state"))
             case "host/address":
-                _read_address(host, attributes)
+                host.read_address(attributes)
             case "host/ports/port":
-                if len(host.ports) == MAX_OPEN_PORTS:
-                    raise _RefusedError(f"a host has more than {MAX_OPEN_PORTS} open ports")
-                host.ports.append(_Port(_cut(attributes.get("portid")), _cut(attributes.get("protocol"))))
+                try:
+                    host.start_port(attributes)
+                except TooManyPortsError:
+                    raise _RefusedError(f"a host has more than {MAX_OPEN_PORTS} open ports") from None
             case "host/ports/port/state":
-                port.state = _cut(attributes.get("state"))
+                port.state = cut(attributes.get("state"))
             case "host/ports/port/service":
-                _read_service(port, attributes)
+                port.read_service(attributes)
             case "host/ports/port/service/cpe":
                 self._text = ""
 
-    def _end(self, name: str) -> None:
+    def _end(self, _name: str) -> None:
         place = "/".join(self._path[1:])
         self._path.pop()
         if place == "host/ports/port/service/cpe":
             self._keep_cpe()
-        elif place == "host/ports/port" and self._host is not None and self._host.ports:
-            # nmap reports "open|filtered" for ports that do not answer: unknown.
-            if self._host.ports[-1].state != "open":
-                self._host.ports.pop()
+        elif place == "host/ports/port" and self._host is not None:
+            self._host.end_port()
         elif place == "host" and self._host is not None:
-            self._tell_host(self._host)
+            self._tell(self._host)
             self._host = None
-        elif name == "nmaprun" and not self._path:
-            self._over = True
-            if self._succeeded:
-                self._words.append(EndLine(discoveries=self._discoveries))
+
+    def _tell(self, host: ReadHost) -> None:
+        for word in host.discoveries():
+            if isinstance(word, DiscoveryLine):
+                if word.kind == "host" and not word.data and word.key in self._hosts:
+                    continue
+                if word.kind == "host" and len(self._hosts) < MAX_KNOWN_HOSTS:
+                    self._hosts.add(word.key)
+                self._discoveries += 1
+            self._words.append(word)
 
     def _characters(self, text: str) -> None:
         if self._text is not None:
@@ -187,8 +246,9 @@ class NmapOutput:
     def _progress(self, attributes: dict[str, str]) -> None:
         try:
             percent = int(float(attributes.get("percent", "0")))
-            word = ProgressLine(done=percent, total=100, message=_cut(attributes.get("task")))
+            word = ProgressLine(done=percent, total=100, message=cut(attributes.get("task")))
         except (ValueError, OverflowError):
+            self._words.append(warning(f"a progress that is no number: {attributes.get('percent', '')[:80]}"))
             return
         self._words.append(word)
 
@@ -197,39 +257,6 @@ class NmapOutput:
         if ports and self._text and len(ports[-1].cpes) < MAX_CPES:
             ports[-1].cpes.append(self._text)
         self._text = None
-
-    def _tell_host(self, host: _Host) -> None:
-        if not host.up:
-            return
-        try:
-            address = str(ip_address(host.address))
-        except ValueError:
-            self._warn(f"a host without an address that is one: {host.address}")
-            return
-        self._discover("host", ResourceKey(address), host.data, 1.0)
-        for port in host.ports:
-            if port.cpes:
-                port.data["cpe"] = port.cpes
-            self._tell_port(address, port)
-
-    def _tell_port(self, address: str, port: _Port) -> None:
-        if not (port.number.isascii() and port.number.isdecimal() and len(port.number) <= 5):
-            self._warn(f"a port that is no number: {port.number[:80]}")
-            return
-        key = ResourceKey(address, int(port.number), port.transport)
-        self._discover("service", key, port.data, port.confidence)
-
-    def _discover(self, kind: str, key: ResourceKey, data: dict[str, JsonValue], confidence: float) -> None:
-        try:
-            word = DiscoveryLine(kind=kind, key=str(key), data=data, confidence=confidence)
-        except ValidationError:
-            self._warn(f"a {kind} with a key that is none: {str(key)[:120]}")
-            return
-        self._discoveries += 1
-        self._words.append(word)
-
-    def _warn(self, what: str) -> None:
-        self._words.append(WarningLine(message=printable(what, limit=300)[:500]))
 
 
 class NmapLines:
@@ -245,27 +272,3 @@ class NmapLines:
     def finish(self) -> Iterator[Said]:
         """Return warnings about an output that ends here."""
         return (Said(word, MAX_WORD_BYTES) for word in self._output.finish())
-
-
-def _read_address(host: _Host, attributes: dict[str, str]) -> None:
-    if attributes.get("addrtype") in {"ipv4", "ipv6"}:
-        host.address = attributes.get("addr", "")[:64]
-    elif attributes.get("addrtype") == "mac":
-        host.data["mac"] = _cut(attributes.get("addr"))
-        if attributes.get("vendor"):
-            host.data["vendor"] = _cut(attributes.get("vendor"))
-
-
-def _read_service(port: _Port, attributes: dict[str, str]) -> None:
-    for theirs, ours in _SERVICE_TEXTS.items():
-        if attributes.get(theirs):
-            port.data[ours] = _cut(attributes[theirs])
-    if attributes.get("tunnel") == "ssl":
-        port.data["tls"] = True
-    confidence = attributes.get("conf", "")
-    if attributes.get("method") == "probed" and confidence in {str(number) for number in range(11)}:
-        port.confidence = int(confidence) / 10
-
-
-def _cut(text: str | None) -> str:
-    return (text or "")[:MAX_TEXT_CHARACTERS]

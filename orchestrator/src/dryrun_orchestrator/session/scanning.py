@@ -109,7 +109,7 @@ async def _start_and_follow(
             async with asyncio.timeout(max(remaining, 1.0)):
                 ended = await reader.follow()
         except TimeoutError:
-            ended = _incomplete(reader.record, f"it did not end within {manifest.timeout_seconds} s")
+            ended = reader.stopped_by_deadline(manifest.timeout_seconds)
         run = reader.record
         context.spans.append(await _span(context, run, container_id, slot))
     else:
