@@ -48,10 +48,10 @@ deploy-test: ## test the deployment: start it by Compose, use it, attack it from
 	@$(BIN)/dryrun-local images build
 	@$(BIN)/pytest -m deploy --durations=5
 
-chaos: ## break parts at random while sessions run, N faults (root; N=3000 SEED=2026)
+chaos: ## break parts at random while sessions run, N faults (root; N=3000 SEED=2026; STATE=FILE goes on)
 	@setup/setup test
 	@$(BIN)/dryrun-local images build
-	@PYTHONPATH=tests/support $(BIN)/python tests/chaos/campaign.py --faults $(or $(N),40) --seed $(or $(SEED),2026)
+	@PYTHONPATH=tests/support $(BIN)/python tests/chaos/campaign.py --faults $(or $(N),40) --seed $(or $(SEED),2026) $(if $(STATE),--state "$(STATE)")
 
 soak: ## queue N sessions at once, and measure whether anything grows (root; N=50)
 	@setup/setup test

@@ -15,18 +15,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from faults import FAULTS, Fault
+from faults import FAULTS, Fault, NothingToBreakError
 from invariants import Bystanders, breaches, stored_events, until_ended
 from local_stack import ROOT
 from odd import misbehaving
 from own_engine import open_own_engine
+from record import Record, Round, summary
 from small_disks import small_disk
 from world import COLLECTOR_SECONDS, Disks, World, open_world
 
@@ -44,41 +43,11 @@ JOURNAL_MIB, DATABASE_MIB = 12, 400
 FAULTS_A_ROUND = 6
 SPREAD_SECONDS = 9.0
 FAULT_SECONDS = 150.0
+MOST_WORLDS = 20
+"""A campaign that has to begin anew so often has another fault than those it makes."""
 KEPT = ROOT / ".dryrun" / "chaos"
 """Where logs and events of rounds with a breach stay."""
 _figures = re.compile(r"\b[0-9a-f]*\d[0-9a-f.:-]*")
-
-
-@dataclass(slots=True)
-class Tally:
-    """What came of it, fault by fault."""
-
-    times: Counter[str] = field(default_factory=Counter)
-    outcomes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    breaches: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    sessions: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    """Why sessions did not complete, their figures left out: whether it is true, people judge."""
-    rounds: int = 0
-
-    @property
-    def faults(self) -> int:
-        """How many were made."""
-        return sum(self.times.values())
-
-    def table(self) -> str:
-        """Return the table of faults and outcomes in Markdown."""
-        lines = [
-            "| fault | times | sessions completed | failed | stopped | expired | breaches |",
-            "|---|---|---|---|---|---|---|",
-        ]
-        for name in sorted(self.times):
-            ends = self.outcomes[name]
-            figures = " | ".join(
-                str(ends[end] or "-") for end in ("completed", "failed", "stopped", "expired")
-            )
-            lines.append(f"| {name} | {self.times[name]} | {figures} | {len(self.breaches[name]) or '-'} |")
-        return "\n".join(lines)
 
 
 def plan(
@@ -89,38 +58,60 @@ def plan(
     return chance, chance.sample(known, min(count, len(known)))
 
 
-async def play(world: World, chance: random.Random, faults: Sequence[Fault], tally: Tally) -> list[str]:
-    """Play one round; returns its breaches."""
-    templates = [fault.template for fault in faults if fault.template != "quick"] or ["quick"]
-    sessions: dict[UUID, str] = {}
-    for template in ("quick", *templates):
-        sessions[await world.start_session(template)] = template
+async def play(world: World, seed: int, number: int, known: Sequence[Fault], count: int) -> Round:
+    """Play one round. What goes wrong with a fault itself is in the result and ends nothing."""
+    chance, faults = plan(seed, number, known, count)
+    unmade: dict[str, str] = {}
+    trouble: list[str] = []
 
     async def one(fault: Fault, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        async with asyncio.timeout(FAULT_SECONDS):
-            await fault.do(world, chance)
+        try:
+            async with asyncio.timeout(FAULT_SECONDS):
+                await fault.do(world, chance)
+        except NothingToBreakError as error:
+            unmade[fault.name] = str(error)
+        except Exception as error:  # noqa: BLE001 any error of a fault is a result
+            # Faults meet, and one may take away what another repairs by; then nobody knows what was made.
+            unmade[fault.name] = f"{type(error).__name__}: {error}"
+            trouble.append(fault.name)
 
-    async with asyncio.TaskGroup() as group:
-        for fault in faults:
-            group.create_task(one(fault, chance.uniform(0, SPREAD_SECONDS)))
-    await world.until_well()
-    ended = await until_ended(world, sessions)
-    forgotten = any(fault.forgets for fault in faults)
-    found = await breaches(world, sessions, ended, whole=False, forgotten=forgotten)
-    found += await _next_one_works(world)
-    for fault in faults:
-        tally.times[fault.name] += 1
-        tally.outcomes[fault.name].update(str(session["outcome"]) for session in ended.values())
-        tally.breaches[fault.name] += found
-    tally.sessions.update(str(session["outcome"]) for session in ended.values())
-    tally.reasons.update(
-        f"{session['outcome']}: {_figures.sub('#', str(session['reason']))}"
-        for session in ended.values()
-        if session["outcome"] != "completed"
+    templates = [fault.template for fault in faults if fault.template != "quick"] or ["quick"]
+    sessions: dict[UUID, str] = {}
+    ended: dict[UUID, dict[str, object]] = {}
+    found: list[str] = []
+    void = ""
+    try:
+        for template in ("quick", *templates):
+            sessions[await world.start_session(template)] = template
+        async with asyncio.TaskGroup() as group:
+            for fault in faults:
+                group.create_task(one(fault, chance.uniform(0, SPREAD_SECONDS)))
+        await world.until_well()
+        ended = await until_ended(world, sessions)
+        forgotten = any(fault.forgets for fault in faults)
+        found = await breaches(world, sessions, ended, whole=False, forgotten=forgotten)
+        found += await _next_one_works(world)
+    except (AssertionError, TimeoutError) as error:
+        said = f"{type(error).__name__}: {error}"
+        if trouble:
+            void = f"{', '.join(trouble)} went wrong ({unmade[trouble[0]]}), and then: {said}"
+        else:
+            found.append(f"the round's own course: {said}")
+    return Round(
+        seed,
+        number,
+        [fault.name for fault in faults if fault.name not in unmade],
+        unmade,
+        [str(session["outcome"]) for session in ended.values()],
+        [
+            f"{session['outcome']}: {_figures.sub('#', str(session['reason']))}"
+            for session in ended.values()
+            if session["outcome"] != "completed"
+        ],
+        found,
+        void,
     )
-    tally.rounds += 1
-    return found
 
 
 async def _next_one_works(world: World) -> list[str]:
@@ -172,40 +163,45 @@ def _docker(*arguments: str, seconds: float = 120) -> str:
 
 
 async def campaign(
-    faults: int, seed: int, known: Sequence[Fault], *, own_engine: bool, only: int | None
-) -> Tally:
-    """Play rounds until so many faults were made."""
-    tally = Tally()
-    async with opened_world(own_engine=own_engine) as world:
-        number = only or 1
-        while tally.faults < faults:
-            chance, chosen = plan(seed, number, known)
-            begun = time.monotonic()
-            try:
-                found, goes_on = await play(world, chance, chosen, tally), only is None
-            except (AssertionError, TimeoutError) as error:
-                found, goes_on = [f"{type(error).__name__}: {error}"], False
-                tally.breaches["the round's own course"] += found
-            words = ", ".join(fault.name for fault in chosen)
-            _say(
-                f"round {number} ({tally.faults}/{faults} faults, {time.monotonic() - begun:.0f} s): {words}"
-            )
-            for breach in found:
-                _say(f"  BREACH {breach}")
-            if found:
-                _say(f"  logs and events: {await _keep(world, KEPT / f'seed-{seed}-round-{number}')}")
-            if not goes_on:
-                break
-            number += 1
-    return tally
+    record: Record, faults: int, seed: int, known: Sequence[Fault], *, own_engine: bool, only: int | None
+) -> None:
+    """Play rounds until the record holds so many faults; in a new world after one that was not put right."""
+    worlds = 0
+    while record.faults < faults and worlds < MOST_WORLDS:
+        worlds += 1
+        async with opened_world(own_engine=own_engine) as world:
+            while record.faults < faults:
+                number = only or record.claim(seed)
+                begun = time.monotonic()
+                played = await play(world, seed, number, known, FAULTS_A_ROUND)
+                record.add(played)
+                _say(
+                    f"round {number} ({record.faults}/{faults} faults, {time.monotonic() - begun:.0f} s): "
+                    f"{', '.join(played.made)}"
+                )
+                for name, why in played.unmade.items():
+                    _say(f"  not injected: {name}: {why}")
+                for breach in played.breaches:
+                    _say(f"  BREACH {breach}")
+                if played.breaches or played.void:
+                    _say(f"  logs and events: {await _keep(world, KEPT / f'seed-{seed}-round-{number}')}")
+                if only is not None:
+                    return
+                if played.void or await world.is_well():
+                    _say(f"  the world is made anew: {played.void or 'not all of it is well'}")
+                    break
 
 
 async def _keep(world: World, kept: Path) -> Path:
     shutil.copytree(world.installation.logs, kept, dirs_exist_ok=True)
     if world.own_engine is not None:
         shutil.copy(world.own_engine.log, kept)
+    try:
+        rows = await stored_events(world)
+    except Exception as error:  # noqa: BLE001 a database that is down has no events; the logs say why
+        rows = [{"lost": f"{type(error).__name__}: {error}"}]
     with (kept / "events.ndjson").open("w", encoding="utf-8") as file:
-        file.writelines(f"{json.dumps(row)}\n" for row in await stored_events(world))
+        file.writelines(f"{json.dumps(row)}\n" for row in rows)
     return kept
 
 
@@ -215,12 +211,13 @@ def _say(words: str) -> None:
 
 
 def main() -> None:
-    """Run a campaign and print its table; exit 1 when something did not hold."""
+    """Run a campaign and print its table; exit 1 when something did not hold, 3 when it gave up early."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faults", type=int, default=40)
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--round", type=int, help="play only this round of the seed")
     parser.add_argument("--fault", action="append", help="only faults with these words in their name")
+    parser.add_argument("--state", type=Path, help="a file of rounds: continue it, and add to it")
     parser.add_argument(
         "--shared-engine", action="store_true", help="break nothing that needs an engine of our own"
     )
@@ -233,19 +230,24 @@ def main() -> None:
         if not (fault.needs_own_engine and chosen.shared_engine)
         and any(words in fault.name for words in chosen.fault or ("",))
     ]
-    tally = asyncio.run(
-        campaign(chosen.faults, chosen.seed, known, own_engine=not chosen.shared_engine, only=chosen.round)
+    try:
+        record = Record.read(chosen.state)
+    except ValueError as error:
+        sys.exit(str(error))
+    asyncio.run(
+        campaign(
+            record,
+            chosen.faults,
+            chosen.seed,
+            known,
+            own_engine=not chosen.shared_engine,
+            only=chosen.round,
+        )
     )
-    counted = f"{tally.faults} faults in {tally.rounds} rounds, {tally.sessions.total()} sessions"
-    _say(f"\nseed {chosen.seed}: {counted}")
-    _say(f"outcomes: {dict(tally.sessions)}\n\n{tally.table()}\n")
-    for reason, times in tally.reasons.most_common():
-        _say(f"{times:4} x {reason}")
-    broken = {breach for each in tally.breaches.values() for breach in each}
-    _say(f"\nbreaches: {len(broken)}")
-    for breach in sorted(broken):
-        _say(f"  {breach}")
-    sys.exit(1 if broken else 0)
+    _say(f"\n{summary(record)}")
+    if any(played.breaches for played in record.rounds):
+        sys.exit(1)
+    sys.exit(0 if record.faults >= chosen.faults or chosen.round else 3)
 
 
 if __name__ == "__main__":

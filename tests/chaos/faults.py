@@ -28,6 +28,10 @@ class Fault:
     """Nobody knows of the sessions any more: what they own ends at their deadline."""
 
 
+class NothingToBreakError(Exception):
+    """What the fault would have broken was not there: no fault was made."""
+
+
 async def _nothing(world: World, chance: random.Random) -> None:
     """The session itself is the fault."""
 
@@ -134,17 +138,20 @@ async def _engine_full(world: World, chance: random.Random) -> None:
 def _engine_ends(number: signal.Signals) -> Break:
     async def do(world: World, chance: random.Random) -> None:
         engine = _own(world)
-        await engine.end(number)
-        await asyncio.sleep(chance.uniform(0, 4))
-        await engine.start()
+        async with engine.lock:
+            await engine.end(number)
+            await asyncio.sleep(chance.uniform(0, 4))
+            await engine.start()
 
     return do
 
 
 async def _engine_frozen(world: World, chance: random.Random) -> None:
-    _own(world).freeze(frozen=True)
-    await asyncio.sleep(chance.uniform(1, 12))
-    _own(world).freeze(frozen=False)
+    engine = _own(world)
+    async with engine.lock:
+        engine.freeze(frozen=True)
+        await asyncio.sleep(chance.uniform(1, 12))
+        engine.freeze(frozen=False)
 
 
 def docker(world: World, *arguments: str) -> list[str]:
@@ -176,6 +183,7 @@ def _behind_our_back(*command: str) -> Break:
                 await asyncio.to_thread(docker, world, *command, victim)
                 return
             await asyncio.sleep(0.2)
+        raise NothingToBreakError("no container stood within 8 s")
 
     return do
 
@@ -189,6 +197,7 @@ async def _network_removed(world: World, chance: random.Random) -> None:
             await asyncio.to_thread(docker, world, "network", "rm", victim)
             return
         await asyncio.sleep(0.2)
+    raise NothingToBreakError("no network stood within 8 s")
 
 
 async def _second_by_mistake(world: World, chance: random.Random) -> None:

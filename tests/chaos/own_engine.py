@@ -10,7 +10,7 @@ import secrets
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from local_stack import ROOT
@@ -34,6 +34,8 @@ class OwnEngine:
         self.socket = folder / "engine.sock"
         self.log = folder / "engine.log"
         self._process: asyncio.subprocess.Process | None = None
+        self.lock = asyncio.Lock()
+        """Held by the fault that has the process in hand: two faults on it come one after the other."""
 
     @property
     def docker_host(self) -> str:
@@ -41,7 +43,16 @@ class OwnEngine:
         return f"unix://{self.socket}"
 
     async def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it answers; again when it ends meanwhile, as on a disk that is full."""
+        async with asyncio.timeout(READY_SECONDS):
+            await self._spawn()
+            while not await self._answers():
+                await asyncio.sleep(0.2)
+                if self._process is None or self._process.returncode is not None:
+                    await asyncio.sleep(1)
+                    await self._spawn()
+
+    async def _spawn(self) -> None:
         pid_file = self._folder / "engine.pid"
         pid_file.unlink(missing_ok=True)
         with self.log.open("ab") as log:
@@ -60,10 +71,6 @@ class OwnEngine:
                 stderr=log,
                 start_new_session=True,
             )
-        async with asyncio.timeout(READY_SECONDS):
-            while not await self._answers():
-                assert self._process.returncode is None, f"the engine ended; see {self.log}"
-                await asyncio.sleep(0.2)
 
     async def _answers(self) -> bool:
         process = await asyncio.create_subprocess_exec(
@@ -79,7 +86,8 @@ class OwnEngine:
     async def end(self, number: signal.Signals) -> None:
         """Send a signal and wait for its end."""
         assert self._process is not None
-        self._process.send_signal(number)
+        with suppress(ProcessLookupError):
+            self._process.send_signal(number)
         try:
             async with asyncio.timeout(60):
                 await self._process.wait()
@@ -114,7 +122,9 @@ async def open_own_engine(folder: Path, images: Collection[str]) -> AsyncIterato
             yield engine
         finally:
             disk.free()
-            engine.freeze(frozen=False)
+            # What a fault left half-done: it may be frozen, or gone.
+            with suppress(ProcessLookupError):
+                engine.freeze(frozen=False)
             await engine.end(signal.SIGTERM)
 
 
