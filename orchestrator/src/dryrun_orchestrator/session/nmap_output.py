@@ -1,4 +1,4 @@
-"""Parses the XML of nmap and masscan (`-oX -`) from a foreign collector into the contract's types, as it is written.
+"""Parses the XML of nmap and masscan (`-oX -`) from a foreign collector, as it is written.
 
 Hostile input like any collector's: the parser resolves nothing, an entity or a document type with content
 ends the reading, and every text is cut. Results are numbered in order, so that reading the same output again
