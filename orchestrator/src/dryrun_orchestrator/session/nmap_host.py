@@ -24,7 +24,7 @@ _SERVICE_TEXTS = {
 }
 """nmap's attribute, or masscan's, → ours."""
 _HOST_PROBES = ("arp", "icmp")
-"""masscan writes an answer to `--arp` or `--ping` as a port 0 of this transport: it proves a host, no service."""
+"""masscan writes an answer to `--arp` or `--ping` as a port 0 of this transport: it proves a host only."""
 _ANSWERS = ("open", "closed", "up")
 """States of a port that only a host that is there can cause."""
 
