@@ -49,7 +49,11 @@ async def fetch_certificate(address: ScopedAddress, port: int) -> Certificate:
     try:
         async with asyncio.timeout(HANDSHAKE_SECONDS):
             _, writer = await asyncio.open_connection(
-                address, port, ssl=_context(), server_hostname="", ssl_shutdown_timeout=_GOODBYE_SECONDS
+                address,
+                port,
+                ssl=accepting_context(),
+                server_hostname="",
+                ssl_shutdown_timeout=_GOODBYE_SECONDS,
             )
     except TimeoutError:
         raise CertificateError(f"no TLS handshake within {HANDSHAKE_SECONDS} s") from None
@@ -68,6 +72,16 @@ async def fetch_certificate(address: ScopedAddress, port: int) -> Certificate:
     return read_certificate(content)
 
 
+def accepting_context() -> ssl.SSLContext:
+    """Return a client's context that accepts whatever a service presents: it is described, not trusted."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
+
+
 def read_certificate(content: bytes) -> Certificate:
     """Read a certificate in DER. Raises CertificateError."""
     try:
@@ -83,15 +97,6 @@ def read_certificate(content: bytes) -> Certificate:
         )
     except (ValueError, TypeError, OverflowError) as error:
         raise CertificateError(f"the certificate cannot be read: {error}") from error
-
-
-def _context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    return context
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,30 @@ def asked_by_udp(monkeypatch):
     monkeypatch.setattr(network, "ask", ask)
     yield asked
     ON_UDP.clear()
+
+
+SECOND_OPINIONS = {}
+"""(address, port) → what a second opinion adds there."""
+
+
+@pytest.fixture(autouse=True)
+def asked_again(monkeypatch):
+    """Stand for the services that nmap leaves unnamed; the real questions have tests of their own."""
+    asked = []
+
+    class Opinion:
+        def __init__(self, patience, rate, warn):
+            pass
+
+        async def ask(self, address, ports, on_port, *, open_ports=()):
+            for port in ports:
+                asked.append((address, port.number))
+                if (address, port.number) in SECOND_OPINIONS:
+                    on_port(replace(port, **SECOND_OPINIONS[address, port.number]))
+
+    monkeypatch.setattr(network, "SecondOpinion", Opinion)
+    yield asked
+    SECOND_OPINIONS.clear()
 
 
 HEAD = "<?xml version='1.0'?><!DOCTYPE nmaprun><nmaprun>"
@@ -101,6 +126,33 @@ async def test_reports_each_stage_as_it_comes_and_a_service_twice(fake_nmap, emi
     ]
     assert emit.progressed[-1] == (2, 2, "network scanned")
     assert [done for done, _, _ in emit.progressed] == sorted(done for done, _, _ in emit.progressed)
+
+
+async def test_a_second_opinion_is_reported_after_nmaps_and_its_tls_is_read(
+    fake_nmap, asked_again, monkeypatch, emit
+):
+    handshakes = []
+
+    async def fetch(address, port):
+        handshakes.append((address, port))
+        raise network.CertificateError("none")
+
+    monkeypatch.setattr(network, "fetch_certificate", fetch)
+    SECOND_OPINIONS["10.0.0.3", 8443] = {"name": "http", "probed": True, "product": "Gitea", "tls": True}
+    fake_nmap(
+        HEAD + host("10.0.0.3") + FOOT,
+        HEAD + host("10.0.0.3", port(80), port(8443)) + FOOT,
+        HEAD + host("10.0.0.3", port(80, HTTP), port(8443)) + FOOT,
+    )
+    await collect(assignment(), emit)
+    assert asked_again == [("10.0.0.3", 80), ("10.0.0.3", 8443)]
+    assert emit.data("service", "10.0.0.3:8443/tcp") == {
+        "name": "http",
+        "method": "probed",
+        "product": "Gitea",
+        "tls": True,
+    }
+    assert handshakes == [("10.0.0.3", 8443)]
 
 
 async def test_scans_further_only_what_the_stage_before_found(fake_nmap, emit):

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pydantic import JsonValue
 
@@ -15,6 +16,8 @@ from discovery_collectors.collectors.network.mqtt_version import MqttError
 from discovery_collectors.collectors.network.nmap_data import nmap_environment
 from discovery_collectors.collectors.network.nmap_process import run_nmap
 from discovery_collectors.collectors.network.nmap_xml import Host, Port, Progress
+from discovery_collectors.collectors.network.packet_rate import PacketRate
+from discovery_collectors.collectors.network.second_opinion.opinion import Patience, SecondOpinion
 from discovery_collectors.installed import tcp_ports, udp_probes
 from discovery_collectors.protocols.certificates import CertificateError, fetch_certificate
 from discovery_collectors.protocols.udp import SENDINGS_SECONDS, NoAnswerError, UdpProbe, ask
@@ -44,6 +47,8 @@ class _ScanProfile:
     answer_wait_ms: int
     hurry: bool
     """Ask a silent service less, and no probe waits longer than `answer_wait_ms`."""
+    patience: Patience
+    """Of the second opinion on what nmap leaves unnamed."""
 
 
 _PROFILES: dict[Profile, _ScanProfile] = {
@@ -53,8 +58,16 @@ _PROFILES: dict[Profile, _ScanProfile] = {
         banner_wait_ms=1500,
         answer_wait_ms=3000,
         hurry=True,
+        patience=Patience(answer=1.5, port=8, host=20),
     ),
-    "full": _ScanProfile(all_ports=True, intensity=7, banner_wait_ms=6000, answer_wait_ms=5000, hurry=False),
+    "full": _ScanProfile(
+        all_ports=True,
+        intensity=7,
+        banner_wait_ms=6000,
+        answer_wait_ms=5000,
+        hurry=False,
+        patience=Patience(answer=3, port=20, host=60),
+    ),
 }
 _VERSION_RANGE = re.compile(r" or (?:later|earlier|newer|older)|[\dX] - \d")
 """Of some services nmap knows only a range of versions; that is not a version."""
@@ -88,6 +101,7 @@ async def collect(assignment: Assignment, emit: Emit) -> None:
                 finding = group.create_task(scan.find_ports(hosts))
             ports = finding.result()
         services = await scan.identify_services(ports)
+    services = await scan.ask_again(services)
     await scan.ask_brokers(services)
     await scan.read_certificates(services)
 
@@ -183,6 +197,22 @@ class _Scan:
         options += ["-p", ",".join(map(str, asked)), *self._parallelism()]
         await self._scan("asking services for their versions", options, ports, on_host)
         return found
+
+    async def ask_again(self, services: _Ports) -> _Ports:
+        """Ask what nmap left unnamed by other questions; report what that adds."""
+        opinion = SecondOpinion(
+            self._profile.patience, PacketRate(self._assignment.max_rate), self._emit.warning
+        )
+        known = {address: {port.number: port for port in ports} for address, ports in services.items()}
+
+        def on_port(address: ScopedAddress, port: Port) -> None:
+            known[address][port.number] = port
+            self._emit_service(address, port)
+
+        async with asyncio.TaskGroup() as group:
+            for address, ports in services.items():
+                group.create_task(opinion.ask(address, ports, partial(on_port, address)))
+        return {address: tuple(ports.values()) for address, ports in known.items()}
 
     async def ask_brokers(self, services: _Ports) -> None:
         """Ask message brokers for product and version where nmap found none."""

@@ -1,0 +1,141 @@
+"""One question to one port: connect, send, read what comes back. Bounded in bytes and seconds."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+
+from discovery_collectors.collectors.network.packet_rate import PacketRate
+from discovery_collectors.protocols.certificates import accepting_context
+from discovery_collectors.running.scope import ScopedAddress
+
+ANSWER_BYTES = 64 * 1024
+PACKETS_PER_QUESTION = 10
+"""About what one costs, with opening and closing the connection; TLS needs some more."""
+_QUIET_SECONDS = 0.4
+"""After some bytes nothing more came for so long: the answer is complete."""
+_GOODBYE_SECONDS = 0.5
+_tls = cache(accepting_context)
+
+
+class Ending(Enum):
+    """Why an answer is not longer."""
+
+    CLOSED = "the service closed the connection"
+    QUIET = "nothing more came"
+    WHOLE = "the answer is complete, or as long as is read"
+    UNREACHABLE = "there is no connection"
+    NO_TLS = "there is no TLS handshake"
+    NO_TIME = "the port's time is up"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, all of it chosen by the service."""
+
+    content: bytes
+    ending: Ending
+    certificate: bytes | None = None
+    """In DER, of a service that speaks TLS."""
+
+
+class Questioner:
+    """Asks one port, one question at a time, until the port's time is up."""
+
+    def __init__(
+        self, address: ScopedAddress, port: int, answer_seconds: float, port_seconds: float, rate: PacketRate
+    ) -> None:
+        self.address = address
+        self.port = port
+        self.tls = False
+        """Whether the next questions go through TLS."""
+        self._answer_seconds = answer_seconds
+        self._port_seconds = port_seconds
+        self._spent = 0.0
+        self._rate = rate
+
+    async def ask(
+        self, *questions: bytes, whole: Callable[[bytes], bool] | None = None, patience: float = 1.0
+    ) -> Answer:
+        """Send `questions` in one connection, each once the one before is answered; return the last answer.
+
+        `whole`: whether what has come is all that is needed. `patience`: a part of the time for one answer.
+        An empty question only listens. Never raises for what the service does.
+        """
+        left = self._port_seconds - self._spent
+        if left <= 0:
+            return Answer(b"", Ending.NO_TIME)
+        await self._rate.take(PACKETS_PER_QUESTION * (2 if self.tls else 1))
+        # Waiting for the rate is not the service's time.
+        began = time.monotonic()
+        try:
+            return await self._converse(questions, whole, min(left, self._answer_seconds * patience))
+        finally:
+            self._spent += time.monotonic() - began
+
+    async def _converse(
+        self, questions: tuple[bytes, ...], whole: Callable[[bytes], bool] | None, seconds: float
+    ) -> Answer:
+        try:
+            async with asyncio.timeout(seconds):
+                reader, writer = await self._connected()
+        except TimeoutError:
+            return Answer(b"", Ending.NO_TLS if self.tls else Ending.UNREACHABLE)
+        except ssl.SSLError:
+            return Answer(b"", Ending.NO_TLS)
+        except (OSError, ValueError):
+            return Answer(b"", Ending.NO_TLS if self.tls else Ending.UNREACHABLE)
+        try:
+            connection: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
+            certificate = None if connection is None else connection.getpeercert(binary_form=True)
+            answer = Answer(b"", Ending.QUIET, certificate)
+            for question in questions:
+                with suppress(OSError):
+                    writer.write(question)
+                content, ending = await _read(reader, seconds, whole)
+                answer = Answer(content, ending, certificate)
+                if ending is Ending.CLOSED:
+                    break
+            return answer
+        finally:
+            writer.close()
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if not self.tls:
+            return await asyncio.open_connection(self.address, self.port, limit=ANSWER_BYTES)
+        return await asyncio.open_connection(
+            self.address,
+            self.port,
+            limit=ANSWER_BYTES,
+            ssl=_tls(),
+            server_hostname="",
+            ssl_shutdown_timeout=_GOODBYE_SECONDS,
+        )
+
+
+async def _read(
+    reader: asyncio.StreamReader, seconds: float, whole: Callable[[bytes], bool] | None
+) -> tuple[bytes, Ending]:
+    """Read until the answer is whole, the service closes, or nothing comes for a while."""
+    content = bytearray()
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    try:
+        async with asyncio.timeout_at(end) as waiting:
+            while len(content) < ANSWER_BYTES:
+                chunk = await reader.read(ANSWER_BYTES - len(content))
+                if not chunk:
+                    return bytes(content), Ending.CLOSED
+                content += chunk
+                if whole is not None and whole(bytes(content)):
+                    return bytes(content), Ending.WHOLE
+                waiting.reschedule(min(end, loop.time() + _QUIET_SECONDS))
+    except TimeoutError:
+        return bytes(content), Ending.QUIET
+    except OSError:
+        return bytes(content), Ending.CLOSED
+    return bytes(content), Ending.WHOLE

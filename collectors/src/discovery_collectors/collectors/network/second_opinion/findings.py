@@ -1,0 +1,42 @@
+"""What a second opinion found, and how it joins what nmap reported."""
+
+from dataclasses import dataclass, replace
+
+from discovery_collectors.collectors.network.nmap_xml import Port
+
+_TEXT_CHARACTERS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a service gave away. Texts are the service's own, cut and without controls."""
+
+    name: str
+    """The protocol as nmap calls it, e.g. `http`."""
+    product: str = ""
+    version: str = ""
+    extra: str = ""
+    tls: bool = False
+
+
+def improved(port: Port, finding: Finding) -> Port | None:
+    """Return `port` with what `finding` adds; None when it adds nothing."""
+    product = _cleaned(finding.product) or (port.product if port.probed else "")
+    same_product = product == port.product
+    found = replace(
+        port,
+        name=finding.name or port.name,
+        probed=True,
+        confidence=10,
+        product=product,
+        version=_cleaned(finding.version) or (port.version if same_product else ""),
+        extra=_cleaned(finding.extra) or (port.extra if same_product else ""),
+        tls=port.tls or finding.tls,
+        cpes=port.cpes if same_product else (),
+    )
+    return None if found == replace(port, confidence=10) else found
+
+
+def _cleaned(text: str) -> str:
+    printable = "".join(letter if letter.isprintable() else " " for letter in text[:_TEXT_CHARACTERS])
+    return " ".join(printable.split())

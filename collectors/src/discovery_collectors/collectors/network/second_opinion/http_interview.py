@@ -1,0 +1,117 @@
+"""Finds out what serves HTTP at a port: by its first page, where that leads, and at most three pages more."""
+
+import re
+
+from discovery_collectors.collectors.network.second_opinion import http_answer
+from discovery_collectors.collectors.network.second_opinion.exchange import Answer, Questioner
+from discovery_collectors.collectors.network.second_opinion.findings import Finding
+from discovery_collectors.collectors.network.second_opinion.http_answer import HttpAnswer
+from discovery_collectors.collectors.network.second_opinion.http_signs import (
+    BUILD_INFO,
+    EXPORTER,
+    SIGNS,
+    HttpSign,
+)
+from discovery_collectors.collectors.network.second_opinion.products import is_library, read_server
+
+_ELSEWHERE = ("/metrics", "/version", "/v2/")
+"""Asked of a server whose first page says nothing: Prometheus's metrics; etcd and Kubernetes; registries."""
+_SHORT_PAGE = 200
+_FOREMOST = frozenset({"via", "x-varnish", "x-squid-error"})
+"""Headers of a proxy that passes the Server header of others on."""
+_WANTS_TLS = re.compile(
+    r"HTTPS port|HTTP request to an HTTPS server|requires TLS|SSL-enabled server port", re.IGNORECASE
+)
+_GO_NOT_FOUND = "404 page not found\n"
+
+
+async def ask_page(questioner: Questioner, path: str = "/") -> Answer:
+    """Request one page."""
+    question = http_answer.request(questioner.address, questioner.port, path)
+    return await questioner.ask(question, whole=http_answer.is_whole)
+
+
+def wants_tls(page: HttpAnswer) -> bool:
+    """Return whether a server that speaks TLS only complains of a plain request."""
+    return page.status == 400 and _WANTS_TLS.search(page.body[:2000]) is not None
+
+
+async def identify(questioner: Questioner, page: HttpAnswer) -> Finding:
+    """Return what serves `page`, its first one; with a product where it names one."""
+    found = await _named(questioner, page)
+    path = page.redirect(questioner.address, questioner.port)
+    if found is None and path:
+        found = await _ask_named(questioner, path)
+    if found is None and _says_nothing(page):
+        for path in _ELSEWHERE:
+            found = await _ask_named(questioner, path)
+            if found is not None:
+                break
+    library, library_version = _library(page)
+    if found is None:
+        return Finding("http", library, library_version, tls=questioner.tls)
+    product, version = found
+    behind = f"{library} {library_version}".strip() if library != product else ""
+    return Finding("http", product, version, behind, tls=questioner.tls)
+
+
+async def _ask_named(questioner: Questioner, path: str) -> tuple[str, str] | None:
+    page = HttpAnswer.read((await ask_page(questioner, path)).content)
+    return None if page is None else await _named(questioner, page)
+
+
+async def _named(questioner: Questioner, page: HttpAnswer) -> tuple[str, str] | None:
+    """Return product and version by the table's signs, by the exporters' way, or by the Server header."""
+    server, server_version = read_server(page.headers.get("server", ""))
+    named_by_server = bool(server) and not is_library(server)
+    for sign, pattern, version_pattern in SIGNS:
+        if named_by_server and sign.where != "server" and sign.where not in _FOREMOST:
+            continue
+        fits = pattern.search(page.part(sign.where))
+        if fits is not None:
+            version = fits.groupdict().get("version") or ""
+            return sign.product, version or await _version(questioner, page, sign, version_pattern)
+    if named_by_server:
+        return server, server_version
+    return await _scraped(questioner, page)
+
+
+async def _version(questioner: Questioner, page: HttpAnswer, sign: HttpSign, pattern: re.Pattern[str]) -> str:
+    if not sign.version:
+        return ""
+    body = page.body
+    if sign.at:
+        told = HttpAnswer.read((await ask_page(questioner, sign.at)).content)
+        body = told.body if told is not None else ""
+    found = pattern.search(body)
+    return found["version"] if found is not None else ""
+
+
+async def _scraped(questioner: Questioner, page: HttpAnswer) -> tuple[str, str] | None:
+    """Return what Prometheus would scrape there: an exporter, or a program that counts for itself."""
+    exporter = EXPORTER.match(page.title)
+    if exporter is not None and "build_info" not in page.body:
+        told = HttpAnswer.read((await ask_page(questioner, "/metrics")).content)
+        info = BUILD_INFO.search(told.body) if told is not None else None
+        return exporter["product"], info["version"] if info is not None else ""
+    info = BUILD_INFO.search(page.body)
+    return None if info is None else (info["product"], info["version"])
+
+
+def _library(page: HttpAnswer) -> tuple[str, str]:
+    """Return what only serves a program: the Server header's library, or a framework's mark."""
+    name, version = read_server(page.headers.get("server", ""))
+    if name:
+        return name, version
+    made_with, version = read_server(page.headers.get("x-powered-by", ""))
+    if made_with.lower() == "express":
+        return "Node.js Express framework", version
+    if made_with.lower() == "php":
+        return "PHP cli server", version
+    return ("Golang net/http server", "") if page.body == _GO_NOT_FOUND else ("", "")
+
+
+def _says_nothing(page: HttpAnswer) -> bool:
+    if {"server", "x-powered-by"} & page.headers.keys():
+        return False
+    return page.status in {401, 404} or len(page.body) < _SHORT_PAGE

@@ -1,0 +1,228 @@
+"""By what a program gives itself away over HTTP: a reviewed table, from each product's documentation.
+
+A row holds for any port. The first row that fits names the product.
+"""
+
+import re
+from typing import NamedTuple
+
+_VERSION = r"v?(?P<version>\d[\w.+~-]{0,30})"
+_IN_JSON = rf'"version"\s{{0,4}}:\s{{0,4}}"{_VERSION}"'
+
+
+class HttpSign(NamedTuple):
+    """One sign. Patterns are searched, in any case of letters."""
+
+    product: str
+    where: str
+    """`body`, `title`, `generator` (meta tag), or a header's name in lower case."""
+    pattern: str
+    """With a group `version` where the same place tells it."""
+    version: str = ""
+    """Pattern of the version in the same answer's body, or in that of `at`."""
+    at: str = ""
+    """Path that states the version; requested only once the pattern fits."""
+
+
+def _build_info(metric: str) -> str:
+    return rf'^{metric}_build_info\{{[^}}\n]{{0,400}}?\bversion="{_VERSION}"'
+
+
+_ROWS: tuple[HttpSign, ...] = (
+    # Databases and search.
+    HttpSign(
+        "OpenSearch REST API",
+        "body",
+        r'"distribution"\s{0,4}:\s{0,4}"opensearch"',
+        rf'"number"\s{{0,4}}:\s{{0,4}}"{_VERSION}"',
+    ),
+    HttpSign(
+        "Elasticsearch REST API",
+        "body",
+        r'"tagline"\s{0,4}:\s{0,4}"You Know, for Search"',
+        rf'"number"\s{{0,4}}:\s{{0,4}}"{_VERSION}"',
+    ),
+    HttpSign("Elasticsearch REST API", "x-elastic-product", r"^Elasticsearch"),
+    HttpSign(
+        "Elasticsearch REST API", "body", r"missing authentication (?:credentials|token) for REST request"
+    ),
+    HttpSign("Elasticsearch Kibana", "kbn-version", rf"^{_VERSION}"),
+    HttpSign("Elasticsearch Kibana", "kbn-name", r"."),
+    HttpSign("OpenSearch Dashboards", "osd-name", r".", rf"&quot;version&quot;:&quot;{_VERSION}&quot;"),
+    HttpSign("CouchDB httpd", "body", r'"couchdb"\s{0,4}:\s{0,4}"Welcome"', _IN_JSON),
+    HttpSign("InfluxDB http admin", "x-influxdb-version", rf"^{_VERSION}"),
+    HttpSign("ClickHouse", "x-clickhouse-summary", r"."),
+    HttpSign("Neo4j", "body", rf'"neo4j_version"\s{{0,4}}:\s{{0,4}}"{_VERSION}"'),
+    HttpSign("ArangoDB", "server", r"^ArangoDB", _IN_JSON, "/_api/version"),
+    HttpSign("Qdrant", "body", r'"title"\s{0,4}:\s{0,4}"qdrant - vector search engine"', _IN_JSON),
+    HttpSign(
+        "Weaviate",
+        "body",
+        r'"documentationHref"\s{0,4}:\s{0,4}"https://(?:www\.)?weaviate\.io',
+        _IN_JSON,
+        "/v1/meta",
+    ),
+    HttpSign("Meilisearch", "body", r'"status"\s{0,4}:\s{0,4}"Meilisearch is running"'),
+    HttpSign("Apache Solr", "title", r"^Solr Admin"),
+    HttpSign("RethinkDB", "title", r"^RethinkDB Administration Console"),
+    HttpSign("CockroachDB", "title", r"^Cockroach Console"),
+    HttpSign("YugabyteDB", "title", r"^YugabyteDB"),
+    HttpSign("Tarantool", "server", rf"^Tarantool http(?: \(tarantool {_VERSION}\))?"),
+    HttpSign("etcd", "body", rf'"etcdserver"\s{{0,4}}:\s{{0,4}}"{_VERSION}"'),
+    HttpSign("TiDB", "body", rf'"version"\s{{0,4}}:\s{{0,4}}"[\d.]{{1,12}}-TiDB-{_VERSION}"'),
+    HttpSign("Webdis", "server", r"^Webdis"),
+    # Metrics, logs, traces.
+    HttpSign(
+        "Prometheus", "title", r"^Prometheus Time Series Collection", _IN_JSON, "/api/v1/status/buildinfo"
+    ),
+    HttpSign("Prometheus Alertmanager", "title", r"^Alertmanager$", _build_info("alertmanager"), "/metrics"),
+    HttpSign(
+        "Prometheus Pushgateway", "title", r"^Prometheus Pushgateway", _build_info("pushgateway"), "/metrics"
+    ),
+    HttpSign(
+        "VictoriaMetrics",
+        "body",
+        r"VictoriaMetrics</h2>",
+        rf'^vm_app_version\{{[^}}\n]{{0,300}}?short_version="{_VERSION}"',
+        "/metrics",
+    ),
+    HttpSign("VictoriaMetrics", "body", rf'^vm_app_version\{{[^}}\n]{{0,300}}?short_version="{_VERSION}"'),
+    HttpSign("Grafana http", "title", r"^Grafana$", _IN_JSON, "/api/health"),
+    HttpSign("Jaeger", "title", r"^Jaeger UI"),
+    HttpSign("Zipkin", "title", r"^Zipkin"),
+    HttpSign("Graphite Web", "title", r"^Graphite Browser"),
+    HttpSign("Graylog", "x-graylog-node-id", r"."),
+    HttpSign("Zabbix", "title", r"(?:^|: )Zabbix$"),
+    HttpSign("NetData embedded httpd", "server", rf"^Netdata Embedded HTTP Server(?: {_VERSION})?"),
+    HttpSign("Icinga 2", "server", r"^Icinga/[rv]?(?P<version>\d[\w.-]{0,30})"),
+    HttpSign("monit httpd", "server", rf"^monit {_VERSION}"),
+    HttpSign("Uptime Kuma", "title", r"^Uptime Kuma"),
+    # Containers and secrets.
+    HttpSign("Docker Registry", "docker-distribution-api-version", r"^registry/"),
+    HttpSign("Docker remote API", "server", rf"^Docker/{_VERSION}"),
+    HttpSign(
+        "Kubernetes API server",
+        "body",
+        r'"kind"\s{0,4}:\s{0,4}"Status",\s{0,8}"apiVersion"\s{0,4}:\s{0,4}"v1"',
+        rf'"gitVersion"\s{{0,4}}:\s{{0,4}}"{_VERSION}"',
+        "/version",
+    ),
+    HttpSign(
+        "Portainer", "title", r"^Portainer", rf'"Version"\s{{0,4}}:\s{{0,4}}"{_VERSION}"', "/api/status"
+    ),
+    HttpSign("Rancher", "title", r"^Rancher"),
+    HttpSign("Harbor", "title", r"^Harbor$"),
+    HttpSign("HashiCorp Consul agent", "body", r"^Consul Agent"),
+    HttpSign("HashiCorp Consul agent", "title", r"^Consul(?: by HashiCorp)?", rf"CONSUL_VERSION: {_VERSION}"),
+    HttpSign("HashiCorp Nomad", "title", r"^Nomad$"),
+    HttpSign("HashiCorp Vault", "title", r"^Vault$", _IN_JSON, "/v1/sys/health"),
+    # Proxies and caches.
+    HttpSign(
+        "HAProxy http proxy", "title", r"^Statistics Report for HAProxy", rf"HAProxy version {_VERSION}"
+    ),
+    HttpSign("Traefik", "title", r"^Traefik", rf'"Version"\s{{0,4}}:\s{{0,4}}"{_VERSION}"', "/api/version"),
+    HttpSign("Envoy", "title", r"^Envoy Admin"),
+    HttpSign("Kong", "server", rf"^kong/{_VERSION}"),
+    HttpSign("Varnish http accelerator", "via", rf"\(Varnish/{_VERSION}\)"),
+    HttpSign("Varnish http accelerator", "x-varnish", r"^[\d ]+$"),
+    HttpSign("Squid http proxy", "via", rf"\(squid/{_VERSION}\)"),
+    HttpSign("Squid http proxy", "x-squid-error", r"."),
+    HttpSign("tinyproxy http proxy", "server", rf"^tinyproxy(?:/{_VERSION})?"),
+    HttpSign("Privoxy http proxy", "body", r"<title>[^<]{0,80}Privoxy"),
+    HttpSign("Apt-Cacher NG", "server", r"^Debian Apt-Cacher NG(?:/(?P<version>\d[\w.-]{0,20}))?"),
+    HttpSign("Tor SOCKS proxy", "body", r"Tor is not an HTTP Proxy"),
+    HttpSign("Nginx Proxy Manager", "title", r"^Nginx Proxy Manager"),
+    # Version control and builds.
+    HttpSign("Jenkins", "x-jenkins", rf"^{_VERSION}"),
+    HttpSign("GitLab", "x-gitlab-meta", r"."),
+    HttpSign("GitLab", "title", r"\bGitLab$"),
+    HttpSign("Gitea", "body", r"Powered by Gitea", _IN_JSON, "/api/v1/version"),
+    HttpSign("Forgejo", "body", r"Powered by Forgejo", _IN_JSON, "/api/v1/version"),
+    HttpSign("Gogs", "body", r"Gogs Version: (?P<version>\d[\d.]{0,20})"),
+    HttpSign(
+        "Gerrit Code Review", "title", r"^Gerrit Code Review", rf'"{_VERSION}"', "/config/server/version"
+    ),
+    HttpSign("SonarQube", "title", r"^SonarQube", rf"^{_VERSION}$", "/api/server/version"),
+    HttpSign("Sonatype Nexus Repository", "server", rf"^Nexus/{_VERSION}"),
+    HttpSign("JFrog Artifactory", "x-jfrog-version", rf"^Artifactory/{_VERSION}"),
+    HttpSign("JFrog Artifactory", "server", rf"^Artifactory/{_VERSION}"),
+    HttpSign("TeamCity", "teamcity-node-id", r"."),
+    HttpSign("Jira", "title", r"\bJira$", rf'data-version="{_VERSION}"'),
+    HttpSign(
+        "Confluence", "x-confluence-request-time", r".", rf'name="ajs-version-number" content="{_VERSION}"'
+    ),
+    HttpSign("Redmine", "title", r"^Redmine$"),
+    # Queues and streams.
+    HttpSign("RabbitMQ", "title", r"^RabbitMQ Management"),
+    HttpSign(
+        "RabbitMQ",
+        "body",
+        r'^rabbitmq_build_info\{[^}\n]{0,400}?rabbitmq_version="(?P<version>\d[\w.-]{0,30})"',
+    ),
+    HttpSign("Apache ActiveMQ Artemis", "title", r"^Apache ActiveMQ Artemis", rf"Artemis/{_VERSION}"),
+    HttpSign("Apache ActiveMQ", "title", r"^Apache ActiveMQ"),
+    HttpSign("Apache ActiveMQ", "www-authenticate", r'realm="ActiveMQRealm"'),
+    HttpSign("NATS server", "body", r"<a href=[\"']?\.?/?varz\b", _IN_JSON, "/varz"),
+    HttpSign("Apache Flink", "title", r"^Apache Flink Web Dashboard"),
+    HttpSign("Apache Airflow", "title", r"\bAirflow$"),
+    HttpSign("Apache Spark", "title", r"^Spark (?:Master|Worker) at"),
+    HttpSign("Apache Hadoop", "title", r"^(?:Namenode|DataNode) Information"),
+    # Storage and backup.
+    HttpSign("MinIO S3-compatible object store", "server", rf"^MinIO(?: Console|/{_VERSION})?$"),
+    HttpSign("SeaweedFS", "server", rf"^Seaweed\w* \w* ?{_VERSION}"),
+    HttpSign("Ceph Dashboard", "title", r"^Ceph"),
+    HttpSign("Syncthing Web UI", "x-syncthing-version", rf"^{_VERSION}"),
+    HttpSign("Syncthing Web UI", "title", r"^Syncthing"),
+    HttpSign("Nextcloud", "title", r"\bNextcloud$"),
+    # Chat, directory, identity.
+    HttpSign("Matrix Synapse", "server", rf"^Synapse/{_VERSION}"),
+    HttpSign("Matrix Synapse", "title", r"^Synapse is running"),
+    HttpSign("Mattermost", "x-version-id", rf"^{_VERSION}"),
+    HttpSign("Rocket.Chat", "title", r"^Rocket\.Chat"),
+    HttpSign("ZNC IRC bouncer httpd", "server", r"^ZNC(?: |/)?(?:[^\d]{0,20}(?P<version>\d[\w.-]{0,20}))?"),
+    HttpSign("Keycloak", "title", r"^(?:Welcome to )?Keycloak"),
+    HttpSign("Vaultwarden", "title", r"^Vaultwarden"),
+    # Controllers and consoles.
+    HttpSign("Proxmox Virtual Environment", "server", r"^pve-api-daemon/"),
+    HttpSign("UniFi Network", "title", r"^UniFi Network"),
+    HttpSign("Omada Controller", "title", r"^Omada Controller"),
+    HttpSign("VMware vCenter", "title", r"^(?:VMware vSphere|vSphere Client|ID_VC_Welcome)"),
+    HttpSign("Dell iDRAC", "title", r"\biDRAC ?\d*"),
+    HttpSign("Cockpit web service", "body", r"data-cockpit|cockpit/login|<base href=\"/cockpit"),
+    HttpSign("Cockpit web service", "title", r"^Cockpit"),
+    HttpSign("Apache Guacamole", "title", r"^Apache Guacamole"),
+    HttpSign("Shell In A Box", "title", r"^Shell In A Box"),
+    HttpSign("phpMyAdmin", "title", r"^phpMyAdmin"),
+    HttpSign("pgAdmin", "title", r"^pgAdmin 4"),
+    HttpSign("Apache Tomcat", "title", rf"^Apache Tomcat/{_VERSION}"),
+    HttpSign("Apache Tomcat", "body", rf"<h3>Apache Tomcat/{_VERSION}</h3>"),
+    HttpSign("Jupyter", "title", r"^(?:Jupyter|JupyterLab|JupyterHub)\b"),
+    # Homes and media.
+    HttpSign("Home Assistant", "title", r"^Home Assistant$"),
+    HttpSign("Node-RED", "title", r"^Node-RED"),
+    HttpSign(
+        "Jellyfin", "title", r"^Jellyfin", rf'"Version"\s{{0,4}}:\s{{0,4}}"{_VERSION}"', "/System/Info/Public"
+    ),
+    HttpSign("Plex Media Server", "x-plex-protocol", r"."),
+    HttpSign("MiniDLNA", "server", rf"MiniDLNA/{_VERSION}"),
+    HttpSign("Mopidy", "title", r"^Mopidy"),
+    HttpSign("Transmission BitTorrent management httpd", "server", r"^Transmission"),
+    HttpSign("Transmission BitTorrent management httpd", "x-transmission-session-id", r"."),
+    HttpSign("Deluge Web UI", "title", r"^Deluge\b"),
+    HttpSign("qBittorrent Web UI", "title", r"^qBittorrent"),
+    HttpSign("Radicale CalDAV CardDAV", "title", r"^Radicale"),
+    HttpSign("AdGuard Home", "title", r"\bAdGuard Home$"),
+    HttpSign("Pi-hole", "x-pi-hole", r"."),
+)
+EXPORTER = re.compile(r"^(?P<product>[A-Za-z][\w .-]{0,40}?[ _-]?Exporter)\b", re.IGNORECASE)
+"""Title of the landing page that Prometheus's exporters have; the version is in their metrics."""
+BUILD_INFO = re.compile(
+    rf'^(?!go_|scrape_)(?P<product>[a-z]\w{{1,40}}?)_build_info\{{[^}}\n]{{0,400}}?\bversion="{_VERSION}"',
+    re.MULTILINE,
+)
+"""How a program that Prometheus scrapes states its name and version."""
+
+SIGNS = tuple(
+    (sign, re.compile(sign.pattern, re.IGNORECASE | re.MULTILINE), re.compile(sign.version, re.MULTILINE))
+    for sign in _ROWS
+)

@@ -1,0 +1,120 @@
+"""Asks open ports again that nmap could not name: one bounded question at a time, HTTP and TLS first.
+
+No question offers a login, and none is written to a port where printers print whatever arrives.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from discovery_collectors.collectors.network.nmap_xml import Port
+from discovery_collectors.collectors.network.packet_rate import PacketRate
+from discovery_collectors.collectors.network.second_opinion.exchange import Questioner
+from discovery_collectors.collectors.network.second_opinion.findings import improved
+from discovery_collectors.collectors.network.second_opinion.interview import interview
+from discovery_collectors.collectors.network.second_opinion.products import is_settled
+from discovery_collectors.running.scope import ScopedAddress
+
+_QUESTIONS_AT_ONCE = 32
+_QUESTIONS_PER_HOST = 4
+_FRUITLESS_PORTS = 12
+"""In a row on one host, after which the rest are not asked: a tarpit, or what answers everything."""
+_PRINTER_PORTS = frozenset(range(9100, 9108))
+"""What arrives at 9100 (on print servers up to 9107) is printed; nmap excludes them as well."""
+_NEVER_WRITTEN = 9100
+_PRINTER_SIGNS = frozenset({515, 631})
+"""LPD and IPP: a host with either may be a printer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a profile listens, in seconds."""
+
+    answer: float
+    """For one question."""
+    port: float
+    host: float
+    ports: int = 100
+    """Asked of one host at most."""
+
+
+@dataclass(slots=True)
+class _Host:
+    """What was spent on one host."""
+
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_QUESTIONS_PER_HOST))
+    ends: float = 0.0
+    asked: int = 0
+    fruitless: int = 0
+    warned: bool = False
+
+
+class SecondOpinion:
+    """One run's questions. `rate` is charged for every connection, `warn` told what was not asked."""
+
+    def __init__(self, patience: Patience, rate: PacketRate, warn: Callable[[str], None]) -> None:
+        self._patience = patience
+        self._rate = rate
+        self._warn = warn
+        self._slots = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
+        self._hosts: dict[ScopedAddress, _Host] = {}
+
+    async def ask(
+        self,
+        address: ScopedAddress,
+        ports: Sequence[Port],
+        on_port: Callable[[Port], None],
+        *,
+        open_ports: Collection[int] = (),
+    ) -> None:
+        """Ask those of `ports` that nmap's answer leaves unnamed; call `on_port` with what each tells.
+
+        May be called several times for one host, at the same time too: a host's bounds hold for all calls
+        together. `open_ports`: what else is known to be open there, which tells printers.
+        """
+        host = self._hosts.setdefault(address, _Host())
+        numbers = {port.number for port in ports} | set(open_ports)
+
+        async def ask_port(port: Port) -> None:
+            async with host.slots, self._slots:
+                if self._may_ask(address, host):
+                    learned = await self._ask_port(address, port)
+                    host.fruitless = 0 if learned else host.fruitless + 1
+                    if learned:
+                        on_port(learned)
+
+        async with asyncio.TaskGroup() as group:
+            for port in ports:
+                if not is_settled(port) and _may_write(port.number, numbers):
+                    group.create_task(ask_port(port))
+
+    async def _ask_port(self, address: ScopedAddress, port: Port) -> Port | None:
+        questioner = Questioner(address, port.number, self._patience.answer, self._patience.port, self._rate)
+        finding = await interview(questioner, port)
+        return None if finding is None else improved(port, finding)
+
+    def _may_ask(self, address: ScopedAddress, host: _Host) -> bool:
+        now = time.monotonic()
+        if not host.ends:
+            host.ends = now + self._patience.host
+        if host.fruitless >= _FRUITLESS_PORTS:
+            why = f"{_FRUITLESS_PORTS} ports in a row gave nothing away"
+        elif host.asked >= self._patience.ports:
+            why = f"{self._patience.ports} ports were asked"
+        elif now >= host.ends:
+            why = f"{self._patience.host:.0f} s were spent on it"
+        else:
+            host.asked += 1
+            return True
+        if not host.warned:
+            host.warned = True
+            self._warn(f"{address}: its other unnamed ports are not asked what they are: {why}")
+        return False
+
+
+def _may_write(number: int, open_ports: Collection[int]) -> bool:
+    """Return whether a question may be sent: never where it would be printed."""
+    if number == _NEVER_WRITTEN:
+        return False
+    return number not in _PRINTER_PORTS or _PRINTER_SIGNS.isdisjoint(open_ports)

@@ -1,0 +1,98 @@
+import asyncio
+
+import pytest
+from listening import listening
+
+from discovery_collectors.collectors.network.nmap_xml import Port
+from discovery_collectors.collectors.network.packet_rate import PacketRate
+from discovery_collectors.collectors.network.second_opinion import opinion
+from discovery_collectors.collectors.network.second_opinion.opinion import Patience, SecondOpinion
+from discovery_collectors.running.scope import Scope
+
+ADDRESS = Scope.parse(["127.0.0.1"]).admit("127.0.0.1")
+PATIENCE = Patience(answer=0.5, port=3, host=10)
+
+
+def page(body: str, *headers: str, status="200 OK") -> bytes:
+    head = "\r\n".join([f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}"])
+    return f"{head}\r\n\r\n{body}".encode()
+
+
+def serving(pages: dict[str, bytes], asked: list[str] | None = None):
+    """Serve pages by their paths; anything else is Go's 404."""
+
+    async def serve(reader, writer):
+        path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+        if asked is not None:
+            asked.append(path)
+        writer.write(pages.get(path) or page("404 page not found\n", status="404 Not Found"))
+        await writer.drain()
+        writer.close()
+
+    return serve
+
+
+async def opinions(ports, *, patience=PATIENCE, rate=None, open_ports=()):
+    told, warnings = {}, []
+    second = SecondOpinion(patience, PacketRate(rate), warnings.append)
+    await second.ask(ADDRESS, ports, lambda port: told.__setitem__(port.number, port), open_ports=open_ports)
+    return told, warnings
+
+
+async def test_a_page_names_its_product_and_another_states_the_version():
+    asked = []
+    pages = {
+        "/": page("", "Location: /query", status="302 Found"),
+        "/query": page("<title>Prometheus Time Series Collection and Processing Server</title>"),
+        "/api/v1/status/buildinfo": page('{"status":"success","data":{"version":"2.53.3"}}'),
+    }
+    async with listening(serving(pages, asked)) as number:
+        go = Port(number, "http", probed=True, confidence=10, product="Golang net/http server")
+        told, _ = await opinions([go])
+    assert (told[number].product, told[number].version) == ("Prometheus", "2.53.3")
+    assert asked == ["/", "/query", "/api/v1/status/buildinfo"]
+
+
+async def test_what_nmap_named_is_not_asked():
+    asked = []
+    async with listening(serving({}, asked)) as number:
+        told, _ = await opinions([Port(number, "http", probed=True, product="nginx", version="1.26.3")])
+    assert (told, asked) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("number", "open_ports", "may"),
+    [
+        (9100, (), False),
+        (9104, (9104,), True),
+        (9104, (515,), False),
+        (9104, (631,), False),
+        (80, (515,), True),
+    ],
+)
+def test_nothing_is_written_where_it_would_be_printed(number, open_ports, may):
+    assert opinion._may_write(number, open_ports) is may
+
+
+async def test_a_host_that_gives_nothing_away_is_left_alone_and_that_is_said():
+    connections = []
+
+    async def slam(reader, writer):
+        connections.append(1)
+        writer.close()
+
+    async with listening(slam) as number:
+        told, warnings = await opinions([Port(number)] * 60)
+    assert told == {}
+    assert len(connections) <= 2 * (12 + 4)
+    assert len(warnings) == 1
+    assert "12 ports in a row gave nothing away" in warnings[0]
+
+
+async def test_the_rate_counts_every_connection():
+    loop = asyncio.get_running_loop()
+    async with listening(serving({"/": page("<title>Gerrit Code Review</title>")})) as number:
+        began = loop.time()
+        await opinions([Port(number)], rate=50)
+    # Two connections, ten packets each; the first goes at once.
+    assert loop.time() - began >= 0.2
