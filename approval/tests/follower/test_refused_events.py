@@ -75,7 +75,7 @@ async def test_a_bad_event_is_stored_as_refused_and_affects_no_other_session(
     refused = [(seq, each) for seq, kind, each in await stored(engine) if kind == "event_refused"]
     (seq, word), *more = refused
     assert (seq, more) == (32, [])
-    assert word["told"] == told
+    assert word["claimed_type"] == told
     assert reason in word["reason"]
     assert word["size"] >= min(len(data), 1_000_000)
     found = await rows(engine, "SELECT line FROM gateway.dryrun_discoveries ORDER BY line")

@@ -235,7 +235,7 @@ class EventRefused(Word):
     """Takes the place of an event that could not be stored: too large, of an unknown type, or invalid."""
 
     type: Literal["event_refused"] = "event_refused"
-    told: str = Field(max_length=100)
+    claimed_type: str = Field(max_length=100)
     """The type that the event claimed."""
     size: int = Field(ge=0)
     """Bytes received of it."""

@@ -203,7 +203,7 @@ async def test_an_event_too_large_for_a_page_is_reported_as_refused(journal):
     await journal.append(session.id, found(1, MAX_EVENT_BYTES))
     told = [Event.model_validate_json(event).data for event in await journal.events_after(None, 10)]
     assert [event.type for event in told] == ["session_queued", "event_refused"]
-    assert told[1].told == "discovery_reported"
+    assert told[1].claimed_type == "discovery_reported"
     assert told[1].size > MAX_EVENT_BYTES
 
 

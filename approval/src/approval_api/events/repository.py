@@ -38,7 +38,7 @@ def _event(row: RowMapping) -> Event:
     except ValidationError as error:
         # Stored by another version, with other event types or bounds.
         first = error.errors(include_url=False, include_input=False)[0]
-        refused = EventRefused(told=row["type"][:100], size=0, reason=first["msg"][:500])
+        refused = EventRefused(claimed_type=row["type"][:100], size=0, reason=first["msg"][:500])
         return Event.model_validate({**columns, "data": refused})
 
 

@@ -137,7 +137,7 @@ class Follower:
             extra={"reason": reason, "event": str(head)},
         )
         if head is not None:
-            refused = EventRefused(told=head.type, size=head.size, reason=reason)
+            refused = EventRefused(claimed_type=head.type, size=head.size, reason=reason)
             event = Event(
                 journal=head.journal,
                 seq=head.seq,

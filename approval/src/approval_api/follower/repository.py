@@ -154,9 +154,9 @@ async def _apply(connection: AsyncConnection, event: Event) -> None:
                 _ENDED,
                 {"id": session_id, "outcome": outcome.value, "reason": _text(reason), "at": event.at},
             )
-        case EventRefused(told=told):
+        case EventRefused(claimed_type=claimed):
             await connection.execute(_REFUSED, {"id": session_id})
-            if told == "session_ended":
+            if claimed == "session_ended":
                 # No more events will come; without this it would count as running for ever.
                 ended = {"outcome": "failed", "reason": _END_UNKNOWN, "at": event.at}
                 await connection.execute(_ENDED, {"id": session_id, **ended})

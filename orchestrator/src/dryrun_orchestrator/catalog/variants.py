@@ -62,8 +62,8 @@ class Variants:
 
 
 def _hard_of(facts: Iterable[Fact]) -> tuple[int, int]:
-    told = tuple(facts)
-    return sum(fact.hard is not None for fact in told), len(told)
+    listed = tuple(facts)
+    return sum(fact.hard is not None for fact in listed), len(listed)
 
 
 def _number(template_id: str, seed: int, what: str) -> int:

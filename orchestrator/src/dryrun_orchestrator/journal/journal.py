@@ -329,7 +329,7 @@ class Journal:
         size = len(data.encode())
         if size > MAX_EVENT_BYTES:
             data = EventRefused(
-                told=row["type"], size=size, reason=f"longer than {MAX_EVENT_BYTES} bytes"
+                claimed_type=row["type"], size=size, reason=f"longer than {MAX_EVENT_BYTES} bytes"
             ).model_dump_json()
         return (
             f'{{"journal":"{self.id}","seq":{row["seq"]},"session_id":"{row["session_id"]}",'

@@ -105,8 +105,10 @@ class ContractLines:
 
 def _said(line: bytes) -> Said:
     word = parse_line(line)
-    told = isinstance(word, DiscoveryLine)
-    return Said(word, len(line), line.count(b"[") + line.count(b"{") + line.count(b",") if told else 0)
+    is_discovery = isinstance(word, DiscoveryLine)
+    return Said(
+        word, len(line), line.count(b"[") + line.count(b"{") + line.count(b",") if is_discovery else 0
+    )
 
 
 @dataclass(slots=True)

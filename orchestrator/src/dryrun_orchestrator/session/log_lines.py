@@ -104,12 +104,12 @@ class LogTally:
 
     def of_collectors(self) -> tuple[LogsOfCollectors, ...]:
         """Return the counts by collectors; lines of a single collector come first."""
-        told = []
+        measured = []
         room = MAX_TARGET_SAMPLE
         for collectors, caused in sorted(self._caused.items(), key=lambda item: (len(item[0]) != 1, item[0])):
             sample = tuple(caused.sample.values())[:room]
             room -= len(sample)
-            told.append(
+            measured.append(
                 LogsOfCollectors(
                     collectors=collectors,
                     lines=caused.lines,
@@ -117,7 +117,7 @@ class LogTally:
                     sample=sample,
                 )
             )
-        return tuple(told)
+        return tuple(measured)
 
     def counts(self) -> dict[LogPattern, int | None]:
         """Return each pattern's count over lines that collectors caused; None for a dropped pattern."""

@@ -143,8 +143,8 @@ async def _end_all_of(
     removed = await tokens.remove_all_of(connection, account.id)
     if account.roles or ended or removed:
         had = ", ".join(sorted(account.roles)) or "no role"
-        told = f"was {had}; {ended} logins ended, {removed} tokens removed"
-        entry = entry_of(request, "withdraw_roles", AuditOutcome.DONE, object_=account.name, detail=told)
+        detail = f"was {had}; {ended} logins ended, {removed} tokens removed"
+        entry = entry_of(request, "withdraw_roles", AuditOutcome.DONE, object_=account.name, detail=detail)
         await write(connection, entry)
 
 

@@ -71,12 +71,14 @@ class _MysqlSession:
     async def describe(self, report: ServiceReport) -> None:
         connection = self._connection
         with _translated():
-            told = str((await connection.execute(text("SELECT VERSION()"))).scalar_one())
-            product, engine = ("MariaDB", "mariadb") if "mariadb" in told.casefold() else ("MySQL", "mysql")
+            version = str((await connection.execute(text("SELECT VERSION()"))).scalar_one())
+            product, engine = (
+                ("MariaDB", "mariadb") if "mariadb" in version.casefold() else ("MySQL", "mysql")
+            )
             for statement in (*_SETTINGS, _STATEMENT_LIMITS[engine]):
                 await connection.execute(text(statement))
             # "11.8.9-MariaDB-0+deb13u1 from Debian": what follows the blank is a remark.
-            report.granted(product, told.split(" ", 1)[0], engine=engine)
+            report.granted(product, version.split(" ", 1)[0], engine=engine)
             databases = await connection.run_sync(read_databases)
         if len(databases) > MAX_DATABASES:
             report.warning(f"more than {MAX_DATABASES} databases; the first {MAX_DATABASES} are reported")

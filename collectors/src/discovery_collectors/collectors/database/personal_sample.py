@@ -75,11 +75,11 @@ def sample(connection: Connection, of: Table) -> dict[str, str]:
         value = rows.c[f"c{number}"]
         counts.append(func.count(case((value != "", 1))))
         counts += [func.count(case((value.regexp_match(shape), 1))) for shape in _SHAPES.values()]
-    told = list(connection.execute(select(*counts)).one())
+    counted = list(connection.execute(select(*counts)).one())
     width = 1 + len(_SHAPES)
     found = {}
     for number, each in enumerate(asked):
-        filled, *matching = (int(count) for count in told[number * width : (number + 1) * width])
+        filled, *matching = (int(count) for count in counted[number * width : (number + 1) * width])
         best = max(matching)
         if filled >= _LEAST_VALUES and best >= _SHARE * filled:
             found[each] = list(_SHAPES)[matching.index(best)]

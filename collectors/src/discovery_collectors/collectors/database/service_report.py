@@ -122,9 +122,9 @@ class ServiceReport:
         self._emit.warning(f"{self._service.key}: {message}")
 
     def _tell(self, data: Mapping[str, str], confidence: float) -> None:
-        told: dict[str, JsonValue] = {"engine": self._engine}
-        told |= {name: _clean(text, _TEXT_CHARACTERS) for name, text in data.items() if text}
-        self._emit.discovery("service", str(self._service.key), told, confidence)
+        facts: dict[str, JsonValue] = {"engine": self._engine}
+        facts |= {name: _clean(text, _TEXT_CHARACTERS) for name, text in data.items() if text}
+        self._emit.discovery("service", str(self._service.key), facts, confidence)
 
     def _key(self, *path: str) -> str:
         names = tuple(_clean(name, _NAME_CHARACTERS) for name in path)
@@ -146,8 +146,8 @@ def _details(table: Table) -> dict[str, JsonValue]:
         _clean(name, _NAME_CHARACTERS): {"class": found.kind, "by": found.by}
         for name, found in table.personal.items()
     }
-    told: dict[str, JsonValue] = {"column_types": dict(types), "foreign_keys": keys, "personal": personal}
-    return {name: value for name, value in told.items() if value}
+    facts: dict[str, JsonValue] = {"column_types": dict(types), "foreign_keys": keys, "personal": personal}
+    return {name: value for name, value in facts.items() if value}
 
 
 def _names(names: Sequence[str]) -> list[JsonValue]:

@@ -18,8 +18,8 @@ def _ask_bind_version(number: int) -> bytes:
 def _read_dns(answer: bytes, number: int) -> Facts | None:
     if len(answer) < 12:
         return None
-    told, flags, questions, answers = struct.unpack("!4H", answer[:8])
-    if told != number or not flags & 0x8000:
+    answered, flags, questions, answers = struct.unpack("!4H", answer[:8])
+    if answered != number or not flags & 0x8000:
         return None
     # The answer repeats the one question, 18 bytes; then a name (mostly a pointer), 10 bytes, and the text.
     text = _first_text(answer[12 + 18 :]) if (questions, answers) == (1, 1) else ""

@@ -162,8 +162,8 @@ def _records(wire: bytes, number: int) -> Iterator[tuple[int, int]]:
     Raises DnsError.
     """
     try:
-        told, flags, questions, answers = struct.unpack_from("!4H", wire)
-        if told != number or flags & 0x000F:
+        answered, flags, questions, answers = struct.unpack_from("!4H", wire)
+        if answered != number or flags & 0x000F:
             raise DnsError(f"the copy is refused ({dns.rcode.to_text(dns.rcode.Rcode(flags & 0x000F))})")
         place = 12
         for _ in range(questions):

@@ -81,7 +81,7 @@ async def read_system(address: ScopedAddress, port: int, community: str) -> Fact
 
 def _read_system(answer: bytes, number: int) -> Facts | None:
     names = {identifier: name for name, identifier in _SYSTEM.items()}
-    told: Facts = {}
+    facts: Facts = {}
     try:
         response = read_response(answer)
         if response.request_id != number:
@@ -89,10 +89,10 @@ def _read_system(answer: bytes, number: int) -> Facts | None:
         for identifier, tag, content in response.values:
             value = _read_value(tag, content)
             if identifier in names and value not in {None, ""}:
-                told[names[identifier]] = value
+                facts[names[identifier]] = value
     except ber.BerError:
         return None
-    return told
+    return facts
 
 
 def _read_value(tag: int, content: bytes) -> str | int | None:
