@@ -146,6 +146,20 @@ def test_refusals_are_4(run, api):
     assert "this deployment has no dry-run" in stderr
 
 
+def test_the_faults_of_a_refusal_stand_on_lines_of_their_own_once(run, api):
+    faults = [{"where": f"templates/mine.yml:{line}", "what": f"is wrong {'x' * 400}"} for line in (3, 7)]
+    api.statuses = [(422, "the template 'mine' is not valid: 2 problems\nsecond line\x1b[2J", faults)]
+    code, _, stderr = run("start", "mine")
+    assert code == 4
+    assert "\x1b" not in stderr
+    assert "\\x0a" not in stderr
+    lines = stderr.splitlines()
+    assert lines[0] == "error: the template 'mine' is not valid: 2 problems"
+    assert [line.strip() for line in lines if "is wrong" in line] == [
+        f"{fault['where']}: {fault['what']}" for fault in faults
+    ]
+
+
 def test_a_missing_token_names_the_variable(run):
     code, _, stderr = run("list", DRYRUN_API_TOKEN="")
     assert code == 4

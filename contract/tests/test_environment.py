@@ -18,6 +18,14 @@ def test_both_forms_at_once_are_refused(tmp_path):
         read_environment("APP_", {"APP_TOKEN": "x", "APP_TOKEN_FILE": str(tmp_path)})
 
 
+def test_an_empty_path_counts_as_unset_and_an_empty_value_beside_a_path_too(tmp_path):
+    secret = tmp_path / "token"
+    secret.write_text("s3cret")
+    assert read_environment("APP_", {"APP_TOKEN_FILE": ""}) == {}
+    assert read_environment("APP_", {"APP_TOKEN_FILE": "", "APP_TOKEN": "x"}) == {"token": "x"}
+    assert read_environment("APP_", {"APP_TOKEN_FILE": str(secret), "APP_TOKEN": ""}) == {"token": "s3cret"}
+
+
 def test_an_unreadable_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match="APP_TOKEN_FILE: cannot read"):
         read_environment("APP_", {"APP_TOKEN_FILE": str(tmp_path / "none")})

@@ -225,3 +225,14 @@ async def test_metrics_with_an_address_of_their_own_are_there_and_nowhere_else(t
             assert (await client.get(f"http://{place}/sessions", headers=TOKEN)).status_code == 404
             async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://x") as inside:
                 assert (await inside.get("/metrics")).status_code == 404
+
+
+async def test_the_faults_of_an_invalid_template_stand_beside_the_words_and_not_in_them(served):
+    (served.folder / "templates" / "broken.yml").write_text("services: {web: {ports: [80]}}\n")
+    async with asyncio.timeout(20):
+        while (answer := await served.get("/templates/broken")).status_code == 404:
+            await asyncio.sleep(0.05)
+    problem = Problem.model_validate_json(answer.content)
+    assert (answer.status_code, problem.type) == (422, "urn:dryrun:problem:template-invalid")
+    assert problem.detail == f"the template 'broken' is not valid: {len(problem.faults)} problems"
+    assert any(fault.what.startswith("the key 'ports' is outside the subset") for fault in problem.faults)

@@ -33,7 +33,7 @@ def backends() -> set[str]:
 def inspected(case: Case, network: str) -> Facts:
     with running(case.image, network, environment=dict(case.environment)) as target:
         target.wait_until_healthy()
-        return inspect(target)
+        return inspect(target, case.served, case.not_services)
 
 
 @pytest.fixture(scope="module")

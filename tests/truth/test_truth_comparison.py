@@ -2,6 +2,7 @@
 
 import pytest
 from truth.facts import Facts, differences, key
+from truth.sockets import listeners_of
 
 THERE: Facts = {
     ("host", ""): {},
@@ -55,3 +56,23 @@ def test_a_kind_without_a_collector_need_not_be_stated() -> None:
 
 def test_names_in_keys_are_escaped_as_the_documentation_says() -> None:
     assert key(":5432/tcp", "a/b", "50%", "\x1b[0m") == ":5432/tcp/a%2Fb/50%25/%1B[0m"
+
+
+_BOUND = """ephemeral 32768	60999
+socket tcp 0: 00000000:0C38 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 11 1
+socket tcp 1: 00000000:C001 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 12 1
+socket udp 2: 00000000:C002 00000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 13 1
+socket udp 3: 00000000:00A1 00000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 14 1
+program 1 /usr/sbin/squid squid -N
+holds 1 11
+holds 1 12
+holds 1 13
+holds 1 14
+"""
+"""A proxy with two TCP ports, a client's UDP port (49154) and a UDP server on 161."""
+
+
+def test_a_clients_udp_port_is_a_service_only_when_the_ground_truth_says_so() -> None:
+    served = {":3128/tcp", ":49153/tcp", ":161/udp"}
+    assert {each.key for each in listeners_of(_BOUND)} == served
+    assert {each.key for each in listeners_of(_BOUND, {":49154/udp"})} == served | {":49154/udp"}

@@ -12,7 +12,8 @@ def read_environment(prefix: str, environ: Mapping[str, str]) -> dict[str, str]:
     """Collect the variables that start with `prefix`, with the prefix cut off and in lower case.
 
     `PREFIX_TOKEN_FILE=/run/secrets/token` sets `token` to that file's content without its final line
-    break, as Docker secrets are mounted.
+    break, as Docker secrets are mounted. An empty path counts as unset, and so does an empty value
+    beside a path.
 
     Raises SettingsError when a file cannot be read, or when a variable is given in both forms.
     """
@@ -24,8 +25,10 @@ def read_environment(prefix: str, environ: Mapping[str, str]) -> dict[str, str]:
     for name, path in environ.items():
         if not name.startswith(prefix) or not name.endswith("_FILE"):
             continue
+        if not path:
+            continue
         key = name.removeprefix(prefix).removesuffix("_FILE").lower()
-        if key in found:
+        if found.get(key):
             raise SettingsError(f"{name} and {name.removesuffix('_FILE')} are both set; keep one of them")
         try:
             found[key] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")

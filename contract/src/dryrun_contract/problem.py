@@ -28,6 +28,17 @@ class Problem(Word):
     request_id: str | None = None
     faults: tuple[Fault, ...] = ()
 
+    def in_one_line(self, *, most: int = 5) -> str:
+        """Return detail and first faults as one line, for a log or a reason.
+
+        >>> empty = Fault(where="a:1", what="is empty")
+        >>> Problem(title="t", status=422, detail="no", faults=(empty,)).in_one_line()
+        'no; a:1: is empty'
+        """
+        listed = [f"{fault.where}: {fault.what}" for fault in self.faults[:most]]
+        more = len(self.faults) - most
+        return "; ".join([self.detail, *listed, *([f"and {more} more"] if more > 0 else [])])
+
 
 def problem_type(name: str) -> str:
     """Return the URN of a kind of problem, e.g. `unknown-template`."""

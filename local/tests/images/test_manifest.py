@@ -89,11 +89,11 @@ def test_lists_every_problem_of_every_folder_with_file_and_path(tmp_path: Path) 
     problems = problems_of(tmp_path)
     for expected in (
         "images/one/image.yml: image:",
-        "images/one/image.yml: privileged: Extra inputs",
+        "images/one/image.yml: privileged: is no key of image.yml; known here are image, summary, from,",
         "images/one/image.yml: capabilities.0:",
         "images/one/image.yml: tmpfs./run.size: 'much' is not a size",
         "images/one/image.yml: tmpfs.relative",
-        "images/one/image.yml: summary: Field required",
+        "images/one/image.yml: summary: is missing; for example  summary: ",
         "images/two/image.yml: not YAML:",
         "images/three/image.yml: from: there is no folder images/nobody",
         "images/three/image.yml: python.requirements: there is no file requirements/none.txt",
@@ -102,6 +102,30 @@ def test_lists_every_problem_of_every_folder_with_file_and_path(tmp_path: Path) 
     ):
         assert sum(problem.startswith(expected) for problem in problems) == 1, (expected, problems)
     assert len(problems) == 11
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("tmpfs: [/run]", "tmpfs: is not a map of keys to values; for example  tmpfs: {/run: {size: 2m"),
+        ("tmpfs: {/run: 2m}", "tmpfs./run: is not a map of keys to values; for example  tmpfs: {/run: {"),
+        ("tmpfs: {/run: {uid: 33}}", "tmpfs./run.size: is missing; for example  tmpfs: {/run: {size: 2m"),
+        (
+            "tmpfs: {/run: {sise: 2m, size: 2m}}",
+            "tmpfs./run.sise: is no key of image.yml; known here are size, uid",
+        ),
+        ("arguments: -oX", "arguments: is not a list; for example  arguments: [["),
+        ("python: {packages: contract}", "python.packages: is not a list; for example  python: {req"),
+    ],
+)
+def test_a_wrong_shape_is_answered_with_an_example_and_no_class(
+    tmp_path: Path, lines: str, expected: str
+) -> None:
+    folder(tmp_path, "web", f"image: discovery/test-web:1\nsummary: s\n{lines}")
+    (problem,) = problems_of(tmp_path)
+    assert problem.startswith(f"images/web/image.yml: {expected}")
+    assert "Tmpfs" not in problem
+    assert "dictionary" not in problem
 
 
 def test_ground_truth_of_an_image_is_checked_with_line_numbers(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem, problem_type
 from dryrun_contract.text import printable
+from dryrun_orchestrator.catalog.operator_file import OperatorFileError
 from dryrun_orchestrator.catalog.templates import TemplateInvalidError, UnknownTemplateError
 from dryrun_orchestrator.supervisor import SessionDiffersError, UnknownSessionError
 from dryrun_serving.refusal import RefusedError
@@ -62,7 +63,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     def on(kind: type[Exception], status: int, name: str, title: str) -> None:
         async def handle(request: Request, error: Exception) -> Response:
             faults = getattr(error, "faults", ())
-            detail = str(error.args[0]) if error.args else str(error)
+            detail = error.heading if isinstance(error, OperatorFileError) else str(error)
             return problem_response(request, status, name, title, detail, tuple(faults))
 
         app.add_exception_handler(kind, handle)

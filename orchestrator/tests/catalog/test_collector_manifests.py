@@ -156,7 +156,11 @@ def test_a_foreign_program_gets_its_arguments_from_the_allowlist(load):
         (
             '"-oX", "-", "{cidr}"',
             '"-oX", "-"',
-            ":7: arguments: is not an argument list that the allowlist has",
+            (
+                ":7: arguments: is not an argument list that the allowlist has for "
+                "discovery/test-collector-foreign:1: argument 3 is missing, the allowlist has "
+                "'{cidr}' there; it has [-oX - {cidr}]"
+            ),
         ),
         ('["-oX", "-", "{cidr}"]', '"-oX"', ":7: arguments: is a text; expected a list"),
         ('"{cidr}"', "17", ":7: arguments[2]: is a number; expected a text"),

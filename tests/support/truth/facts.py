@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,13 @@ class Case:
     environment: tuple[tuple[str, str], ...]
     truth: tuple[Mapping[str, Any], ...]
     kinds: frozenset[str] | None = None
+    not_services: frozenset[str] = frozenset()
+    """Ports of the image that something is bound to and that are no service."""
+
+    @property
+    def served(self) -> frozenset[str]:
+        """The keys of the services that are stated."""
+        return frozenset(fact["key"] for fact in self.truth if fact["kind"] == "service")
 
     def differs_from_all(self, others: Iterable["Case"]) -> bool:
         """Tell whether it is another target than these, or the same and something else is said of it."""
@@ -65,12 +72,15 @@ def cases() -> dict[str, Case]:
     """
     found: dict[str, Case] = {}
     images: dict[str, tuple[Mapping[str, Any], ...]] = {}
+    exempt: dict[str, frozenset[str]] = {}
     for path in sorted((REPOSITORY / "images").glob("*/image.yml")):
         manifest = _read(path)
         images[manifest["image"]] = tuple(manifest.get("ground_truth", ()))
+        exempt[manifest["image"]] = frozenset(manifest.get("not_services", ()))
         if images[manifest["image"]]:
             name = path.parent.name
-            found[name] = Case(name, manifest["image"], (), images[manifest["image"]])
+            truth = images[manifest["image"]]
+            found[name] = Case(name, manifest["image"], (), truth, not_services=exempt[manifest["image"]])
     for path in sorted((REPOSITORY / "templates").glob("*.yml")):
         kinds = _kinds(template(path.stem)["x-dryrun"])
         for service, content in template(path.stem)["services"].items():
@@ -78,9 +88,9 @@ def cases() -> dict[str, Case]:
                 where = f"{path.stem}-{service}" + (f"-{number}" if number else "")
                 image = variant["image"]
                 environment = _environment(variant.get("environment"))
-                case = Case(where, image, environment, images[image])
+                case = Case(where, image, environment, images[image], not_services=exempt[image])
                 if "x-ground-truth" in variant:
-                    case = Case(where, image, environment, tuple(variant["x-ground-truth"]), kinds)
+                    case = replace(case, truth=tuple(variant["x-ground-truth"]), kinds=kinds)
                 if case.differs_from_all(found.values()):
                     found[where] = case
     return found

@@ -1,7 +1,7 @@
 """What listens in a container, and which program it belongs to, read from its /proc."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -9,6 +9,7 @@ from target_container import TargetContainer, docker
 
 _LISTENING = {"tcp": "0A", "udp": "07"}
 _READ = """
+echo "ephemeral $(cat /proc/sys/net/ipv4/ip_local_port_range)"
 for protocol in tcp udp; do
     for file in /proc/net/$protocol /proc/net/${protocol}6; do
         [ -e $file ] && while read -r line; do echo "socket $protocol $line"; done < $file
@@ -38,11 +39,19 @@ class Listener:
         return f":{self.port}/{self.transport}"
 
 
-def listeners(target: TargetContainer) -> list[Listener]:
-    """Return what others can reach: not what is bound to the loopback interface."""
-    lines = docker(
-        "exec", "--privileged", "--user=0", target.id, "bash", "-c", _READ, seconds=60
-    ).splitlines()
+def listeners(target: TargetContainer, served: Collection[str] = ()) -> list[Listener]:
+    """Return what others can reach: not what is bound to the loopback interface.
+
+    A UDP socket on a port that the kernel gives to clients counts only when it is in `served`, the keys
+    of services that the ground truth states.
+    """
+    said = docker("exec", "--privileged", "--user=0", target.id, "bash", "-c", _READ, seconds=60)
+    return listeners_of(said, served)
+
+
+def listeners_of(said: str, served: Collection[str] = ()) -> list[Listener]:
+    """Return the listeners in the words of `_READ`."""
+    lines = said.splitlines()
     programs = {
         int(found[1]): (PurePath(found[2]).name, found[3].strip())
         for line in lines
@@ -53,8 +62,12 @@ def listeners(target: TargetContainer) -> list[Listener]:
         if found := re.fullmatch(r"holds (\d+) (\d+)", line):
             # A master hands its socket to its workers: the oldest is the one that was started.
             holders[found[2]] = min(int(found[1]), holders.get(found[2], int(found[1])))
+    (first, last) = map(int, next(line for line in lines if line.startswith("ephemeral ")).split()[1:])
     seen = {}
     for transport, port, inode in _open(lines):
+        # A UDP client that asks, as squid asks name servers, has a port of this range and looks the same.
+        if transport == "udp" and first <= port <= last and f":{port}/udp" not in served:
+            continue
         holder = holders.get(inode)
         assert holder is not None, f"nobody holds the socket of port {port}/{transport}"
         seen[port, transport] = Listener(port, transport, *programs[holder])

@@ -84,7 +84,7 @@ class Outbox:
         except ProblemError as error:
             logger.warning(
                 "the orchestrator refused a session",
-                extra={"session_id": str(session.id), "reason": error.problem.detail},
+                extra={"session_id": str(session.id), "reason": error.problem.in_one_line()},
             )
 
     async def _give_up(self, session_id: UUID) -> None:

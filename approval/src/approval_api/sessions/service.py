@@ -102,7 +102,7 @@ async def hand_over(
         await orchestrator.put_session(session_id, request, asker)
     except OrchestratorRefusedError as error:
         async with engine.begin() as connection:
-            await repository.mark_ended(connection, session_id, "failed", error.problem.detail)
+            await repository.mark_ended(connection, session_id, "failed", error.problem.in_one_line())
         raise ProblemError.passing_on(error.problem) from error
     except OrchestratorUnavailableError as error:
         async with engine.begin() as connection:

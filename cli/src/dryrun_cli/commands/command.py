@@ -17,6 +17,8 @@ from dryrun_cli.exit_codes import ExitCode
 from dryrun_contract.problem import Problem
 
 PIPE_WIDTH: Final = 200
+MAX_LINES: Final = 50
+"""Of an error's own text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,14 @@ def complain(error: CliError, *, json_output: bool) -> None:
             del body["status"]
         sys.stderr.write(ascii_json({"exit_code": int(error.code), **body}) + "\n")
         return
-    lines = [f"error: {inert(str(error) or 'refused', 1000)}"]
+    first, *others = (str(error) or "refused").splitlines()[:MAX_LINES] or ["refused"]
+    lines = [f"error: {inert(first, 1000)}", *(f"       {inert(line.strip(), 1000)}" for line in others)]
     if problem is not None:
         if problem.status == 401:
             lines.append(
                 "       set DRYRUN_API_TOKEN (or DRYRUN_API_TOKEN_FILE) to a token of the approval API"
             )
-        lines += [f"       {inert(fault.where)}: {inert(fault.what)}" for fault in problem.faults]
+        lines += [f"       {inert(fault.where)}: {inert(fault.what, 1000)}" for fault in problem.faults]
         request = f", request {inert(problem.request_id)}" if problem.request_id else ""
         lines.append(f"       (refused with {problem.status} {inert(problem.title)}{request})")
     sys.stderr.write("\n".join(lines) + "\n")

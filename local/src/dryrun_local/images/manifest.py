@@ -33,6 +33,23 @@ _CAPABILITY = r"^[A-Z][A-Z0-9_]{1,40}$"
 _ENVIRONMENT_KEY = r"^[A-Z_][A-Z0-9_]{0,99}$"
 
 
+_EXAMPLES: Mapping[str, str] = {
+    "image": "image: discovery/test-web:1.0",
+    "summary": "summary: A web server with three pages.",
+    "from": "from: servers",
+    "python": "python: {requirements: requirements/image-web.txt, packages: [contract]}",
+    "environment": "environment: [BANNER]",
+    "capabilities": "capabilities: [SETUID, SETGID]",
+    "arguments": 'arguments: [["-oX", "-", "{cidr}"]]',
+    "tmpfs": 'tmpfs: {/run: {size: 2m, uid: 33, gid: 33, mode: "0755"}}',
+    "facts": 'facts: {version: "nginx -v 2>&1 | sed s,.*/,,"}',
+    "ground_truth": 'ground_truth: [{kind: host, key: ""}]',
+    "not_services": 'not_services: {":3401/udp": asks name servers from here}',
+    "log_patterns": "log_patterns: {errors: '\\[error\\]'}",
+}
+"""What a value of the key looks like, for errors."""
+
+
 class ManifestError(LocalError):
     """One or more image folders are invalid; each of `problems` names the file and the path inside it."""
 
@@ -91,6 +108,10 @@ class Manifest(_Part):
     facts: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], str] = Field(default_factory=dict)
     ground_truth: tuple[Any, ...] = ()
     """What a perfect collector would report, as in a template's `x-ground-truth`."""
+    not_services: dict[
+        Annotated[str, Field(pattern=r"^:[0-9]{1,5}/(tcp|udp)$")], Annotated[str, Field(min_length=1)]
+    ] = Field(default_factory=dict)
+    """Port → why what is bound to it is no service; for the check of the ground truth alone."""
     log_patterns: dict[str, Any] = Field(default_factory=dict)
     """Name → regular expression to search each log line for."""
 
@@ -173,8 +194,33 @@ def _read(path: Path, where: Path, problems: list[str]) -> Manifest | None:
     except ValidationError as error:
         for problem in error.errors(include_url=False, include_input=False):
             place = ".".join(map(str, problem["loc"])) or "the document"
-            problems.append(f"{where}: {place}: {problem['msg'].removeprefix('Value error, ')}")
+            problems.append(f"{where}: {place}: {_in_words(problem)}")
         return None
+
+
+def _in_words(problem: Mapping[str, Any]) -> str:
+    """Return what pydantic found, without the names of classes, and an example where the shape is wrong."""
+    kind, words = str(problem["type"]), str(problem["msg"]).removeprefix("Value error, ")
+    if kind == "extra_forbidden":
+        return f"is no key of image.yml; known here are {', '.join(_keys_at(problem['loc']))}"
+    if kind == "missing":
+        return f"is missing{_example(problem['loc'])}"
+    if kind in {"model_type", "dict_type", "tuple_type", "int_type", "string_type", "model_attributes_type"}:
+        shape = {"tuple_type": "a list", "int_type": "a whole number", "string_type": "a text"}
+        return f"is not {shape.get(kind, 'a map of keys to values')}{_example(problem['loc'])}"
+    return words
+
+
+def _keys_at(place: tuple[str | int, ...]) -> list[str]:
+    part: type[BaseModel] = Manifest
+    if len(place) > 1:
+        part = Tmpfs if place[0] == "tmpfs" else PythonParts
+    return [field.alias or name for name, field in part.model_fields.items()]
+
+
+def _example(place: tuple[str | int, ...]) -> str:
+    example = _EXAMPLES.get(str(place[0])) if place else None
+    return f"; for example  {example}" if example else ""
 
 
 def _problems_of_truth(raw: bytes, content: Mapping[str, Any], where: Path) -> Iterable[str]:

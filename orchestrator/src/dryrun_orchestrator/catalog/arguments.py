@@ -5,6 +5,8 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
+from dryrun_contract.text import printable
+
 PLACEHOLDERS = ("cidr", "self", "exclude")
 """The session's subnet; the collector's address; the addresses that are not targets, comma-separated."""
 MAX_ARGUMENTS = 64
@@ -23,6 +25,31 @@ def faults_of_arguments(arguments: Sequence[str]) -> Iterable[str]:
             yield f"has an argument with more than {MAX_ARGUMENT_CHARACTERS} characters, or with control ones"
         elif any(found[1] is None for found in _BRACES.finditer(argument)):
             yield f"has braces around something else than {', '.join(PLACEHOLDERS)}"
+
+
+def difference(arguments: Sequence[str], allowed: Iterable[Sequence[str]]) -> str:
+    """Return in words where an argument list leaves the closest allowed one; that word comes first, uncut.
+
+    >>> difference(["-n", "-sV", "{cidr}"], [["-n", "-sn", "{cidr}"], ["--version"]])
+    "argument 2 is '-sV', the allowlist has '-sn' there; it has [-n -sn {cidr}] and [--version]"
+    """
+    lists = [tuple(each) for each in allowed]
+    if not lists:
+        return "it has none; list it under 'arguments' in the image's image.yml and build it again"
+
+    def agreeing(other: Sequence[str]) -> int:
+        pairs = zip(arguments, other, strict=False)
+        return next((place for place, (mine, theirs) in enumerate(pairs) if mine != theirs), len(other))
+
+    closest = max(lists, key=lambda other: min(agreeing(other), len(arguments)))
+    place = min(agreeing(closest), len(arguments))
+    mine, theirs = (
+        f"'{printable(each[place], limit=MAX_ARGUMENT_CHARACTERS)}'" if place < len(each) else "missing"
+        for each in (arguments, closest)
+    )
+    listed = " and ".join(f"[{printable(' '.join(each), limit=1000)}]" for each in lists)
+    theirs = "none" if theirs == "missing" else theirs
+    return f"argument {place + 1} is {mine}, the allowlist has {theirs} there; it has {listed}"
 
 
 def arguments_digest(arguments: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from dryrun_contract.event import Purpose
 from dryrun_contract.kinds import KINDS
 from dryrun_contract.problem import Fault
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist, ImageNotApprovedError
-from dryrun_orchestrator.catalog.arguments import MAX_ARGUMENT_CHARACTERS
+from dryrun_orchestrator.catalog.arguments import MAX_ARGUMENT_CHARACTERS, difference
 from dryrun_orchestrator.catalog.collector_order import CollectorOrderError, order_collectors
 from dryrun_orchestrator.catalog.operator_file import (
     OperatorFileError,
@@ -225,8 +225,8 @@ def _read_arguments(node: Node, image: AllowedImage | None) -> tuple[str, ...]:
     if len(arguments) < len(items) or not isinstance(node.content, list) or image is None:
         return ()
     if arguments not in image.arguments:
-        listed = "; ".join(shown(" ".join(each)) for each in image.arguments) or "none"
-        node.fault(f"is not an argument list that the allowlist has for {image.name}; it has {listed}")
+        why = difference(arguments, image.arguments)
+        node.fault(f"is not an argument list that the allowlist has for {image.name}: {why}")
     return arguments
 
 

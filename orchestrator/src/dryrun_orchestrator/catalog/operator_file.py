@@ -24,8 +24,11 @@ class OperatorFileError(Exception):
     def __init__(self, subject: str, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
         count = len(self.faults)
-        heading = f"{subject}: {count} problem{'' if count == 1 else 's'}"
-        super().__init__("\n  ".join([heading, *(f"{fault.where}: {fault.what}" for fault in self.faults)]))
+        self.heading = f"{subject}: {count} problem{'' if count == 1 else 's'}"
+        """What is wrong, without the faults: for a reader who gets those beside it."""
+        super().__init__(
+            "\n  ".join([self.heading, *(f"{fault.where}: {fault.what}" for fault in self.faults)])
+        )
 
 
 class UnreadableFileError(Exception):
