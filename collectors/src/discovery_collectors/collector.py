@@ -38,7 +38,7 @@ class Descriptor:
     profiles: Mapping[Profile, str] = field(default_factory=dict)
     """Profile → what it covers; with any, the command line offers `--profile`."""
     tcp_ports: tuple[int, ...] = ()
-    """Where its services listen, when nmap's 1000 most common ports leave that out: `network` adds them."""
+    """Where its services listen, when nmap's 1000 most common ports leave it out: `network` adds them."""
     udp_probes: tuple[UdpProbe, ...] = ()
     """Questions by which `network` finds its services that answer by UDP."""
 

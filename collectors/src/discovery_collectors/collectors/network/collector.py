@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from discovery_collectors.collector import Assignment, Emit
 from discovery_collectors.collectors.network import amqp_version, mqtt_version
 from discovery_collectors.collectors.network.amqp_version import AmqpError
+from discovery_collectors.collectors.network.listening_ports import MOST_COMMON, rarer_ports
 from discovery_collectors.collectors.network.mqtt_version import MqttError
 from discovery_collectors.collectors.network.nmap_data import nmap_environment
 from discovery_collectors.collectors.network.nmap_process import run_nmap
@@ -25,7 +26,6 @@ from discovery_collectors.running.scope import OutOfScopeError, ScopedAddress
 from dryrun_contract.collector_config import Profile
 from dryrun_contract.resource_key import ResourceKey
 
-_MOST_COMMON_PORTS = 1000
 _VERSIONED_PORTS = 100
 """Ports of one host that get version detection; a tarpit opens thousands."""
 _HANDSHAKES_AT_ONCE = 16
@@ -84,7 +84,7 @@ async def collect(assignment: Assignment, emit: Emit) -> None:
     """
     profile = _PROFILES[assignment.profile]
     with nmap_environment(
-        tcp_ports(),
+        rarer_ports(tcp_ports()),
         banner_wait_ms=profile.banner_wait_ms,
         answer_wait_ms=profile.answer_wait_ms,
         hurry=profile.hurry,
@@ -146,7 +146,7 @@ class _Scan:
             for port in host.ports:
                 self._emit_service(address, port)
 
-        common = ["--top-ports", str(_MOST_COMMON_PORTS + len(tcp_ports()))]
+        common = ["--top-ports", str(MOST_COMMON + len(rarer_ports(tcp_ports())))]
         which = ["-p-"] if self._profile.all_ports else common
         await self._scan("looking for open ports", ["-Pn", *which], hosts, on_host)
         self._done = len(hosts) - len(found)

@@ -66,6 +66,19 @@ def nmap_environment(
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def most_common_ports(count: int) -> frozenset[int]:
+    """Return the TCP ports that nmap's --top-ports COUNT would take; none where its data is not found."""
+    source = next((folder for folder in DATA_FOLDERS if (folder / SERVICES).is_file()), None)
+    if source is None:
+        return frozenset()
+    frequencies = []
+    for line in (source / SERVICES).read_bytes().splitlines():
+        fields = line.split(b"\t")
+        if len(fields) > 2 and fields[1].endswith(b"/tcp"):
+            frequencies.append((-float(fields[2]), int(fields[1].removesuffix(b"/tcp"))))
+    return frozenset(port for _, port in sorted(frequencies)[:count])
+
+
 def amend_probes(probes: bytes, banner_wait_ms: int, answer_wait_ms: int, *, hurry: bool = False) -> bytes:
     """Return nmap's probes file with the waits set, and with matches for MariaDB, AMQP and a protected Redis.
 

@@ -1,0 +1,95 @@
+import re
+import shutil
+import subprocess
+from urllib.parse import urlsplit
+
+import pytest
+
+from discovery_collectors.collectors.network import nmap_data
+from discovery_collectors.collectors.network.listening_ports import (
+    MOST_COMMON,
+    ROLES,
+    documented_ports,
+    rarer_ports,
+)
+from discovery_collectors.collectors.network.nmap_data import most_common_ports, nmap_environment
+from discovery_collectors.installed import tcp_ports
+
+ROWS = documented_ports()
+needs_nmaps_data = pytest.mark.skipif(
+    not any(folder.is_dir() for folder in nmap_data.DATA_FOLDERS), reason="needs nmap's data"
+)
+
+
+def test_every_row_is_a_port_with_a_role_and_a_source():
+    for row in ROWS:
+        assert 1 <= row.port <= 65535, row
+        assert row.protocol == "tcp", row
+        assert row.role in ROLES, row
+        source = urlsplit(row.source)
+        assert source.scheme in {"http", "https"}, row
+        assert "." in (source.hostname or ""), row
+        assert re.fullmatch(r"\S(?:[^\t]{0,58}\S)?", row.software), row
+
+
+def test_a_product_has_each_port_once_and_the_table_is_sorted():
+    places = [(row.port, row.protocol, row.software) for row in ROWS]
+    assert len(set(places)) == len(places)
+    assert places == sorted(places, key=lambda place: (place[0], place[2].casefold()))
+
+
+@pytest.mark.parametrize(
+    ("software", "port"),
+    [
+        ("PgBouncer", 6432),
+        ("CockroachDB", 26257),
+        ("Redis Sentinel", 26379),
+        ("Apache Kafka", 9092),
+        ("RabbitMQ", 15692),
+        ("HAProxy", 8404),
+        ("OpenTelemetry Collector", 4317),
+        ("Kubernetes kubelet", 10250),
+        ("Gerrit", 29418),
+        ("WinRM", 5985),
+        ("Modbus", 502),
+        ("Bareos", 9102),
+    ],
+)
+def test_knows_where_todays_software_listens(software, port):
+    assert port in {row.port for row in ROWS if row.software == software}
+
+
+@needs_nmaps_data
+def test_quick_covers_the_table_the_collectors_ports_and_nmaps_thousand_and_no_more():
+    everything = {row.port for row in ROWS} | set(tcp_ports()) | most_common_ports(MOST_COMMON)
+    assert 1500 <= len(everything) <= 1700
+    rarer = rarer_ports(tcp_ports())
+    assert rarer | most_common_ports(MOST_COMMON) == everything
+    assert not rarer & most_common_ports(MOST_COMMON)
+
+
+@pytest.mark.skipif(shutil.which("nmap") is None, reason="needs nmap")
+def test_real_nmap_scans_exactly_these_ports():
+    rarer = rarer_ports(tcp_ports())
+    with nmap_environment(rarer, banner_wait_ms=1500, answer_wait_ms=3000) as environment:
+        # Without a target it only says what it would scan.
+        said = subprocess.run(
+            ["nmap", "-v", "-oG", "-", "--top-ports", str(MOST_COMMON + len(rarer))],
+            env=environment | {"PATH": "/usr/bin:/bin:/usr/local/bin"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        ).stdout
+    ranges = re.search(r"TCP\(\d+;([\d,-]+)\)", said)[1].split(",")
+    scanned = set()
+    for each in ranges:
+        first, _, last = each.partition("-")
+        scanned |= set(range(int(first), int(last or first) + 1))
+    assert scanned == rarer | most_common_ports(MOST_COMMON)
+
+
+def test_without_nmaps_data_nothing_is_taken_for_common(monkeypatch, tmp_path):
+    monkeypatch.setattr(nmap_data, "DATA_FOLDERS", (tmp_path,))
+    assert most_common_ports(1000) == frozenset()
+    assert {row.port for row in ROWS} <= rarer_ports(())
