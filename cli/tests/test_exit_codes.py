@@ -77,7 +77,12 @@ def test_json_watching_keeps_the_codes(run, criteria, template):
         "--criteria",
         criteria("overall: {recall_min: 0.99}"),
     )
-    assert run(*arguments)[0] == {"small": 5, "failing": 1}[template]
+    code, stdout, _ = run(*arguments)
+    assert code == {"small": 5, "failing": 1}[template]
+    *events, last = map(json.loads, stdout.splitlines())
+    assert all("seq" in event for event in events)
+    assert (last["type"], last["verdict"]["passed"]) == ("verdict", False)
+    assert [result["criterion"] for result in last["verdict"]["results"]] == ["overall.recall_min"]
 
 
 @pytest.mark.parametrize(

@@ -175,3 +175,38 @@ def test_kinds_without_ground_truth_are_counted_and_not_listed(run, api, session
     _, stdout, _ = run("report", "last")
     assert "500 other kinds, without ground truth" in stdout
     assert "kind" not in stdout.replace("500 other kinds", "")
+
+
+def test_the_forecast_is_printed_when_it_is_requested_and_not_otherwise(run, api, session):
+    question = ("--forecast-hosts", "500", "--forecast-cidr", "10.20.0.0/16")
+    code, stdout, _ = run("report", "last", *question)
+    assert code == 0
+    assert "Forecast" in stdout
+    assert "Forecast" not in run("report", "last")[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--json", "-o", "x.html"), "--json and the name x.html disagree: *.html is html"),
+        (("--format", "csv", "-o", "x.json"), "--format csv and the name x.json disagree"),
+        (("--json", "--format", "html"), "--json and --format html disagree"),
+    ],
+)
+def test_options_that_disagree_on_the_format_are_refused(run, api, session, options, message):
+    code, stdout, stderr = run("report", "last", *options)
+    assert (code, stdout) == (2, "")
+    assert message in stderr
+    assert api.requests == []
+
+
+def test_long_lists_name_the_command_with_the_sessions_own_id(run, api, session):
+    _, stdout, _ = run("report", "last")
+    assert f"dryrun report {session['id'][:8]} -o report.html" in stdout
+    assert "dryrun report ID" not in stdout
+
+
+def test_stopping_a_session_that_has_ended_says_so(run, api, session):
+    code, stdout, _ = run("stop", "last")
+    assert code == 0
+    assert stdout == f"Session {session['id']} had ended before (completed); there is nothing to stop.\n"

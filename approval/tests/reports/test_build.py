@@ -1,4 +1,7 @@
+import pytest
+
 from dryrun_contract import event as words
+from dryrun_contract.session import Outcome, Phase
 
 
 async def test_each_collector_is_scored_alone_beside_all_together(report):
@@ -49,3 +52,12 @@ async def test_a_session_of_an_older_orchestrator_has_a_report_without_logs(repo
     report = await report_of(told)
     assert report.logs is None
     assert report.forecast is not None
+
+
+@pytest.mark.parametrize("outcome", [Outcome.STOPPED, Outcome.EXPIRED, Outcome.FAILED])
+async def test_a_session_that_ended_before_its_scan_has_no_scores(report_of, told_story, outcome):
+    told = [(at, data) for at, data in told_story() if not isinstance(data, words.TrafficMeasured)]
+    report = await report_of(told, phase=Phase.ENDED, outcome=outcome)
+    assert report.scores is None
+    assert "before its scan was over" in report.scores_missing
+    assert (await report_of(told_story(), phase=Phase.ENDED, outcome=outcome)).scores is not None

@@ -1,4 +1,5 @@
 import pytest
+from pydantic import ValidationError
 
 from approval_api.reports.criteria import AverageLimits, Criteria, RowLimits, judge
 from dryrun_contract.discovery import Discovery
@@ -43,6 +44,21 @@ async def test_an_attribute_of_several_kinds_is_asked_of_each(report_of, told_st
     }
     assert judged("web_app.version") == {"kinds.web_app.version.recall_min": "failed"}
     assert judged("directory.vendor") == {"kinds.directory.vendor.recall_min": "not_measured"}
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("hosts", "did you mean host?"),
+        ("service.verison", "did you mean service.version?"),
+        ("\x1b", "known are host"),
+    ],
+)
+def test_a_name_that_no_row_has_is_refused(name, hint):
+    with pytest.raises(ValidationError, match="is no kind and no attribute") as raised:
+        Criteria(kinds={name: RowLimits(recall_min=1)})
+    assert hint in str(raised.value)
+    assert "\x1b" not in raised.value.errors()[0]["msg"]
 
 
 async def test_a_figure_without_hard_cases_says_so(report):

@@ -40,7 +40,7 @@ async def test_without_traffic_there_is_no_forecast(report_of, told_story):
         ({"hosts": 255}, 255, "10.0.0.0/23"),
         ({"hosts": 1}, 1, "10.0.0.0/30"),
         ({"cidr": "192.0.2.7/28"}, 14, "192.0.2.0/28"),
-        ({"hosts": 100, "cidr": "192.0.2.0/28"}, 14, "192.0.2.0/28"),
+        ({"hosts": 14, "cidr": "192.0.2.0/28"}, 14, "192.0.2.0/28"),
         ({"hosts": 1_000_000}, 1_000_000, "10.0.0.0/12"),
         ({"cidr": "192.0.2.1/32"}, 1, "192.0.2.1/32"),
     ],
@@ -56,6 +56,13 @@ def test_what_is_no_network_is_refused(cidr):
         ForecastQuestion(cidr=cidr)
 
 
+def test_more_hosts_than_the_network_has_addresses_are_refused():
+    with pytest.raises(
+        ValidationError, match=r"900 hosts have no room in 10\.20\.0\.0/24, which has .* for 254"
+    ):
+        ForecastQuestion(hosts=900, cidr="10.20.0.0/24")
+
+
 async def test_the_endpoint_takes_the_question(api, orchestrator):
     session_id = await api.start()
     answer = await api.get(f"/sessions/{session_id}/report", params={"forecast_cidr": "fd00::/64"})
@@ -63,3 +70,11 @@ async def test_the_endpoint_takes_the_question(api, orchestrator):
     assert answer.json()["faults"][0]["where"] == "query.forecast_cidr"
     answer = await api.get(f"/sessions/{session_id}/report", params={"forecast_hosts": 20})
     assert (answer.status_code, answer.json()["forecast"]) == (200, None)
+
+
+async def test_the_endpoint_refuses_hosts_without_room_with_the_reason(api, orchestrator):
+    session_id = await api.start()
+    answer = await api.get(f"/sessions/{session_id}/report?forecast_hosts=900&forecast_cidr=10.20.0.0/24")
+    assert answer.status_code == 422
+    assert answer.json()["faults"][0]["where"] == "query.forecast_hosts"
+    assert "for 254; forecast for a wider network" in answer.json()["detail"]

@@ -155,7 +155,7 @@ async def test_news_of_a_session_make_a_new_report_of_it(api, orchestrator, even
         return report["scores"] and len(report["scores"]["false_positives"]) == number and report
 
     assert not (await eventually(lambda: false_positives(3)))["final"]
-    orchestrator.tell(UUID(session_id), SessionEnded(outcome=Outcome.STOPPED))
+    orchestrator.tell(UUID(session_id), SessionEnded(outcome=Outcome.COMPLETED))
     await eventually(lambda: has_ended(api, session_id))
     assert (await false_positives(3))["final"]
 

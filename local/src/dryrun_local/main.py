@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -44,11 +45,20 @@ def demo(
     json_output: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per event, the report last.")
     ] = False,
+    criteria: Annotated[
+        Path | None,
+        typer.Option(
+            "--criteria",
+            metavar="FILE",
+            help="Criteria (YAML or JSON); exit code 5 if they are not met.",
+        ),
+    ] = None,
     show_timings: Annotated[bool, typer.Option("--timings", help="Show where the time went.")] = False,
 ) -> None:
     """Run one session from start to report, and leave nothing behind.
 
-    Exit codes: 0 the session completed, whatever its score; 1 it did not; 130 Ctrl-C.
+    Exit codes: 0 the session completed, and met the criteria of --criteria if given; 1 it did not complete;
+    5 it did not meet them; 130 Ctrl-C.
     """
     from dryrun_local.terminal.timings import Timings
 
@@ -58,7 +68,7 @@ def demo(
     from dryrun_local.terminal.screen import Screen
 
     timings.mark("program loaded")
-    options = Options(template, seed, keep, plain, json_output, show_timings)
+    options = Options(template, seed, keep, plain, json_output, show_timings, criteria)
     screen = Screen(to_error=json_output)
     _run(Demo(Installation.here(), options, screen, timings).run, screen)
 

@@ -4,12 +4,15 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import ValidationError
 
 from approval_api.access.large_answers import ReportTurn, SentDocument
 from approval_api.access.permission import Reader
 from approval_api.reports.criteria import DEFAULT_CRITERIA, Criteria
 from approval_api.reports.forecast import Cidr, ForecastQuestion, HostCount
 from approval_api.reports.service import Reports
+from approval_api.web.problems import ProblemError
+from dryrun_contract.problem import Fault
 from dryrun_contract.report import Report
 
 router = APIRouter(prefix="/sessions/{session_id}/report", tags=["reports"])
@@ -34,7 +37,14 @@ async def _question(
     forecast_hosts: Annotated[HostCount | None, Query(description="How many hosts to forecast for")] = None,
     forecast_cidr: Annotated[Cidr | None, Query(description="The network they are in")] = None,
 ) -> ForecastQuestion:
-    return ForecastQuestion(hosts=forecast_hosts, cidr=forecast_cidr)
+    try:
+        return ForecastQuestion(hosts=forecast_hosts, cidr=forecast_cidr)
+    except ValidationError as error:
+        why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        fault = Fault(where="query.forecast_hosts", what=why)
+        raise ProblemError(
+            "invalid-request", 422, why, title="The request is not valid", faults=(fault,)
+        ) from None
 
 
 Question = Annotated[ForecastQuestion, Depends(_question)]

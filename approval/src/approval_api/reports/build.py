@@ -13,11 +13,16 @@ from dryrun_contract.event import Event
 from dryrun_contract.ground_truth import Fact
 from dryrun_contract.report import VERSION, Isolation, NetworkMap, Report, ReportTemplate, Traffic
 from dryrun_contract.scores import CollectorScores, Scores
-from dryrun_contract.session import Phase
+from dryrun_contract.session import Outcome, Phase
 
 _BEFORE_THE_END_OF_SCANNING = frozenset(
     {"requested", Phase.QUEUED, Phase.PROVISIONING, Phase.WAITING, Phase.SCANNING}
 )
+_ENDED_AS: dict[Outcome | None, str] = {
+    Outcome.STOPPED: "was stopped",
+    Outcome.EXPIRED: "expired",
+    Outcome.FAILED: "failed",
+}
 
 
 def build(
@@ -81,4 +86,13 @@ def _why_no_scores(stored: StoredSession, scanned: ScannedSession) -> str | None
         return "the session was not started by this API, so its ground truth was not stored"
     if not scanned.has_scanned:
         return "no collector has run"
+    if (
+        stored.view.phase == Phase.ENDED
+        and stored.view.outcome != Outcome.COMPLETED
+        and scanned.was_cut_short
+    ):
+        return (
+            f"the session {_ENDED_AS.get(stored.view.outcome, 'ended')} before its scan was over; "
+            "what was found until then is no result"
+        )
     return None

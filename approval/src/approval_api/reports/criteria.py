@@ -1,16 +1,38 @@
 """Criteria that a client sets, and the verdict on a report by them."""
 
+import difflib
 from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from dryrun_contract.base import Word
+from dryrun_contract.kinds import KINDS
 from dryrun_contract.report import CriterionResult, Report, Verdict
 from dryrun_contract.scores import Averages, ScoreRow
+from dryrun_contract.text import printable
 
 type Share = Annotated[float, Field(ge=0, le=1)]
 type Count = Annotated[int, Field(ge=0)]
+
+
+_ROW_NAMES = frozenset(
+    name
+    for kind in KINDS.values()
+    for name in (kind.name, *kind.scored, *(f"{kind.name}.{attribute}" for attribute in kind.scored))
+)
+"""The rows that a report can have facts in; of other names no figure would ever be measured."""
+
+
+def _row_name(name: str) -> str:
+    if name not in _ROW_NAMES:
+        close = difflib.get_close_matches(name[:100], sorted(_ROW_NAMES), n=1)
+        hint = f"did you mean {close[0]}? Known are" if close else "known are"
+        known = ", ".join(
+            f"{kind.name} {list(kind.scored)}" if kind.scored else kind.name for kind in KINDS.values()
+        )
+        raise ValueError(f"{printable(name, limit=40)!r} is no kind and no attribute; {hint} {known}")
+    return name
 
 
 class AverageLimits(Word):
@@ -35,7 +57,7 @@ class Criteria(Word):
     """All optional; only those set are checked. `false_positives_max` counts discoveries, not attributes."""
 
     overall: AverageLimits = AverageLimits()
-    kinds: dict[str, RowLimits] = Field(default_factory=dict)
+    kinds: dict[Annotated[str, AfterValidator(_row_name)], RowLimits] = Field(default_factory=dict)
     """By row: `host`, `product`, `service.version`, …; a name of several rows applies to each."""
     hard_facts: bool = True
     """Whether recall, precision and F1 include hard facts."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from ipaddress import IPv4Network, ip_network
 from math import ceil, log2
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from dryrun_contract.base import Word
 from dryrun_contract.event import LogPattern
@@ -40,12 +40,22 @@ class ForecastQuestion(Word):
     hosts: HostCount | None = None
     cidr: Cidr | None = None
 
+    @model_validator(mode="after")
+    def _hosts_have_room(self) -> Self:
+        if self.hosts is not None and self.cidr is not None:
+            room = _usable(IPv4Network(self.cidr))
+            if self.hosts > room:
+                raise ValueError(
+                    f"{self.hosts:,} hosts have no room in {self.cidr}, which has addresses for {room:,}; "
+                    "forecast for a wider network, or for fewer hosts"
+                )
+        return self
+
     def complete(self) -> tuple[int, IPv4Network]:
         """Return hosts and network: by default a full /24; for hosts alone, the smallest that holds them."""
         if self.cidr is not None:
             network = IPv4Network(self.cidr)
-            usable = _usable(network)
-            return min(self.hosts or usable, usable), network
+            return self.hosts or _usable(network), network
         hosts = self.hosts or 254
         prefix = max(WIDEST_PREFIX, 32 - ceil(log2(hosts + 2)))
         return hosts, IPv4Network(f"10.0.0.0/{prefix}")

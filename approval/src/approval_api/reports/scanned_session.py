@@ -34,6 +34,11 @@ class ScannedSession(SessionHistory):
         """Whether a collector is known to have started."""
         return any(run.started for run in self.runs.values())
 
+    @property
+    def was_cut_short(self) -> bool:
+        """Whether the session ended before its scan: a scan's last event is the traffic that it measured."""
+        return self.traffic is None and all(span.phase is not Phase.KEPT for span in self.phases)
+
     def counted_findings(self) -> list[Finding]:
         """Return the findings of all collectors but those for comparison."""
         compared = {

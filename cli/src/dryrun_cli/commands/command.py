@@ -79,6 +79,11 @@ def complain(error: CliError, *, json_output: bool) -> None:
     sys.stderr.write("\n".join(lines) + "\n")
 
 
+def write_json_line(value: JsonValue) -> None:
+    """Write JSON as one line of standard output, also on a terminal: a line of a stream."""
+    sys.stdout.write(ascii_json(value) + "\n")
+
+
 def write_json(value: JsonValue) -> None:
     """Write JSON to standard output: one line for programs, indented on a terminal."""
     indent = 2 if sys.stdout.isatty() else None

@@ -43,12 +43,20 @@ class Question:
 
 
 async def conclude(
-    client: ApiClient, session_id: UUID, console: Console, criteria: JsonObject | None = None
+    client: ApiClient,
+    session_id: UUID,
+    console: Console,
+    criteria: JsonObject | None = None,
+    *,
+    whole: str | None = None,
 ) -> Report:
-    """Fetch the report, print it on `console` and return it; with `criteria` it has a verdict."""
+    """Fetch the report, print it on `console` and return it; with `criteria` it has a verdict.
+
+    `whole` says where the whole report is, by default the command that writes it.
+    """
     report = read_report(await client.report(session_id, criteria))
     console.print()
-    console.print(draw_report(report, glyphs_for(console.encoding), with_reason=False))
+    console.print(draw_report(report, glyphs_for(console.encoding), with_reason=False, whole=whole))
     return report
 
 
@@ -64,10 +72,7 @@ async def report(
     question: Question,
 ) -> ExitCode:
     """`dryrun report ID`. Without `form` it is printed for the terminal; a file's name chooses its form."""
-    if form is None and common.json_output:
-        form = "json"
-    if form is None and output is not None:
-        form = _FORM_BY_SUFFIX.get(output.suffix.lower(), "markdown")
+    form = _form(form, output, as_json=common.json_output)
     criteria = None if criteria_file is None else read_criteria(criteria_file)
     session_id = await find_session_id(client, text)
     try:
@@ -82,11 +87,29 @@ async def report(
         raise
     if form is None:
         console = make_console()
-        console.print(draw_report(read_report(answer), glyphs_for(console.encoding)))
+        glyphs = glyphs_for(console.encoding)
+        console.print(draw_report(read_report(answer), glyphs, with_forecast=bool(forecast)))
     else:
         whole = ascii_json(answer, indent=2) if form == "json" else inert_lines(document)
         _write(output, whole.rstrip("\n") + "\n")
     return verdict_code(answer, judged=criteria is not None)
+
+
+def _form(form: str | None, output: Path | None, *, as_json: bool) -> str | None:
+    """Return the format; None for the terminal's. Raises WrongUseError when two options disagree on it."""
+    if as_json and form not in {None, "json"}:
+        raise WrongUseError(f"--json and --format {form} disagree; keep one of them")
+    form = "json" if as_json else form
+    named = None if output is None else _FORM_BY_SUFFIX.get(output.suffix.lower())
+    if form is not None and named is not None and form != named:
+        option = "--json" if as_json else f"--format {form}"
+        raise WrongUseError(
+            f"{option} and the name {output} disagree: *{output.suffix if output else ''} is {named}; "
+            "leave the option out, or choose another name"
+        )
+    if form is None and output is not None:
+        return named or "markdown"
+    return form
 
 
 def verdict_code(answer: JsonValue, *, judged: bool) -> ExitCode:

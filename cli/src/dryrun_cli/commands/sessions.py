@@ -11,10 +11,12 @@ from dryrun_cli.api.reading import read_event, read_session, read_template
 from dryrun_cli.api.session_ids import find_session_id, newest_sessions
 from dryrun_cli.commands.command import Common, command, make_console, write_json
 from dryrun_cli.drawing.glyphs import glyphs_for
+from dryrun_cli.drawing.safe_text import inert
 from dryrun_cli.drawing.tables import draw_session, draw_sessions, draw_templates
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.live.screens import Manner, make_screen
 from dryrun_cli.live.watched_session import WatchedSession
+from dryrun_contract.session import Phase
 
 
 @command
@@ -62,9 +64,15 @@ async def show_session(client: ApiClient, common: Common, text: str) -> ExitCode
 async def stop(client: ApiClient, common: Common, text: str) -> ExitCode:
     """`dryrun stop ID`."""
     session_id = await find_session_id(client, text)
+    before = read_session(await client.session(session_id))
     answer = await client.stop_session(session_id)
     if common.json_output:
         write_json(answer)
+    elif before.phase == Phase.ENDED:
+        sys.stdout.write(
+            f"Session {session_id} had ended before ({inert(before.outcome or 'no outcome')}); "
+            "there is nothing to stop.\n"
+        )
     else:
         sys.stdout.write(f"Stopping session {session_id}. To watch its cleanup: dryrun watch {session_id}\n")
     return ExitCode.OK

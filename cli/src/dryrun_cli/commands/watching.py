@@ -10,9 +10,9 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from dryrun_cli.api.client import ApiClient
-from dryrun_cli.api.reading import JsonObject, read_session
+from dryrun_cli.api.reading import JsonObject, read_object, read_session
 from dryrun_cli.api.session_ids import find_session_id
-from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.command import Common, command, make_console, write_json, write_json_line
 from dryrun_cli.commands.criteria_file import read_checked
 from dryrun_cli.commands.reports import conclude, verdict_code
 from dryrun_cli.drawing.safe_text import inert
@@ -115,7 +115,12 @@ async def _conclude(
         return ExitCode.OK if report.verdict is None or report.verdict.passed else ExitCode.CRITERIA_NOT_MET
     if criteria is None:
         return ExitCode.OK
-    return verdict_code(await client.report(session_id, criteria), judged=True)
+    answer = await client.report(session_id, criteria)
+    code = verdict_code(answer, judged=True)
+    verdict = read_object(answer, "report").get("verdict")
+    # After the events, each of which is an object with `seq`: one more line, with `type`.
+    write_json_line({"type": "verdict", "session_id": str(session_id), "verdict": verdict})
+    return code
 
 
 def _left(watched: WatchOutcome) -> ExitCode | None:

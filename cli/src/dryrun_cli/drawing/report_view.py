@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dryrun_cli.api.session_ids import short
+from dryrun_cli.drawing.forecast_view import draw_forecast
 from dryrun_cli.drawing.glyphs import Glyphs, outcome_sign
 from dryrun_cli.drawing.narration import HARM_WORDS, byte_count, counted, duration
 from dryrun_cli.drawing.safe_text import inert, shown
@@ -25,11 +26,20 @@ from dryrun_contract.scores import ScoreRow, Scores
 MOST_LISTED: Final = 10
 
 
-def draw_report(report: Report, glyphs: Glyphs, *, with_reason: bool = True) -> RenderableType:
+def draw_report(
+    report: Report,
+    glyphs: Glyphs,
+    *,
+    with_reason: bool = True,
+    with_forecast: bool = False,
+    whole: str | None = None,
+) -> RenderableType:
     """Return the report: scores, false negatives and positives, harm to targets, time and traffic.
 
     `with_reason` is False at the end of watching, where the reason of the outcome is shown just above.
+    `whole` says where the whole report is; by default the command that writes it.
     """
+    where = whole or f"dryrun report {short(report.session.id)} -o report.html"
     parts: list[RenderableType] = [_headline(report, glyphs)]
     if with_reason and report.session.reason:
         parts.append(_indented(inert(report.session.reason, 2000)))
@@ -41,14 +51,16 @@ def draw_report(report: Report, glyphs: Glyphs, *, with_reason: bool = True) -> 
         )
     if report.isolation is not None and not report.isolation.isolated:
         parts.append(_indented(f"Not isolated: {inert(report.isolation.detail)}", "bold red"))
-    parts += _scores(report, glyphs)
+    parts += _scores(report, glyphs, where)
     parts += _harm(report, glyphs)
     parts += _cost(report)
     parts += _collectors(report, glyphs)
     if report.verdict is not None:
         parts += _verdict(report.verdict, glyphs)
+    if with_forecast:
+        parts += draw_forecast(report.forecast)
     if report.final:
-        parts.append(Text(f"Full report: dryrun report {short(report.session.id)} -o report.html", "dim"))
+        parts.append(Text(f"Full report: {where}", "dim"))
     return Group(*parts)
 
 
@@ -71,14 +83,14 @@ def _headline(report: Report, glyphs: Glyphs) -> Text:
     return line
 
 
-def _scores(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:
+def _scores(report: Report, glyphs: Glyphs, where: str) -> Iterator[RenderableType]:
     yield Text("")
     if report.scores is None:
         yield _heading("Scores")
         yield _indented(f"None: {inert(report.scores_missing or 'the API gives no reason', 1000)}", "yellow")
         return
     yield _score_table(report.scores)
-    yield from _differences(report.scores, glyphs)
+    yield from _differences(report.scores, glyphs, where)
 
 
 def _score_table(scores: Scores) -> Table:
@@ -113,12 +125,12 @@ def _row_name(row: ScoreRow) -> Text:
     return shown(name) if row.attribute is None else shown(f"  {name}", "dim")
 
 
-def _differences(scores: Scores, glyphs: Glyphs) -> Iterator[RenderableType]:
+def _differences(scores: Scores, glyphs: Glyphs, where: str) -> Iterator[RenderableType]:
     missed = [
         (item.kind, _at(item.key, item.attribute), _expectation(item.expected), item.hard)
         for item in scores.false_negatives
     ]
-    yield from _listing("Missed", glyphs.bad, missed)
+    yield from _listing("Missed", glyphs.bad, missed, where)
     yield from _listing(
         "Wrong values",
         glyphs.warning,
@@ -131,21 +143,23 @@ def _differences(scores: Scores, glyphs: Glyphs) -> Iterator[RenderableType]:
             )
             for item in scores.wrong_values
         ],
+        where,
     )
     false_positives = [
         (item.kind, item.key, f"reported by {', '.join(item.collectors)}" if item.collectors else "", None)
         for item in scores.false_positives
     ]
-    yield from _listing("False positives", glyphs.bad, false_positives)
+    yield from _listing("False positives", glyphs.bad, false_positives, where)
     yield from _listing(
         "Not evaluable (credential refused)",
         glyphs.pending,
         [(item.kind, item.key, "", item.hard) for item in scores.not_evaluable],
+        where,
     )
 
 
 def _listing(
-    name: str, sign: str, items: Sequence[tuple[str, str, str, str | None]]
+    name: str, sign: str, items: Sequence[tuple[str, str, str, str | None]], where: str
 ) -> Iterator[RenderableType]:
     if not items:
         return
@@ -163,9 +177,7 @@ def _listing(
         grid.add_row(Text(f"  {sign}"), shown(kind, "dim", limit=40), Text(inert(key, 300)), last)
     yield grid
     if len(items) > MOST_LISTED:
-        yield _indented(
-            f"and {len(items) - MOST_LISTED} more; for all: dryrun report ID --format markdown", "dim"
-        )
+        yield _indented(f"and {len(items) - MOST_LISTED} more; for all: {where}", "dim")
 
 
 def _harm(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:

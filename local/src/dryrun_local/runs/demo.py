@@ -14,10 +14,12 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from dryrun_cli.api.client import ApiClient, open_client
-from dryrun_cli.api.reading import read_object, read_session
-from dryrun_cli.commands.reports import conclude
+from dryrun_cli.api.reading import JsonObject, read_object, read_session
+from dryrun_cli.commands.criteria_file import read_checked, read_criteria
+from dryrun_cli.commands.reports import conclude, verdict_code
 from dryrun_cli.drawing.safe_text import ascii_json, inert_lines
 from dryrun_cli.errors import ApiRefusedError
+from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.live.screens import Manner
 from dryrun_cli.live.watch import WatchOutcome, watch_session
 from dryrun_contract.session import Outcome, Phase, SessionRequest
@@ -43,6 +45,8 @@ class Options:
     plain: bool = False
     json: bool = False
     timings: bool = False
+    criteria: Path | None = None
+    """Judge report and exit code; without them the default criteria judge, and the exit code ignores it."""
 
 
 @dataclass(slots=True)
@@ -54,6 +58,7 @@ class _Result:
     """The owner label of this installation's containers and networks; None until known."""
     watched: WatchOutcome | None = None
     report: JsonValue = None
+    verdict: ExitCode = ExitCode.OK
     files: list[Path] = field(default_factory=list)
 
     @property
@@ -81,7 +86,10 @@ class Demo:
         self._result = _Result()
 
     async def run(self, interruption: Interruption) -> int:
-        """Return 0 when the session completed and nothing is left, whatever its score; else 1."""
+        """Return 0 when the session completed, met its criteria and nothing is left; 5 or 1 otherwise."""
+        if self._options.criteria is not None:
+            # Before anything is built: a file that cannot be read needs no session.
+            read_criteria(self._options.criteria)
         with held(self._installation):
             for name in await end_leftovers(self._installation):
                 self._screen.note("Ended a process of an earlier run:", name)
@@ -94,7 +102,7 @@ class Demo:
                     if interruption.number is None:
                         raise
                 left = await self._verify(engine, before)
-            code = 0 if self._result.completed and not left else 1
+            code = int(self._result.verdict) if self._result.completed and not left else 1
             self._conclude(left, code if interruption.number is None else 128 + interruption.number)
             return code
 
@@ -109,6 +117,12 @@ class Demo:
     async def _rehearse(self, system: System, interruption: Interruption) -> None:
         self._result.owner = await system.owner()
         async with open_client(system.client_settings()) as client:
+            file = self._options.criteria
+            criteria = (
+                read_object(await client.criteria(), "criteria")
+                if file is None
+                else await read_checked(client, file)
+            )
             for earlier in await sessions.unfinished(client):
                 self._screen.note(f"Cleaning up session {earlier.id} of an earlier run")
                 await client.stop_session(earlier.id)
@@ -117,7 +131,7 @@ class Demo:
             finally:
                 # Also after an interrupted start: the session may exist without an answer having arrived.
                 await sessions.end_all(client, self._screen)
-            await self._report(client, interruption)
+            await self._report(client, criteria, interruption)
 
     async def _watch(self, client: ApiClient, system: System, interruption: Interruption) -> None:
         options = self._options
@@ -145,10 +159,9 @@ class Demo:
         elif self._result.watched.interrupted and not self._result.kept:
             interruption.note(signal.SIGINT)
 
-    async def _report(self, client: ApiClient, interruption: Interruption) -> None:
+    async def _report(self, client: ApiClient, criteria: JsonObject, interruption: Interruption) -> None:
         assert self._result.session_id is not None
         try:
-            criteria = read_object(await client.criteria(), "criteria")
             self._result.report = await client.report(self._result.session_id, criteria)
             written = {
                 suffix: inert_lines(await client.written_report(self._result.session_id, form, criteria))
@@ -157,6 +170,7 @@ class Demo:
         except ApiRefusedError as error:
             self._screen.warn("There is no report", str(error))
             return
+        self._result.verdict = verdict_code(self._result.report, judged=self._options.criteria is not None)
         stem = self._installation.reports / str(self._result.session_id)
         written["json"] = ascii_json(self._result.report, indent=2)
         for suffix, text in written.items():
@@ -164,7 +178,13 @@ class Demo:
             path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
             self._result.files.append(path)
         if interruption.number is None and not self._options.json:
-            await conclude(client, self._result.session_id, self._screen.console, criteria)
+            await conclude(
+                client,
+                self._result.session_id,
+                self._screen.console,
+                criteria,
+                whole="in the files named below",
+            )
 
     async def _verify(self, engine: EngineView, before: frozenset[Thing]) -> list[Thing]:
         """Return what is left of this installation's sessions in the engine, compared with `before`.
