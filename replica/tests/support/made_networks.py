@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from dryrun_replica.inventory.model import Host, Inventory, Service
+from dryrun_replica.inventory.model import Host, Inventory, Service, Source
 
 READ_AT = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -20,4 +20,4 @@ def host(name: str, *services: Service) -> Host:
 
 def network(*hosts: Host) -> Inventory:
     """An inventory of these hosts."""
-    return Inventory(format="csv", source_sha256="0" * 64, read_at=READ_AT, hosts=hosts)
+    return Inventory(sources=(Source(format="csv", sha256="0" * 64),), read_at=READ_AT, hosts=hosts)

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from dryrun_contract.base import UtcTime, Word
 
+MAX_FILES = 20
 MAX_HOSTS = 10_000
 MAX_SERVICES_OF_A_HOST = 200
 MAX_SERVICES = 100_000
@@ -27,6 +28,10 @@ type Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9
 type Cpe = Annotated[str, StringConstraints(pattern=r"^cpe:(?:/|2\.3:)[aho]:[A-Za-z0-9._~%!*\\:+-]{1,180}$")]
 type HostName = Annotated[str, StringConstraints(pattern=r"^[a-z](?:[a-z0-9-]{0,50}[a-z0-9])?$")]
 """As a template names its services."""
+type Image = Annotated[
+    str,
+    StringConstraints(pattern=r"^discovery/test-[a-z0-9]+(?:-[a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"),
+]
 
 
 class TlsFacts(Word):
@@ -77,6 +82,8 @@ class Host(Word):
     """Unique in its inventory: role and number, e.g. `web-3`, or its own name where names are kept."""
     role: HostName
     """What most of its services are for, e.g. `web`."""
+    image: Image | None = None
+    """The image that it was, where the inventory is the report of a rehearsal."""
     services: tuple[Service, ...] = Field(default=(), max_length=MAX_SERVICES_OF_A_HOST)
     """By port and transport, each once; empty for a host that answers nowhere."""
 
@@ -95,13 +102,19 @@ class Note(Word):
     count: int = Field(default=1, ge=1)
 
 
-class Inventory(Word):
-    """A network as one or more files describe it."""
+class Source(Word):
+    """A file that an inventory was read from. Its name is not kept: people put their company's into it."""
 
     format: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
     """How the file is written, e.g. `nmap-xml`."""
-    source_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     """Of the file's bytes."""
+
+
+class Inventory(Word):
+    """A network as one or more files describe it."""
+
+    sources: tuple[Source, ...] = Field(min_length=1, max_length=MAX_FILES)
     read_at: UtcTime
     names_kept: bool = False
     hosts: tuple[Host, ...] = Field(default=(), max_length=MAX_HOSTS)

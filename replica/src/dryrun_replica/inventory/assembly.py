@@ -1,0 +1,245 @@
+"""Turns findings into the inventory: hosts get roles and numbers, and what identifies the network goes.
+
+Names, addresses and domains go. Products stay when they are software that everybody may run; what only this
+network calls so becomes `Product 1`. Titles, certificates and banners quote their owners: the first two keep
+their form and lose their words, so that equal ones stay equal, and banners go.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from dryrun_replica.inventory import words
+from dryrun_replica.inventory.findings import Findings, FoundHost, FoundService, FoundTls
+from dryrun_replica.inventory.model import (
+    Host,
+    Inventory,
+    Note,
+    Service,
+    Source,
+    TlsFacts,
+    Transport,
+)
+from dryrun_replica.inventory.well_known import (
+    is_common,
+    is_protocol,
+    is_software,
+    protocol_of,
+    role_of,
+    software_in,
+    words_of,
+)
+
+type IsSoftware = Callable[[str], bool]
+MAX_NOTES = 100
+_ADDRESS = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])|(?:[0-9A-Fa-f]{1,4}:){2,7}[0-9A-Fa-f:]*")
+_DOMAIN = re.compile(
+    r"\b[A-Za-z][\w-]{0,62}(?:\.[A-Za-z][\w-]{0,62}){0,8}\.(?!(?i:js|io|py|net)\b)[A-Za-z]{2,24}\b"
+)
+"""Node.js, Socket.IO and ASP.NET are none."""
+_MAIL = re.compile(r"[^\s@]@[^\s@]")
+_UNNAMED = "unknown"
+
+
+def assemble(
+    findings: Findings,
+    sources: tuple[Source, ...],
+    now: datetime,
+    *,
+    keep_names: bool,
+    knows_software: IsSoftware = is_software,
+) -> Inventory:
+    """Return the inventory that the findings make. `now` is when they were read."""
+    assembly = _Assembly(findings, keep_names, knows_software)
+    hosts = tuple(assembly.hosts())
+    notes = Counter(findings.notes) + assembly.notes
+    only_v6 = sum(
+        1 for host in findings.hosts if host.addresses and all(":" in each for each in host.addresses)
+    )
+    if only_v6:
+        notes["hosts with IPv6 addresses only, whose stand-ins have IPv4 addresses"] = only_v6
+    return Inventory(
+        sources=sources,
+        read_at=now,
+        names_kept=keep_names,
+        hosts=hosts,
+        notes=tuple(
+            Note(what=words.one_line(what) or "note", count=count)
+            for what, count in sorted(notes.items())[:MAX_NOTES]
+        ),
+    )
+
+
+@dataclass(slots=True)
+class _Numbered:
+    """Gives equal texts one number, in the order of their first appearance."""
+
+    word: str
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    def of(self, text: str) -> str:
+        return f"{self.word}-{self._numbers.setdefault(text, len(self._numbers) + 1)}"
+
+
+class _Assembly:
+    def __init__(self, findings: Findings, keep_names: bool, knows_software: IsSoftware) -> None:
+        self._findings = findings
+        self._keep_names = keep_names
+        self._knows_software = knows_software
+        self._identifying = _identifying_words(findings) if not keep_names else frozenset[str]()
+        self._addresses = frozenset[str]().union(*(host.addresses for host in findings.hosts))
+        self._products = _Numbered("Product")
+        self._titles = _Numbered("Page")
+        self._subjects = _Numbered("CN=Subject")
+        self._taken: set[str] = set()
+        self._of_role: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
+
+    def hosts(self) -> Iterable[Host]:
+        """Yield every host with its new name, in the order of the files."""
+        for found in self._findings.hosts:
+            services = tuple(
+                self._service(port, transport, found.services[port, transport])
+                for port, transport in sorted(found.services)
+            )
+            protocols = [protocol_of(each.name, each.product, each.port, each.transport) for each in services]
+            role = role_of(protocols, found.purpose)
+            yield Host(
+                name=self._name(found, role), role=role, image=words.image(found.image), services=services
+            )
+
+    def _name(self, found: FoundHost, role: str) -> str:
+        own = [name for text in found.names if (name := words.host_name(text))] if self._keep_names else []
+        if own:
+            return self._unused(own[0])
+        while True:
+            self._of_role[role] += 1
+            name = f"{role}-{self._of_role[role]}"
+            if name not in self._taken:
+                self._taken.add(name)
+                return name
+
+    def _unused(self, name: str) -> str:
+        if name in self._taken:
+            self.notes["hosts whose names became equal, numbered"] += 1
+        number, unused = 1, name
+        while unused in self._taken:
+            number += 1
+            unused = f"{name[: words.MAX_HOST_NAME]}-{number}"
+        self._taken.add(unused)
+        return unused
+
+    def _service(self, port: int, transport: Transport, found: FoundService) -> Service:
+        name, product = self._name_and_product(found)
+        return Service(
+            port=port,
+            transport=transport,
+            name=name,
+            product=product,
+            version=self._version(found.version),
+            cpe=self._cpe(found.cpe),
+            tls=self._tls(found.tls) if found.tls is not None else None,
+            title=self._title(found.title),
+            banner=self._banner(found.banner),
+            confidence=min(max(found.confidence, 0.0), 1.0),
+        )
+
+    def _name_and_product(self, found: FoundService) -> tuple[str | None, str | None]:
+        name = words.service_name(found.name or "")
+        product = words.product(found.product or "")
+        if product is not None and is_protocol(product):
+            # People's tables say HTTPS where they mean what is spoken.
+            name, product = product.casefold(), None
+        if not found.from_scanner:
+            protocol = protocol_of(name, product, 0, "tcp")
+            name = protocol.name if protocol is not None else name
+        if name is not None and (name == _UNNAMED or not self._is_public_name(name, found)):
+            name = None
+        if product is None or self._is_public_product(product, found):
+            return name, product
+        known = software_in(product)
+        if known is not None and not found.from_scanner:
+            self.notes["products reduced to the software that they name"] += 1
+            return name, known
+        self.notes["products that only this network calls so, numbered"] += 1
+        return name, self._products.of(product.casefold())
+
+    def _is_public_name(self, name: str, found: FoundService) -> bool:
+        return self._keep_names or (
+            not self._identifies(name) and (found.from_scanner or is_protocol(name) or is_software(name))
+        )
+
+    def _is_public_product(self, product: str, found: FoundService) -> bool:
+        return self._keep_names or (
+            not self._identifies(words.one_line(found.product or "") or "")
+            and (found.from_scanner or self._knows_software(product))
+        )
+
+    def _version(self, text: str | None) -> str | None:
+        version = words.version(text or "")
+        if version is None or self._keep_names or not self._names_something(version):
+            return version
+        self.notes["versions with names in them, left out"] += 1
+        return None
+
+    def _cpe(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        fit = [name for text in names[:8] if (name := words.cpe(text))]
+        return tuple(dict.fromkeys(name for name in fit if not self._identifies(name.replace(":", " "))))
+
+    def _tls(self, found: FoundTls) -> TlsFacts:
+        until = found.not_after
+        if until is not None and not self._keep_names:
+            until = until.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return TlsFacts(
+            versions=found.versions,
+            subject=self._subject(found.subject),
+            issuer=self._subject(found.issuer),
+            not_after=until,
+            self_signed=found.self_signed,
+        )
+
+    def _subject(self, text: str | None) -> str | None:
+        line = words.one_line(text or "")
+        return line if line is None or self._keep_names else self._subjects.of(line)
+
+    def _title(self, text: str | None) -> str | None:
+        line = words.one_line(text or "")
+        if line is None or self._keep_names:
+            return line
+        # `Welcome to nginx!` tells which software it is, and not whose.
+        public = all(is_common(word) or word.isdigit() for word in words_of(line))
+        return line if public and line.isascii() and not self._identifies(line) else self._titles.of(line)
+
+    def _banner(self, text: str | None) -> str | None:
+        line = words.one_line(text or "")
+        if line is not None and not self._keep_names:
+            self.notes["banners, left out: they quote names"] += 1
+            return None
+        return line
+
+    def _identifies(self, text: str) -> bool:
+        """Whether a text names something of this network."""
+        if self._keep_names:
+            return False
+        return _ADDRESS.search(text) is not None or self._names_something(text)
+
+    def _names_something(self, text: str) -> bool:
+        # Versions of four numbers look like addresses; those of this network are among its words.
+        return bool(
+            _MAIL.search(text)
+            or _DOMAIN.search(text)
+            or not self._identifying.isdisjoint(words_of(text))
+            or not self._addresses.isdisjoint(text.split())
+        )
+
+
+def _identifying_words(findings: Findings) -> frozenset[str]:
+    """Return the words of all names that the files hold, but for those that any network has."""
+    texts = [*findings.words, *(name for host in findings.hosts for name in host.names)]
+    found = {word for text in texts for word in words_of(text.replace(".", " ")[:400])}
+    bare = {word.rstrip("0123456789") for word in found}
+    return frozenset(
+        word for word in found | bare if not is_common(word) and not is_common(word.rstrip("0123456789"))
+    )

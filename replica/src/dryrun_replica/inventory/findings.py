@@ -1,0 +1,222 @@
+"""What readers put together while they read: the real network, in memory only and never written anywhere.
+
+Hosts are the same when they share an identity: an address, a name, a number in the system they come from.
+Rows, files and formats can thus describe one host together.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import IPv6Address, ip_address, ip_interface
+
+from dryrun_replica.inventory.faults import FaultList, TooLargeError, quoted
+from dryrun_replica.inventory.model import (
+    MAX_HOSTS,
+    MAX_SERVICES,
+    MAX_SERVICES_OF_A_HOST,
+    Transport,
+)
+
+STATED = 1.0
+"""How sure people's tables are taken to be."""
+GUESSED = 0.3
+"""Of what is known by its port number only."""
+MAX_TEXT = 4_000
+"""Characters of any text that is looked at."""
+MAX_NAMES_OF_A_HOST = 50
+MAX_IDENTITIES_OF_A_HOST = 500
+
+
+@dataclass(slots=True)
+class FoundTls:
+    """TLS as the file describes it."""
+
+    versions: tuple[str, ...] = ()
+    subject: str | None = None
+    issuer: str | None = None
+    not_after: datetime | None = None
+    self_signed: bool | None = None
+
+    def merged(self, other: "FoundTls | None") -> "FoundTls":
+        """Return what both know; where they differ, what this one says."""
+        if other is None:
+            return self
+        return FoundTls(
+            self.versions or other.versions,
+            self.subject or other.subject,
+            self.issuer or other.issuer,
+            self.not_after or other.not_after,
+            other.self_signed if self.self_signed is None else self.self_signed,
+        )
+
+
+@dataclass(slots=True)
+class FoundService:
+    """One port as the file describes it; every text is as it stands there."""
+
+    name: str | None = None
+    product: str | None = None
+    version: str | None = None
+    cpe: tuple[str, ...] = ()
+    tls: FoundTls | None = None
+    title: str | None = None
+    banner: str | None = None
+    confidence: float = STATED
+    from_scanner: bool = False
+    """Name and product are from a scanner's own tables, and nobody's words."""
+
+    def merge(self, other: "FoundService") -> None:
+        """Take over what `other` knows: all of it when it is surer, else only what is unknown here."""
+        known, knew = bool(other.product or other.name), bool(self.product or self.name)
+        if known and (other.confidence > self.confidence or not knew):
+            first, second = other, self
+        else:
+            first, second = self, other
+        # A version belongs to its product.
+        self.product, self.version, self.from_scanner = (
+            (first.product, first.version, first.from_scanner)
+            if first.product
+            else (second.product, second.version, second.from_scanner)
+        )
+        self.name = first.name or second.name
+        self.cpe = first.cpe or second.cpe
+        self.tls = first.tls.merged(second.tls) if first.tls is not None else second.tls
+        self.title = first.title or second.title
+        self.banner = first.banner or second.banner
+        if known:
+            self.confidence = max(self.confidence, other.confidence) if knew else other.confidence
+
+
+@dataclass(slots=True, eq=False)
+class FoundHost:
+    """One host as the files describe it."""
+
+    names: list[str] = field(default_factory=list)
+    addresses: set[str] = field(default_factory=set)
+    services: dict[tuple[int, Transport], FoundService] = field(default_factory=dict)
+    purpose: str | None = None
+    """What people call its kind, e.g. `Access Switch`."""
+    image: str | None = None
+    identities: set[str] = field(default_factory=set)
+
+    def add_name(self, name: str | None) -> None:
+        """Remember a name of the host, if it is new."""
+        if name and name not in self.names and len(self.names) < MAX_NAMES_OF_A_HOST:
+            self.names.append(name[:MAX_TEXT])
+
+
+@dataclass(slots=True)
+class Findings:
+    """All hosts of all files, their faults, and what is worth a note."""
+
+    faults: FaultList = field(default_factory=FaultList)
+    notes: Counter[str] = field(default_factory=Counter)
+    words: set[str] = field(default_factory=set)
+    """Texts that identify the network without being a host's name: sites, tenants, domains."""
+    _hosts: dict[FoundHost, None] = field(default_factory=dict)
+    _by_identity: dict[str, FoundHost] = field(default_factory=dict)
+    _services: int = 0
+
+    @property
+    def hosts(self) -> Iterable[FoundHost]:
+        """All hosts, in the order in which they were first mentioned."""
+        return self._hosts.keys()
+
+    def host(self, identities: Iterable[str]) -> FoundHost:
+        """Return the host that has any of these identities, which makes hosts that share it one."""
+        wanted = list(dict.fromkeys(identities))
+        known = list(dict.fromkeys(self._by_identity[each] for each in wanted if each in self._by_identity))
+        found = known[0] if known else FoundHost()
+        if not known:
+            if len(self._hosts) >= MAX_HOSTS:
+                raise TooLargeError(f"describes more than {MAX_HOSTS:,} hosts; import a part of the network")
+            self._hosts[found] = None
+        for other in known[1:]:
+            self._absorb(found, other)
+        self._identify(found, wanted)
+        return found
+
+    def _identify(self, host: FoundHost, identities: Iterable[str]) -> None:
+        for each in identities:
+            self._by_identity[each] = host
+            host.identities.add(each)
+        if len(host.identities) > MAX_IDENTITIES_OF_A_HOST:
+            raise TooLargeError(
+                f"describes a host with more than {MAX_IDENTITIES_OF_A_HOST} addresses and names"
+            )
+
+    def add_service(
+        self, host: FoundHost, port: int, transport: Transport, service: FoundService, *, again: str = ""
+    ) -> None:
+        """Add a service to a host, or what this one knows to the one that it has there.
+
+        `again` is the note for a file that lists one place of one host twice.
+        """
+        known = host.services.get((port, transport))
+        if known is not None:
+            known.merge(service)
+            if again:
+                self.notes[again] += 1
+            return
+        if len(host.services) >= MAX_SERVICES_OF_A_HOST:
+            raise TooLargeError(f"describes a host with more than {MAX_SERVICES_OF_A_HOST} services")
+        if self._services >= MAX_SERVICES:
+            raise TooLargeError(f"describes more than {MAX_SERVICES:,} services")
+        host.services[port, transport] = service
+        self._services += 1
+
+    def _absorb(self, host: FoundHost, other: FoundHost) -> None:
+        for name in other.names:
+            host.add_name(name)
+        host.addresses |= other.addresses
+        host.purpose = host.purpose or other.purpose
+        host.image = host.image or other.image
+        for place, service in other.services.items():
+            self._services -= 1
+            self.add_service(host, *place, service)
+        self._identify(host, other.identities)
+        del self._hosts[other]
+
+    def port(self, value: object, where: str) -> int | None:
+        """Return the port number in `value`, which may be a text; None, with a fault, when it is none."""
+        text = str(value).strip() if isinstance(value, int | str) and not isinstance(value, bool) else ""
+        # Not int(): it takes underscores, signs and digits of other scripts.
+        if text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535:
+            return int(text)
+        self.faults.add(where, f"{quoted(value)} is not a port; ports are 1 to 65535")
+        return None
+
+    def address(self, host: FoundHost, text: str) -> None:
+        """Remember an address of a host; a text that is none is taken as its name."""
+        address = as_address(text)
+        if address is None:
+            host.add_name(text)
+        else:
+            host.addresses.add(address)
+
+
+def as_address(text: str) -> str | None:
+    """Return the address in its one spelling, without the length of a prefix; None when it is none."""
+    text = text.strip()[:100]
+    try:
+        address = ip_interface(text).ip if "/" in text else ip_address(text.strip("[]"))
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        mapped = address.ipv4_mapped
+        return str(mapped) if mapped is not None else address.compressed.partition("%")[0]
+    return str(address)
+
+
+def identities_of(texts: Iterable[str]) -> list[str]:
+    """Return what a host called by these addresses and names is recognised by.
+
+    >>> identities_of(["10.0.0.7/24", "DB01.corp.example"])
+    ['address 10.0.0.7', 'name db01.corp.example']
+    """
+    return [
+        f"name {text.strip().casefold()[:300]}" if address is None else f"address {address}"
+        for text, address in ((text, as_address(text)) for text in texts)
+        if text.strip()
+    ]

@@ -1,0 +1,95 @@
+"""Reads a table of services that people or their programs wrote: a row for each host, or for each port."""
+
+import re
+
+from dryrun_replica.inventory.faults import quoted
+from dryrun_replica.inventory.findings import (
+    STATED,
+    Findings,
+    FoundHost,
+    FoundService,
+    FoundTls,
+    identities_of,
+)
+from dryrun_replica.inventory.model import Transport
+from dryrun_replica.inventory.table import Row, table
+
+ADDRESS = ("ip_address", "ip", "address", "ipv4", "ipv4_address", "ip_addresses", "ipv6", "ipv6_address")
+NAME = ("host", "hostname", "fqdn", "dns_name", "name", "host_name", "machine", "server", "asset", "device")
+PORT = ("port", "ports", "port_number", "portid", "dst_port")
+_TRANSPORT = ("transport", "protocol", "proto", "l4_protocol")
+_SERVICE = ("service", "service_name", "app_protocol", "application_protocol")
+_PRODUCT = ("product", "software", "application", "app", "service_product")
+_VERSION = ("version", "product_version", "software_version", "service_version")
+_PURPOSE = ("role", "type", "purpose", "device_role", "function")
+_TLS = ("tls", "ssl", "encrypted")
+_YES = frozenset({"1", "yes", "true", "y", "x", "tls", "ssl", "on"})
+_TWICE = "services that stand in the table twice, merged"
+_PLACE = re.compile(r"([^/]*)(?:/(tcp|udp|sctp|dccp))?", re.IGNORECASE)
+MAX_PORTS_OF_A_CELL = 200
+
+
+def read(raw: bytes, file: str, findings: Findings) -> None:
+    """Add the hosts of the table to `findings`; every fault names its line."""
+    rows = table(raw, file, findings.faults)
+    if rows is None:
+        return
+    if not {*ADDRESS, *NAME} & {*rows.columns}:
+        known = ", ".join((*NAME[:3], *ADDRESS[:3]))
+        findings.faults.add(f"{file}:1", f"has no column that names the host; known are {known}")
+        return
+    for row in rows.rows():
+        texts = [text for column in (*ADDRESS, *NAME) if (text := row.cells.get(column))]
+        if not texts:
+            findings.faults.add(row.where, "names no host")
+            continue
+        host = findings.host(identities_of(texts))
+        for text in texts:
+            findings.address(host, text)
+        host.purpose = host.purpose or row.first(*_PURPOSE)
+        _add_ports(row, host, findings)
+
+
+def _add_ports(row: Row, host: FoundHost, findings: Findings) -> None:
+    cell = row.first(*PORT)
+    if cell is None:
+        return
+    stated = (row.first(*_TRANSPORT) or "tcp").lower()
+    # Some tables call the protocol what the service speaks, others what carries it.
+    name = row.first(*_SERVICE) or (stated if stated not in {"tcp", "udp", "sctp", "dccp"} else None)
+    for number, transport in ports_of(cell, stated, row.where, findings):
+        tls = FoundTls() if (row.first(*_TLS) or "").lower() in _YES else None
+        service = FoundService(
+            name=name,
+            product=row.first(*_PRODUCT),
+            version=row.first(*_VERSION),
+            cpe=tuple(filter(None, [row.first("cpe")])),
+            tls=tls,
+            title=row.first("title", "http_title"),
+            banner=row.first("banner"),
+            confidence=STATED,
+        )
+        findings.add_service(host, number, transport, service, again=_TWICE)
+
+
+def ports_of(cell: str, stated: str, where: str, findings: Findings) -> list[tuple[int, Transport]]:
+    """Return the ports of a cell such as `443`, `80, 443/tcp` or `{53}`; faults name `where`."""
+    parts = [part for part in re.split(r"[\s,;{}\[\]]+", cell) if part]
+    if len(parts) > MAX_PORTS_OF_A_CELL:
+        findings.faults.add(where, f"lists {len(parts)} ports; {MAX_PORTS_OF_A_CELL} are the most")
+        return []
+    found: list[tuple[int, Transport]] = []
+    for part in parts:
+        place = _PLACE.fullmatch(part)
+        if place is None or "-" in part[1:]:
+            findings.faults.add(where, f"{quoted(part)} is no port; list ports one by one, without ranges")
+            continue
+        transport = (place[2] or stated).lower()
+        if transport in {"sctp", "dccp"}:
+            findings.notes["ports of other protocols than TCP and UDP, left out"] += 1
+            continue
+        # Spreadsheets write whole numbers as 443.0.
+        number = findings.port(re.sub(r"\.0$", "", place[1]), where)
+        if number is not None:
+            found.append((number, "udp" if transport == "udp" else "tcp"))
+    return found

@@ -1,0 +1,271 @@
+"""Reads NetBox: its REST API's JSON, and the CSV that its pages export.
+
+JSON: an answer of the API (`results`), a list, or an object of such lists. One file may hold devices, virtual
+machines, addresses and services, or several files one kind each; NetBox's numbers join them.
+Source: NetBox's serializers of `dcim.Device`, `virtualization.VirtualMachine`, `ipam.IPAddress` and
+`ipam.Service`, versions 3.5 to 4.4.
+"""
+
+import re
+from collections.abc import Iterator
+
+from dryrun_replica.inventory.findings import Findings, FoundHost, FoundService, as_address, identities_of
+from dryrun_replica.inventory.readers.csv_rows import ports_of
+from dryrun_replica.inventory.table import Row, table
+from dryrun_replica.inventory.tree import Item, json_item
+
+DEVICE, MACHINE = "dcim.device", "virtualization.virtualmachine"
+_TWICE = "services that NetBox lists twice, merged"
+_PAGE = "objects on pages of NetBox that are not in the file: export with limit=0"
+_NO_PARENT = "services of NetBox without a host of their own, left out"
+_KINDS = (
+    ("/api/dcim/devices/", "device"),
+    ("/api/virtualization/virtual-machines/", "machine"),
+    ("/api/ipam/ip-addresses/", "address"),
+    ("/api/ipam/services/", "service"),
+)
+_VERSION = re.compile(r"v?(\d[\w.+~-]{0,20})")
+_WITH_IDENTITY = ("site", "tenant", "location", "cluster", "rack")
+_MAX_LISTS = 50
+
+
+def read(raw: bytes, file: str, findings: Findings) -> None:
+    """Add the hosts of an export to `findings`; every fault names its path or line."""
+    if raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in {b"{", b"["}:
+        _read_table(raw, file, findings)
+        return
+    document = json_item(raw, file, findings.faults)
+    if document is None:
+        return
+    count = 0
+    for record in _records(document, findings):
+        count += 1
+        kind = _kind_of(record)
+        if kind == "device":
+            _read_host(record, DEVICE, findings)
+        elif kind == "machine":
+            _read_host(record, MACHINE, findings)
+        elif kind == "address":
+            _read_address(record, findings)
+        elif kind == "service":
+            _read_service(record, findings)
+        else:
+            findings.notes["objects of NetBox that say nothing about hosts, left out"] += 1
+    if not count:
+        document.fault("holds no objects; expected devices, virtual machines, addresses or services")
+
+
+def _records(document: Item, findings: Findings) -> Iterator[Item]:
+    results = document.member("results")
+    if isinstance(document.value, list):
+        yield from document.items()
+    elif results is not None:
+        yield from results.items()
+        total, held = document.value, results.value
+        count = total.get("count") if isinstance(total, dict) else None
+        if isinstance(count, int) and isinstance(held, list) and count > len(held):
+            findings.notes[_PAGE] += min(count - len(held), 10**9)
+    else:
+        for part, _ in zip(document.members(), range(_MAX_LISTS), strict=False):
+            if isinstance(part.value, dict) and part.member("results") is not None:
+                yield from _records(part, findings)
+            elif isinstance(part.value, list):
+                yield from part.items()
+
+
+def _kind_of(record: Item) -> str | None:
+    url = record.value.get("url") if isinstance(record.value, dict) else None
+    if isinstance(url, str):
+        return next((kind for path, kind in _KINDS if path in url), None)
+    # Without its own address an object is known by members that no other has.
+    has = record.value.keys() if isinstance(record.value, dict) else set[str]()
+    if "ports" in has:
+        return "service"
+    if "address" in has:
+        return "address"
+    if "device_type" in has or "rack" in has:
+        return "device"
+    return "machine" if "vcpus" in has or "cluster" in has else None
+
+
+def _read_host(record: Item, kind: str, findings: Findings) -> None:
+    number, name = record.text("id"), record.text("name", "display")
+    if number is None and name is None:
+        record.fault("has neither id nor name")
+        return
+    addresses = [
+        address
+        for member in ("primary_ip4", "primary_ip6", "primary_ip")
+        if (found := record.member(member)) is not None
+        and (address := found.text("address")) is not None
+        and as_address(address) is not None
+    ]
+    host = findings.host(_identities(kind, number, None if number else name, addresses))
+    host.add_name(name)
+    for address in addresses:
+        findings.address(host, address)
+    role = record.member("role", "device_role")
+    host.purpose = host.purpose or (role.text("name", "display") if role is not None else None)
+    for member in _WITH_IDENTITY:
+        place = record.member(member)
+        text = place.text("name", "display") if place is not None else None
+        if text:
+            findings.words.add(text[:200])
+
+
+def _identities(kind: str, number: str | None, name: str | None, addresses: list[str]) -> list[str]:
+    own = [f"{kind} {number}"] if number else []
+    # Two sites may have a device of one name; where there is a number, the name says nothing.
+    return [*own, *identities_of([*addresses, *([name] if name else [])])]
+
+
+def _parent(record: Item, findings: Findings) -> FoundHost | None:
+    """Return the host that a service or an interface belongs to."""
+    for member, kind in (("device", DEVICE), ("virtual_machine", MACHINE)):
+        found = record.member(member)
+        if found is not None:
+            number, name = found.text("id"), found.text("name", "display")
+            if number or name:
+                host = findings.host(_identities(kind, number, None if number else name, []))
+                host.add_name(name)
+                return host
+    # From version 4.3 on a service has one parent of any kind.
+    kind_of_parent, number = record.text("parent_object_type"), record.text("parent_object_id")
+    if kind_of_parent in {DEVICE, MACHINE} and number:
+        host = findings.host(_identities(str(kind_of_parent), number, None, []))
+        parent = record.member("parent")
+        host.add_name(parent.text("name", "display") if parent is not None else None)
+        return host
+    return None
+
+
+def _read_address(record: Item, findings: Findings) -> None:
+    text = record.text("address")
+    if text is None or as_address(text) is None:
+        record.fault("has no address")
+        return
+    name = record.text("dns_name")
+    if name:
+        findings.words.add(name[:200])
+    interface = record.member("assigned_object")
+    host = _parent(interface, findings) if interface is not None else None
+    if host is None:
+        findings.notes["addresses of NetBox without a host, left out"] += 1
+        return
+    address = as_address(text)
+    same = findings.host([*sorted(host.identities)[:1], f"address {address}"])
+    findings.address(same, text)
+    same.add_name(name)
+
+
+def _read_service(record: Item, findings: Findings) -> None:
+    host = _parent(record, findings)
+    if host is None:
+        findings.notes[_NO_PARENT] += 1
+        return
+    protocol = record.member("protocol")
+    value = protocol.text("value") if protocol is not None and isinstance(protocol.value, dict) else None
+    transport = (value or record_text(protocol) or "tcp").lower()
+    ports = record.member("ports")
+    if ports is None:
+        record.fault("has no ports")
+        return
+    for item in ports.items():
+        if transport not in {"tcp", "udp"}:
+            findings.notes["ports of other protocols than TCP and UDP, left out"] += 1
+            continue
+        number = findings.port(item.value, item.where)
+        if number is not None:
+            service = described(record.text("name", "display") or "", record.member("custom_fields"))
+            findings.add_service(host, number, "udp" if transport == "udp" else "tcp", service, again=_TWICE)
+
+
+def record_text(item: Item | None) -> str | None:
+    """Return the text that an item is; None when it is no text."""
+    return item.value if item is not None and isinstance(item.value, str) else None
+
+
+def described(name: str, fields: Item | None = None) -> FoundService:
+    """Return what a service's name says, e.g. product and version of `PostgreSQL 15.3`.
+
+    Custom fields `product`, `software` and `version` know better.
+    """
+    product = fields.text("product", "software", "application") if fields is not None else None
+    version = fields.text("version", "product_version", "software_version") if fields is not None else None
+    name = name.strip()[:200]
+    head, _, last = name.replace("/", " ").rpartition(" ")
+    at_end = _VERSION.fullmatch(last)
+    if at_end is not None and head.strip():
+        name, version = head.strip(), version or at_end[1]
+    # A word may be a protocol or a product: `assembly` tells them apart.
+    return FoundService(name=name, product=product or name, version=version)
+
+
+def _read_table(raw: bytes, file: str, findings: Findings) -> None:
+    rows = table(raw, file, findings.faults)
+    if rows is None:
+        return
+    columns = {*rows.columns}
+    for row in rows.rows():
+        if columns & {"ports", "port"}:
+            _read_service_row(row, findings)
+        elif columns & {"role", "device_role", "manufacturer", "device_type", "vcpus", "cluster"}:
+            _read_host_row(row, findings)
+        else:
+            _read_address_row(row, findings)
+
+
+def _read_host_row(row: Row, findings: Findings) -> None:
+    name = row.first("name")
+    addresses = [
+        text
+        for column in (
+            "primary_ip",
+            "ip_address",
+            "primary_ip4",
+            "ipv4_address",
+            "primary_ip6",
+            "ipv6_address",
+            "primary_ipv4",
+            "primary_ipv6",
+        )
+        if (text := row.cells.get(column)) and as_address(text)
+    ]
+    if name is None and not addresses:
+        findings.notes["devices of NetBox without name and address, left out"] += 1
+        return
+    host = findings.host(identities_of([*addresses, *([name] if name else [])]))
+    host.add_name(name)
+    for address in addresses:
+        findings.address(host, address)
+    host.purpose = host.purpose or row.first("role", "device_role")
+    findings.words.update(text[:200] for column in _WITH_IDENTITY if (text := row.cells.get(column)))
+
+
+def _read_service_row(row: Row, findings: Findings) -> None:
+    parent = row.first("parent", "device", "virtual_machine")
+    if parent is None:
+        findings.notes[_NO_PARENT] += 1
+        return
+    host = findings.host(identities_of([parent]))
+    host.add_name(parent)
+    stated = (row.first("protocol") or "tcp").lower()
+    for number, transport in ports_of(row.first("ports", "port") or "", stated, row.where, findings):
+        service = described(row.first("name") or "")
+        service.product = row.first("product", "software", "application") or service.product
+        service.version = row.first("version") or service.version
+        findings.add_service(host, number, transport, service, again=_TWICE)
+
+
+def _read_address_row(row: Row, findings: Findings) -> None:
+    parent, text = (
+        row.first("parent", "assigned_object_parent", "device", "virtual_machine"),
+        row.first("ip_address", "address"),
+    )
+    if parent is None or text is None or as_address(text) is None:
+        findings.notes["addresses of NetBox without a host, left out"] += 1
+        return
+    host = findings.host(identities_of([parent, text]))
+    host.add_name(parent)
+    findings.address(host, text)
+    host.add_name(row.first("dns_name"))

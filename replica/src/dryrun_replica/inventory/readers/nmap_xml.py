@@ -1,0 +1,242 @@
+"""Reads what `nmap -oX` writes: hosts that are up, and their open ports.
+
+Entities are refused, and every document type but the empty one that nmap writes: nothing is expanded, and
+nothing is fetched. Parsing is by expat, which holds one element at a time.
+"""
+
+import pyexpat
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from dryrun_replica.inventory.faults import TooLargeError, quoted
+from dryrun_replica.inventory.findings import (
+    GUESSED,
+    MAX_TEXT,
+    Findings,
+    FoundHost,
+    FoundService,
+    FoundTls,
+    as_address,
+)
+from dryrun_replica.inventory.model import Transport
+
+MAX_DEPTH = 24
+MAX_ELEMENTS = 4_000_000
+_CHUNK = 1024 * 1024
+_TWICE = "services that the scan lists twice, merged"
+_TLS_VERSION = re.compile(r"(?:SSLv[23]|TLSv1(?:\.[0-3])?)")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}")
+
+
+def read(raw: bytes, file: str, findings: Findings) -> None:
+    """Add the hosts of a scan to `findings`; every fault names its line."""
+    reader = _Reader(file, findings)
+    parser = pyexpat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = lambda name, attributes: reader.start(name, attributes, parser)
+    parser.EndElementHandler = reader.end
+    parser.CharacterDataHandler = reader.text
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    parser.EntityDeclHandler = _refuse_entity
+    parser.ExternalEntityRefHandler = _refuse_entity
+    try:
+        for start in range(0, len(raw), _CHUNK):
+            parser.Parse(raw[start : start + _CHUNK], False)
+        parser.Parse(b"", True)
+    except pyexpat.ExpatError as error:
+        what = pyexpat.ErrorString(error.code)
+        findings.faults.add(f"{file}:{error.lineno}", f"is not XML: {what}; was the scan interrupted?")
+    except (_RefusedError, LookupError, ValueError) as error:
+        # An encoding that Python does not know, or one of several bytes a character.
+        findings.faults.add(f"{file}:{parser.CurrentLineNumber}", str(error))
+    else:
+        reader.finish()
+
+
+class _RefusedError(Exception):
+    """The document holds what no scan holds."""
+
+
+def _refuse_doctype(name: str, system: str | None, public: str | None, has_subset: int) -> None:
+    if name != "nmaprun" or system is not None or public is not None or has_subset:
+        raise _RefusedError("has a document type of its own, which is refused; nmap writes none")
+
+
+def _refuse_entity(*_: object) -> int:
+    raise _RefusedError("declares an entity, which is refused; nmap writes none")
+
+
+@dataclass(slots=True)
+class _Port:
+    where: str
+    attributes: Mapping[str, str]
+    open: bool = False
+    service: Mapping[str, str] = field(default_factory=dict)
+    cpe: list[str] = field(default_factory=list)
+    title: str | None = None
+    banner: str | None = None
+    tls: FoundTls | None = None
+
+
+class _Reader:
+    def __init__(self, file: str, findings: Findings) -> None:
+        self._file = file
+        self._findings = findings
+        self._path: list[str] = []
+        self._elements = 0
+        self._hosts = 0
+        self._up = True
+        self._addresses: list[str] = []
+        self._names: list[str] = []
+        self._ports: list[_Port] = []
+        self._script = ""
+        self._tables: list[str] = []
+        self._key = ""
+        self._finished = False
+
+    def start(self, name: str, attributes: dict[str, str], parser: "pyexpat.XMLParserType") -> None:
+        self._path.append(name)
+        self._elements += 1
+        if len(self._path) > MAX_DEPTH or self._elements > MAX_ELEMENTS:
+            raise _RefusedError(
+                f"goes beyond {MAX_DEPTH} levels or {MAX_ELEMENTS:,} elements, the most that is read"
+            )
+        if len(self._path) == 1 and name != "nmaprun":
+            raise _RefusedError(f"begins with {quoted(name)}; nmap's output begins with nmaprun")
+        if name == "port":
+            self._ports.append(_Port(f"{self._file}:{parser.CurrentLineNumber}", attributes))
+        elif name == "finished":
+            self._finished = True
+        else:
+            self._read(name, attributes)
+
+    def _read(self, name: str, attributes: dict[str, str]) -> None:
+        match self._path:
+            case [_, "host"]:
+                self._up, self._addresses, self._names, self._ports = True, [], [], []
+            case [_, "host", "status"]:
+                self._up = attributes.get("state") == "up"
+            case [_, "host", "address"] if attributes.get("addrtype") in {"ipv4", "ipv6"}:
+                self._addresses.append(attributes.get("addr", "")[:MAX_TEXT])
+            case [_, "host", "hostnames", "hostname"]:
+                self._names.append(attributes.get("name", "")[:MAX_TEXT])
+            case [_, "host", "ports", "port", *inside] if self._ports:
+                self._read_port(self._ports[-1], inside, name, attributes)
+
+    def _read_port(self, port: _Port, inside: list[str], name: str, attributes: dict[str, str]) -> None:
+        match inside:
+            case ["state"]:
+                port.open = attributes.get("state") == "open"
+            case ["service"]:
+                port.service = attributes
+            case ["script"]:
+                self._script = attributes.get("id", "")
+                self._tables = []
+                if self._script == "banner":
+                    port.banner = attributes.get("output", "")[:MAX_TEXT]
+            case ["script", *_]:
+                self._read_script(port, name, attributes)
+
+    def _read_script(self, port: _Port, name: str, attributes: dict[str, str]) -> None:
+        if name == "table":
+            del self._tables[len(self._path) - 6 :]
+            self._tables.append(attributes.get("key", ""))
+            if self._script == "ssl-enum-ciphers" and _TLS_VERSION.fullmatch(self._tables[0]):
+                tls = port.tls = port.tls or FoundTls()
+                tls.versions = tuple(dict.fromkeys((*tls.versions, self._tables[0])))
+        elif name == "elem":
+            self._key = attributes.get("key", "")
+
+    def text(self, data: str) -> None:
+        """Take the text of an element."""
+        if not self._ports or self._path[1:4] != ["host", "ports", "port"]:
+            return
+        port, name, text = self._ports[-1], self._path[-1], data[:MAX_TEXT]
+        if name == "cpe" and len(port.cpe) < 20:
+            port.cpe.append(text)
+        elif name == "elem" and self._script == "http-title" and self._key == "title":
+            port.title = text
+        elif name == "elem" and self._script == "ssl-cert":
+            self._read_certificate(port, text)
+
+    def _read_certificate(self, port: _Port, text: str) -> None:
+        tls = port.tls = port.tls or FoundTls()
+        table = self._tables[-1] if len(self._path) > 6 and self._tables else ""
+        if table == "validity" and self._key == "notAfter" and _DATE.match(text):
+            try:
+                tls.not_after = datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)
+            except ValueError:
+                return
+        elif table in {"subject", "issuer"} and self._key == "commonName":
+            if table == "subject":
+                tls.subject = f"CN={text}"
+            else:
+                tls.issuer = f"CN={text}"
+            tls.self_signed = tls.subject == tls.issuer if tls.subject and tls.issuer else None
+
+    def end(self, name: str) -> None:
+        if self._path == ["nmaprun", "host"]:
+            self._hosts += 1
+            self._add()
+        self._path.pop()
+        if name == "elem":
+            self._key = ""
+
+    def finish(self) -> None:
+        """Say what a complete document lacks."""
+        if not self._finished:
+            self._findings.notes["scan that was interrupted: hosts after its end are unknown"] += 1
+
+    def _add(self) -> None:
+        if not self._up:
+            self._findings.notes["hosts that the scan found down, left out"] += 1
+            return
+        addresses = [address for address in map(as_address, self._addresses) if address is not None]
+        faulty = len(self._addresses) - len(addresses)
+        if faulty:
+            self._findings.faults.add(f"{self._file}: host {self._hosts}", "has an address that is none")
+        identities = [f"address {address}" for address in addresses]
+        try:
+            host = self._findings.host(identities or [f"host {self._hosts} of {self._file}"])
+            host.addresses.update(addresses)
+            for name in self._names:
+                host.add_name(name)
+            for port in self._ports:
+                self._add_port(host, port)
+        except TooLargeError as error:
+            raise _RefusedError(str(error)) from None
+
+    def _add_port(self, host: FoundHost, port: _Port) -> None:
+        number = self._findings.port(port.attributes.get("portid", ""), port.where)
+        protocol = port.attributes.get("protocol", "")
+        if number is None or not port.open:
+            return
+        if protocol not in {"tcp", "udp"}:
+            self._findings.notes["ports of other protocols than TCP and UDP, left out"] += 1
+            return
+        transport: Transport = "tcp" if protocol == "tcp" else "udp"
+        self._findings.add_service(host, number, transport, _service(port), again=_TWICE)
+
+
+def _service(port: _Port) -> FoundService:
+    known = port.service
+    tls = port.tls or (FoundTls() if known.get("tunnel") == "ssl" else None)
+    probed = known.get("method") == "probed"
+    confidence = known.get("conf", "")
+    return FoundService(
+        name=known.get("name"),
+        product=known.get("product"),
+        version=known.get("version"),
+        cpe=tuple(port.cpe),
+        tls=tls,
+        title=port.title,
+        banner=port.banner,
+        # nmap writes 0 to 10, and 3 for what it only looked up by the port's number.
+        confidence=min(int(confidence), 10) / 10 if probed and confidence in _CONFIDENCES else GUESSED,
+        from_scanner=True,
+    )
+
+
+_CONFIDENCES = frozenset(map(str, range(11)))

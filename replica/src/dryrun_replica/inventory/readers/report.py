@@ -1,0 +1,91 @@
+"""Reads the report of a rehearsal: the network as its ground truth had it, not as collectors saw it.
+
+Each host keeps the image that it was, so that its stand-in is that image again.
+"""
+
+import re
+
+from pydantic import JsonValue
+
+from dryrun_contract.report import MapPlace, Report, UnreadableReportError, read_report
+from dryrun_contract.resource_key import ResourceKey
+from dryrun_contract.scores import Scores
+from dryrun_replica.inventory.faults import FaultList
+from dryrun_replica.inventory.findings import Findings, FoundHost, FoundService
+from dryrun_replica.inventory.model import Transport
+from dryrun_replica.inventory.readers.discoveries import found_service, host_named
+from dryrun_replica.inventory.tree import Item
+
+_LABEL = re.compile(r"(?P<product>\S.*?) (?P<version>v?\d\S*)")
+_PLACE = re.compile(r"(?P<port>\d{1,5})/(?P<transport>tcp|udp)")
+_READ = frozenset({"service", "certificate", "web_app"})
+
+
+def read(raw: bytes, file: str, findings: Findings) -> None:
+    """Add the hosts of a report's ground truth to `findings`."""
+    try:
+        report = read_report(raw)
+    except UnreadableReportError as error:
+        findings.faults.add(file, str(error))
+        return
+    if report.scores is None:
+        findings.faults.add(file, f"has no scores, and so no ground truth: {report.scores_missing or 'none'}")
+        return
+    images = {target.service: target.image for target in report.images}
+    for name in _hosts(report):
+        host_named(name, findings).image = images.get(name)
+    for target in report.network.truth if report.network is not None else ():
+        for place in target.places:
+            _add_place(host_named(target.name, findings), place, findings)
+    _add_facts(report.scores, file, findings)
+
+
+def _hosts(report: Report) -> list[str]:
+    if report.network is not None:
+        return [host.name for host in report.network.truth]
+    return [target.service for target in report.images]
+
+
+def _add_place(host: FoundHost, place: MapPlace, findings: Findings) -> None:
+    at = _PLACE.fullmatch(place.place)
+    if at is None or not 1 <= int(at["port"]) <= 65535:
+        return
+    label = _LABEL.fullmatch(place.label[:300])
+    product, version = (label["product"], label["version"]) if label else (place.label or None, None)
+    service = FoundService(product=product, version=version, confidence=0.9, from_scanner=True)
+    transport: Transport = "udp" if at["transport"] == "udp" else "tcp"
+    findings.add_service(host, int(at["port"]), transport, service)
+
+
+def _add_facts(scores: Scores, file: str, findings: Findings) -> None:
+    # What was reported is true where nothing says that it is wrong.
+    wrong: dict[tuple[str, str], dict[str, JsonValue]] = {}
+    for each in scores.wrong_values:
+        wrong.setdefault((each.kind, each.key), {})[each.attribute] = each.expected
+    for missed in scores.false_negatives:
+        if missed.attribute is not None:
+            wrong.setdefault((missed.kind, missed.key), {})[missed.attribute] = missed.expected
+    for fact in scores.found:
+        if fact.kind in _READ:
+            true = {**fact.data, **wrong.get((fact.kind, fact.key), {})}
+            first = {
+                name: value[0] if isinstance(value, list) and value and name == "product" else value
+                for name, value in true.items()
+            }
+            _add_fact(fact.kind, fact.key, Item(first, file, FaultList(), fact.key), findings)
+    for missed in scores.false_negatives:
+        if missed.attribute is None and missed.kind in {"host", "service"}:
+            _add_fact(missed.kind, missed.key, Item({}, file, FaultList(), missed.key), findings)
+
+
+def _add_fact(kind: str, text: str, data: Item, findings: Findings) -> None:
+    try:
+        key = ResourceKey.parse(text[:1000])
+    except ValueError as error:
+        findings.faults.add(data.where, str(error))
+        return
+    host = host_named(key.host, findings)
+    if key.port is not None and not (kind == "web_app" and key.path):
+        transport: Transport = "udp" if key.transport == "udp" else "tcp"
+        confidence = 1.0 if data.value else 0.5
+        findings.add_service(host, key.port, transport, found_service(kind, data, confidence))

@@ -1,0 +1,178 @@
+"""Reads an inventory from one or more files: finds each file's format, and refuses all or nothing."""
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from dryrun_contract.problem import Fault
+from dryrun_contract.text import printable
+from dryrun_replica.inventory.assembly import IsSoftware, assemble
+from dryrun_replica.inventory.faults import InventoryError, TooLargeError
+from dryrun_replica.inventory.findings import Findings
+from dryrun_replica.inventory.model import MAX_FILES, Inventory, Source
+from dryrun_replica.inventory.readers import compose, csv_rows, diode, discoveries, netbox, nmap_xml, report
+from dryrun_replica.inventory.table import encoding_of, plain
+from dryrun_replica.inventory.well_known import is_software
+
+MAX_BYTES = 64 * 1024 * 1024
+"""Of all files together."""
+_HEAD = 4096
+
+type Reader = Callable[[bytes, str, Findings], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How a file may be written, and who reads it."""
+
+    name: str
+    title: str
+    read: Reader
+
+
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        each.name: each
+        for each in (
+            Format("nmap-xml", "nmap's XML (nmap -oX)", nmap_xml.read),
+            Format("netbox", "NetBox: the REST API's JSON, or a CSV export", netbox.read),
+            Format("csv", "a table with columns such as host, port, product, version", csv_rows.read),
+            Format("compose", "a Compose file", compose.read),
+            Format("diode", "Diode entities as JSON", diode.read),
+            Format("discoveries", "this system's discoveries as JSON, NDJSON or CSV", discoveries.read),
+            Format("report", "an earlier report as JSON", report.read),
+        )
+    }
+)
+"""All formats by name; a new one is a row and a module in `readers`."""
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryFile:
+    """A file as it was read: what people call it, and its bytes."""
+
+    name: str
+    raw: bytes
+
+
+def load_files(paths: Sequence[Path]) -> list[InventoryFile]:
+    """Return the files' bytes. Raises InventoryError with every file that cannot be read or is too large."""
+    files: list[InventoryFile] = []
+    faults: list[Fault] = []
+    left = MAX_BYTES
+    if len(paths) > MAX_FILES:
+        raise InventoryError([Fault(where="files", what=f"{len(paths)} files; {MAX_FILES} are the most")])
+    for path in paths:
+        try:
+            raw = _read_regular(path, left + 1)
+        except OSError as error:
+            what = f"cannot be read: {error.strerror or error}"
+            faults.append(Fault(where=printable(str(path)), what=what))
+            continue
+        left -= len(raw)
+        if left < 0:
+            what = f"with the files before it goes beyond {MAX_BYTES // 1024**2} MiB, the most that is read"
+            faults.append(Fault(where=printable(str(path)), what=what))
+            break
+        files.append(InventoryFile(path.name, raw))
+    if faults:
+        raise InventoryError(faults)
+    return files
+
+
+def _read_regular(path: Path, limit: int) -> bytes:
+    # O_NONBLOCK: opening a pipe without a writer must not wait for one.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(0, "it is no regular file")
+        return file.read(limit)
+
+
+def read_inventory(
+    files: Sequence[InventoryFile],
+    now: datetime,
+    *,
+    file_format: str | None = None,
+    keep_names: bool = False,
+    knows_software: IsSoftware = is_software,
+) -> Inventory:
+    """Return the inventory that all files together describe.
+
+    `file_format` names the format of all files, else each is recognised. `knows_software` says of a product
+    that people typed whether it is software that everybody may run; others lose their names unless
+    `keep_names`. Raises InventoryError with the faults of all files.
+    """
+    findings = Findings()
+    sources: list[Source] = []
+    for file in files:
+        name = printable(file.name, limit=100)
+        known = file_format or recognise(file.raw)
+        if known is None:
+            formats = ", ".join(FORMATS)
+            findings.faults.add(name, f"is of no known format; --format names one of {formats}")
+            continue
+        try:
+            FORMATS[known].read(file.raw, name, findings)
+        except TooLargeError as error:
+            findings.faults.add(name, str(error))
+        sources.append(Source(format=known, sha256=hashlib.sha256(file.raw).hexdigest()))
+    if not findings.faults.total and not any(True for _ in findings.hosts):
+        findings.faults.add("the inventory", "describes no host")
+    findings.faults.raise_any()
+    return assemble(findings, tuple(sources), now, keep_names=keep_names, knows_software=knows_software)
+
+
+def recognise(raw: bytes) -> str | None:
+    """Return the format of a file by how it begins; None when it could be anything."""
+    head = raw[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
+    utf16 = raw[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in raw[:4]
+    if head[:1] == b"<" or (utf16 and b"<" in raw[:4]):
+        return "nmap-xml"
+    if head[:1] in {b"{", b"["}:
+        return _json_format(raw[: 64 * 1024])
+    if not utf16 and re.search(
+        rb"^(?:services|version|name|x-[\w-]+|networks|volumes):", raw[: 64 * 1024], re.MULTILINE
+    ):
+        return "compose" if re.search(rb"^[\"']?services[\"']?\s*:", raw, re.MULTILINE) else None
+    return _table_format(raw)
+
+
+def _json_format(head: bytes) -> str | None:
+    if re.search(rb'"entities"\s*:', head):
+        return "diode"
+    if re.search(rb'"scan_over"\s*:', head) and re.search(rb'"version"\s*:', head):
+        return "report"
+    if re.search(rb'"kind"\s*:\s*"[a-z]', head) and re.search(rb'"key"\s*:', head):
+        return "discoveries"
+    if re.search(rb'"(?:results|devices|virtual_machines|ip_addresses|services|url)"\s*:', head):
+        return "netbox"
+    return None
+
+
+def _table_format(raw: bytes) -> str | None:
+    text = raw[:_HEAD].decode(encoding_of(raw), "ignore")
+    heading = next((line for line in text.splitlines() if not re.match(r'"?sep=', line)), "")
+    columns = {plain(cell.strip('" ')) for cell in re.split(r"[,;\t|]", heading)}
+    if len(columns) < 2:
+        return None
+    if {"kind", "key"} <= columns:
+        return "discoveries"
+    if columns & {
+        "virtual_machine",
+        "parent",
+        "device_type",
+        "device_role",
+        "tenant",
+        "vrf",
+        "assigned",
+        "cluster",
+    }:
+        return "netbox"
+    return "csv"

@@ -1,0 +1,156 @@
+"""Reads tables of people's programs: CSV in whatever encoding and with whatever separator, row by row."""
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from dryrun_replica.inventory.faults import FaultList, quoted
+
+MAX_ROWS = 200_000
+MAX_COLUMNS = 200
+MAX_CELL = 32_767
+"""Characters; a spreadsheet's own limit."""
+_SEPARATORS = (",", ";", "\t", "|")
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+class _Reader(Protocol):
+    """What `csv.reader` returns."""
+
+    @property
+    def line_num(self) -> int: ...
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: the cells that are not empty, by their column's plain name."""
+
+    where: str
+    cells: Mapping[str, str]
+
+    def first(self, *columns: str) -> str | None:
+        """Return the first of these cells that is not empty."""
+        return next((self.cells[column] for column in columns if column in self.cells), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with a heading."""
+
+    columns: tuple[str, ...]
+    _reader: "_Reader"
+    _file: str
+    _faults: FaultList
+
+    def rows(self) -> Iterator[Row]:
+        """Yield each row that holds anything; a broken one is a fault, and ends the table."""
+        try:
+            for count, cells in enumerate(self._reader, 1):
+                where = f"{self._file}:{self._reader.line_num}"
+                if count > MAX_ROWS:
+                    self._faults.add(where, f"is beyond {MAX_ROWS:,} rows, the most that is read")
+                    return
+                if len(cells) > len(self.columns) and any(map(str.strip, cells[len(self.columns) :])):
+                    self._faults.add(where, f"has {len(cells)} cells; the heading has {len(self.columns)}")
+                    continue
+                held = {
+                    column: cell.strip()[:MAX_CELL]
+                    for column, cell in zip(self.columns, cells, strict=False)
+                    if column and cell.strip()
+                }
+                if held:
+                    yield Row(where, held)
+        except csv.Error as error:
+            self._faults.add(f"{self._file}:{self._reader.line_num}", f"is not CSV: {error}")
+
+
+def plain(column: str) -> str:
+    """Return a column's name as readers know it.
+
+    >>> plain(" IP Address "), plain("Virtual-Machine")
+    ('ip_address', 'virtual_machine')
+    """
+    return re.sub(r"[^a-z0-9]+", "_", column.casefold()[:100]).strip("_")
+
+
+def table(raw: bytes, file: str, faults: FaultList) -> Table | None:
+    """Return the table in `raw`; None, with a fault, when it is none."""
+    text = decode(raw, file, faults)
+    if text is None:
+        return None
+    text, separator = _separator(text)
+    if separator is None:
+        faults.add(f"{file}:1", "has one column; expected a heading such as host,port,product,version")
+        return None
+    # Without strict, a quote that is never closed would swallow the rest of the file silently.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        heading = next(reader, [])
+    except csv.Error as error:
+        faults.add(f"{file}:1", f"is not CSV: {error}")
+        return None
+    columns = tuple(map(plain, heading))
+    if len(columns) > MAX_COLUMNS:
+        faults.add(f"{file}:1", f"has {len(columns)} columns; {MAX_COLUMNS} are the most")
+        return None
+    twice = [name for name, count in Counter(filter(None, columns)).items() if count > 1]
+    if twice:
+        faults.add(f"{file}:1", f"has the column {quoted(twice[0])} twice")
+        return None
+    return Table(columns, reader, file, faults)
+
+
+def decode(raw: bytes, file: str, faults: FaultList) -> str | None:
+    """Return the text of `raw`: UTF-8, or UTF-16 and UTF-32 with or without their mark.
+
+    None, with a fault, for any other encoding: a guess would change names without telling.
+    """
+    encoding = encoding_of(raw)
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        faults.add(file, f"is not {encoding.upper()} at byte {error.start}; save it as UTF-8")
+        return None
+    if "\x00" in text:
+        faults.add(file, "holds the character NUL; it is no text, or of an encoding that is not known")
+        return None
+    return text
+
+
+def encoding_of(raw: bytes) -> str:
+    """Return the encoding by the mark at the beginning, or by where the zeros are."""
+    marked = next((name for mark, name in _MARKS if raw.startswith(mark)), None)
+    if marked is not None:
+        return marked
+    # Latin letters in UTF-16 have a zero as every second byte.
+    head = raw[:400]
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if odd > len(head) // 4 and not even:
+        return "utf-16-le"
+    if even > len(head) // 4 and not odd:
+        return "utf-16-be"
+    return "utf-8"
+
+
+def _separator(text: str) -> tuple[str, str | None]:
+    """Return the text without a spreadsheet's `sep=` line, and the separator of its heading."""
+    heading, _, rest = text.partition("\n")
+    named = re.fullmatch(r"\"?sep=(.)\"?\r?", heading)
+    if named is not None:
+        return rest, named[1] if named[1] in _SEPARATORS else None
+    counts = {separator: heading[:10_000].count(separator) for separator in _SEPARATORS}
+    best = max(_SEPARATORS, key=lambda separator: counts[separator])
+    return text, best if counts[best] else None

@@ -1,0 +1,229 @@
+"""What is known of protocols and software everywhere: roles of hosts, ports, and words that identify nobody.
+
+Names of protocols are those of nmap's table of services.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """A protocol, the role of a host that serves it, and where it is served."""
+
+    name: str
+    role: str
+    tcp: tuple[int, ...] = ()
+    udp: tuple[int, ...] = ()
+    software: tuple[str, ...] = ()
+    """Words by which products that speak it are known, in lower case."""
+
+
+_TABLE = """
+http | web | 80 8080 8000 8008 8081 3000 5000 9090 |  | nginx apache httpd apache2 lighttpd caddy iis tomcat
+    jetty gunicorn uwsgi uvicorn waitress thttpd mini_httpd webfs simplehttpserver werkzeug node express php
+    wordpress cherokee monkey openresty goahead boa micro_httpd yaws puma unicorn mongrel twisted tornado
+    cowboy jboss wildfly weblogic websphere glassfish confluence jira nextcloud owncloud drupal mediawiki
+https | web | 443 8443 | 443 | https
+ssl | web |  |  | ssl tls
+http-proxy | proxy | 3128 8888 |  | squid haproxy varnish traefik envoy tinyproxy privoxy pound hitch
+    nginx-proxy polipo ats
+socks5 | proxy | 1080 |  | dante danted socks socks5 microsocks tor
+postgresql | database | 5432 |  | postgresql postgres pgbouncer pgpool timescaledb postgis
+mysql | database | 3306 |  | mysql mariadb percona
+ms-sql-s | database | 1433 |  | mssql sqlserver ms-sql sql
+oracle-tns | database | 1521 |  | oracle tns
+mongodb | database | 27017 |  | mongodb mongo mongod ferretdb
+cassandra | database | 9042 |  | cassandra scylla scylladb
+couchdb | database | 5984 |  | couchdb couchbase
+firebird | database | 3050 |  | firebird
+influxdb | database | 8086 |  | influxdb influx
+elasticsearch | search | 9200 |  | elasticsearch opensearch solr meilisearch elastic kibana
+redis | cache | 6379 |  | redis valkey keydb dragonfly
+memcached | cache | 11211 | 11211 | memcached memcache
+amqp | queue | 5672 5671 |  | rabbitmq activemq qpid amqp
+mqtt | queue | 1883 8883 |  | mosquitto emqx mqtt hivemq vernemq
+kafka | queue | 9092 |  | kafka zookeeper redpanda
+nats | queue | 4222 |  | nats nats-server
+beanstalkd | queue | 11300 |  | beanstalkd gearman gearmand
+smtp | mail | 25 465 587 |  | postfix exim sendmail opensmtpd smtp smtps submission qmail exchange esmtp
+imap | mail | 143 993 |  | dovecot cyrus courier imap imapd imaps
+pop3 | mail | 110 995 |  | pop3 pop3d qpopper pop3s
+domain | dns | 53 | 53 | bind named unbound dnsmasq nsd knot powerdns pdns dns coredns domain
+ldap | directory | 389 636 |  | openldap slapd ldap ldaps 389-ds freeipa
+kerberos-sec | directory | 88 | 88 | kerberos krb5 krb5kdc heimdal
+microsoft-ds | files | 445 |  | samba smb smbd cifs
+netbios-ssn | files | 139 | 137 | netbios nmbd netbios-ns
+nfs | files | 2049 | 2049 | nfs nfsd ganesha
+ftp | files | 21 |  | vsftpd proftpd pure-ftpd ftp ftpd pyftpdlib filezilla
+rsync | files | 873 |  | rsync rsyncd
+tftp | files |  | 69 | tftp tftpd atftpd tftpd-hpa
+webdav | files |  |  | webdav sftpgo
+iscsi | storage | 3260 |  | iscsi tgt minio ceph glusterfs s3
+ipp | print | 631 |  | cups ipp cupsd
+jetdirect | print | 9100 |  | jetdirect
+printer | print | 515 |  | lpd lprng printer
+snmp | network |  | 161 | snmp snmpd net-snmp
+telnet | network | 23 |  | telnet telnetd inetutils
+zabbix | monitoring | 10050 10051 |  | zabbix
+nrpe | monitoring | 5666 |  | nrpe nagios icinga icinga2
+munin | monitoring | 4949 |  | munin munin-node
+prometheus | monitoring | 9100 |  | prometheus grafana alertmanager node_exporter exporter graphite netdata
+    collectd loki
+syslog | monitoring | 514 601 | 514 | syslog rsyslog syslog-ng
+git | code | 9418 |  | git gitea gitlab gogs forgejo gitweb cgit git-daemon
+svn | code | 3690 |  | svn svnserve subversion
+jenkins | build |  |  | jenkins buildbot teamcity drone nexus artifactory distccd distcc
+irc | chat | 6667 6697 |  | irc ircs ircd ngircd unrealircd inspircd
+xmpp-client | chat | 5222 5269 |  | xmpp prosody ejabberd jabber
+sip | voice | 5060 | 5060 | sip asterisk kamailio freeswitch opensips
+murmur | voice | 64738 |  | mumble murmur
+ntp | time |  | 123 | ntp ntpd chrony chronyd ntpsec openntpd
+daytime | time | 13 |  | daytime xinetd
+ssh | remote | 22 |  | openssh ssh sshd dropbear tinyssh
+ms-wbt-server | remote | 3389 |  | rdp xrdp ms-wbt-server
+vnc | remote | 5900 5901 |  | vnc tigervnc x11vnc tightvnc vncserver
+rpcbind | remote | 111 | 111 | rpcbind portmapper sunrpc
+openvpn | remote | 1194 | 1194 | openvpn wireguard vpn
+docker | remote | 2375 2376 |  | docker dockerd kubernetes kubelet etcd consul vault
+"""
+"""Name, role, TCP ports, UDP ports, software; what is indented continues the row above."""
+
+
+def _protocols() -> Iterator[Protocol]:
+    for row in _TABLE.strip().replace("\n    ", " ").splitlines():
+        name, role, tcp, udp, software = (cell.split() for cell in row.split("|"))
+        yield Protocol(name[0], role[0], tuple(map(int, tcp)), tuple(map(int, udp)), tuple(software))
+
+
+PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({row.name: row for row in _protocols()})
+_BY_WORD = {word: row for row in PROTOCOLS.values() for word in row.software}
+_BY_PORT = {
+    (port, transport): row
+    for row in reversed(tuple(PROTOCOLS.values()))
+    for transport, ports in (("tcp", row.tcp), ("udp", row.udp))
+    for port in ports
+}
+_SPOKEN_WORDS = """
+http https ssl tls http-proxy socks socks5 smtp smtps submission esmtp imap imaps pop3 pop3s domain dns ldap
+ldaps kerberos kerberos-sec microsoft-ds smb cifs netbios netbios-ssn netbios-ns nfs ftp ftps sftp tftp
+rsync webdav iscsi ipp printer lpd jetdirect snmp telnet syslog git svn irc ircs xmpp xmpp-client sip ntp
+daytime ssh rdp ms-wbt-server vnc rpcbind sunrpc vpn mqtt amqp ms-sql-s oracle-tns
+"""
+_SPOKEN = frozenset(_SPOKEN_WORDS.split())
+"""What names a protocol and no software, or both, so that it says little of what runs."""
+_LAST_ROLES = ("monitoring", "network", "time", "remote")
+"""Roles of what most hosts serve beside what they are for; later ones say less."""
+_PURPOSE_NAMES = """
+switch router firewall gateway printer camera phone hypervisor storage sensor controller balancer server
+workstation desktop laptop
+"""
+_PURPOSES = frozenset(_PURPOSE_NAMES.split())
+_PURPOSE_WORDS = {
+    **dict.fromkeys(("ups", "pdu"), "power"),
+    **dict.fromkeys(("ap", "wireless", "wlan", "wifi"), "radio"),
+    **dict.fromkeys(("nas", "san"), "storage"),
+    **dict.fromkeys(("esxi", "proxmox", "vmware"), "hypervisor"),
+}
+_WORDS = re.compile(r"[a-z0-9_]+(?:-[a-z0-9_]+)*")
+
+_COMMON_WORDS = """
+welcome page it works test ok index default login sign sign-in please dashboard status error not found
+forbidden the and of for a an in on at to by with from server service services daemon client agent proxy
+cache web www site app application api db database sql data main primary secondary master slave replica node
+cluster host machine vm srv prod production dev development test testing stage staging qa lab demo internal
+external public private local localhost localdomain lan dmz backup store key value broker queue message mail
+mx relay imap pop smtp dns ns ntp time file files share print printer monitor monitoring log logs git build
+ci runner chat voice vpn gateway router switch firewall core edge access rack home example invalid com net
+org int corp io default enterprise community edition open source free open-source linux debian ubuntu
+windows microsoft unix gnu bsd apache software foundation engine coyote jsp httpd ajp python java ruby perl
+go rust erlang protocol version release container docker image alpine slim bookworm bullseye trixie ubuntu0
+deb el nas san ups pdu camera phone desktop laptop workstation storage controller sensor admin management
+console portal shop intranet wiki blog search index worker scheduler cron job jobs frontend backend auth
+login sso ldap directory radius proxy1 cdn static media upload download update updates mirror repo registry
+"""
+"""Words of products' names and of people's names for hosts that say nothing about whose network it is."""
+_COMMON = frozenset(_COMMON_WORDS.split())
+
+
+def protocol_of(name: str | None, product: str | None, port: int, transport: str) -> Protocol | None:
+    """Return the protocol of a service by its product, its name or, last, its port."""
+    for text in (product, name):
+        known = [word for word in words_of(text or "") if word in PROTOCOLS or word in _BY_WORD]
+        if known:
+            # Apache is the maker of much else.
+            word = next((word for word in known if word != "apache"), known[0])
+            return PROTOCOLS.get(word) or _BY_WORD[word]
+    return _BY_PORT.get((port, transport)) if product is None and name in {None, "unknown"} else None
+
+
+def default_port(product: str) -> int | None:
+    """Return the TCP port where a product is served unless somebody chose another."""
+    found = next((_BY_WORD[word] for word in words_of(product) if word in _BY_WORD), None)
+    return found.tcp[0] if found is not None and found.tcp else None
+
+
+def is_protocol(text: str) -> bool:
+    """Whether a text that people wrote names what is spoken, e.g. `HTTPS`, and no product."""
+    return text.strip().casefold() in _SPOKEN
+
+
+def is_software(text: str) -> bool:
+    """Whether a text is the name of software that everybody may run, and holds no other word."""
+    found = words_of(text)
+    return software_in(text) is not None and all(is_common(word) or word.isdigit() for word in found)
+
+
+def software_in(text: str) -> str | None:
+    """Return the first word of a text that names software, as it stands there.
+
+    >>> software_in("Pine Harbour's shop on PostgreSQL"), software_in("billing")
+    ('PostgreSQL', None)
+    """
+    for word in words_of(text):
+        if word in _BY_WORD or word in PROTOCOLS:
+            start = text.casefold().find(word)
+            return text[start : start + len(word)]
+    return None
+
+
+def is_common(word: str) -> bool:
+    """Whether a word, in lower case, says nothing about whose network it is from."""
+    return len(word) < 3 or word in _COMMON or word in _BY_WORD or word in PROTOCOLS
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text, in lower case, and the parts of those with hyphens.
+
+    >>> words_of("Apache httpd (pure-ftpd)")
+    ['apache', 'httpd', 'pure-ftpd', 'pure', 'ftpd']
+    """
+    found = _WORDS.findall(text.casefold())
+    return [part for word in found for part in ([word, *word.split("-")] if "-" in word else [word])]
+
+
+def role_of(protocols: list[Protocol | None], purpose: str | None) -> str:
+    """Return the role of a host: what most of its services are for, else what people call it, else `host`."""
+    counts: dict[str, int] = {}
+    for protocol in protocols:
+        role = protocol.role if protocol is not None else "host"
+        counts[role] = counts.get(role, 0) + 1
+    telling = {role: count for role, count in counts.items() if role not in {*_LAST_ROLES, "host"}}
+    if telling:
+        return max(telling, key=lambda role: telling[role])
+    named = _purpose(purpose or "")
+    if named is not None:
+        return named
+    return next((role for role in _LAST_ROLES if role in counts), "host")
+
+
+def _purpose(text: str) -> str | None:
+    for word in words_of(text[:200]):
+        singular = word.removesuffix("s") if word not in _PURPOSE_WORDS else word
+        if singular in _PURPOSES:
+            return singular
+        if word in _PURPOSE_WORDS:
+            return _PURPOSE_WORDS[word]
+    return None

@@ -1,0 +1,87 @@
+import pytest
+from read_files import notes, read, told
+
+from dryrun_replica.inventory.faults import InventoryError
+
+
+def refused(text: str | bytes) -> str:
+    with pytest.raises(InventoryError) as error:
+        read(text, file_format="compose")
+    return str(error.value)
+
+
+def test_services_are_hosts_their_images_products_and_their_tags_versions():
+    inventory = read(
+        """
+services:
+  shop:
+    image: registry.pinehub.example:5000/pinehub/shop:3.2
+    ports: ["8080:80", {target: 8443, published: 443, protocol: tcp}]
+    environment: {PASSWORD: secret-pinehub}
+  db: {image: "postgres:16.2-alpine", deploy: {replicas: 2}}
+  cache: {image: "docker.io/library/redis:${TAG:-7.2}@sha256:00", expose: ["6379"]}
+  dns: {image: "${DNS}", ports: ["53:53/udp", "127.0.0.1:9100-9101:9100-9101"]}
+  job: {build: .}
+"""
+    )
+    assert told(inventory) == {
+        "host-1": ["80/tcp Product-1 3.2", "8443/tcp Product-1 3.2"],
+        "database-1": ["5432/tcp postgres 16.2"],
+        "database-2": ["5432/tcp postgres 16.2"],
+        "cache-1": ["6379/tcp redis 7.2"],
+        "dns-1": ["53/udp unknown", "9100/tcp unknown", "9101/tcp unknown"],
+        "host-2": [],
+    }
+    assert [source.format for source in inventory.sources] == ["compose"]
+    assert "pinehub" not in inventory.model_dump_json()
+    assert notes(inventory)["services of the Compose file without an image, whose product is unknown"] == 1
+
+
+def test_faults_name_their_path():
+    message = refused(
+        'services:\n  a: {image: nginx, ports: ["80:70000", "0", "x", "1-9999"]}\n  b: []\n'
+        "  c: {image: [x]}\n  d: {image: x, scale: 5000}\n  e: {image: x, ports: {a: b}}\n"
+    )
+    assert message.splitlines()[1:] == [
+        "  file1: services.a.ports[0]: '70000' is not a port; ports are 1 to 65535",
+        "  file1: services.a.ports[1]: '0' is not a port; ports are 1 to 65535",
+        "  file1: services.a.ports[2]: 'x' is no port; expected 8080:80, 80/tcp or a target",
+        "  file1: services.a.ports[3]: '1-9999' is no range of at most 200 ports",
+        "  file1: services.b: is no service; expected a map with an image",
+        "  file1: services.c.image: is a list; expected a text",
+        "  file1: services.d: has '5000' replicas; 1,000 are the most",
+        "  file1: services.e.ports: is an object; expected a list",
+    ]
+
+
+BOMB = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (BOMB + "services: {a: {image: *a8}}", "too large with its aliases replaced"),
+        ("services: " + "[" * 500, "nested deeper than 24 levels"),
+        ("services: {a: {image: nginx}", "file1:1: is not YAML"),
+        ("services: &a {a: *a}", "too large with its aliases replaced"),
+        ("x: 1\n", "has no services"),
+        ("", "is empty"),
+        (b"services: \xff", "is not UTF-8 at byte 10"),
+        ("services: {a: {image: x}}\n" + "#" * 1024**2, "larger than 1024 KiB"),
+    ],
+)
+def test_a_file_beyond_bounds_is_refused(text, fault):
+    assert fault in refused(text)
+
+
+def test_tags_construct_nothing():
+    inventory = read("services: {b: {image: !x nginx}}")
+    assert told(inventory) == {"web-1": ["80/tcp nginx"]}
+    assert "expected a text" in refused('services: {a: {image: !!python/object/apply:os.system ["reboot"]}}')
+
+
+def test_merge_keys_are_followed():
+    inventory = read(
+        "x-a: &a {image: redis, expose: [1]}\nservices: {a: {<<: *a, image: nginx}, b: {<<: [*a]}}"
+    )
+    assert told(inventory) == {"web-1": ["1/tcp nginx"], "cache-1": ["1/tcp redis"]}

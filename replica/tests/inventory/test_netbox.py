@@ -1,0 +1,175 @@
+import json
+import time
+
+import pytest
+from netbox_export import netbox_export
+from read_files import notes, read, told
+
+from dryrun_replica.inventory.faults import InventoryError
+
+DEVICE = {
+    "id": 7,
+    "url": "https://netbox.example/api/dcim/devices/7/",
+    "name": "db-7.pinehub.example",
+    "role": {"name": "Database"},
+    "primary_ip4": {"address": "10.0.0.7/24"},
+}
+SERVICE = {
+    "id": 1,
+    "url": "https://netbox.example/api/ipam/services/1/",
+    "device": {"id": 7, "name": "db-7.pinehub.example"},
+    "name": "PostgreSQL 15.3",
+    "protocol": {"value": "tcp"},
+    "ports": [5432],
+}
+ADDRESS = {
+    "id": 1,
+    "url": "https://netbox.example/api/ipam/ip-addresses/1/",
+    "address": "10.0.0.8/24",
+    "assigned_object": {"id": 1, "name": "eth0", "device": {"id": 7, "name": "db-7.pinehub.example"}},
+}
+READ = {"database-1": ["5432/tcp PostgreSQL 15.3"]}
+
+
+def page(*results, count=None):
+    return json.dumps({"count": count or len(results), "next": None, "results": results})
+
+
+def refused(*texts: str) -> str:
+    with pytest.raises(InventoryError) as error:
+        read(*texts, file_format="netbox")
+    return str(error.value)
+
+
+def test_files_of_one_kind_each_are_joined_by_netboxs_numbers_in_any_order():
+    for files in ((page(DEVICE), page(ADDRESS), page(SERVICE)), (page(SERVICE), page(ADDRESS), page(DEVICE))):
+        inventory = read(*files)
+        assert told(inventory) == READ
+        assert {source.format for source in inventory.sources} == {"netbox"}
+
+
+def test_one_file_may_hold_lists_or_an_object_of_lists():
+    assert told(read(json.dumps([DEVICE, SERVICE]))) == READ
+    assert told(read(json.dumps({"devices": [DEVICE], "services": [SERVICE]}))) == READ
+    assert (
+        told(read(json.dumps({"devices": {"results": [DEVICE]}, "services": {"results": [SERVICE]}}))) == READ
+    )
+
+
+def test_a_service_of_newer_versions_has_a_parent_of_any_kind():
+    newer = {
+        **SERVICE,
+        "device": None,
+        "parent_object_type": "dcim.device",
+        "parent_object_id": 7,
+        "parent": {"name": "db-7.pinehub.example"},
+    }
+    assert told(read(page(DEVICE), page(newer))) == READ
+
+
+def test_a_scan_of_an_address_of_the_export_is_of_the_same_host():
+    scan = (
+        '<nmaprun><host><status state="up"/><address addr="10.0.0.8" addrtype="ipv4"/><ports>'
+        '<port protocol="tcp" portid="22"><state state="open"/></port></ports></host></nmaprun>'
+    )
+    assert told(read(page(DEVICE), page(ADDRESS), page(SERVICE), scan)) == {
+        "database-1": ["22/tcp unknown", "5432/tcp PostgreSQL 15.3"]
+    }
+
+
+def test_devices_of_one_name_at_two_sites_are_two():
+    other = {**DEVICE, "id": 8, "url": "https://netbox.example/api/dcim/devices/8/", "primary_ip4": None}
+    assert len(read(page(DEVICE, other)).hosts) == 2
+
+
+def test_a_name_of_a_service_says_product_or_protocol():
+    def label(name: str, **fields: object) -> tuple[str | None, str | None, str | None]:
+        [host] = read(page({**SERVICE, "name": name, "custom_fields": fields})).hosts
+        [service] = host.services
+        return service.name, service.product, service.version
+
+    assert label("HTTPS") == ("https", None, None)
+    assert label("nginx") == ("http", "nginx", None)
+    assert label("Apache httpd v2.4.57") == ("http", "Apache httpd", "2.4.57")
+    assert label("web", product="nginx", version="1.26") == ("http", "nginx", "1.26")
+    assert label("pinehub-billing") == (None, "Product-1", None)
+
+
+def test_what_cannot_be_used_is_said():
+    loose = {**ADDRESS, "id": 9, "assigned_object": None}
+    orphan = {**SERVICE, "id": 9, "device": None}
+    site = {"id": 3, "url": "https://netbox.example/api/dcim/sites/3/", "name": "Oslo"}
+    inventory = read(page(DEVICE, count=400), page(loose), page(orphan), page(site))
+    assert notes(inventory) == {
+        "addresses of NetBox without a host, left out": 1,
+        "objects of NetBox that say nothing about hosts, left out": 1,
+        "objects on pages of NetBox that are not in the file: export with limit=0": 399,
+        "services of NetBox without a host of their own, left out": 1,
+    }
+
+
+def test_faults_name_their_path():
+    message = refused(
+        page(
+            {**SERVICE, "ports": [0, 70000, "x", True]},
+            {**SERVICE, "ports": None},
+            {**SERVICE, "ports": 80},
+            {**DEVICE, "id": None, "name": None},
+            {**ADDRESS, "address": "10.0.0.999"},
+            {**DEVICE, "name": []},
+        )
+    )
+    assert message.splitlines()[1:] == [
+        "  file1: results[0].ports[0]: '0' is not a port; ports are 1 to 65535",
+        "  file1: results[0].ports[1]: '70000' is not a port; ports are 1 to 65535",
+        "  file1: results[0].ports[2]: 'x' is not a port; ports are 1 to 65535",
+        "  file1: results[0].ports[3]: 'True' is not a port; ports are 1 to 65535",
+        "  file1: results[1]: has no ports",
+        "  file1: results[2].ports: is a number; expected a list",
+        "  file1: results[3]: has neither id nor name",
+        "  file1: results[4]: has no address",
+        "  file1: results[5].name: is a list; expected a text",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('{"results": [' + "[" * 100 + "]" * 100 + "]}", "nested deeper than 32"),
+        ('{"results": [' + "0," * 2_000_001 + "0]}", "more than 2000000 values"),
+        ('{"results": [}', "is not JSON"),
+        (b'{"results": ["\xff"]}', "is not UTF-8 at byte 14"),
+        ("{}", "holds no objects"),
+    ],
+)
+def test_a_document_beyond_bounds_is_refused(text, fault):
+    assert fault in refused(text)
+
+
+def test_a_table_of_netbox_is_read_by_its_columns():
+    devices = (
+        "Name,Status,Tenant,Site,Role,Manufacturer,Type,IP Address\n"
+        "db-7,Active,Pinehub,Oslo,Database,Dell,R640,10.0.0.7/24\n"
+    )
+    services = (
+        "ID,Name,Parent,Protocol,Ports,Description\n1,PostgreSQL 15.3,db-7,TCP,5432,\n2,SSH,db-7,TCP,22,\n"
+    )
+    addresses = (
+        "IP Address,VRF,Status,Assigned,Parent\n10.0.0.8/24,,Active,True,db-7\n10.0.0.9/24,,Active,False,\n"
+    )
+    inventory = read(devices, services, addresses)
+    assert told(inventory) == {"database-1": ["22/tcp ssh", "5432/tcp PostgreSQL 15.3"]}
+    assert [source.format for source in inventory.sources] == ["netbox"] * 3
+    assert notes(inventory) == {"addresses of NetBox without a host, left out": 1}
+
+
+def test_an_export_of_four_hundred_hosts_is_read_in_seconds_and_names_nobody():
+    files = netbox_export(400)
+    begun = time.monotonic()
+    inventory = read(*files.values())
+    assert time.monotonic() - begun < 5
+    assert len(inventory.hosts) == 400
+    assert 500 < inventory.service_count < 1000
+    written = inventory.model_dump_json().casefold()
+    for word in ("pinehub", "oslo", "bergen", "tromso", "10.20.", "kvm"):
+        assert word not in written

@@ -1,0 +1,156 @@
+import json
+
+import pytest
+from read_files import read, told
+
+from dryrun_replica.inventory.faults import InventoryError
+
+SESSION = {
+    "id": "c386e49b-0000-4000-8000-000000000000",
+    "template": "small",
+    "template_digest": "sha256:2",
+    "seed": 0,
+    "keep": False,
+    "requested_by": "ada",
+    "requested_at": "2026-01-31T09:30:00Z",
+    "queue_position": None,
+    "accepted_at": None,
+    "phase": "ended",
+    "outcome": "completed",
+    "reason": None,
+    "expires_at": None,
+    "ended_at": None,
+}
+AVERAGES = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "coverage": 1.0}
+SCORES = {
+    "rows": [],
+    "overall": AVERAGES,
+    "rows_without_hard": [],
+    "overall_without_hard": AVERAGES,
+    "found": [
+        {"kind": "host", "key": "web", "data": {}, "collectors": ["network"], "hard": None},
+        {
+            "kind": "service",
+            "key": "web:443/tcp",
+            "collectors": ["network"],
+            "hard": None,
+            "data": {"product": "nginx", "version": "1.0", "name": "http", "tls": True},
+        },
+        {
+            "kind": "service",
+            "key": "app:8000/tcp",
+            "collectors": ["network"],
+            "hard": None,
+            "data": {"name": "http"},
+        },
+        {
+            "kind": "table",
+            "key": "db:5432/tcp/shop/public/orders",
+            "data": {},
+            "collectors": [],
+            "hard": None,
+        },
+    ],
+    "false_negatives": [
+        {"kind": "service", "key": "web:18734/tcp", "hard": "unusual port"},
+        {
+            "kind": "service",
+            "key": "app:8000/tcp",
+            "attribute": "product",
+            "expected": ["Gunicorn", "gunicorn"],
+            "hard": None,
+        },
+    ],
+    "false_positives": [{"kind": "service", "key": "web:9/tcp", "data": {}, "collectors": []}],
+    "wrong_values": [
+        {
+            "kind": "service",
+            "key": "web:443/tcp",
+            "attribute": "version",
+            "expected": "1.26.3",
+            "found": "1.0",
+            "evidence": [],
+            "hard": None,
+        }
+    ],
+    "not_evaluable": [],
+}
+TRUTH = [
+    {
+        "name": "web",
+        "address": "10.213.0.3",
+        "state": "found",
+        "places": [
+            {"place": "443/tcp", "label": "nginx 1.26.3", "state": "wrong"},
+            {"place": "18734/tcp", "label": "nginx 1.26.3", "state": "missed"},
+        ],
+    },
+    {
+        "name": "app",
+        "address": None,
+        "state": "found",
+        "places": [{"place": "8000/tcp", "label": "Gunicorn", "state": "found"}],
+    },
+    {"name": "quiet", "address": None, "state": "missed", "places": []},
+]
+
+
+def document(**changes):
+    return json.dumps(
+        {
+            "version": 2,
+            "final": True,
+            "scan_over": True,
+            "session": SESSION,
+            "verdict": None,
+            "scores": SCORES,
+            "scores_missing": None,
+            "harmed": [],
+            "phases": [],
+            "traffic": None,
+            "collectors": [],
+            "images": [{"service": "web", "image": "discovery/test-nginx:1.26", "image_id": "sha256:1"}],
+            "template": {"id": "small", "title": None, "digest": "sha256:2", "seed": 0},
+            "isolation": None,
+            "network": {"truth": TRUTH, "found": []},
+            "history_complete": True,
+            **changes,
+        }
+    )
+
+
+def test_a_report_reads_as_its_ground_truth_and_not_as_what_was_found():
+    inventory = read(document())
+    assert [source.format for source in inventory.sources] == ["report"]
+    assert told(inventory) == {
+        "web-1": ["443/tcp nginx 1.26.3", "18734/tcp nginx 1.26.3"],
+        "web-2": ["8000/tcp Gunicorn"],
+        "host-1": [],
+    }
+    assert [host.image for host in inventory.hosts] == ["discovery/test-nginx:1.26", None, None]
+    assert inventory.hosts[0].services[0].tls is not None
+
+
+def test_a_report_without_the_network_reads_by_its_facts():
+    assert told(read(document(network=None))) == {
+        "web-1": ["443/tcp nginx 1.26.3", "18734/tcp unknown"],
+        "web-2": ["8000/tcp Gunicorn"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (document(scores=None, scores_missing="no collector has run"), "has no scores"),
+        (document(version=1), "version 1 of the format"),
+        (document(images=[{}]), "images.0.service"),
+    ],
+)
+def test_a_report_that_tells_no_truth_is_refused(text, fault):
+    with pytest.raises(InventoryError, match=fault):
+        read(text)
+
+
+def test_an_image_outside_the_prefix_is_refused_not_used():
+    hostile = document(images=[{"service": "web", "image": "evil:latest\nRUN x", "image_id": "sha256:1"}])
+    assert read(hostile).hosts[0].image is None

@@ -1,0 +1,144 @@
+import codecs
+
+import pytest
+from read_files import notes, read, told
+
+from dryrun_replica.inventory.faults import InventoryError
+
+TABLE = """\
+host,ip,port,protocol,product,version
+web01.corp.example,10.0.0.1,443,tcp,nginx,1.26.3
+web01.corp.example,10.0.0.1,22,tcp,OpenSSH,9.2p1
+db01.corp.example,10.0.0.2,5432,tcp,PostgreSQL,15.3
+ns.corp.example,10.0.0.3,53,udp,BIND,9.18
+"""
+READ = {
+    "web-1": ["22/tcp OpenSSH 9.2p1", "443/tcp nginx 1.26.3"],
+    "database-1": ["5432/tcp PostgreSQL 15.3"],
+    "dns-1": ["53/udp BIND 9.18"],
+}
+
+
+def refused(text: str | bytes) -> str:
+    with pytest.raises(InventoryError) as error:
+        read(text, file_format="csv")
+    return str(error.value)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_table_reads_the_same_in_every_encoding_with_every_separator(separator, encoding, ending):
+    text = TABLE.replace(",", separator).replace("\n", ending)
+    inventory = read(text.encode(encoding))
+    assert told(inventory) == READ
+    assert [source.format for source in inventory.sources] == ["csv"]
+
+
+def test_a_spreadsheets_own_line_about_the_separator_is_understood():
+    assert told(read("sep=;\r\n" + TABLE.replace(",", ";"))) == READ
+
+
+def test_rows_of_one_host_are_one_host_and_a_service_listed_twice_is_said():
+    inventory = read(TABLE + "WEB01.corp.example,10.0.0.1/24,443,tcp,,\n")
+    assert told(inventory) == READ
+    assert notes(inventory) == {"services that stand in the table twice, merged": 1}
+
+
+def test_a_cell_may_list_ports_and_a_row_may_have_none():
+    inventory = read('name,ports\na,"80, 443/tcp"\nb,{53/udp}\nc,\n')
+    assert [[service.place for service in host.services] for host in inventory.hosts] == [
+        ["80/tcp", "443/tcp"],
+        ["53/udp"],
+        [],
+    ]
+
+
+def test_a_column_called_protocol_may_hold_what_is_spoken():
+    [host] = read("host,port,protocol\na,8088,HTTPS\n").hosts
+    assert (host.services[0].name, host.services[0].transport, host.role) == ("https", "tcp", "web")
+
+
+def test_all_faults_are_found_at_once_each_with_its_line():
+    message = refused("host,port\na,0\nb,70000\nc,443\n,80\nd,80-90\ne,http\nf,80,x\ng,\uff18\uff10\n")
+    assert message.splitlines() == [
+        "the inventory has 7 problems; nothing was imported",
+        "  file1:2: '0' is not a port; ports are 1 to 65535",
+        "  file1:3: '70000' is not a port; ports are 1 to 65535",
+        "  file1:5: names no host",
+        "  file1:6: '80-90' is no port; list ports one by one, without ranges",
+        "  file1:7: 'http' is not a port; ports are 1 to 65535",
+        "  file1:8: has 3 cells; the heading has 2",
+        "  file1:9: '\uff18\uff10' is not a port; ports are 1 to 65535",
+    ]
+
+
+def test_of_many_faults_the_first_are_shown_and_all_are_counted():
+    message = refused("host,port\n" + "a,0\n" * 5000)
+    assert "5,000 problems" in message
+    assert len(message.splitlines()) == 22
+    assert message.endswith("and 4,980 more")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("host,port\na\x00,80\n", "file1: holds the character NUL"),
+        (b"host,port\n\xe4,80\n", "file1: is not UTF-8 at byte 10"),
+        (codecs.BOM_UTF16_LE + b"h", "file1: is not UTF-16 at byte"),
+        ("port,product\n80,nginx\n", "file1:1: has no column that names the host"),
+        ("host,port,host\na,1,b\n", "file1:1: has the column 'host' twice"),
+        ("just a text\n", "file1:1: has one column"),
+        ('host,port\n"a,80\nb,90\n', "file1:3: is not CSV"),
+        ("host,port\n" + "a" * 200_000 + ",80\n", "file1:2: is not CSV: field larger than field limit"),
+        ("host," * 300 + "port\n", "file1:1: has 301 columns; 200 are the most"),
+        ("host,port\na," + "80 " * 300, "file1:2: lists 300 ports; 200 are the most"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused(text, fault):
+    assert fault in refused(text)
+
+
+def test_formulas_and_commands_are_inert():
+    text = (
+        'host,port,product,version\n"=HYPERLINK(""http://x"")",80,"=cmd|\'/C calc\'!A0","@SUM(1+1)"\n'
+        '"+1",81,-2+3,"\x1b[31m9"\n'
+    )
+    for inventory in (read(text), read(text, keep_names=True)):
+        for host in inventory.hosts:
+            for service in host.services:
+                for said in (host.name, service.product, service.version):
+                    assert said is None or said[0].isalnum()
+                    assert not set("=@|!\x1b\"'") & set(said or "")
+
+
+def test_names_may_be_kept():
+    inventory = read(TABLE, keep_names=True)
+    assert [host.name for host in inventory.hosts] == ["web01", "db01", "ns"]
+    assert inventory.names_kept
+
+
+def test_kept_names_that_become_equal_are_numbered():
+    inventory = read("host,port\ndb.a.example,1\ndb.b.example,1\nDB_,1\n10.0.0.9,1\n", keep_names=True)
+    assert [host.name for host in inventory.hosts] == ["db", "db-2", "db-3", "host-1"]
+    assert notes(inventory) == {"hosts whose names became equal, numbered": 2}
+
+
+def test_no_name_and_no_address_of_the_network_is_kept():
+    inventory = read(
+        "host,ip,port,product,version,title,banner\n"
+        "pinehub.corp.example,10.9.8.7,443,Pinehub Portal on nginx,1.2 pinehub,Pinehub Oslo,pinehub ready\n"
+        "fw7,fe80::1,22,OpenSSH (fw7),9.9,,\n"
+        "x,10.9.8.6,80,portal.corp.example,10.9.8.6,Welcome to nginx!,\n"
+        "y,10.9.8.5,80,ask admin@corp.example,2,,\n"
+    )
+    written = inventory.model_dump_json().casefold()
+    for word in ("pinehub", "corp", "oslo", "10.9", "fe80", "fw7", "admin", "ready"):
+        assert word not in written
+    assert [service.label for host in inventory.hosts for service in host.services] == [
+        "nginx",
+        "OpenSSH 9.9",
+        "Product-1",
+        "Product-2 2",
+    ]
+    assert inventory.hosts[2].services[0].title == "Welcome to nginx!"
