@@ -91,6 +91,19 @@ async def test_the_same_put_again_does_no_harm_and_another_one_is_refused(served
     await until_ended(served, url.rpartition("/")[2])
 
 
+async def test_what_cannot_be_chosen_is_refused_before_and_at_the_start(served):
+    scan = {"collectors": ["nobody"]}
+    shown = await served.get("/templates/two", params={"scan": json.dumps(scan)})
+    put = await served.put(f"/sessions/{uuid4()}", json={"template": "two", "scan": scan})
+    for answer in (shown, put):
+        problem = Problem.model_validate_json(answer.content)
+        assert (problem.status, problem.type) == (422, "urn:dryrun:problem:invalid-scan")
+        assert [fault.where for fault in problem.faults] == ["scan.collectors"]
+    assert (await served.get("/sessions")).json() == []
+    for bad in ("{", "[]", '{"image": "evil"}', json.dumps({"collectors": ["a" * 3000]})):
+        assert (await served.get("/templates/two", params={"scan": bad})).status_code == 422
+
+
 async def test_an_unknown_template_lists_the_known_ones(served):
     answer = await served.put(f"/sessions/{uuid4()}", json={"template": "tow"})
     assert answer.status_code == 404

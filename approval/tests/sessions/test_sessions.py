@@ -1,4 +1,5 @@
 import asyncio
+import json
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -79,10 +80,46 @@ async def test_an_unknown_template_is_the_orchestrators_problem_and_stores_nothi
     assert (await api.get("/sessions")).json()["sessions"] == []
 
 
-async def test_only_template_seed_and_keep_are_accepted(api, orchestrator):
-    answer = await api.post("/sessions", json={"template": "small", "image": "evil", "seed": 10000})
+CHOICE = {"collectors": ["network"], "profile": "full", "max_rate": 500}
+
+
+async def test_a_chosen_scan_is_stored_shown_and_passed_on_with_the_template_it_makes(api, orchestrator):
+    answer = await api.post("/sessions", json={"template": "small", "scan": CHOICE})
+    assert (answer.status_code, answer.json()["scan"]) == (201, CHOICE)
+    asked = next(request for request in orchestrator.requests if request.url.path == "/templates/small")
+    assert json.loads(asked.url.params["scan"]) == CHOICE
+    put = next(request for request in orchestrator.requests if request.method == "PUT")
+    assert json.loads(put.content)["scan"] == CHOICE
+    (listed,) = (await api.get("/sessions")).json()["sessions"]
+    assert listed["scan"] == CHOICE
+
+
+async def test_a_retried_start_keeps_its_choice(api, orchestrator):
+    orchestrator.longest_wait = 0
+    orchestrator.loses_put_answers = True
+    await stop_following(api)
+    await api.post("/sessions", json={"template": "small", "scan": CHOICE})
+    orchestrator.loses_put_answers = False
+    await outbox_round(api)
+    first, again = [request for request in orchestrator.requests if request.method == "PUT"]
+    assert first.content == again.content
+    assert json.loads(again.content)["scan"] == CHOICE
+
+
+async def test_only_ids_and_numbers_are_accepted(api, orchestrator):
+    scan = {"collectors": ["../x", "a" * 41], "profile": "loud", "max_rate": 0, "arguments": ["-sV"]}
+    wanted = {"template": "small", "image": "evil", "seed": 10000, "scan": scan}
+    answer = await api.post("/sessions", json=wanted)
     assert answer.status_code == 422
-    assert {fault["where"] for fault in answer.json()["faults"]} == {"body.image", "body.seed"}
+    assert {fault["where"] for fault in answer.json()["faults"]} == {
+        "body.image",
+        "body.seed",
+        "body.scan.arguments",
+        "body.scan.collectors.0",
+        "body.scan.collectors.1",
+        "body.scan.max_rate",
+        "body.scan.profile",
+    }
     assert not [request for request in orchestrator.requests if request.method == "PUT"]
 
 

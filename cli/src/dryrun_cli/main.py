@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -103,6 +103,21 @@ def start(
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", min=0, max=9999, help="Variant of the template.")
     ] = 0,
+    collector: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--collector",
+            metavar="NAME",
+            help="Run this installed collector in place of the template's. Repeatable.",
+        ),
+    ] = None,
+    profile: Annotated[
+        Literal["quick", "full"] | None, typer.Option("--profile", help="How thoroughly collectors scan.")
+    ] = None,
+    max_rate: Annotated[
+        int | None,
+        typer.Option("--max-rate", metavar="N", min=1, max=1_000_000, help="Packets per second at most."),
+    ] = None,
     criteria: CriteriaOption = None,
     plain: PlainOption = False,
     json_output: JsonOption = False,
@@ -118,7 +133,16 @@ def start(
     common = _common(context, json_output, api_url)
     _run(
         watching.start(
-            common, template, seed=seed, keep=keep, watch=watch_it, plain=plain, criteria_file=criteria
+            common,
+            {
+                "template": template,
+                "seed": seed,
+                "keep": keep,
+                "scan": {"collectors": collector or (), "profile": profile, "max_rate": max_rate},
+            },
+            watch=watch_it,
+            plain=plain,
+            criteria_file=criteria,
         )
     )
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.bounded_json import JsonBounds
 from dryrun_contract.discovery import LINE_BOUNDS, Discovery
+from dryrun_contract.scan_choice import NO_CHOICE, ScanChoice
 from dryrun_contract.session import Outcome, Phase, Session
 
 
@@ -19,6 +20,7 @@ class SessionQueued(Word):
     template_digest: str
     seed: int
     keep: bool
+    scan: ScanChoice = NO_CHOICE
     actor: str
     """Who requested it, as asserted by the approval API."""
     installed_digest: str | None = None

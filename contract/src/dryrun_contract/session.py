@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from dryrun_contract.base import UtcTime, Word
+from dryrun_contract.scan_choice import NO_CHOICE, ScanChoice
 from dryrun_contract.template import TEMPLATE_ID
 
 MAX_SEED = 9999
@@ -34,13 +35,14 @@ class Outcome(StrEnum):
 
 
 class SessionRequest(Word):
-    """Everything that a client may choose for a session (the record: predefined template ids only)."""
+    """Everything that a client may choose for a session: ids and numbers of what an operator installed."""
 
     template: str = Field(pattern=TEMPLATE_ID, examples=["small"])
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
     """Selects a reproducible variant of a template with variants."""
     keep: bool = False
     """Keep the network after the scan until the session is stopped or expires."""
+    scan: ScanChoice = NO_CHOICE
 
 
 class Session(Word):
@@ -51,6 +53,7 @@ class Session(Word):
     template_digest: str
     seed: int
     keep: bool
+    scan: ScanChoice = NO_CHOICE
     phase: Phase
     outcome: Outcome | None = None
     reason: str | None = None
@@ -75,6 +78,7 @@ class SessionView(Word):
     template_digest: str
     seed: int
     keep: bool
+    scan: ScanChoice = NO_CHOICE
     requested_by: str
     requested_at: UtcTime
     queue_position: int | None

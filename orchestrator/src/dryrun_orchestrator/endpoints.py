@@ -10,12 +10,16 @@ from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from prometheus_client import generate_latest
+from pydantic import ValidationError
 
 from dryrun_contract.event import Snapshot
+from dryrun_contract.problem import Fault
+from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import MAX_SEED, Session, SessionRequest
 from dryrun_contract.template import Template, TemplateSummary
 from dryrun_contract.text import printable
 from dryrun_orchestrator import metrics
+from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
 from dryrun_orchestrator.engine.protocol import EngineError
 from dryrun_orchestrator.journal.journal import PositionGoneError
 from dryrun_orchestrator.problems import problem_response
@@ -24,6 +28,8 @@ from dryrun_serving.metrics_listener import MEDIA_TYPE
 
 MAX_WAIT_SECONDS = 60
 MAX_PAGE = 2000
+MAX_CHOICE = 2000
+"""Characters."""
 MAX_SEQ = 2**63 - 1
 """SQLite counts in 64 bits."""
 READY_DEADLINE_SECONDS = 5
@@ -94,10 +100,20 @@ async def list_templates(request: Request) -> list[TemplateSummary]:
 
 @guarded.get("/templates/{template_id}")
 async def show_template(
-    request: Request, template_id: str, seed: Annotated[int, Query(ge=0, le=MAX_SEED)] = 0
+    request: Request,
+    template_id: str,
+    seed: Annotated[int, Query(ge=0, le=MAX_SEED)] = 0,
+    scan: Annotated[str, Query(max_length=MAX_CHOICE, description="A ScanChoice as JSON.")] = "{}",
 ) -> Template:
-    """Show one template with its ground truth for a seed. Collectors never see it."""
-    return services_of(request).supervisor.catalog.get(template_id, seed).full()
+    """Show one template with its ground truth for a seed, as it would be scanned. Collectors never see it."""
+    try:
+        choice = ScanChoice.model_validate_json(scan)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        raise ScanChoiceError(
+            [Fault(where=".".join(("scan", *map(str, each["loc"]))), what=each["msg"]) for each in faults]
+        ) from error
+    return services_of(request).supervisor.catalog.get(template_id, seed, choice).full()
 
 
 @guarded.get("/events", responses={410: {"model": Snapshot}})

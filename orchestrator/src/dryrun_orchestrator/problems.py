@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem, problem_type
 from dryrun_contract.text import printable
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
+from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
 from dryrun_orchestrator.catalog.templates import TemplateInvalidError, UnknownTemplateError
 from dryrun_orchestrator.supervisor import SessionDiffersError, UnknownSessionError
 from dryrun_serving.refusal import RefusedError
@@ -70,6 +71,7 @@ def install_problem_handlers(app: FastAPI) -> None:
 
     on(UnknownTemplateError, 404, "unknown-template", "Unknown template")
     on(TemplateInvalidError, 422, "template-invalid", "The template's file is invalid")
+    on(ScanChoiceError, 422, "invalid-scan", "The collectors, profile or rate cannot be chosen")
     on(UnknownSessionError, 404, "unknown-session", "Unknown session")
     on(
         SessionDiffersError,

@@ -13,6 +13,7 @@ from dryrun_contract.session import Phase, Session, SessionRequest
 from dryrun_contract.text import printable
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.catalog.installed import OperatorFiles
+from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
 from dryrun_orchestrator.catalog.template import LoadedTemplate
 from dryrun_orchestrator.catalog.templates import (
     TemplateCatalog,
@@ -100,10 +101,10 @@ class Supervisor:
     async def put(self, session_id: UUID, request: SessionRequest, actor: str) -> tuple[Session, bool]:
         """Create the session, or return the one with this id; True when it is new.
 
-        Raises UnknownTemplateError, TemplateInvalidError, SessionDiffersError.
+        Raises UnknownTemplateError, TemplateInvalidError, ScanChoiceError, SessionDiffersError.
         """
         installed = self._files.current
-        template = installed.templates.get(request.template, request.seed)
+        template = installed.templates.get(request.template, request.seed, request.scan)
         await asyncio.to_thread(self._files.keep, installed)
         known = {record.id for record in await self._journal.sessions()}
         now = self._now()
@@ -114,6 +115,7 @@ class Supervisor:
                 template_digest=template.digest,
                 seed=request.seed,
                 keep=request.keep,
+                scan=request.scan,
                 actor=actor,
                 phase=Phase.QUEUED,
                 phase_since=now,
@@ -125,14 +127,19 @@ class Supervisor:
                 template_digest=template.digest,
                 seed=request.seed,
                 keep=request.keep,
+                scan=request.scan,
                 actor=actor,
                 installed_digest=f"sha256:{installed.digest}",
             ),
         )
-        if (record.template, record.seed, record.keep) != (request.template, request.seed, request.keep):
+        existing = SessionRequest(
+            template=record.template, seed=record.seed, keep=record.keep, scan=record.scan
+        )
+        if existing != request:
+            chosen = "" if record.scan.is_empty else f", scan {record.scan.model_dump_json()}"
             raise SessionDiffersError(
                 f"session {session_id} already exists with template {record.template}, seed {record.seed}, "
-                f"keep {record.keep}; use another id"
+                f"keep {record.keep}{chosen}; use another id"
             )
         self._queue_changed.set()
         return await self.show(session_id), session_id not in known
@@ -199,8 +206,8 @@ class Supervisor:
         if installed is None:
             return None
         try:
-            template = installed.templates.get(record.template, record.seed)
-        except (UnknownTemplateError, TemplateInvalidError):
+            template = installed.templates.get(record.template, record.seed, record.scan)
+        except (UnknownTemplateError, TemplateInvalidError, ScanChoiceError):
             return None
         return template if template.digest == record.template_digest else None
 

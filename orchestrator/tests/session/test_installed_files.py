@@ -1,8 +1,13 @@
+import pytest
 from engine_in_memory.engine import FakeImage
 from stage import NETWORK, NETWORK_OUTPUT, TEMPLATE
 
+from dryrun_contract.collector_config import CollectorConfig, configuration_digest
+from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import Outcome
 from dryrun_orchestrator import metrics, supervisor
+from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
+from dryrun_orchestrator.supervisor import SessionDiffersError
 
 CHANGED = TEMPLATE.replace("Two targets", "Changed")
 
@@ -45,3 +50,32 @@ async def test_invalid_files_are_reported_and_do_no_harm(stage, monkeypatch):
         await stage.eventually(lambda: metrics.INSTALLED_VALID._value.get() == 0)
         session = await stage.ended(await stage.start())
         assert session.outcome is Outcome.COMPLETED
+
+
+async def test_a_session_is_scanned_as_chosen_also_in_a_new_process(stage):
+    choice = ScanChoice(collectors=("network",), profile="full", max_rate=100)
+    stage.engine.images[NETWORK] = FakeImage(log=NETWORK_OUTPUT, exit_after=0.5, log_pause=0.01)
+    async with stage.running():
+        session_id = await stage.start(scan=choice)
+    async with stage.running():
+        session = await stage.ended(session_id)
+        assert (session.outcome, session.scan) == (Outcome.COMPLETED, choice)
+        (queued,) = await stage.told(session_id, "session_queued")
+        assert queued.scan == choice
+        (started,) = await stage.told(session_id, "collector_started")
+        asked = CollectorConfig(cidr="10.213.0.0/27", profile="full", max_rate=100)
+        assert (started.collector, started.config_digest) == ("network", configuration_digest(asked))
+
+
+async def test_a_choice_that_is_not_installed_starts_nothing(stage):
+    async with stage.running():
+        with pytest.raises(ScanChoiceError, match="no collector nobody is installed"):
+            await stage.start(scan=ScanChoice(collectors=("nobody",)))
+        assert await stage.supervisor.list() == []
+
+
+async def test_the_same_session_with_another_choice_is_refused(stage):
+    async with stage.running():
+        session_id = await stage.start()
+        with pytest.raises(SessionDiffersError, match="already exists"):
+            await stage.start(session_id, scan=ScanChoice(profile="full"))

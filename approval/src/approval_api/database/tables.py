@@ -15,6 +15,7 @@ dryrun_sessions = Table(
     Column("digest", Text, nullable=False),
     Column("seed", Integer, nullable=False),
     Column("keep", Boolean, nullable=False),
+    Column("scan", JSONB, nullable=False),
     Column("requested_by", Text, nullable=False),
     Column("requested_at", _TIME, nullable=False),
     Column("admitted_at", _TIME),

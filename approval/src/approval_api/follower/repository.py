@@ -20,12 +20,15 @@ from dryrun_contract.event import (
     SessionQueued,
     Snapshot,
 )
+from dryrun_contract.scan_choice import NO_CHOICE
 from dryrun_contract.session import Phase, Session
 
 _ADOPT = text("""
 INSERT INTO gateway.dryrun_sessions
-    (id, template, digest, seed, keep, requested_by, requested_at, accepted_at, phase, history_complete)
-VALUES (:id, :template, :digest, :seed, :keep, :actor, :at, :at, 'queued', :history_complete)
+    (id, template, digest, seed, keep, scan, requested_by, requested_at, accepted_at, phase,
+     history_complete)
+VALUES (:id, :template, :digest, :seed, :keep, CAST(:scan AS jsonb), :actor, :at, :at, 'queued',
+    :history_complete)
 ON CONFLICT (id) DO NOTHING
 """)
 
@@ -183,6 +186,7 @@ async def _adopt_unknown(connection: AsyncConnection, events: Sequence[Event]) -
                 "digest": queued.template_digest if queued else "unknown",
                 "seed": queued.seed if queued else 0,
                 "keep": queued.keep if queued else False,
+                "scan": (queued.scan if queued else NO_CHOICE).model_dump_json(),
                 "actor": storable_text(queued.actor) if queued else "unknown",
                 "at": event.at,
                 "history_complete": queued is not None,
@@ -199,6 +203,7 @@ async def _adopt_from_snapshot(connection: AsyncConnection, session: Session) ->
             "digest": session.template_digest,
             "seed": session.seed,
             "keep": session.keep,
+            "scan": session.scan.model_dump_json(),
             "actor": "unknown",
             "at": session.created_at,
             "history_complete": False,

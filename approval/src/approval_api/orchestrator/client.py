@@ -12,6 +12,7 @@ from approval_api.orchestrator.page_head import PageHead, read_head
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_model
 from dryrun_contract.event import PAGE_BOUNDS, SNAPSHOT_BOUNDS, EventPage, Snapshot
 from dryrun_contract.problem import Problem
+from dryrun_contract.scan_choice import NO_CHOICE, ScanChoice
 from dryrun_contract.session import Session, SessionRequest
 from dryrun_contract.template import Template, TemplateSummary
 
@@ -105,18 +106,19 @@ class OrchestratorClient:
         body = await self._ask("GET", "/templates")
         return _parse(_SUMMARIES, body)
 
-    async def template(self, template_id: str, seed: int = 0) -> Template:
-        """Return one template with the ground truth of that seed.
+    async def template(self, template_id: str, seed: int = 0, scan: ScanChoice = NO_CHOICE) -> Template:
+        """Return one template with the ground truth of that seed, and the collectors that `scan` chooses.
 
-        Raises OrchestratorRefusedError for an unknown one.
+        Raises OrchestratorRefusedError for an unknown one, and for a choice that cannot be made.
         """
-        body = await self._ask("GET", f"/templates/{template_id}", params={"seed": seed})
+        params: dict[str, str | int] = {"seed": seed, "scan": scan.model_dump_json()}
+        body = await self._ask("GET", f"/templates/{template_id}", params=params)
         return _parse(_TEMPLATE, body)
 
     async def put_session(self, session_id: UUID, request: SessionRequest, asker: Asker) -> Session:
         """Request a session; repeating it with the same id has no effect."""
         body = await self._ask(
-            "PUT", f"/sessions/{session_id}", json=request.model_dump(), headers=asker.headers()
+            "PUT", f"/sessions/{session_id}", json=request.model_dump(mode="json"), headers=asker.headers()
         )
         return _parse(_SESSION, body)
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.database.tables import dryrun_sessions as table
 from approval_api.sessions.admission import WAITING_REASON, waiting
 from approval_api.sessions.stored import StoredSession
+from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import SessionRequest, SessionView
 from dryrun_contract.template import Template
 
@@ -57,6 +58,7 @@ def _view(row: RowMapping) -> SessionView:
         template_digest=row["digest"],
         seed=row["seed"],
         keep=row["keep"],
+        scan=ScanChoice.model_validate(row["scan"]),
         requested_by=row["requested_by"],
         requested_at=row["requested_at"],
         queue_position=row.get("queue_position"),
@@ -81,6 +83,7 @@ async def insert_requested(
             digest=template.digest,
             seed=request.seed,
             keep=request.keep,
+            scan=request.scan.model_dump(mode="json"),
             requested_by=actor,
             requested_at=func.now(),
             phase="requested",
@@ -210,7 +213,12 @@ async def admitted(connection: AsyncConnection, ids: Collection[UUID]) -> list[U
 def _unaccepted(row: RowMapping) -> UnacceptedSession:
     return UnacceptedSession(
         id=row["id"],
-        request=SessionRequest(template=row["template"], seed=row["seed"], keep=row["keep"]),
+        request=SessionRequest(
+            template=row["template"],
+            seed=row["seed"],
+            keep=row["keep"],
+            scan=ScanChoice.model_validate(row["scan"]),
+        ),
         requested_by=row["requested_by"],
         given_up=row["given_up"],
     )

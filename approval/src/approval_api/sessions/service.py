@@ -13,6 +13,7 @@ from approval_api.orchestrator.client import Asker, OrchestratorRefusedError, Or
 from approval_api.sessions import admission, repository
 from approval_api.sessions.admission import Limits
 from approval_api.web.problems import ProblemError
+from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import Session, SessionRequest, SessionView
 from dryrun_contract.template import Template
 
@@ -22,8 +23,8 @@ logger = logging.getLogger(__name__)
 class Orchestrator(Protocol):
     """The orchestrator's calls for starting and stopping."""
 
-    async def template(self, template_id: str, seed: int) -> Template:
-        """Return the template as it is now, in the variant of `seed`."""
+    async def template(self, template_id: str, seed: int, scan: ScanChoice) -> Template:
+        """Return the template as it is now, in the variant of `seed`, with the collectors of `scan`."""
         ...
 
     async def put_session(self, session_id: UUID, request: SessionRequest, asker: Asker) -> Session:
@@ -75,7 +76,7 @@ async def start(
     429 when too many sessions wait.
     """
     try:
-        template = await orchestrator.template(request.template, request.seed)
+        template = await orchestrator.template(request.template, request.seed, request.scan)
     except OrchestratorRefusedError as error:
         raise ProblemError.passing_on(error.problem) from error
     except OrchestratorUnavailableError as error:

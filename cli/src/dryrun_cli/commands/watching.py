@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 from uuid import UUID
@@ -27,10 +28,8 @@ from dryrun_contract.session import Outcome, SessionRequest
 async def start(
     client: ApiClient,
     common: Common,
-    template: str,
+    wanted: Mapping[str, object],
     *,
-    seed: int,
-    keep: bool,
     watch: bool,
     plain: bool,
     criteria_file: Path | None,
@@ -38,11 +37,9 @@ async def start(
     """`dryrun start TEMPLATE`. Criteria are read and checked before the session starts."""
     criteria = None if criteria_file is None else await read_checked(client, criteria_file)
     try:
-        request = SessionRequest(template=template, seed=seed, keep=keep)
-    except ValidationError:
-        raise WrongUseError(
-            f"{template!r} is not a template id (small letters, digits, hyphens); see: dryrun templates"
-        ) from None
+        request = SessionRequest.model_validate(wanted)
+    except ValidationError as error:
+        raise WrongUseError(_why_not(error)) from None
     try:
         answer = await client.start_session(request)
     except asyncio.CancelledError:
@@ -58,6 +55,17 @@ async def start(
         if sys.stdout.isatty():
             sys.stderr.write(f"Started. To watch it: dryrun watch {session.id}\n")
     return ExitCode.OK
+
+
+def _why_not(error: ValidationError) -> str:
+    """Return which option is no name, in one sentence."""
+    fault = error.errors(include_url=False)[0]
+    given = inert(str(fault["input"])[:80])
+    if fault["loc"][0] == "template":
+        return f"{given!r} is not a template id (small letters, digits, hyphens); see: dryrun templates"
+    if fault["type"] == "string_pattern_mismatch":
+        return f"{given!r} is not a collector's name (small letters, digits, hyphens)"
+    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
 
 
 @command

@@ -11,6 +11,7 @@ from dryrun_contract.collector_config import CONFIG_KEYS, Profile
 from dryrun_contract.event import Purpose
 from dryrun_contract.kinds import KINDS
 from dryrun_contract.problem import Fault
+from dryrun_contract.scan_choice import MAX_RATE
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist, ImageNotApprovedError
 from dryrun_orchestrator.catalog.arguments import MAX_ARGUMENT_CHARACTERS, difference
 from dryrun_orchestrator.catalog.collector_order import CollectorOrderError, order_collectors
@@ -24,9 +25,6 @@ from dryrun_orchestrator.catalog.yaml_tree import FaultList, Node, shown
 
 MAX_TIMEOUT_SECONDS = 1500
 """Leaves five of a session's thirty minutes for creating and removing its network."""
-
-MAX_RATE = 1_000_000
-"""Packets per second; more than any simulated network carries."""
 
 _KEYS = {
     "name": True,
@@ -81,6 +79,12 @@ class CollectorManifest:
     credentials: frozenset[str] = frozenset()
     """Engines whose credentials it is given, of those that the template holds."""
     max_rate: int | None = None
+    """Packets per second at most; a client may choose less."""
+
+    @property
+    def takes_rate(self) -> bool:
+        """Whether its rate can be chosen: it reads its configuration."""
+        return not self.arguments
 
     def waits_for(self, other: "CollectorManifest") -> bool:
         """Return whether `other` provides what this one needs; a comparison passes nothing on."""

@@ -3,9 +3,11 @@
 import difflib
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from dryrun_contract.problem import Fault
+from dryrun_contract.scan_choice import NO_CHOICE, ScanChoice
 from dryrun_contract.template import TEMPLATE_ID
 from dryrun_contract.text import printable
 from dryrun_orchestrator.catalog.allowlist import Allowlist
@@ -15,6 +17,7 @@ from dryrun_orchestrator.catalog.operator_file import (
     UnreadableFileError,
     read_regular_file,
 )
+from dryrun_orchestrator.catalog.scan_choice import chosen_collectors
 from dryrun_orchestrator.catalog.template import LoadedTemplate
 from dryrun_orchestrator.catalog.template_reader import read_template
 from dryrun_orchestrator.catalog.yaml_tree import FaultList
@@ -61,6 +64,7 @@ class TemplateCatalog:
         except OSError as error:
             fault = Fault(where=str(folder), what=f"cannot be read: {error.strerror}")
             raise TemplateFolderError("the folder of templates", [fault]) from error
+        self._manifests = manifests
         self._valid: dict[str, LoadedTemplate] = {}
         self._broken: dict[str, tuple[Fault, ...]] = {}
         self._misnamed: list[Fault] = []
@@ -80,17 +84,20 @@ class TemplateCatalog:
         """Return every known id in alphabetical order, those of invalid templates included."""
         return tuple(sorted([*self._valid, *self._broken]))
 
-    def get(self, template_id: str, seed: int = 0) -> LoadedTemplate:
-        """Return the template with this seed.
+    def get(self, template_id: str, seed: int = 0, scan: ScanChoice = NO_CHOICE) -> LoadedTemplate:
+        """Return the template with this seed, to be scanned as chosen.
 
-        Raises UnknownTemplateError, and TemplateInvalidError for an invalid file.
+        Raises UnknownTemplateError, TemplateInvalidError for an invalid file, and ScanChoiceError.
         """
         if template_id in self._broken:
             raise TemplateInvalidError(template_id, self._broken[template_id])
         if template_id not in self._valid:
             raise UnknownTemplateError(template_id, self.ids())
         template = self._valid[template_id]
-        return template.file.with_seed(seed) if seed else template
+        seeded = template.file.with_seed(seed) if seed else template
+        if scan.is_empty:
+            return seeded
+        return replace(seeded, collectors=chosen_collectors(seeded.collectors, self._manifests, scan))
 
     def valid(self) -> tuple[LoadedTemplate, ...]:
         """Return every valid template, by id."""

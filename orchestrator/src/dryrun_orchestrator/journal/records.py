@@ -7,6 +7,7 @@ from typing import Literal, Self
 from uuid import UUID
 
 from dryrun_contract.event import TargetChanged, TargetState
+from dryrun_contract.scan_choice import NO_CHOICE, ScanChoice
 from dryrun_contract.session import Outcome, Phase, Session
 
 
@@ -37,6 +38,7 @@ class SessionRecord:
     traffic_before: str | None = None
     installed: str | None = None
     """Digest of the operator's files at its start; None for a session of a version that kept none."""
+    scan: ScanChoice = NO_CHOICE
 
     @classmethod
     def from_row(cls, row: sqlite3.Row) -> Self:
@@ -48,6 +50,7 @@ class SessionRecord:
                 **values,
                 **{name: _moment(values[name]) for name in moments},
                 "id": UUID(values["id"]),
+                "scan": ScanChoice.model_validate_json(values["scan"] or "{}"),
                 "keep": bool(values["keep"]),
                 "phase": Phase(values["phase"]),
                 "outcome": Outcome(values["outcome"]) if values["outcome"] else None,
@@ -62,6 +65,7 @@ class SessionRecord:
             template_digest=self.template_digest,
             seed=self.seed,
             keep=self.keep,
+            scan=self.scan,
             phase=self.phase,
             outcome=self.outcome,
             reason=self.reason,

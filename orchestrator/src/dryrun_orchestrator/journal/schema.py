@@ -1,6 +1,6 @@
 """The journal's tables."""
 
-LATER_COLUMNS = {"installed": "TEXT"}
+LATER_COLUMNS = {"installed": "TEXT", "scan": "TEXT"}
 """Columns added to `sessions` since the first version, oldest first; missing ones are added on opening."""
 
 SCHEMA = """
@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS sessions (
     network_id TEXT,
     stop_requested_at TEXT,
     traffic_before TEXT,
-    installed TEXT
+    installed TEXT,
+    scan TEXT
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS targets (
