@@ -1,0 +1,150 @@
+"""The plan of a replica: which hosts it stands for, by which stand-ins, how well, and at what cost."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from dryrun_contract.base import UtcTime, Word
+from dryrun_replica.classes.grouping import HostClass, group
+from dryrun_replica.classes.sampling import MAX_TARGETS, Sample, choose, cut
+from dryrun_replica.inventory.model import Host, HostName, Inventory, Note, Source
+from dryrun_replica.levels import Level, Match
+from dryrun_replica.planning.coverage import Coverage, MatchHost, cover
+
+type ReplicaName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$", max_length=30)
+]
+"""Part of a template's id and of images' names."""
+
+PLAN_VERSION = 1
+SECONDS_OF_AN_IMAGE = 3.0
+"""To build one stand-in on the shared root, without what its services fill in; measured on 2 cores."""
+AT_ONCE = 2
+"""Images that are built at once."""
+
+
+class PlannedClass(Word):
+    """A class of hosts, its stand-in, and how often it is in which template."""
+
+    name: HostName
+    role: HostName
+    hosts: int
+    targets: int
+    """How many of all targets stand for it; 0 for one that is left out."""
+    services: tuple[str, ...]
+    """Place and label of each, e.g. `443/tcp nginx 1.26.3`."""
+    matches: tuple[Match, ...]
+    """What stands for each of `services`."""
+    image: str | None
+    """The image that it stands on already, where the inventory is a report."""
+
+
+class PlannedTemplate(Word):
+    """One template of the replica."""
+
+    id: str
+    sample: Sample
+
+
+class Estimate(Word):
+    """What building takes, as far as recipes know; nothing of it is a promise."""
+
+    images: int
+    seconds: float
+    size_mb: int
+
+
+class Plan(Word):
+    """Everything that an operator reviews before anything is built."""
+
+    version: int = PLAN_VERSION
+    name: ReplicaName
+    seed: int
+    made_at: UtcTime
+    sources: tuple[Source, ...]
+    names_kept: bool
+    hosts: int
+    hosts_without_services: int
+    classes: tuple[PlannedClass, ...]
+    templates: tuple[PlannedTemplate, ...] = Field(min_length=1)
+    coverage: Coverage
+    estimate: Estimate
+    notes: tuple[Note, ...]
+
+    @property
+    def targets(self) -> int:
+        """Targets of all templates."""
+        return sum(template.sample.targets for template in self.templates)
+
+    @property
+    def left_out(self) -> tuple[PlannedClass, ...]:
+        """Classes that no target stands for."""
+        return tuple(each for each in self.classes if not each.targets)
+
+
+def make_plan(
+    name: ReplicaName,
+    inventory: Inventory,
+    match_host: MatchHost,
+    now: datetime,
+    *,
+    seed: int = 0,
+    all_hosts: bool = False,
+    most: int = MAX_TARGETS,
+) -> Plan:
+    """Return the plan of a replica: one sampled template, or with `all_hosts` as many as it takes.
+
+    `now` is when it is made. The same inventory, recipes and seed give the same plan.
+    """
+    classes = group(inventory)
+    matches = {each.name: match_host(each.example) for each in classes}
+    samples = cut(classes, most) if all_hosts else (choose(classes, seed, most),)
+    targets: dict[str, int] = {}
+    for sample in samples:
+        for chosen in sample.chosen:
+            targets[chosen.host_class] = targets.get(chosen.host_class, 0) + len(chosen.hosts)
+    return Plan(
+        name=name,
+        seed=seed,
+        made_at=now,
+        sources=inventory.sources,
+        names_kept=inventory.names_kept,
+        hosts=len(inventory.hosts),
+        hosts_without_services=sum(not host.services for host in inventory.hosts),
+        classes=tuple(_planned(each, matches[each.name], targets.get(each.name, 0)) for each in classes),
+        templates=tuple(
+            PlannedTemplate(id=name if len(samples) == 1 else f"{name}-{number}", sample=sample)
+            for number, sample in enumerate(samples, 1)
+        ),
+        coverage=cover(classes, matches, frozenset(targets)),
+        estimate=_estimate(classes, matches, frozenset(targets)),
+        notes=inventory.notes,
+    )
+
+
+def _planned(host_class: HostClass, matches: tuple[Match, ...], targets: int) -> PlannedClass:
+    example: Host = host_class.example
+    return PlannedClass(
+        name=host_class.name,
+        role=example.role,
+        hosts=host_class.size,
+        targets=targets,
+        services=tuple(f"{service.place} {service.label}" for service in example.services),
+        matches=matches,
+        image=example.image,
+    )
+
+
+def _estimate(
+    classes: Sequence[HostClass], matches: dict[str, tuple[Match, ...]], chosen: frozenset[str]
+) -> Estimate:
+    built = [each for each in classes if each.name in chosen and each.example.image is None]
+    parts = [match for each in built for match in matches[each.name] if match.level is not Level.NOTHING]
+    seconds = SECONDS_OF_AN_IMAGE * len(built) + sum(match.build_seconds for match in parts)
+    return Estimate(
+        images=len(built),
+        seconds=round(seconds / AT_ONCE, 1),
+        size_mb=sum(match.size_mb for match in parts),
+    )

@@ -1,0 +1,78 @@
+"""The words and the picture of a plan: what terminals, templates' cards and files say of its coverage."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from dryrun_replica.levels import LEVELS, Level
+from dryrun_replica.planning.coverage import Coverage
+from dryrun_replica.planning.plan import Plan
+
+TITLES: Final[Mapping[Level, str]] = {
+    Level.SAME_VERSION: "same product and version",
+    Level.SAME_PRODUCT: "same product, another version",
+    Level.RELATIVE: "a relative: another product of the protocol",
+    Level.BANNER: "a banner, no software",
+    Level.NOTHING: "nothing",
+}
+_FORMATS: Final[Mapping[str, str]] = {
+    "nmap-xml": "a scan by nmap",
+    "netbox": "an export of NetBox",
+    "csv": "a table",
+    "compose": "a Compose file",
+    "diode": "entities of Diode",
+    "discoveries": "discoveries of production",
+    "report": "the report of a rehearsal",
+}
+MAX_NAMED = 4
+"""Products that the sentence on coverage names."""
+
+
+def sentence(coverage: Coverage) -> str:
+    """Return the coverage in a sentence: `71 of 90 services stand on real software, 9 on a …`."""
+    if not coverage.services:
+        return "No service is known, so that nothing stands for any"
+    parts = [f"{coverage.real} of {coverage.services} services stand on real software"]
+    words = {Level.RELATIVE: "a relative", Level.BANNER: "a banner", Level.NOTHING: "nothing"}
+    parts += [
+        f"{coverage.levels[level]} on {word}" for level, word in words.items() if coverage.levels[level]
+    ]
+    named = uncovered(coverage)
+    tail = f": {', '.join(named)}" if named else ""
+    return ", ".join(parts) + tail
+
+
+def uncovered(coverage: Coverage) -> list[str]:
+    """Return the products that nothing stands for, the most frequent first; at most MAX_NAMED and a count."""
+    labels = dict.fromkeys(row.label for row in coverage.rows if row.level is Level.NOTHING)
+    named = list(labels)[:MAX_NAMED]
+    rest = len(labels) - len(named)
+    return [*named, f"{rest} more"] if rest else named
+
+
+def bar(coverage: Coverage, width: int) -> list[tuple[Level, int]]:
+    """Return how many of `width` cells each level takes: in proportion, and one at least for what is there.
+
+    >>> bar(Coverage(services=100, levels={Level.SAME_VERSION: 99, Level.NOTHING: 1}, rows=()), 10)
+    [(<Level.SAME_VERSION: 'same_version'>, 9), (<Level.NOTHING: 'nothing'>, 1)]
+    """
+    there = [(level, coverage.levels.get(level, 0)) for level in LEVELS if coverage.levels.get(level)]
+    if not there:
+        return []
+    cells = {level: max(1, width * count // coverage.services) for level, count in there}
+    # What rounding leaves is the largest one's, and so is what the smallest ones take beyond their share.
+    while sum(cells.values()) != width:
+        largest = max(cells, key=lambda level: (cells[level], coverage.levels[level]))
+        cells[largest] += 1 if sum(cells.values()) < width else -1
+    return list(cells.items())
+
+
+def made_from(plan: Plan) -> str:
+    """Return what a replica was made from, e.g. `a scan by nmap and 3 files of NetBox`."""
+    counts: dict[str, int] = {}
+    for source in plan.sources:
+        counts[source.format] = counts.get(source.format, 0) + 1
+    words = [
+        _FORMATS.get(name, name) if count == 1 else f"{_FORMATS.get(name, name)} in {count} files"
+        for name, count in counts.items()
+    ]
+    return " and ".join(words)

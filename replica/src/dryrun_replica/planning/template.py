@@ -1,0 +1,60 @@
+"""Writes the templates of a plan: Compose files that refer to stand-ins by name.
+
+Nothing of an inventory's text gets into one but names of hosts and products, which are inert by their
+patterns; PyYAML quotes what it has to. A service without `x-ground-truth` takes its image's.
+"""
+
+from collections.abc import Mapping
+
+import yaml
+
+from dryrun_replica.planning.plan import Plan, PlannedTemplate
+from dryrun_replica.planning.summary import made_from, sentence
+
+MAX_TITLE = 80
+MAX_DESCRIPTION = 2000
+_HEADING = """\
+# A replica: stands for a real network, of which it holds no name and no address unless its maker kept them.
+# Written by `dryrun-local network import`; made again rather than changed by hand.
+"""
+
+
+def image_name(replica: str, host_class: str) -> str:
+    """Return the name of the stand-in for a class, without its tag."""
+    return f"discovery/test-replica-{replica}-{host_class}"
+
+
+def template_text(plan: Plan, template: PlannedTemplate, images: Mapping[str, str]) -> str:
+    """Return the file of one template. `images` has the stand-in of each class, with its tag."""
+    services = {
+        host: {"image": images[chosen.host_class]}
+        for chosen in template.sample.chosen
+        for host in chosen.hosts
+    }
+    document = {
+        "x-dryrun": {"title": _title(plan, template), "description": description(plan, template)},
+        "services": services,
+    }
+    text = yaml.safe_dump(document, sort_keys=False, width=108, allow_unicode=False)
+    # Compose replaces variables in every text.
+    return _HEADING + text.replace("$", "$$")
+
+
+def _title(plan: Plan, template: PlannedTemplate) -> str:
+    number = template.id.removeprefix(plan.name).lstrip("-")
+    part = f", part {number} of {len(plan.templates)}" if number else ""
+    return f"Replica {plan.name}{part}"[:MAX_TITLE]
+
+
+def description(plan: Plan, template: PlannedTemplate) -> str:
+    """Return what it was made from, when, for how many hosts it stands, and how well."""
+    sample = template.sample
+    hosts = f"{sample.targets} of {plan.hosts} hosts"
+    chosen = f"chosen with seed {sample.seed}" if len(plan.templates) == 1 else "without a sample"
+    text = (
+        f"Stands for a real network: {hosts}, {chosen}, from {made_from(plan)}, "
+        f"{plan.made_at:%Y-%m-%d}. {sentence(plan.coverage)}."
+    )
+    if sample.left_out:
+        text += f" {len(sample.left_out)} of {len(plan.classes)} classes of hosts have no target."
+    return text[:MAX_DESCRIPTION]

@@ -1,0 +1,71 @@
+import re
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_networks import READ_AT, host, network, service
+from pydantic import ValidationError
+from simple_recipes import match_host
+
+from dryrun_replica.inventory.model import Service
+from dryrun_replica.planning.plan import make_plan
+from dryrun_replica.planning.template import image_name, template_text
+
+
+def texts(inventory, **options) -> list[str]:
+    plan = make_plan("acme", inventory, match_host, READ_AT, **options)
+    images = {each.name: f"{image_name('acme', each.name)}:1" for each in plan.classes}
+    return [template_text(plan, template, images) for template in plan.templates]
+
+
+def test_a_template_says_what_it_was_made_from_when_and_how_well_it_covers_it():
+    [text] = texts(
+        network(host("web-1", service(80, "nginx", "1.26")), host("web-2", service(81, "Own thing")))
+    )
+    assert (
+        text
+        == """\
+# A replica: stands for a real network, of which it holds no name and no address unless its maker kept them.
+# Written by `dryrun-local network import`; made again rather than changed by hand.
+x-dryrun:
+  title: Replica acme
+  description: 'Stands for a real network: 2 of 2 hosts, chosen with seed 0, from a table, 2026-11-26. 1 of 2
+    services stand on real software, 1 on nothing: Own thing.'
+services:
+  web-1:
+    image: discovery/test-replica-acme-web-a:1
+  web-2:
+    image: discovery/test-replica-acme-web-b:1
+"""
+    )
+
+
+def test_templates_of_all_hosts_number_themselves():
+    both = texts(network(*(host(f"web-{n}", service(80, "nginx")) for n in range(1, 31))), all_hosts=True)
+    assert [yaml.safe_load(text)["x-dryrun"]["title"] for text in both] == [
+        "Replica acme, part 1 of 2",
+        "Replica acme, part 2 of 2",
+    ]
+    assert sum(len(yaml.safe_load(text)["services"]) for text in both) == 30
+
+
+@given(
+    st.lists(st.text("abAB01 .,+_/()-:#'$*&!%{}[]|>~=\n", min_size=1, max_size=80), min_size=1, max_size=6)
+)
+@settings(max_examples=200)
+def test_no_product_that_the_model_takes_changes_a_template(products):
+    hosts = []
+    for number, product in enumerate(products, 1):
+        try:
+            found = Service.model_validate({"port": number, "product": product, "version": product[:60]})
+        except ValidationError:
+            continue
+        hosts.append(host(f"web-{number}", found))
+    if not hosts:
+        return
+    [text] = texts(network(*hosts))
+    document = yaml.safe_load(text)
+    assert document.keys() == {"x-dryrun", "services"}
+    assert document["x-dryrun"].keys() == {"title", "description"}
+    assert document["services"].keys() == {each.name for each in hosts}
+    assert re.fullmatch(r"[ -~\n]*", text)
