@@ -40,3 +40,21 @@ def test_a_setting_outside_its_range_is_refused(name, value):
 
 def test_the_token_does_not_show_in_a_representation():
     assert "a-token-of-sixteen" not in repr(Settings.read(ENVIRON))
+
+
+def test_the_pool_is_read_with_its_bounds():
+    read = Settings.read({**ENVIRON, "ORCHESTRATOR_POOL": "small=1, medium:1000=1"})
+    assert [(each.template, each.seed, each.count) for each in read.pool] == [
+        ("small", 0, 1),
+        ("medium", 1000, 1),
+    ]
+    assert read.least_left.total_seconds() == 900
+    assert Settings.read({**ENVIRON, "ORCHESTRATOR_POOL": ""}).pool == ()
+
+
+@pytest.mark.parametrize(
+    "pool", ["small", "small=0", "small=3", "small=1,small:0=1", "small:10000=1", "../x=1", "small=1;x=1"]
+)
+def test_a_pool_that_cannot_be_is_refused_by_its_name(pool):
+    with pytest.raises(SettingsError, match="ORCHESTRATOR_"):
+        Settings.read({**ENVIRON, "ORCHESTRATOR_POOL": pool})

@@ -25,6 +25,9 @@ class SessionQueued(Word):
     """Who requested it, as asserted by the approval API."""
     installed_digest: str | None = None
     """`sha256:…` over the operator's files that apply to the session; None from an older orchestrator."""
+    prepared_at: UtcTime | None = None
+    """When its network and targets were made ahead of this request; None for a session that starts cold. What
+    happened to them until now follows at once, with the time of the request."""
 
 
 class PhaseChanged(Word):

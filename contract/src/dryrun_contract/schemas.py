@@ -11,6 +11,7 @@ from dryrun_contract.collector_config import CollectorConfig
 from dryrun_contract.discovery import COLLECTOR_LINE
 from dryrun_contract.event import Event, EventPage, Snapshot
 from dryrun_contract.ground_truth import GroundTruth
+from dryrun_contract.pool import Pool
 from dryrun_contract.problem import Problem
 from dryrun_contract.report import Report
 from dryrun_contract.session import Session, SessionRequest, SessionView
@@ -22,6 +23,7 @@ _SCHEMAS: dict[str, TypeAdapter[object]] = {
     "event": TypeAdapter(Event),
     "event-page": TypeAdapter(EventPage),
     "ground-truth": TypeAdapter(GroundTruth),
+    "pool": TypeAdapter(Pool),
     "problem": TypeAdapter(Problem),
     "report": TypeAdapter(Report),
     "session": TypeAdapter(Session),

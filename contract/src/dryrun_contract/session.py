@@ -64,6 +64,8 @@ class Session(Word):
     ended_at: UtcTime | None = None
     queue_position: int | None = None
     """1 for the next to start; only while queued."""
+    prepared_at: UtcTime | None = None
+    """When its network and targets were made ahead of the request; None when it started cold."""
 
 
 type SessionPhase = Literal["requested"] | Phase
@@ -91,3 +93,6 @@ class SessionView(Word):
     """What failed or what the session waits for, and what to do next."""
     expires_at: UtcTime | None
     ended_at: UtcTime | None
+    prepared_at: UtcTime | None = None
+    """When its network and targets were made ahead of the request: its deadline counts from then. Null for a
+    session that started cold."""

@@ -72,6 +72,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
             # The journal and the engine's labels hold everything the next process needs.
             supervising.cancel()
             await asyncio.gather(supervising, return_exceptions=True)
+            await services.supervisor.empty_pool()
             await services.engine.close()
             await services.journal.close()
             services.audit.close()

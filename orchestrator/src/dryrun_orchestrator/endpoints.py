@@ -13,6 +13,7 @@ from prometheus_client import generate_latest
 from pydantic import ValidationError
 
 from dryrun_contract.event import Snapshot
+from dryrun_contract.pool import Pool
 from dryrun_contract.problem import Fault
 from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import MAX_SEED, Session, SessionRequest
@@ -62,7 +63,10 @@ async def put_session(
     wanted: Annotated[SessionRequest, Body()],
     x_actor: Actor,
 ) -> Session:
-    """Create a session. Idempotent: the same request again returns 200 and the session."""
+    """Create a session, or claim the prepared one with this id.
+
+    Idempotent: the same request again returns 200 and the session.
+    """
     supervisor = services_of(request).supervisor
 
     async def put() -> tuple[Session, bool]:
@@ -90,6 +94,12 @@ async def list_sessions(request: Request) -> list[Session]:
 async def show_session(request: Request, session_id: UUID) -> Session:
     """Show one session."""
     return await services_of(request).supervisor.show(session_id)
+
+
+@guarded.get("/pool")
+async def show_pool(request: Request) -> Pool:
+    """Show the sessions that are prepared ahead. Requesting the id of one claims it."""
+    return await services_of(request).supervisor.show_pool()
 
 
 @guarded.get("/templates")

@@ -9,6 +9,14 @@ REAPED = Counter("dryrun_reaped", "Containers and networks that the reaper remov
 REAPER_FAILURES = Counter("dryrun_reaper_failures", "Reaper rounds that failed.")
 ISOLATED = Gauge("dryrun_isolated", "1 when the last probe proved the host to be silent, else 0.")
 ENGINE_UP = Gauge("dryrun_engine_up", "1 while the engine's events are followed, else 0.")
+POOL_WANTED = Gauge("dryrun_pool_wanted", "Sessions that the settings ask to keep prepared.")
+POOL = Gauge("dryrun_pool_sessions", "Prepared sessions that nobody has claimed, by state.", ["state"])
+POOL_CLAIMS = Counter(
+    "dryrun_pool_claims",
+    "Requests of a prepared session: warm, or cold because it was dropped meanwhile.",
+    ["start"],
+)
+POOL_DROPPED = Counter("dryrun_pool_dropped", "Prepared sessions that were dropped, by cause.", ["cause"])
 EVENTS = Gauge("dryrun_journal_newest_event", "Sequence number of the newest event.")
 INSTALLED_VALID = Gauge(
     "dryrun_installed_files_valid", "1 while the installed files are in use, 0 while older ones are."

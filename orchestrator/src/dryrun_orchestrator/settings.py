@@ -1,5 +1,6 @@
 """Settings, read once at start from `ORCHESTRATOR_*` variables."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from ipaddress import IPv4Network
@@ -17,10 +18,45 @@ from pydantic import (
 )
 
 from dryrun_contract.environment import SettingsError, read_environment
+from dryrun_contract.session import MAX_SEED
+from dryrun_contract.template import TEMPLATE_ID
 
 MAX_SESSION = timedelta(minutes=30)
 CLEANUP_LEAD = timedelta(seconds=60)
 """Cleanup begins this long before the deadline, so that it ends before the guard removes by force."""
+
+
+REPLACEMENT_LEAD = timedelta(seconds=60)
+"""A prepared session gets a replacement this long before it is too old to be claimed."""
+MEBIBYTE = 1024 * 1024
+
+
+class Stock(BaseModel):
+    """How many sessions of a template and seed are kept prepared."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    template: str = Field(pattern=TEMPLATE_ID)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    count: int = Field(ge=1, le=50)
+
+    @classmethod
+    def read(cls, text: str) -> tuple[Self, ...]:
+        """Read a list. Raises ValueError.
+
+        >>> [(each.template, each.seed, each.count) for each in Stock.read("small=1, medium:1000=2")]
+        [('small', 0, 1), ('medium', 1000, 2)]
+        """
+        found: dict[tuple[str, str], Self] = {}
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            match = re.fullmatch(r"([a-z0-9-]+)(?::([0-9]+))?=([0-9]+)", part)
+            if match is None:
+                raise ValueError(f"{part!r}: expected TEMPLATE=COUNT or TEMPLATE:SEED=COUNT, e.g. small=1")
+            template, seed, count = match[1], match[2] or "0", match[3]
+            stock = cls.model_validate({"template": template, "seed": seed, "count": count})
+            if found.setdefault((stock.template, str(stock.seed)), stock) is not stock:
+                raise ValueError(f"{template}:{seed} stands there twice")
+        return tuple(found.values())
 
 
 class Settings(BaseModel):
@@ -52,6 +88,12 @@ class Settings(BaseModel):
     reaper_seconds: float = Field(default=30, gt=0)
     isolation_seconds: float = Field(default=30, gt=0, le=120)
     """While sessions run, isolation is proved again after this time."""
+    pool: tuple[Stock, ...] = ()
+    """Sessions to keep prepared, e.g. `small=1,medium:1000=1`; none by default. See `docs/operations.md`."""
+    pool_least_seconds: float | None = Field(default=None, gt=0)
+    """Least time that a claimed session has left until its deadline; half of `session_seconds` by default."""
+    pool_spare_memory: int = Field(default=1024 * MEBIBYTE, ge=0)
+    """Memory of this host, in bytes, that prepared sessions leave free."""
     output_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
     """Most output read from one collector; beyond it the report says truncated."""
     output_lines: int = Field(default=200_000, gt=0)
@@ -68,6 +110,23 @@ class Settings(BaseModel):
         if not host or not port.isdecimal() or int(port) > 65535:
             raise ValueError("expected HOST:PORT")
         return listen
+
+    @field_validator("pool", mode="before")
+    @classmethod
+    def _is_a_list_of_stocks(cls, pool: object) -> object:
+        return Stock.read(pool) if isinstance(pool, str) else pool
+
+    @model_validator(mode="after")
+    def _places_hold_the_pool(self) -> Self:
+        wanted = sum(stock.count for stock in self.pool)
+        if wanted > self.sessions_at_once:
+            raise ValueError(
+                f"pool: {wanted} sessions cannot be kept prepared in the {self.sessions_at_once} places of "
+                "sessions_at_once"
+            )
+        if self.least_left > self.session_duration - self.cleanup_lead:
+            raise ValueError(f"pool_least_seconds is more than a session of {self.session_seconds:g} s has")
+        return self
 
     @model_validator(mode="after")
     def _pool_holds_a_subnet(self) -> Self:
@@ -86,6 +145,18 @@ class Settings(BaseModel):
     def cleanup_lead(self) -> timedelta:
         """Return how long before the deadline cleanup begins: 60 s, or a third of a short session."""
         return min(CLEANUP_LEAD, self.session_duration / 3)
+
+    @property
+    def least_left(self) -> timedelta:
+        """Return the least time that a claimed session has left until its deadline."""
+        if self.pool_least_seconds is None:
+            return self.session_duration / 2
+        return timedelta(seconds=self.pool_least_seconds)
+
+    @property
+    def replacement_lead(self) -> timedelta:
+        """Return how long before a prepared session is too old its replacement is prepared."""
+        return min(REPLACEMENT_LEAD, self.session_duration / 10)
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:

@@ -2,34 +2,28 @@
 
 import asyncio
 import logging
-import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from dryrun_contract.event import SessionQueued
+from dryrun_contract.pool import Pool as PoolWord
 from dryrun_contract.session import Phase, Session, SessionRequest
 from dryrun_contract.text import printable
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.catalog.installed import OperatorFiles
-from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
-from dryrun_orchestrator.catalog.template import LoadedTemplate
-from dryrun_orchestrator.catalog.templates import (
-    TemplateCatalog,
-    TemplateInvalidError,
-    UnknownTemplateError,
-)
+from dryrun_orchestrator.catalog.templates import TemplateCatalog
+from dryrun_orchestrator.contexts import Contexts
 from dryrun_orchestrator.engine.protocol import Engine, EngineError
 from dryrun_orchestrator.engine_watch import follow_engine_events
+from dryrun_orchestrator.host_check import HostCheck
 from dryrun_orchestrator.journal.journal import Journal
-from dryrun_orchestrator.journal.records import SessionRecord
+from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
+from dryrun_orchestrator.pool.pool import Pool, Surroundings
+from dryrun_orchestrator.pool.prepared_session import PreparedSession, clear_for_cold_start, drop
 from dryrun_orchestrator.reaper import Reaper
-from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
+from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.session.loop import SessionLoop
-from dryrun_orchestrator.session.preflight import check_calls_are_allowed
-from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError
 from dryrun_orchestrator.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -44,8 +38,8 @@ class SessionDiffersError(Exception):
 
 
 LOOP_RETRY_SECONDS = 5.0
-ISOLATION_LOOK_SECONDS = 1.0
-"""How often the age of the last isolation proof is checked."""
+SHUTDOWN_SECONDS = 8.0
+"""For removing what is prepared, within the grace that services get to stop."""
 REREAD_SECONDS = 2.0
 """How soon a change of an operator's file is seen. Reading and hashing all files takes milliseconds."""
 
@@ -64,6 +58,8 @@ class Supervisor:
     ) -> None:
         self._engine = engine
         self._journal = journal
+        self._contexts = Contexts(engine, journal, files, isolation, settings, now)
+        self._pool = Pool(journal, files, isolation, settings, now)
         self._files = files
         self._isolation = isolation
         self._settings = settings
@@ -71,17 +67,23 @@ class Supervisor:
         self._reaper = Reaper(engine, journal, now)
         self._running: dict[UUID, SessionContext] = {}
         self._queue_changed = asyncio.Event()
-        self.fault: str | None = None
-        """Why the host could not be checked: no engine, or a proxy that refuses calls. None otherwise."""
+        self._waiting = 0
+        """Queued sessions that found no place."""
+        self._host = HostCheck(engine, isolation, settings, is_needed=lambda: bool(self._running))
 
     async def run(self) -> None:
         """Resume the sessions in the journal, then serve until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(follow_engine_events(self._engine, self._wake, self._wake_all))
             group.create_task(self._reap_forever())
-            group.create_task(self._check_host_forever())
+            group.create_task(self._host.check_forever())
             group.create_task(self._run_sessions(group))
             group.create_task(self._reread_forever())
+
+    @property
+    def fault(self) -> str | None:
+        """Return why the host could not be checked; None when it was."""
+        return self._host.fault
 
     @property
     def catalog(self) -> TemplateCatalog:
@@ -108,30 +110,24 @@ class Supervisor:
         await asyncio.to_thread(self._files.keep, installed)
         known = {record.id for record in await self._journal.sessions()}
         now = self._now()
-        record = await self._journal.add_session(
-            SessionRecord(
-                id=session_id,
-                template=template.id,
-                template_digest=template.digest,
-                seed=request.seed,
-                keep=request.keep,
-                scan=request.scan,
-                actor=actor,
-                phase=Phase.QUEUED,
-                phase_since=now,
-                created_at=now,
-                installed=installed.digest,
-            ),
-            SessionQueued(
-                template=template.id,
-                template_digest=template.digest,
-                seed=request.seed,
-                keep=request.keep,
-                scan=request.scan,
-                actor=actor,
-                installed_digest=f"sha256:{installed.digest}",
-            ),
+        wanted = SessionRecord(
+            id=session_id,
+            template=template.id,
+            template_digest=template.digest,
+            seed=request.seed,
+            keep=request.keep,
+            scan=request.scan,
+            actor=actor,
+            phase=Phase.QUEUED,
+            phase_since=now,
+            created_at=now,
+            installed=installed.digest,
         )
+        queued = wanted.queued()
+        if await self._pool.claim(wanted, queued, self._running.get(session_id)):
+            self._queue_changed.set()
+            return await self.show(session_id), True
+        record = await self._journal.add_session(wanted, queued)
         existing = SessionRequest(
             template=record.template, seed=record.seed, keep=record.keep, scan=record.scan
         )
@@ -161,10 +157,30 @@ class Supervisor:
 
     async def list(self) -> list[Session]:
         """Return every session in the journal, oldest first."""
-        records = await self._journal.sessions()
+        records = [record for record in await self._journal.sessions() if record.pool is None]
         queued = [record.id for record in records if record.phase is Phase.QUEUED]
         positions = {session_id: place for place, session_id in enumerate(queued, 1)}
         return [record.word(positions.get(record.id)) for record in records]
+
+    async def show_pool(self) -> PoolWord:
+        """Return what is prepared."""
+        return self._pool.show(await self._journal.sessions(), self._around())
+
+    async def empty_pool(self) -> None:
+        """Remove every session that nobody has claimed; after `run` was cancelled, when the process ends.
+
+        Returns after `SHUTDOWN_SECONDS` at the latest. What is left then is removed by the next start, or by
+        the guard at its deadline.
+        """
+        try:
+            async with asyncio.timeout(SHUTDOWN_SECONDS), asyncio.TaskGroup() as group:
+                for record in await self._journal.sessions():
+                    if record.pool not in (None, PoolState.DROPPED):
+                        context = await self._contexts.of(record)
+                        await drop(context, DropCause.SHUTDOWN, "the orchestrator ends")
+                        group.create_task(PreparedSession(context).run())
+        except TimeoutError:
+            log.warning("prepared sessions are left; the next start or the guard removes them")
 
     # sessions
 
@@ -175,44 +191,54 @@ class Supervisor:
             await self._queue_changed.wait()
 
     async def _fill(self, group: asyncio.TaskGroup) -> None:
-        records = [r for r in await self._journal.sessions() if r.phase is not Phase.ENDED]
+        everything = await self._journal.sessions()
+        records = [r for r in everything if r.phase is not Phase.ENDED and r.pool is None]
         for phase in Phase:
             metrics.SESSIONS.labels(phase=phase).set(sum(record.phase is phase for record in records))
-        under_way = [r for r in records if r.phase is not Phase.QUEUED and r.id not in self._running]
-        for record in under_way:
-            await self._start(record, group)
+        unclaimed = [r for r in everything if r.pool not in (None, PoolState.DROPPED)]
+        under_way = [r for r in records if r.phase is not Phase.QUEUED]
+        for record in (*under_way, *unclaimed):
+            if record.id not in self._running:
+                await self._start(record, group)
+        waiting = 0
         for record in records:
             if record.phase is not Phase.QUEUED or record.id in self._running:
                 continue
             # A queued session that was stopped needs no slot: it ends at once.
             if len(self._running) < self._settings.sessions_at_once or record.stop_requested_at is not None:
                 await self._start(record, group)
+            else:
+                waiting += 1
+        await self._tend_pool(group, everything, waiting)
+
+    async def _tend_pool(
+        self, group: asyncio.TaskGroup, records: Sequence[SessionRecord], waiting: int
+    ) -> None:
+        self._waiting = waiting
+        self._pool.measure(records)
+        for due in self._pool.to_drop(records, self._around()):
+            if due.id in self._running:
+                await drop(self._running[due.id], due.cause, due.reason)
+        fresh = await self._pool.prepare_next(records, self._around())
+        if fresh is not None:
+            await self._start(fresh, group)
+
+    def _around(self) -> Surroundings:
+        return Surroundings(running=len(self._running), waiting=self._waiting, fault=self.fault)
 
     async def _start(self, record: SessionRecord, group: asyncio.TaskGroup) -> None:
-        context = SessionContext(
-            id=record.id,
-            planned=await asyncio.to_thread(self._planned, record),
-            engine=self._engine,
-            journal=self._journal,
-            settings=self._settings,
-            isolation=self._isolation,
-            now=self._now,
-        )
+        context = await self._contexts.of(record)
         self._running[record.id] = context
         group.create_task(self._run_session(context), name=f"session {record.id}")
 
-    def _planned(self, record: SessionRecord) -> LoadedTemplate | None:
-        installed = self._files.of(record.installed)
-        if installed is None:
-            return None
-        try:
-            template = installed.templates.get(record.template, record.seed, record.scan)
-        except (UnknownTemplateError, TemplateInvalidError, ScanChoiceError):
-            return None
-        return template if template.digest == record.template_digest else None
-
     async def _run_session(self, context: SessionContext) -> None:
         try:
+            if (await context.record()).pool is not None:
+                if not await PreparedSession(context).run():
+                    return
+                # Who claimed it may have chosen other collectors.
+                await self._contexts.plan(context)
+            await clear_for_cold_start(context)
             await SessionLoop(context).run()
         except Exception:
             # A failing session must not end the others; the journal still holds it, and it starts again.
@@ -224,14 +250,19 @@ class Supervisor:
 
     async def _record(self, session_id: UUID) -> SessionRecord:
         try:
-            return await self._journal.session(session_id)
+            record = await self._journal.session(session_id)
         except KeyError:
+            record = None
+        # Until it is claimed, nobody knows of a prepared session.
+        if record is None or record.pool is not None:
             raise UnknownSessionError(f"no session has the id {session_id}") from None
+        return record
 
     async def _position(self, record: SessionRecord) -> int | None:
         if record.phase is not Phase.QUEUED:
             return None
-        queued = [r.id for r in await self._journal.sessions() if r.phase is Phase.QUEUED]
+        sessions = await self._journal.sessions()
+        queued = [r.id for r in sessions if r.phase is Phase.QUEUED and r.pool is None]
         return queued.index(record.id) + 1 if record.id in queued else None
 
     # background tasks
@@ -263,35 +294,6 @@ class Supervisor:
             await asyncio.sleep(REREAD_SECONDS)
             await asyncio.to_thread(self._files.reread)
             metrics.INSTALLED_VALID.set(self._files.fault is None)
-
-    async def _check_host_forever(self) -> None:
-        """Probe at start-up, and again while isolation is not proved or sessions run.
-
-        Only a check clears `fault`: a session's own probe may have succeeded meanwhile.
-        """
-        settings = self._settings
-        tried_at = -math.inf
-        while True:
-            isolated = self._isolation.last is not None and self._isolation.last.isolated
-            if self.fault is None and isolated:
-                is_old = self._isolation.seconds_since_verdict >= settings.isolation_seconds
-                due = is_old and bool(self._running)
-            else:
-                due = time.monotonic() - tried_at >= settings.reaper_seconds
-            if due:
-                await self._check_host()
-                tried_at = time.monotonic()
-                isolated = self._isolation.last is not None and self._isolation.last.isolated
-            metrics.ISOLATED.set(isolated)
-            await asyncio.sleep(min(ISOLATION_LOOK_SECONDS, settings.reaper_seconds))
-
-    async def _check_host(self) -> None:
-        try:
-            if self.fault is not None or self._isolation.last is None:
-                await check_calls_are_allowed(self._engine)
-            await self._isolation.check_host()
-        except (EngineError, SessionFailedError, SubnetPoolExhaustedError) as error:
-            self.fault = str(error) or type(error).__name__
-            log.warning("isolation check: %s", self.fault)
-        else:
-            self.fault = None
+            if self._settings.pool:
+                # It goes by these files, by clocks and by memory, none of which tell when they change.
+                self._queue_changed.set()

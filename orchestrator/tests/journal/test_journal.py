@@ -18,7 +18,7 @@ from dryrun_contract.event import (
 from dryrun_contract.session import Phase
 from dryrun_orchestrator.journal import journal as journal_module
 from dryrun_orchestrator.journal.journal import Journal, JournalError, PositionGoneError
-from dryrun_orchestrator.journal.records import RunRecord, SessionRecord
+from dryrun_orchestrator.journal.records import DropCause, PoolState, RunRecord, SessionRecord
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 QUEUED = SessionQueued(template="small", template_digest="sha256:0", seed=0, keep=False, actor="ada")
@@ -236,3 +236,53 @@ async def test_what_a_collector_receives_of_others_is_bounded(journal):
     await journal.append(session.id, *(found(line, 60_000) for line in range(10, 20)))
     with pytest.raises(ConfigError, match="819200 bytes"):
         await journal.found(session.id, {"host"}, {"network"})
+
+
+async def test_a_journal_of_an_earlier_version_is_opened_and_gets_a_pool(tmp_path):
+    opened = Journal.open(tmp_path, lambda: NOW)
+    session = await opened.add_session(a_session(), QUEUED)
+    for column in ("pool", "prepared_at", "ready_at", "drop_cause"):
+        opened._connection.execute(f"ALTER TABLE sessions DROP COLUMN {column}")
+    opened._connection.execute("DROP TABLE prepared_events")
+    await opened.close()
+    opened = Journal.open(tmp_path, lambda: NOW)
+    assert await opened.sessions() == [session]
+    await opened.pool.add(a_session(pool=PoolState.PREPARING, prepared_at=NOW))
+    assert [each.pool for each in await opened.sessions() if each.pool] == [PoolState.PREPARING]
+    await opened.close()
+
+
+async def test_events_of_a_prepared_session_are_published_by_its_claim_without_a_gap(journal):
+    prepared, other = a_session(pool=PoolState.PREPARING, prepared_at=NOW), a_session()
+    await journal.pool.add(prepared)
+    await journal.append(prepared.id, PhaseChanged(phase=Phase.PROVISIONING))
+    await journal.add_session(other, QUEUED)
+    await journal.pool.mark_ready(prepared.id, NOW)
+    (told,) = await journal.events_after(None, 9)
+    assert Event.model_validate_json(told).session_id == other.id
+    claimer = a_session(id=prepared.id, actor="ada")
+    assert await journal.pool.claim(claimer, QUEUED, warm=True) == "warm"
+    assert await journal.pool.claim(claimer, QUEUED, warm=True) is None
+    events = [Event.model_validate_json(event) for event in await journal.events_after(None, 9)]
+    assert [event.seq for event in events] == [1, 2, 3, 4]
+    assert [event.data.type for event in events[1:]] == ["session_queued", *2 * ["phase_changed"]]
+    assert events[1].data.prepared_at == NOW
+
+
+async def test_a_dropped_session_is_forgotten_once_no_deadline_can_be_later(tmp_path):
+    now = [NOW]
+    journal = Journal.open(tmp_path, lambda: now[0])
+    prepared = a_session(pool=PoolState.PREPARING, prepared_at=NOW)
+    await journal.pool.add(prepared)
+    assert await journal.pool.drop(prepared.id, DropCause.ROOM, "room")
+    await journal.append(prepared.id, PhaseChanged(phase=Phase.WAITING))
+    await journal.pool.mark_dropped(prepared.id, NOW)
+    assert not await journal.pool.drop(prepared.id, DropCause.ROOM, "room")
+    now[0] = NOW + timedelta(minutes=29)
+    await journal.prune()
+    assert [each.pool for each in await journal.sessions()] == [PoolState.DROPPED]
+    now[0] = NOW + timedelta(minutes=31)
+    await journal.prune()
+    assert await journal.sessions() == []
+    assert await journal.events_after(None, 9) == []
+    await journal.close()

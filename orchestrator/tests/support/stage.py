@@ -110,6 +110,7 @@ class Stage:
         self.journal = None
         self.timeouts = {"network": 30, "database": 30}
         self.changes = {}
+        self.ends_early = False
         (folder / "templates").mkdir()
         (folder / "collectors").mkdir()
         (folder / "templates" / "two.yml").write_text(TEMPLATE)
@@ -159,7 +160,7 @@ class Stage:
             await asyncio.gather(task, return_exceptions=True)
             await self.engine.close()
             await self.journal.close()
-            assert not died, "the supervisor died"
+            assert self.ends_early or not died, "the supervisor died"
 
     async def start(self, session_id=None, **request):
         session_id = session_id or uuid4()

@@ -20,6 +20,7 @@ from dryrun_contract.collector_config import MAX_CONFIG_BYTES, ConfigError
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import MAX_EVENT_BYTES, PAGE_BYTES, EventData, EventRefused
 from dryrun_contract.session import Outcome, Phase
+from dryrun_orchestrator.journal.prepared_sessions import PreparedSessions, StoredEvent
 from dryrun_orchestrator.journal.records import RunRecord, SessionRecord, TargetRecord
 from dryrun_orchestrator.journal.schema import LATER_COLUMNS, SCHEMA
 
@@ -50,6 +51,7 @@ class Journal:
         # SQLite blocks, and transactions must not interleave: one thread does all the work, in order.
         self._thread = ThreadPoolExecutor(1, "journal")
         self._appended = asyncio.Event()
+        self.pool = PreparedSessions(connection, self._transaction, self._publish, self._wake)
         self.id = UUID(self._meta("journal_id", str(uuid4())))
 
     @classmethod
@@ -275,20 +277,29 @@ class Journal:
                 " (SELECT id FROM sessions ORDER BY phase = 'ended', ended_at DESC LIMIT ?))",
                 (limit, MAX_SESSIONS),
             )
+            self.pool.forget(self._now())
 
         await self._transaction(forget)
 
     # inside the journal's thread
 
-    def _append(self, session_id: UUID, events: Sequence[EventData]) -> None:
+    def _append(self, session_id: UUID, events: Sequence[EventData]) -> bool:
+        """Return whether there are new events for readers: those of a prepared session wait for its claim."""
+        stored = [(event.type, event.model_dump_json()) for event in events]
+        if not stored or self.pool.defer(session_id, stored):
+            return False
+        self._publish(session_id, stored)
+        return True
+
+    def _publish(self, session_id: UUID, events: Sequence[StoredEvent]) -> None:
         # The counter is stored: an SQLite key restarts once its table is emptied.
         seq = self._newest()
         at = _text(self._now())
-        for event in events:
+        for kind, data in events:
             seq += 1
             self._connection.execute(
                 "INSERT INTO events (seq, session_id, at, type, data) VALUES (?,?,?,?,?)",
-                (seq, str(session_id), at, event.type, event.model_dump_json()),
+                (seq, str(session_id), at, kind, data),
             )
         self._connection.execute("UPDATE meta SET value = ? WHERE key = 'newest'", (str(seq),))
 
@@ -339,12 +350,11 @@ class Journal:
     # into the journal's thread
 
     async def _write(self, session_id: UUID, events: Sequence[EventData], change: Callable[[], None]) -> None:
-        def write() -> None:
+        def write() -> bool:
             change()
-            self._append(session_id, events)
+            return self._append(session_id, events)
 
-        await self._transaction(write)
-        if events:
+        if await self._transaction(write):
             self._wake()
 
     def _wake(self) -> None:

@@ -3,12 +3,42 @@
 import sqlite3
 from dataclasses import dataclass, fields
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal, Self
 from uuid import UUID
 
-from dryrun_contract.event import TargetChanged, TargetState
+from dryrun_contract.event import SessionQueued, TargetChanged, TargetState
 from dryrun_contract.scan_choice import NO_CHOICE, ScanChoice
 from dryrun_contract.session import Outcome, Phase, Session
+
+
+class PoolState(StrEnum):
+    """Where a prepared session stands that nobody has claimed: `preparing → ready → dropping → dropped`."""
+
+    PREPARING = "preparing"
+    READY = "ready"
+    DROPPING = "dropping"
+    """It cannot be claimed warm any more, and its network and targets are being removed."""
+    DROPPED = "dropped"
+    """Nothing of it is left. Its row stays until its deadline: whoever still claims it starts cold."""
+
+
+class DropCause(StrEnum):
+    """Why a prepared session was dropped."""
+
+    FAILED = "failed"
+    """It could not be prepared."""
+    UNHEALTHY = "unhealthy"
+    ISOLATION = "isolation"
+    CHANGED = "changed"
+    """Images, allowlist, collectors or templates are others now."""
+    DEADLINE = "deadline"
+    ROOM = "room"
+    """A queued session needs its place."""
+    MEMORY = "memory"
+    UNWANTED = "unwanted"
+    """The settings ask for fewer."""
+    SHUTDOWN = "shutdown"
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -39,12 +69,21 @@ class SessionRecord:
     installed: str | None = None
     """Digest of the operator's files at its start; None for a session of a version that kept none."""
     scan: ScanChoice = NO_CHOICE
+    pool: PoolState | None = None
+    """None for somebody's session, claimed from the pool or not."""
+    prepared_at: datetime | None = None
+    """When it was begun ahead of its request; None for a session that started cold."""
+    ready_at: datetime | None = None
+    drop_cause: DropCause | None = None
 
     @classmethod
     def from_row(cls, row: sqlite3.Row) -> Self:
         """Read a row of table `sessions`."""
         values = {field.name: row[field.name] for field in fields(cls)}
-        moments = ("phase_since", "created_at", "expires_at", "ended_at", "stop_requested_at")
+        moments = (
+            "phase_since", "created_at", "expires_at", "ended_at", "stop_requested_at", "prepared_at",
+            "ready_at",
+        )  # fmt: skip
         return cls(
             **{
                 **values,
@@ -54,7 +93,21 @@ class SessionRecord:
                 "keep": bool(values["keep"]),
                 "phase": Phase(values["phase"]),
                 "outcome": Outcome(values["outcome"]) if values["outcome"] else None,
+                "pool": PoolState(values["pool"]) if values["pool"] else None,
+                "drop_cause": DropCause(values["drop_cause"]) if values["drop_cause"] else None,
             }
+        )
+
+    def queued(self) -> SessionQueued:
+        """Return the event of its request."""
+        return SessionQueued(
+            template=self.template,
+            template_digest=self.template_digest,
+            seed=self.seed,
+            keep=self.keep,
+            scan=self.scan,
+            actor=self.actor,
+            installed_digest=f"sha256:{self.installed}" if self.installed else None,
         )
 
     def word(self, queue_position: int | None = None) -> Session:
@@ -73,6 +126,7 @@ class SessionRecord:
             expires_at=self.expires_at,
             ended_at=self.ended_at,
             queue_position=queue_position,
+            prepared_at=self.prepared_at,
         )
 
 

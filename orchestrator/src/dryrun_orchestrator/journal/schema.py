@@ -1,6 +1,13 @@
 """The journal's tables."""
 
-LATER_COLUMNS = {"installed": "TEXT", "scan": "TEXT"}
+LATER_COLUMNS = {
+    "installed": "TEXT",
+    "scan": "TEXT",
+    "pool": "TEXT",
+    "prepared_at": "TEXT",
+    "ready_at": "TEXT",
+    "drop_cause": "TEXT",
+}
 """Columns added to `sessions` since the first version, oldest first; missing ones are added on opening."""
 
 SCHEMA = """
@@ -28,7 +35,11 @@ CREATE TABLE IF NOT EXISTS sessions (
     stop_requested_at TEXT,
     traffic_before TEXT,
     installed TEXT,
-    scan TEXT
+    scan TEXT,
+    pool TEXT,
+    prepared_at TEXT,
+    ready_at TEXT,
+    drop_cause TEXT
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS targets (
@@ -62,5 +73,12 @@ CREATE TABLE IF NOT EXISTS events (
     type TEXT NOT NULL,
     data TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS prepared_events (
+    n INTEGER PRIMARY KEY,
+    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    type TEXT NOT NULL,
+    data TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS prepared_events_of_session ON prepared_events (session_id);
 CREATE INDEX IF NOT EXISTS events_of_session ON events (session_id, type);
 """

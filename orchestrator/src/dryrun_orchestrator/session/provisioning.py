@@ -80,12 +80,14 @@ async def _existing_network(context: SessionContext) -> Network | None:
 
 async def _create_network(context: SessionContext) -> SessionRecord:
     settings = context.settings
+    deadline = (await context.record()).expires_at
     taken = [record.subnet for record in await context.journal.sessions() if _holds_subnet(record)]
     tried = 0
     for subnet in candidate_subnets(settings.subnet_pool, settings.subnet_prefix, filter(None, taken)):
         tried += 1
         # Computed before the call: the deadline is never later than 30 minutes after creation.
-        expires_at = context.now().replace(microsecond=0) + settings.session_duration
+        # Nothing prolongs the deadline of an id, not even that its first network is gone.
+        expires_at = deadline or context.now().replace(microsecond=0) + settings.session_duration
         # Stored first: two sessions that start together do not try the same subnet.
         await context.journal.update_session(context.id, subnet=subnet, expires_at=expires_at)
         spec = network_spec(context.id, subnet, common_labels(context, expires_at))

@@ -1,0 +1,228 @@
+"""Rows of sessions that are prepared ahead, in the journal's table of sessions.
+
+Nobody hears of a prepared session: its events wait in a table of their own, without numbers, and are
+published by the transaction that claims it, after the event of its request. So no event precedes its session,
+the sequence has no gap, and after a crash a session is either claimed with all its events or not at all.
+"""
+
+import json
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Protocol
+from uuid import UUID
+
+from dryrun_contract.event import PhaseChanged, SessionQueued
+from dryrun_contract.session import Phase
+from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
+
+type StoredEvent = tuple[str, str]
+"""Type and data as JSON."""
+type Claim = Literal["warm", "cold"]
+
+
+KEEP_DROPPED = timedelta(minutes=30)
+"""As long as any session can last: until then a late claim finds the deadline that its id has."""
+
+
+class Transaction(Protocol):
+    """Runs work in the journal's thread, in one transaction."""
+
+    def __call__[T](self, work: Callable[[], T]) -> Awaitable[T]:
+        """Return what `work` returns, once it is on disk."""
+        ...
+
+
+class PreparedSessions:
+    """The prepared sessions of one journal; use `Journal.pool`."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        transaction: Transaction,
+        publish: Callable[[UUID, Sequence[StoredEvent]], None],
+        wake: Callable[[], None],
+    ) -> None:
+        """`publish` appends numbered events inside a transaction; `wake` says that there are new ones."""
+        self._connection = connection
+        self._transaction = transaction
+        self._publish = publish
+        self._wake = wake
+
+    async def add(self, session: SessionRecord) -> None:
+        """Store a new session to be prepared; it has no event until it is claimed."""
+
+        def add() -> None:
+            self._connection.execute(
+                "INSERT INTO sessions (id, template, template_digest, seed, keep, actor, phase, created_at,"
+                " phase_since, installed, pool, prepared_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                (
+                    str(session.id), session.template, session.template_digest, session.seed, session.keep,
+                    session.actor, session.phase, _text(session.created_at), _text(session.phase_since),
+                    session.installed, PoolState.PREPARING, _text(session.created_at),
+                ),
+            )  # fmt: skip
+
+        await self._transaction(add)
+
+    async def mark_ready(self, session_id: UUID, now: datetime) -> None:
+        """Offer a session whose targets are all healthy, unless it was dropped or claimed meanwhile."""
+        await self._move(
+            session_id, (PoolState.PREPARING,), {"pool": PoolState.READY, "ready_at": _text(now)}
+        )
+
+    async def drop(self, session_id: UUID, cause: DropCause, reason: str) -> bool:
+        """Take a session out of the pool; False when it is no longer in it."""
+        changes = {"pool": PoolState.DROPPING, "drop_cause": cause, "reason": reason}
+        return await self._move(session_id, (PoolState.PREPARING, PoolState.READY), changes)
+
+    async def mark_dropped(self, session_id: UUID, now: datetime) -> None:
+        """Record that nothing of a dropped session is left, unless it was claimed meanwhile."""
+        changes = {
+            "pool": PoolState.DROPPED,
+            "phase": Phase.ENDED,
+            "ended_at": _text(now),
+            "subnet": None,
+            "network_id": None,
+        }
+        await self._move(session_id, (PoolState.DROPPING,), changes)
+
+    async def claim(self, claimer: SessionRecord, queued: SessionQueued, *, warm: bool) -> Claim | None:
+        """Make a prepared session that of `claimer`; None unless one of its id, template and seed is there.
+
+        Warm: it is ready and goes on as it is, in phase `scanning`, its events published. Cold: it is queued
+        like a new one; what is left of its network is named by `subnet`, and its deadline stays, because
+        nothing prolongs the deadline of an id.
+        """
+
+        def claim() -> Claim | None:
+            found = self._connection.execute(
+                "SELECT pool, prepared_at FROM sessions"
+                " WHERE id = ? AND template = ? AND seed = ? AND pool IS NOT NULL",
+                (str(claimer.id), claimer.template, claimer.seed),
+            ).fetchone()
+            if found is None:
+                return None
+            if warm and found["pool"] == PoolState.READY:
+                self._claim_warm(claimer, queued, datetime.fromisoformat(found["prepared_at"]))
+                return "warm"
+            self._claim_cold(claimer, queued)
+            return "cold"
+
+        claimed = await self._transaction(claim)
+        if claimed:
+            self._wake()
+        return claimed
+
+    # inside the journal's thread
+
+    def defer(self, session_id: UUID, events: Sequence[StoredEvent]) -> bool:
+        """Keep the events of a prepared session until it is claimed; False for any other session."""
+        row = self._connection.execute(
+            "SELECT pool FROM sessions WHERE id = ?", (str(session_id),)
+        ).fetchone()
+        if row is None or row["pool"] is None:
+            return False
+        if row["pool"] in (PoolState.PREPARING, PoolState.READY):
+            self._connection.executemany(
+                "INSERT INTO prepared_events (session_id, type, data) VALUES (?,?,?)",
+                [(str(session_id), *event) for event in events],
+            )
+        return True
+
+    def forget(self, now: datetime) -> None:
+        """Delete dropped sessions whose deadline has passed: their ids can start nothing any more."""
+        self._connection.execute(
+            "DELETE FROM sessions WHERE pool = ? AND ended_at < ?",
+            (PoolState.DROPPED, _text(now - KEEP_DROPPED)),
+        )
+
+    def _claim_warm(self, claimer: SessionRecord, queued: SessionQueued, prepared_at: datetime) -> None:
+        self._write(
+            claimer.id,
+            pool=None,
+            actor=claimer.actor,
+            keep=claimer.keep,
+            scan=claimer.scan.model_dump_json(),
+            created_at=_text(claimer.created_at),
+            phase=Phase.SCANNING,
+            phase_since=_text(claimer.created_at),
+        )
+        told = queued.model_copy(update={"prepared_at": prepared_at})
+        scanning = PhaseChanged(phase=Phase.SCANNING)
+        self._publish(claimer.id, [_stored(told), *self._latest_events(claimer.id), _stored(scanning)])
+        self._forget_events(claimer.id)
+
+    def _claim_cold(self, claimer: SessionRecord, queued: SessionQueued) -> None:
+        self._write(
+            claimer.id,
+            pool=None,
+            actor=claimer.actor,
+            keep=claimer.keep,
+            scan=claimer.scan.model_dump_json(),
+            template_digest=claimer.template_digest,
+            installed=claimer.installed,
+            created_at=_text(claimer.created_at),
+            phase=Phase.QUEUED,
+            phase_since=_text(claimer.created_at),
+            reason=None,
+            ended_at=None,
+            prepared_at=None,
+            ready_at=None,
+            drop_cause=None,
+        )
+        self._connection.execute("DELETE FROM targets WHERE session_id = ?", (str(claimer.id),))
+        self._publish(claimer.id, [_stored(queued)])
+        self._forget_events(claimer.id)
+
+    def _latest_events(self, session_id: UUID) -> list[StoredEvent]:
+        """Return the events that waited; of the states of one target only the last, all being past."""
+        rows = self._connection.execute(
+            "SELECT type, data FROM prepared_events WHERE session_id = ? ORDER BY n", (str(session_id),)
+        ).fetchall()
+        last = {
+            json.loads(row["data"])["service"]: place
+            for place, row in enumerate(rows)
+            if row["type"] == "target_changed"
+        }
+        kept = set(last.values())
+        return [
+            (row["type"], row["data"])
+            for place, row in enumerate(rows)
+            if row["type"] != "target_changed" or place in kept
+        ]
+
+    def _forget_events(self, session_id: UUID) -> None:
+        self._connection.execute("DELETE FROM prepared_events WHERE session_id = ?", (str(session_id),))
+
+    def _write(self, session_id: UUID, **changes: str | bool | None) -> int:
+        # Column names are those of this module, never input.
+        assignments = ", ".join(f"{column} = ?" for column in changes)
+        return self._connection.execute(
+            f"UPDATE sessions SET {assignments} WHERE id = ?",  # noqa: S608 - names, no values
+            (*changes.values(), str(session_id)),
+        ).rowcount
+
+    async def _move(
+        self, session_id: UUID, before: Sequence[PoolState], changes: Mapping[str, str | None]
+    ) -> bool:
+        def move() -> bool:
+            row = self._connection.execute(
+                "SELECT pool FROM sessions WHERE id = ?", (str(session_id),)
+            ).fetchone()
+            if row is None or row["pool"] not in before:
+                return False
+            self._write(session_id, **changes)
+            if changes["pool"] == PoolState.DROPPING:
+                self._forget_events(session_id)
+            return True
+
+        return await self._transaction(move)
+
+
+def _stored(event: SessionQueued | PhaseChanged) -> StoredEvent:
+    return event.type, event.model_dump_json()
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")

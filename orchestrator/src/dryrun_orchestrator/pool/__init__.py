@@ -1,0 +1,1 @@
+"""The warm pool: sessions prepared ahead of their request, claimed by their id, dropped when in doubt."""

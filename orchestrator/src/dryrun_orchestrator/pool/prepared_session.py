@@ -1,0 +1,231 @@
+"""The loop of one prepared session: makes it ready, watches it until it is claimed, or removes it.
+
+It runs the same phases as any session, `provisioning` and `waiting`, and resumes in them after a crash. Its
+journal row decides: a claim or a drop is one transaction there, and this loop only finds out which it was.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+
+from dryrun_contract.event import PhaseChanged
+from dryrun_contract.session import Outcome, Phase
+from dryrun_contract.text import printable
+from dryrun_orchestrator import labels, metrics
+from dryrun_orchestrator.engine.protocol import EngineError, NotFoundError, TransientEngineError
+from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
+from dryrun_orchestrator.session.cleaning_up import LeftoverError, remove_everything
+from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
+from dryrun_orchestrator.session.deadline import Deadline
+from dryrun_orchestrator.session.provisioning import provision
+from dryrun_orchestrator.session.target_states import state_of
+from dryrun_orchestrator.session.waiting import READY_STATES, start_targets
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_SECONDS = 5.0
+"""Engine events wake the loop; without one, targets are inspected this often."""
+DECISION_LOOK_SECONDS = 0.5
+MAX_PAUSE_SECONDS = 5.0
+AT_ONCE = timedelta(0)
+"""Targets that nobody has seen need no time to stop."""
+_WAITING_IN = frozenset({PoolState.PREPARING, PoolState.READY})
+
+
+class _DroppedError(Exception):
+    """The session is to be dropped."""
+
+    def __init__(self, cause: DropCause, reason: str) -> None:
+        super().__init__(reason)
+        self.cause = cause
+
+
+class PreparedSession:
+    """The loop of a session that nobody has claimed yet."""
+
+    def __init__(self, context: SessionContext) -> None:
+        self._context = context
+
+    async def run(self) -> bool:
+        """Return True when somebody has claimed it as it is; False when it is not to continue here."""
+        record = await self._context.record()
+        if record.pool in _WAITING_IN:
+            await self._stand_by()
+            record = await self._context.record()
+        if record.pool is PoolState.DROPPING:
+            await self._remove()
+            record = await self._context.record()
+        # Set for this loop alone; for the next one it would mean that a stop was requested.
+        self._context.stop_requested.clear()
+        return record.pool is None and record.phase is not Phase.QUEUED
+
+    async def _stand_by(self) -> None:
+        """Return once the session was claimed or dropped, here or by others."""
+        try:
+            await first_of(self._prepare_and_watch, self._decision)
+        except _DroppedError as dropped:
+            await drop(self._context, dropped.cause, str(dropped))
+        except Exception as error:
+            log.exception("prepared session %s failed", self._context.id)
+            await drop(self._context, DropCause.FAILED, f"internal error: {type(error).__name__}: {error}")
+
+    async def _prepare_and_watch(self) -> None:
+        record = await self._context.record()
+        if record.pool is PoolState.PREPARING:
+            try:
+                await self._prepare(record)
+            except* (SessionFailedError, EngineError) as failures:
+                raise _DroppedError(DropCause.FAILED, _first(failures)) from failures
+            except* TimeoutError as failures:
+                raise _DroppedError(DropCause.FAILED, "it was not healthy in time") from failures
+            await self._context.journal.pool.mark_ready(self._context.id, self._context.now())
+        while True:
+            with suppress(TransientEngineError):
+                if trouble := await trouble_of(self._context):
+                    raise _DroppedError(DropCause.UNHEALTHY, trouble)
+            await self._context.wait_for_wake(LOOK_AGAIN_SECONDS)
+
+    async def _prepare(self, record: SessionRecord) -> None:
+        settings = self._context.settings
+        if record.phase is Phase.QUEUED:
+            await self._enter(Phase.PROVISIONING)
+        if record.phase in (Phase.QUEUED, Phase.PROVISIONING):
+            async with asyncio.timeout(settings.provisioning_seconds):
+                await provision(self._context)
+            await self._enter(Phase.WAITING)
+        async with asyncio.timeout(settings.waiting_seconds):
+            await start_targets(self._context)
+
+    async def _enter(self, phase: Phase) -> None:
+        await self._context.journal.update_session(
+            self._context.id, PhaseChanged(phase=phase), phase=phase, phase_since=self._context.now()
+        )
+
+    async def _decision(self) -> None:
+        """Return once the journal says that it was claimed or dropped; raise _DroppedError on a reason to."""
+        deadline = Deadline(self._context.now)
+        while (record := await self._context.record()).pool in _WAITING_IN:
+            lost = self._context.isolation.lost
+            if lost is not None and record.phase is Phase.WAITING:
+                raise _DroppedError(DropCause.ISOLATION, f"isolation is no longer proved: {lost.detail}")
+            if record.expires_at is not None and deadline.has_passed(
+                record.expires_at - self._context.settings.least_left
+            ):
+                raise _DroppedError(DropCause.DEADLINE, "too little time is left until its deadline")
+            try:
+                async with asyncio.timeout(DECISION_LOOK_SECONDS):
+                    await self._context.stop_requested.wait()
+            except TimeoutError:
+                continue
+            self._context.stop_requested.clear()
+
+    async def _remove(self) -> None:
+        """Remove everything, however long that takes; return early when somebody claims the id meanwhile."""
+        pause = 0.2
+        while (record := await self._context.record()).pool is PoolState.DROPPING:
+            if record.subnet is None or await _removed(self._context):
+                await self._context.journal.pool.mark_dropped(self._context.id, self._context.now())
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, MAX_PAUSE_SECONDS)
+
+
+async def drop(context: SessionContext, cause: DropCause, reason: str) -> None:
+    """Take a session out of the pool and have its loop remove it; nothing when it was claimed meanwhile."""
+    if await context.journal.pool.drop(context.id, cause, printable(reason, limit=500)):
+        metrics.POOL_DROPPED.labels(cause=cause).inc()
+        log.info("prepared session %s is dropped (%s): %s", context.id, cause, printable(reason, limit=500))
+    context.stop_requested.set()
+
+
+async def trouble_of(context: SessionContext) -> str | None:
+    """Return what keeps a ready session from being scanned; None when every target is as it was.
+
+    Raises TransientEngineError when that cannot be found out now.
+    """
+    targets = (await context.journal.targets(context.id)).values()
+    if len(targets) < len(context.template.services):
+        return "targets are missing"
+
+    async def look(service: str, container_id: str) -> str | None:
+        try:
+            async with context.starts:
+                detail = await context.engine.inspect_container(container_id)
+        except NotFoundError:
+            return f"service {service}: its container was removed by somebody else"
+        if detail.status != "running":
+            return f"service {service} is {detail.status}"
+        if not detail.on_network:
+            return f"service {service} is on no network"
+        state = state_of(detail)
+        return None if state in READY_STATES else f"service {service} is {state}"
+
+    looks = [look(target.service, target.container_id) for target in targets]
+    seen = await asyncio.gather(*looks, return_exceptions=True)
+    for each in seen:
+        if isinstance(each, str):
+            return each
+    for each in seen:
+        if isinstance(each, BaseException):
+            raise each
+    return None
+
+
+async def clear_for_cold_start(context: SessionContext) -> None:
+    """Remove what was prepared under an id that was claimed too late; its session then begins anew.
+
+    When that fails for as long as a session waits for its engine, the session fails; its own cleanup goes on.
+    """
+    record = await context.record()
+    if record.phase is not Phase.QUEUED or record.subnet is None:
+        return
+    pause = 0.2
+    try:
+        async with asyncio.timeout(context.settings.engine_wait_seconds):
+            while not await _removed(context):
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, MAX_PAUSE_SECONDS)
+    except TimeoutError:
+        reason = "what was prepared for it had to be removed, and the engine did not do so; start it again"
+        await context.journal.update_session(
+            context.id,
+            PhaseChanged(phase=Phase.CLEANING_UP, reason=reason),
+            phase=Phase.CLEANING_UP,
+            phase_since=context.now(),
+            outcome=Outcome.FAILED,
+            reason=reason,
+        )
+        return
+    await context.journal.update_session(context.id, subnet=None, network_id=None)
+
+
+async def _removed(context: SessionContext) -> bool:
+    try:
+        await remove_everything(context.engine, f"{labels.SESSION_ID}={context.id}", grace=AT_ONCE)
+    except (LeftoverError, EngineError) as error:
+        metrics.CLEANUP_FAILURES.inc()
+        log.warning("prepared session %s: cleanup: %s; trying again", context.id, error)
+        return False
+    return True
+
+
+async def first_of(*works: Callable[[], Awaitable[None]]) -> None:
+    """Return or raise as the first of `works` does; cancel the others and wait until they have ended."""
+    tasks = [asyncio.ensure_future(work()) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> str:
+    first: BaseException = failures
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return str(first) or type(first).__name__
