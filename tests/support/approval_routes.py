@@ -46,6 +46,7 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", DRYRUN + "/templates/{template_id}"): READ,
     ("POST", f"{DRYRUN}/sessions"): RUN,
     ("GET", f"{DRYRUN}/sessions"): READ,
+    ("GET", f"{DRYRUN}/pool"): READ,
     ("GET", DRYRUN + "/sessions/{session_id}"): READ,
     ("POST", DRYRUN + "/sessions/{session_id}/stop"): RUN,
     ("GET", DRYRUN + "/sessions/{session_id}/events"): READ,

@@ -21,6 +21,7 @@ from approval_api.api.events import router as events_router
 from approval_api.api.health import metrics_page, metrics_router
 from approval_api.api.health import router as health_router
 from approval_api.api.people import router as people_router
+from approval_api.api.pool import router as pool_router
 from approval_api.api.production import router as production_router
 from approval_api.api.reports import criteria_router
 from approval_api.api.reports import router as reports_router
@@ -138,6 +139,7 @@ def create_app(
     for router in (
         templates_router,
         sessions_router,
+        pool_router,
         events_router,
         discoveries_router,
         dryrun_discoveries_router,

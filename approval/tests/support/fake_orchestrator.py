@@ -3,14 +3,15 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import override
 from uuid import UUID, uuid4
 
 import httpx2
 
-from dryrun_contract.event import Event, EventData, SessionQueued, Snapshot
+from dryrun_contract.event import Event, EventData, NetworkCreated, PhaseChanged, SessionQueued, Snapshot
 from dryrun_contract.ground_truth import Fact, GroundTruth
+from dryrun_contract.pool import Pool, PoolLine, PreparedSession
 from dryrun_contract.problem import Problem, problem_type
 from dryrun_contract.session import Phase, Session, SessionRequest
 from dryrun_contract.template import Template, TemplateService, TemplateSummary
@@ -62,6 +63,10 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
         """Events that are told in other words than the contract's, as JSON or what is none."""
         self.endless: Callable[[], AsyncIterator[bytes]] | None = None
         """What events are answered with, however long it is."""
+        self.pool = Pool()
+        """What is prepared; a session that is claimed leaves it."""
+        self.pool_seconds = 0.0
+        """How long it takes to say so."""
         self.longest_wait = 30.0
         self._news = asyncio.Event()
 
@@ -98,6 +103,8 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
                 answer = self._templates()
             case "GET", ["templates", template_id]:
                 answer = self._template(template_id)
+            case "GET", ["pool"]:
+                answer = await self._show_pool()
             case "PUT", ["sessions", session_id]:
                 answer = self._put(UUID(session_id), request)
             case "POST", ["sessions", session_id, "stop"]:
@@ -124,6 +131,30 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
             )
         return httpx2.Response(200, content=template.model_dump_json())
 
+    async def _show_pool(self) -> httpx2.Response:
+        await asyncio.sleep(self.pool_seconds)
+        return httpx2.Response(200, content=self.pool.model_dump_json())
+
+    def prepare(self, template: str = "small", seed: int = 0, count: int = 1) -> list[UUID]:
+        """Have this many sessions prepared; return their ids."""
+        now = datetime.now(UTC)
+        ready = tuple(
+            PreparedSession(id=uuid4(), prepared_at=now, expires_at=now + timedelta(minutes=30))
+            for _ in range(count)
+        )
+        self.pool = Pool(lines=(PoolLine(template=template, seed=seed, wanted=count, ready=ready),))
+        return [each.id for each in ready]
+
+    def _claimed(self, session_id: UUID) -> PreparedSession | None:
+        """Take a session out of the pool."""
+        for line in self.pool.lines:
+            for prepared in line.ready:
+                if prepared.id == session_id:
+                    rest = tuple(each for each in line.ready if each is not prepared)
+                    self.pool = Pool(lines=(line.model_copy(update={"ready": rest}),))
+                    return prepared
+        return None
+
     def _put(self, session_id: UUID, request: httpx2.Request) -> httpx2.Response:
         if self.refuses_puts is not None:
             return httpx2.Response(self.refuses_puts.status, content=self.refuses_puts.model_dump_json())
@@ -131,14 +162,18 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
         fresh = session_id not in self.sessions
         if fresh:
             template = self.templates[wanted.template]
+            prepared = self._claimed(session_id)
+            prepared_at = prepared.prepared_at if prepared else None
             self.sessions[session_id] = Session(
                 id=session_id,
                 template=wanted.template,
                 template_digest=template.digest,
                 seed=wanted.seed,
                 keep=wanted.keep,
-                phase=Phase.QUEUED,
+                phase=Phase.SCANNING if prepared else Phase.QUEUED,
                 created_at=datetime.now(UTC),
+                expires_at=prepared.expires_at if prepared else None,
+                prepared_at=prepared_at,
             )
             self.tell(
                 session_id,
@@ -148,11 +183,23 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
                     seed=wanted.seed,
                     keep=wanted.keep,
                     actor=request.headers["x-actor"],
+                    prepared_at=prepared_at,
                 ),
             )
+            if prepared:
+                self._tell_what_was_prepared(session_id, prepared)
         if self.loses_put_answers:
             raise httpx2.ReadTimeout("the answer was lost", request=request)
         return httpx2.Response(201 if fresh else 200, content=self.sessions[session_id].model_dump_json())
+
+    def _tell_what_was_prepared(self, session_id: UUID, prepared: PreparedSession) -> None:
+        for data in (
+            PhaseChanged(phase=Phase.PROVISIONING),
+            NetworkCreated(name="dryrun", subnet="10.213.0.0/27", expires_at=prepared.expires_at),
+            PhaseChanged(phase=Phase.WAITING),
+            PhaseChanged(phase=Phase.SCANNING),
+        ):
+            self.tell(session_id, data)
 
     def _stop(self, session_id: UUID) -> httpx2.Response:
         session = self.sessions.get(session_id)

@@ -167,12 +167,17 @@ def list_(
     limit: Annotated[
         int, typer.Option("--limit", "-n", metavar="N", min=1, max=10000, help="List at most N.")
     ] = 20,
+    pool: Annotated[
+        bool, typer.Option("--pool", help="List what is prepared ahead instead, by template and seed.")
+    ] = False,
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
     """List sessions, newest first."""
     from dryrun_cli.commands import sessions
 
+    if pool:
+        _run(sessions.list_pool(_common(context, json_output, api_url)))
     _run(sessions.list_sessions(_common(context, json_output, api_url), limit=limit))
 
 

@@ -50,6 +50,7 @@ class FakeApi:
         self.questions = []
         """Query parameters of reports that were asked for."""
         """Reports by session id, in place of the recorded ones."""
+        self.pool = {"lines": []}
         self.ends = {}
         self.closing = False
         self.seq = 0
@@ -154,6 +155,8 @@ class FakeApi:
                 await request.json({"templates": [template(name) for name in SCRIPTS]})
             case "GET", ["criteria"]:
                 await request.json({"overall": {"recall_min": 0.8}, "targets_harmed_max": 0})
+            case "GET", ["pool"]:
+                await request.json(self.pool)
             case "POST", ["sessions"]:
                 await self.start(request)
             case "GET", ["sessions"]:

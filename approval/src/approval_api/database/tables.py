@@ -25,13 +25,14 @@ dryrun_sessions = Table(
     Column("reason", Text),
     Column("expires_at", _TIME),
     Column("ended_at", _TIME),
+    Column("prepared_at", _TIME),
     Column("template_snapshot", JSONB(none_as_null=True)),
     Column("history_complete", Boolean, nullable=False),
 )
 """`template_snapshot` is the template as it was at the start, ground truth included; null when this API
 learned of the session from the orchestrator. `admitted_at` is null
-while it waits for a free place. `history_complete` is false when a snapshot took the place of
-events."""
+while it waits for a free place, `prepared_at` when it started cold. `history_complete` is false when a
+snapshot took the place of events."""
 
 dryrun_events = Table(
     "dryrun_events",

@@ -26,9 +26,9 @@ from dryrun_contract.session import Phase, Session
 _ADOPT = text("""
 INSERT INTO gateway.dryrun_sessions
     (id, template, digest, seed, keep, scan, requested_by, requested_at, accepted_at, phase,
-     history_complete)
+     history_complete, prepared_at)
 VALUES (:id, :template, :digest, :seed, :keep, CAST(:scan AS jsonb), :actor, :at, :at, 'queued',
-    :history_complete)
+    :history_complete, :prepared_at)
 ON CONFLICT (id) DO NOTHING
 """)
 
@@ -37,7 +37,7 @@ ON CONFLICT (id) DO NOTHING
 # A session that was stopped here while its start was under way keeps that outcome; the outbox stops it.
 _QUEUED = text("""
 UPDATE gateway.dryrun_sessions
-SET phase = 'queued', ended_at = NULL, digest = :digest,
+SET phase = 'queued', ended_at = NULL, digest = :digest, prepared_at = :prepared_at,
     template_snapshot = CASE WHEN digest = :digest THEN template_snapshot END,
     accepted_at = coalesce(accepted_at, now()),
     outcome = CASE WHEN accepted_at IS NULL AND outcome = 'stopped' THEN outcome END,
@@ -84,7 +84,7 @@ RETURNING id
 _RECONCILE = text("""
 UPDATE gateway.dryrun_sessions
 SET phase = :phase, outcome = :outcome, reason = :reason, expires_at = :expires_at, ended_at = :ended_at,
-    accepted_at = coalesce(accepted_at, now()), history_complete = false
+    prepared_at = :prepared_at, accepted_at = coalesce(accepted_at, now()), history_complete = false
 WHERE id = :id AND phase <> 'ended'
 RETURNING id
 """)
@@ -136,6 +136,7 @@ async def reconcile(connection: AsyncConnection, snapshot: Snapshot, asked_at: d
                 "reason": _text(session.reason),
                 "expires_at": session.expires_at,
                 "ended_at": session.ended_at,
+                "prepared_at": session.prepared_at,
             },
         )
         changed.update(result.scalars())
@@ -146,8 +147,10 @@ async def _apply(connection: AsyncConnection, event: Event) -> None:
     """Change the session's row as the event says."""
     session_id = event.session_id
     match event.data:
-        case SessionQueued(template_digest=digest):
-            await connection.execute(_QUEUED, {"id": session_id, "digest": digest})
+        case SessionQueued(template_digest=digest, prepared_at=prepared_at):
+            await connection.execute(
+                _QUEUED, {"id": session_id, "digest": digest, "prepared_at": prepared_at}
+            )
         case PhaseChanged(phase=phase) if phase is not Phase.ENDED:
             await connection.execute(_PHASE, {"id": session_id, "phase": phase.value})
         case NetworkCreated(expires_at=expires_at):
@@ -190,6 +193,7 @@ async def _adopt_unknown(connection: AsyncConnection, events: Sequence[Event]) -
                 "actor": storable_text(queued.actor) if queued else "unknown",
                 "at": event.at,
                 "history_complete": queued is not None,
+                "prepared_at": queued.prepared_at if queued else None,
             },
         )
 
@@ -207,6 +211,7 @@ async def _adopt_from_snapshot(connection: AsyncConnection, session: Session) ->
             "actor": "unknown",
             "at": session.created_at,
             "history_complete": False,
+            "prepared_at": session.prepared_at,
         },
     )
 

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from approval_api.orchestrator.page_head import PageHead, read_head
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_model
 from dryrun_contract.event import PAGE_BOUNDS, SNAPSHOT_BOUNDS, EventPage, Snapshot
+from dryrun_contract.pool import Pool
 from dryrun_contract.problem import Problem
 from dryrun_contract.scan_choice import NO_CHOICE, ScanChoice
 from dryrun_contract.session import Session, SessionRequest
@@ -27,6 +28,7 @@ _TEMPLATE = TypeAdapter(Template)
 _SESSION = TypeAdapter(Session)
 _PAGE = TypeAdapter(EventPage)
 _SNAPSHOT = TypeAdapter(Snapshot)
+_POOL = TypeAdapter(Pool)
 _PROBLEM = TypeAdapter(Problem)
 
 
@@ -114,6 +116,10 @@ class OrchestratorClient:
         params: dict[str, str | int] = {"seed": seed, "scan": scan.model_dump_json()}
         body = await self._ask("GET", f"/templates/{template_id}", params=params)
         return _parse(_TEMPLATE, body)
+
+    async def pool(self) -> Pool:
+        """Return what is prepared; requesting the id of a prepared session claims it."""
+        return _parse(_POOL, await self._ask("GET", "/pool"))
 
     async def put_session(self, session_id: UUID, request: SessionRequest, asker: Asker) -> Session:
         """Request a session; repeating it with the same id has no effect."""

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, case, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import dryrun_sessions as table
@@ -68,6 +69,7 @@ def _view(row: RowMapping) -> SessionView:
         reason=row["reason"],
         expires_at=row["expires_at"],
         ended_at=row["ended_at"],
+        prepared_at=row["prepared_at"],
     )
 
 
@@ -94,6 +96,18 @@ async def insert_requested(
         .returning(table)
     )
     return _view(result.mappings().one())
+
+
+async def take_prepared(connection: AsyncConnection, session_id: UUID, prepared: Collection[UUID]) -> UUID:
+    """Give a new session the first of the `prepared` ids that no session has; return its id."""
+    for candidate in prepared:
+        try:
+            async with connection.begin_nested():
+                await connection.execute(update(table).where(table.c.id == session_id).values(id=candidate))
+        except IntegrityError:
+            continue
+        return candidate
+    return session_id
 
 
 async def find(connection: AsyncConnection, session_id: UUID) -> SessionView | None:

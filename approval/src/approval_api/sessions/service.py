@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from approval_api.orchestrator.client import Asker, OrchestratorRefusedError, OrchestratorUnavailableError
 from approval_api.sessions import admission, repository
 from approval_api.sessions.admission import Limits
+from approval_api.sessions.prepared import prepared_ids
 from approval_api.web.problems import ProblemError
+from dryrun_contract.pool import Pool
 from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import Session, SessionRequest, SessionView
 from dryrun_contract.template import Template
@@ -25,6 +27,10 @@ class Orchestrator(Protocol):
 
     async def template(self, template_id: str, seed: int, scan: ScanChoice) -> Template:
         """Return the template as it is now, in the variant of `seed`, with the collectors of `scan`."""
+        ...
+
+    async def pool(self) -> Pool:
+        """Return the sessions that are prepared."""
         ...
 
     async def put_session(self, session_id: UUID, request: SessionRequest, asker: Asker) -> Session:
@@ -70,6 +76,7 @@ async def start(
 ) -> SessionView:
     """Store a session with its template and, when there is a free place, request it from the orchestrator.
 
+    It takes the id of a session that is prepared, if there is one.
     Without a free place it waits, and the outbox continues when there is one. When the orchestrator stops
     answering in between, the session stays `requested` and the outbox continues.
     Raises ProblemError: the orchestrator's own when it refuses, 503 when it does not return the template,
@@ -81,12 +88,16 @@ async def start(
         raise ProblemError.passing_on(error.problem) from error
     except OrchestratorUnavailableError as error:
         raise orchestrator_unavailable(error) from error
+    prepared = await prepared_ids(orchestrator, request)
     session_id = uuid4()
     async with engine.begin() as connection:
         await admission.require_room(connection, limits)
         await repository.insert_requested(connection, session_id, request, template, asker.actor)
-        admitted = await admission.admit(connection, limits)
-    if session_id in admitted:
+        admitted = session_id in await admission.admit(connection, limits)
+        if admitted:
+            # One that waits must not hold what others could use now.
+            session_id = await repository.take_prepared(connection, session_id, prepared)
+    if admitted:
         await hand_over(engine, orchestrator, session_id, request, asker)
     async with engine.begin() as connection:
         return await require(connection, session_id)

@@ -46,6 +46,10 @@ class ApiClient:
         """Return the templates."""
         return read_list(await self._json("GET", "/templates"), "templates")
 
+    async def pool(self) -> JsonValue:
+        """Return what is prepared ahead."""
+        return await self._json("GET", "/pool")
+
     async def start_session(self, request: SessionRequest) -> JsonValue:
         """Start a session. Never retried: each call that arrives starts one."""
         return await self._json("POST", "/sessions", body=request.model_dump(mode="json"))

@@ -5,6 +5,7 @@ from pydantic import JsonValue, ValidationError
 from dryrun_cli.errors import ApiUnreachableError
 from dryrun_contract.base import Word
 from dryrun_contract.event import Event
+from dryrun_contract.pool import Pool
 from dryrun_contract.report import Report, UnreadableReportError, to_report
 from dryrun_contract.session import SessionView
 from dryrun_contract.template import TemplateSummary
@@ -17,6 +18,11 @@ SAME_VERSION = "check that the API and dryrun have the same version"
 def read_session(answer: JsonValue) -> SessionView:
     """Return the session in `answer`. Raises ApiUnreachableError when it is not one."""
     return read_word(SessionView, answer, "a session")
+
+
+def read_pool(answer: JsonValue) -> Pool:
+    """Return the pool in `answer`. Raises ApiUnreachableError when it is not one."""
+    return read_word(Pool, answer, "what is prepared")
 
 
 def read_template(answer: JsonValue) -> TemplateSummary:

@@ -7,12 +7,12 @@ from pydantic import JsonValue
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.event_stream import Received
-from dryrun_cli.api.reading import read_event, read_session, read_template
+from dryrun_cli.api.reading import read_event, read_pool, read_session, read_template
 from dryrun_cli.api.session_ids import find_session_id, newest_sessions
 from dryrun_cli.commands.command import Common, command, make_console, write_json
 from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.drawing.safe_text import inert
-from dryrun_cli.drawing.tables import draw_session, draw_sessions, draw_templates
+from dryrun_cli.drawing.tables import draw_pool, draw_session, draw_sessions, draw_templates
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.live.screens import Manner, make_screen
 from dryrun_cli.live.watched_session import WatchedSession
@@ -45,6 +45,18 @@ async def list_sessions(client: ApiClient, common: Common, *, limit: int) -> Exi
         console = make_console()
         found = await newest_sessions(client, limit)
         console.print(draw_sessions(found, glyphs_for(console.encoding), console.width))
+    return ExitCode.OK
+
+
+@command
+async def list_pool(client: ApiClient, common: Common) -> ExitCode:
+    """`dryrun list --pool`."""
+    answer = await client.pool()
+    if common.json_output:
+        write_json(answer)
+    else:
+        console = make_console()
+        console.print(draw_pool(read_pool(answer), glyphs_for(console.encoding)))
     return ExitCode.OK
 
 

@@ -136,7 +136,8 @@ type _Addresses = Mapping[str, str]
 def _queued(data: words.SessionQueued, _addresses: _Addresses) -> _Line:
     seed = f", seed {data.seed}" if data.seed else ""
     keep = ", kept after the scan" if data.keep else ""
-    return "session", f"queued: template {data.template}{seed}{keep}, requested by {data.actor}"
+    ahead = f", prepared ahead at {clock(data.prepared_at)}" if data.prepared_at else ""
+    return "session", f"queued: template {data.template}{seed}{keep}, requested by {data.actor}{ahead}"
 
 
 def _phase(data: words.PhaseChanged, _addresses: _Addresses) -> _Line:

@@ -13,6 +13,7 @@ from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import Glyphs, outcome_sign
 from dryrun_cli.drawing.narration import counted, duration
 from dryrun_cli.drawing.safe_text import inert, shown
+from dryrun_contract.pool import Pool
 from dryrun_contract.session import Phase, SessionView
 from dryrun_contract.template import TemplateSummary
 
@@ -75,6 +76,32 @@ def draw_sessions(
     return table
 
 
+def draw_pool(pool: Pool, glyphs: Glyphs, now: datetime | None = None) -> RenderableType:
+    """Return one row for each template and seed that is kept prepared; below, why some are not."""
+    if not pool.lines:
+        return Text("Nothing is kept prepared; the operator of the orchestrator sets ORCHESTRATOR_POOL.")
+    now = now or datetime.now(UTC)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("TEMPLATE", "READY", "PREPARING", "REMOVED BY"):
+        justify: Literal["left", "right"] = "right" if name == "PREPARING" else "left"
+        table.add_column(name, no_wrap=True, overflow="ellipsis", justify=justify)
+    notes: list[RenderableType] = []
+    for line in pool.lines:
+        name = f"{line.template} seed {line.seed}" if line.seed else line.template
+        is_full = len(line.ready) >= line.wanted
+        sign, style = (glyphs.done, "green") if is_full else (glyphs.active, "yellow")
+        first = line.ready[0].expires_at if line.ready else None
+        table.add_row(
+            shown(name, limit=50),
+            Text(f"{sign} {len(line.ready)} of {line.wanted}", style=style),
+            str(line.preparing or "-"),
+            Text(f"{when(first)}, in {duration((first - now).total_seconds())}" if first else "-"),
+        )
+        if line.note:
+            notes.append(Text(f"{inert(name)}: ", style="dim").append(inert(line.note, 500), "not dim"))
+    return Group(table, Text(""), *notes) if notes else table
+
+
 def draw_session(session: SessionView, glyphs: Glyphs, now: datetime | None = None) -> RenderableType:
     """Return one session in detail."""
     now = now or datetime.now(UTC)
@@ -88,6 +115,8 @@ def draw_session(session: SessionView, glyphs: Glyphs, now: datetime | None = No
     grid.add_row("template", Text(inert(_template(session))))
     grid.add_row("digest", Text(inert(session.template_digest)))
     grid.add_row("started", Text(f"{when(session.requested_at)} by {inert(session.requested_by)}"))
+    if session.prepared_at is not None:
+        grid.add_row("prepared", Text(f"{when(session.prepared_at)}, ahead; its deadline counts from then"))
     took = (session.ended_at or now) - session.requested_at
     if session.ended_at is not None:
         grid.add_row("ended", Text(f"{when(session.ended_at)}, after {duration(took.total_seconds())}"))

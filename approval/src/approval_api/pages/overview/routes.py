@@ -8,6 +8,7 @@ from approval_api.pages.overview.results import Result
 from approval_api.pages.rendering import page
 from approval_api.reports.repository import figures_of
 from approval_api.sessions import repository
+from approval_api.sessions.prepared import pool_now
 
 router = APIRouter(include_in_schema=False)
 
@@ -18,7 +19,10 @@ _WAITING = frozenset({"requested", "queued"})
 
 @router.get("/")
 async def show_overview(request: Request, visitor: Reader) -> Response:
-    """Show the state of everything. Nothing is computed here: who opens this page is not to wait."""
+    """Show the state of everything. Nothing is computed here: who opens this page is not to wait.
+
+    What is prepared is the orchestrator's to say; it is left out when that takes more than a moment.
+    """
     state = request.app.state
     if state.settings.dryrun == "off":
         return page(request, "overview/overview.html", visitor, follower=None)
@@ -27,11 +31,13 @@ async def show_overview(request: Request, visitor: Reader) -> Response:
         ended = [session for session in sessions if session.phase == "ended"][:_RESULTS]
         figures = await figures_of(connection, [session.id for session in ended])
     follower: Follower = state.follower
+    pool = await pool_now(state.orchestrator) if follower.state.following else None
     return page(
         request,
         "overview/overview.html",
         visitor,
         follower=follower.state,
+        pool=pool.lines if pool else (),
         running=[each for each in sessions if each.phase not in _WAITING and each.phase != "ended"],
         # Oldest first: it is the next one.
         waiting=[each for each in reversed(sessions) if each.phase in _WAITING],

@@ -27,8 +27,20 @@ def course(report: Report) -> Section:
         for phase in report.phases
     )
     chart = Bars("Duration of each phase", bars, in_table=False)
+    prepared = report.session.prepared_at
+    ahead = Paragraph(
+        text(
+            f"Prepared ahead at {prepared:%Y-%m-%d %H:%M:%S} UTC: network, isolation proof and targets are "
+            "from then, and the deadline counts from then. The phases below begin with the request.",
+            tone="quiet",
+        )
+        if prepared
+        else text()
+    )
     nothing = Paragraph(text("Nothing has happened yet.", tone="quiet"))
-    return Section("course", "Course of the session", (chart if bars else nothing,))
+    return Section(
+        "course", "Course of the session", (*((ahead,) if prepared else ()), chart if bars else nothing)
+    )
 
 
 def provenance(report: Report) -> Section:

@@ -1,0 +1,18 @@
+"""A session may have been prepared ahead of its request."""
+
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add when that was; null for a session that started cold."""
+    op.execute("ALTER TABLE gateway.dryrun_sessions ADD prepared_at timestamptz")
+
+
+def downgrade() -> None:
+    """Forget it."""
+    op.execute("ALTER TABLE gateway.dryrun_sessions DROP prepared_at")

@@ -1,0 +1,48 @@
+"""Sessions that the orchestrator prepared ahead: which of them a start may take, and what people see of them.
+
+Taking one reserves nothing: the session gets its id, and requesting that id is the claim. One that is gone by
+then starts cold under the same id, so nothing here has to be right, and no failure here fails a start.
+"""
+
+import asyncio
+import logging
+from typing import Protocol
+from uuid import UUID
+
+from approval_api.orchestrator.client import OrchestratorRefusedError, OrchestratorUnavailableError
+from dryrun_contract.pool import Pool
+from dryrun_contract.session import SessionRequest
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 1.0
+"""An orchestrator that is slower to say what it has would not save time."""
+
+
+class PoolSource(Protocol):
+    """The orchestrator's call about its pool."""
+
+    async def pool(self) -> Pool:
+        """Return what is prepared."""
+        ...
+
+
+async def prepared_ids(orchestrator: PoolSource, request: SessionRequest) -> tuple[UUID, ...]:
+    """Return the ids that a session of this request may take, best first; none when that is unknown."""
+    pool = await pool_now(orchestrator)
+    return tuple(
+        prepared.id
+        for line in (pool.lines if pool else ())
+        if (line.template, line.seed) == (request.template, request.seed)
+        for prepared in line.ready
+    )
+
+
+async def pool_now(orchestrator: PoolSource) -> Pool | None:
+    """Return what is prepared; None when the orchestrator does not say so at once, or knows of no pool."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await orchestrator.pool()
+    except (OrchestratorRefusedError, OrchestratorUnavailableError, TimeoutError) as error:
+        logger.info("what is prepared is unknown", extra={"reason": str(error) or type(error).__name__})
+        return None
