@@ -24,6 +24,15 @@ images_app = typer.Typer(
 )
 app.add_typer(images_app, name="images")
 
+AddOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--add",
+        metavar="DIR",
+        envvar="DRYRUN_ADD",
+        help="A folder with images/, templates/ and manifests/ of your own; may be given several times.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
 
 
@@ -53,6 +62,7 @@ def demo(
             help="Criteria (YAML or JSON); exit code 5 if they are not met.",
         ),
     ] = None,
+    add: AddOption = None,
     show_timings: Annotated[bool, typer.Option("--timings", help="Show where the time went.")] = False,
 ) -> None:
     """Run one session from start to report, and leave nothing behind.
@@ -70,11 +80,11 @@ def demo(
     timings.mark("program loaded")
     options = Options(template, seed, keep, plain, json_output, show_timings, criteria)
     screen = Screen(to_error=json_output)
-    _run(Demo(Installation.here(), options, screen, timings).run, screen)
+    _run(Demo(Installation.here(add or ()), options, screen, timings).run, screen)
 
 
 @app.command()
-def up() -> None:
+def up(add: AddOption = None) -> None:
     """Run all services until Ctrl-C, and print how to use them."""
     from dryrun_local.machine.installation import Installation
     from dryrun_local.runs.up import up as serve
@@ -82,11 +92,27 @@ def up() -> None:
     from dryrun_local.terminal.timings import Timings
 
     screen, timings = Screen(), Timings()
-    _run(lambda interruption: serve(Installation.here(), screen, timings, interruption), screen)
+    _run(lambda interruption: serve(Installation.here(add or ()), screen, timings, interruption), screen)
+
+
+@app.command()
+def check(add: AddOption = None) -> None:
+    """Check images, templates and collector manifests: all faults at once, nothing has to be built."""
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.runs.check import check as check_files
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+
+    async def work(_: "Interruption") -> int:
+        return check_files(Installation.here(add or ()), screen)
+
+    _run(work, screen)
 
 
 @images_app.command("build")
 def build_images(
+    add: AddOption = None,
     force: Annotated[bool, typer.Option("--force", help="Build every image, changed or not.")] = False,
 ) -> None:
     """Build the images whose folder changed, and pin them in the allowlist."""
@@ -95,7 +121,7 @@ def build_images(
     from dryrun_local.terminal.screen import Screen
 
     screen = Screen()
-    _run(lambda _: build(Installation.here(), screen, force=force), screen)
+    _run(lambda _: build(Installation.here(add or ()), screen, force=force), screen)
 
 
 @images_app.command("services")
@@ -110,14 +136,14 @@ def build_service_images() -> None:
 
 
 @images_app.command("list")
-def list_images(json_output: JsonOption = False) -> None:
+def list_images(add: AddOption = None, json_output: JsonOption = False) -> None:
     """List the images, their sizes and whether they are current."""
     from dryrun_local.images.commands import show
     from dryrun_local.machine.installation import Installation
     from dryrun_local.terminal.screen import Screen
 
     screen = Screen(to_error=json_output)
-    _run(lambda _: show(Installation.here(), screen, as_json=json_output), screen)
+    _run(lambda _: show(Installation.here(add or ()), screen, as_json=json_output), screen)
 
 
 @app.command()

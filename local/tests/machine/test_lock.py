@@ -4,7 +4,7 @@ import pytest
 
 from dryrun_local.machine.errors import AlreadyRunningError
 from dryrun_local.machine.installation import Installation
-from dryrun_local.machine.lock import held
+from dryrun_local.machine.lock import IMAGES, held, is_held
 
 
 @pytest.fixture
@@ -21,3 +21,15 @@ def test_refuses_a_second_holder_and_names_the_first(installation):
         pass
     with held(installation):
         pass
+
+
+def test_images_can_be_built_while_services_run(installation):
+    assert not is_held(installation)
+    with held(installation):
+        assert is_held(installation)
+        with (
+            held(installation, IMAGES),
+            pytest.raises(AlreadyRunningError),
+            held(installation, IMAGES),
+        ):
+            pass

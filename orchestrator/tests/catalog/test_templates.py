@@ -382,3 +382,8 @@ def test_the_readme_says_how_many_machines_and_facts_a_template_has(installed):
         hard = sum(fact.hard is not None for fact in facts)
         counted[template] = (len(full.services), len(facts), hard)
     assert told == counted
+
+
+def test_every_template_of_the_project_names_its_collectors_so_that_a_new_manifest_joins_none():
+    for path in (Path(__file__).parents[3] / "templates").glob("*.yml"):
+        assert "  collectors: [" in path.read_text(), path.name

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -86,16 +86,18 @@ async def build_images(
     root: Path,
     allowlist: Path,
     *,
+    added: Iterable[Path] = (),
     force: bool = False,
     on_event: Callable[[ImageEvent], None] = lambda _: None,
 ) -> list[ImageResult]:
     """Build what changed since its last build (with `force`: everything) and write the allowlist.
 
-    `root` is the repository; logs go to `logs/` beside `allowlist`. Parents are built before images based on
-    them, two folders at a time. Raises ManifestError before anything is built, ProgramError without an
-    engine, ImageBuildError once everything else is built (the allowlist then lists what succeeded).
+    `root` is the repository, `added` are folders with images of their own; logs go to `logs/` beside
+    `allowlist`. Parents are built before images based on them, two folders at a time. Raises ManifestError
+    before anything is built, ProgramError without an engine, ImageBuildError once everything
+    else is built (the allowlist then lists what succeeded).
     """
-    folders = load_folders(root)
+    folders = load_folders(root, added=added)
     building = _Building(root, allowlist, folders, force=force, on_event=on_event)
     results = await building.run()
     if any(result.state == "failed" for result in results):
@@ -103,9 +105,9 @@ async def build_images(
     return results
 
 
-async def list_images(root: Path) -> list[ImageListing]:
+async def list_images(root: Path, added: Iterable[Path] = ()) -> list[ImageListing]:
     """Return the state of every image folder. Raises ManifestError and ProgramError."""
-    folders = load_folders(root)
+    folders = load_folders(root, added=added)
     digests = folder_digests(folders, root)
     present = await inspect_images(folder.manifest.image for folder in folders.values())
     listings = []

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from rich.table import Table
 from rich.text import Text
@@ -11,8 +11,9 @@ from dryrun_contract.text import printable
 from dryrun_local.images.building import build_images, list_images
 from dryrun_local.images.progress import ImageScreen
 from dryrun_local.images.service_images import build_service_images
+from dryrun_local.machine.added_folders import added_by_running, gather, require_folders
 from dryrun_local.machine.installation import Installation
-from dryrun_local.machine.lock import held
+from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.terminal.screen import Screen
 
 _STYLES = {"current": "green", "outdated": "yellow", "missing": "bold red"}
@@ -20,15 +21,27 @@ _STYLES = {"current": "green", "outdated": "yellow", "missing": "bold red"}
 
 async def prepare(installation: Installation, screen: Screen, *, force: bool = False) -> None:
     """Build what changed, with a line for each image, and write the allowlist."""
+    require_folders(installation)
     shown = ImageScreen(screen)
-    with shown.opened():
-        await build_images(installation.root, installation.allowlist, force=force, on_event=shown.show)
+    with held(installation, IMAGES), shown.opened():
+        await build_images(
+            installation.root,
+            installation.allowlist,
+            added=installation.added,
+            force=force,
+            on_event=shown.show,
+        )
+    gather(installation)
 
 
 async def build(installation: Installation, screen: Screen, *, force: bool) -> int:
-    """Build what changed, holding the installation's lock. Returns 0."""
-    with held(installation):
-        await prepare(installation, screen, force=force)
+    """Build what changed, also while services run; they read the allowlist again. Returns 0."""
+    running = added_by_running(installation)
+    if running - set(installation.added):
+        # Their images would lose their rows.
+        screen.note("Also the folders of the services that run:", ", ".join(map(str, sorted(running))))
+    everything = dict.fromkeys((*installation.added, *sorted(running)))
+    await prepare(replace(installation, added=tuple(everything)), screen, force=force)
     return 0
 
 
@@ -42,7 +55,7 @@ async def build_services(installation: Installation, screen: Screen) -> int:
 
 async def show(installation: Installation, screen: Screen, *, as_json: bool) -> int:
     """List every image folder. Returns 0 when all are current, else 1."""
-    listings = await list_images(installation.root)
+    listings = await list_images(installation.root, installation.added)
     if as_json:
         sys.stdout.write(json.dumps([asdict(listing) for listing in listings], ensure_ascii=True) + "\n")
     else:

@@ -25,7 +25,9 @@ def folder_digests(folders: Mapping[str, ImageFolder], root: Path) -> dict[str, 
         for path in _sources(folder, root):
             executable = path.stat().st_mode & 0o100
             file_digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            content.update(f"{path.relative_to(root)} {executable:o} {file_digest}\n".encode())
+            # A folder outside of the project is named by its own folder and `images`, wherever that is.
+            base = root if path.is_relative_to(root) else folder.path.parent.parent
+            content.update(f"{path.relative_to(base)} {executable:o} {file_digest}\n".encode())
         digests[folder.name] = f"sha256:{content.hexdigest()}"
     return digests
 

@@ -53,8 +53,10 @@ _EXAMPLES: Mapping[str, str] = {
 class ManifestError(LocalError):
     """One or more image folders are invalid; each of `problems` names the file and the path inside it."""
 
-    def __init__(self, problems: Iterable[str]) -> None:
+    def __init__(self, problems: Iterable[str], found: "Mapping[str, ImageFolder] | None" = None) -> None:
         self.problems = tuple(problems)
+        self.found = found or {}
+        """Every folder whose image.yml reads, by name."""
         count = len(self.problems)
         heading = f"{count} problem{'s' if count > 1 else ''} in image folders:"
         super().__init__("\n  ".join([heading, *self.problems]))
@@ -151,36 +153,50 @@ TEST_IMAGES = "images"
 SERVICE_IMAGES = "deploy/images"
 
 
-def load_folders(root: Path, places: Iterable[str] = (TEST_IMAGES,)) -> dict[str, ImageFolder]:
+def load_folders(
+    root: Path, places: Iterable[str] = (TEST_IMAGES,), added: Iterable[Path] = ()
+) -> dict[str, ImageFolder]:
     """Read each `image.yml` one folder below `places`; parents come before images built on them.
 
+    `added` are further folders with `images/` of their own, which may build on the project's.
     Raises ManifestError with all problems of all folders at once.
     """
     problems: list[str] = []
     found: dict[str, ImageFolder] = {}
-    for path in (path for place in places for path in sorted((root / place).glob("*/image.yml"))):
-        where = path.relative_to(root)
-        manifest = _read(path, where, problems)
-        if manifest is not None:
-            found[path.parent.name] = ImageFolder(path.parent.name, path.parent, manifest)
+    for place in (*(root / place for place in places), *(folder / TEST_IMAGES for folder in added)):
+        for path in sorted(place.glob("*/image.yml")):
+            name, where = path.parent.name, place_of(path, root)
+            manifest = _read(path, where, problems)
+            if name in found:
+                problems.append(
+                    f"{where}: the folder {name} is also {place_of(found[name].path, root)}; rename it"
+                )
+            elif manifest is not None:
+                found[name] = ImageFolder(name, path.parent, manifest)
     names: dict[str, str] = {}
     for folder in found.values():
         problems.extend(_problems(folder, found, root))
         image = folder.manifest.image
         if image in names:
             problems.append(
-                f"{_place(folder, root)}/image.yml: image: {image} is also built by images/{names[image]}"
+                f"{place_of(folder.path, root)}/image.yml: image: {image} is also built by "
+                f"{place_of(found[names[image]].path, root)}"
             )
         names.setdefault(image, folder.name)
     if not found and not problems:
         problems.append(f"{root / 'images'}: no folder has an image.yml")
     ordered = _ordered(found, problems)
     if problems:
-        raise ManifestError(problems)
+        raise ManifestError(problems, found)
     return ordered
 
 
-def _read(path: Path, where: Path, problems: list[str]) -> Manifest | None:
+def place_of(path: Path, root: Path) -> str:
+    """Return a path for people: in the project relative to it, elsewhere as it is."""
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def _read(path: Path, where: str, problems: list[str]) -> Manifest | None:
     raw = path.read_bytes()
     try:
         content: Any = yaml.safe_load(raw.decode())
@@ -223,9 +239,9 @@ def _example(place: tuple[str | int, ...]) -> str:
     return f"; for example  {example}" if example else ""
 
 
-def _problems_of_truth(raw: bytes, content: Mapping[str, Any], where: Path) -> Iterable[str]:
+def _problems_of_truth(raw: bytes, content: Mapping[str, Any], where: str) -> Iterable[str]:
     """Yield what the orchestrator would refuse in the allowlist, here with the line numbers of the file."""
-    report = FaultList(str(where))
+    report = FaultList(where)
     document = read_yaml(raw, report)
     entries = {} if document is None else document.entries()
     facts = content.get("facts")
@@ -252,10 +268,10 @@ def _problems_of_grants(manifest: Manifest, where: str) -> Iterable[str]:
 
 
 def _problems(folder: ImageFolder, found: dict[str, ImageFolder], root: Path) -> Iterable[str]:
-    manifest, where = folder.manifest, f"{_place(folder, root)}/image.yml"
+    manifest, where = folder.manifest, f"{place_of(folder.path, root)}/image.yml"
     yield from _problems_of_grants(manifest, where)
     for parent in manifest.parents:
-        if not (root / "images" / parent / "image.yml").is_file():
+        if parent not in found and not (root / "images" / parent / "image.yml").is_file():
             yield f"{where}: from: there is no folder images/{parent}; known are {', '.join(sorted(found))}"
     parts = manifest.python or PythonParts()
     if parts.requirements is not None and not (root / parts.requirements).is_file():
@@ -266,19 +282,16 @@ def _problems(folder: ImageFolder, found: dict[str, ImageFolder], root: Path) ->
     dockerfile = folder.path / "Dockerfile"
     if not dockerfile.is_file():
         if folder.bootstrap is None:
-            yield f"{_place(folder, root)}: needs a Dockerfile, or a rootfs.sh that writes a tar archive"
+            where = place_of(folder.path, root)
+            yield f"{where}: needs a Dockerfile, or a rootfs.sh that writes a tar archive"
         return
     parents = {found[parent].manifest.image for parent in manifest.parents if parent in found}
     for source in _FROM.findall(dockerfile.read_text(encoding="utf-8")):
         if source not in parents:
             yield (
-                f"{_place(folder, root)}/Dockerfile: FROM {source}: image.yml names no folder that "
+                f"{place_of(folder.path, root)}/Dockerfile: FROM {source}: image.yml names no folder that "
                 f"builds it; its parents build {', '.join(sorted(parents)) or 'nothing'}"
             )
-
-
-def _place(folder: ImageFolder, root: Path) -> str:
-    return str(folder.path.relative_to(root))
 
 
 def _ordered(found: dict[str, ImageFolder], problems: list[str]) -> dict[str, ImageFolder]:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +16,30 @@ class Installation:
 
     root: Path
     state: Path
+    added: tuple[Path, ...] = ()
+    """Further folders with `images/`, `templates/` and `manifests/`, each of which may be missing."""
 
     @classmethod
-    def here(cls) -> "Installation":
+    def here(cls, added: Iterable[Path] = ()) -> "Installation":
         """Return the checkout that this package is installed from (the set-up installs it editable).
 
         `DRYRUN_STATE` names another folder for the state, so that two installations can run at once.
         """
         root = Path(__file__).resolve().parents[4]
         chosen = os.environ.get("DRYRUN_STATE")
-        return cls(root, Path(chosen).resolve() if chosen else root / ".dryrun")
+        folders = tuple(dict.fromkeys(folder.resolve() for folder in added))
+        return cls(root, Path(chosen).resolve() if chosen else root / ".dryrun", folders)
+
+    @property
+    def templates(self) -> Path:
+        """The folder of templates that the orchestrator reads; see `machine.added_folders`."""
+        return self.state / "installed" / "templates" if self.added else self.root / "templates"
+
+    @property
+    def manifests(self) -> Path:
+        """The folder of collector manifests that the orchestrator reads."""
+        project = self.root / "collectors" / "manifests"
+        return self.state / "installed" / "manifests" if self.added else project
 
     @property
     def allowlist(self) -> Path:

@@ -8,12 +8,24 @@ from contextlib import contextmanager
 from dryrun_local.machine.errors import AlreadyRunningError
 from dryrun_local.machine.installation import Installation
 
+IMAGES = "images-lock"
+"""Held while images are built and the allowlist is written; services may run meanwhile."""
+
+
+def is_held(installation: Installation) -> bool:
+    """Return whether services of this installation run, by another process."""
+    try:
+        with held(installation):
+            return False
+    except AlreadyRunningError:
+        return True
+
 
 @contextmanager
-def held(installation: Installation) -> Iterator[None]:
-    """Hold the installation's lock during the block. Raises AlreadyRunningError, which names the holder."""
+def held(installation: Installation, name: str = "lock") -> Iterator[None]:
+    """Hold a lock of the installation in the block. Raises AlreadyRunningError, which names the holder."""
     installation.prepare()
-    path = installation.state / "lock"
+    path = installation.state / name
     # Not inherited: a child that outlives this process must not keep the lock.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

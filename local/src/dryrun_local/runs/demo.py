@@ -24,6 +24,7 @@ from dryrun_cli.live.screens import Manner
 from dryrun_cli.live.watch import WatchOutcome, watch_session
 from dryrun_contract.session import Outcome, Phase, SessionRequest
 from dryrun_local.images.commands import prepare
+from dryrun_local.machine.added_folders import note_running
 from dryrun_local.machine.engine_view import EngineView, Thing, open_engine
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import held
@@ -91,6 +92,7 @@ class Demo:
             # Before anything is built: a file that cannot be read needs no session.
             read_criteria(self._options.criteria)
         with held(self._installation):
+            note_running(self._installation)
             for name in await end_leftovers(self._installation):
                 self._screen.note("Ended a process of an earlier run:", name)
             async with open_engine(os.environ) as engine:

@@ -5,6 +5,7 @@ from functools import partial
 
 from dryrun_cli.api.client import open_client
 from dryrun_local.images.commands import prepare
+from dryrun_local.machine.added_folders import keep_gathered, note_running
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import held
 from dryrun_local.runs import sessions
@@ -18,13 +19,19 @@ from dryrun_local.terminal.timings import Timings
 async def up(installation: Installation, screen: Screen, timings: Timings, interruption: Interruption) -> int:
     """Serve until a signal arrives; then end running sessions, clean up, stop the services. Returns 0."""
     with held(installation):
+        note_running(installation)
         for name in await end_leftovers(installation):
             screen.note("Ended a process of an earlier run:", name)
         try:
             async with running_system(
                 installation, timings=timings, prepare_images=partial(prepare, installation, screen)
             ) as system:
-                await system.beside(_serve(system, screen, timings))
+                gathering = asyncio.create_task(keep_gathered(installation, screen.note))
+                try:
+                    await system.beside(_serve(system, screen, timings))
+                finally:
+                    gathering.cancel()
+                    await asyncio.gather(gathering, return_exceptions=True)
         except asyncio.CancelledError:
             if interruption.number is None:
                 raise

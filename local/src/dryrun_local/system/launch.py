@@ -260,8 +260,8 @@ def _orchestrator_settings(
         "ORCHESTRATOR_LISTEN": orchestrator_url.removeprefix("http://"),
         "ORCHESTRATOR_TOKEN_FILE": str(installation.secret("orchestrator-token")),
         "ORCHESTRATOR_STATE_DIR": str(state),
-        "ORCHESTRATOR_TEMPLATES_DIR": str(installation.root / "templates"),
-        "ORCHESTRATOR_COLLECTORS_DIR": str(installation.root / "collectors" / "manifests"),
+        "ORCHESTRATOR_TEMPLATES_DIR": str(installation.templates),
+        "ORCHESTRATOR_COLLECTORS_DIR": str(installation.manifests),
         "ORCHESTRATOR_ALLOWLIST": str(installation.allowlist),
     }
 

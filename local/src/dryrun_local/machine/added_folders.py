@@ -1,0 +1,115 @@
+"""Folders of one's own beside the project's: their files, gathered where the orchestrator reads.
+
+The orchestrator reads one folder of each and refuses links, so files are copied, and copied again when they
+change.
+"""
+
+import asyncio
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from dryrun_local.machine.errors import LocalError
+from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.lock import is_held
+
+TEMPLATES = "templates"
+MANIFESTS = "manifests"
+_PARTS = ("images", TEMPLATES, MANIFESTS)
+GATHER_SECONDS = 2.0
+MAX_FILE_BYTES = 1024 * 1024
+"""Above what the orchestrator reads, which then says so."""
+
+
+class AddedFolderError(LocalError):
+    """An added folder is missing, empty, or has a file of a name that is taken."""
+
+
+def require_folders(installation: Installation) -> None:
+    """Raise AddedFolderError for a folder that holds none of images, templates and manifests."""
+    for folder in installation.added:
+        if not any((folder / part).is_dir() for part in _PARTS):
+            raise AddedFolderError(
+                f"{folder} has none of the folders {', '.join(_PARTS)}; nothing can be added from it"
+            )
+
+
+def sources(installation: Installation, part: str) -> dict[str, Path]:
+    """Return the files of all templates or manifests by name. Raises AddedFolderError when two share one."""
+    found: dict[str, Path] = {}
+    for path in _files(installation, part):
+        if path.name in found:
+            raise AddedFolderError(f"{path} has the name of {found[path.name]}; rename one of them")
+        found[path.name] = path
+    return found
+
+
+def gather(installation: Installation) -> bool:
+    """Copy all templates and manifests where the orchestrator reads them; return whether anything changed.
+
+    Does nothing without added folders. Raises AddedFolderError before anything is copied.
+    """
+    if not installation.added:
+        return False
+    require_folders(installation)
+    wanted = {part: sources(installation, part) for part in (TEMPLATES, MANIFESTS)}
+    changed = False
+    for part, target in ((TEMPLATES, installation.templates), (MANIFESTS, installation.manifests)):
+        target.mkdir(parents=True, exist_ok=True)
+        for old in set(target.iterdir()) - {target / name for name in wanted[part]}:
+            old.unlink()
+            changed = True
+        for name, path in wanted[part].items():
+            changed = _copy(path, target / name) or changed
+    return changed
+
+
+def note_running(installation: Installation) -> None:
+    """Write down which folders the services use, for `added_by_running` in another process."""
+    text = json.dumps([str(folder) for folder in installation.added])
+    (installation.state / "added.json").write_text(text, encoding="utf-8")
+
+
+def added_by_running(installation: Installation) -> set[Path]:
+    """Return the added folders of services that run now."""
+    if not is_held(installation):
+        return set()
+    try:
+        folders = json.loads((installation.state / "added.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return set()
+    return {folder for folder in map(Path, folders) if folder.is_dir()}
+
+
+async def keep_gathered(installation: Installation, say: Callable[[str], None]) -> None:
+    """Gather again every two seconds, until cancelled; says once what stands in the way."""
+    said = ""
+    while installation.added:
+        await asyncio.sleep(GATHER_SECONDS)
+        try:
+            if gather(installation):
+                say("Took over changed templates or manifests")
+            said = ""
+        except (LocalError, OSError) as error:
+            if str(error) != said:
+                say(f"Changes are not taken over: {error}")
+            said = str(error)
+
+
+def _files(installation: Installation, part: str) -> Iterator[Path]:
+    project = installation.root / ("templates" if part == TEMPLATES else "collectors/manifests")
+    for folder in (project, *(folder / part for folder in installation.added)):
+        if folder.is_dir():
+            yield from sorted(path for path in folder.iterdir() if path.suffix == ".yml")
+
+
+def _copy(path: Path, target: Path) -> bool:
+    with path.open("rb") as file:
+        content = file.read(MAX_FILE_BYTES)
+    if target.is_file() and target.read_bytes() == content:
+        return False
+    draft = target.with_name(f".{target.name}.new")
+    draft.write_bytes(content)
+    shutil.move(draft, target)
+    return True

@@ -1,0 +1,124 @@
+"""Checks images, collector manifests and templates without an engine: all faults of all files at once."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from dryrun_contract.problem import Fault
+from dryrun_contract.text import printable
+from dryrun_local.images.building import ALLOWLIST_VERSION
+from dryrun_local.images.folder_build import BuiltImage, allowlist_entry
+from dryrun_local.images.manifest import ImageFolder, ManifestError, load_folders, place_of
+from dryrun_local.machine.added_folders import (
+    MANIFESTS,
+    TEMPLATES,
+    AddedFolderError,
+    require_folders,
+    sources,
+)
+from dryrun_local.machine.installation import Installation
+from dryrun_local.terminal.screen import Screen
+from dryrun_orchestrator.catalog.allowlist import Allowlist, load_allowlist
+from dryrun_orchestrator.catalog.collector_manifests import (
+    CollectorManifests,
+    CollectorManifestsError,
+    load_collector_manifests,
+)
+from dryrun_orchestrator.catalog.operator_file import OperatorFileError
+from dryrun_orchestrator.catalog.templates import TemplateInvalidError, load_template
+
+
+def check(installation: Installation, screen: Screen) -> int:
+    """Print every fault by place; return 0 when there is none, else 1. Nothing has to be built before."""
+    require_folders(installation)
+    faults = list(find_faults(installation))
+    for fault in faults:
+        screen.say(f"{printable(fault.where, limit=1000)}: {printable(fault.what, limit=2000)}")
+    if faults:
+        screen.warn(f"{len(faults)} fault{'s' if len(faults) > 1 else ''}")
+        return 1
+    counts = ", ".join(
+        f"{number} {what}"
+        for number, what in (
+            (len(load_folders(installation.root, added=installation.added)), "images"),
+            (len(sources(installation, MANIFESTS)), "collector manifests"),
+            (len(sources(installation, TEMPLATES)), "templates"),
+        )
+    )
+    screen.done(f"No fault in {counts}")
+    return 0
+
+
+def find_faults(installation: Installation) -> Iterator[Fault]:
+    """Yield the faults of image folders, then of collector manifests, then of templates."""
+    root = installation.root
+    folders: Mapping[str, ImageFolder]
+    try:
+        folders = load_folders(root, added=installation.added)
+    except ManifestError as error:
+        folders = error.found
+        for problem in error.problems:
+            where, _, what = problem.partition(": ")
+            yield Fault(where=where, what=what)
+    with tempfile.TemporaryDirectory(prefix="dryrun-check-") as name:
+        draft = Path(name)
+        try:
+            allowlist = _allowlist_of(folders, draft)
+            copied = {part: _copied(installation, part, draft) for part in (MANIFESTS, TEMPLATES)}
+        except OperatorFileError as error:
+            # Grants above the ceilings: said above, with the image's own place.
+            yield Fault(where="images", what=f"no manifest and no template was checked: {error.heading}")
+            return
+        except AddedFolderError as error:
+            yield Fault(where="added folders", what=str(error))
+            return
+        for fault in _faults_of_files(draft, allowlist):
+            part, _, rest = fault.where.partition("/")
+            file, colon, line = rest.partition(":")
+            path = copied.get(part, {}).get(file)
+            yield (
+                fault
+                if path is None
+                else Fault(where=f"{place_of(path, root)}{colon}{line}", what=fault.what)
+            )
+
+
+def _faults_of_files(draft: Path, allowlist: Allowlist) -> Iterator[Fault]:
+    manifests: CollectorManifests | None = None
+    try:
+        manifests = load_collector_manifests(draft / MANIFESTS, allowlist)
+    except CollectorManifestsError as error:
+        yield from error.faults
+    if manifests is None:
+        yield Fault(where=TEMPLATES, what="were not checked: they need valid collector manifests")
+        return
+    for path in sorted((draft / TEMPLATES).iterdir()):
+        try:
+            load_template(path, allowlist, manifests)
+        except TemplateInvalidError as error:
+            yield from error.faults
+
+
+def _allowlist_of(folders: Mapping[str, ImageFolder], draft: Path) -> Allowlist:
+    """Return the allowlist as a build would write it, with made-up ids and facts."""
+    rows = {}
+    for folder in folders.values():
+        manifest = folder.manifest
+        if manifest.allowlisted:
+            made_up = f"sha256:{hashlib.sha256(manifest.image.encode()).hexdigest()}"
+            image = BuiltImage(made_up, 0, "", ())
+            rows[manifest.image] = allowlist_entry(manifest, image, dict.fromkeys(manifest.facts, "0"))
+    path = draft / "allowlist.json"
+    path.write_text(json.dumps({"version": ALLOWLIST_VERSION, "images": rows}), encoding="utf-8")
+    return load_allowlist(path)
+
+
+def _copied(installation: Installation, part: str, draft: Path) -> dict[str, Path]:
+    (draft / part).mkdir()
+    found = sources(installation, part)
+    for name, path in found.items():
+        shutil.copyfile(path, draft / part / name)
+    return found
