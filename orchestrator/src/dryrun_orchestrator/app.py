@@ -40,7 +40,9 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
 
     Reads the operator's files and takes the journal's lock. Raises OperatorFileError, JournalError.
     """
-    places = Places(settings.allowlist, settings.collectors_dir, settings.templates_dir)
+    places = Places(
+        settings.allowlist, settings.collectors_dir, settings.templates_dir, settings.replicas_dir
+    )
     files = OperatorFiles(places, settings.state_dir / "installed")
     journal = Journal.open(settings.state_dir)
 

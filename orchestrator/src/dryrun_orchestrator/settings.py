@@ -71,6 +71,8 @@ class Settings(BaseModel):
     """Address of a listener that serves only `/metrics`; without it, `listen` serves `/metrics` too."""
     state_dir: Path
     templates_dir: Path
+    replicas_dir: Path | None = None
+    """A second folder of templates, for those made from inventories; it may be missing."""
     collectors_dir: Path
     allowlist: Path
     docker_host: str = "unix:///var/run/docker.sock"

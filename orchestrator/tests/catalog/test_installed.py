@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 
@@ -106,3 +107,28 @@ def test_copies_are_removed_once_no_session_needs_them(files, places, tmp_path):
     assert files.of(first.digest) is not None
     files.forget([])
     assert files.of(first.digest) is None
+
+
+def test_templates_made_from_inventories_stand_beside_the_others(tmp_path, places):
+    replicas = tmp_path / "replicas" / "templates"
+    files = OperatorFiles(dataclasses.replace(places, replicas=replicas), tmp_path / "kept")
+    assert files.current.templates.ids() == ("two",)
+    replicas.mkdir(parents=True)
+    (replicas / "acme.yml").write_text(TEMPLATE)
+    files.reread()
+    assert files.current.templates.ids() == ("acme", "two")
+    files.keep(files.current)
+    kept = files.of(files.current.digest)
+    assert kept is not None
+    assert kept.templates.ids() == ("acme", "two")
+
+
+def test_a_replica_cannot_take_the_place_of_a_template(tmp_path, places):
+    replicas = tmp_path / "replicas" / "templates"
+    replicas.mkdir(parents=True)
+    (replicas / "two.yml").write_text(TEMPLATE.replace("title: Two", "title: Another"))
+    files = OperatorFiles(dataclasses.replace(places, replicas=replicas), tmp_path / "kept")
+    assert files.current.contents["templates/two.yml"] == TEMPLATE.encode()
+    assert [fault.what for fault in files.current.templates.faults()] == [
+        "is not used: another folder has a template of this name"
+    ]

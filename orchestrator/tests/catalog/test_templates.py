@@ -87,7 +87,7 @@ def folder(tmp_path):
 
 
 def catalog(folder, allowed=None):
-    return TemplateCatalog(folder, allowed or allowlist(), MANIFESTS)
+    return TemplateCatalog([folder], allowed or allowlist(), MANIFESTS)
 
 
 def faults(folder, text):
@@ -347,7 +347,7 @@ def installed():
     """The templates of the project, with the images built here."""
     allowed = load_allowlist(ROOT / ".dryrun" / "allowlist.json")
     manifests = load_collector_manifests(ROOT / "collectors" / "manifests", allowed)
-    return TemplateCatalog(ROOT / "templates", allowed, manifests), allowed
+    return TemplateCatalog([ROOT / "templates"], allowed, manifests), allowed
 
 
 @pytest.mark.engine

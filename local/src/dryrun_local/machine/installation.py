@@ -47,6 +47,16 @@ class Installation:
         return self.state / "allowlist.json"
 
     @property
+    def replicas(self) -> Path:
+        """Installed replicas: a folder each, with its rows of the allowlist and what it was made from."""
+        return self.state / "replicas"
+
+    @property
+    def replica_templates(self) -> Path:
+        """Their templates; the orchestrator reads them beside the project's own."""
+        return self.replicas / "templates"
+
+    @property
     def logs(self) -> Path:
         """Log files, one for each program."""
         return self.state / "logs"

@@ -261,6 +261,7 @@ def _orchestrator_settings(
         "ORCHESTRATOR_TOKEN_FILE": str(installation.secret("orchestrator-token")),
         "ORCHESTRATOR_STATE_DIR": str(state),
         "ORCHESTRATOR_TEMPLATES_DIR": str(installation.templates),
+        "ORCHESTRATOR_REPLICAS_DIR": str(installation.replica_templates),
         "ORCHESTRATOR_COLLECTORS_DIR": str(installation.manifests),
         "ORCHESTRATOR_ALLOWLIST": str(installation.allowlist),
     }

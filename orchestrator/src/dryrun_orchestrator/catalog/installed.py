@@ -45,6 +45,14 @@ class Places:
     allowlist: Path
     collectors: Path
     templates: Path
+    replicas: Path | None = None
+    """Templates made from inventories; a folder that is not there has none."""
+
+    @property
+    def template_folders(self) -> tuple[Path, ...]:
+        """All folders with templates; the first has to be there."""
+        more = self.replicas if self.replicas is not None and self.replicas.is_dir() else None
+        return (self.templates,) if more is None else (self.templates, more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +155,9 @@ def _read(places: Places) -> dict[str, bytes]:
             found[ALLOWLIST] = file.read(MAX_ALLOWLIST_BYTES + 1)
     except OSError:
         pass  # loading it reports why
-    for name, folder in ((COLLECTORS, places.collectors), (TEMPLATES, places.templates)):
+    # The first of two files with one name counts, as the catalog has it.
+    folders = [(TEMPLATES, folder) for folder in reversed(places.template_folders)]
+    for name, folder in ((COLLECTORS, places.collectors), *folders):
         try:
             paths = sorted(path for path in folder.iterdir() if path.suffix == ".yml")
         except OSError:
@@ -171,7 +181,7 @@ def _digest(contents: Mapping[str, bytes]) -> str:
 def _load(places: Places, contents: Mapping[str, bytes]) -> Installed:
     allowlist = load_allowlist(places.allowlist)
     manifests = load_collector_manifests(places.collectors, allowlist)
-    templates = TemplateCatalog(places.templates, allowlist, manifests)
+    templates = TemplateCatalog(places.template_folders, allowlist, manifests)
     return Installed(_digest(contents), allowlist, templates, contents)
 
 

@@ -1,8 +1,8 @@
-"""The templates of one folder, each valid or invalid."""
+"""The installed templates, each valid or invalid."""
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,27 +53,26 @@ class UnknownTemplateError(Exception):
 
 
 class TemplateCatalog:
-    """All `*.yml` of a folder, read once. An invalid file affects only its own template.
+    """All `*.yml` of some folders, read once. An invalid file affects only its own template.
 
-    Raises TemplateFolderError when the folder cannot be read.
+    Raises TemplateFolderError when a folder cannot be read.
     """
 
-    def __init__(self, folder: Path, allowlist: Allowlist, manifests: CollectorManifests) -> None:
-        try:
-            paths = sorted(path for path in folder.iterdir() if path.suffix == ".yml")
-        except OSError as error:
-            fault = Fault(where=str(folder), what=f"cannot be read: {error.strerror}")
-            raise TemplateFolderError("the folder of templates", [fault]) from error
+    def __init__(self, folders: Iterable[Path], allowlist: Allowlist, manifests: CollectorManifests) -> None:
         self._manifests = manifests
         self._valid: dict[str, LoadedTemplate] = {}
         self._broken: dict[str, tuple[Fault, ...]] = {}
         self._misnamed: list[Fault] = []
-        for path in paths:
+        for path in _paths(folders):
             if not _TEMPLATE_ID.fullmatch(path.stem):
                 what = (
                     "is no template: its name is no id (lower-case letters, digits and '-', first a letter)"
                 )
-                self._misnamed.append(Fault(where=f"{folder.name}/{printable(path.name)}", what=what))
+                self._misnamed.append(Fault(where=f"{path.parent.name}/{printable(path.name)}", what=what))
+                continue
+            if path.stem in self.ids():
+                what = "is not used: another folder has a template of this name"
+                self._misnamed.append(Fault(where=f"{path.parent.name}/{path.name}", what=what))
                 continue
             try:
                 self._valid[path.stem] = load_template(path, allowlist, manifests)
@@ -106,6 +105,15 @@ class TemplateCatalog:
     def faults(self) -> tuple[Fault, ...]:
         """Return every fault of every file, for the log and readiness."""
         return (*self._misnamed, *(fault for faults in self._broken.values() for fault in faults))
+
+
+def _paths(folders: Iterable[Path]) -> Iterator[Path]:
+    for folder in folders:
+        try:
+            yield from sorted(path for path in folder.iterdir() if path.suffix == ".yml")
+        except OSError as error:
+            fault = Fault(where=str(folder), what=f"cannot be read: {error.strerror}")
+            raise TemplateFolderError("the folder of templates", [fault]) from error
 
 
 def load_template(path: Path, allowlist: Allowlist, manifests: CollectorManifests) -> LoadedTemplate:
