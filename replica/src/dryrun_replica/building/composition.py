@@ -1,0 +1,160 @@
+"""What one stand-in consists of: the services of a host with their ports, files and ground truth."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dryrun_replica.building.certificates import NOT_AFTER, subject_and_issuer
+from dryrun_replica.inventory.model import Host, Service, TlsFacts
+from dryrun_replica.levels import Level, Match
+from dryrun_replica.recipes.banners import Banner, BannerTable
+from dryrun_replica.recipes.loading import RecipeBook
+from dryrun_replica.recipes.matching import has_front
+from dryrun_replica.recipes.model import Recipe
+from dryrun_replica.recipes.templates import Values, render
+
+FILES = "/srv/stand-in"
+MEMORY = "/run/stand-in"
+_INNER_PORTS = 61000
+"""Where services listen that stunnel stands before, on the loopback interface."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningService:
+    """One program of a stand-in."""
+
+    folder: str
+    """Its name below `FILES`, e.g. `01-nginx-8443`; also what the container says when it ends."""
+    recipe: Recipe
+    port: int
+    transports: tuple[str, ...]
+    """Those of the inventory's that it stands for; it may open more."""
+    values: Values
+    tls: TlsFacts | None
+    version: str | None
+    """As it shows it; None where it shows none."""
+
+    @property
+    def has_front(self) -> bool:
+        """Whether stunnel stands before it."""
+        return self.values.behind_tls
+
+    @property
+    def needs_certificate(self) -> bool:
+        """Whether it shows one, or wants one to start."""
+        return self.tls is not None or self.recipe.tls == "always"
+
+    def files(self) -> dict[str, str]:
+        """Return its configuration, with values in their places."""
+        return {name: render(text, self.values) for name, text in self.recipe.files.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class BannerService:
+    """A port that says what a product says, and is none."""
+
+    port: int
+    transport: str
+    banner: Banner
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """One stand-in, complete but for its certificates."""
+
+    host: str
+    services: tuple[RunningService, ...]
+    banners: tuple[BannerService, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing answers there."""
+        return not self.services and not self.banners
+
+    def ground_truth(self) -> list[dict[str, Any]]:
+        """Return what a perfect collector without a login would report of it."""
+        facts: list[dict[str, Any]] = [{"kind": "host", "key": ""}]
+        for service in self.services:
+            facts.extend(_facts(service, self.host))
+        for each in self.banners:
+            data = {"product": each.banner.product} if each.banner.product else {}
+            if each.banner.version is not None:
+                data["version"] = each.banner.version
+            facts.append({"kind": "service", "key": f":{each.port}/{each.transport}", "data": data})
+        return facts
+
+
+def compose(
+    host: Host,
+    matches: Sequence[Match],
+    book: RecipeBook,
+    versions: Mapping[str, str],
+    banners: BannerTable | None = None,
+) -> Composition:
+    """Compose the stand-in of a host, which represents its class, from what stands for its services."""
+    name = host.name
+    running: dict[tuple[str, int], RunningService] = {}
+    shown: list[BannerService] = []
+    for service, match in zip(host.services, matches, strict=True):
+        if match.level is Level.BANNER and banners is not None:
+            banner = banners.find(service)
+            if banner is not None:
+                shown.append(BannerService(service.port, service.transport, banner))
+        if match.recipe is None:
+            continue
+        known = running.get((match.recipe, service.port))
+        if known is None:
+            number = len(running) + 1
+            made = _running(number, service, book[match.recipe], versions.get(match.recipe), name)
+            running[match.recipe, service.port] = made
+    return Composition(name, tuple(running.values()), tuple(shown))
+
+
+def _running(number: int, service: Service, recipe: Recipe, version: str | None, host: str) -> RunningService:
+    front = has_front(recipe, service)
+    takes_tls = service.tls is not None and recipe.tls in {"own", "front", "always"}
+    folder = f"{number:02}-{recipe.name}-{service.port}"
+    values = Values(
+        port=_INNER_PORTS + number if front else service.port,
+        here=f"{FILES}/{folder}",
+        run=f"{MEMORY}/{folder}",
+        name=host,
+        title=service.title or host,
+        tls=takes_tls and recipe.tls == "own",
+        behind_tls=front,
+    )
+    tls = service.tls if takes_tls else TlsFacts() if recipe.tls == "always" else None
+    shown = version if recipe.version.shown else None
+    return RunningService(folder, recipe, service.port, recipe.transports, values, tls, shown)
+
+
+def _facts(service: RunningService, host: str) -> list[dict[str, Any]]:
+    recipe = service.recipe
+    facts: list[dict[str, Any]] = []
+    for transport in recipe.transports:
+        data: dict[str, Any] = {"product": list(recipe.products)}
+        if service.version is not None:
+            data["version"] = service.version
+        facts.append({"kind": "service", "key": f":{service.port}/{transport}", "data": data})
+    first = f":{service.port}/{recipe.transports[0]}"
+    if service.tls is not None:
+        facts.append({"kind": "certificate", "key": first, "data": _certificate(service.tls, host)})
+    for fact in recipe.truth:
+        data = {name: _told(text, service.values) for name, text in fact.data.items()}
+        facts.append({"kind": fact.kind, "key": f"{first}{fact.key}"} | ({"data": data} if data else {}))
+    return facts
+
+
+def _certificate(tls: TlsFacts, host: str) -> dict[str, str]:
+    subject, issuer = subject_and_issuer(tls, host)
+    ends = tls.not_after or NOT_AFTER
+    return {
+        "subject": f"CN={subject}",
+        "issuer": f"CN={issuer}",
+        "not_after": ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def _told(text: str, values: Values) -> str:
+    # A title is plain, so that file and ground truth have the same characters.
+    return render(text, values)

@@ -1,0 +1,197 @@
+"""Finds what can stand for a service: its product, a relative of its protocol, a banner or nothing."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from dryrun_replica.inventory.model import Host, Service
+from dryrun_replica.levels import Level, Match
+from dryrun_replica.recipes.loading import RecipeBook
+from dryrun_replica.recipes.model import CONTAINER_MIB, CONTAINER_PIDS, Recipe
+
+SPARE_MIB = 64
+SPARE_PIDS = 20
+"""Left of what a container has: for connections, health checks and what a scan wakes up."""
+_FRONT_MIB, _FRONT_PIDS = 6, 3
+"""stunnel before a service that knows no TLS of its own."""
+_BANNERS_MIB = 14
+"""One program gives all banners of a host."""
+_WORDS = re.compile(r"[a-z0-9]+")
+_CPE = re.compile(r"cpe:(?:/|2\.3:)a:([^:]+):([^:]+)")
+_VERSION = re.compile(r"[0-9]+(?:\.[0-9A-Za-z]+)*")
+
+
+class Banners(Protocol):
+    """The table from which banners are made."""
+
+    def has(self, service: Service) -> bool:
+        """Return whether a banner can be made that names the service as the inventory does."""
+        ...
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """Matches services with recipes.
+
+    `versions` maps recipes to the versions that exist here; empty before the shared root is built for the
+    first time. Without `banners` no banner stands for anything.
+    """
+
+    book: RecipeBook
+    versions: Mapping[str, str] = field(default_factory=dict)
+    banners: Banners | None = None
+    _names: dict[str, list[Recipe]] = field(init=False, default_factory=dict)
+    _cpes: dict[str, list[Recipe]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for recipe in self.book:
+            spellings = (recipe.name, recipe.title, *recipe.names.nmap, *recipe.names.others)
+            for spelling in dict.fromkeys(map(_normal, spellings)):
+                self._names.setdefault(spelling, []).append(recipe)
+            for cpe in recipe.names.cpe:
+                self._cpes.setdefault(cpe, []).append(recipe)
+
+    def match(self, service: Service) -> Match:
+        """Return what would stand for one service alone."""
+        own = self._own(service)
+        if own is not None:
+            return self._of_product(service, own)
+        relative = None if service.name is None else self.book.relative_of(service.name, service.transport)
+        if relative is not None:
+            named = (
+                f"no recipe for {service.product}" if service.product else "the inventory names no product"
+            )
+            return self._matched(relative, service, Level.RELATIVE, f"{named}; the same protocol")
+        if self.banners is not None and self.banners.has(service):
+            why = "a banner that names it; stands for no software"
+            return Match(level=Level.BANNER, product=service.product, version=service.version, why=why)
+        return Match(level=Level.NOTHING, why=_why_nothing(service))
+
+    def match_host(self, host: Host) -> tuple[Match, ...]:
+        """Return what stands for each service of a host, in their order.
+
+        Services share a container: what does not fit into its memory and processes, the most demanding first,
+        and a second one of a kind that can be there once only, are left out.
+        """
+        matches = [self.match(service) for service in host.services]
+        places: dict[tuple[str, int], int] = {}
+        for number, match in enumerate(matches):
+            if match.recipe is None:
+                continue
+            recipe = self.book[match.recipe]
+            port = host.services[number].port
+            first = next((known for (name, known) in places if name == recipe.name), None)
+            if recipe.only_once and first is not None and first != port:
+                matches[number] = _left_out(f"a second {recipe.title} cannot be on one host")
+                continue
+            places[recipe.name, port] = number
+        while (excess := self._excess(host, matches)) is not None:
+            number, why = excess
+            matches[number] = _left_out(why)
+        return tuple(matches)
+
+    def _own(self, service: Service) -> Recipe | None:
+        fitting = [recipe for recipe in self._named(service) if service.transport in recipe.transports]
+        titled = [recipe for recipe in fitting if service.title in recipe.names.titles]
+        untitled = [recipe for recipe in fitting if not recipe.names.titles]
+        spoken = [recipe for recipe in untitled if recipe.protocol == service.name]
+        chosen = titled or spoken or untitled
+        if chosen or len({recipe.name for recipe in fitting}) != 1:
+            return chosen[0] if chosen else None
+        return fitting[0]
+
+    def _named(self, service: Service) -> Iterable[Recipe]:
+        for cpe in service.cpe:
+            found = _CPE.match(cpe)
+            if found is not None:
+                yield from self._cpes.get(f"{found[1]}:{found[2]}", ())
+        if service.product is not None:
+            yield from self._names.get(_normal(service.product), ())
+
+    def _of_product(self, service: Service, recipe: Recipe) -> Match:
+        here = self.versions.get(recipe.name)
+        if service.version is None or here is None:
+            why = (
+                "the inventory names no version"
+                if service.version is None
+                else "the version here is not known yet"
+            )
+            return self._matched(recipe, service, Level.SAME_PRODUCT, why)
+        if same_version(service.version, here):
+            return self._matched(recipe, service, Level.SAME_VERSION, "")
+        return self._matched(
+            recipe, service, Level.SAME_PRODUCT, f"version {here} instead of {service.version}"
+        )
+
+    def _matched(self, recipe: Recipe, service: Service, level: Level, why: str) -> Match:
+        front = has_front(recipe, service)
+        return Match(
+            level=level,
+            recipe=recipe.name,
+            product=recipe.names.nmap[0],
+            version=self.versions.get(recipe.name) if recipe.version.shown else None,
+            why=why,
+            memory_mib=recipe.memory_mib + (_FRONT_MIB if front else 0),
+            build_seconds=2.0 if recipe.fill else 0.2,
+        )
+
+    def _excess(self, host: Host, matches: list[Match]) -> tuple[int, str] | None:
+        """Return the most demanding service of a host that wants more than a container has, and why."""
+        memory, pids = 0, 0
+        counted: set[tuple[str, int]] = set()
+        for service, match in zip(host.services, matches, strict=True):
+            if match.recipe is None or (match.recipe, service.port) in counted:
+                continue
+            counted.add((match.recipe, service.port))
+            recipe = self.book[match.recipe]
+            memory += match.memory_mib
+            pids += recipe.pids + (_FRONT_PIDS if has_front(recipe, service) else 0)
+        if any(match.level is Level.BANNER for match in matches):
+            memory += _BANNERS_MIB
+        if memory > CONTAINER_MIB - SPARE_MIB:
+            what, most = f"{memory} MiB", f"{CONTAINER_MIB} MiB"
+        elif pids > CONTAINER_PIDS - SPARE_PIDS:
+            what, most = f"{pids} processes and threads", str(CONTAINER_PIDS)
+        else:
+            return None
+        needs = [
+            (match.memory_mib, self.book[match.recipe].pids if match.recipe else 0, number)
+            for number, match in enumerate(matches)
+        ]
+        number = max(needs)[2]
+        return number, f"its host's services need {what}, a container has {most}"
+
+
+def has_front(recipe: Recipe, service: Service) -> bool:
+    """Return whether stunnel stands before the service, which knows no TLS of its own."""
+    return service.tls is not None and service.transport == "tcp" and recipe.tls == "front"
+
+
+def same_version(theirs: str, here: str) -> bool:
+    """Return whether an inventory's version is the one that exists here, as exactly as both are given.
+
+    >>> same_version("10.0p2 Debian 7", "10.0p2"), same_version("1.26", "1.26.3")
+    (True, True)
+    >>> same_version("1.2", "1.26.3"), same_version("1", "1.26.3")
+    (False, False)
+    """
+    found, known = _VERSION.search(theirs), _VERSION.search(here)
+    if found is None or known is None:
+        return theirs == here
+    shorter, longer = sorted((found[0].split("."), known[0].split(".")), key=len)
+    return len(shorter) > 1 and longer[: len(shorter)] == shorter
+
+
+def _normal(name: str) -> str:
+    return " ".join(_WORDS.findall(name.casefold()))
+
+
+def _left_out(why: str) -> Match:
+    return Match(level=Level.NOTHING, why=why)
+
+
+def _why_nothing(service: Service) -> str:
+    if service.product:
+        return f"no recipe, relative or banner for {service.product}"
+    return f"no recipe speaks {service.name}" if service.name else "nobody knows what answers there"

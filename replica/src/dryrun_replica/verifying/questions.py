@@ -1,0 +1,78 @@
+"""What a service shows without a login: its certificate, page, naming contexts, shares, system group."""
+
+import html
+import re
+from collections.abc import Iterable
+
+from dryrun_replica.verifying.container import Container
+
+type Shown = dict[tuple[str, str], dict[str, str]]
+"""Attributes by kind and key."""
+
+_MOST_BYTES = 65536
+_GET = r"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"
+_PLAIN = "exec 3<> /dev/tcp/127.0.0.1/{port} && printf '{text}' >&3 && timeout 10 head -c {most} <&3"
+_TLS = (
+    "{{ printf '{text}'; sleep 10; }}"
+    " | timeout 10 openssl s_client -quiet -connect 127.0.0.1:{port} 2> /dev/null | head -c {most}"
+)
+_CERTIFICATE = (
+    "timeout 10 openssl s_client -connect 127.0.0.1:{port} < /dev/null 2> /dev/null"
+    " | openssl x509 -noout -subject -issuer -enddate -nameopt RFC2253 -dateopt iso_8601 2> /dev/null"
+)
+_SHARES = "smbclient -gN -p {port} -L //127.0.0.1 2> /dev/null"
+_CONTEXTS = (
+    "LDAPTLS_REQCERT=never ldapsearch -x -LLL -o ldif-wrap=no -o nettimeout=5"
+    " -H {scheme}://127.0.0.1:{port} -s base -b '' namingContexts 2> /dev/null"
+)
+_SYSTEM = "snmpget -v2c -c public -t 2 -Oqv 127.0.0.1:{port} 1.3.6.1.2.1.1.{number}.0"
+_GROUP = {"name": 5, "description": 1, "location": 6}
+_SHARE_TYPES = {"Disk": "disk", "IPC": "ipc", "Printer": "printer"}
+
+
+async def answer(container: Container, port: int, *, tls: bool, text: str = "") -> str:
+    """Return what a port says, after `text` was sent to it."""
+    script = (_TLS if tls else _PLAIN).format(port=port, text=text, most=_MOST_BYTES)
+    return await container.ask("bash", "-c", script)
+
+
+async def certificate(container: Container, port: int) -> dict[str, str] | None:
+    """Return names and end of the certificate on a port; None where there is no TLS."""
+    shown = await container.ask("bash", "-c", _CERTIFICATE.format(port=port))
+    values = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    if "notAfter" not in values:
+        return None
+    ends = values["notAfter"].replace(" ", "T")
+    return {"subject": values["subject"], "issuer": values["issuer"], "not_after": ends}
+
+
+async def shown(container: Container, kinds: Iterable[str], port: int, key: str, *, tls: bool) -> Shown:
+    """Return facts of these kinds behind a port."""
+    found: Shown = {}
+    wanted = set(kinds)
+    if "web_app" in wanted:
+        page = await answer(container, port, tls=tls, text=_GET)
+        if page.startswith("HTTP/"):
+            found["web_app", key] = _page(page)
+    if "directory" in wanted:
+        scheme = "ldaps" if tls else "ldap"
+        listed = await container.ask("bash", "-c", _CONTEXTS.format(port=port, scheme=scheme))
+        for context in re.findall(r"(?m)^namingContexts: (.+)$", listed):
+            found["directory", f"{key}/{context.lower()}"] = {"vendor": "OpenLDAP"}
+    if "share" in wanted:
+        listed = await container.ask("bash", "-c", _SHARES.format(port=port))
+        for kind, name in re.findall(r"(?m)^(Disk|IPC|Printer)\|([^|]+)\|", listed):
+            found["share", f"{key}/{name}"] = {"type": _SHARE_TYPES[kind]}
+    if "snmp_system" in wanted:
+        system = {}
+        for name, number in _GROUP.items():
+            value = await container.ask("bash", "-c", _SYSTEM.format(port=port, number=number))
+            system[name] = value.strip().strip('"')
+        found["snmp_system", key] = system
+    return found
+
+
+def _page(answer: str) -> dict[str, str]:
+    found = re.search(r"<title[^>]*>(.*?)</title>", answer, re.DOTALL | re.IGNORECASE)
+    title = " ".join(html.unescape(found[1]).split()) if found else ""
+    return {"title": title} if title else {}

@@ -1,0 +1,175 @@
+"""Compares the ground truth that an allowlist's row states with what is there, and says every difference."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.parsers import expat
+
+import yaml
+
+from dryrun_replica.verifying import questions
+from dryrun_replica.verifying.container import Container, running
+from dryrun_replica.verifying.listeners import Listener, listeners, package_versions
+
+_BANNERS = "stand-in/banner.py"
+_FRONT = "stunnel"
+_KINDS_BEHIND = ("web_app", "directory", "share", "snmp_system")
+_NMAP = ("nmap", "-Pn", "-n", "-sV", "--host-timeout", "80s", "-oX", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    """Which packages bring which product, as recipes say; read as plain data."""
+
+    packages: Mapping[str, frozenset[str]]
+    """By product in lower case."""
+
+    @classmethod
+    def read(cls, folder: Path) -> "Products":
+        """Read every recipe in `folder`."""
+        found: dict[str, frozenset[str]] = {}
+        for path in sorted(folder.glob("*.yml")):
+            content: dict[str, Any] = yaml.safe_load(path.read_bytes())
+            packages = frozenset((*content["packages"], *content.get("unpacked", ())))
+            for name in (content["title"], *content["names"]["nmap"]):
+                found[name.casefold()] = found.get(name.casefold(), frozenset()) | packages
+        return cls(found)
+
+
+async def verify(row: Mapping[str, Any], products: Products) -> list[str]:
+    """Start the row's image and return what its ground truth says and is not so, one sentence each.
+
+    Raises VerificationError when it does not start.
+    """
+    async with running(row) as container:
+        return await _Verification(container, row["ground_truth"], products).run()
+
+
+class _Verification:
+    """One stand-in."""
+
+    def __init__(self, container: Container, truth: Iterable[Mapping[str, Any]], products: Products) -> None:
+        self._container = container
+        self._told = {(fact["kind"], fact["key"]): fact.get("data", {}) for fact in truth}
+        self._products = products
+        self._versions: Mapping[str, str] = {}
+
+    async def run(self) -> list[str]:
+        self._versions = await package_versions(self._container)
+        everything = await listeners(self._container)
+        open_ports = {each.key: each for each in everything if not each.is_local}
+        behind = {each.port: each for each in everything if each.is_local and each.transport == "tcp"}
+        services = {key for kind, key in self._told if kind == "service"}
+        faults = [f"{key} is told and nobody listens there" for key in sorted(services - open_ports.keys())]
+        faults += [
+            f"{key} is open ({open_ports[key].command[:80].strip()}) and not told"
+            for key in sorted(open_ports.keys() - services)
+        ]
+        checks = (self._service(open_ports[key], behind) for key in sorted(services & open_ports.keys()))
+        for found in await asyncio.gather(*checks):
+            faults += found
+        return faults
+
+    async def _service(self, listener: Listener, behind: Mapping[int, Listener]) -> list[str]:
+        faults: list[str] = []
+        told = self._told["service", listener.key]
+        tls = listener.transport == "tcp" and await self._certificate(listener, faults)
+        program = listener
+        if _FRONT in listener.command:
+            inner = await self._behind_front(listener)
+            program = behind.get(inner, listener)
+        if _BANNERS in program.command:
+            faults += await self._banner(listener, told)
+        else:
+            faults += self._product(program, told)
+            faults += await self._version(program, listener, told, tls=tls)
+        faults += await self._what_it_shows(listener, tls=tls)
+        return faults
+
+    async def _certificate(self, listener: Listener, faults: list[str]) -> bool:
+        seen = await questions.certificate(self._container, listener.port)
+        told = self._told.get(("certificate", listener.key))
+        if (seen is None) != (told is None):
+            there = "is told and not there" if seen is None else "is there and not told"
+            faults.append(f"{listener.key}: a certificate {there}")
+        elif seen is not None and told is not None:
+            faults += _differences(f"{listener.key}: certificate", told, seen)
+        return seen is not None
+
+    async def _behind_front(self, listener: Listener) -> int:
+        words = listener.command.split()
+        path = next((word for word in words if word.endswith("front.conf")), "/nonexistent")
+        found = re.search(r"(?m)^connect = 127\.0\.0\.1:(\d+)$", await self._container.ask("cat", path))
+        return int(found[1]) if found else 0
+
+    def _product(self, program: Listener, told: Mapping[str, Any]) -> list[str]:
+        names = told.get("product", [])
+        spellings = names if isinstance(names, list) else [names]
+        packages: frozenset[str] = frozenset().union(
+            *(self._products.packages.get(name.casefold(), frozenset()) for name in spellings)
+        )
+        if packages & program.packages:
+            return []
+        belongs = ", ".join(sorted(program.packages)) or "no package"
+        return [f"{program.key}: told as {spellings[:1]}, and {program.command[:60].strip()} is of {belongs}"]
+
+    async def _version(
+        self, program: Listener, listener: Listener, told: Mapping[str, Any], *, tls: bool
+    ) -> list[str]:
+        version = told.get("version")
+        if version is None:
+            return []
+        installed = {self._versions.get(package, "") for package in program.packages}
+        if any(re.match(rf"{re.escape(version)}(?![0-9])", each) for each in installed):
+            return []
+        # Some call their releases otherwise than their package: then their own word has to say so.
+        greeting = await questions.answer(self._container, listener.port, tls=tls, text=r"\r\n")
+        if version in greeting:
+            return []
+        return [f"{listener.key}: version is told as {version}, installed is {', '.join(sorted(installed))}"]
+
+    async def _banner(self, listener: Listener, told: Mapping[str, Any]) -> list[str]:
+        """Let nmap judge what a banner is for: that it is named so."""
+        kind = "-sU" if listener.transport == "udp" else "-sT"
+        output = await self._container.ask(*_NMAP, kind, "-p", str(listener.port), "127.0.0.1", root=True)
+        return list(_differences(listener.key, told, _named_by_nmap(output)))
+
+    async def _what_it_shows(self, listener: Listener, *, tls: bool) -> list[str]:
+        told = {
+            place: data
+            for place, data in self._told.items()
+            if place[0] in _KINDS_BEHIND and re.match(rf"{re.escape(listener.key)}(/|$)", place[1])
+        }
+        kinds = {kind for kind, _ in told}
+        seen = await questions.shown(self._container, kinds, listener.port, listener.key, tls=tls)
+        faults = [f"{kind} {key} is told and not there" for kind, key in sorted(told.keys() - seen.keys())]
+        faults += [f"{kind} {key} is there and not told" for kind, key in sorted(seen.keys() - told.keys())]
+        for kind, key in sorted(told.keys() & seen.keys()):
+            faults += _differences(f"{kind} {key}", told[kind, key], seen[kind, key])
+        return faults
+
+
+def _differences(where: str, told: Mapping[str, Any], seen: Mapping[str, str]) -> Iterator[str]:
+    for name, value in told.items():
+        spellings = [str(each).casefold() for each in (value if isinstance(value, list) else [value])]
+        if str(seen.get(name, "")).casefold() not in spellings:
+            yield f"{where}: {name} is told as {value!r} and is {seen.get(name)!r}"
+
+
+def _named_by_nmap(output: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+
+    def begin(name: str, attributes: dict[str, str]) -> None:
+        if name == "service":
+            found.update({key: attributes[key] for key in ("product", "version") if key in attributes})
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = begin
+    try:
+        parser.Parse(output.encode(), True)
+    except expat.ExpatError:
+        return {}
+    return found

@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import pytest
+
+from dryrun_replica.inventory.model import Host, Service, TlsFacts
+from dryrun_replica.levels import Level
+from dryrun_replica.recipes.loading import load_recipes
+from dryrun_replica.recipes.matching import Matcher
+
+BOOK = load_recipes(Path(__file__).parents[3] / "images" / "recipes")
+VERSIONS = {"nginx": "1.26.3", "openssh": "10.0p2", "vsftpd": "3.0.5"}
+
+
+class OnlyCisco:
+    def has(self, service: Service) -> bool:
+        return service.product == "Cisco router telnetd"
+
+
+MATCHER = Matcher(BOOK, VERSIONS, OnlyCisco())
+
+
+@pytest.mark.parametrize(
+    ("service", "level", "recipe"),
+    [
+        (Service(port=80, name="http", product="nginx", version="1.26.3"), Level.SAME_VERSION, "nginx"),
+        (Service(port=80, name="http", product="nginx", version="1.26"), Level.SAME_VERSION, "nginx"),
+        (Service(port=80, name="http", product="nginx", version="1.18.0"), Level.SAME_PRODUCT, "nginx"),
+        (Service(port=80, name="http", product="nginx"), Level.SAME_PRODUCT, "nginx"),
+        (
+            Service(port=22, name="ssh", product="OpenSSH", version="10.0p2 Debian 7"),
+            Level.SAME_VERSION,
+            "openssh",
+        ),
+        (Service(port=22, name="ssh", product="Cisco SSH"), Level.RELATIVE, "openssh"),
+        (Service(port=80, name="http", product="Microsoft IIS httpd"), Level.RELATIVE, "nginx"),
+        (Service(port=80, name="http"), Level.RELATIVE, "nginx"),
+        (Service(port=23, name="telnet", product="Cisco router telnetd"), Level.BANNER, None),
+        (Service(port=9, name="telnet", product="Unknown telnetd"), Level.NOTHING, None),
+        (Service(port=9), Level.NOTHING, None),
+        (Service(port=53, transport="udp", name="domain", product="ISC BIND"), Level.SAME_PRODUCT, "bind9"),
+        (Service(port=80, transport="udp", name="http", product="nginx"), Level.NOTHING, None),
+    ],
+)
+def test_the_nearest_stand_in_is_chosen(service: Service, level: Level, recipe: str | None) -> None:
+    match = MATCHER.match(service)
+    assert (match.level, match.recipe) == (level, recipe)
+    assert match.why or level is Level.SAME_VERSION
+
+
+def test_a_cpe_names_a_product_whatever_people_call_it() -> None:
+    service = Service(port=1, product="The web thing", cpe=("cpe:/a:igor_sysoev:nginx:1.18.0",))
+    assert MATCHER.match(service).recipe == "nginx"
+
+
+def test_a_title_tells_apart_what_goes_by_one_name() -> None:
+    product = "Golang net/http server"
+    prometheus = "Prometheus Time Series Collection and Processing Server"
+    assert (
+        MATCHER.match(Service(port=1, name="http", product=product, title=prometheus)).recipe == "prometheus"
+    )
+    assert MATCHER.match(Service(port=1, name="http", product=product, title="Mine")).level is Level.RELATIVE
+
+
+def test_every_recipe_is_found_by_the_name_that_its_ground_truth_has() -> None:
+    for recipe in BOOK:
+        title = recipe.names.titles[0] if recipe.names.titles else None
+        service = Service(
+            port=1,
+            transport=recipe.transports[0],
+            name=recipe.protocol,
+            product=recipe.names.nmap[0].replace(";", ""),
+            title=title,
+        )
+        assert MATCHER.match(service).recipe == recipe.name
+
+
+def test_what_does_not_fit_into_a_container_is_left_out_and_the_plan_says_why() -> None:
+    services = tuple(Service(port=port, name="mysql", product="MariaDB") for port in range(3306, 3312))
+    matches = MATCHER.match_host(Host(name="db", role="database", services=services))
+    levels = [match.level for match in matches]
+    assert levels.count(Level.SAME_PRODUCT) in range(2, 5)
+    assert set(levels) == {Level.SAME_PRODUCT, Level.NOTHING}
+    left_out = next(match for match in matches if match.level is Level.NOTHING)
+    assert "its host's services need" in left_out.why
+
+
+def test_a_second_one_of_a_kind_that_can_be_there_once_is_left_out() -> None:
+    services = tuple(Service(port=port, name="amqp", product="RabbitMQ") for port in (5672, 5673))
+    first, second = MATCHER.match_host(Host(name="queue", role="queue", services=services))
+    assert first.recipe == "rabbitmq"
+    assert (second.level, second.why) == (Level.NOTHING, "a second RabbitMQ cannot be on one host")
+
+
+def test_stunnel_counts_where_it_stands_before_a_service() -> None:
+    plain = MATCHER.match(Service(port=1, name="ftp", product="ProFTPD"))
+    with_tls = MATCHER.match(Service(port=1, name="ftp", product="ProFTPD", tls=TlsFacts()))
+    assert with_tls.memory_mib > plain.memory_mib
