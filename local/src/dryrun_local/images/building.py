@@ -17,6 +17,7 @@ from dryrun_local.images.folder_build import (
     inspect_images,
     read_facts,
 )
+from dryrun_local.images.installed_rows import installed_rows
 from dryrun_local.images.manifest import ImageFolder, load_folders
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.errors import LocalError
@@ -171,9 +172,10 @@ class _Building:
             for folder in self._folders.values():
                 parents = {name: tasks[name] for name in folder.manifest.parents}
                 tasks[folder.name] = group.create_task(self._step(folder, present, parents))
-        written = {"version": ALLOWLIST_VERSION, "images": dict(sorted(self._entries.items()))}
+        rows = installed_rows(self._allowlist.parent) | self._entries
+        written = {"version": ALLOWLIST_VERSION, "images": dict(sorted(rows.items()))}
         if written != self._known:
-            _write_atomically(self._allowlist, json.dumps(written, indent=2) + "\n")
+            write_atomically(self._allowlist, json.dumps(written, indent=2) + "\n")
         return [task.result() for task in tasks.values()]
 
     async def _step(
@@ -259,7 +261,8 @@ def _read_allowlist(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) and isinstance(content.get("images"), dict) else {}
 
 
-def _write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file that readers see in its old or its new state, and that is on the disk afterwards."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("w", encoding="utf-8") as file:

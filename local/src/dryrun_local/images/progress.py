@@ -19,8 +19,9 @@ _NAME_WIDTH = 42
 class ImageScreen:
     """Prints a line for each image that is built, and only a count of the others."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, what: str = "Images") -> None:
         self._screen = screen
+        self._what = what
         self._running: dict[str, tuple[str, float, Spinner]] = {}
         self._unchanged = 0
         self._built = 0
@@ -35,7 +36,7 @@ class ImageScreen:
             yield
         finally:
             self._live.stop()
-        ready = f"Images: {self._built + self._unchanged} ready"
+        ready = f"{self._what}: {self._built + self._unchanged} ready"
         self._screen.done(ready, f"{self._built} built" if self._built else "none had changed")
 
     def show(self, event: ImageEvent) -> None:

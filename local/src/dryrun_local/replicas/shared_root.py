@@ -1,0 +1,103 @@
+"""Builds the image below all stand-ins, and reads once which versions of the products exist in it."""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dryrun_local.images import programs
+from dryrun_local.images.building import ImageEvent, write_atomically
+from dryrun_local.images.digest import folder_digests
+from dryrun_local.images.folder_build import build_folder, inspect_images
+from dryrun_local.images.manifest import ImageFolder, Manifest, load_folders
+from dryrun_local.images.programs import ProgramError
+from dryrun_local.machine.installation import Installation
+from dryrun_replica.building.shared_root import IMAGE, read_versions, shared_root, version_commands
+from dryrun_replica.recipes.loading import RecipeBook
+
+RECIPES = Path("images") / "recipes"
+_PARENT_FOLDER = "servers"
+_READING_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltRoot:
+    """The shared root as it is in the engine. `digest` covers what it was built from."""
+
+    digest: str
+    versions: Mapping[str, str]
+    """By recipe."""
+
+
+def known_versions(installation: Installation) -> dict[str, str]:
+    """Return versions by recipe as they were read last; none before the shared root was built."""
+    try:
+        content = json.loads(_versions_file(installation).read_text(encoding="utf-8"))
+        return {str(name): str(version) for name, version in content["versions"].items()}
+    except (OSError, ValueError, KeyError, AttributeError):
+        return {}
+
+
+async def ensure_shared_root(
+    installation: Installation, book: RecipeBook, on_event: Callable[[ImageEvent], None]
+) -> BuiltRoot:
+    """Build the shared root if recipes or its parent changed. Raises ProgramError, ManifestError."""
+    parent = folder_digests(load_folders(installation.root), installation.root)[_PARENT_FOLDER]
+    content = shared_root(book, installation.root / RECIPES)
+    digest = f"sha256:{content.digest[:32]}{parent[-32:]}"
+    found = (await inspect_images([IMAGE])).get(IMAGE)
+    if found is None or found.digest != digest:
+        begun = time.monotonic()
+        on_event(ImageEvent("stand-ins", IMAGE, "building", number=1, of=1))
+        with tempfile.TemporaryDirectory(prefix="dryrun-stand-ins-") as name:
+            write_files(Path(name), content.files)
+            manifest = Manifest(image=IMAGE, summary="The packages of every recipe.")
+            log = installation.logs / "image-stand-ins.log"
+            log.unlink(missing_ok=True)
+            folder = ImageFolder("stand-ins", Path(name), manifest)
+            await build_folder(folder, digest, installation.root, log, force=False)
+        found = (await inspect_images([IMAGE])).get(IMAGE)
+        if found is None:
+            raise ProgramError(f"the build succeeded, but the engine has no image {IMAGE}")
+        seconds = time.monotonic() - begun
+        on_event(ImageEvent("stand-ins", IMAGE, "built", seconds, found.size, number=1, of=1))
+    return BuiltRoot(digest, await _versions(installation, found.id, book))
+
+
+async def _versions(installation: Installation, image_id: str, book: RecipeBook) -> dict[str, str]:
+    commands = version_commands(book)
+    path = _versions_file(installation)
+    wanted = {"image": image_id, "commands": commands}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if {name: content.get(name) for name in wanted} == wanted:
+            return known_versions(installation)
+    except (OSError, ValueError, AttributeError):
+        pass  # read again below
+    run = ["docker", "run", "--rm", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
+    run += ["--memory=512m", "--user=990", "--entrypoint=bash", image_id, "-c", commands]
+    code, output, errors = await programs.capture(run, seconds=_READING_SECONDS)
+    found = read_versions(output, book)
+    missing = sorted(set(book.recipes) - set(found))
+    if code or missing:
+        raise ProgramError(
+            f"{IMAGE}: no version could be read of {', '.join(missing) or 'any recipe'}; "
+            f"see version.command in images/recipes: {errors.strip() or f'exit code {code}'}"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps({**wanted, "versions": found}, indent=2) + "\n")
+    return found
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files by their relative names."""
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def _versions_file(installation: Installation) -> Path:
+    return installation.state / "stand-in-versions.json"

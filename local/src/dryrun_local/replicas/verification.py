@@ -1,0 +1,60 @@
+"""Checks stand-ins from inside before a template may use them, two at a time, with a line for each."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from dryrun_contract.text import printable
+from dryrun_local.machine.errors import LocalError
+from dryrun_local.machine.installation import Installation
+from dryrun_local.replicas.shared_root import RECIPES
+from dryrun_local.terminal.screen import Screen
+from dryrun_replica.verifying.container import VerificationError
+from dryrun_replica.verifying.verification import Products, verify
+
+_AT_ONCE = 2
+
+
+class UntrueError(LocalError):
+    """Ground truth is not what is there; the message lists every difference by image."""
+
+    def __init__(self, faults: Mapping[str, list[str]]) -> None:
+        self.faults = faults
+        count = sum(map(len, faults.values()))
+        lines = [f"{image}: {fault}" for image, found in sorted(faults.items()) for fault in found]
+        plural = "s" if count > 1 else ""
+        super().__init__(
+            "\n  ".join([f"{count} fault{plural} in ground truth, nothing is installed:", *lines])
+        )
+
+
+async def verify_rows(
+    installation: Installation, screen: Screen, rows: Mapping[str, Mapping[str, Any]]
+) -> int:
+    """Verify every row of the allowlist and return how many facts are true. Raises UntrueError."""
+    products = Products.read(installation.root / RECIPES)
+    slots = asyncio.Semaphore(_AT_ONCE)
+    faults: dict[str, list[str]] = {}
+
+    async def check(image: str, row: Mapping[str, Any]) -> int:
+        async with slots:
+            begun = time.monotonic()
+            try:
+                found = await verify(row, products)
+            except VerificationError as error:
+                found = [str(error)]
+        facts = len(row["ground_truth"])
+        seconds = f"{time.monotonic() - begun:4.0f} s"
+        if found:
+            faults[image] = [printable(fault, limit=400) for fault in found]
+            screen.warn(f"{printable(image):42}", f"{seconds}   {len(found)} faults")
+        else:
+            screen.done(f"{printable(image):42}", f"{seconds}   {facts} facts are true")
+        return facts
+
+    async with asyncio.TaskGroup() as group:
+        checks = [group.create_task(check(image, row)) for image, row in sorted(rows.items())]
+    if faults:
+        raise UntrueError(faults)
+    return sum(each.result() for each in checks)
