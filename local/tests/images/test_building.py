@@ -291,3 +291,15 @@ def test_lists_folders_by_what_the_engine_has(docker: Path, root: Path, allowlis
     (docker / "images.json").write_text(json.dumps(images))
     own = {listing.folder: listing.own_size for listing in asyncio.run(list_images(root))}
     assert own == {"base": 1000, "web": 0, "mail": 300, "dns": 0}
+
+
+def test_building_the_projects_images_keeps_the_rows_of_replicas(
+    docker: Path, root: Path, allowlist: Path
+) -> None:
+    stand_in = "discovery/test-stand-in:0123456789abcdef"
+    rows = allowlist.parent / "replicas" / "acme" / "allowlist.json"
+    rows.parent.mkdir(parents=True)
+    rows.write_text(json.dumps({"images": {stand_in: {"id": f"sha256:{'a' * 64}"}}}))
+    build(root, allowlist)
+    assert stand_in in load_for_sessions(allowlist).images
+    assert "discovery/test-web:1" in load_for_sessions(allowlist).images
