@@ -17,6 +17,8 @@ missing_packages() {
         want git git
         want chromium chromium
         want haproxy haproxy
+        # For the tests of the isolation probe.
+        command -v cc >/dev/null || printf '%s\n' gcc libc6-dev
         want nmap nmap
         # For tests/chaos: wrong clocks, and disks of a few megabytes.
         want faketime faketime

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import probe_frames as frames
 import pytest
-from network_lab import BRIDGE, HOST, OTHER_BRIDGE, OTHER_SESSION, OUTSIDE, PEER, PROBE_ADDRESS, Lab, frames
+from network_lab import BRIDGE, HOST, OTHER_BRIDGE, OTHER_SESSION, OUTSIDE, PEER, PROBE_ADDRESS, Lab
 
 OUTSIDE_6 = "fd99::5"
 

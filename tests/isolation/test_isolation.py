@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import probe_frames as frames
 import pytest
 from host_ears import Heard, HostEars, host_addresses, neighbour, new_mark
 from local_stack import ROOT, Stack
-from network_lab import frames
 from quick_stack import FOUND, found_in, open_quick_stack
 
 from dryrun_local.machine.engine_view import EngineView

@@ -7,12 +7,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 import uuid
 
 import pytest
-from network_lab import BRIDGE, PROBE, RULE, SCRIPT, run
+from built_probe import probe_program
+from network_lab import BRIDGE, RULE, SCRIPT, run
 
 IMAGE = "discovery/test-collector-probe:1.0"
 
@@ -90,14 +90,7 @@ def test_is_inconclusive_when_the_bridge_never_speaks(lab):
 
 
 def test_is_inconclusive_without_a_configuration():
-    done = subprocess.run(
-        [sys.executable, "-ES", str(PROBE)],
-        env={"PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = subprocess.run([probe_program()], env={}, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 2
     assert "DISCOVERY_CONFIG" in json.loads(done.stdout.splitlines()[1])["reason"]
 

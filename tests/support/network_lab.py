@@ -1,27 +1,20 @@
 """A host, two sessions and another network, as network namespaces that a test may take apart."""
 
-import importlib.util
 import json
 import os
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
+
+from built_probe import probe_program
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "deploy/host-rule/dryrun-host-rule"
 RULE = ROOT / "deploy/host-rule/rule.nft"
-PROBE = ROOT / "images/probe/probe.py"
 BRIDGE, OTHER_BRIDGE = "dr-00000000000a", "dr-00000000000b"
 PROBE_ADDRESS, PEER, OTHER_SESSION = "10.213.200.30", "10.213.200.3", "10.213.200.35"
 HOST, OUTSIDE = "10.213.201.1", "10.213.201.5"
-
-_spec = importlib.util.spec_from_file_location("probe_frames", ROOT / "images/probe/frames.py")
-assert _spec is not None
-assert _spec.loader is not None
-frames = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(frames)
 
 
 def run(*command: str, **options) -> str:
@@ -119,8 +112,8 @@ class Lab:
         config = json.dumps({"version": 1, "cidr": "10.213.200.0/27", "self": PROBE_ADDRESS})
         started = time.monotonic()
         done = subprocess.run(
-            ["ip", "netns", "exec", self.prefix + "a", sys.executable, "-ES", str(PROBE)],
-            env={**os.environ, "DISCOVERY_CONFIG": config, "PYTHONDONTWRITEBYTECODE": "1"},
+            ["ip", "netns", "exec", self.prefix + "a", str(probe_program())],
+            env={"PATH": os.environ["PATH"], "DISCOVERY_CONFIG": config},
             capture_output=True,
             text=True,
             timeout=30,

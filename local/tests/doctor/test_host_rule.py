@@ -178,7 +178,8 @@ class TestTheScript:
         "mount -t tmpfs none /proc/sys/net && cd /proc/sys/net && mkdir netfilter ipv4 ipv4/neigh "
         "ipv4/neigh/default && echo 262144 >netfilter/nf_conntrack_max && "
         "echo '575799\t767734\t1151598' >ipv4/udp_mem && "
-        "for n in 1 2 3; do echo 1024 >ipv4/neigh/default/gc_thresh$n; done"
+        "for n in 1 2 3; do echo 1024 >ipv4/neigh/default/gc_thresh$n; done && mkdir -p ipv6/conf/default && "
+        "echo 2 >ipv6/mld_qrv && echo 1000 >ipv6/conf/default/mldv2_unsolicited_report_interval"
     )
     """What the kernel shows in the host's own network namespace."""
 
@@ -193,9 +194,16 @@ class TestTheScript:
         assert int(udp.split()[2]) * os.sysconf("SC_PAGE_SIZE") <= memory_bytes() / 16
         assert arp == ["4096", "16384", "32768"]
 
+    def test_lets_a_new_bridge_report_its_groups_often_and_soon(self, tmp_path):
+        done = self.in_a_namespace(
+            f"{self.POOLS} && $S apply && $S check && cat ipv6/mld_qrv ipv6/conf/default/*", tmp_path
+        )
+        assert done.stdout.splitlines()[1:] == ["7", "100"]
+
     @pytest.mark.parametrize(
         ("damage", "problem"),
         [
+            ("echo 2 >ipv6/mld_qrv", "net.ipv6.mld_qrv is 2, the bound is 7"),
             ("echo 65537 >netfilter/nf_conntrack_max", "nf_conntrack_max is 65537, the bound is 65536"),
             ("echo '1\t2\t999999999' >ipv4/udp_mem", "net.ipv4.udp_mem is 1 2 999999999, the bound is"),
             ("echo 1024 >ipv4/neigh/default/gc_thresh3", "gc_thresh3 is 1024, the bound is 32768"),

@@ -267,13 +267,13 @@ class Supervisor:
 
     # background tasks
 
-    def _wake(self, session_id: UUID) -> None:
+    def _wake(self, session_id: UUID, container_id: str) -> None:
         if session_id in self._running:
-            self._running[session_id].woken.set()
+            self._running[session_id].stir(container_id)
 
     def _wake_all(self) -> None:
         for context in self._running.values():
-            context.woken.set()
+            context.stir(None)
 
     async def _reap_forever(self) -> None:
         while True:

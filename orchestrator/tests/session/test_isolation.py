@@ -49,6 +49,54 @@ async def test_what_stays_unproven_or_is_disproven_starts_nothing(stage, isolate
         assert probes(stage, session_id) == times
 
 
+@pytest.mark.parametrize("exit_code", [3, 139])
+async def test_targets_wait_for_the_probes_own_end_not_only_for_its_verdict(stage, exit_code):
+    broken = verdict(isolated=True, exit_code=exit_code)
+    async with stage.running():
+        await stage.eventually(lambda: stage.isolation.last)
+        stage.engine.images[PROBE] = FakeImage(log=broken, exit_after=0.01, exit_code=exit_code)
+        session_id = await stage.start()
+        session = await stage.ended(session_id)
+        assert f"broke off after its verdict (exit code {exit_code})" in session.reason
+        assert started_targets(stage, session_id) == []
+
+
+async def test_a_probe_that_ended_otherwise_than_it_reported_ends_the_session(stage):
+    async with stage.running():
+        await stage.eventually(lambda: all_probes(stage))
+        stage.engine.images[PROBE] = FakeImage(log=verdict(isolated=True), exit_after=0.01, exit_code=1)
+        session_id = await stage.start()
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.FAILED
+        assert "reported success and ended with exit code 1" in session.reason
+        assert [e.isolated for e in await stage.told(session_id, "isolation_probed")] == [True, False]
+        assert not stage.isolation.last.isolated
+        assert stage.left(session_id) == []
+
+
+async def test_targets_start_while_the_probes_container_still_ends_and_it_is_gone_before_the_scan(stage):
+    async with stage.running():
+        await stage.eventually(lambda: all_probes(stage))
+        stage.engine.images[PROBE] = FakeImage(log=verdict(isolated=True), exit_after=0.5)
+        session_id = await stage.start()
+        await stage.eventually(lambda: started_targets(stage, session_id))
+        assert probes(stage, session_id) == 0
+        await stage.until(session_id, Phase.SCANNING)
+        assert probes(stage, session_id) == 1
+
+
+def started_targets(stage, session_id):
+    """Targets of the session that were ever started, removed ones included."""
+    ever = [*stage.engine.containers.values(), *stage.engine._machine.removed]
+    return [
+        c.spec.labels["discovery.dryrun.service"]
+        for c in ever
+        if str(session_id) in c.spec.labels.values()
+        and c.spec.labels["discovery.dryrun.role"] == "target"
+        and c.started_at is not None
+    ]
+
+
 SILENT = FakeImage(log=verdict(isolated=True), exit_after=0.01)
 ANSWERS = FakeImage(log=verdict(isolated=False, reason="the host answers: ARP"), exit_after=0.01, exit_code=1)
 MUTE = FakeImage(log=verdict(isolated=None), exit_after=0.01, exit_code=2)
@@ -132,7 +180,7 @@ async def test_a_session_ends_when_isolation_cannot_be_proved_for_long(stage, mo
 async def test_nothing_is_probed_while_no_session_runs(stage):
     stage.changes["isolation_seconds"] = 0.2
     async with stage.running():
-        await stage.eventually(lambda: stage.isolation.last)
+        await stage.eventually(lambda: all_probes(stage))
         before = all_probes(stage)
         await asyncio.sleep(1)
         assert all_probes(stage) == before

@@ -14,6 +14,7 @@ from dryrun_orchestrator.engine.protocol import (
     LogChunk,
     NetworkSpec,
 )
+from dryrun_orchestrator.session import waiting
 
 
 async def test_a_session_goes_through_its_phases_and_leaves_nothing(stage):
@@ -42,6 +43,30 @@ async def test_a_target_starts_after_what_it_depends_on_is_healthy(stage):
         changes = await stage.told(session_id, "target_changed")
         states = [(event.service, event.state) for event in changes]
         assert states.index(("db", "healthy")) < states.index(("web", "starting"))
+
+
+async def test_an_event_about_one_target_has_only_that_one_inspected(stage, monkeypatch):
+    monkeypatch.setattr(waiting, "LOOK_AGAIN_SECONDS", 60)
+    stage.engine.images[DB] = FakeImage()  # without a health check: ready when it runs
+    stage.engine.images[WEB] = FakeImage(health_after=60)
+    stage.changes["waiting_seconds"] = 60
+    async with stage.running():
+        session_id = await stage.start()
+        (web,) = await stage.eventually(lambda: [c for c in stage.of_image(WEB) if c.is_running])
+        (db,) = stage.of_image(DB)
+        await asyncio.sleep(0.1)
+        before = inspections(stage)
+        db.become("healthy")
+        web._emit(web, "exec_start: a health check")
+        await asyncio.sleep(0.1)
+        assert inspections(stage) == before
+        web.become("healthy")
+        await stage.until(session_id, Phase.SCANNING)
+        assert inspections(stage)[len(before)] == web.id
+
+
+def inspections(stage):
+    return [call.about for call in stage.engine.calls_of("inspect_container")]
 
 
 async def test_a_collector_receives_what_it_needs_and_never_the_ground_truth(stage):

@@ -70,9 +70,10 @@ timeout_seconds: {timeout}
 """
 
 
-def verdict(isolated, reason="the host is silent"):
+def verdict(isolated, reason="the host is silent", exit_code=None):
     line = json.dumps({"type": "verdict", "isolated": isolated, "reason": reason})
-    return stdout(line, '{"type":"end","discoveries":0}')
+    code = {True: 0, False: 1, None: 2}[isolated] if exit_code is None else exit_code
+    return stdout(line, json.dumps({"type": "end", "discoveries": 0, "exit_code": code}))
 
 
 def hosts(*names):

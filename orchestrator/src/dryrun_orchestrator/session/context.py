@@ -11,6 +11,7 @@ from dryrun_orchestrator.catalog.template import LoadedTemplate
 from dryrun_orchestrator.engine.protocol import Engine
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import SessionRecord
+from dryrun_orchestrator.session.container_specs import session_labels
 from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.session.log_lines import CollectorSpan
 from dryrun_orchestrator.settings import Settings
@@ -36,7 +37,8 @@ class SessionContext:
     isolation: Isolation
     now: Callable[[], datetime]
     woken: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the engine reported an event with this session's label."""
+    stirred: set[str] | None = field(default_factory=set)
+    """Containers that the engine reported an event about since the last look; None: it may have been any."""
     stop_requested: asyncio.Event = field(default_factory=asyncio.Event)
     collecting: set[str] = field(default_factory=set)
     """Collectors that are running."""
@@ -53,19 +55,33 @@ class SessionContext:
             raise SessionFailedError("its template was changed or removed while it ran; start a new session")
         return self.planned
 
+    def labels(self, expires_at: datetime) -> dict[str, str]:
+        """Return the labels of everything this session creates."""
+        return session_labels(self.id, self.journal.id, self.template.id, expires_at)
+
     async def record(self) -> SessionRecord:
         """Return the session's current row."""
         return await self.journal.session(self.id)
 
-    async def wait_for_wake(self, seconds: float) -> None:
-        """Return after an engine event of this session, or after `seconds`."""
+    def stir(self, container_id: str | None) -> None:
+        """Wake the loop to look at one container, or with None at all of them."""
+        if container_id is None:
+            self.stirred = None
+        elif self.stirred is not None:
+            self.stirred.add(container_id)
+        self.woken.set()
+
+    async def wait_for_wake(self, seconds: float) -> frozenset[str] | None:
+        """Return the containers to look at after an engine event, or None, all of them, after `seconds`."""
         try:
             async with asyncio.timeout(seconds):
                 await self.woken.wait()
         except TimeoutError:
-            return
+            return None
         finally:
+            stirred, self.stirred = self.stirred, set()
             self.woken.clear()
+        return None if stirred is None else frozenset(stirred)
 
 
 def last_words(stderr: bytes, *, lines: int = 3) -> str:

@@ -1,6 +1,6 @@
 """Proves from inside a new network that the host does not answer there. Without proof no session continues.
 
-A session's network is probed while nothing else is in it: beside other containers neither silence nor an
+A session's network is probed while nothing else runs in it: beside other containers neither silence nor an
 answer proves anything. While sessions run, a separate network is probed in their place: the same engine makes
 it by the same call, and the host rule treats all session bridges alike.
 """
@@ -13,23 +13,22 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol
+from typing import Protocol
 from uuid import UUID, uuid4
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from dryrun_contract.collector_config import CollectorConfig, to_environment
-from dryrun_contract.text import printable
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, ImageNotApprovedError
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
+    Container,
     Engine,
     NotFoundError,
     SubnetTakenError,
 )
 from dryrun_orchestrator.session.cleaning_up import remove_network_patiently
 from dryrun_orchestrator.session.container_specs import container_spec, network_spec, session_labels
+from dryrun_orchestrator.session.probe_report import ProbeReport
 from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError, candidate_subnets, probe_address
 from dryrun_orchestrator.settings import Settings
 
@@ -45,6 +44,7 @@ brings it up, and it announces itself again."""
 PROOF_SECONDS = 300.0
 """No session continues with an older proof, whatever prevents a new one."""
 OUTPUT_BYTES = 64 * 1024
+PROBE_SERVICE = "isolation-probe"
 FIX = (
     "install the host rule (deploy/host-rule/dryrun-host-rule install), "
     "see docs/adr on why sessions are refused without it"
@@ -62,16 +62,6 @@ class Verdict:
     """The probe heard too little to decide."""
     reached: bool = False
     """The host answered."""
-
-
-class _VerdictLine(BaseModel):
-    """The probe's line; its other fields are evidence for people who read the log."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    type: Literal["verdict"]
-    isolated: bool | None
-    reason: str
 
 
 class ApprovedImages(Protocol):
@@ -109,6 +99,7 @@ class Isolation:
     async def probe(self, session_id: UUID, subnet: str, common: Mapping[str, str]) -> Verdict:
         """Run the probe in a session's network and return its verdict.
 
+        The container of a verdict "isolated" is left for `put_away`: the engine takes 0.1 s to dismantle one.
         Raises TransientEngineError when the engine does not answer, and other EngineErrors when it refuses a
         call. Whatever the probe cannot find out is the verdict "not isolated".
         """
@@ -153,7 +144,7 @@ class Isolation:
             session_id,
             common,
             image,
-            service="isolation-probe",
+            service=PROBE_SERVICE,
             address=address,
             environment=to_environment(CollectorConfig(cidr=subnet, self=address)),
             alias=False,
@@ -161,19 +152,54 @@ class Isolation:
         try:
             container = await self._engine.create_container(spec)
         except ConflictError:
-            await self._remove_earlier(spec.name, session_id)
+            for earlier in await self._probes(session_id):
+                await self._remove(earlier.id)
             container = await self._engine.create_container(spec)
+        isolated = False
         try:
             async with asyncio.timeout(PROBE_DEADLINE.total_seconds()):
                 await self._engine.start_container(container)
-                said = await self._output(container)
-                exit_code = (await self._engine.inspect_container(container)).exit_code
+                report = ProbeReport.read(await self._output(container))
+            isolated = report.isolated
         except TimeoutError:
             seconds = PROBE_DEADLINE.total_seconds()
             return self._verdict(isolated=False, detail=f"the isolation probe did not end within {seconds} s")
         finally:
-            await self._remove(container)
-        return self._judge(said, exit_code)
+            if not isolated:
+                await self._remove(container)
+        detail = report.reason if isolated else f"{report.reason}; {FIX}"
+        return self._verdict(
+            isolated=isolated, detail=detail, undecided=report.undecided, reached=report.reached
+        )
+
+    async def put_away(self, session_id: UUID) -> Verdict | None:
+        """Remove the session's probe. Return a verdict instead of its own if it ended otherwise than it told.
+
+        Idempotent: without a probe there is nothing to do. Raises EngineError.
+        """
+        refuted: Verdict | None = None
+        for container in await self._probes(session_id):
+            try:
+                exit_code = await self._exit_code(container.id)
+            except NotFoundError:
+                continue
+            if exit_code != 0:
+                detail = f"the isolation probe reported success and ended with exit code {exit_code}"
+                refuted = self._verdict(isolated=False, detail=detail)
+                self._remember(refuted)
+            await self._remove(container.id)
+        return refuted
+
+    async def _exit_code(self, container: str) -> int | None:
+        """Return the engine's word on how it ended; None if it does not end in time."""
+        try:
+            async with asyncio.timeout(PROBE_DEADLINE.total_seconds()):
+                async with aclosing(self._engine.read_log(container, follow=True)) as log:
+                    async for _ in log:
+                        pass
+                return (await self._engine.inspect_container(container)).exit_code
+        except TimeoutError:
+            return None
 
     async def check_host(self) -> Verdict:
         """Probe in a network made for this and removed afterwards, outside of any session."""
@@ -184,8 +210,11 @@ class Isolation:
         try:
             subnet, network = await self._make_network(session_id, common)
             try:
-                return await self.probe(session_id, subnet, common)
+                verdict = await self.probe(session_id, subnet, common)
+                return await self.put_away(session_id) or verdict
             finally:
+                for probe in await self._probes(session_id):
+                    await self._remove(probe.id)
                 await remove_network_patiently(self._engine, network)
         finally:
             self.checking = None
@@ -202,44 +231,24 @@ class Isolation:
         raise SubnetPoolExhaustedError(pool, prefix, len(candidates))
 
     async def _output(self, container: str) -> bytes:
+        """Return what it says until its last line, or until it is too much."""
         said = bytearray()
         async with aclosing(self._engine.read_log(container, follow=True)) as log:
             async for chunk in log:
                 if chunk.stream == "stdout":
                     said += chunk.data
-                if len(said) > OUTPUT_BYTES:
+                if len(said) > OUTPUT_BYTES or ProbeReport.is_complete(said):
                     break
         return bytes(said)
-
-    def _judge(self, said: bytes, exit_code: int | None) -> Verdict:
-        for line in said.splitlines():
-            try:
-                verdict = _VerdictLine.model_validate_json(line)
-            except ValidationError:
-                continue
-            # Both are required: a probe that prints its line and then crashes proves nothing.
-            isolated = verdict.isolated is True and exit_code == 0
-            reason = printable(verdict.reason, limit=500)
-            detail = reason if isolated else f"{reason}; {FIX}"
-            return self._verdict(
-                isolated=isolated,
-                detail=detail,
-                undecided=verdict.isolated is None,
-                reached=verdict.isolated is False,
-            )
-        return self._verdict(
-            isolated=False, detail=f"the isolation probe gave no verdict (exit code {exit_code})"
-        )
 
     def _verdict(
         self, *, isolated: bool, detail: str, undecided: bool = False, reached: bool = False
     ) -> Verdict:
         return Verdict(isolated, detail, self._now(), undecided, reached)
 
-    async def _remove_earlier(self, name: str, session_id: UUID) -> None:
-        for container in await self._engine.list_containers(f"{labels.SESSION_ID}={session_id}"):
-            if container.name == name:
-                await self._remove(container.id)
+    async def _probes(self, session_id: UUID) -> list[Container]:
+        containers = await self._engine.list_containers(f"{labels.SESSION_ID}={session_id}")
+        return [each for each in containers if each.labels.get(labels.SERVICE) == PROBE_SERVICE]
 
     async def _remove(self, container: str) -> None:
         try:

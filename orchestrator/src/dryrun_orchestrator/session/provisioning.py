@@ -4,10 +4,10 @@ Each step finds what an earlier attempt created and continues from there.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from dryrun_contract.event import AddressesMapped, IsolationProbed, NetworkCreated
+from dryrun_contract.event import AddressesMapped, EventData, NetworkCreated
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.template import LoadedService
 from dryrun_orchestrator.engine.protocol import (
@@ -19,20 +19,22 @@ from dryrun_orchestrator.engine.protocol import (
     SubnetTakenError,
 )
 from dryrun_orchestrator.journal.records import SessionRecord, TargetRecord
-from dryrun_orchestrator.session.container_specs import container_spec, network_spec, session_labels
+from dryrun_orchestrator.session.container_specs import container_spec, network_spec
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
 from dryrun_orchestrator.session.preflight import check_calls_are_allowed
+from dryrun_orchestrator.session.proof import prove_isolation
 from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError, candidate_subnets, target_addresses
 
 
-async def provision(context: SessionContext) -> None:
-    """Create network and targets. Raises SessionFailedError when that is impossible."""
+async def provision(context: SessionContext) -> Sequence[EventData]:
+    """Create network and targets; return the proof of isolation. Raises SessionFailedError."""
     await wait_for_engine(context)
     await check_calls_are_allowed(context.engine)
     record = await make_network(context)
     async with asyncio.TaskGroup() as group:
-        group.create_task(prove_isolation(context, record))
+        proof = group.create_task(prove_isolation(context, record))
         group.create_task(create_targets(context, record))
+    return (proof.result(),)
 
 
 async def wait_for_engine(context: SessionContext) -> None:
@@ -54,11 +56,6 @@ async def wait_for_engine(context: SessionContext) -> None:
         raise SessionFailedError(
             f"the Docker Engine does not answer ({said}); start it, `dryrun-local doctor` says how"
         ) from None
-
-
-def common_labels(context: SessionContext, expires_at: datetime) -> dict[str, str]:
-    """Return the labels of everything this session creates."""
-    return session_labels(context.id, context.journal.id, context.template.id, expires_at)
 
 
 async def make_network(context: SessionContext) -> SessionRecord:
@@ -90,7 +87,7 @@ async def _create_network(context: SessionContext) -> SessionRecord:
         expires_at = deadline or context.now().replace(microsecond=0) + settings.session_duration
         # Stored first: two sessions that start together do not try the same subnet.
         await context.journal.update_session(context.id, subnet=subnet, expires_at=expires_at)
-        spec = network_spec(context.id, subnet, common_labels(context, expires_at))
+        spec = network_spec(context.id, subnet, context.labels(expires_at))
         try:
             network_id = await context.engine.create_network(spec)
         except SubnetTakenError:
@@ -126,21 +123,6 @@ async def _remember_network(
     )
 
 
-async def prove_isolation(context: SessionContext, record: SessionRecord) -> None:
-    """Probe the network from inside. Raises SessionFailedError unless the host provably does not answer."""
-    assert record.subnet is not None
-    assert record.expires_at is not None
-    verdict = await context.isolation.probe(
-        context.id, record.subnet, common_labels(context, record.expires_at)
-    )
-    await context.journal.append(
-        context.id, IsolationProbed(isolated=verdict.isolated, detail=verdict.detail)
-    )
-    if not verdict.isolated:
-        what = "is not known to be" if verdict.undecided else "is not"
-        raise SessionFailedError(f"the network {what} isolated from the host: {verdict.detail}")
-
-
 async def create_targets(context: SessionContext, record: SessionRecord) -> None:
     """Create every missing target; start none."""
     assert record.subnet is not None
@@ -150,7 +132,7 @@ async def create_targets(context: SessionContext, record: SessionRecord) -> None
     addresses = target_addresses(
         record.subnet, [service.name for service in context.template.services], record.seed
     )
-    common = common_labels(context, record.expires_at)
+    common = context.labels(record.expires_at)
     async with asyncio.TaskGroup() as group:
         for service in context.template.services:
             if service.name not in known:

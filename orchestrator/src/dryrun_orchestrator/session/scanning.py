@@ -26,7 +26,6 @@ from dryrun_orchestrator.session.collector_run import REMOVED_BY_OTHERS, Collect
 from dryrun_orchestrator.session.container_specs import container_spec
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
 from dryrun_orchestrator.session.log_lines import CollectorSpan
-from dryrun_orchestrator.session.provisioning import common_labels
 from dryrun_orchestrator.session.subnets import collector_address, probe_address
 from dryrun_orchestrator.session.target_logs import measure_logs
 from dryrun_orchestrator.session.target_states import look_for_harm, watch_for_harm
@@ -174,7 +173,7 @@ async def _container(
             return _incomplete(run, str(error))
     spec = container_spec(
         context.id,
-        common_labels(context, record.expires_at),
+        context.labels(record.expires_at),
         manifest.image,
         service=manifest.name,
         address=collector_address(str(record.subnet), slot),

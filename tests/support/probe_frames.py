@@ -1,4 +1,4 @@
-"""Ethernet frames that the probe sends, and what the frames that it hears mean."""
+"""What images/probe/frames.c says in C, a second time: the frames of the probe, and what it hears means."""
 
 import socket
 import struct

@@ -1,0 +1,29 @@
+"""The proof that a session's network is isolated, and the end of the probe that gave it."""
+
+from dryrun_contract.event import IsolationProbed
+from dryrun_orchestrator.journal.records import SessionRecord
+from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
+from dryrun_orchestrator.session.isolation import Verdict
+
+
+async def prove_isolation(context: SessionContext, record: SessionRecord) -> IsolationProbed:
+    """Probe the network from inside. Raises SessionFailedError unless the host provably does not answer."""
+    assert record.subnet is not None
+    assert record.expires_at is not None
+    verdict = await context.isolation.probe(context.id, record.subnet, context.labels(record.expires_at))
+    if not verdict.isolated:
+        await _fail(context, verdict)
+    return IsolationProbed(isolated=True, detail=verdict.detail)
+
+
+async def put_probe_away(context: SessionContext) -> None:
+    """Remove the probe. Raises SessionFailedError when it ended otherwise than it reported."""
+    refuted = await context.isolation.put_away(context.id)
+    if refuted is not None:
+        await _fail(context, refuted)
+
+
+async def _fail(context: SessionContext, verdict: Verdict) -> None:
+    await context.journal.append(context.id, IsolationProbed(isolated=False, detail=verdict.detail))
+    what = "is not known to be" if verdict.undecided else "is not"
+    raise SessionFailedError(f"the network {what} isolated from the host: {verdict.detail}")

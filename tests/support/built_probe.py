@@ -1,0 +1,39 @@
+"""The isolation probe, compiled for tests: the program itself, and one that says what frames mean."""
+
+import functools
+import subprocess
+import tempfile
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[2] / "images/probe"
+MEANINGS = Path(__file__).with_name("probe_meanings.c")
+_CHECKED = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+
+@functools.cache
+def probe_program() -> Path:
+    """Return the probe's program."""
+    return _compiled("probe", *SOURCE.glob("*.c"))
+
+
+@functools.cache
+def meanings_program() -> Path:
+    """Return a program that reads `MAC FRAME` in hex, a line each, and prints role and words of each.
+
+    An access outside of a frame, or behaviour that C does not define, ends it with an error.
+    """
+    return _compiled("meanings", *_CHECKED, MEANINGS, SOURCE / "frames.c")
+
+
+@functools.cache
+def configs_program() -> Path:
+    """Return a program that reads configurations, each ended by NUL, and prints what came of each."""
+    return _compiled("configs", *_CHECKED, "-DCONFIGS", MEANINGS, SOURCE / "config.c")
+
+
+def _compiled(name: str, *parts: str | Path) -> Path:
+    program = Path(tempfile.mkdtemp(prefix="dryrun-probe-")) / name
+    command = ["cc", "-std=gnu17", "-D_GNU_SOURCE", f"-I{SOURCE}", "-o", str(program), *map(str, parts)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
+    return program

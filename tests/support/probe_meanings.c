@@ -1,0 +1,62 @@
+/* For tests: what the probe makes of frames, or of configurations, read from standard input. */
+#include "config.h"
+#include "frames.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef CONFIGS
+static size_t from_hex(const char *text, uint8_t *bytes) {
+    size_t length = 0;
+    for (; text[0] && text[1] && sscanf(text, "%2hhx", &bytes[length]) == 1; text += 2) length++;
+    return length;
+}
+
+static void print_frame(struct frame frame) {
+    for (size_t i = 0; i < frame.length; i++) printf("%02x", frame.bytes[i]);
+    printf("\n");
+}
+
+int main(void) {
+    static char line[2 * MAX_FRAME_BYTES + 64], word[8], first[16], second[2 * MAX_FRAME_BYTES + 1];
+    static const char *const roles[] = {"nothing", "answer", "signed", "announcement"};
+    while (fgets(line, sizeof line, stdin)) {
+        second[0] = '\0';
+        if (sscanf(line, "%7s %12s %4096s", word, first, second) < 2) return 1;
+        uint8_t mac[MAC_BYTES], bytes[MAX_FRAME_BYTES];
+        from_hex(first, mac);
+        size_t length = from_hex(second, bytes);
+        if (strcmp(word, "ask") == 0) {
+            struct frame asked[QUESTIONS];
+            questions(mac, bytes, asked);
+            for (int i = 0; i < QUESTIONS; i++) print_frame(asked[i]);
+            print_frame(arp_probe(mac, bytes));
+            continue;
+        }
+        /* Exactly as large as the frame, so that one byte too many is seen. */
+        uint8_t *frame = malloc(length ? length : 1);
+        memcpy(frame, bytes, length);
+        struct heard heard = meaning(frame, length, mac);
+        free(frame);
+        printf("%s|%s\n", roles[heard.role], heard.what);
+    }
+    return 0;
+}
+#else
+int main(void) {
+    char *json = NULL;
+    size_t room = 0;
+    ssize_t length;
+    while ((length = getdelim(&json, &room, '\0', stdin)) > 0) {
+        char *exact = strdup(json);
+        uint8_t first[4];
+        const char *fault = read_config(exact, first);
+        free(exact);
+        if (fault) printf("%s\n", fault);
+        else printf("%d.%d.%d.%d\n", first[0], first[1], first[2], first[3]);
+    }
+    free(json);
+    return 0;
+}
+#endif
