@@ -8,9 +8,8 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-_PACKAGES = (
-    "dryrun_(?:cli|contract|local|orchestrator|serving)|docker_guard|discovery_collectors|approval_api"
-)
+_OURS = "cli|contract|local|orchestrator|replica|serving"
+_PACKAGES = f"dryrun_(?:{_OURS})|docker_guard|discovery_collectors|approval_api"
 CODE = re.compile(rf"`((?:{_PACKAGES})(?:\.\w+)*)(?:\(\))?`")
 TEST = re.compile(r"`([\w./-]+/test_\w+\.py)(?:::(test_\w+))?`")
 FILE = re.compile(r"`((?:[\w.-]+/)+[\w.-]+)`")

@@ -23,6 +23,10 @@ images_app = typer.Typer(
     help="Build and list the images that sessions run.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(images_app, name="images")
+network_app = typer.Typer(
+    help="Make templates that stand for a network of yours.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(network_app, name="network")
 
 AddOption = Annotated[
     list[Path] | None,
@@ -144,6 +148,49 @@ def list_images(add: AddOption = None, json_output: JsonOption = False) -> None:
 
     screen = Screen(to_error=json_output)
     _run(lambda _: show(Installation.here(add or ()), screen, as_json=json_output), screen)
+
+
+@network_app.command("import")
+def import_network(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="What you know of the network: a scan by nmap -oX, exports of NetBox, a table, a Compose "
+            "file, Diode entities, discoveries, a report. Several files are one network.",
+        ),
+    ],
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="The template's id.")],
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would be built, and stop.")] = False,
+    all_hosts: Annotated[
+        bool, typer.Option("--all", help="Take every host, in as many templates as it takes.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=9999, help="Choose another sample.")] = 0,
+    keep_names: Annotated[
+        bool,
+        typer.Option(
+            "--keep-names", help="Keep the network's names, titles and certificates; they show in reports."
+        ),
+    ] = False,
+    file_format: Annotated[
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help="The files' format, if it is not recognised."),
+    ] = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Make a template that stands for your network; so far only its plan.
+
+    Exit codes: 0 planned; 1 the files were refused, with every fault and its place.
+    """
+    if not plan:
+        raise typer.BadParameter("only plans can be made so far; add --plan", param_hint="--plan")
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.replicas.planning import ImportOptions, plan_only
+    from dryrun_local.terminal.screen import Screen
+
+    options = ImportOptions(tuple(files), name, file_format, seed, all_hosts, keep_names)
+    screen = Screen(to_error=json_output)
+    _run(lambda _: plan_only(Installation.here(), options, screen, as_json=json_output), screen)
 
 
 @app.command()

@@ -9,12 +9,17 @@ from simple_recipes import match_host
 
 from dryrun_replica.inventory.model import Service
 from dryrun_replica.planning.plan import make_plan
-from dryrun_replica.planning.template import image_name, template_text
+from dryrun_replica.planning.template import template_text
 
 
 def texts(inventory, **options) -> list[str]:
     plan = make_plan("acme", inventory, match_host, READ_AT, **options)
-    images = {each.name: f"{image_name('acme', each.name)}:1" for each in plan.classes}
+    images = {
+        host: f"discovery/test-stand-in:{chosen.host_class}"
+        for template in plan.templates
+        for chosen in template.sample.chosen
+        for host in chosen.hosts
+    }
     return [template_text(plan, template, images) for template in plan.templates]
 
 
@@ -33,9 +38,9 @@ x-dryrun:
     services stand on real software, 1 on nothing: Own thing.'
 services:
   web-1:
-    image: discovery/test-replica-acme-web-a:1
+    image: discovery/test-stand-in:web-a
   web-2:
-    image: discovery/test-replica-acme-web-b:1
+    image: discovery/test-stand-in:web-b
 """
     )
 

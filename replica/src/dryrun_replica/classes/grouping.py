@@ -39,7 +39,8 @@ class HostClass(Word):
     """Hosts with the same services; `example` is one of them, whose image would stand for all."""
 
     name: HostName
-    """Role and letters, e.g. `web-a`: unique in its inventory, and the end of its image's name."""
+    """Role and letters, e.g. `web-a`; unique in its inventory."""
+    role: HostName
     example: Host
     members: tuple[HostName, ...]
     """Names of its hosts, in the inventory's order."""
@@ -64,11 +65,13 @@ def group(inventory: Inventory) -> tuple[HostClass, ...]:
     letters: Counter[str] = Counter()
     classes = []
     for hosts in in_order:
-        role = hosts[0].role
+        # The same services, whatever they are for: the commonest role names them.
+        role = Counter(host.role for host in hosts).most_common(1)[0][0]
         letters[role] += 1
         classes.append(
             HostClass(
                 name=f"{role}-{letters_of(letters[role])}",
+                role=role,
                 example=hosts[0],
                 members=tuple(host.name for host in hosts),
             )
@@ -77,7 +80,7 @@ def group(inventory: Inventory) -> tuple[HostClass, ...]:
 
 
 def _signature(host: Host) -> tuple[object, ...]:
-    return host.role, host.image, *(_of_service(service) for service in host.services)
+    return host.image, *(_of_service(service) for service in host.services)
 
 
 def _of_service(service: Service) -> tuple[object, ...]:

@@ -54,6 +54,8 @@ def assemble(
     """Return the inventory that the findings make. `now` is when they were read."""
     assembly = _Assembly(findings, keep_names, knows_software)
     hosts = tuple(assembly.hosts())
+    if assembly.own_products:
+        assembly.notes["products that only this network calls so, numbered"] = assembly.own_products
     notes = Counter(findings.notes) + assembly.notes
     only_v6 = sum(
         1 for host in findings.hosts if host.addresses and all(":" in each for each in host.addresses)
@@ -78,6 +80,9 @@ class _Numbered:
 
     word: str
     _numbers: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
 
     def of(self, text: str) -> str:
         return f"{self.word}-{self._numbers.setdefault(text, len(self._numbers) + 1)}"
@@ -109,6 +114,11 @@ class _Assembly:
             yield Host(
                 name=self._name(found, role), role=role, image=words.image(found.image), services=services
             )
+
+    @property
+    def own_products(self) -> int:
+        """How many products were numbered."""
+        return len(self._products)
 
     def _name(self, found: FoundHost, role: str) -> str:
         own = [name for text in found.names if (name := words.host_name(text))] if self._keep_names else []
@@ -163,7 +173,6 @@ class _Assembly:
         if known is not None and not found.from_scanner:
             self.notes["products reduced to the software that they name"] += 1
             return name, known
-        self.notes["products that only this network calls so, numbered"] += 1
         return name, self._products.of(product.casefold())
 
     def _is_public_name(self, name: str, found: FoundService) -> bool:
@@ -215,7 +224,7 @@ class _Assembly:
     def _banner(self, text: str | None) -> str | None:
         line = words.one_line(text or "")
         if line is not None and not self._keep_names:
-            self.notes["banners, left out: they quote names"] += 1
+            self.notes["banners, which quote names and are left out"] += 1
             return None
         return line
 

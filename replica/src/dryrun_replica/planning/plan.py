@@ -25,6 +25,17 @@ AT_ONCE = 2
 """Images that are built at once."""
 
 
+class PlannedService(Word):
+    """One service of a class, and what would stand for it."""
+
+    place: str
+    """Port and transport, e.g. `443/tcp`."""
+    label: str
+    """Product and version as the inventory has them, else the protocol."""
+    tls: bool
+    match: Match
+
+
 class PlannedClass(Word):
     """A class of hosts, its stand-in, and how often it is in which template."""
 
@@ -33,10 +44,7 @@ class PlannedClass(Word):
     hosts: int
     targets: int
     """How many of all targets stand for it; 0 for one that is left out."""
-    services: tuple[str, ...]
-    """Place and label of each, e.g. `443/tcp nginx 1.26.3`."""
-    matches: tuple[Match, ...]
-    """What stands for each of `services`."""
+    services: tuple[PlannedService, ...]
     image: str | None
     """The image that it stands on already, where the inventory is a report."""
 
@@ -128,11 +136,13 @@ def _planned(host_class: HostClass, matches: tuple[Match, ...], targets: int) ->
     example: Host = host_class.example
     return PlannedClass(
         name=host_class.name,
-        role=example.role,
+        role=host_class.role,
         hosts=host_class.size,
         targets=targets,
-        services=tuple(f"{service.place} {service.label}" for service in example.services),
-        matches=matches,
+        services=tuple(
+            PlannedService(place=service.place, label=service.label, tls=service.tls is not None, match=match)
+            for service, match in zip(example.services, matches, strict=True)
+        ),
         image=example.image,
     )
 

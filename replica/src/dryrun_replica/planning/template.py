@@ -19,18 +19,9 @@ _HEADING = """\
 """
 
 
-def image_name(replica: str, host_class: str) -> str:
-    """Return the name of the stand-in for a class, without its tag."""
-    return f"discovery/test-replica-{replica}-{host_class}"
-
-
 def template_text(plan: Plan, template: PlannedTemplate, images: Mapping[str, str]) -> str:
-    """Return the file of one template. `images` has the stand-in of each class, with its tag."""
-    services = {
-        host: {"image": images[chosen.host_class]}
-        for chosen in template.sample.chosen
-        for host in chosen.hosts
-    }
+    """Return the file of one template. `images` has the image of each of its hosts."""
+    services = {host: {"image": images[host]} for chosen in template.sample.chosen for host in chosen.hosts}
     document = {
         "x-dryrun": {"title": _title(plan, template), "description": description(plan, template)},
         "services": services,

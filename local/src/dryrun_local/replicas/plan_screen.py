@@ -1,0 +1,182 @@
+"""Draws the plan of a replica: coverage as a sentence and a picture, then classes, gaps, cost and notes."""
+
+from collections.abc import Iterable, Iterator
+
+from rich.table import Table
+from rich.text import Text
+
+from dryrun_cli.drawing.glyphs import UNICODE
+from dryrun_contract.text import printable
+from dryrun_local.terminal.screen import Screen
+from dryrun_replica.levels import LEVELS, Level, Match
+from dryrun_replica.planning.plan import Plan, PlannedClass
+from dryrun_replica.planning.summary import TITLES, bar, made_from, sentence
+
+_STYLES = {
+    Level.SAME_VERSION: "green",
+    Level.SAME_PRODUCT: "cyan",
+    Level.RELATIVE: "yellow",
+    Level.BANNER: "magenta",
+    Level.NOTHING: "bold red",
+}
+_CELLS = dict(zip(LEVELS, "█▓▒░·", strict=True))
+_PLAIN_CELLS = dict(zip(LEVELS, "#=+-.", strict=True))
+"""Without colour each level still has a sign of its own."""
+MAX_CLASSES = 30
+MAX_GAPS = 15
+_WIDEST_BAR = 72
+
+
+class PlanScreen:
+    """Prints one plan."""
+
+    def __init__(self, screen: Screen, plan: Plan) -> None:
+        self._screen = screen
+        self._plan = plan
+        self._cells = _CELLS if screen.glyphs is UNICODE else _PLAIN_CELLS
+
+    def show(self) -> None:
+        """Print all of the plan."""
+        plan = self._plan
+        known = f"{plan.hosts:,} hosts, {plan.coverage.services:,} services"
+        self._screen.say(f"Replica {plan.name}: {known}, from {made_from(plan)}", "bold")
+        self._screen.say("")
+        self._show_coverage()
+        self._show_classes()
+        self._show_gaps()
+        self._show_left_out()
+        self._show_cost()
+
+    def _show_coverage(self) -> None:
+        coverage = self._plan.coverage
+        self._screen.say(sentence(coverage))
+        if not coverage.services:
+            return
+        width = max(20, min(_WIDEST_BAR, self._screen.console.width - 2))
+        drawn = Text()
+        for level, number in bar(coverage, width):
+            drawn.append(self._cells[level] * number, _STYLES[level])
+        self._screen.console.print(drawn)
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for justify in ("left", "right", "right", "left"):
+            table.add_column(justify=justify, no_wrap=True)
+        for level in LEVELS:
+            count = coverage.levels[level]
+            share = f"{100 * count / coverage.services:.0f} %"
+            share = "<1 %" if count and share == "0 %" else share
+            style = "" if count else "dim"
+            table.add_row(
+                Text(self._cells[level] * 2, _STYLES[level]),
+                Text(f"{count:,}", style),
+                Text(share, style),
+                Text(TITLES[level], style),
+            )
+        self._screen.console.print(table)
+
+    def _show_classes(self) -> None:
+        plan = self._plan
+        there = [each for each in plan.classes if each.targets]
+        self._heading(f"{len(there):,} classes of hosts stand for the network, by {plan.targets:,} targets")
+        table = _table(("HOSTS", "TARGETS", "CLASS", "SERVICES", "STAND-IN"), wide=(3, 4), right=(0, 1))
+        for each in there[:MAX_CLASSES]:
+            # A row for each product, so that long ones stay beside what stands for them.
+            heads = (f"{each.hosts:,}", f"{each.targets:,}", each.name)
+            for number, (services, stand_in) in enumerate(self._services(each)):
+                table.add_row(*(heads if not number else ("", "", "")), services, stand_in)
+        self._screen.console.print(table)
+        self._more(len(there) - MAX_CLASSES, "classes")
+
+    def _services(self, each: PlannedClass) -> Iterator[tuple[Text, Text]]:
+        """Yield each product of a class with its places, and what stands for it."""
+        if not each.services:
+            yield Text("answers nowhere", "dim"), Text("")
+        places: dict[tuple[str, bool, Level, str], list[str]] = {}
+        for service in each.services:
+            row = (service.label, service.tls, service.match.level, _stands_on(service.match))
+            places.setdefault(row, []).append(service.place)
+        for (label, tls, level, stands_on), where in places.items():
+            found = f"{', '.join(where)} {printable(label)}{' over TLS' if tls else ''}"
+            sign = level if each.image is None else Level.SAME_VERSION
+            stand_in = Text(f"{self._cells[sign]} ", _STYLES[sign])
+            stand_in.append(printable(each.image or stands_on), "dim" if sign is Level.NOTHING else "default")
+            yield Text(found), stand_in
+
+    def _show_gaps(self) -> None:
+        gaps = [row for row in self._plan.coverage.rows if not row.level.is_real_software]
+        if not gaps:
+            return
+        self._heading("Services without software of their own")
+        table = _table(("", "COUNT", "THERE", "PLACES", "HERE", "WHY"), wide=(2, 5), right=(1,))
+        for row in gaps[:MAX_GAPS]:
+            places = ", ".join(row.places[:3]) + (" …" if len(row.places) > 3 else "")
+            table.add_row(
+                Text(self._cells[row.level], _STYLES[row.level]),
+                f"{row.services:,}",
+                printable(row.label),
+                places,
+                printable(row.stands_on or self._screen.glyphs.link),
+                printable(row.why),
+            )
+        self._screen.console.print(table)
+        self._more(len(gaps) - MAX_GAPS, "rows")
+
+    def _show_left_out(self) -> None:
+        left_out = [each for template in self._plan.templates for each in template.sample.left_out]
+        if not left_out:
+            return
+        hosts = sum(each.hosts for each in left_out)
+        self._heading(
+            f"Left out: {len(left_out):,} classes with {hosts:,} hosts, for which 20 targets have no room"
+        )
+        classes = {each.name: each for each in self._plan.classes}
+        table = _table(("HOSTS", "CLASS", "SERVICES", "ONLY THERE"), wide=(2, 3), right=(0,))
+        for each in left_out[:MAX_GAPS]:
+            only = _lines(each.only_there) if each.only_there else Text("nothing", "dim")
+            services = Text("\n").join(line for line, _ in self._services(classes[each.host_class]))
+            table.add_row(f"{each.hosts:,}", each.host_class, services, only)
+        self._screen.console.print(table)
+        self._more(len(left_out) - MAX_GAPS, "classes")
+        self._screen.say("--all takes every host, in several templates", "dim")
+
+    def _show_cost(self) -> None:
+        plan, estimate = self._plan, self._plan.estimate
+        templates = f"{len(plan.templates)} template{'s' if len(plan.templates) > 1 else ''}"
+        self._heading("To build")
+        size = f", {estimate.size_mb:,} MB" if estimate.size_mb else ""
+        self._screen.say(
+            f"{templates} with {plan.targets:,} targets on {estimate.images:,} images{size}: "
+            f"about {estimate.seconds:.0f} s"
+        )
+        for note in plan.notes:
+            self._screen.note(f"{printable(note.what)}: {note.count:,}")
+        if plan.names_kept:
+            self._screen.warn("names of the network are kept, in templates, images and reports")
+
+    def _heading(self, text: str) -> None:
+        self._screen.say("")
+        self._screen.say(text, "bold")
+
+    def _more(self, number: int, what: str) -> None:
+        if number > 0:
+            self._screen.say(f"and {number:,} more {what}: --json has all", "dim")
+
+
+def _table(titles: tuple[str, ...], *, wide: tuple[int, ...], right: tuple[int, ...]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", expand=False)
+    for number, title in enumerate(titles):
+        table.add_column(
+            title,
+            justify="right" if number in right else "left",
+            no_wrap=number not in wide,
+            overflow="fold" if number in wide else "ellipsis",
+        )
+    return table
+
+
+def _lines(texts: Iterable[str]) -> Text:
+    return Text("\n".join(map(printable, texts)))
+
+
+def _stands_on(match: Match) -> str:
+    known = " ".join(filter(None, (match.product, match.version)))
+    return printable(known) if known else "nothing"

@@ -1,0 +1,124 @@
+"""Plans a replica: reads the inventory, matches it with the recipes, shows the plan; builds nothing."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from dryrun_contract.text import printable
+from dryrun_local.machine.errors import LocalError
+from dryrun_local.machine.installation import Installation
+from dryrun_local.replicas.plan_screen import PlanScreen
+from dryrun_local.replicas.shared_root import RECIPES, known_versions
+from dryrun_local.terminal.screen import Screen
+from dryrun_replica.inventory.faults import InventoryError
+from dryrun_replica.inventory.model import Inventory, Service
+from dryrun_replica.inventory.reading import FORMATS, load_files, read_inventory
+from dryrun_replica.inventory.well_known import is_software
+from dryrun_replica.levels import Level
+from dryrun_replica.planning.plan import Plan, ReplicaName, make_plan
+from dryrun_replica.recipes.banners import BannerTable
+from dryrun_replica.recipes.loading import RecipeError, load_recipes
+from dryrun_replica.recipes.matching import Matcher
+from dryrun_replica.recipes.probes import PLACES, read_table
+
+_NAME: TypeAdapter[str] = TypeAdapter(ReplicaName)
+
+
+class ImportRefusedError(LocalError):
+    """What was given cannot be planned; the message lists every fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What an operator says about a replica."""
+
+    files: tuple[Path, ...]
+    name: str
+    file_format: str | None = None
+    seed: int = 0
+    all_hosts: bool = False
+    keep_names: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with what it was made from, which builders need and nobody writes down."""
+
+    plan: Plan
+    inventory: Inventory
+    matcher: Matcher
+
+
+def plan_replica(installation: Installation, options: ImportOptions) -> Planned:
+    """Return the plan of the replica that `options` describe. Raises ImportRefusedError."""
+    try:
+        name = _NAME.validate_python(options.name)
+    except ValidationError:
+        raise ImportRefusedError(
+            f"{printable(options.name)!r} is not a name of a replica: lower-case letters, digits and single "
+            "hyphens, the first a letter, at most 30"
+        ) from None
+    if options.file_format is not None and options.file_format not in FORMATS:
+        raise ImportRefusedError(
+            f"there is no format {printable(options.file_format)!r}; known are {', '.join(FORMATS)}"
+        )
+    matcher = make_matcher(installation)
+    now = datetime.now(UTC).replace(microsecond=0)
+    try:
+        inventory = read_inventory(
+            load_files(options.files),
+            now,
+            file_format=options.file_format,
+            keep_names=options.keep_names,
+            knows_software=software_known_to(matcher),
+        )
+    except InventoryError as error:
+        raise ImportRefusedError(str(error)) from error
+    plan = make_plan(name, inventory, matcher.match_host, now, seed=options.seed, all_hosts=options.all_hosts)
+    return Planned(plan, inventory, matcher)
+
+
+def make_matcher(installation: Installation) -> Matcher:
+    """Return what matches services with the recipes of this checkout and the versions that exist here."""
+    try:
+        book = load_recipes(installation.root / RECIPES)
+    except RecipeError as error:
+        raise ImportRefusedError(str(error)) from error
+    table = next((BannerTable(read_table(path)) for path in PLACES if path.is_file()), None)
+    return Matcher(book, known_versions(installation), table)
+
+
+def software_known_to(matcher: Matcher) -> Callable[[str], bool]:
+    """Return what says whether a product that people typed is software that everybody may run."""
+
+    def knows(product: str) -> bool:
+        if is_software(product):
+            return True
+        try:
+            service = Service(port=1, product=product)
+        except ValidationError:
+            return False
+        return matcher.match(service).level is not Level.NOTHING
+
+    return knows
+
+
+async def plan_only(
+    installation: Installation, options: ImportOptions, screen: Screen, *, as_json: bool
+) -> int:
+    """Show the plan and build nothing. Returns 0."""
+    planned = plan_replica(installation, options)
+    show_plan(planned, screen, as_json=as_json)
+    return 0
+
+
+def show_plan(planned: Planned, screen: Screen, *, as_json: bool) -> None:
+    """Print a plan for people, or as JSON on standard output."""
+    if as_json:
+        sys.stdout.write(planned.plan.model_dump_json(ensure_ascii=True) + "\n")
+    else:
+        PlanScreen(screen, planned.plan).show()

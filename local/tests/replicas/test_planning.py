@@ -1,0 +1,105 @@
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from dryrun_local.machine.installation import Installation
+from dryrun_local.replicas.plan_screen import PlanScreen
+from dryrun_local.replicas.planning import ImportOptions, ImportRefusedError, plan_only, plan_replica
+from dryrun_local.terminal.screen import Screen
+from dryrun_replica.levels import LEVELS, Level
+
+ROOT = Path(__file__).resolve().parents[3]
+TABLE = """\
+host,ip,port,protocol,product,version,tls
+www1.pinehub.example,10.20.0.11,443,tcp,nginx,1.26.3,yes
+www1.pinehub.example,10.20.0.11,22,tcp,OpenSSH,9.2p1,
+www2.pinehub.example,10.20.0.12,443,tcp,nginx,1.26.3,yes
+www2.pinehub.example,10.20.0.12,22,tcp,OpenSSH,9.2p1,
+app.pinehub.example,10.20.0.31,8080,tcp,Apache Tomcat,9.0.83,
+billing.pinehub.example,10.20.0.61,9443,tcp,pinehub-billing,4.1,yes
+printer.pinehub.example,10.20.0.71,,,,,
+"""
+
+
+@pytest.fixture
+def installation(tmp_path):
+    return Installation(ROOT, tmp_path / "state")
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "hosts.csv"
+    path.write_text(TABLE)
+    return path
+
+
+def drawn(planned, *, width: int = 100, encoding: str = "utf-8") -> str:
+    screen = Screen()
+    screen.console = Console(width=width, highlight=False, markup=False, file=io.StringIO())
+    PlanScreen(screen, planned.plan).show()
+    return screen.console.file.getvalue()
+
+
+def test_a_plan_matches_the_inventory_with_the_recipes_of_the_checkout(installation, table):
+    planned = plan_replica(installation, ImportOptions((table,), "acme"))
+    plan = planned.plan
+    assert (plan.hosts, plan.coverage.services) == (5, 6)
+    assert sum(plan.coverage.levels.values()) == 6
+    by_label = {row.label: row.level for row in plan.coverage.rows}
+    assert by_label["nginx 1.26.3"] in {Level.SAME_VERSION, Level.SAME_PRODUCT}
+    assert by_label["Product-1 4.1"] is Level.NOTHING
+
+
+def test_the_screen_says_what_the_plan_says(installation, table):
+    text = drawn(plan_replica(installation, ImportOptions((table,), "acme")))
+    assert "Replica acme: 5 hosts, 6 services, from a table" in text
+    assert "443/tcp nginx 1.26.3 over TLS" in text
+    assert "answers nowhere" in text
+    assert "Product-1 4.1" in text
+    assert "pinehub" not in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+def test_a_screen_of_any_width_cuts_no_class_and_no_figure(installation, table, width):
+    text = drawn(plan_replica(installation, ImportOptions((table,), "acme")), width=width)
+    for word in ("web-a", "OpenSSH", "answers nowhere", "Product-1"):
+        assert word in text.replace("\n", " ")
+    assert all(len(line) <= max(width, 130) for line in text.splitlines())
+
+
+async def test_json_is_one_object_on_one_line(installation, table, capsys):
+    assert (
+        await plan_only(installation, ImportOptions((table,), "acme"), Screen(to_error=True), as_json=True)
+        == 0
+    )
+    [line] = capsys.readouterr().out.splitlines()
+    plan = json.loads(line)
+    assert plan["coverage"]["levels"].keys() == {level.value for level in LEVELS}
+    assert plan["templates"][0]["id"] == "acme"
+
+
+@pytest.mark.parametrize("name", ["", "Acme", "acme_1", "a--b", "-a", "a" * 31, "../x", "a\n", "1a"])
+def test_a_name_that_is_no_id_is_refused(installation, table, name):
+    with pytest.raises(ImportRefusedError, match="is not a name of a replica"):
+        plan_replica(installation, ImportOptions((table,), name))
+
+
+def test_an_unknown_format_is_refused_with_those_that_are_known(installation, table):
+    with pytest.raises(ImportRefusedError, match="known are nmap-xml, netbox, csv"):
+        plan_replica(installation, ImportOptions((table,), "acme", "xlsx"))
+
+
+def test_every_fault_of_the_files_is_in_the_message(installation, table):
+    table.write_text("host,port\na,0\nb,70000\n")
+    with pytest.raises(ImportRefusedError) as error:
+        plan_replica(installation, ImportOptions((table,), "acme"))
+    assert "hosts.csv:2: '0' is not a port" in str(error.value)
+    assert "hosts.csv:3: '70000' is not a port" in str(error.value)
+
+
+def test_kept_names_are_said(installation, table):
+    text = drawn(plan_replica(installation, ImportOptions((table,), "acme", keep_names=True)))
+    assert "names of the network are kept, in templates, images and reports" in text
