@@ -18,7 +18,7 @@ from discovery_collectors.collectors.network.nmap_data import nmap_environment
 from discovery_collectors.collectors.network.nmap_process import run_nmap
 from discovery_collectors.collectors.network.nmap_xml import Host, Port, Progress
 from discovery_collectors.collectors.network.packet_rate import PacketRate
-from discovery_collectors.collectors.network.second_opinion.opinion import Patience, SecondOpinion
+from discovery_collectors.collectors.network.second_opinion.opinion import CONFIDENCE, Patience, SecondOpinion
 from discovery_collectors.installed import tcp_ports, udp_probes
 from discovery_collectors.protocols.certificates import CertificateError, fetch_certificate
 from discovery_collectors.protocols.udp import SENDINGS_SECONDS, NoAnswerError, UdpProbe, ask
@@ -58,7 +58,7 @@ _PROFILES: dict[Profile, _ScanProfile] = {
         banner_wait_ms=1500,
         answer_wait_ms=3000,
         hurry=True,
-        patience=Patience(answer=1.5, port=8, host=20),
+        patience=Patience(answer=1.5, port=12, host=30),
     ),
     "full": _ScanProfile(
         all_ports=True,
@@ -207,7 +207,7 @@ class _Scan:
 
         def on_port(address: ScopedAddress, port: Port) -> None:
             known[address][port.number] = port
-            self._emit_service(address, port)
+            self._emit_service(address, port, CONFIDENCE)
 
         async with asyncio.TaskGroup() as group:
             for address, ports in services.items():
@@ -285,11 +285,11 @@ class _Scan:
         rate = self._assignment.max_rate
         return [] if rate is None else ["--max-parallelism", str(max(1, rate // _PACKETS_PER_PROBE))]
 
-    def _emit_service(self, address: ScopedAddress, port: Port) -> None:
+    def _emit_service(self, address: ScopedAddress, port: Port, confidence: float | None = None) -> None:
         key = str(ResourceKey(address, port.number, "tcp"))
         # nmap's highest, 10, is still what a service claims; collectors that log in are surer.
-        confidence = max(0.1, port.confidence * 0.09)
-        self._emit.discovery("service", key, _service_data(port), round(confidence, 2))
+        nmaps = max(0.1, port.confidence * 0.09)
+        self._emit.discovery("service", key, _service_data(port), round(confidence or nmaps, 2))
 
 
 def _host_data(host: Host) -> dict[str, JsonValue]:

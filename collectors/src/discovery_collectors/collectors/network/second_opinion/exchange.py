@@ -19,6 +19,8 @@ PACKETS_PER_QUESTION = 10
 _QUIET_SECONDS = 0.4
 """After some bytes nothing more came for so long: the answer is complete."""
 _GOODBYE_SECONDS = 0.5
+_ROUND_TRIPS = 20
+"""Within which whoever speaks the protocol begins to answer, beside the time to think."""
 _tls = cache(accepting_context)
 
 
@@ -58,13 +60,18 @@ class Questioner:
         self._spent = 0.0
         self._rate = rate
 
+    @property
+    def time_is_up(self) -> bool:
+        """Whether the port's time is spent."""
+        return self._spent >= self._port_seconds
+
     async def ask(
-        self, *questions: bytes, whole: Callable[[bytes], bool] | None = None, patience: float = 1.0
+        self, *questions: bytes, whole: Callable[[bytes], bool] | None = None, in_a_hurry: bool = False
     ) -> Answer:
         """Send `questions` in one connection, each once the one before is answered; return the last answer.
 
-        `whole`: whether what has come is all that is needed. `patience`: a part of the time for one answer.
-        An empty question only listens. Never raises for what the service does.
+        `whole`: whether what has come is all that is needed. `in_a_hurry`: wait for the first byte no longer
+        than the way to the service and a moment's thought take. Never raises for what the service does.
         """
         left = self._port_seconds - self._spent
         if left <= 0:
@@ -73,13 +80,21 @@ class Questioner:
         # Waiting for the rate is not the service's time.
         began = time.monotonic()
         try:
-            return await self._converse(questions, whole, min(left, self._answer_seconds * patience))
+            return await self._converse(
+                questions, whole, min(left, self._answer_seconds), in_a_hurry=in_a_hurry
+            )
         finally:
             self._spent += time.monotonic() - began
 
     async def _converse(
-        self, questions: tuple[bytes, ...], whole: Callable[[bytes], bool] | None, seconds: float
+        self,
+        questions: tuple[bytes, ...],
+        whole: Callable[[bytes], bool] | None,
+        seconds: float,
+        *,
+        in_a_hurry: bool,
     ) -> Answer:
+        began = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
                 reader, writer = await self._connected()
@@ -93,10 +108,13 @@ class Questioner:
             connection: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
             certificate = None if connection is None else connection.getpeercert(binary_form=True)
             answer = Answer(b"", Ending.QUIET, certificate)
+            first_byte = seconds
+            if in_a_hurry:
+                first_byte = min(seconds, seconds / 4 + _ROUND_TRIPS * (time.monotonic() - began))
             for question in questions:
                 with suppress(OSError):
                     writer.write(question)
-                content, ending = await _read(reader, seconds, whole)
+                content, ending = await _read(reader, first_byte, seconds, whole)
                 answer = Answer(content, ending, certificate)
                 if ending is Ending.CLOSED:
                     break
@@ -118,14 +136,17 @@ class Questioner:
 
 
 async def _read(
-    reader: asyncio.StreamReader, seconds: float, whole: Callable[[bytes], bool] | None
+    reader: asyncio.StreamReader,
+    first_byte: float,
+    seconds: float,
+    whole: Callable[[bytes], bool] | None,
 ) -> tuple[bytes, Ending]:
     """Read until the answer is whole, the service closes, or nothing comes for a while."""
     content = bytearray()
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     try:
-        async with asyncio.timeout_at(end) as waiting:
+        async with asyncio.timeout_at(loop.time() + first_byte) as waiting:
             while len(content) < ANSWER_BYTES:
                 chunk = await reader.read(ANSWER_BYTES - len(content))
                 if not chunk:

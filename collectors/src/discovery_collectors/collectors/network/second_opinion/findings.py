@@ -30,7 +30,7 @@ def improved(port: Port, finding: Finding) -> Port | None:
         confidence=10,
         product=product,
         version=_cleaned(finding.version) or (port.version if same_product else ""),
-        extra=_cleaned(finding.extra) or (port.extra if same_product else ""),
+        extra=_cleaned(finding.extra) or (port.extra if same_product else port.product),
         tls=port.tls or finding.tls,
         cpes=port.cpes if same_product else (),
     )

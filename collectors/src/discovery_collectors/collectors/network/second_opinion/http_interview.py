@@ -1,4 +1,4 @@
-"""Finds out what serves HTTP at a port: by its first page, where that leads, and at most three pages more."""
+"""Finds out what serves HTTP at a port: by its first page, where that leads, and at most four pages more."""
 
 import re
 
@@ -17,6 +17,7 @@ from discovery_collectors.collectors.network.second_opinion.products import is_l
 _ELSEWHERE = ("/metrics", "/version", "/v2/")
 """Asked of a server whose first page says nothing: Prometheus's metrics; etcd and Kubernetes; registries."""
 _SHORT_PAGE = 200
+_REDIRECTS = 2
 _FOREMOST = frozenset({"via", "x-varnish", "x-squid-error"})
 """Headers of a proxy that passes the Server header of others on."""
 _WANTS_TLS = re.compile(
@@ -39,9 +40,13 @@ def wants_tls(page: HttpAnswer) -> bool:
 async def identify(questioner: Questioner, page: HttpAnswer) -> Finding:
     """Return what serves `page`, its first one; with a product where it names one."""
     found = await _named(questioner, page)
-    path = page.redirect(questioner.address, questioner.port)
-    if found is None and path:
-        found = await _ask_named(questioner, path)
+    led_to = page
+    for _ in range(_REDIRECTS):
+        path = led_to.redirect(questioner.address, questioner.port)
+        if found is not None or not path:
+            break
+        led_to = HttpAnswer.read((await ask_page(questioner, path)).content) or led_to
+        found = await _named(questioner, led_to)
     if found is None and _says_nothing(page):
         for path in _ELSEWHERE:
             found = await _ask_named(questioner, path)
@@ -51,7 +56,7 @@ async def identify(questioner: Questioner, page: HttpAnswer) -> Finding:
     if found is None:
         return Finding("http", library, library_version, tls=questioner.tls)
     product, version = found
-    behind = f"{library} {library_version}".strip() if library != product else ""
+    behind = f"{library} {library_version}".strip() if is_library(library) else ""
     return Finding("http", product, version, behind, tls=questioner.tls)
 
 
@@ -93,7 +98,7 @@ async def _scraped(questioner: Questioner, page: HttpAnswer) -> tuple[str, str] 
     if exporter is not None and "build_info" not in page.body:
         told = HttpAnswer.read((await ask_page(questioner, "/metrics")).content)
         info = BUILD_INFO.search(told.body) if told is not None else None
-        return exporter["product"], info["version"] if info is not None else ""
+        return f"Prometheus exporter {exporter['product']}", info["version"] if info is not None else ""
     info = BUILD_INFO.search(page.body)
     return None if info is None else (info["product"], info["version"])
 

@@ -1,31 +1,92 @@
 """The order of questions to one port: HTTP and what comes with it, TLS, then the other protocols."""
 
 from discovery_collectors.collectors.network.nmap_xml import Port
-from discovery_collectors.collectors.network.second_opinion import http_interview
-from discovery_collectors.collectors.network.second_opinion.exchange import Ending, Questioner
+from discovery_collectors.collectors.network.second_opinion import (
+    banner_signs,
+    certificate_signs,
+    http_interview,
+    protocol_questions,
+)
+from discovery_collectors.collectors.network.second_opinion.exchange import Answer, Ending, Questioner
 from discovery_collectors.collectors.network.second_opinion.findings import Finding
 from discovery_collectors.collectors.network.second_opinion.http_answer import HttpAnswer
+from discovery_collectors.collectors.network.second_opinion.protocol_questions import ProtocolQuestion
 
 _TLS_ALERT = b"\x15\x03"
 _TLS_NAMES = frozenset({"https", "ssl", "https-alt"})
+_HTTP_NAMES = frozenset({"http", "https", "https-alt", "http-proxy", "upnp"})
+_PLAINEST = b"GET / HTTP/1.0\r\n\r\n"
+"""To what may be no HTTP at all: a `Host:` line makes Redis log an attack."""
 
 
 async def interview(questioner: Questioner, port: Port) -> Finding | None:
     """Return what the service at `port` gives away; None when it stays unknown."""
-    if port.tls or (port.probed and port.name in _TLS_NAMES):
+    questioner.tls = port.tls or (port.probed and port.name in _TLS_NAMES)
+    known = protocol_questions.named(port.name) if port.probed else None
+    if known is not None:
+        found = await _ask(questioner, known)
+        if found is not None:
+            return found
+    is_http = port.probed and port.name in _HTTP_NAMES
+    first = await _open(questioner, is_http=is_http)
+    found = await _understand(questioner, first, is_http=is_http)
+    if found is None and not questioner.tls and _may_be_tls(first):
         questioner.tls = True
-    found = await _ask_http(questioner)
-    if found is not None or questioner.tls:
-        return found
-    questioner.tls = True
-    return await _ask_http(questioner)
+        first = await _open(questioner, is_http=True)
+        if first.ending is Ending.NO_TLS:
+            questioner.tls = False
+        else:
+            found = await _understand(questioner, first, is_http=True)
+    if found is None and first.ending is not Ending.UNREACHABLE:
+        found = await _ask_in_turn(questioner, port, first)
+    return found
 
 
-async def _ask_http(questioner: Questioner) -> Finding | None:
-    answer = await http_interview.ask_page(questioner)
+async def _open(questioner: Questioner, *, is_http: bool) -> Answer:
+    return await http_interview.ask_page(questioner) if is_http else await questioner.ask(_PLAINEST)
+
+
+async def _understand(questioner: Questioner, answer: Answer, *, is_http: bool) -> Finding | None:
+    """Return what the first answer leads to: a banner's product, or what serves the page."""
+    recognised = banner_signs.recognise(answer.content)
+    if recognised is not None:
+        sign, version = recognised
+        question = protocol_questions.named(sign.ask)
+        more = await _ask(questioner, question) if question is not None and not version else None
+        return more or Finding(sign.name, sign.product, version, tls=questioner.tls)
     page = HttpAnswer.read(answer.content)
-    if page is not None and not (not questioner.tls and http_interview.wants_tls(page)):
-        return await http_interview.identify(questioner, page)
-    if questioner.tls and answer.ending is not Ending.NO_TLS and answer.certificate is not None:
-        return Finding("ssl", tls=True)
-    return None
+    if page is not None and page.status >= 400 and not is_http:
+        # Some want HTTP/1.1 and a Host.
+        page = HttpAnswer.read((await http_interview.ask_page(questioner)).content) or page
+    if page is None or (not questioner.tls and http_interview.wants_tls(page)):
+        return None
+    return await http_interview.identify(questioner, page)
+
+
+def _may_be_tls(answer: Answer) -> bool:
+    if answer.ending in {Ending.UNREACHABLE, Ending.NO_TIME}:
+        return False
+    page = HttpAnswer.read(answer.content)
+    return not answer.content or answer.content.startswith(_TLS_ALERT) or page is not None
+
+
+async def _ask_in_turn(questioner: Questioner, port: Port, first: Answer) -> Finding | None:
+    """Ask protocol by protocol, until one answers or the port's time is up."""
+    for question in protocol_questions.in_order(port):
+        if questioner.time_is_up:
+            break
+        found = await _ask(questioner, question)
+        if found is not None:
+            return found
+    if not questioner.tls:
+        return None
+    return certificate_signs.recognise(first.certificate) or Finding("ssl", tls=True)
+
+
+async def _ask(questioner: Questioner, question: ProtocolQuestion) -> Finding | None:
+    answer = await questioner.ask(*question.send, in_a_hurry=True)
+    read = protocol_questions.read(question, answer.content) if answer.content else None
+    if read is None:
+        return None
+    protocol, product, version = read
+    return Finding(protocol, product, version, tls=questioner.tls)

@@ -56,7 +56,7 @@ _LIBRARIES = re.compile(
     r"aiohttp|cherrypy|uvicorn|hypercorn|daphne|gunicorn|waitress|cowboy|mochiweb|inets|netty|akka|kestrel|"
     r"microsoft kestrel|microsoft httpapi|webrick|puma|thin|unicorn|libmicrohttpd|mongoose|boost\.beast|"
     r"undertow|vert\.x|rocket|hyper|actix|php cli|perl|python|civetweb|libevent|libsoup|gsoap|cpp-httplib|"
-    r"apache tomcat/coyote)",
+    r"apache tomcat/coyote)\b",
     re.IGNORECASE,
 )
 """Beginnings of the names of HTTP libraries and application servers. Where a program in front of one names
@@ -64,15 +64,16 @@ itself, that is the product; where none does, the library is."""
 
 _ASKED_FOR_VERSION = frozenset(
     {
-        "Redis key-value store",
+        "Gearman Job Queue System",
         "Memcached",
-        "Zookeeper",
         "MongoDB",
-        "Docker Registry",
-        "Elasticsearch REST API",
+        "PostgreSQL DB",
+        "Redis key-value store",
+        "Zookeeper",
     }
 )
-"""nmap's products that state their version when they are asked in their own protocol."""
+"""nmap's products that state their version when they are asked in their own protocol, or prove to be another:
+nmap takes PgBouncer for PostgreSQL."""
 _SAYS_NOTHING = frozenset({"", "unknown", "tcpwrapped", "ssl", "ssl/unknown"})
 
 

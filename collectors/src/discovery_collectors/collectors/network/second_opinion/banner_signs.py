@@ -1,0 +1,116 @@
+"""What services say that speak first, or complain of a request in HTTP: a reviewed table of signs."""
+
+import re
+from typing import NamedTuple
+
+_VERSION = rb"v?(?P<version>\d[\w.+~-]{0,30})"
+
+
+class BannerSign(NamedTuple):
+    """One sign. The pattern is matched at the beginning of what came; the first row that fits holds."""
+
+    name: str
+    """The protocol as nmap calls it."""
+    product: str
+    pattern: bytes
+    """With a group `version` where the banner tells it."""
+    ask: str = ""
+    """The protocol question that tells more; see `protocol_questions`."""
+
+
+_ROWS: tuple[BannerSign, ...] = (
+    # Speak first.
+    BannerSign("nats", "NATS server", rb'INFO \{[^\r\n]{0,2000}?"version":"' + _VERSION),
+    BannerSign("nats", "NATS server", rb"INFO \{[^\r\n]{0,2000}?\"server_id\""),
+    BannerSign("tarantool", "Tarantool", rb"Tarantool " + _VERSION),
+    BannerSign("rsync", "rsync", rb"@RSYNCD: \d"),
+    BannerSign("munin", "Munin", rb"# munin node at ", "munin"),
+    BannerSign("mpd", "Music Player Daemon", rb"OK MPD " + _VERSION),
+    BannerSign("svn", "Subversion", rb"\( success \( \d \d "),
+    BannerSign("nbd", "Network Block Device server", rb"NBDMAGIC"),
+    BannerSign("ceph", "Ceph", rb"ceph v(?:2\n|0\d\d)"),
+    BannerSign("varnish-cli", "Varnish Cache CLI", rb"(?:107|200) \d{1,4} +\n"),
+    BannerSign(
+        "openwire",
+        "Apache ActiveMQ",
+        rb"[\s\S]{4}\x01ActiveMQ[\s\S]{0,400}?ProviderVersion[\s\S]{1,4}?" + _VERSION,
+    ),
+    BannerSign("openwire", "Apache ActiveMQ", rb"[\s\S]{4}\x01ActiveMQ"),
+    BannerSign("mysqlx", "MySQL X Protocol", rb"\x05\0\0\0\x0b\x08\x05\x1a\0"),
+    BannerSign("mysql", "ProxySQL", rb"[\s\S]{3}\0\x0a(?:\d[\w.]{0,20} \(ProxySQL\)|\d[\w.]{0,20}-ProxySQL)"),
+    BannerSign("mysql", "MaxScale", rb"[\s\S]{3}\0\x0a\d[\w.+~-]{0,30}-maxscale"),
+    BannerSign("mysql", "TiDB", rb"[\s\S]{3}\0\x0a\d[\w.]{0,20}-TiDB-" + _VERSION),
+    BannerSign(
+        "mysql",
+        "Manticore Search",
+        rb"[\s\S]{3}\0\x0a" + _VERSION + rb"(?: [0-9a-f@ ]{0,60})?\0[\s\S]{0,60}?manticore",
+    ),
+    BannerSign(
+        "mysql", "MariaDB", rb"[\s\S]{3}\0\x0a(?:5\.5\.5-)?(?P<version>\d[\w.]{0,20}-MariaDB[\w.+~:-]{0,40})"
+    ),
+    BannerSign("mysql", "MySQL", rb"[\s\S]{3}\0\x0a" + _VERSION + rb"\0"),
+    BannerSign("ssh", "OpenSSH", rb"SSH-2\.0-OpenSSH_(?P<version>[\w.]{1,20})"),
+    BannerSign("ssh", "Dropbear sshd", rb"SSH-2\.0-dropbear(?:_(?P<version>[\w.]{1,20}))?"),
+    BannerSign("ssh", "TinySSH", rb"SSH-2\.0-tinyssh"),
+    BannerSign("ssh", "Gerrit Code Review", rb"SSH-2\.0-GerritCodeReview_(?P<version>[\w.-]{1,30})"),
+    BannerSign("ssh", "Apache Mina sshd", rb"SSH-2\.0-(?:APACHE-SSHD|SSHD-CORE)-" + _VERSION),
+    BannerSign("ssh", "libssh", rb"SSH-2\.0-libssh[_-](?P<version>[\w.]{1,20})"),
+    BannerSign("ssh", "", rb"SSH-[12]\.\d{1,2}-"),
+    BannerSign("smtp", "Postfix smtpd", rb"220[ -][^\r\n]{1,200}? ESMTP Postfix"),
+    BannerSign("smtp", "Exim smtpd", rb"220[ -][^\r\n]{1,200}? ESMTP Exim " + _VERSION),
+    BannerSign("smtp", "OpenSMTPD", rb"220[ -][^\r\n]{1,200}? ESMTP OpenSMTPD"),
+    BannerSign("smtp", "Sendmail", rb"220[ -][^\r\n]{1,200}? ESMTP Sendmail " + _VERSION),
+    BannerSign("smtp", "", rb"220[ -][^\r\n]{1,200}? (?:ESMTP|SMTP|LMTP)"),
+    BannerSign("ftp", "vsftpd", rb"220[ -]\(vsFTPd " + _VERSION),
+    BannerSign("ftp", "ProFTPD", rb"220[ -]ProFTPD(?: " + _VERSION + rb")?"),
+    BannerSign("ftp", "Pure-FTPd", rb"220[ -][^\r\n]{0,40}Pure-FTPd"),
+    BannerSign("ftp", "FileZilla ftpd", rb"220[ -]FileZilla Server(?: version)? " + _VERSION),
+    BannerSign("imap", "Dovecot imapd", rb"\* OK [^\r\n]{0,600}?Dovecot"),
+    BannerSign("imap", "Cyrus imapd", rb"\* OK [^\r\n]{0,600}?Cyrus IMAP " + _VERSION),
+    BannerSign("imap", "", rb"\* OK [^\r\n]{0,600}?IMAP4"),
+    BannerSign("pop3", "Dovecot pop3d", rb"\+OK [^\r\n]{0,200}?Dovecot"),
+    BannerSign("vnc", "VNC", rb"RFB \d{3}\.\d{3}\n"),
+    # Complain of what is not theirs.
+    BannerSign("redis", "", rb"-(?:ERR|NOAUTH|DENIED|LOADING|NOPERM|MISCONF)\b", "redis"),
+    BannerSign("memcached", "", rb"(?:ERROR\r\n){1,4}$", "version"),
+    BannerSign("beanstalk", "Beanstalk", rb"(?:UNKNOWN_COMMAND|BAD_FORMAT)\r\n", "beanstalk"),
+    BannerSign("gearman", "", rb"ERR unknown_command ", "version"),
+    BannerSign("elasticsearch", "Elasticsearch binary API", rb"This is not an? HTTP port"),
+    BannerSign(
+        "hadoop-ipc",
+        "Apache Hadoop IPC",
+        rb"HTTP/1\.1 404 Not Found\r\nContent-type: text/plain\r\n\r\n"
+        rb"It looks like you are making an HTTP request to a Hadoop",
+    ),
+    BannerSign(
+        "mongodb",
+        "",
+        rb"HTTP/1\.[01] 200 OK\r\n[\s\S]{0,200}?It looks like you are trying to access MongoDB over HTTP",
+        "mongodb",
+    ),
+    BannerSign(
+        "clickhouse",
+        "ClickHouse",
+        rb"HTTP/1\.0 400 Bad Request\r\n\r\nPort \d{1,5} is for clickhouse-client program",
+    ),
+    BannerSign("amqp", "", rb"AMQP[\0-\x03][\0\x01][\0\x01\x09][\0\x01\x0a]$", "amqp"),
+    BannerSign(
+        "irc", "ngircd", rb"ERROR :Closing connection: [^\r\n]{1,200}HTTP request received\? This is IRC"
+    ),
+    BannerSign("irc", "ngircd", rb":\S{1,100} NOTICE [^\r\n]{0,300}ngircd"),
+    BannerSign("irc", "", rb"ERROR :Closing [Ll]ink"),
+    BannerSign("irc", "", rb"(?::\S{1,100} )?(?:NOTICE (?:AUTH|\*) |451 \S{1,40} :)"),
+    BannerSign("xmpp", "", rb"<\?xml version='1\.0'\?><stream:", "xmpp"),
+    BannerSign("http2", "", rb"\0\0[\s\S]\x04\0\0\0\0\0"),
+)
+
+SIGNS = tuple((sign, re.compile(sign.pattern)) for sign in _ROWS)
+
+
+def recognise(content: bytes) -> tuple[BannerSign, str] | None:
+    """Return the sign that fits what a service sent, and the version in it."""
+    for sign, pattern in SIGNS:
+        fits = pattern.match(content)
+        if fits is not None:
+            return sign, (fits.groupdict().get("version") or b"").decode("ascii", "replace")
+    return None

@@ -1,0 +1,75 @@
+"""The bytes of the protocols' questions that are no text."""
+
+import struct
+import zlib
+
+from discovery_collectors.protocols import ber
+
+_BOOLEAN, _SEARCH, _PRESENT = 0x01, 0x63, 0x87
+
+POSTGRESQL = struct.pack("!II", 9, 196608) + b"\0"
+"""A start-up message without a user, which no server accepts: the refusal tells who refuses."""
+KAFKA = b"\0\0\0\x0d\0\x12\0\0\0\0\0\x2a\0\x03dis"
+"""ApiVersions, version 0."""
+CASSANDRA = b"\x04\0\0\0\x05\0\0\0\0"
+"""CQL's OPTIONS."""
+RDP = b"\x03\0\0\x13\x0e\xe0\0\0\0\0\0\x01\0\x08\0\x0b\0\0\0"
+"""X.224's connection request with the protocols that the client knows."""
+STUN = b"\0\x01\0\0\x21\x12\xa4\x42discovery001"
+"""A binding request (RFC 8489)."""
+ERLANG_NODE = b"\0\x1eN\0\0\0\x0d\x07\xdf\x7f\xbd\0\0\0\x01\0\x0fdiscovery@probe"
+"""The first message of a handshake between nodes; the cookie would only come later."""
+SQL_SERVER = (
+    b"\x12\x01\0\x2f\0\0\0\0"
+    b"\0\0\x1a\0\x06\x01\0\x20\0\x01\x02\0\x21\0\x01\x03\0\x22\0\x04\x04\0\x26\0\x01\xff"
+) + bytes(13)
+"""TDS's prelogin."""
+
+
+def mongodb() -> bytes:
+    """Return the command buildInfo, which every client may send."""
+    document = b"\x10buildInfo\0\x01\0\0\0\x02$db\0\x06\0\0\0admin\0\0"
+    body = bytes(4) + b"\0" + struct.pack("<I", len(document) + 4) + document
+    return struct.pack("<IIII", len(body) + 16, 1, 0, 2013) + body
+
+
+def mqtt() -> tuple[bytes, bytes]:
+    """Return CONNECT without a login, then SUBSCRIBE to the topic that states the version."""
+    connect = b"\0\x04MQTT\x04\x02\0\x0a\0\x0adiscovery1"
+    subscribe = b"\0\1\0\x13$SYS/broker/version\0"
+    return bytes([0x10, len(connect)]) + connect, bytes([0x82, len(subscribe)]) + subscribe
+
+
+def ldap() -> bytes:
+    """Return a search of the root entry (RFC 4512, section 5.1), which needs no bind."""
+    wanted = (b"objectClass", b"vendorName", b"vendorVersion")
+    search = ber.element(
+        _SEARCH,
+        ber.element(ber.OCTET_STRING),
+        ber.integer(0, ber.ENUMERATED),
+        ber.integer(0, ber.ENUMERATED),
+        ber.integer(1),
+        ber.integer(5),
+        ber.element(_BOOLEAN, b"\0"),
+        ber.element(_PRESENT, b"objectClass"),
+        ber.element(ber.SEQUENCE, *(ber.element(ber.OCTET_STRING, name) for name in wanted)),
+    )
+    return ber.element(ber.SEQUENCE, ber.integer(7), search)
+
+
+def nrpe() -> bytes:
+    """Return NRPE's version 2 of the command that only returns the version."""
+    packet = struct.pack("!hhIh1024s2x", 2, 1, 0, 0, b"_NRPE_CHECK")
+    return struct.pack("!hhIh1024s2x", 2, 1, zlib.crc32(packet), 0, b"_NRPE_CHECK")
+
+
+DNS = bytes.fromhex("001e4a4a000000010000000000000776657273696f6e0462696e640000100003")
+SIP = (
+    b"OPTIONS sip:discovery SIP/2.0\r\nVia: SIP/2.0/TCP discovery;branch=z9hG4bKdisco\r\n"
+    b"From: <sip:d@discovery>;tag=d\r\nTo: <sip:d@discovery>\r\nCall-ID: discovery\r\nCSeq: 1 OPTIONS\r\n"
+    b"Max-Forwards: 0\r\nContent-Length: 0\r\n\r\n"
+)
+XMPP = (
+    b"<?xml version='1.0'?><stream:stream to='discovery' xmlns='jabber:client' "
+    b"xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"
+)

@@ -1,0 +1,225 @@
+"""What each kind of service is asked, against small servers that answer as the real ones do (measured)."""
+
+import asyncio
+import ssl
+import subprocess
+import time
+
+import pytest
+from listening import listening
+
+from discovery_collectors.collectors.network.nmap_xml import Port
+from discovery_collectors.collectors.network.packet_rate import PacketRate
+from discovery_collectors.collectors.network.second_opinion.exchange import ANSWER_BYTES, Questioner
+from discovery_collectors.collectors.network.second_opinion.findings import Finding, improved
+from discovery_collectors.collectors.network.second_opinion.interview import interview
+from discovery_collectors.running.scope import Scope
+
+ADDRESS = Scope.parse(["127.0.0.1"]).admit("127.0.0.1")
+
+
+def speaking(question: bytes, answer: bytes, received: bytearray | None = None):
+    """Answer what begins with `question`; be silent to all else, or hang up on it."""
+
+    async def serve(reader, writer):
+        try:
+            said = await reader.read(4096)
+            if received is not None:
+                received.extend(said)
+            if said.startswith(question):
+                writer.write(answer)
+                await writer.drain()
+                await reader.read(4096)
+        except ConnectionError:
+            pass
+        writer.close()
+
+    return serve
+
+
+async def ask(number: int, port: Port | None = None, *, answer=0.6, seconds=6.0) -> Finding | None:
+    questioner = Questioner(ADDRESS, number, answer, seconds, PacketRate(None))
+    return await interview(questioner, port or Port(number))
+
+
+REDIS = b"$90\r\n# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1\r\n\r\n"
+BIND = bytes.fromhex(
+    "00374a4a840000010001000000000776657273696f6e0462696e640000100003c00c0010000300000000000d0c"
+)
+MONGODB = b"\x60\0\0\0\1\0\0\0\1\0\0\0\xdd\x07\0\0\0\0\0\0\0\x4b\0\0\0\x02version\0\x07\0\0\0008.0.4\0"
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "expected"),
+    [
+        (b"INFO server", REDIS, ("redis", "Valkey", "8.1.1")),
+        (b"INFO server", b"-NOAUTH Authentication required.\r\n", ("redis", "Redis key-value store", "")),
+        (b"version\r\n", b"VERSION 1.6.38\r\n", ("memcached", "Memcached", "1.6.38")),
+        (b"version\r\n", b"OK 1.1.21\n", ("gearman", "Gearman Job Queue System", "1.1.21")),
+        (
+            b"\0\0\0\x09\0\x03\0\0\0",
+            b"E\0\0\0)SFATAL\0C08P01\0Mno username supplied\0\0",
+            ("postgresql", "PgFoundry PgBouncer PostgreSQL connection pooler", ""),
+        ),
+        (
+            b"\0\0\0\x09\0\x03\0\0\0",
+            b"E\0\0\0}SFATAL\0VFATAL\0C28000\0Mno PostgreSQL user name specified in startup packet\0\0",
+            ("postgresql", "PostgreSQL DB", ""),
+        ),
+        (b"\x38\0\0\0", MONGODB, ("mongodb", "MongoDB", "8.0.4")),
+        (b"\0\x1eJJ", BIND + b"dnsmasq-2.91", ("domain", "dnsmasq", "2.91")),
+        (b"srvr", b"Zookeeper version: 3.9.3-${commit}, built on", ("zookeeper", "Zookeeper", "3.9.3")),
+        (b"ZBXD\x01", b"ZBXD\x01\x06\0\0\0\0\0\0\x007.0.22", ("zabbix", "Zabbix agent", "7.0.22")),
+        (b"001dgit-upload-pack /\0", b"0045ERR access denied or", ("git", "git-daemon", "")),
+        (
+            b"OPTIONS sip:",
+            b"SIP/2.0 483 Too Many Hops\r\nServer: kamailio (6.0.1 (x86_64/linux))\r\n\r\n",
+            ("sip", "Kamailio sipd", "6.0.1"),
+        ),
+        (
+            b"\0\1\0\0\x21\x12\xa4\x42",
+            b"\1\1\0\x18!\x12\xa4Bdiscovery001\x80\x22\0\x14Coturn-4.6.1 'Gorst'",
+            ("stun", "Coturn", "4.6.1"),
+        ),
+        (b"\0\1n", b"\0\0\x11\x11name rabbit at port 25672\n", ("epmd", "Erlang Port Mapper Daemon", "")),
+    ],
+)  # fmt: skip
+async def test_a_protocol_is_known_by_the_answer_to_its_own_question(question, answer, expected):
+    async with listening(speaking(question, answer)) as number:
+        found = await ask(number)
+    assert (found.name, found.product, found.version) == expected
+
+
+@pytest.mark.parametrize(
+    ("banner", "expected"),
+    [
+        (b'INFO {"server_id":"NA","version":"2.10.27"} \r\n', ("nats", "NATS server", "2.10.27")),
+        (b"Tarantool 2.6.0 (Binary) 1f8a\n", ("tarantool", "Tarantool", "2.6.0")),
+        (b"@RSYNCD: 32.0 sha512\n", ("rsync", "rsync", "")),
+        (b"SSH-2.0-dropbear_2025.89\r\n", ("ssh", "Dropbear sshd", "2025.89")),
+        (b"\x5a\0\0\0\x0a11.8.3-MariaDB-0+deb13u1\0\x07", ("mysql", "MariaDB", "11.8.3-MariaDB-0+deb13u1")),
+        (b"220 mail.example ESMTP Postfix (Debian)\r\n", ("smtp", "Postfix smtpd", "")),
+        (b"\0\0\x18\x04\0\0\0\0\0\0\x05\0\x10\0\0", ("http2", "", "")),
+    ],
+)  # fmt: skip
+async def test_a_banner_is_read_whatever_was_asked(banner, expected):
+    async with listening(speaking(b"", banner)) as number:
+        found = await ask(number)
+    assert (found.name, found.product, found.version) == expected
+
+
+async def test_what_nmap_knows_the_protocol_of_is_asked_in_it_first():
+    received = bytearray()
+    async with listening(speaking(b"srvr", b"Zookeeper version: 3.9.3", received)) as number:
+        found = await ask(number, Port(number, "zookeeper", probed=True))
+    assert (found.product, bytes(received)) == ("Zookeeper", b"srvr")
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory):
+    """Return a server's context with a certificate as Syncthing issues it for itself."""
+    folder = tmp_path_factory.mktemp("certificate")
+    issue = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "3",
+        "-subj",
+        "/CN=syncthing",
+    ]
+    issue += ["-keyout", str(folder / "key"), "-out", str(folder / "certificate")]
+    subprocess.run(issue, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "certificate", folder / "key")
+    return context
+
+
+@pytest.mark.parametrize(
+    ("serve", "expected"),
+    [
+        (speaking(b"GET /", b"HTTP/1.1 200 OK\r\nServer: nginx/1.26.3\r\n\r\n"), ("http", "nginx", "1.26.3")),
+        (speaking(b"INFO server", REDIS), ("redis", "Valkey", "8.1.1")),
+        (speaking(b"never asked", b""), ("bep", "Syncthing", "")),
+    ],
+)
+async def test_behind_tls_a_service_is_asked_the_same_and_its_certificate_last(secured, serve, expected):
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=secured)
+    async with listener:
+        found = await ask(listener.sockets[0].getsockname()[1])
+    assert (found.name, found.product, found.version, found.tls) == (*expected, True)
+
+
+HUGE = b"A" * (2 * ANSWER_BYTES)
+
+
+async def endless(reader, writer):
+    try:
+        while True:
+            writer.write(b"\x1b[2J<script>alert(1)</script>" * 1000)
+            await writer.drain()
+    except ConnectionError:
+        writer.close()
+
+
+async def drop_by_drop(reader, writer):
+    try:
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+    except ConnectionError:
+        writer.close()
+
+
+async def redirecting(reader, writer):
+    await reader.read(4096)
+    writer.write(b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n")
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "serve",
+    [
+        endless,
+        drop_by_drop,
+        redirecting,
+        speaking(b"", HUGE),
+        speaking(b"", b"HTTP/1.1 200 OK\r\nServer: " + HUGE + b"\r\n\r\n"),
+        speaking(b"", b"HTTP/1.1 200 OK\r\n" + b"".join(b"h%d: x\r\n" % n for n in range(9000)) + b"\r\n"),
+        speaking(b"", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nA\r\n" * 12000),
+        speaking(b"", b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n" + b"[" * 60000),
+        speaking(b"", b"HTTP/1.1 200 OK\r\n\r\n" + b"<title" * 9000 + b"<meta " * 9000),
+        speaking(b"", b'HTTP/1.1 200 OK\r\n\r\n{"version":' * 3000),
+        speaking(b"", b"x_build_info{" * 5000),
+        speaking(b"", b"INFO {" + b'"server_id' * 6000),
+    ],
+)
+async def test_whatever_a_hostile_service_does_it_costs_bounded_time_and_names_nothing_odd(serve):
+    began = time.monotonic()
+    async with listening(serve) as number:
+        found = await ask(number, answer=0.3, seconds=2)
+        port = improved(Port(number), found) if found else None
+    assert time.monotonic() - began < 6
+    if port is not None:
+        for text in (port.product, port.version, port.extra):
+            assert len(text) <= 100
+            assert text.isprintable()
+
+
+async def test_what_a_service_calls_itself_is_cut_and_without_controls():
+    port = Port(80)
+    told = improved(port, Finding("http", "\x1b[31mEvil\r\n" + "x" * 500, "1.0\0"))
+    assert told.product.startswith("[31mEvil xxx")
+    assert len(told.product) <= 100
+    assert told.version == "1.0"
+
+
+async def test_a_name_from_the_port_table_alone_becomes_no_product():
+    async with listening(speaking(b"never asked", b"")) as number:
+        found = await ask(number, Port(number, "redis", probed=False), answer=0.2, seconds=1)
+    assert found is None

@@ -1,0 +1,93 @@
+"""The tables of signs: every pattern compiles, is bounded on hostile text, and names what it may."""
+
+import time
+
+import pytest
+
+from discovery_collectors.collectors.network.second_opinion import (
+    banner_signs,
+    http_signs,
+    protocol_questions,
+)
+from discovery_collectors.collectors.network.second_opinion.http_answer import HttpAnswer
+from discovery_collectors.collectors.network.second_opinion.products import is_library, read_server
+
+HOSTILE = [
+    b"A" * 65536,
+    b'"version": ' * 6000,
+    b"<title>" * 9000,
+    b"\0\x10\0\x03" * 16000,
+    b"220 " + b"a " * 32000,
+    b"* OK " + b"IMAP" * 16000,
+    b'x_build_info{a="' * 4000,
+    b"\x02version\0" * 7000,
+    b"1." * 32000,
+    b"\n" * 65536,
+]
+
+
+@pytest.mark.parametrize("content", HOSTILE, ids=range(len(HOSTILE)))
+def test_all_patterns_together_read_a_hostile_answer_within_a_second(content):
+    text = content.decode("latin-1")
+    began = time.process_time()
+    banner_signs.recognise(content)
+    for question in protocol_questions.QUESTIONS:
+        protocol_questions.read(question, content)
+    for _, pattern, version in http_signs.SIGNS:
+        pattern.search(text)
+        version.search(text)
+    http_signs.EXPORTER.match(text)
+    http_signs.BUILD_INFO.search(text)
+    HttpAnswer.read(b"HTTP/1.1 200 OK\r\n\r\n" + content)
+    assert time.process_time() - began < 1
+
+
+def test_every_banner_that_asks_further_names_a_question():
+    for sign, _ in banner_signs.SIGNS:
+        assert not sign.ask or protocol_questions.named(sign.ask), sign
+
+
+def test_no_question_carries_a_password_and_none_is_long():
+    for question in protocol_questions.QUESTIONS:
+        for sent in question.send:
+            assert 0 < len(sent) <= 1100, question.name
+            lowered = sent.lower()
+            for word in (b"auth ", b"pass", b"login", b"user ", b"set ", b"delete", b"drop", b"shutdown"):
+                assert word not in lowered, question.name
+
+
+def test_a_sign_that_asks_for_a_page_has_a_pattern_for_it():
+    for sign, _, _ in http_signs.SIGNS:
+        assert not sign.at or (sign.version and sign.at.startswith("/")), sign
+        assert "(?P<version>" in sign.pattern + sign.version or not sign.at
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("nginx/1.26.3", ("nginx", "1.26.3")),
+        ("Apache/2.4.68 (Debian)", ("Apache httpd", "2.4.68")),
+        ("Microsoft-IIS/10.0", ("Microsoft IIS httpd", "10.0")),
+        ("CherryPy/18.10.0", ("CherryPy httpd", "18.10.0")),
+        ("TornadoServer/6.4.2", ("Tornado httpd", "6.4.2")),
+        ("Python/3.13 aiohttp/3.11.16", ("aiohttp", "3.11.16")),
+        ("Caddy", ("Caddy httpd", "")),
+        ("Unheard-Of/3.1 (x)", ("Unheard-Of", "3.1")),
+        ("", ("", "")),
+        ("\x1b[31m", ("", "")),
+    ],
+)
+def test_a_servers_own_name_becomes_the_one_that_nmap_uses(header, expected):
+    assert read_server(header) == expected
+
+
+@pytest.mark.parametrize(
+    "product", ["Golang net/http server", "Werkzeug httpd", "Node.js Express framework", "Jetty"]
+)
+def test_a_library_is_not_the_last_word(product):
+    assert is_library(product)
+
+
+@pytest.mark.parametrize("product", ["nginx", "Apache httpd", "thttpd", "Gitea", "RocketMQ", "Hyperion"])
+def test_a_product_is(product):
+    assert not is_library(product)
