@@ -35,6 +35,20 @@ ensure_python() {
     printf '%s\n' "$wanted $ROOT" >"$stamp"
 }
 
+# What only `make bench` needs: it draws, and it compares with other people's libraries.
+ensure_bench_libraries() {
+    local stamp=$ROOT/.venv/.bench wanted
+    wanted=$(cat requirements/bench.txt "$ROOT/.venv/.setup" | sha256sum)
+    if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+        run_step "libraries of the bench" install_bench_libraries
+        printf '%s\n' "$wanted" >"$stamp"
+    fi
+}
+
+install_bench_libraries() {
+    VIRTUAL_ENV=$ROOT/.venv "$(find_uv)" pip install --require-hashes -r requirements/bench.txt
+}
+
 install_uv() {
     local python
     python=$(find_python) || python=python3
