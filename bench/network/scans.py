@@ -1,0 +1,117 @@
+"""Scans a running network with a collector's limits, by the collector `network` or by plain nmap."""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lxml import etree
+
+from bench.network.hosts import Host, Service
+from bench.network.running import RunningNetwork
+
+COLLECTOR = "discovery/test-collector-network:1.0"
+NMAP = "discovery/test-collector-nmap:7.95"
+LIMITS = (
+    "--cpus=0.5", "--memory=512m", "--memory-swap=512m", "--pids-limit=100", "--read-only",
+    "--cap-drop=ALL", "--cap-add=NET_RAW", "--security-opt=no-new-privileges", "--pull=never",
+)  # fmt: skip
+"""What a session grants its collector."""
+_SECONDS = 1200
+_CHARACTERS = 64 * 1024 * 1024
+
+type Found = dict[tuple[str, int], str]
+"""Host and port → product; empty where a port is open and nobody said what answers there."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One scan: how long it took, and what it found."""
+
+    seconds: float
+    found: Found
+
+
+@dataclass(frozen=True)
+class Score:
+    """What of the truth was found, and what was found that is not there."""
+
+    ports: int
+    all_ports: int
+    products: int
+    all_products: int
+    false_ports: int
+    missed: tuple[str, ...]
+
+
+def by_collector(network: RunningNetwork, profile: str, *targets: str) -> Scan:
+    """Scan with the collector `network`."""
+    arguments = ["network", "--profile", profile, "--targets", *_targets(network, targets)]
+    tmpfs = ["--tmpfs=/tmp:size=64m,noexec"]
+    seconds, output = _run(network, [*tmpfs, COLLECTOR], arguments)
+    found: Found = {}
+    for line in output.splitlines():
+        said = json.loads(line)
+        if said.get("type") != "discovery" or said["kind"] != "service" or not said["key"].endswith("/tcp"):
+            continue
+        address, _, port = said["key"].removesuffix("/tcp").partition(":")
+        product = said["data"].get("product", "")
+        place = (network.addresses.get(address) or address, int(port))
+        found[place] = product or found.get(place, "")
+    return Scan(seconds, found)
+
+
+def by_nmap(network: RunningNetwork, options: Iterable[str], *targets: str) -> Scan:
+    """Scan with plain nmap; `-n` in both cases, as a session has no name server."""
+    arguments = ["-n", *options, "-oX", "-", *_targets(network, targets)]
+    seconds, output = _run(network, [NMAP], arguments)
+    found: Found = {}
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
+    for host in etree.fromstring(output.encode(), parser).iter("host"):
+        address = str(host.xpath("string(address[@addrtype='ipv4']/@addr)"))
+        for port in host.xpath("ports/port[state/@state='open']"):
+            place = (network.addresses.get(address) or address, int(port.get("portid")))
+            found[place] = port.xpath("string(service/@product)")
+    return Scan(seconds, found)
+
+
+def score(hosts: Iterable[Host], found: Found) -> Score:
+    """Compare what was found with the truth about `hosts`."""
+    truth = {(host.name, service.port): service for host in hosts for service in host.services}
+    named = {place for place, each in truth.items() if each.products}
+    right = {place for place in named if truth[place].named_by(found.get(place, ""))}
+    return Score(
+        ports=len(truth.keys() & found.keys()),
+        all_ports=len(truth),
+        products=len(right),
+        all_products=len(named),
+        false_ports=len(found.keys() - truth.keys()),
+        missed=tuple(
+            _missed(place, truth[place], found)
+            for place in sorted(truth)
+            if place not in found or place in named - right
+        ),
+    )
+
+
+def _missed(place: tuple[str, int], service: Service, found: Found) -> str:
+    host, port = place
+    if place not in found:
+        return f"{host}:{port} {service.server}: port"
+    return f"{host}:{port} {service.server}: {found[place] or 'no product'}"
+
+
+def _targets(network: RunningNetwork, targets: tuple[str, ...]) -> list[str]:
+    return list(targets) or [network.subnet]
+
+
+def _run(network: RunningNetwork, image: list[str], arguments: list[str]) -> tuple[float, str]:
+    labels = [f"--label={name}={value}" for name, value in network.labels.items()]
+    command = ["docker", "run", "--rm", *labels, f"--network={network.network}", *LIMITS, *image, *arguments]
+    begin = time.monotonic()
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_SECONDS)
+    seconds = time.monotonic() - begin
+    if len(done.stdout) > _CHARACTERS:
+        raise ValueError(f"the scan printed {len(done.stdout)} characters")
+    return seconds, done.stdout
