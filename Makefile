@@ -1,6 +1,6 @@
 # Every command for people and CI. Each target does the set-up that it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo up quick test nightly screenshots deploy-test chaos soak check release assets audit clean requirements
+.PHONY: help demo up quick test nightly bench screenshots deploy-test chaos soak check release assets audit clean requirements
 
 BIN := .venv/bin
 # Workers of pytest, each with an engine and a network of its own. Where that cannot be (it needs root), the tests
@@ -37,6 +37,11 @@ nightly: ## tests too long for every change: 10,000 mutated requests, five varia
 	@$(BIN)/dryrun-local images build
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n 2 --durations=3 guard/tests/test_container_rules.py; bodies=$$?; \
 	DRYRUN_SEEDS=5 $(BIN)/pytest -m engine --durations=5 tests/truth/test_templates.py; seeds=$$?; exit $$((bodies | seeds))
+
+bench: ## measure speed beside what people use instead; writes docs/benchmarks.md (LONG=1: an hour, surer)
+	@setup/setup bench
+	@$(BIN)/dryrun-local images build
+	@$(BIN)/python -m bench $(if $(LONG),--long)
 
 screenshots: ## write every page, as people see it, to .dryrun/screenshots
 	@setup/setup test

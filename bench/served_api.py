@@ -1,7 +1,4 @@
-"""An approval API of its own for a measurement: embedded PostgreSQL, the process, an operator's client.
-
-What imports this module needs `PYTHONPATH=tests/support:approval/tests/support`, as bench/README.md says.
-"""
+"""An approval API of its own for a measurement: embedded PostgreSQL, the process, an operator's client."""
 
 import asyncio
 import os
@@ -91,8 +88,3 @@ def client(served: Served) -> httpx2.AsyncClient:
     """Return a client with all rights."""
     headers = {"Authorization": f"Bearer {TOKEN}"}
     return httpx2.AsyncClient(base_url=served.url, headers=headers, timeout=60, trust_env=False)
-
-
-def percentile(values: list[float], share: float) -> float:
-    """Return the value below which `share` of `values` lie."""
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]

@@ -97,7 +97,7 @@ class ToldSession:
                 collector=collector,
                 run=collector,
                 line=self._lines[collector],
-                discovery=Discovery(kind=kind, key=key, data=data, confidence=confidence_),  # type: ignore[arg-type]  # JSON
+                discovery=Discovery(kind=kind, key=key, data=data, confidence=confidence_),
             )
         )
 

@@ -1,12 +1,8 @@
-"""What the guard adds to a request: beside the engine itself, and beside HAProxy with equivalent allow rules.
+"""What the guard adds to a request, beside the engine and HAProxy with equivalent allow rules."""
 
-All three listen on a Unix socket, keep connections open, and are asked in turn, so that they see the same
-machine. Run `make demo` once before.
-"""
-
-import argparse
 import asyncio
 import http.client
+import itertools
 import multiprocessing
 import os
 import shutil
@@ -22,6 +18,9 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from uuid import uuid4
 
+from bench.results import Measured, PartResult, Ratio, Table
+from bench.system import ROOT
+from bench.turns import Setting
 from dryrun_local.machine.engine_view import DEFAULT_HOST
 from dryrun_local.machine.installation import Installation
 from dryrun_local.system.guard import running_guard
@@ -29,7 +28,10 @@ from dryrun_orchestrator.catalog.allowlist import load_allowlist
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import ContainerSpec, NetworkSpec
 
-ROOT = Path(__file__).resolve().parents[1]
+ABOUT = """\
+A ping and an inspection, asked of the engine itself, of the guard and of HAProxy with equivalent allow
+rules. All three listen on a Unix socket, connections stay open, and each round asks all of them in turn:
+first one client, one request after another, then eight clients at once."""
 SUBNET = IPv4Network("10.213.223.0/27")
 PROBE = "discovery/test-collector-probe:1.0"
 HAPROXY = r"""
@@ -177,55 +179,8 @@ def _percentile(values: list[float], percent: int) -> float:
     return statistics.quantiles(values, n=100)[percent - 1] * 1000
 
 
-def measure(places: dict[str, str], container: str, rounds: int, requests: int, seconds: float) -> str:
-    """Ask everybody in turn; return the Markdown table."""
-    paths = {"ping": "/_ping", "inspect": f"/v1.45/containers/{container}/json"}
-    took: dict[tuple[str, str], list[float]] = {(who, what): [] for who in places for what in paths}
-    rates: dict[tuple[str, str], list[float]] = {(who, what): [] for who in places for what in paths}
-    for number in range(rounds):
-        for who in (*places,) if number % 2 else (*reversed(places),):
-            for what, path in paths.items():
-                took[who, what] += latencies(places[who], path, requests)
-                rates[who, what].append(rate(places[who], path, seconds, clients=8))
-        print(f"round {number + 1} of {rounds}", flush=True)
-    rows = [
-        "| | ping p50, ms | p99 | per second | inspect p50, ms | p99 | per second |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for who in places:
-        cells = [
-            cell
-            for what in paths
-            for cell in (
-                f"{_percentile(took[who, what], 50):.2f}",
-                f"{_percentile(took[who, what], 99):.2f}",
-                f"{statistics.median(rates[who, what]):,.0f}",
-            )
-        ]
-        rows.append(f"| {who} | {' | '.join(cells)} |")
-    for who in list(places)[1:]:
-        cells = [
-            cell
-            for what in paths
-            for cell in (
-                *(
-                    f"+{_percentile(took[who, what], p) - _percentile(took['engine', what], p):.2f}"
-                    for p in (50, 99)
-                ),
-                f"{statistics.median(rates[who, what]) / statistics.median(rates['engine', what]):.0%}",
-            )
-        ]
-        rows.append(f"| added by {who} | {' | '.join(cells)} |")
-    return "\n".join(rows)
-
-
-async def main() -> None:
-    """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--requests", type=int, default=1000, help="one after the other, in each round")
-    parser.add_argument("--seconds", type=float, default=2, help="with 8 clients, in each round")
-    wanted = parser.parse_args()
+async def measure(setting: Setting) -> PartResult:
+    """Ask all three in turn."""
     engine = (os.environ.get("DOCKER_HOST") or DEFAULT_HOST).removeprefix("unix://")
     async with AsyncExitStack() as exits:
         state = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="db-")))
@@ -242,11 +197,50 @@ async def main() -> None:
             "guard": guard.removeprefix("unix://"),
             "HAProxy": exits.enter_context(haproxy(state, engine)),
         }
-        table = await asyncio.to_thread(
-            measure, places, container, wanted.rounds, wanted.requests, wanted.seconds
-        )
-    print(f"\n{table}")
+        return await asyncio.to_thread(_ask_in_turn, places, container, setting)
 
 
-if __name__ == "__main__":
-    asyncio.run(main())
+def _ask_in_turn(places: dict[str, str], container: str, setting: Setting) -> PartResult:
+    paths = {"ping": "/_ping", "inspection": f"/v1.45/containers/{container}/json"}
+    rounds, requests = setting.rounds(6, long=10), setting.rounds(300, long=1000)
+    seconds = setting.rounds(1, long=2)
+    took: dict[tuple[str, str], list[list[float]]] = {(who, what): [] for who in places for what in paths}
+    rates: dict[tuple[str, str], list[float]] = {(who, what): [] for who in places for what in paths}
+    for number in range(rounds):
+        setting.say(f"round {number + 1} of {rounds}")
+        for who in (*places,) if number % 2 else (*reversed(places),):
+            for what, path in paths.items():
+                took[who, what].append(latencies(places[who], path, requests))
+                rates[who, what].append(rate(places[who], path, seconds, clients=8))
+    # Milliseconds; the median of each round is one measurement.
+    medians = {key: [statistics.median(each) * 1000 for each in rounds] for key, rounds in took.items()}
+    rows = [
+        [
+            f"{what}, {who}",
+            f"{statistics.quantiles(itertools.chain(*took[who, what]), n=100)[98] * 1000:.2f} ms",
+            f"{statistics.median(rates[who, what]):,.0f}",
+        ]
+        for what in paths
+        for who in places
+    ]
+    return PartResult(
+        part="guard_requests",
+        title="A request through the guard",
+        about=ABOUT,
+        measured=[
+            Measured(name=f"{what}: {who}", values=medians[who, what], unit="ms")
+            for what in paths
+            for who in places
+        ],
+        ratios=[
+            Ratio(
+                name=f"{what}: guard to {other}",
+                pairs=list(zip(medians["guard", what], medians[other, what], strict=True)),
+            )
+            for what in paths
+            for other in ("engine", "HAProxy")
+        ],
+        tables=[
+            Table(title="Slowest and many", columns=["", "p99", "requests per second, 8 clients"], rows=rows)
+        ],
+    )

@@ -1,25 +1,27 @@
-"""How scoring grows with facts and findings, with the worst that a session's events may hold.
+"""How scoring grows with facts and findings, with the worst that a session's events may hold."""
 
-Each shape is scored at three sizes, of facts and of findings; n log n grows by 13.3 and 12.5 between them.
-"""
-
-import argparse
-import math
-import resource
 import time
 from collections.abc import Callable
-from itertools import pairwise
+
+from pydantic import JsonValue
 
 from approval_api.scoring.merging import Finding
 from approval_api.scoring.score import score, score_each_alone
+from bench.results import Growth, PartResult
+from bench.turns import Setting
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.ground_truth import Fact
 
+ABOUT = """\
+Both scorings of a report (all collectors together, and each alone) of as many findings as there are facts,
+also in the shapes that cost most. n log n has slope 1.1 between 1,000 and 100,000."""
+SIZES = (1_000, 10_000)
+LARGEST = 100_000
 ADDRESSES = {"10.213.0.3": "db"}
 KEY_CHARACTERS = 1000
 
 
-def finding(key: str, *, kind: str = "table", collector: str = "network", **data: str) -> Finding:
+def finding(key: str, *, kind: str = "table", collector: str = "network", **data: JsonValue) -> Finding:
     """Return what a collector said, whatever the contract thinks of the key."""
     said = Discovery.model_construct(kind=kind, key=f"10.213.0.3:80/tcp{key}", data=data, confidence=0.5)
     return Finding(collector, said)
@@ -95,28 +97,14 @@ def seconds(size: int, shape: Callable[[int], tuple[list[Fact], list[Finding]]])
     return time.process_time() - begin
 
 
-def main() -> None:
-    """Print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
-    sizes = parser.parse_args().sizes
-    print("| shape | " + " | ".join(f"{size:,}" for size in sizes) + " | growth |")
-    print("|---|" + "---:|" * len(sizes) + "---|")
+async def measure(setting: Setting) -> PartResult:
+    """Score each shape at each size."""
+    sizes = (*SIZES, LARGEST) if setting.long else SIZES
+    growths = []
     for shape in SHAPES:
-        took = [seconds(size, shape) for size in sizes]
-        ratios = [later / earlier for earlier, later in pairwise(took)]
-        print(
-            f"| {(shape.__doc__ or '').strip().rstrip('.')} | "
-            + " | ".join(f"{each:.2f} s" for each in took)
-            + " | "
-            + ", ".join(f"{ratio:.1f}" for ratio in ratios)
-            + " |",
-            flush=True,
-        )
-    growths = [b * math.log(b) / (a * math.log(a)) for a, b in pairwise(sizes)]
-    print(f"\nn log n: {', '.join(f'{growth:.1f}' for growth in growths)}")
-    print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB")
-
-
-if __name__ == "__main__":
-    main()
+        setting.say(shape.__name__.replace("_", " "))
+        points = [(float(size), seconds(size, shape)) for size in sizes]
+        name = (shape.__doc__ or "").strip().rstrip(".")
+        work, cost = "facts, and as many findings", "seconds of a processor"
+        growths.append(Growth(name=name, work=work, cost=cost, points=points))
+    return PartResult(part="scoring", title="Scoring", about=ABOUT, growths=growths)

@@ -1,24 +1,23 @@
-"""How long a page of the list of dry-run discoveries takes with a million rows, wherever it lies.
+"""How long a page of the list of dry-run discoveries takes with a million rows, wherever it lies."""
 
-With PYTHONPATH=tests/support:approval/tests/support:
-`.venv/bin/python bench/discovery_lists.py [--rows 1000000] [--pages 100]`
-"""
-
-import argparse
-import asyncio
 import random
-import sys
 import time
 from typing import Any
 
 import httpx2
-from served_api import client, percentile, running_postgres, serving
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.engine import create_engine
 from approval_api.database.migration import migrate
+from bench.intervals import percentile
+from bench.results import PartResult, Table
+from bench.served_api import client, running_postgres, serving
+from bench.turns import Setting
 
+ABOUT = """\
+Pages of 18 kinds of list of dry-run discoveries, from the beginning on and from anywhere in the middle,
+over HTTP from an API process of its own on the embedded PostgreSQL."""
 SESSIONS = 1000
 FILL_SESSIONS = """
 INSERT INTO gateway.dryrun_sessions (id, template, digest, seed, keep, requested_by, phase, outcome)
@@ -60,14 +59,12 @@ CASES: dict[str, dict[str, Any]] = {
     "search, rare": {"search": "orders_777777"},
     "search, nothing": {"search": "no such text", "sort": "key"},
 }
-WORST_SECONDS = 0.1
 
 
-async def fill(url: str, rows: int) -> list[str]:
-    """Make `rows` discoveries of 1000 sessions; return some of the sessions."""
+async def fill(url: str, rows: int) -> tuple[list[str], str]:
+    """Make `rows` discoveries of 1000 sessions; return some of the sessions, and what it all takes."""
     engine = create_engine(url)
     await migrate(engine)
-    began = time.perf_counter()
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         raw = await connection.get_raw_connection()
         driver: Any = raw.driver_connection
@@ -76,11 +73,11 @@ async def fill(url: str, rows: int) -> list[str]:
         filled = FILL.replace(":sessions", str(SESSIONS)).replace(":rows", str(rows))
         await driver.execute(filled, timeout=3600)
         await driver.execute("VACUUM ANALYZE gateway.dryrun_discoveries", timeout=600)
-        print(f"{rows:,} rows in {time.perf_counter() - began:.0f} s; {await size(connection)}", flush=True)
+        sizes = await size(connection)
         ids = await connection.execute(text("SELECT id::text FROM gateway.dryrun_sessions LIMIT 50"))
         sessions = list(ids.scalars())
     await engine.dispose()
-    return sessions
+    return sessions, sizes
 
 
 async def size(connection: AsyncConnection) -> str:
@@ -115,33 +112,22 @@ async def walk(
     return seconds
 
 
-async def measure(url: str, rows: int, pages: int) -> bool:
-    """Print a line for each case; return whether all were fast enough."""
-    sessions = await fill(url, rows)
-    fast = True
-    async with serving(url, "http://127.0.0.1:1") as served, client(served) as http:
-        print(f"{'list':36}{'p50':>9}{'p95':>9}{'worst':>9}")
-        for name, params in CASES.items():
-            seconds = await walk(http, params, pages, sessions)
-            p50, p95 = percentile(seconds, 0.5), percentile(seconds, 0.95)
-            fast = fast and p95 <= WORST_SECONDS
-            line = f"{name:36}{p50 * 1000:6.1f} ms{p95 * 1000:6.1f} ms{max(seconds) * 1000:6.1f} ms"
-            print(line, flush=True)
-        print(f"memory of the API process: {served.memory_mib():.0f} MiB")
-    return fast
-
-
-def main() -> None:
-    """Measure and print a table; exit code 1 when a case is slower than it may be."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--pages", type=int, default=100)
-    arguments = parser.parse_args()
+async def measure(setting: Setting) -> PartResult:
+    """Fill a database and walk through its lists."""
+    rows, pages = setting.rounds(200_000, long=1_000_000), setting.rounds(30, long=100)
     random.seed(1)
+    lines = []
     with running_postgres() as postgres:
-        fast = asyncio.run(measure(postgres.url("dryrun"), arguments.rows, arguments.pages))
-    sys.exit(0 if fast else 1)
-
-
-if __name__ == "__main__":
-    main()
+        url = postgres.url("dryrun")
+        setting.say(f"{rows:,} rows are made")
+        sessions, sizes = await fill(url, rows)
+        async with serving(url, "http://127.0.0.1:1") as served, client(served) as http:
+            for name, params in CASES.items():
+                setting.say(name)
+                seconds = await walk(http, params, pages, sessions)
+                cells = (percentile(seconds, 0.5), percentile(seconds, 0.95), max(seconds))
+                lines.append([name, *(f"{each * 1000:.1f} ms" for each in cells)])
+            memory = served.memory_mib()
+    title = f"{rows:,} rows ({sizes}), {pages} pages of each list; the API process holds {memory:.0f} MiB"
+    table = Table(title=title, columns=["list", "p50", "p95", "worst"], rows=lines)
+    return PartResult(part="discovery_lists", title="Lists of discoveries", about=ABOUT, tables=[table])

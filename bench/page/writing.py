@@ -1,0 +1,101 @@
+"""Writes docs/benchmarks.md and its plots from one run."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench.intervals import RESAMPLES
+from bench.page import plots
+from bench.page.tables import goal_table, summary
+from bench.results import PartResult, Run
+
+HEAD = """\
+# Benchmarks
+
+Written by `make bench` ([bench/](../bench/README.md)) from one run; the numbers are in
+[bench/results/latest.json](../bench/results/latest.json). Everything that is compared ran in turn on the same
+engine and images, so read the ratios rather than the seconds. Intervals are bootstrapped (95 %, {resamples:,}
+resamples; what was measured in turn stays together). A bound counts as reached when the unfavourable end of
+the interval keeps it.
+
+{made_at}, commit `{commit}`; {processors} processors ({model}), {memory} GiB, Linux {kernel}, Docker Engine
+{engine}. {load}
+"""
+_OURS = ("session", "guard", "quick", "full")
+
+
+def write(run: Run, docs: Path) -> None:
+    """Write the page and the plots beside it; plots of an earlier run are removed."""
+    folder = docs / "benchmarks"
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.svg"):
+        old.unlink()
+    (docs / "benchmarks.md").write_text(page(run, folder))
+
+
+def page(run: Run, folder: Path) -> str:
+    """Return the page; draws its plots into `folder`."""
+    texts = [_head(run), "## What it is to reach", goal_table(run), _overview(run, folder)]
+    for part in run.parts:
+        texts += [f"## {part.title}", part.about, *_plots(part, folder)]
+        texts += [
+            _folded(summary(part)),
+            f"Took {part.seconds:.0f} s; load {part.load[0]:g}, then {part.load[1]:g}.",
+        ]
+    return "\n\n".join(text for text in texts if text) + "\n"
+
+
+def _head(run: Run) -> str:
+    loads = [load for part in run.parts for load in part.load]
+    quiet = max(loads) <= run.machine.processors * 1.5
+    load = f"Load average between {min(loads):g} and {max(loads):g}"
+    return HEAD.format(
+        resamples=RESAMPLES,
+        made_at=run.made_at,
+        commit=run.commit,
+        processors=run.machine.processors,
+        model=run.machine.model,
+        memory=f"{run.machine.memory_gib:g}",
+        kernel=run.machine.kernel,
+        engine=run.machine.engine,
+        load=f"{load}." if quiet else f"{load}: **other work ran beside it**, so seconds are too long.",
+    )
+
+
+def _overview(run: Run, folder: Path) -> str:
+    rows = [each for part in run.parts for each in part.ratios if each.goal is not None]
+    return _drawn(plots.ratios, folder / "ratios.svg", rows, "Ratios with their intervals and bounds")
+
+
+def _plots(part: PartResult, folder: Path) -> list[str]:
+    texts = []
+    for number, (group, rows) in enumerate(_groups(part).items(), 1):
+        name = f"{part.part}-{number}" if len(_groups(part)) > 1 else part.part
+        texts.append(_drawn(plots.bars, folder / f"{name}.svg", rows, group))
+    texts.append(_drawn(plots.shares, folder / f"{part.part}-found.svg", part.shares, "What was found"))
+    texts.append(
+        _drawn(plots.stacks, folder / f"{part.part}-made-of.svg", part.breakdowns, "What it is made of")
+    )
+    texts.append(_drawn(plots.growths, folder / f"{part.part}-growth.svg", part.growths, "How it grows"))
+    return texts
+
+
+def _groups(part: PartResult) -> dict[str, list[plots.Bar]]:
+    """Return what was measured by what stands before the colon of its name; a plot each."""
+    groups: dict[str, list[plots.Bar]] = {}
+    for each in part.measured:
+        group, _, who = each.name.rpartition(": ")
+        label = (who or each.name).replace("`", "")
+        groups.setdefault(group, []).append(plots.Bar(label, each, ours=any(name in who for name in _OURS)))
+    return groups
+
+
+def _drawn[T](draw: Callable[[Path, Sequence[T]], None], path: Path, rows: Sequence[T], caption: str) -> str:
+    """Draw `rows`, and return how the page shows them; nothing where there are none."""
+    if not rows:
+        return ""
+    draw(path, rows)
+    return f"![{caption.replace('`', '')}]({path.parent.name}/{path.name})"
+
+
+def _folded(tables: str) -> str:
+    return f"<details><summary>All measurements</summary>\n\n{tables}\n\n</details>" if tables else ""

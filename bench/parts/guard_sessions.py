@@ -1,0 +1,61 @@
+"""How much longer a whole session takes through the guard: pairs of sessions, in turn."""
+
+import os
+import tempfile
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+from bench.orchestrators import inherited, orchestrator
+from bench.results import Measured, PartResult, Ratio
+from bench.system import ROOT
+from bench.turns import Setting, in_turn
+from dryrun_local.machine.engine_view import DEFAULT_HOST
+from dryrun_local.machine.installation import Installation
+from dryrun_local.system.guard import running_guard
+
+ABOUT = """\
+Whole sessions of `small` by two orchestrators, one behind the guard, one straight at the engine's socket;
+only one has a session at a time. A session's time is its own events': from queued to ended."""
+POOLS = {"guard": "10.213.224.0/20", "direct": "10.213.240.0/20"}
+TEMPLATE = "small"
+
+
+async def measure(setting: Setting) -> PartResult:
+    """Run the pairs."""
+    async with AsyncExitStack() as exits:
+        state = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="db-")))
+        guarding = Installation(ROOT, state / "guarding")
+        guarding.prepare()
+        environ = os.environ | {
+            "ORCHESTRATOR_ALLOWLIST": str(Installation.here().allowlist),
+            "ORCHESTRATOR_SUBNET_POOL": POOLS["guard"],
+        }
+        _, guard = await exits.enter_async_context(running_guard(guarding, environ, inherited()))
+        hosts = {"guard": guard, "direct": os.environ.get("DOCKER_HOST") or DEFAULT_HOST}
+        orchestrators = {
+            name: await exits.enter_async_context(orchestrator(state, name, host, pool=POOLS[name]))
+            for name, host in hosts.items()
+        }
+        seconds = await in_turn(
+            {name: partial(each.session, TEMPLATE) for name, each in orchestrators.items()},
+            setting.rounds(6, long=30),
+            setting.say,
+            warm_up=True,
+        )
+    return PartResult(
+        part="guard_sessions",
+        title="A session through the guard",
+        about=ABOUT,
+        measured=[
+            Measured(name="a session of `small`: through the guard", values=seconds["guard"]),
+            Measured(name="a session of `small`: straight to the engine", values=seconds["direct"]),
+        ],
+        ratios=[
+            Ratio(
+                name="through the guard, to straight",
+                pairs=list(zip(seconds["guard"], seconds["direct"], strict=True)),
+                goal="guard-session",
+            )
+        ],
+    )
