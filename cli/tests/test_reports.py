@@ -3,6 +3,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from recorded_report import small_report
 from recorded_session import HOSTILE
 from terminal_text import steering
 
@@ -210,3 +211,35 @@ def test_stopping_a_session_that_has_ended_says_so(run, api, session):
     code, stdout, _ = run("stop", "last")
     assert code == 0
     assert stdout == f"Session {session['id']} had ended before (completed); there is nothing to stop.\n"
+
+
+def test_a_collector_for_comparison_has_a_list_of_its_own(run, api, session):
+    report = small_report(session)
+    nothing = {"precision": 1.0, "recall": 0.5, "f1": 0.67, "coverage": 1.0}
+    missed = {"kind": "service", "key": "web:80/tcp", "attribute": "version", "expected": "1.26"}
+    wrong = {"kind": "service", "key": "db:5432/tcp", "attribute": "product", "expected": "PostgreSQL"}
+    row = {"name": "title", "kind": "web_app", "attribute": "title", "true_positives": 0}
+    counts = {"false_positives": 0, "false_negatives": 2, "not_evaluable": 0}
+    shares = {"precision": None, "recall": 0.0, "f1": 0.0}
+    report["collectors"][0] |= {"purpose": "comparison"}
+    name = report["collectors"][0]["collector"]
+    report["collector_scores"] = [
+        {
+            "collector": name,
+            "rows": [],
+            "overall": nothing,
+            "rows_not_claimed": [row | counts | shares],
+            "false_negatives": [missed | {"nearest": None, "collectors": [], "hard": None}],
+            "false_positives": [],
+            "wrong_values": [wrong | {"found": "MySQL\x1b[2J", "evidence": [], "hard": None}],
+        }
+    ]
+    api.reports[session["id"]] = report
+    code, stdout, _ = run("report", "last")
+    assert code == 0
+    lines = " ".join(stdout.split())
+    assert f"{name} alone, for comparison: recall 0.50, precision 1.00, F1 0.67" in lines
+    assert "missed service web:80/tcp version expected 1.26" in lines
+    assert "wrong service db:5432/tcp product MySQL\\x1b[2J for PostgreSQL" in lines
+    assert "not claimed by its manifest, and not counted: web_app title" in lines
+    assert steering(stdout) == []

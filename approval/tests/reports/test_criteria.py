@@ -1,6 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
+from approval_api.reports.collector_criteria import CollectorLimits
 from approval_api.reports.criteria import AverageLimits, Criteria, RowLimits, judge
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import DiscoveryReported
@@ -66,3 +67,41 @@ async def test_a_figure_without_hard_cases_says_so(report):
         criteria = Criteria(overall=AverageLimits(recall_min=0.1), hard_facts=hard)
         (result,) = judge(report, criteria).results
         assert ("hard cases left out" in result.detail) is told
+
+
+def for_comparison(told, *, complete=True):
+    """Return the story with nmap for comparison, and cut when not `complete`."""
+    changes = {
+        "collector_started": {"purpose": "comparison"},
+        "collector_ended": {"complete": complete, "reason": "it did not end within 60 s"},
+    }
+    return [
+        (at, data.model_copy(update=changes.get(data.type, {})))
+        if getattr(data, "collector", None) == "nmap"
+        else (at, data)
+        for at, data in told
+    ]
+
+
+@pytest.mark.parametrize("complete", [True, False])
+async def test_a_comparison_that_was_cut_does_not_fail_the_scan(report_of, told_story, complete):
+    report = await report_of(for_comparison(told_story(), complete=complete))
+    (result,) = judge(report, Criteria(complete_scan=True)).results
+    others = all(run.complete for run in report.collectors if run.purpose == "discovery")
+    assert result.measured is others
+    assert "those for comparison are left out" in result.detail
+    (own,) = judge(report, Criteria(collectors={"nmap": CollectorLimits(complete=True)})).results
+    assert (own.criterion, own.measured) == ("collectors.nmap.complete", complete)
+
+
+async def test_each_collector_can_have_criteria_of_its_own(report_of, told_story):
+    report = await report_of(for_comparison(told_story()))
+    own = next(one for one in report.collector_scores if one.collector == "nmap")
+    limits = CollectorLimits(recall_min=0.01, f1_min=1, false_positives_max=0, wrong_values_max=100)
+    verdict = judge(report, Criteria(collectors={"nmap": limits, "absent": CollectorLimits(recall_min=0)}))
+    results = {result.criterion: result for result in verdict.results}
+    assert results["collectors.nmap.recall_min"].measured == own.overall.recall
+    assert results["collectors.nmap.false_positives_max"].measured == len(own.false_positives)
+    assert results["collectors.nmap.wrong_values_max"].measured == len(own.wrong_values)
+    assert results["collectors.absent.recall_min"].status == "not_measured"
+    assert not verdict.passed

@@ -237,7 +237,14 @@ async def test_the_three_say_the_same(report):
     ):
         assert said.casefold() in page.casefold(), said
         assert said.casefold() in markdown.casefold(), said
-    rows = list(csv.DictReader(io.StringIO(render_csv(report))))
+    every = list(csv.DictReader(io.StringIO(render_csv(report))))
+    alone = [(row["judgement"], row["where"], row["alone"]) for row in every if row["alone"]]
+    assert ("wrong", "web:80/tcp", "network") in alone
+    assert ("false positive", "10.213.0.9:80/tcp", "nmap") in alone
+    assert ("missed", "db", "nmap") in alone
+    for form in (page, markdown):
+        assert "Each collector alone: missed, false, wrong values" in form
+    rows = [row for row in every if not row["alone"]]
     false = [row for row in rows if row["judgement"] == "false positive"]
     assert [(row["where"], row["collectors"]) for row in false] == [("10.213.0.9:80/tcp", "nmap")]
     (wrong,) = [row for row in rows if row["judgement"] == "wrong"]

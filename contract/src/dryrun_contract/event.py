@@ -104,6 +104,8 @@ class CollectorStarted(Word):
     config_digest: str | None = None
     """`configuration_digest` of its configuration; None from an older orchestrator."""
     purpose: Purpose = "discovery"
+    claims: dict[str, tuple[str, ...]] | None = None
+    """Kinds, with scored attributes, that its manifest says it reports; None when it says nothing of that."""
 
 
 class CollectorProgressed(Word):

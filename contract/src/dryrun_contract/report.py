@@ -91,6 +91,8 @@ class CollectorRun(Word):
     """Digest of the configuration; a production run is compared with it (`configuration_digest`)."""
     purpose: Purpose = "discovery"
     """Discoveries of a collector for comparison count in its own scores only."""
+    claims: dict[str, tuple[str, ...]] | None = None
+    """Kinds, with scored attributes, that its manifest says it reports; None when it says nothing of that."""
 
 
 class TargetImage(Word):

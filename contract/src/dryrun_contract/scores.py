@@ -153,14 +153,25 @@ class HardCase(Word):
     """`wrong`: found, with a wrong value; `incomplete`: found, with a value missing."""
 
 
+MAX_OWN_LISTED = 500
+"""Most entries of one list of one collector; its rows count all of them."""
+
+
 class CollectorScores(Word):
-    """The scores of one collector alone."""
+    """The scores of one collector alone, and what it missed or reported falsely or wrongly."""
 
     collector: str
     rows: tuple[ScoreRow, ...]
-    """One for each kind of which it reported anything."""
+    """One for each kind and attribute that its manifest claims; without claims, for each kind of which it
+    reported anything."""
     overall: Averages
     """Over those rows."""
+    rows_not_claimed: tuple[ScoreRow, ...] = ()
+    """The other rows of what it reported: shown, and not held against it."""
+    false_negatives: tuple[MissedFact, ...] = ()
+    false_positives: tuple[FalsePositive, ...] = ()
+    wrong_values: tuple[WrongValue, ...] = ()
+    """Of `rows` only, up to `MAX_OWN_LISTED` each."""
 
 
 class Scores(Word):

@@ -249,3 +249,30 @@ def test_an_order_meets_every_need_and_leaves_nobody_out(rows):
             assert each.needs <= before
             assert not each.needs & after
     assert len(problems) == len(set(problems))
+
+
+def test_without_claims_a_collector_is_judged_by_all_that_it_reports(load):
+    assert load(a=NETWORK).by_name["network"].claims is None
+
+
+def test_claims_say_by_what_a_collector_is_judged(load):
+    manifests = load(a=NETWORK + "claims: {host: [], service: [product]}\n")
+    assert manifests.by_name["network"].claims == {"host": (), "service": ("product",)}
+
+
+@pytest.mark.parametrize(
+    ("claims", "fault"),
+    [
+        ("{hosts: []}", "'hosts' is no kind; known are host, service"),
+        ("{table: []}", "table is claimed and does not stand in 'provides'"),
+        (
+            "{service: [product, verison]}",
+            "'verison' is no scored attribute of service; it has product, version",
+        ),
+        ("{host: [name]}", "'name' is no scored attribute of host; it has none, its presence alone"),
+        ("{}", "is empty; leave it out"),
+        ("[host]", "expected a map"),
+    ],
+)
+def test_claims_of_what_cannot_be_scored_are_faults(load, claims, fault):
+    assert fault in " ".join(faults(load, a=NETWORK + f"claims: {claims}\n"))

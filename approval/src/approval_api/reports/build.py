@@ -76,7 +76,7 @@ def _score(
     facts: Sequence[Fact], scanned: ScannedSession
 ) -> tuple[Scores, tuple[CollectorScores, ...], NetworkMap]:
     addresses = scanned.addresses
-    alone = score_each_alone(facts, scanned.findings, addresses)
+    alone = score_each_alone(facts, scanned.findings, addresses, scanned.claims)
     scores = score(facts, scanned.counted_findings(), addresses)
     return scores, alone, draw_network(facts, scores, addresses)
 

@@ -6,15 +6,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from approval_api.reports.collector_criteria import CollectorLimits, CollectorName, judge_collectors
+from approval_api.reports.criterion_results import at_least, at_most
+from approval_api.reports.limits import Count, Share
 from dryrun_contract.base import Word
 from dryrun_contract.kinds import KINDS
-from dryrun_contract.report import CriterionResult, Report, Verdict
+from dryrun_contract.report import CollectorRun, CriterionResult, Report, Verdict
 from dryrun_contract.scores import Averages, ScoreRow
 from dryrun_contract.text import printable
-
-type Share = Annotated[float, Field(ge=0, le=1)]
-type Count = Annotated[int, Field(ge=0)]
-
 
 _ROW_NAMES = frozenset(
     name
@@ -61,6 +60,8 @@ class Criteria(Word):
     """By row: `host`, `product`, `service.version`, …; a name of several rows applies to each."""
     hard_facts: bool = True
     """Whether recall, precision and F1 include hard facts."""
+    collectors: dict[CollectorName, CollectorLimits] = Field(default_factory=dict, max_length=50)
+    """By the collector's name, also of one for comparison; hard facts count."""
     false_positives_max: Count | None = None
     wrong_values_max: Count | None = None
     not_evaluable_max: Count | None = None
@@ -69,7 +70,7 @@ class Criteria(Word):
     """Over all targets whose logs show failed logins; accounts may be locked after a few."""
     peak_packets_per_second_max: Annotated[float, Field(ge=0)] | None = None
     complete_scan: bool = False
-    """Every collector is complete, and none of its output was cut."""
+    """Every collector but those for comparison is complete, and none of their output was cut."""
     scope: bool = False
     """Nothing left the session's network, and no discovery lies outside it."""
 
@@ -89,7 +90,12 @@ DEFAULT_CRITERIA = Criteria(
 
 def judge(report: Report, criteria: Criteria) -> Verdict:
     """Return the verdict. A scan that is not over and an incomplete history fail, whatever the figures."""
-    results = (*_preconditions(report), *_scored(report, criteria), *_counted(report, criteria))
+    results = (
+        *_preconditions(report),
+        *_scored(report, criteria),
+        *judge_collectors(report, criteria.collectors),
+        *_counted(report, criteria),
+    )
     return Verdict(passed=all(result.status == "passed" for result in results), results=results)
 
 
@@ -130,7 +136,7 @@ def _scored(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
     aside = "" if criteria.hard_facts else ", hard cases left out"
     for name, limit in criteria.overall.model_dump(exclude_none=True).items():
         figure = name.removesuffix("_min")
-        yield _at_least(f"overall.{name}", limit, getattr(averages, figure, None), aside)
+        yield at_least(f"overall.{name}", limit, getattr(averages, figure, None), aside)
     for row_name, limits in criteria.kinds.items():
         found = [row for row in rows if row_name in (row.name, f"{row.kind}.{row.attribute}")]
         for name, limit in limits.model_dump(exclude_none=True).items():
@@ -141,37 +147,34 @@ def _scored(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
                 if name == "false_positives_max":
                     # A kind in neither ground truth nor discoveries has no row and no false positive.
                     measured = None if report.scores is None else (row.false_positives if row else 0)
-                    yield _at_most(criterion, limit, measured)
+                    yield at_most(criterion, limit, measured)
                 else:
-                    yield _at_least(criterion, limit, getattr(row, name.removesuffix("_min"), None), aside)
+                    yield at_least(criterion, limit, getattr(row, name.removesuffix("_min"), None), aside)
 
 
 def _counted(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
     scores = report.scores
     if criteria.false_positives_max is not None:
         measured = None if scores is None else len(scores.false_positives)
-        yield _at_most("false_positives_max", criteria.false_positives_max, measured)
+        yield at_most("false_positives_max", criteria.false_positives_max, measured)
     if criteria.wrong_values_max is not None:
         measured = None if scores is None else len(scores.wrong_values)
-        yield _at_most("wrong_values_max", criteria.wrong_values_max, measured)
+        yield at_most("wrong_values_max", criteria.wrong_values_max, measured)
     if criteria.not_evaluable_max is not None:
         measured = None if scores is None else len(scores.not_evaluable)
-        yield _at_most("not_evaluable_max", criteria.not_evaluable_max, measured)
+        yield at_most("not_evaluable_max", criteria.not_evaluable_max, measured)
     if criteria.targets_harmed_max is not None:
         # Harm is recorded while collectors run: without a scan nothing could have caused any.
         harmed = len({harm.service for harm in report.harmed}) if report.collectors else None
-        yield _at_most("targets_harmed_max", criteria.targets_harmed_max, harmed)
+        yield at_most("targets_harmed_max", criteria.targets_harmed_max, harmed)
     if criteria.failed_logins_max is not None:
         yield _failed_logins(report, criteria.failed_logins_max)
     if criteria.peak_packets_per_second_max is not None:
         peak = report.traffic.peak_packets_per_second if report.traffic else None
-        yield _at_most("peak_packets_per_second_max", criteria.peak_packets_per_second_max, peak)
+        yield at_most("peak_packets_per_second_max", criteria.peak_packets_per_second_max, peak)
     if criteria.complete_scan:
-        complete = (
-            all(run.complete and not run.truncated for run in report.collectors)
-            if report.collectors
-            else None
-        )
+        runs = _counted_runs(report)
+        complete = all(run.complete and not run.truncated for run in runs) if runs else None
         yield CriterionResult(
             criterion="complete_scan",
             status="not_measured" if complete is None else "passed" if complete else "failed",
@@ -193,47 +196,19 @@ def _counted(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
 def _failed_logins(report: Report, limit: int) -> CriterionResult:
     counts = {service: logs.counts.get("failed_logins") for service, logs in (report.logs or {}).items()}
     known = [count for count in counts.values() if count is not None]
-    result = _at_most("failed_logins_max", limit, sum(known) if known else None)
+    result = at_most("failed_logins_max", limit, sum(known) if known else None)
     of = f"in the logs of {len(known)} of {len(counts)} targets; the others' do not show failed logins"
     return result.model_copy(update={"detail": f"{result.detail} ({of})"}) if known else result
 
 
 def _complete_detail(report: Report) -> str:
-    if not report.collectors:
+    runs = _counted_runs(report)
+    if not runs:
         return "no collector ran"
-    short = [run.collector for run in report.collectors if run.truncated or not run.complete]
-    return f"not complete: {', '.join(short)}" if short else "every collector is complete"
+    short = [run.collector for run in runs if run.truncated or not run.complete]
+    aside = "; those for comparison are left out" if len(runs) < len(report.collectors) else ""
+    return (f"not complete: {', '.join(short)}" if short else "every collector is complete") + aside
 
 
-def _at_least(criterion: str, limit: float, measured: float | None, aside: str) -> CriterionResult:
-    if measured is None:
-        return _unmeasured(criterion, limit)
-    return CriterionResult(
-        criterion=criterion,
-        status="passed" if measured >= limit else "failed",
-        limit=limit,
-        measured=measured,
-        detail=f"{measured:.3f}, at least {limit:g} required{aside}",
-    )
-
-
-def _at_most(criterion: str, limit: float, measured: float | None) -> CriterionResult:
-    if measured is None:
-        return _unmeasured(criterion, limit)
-    return CriterionResult(
-        criterion=criterion,
-        status="passed" if measured <= limit else "failed",
-        limit=limit,
-        measured=measured,
-        detail=f"{measured:g}, at most {limit:g} allowed",
-    )
-
-
-def _unmeasured(criterion: str, limit: float) -> CriterionResult:
-    return CriterionResult(
-        criterion=criterion,
-        status="not_measured",
-        limit=limit,
-        measured=None,
-        detail="not measured, so it did not pass",
-    )
+def _counted_runs(report: Report) -> list[CollectorRun]:
+    return [run for run in report.collectors if run.purpose == "discovery"]

@@ -8,7 +8,14 @@ from pydantic import JsonValue
 
 from approval_api.reports.view.wording import plain
 from dryrun_contract.report import Report
-from dryrun_contract.scores import DiscoveryEvidence, ValueEvidence
+from dryrun_contract.scores import (
+    DiscoveryEvidence,
+    FalsePositive,
+    MissedFact,
+    Scores,
+    ValueEvidence,
+    WrongValue,
+)
 from dryrun_contract.text import printable
 
 COLUMNS = [
@@ -21,6 +28,7 @@ COLUMNS = [
     "collectors",
     "confidence",
     "hard",
+    "alone",
 ]
 CELL_CHARACTERS = 2000
 _FORMULA_STARTS = tuple("=+-@|%\uff1d\uff0b\uff0d\uff20")
@@ -49,19 +57,37 @@ def cell_text(value: str) -> str:
 
 
 def _rows(report: Report) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of all collectors together, then those of each alone, named in the last column."""
     scores = report.scores
     if scores is None:
         return
+    yield from ((*row, "") for row in _together(scores))
+    for own in report.collector_scores:
+        differences = _differences(own.false_negatives, own.false_positives, own.wrong_values)
+        yield from ((*row, own.collector) for row in differences)
+
+
+def _together(scores: Scores) -> Iterator[tuple[str, ...]]:
     for fact in scores.found:
         yield _row(
             "found", fact.kind, fact.key, reported=_words(fact.data), evidence=fact.evidence, hard=fact.hard
         )
-    for missed in scores.false_negatives:
+    yield from _differences(scores.false_negatives, scores.false_positives, scores.wrong_values)
+    for hidden in scores.not_evaluable:
+        yield _row("not evaluable", hidden.kind, hidden.key, hard=hidden.hard)
+
+
+def _differences(
+    false_negatives: Sequence[MissedFact],
+    false_positives: Sequence[FalsePositive],
+    wrong_values: Sequence[WrongValue],
+) -> Iterator[tuple[str, ...]]:
+    for missed in false_negatives:
         expected = "" if missed.expected is None else plain(missed.expected)
         yield _row("missed", missed.kind, missed.key, missed.attribute, expected=expected, hard=missed.hard)
-    for one in scores.false_positives:
+    for one in false_positives:
         yield _row("false positive", one.kind, one.key, reported=_words(one.data), evidence=one.evidence)
-    for wrong in scores.wrong_values:
+    for wrong in wrong_values:
         for one_value in wrong.evidence:
             yield _row(
                 "wrong",
@@ -73,8 +99,6 @@ def _rows(report: Report) -> Iterator[tuple[str, ...]]:
                 evidence=(one_value,),
                 hard=wrong.hard,
             )
-    for hidden in scores.not_evaluable:
-        yield _row("not evaluable", hidden.kind, hidden.key, hard=hidden.hard)
 
 
 def _row(

@@ -39,6 +39,15 @@ class ScannedSession(SessionHistory):
         """Whether the session ended before its scan: a scan's last event is the traffic that it measured."""
         return self.traffic is None and all(span.phase is not Phase.KEPT for span in self.phases)
 
+    @property
+    def claims(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Return what each collector claims to report, of those whose manifest says so."""
+        return {
+            run.collector: run.started.claims
+            for run in self.runs.values()
+            if run.started is not None and run.started.claims is not None
+        }
+
     def counted_findings(self) -> list[Finding]:
         """Return the findings of all collectors but those for comparison."""
         compared = {
@@ -88,4 +97,5 @@ def _collector_run(run: Run) -> CollectorRun | None:
         seconds=run.seconds,
         config_digest=started.config_digest,
         purpose=started.purpose,
+        claims=started.claims,
     )

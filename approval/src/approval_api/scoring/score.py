@@ -5,6 +5,7 @@ Every step is linear or a sort, in facts, findings and the characters of their k
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from operator import itemgetter
 
 from approval_api.scoring.comparison import Comparison, FactId, KindFacts
@@ -12,6 +13,7 @@ from approval_api.scoring.merging import Finding, Merged, Placed, merge, place_a
 from approval_api.scoring.places import SortedKeys, canonical
 from dryrun_contract.ground_truth import Fact
 from dryrun_contract.scores import (
+    MAX_OWN_LISTED,
     CollectorScores,
     FalsePositive,
     FoundFact,
@@ -53,18 +55,7 @@ def score(truth: Iterable[Fact], findings: Iterable[Finding], addresses: Mapping
             for (kind, key), found in sorted(true.items(), key=itemgetter(0))
         ),
         false_negatives=missed,
-        false_positives=tuple(
-            FalsePositive(
-                kind=found.kind,
-                key=found.key,
-                data=found.data,
-                collectors=found.collectors,
-                evidence=found.evidence,
-            )
-            for found in sorted(
-                comparison.false_positives, key=lambda found: (found.kind, found.key, found.named)
-            )
-        ),
+        false_positives=_false_positives(comparison),
         wrong_values=wrong,
         not_evaluable=tuple(
             NotEvaluableFact(kind=kind, key=key, service=hidden[kind, key], hard=facts[kind, key].hard)
@@ -74,22 +65,74 @@ def score(truth: Iterable[Fact], findings: Iterable[Finding], addresses: Mapping
     )
 
 
+type Claims = Mapping[str, Sequence[str]]
+"""Kind → its scored attributes that a collector says it reports."""
+
+
 def score_each_alone(
-    truth: Iterable[Fact], findings: Iterable[Finding], addresses: Mapping[str, str]
+    truth: Iterable[Fact],
+    findings: Iterable[Finding],
+    addresses: Mapping[str, str],
+    claims: Mapping[str, Claims] | None = None,
 ) -> tuple[CollectorScores, ...]:
-    """Return the scores of each collector alone, by name, for the kinds that it reported."""
+    """Return the scores of each collector alone, by name.
+
+    A collector in `claims` is scored for what it claims, also where it reported nothing; another one for
+    the kinds that it reported.
+    """
     by_collector: defaultdict[str, list[Placed]] = defaultdict(list)
     for placed in place_all(findings, addresses):
         by_collector[placed.finding.collector].append(placed)
     kinds = _by_kind(truth)
-    return tuple(_alone(collector, kinds, own) for collector, own in sorted(by_collector.items()))
+    claimed = claims or {}
+    return tuple(
+        _alone(collector, kinds, by_collector.get(collector, ()), claimed.get(collector))
+        for collector in sorted(by_collector.keys() | claimed.keys())
+    )
 
 
-def _alone(collector: str, kinds: Mapping[str, KindFacts], own: Sequence[Placed]) -> CollectorScores:
+def _alone(
+    collector: str, kinds: Mapping[str, KindFacts], own: Sequence[Placed], claims: Claims | None
+) -> CollectorScores:
     reported = {placed.finding.discovery.kind for placed in own}
-    comparison = _compare({name: kind for name, kind in kinds.items() if name in reported}, own)
-    rows = comparison.rows()
-    return CollectorScores(collector=collector, rows=rows, overall=comparison.average(rows))
+    chosen = reported if claims is None else claims.keys()
+    comparison = _compare({name: kind for name, kind in kinds.items() if name in reported | chosen}, own)
+
+    def counts(kind: str, attribute: str | None = None) -> bool:
+        return claims is None or (kind in claims and (attribute is None or attribute in claims[kind]))
+
+    rows = tuple(row for row in comparison.rows() if counts(row.kind, row.attribute))
+    scored = comparison
+    if claims is not None:
+        scored = _compare({name: kind for name, kind in kinds.items() if name in claims}, own)
+    return CollectorScores(
+        collector=collector,
+        rows=rows,
+        overall=scored.average(rows),
+        rows_not_claimed=tuple(row for row in comparison.rows() if not counts(row.kind, row.attribute)),
+        false_negatives=_first(one for one in scored.false_negatives() if counts(one.kind, one.attribute)),
+        false_positives=_first(one for one in _false_positives(scored) if counts(one.kind)),
+        wrong_values=_first(one for one in scored.wrong_values() if counts(one.kind, one.attribute)),
+    )
+
+
+def _first[T](listed: Iterable[T]) -> tuple[T, ...]:
+    return tuple(islice(listed, MAX_OWN_LISTED))
+
+
+def _false_positives(comparison: Comparison) -> tuple[FalsePositive, ...]:
+    return tuple(
+        FalsePositive(
+            kind=found.kind,
+            key=found.key,
+            data=found.data,
+            collectors=found.collectors,
+            evidence=found.evidence,
+        )
+        for found in sorted(
+            comparison.false_positives, key=lambda found: (found.kind, found.key, found.named)
+        )
+    )
 
 
 def _by_kind(truth: Iterable[Fact]) -> dict[str, KindFacts]:

@@ -17,7 +17,8 @@ from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.forecast_view import draw_forecast
 from dryrun_cli.drawing.glyphs import Glyphs, outcome_sign
 from dryrun_cli.drawing.narration import HARM_WORDS, byte_count, counted, duration
-from dryrun_cli.drawing.safe_text import inert, shown
+from dryrun_cli.drawing.own_lists import draw_own_lists
+from dryrun_cli.drawing.safe_text import inert, shown, value_text
 from dryrun_contract.event import LogPattern, TargetLogs
 from dryrun_contract.kinds import KINDS
 from dryrun_contract.report import Report, Traffic, Verdict
@@ -52,6 +53,7 @@ def draw_report(
     if report.isolation is not None and not report.isolation.isolated:
         parts.append(_indented(f"Not isolated: {inert(report.isolation.detail)}", "bold red"))
     parts += _scores(report, glyphs, where)
+    parts += draw_own_lists(report, glyphs, where)
     parts += _harm(report, glyphs)
     parts += _cost(report)
     parts += _collectors(report, glyphs)
@@ -138,7 +140,7 @@ def _differences(scores: Scores, glyphs: Glyphs, where: str) -> Iterator[Rendera
             (
                 item.kind,
                 _at(item.key, item.attribute),
-                f"{_value(item.found)} for {_value(item.expected)}",
+                f"{value_text(item.found)} for {value_text(item.expected)}",
                 item.hard,
             )
             for item in scores.wrong_values
@@ -260,7 +262,9 @@ def _verdict(verdict: Verdict, glyphs: Glyphs) -> Iterator[RenderableType]:
     grid.add_column(overflow="fold")
     for result in verdict.results:
         good = result.status == "passed"
-        detail = inert(result.detail, 500) or f"{_value(result.measured)}, limit {_value(result.limit)}"
+        detail = (
+            inert(result.detail, 500) or f"{value_text(result.measured)}, limit {value_text(result.limit)}"
+        )
         sign = Text(f"  {glyphs.done if good else glyphs.bad}", style="green" if good else "red")
         grid.add_row(sign, Text(inert(result.criterion)), Text(detail, style="dim" if good else ""))
     yield grid
@@ -271,17 +275,7 @@ def _at(key: str, attribute: str | None) -> str:
 
 
 def _expectation(value: JsonValue) -> str:
-    return "" if value is None else f"expected {_value(value)}"
-
-
-def _value(value: JsonValue) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, list):
-        return inert(", ".join(_value(part) for part in value[:20]))
-    return inert(value)
+    return "" if value is None else f"expected {value_text(value)}"
 
 
 def _number(number: int, style: str = "") -> Text:

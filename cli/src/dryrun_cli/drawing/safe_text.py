@@ -30,3 +30,14 @@ def ascii_json(value: JsonValue, *, indent: int | None = None) -> str:
     separators = (",", ":") if indent is None else (",", ": ")
     text = json.dumps(value, ensure_ascii=True, indent=indent, separators=separators)
     return text.replace("\x7f", "\\u007f")
+
+
+def value_text(value: JsonValue) -> str:
+    """Return a value of a report as one inert line; of a list, the first twenty."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return inert(", ".join(value_text(part) for part in value[:20]))
+    return inert(value)

@@ -40,6 +40,7 @@ _KEYS = {
     "capabilities": False,
     "output": False,
     "purpose": False,
+    "claims": False,
 }
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
@@ -80,6 +81,9 @@ class CollectorManifest:
     """Engines whose credentials it is given, of those that the template holds."""
     max_rate: int | None = None
     """Packets per second at most; a client may choose less."""
+
+    claims: Mapping[str, tuple[str, ...]] | None = None
+    """Kinds, with scored attributes, that it is judged by in its own column; None for all that it reports."""
 
     @property
     def takes_rate(self) -> bool:
@@ -176,6 +180,7 @@ def _load(path: Path, report: FaultList, allowlist: Allowlist) -> CollectorManif
         if "credentials" in fields
         else ()
     )
+    claims = _read_claims(fields["claims"], provides) if "claims" in fields else None
     rate = fields["max_rate"].integer(least=1, most=MAX_RATE) if "max_rate" in fields else None
     if image is not None and "arguments" not in fields:
         _check_configurable(fields["image"], image)
@@ -195,6 +200,7 @@ def _load(path: Path, report: FaultList, allowlist: Allowlist) -> CollectorManif
         purpose,
         frozenset(engines),
         rate,
+        claims,
     )
 
 
@@ -255,6 +261,26 @@ def _read_kinds(node: Node) -> frozenset[str]:
         elif kind is not None:
             found.add(kind)
     return frozenset(found)
+
+
+def _read_claims(node: Node, provides: frozenset[str]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for kind, attributes in node.entries().items():
+        if kind not in KINDS:
+            attributes.fault(f"{shown(kind)} is no kind; known are {', '.join(KINDS)}")
+            continue
+        if kind not in provides:
+            attributes.fault(f"{kind} is claimed and does not stand in 'provides'")
+        scored = KINDS[kind].scored
+        texts = [(item, item.text()) for item in attributes.items()]
+        for item, text in texts:
+            if text is not None and text not in scored:
+                known = ", ".join(scored) or "none, its presence alone"
+                item.fault(f"{shown(text)} is no scored attribute of {kind}; it has {known}")
+        found[kind] = tuple(dict.fromkeys(text for _, text in texts if text is not None))
+    if not found:
+        node.fault("is empty; leave it out to be judged by all that is reported")
+    return MappingProxyType(found)
 
 
 def _read_word[W: str](node: Node | None, known: tuple[W, ...]) -> W:

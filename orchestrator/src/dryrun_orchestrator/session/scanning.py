@@ -266,6 +266,7 @@ async def _start(
         image_id=manifest.image.id,
         config_digest=digest,
         purpose=manifest.purpose,
+        claims=None if manifest.claims is None else dict(manifest.claims),
     )
     await context.journal.put_run(context.id, running, event)
     return running

@@ -20,6 +20,7 @@ from approval_api.reports.view.blocks import (
     table,
     text,
 )
+from approval_api.reports.view.own_list import own_lists
 from approval_api.reports.view.wording import count, seconds, share
 from dryrun_contract.kinds import title_of
 from dryrun_contract.report import Report
@@ -128,6 +129,7 @@ def collectors(report: Report) -> Section:
     blocks: list[Block] = [_runs(report)]
     if report.scores is not None and report.collector_scores:
         blocks.insert(0, _side_by_side(report, report.scores))
+        blocks.append(own_lists(report))
     warnings = [
         (quoted(run.collector), quoted(example, limit=300))
         for run in report.collectors
@@ -140,14 +142,21 @@ def collectors(report: Report) -> Section:
 
 def _side_by_side(report: Report, judged: Scores) -> Block:
     alone = [
-        (one.collector, {(row.kind, row.attribute): row for row in one.rows})
+        (
+            one.collector,
+            {(row.kind, row.attribute): row for row in one.rows},
+            {(row.kind, row.attribute): row for row in one.rows_not_claimed},
+        )
         for one in report.collector_scores
     ]
     rows = []
     shown, hidden = _first(judged)
     for row in shown:
         identity = (row.kind, row.attribute)
-        cells = [_cell(found.get(identity)) for _, found in alone]
+        cells = [
+            _aside(aside[identity]) if identity in aside else _cell(found.get(identity))
+            for _, found, aside in alone
+        ]
         rows.append((_name(row), _cell(row), *cells))
     averages = [one.overall for one in report.collector_scores]
     rows.append(
@@ -157,11 +166,14 @@ def _side_by_side(report: Report, judged: Scores) -> Block:
             *(text(share(one.recall), strong=True) for one in averages),
         )
     )
-    note = "Facts found, and false positives and wrong values; a dash: it reports nothing of this kind."
+    note = (
+        "Facts found, and false positives and wrong values; a dash: it reports nothing of this kind; "
+        "in brackets: not claimed by its manifest, and not counted for or against it."
+    )
     beside = report.for_comparison()
     if beside:
         note += " Discoveries of one for comparison count in its own column only."
-    own = [figure(_named(name, for_comparison=name in beside)) for name, _ in alone]
+    own = [figure(_named(name, for_comparison=name in beside)) for name, _, _ in alone]
     columns: tuple[str | Column, ...] = ("", figure("Together"), *own)
     return table("What each found alone", columns, rows, "", note=note, hidden=hidden)
 
@@ -177,6 +189,10 @@ def _cell(row: ScoreRow | None) -> Text:
     wrong = f", {row.false_positives} wrong" if row.false_positives else ""
     tone: Tone = "bad" if row.false_positives else "good" if row.true_positives == true and true else ""
     return text(f"{row.true_positives:,} of {true:,}{wrong}", tone=tone)
+
+
+def _aside(row: ScoreRow) -> Text:
+    return text("[", *_cell(row).pieces, "]", tone="quiet")
 
 
 def _runs(report: Report) -> Block:

@@ -1,0 +1,40 @@
+"""Turns a figure and its limit into the result of a criterion."""
+
+from dryrun_contract.report import CriterionResult
+
+
+def at_least(criterion: str, limit: float, measured: float | None, aside: str) -> CriterionResult:
+    """Return the result of a figure with a lower bound; `aside` ends its words."""
+    if measured is None:
+        return unmeasured(criterion, limit)
+    return CriterionResult(
+        criterion=criterion,
+        status="passed" if measured >= limit else "failed",
+        limit=limit,
+        measured=measured,
+        detail=f"{measured:.3f}, at least {limit:g} required{aside}",
+    )
+
+
+def at_most(criterion: str, limit: float, measured: float | None) -> CriterionResult:
+    """Return the result of a figure with an upper bound."""
+    if measured is None:
+        return unmeasured(criterion, limit)
+    return CriterionResult(
+        criterion=criterion,
+        status="passed" if measured <= limit else "failed",
+        limit=limit,
+        measured=measured,
+        detail=f"{measured:g}, at most {limit:g} allowed",
+    )
+
+
+def unmeasured(criterion: str, limit: float) -> CriterionResult:
+    """Return the result of a figure that nothing measured: it did not pass."""
+    return CriterionResult(
+        criterion=criterion,
+        status="not_measured",
+        limit=limit,
+        measured=None,
+        detail="not measured, so it did not pass",
+    )
