@@ -88,7 +88,7 @@ def test_a_name_of_a_service_says_product_or_protocol():
         [service] = host.services
         return service.name, service.product, service.version
 
-    assert label("HTTPS") == ("https", None, None)
+    assert label("HTTPS") == ("http", None, None)
     assert label("nginx") == ("http", "nginx", None)
     assert label("Apache httpd v2.4.57") == ("http", "Apache httpd", "2.4.57")
     assert label("web", product="nginx", version="1.26") == ("http", "nginx", "1.26")

@@ -42,7 +42,7 @@ def test_a_spreadsheets_own_line_about_the_separator_is_understood():
 def test_rows_of_one_host_are_one_host_and_a_service_listed_twice_is_said():
     inventory = read(TABLE + "WEB01.corp.example,10.0.0.1/24,443,tcp,,\n")
     assert told(inventory) == READ
-    assert notes(inventory) == {"services that stand in the table twice, merged": 1}
+    assert notes(inventory)["services that stand in the table twice, merged"] == 1
 
 
 def test_a_cell_may_list_ports_and_a_row_may_have_none():
@@ -55,8 +55,24 @@ def test_a_cell_may_list_ports_and_a_row_may_have_none():
 
 
 def test_a_column_called_protocol_may_hold_what_is_spoken():
-    [host] = read("host,port,protocol\na,8088,HTTPS\n").hosts
-    assert (host.services[0].name, host.services[0].transport, host.role) == ("https", "tcp", "web")
+    [host] = read("host,port,protocol\na,8088,HTTP\n").hosts
+    assert (host.services[0].name, host.services[0].transport, host.role) == ("http", "tcp", "web")
+
+
+@pytest.mark.parametrize(
+    ("row", "name", "tls"),
+    [
+        ("a,8088,HTTPS", "http", True),
+        ("a,1993,imaps", "imap", True),
+        ("a,443,HTTP", "http", True),
+        ("a,8080,HTTP", "http", False),
+        ("a,443/udp,HTTP", "http", False),
+        ("a,5555,TLS", None, True),
+    ],
+)
+def test_what_names_a_protocol_inside_tls_is_that_protocol_with_tls(row, name, tls):
+    [host] = read(f"host,port,service\n{row}\n").hosts
+    assert (host.services[0].name, host.services[0].tls is not None) == (name, tls)
 
 
 def test_all_faults_are_found_at_once_each_with_its_line():

@@ -23,6 +23,8 @@ from dryrun_replica.inventory.model import (
     Transport,
 )
 from dryrun_replica.inventory.well_known import (
+    INSIDE_TLS,
+    TLS_PORTS,
     is_common,
     is_protocol,
     is_software,
@@ -143,6 +145,12 @@ class _Assembly:
 
     def _service(self, port: int, transport: Transport, found: FoundService) -> Service:
         name, product = self._name_and_product(found)
+        tls = self._tls(found.tls) if found.tls is not None else None
+        if name is not None and name in INSIDE_TLS:
+            name, tls = INSIDE_TLS[name], tls or TlsFacts()
+        elif tls is None and not found.from_scanner and transport == "tcp" and port in TLS_PORTS:
+            self.notes["services on ports of TLS that are taken to speak it"] += 1
+            tls = TlsFacts()
         return Service(
             port=port,
             transport=transport,
@@ -150,7 +158,7 @@ class _Assembly:
             product=product,
             version=self._version(found.version),
             cpe=self._cpe(found.cpe),
-            tls=self._tls(found.tls) if found.tls is not None else None,
+            tls=tls,
             title=self._title(found.title),
             banner=self._banner(found.banner),
             confidence=min(max(found.confidence, 0.0), 1.0),
@@ -162,7 +170,7 @@ class _Assembly:
         if product is not None and is_protocol(product):
             # People's tables say HTTPS where they mean what is spoken.
             name, product = product.casefold(), None
-        if not found.from_scanner:
+        if not found.from_scanner and name not in INSIDE_TLS:
             protocol = protocol_of(name, product, 0, "tcp")
             name = protocol.name if protocol is not None else name
         if name is not None and (name == _UNNAMED or not self._is_public_name(name, found)):

@@ -27,7 +27,6 @@ http | web | 80 8080 8000 8008 8081 3000 5000 9090 |  | nginx apache httpd apach
     wordpress cherokee monkey openresty goahead boa micro_httpd yaws puma unicorn mongrel twisted tornado
     cowboy jboss wildfly weblogic websphere glassfish confluence jira nextcloud owncloud drupal mediawiki
 https | web | 443 8443 | 443 | https
-ssl | web |  |  | ssl tls
 http-proxy | proxy | 3128 8888 |  | squid haproxy varnish traefik envoy tinyproxy privoxy pound hitch
     nginx-proxy polipo ats
 socks5 | proxy | 1080 |  | dante danted socks socks5 microsocks tor
@@ -106,13 +105,34 @@ _BY_PORT = {
     for transport, ports in (("tcp", row.tcp), ("udp", row.udp))
     for port in ports
 }
+INSIDE_TLS: Mapping[str, str | None] = MappingProxyType(
+    {
+        "https": "http",
+        "https-alt": "http",
+        "smtps": "smtp",
+        "imaps": "imap",
+        "pop3s": "pop3",
+        "ldaps": "ldap",
+        "ldapssl": "ldap",
+        "ftps": "ftp",
+        "ircs": "irc",
+        "ircs-u": "irc",
+        "secure-mqtt": "mqtt",
+        "amqps": "amqp",
+        "ssl": None,
+        "tls": None,
+    }
+)
+"""Names for a protocol inside TLS → the protocol; None where the name tells nothing else."""
+TLS_PORTS = frozenset({443, 465, 636, 853, 993, 995, 5671, 6697, 8443, 8883, 9443})
+"""TCP ports where people's tables mean TLS without saying so."""
 _SPOKEN_WORDS = """
-http https ssl tls http-proxy socks socks5 smtp smtps submission esmtp imap imaps pop3 pop3s domain dns ldap
+http https http-proxy socks socks5 smtp smtps submission esmtp imap imaps pop3 pop3s domain dns ldap
 ldaps kerberos kerberos-sec microsoft-ds smb cifs netbios netbios-ssn netbios-ns nfs ftp ftps sftp tftp
 rsync webdav iscsi ipp printer lpd jetdirect snmp telnet syslog git svn irc ircs xmpp xmpp-client sip ntp
 daytime ssh rdp ms-wbt-server vnc rpcbind sunrpc vpn mqtt amqp ms-sql-s oracle-tns
 """
-_SPOKEN = frozenset(_SPOKEN_WORDS.split())
+_SPOKEN = frozenset((*_SPOKEN_WORDS.split(), *INSIDE_TLS))
 """What names a protocol and no software, or both, so that it says little of what runs."""
 _LAST_ROLES = ("monitoring", "network", "time", "remote")
 """Roles of what most hosts serve beside what they are for; later ones say less."""
