@@ -9,7 +9,7 @@ from simple_recipes import match_host
 
 from dryrun_replica.levels import LEVELS, Level
 from dryrun_replica.planning.coverage import Coverage
-from dryrun_replica.planning.plan import Plan, make_plan
+from dryrun_replica.planning.plan import Plan, keep_images, make_plan
 from dryrun_replica.planning.summary import bar, sentence, uncovered
 
 NETWORK = network(
@@ -87,10 +87,13 @@ def test_all_hosts_take_as_many_templates_as_it_takes():
     assert made.targets == made.hosts == 38
 
 
-def test_hosts_of_a_report_stand_on_their_own_images():
-    known = host("web-1", service(80, "nginx")).model_copy(update={"image": "discovery/test-nginx:1.26"})
-    made = plan(network(known))
-    assert (made.classes[0].image, made.estimate.images) == ("discovery/test-nginx:1.26", 0)
+def test_hosts_of_a_report_stand_on_their_own_images_where_these_are_installed():
+    image = "discovery/test-nx:1"
+    known = host("docs-1", service(27017, "NX-27017")).model_copy(update={"image": image})
+    made = plan(keep_images(network(known), {image}))
+    assert (made.classes[0].image, made.estimate.images, made.coverage.real) == (image, 0, 1)
+    elsewhere = plan(keep_images(network(known), set()))
+    assert (elsewhere.classes[0].image, elsewhere.estimate.images, elsewhere.coverage.real) == (None, 1, 0)
 
 
 def test_the_same_inventory_and_seed_give_the_same_plan():

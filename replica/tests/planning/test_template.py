@@ -14,12 +14,7 @@ from dryrun_replica.planning.template import template_text
 
 def texts(inventory, **options) -> list[str]:
     plan = make_plan("acme", inventory, match_host, READ_AT, **options)
-    images = {
-        host: f"discovery/test-stand-in:{chosen.host_class}"
-        for template in plan.templates
-        for chosen in template.sample.chosen
-        for host in chosen.hosts
-    }
+    images = {each.name: f"discovery/test-stand-in:{each.name}" for each in plan.classes}
     return [template_text(plan, template, images) for template in plan.templates]
 
 

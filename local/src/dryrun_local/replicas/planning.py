@@ -14,12 +14,13 @@ from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas.plan_screen import PlanScreen
 from dryrun_local.replicas.shared_root import RECIPES, known_versions
 from dryrun_local.terminal.screen import Screen
+from dryrun_orchestrator.catalog.allowlist import AllowlistError, load_allowlist
 from dryrun_replica.inventory.faults import InventoryError
 from dryrun_replica.inventory.model import Inventory, Service
 from dryrun_replica.inventory.reading import FORMATS, load_files, read_inventory
 from dryrun_replica.inventory.well_known import is_software
 from dryrun_replica.levels import Level
-from dryrun_replica.planning.plan import Plan, ReplicaName, make_plan
+from dryrun_replica.planning.plan import Plan, ReplicaName, keep_images, make_plan
 from dryrun_replica.recipes.banners import BannerTable
 from dryrun_replica.recipes.loading import RecipeError, load_recipes
 from dryrun_replica.recipes.matching import Matcher
@@ -78,8 +79,17 @@ def plan_replica(installation: Installation, options: ImportOptions) -> Planned:
         )
     except InventoryError as error:
         raise ImportRefusedError(str(error)) from error
+    inventory = keep_images(inventory, _installed_images(installation))
     plan = make_plan(name, inventory, matcher.match_host, now, seed=options.seed, all_hosts=options.all_hosts)
     return Planned(plan, inventory, matcher)
+
+
+def _installed_images(installation: Installation) -> frozenset[str]:
+    try:
+        return frozenset(load_allowlist(installation.allowlist).images)
+    except AllowlistError:
+        # Whoever builds says what is wrong with it; a plan needs none.
+        return frozenset()
 
 
 def make_matcher(installation: Installation) -> Matcher:

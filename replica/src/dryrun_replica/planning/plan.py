@@ -1,6 +1,6 @@
 """The plan of a replica: which hosts it stands for, by which stand-ins, how well, and at what cost."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -92,6 +92,15 @@ class Plan(Word):
         return tuple(each for each in self.classes if not each.targets)
 
 
+def keep_images(inventory: Inventory, installed: Collection[str]) -> Inventory:
+    """Return the inventory in which hosts have only images that are `installed`; others need stand-ins."""
+    hosts = tuple(
+        host if host.image is None or host.image in installed else host.model_copy(update={"image": None})
+        for host in inventory.hosts
+    )
+    return inventory.model_copy(update={"hosts": hosts})
+
+
 def make_plan(
     name: ReplicaName,
     inventory: Inventory,
@@ -104,10 +113,14 @@ def make_plan(
 ) -> Plan:
     """Return the plan of a replica: one sampled template, or with `all_hosts` as many as it takes.
 
-    `now` is when it is made. The same inventory, recipes and seed give the same plan.
+    `now` is when it is made. A host that has an image already stands on it. The same inventory, recipes and
+    seed give the same plan.
     """
     classes = group(inventory)
-    matches = {each.name: match_host(each.example) for each in classes}
+    matches = {
+        each.name: _same(each.example) if each.example.image is not None else match_host(each.example)
+        for each in classes
+    }
     samples = cut(classes, most) if all_hosts else (choose(classes, seed, most),)
     targets: dict[str, int] = {}
     for sample in samples:
@@ -129,6 +142,18 @@ def make_plan(
         coverage=cover(classes, matches, frozenset(targets)),
         estimate=_estimate(classes, matches, frozenset(targets)),
         notes=inventory.notes,
+    )
+
+
+def _same(host: Host) -> tuple[Match, ...]:
+    return tuple(
+        Match(
+            level=Level.SAME_VERSION,
+            product=service.product,
+            version=service.version,
+            why="the image that it was",
+        )
+        for service in host.services
     )
 
 

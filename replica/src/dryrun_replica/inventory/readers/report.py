@@ -37,7 +37,7 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
     for target in report.network.truth if report.network is not None else ():
         for place in target.places:
             _add_place(host_named(target.name, findings), place, findings)
-    _add_facts(report.scores, file, findings)
+    _add_facts(report.scores, file, findings, labelled=report.network is not None)
 
 
 def _hosts(report: Report) -> list[str]:
@@ -57,8 +57,11 @@ def _add_place(host: FoundHost, place: MapPlace, findings: Findings) -> None:
     findings.add_service(host, int(at["port"]), transport, service)
 
 
-def _add_facts(scores: Scores, file: str, findings: Findings) -> None:
-    # What was reported is true where nothing says that it is wrong.
+def _add_facts(scores: Scores, file: str, findings: Findings, *, labelled: bool) -> None:
+    """Add what facts say of services; `labelled` places have their product and version already.
+
+    Without labels, what was reported is true where nothing says that it is wrong.
+    """
     wrong: dict[tuple[str, str], dict[str, JsonValue]] = {}
     for each in scores.wrong_values:
         wrong.setdefault((each.kind, each.key), {})[each.attribute] = each.expected
@@ -71,6 +74,7 @@ def _add_facts(scores: Scores, file: str, findings: Findings) -> None:
             first = {
                 name: value[0] if isinstance(value, list) and value and name == "product" else value
                 for name, value in true.items()
+                if not (labelled and name in {"product", "version"})
             }
             _add_fact(fact.kind, fact.key, Item(first, file, FaultList(), fact.key), findings)
     for missed in scores.false_negatives:
