@@ -12,6 +12,7 @@ from discovery_collectors.collectors.network.listening_ports import (
     documented_ports,
     rarer_ports,
 )
+from discovery_collectors.collectors.network.moved_ports import moved_ports
 from discovery_collectors.collectors.network.nmap_data import most_common_ports, nmap_environment
 from discovery_collectors.installed import tcp_ports
 
@@ -61,8 +62,10 @@ def test_knows_where_todays_software_listens(software, port):
 
 @needs_nmaps_data
 def test_quick_covers_the_table_the_collectors_ports_and_nmaps_thousand_and_no_more():
-    everything = {row.port for row in ROWS} | set(tcp_ports()) | most_common_ports(MOST_COMMON)
-    assert 1500 <= len(everything) <= 1700
+    documented = {row.port for row in ROWS} | set(tcp_ports()) | most_common_ports(MOST_COMMON)
+    assert 1500 <= len(documented) <= 1700
+    everything = documented | moved_ports()
+    assert len(everything) <= 2000
     rarer = rarer_ports(tcp_ports())
     assert rarer | most_common_ports(MOST_COMMON) == everything
     assert not rarer & most_common_ports(MOST_COMMON)
@@ -93,3 +96,19 @@ def test_without_nmaps_data_nothing_is_taken_for_common(monkeypatch, tmp_path):
     monkeypatch.setattr(nmap_data, "DATA_FOLDERS", (tmp_path,))
     assert most_common_ports(1000) == frozenset()
     assert {row.port for row in ROWS} <= rarer_ports(())
+
+
+@pytest.mark.parametrize(
+    ("usual", "places"),
+    [
+        (22, {2222, 1022, 2022, 8022, 10022, 20022, 60022, 22022}),
+        (80, {8080, 1080, 10080, 50080}),
+        (389, {1389, 8389, 10389, 3890}),
+        (5432, {5433, 5434, 15432, 25432, 35432, 45432, 55432}),
+        (6379, {6380, 16379, 26379, 46379}),
+        (11211, {11212, 21211}),
+    ],
+)
+def test_a_moved_service_is_looked_for_where_its_digits_stay(usual, places):
+    assert places <= moved_ports()
+    assert all(1 <= port <= 65535 for port in moved_ports())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from discovery_collectors.collectors.network.moved_ports import moved_ports
 from discovery_collectors.collectors.network.nmap_data import most_common_ports
 
 MOST_COMMON = 1000
@@ -44,7 +45,8 @@ def documented_ports() -> tuple[ListeningPort, ...]:
 def rarer_ports(collectors_own: Collection[int]) -> frozenset[int]:
     """Return the TCP ports that the profile `quick` adds to nmap's most common ones.
 
-    `collectors_own`: those that the collectors name beside the table.
+    These are the table's, the places that services are moved to, and `collectors_own`, which the collectors
+    name themselves.
     """
     documented = {row.port for row in documented_ports() if row.protocol == "tcp"}
-    return frozenset(documented | set(collectors_own)) - most_common_ports(MOST_COMMON)
+    return (moved_ports() | documented | set(collectors_own)) - most_common_ports(MOST_COMMON)
