@@ -22,6 +22,7 @@ LATEST = ROOT / "bench" / "results" / "latest.json"
 PARTS = (
     "bring_up",
     "decision",
+    "warm_pool",
     "scan",
     "guard_sessions",
     "guard_requests",

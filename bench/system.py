@@ -1,8 +1,9 @@
 """All services, as `make up` starts them, with a client that asks for sessions and reads their events."""
 
 import asyncio
+import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -79,12 +80,14 @@ def last(events: list[Event], wanted: Callable[[Event], bool]) -> float | None:
 
 
 @asynccontextmanager
-async def running_sessions() -> AsyncIterator[Sessions]:
+async def running_sessions(environ: Mapping[str, str] = os.environ) -> AsyncIterator[Sessions]:
     """Run the services during the block. `make demo` once before builds the images."""
     installation = Installation.here()
     with held(installation):
         async with (
-            running_system(installation, timings=Timings(), prepare_images=_nothing) as system,
+            running_system(
+                installation, timings=Timings(), prepare_images=_nothing, environ=environ
+            ) as system,
             open_client(system.client_settings()) as client,
         ):
             yield Sessions(client, system, installation)
