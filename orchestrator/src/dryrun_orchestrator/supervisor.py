@@ -209,7 +209,11 @@ class Supervisor:
                 await self._start(record, group)
             else:
                 waiting += 1
-        await self._tend_pool(group, everything, waiting)
+        try:
+            await self._tend_pool(group, everything, waiting)
+        except Exception:
+            # What is merely prepared must not end anybody's session. It is tried again within seconds.
+            log.exception("the pool could not be tended")
 
     async def _tend_pool(
         self, group: asyncio.TaskGroup, records: Sequence[SessionRecord], waiting: int
@@ -229,11 +233,12 @@ class Supervisor:
     async def _start(self, record: SessionRecord, group: asyncio.TaskGroup) -> None:
         context = await self._contexts.of(record)
         self._running[record.id] = context
-        group.create_task(self._run_session(context), name=f"session {record.id}")
+        run = self._run_session(context, is_prepared=record.pool is not None)
+        group.create_task(run, name=f"session {record.id}")
 
-    async def _run_session(self, context: SessionContext) -> None:
+    async def _run_session(self, context: SessionContext, *, is_prepared: bool) -> None:
         try:
-            if (await context.record()).pool is not None:
+            if is_prepared:
                 if not await PreparedSession(context).run():
                     return
                 # Who claimed it may have chosen other collectors.

@@ -14,7 +14,7 @@ from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import Outcome, Phase, SessionRequest
 from dryrun_orchestrator import labels
 from dryrun_orchestrator import supervisor as supervisor_module
-from dryrun_orchestrator.engine.protocol import ForbiddenError, ImageMissingError
+from dryrun_orchestrator.engine.protocol import ForbiddenError
 from dryrun_orchestrator.journal.records import DropCause, PoolState
 from dryrun_orchestrator.pool import pool as pool_module
 from dryrun_orchestrator.supervisor import SessionDiffersError, UnknownSessionError
@@ -299,12 +299,14 @@ async def test_a_failure_is_repeated_after_a_growing_pause_and_leaves_nothing(po
 
 
 async def test_a_missing_image_or_template_is_said(pooled):
-    pooled.engine.faults.fail("create_container", ImageMissingError("no such image"), times=None)
+    del pooled.engine.images[WEB]
     pooled.changes |= {"pool": "two=1,absent=1"}
     async with pooled.running() as supervisor:
         await asyncio.sleep(0.3)
         lines = {line.template: line for line in (await supervisor.show_pool()).lines}
         assert "absent" in lines["absent"].note
+        row = await dropped(pooled, DropCause.FAILED)
+        assert row.reason.startswith("the image discovery/test-web:1 of service web is missing")
 
 
 async def test_fewer_in_the_settings_drop_the_rest(pooled):

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 ACTOR = "the warm pool"
 TARGET_BYTES = 128 * MEBIBYTE
-"""Memory reckoned for one target before it exists; the targets of `large` use 60 MiB each on average."""
+"""Memory reckoned for one target before it exists. Those of the templates use 60 to 75 MiB on average."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
 """After a failure; each further one within half an hour doubles the pause."""
 CLAIM_LOOK_SECONDS = 2.0
@@ -218,7 +218,11 @@ class Pool:
             return None
         if prepared.pool is None:
             return None
-        warm = context is not None and self._is_claimable(prepared) and await _is_sound(context)
+        is_same = (prepared.installed, prepared.template_digest) == (
+            claimer.installed,
+            claimer.template_digest,
+        )
+        warm = context is not None and is_same and self._is_claimable(prepared) and await _is_sound(context)
         claimed = await self._journal.pool.claim(claimer, queued, warm=warm)
         if claimed is not None:
             metrics.POOL_CLAIMS.labels(start=claimed).inc()

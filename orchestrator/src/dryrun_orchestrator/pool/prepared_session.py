@@ -67,6 +67,8 @@ class PreparedSession:
             await first_of(self._prepare_and_watch, self._decision)
         except _DroppedError as dropped:
             await drop(self._context, dropped.cause, str(dropped))
+        except EngineError as error:
+            await drop(self._context, DropCause.FAILED, str(error))
         except Exception as error:
             log.exception("prepared session %s failed", self._context.id)
             await drop(self._context, DropCause.FAILED, f"internal error: {type(error).__name__}: {error}")
@@ -76,10 +78,14 @@ class PreparedSession:
         if record.pool is PoolState.PREPARING:
             try:
                 await self._prepare(record)
-            except* (SessionFailedError, EngineError) as failures:
-                raise _DroppedError(DropCause.FAILED, _first(failures)) from failures
-            except* TimeoutError as failures:
-                raise _DroppedError(DropCause.FAILED, "it was not healthy in time") from failures
+            except Exception as failure:
+                match _first(failure):
+                    case SessionFailedError() | EngineError() as known:
+                        raise _DroppedError(DropCause.FAILED, str(known)) from failure
+                    case TimeoutError():
+                        raise _DroppedError(DropCause.FAILED, "it was not healthy in time") from failure
+                    case _:
+                        raise
             await self._context.journal.pool.mark_ready(self._context.id, self._context.now())
         while True:
             with suppress(TransientEngineError):
@@ -224,8 +230,8 @@ async def first_of(*works: Callable[[], Awaitable[None]]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _first(failures: BaseExceptionGroup[BaseException]) -> str:
-    first: BaseException = failures
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return str(first) or type(first).__name__
+def _first(failure: BaseException) -> BaseException:
+    """Return the first cause inside nested exception groups."""
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure

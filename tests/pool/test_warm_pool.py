@@ -1,0 +1,268 @@
+"""The warm pool on the real engine behind the real guard: claimed once, dropped in time, nothing left."""
+
+import asyncio
+import json
+import random
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import pytest
+import pytest_asyncio
+from event_ledger import journal_rows, require_every_event_once
+from local_stack import ORCHESTRATOR_TOKEN, ROOT, Stack, open_stack, plain_client
+from quick_stack import FOUND, QUICK, found_in
+
+from dryrun_cli.errors import CliError
+from dryrun_contract.session import SessionView
+
+pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
+
+SEED = 27
+
+
+@asynccontextmanager
+async def open_pool_stack(cluster: Path, settings: Mapping[str, str]) -> AsyncIterator[Stack]:
+    """Run a stack that keeps one session of `quick` prepared, with files of its own to change."""
+    with tempfile.TemporaryDirectory(prefix="dt-") as folder:
+        state = Path(folder)
+        templates = state / "templates"
+        templates.mkdir()
+        for name in ("quick", "other"):
+            (templates / f"{name}.yml").write_text(QUICK, encoding="utf-8")
+        shutil.copy(ROOT / ".dryrun" / "allowlist.json", state / "allowlist.json")
+        own = {
+            "ORCHESTRATOR_TEMPLATES_DIR": str(templates),
+            "ORCHESTRATOR_ALLOWLIST": str(state / "allowlist.json"),
+            "ORCHESTRATOR_POOL": "quick=1",
+            "ORCHESTRATOR_POOL_SPARE_MEMORY": "0",
+        }
+        async with open_stack(state, cluster, own | dict(settings)) as stack:
+            try:
+                yield stack
+            finally:
+                # Whoever requires an empty engine later must not meet a full pool.
+                await stack.orchestrator.stop()
+                stack.orchestrator._program.environment["ORCHESTRATOR_POOL"] = ""  # type: ignore[index]
+                await stack.orchestrator.start()
+
+                async def is_empty() -> bool:
+                    return not await stack.owned_things()
+
+                await until(is_empty)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(empty_cluster: Path) -> AsyncIterator[Stack]:
+    async with open_pool_stack(empty_cluster, {}) as opened:
+        yield opened
+
+
+async def until[T](look: Callable[[], Awaitable[T]], seconds: float = 90) -> T:
+    """Return what `look` returns once that is something."""
+    async with asyncio.timeout(seconds):
+        while not (found := await look()):
+            await asyncio.sleep(0.1)
+    return found
+
+
+async def line(stack: Stack) -> dict[str, Any]:
+    (found,) = (await stack.orchestrator_get("/pool")).json()["lines"]
+    return dict(found)
+
+
+async def is_alive(stack: Stack) -> bool:
+    try:
+        async with plain_client(timeout=20) as http:
+            return (await http.get(f"{stack.orchestrator.url}/livez")).is_success
+    except httpx2.HTTPError:
+        return False
+
+
+async def ready(stack: Stack, *, other_than: UUID | None = None) -> UUID:
+    async def look() -> UUID | None:
+        if not await is_alive(stack):
+            return None
+        ids = [UUID(each["id"]) for each in (await line(stack))["ready"]]
+        return next((each for each in ids if each != other_than), None)
+
+    return await until(look)  # type: ignore[return-value]
+
+
+async def gone(stack: Stack, session_id: UUID) -> None:
+    async def look() -> bool:
+        return not await stack.things_of(session_id)
+
+    await until(look)
+
+
+def of_target(docker: Callable[..., str], session_id: UUID) -> str:
+    label = f"label=discovery.dryrun.session_id={session_id}"
+    return docker("ps", "-q", "--filter", label, "--filter", "label=discovery.dryrun.service=web").strip()
+
+
+async def require_whole(stack: Stack, session_id: UUID) -> SessionView:
+    session = await stack.wait_until_ended(session_id, 180)
+    assert (session.outcome, session.reason) == ("completed", None)
+    assert found_in(stack, session_id) == FOUND
+    assert await stack.things_of(session_id) == []
+    kinds = [kind for _, owner, kind, _ in journal_rows(stack) if owner == str(session_id)]
+    for once in ("session_queued", "network_created", "session_ended"):
+        assert kinds.count(once) == 1, once
+    assert kinds[0] == "session_queued"
+    await require_every_event_once(stack)
+    return session
+
+
+async def test_a_start_claims_what_is_prepared_and_finds_the_same(stack: Stack) -> None:
+    prepared = await ready(stack)
+    (network,) = [each for each in await stack.things_of(prepared) if each.kind == "network"]
+    assert network
+    session_id = await stack.start_session("quick")
+    assert session_id == prepared
+    session = await require_whole(stack, session_id)
+    assert session.prepared_at is not None
+    assert session.prepared_at < session.requested_at
+    assert await ready(stack) != prepared
+
+
+@pytest.mark.parametrize("harm", ["kill", "rm -f", "pause"])
+async def test_it_is_dropped_when_somebody_harms_a_target(
+    stack: Stack, docker: Callable[..., str], harm: str
+) -> None:
+    prepared = await ready(stack)
+    docker(*harm.split(), of_target(docker, prepared))
+    await ready(stack, other_than=prepared)
+    await gone(stack, prepared)
+
+
+async def test_a_start_that_comes_before_harm_is_noticed_starts_cold_and_completes(
+    stack: Stack, docker: Callable[..., str]
+) -> None:
+    prepared = await ready(stack)
+    target = of_target(docker, prepared)
+    start = asyncio.create_task(stack.start_session("quick"))
+    await asyncio.to_thread(docker, "kill", target)
+    session_id = await start
+    session = await stack.wait_until_ended(session_id, 180)
+    # Whoever was faster: a session that was claimed whole says who stopped its target.
+    assert session.outcome == "completed" or "stopped by somebody else" in str(session.reason)
+    assert await stack.things_of(session_id) == []
+
+
+async def test_a_late_request_of_a_dropped_id_starts_cold_and_keeps_its_deadline(
+    stack: Stack, docker: Callable[..., str]
+) -> None:
+    prepared = await ready(stack)
+    before = (await line(stack))["ready"][0]["expires_at"]
+    docker("rm", "-f", of_target(docker, prepared))
+    await ready(stack, other_than=prepared)
+    headers = {"Authorization": f"Bearer {ORCHESTRATOR_TOKEN}", "X-Actor": "late"}
+    async with plain_client(headers=headers, timeout=20) as http:
+        answer = await http.put(f"{stack.orchestrator.url}/sessions/{prepared}", json={"template": "quick"})
+    assert answer.status_code == 201
+
+    async def adopted() -> bool:
+        try:
+            return (await stack.session(prepared)).phase != "queued"
+        except CliError:
+            return False
+
+    await until(adopted)
+    session = await require_whole(stack, prepared)
+    assert session.prepared_at is None
+    assert session.expires_at is not None
+    assert session.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ") == before
+
+
+async def test_it_is_dropped_and_replaced_when_the_allowlist_changes(stack: Stack) -> None:
+    prepared = await ready(stack)
+    path = stack.installation.state / "allowlist.json"
+    allowlist = json.loads(path.read_text())
+    allowlist["images"]["discovery/test-new:1"] = {"id": f"sha256:{9:064x}"}
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(allowlist))
+    new.rename(path)
+    await ready(stack, other_than=prepared)
+    await gone(stack, prepared)
+
+
+async def test_a_queued_session_takes_the_place_of_a_prepared_one(stack: Stack) -> None:
+    first = await stack.start_session("quick", keep=True)
+    await stack.wait_for_phase(first, "kept", seconds=120)
+    prepared = await ready(stack)
+    # Both places are taken now: one by a session, one by what is prepared.
+    other = await stack.start_session("other")
+    await require_whole(stack, other)
+    await gone(stack, prepared)
+    await stack.client.stop_session(first)
+    await stack.wait_until_ended(first)
+    await ready(stack)
+
+
+async def test_kills_at_any_moment_claim_once_and_leave_nothing(stack: Stack) -> None:
+    chance = random.Random(SEED)
+    for _ in range(3):  # while it is prepared, or just ready
+        await asyncio.sleep(chance.uniform(0.2, 2.5))
+        await stack.orchestrator.kill()
+        await stack.orchestrator.start(ready=False)
+    for _ in range(3):  # in the middle of a claim
+        prepared = await ready(stack)
+        start = asyncio.create_task(stack.start_session("quick"))
+        await asyncio.sleep(chance.uniform(0, 0.12))
+        await stack.orchestrator.kill()
+        await stack.orchestrator.start(ready=False)
+        try:
+            session_id = await start
+        except CliError:
+            continue  # it died before it named the template: nothing was stored
+        assert (await require_whole(stack, session_id)).requested_by
+        assert session_id == prepared or not await stack.things_of(prepared)
+    async with asyncio.timeout(60):
+        owners = {each.session for each in await stack.owned_things()}
+        while owners - {str(await ready(stack))}:
+            await asyncio.sleep(0.5)
+            owners = {each.session for each in await stack.owned_things()}
+
+
+async def test_a_kill_of_the_api_between_row_and_claim_claims_with_the_same_id(stack: Stack) -> None:
+    prepared = await ready(stack)
+    start = asyncio.create_task(stack.start_session("quick"))
+    await asyncio.sleep(0.03)
+    await stack.api.kill()
+    await stack.api.start()
+    with pytest.raises(CliError):
+        await start
+    sessions = [SessionView.model_validate(each, extra="ignore") async for each in stack.client.sessions()]
+    if sessions and sessions[0].id == prepared:
+        await require_whole(stack, prepared)
+
+
+async def test_an_orderly_end_leaves_nothing(stack: Stack) -> None:
+    await ready(stack)
+    owned = await stack.owned_things()
+    assert owned
+    await stack.orchestrator.stop()
+    left = {each.session for each in await stack.engine.things()} & {each.session for each in owned}
+    assert left == set()
+    await stack.orchestrator.start()
+
+
+@pytest.mark.long
+async def test_it_is_replaced_before_its_deadline_and_the_guard_removes_the_last(
+    empty_cluster: Path,
+) -> None:
+    settings = {"ORCHESTRATOR_SESSION_SECONDS": "60", "ORCHESTRATOR_POOL_LEAST_SECONDS": "20"}
+    async with open_pool_stack(empty_cluster, settings) as stack:
+        first = await ready(stack)
+        second = await ready(stack, other_than=first)
+        await gone(stack, first)
+        await stack.orchestrator.kill()
+        # The guard alone is left, and its clock.
+        await gone(stack, second)
+        await stack.orchestrator.start(ready=False)
