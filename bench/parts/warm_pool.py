@@ -13,9 +13,9 @@ from dryrun_contract.session import Phase
 
 ABOUT = """\
 The orchestrator keeps one session of the template prepared. A start claims it: until the API says that every
-target is healthy and the scan begins, beside `docker compose up --wait`, in turn, each once the next session is
-prepared. Then claimed sessions run to their end: until everything is removed and the report is there as a page.
-Preparing is not counted, and goes on beside the claimed session's scan."""
+target is healthy and the scan begins, beside `docker compose up --wait`, in turn, each once the next session
+is prepared. Then claimed sessions run to their end: until everything is removed and the report is there as a
+page. Preparing is not counted, and goes on beside the claimed session's scan."""
 
 _LOOK_SECONDS = 0.01
 _BEFORE = ("requested", Phase.QUEUED, Phase.PROVISIONING, Phase.WAITING)
