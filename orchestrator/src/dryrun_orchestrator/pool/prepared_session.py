@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 
-from dryrun_contract.event import PhaseChanged
+from dryrun_contract.event import EventData, PhaseChanged
 from dryrun_contract.session import Outcome, Phase
 from dryrun_contract.text import printable
 from dryrun_orchestrator import labels, metrics
@@ -99,14 +99,18 @@ class PreparedSession:
             await self._enter(Phase.PROVISIONING)
         if record.phase in (Phase.QUEUED, Phase.PROVISIONING):
             async with asyncio.timeout(settings.provisioning_seconds):
-                await provision(self._context)
-            await self._enter(Phase.WAITING)
+                proof = await provision(self._context)
+            await self._enter(Phase.WAITING, *proof)
         async with asyncio.timeout(settings.waiting_seconds):
             await start_targets(self._context)
 
-    async def _enter(self, phase: Phase) -> None:
+    async def _enter(self, phase: Phase, *summary: EventData) -> None:
         await self._context.journal.update_session(
-            self._context.id, PhaseChanged(phase=phase), phase=phase, phase_since=self._context.now()
+            self._context.id,
+            *summary,
+            PhaseChanged(phase=phase),
+            phase=phase,
+            phase_since=self._context.now(),
         )
 
     async def _decision(self) -> None:
