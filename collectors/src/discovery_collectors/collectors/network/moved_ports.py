@@ -1,8 +1,10 @@
 """Where operators move a service that shall not be at its usual port: the usual digits stay recognisable."""
 
-_USUAL = (21, 22, 23, 25, 53, 80, 110, 143, 389, 443, 445, 587, 636, 873, 993)
-_USUAL += (1433, 1521, 1883, 2181, 2379, 3000, 3128, 3306, 3389, 4222, 5000, 5222, 5432, 5601, 5672, 5900)
-_USUAL += (5984, 6379, 6667, 8000, 8080, 8086, 8443, 8888, 9000, 9042, 9090, 9092, 9200, 11211, 15672, 27017)
+_EVERYDAY = (21, 22, 23, 25, 53, 80, 110, 143, 389, 443, 445, 587, 636, 873, 993)
+_STORES = (1433, 1521, 1883, 2181, 2379, 3306, 4222, 5432, 5672, 5984, 6379, 8086, 9042, 9092, 9200, 11211)
+_WEB = (3000, 3128, 5000, 5601, 8000, 8080, 8443, 8888, 9000, 9090, 15672)
+_OTHERS = (3389, 5222, 5900, 6667, 27017)
+_USUAL: tuple[int, ...] = (*_EVERYDAY, *_STORES, *_WEB, *_OTHERS)
 """Ports of the servers that are moved most: the everyday protocols, databases, queues, web servers."""
 _HIGHEST = 65535
 
