@@ -57,6 +57,11 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("POST", f"{DRYRUN}/discoveries/decisions"): DECIDE,
     ("GET", DRYRUN + "/discoveries/{discovery_id:int}"): READ,
     ("GET", f"{DRYRUN}/criteria"): READ,
+    ("POST", f"{DRYRUN}/experiments"): RUN,
+    ("GET", f"{DRYRUN}/experiments"): READ,
+    ("GET", DRYRUN + "/experiments/{experiment_id}"): READ,
+    ("POST", DRYRUN + "/experiments/{experiment_id}/stop"): RUN,
+    ("POST", DRYRUN + "/experiments/{experiment_id}/continue"): RUN,
     # Pages.
     ("GET", "/assets/{version}/{name:path}"): OPEN,
     ("GET", "/sign-in"): OPEN,
@@ -107,5 +112,6 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", f"{PRODUCTION}/decisions"): DECISION,
     ("POST", f"{DRYRUN}/sessions"): {"template": "small"},
     ("POST", DRYRUN + "/sessions/{session_id}/report"): {},
+    ("POST", f"{DRYRUN}/experiments"): {"name": "x", "templates": ["small"]},
     ("POST", f"{DRYRUN}/discoveries/decisions"): DECISION,
 }

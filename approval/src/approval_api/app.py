@@ -18,6 +18,7 @@ from approval_api.api.audit import router as audit_router
 from approval_api.api.dryrun_discoveries import router as dryrun_discoveries_router
 from approval_api.api.dryrun_off import router as dryrun_off_router
 from approval_api.api.events import router as events_router
+from approval_api.api.experiments import router as experiments_router
 from approval_api.api.health import metrics_page, metrics_router
 from approval_api.api.health import router as health_router
 from approval_api.api.people import router as people_router
@@ -33,6 +34,7 @@ from approval_api.database.engine import APP_ROLE, create_engine
 from approval_api.database.migration import migrate_when_reachable
 from approval_api.events.notifications import Notifications
 from approval_api.events.shared_reads import SharedReads
+from approval_api.experiments.service import Experiments
 from approval_api.follower.follower import Follower
 from approval_api.orchestrator.client import OrchestratorClient
 from approval_api.pages.routes import install_pages
@@ -102,6 +104,7 @@ def create_app(
     app.state.orchestrator = None
     app.state.follower = None
     app.state.reports = None
+    app.state.experiments = None
     install_problem_handlers(app)
     app.add_middleware(AuditLog)
     app.add_middleware(
@@ -134,6 +137,9 @@ def create_app(
         orchestrator_transport,
     )
     app.state.reports = Reports(app.state.engine)
+    app.state.experiments = Experiments(
+        app.state.engine, app.state.orchestrator, app.state.reports, app.state.limits
+    )
     app.state.follower = Follower(app.state.engine, app.state.orchestrator, metrics)
     dryrun = APIRouter(prefix=DRYRUN_PATH)
     for router in (
@@ -145,6 +151,7 @@ def create_app(
         dryrun_discoveries_router,
         reports_router,
         criteria_router,
+        experiments_router,
     ):
         dryrun.include_router(router)
     app.include_router(dryrun)
@@ -194,6 +201,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             return
         await stack.enter_async_context(state.orchestrator)
         stack.push_async_callback(state.reports.close)
+        stack.push_async_callback(state.experiments.close)
         outbox = Outbox(
             state.engine,
             state.orchestrator,
@@ -207,6 +215,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
                 tasks.create_task(state.notifications.run(), name="notifications"),
                 tasks.create_task(outbox.run(), name="outbox"),
                 tasks.create_task(state.reports.run(), name="reports"),
+                tasks.create_task(state.experiments.run(), name="experiments"),
                 tasks.create_task(state.open_streams.run(), name="open streams"),
             ]
             try:

@@ -79,6 +79,7 @@ async def anothers(browsers, engine, api):
         "person_id": str(victim_id),
         "token_id": token["token"]["id"],
         "template_id": "small",
+        "experiment_id": "00000000-0000-4000-8000-000000000000",
         "discovery_id": "1",
     }
 

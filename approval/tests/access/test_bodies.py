@@ -20,7 +20,13 @@ ANY_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
 
 def path_of(route):
-    given = {"session_id": ANY_ID, "person_id": ANY_ID, "token_id": ANY_ID, "discovery_id": "1"}
+    given = {
+        "session_id": ANY_ID,
+        "person_id": ANY_ID,
+        "token_id": ANY_ID,
+        "experiment_id": ANY_ID,
+        "discovery_id": "1",
+    }
     path = re.sub(r":(path|int)", "", route[1])
     return path.format(**given, template_id="small", version="x", name="x")
 

@@ -122,6 +122,7 @@ async def test_an_error_still_says_what_an_operator_needs(engine):
 
 NUL = "a\u0000b"
 SENT = {
+    ("POST", "/api/v1/dryrun/experiments"): {"name": NUL, "templates": [NUL], "collectors": {NUL: [NUL]}},
     ("POST", "/api/v1/login"): {"name": NUL, "password": NUL},
     ("POST", "/api/v1/invitations/taken"): {"secret": NUL, "password": PASSWORD + NUL},
     ("PUT", "/api/v1/me/password"): {"current": NUL, "new": NEW_PASSWORD + NUL},
@@ -189,6 +190,7 @@ async def test_text_that_cannot_be_stored_is_a_fault_of_the_request_on_every_rou
         "version": "x",
         "name": "a%00b",
         "session_id": "a%00b",
+        "experiment_id": "a%00b",
         "token_id": "a%00b",
     }
     headers = {"X-CSRF-Token": ada.csrf}
@@ -252,6 +254,8 @@ def test_the_tables_bodies_are_all_tried():
         ("POST", "/api/v1/people/{person_id}/invitation"),
         ("POST", "/api/v1/dryrun/sessions/{session_id}/stop"),
         ("POST", "/api/v1/dryrun/sessions/{session_id}/report"),
+        ("POST", "/api/v1/dryrun/experiments/{experiment_id}/stop"),
+        ("POST", "/api/v1/dryrun/experiments/{experiment_id}/continue"),
     }
     assert writing - unread == set(SENT)
     assert SCOPES

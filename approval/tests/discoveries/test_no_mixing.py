@@ -42,7 +42,13 @@ async def filled(api, engine):
 
 
 async def read(api, path, **params):
-    known = {"session_id": SESSION, "template_id": "small", "discovery_id": "1", "person_id": SESSION}
+    known = {
+        "session_id": SESSION,
+        "template_id": "small",
+        "experiment_id": SESSION,
+        "discovery_id": "1",
+        "person_id": SESSION,
+    }
     given = path.replace(":path", "").replace(":int", "").format(**known, version="x", name="x")
     return await api.client.get(given, params=params, headers={"Accept": "text/html, application/json"})
 

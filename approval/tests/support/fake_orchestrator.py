@@ -13,6 +13,7 @@ from dryrun_contract.event import Event, EventData, NetworkCreated, PhaseChanged
 from dryrun_contract.ground_truth import Fact, GroundTruth
 from dryrun_contract.pool import Pool, PoolLine, PreparedSession
 from dryrun_contract.problem import Problem, problem_type
+from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import Phase, Session, SessionRequest
 from dryrun_contract.template import Template, TemplateService, TemplateSummary
 
@@ -59,6 +60,8 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
         self.loses_put_answers = False
         """Sessions are taken, but the caller never learns."""
         self.refuses_puts: Problem | None = None
+        self.uninstalled: set[str] = set()
+        """Names of collectors that nobody can choose."""
         self.raw: dict[int, str] = {}
         """Events that are told in other words than the contract's, as JSON or what is none."""
         self.endless: Callable[[], AsyncIterator[bytes]] | None = None
@@ -102,7 +105,7 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
             case "GET", ["templates"]:
                 answer = self._templates()
             case "GET", ["templates", template_id]:
-                answer = self._template(template_id)
+                answer = self._template(template_id, request.url.params.get("scan", "{}"))
             case "GET", ["pool"]:
                 answer = await self._show_pool()
             case "PUT", ["sessions", session_id]:
@@ -122,7 +125,10 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
         ]
         return httpx2.Response(200, json=summaries)
 
-    def _template(self, template_id: str) -> httpx2.Response:
+    def _template(self, template_id: str, scan: str) -> httpx2.Response:
+        for name in ScanChoice.model_validate_json(scan).collectors:
+            if name in self.uninstalled:
+                return _problem(422, "invalid-scan", f"no collector {name} is installed")
         template = self.templates.get(template_id)
         if template is None:
             known = ", ".join(sorted(self.templates))
@@ -170,6 +176,7 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
                 template_digest=template.digest,
                 seed=wanted.seed,
                 keep=wanted.keep,
+                scan=wanted.scan,
                 phase=Phase.SCANNING if prepared else Phase.QUEUED,
                 created_at=datetime.now(UTC),
                 expires_at=prepared.expires_at if prepared else None,
@@ -182,6 +189,7 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
                     template_digest=template.digest,
                     seed=wanted.seed,
                     keep=wanted.keep,
+                    scan=wanted.scan,
                     actor=request.headers["x-actor"],
                     prepared_at=prepared_at,
                 ),

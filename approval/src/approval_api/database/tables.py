@@ -1,7 +1,7 @@
 """The tables of schema `gateway` as queries see them; `database.migrations` makes them."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, MetaData, Table, Text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP, UUID
 
 metadata = MetaData(schema="gateway")
 
@@ -57,6 +57,31 @@ dryrun_reports = Table(
     Column("failure", Text),
 )
 """One per session and state: JSON, compressed by zlib. `failure` says why there is none."""
+
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("request", JSON, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("requested_at", _TIME, nullable=False),
+    Column("stopped_at", _TIME),
+    Column("results", JSONB(none_as_null=True)),
+    Column("results_of", Integer, nullable=False),
+)
+"""`request` keeps the order of its keys: the first arm is the baseline. `results_of` counts the measured
+runs that `results` sums up."""
+
+experiment_runs = Table(
+    "experiment_runs",
+    metadata,
+    Column("experiment_id", UUID(as_uuid=True), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("session_id", UUID(as_uuid=True)),
+    Column("measured", JSONB(none_as_null=True)),
+    Column("failure", Text),
+)
+"""One per session that an experiment needs; what it scans follows from its number and the request."""
 
 dryrun_discoveries = Table(
     "dryrun_discoveries",

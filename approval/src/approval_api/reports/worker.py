@@ -1,17 +1,7 @@
-"""The process in which reports are computed and written; `worker_process` is the other end.
+"""The process in which reports are computed and written; `worker_process` is the other end."""
 
-It has no connection and no secret, yields the processor to the server, and ends with the server.
-"""
-
-import json
-import os
-import resource
-import sys
-import traceback
 import zlib
 from collections.abc import Callable
-from pathlib import Path
-from typing import BinaryIO
 
 from pydantic import Field
 
@@ -24,15 +14,9 @@ from approval_api.reports.forecast import ForecastQuestion, forecast
 from approval_api.reports.html import render_html_file, render_html_fragment
 from approval_api.reports.inputs import Inputs
 from approval_api.reports.markdown import render
+from approval_api.reports.worker_loop import Task, serve
 from dryrun_contract.base import Word
 from dryrun_contract.report import Report
-
-MEMORY_BYTES = 160 * 1024 * 1024
-"""For data. A report that needs more ends this process, and nothing else."""
-_KEPT_BYTES = 64 * 1024 * 1024
-"""A process that needed more ends after its task, so that all its memory is returned."""
-_NUMBER = 8
-_NICENESS = 5
 
 
 class Writing(Word):
@@ -82,58 +66,12 @@ def _read(kept: bytes) -> Report:
     return Report.model_validate_json(zlib.decompress(kept))
 
 
-_TASKS: dict[bytes, Callable[..., tuple[bytes, ...]]] = {
+_TASKS: dict[bytes, Task] = {
     b"compute": compute,
     b"write": write,
     b"compare": compare_two,
 }
 
 
-def _answer(task: list[bytes]) -> tuple[bytes, ...]:
-    name, *parts = task
-    try:
-        return b"done", *_TASKS[name](*parts)
-    except MemoryError:
-        return b"failed", f"it needs more than {MEMORY_BYTES // 1024**2} MiB of memory".encode()
-    except Exception as error:  # noqa: BLE001  # one report failed; the next ones are not affected
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        # The message may contain a collector's text, so it is not logged.
-        words = {"level": "ERROR", "message": "a report failed", "error": type(error).__name__}
-        sys.stderr.write(json.dumps({**words, "where": f"{where.filename}:{where.lineno}"}) + "\n")
-        return b"failed", f"an error of the type {type(error).__name__}; see the service's log".encode()
-
-
-def _receive(source: BinaryIO) -> list[bytes] | None:
-    count = source.read(_NUMBER)
-    if len(count) < _NUMBER:
-        return None
-    sizes = [int.from_bytes(source.read(_NUMBER)) for _ in range(int.from_bytes(count))]
-    return [source.read(size) for size in sizes]
-
-
-def _peak_bytes() -> int:
-    # Not getrusage: its figure begins with that of the process that started this one.
-    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
-
-
-def main() -> None:
-    """Serve tasks until standard input ends."""
-    os.nice(_NICENESS)
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    while (task := _receive(sys.stdin.buffer)) is not None:
-        answer = _answer(task)
-        ends = _peak_bytes() > _KEPT_BYTES
-        answer = (b"last" if ends else b"more", *answer)
-        for number in (len(answer), *map(len, answer)):
-            sys.stdout.buffer.write(number.to_bytes(_NUMBER))
-        for part in answer:
-            sys.stdout.buffer.write(part)
-        sys.stdout.buffer.flush()
-        if ends:
-            return
-
-
 if __name__ == "__main__":
-    main()
+    serve(_TASKS, "a report failed")

@@ -4,6 +4,7 @@ No transaction is open during a call to the orchestrator, so a slow answer holds
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 from uuid import UUID, uuid4
 
@@ -72,10 +73,16 @@ async def require(connection: AsyncConnection, session_id: UUID) -> SessionView:
 
 
 async def start(
-    engine: AsyncEngine, orchestrator: Orchestrator, request: SessionRequest, asker: Asker, limits: Limits
+    engine: AsyncEngine,
+    orchestrator: Orchestrator,
+    request: SessionRequest,
+    asker: Asker,
+    limits: Limits,
+    also: Callable[[AsyncConnection, UUID], Awaitable[None]] | None = None,
 ) -> SessionView:
     """Store a session with its template and, when there is a free place, request it from the orchestrator.
 
+    `also` is called with its id in the transaction that stores it; if it raises, nothing is stored.
     It takes the id of a session that is prepared, if there is one.
     Without a free place it waits, and the outbox continues when there is one. When the orchestrator stops
     answering in between, the session stays `requested` and the outbox continues.
@@ -93,6 +100,8 @@ async def start(
     async with engine.begin() as connection:
         await admission.require_room(connection, limits)
         await repository.insert_requested(connection, session_id, request, template, asker.actor)
+        if also is not None:
+            await also(connection, session_id)
         admitted = session_id in await admission.admit(connection, limits)
         if admitted:
             # One that waits must not hold what others could use now.

@@ -1,0 +1,63 @@
+"""Routes: experiments, their results, stop and go on."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from approval_api.access.permission import Reader, Runner
+from approval_api.audit.log import note
+from approval_api.audit.transaction import Transaction
+from approval_api.experiments import listing
+from approval_api.experiments.listing import ExperimentList
+from approval_api.experiments.service import Experiments
+from dryrun_contract.experiment import Experiment, ExperimentRequest
+
+router = APIRouter(prefix="/experiments", tags=["experiments"])
+
+
+def _experiments(request: Request) -> Experiments:
+    experiments: Experiments = request.app.state.experiments
+    return experiments
+
+
+@router.post("", status_code=201)
+async def request_experiment(
+    request: Request, response: Response, person: Runner, wanted: ExperimentRequest
+) -> Experiment:
+    """Store an experiment; its sessions go through the queue like any others."""
+    experiment = await _experiments(request).request(wanted, person.name)
+    note(request, object_=str(experiment.id), detail=wanted.model_dump_json())
+    response.headers["Location"] = f"/api/v1/dryrun/experiments/{experiment.id}"
+    return experiment
+
+
+@router.get("")
+async def list_experiments(
+    _: Reader,
+    transaction: Transaction,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: str | None = None,
+) -> ExperimentList:
+    """List experiments, newest first."""
+    return await listing.page(transaction, limit, cursor)
+
+
+@router.get("/{experiment_id}")
+async def show_experiment(experiment_id: UUID, request: Request, _: Reader) -> Experiment:
+    """Show one experiment: its runs, and what they showed so far."""
+    return await _experiments(request).show(experiment_id)
+
+
+@router.post("/{experiment_id}/stop", status_code=202)
+async def stop_experiment(experiment_id: UUID, request: Request, _: Runner) -> Experiment:
+    """Start no more of its sessions; those under way end by themselves. Idempotent."""
+    note(request, object_=str(experiment_id))
+    return await _experiments(request).stop(experiment_id)
+
+
+@router.post("/{experiment_id}/continue", status_code=202)
+async def continue_experiment(experiment_id: UUID, request: Request, _: Runner) -> Experiment:
+    """Continue a stopped experiment. Idempotent."""
+    note(request, object_=str(experiment_id))
+    return await _experiments(request).go_on(experiment_id)

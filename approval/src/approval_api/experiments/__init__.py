@@ -1,0 +1,1 @@
+"""Experiments: sessions planned over several axes, run through the queue, and compared."""

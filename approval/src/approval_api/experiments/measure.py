@@ -1,0 +1,138 @@
+"""What an experiment keeps of one session: counts of the scores, and each fact's fate. Pure."""
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from dryrun_contract.base import Word
+from dryrun_contract.kinds import KINDS
+from dryrun_contract.report import Report
+from dryrun_contract.session import Phase
+
+MAX_FACTS = 500
+"""Facts and values kept of one run; more are counted."""
+MAX_VALUE_CHARACTERS = 120
+
+type Fate = Literal["found", "missed", "not_evaluable"]
+
+
+class FactResult(Word):
+    """What became of one fact, or of one attribute of it, in one run."""
+
+    kind: str
+    key: str
+    attribute: str | None = None
+    fate: Fate
+    value: str | None = None
+    """As reported, right or wrong; None when nothing was."""
+    expected: JsonValue = None
+
+
+class RowCounts(Word):
+    """Counts of one row of the scores."""
+
+    kind: str
+    attribute: str | None
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+
+
+class Measured(Word):
+    """One run."""
+
+    complete: bool
+    rows: tuple[RowCounts, ...]
+    facts: tuple[FactResult, ...]
+    facts_left_out: int = Field(default=0, ge=0)
+    seconds: float | None
+    packets: int | None
+    failed_logins: int | None
+    harmed: int
+
+
+def measure(report: Report) -> Measured | None:
+    """Return what an experiment keeps of a report; None for one without scores."""
+    scores = report.scores
+    if scores is None:
+        return None
+    facts = _facts(report)
+    logs = [counts.counts.get("failed_logins") for counts in (report.logs or {}).values()]
+    known = [count for count in logs if count is not None]
+    scanning = [phase.seconds for phase in report.phases if phase.phase == Phase.SCANNING]
+    return Measured(
+        complete=all(run.complete for run in report.collectors if run.purpose == "discovery"),
+        rows=tuple(
+            RowCounts(
+                kind=row.kind,
+                attribute=row.attribute,
+                true_positives=row.true_positives,
+                false_positives=row.false_positives,
+                false_negatives=row.false_negatives,
+            )
+            for row in scores.rows
+        ),
+        facts=tuple(facts[:MAX_FACTS]),
+        facts_left_out=max(0, len(facts) - MAX_FACTS),
+        seconds=sum(filter(None, scanning)) if scanning and None not in scanning else None,
+        packets=sum(each.rx_packets for each in report.traffic.targets.values()) if report.traffic else None,
+        failed_logins=sum(known) if known else None,
+        harmed=len({harm.service for harm in report.harmed}),
+    )
+
+
+def _facts(report: Report) -> list[FactResult]:
+    scores = report.scores
+    assert scores is not None
+    wrong = {(each.kind, each.key, each.attribute): each for each in scores.wrong_values}
+    results = []
+    for found in scores.found:
+        results.append(FactResult(kind=found.kind, key=found.key, fate="found"))
+        kind = KINDS.get(found.kind)
+        for attribute in kind.scored if kind else ():
+            value = found.data.get(attribute)
+            mistake = wrong.get((found.kind, found.key, attribute))
+            if mistake is not None:
+                results.append(
+                    FactResult(
+                        kind=found.kind,
+                        key=found.key,
+                        attribute=attribute,
+                        fate="missed",
+                        value=_shown(mistake.found),
+                        expected=_short(mistake.expected),
+                    )
+                )
+            elif value is not None:
+                # A value for which the ground truth has none counts for nobody, and may still differ.
+                results.append(
+                    FactResult(
+                        kind=found.kind, key=found.key, attribute=attribute, fate="found", value=_shown(value)
+                    )
+                )
+    results.extend(
+        FactResult(
+            kind=missed.kind,
+            key=missed.key,
+            attribute=missed.attribute,
+            fate="missed",
+            expected=_short(missed.expected),
+        )
+        for missed in scores.false_negatives
+    )
+    results.extend(
+        FactResult(kind=each.kind, key=each.key, fate="not_evaluable") for each in scores.not_evaluable
+    )
+    return results
+
+
+def _shown(value: JsonValue) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value[:20])[:MAX_VALUE_CHARACTERS]
+    return str(value)[:MAX_VALUE_CHARACTERS]
+
+
+def _short(value: JsonValue) -> JsonValue:
+    if isinstance(value, list):
+        return [_shown(each) for each in value[:20]]
+    return None if value is None else _shown(value)

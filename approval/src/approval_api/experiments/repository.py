@@ -1,0 +1,289 @@
+"""Rows of experiments and their runs. Every function works inside the caller's transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import RowMapping, func, literal, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.database.tables import dryrun_sessions, experiments
+from approval_api.database.tables import experiment_runs as runs
+from approval_api.experiments.plan import planned_run
+from dryrun_contract.experiment import (
+    Experiment,
+    ExperimentRequest,
+    ExperimentResults,
+    ExperimentRun,
+    ExperimentView,
+    RunState,
+)
+
+_OPEN = runs.c.measured.is_(None) & runs.c.failure.is_(None)
+_ENDED = "ended"
+_WAITING = ("requested", "queued")
+
+# Seconds of a session, from its place to its end; the mean tells what the rest will take.
+_COUNTS = text("""
+SELECT r.experiment_id,
+    count(*) AS runs,
+    count(*) FILTER (WHERE r.measured IS NOT NULL) AS measured,
+    count(*) FILTER (WHERE r.failure IS NOT NULL) AS failed,
+    count(*) FILTER (WHERE s.phase NOT IN ('requested', 'queued', 'ended')) AS running,
+    avg(extract(epoch FROM s.ended_at - s.accepted_at)) FILTER (WHERE s.phase = 'ended') AS seconds
+FROM gateway.experiment_runs r LEFT JOIN gateway.dryrun_sessions s ON s.id = r.session_id
+WHERE r.experiment_id = ANY(:ids) GROUP BY r.experiment_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenExperiment:
+    """One that has runs to make."""
+
+    id: UUID
+    request: ExperimentRequest
+    requested_by: str
+
+
+async def insert_requested(
+    connection: AsyncConnection, experiment_id: UUID, request: ExperimentRequest, actor: str
+) -> None:
+    """Store a new experiment with all its runs."""
+    await connection.execute(
+        insert(experiments).values(
+            id=experiment_id,
+            request=request.model_dump(mode="json"),
+            requested_by=actor,
+            requested_at=func.now(),
+            results_of=0,
+        )
+    )
+    numbers = [{"experiment_id": experiment_id, "number": number} for number in range(request.sessions)]
+    await connection.execute(insert(runs), numbers)
+
+
+async def find(connection: AsyncConnection, experiment_id: UUID) -> Experiment | None:
+    """Return an experiment with its runs and results, or None."""
+    found = await connection.execute(select(experiments).where(experiments.c.id == experiment_id))
+    row = found.mappings().one_or_none()
+    if row is None:
+        return None
+    view = _view(row, await _counts(connection, [experiment_id]))
+    columns = (runs, dryrun_sessions.c.phase)
+    joined = runs.outerjoin(dryrun_sessions, dryrun_sessions.c.id == runs.c.session_id)
+    listed = await connection.execute(
+        select(*columns)
+        .select_from(joined)
+        .where(runs.c.experiment_id == experiment_id)
+        .order_by(runs.c.number)
+    )
+    return Experiment(
+        **dict(view),
+        results=ExperimentResults.model_validate(row["results"]) if row["results"] is not None else None,
+        run_list=tuple(_run(view.request, each) for each in listed.mappings()),
+    )
+
+
+async def page(
+    connection: AsyncConnection, limit: int, before: tuple[datetime, UUID] | None
+) -> list[ExperimentView]:
+    """Return up to `limit` experiments requested before the given one, newest first."""
+    columns = [column for column in experiments.c if column.name != "results"]
+    query = select(*columns).order_by(experiments.c.requested_at.desc(), experiments.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(experiments.c.requested_at, experiments.c.id) < before)
+    rows = list((await connection.execute(query)).mappings())
+    counts = await _counts(connection, [row["id"] for row in rows])
+    return [_view(row, counts) for row in rows]
+
+
+async def set_stopped(connection: AsyncConnection, experiment_id: UUID, *, stopped: bool) -> bool:
+    """Stop starting sessions of an experiment, or go on; False when there is none."""
+    moment = func.coalesce(experiments.c.stopped_at, func.now()) if stopped else None
+    changed = await connection.execute(
+        update(experiments).where(experiments.c.id == experiment_id).values(stopped_at=moment)
+    )
+    return changed.rowcount == 1
+
+
+async def open_experiments(connection: AsyncConnection, limit: int = 20) -> list[OpenExperiment]:
+    """Return experiments with runs to start and none that waits for a place, oldest first."""
+    joined = runs.join(dryrun_sessions, dryrun_sessions.c.id == runs.c.session_id)
+    waits = (
+        select(literal(1))
+        .select_from(joined)
+        .where(runs.c.experiment_id == experiments.c.id, dryrun_sessions.c.phase.in_(_WAITING))
+    )
+    startable = select(literal(1)).where(
+        runs.c.experiment_id == experiments.c.id, _OPEN, runs.c.session_id.is_(None)
+    )
+    found = await connection.execute(
+        select(experiments.c.id, experiments.c.request, experiments.c.requested_by)
+        .where(experiments.c.stopped_at.is_(None), startable.exists(), ~waits.exists())
+        .order_by(experiments.c.requested_at, experiments.c.id)
+        .limit(limit)
+    )
+    return [
+        OpenExperiment(row["id"], ExperimentRequest.model_validate(row["request"]), row["requested_by"])
+        for row in found.mappings()
+    ]
+
+
+async def next_number(connection: AsyncConnection, experiment_id: UUID) -> int | None:
+    """Return the number of the next run to start."""
+    number: int | None = await connection.scalar(
+        select(func.min(runs.c.number)).where(
+            runs.c.experiment_id == experiment_id, _OPEN, runs.c.session_id.is_(None)
+        )
+    )
+    return number
+
+
+async def link(connection: AsyncConnection, experiment_id: UUID, number: int, session_id: UUID) -> bool:
+    """Make a session the run's own; False when it has one, or the experiment was stopped meanwhile."""
+    stopped = select(literal(1)).where(
+        experiments.c.id == experiment_id, experiments.c.stopped_at.is_not(None)
+    )
+    linked = await connection.execute(
+        update(runs)
+        .where(
+            runs.c.experiment_id == experiment_id,
+            runs.c.number == number,
+            _OPEN,
+            runs.c.session_id.is_(None),
+            ~stopped.exists(),
+        )
+        .values(session_id=session_id)
+    )
+    return linked.rowcount == 1
+
+
+async def fail(connection: AsyncConnection, experiment_id: UUID, number: int, reason: str) -> None:
+    """Give up on a run."""
+    await connection.execute(
+        update(runs)
+        .where(runs.c.experiment_id == experiment_id, runs.c.number == number, _OPEN)
+        .values(failure=reason[:2000])
+    )
+
+
+async def to_measure(
+    connection: AsyncConnection, limit: int = 10
+) -> list[tuple[UUID, int, UUID, str, str | None]]:
+    """Return runs whose session has ended: experiment, number, session, outcome and reason."""
+    joined = runs.join(dryrun_sessions, dryrun_sessions.c.id == runs.c.session_id)
+    found = await connection.execute(
+        select(
+            runs.c.experiment_id,
+            runs.c.number,
+            runs.c.session_id,
+            dryrun_sessions.c.outcome,
+            dryrun_sessions.c.reason,
+        )
+        .select_from(joined)
+        .where(_OPEN, dryrun_sessions.c.phase == _ENDED)
+        .order_by(dryrun_sessions.c.ended_at)
+        .limit(limit)
+    )
+    return [tuple(row) for row in found]
+
+
+async def keep_measured(
+    connection: AsyncConnection, experiment_id: UUID, number: int, measured: Mapping[str, object]
+) -> None:
+    """Keep what was measured of a run, once."""
+    await connection.execute(
+        update(runs)
+        .where(runs.c.experiment_id == experiment_id, runs.c.number == number, _OPEN)
+        .values(measured=measured)
+    )
+
+
+async def not_summed_up(connection: AsyncConnection) -> list[UUID]:
+    """Return experiments with measured runs that their results do not have yet."""
+    measured = (
+        select(func.count())
+        .where(runs.c.experiment_id == experiments.c.id, runs.c.measured.is_not(None))
+        .scalar_subquery()
+    )
+    found = await connection.execute(
+        select(experiments.c.id).where(measured != experiments.c.results_of).limit(20)
+    )
+    return list(found.scalars())
+
+
+async def measured_lines(connection: AsyncConnection, experiment_id: UUID) -> tuple[str, int, str]:
+    """Return the request as JSON, the number of measured runs, and each of them as a line."""
+    row = (
+        await connection.execute(
+            text("""
+            SELECT e.request::text AS request, count(r.number) AS measured,
+                coalesce(string_agg(r.number || ' ' || r.measured::text, E'\\n' ORDER BY r.number), '')
+                    AS lines
+            FROM gateway.experiments e
+            LEFT JOIN gateway.experiment_runs r ON r.experiment_id = e.id AND r.measured IS NOT NULL
+            WHERE e.id = :id GROUP BY e.id
+            """),
+            {"id": experiment_id},
+        )
+    ).one()
+    return row.request, row.measured, row.lines
+
+
+async def store_results(
+    connection: AsyncConnection, experiment_id: UUID, results: Mapping[str, object] | None, measured: int
+) -> None:
+    """Keep results, unless newer ones are there."""
+    await connection.execute(
+        update(experiments)
+        .where(experiments.c.id == experiment_id, experiments.c.results_of < measured)
+        .values(results=results, results_of=measured)
+    )
+
+
+async def _counts(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, RowMapping]:
+    found = await connection.execute(_COUNTS, {"ids": list(ids)})
+    return {row["experiment_id"]: row for row in found.mappings()}
+
+
+def _view(row: RowMapping, counts: Mapping[UUID, RowMapping]) -> ExperimentView:
+    counted = counts[row["id"]]
+    left = counted["runs"] - counted["measured"] - counted["failed"]
+    seconds = counted["seconds"]
+    return ExperimentView(
+        id=row["id"],
+        request=ExperimentRequest.model_validate(row["request"]),
+        requested_by=row["requested_by"],
+        requested_at=row["requested_at"],
+        state="done" if not left else "running" if row["stopped_at"] is None else "stopped",
+        runs=counted["runs"],
+        measured=counted["measured"],
+        failed=counted["failed"],
+        seconds_left=float(seconds) * left / max(1, counted["running"]) if seconds and left else None,
+    )
+
+
+def _run(request: ExperimentRequest, row: RowMapping) -> ExperimentRun:
+    plan = planned_run(request, row["number"])
+    return ExperimentRun(
+        number=row["number"],
+        arm=plan.arm.name,
+        template=plan.template,
+        seed=plan.seed,
+        repetition=plan.repetition,
+        state=_state(row),
+        session_id=row["session_id"],
+        reason=row["failure"],
+    )
+
+
+def _state(row: RowMapping) -> RunState:
+    if row["failure"] is not None:
+        return "failed"
+    if row["measured"] is not None:
+        return "measured"
+    if row["session_id"] is None:
+        return "planned"
+    return "waiting" if row["phase"] in _WAITING else "running"

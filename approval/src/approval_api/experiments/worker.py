@@ -1,0 +1,41 @@
+"""The process in which experiments are measured and summed up: hostile text stays out of the server."""
+
+import json
+import zlib
+
+from pydantic import TypeAdapter
+
+from approval_api.experiments.measure import Measured, measure
+from approval_api.experiments.plan import planned_run
+from approval_api.experiments.results import summarize
+from approval_api.experiments.runs import Run
+from approval_api.reports.worker_loop import Task, serve
+from dryrun_contract.experiment import ExperimentRequest
+from dryrun_contract.report import Report
+
+_MEASURED = TypeAdapter(Measured)
+
+
+def measure_kept(kept: bytes) -> tuple[bytes, ...]:
+    """Return what to keep of a report, which is compressed; `null` when it has no scores."""
+    measured = measure(Report.model_validate_json(zlib.decompress(kept)))
+    return (b"null" if measured is None else measured.model_dump_json().encode("utf-8", "replace"),)
+
+
+def sum_up(request: bytes, measured: bytes) -> tuple[bytes, ...]:
+    """Return results; `measured` has a run a line: its number, a blank, and what was kept of it."""
+    wanted = ExperimentRequest.model_validate_json(request)
+    runs = []
+    for line in measured.splitlines():
+        number, _, text = line.partition(b" ")
+        plan = planned_run(wanted, int(number))
+        runs.append(
+            Run(plan.arm.name, plan.template, plan.seed, plan.repetition, _MEASURED.validate_json(text))
+        )
+    return (json.dumps(summarize(wanted, runs).model_dump(mode="json")).encode(),)
+
+
+_TASKS: dict[bytes, Task] = {b"measure": measure_kept, b"sum up": sum_up}
+
+if __name__ == "__main__":
+    serve(_TASKS, "an experiment's work failed")

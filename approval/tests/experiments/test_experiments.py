@@ -1,0 +1,245 @@
+"""Experiments as clients see them: every session once, whatever happens meanwhile, and results of all."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from told_session import ToldSession
+
+from approval_api.app import create_app
+from approval_api.experiments.service import Experiments
+
+ARMS = {"old": ["network"], "new": ["network-2"]}
+WANTED = {"name": "old or new", "templates": ["small"], "seeds": [3, 4], "repetitions": 2, "collectors": ARMS}
+
+
+@pytest.fixture
+async def scanned(orchestrator):
+    """Let every session that starts be scanned; `network-2` finds no nginx on port 80."""
+
+    async def scan_all():
+        done = set()
+        while True:
+            for session_id in set(orchestrator.sessions) - done:
+                done.add(session_id)
+                _scan(ToldSession(orchestrator, session_id), orchestrator.sessions[session_id].scan)
+            await asyncio.sleep(0.02)
+
+    task = asyncio.create_task(scan_all())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _scan(session, scan):
+    session.build()
+    session.enter("scanning")
+    collector = scan.collectors[0] if scan.collectors else "network"
+    session.start(collector)
+    for address in session.addresses:
+        session.find(collector, "host", address)
+    if collector != "network-2":
+        session.find(collector, "service", "10.213.0.3:80/tcp", product="nginx", version="1.26.3")
+    session.find(collector, "service", "10.213.0.2:5432/tcp", product="PostgreSQL", version="17.2")
+    session.end_collector(collector)
+    session.measure()
+    session.clean_up()
+
+
+async def request(api, **changes):
+    answer = await api.post("/experiments", json=WANTED | changes)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def until(api, experiment_id, condition, eventually, seconds=40):
+    async def met():
+        shown = (await api.get(f"/experiments/{experiment_id}")).json()
+        return shown if condition(shown) else None
+
+    return await eventually(met, seconds)
+
+
+def is_summed_up(shown):
+    results = shown["results"]
+    counted = sum(arm["measured"] for arm in results["arms"]) if results else 0
+    return shown["state"] == "done" and counted == shown["measured"]
+
+
+async def test_every_combination_runs_once_and_the_results_name_what_was_lost(
+    api, orchestrator, scanned, eventually
+):
+    experiment = await request(api)
+    assert (experiment["state"], experiment["runs"], experiment["requested_by"]) == (
+        "running",
+        8,
+        "program:ada",
+    )
+    shown = await until(api, experiment["id"], is_summed_up, eventually)
+    assert (shown["measured"], shown["failed"], shown["seconds_left"]) == (8, 0, None)
+    runs = [(run["arm"], run["seed"], run["repetition"]) for run in shown["run_list"]]
+    assert sorted(runs) == sorted((arm, seed, n) for arm in ARMS for seed in (3, 4) for n in (0, 1))
+    assert runs[:2] == [("old", 3, 0), ("new", 3, 0)], "arms take turns"
+    assert len(orchestrator.sessions) == 8
+    (contrast,) = shown["results"]["contrasts"]
+    (difference,) = contrast["differences"]
+    assert (difference["key"], difference["found_by_baseline"], difference["found_by_arm"]) == (
+        "web:80/tcp",
+        4,
+        0,
+    )
+    rows = {row["kind"]: row for row in shown["results"]["arms"][1]["rows"] if row["attribute"] is None}
+    assert rows["service"]["recall"]["value"] == pytest.approx(1 / 3)
+
+
+async def test_an_experiment_goes_on_where_a_killed_service_left_it(
+    settings, orchestrator, scanned, serving, eventually
+):
+    async with serving(create_app(settings, orchestrator_transport=orchestrator)) as api:
+        experiment = await request(api)
+        await until(api, experiment["id"], lambda shown: shown["measured"] >= 2, eventually)
+    async with serving(create_app(settings, orchestrator_transport=orchestrator)) as api:
+        shown = await until(api, experiment["id"], is_summed_up, eventually)
+    sessions = [run["session_id"] for run in shown["run_list"]]
+    assert len(set(sessions)) == 8
+    assert {str(each) for each in orchestrator.sessions} == set(sessions)
+
+
+async def test_processes_that_work_at_once_start_no_run_twice(api, orchestrator, scanned, engine, eventually):
+    state = api.app.state
+    others = [Experiments(engine, state.orchestrator, state.reports, state.limits) for _ in range(3)]
+    tasks = [asyncio.create_task(_always(other)) for other in others]
+    try:
+        experiment = await request(api)
+        shown = await until(api, experiment["id"], is_summed_up, eventually)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for other in others:
+            await other.close()
+    assert shown["measured"] == 8
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM gateway.dryrun_sessions")) == 8
+
+
+async def _always(experiments):
+    while True:
+        await experiments.work_once()
+
+
+async def test_a_choice_that_is_not_installed_is_refused_and_nothing_is_stored(api, orchestrator):
+    orchestrator.uninstalled.add("network-2")
+    answer = await api.post("/experiments", json=WANTED)
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:dryrun:problem:invalid-scan")
+    assert (await api.get("/experiments")).json() == {"experiments": [], "next": None}
+
+
+async def test_a_collector_that_is_uninstalled_meanwhile_costs_its_own_runs_only(
+    api, orchestrator, eventually
+):
+    experiment = await request(api, repetitions=1)
+    orchestrator.uninstalled.add("network-2")
+    scanning = asyncio.create_task(_scan_forever(orchestrator))
+    try:
+        shown = await until(api, experiment["id"], is_summed_up, eventually)
+    finally:
+        scanning.cancel()
+    states = {run["arm"]: set() for run in shown["run_list"]}
+    for run in shown["run_list"]:
+        states[run["arm"]].add((run["state"], run["reason"]))
+    assert states["old"] == {("measured", None)}
+    assert ("failed", "no collector network-2 is installed") in states["new"]
+
+
+async def _scan_forever(orchestrator):
+    done = set()
+    while True:
+        for session_id in set(orchestrator.sessions) - done:
+            done.add(session_id)
+            _scan(ToldSession(orchestrator, session_id), orchestrator.sessions[session_id].scan)
+        await asyncio.sleep(0.02)
+
+
+async def test_a_session_that_does_not_complete_is_not_measured_and_says_why(api, orchestrator, eventually):
+    experiment = await request(api, seeds=[3], repetitions=1, collectors={})
+
+    async def started():
+        return next(iter(orchestrator.sessions), None)
+
+    session = ToldSession(orchestrator, UUID(str(await eventually(started))))
+    session.build()
+    session.clean_up("failed", "the engine went away")
+    shown = await until(api, experiment["id"], lambda shown: shown["state"] == "done", eventually)
+    (run,) = shown["run_list"]
+    assert (run["state"], run["reason"]) == ("failed", "the session failed: the engine went away")
+    assert (shown["measured"], shown["failed"]) == (0, 1)
+
+
+async def test_a_stopped_experiment_starts_nothing_until_it_goes_on(api, orchestrator, scanned, eventually):
+    experiment = await request(api)
+    stopped = await api.post(f"/experiments/{experiment['id']}/stop")
+    assert (stopped.status_code, stopped.json()["state"]) == (202, "stopped")
+    await asyncio.sleep(2.5)
+    begun = len(orchestrator.sessions)
+    assert begun <= 2
+    assert (await api.get(f"/experiments/{experiment['id']}")).json()["state"] == "stopped"
+    await api.post(f"/experiments/{experiment['id']}/continue")
+    shown = await until(api, experiment["id"], is_summed_up, eventually)
+    assert shown["measured"] == 8
+
+
+async def test_at_most_one_of_its_sessions_waits_for_a_place(api, orchestrator):
+    api.app.state.limits = None  # the experiment's own limits were taken at the start
+    await request(api)
+    for _ in range(4):
+        await api.app.state.experiments.work_once()
+    listed = (await api.get("/sessions")).json()["sessions"]
+    assert sum(session["phase"] in {"requested", "queued"} for session in listed) <= 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"templates": []}, "at least 1 item"),
+        ({"seeds": [1, 1]}, "names one value twice"),
+        ({"seeds": [10_000]}, "less than or equal to 9999"),
+        ({"repetitions": 50, "seeds": list(range(20))}, "300 are the most"),
+        ({"rates": list(range(1, 21)), "profiles": ["quick", "full"]}, "20 are the most"),
+        ({"rates": [0]}, "greater than or equal to 1"),
+        ({"profiles": ["loud"]}, "'quick' or 'full'"),
+        ({"collectors": {"x": ["../etc"]}}, "match pattern"),
+        ({"collectors": {"<script>": ["network"]}}, "match pattern"),
+        ({"name": "a\x1b[31m"}, "match pattern"),
+        ({"image": "evil"}, "Extra inputs"),
+        ({"command": ["sh"]}, "Extra inputs"),
+    ],
+)
+async def test_what_is_no_id_or_number_or_is_too_much_is_refused(api, changes, words):
+    answer = await api.post("/experiments", json=WANTED | changes)
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert (await api.get("/experiments")).json()["experiments"] == []
+
+
+async def test_the_list_has_pages_and_no_results(api, orchestrator):
+    names = [f"number {number}" for number in range(3)]
+    for name in names:
+        await request(api, name=name, repetitions=1)
+    first = (await api.get("/experiments", params={"limit": 2})).json()
+    rest = (await api.get("/experiments", params={"limit": 2, "cursor": first["next"]})).json()
+    listed = [each["request"]["name"] for each in (*first["experiments"], *rest["experiments"])]
+    assert listed == names[::-1]
+    assert rest["next"] is None
+    assert "results" not in first["experiments"][0]
+
+
+async def test_an_unknown_experiment_is_a_404(api):
+    unknown = "00000000-0000-4000-8000-000000000000"
+    for answer in (
+        await api.get(f"/experiments/{unknown}"),
+        await api.post(f"/experiments/{unknown}/stop"),
+        await api.post(f"/experiments/{unknown}/continue"),
+    ):
+        assert (answer.status_code, answer.json()["type"]) == (404, "urn:dryrun:problem:unknown-experiment")
