@@ -1,7 +1,12 @@
+from datetime import date
+
 import pytest
 
+from approval_api.reports.html import render_html_file
+from approval_api.reports.markdown import render
 from dryrun_contract import event as words
 from dryrun_contract.session import Outcome, Phase
+from dryrun_contract.template import Levels, StandsFor
 
 
 async def test_each_collector_is_scored_alone_beside_all_together(report):
@@ -61,3 +66,21 @@ async def test_a_session_that_ended_before_its_scan_has_no_scores(report_of, tol
     assert report.scores is None
     assert "before its scan was over" in report.scores_missing
     assert (await report_of(told_story(), phase=Phase.ENDED, outcome=outcome)).scores is not None
+
+
+async def test_a_report_about_a_replica_says_which_network_it_stands_for(report):
+    known = StandsFor(
+        made_from="a scan by nmap <b>",
+        made_on=date(2026, 11, 26),
+        hosts=1200,
+        levels=Levels(same_version=60, same_product=11, relative=9, banner=6, nothing=4),
+    )
+    about = report.model_copy(update={"template": report.template.model_copy(update={"stands_for": known})})
+    line = (
+        "2026-11-26: 71 of 90 services stand on real software, 9 on a relative, 6 on a banner, 4 on nothing"
+    )
+    for written in (render(about), render_html_file(about)):
+        assert "Stands for a network of 1,200 hosts" in written
+        assert line in written
+        assert "<b>," not in written
+    assert "Stands for" not in render(report)

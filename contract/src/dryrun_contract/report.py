@@ -10,6 +10,7 @@ from dryrun_contract.discovery import LINE_BOUNDS
 from dryrun_contract.event import Purpose, TargetLogs, TargetTraffic, TrafficOfCollectors
 from dryrun_contract.scores import CollectorScores, Scores
 from dryrun_contract.session import SessionView
+from dryrun_contract.template import StandsFor
 
 VERSION = 2
 """Raised when a field changes its meaning or disappears, or a closed list of values grows.
@@ -190,6 +191,8 @@ class ReportTemplate(Word):
     title: str | None
     digest: str
     seed: int
+    stands_for: StandsFor | None = None
+    """The real network, for a template made from an inventory."""
 
 
 class Report(Word):

@@ -1,5 +1,8 @@
 """A template as services and people see it."""
 
+from datetime import date
+from typing import Annotated
+
 from pydantic import Field
 
 from dryrun_contract.base import Word
@@ -16,6 +19,58 @@ class TemplateService(Word):
     depends_on: tuple[str, ...] = ()
 
 
+type Count = Annotated[int, Field(ge=0, le=100_000_000)]
+
+
+class Levels(Word):
+    """How near a template comes to the services of the real network that it stands for: each counts once."""
+
+    same_version: Count
+    """The same product in the same version runs in the template."""
+    same_product: Count
+    """The same product in another version."""
+    relative: Count
+    """Another product of the protocol."""
+    banner: Count
+    """A banner, which stands for no software."""
+    nothing: Count
+
+    @property
+    def services(self) -> int:
+        """Services of the real network, at all levels."""
+        return self.real + self.relative + self.banner + self.nothing
+
+    @property
+    def real(self) -> int:
+        """Services that stand on the network's own products, in whatever version."""
+        return self.same_version + self.same_product
+
+    @property
+    def sentence(self) -> str:
+        """How well the network is covered, in a sentence without its full stop.
+
+        >>> Levels(same_version=5, same_product=2, relative=1, banner=0, nothing=1).sentence
+        '7 of 9 services stand on real software, 1 on a relative, 1 on nothing'
+        """
+        if not self.services:
+            return "No service is known, so that nothing stands for any"
+        parts = [f"{self.real:,} of {self.services:,} services stand on real software"]
+        words = ((self.relative, "a relative"), (self.banner, "a banner"), (self.nothing, "nothing"))
+        return ", ".join([*parts, *(f"{count:,} on {word}" for count, word in words if count)])
+
+
+class StandsFor(Word):
+    """The real network that a template stands for, as an operator's inventory described it."""
+
+    made_from: str = Field(min_length=1, max_length=200)
+    """E.g. `a scan by nmap`; never a name of the network."""
+    made_on: date
+    hosts: int = Field(ge=1, le=1_000_000)
+    levels: Levels
+    weights: dict[str, Annotated[float, Field(gt=0, le=1_000_000)]] = Field(default_factory=dict)
+    """Target → how many hosts of the network it stands for."""
+
+
 class TemplateSummary(Word):
     """A template in the list to choose from."""
 
@@ -27,6 +82,8 @@ class TemplateSummary(Word):
     services: tuple[TemplateService, ...]
     collectors: tuple[str, ...]
     """Names of the collectors that will run, in order."""
+    stands_for: StandsFor | None = None
+    """The real network, for a template made from an inventory."""
 
 
 class Template(TemplateSummary):

@@ -387,3 +387,47 @@ def test_the_readme_says_how_many_machines_and_facts_a_template_has(installed):
 def test_every_template_of_the_project_names_its_collectors_so_that_a_new_manifest_joins_none():
     for path in (Path(__file__).parents[3] / "templates").glob("*.yml"):
         assert "  collectors: [" in path.read_text(), path.name
+
+
+STANDS_FOR = """\
+  stands_for:
+    made_from: a scan by nmap
+    made_on: '2026-11-26'
+    hosts: 38
+    levels: {same_version: 30, same_product: 30, relative: 5, banner: 1, nothing: 1}
+    weights: {web: '37.5', twin: '1'}
+"""
+
+
+def made_of(text=STANDS_FOR):
+    return SMALL.replace("services:\n", f"{text}services:\n", 1)
+
+
+def test_a_template_says_which_network_it_stands_for(folder):
+    (folder / "small.yml").write_text(made_of())
+    known = catalog(folder).get("small").summary().stands_for
+    assert known is not None
+    assert (known.made_from, str(known.made_on), known.hosts) == ("a scan by nmap", "2026-11-26", 38)
+    assert known.levels.sentence == (
+        "60 of 67 services stand on real software, 5 on a relative, 1 on a banner, 1 on nothing"
+    )
+    assert known.weights == {"web": 37.5, "twin": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("hosts: 38", "hosts: 0", "stands_for.hosts: is 0; it can be 1 to 1000000"),
+        ("hosts: 38", "size: 38", "stands_for: the key 'hosts' is missing"),
+        ("nothing: 1", "nothing: -1", "stands_for.levels.nothing: is -1; it can be 0 to 100000000"),
+        (", nothing: 1", "", "stands_for.levels: the key 'nothing' is missing"),
+        ("'2026-11-26'", "'2026-13-01'", "stands_for.made_on: is '2026-13-01'; expected a date"),
+        ("'2026-11-26'", "2026-11-26", "stands_for.made_on: is a date; expected a text; write it in quotes"),
+        ("web: '37.5'", "web: '-1'", "stands_for.weights.web: is '-1'; expected a number above 0"),
+        ("web: '37.5'", "web: '0.0'", "stands_for.weights.web: is '0.0'; expected a number above 0"),
+        ("web: '37.5'", "web: 'nan'", "stands_for.weights.web: is 'nan'; expected a number above 0"),
+        ("web: '37.5'", "www: '1'", "stands_for.weights.www: there is no service 'www'"),
+    ],
+)
+def test_what_a_template_says_of_a_network_is_checked(folder, old, new, fault):
+    assert any(fault in each for each in faults(folder, made_of(STANDS_FOR.replace(old, new))))

@@ -29,8 +29,21 @@ def test_a_template_says_what_it_was_made_from_when_and_how_well_it_covers_it():
 # Written by `dryrun-local network import`; made again rather than changed by hand.
 x-dryrun:
   title: Replica acme
-  description: 'Stands for a real network: 2 of 2 hosts, chosen with seed 0, from a table, 2026-11-26. 1 of 2
-    services stand on real software, 1 on nothing: Own thing.'
+  description: 'A sample of a real network, with seed 0: 2 targets stand for 2 hosts. 1 of 2 services stand on
+    real software, 1 on nothing: Own thing.'
+  stands_for:
+    made_from: a table
+    made_on: '2026-11-26'
+    hosts: 2
+    levels:
+      same_version: 1
+      same_product: 0
+      relative: 0
+      banner: 0
+      nothing: 1
+    weights:
+      web-1: '1'
+      web-2: '1'
 services:
   web-1:
     image: discovery/test-stand-in:web-a
@@ -66,6 +79,6 @@ def test_no_product_that_the_model_takes_changes_a_template(products):
     [text] = texts(network(*hosts))
     document = yaml.safe_load(text)
     assert document.keys() == {"x-dryrun", "services"}
-    assert document["x-dryrun"].keys() == {"title", "description"}
+    assert document["x-dryrun"].keys() == {"title", "description", "stands_for"}
     assert document["services"].keys() == {each.name for each in hosts}
     assert re.fullmatch(r"[ -~\n]*", text)

@@ -62,6 +62,7 @@ def build(
             title=template.title if template else None,
             digest=view.template_digest,
             seed=view.seed,
+            stands_for=template.stands_for if template else None,
         ),
         isolation=Isolation(isolated=probed.isolated, detail=probed.detail) if probed else None,
         scope=check_scope(scanned),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dryrun_contract.collector_config import Credential
 from dryrun_contract.ground_truth import GroundTruth
-from dryrun_contract.template import Template, TemplateService, TemplateSummary
+from dryrun_contract.template import StandsFor, Template, TemplateService, TemplateSummary
 from dryrun_orchestrator.catalog.allowlist import AllowedImage
 from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest
 from dryrun_orchestrator.catalog.compose import Dependency, ServiceEntry
@@ -40,6 +40,8 @@ class LoadedTemplate:
     ground_truth: GroundTruth
     collectors: tuple[CollectorManifest, ...]
     """Each after those that provide what it needs."""
+    stands_for: StandsFor | None
+    """The real network, for a template made from an inventory."""
     file: "TemplateFile" = field(repr=False)
 
     def service(self, name: str) -> LoadedService:
@@ -72,6 +74,7 @@ class LoadedTemplate:
                 for service in self.services
             ),
             "collectors": tuple(collector.name for collector in self.collectors),
+            "stands_for": self.stands_for,
         }
 
 
@@ -87,6 +90,7 @@ class TemplateFile:
     variants: Variants
     credentials: tuple[Credential, ...]
     collectors: tuple[CollectorManifest, ...]
+    stands_for: StandsFor | None = None
 
     def with_seed(self, seed: int) -> LoadedTemplate:
         """Return the template for this seed."""
@@ -114,5 +118,6 @@ class TemplateFile:
             credentials=self.credentials,
             ground_truth=GroundTruth(facts=facts),
             collectors=self.collectors,
+            stands_for=self.stands_for,
             file=self,
         )

@@ -17,6 +17,7 @@ from dryrun_orchestrator.catalog.compose import (
     read_services,
     unescape,
 )
+from dryrun_orchestrator.catalog.stands_for import read_stands_for
 from dryrun_orchestrator.catalog.template import LoadedTemplate, TemplateFile
 from dryrun_orchestrator.catalog.variants import HARD_SHARE, Variants
 from dryrun_orchestrator.catalog.yaml_reader import read_yaml
@@ -28,6 +29,7 @@ _HEADER_KEYS = {
     "credentials": False,
     "collectors": False,
     "shuffle": False,
+    "stands_for": False,
 }
 _CREDENTIAL_KEYS = {"engine": True, "username": False, "password": True}
 _ANYWHERE = {"host": "credentials are by engine, never by host"}
@@ -51,6 +53,7 @@ def read_template(
     services = read_services(fields["services"], allowlist) if "services" in fields else ()
     # In the file's order, in which reports list facts.
     names = list(fields["services"].entries()) if services else []
+    stands_for = read_stands_for(header["stands_for"], names) if "stands_for" in header else None
     groups = _read_groups(header["shuffle"], names, services) if "shuffle" in header else ()
     alternatives = {service.name: service.alternatives for service in services}
     variants = Variants({name: alternatives[name] for name in names if name in alternatives}, groups)
@@ -71,6 +74,7 @@ def read_template(
         variants=variants,
         credentials=credentials,
         collectors=collectors,
+        stands_for=stands_for,
     ).with_seed(0)
 
 

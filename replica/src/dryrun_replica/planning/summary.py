@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from dryrun_contract.template import Levels
 from dryrun_replica.levels import LEVELS, Level
 from dryrun_replica.planning.coverage import Coverage
 from dryrun_replica.planning.plan import Plan
@@ -27,18 +28,15 @@ MAX_NAMED = 4
 """Products that the sentence on coverage names."""
 
 
+def levels_of(coverage: Coverage) -> Levels:
+    """Return the figures as templates and reports carry them."""
+    return Levels.model_validate({level.value: coverage.levels[level] for level in LEVELS})
+
+
 def sentence(coverage: Coverage) -> str:
-    """Return the coverage in a sentence: `71 of 90 services stand on real software, 9 on a …`."""
-    if not coverage.services:
-        return "No service is known, so that nothing stands for any"
-    parts = [f"{coverage.real} of {coverage.services} services stand on real software"]
-    words = {Level.RELATIVE: "a relative", Level.BANNER: "a banner", Level.NOTHING: "nothing"}
-    parts += [
-        f"{coverage.levels[level]} on {word}" for level, word in words.items() if coverage.levels[level]
-    ]
+    """Return the coverage in a sentence, with the names of products that nothing stands for."""
     named = uncovered(coverage)
-    tail = f": {', '.join(named)}" if named else ""
-    return ", ".join(parts) + tail
+    return levels_of(coverage).sentence + (f": {', '.join(named)}" if named else "")
 
 
 def uncovered(coverage: Coverage) -> list[str]:

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 import yaml
 
 from dryrun_replica.planning.plan import Plan, PlannedTemplate
-from dryrun_replica.planning.summary import made_from, sentence
+from dryrun_replica.planning.summary import levels_of, made_from, sentence
 
 MAX_TITLE = 80
 MAX_DESCRIPTION = 2000
+MAX_MADE_FROM = 200
 _HEADING = """\
 # A replica: stands for a real network, of which it holds no name and no address unless its maker kept them.
 # Written by `dryrun-local network import`; made again rather than changed by hand.
@@ -27,7 +28,11 @@ def template_text(plan: Plan, template: PlannedTemplate, images: Mapping[str, st
         for host in chosen.hosts
     }
     document = {
-        "x-dryrun": {"title": _title(plan, template), "description": description(plan, template)},
+        "x-dryrun": {
+            "title": _title(plan, template),
+            "description": description(plan, template),
+            "stands_for": _stands_for(plan, template),
+        },
         "services": services,
     }
     text = yaml.safe_dump(document, sort_keys=False, width=108, allow_unicode=False)
@@ -42,14 +47,30 @@ def _title(plan: Plan, template: PlannedTemplate) -> str:
 
 
 def description(plan: Plan, template: PlannedTemplate) -> str:
-    """Return what it was made from, when, for how many hosts it stands, and how well."""
+    """Return how the hosts were chosen, and what no target stands for."""
     sample = template.sample
-    hosts = f"{sample.targets} of {plan.hosts} hosts"
-    chosen = f"chosen with seed {sample.seed}" if len(plan.templates) == 1 else "without a sample"
-    text = (
-        f"Stands for a real network: {hosts}, {chosen}, from {made_from(plan)}, "
-        f"{plan.made_at:%Y-%m-%d}. {sentence(plan.coverage)}."
-    )
+    if len(plan.templates) > 1:
+        text = (
+            f"A part of a real network: {sample.targets} of {plan.hosts} hosts, each by a target of its own."
+        )
+    else:
+        text = (
+            f"A sample of a real network, with seed {sample.seed}: "
+            f"{sample.targets} targets stand for {plan.hosts} hosts."
+        )
+    text += f" {sentence(plan.coverage)}."
     if sample.left_out:
         text += f" {len(sample.left_out)} of {len(plan.classes)} classes of hosts have no target."
     return text[:MAX_DESCRIPTION]
+
+
+def _stands_for(plan: Plan, template: PlannedTemplate) -> dict[str, object]:
+    """Return the origin as the orchestrator reads it, which takes no floats: weights are texts."""
+    weights = {host: f"{each.weight:.6g}" for each in template.sample.chosen for host in each.hosts}
+    return {
+        "made_from": made_from(plan)[:MAX_MADE_FROM],
+        "made_on": plan.made_at.date().isoformat(),
+        "hosts": plan.hosts,
+        "levels": levels_of(plan.coverage).model_dump(),
+        "weights": weights,
+    }

@@ -37,6 +37,15 @@ def _subtitle(report: Report) -> tuple[Text, ...]:
     lines = []
     if template.title:
         lines.append(text(Quoted(template.title, prose=True), f", seed {template.seed}"))
+    if template.stands_for is not None:
+        known = template.stands_for
+        lines.append(
+            text(
+                f"Stands for a network of {known.hosts:,} hosts, from ",
+                Quoted(known.made_from, prose=True),
+                f", {known.made_on}: {known.levels.sentence}",
+            )
+        )
     at = f" at {session.requested_at:%Y-%m-%d %H:%M:%S} UTC"
     lines.append(text("Requested by ", Quoted(session.requested_by), at))
     lines.append(text("Session ", Quoted(str(session.id))))
