@@ -1,6 +1,4 @@
-import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from discovery_collectors.collector import Assignment
-from discovery_collectors.collectors.network import collector as network
+from discovery_collectors.collectors.network import follow_up as network
 from discovery_collectors.collectors.network.collector import collect
 from discovery_collectors.collectors.network.nmap_process import NmapError
 from discovery_collectors.installed import udp_probes
@@ -79,17 +77,25 @@ def port(number: int, service="") -> str:
 
 @pytest.fixture
 def fake_nmap(tmp_path, monkeypatch):
-    """Put an nmap first on the path that logs its calls and answers its n-th call with the n-th report."""
+    """Put an nmap first on the path that logs its calls and answers its n-th call with the n-th report.
 
-    def install(*reports: str, script: str = "") -> Path:
+    Further calls get the last one. `said`: what it says at its first call before it reports.
+    """
+
+    def install(*reports: str, script: str = "", said: str = "") -> Path:
         for number, report in enumerate(reports, start=1):
             (tmp_path / f"report{number}").write_text(report)
+        (tmp_path / "said1").write_text(said)
         calls = tmp_path / "calls"
         program = tmp_path / "nmap"
         program.write_text(
             f"#!/bin/sh\ncd {tmp_path}\n{script}\n"
+            'out=$(echo " $*" | sed "s/.* -oX \\([^ ]*\\) .*/\\1/")\n'
             '{ printf "%s " "$@"; echo; tr "\\n" " "; echo; } >> calls\n'
-            'cat "report$(($(wc -l < calls) / 2))"\n'
+            "number=$(($(wc -l < calls) / 2))\n"
+            f'[ -f "report$number" ] || number={len(reports)}\n'
+            '[ ! -f "said$number" ] || cat "said$number"\n'
+            'cat "report$number" > "$out"\n'
         )
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
@@ -108,15 +114,14 @@ TABLE = "<service name='http' method='table' conf='3'/>"
 
 async def test_reports_each_stage_as_it_comes_and_a_service_twice(fake_nmap, emit):
     fake_nmap(
-        HEAD + host("10.0.0.3") + host("10.0.0.4") + FOOT,
         HEAD + host("10.0.0.3", port(80, TABLE)) + host("10.0.0.4") + FOOT,
         HEAD + host("10.0.0.3", port(80, HTTP)) + FOOT,
     )
     await collect(assignment(), emit)
     assert emit.told == [
         ("host", "10.0.0.3", {"reason": "arp-response"}, 1.0),
-        ("host", "10.0.0.4", {"reason": "arp-response"}, 1.0),
         ("service", "10.0.0.3:80/tcp", {"name": "http", "method": "table"}, 0.27),
+        ("host", "10.0.0.4", {"reason": "arp-response"}, 1.0),
         (
             "service",
             "10.0.0.3:80/tcp",
@@ -126,6 +131,73 @@ async def test_reports_each_stage_as_it_comes_and_a_service_twice(fake_nmap, emi
     ]
     assert emit.progressed[-1] == (2, 2, "network scanned")
     assert [done for done, _, _ in emit.progressed] == sorted(done for done, _, _ in emit.progressed)
+
+
+WAITS_FOR_THE_SECOND_CALL = """
+[ -f calls ] || {
+    out=$(echo " $*" | sed "s/.* -oX \\([^ ]*\\) .*/\\1/")
+    exec 9>"$out"
+    echo "$REPORT" >&9
+    echo "Discovered open port 80/tcp on 10.0.0.3"
+    echo first > calls; cat >> calls
+    tries=0
+    until [ "$(wc -l < calls)" -gt 3 ] || [ $tries -gt 150 ]; do sleep 0.1; tries=$((tries + 1)); done
+    echo "$((tries > 150))" > waited
+    echo "<runstats><finished exit='success'/></runstats></nmaprun>" >&9
+    exit
+}
+"""
+
+
+async def test_what_is_open_is_asked_while_other_ports_are_still_looked_for(
+    fake_nmap, emit, tmp_path, monkeypatch
+):
+    up = host("10.0.0.3").replace("<host>", "<hosthint>").replace("</host>", "</hosthint>")
+    monkeypatch.setenv("REPORT", HEAD + up)
+    fake_nmap(HEAD + FOOT, HEAD + host("10.0.0.3", port(80, HTTP)) + FOOT, script=WAITS_FOR_THE_SECOND_CALL)
+    await collect(assignment(), emit)
+    assert (tmp_path / "waited").read_text() == "0\n"
+    assert [(told[0], told[2].get("product")) for told in emit.told] == [
+        ("host", None),
+        ("service", None),
+        ("service", "nginx"),
+    ]
+
+
+async def test_what_was_found_stays_reported_when_the_search_fails(fake_nmap, emit):
+    up = host("10.0.0.3").replace("<host>", "<hosthint>").replace("</host>", "</hosthint>")
+    fake_nmap(HEAD + up, said="Discovered open port 80/tcp on 10.0.0.3\n")
+    with pytest.raises(NmapError):
+        await collect(assignment(), emit)
+    assert emit.keys("host") + emit.keys("service") == ["10.0.0.3", "10.0.0.3:80/tcp"]
+
+
+async def test_a_port_whose_answer_was_lost_is_asked_once_more(fake_nmap, emit):
+    calls = fake_nmap(
+        HEAD + host("10.0.0.3", port(80), port(81)) + FOOT,
+        HEAD + host("10.0.0.3", port(80, HTTP)) + FOOT,
+        HEAD + host("10.0.0.3") + FOOT,
+    )
+    await collect(assignment(), emit)
+    asked = [line.split(" -p ")[1].split()[0] for line in calls.read_text().splitlines()[2::2]]
+    assert asked == ["80,81", "81"]
+
+
+async def test_the_full_profile_looks_at_likely_ports_first_and_at_each_port_once(fake_nmap, emit):
+    calls = fake_nmap(HEAD + host("10.0.0.3") + FOOT)
+    await collect(assignment(profile="full"), emit)
+    likely, _, others, targets = calls.read_text().splitlines()
+    assert "--top-ports " in likely
+    assert " -Pn -p- --exclude-ports " in others
+    assert targets.split() == ["10.0.0.3"]
+
+
+async def test_a_host_where_everything_is_open_is_reported_in_part_and_says_so(fake_nmap, emit):
+    ports = [port(number) for number in range(1, 5001)]
+    fake_nmap(HEAD + host("10.0.0.3", *ports) + FOOT, HEAD + host("10.0.0.3") + FOOT)
+    await collect(assignment(), emit)
+    assert len(emit.keys("service")) == 2000
+    assert "10.0.0.3 has 5000 open ports; the first 2000 are reported" in emit.warnings
 
 
 async def test_a_second_opinion_is_reported_after_nmaps_and_its_tls_is_read(
@@ -140,7 +212,6 @@ async def test_a_second_opinion_is_reported_after_nmaps_and_its_tls_is_read(
     monkeypatch.setattr(network, "fetch_certificate", fetch)
     SECOND_OPINIONS["10.0.0.3", 8443] = {"name": "http", "probed": True, "product": "Gitea", "tls": True}
     fake_nmap(
-        HEAD + host("10.0.0.3") + FOOT,
         HEAD + host("10.0.0.3", port(80), port(8443)) + FOOT,
         HEAD + host("10.0.0.3", port(80, HTTP), port(8443)) + FOOT,
     )
@@ -157,23 +228,34 @@ async def test_a_second_opinion_is_reported_after_nmaps_and_its_tls_is_read(
 
 async def test_scans_further_only_what_the_stage_before_found(fake_nmap, emit):
     calls = fake_nmap(
-        HEAD + host("10.0.0.3") + host("10.0.0.4") + FOOT,
         HEAD + host("10.0.0.3", port(80)) + host("10.0.0.4") + FOOT,
         HEAD + host("10.0.0.3", port(80, HTTP)) + FOOT,
     )
     await collect(assignment(max_rate=500), emit)
     lines = calls.read_text().splitlines()
-    assert [line.split() for line in lines[1::2]] == [["10.0.0.0/25"], ["10.0.0.3", "10.0.0.4"], ["10.0.0.3"]]
-    assert all("--max-rate 500" in call and " -n " in f" {call} " for call in lines[::2])
-    assert "--max-parallelism 50" in lines[4]
-    assert "-p 80 " in lines[4]
+    assert [line.split() for line in lines[1::2]] == [["10.0.0.0/25"], ["10.0.0.3"]]
+    assert all(" -n " in f" {call} " for call in lines[::2])
+    assert "-p 80 " in lines[2]
+
+
+async def test_searches_and_questions_share_one_packet_rate(fake_nmap, emit):
+    calls = fake_nmap(
+        HEAD + host("10.0.0.3", port(80)) + FOOT, HEAD + host("10.0.0.3", port(80, HTTP)) + FOOT
+    )
+    await collect(assignment(max_rate=500), emit)
+    search, _, questions, _ = calls.read_text().splitlines()
+    assert "--max-rate 325 " in search
+    # nmap's rate does not bind its version questions; the relay's does.
+    assert "--proxies socks4://127.0.0.1:" in questions
+    assert int(questions.split("--max-rate ")[1].split()[0]) <= 150
+    assert "--min-parallelism" not in search
 
 
 @pytest.mark.parametrize("options", [{}, {"max_rate": 1000}])
 async def test_asks_the_udp_ports_of_hosts_that_answered_and_reports_what_answers(
     fake_nmap, emit, asked_by_udp, options
 ):
-    fake_nmap(HEAD + host("10.0.0.3") + host("10.0.0.200") + FOOT, HEAD + host("10.0.0.3") + FOOT)
+    fake_nmap(HEAD + host("10.0.0.3") + host("10.0.0.200") + FOOT)
     ON_UDP["10.0.0.3", 53] = {"product": "ISC BIND", "version": "9.20.30"}
     await collect(assignment(**options), emit)
     assert sorted(asked_by_udp) == [("10.0.0.3", probe.port) for probe in udp_probes()]
@@ -195,8 +277,10 @@ async def test_an_empty_network_is_scanned_once(fake_nmap, emit):
 
 
 async def test_what_lies_outside_the_scope_is_no_discovery_and_gets_no_further_packet(fake_nmap, emit):
+    everywhere = [host(address, port(80)) for address in ("10.0.0.3", "10.0.0.200", "8.8.8.8")]
+    said = "Discovered open port 80/tcp on 10.0.0.200\nDiscovered open port 80/tcp on 8.8.8.8\n"
     calls = fake_nmap(
-        HEAD + host("10.0.0.3") + host("10.0.0.200") + host("8.8.8.8") + FOOT, HEAD + host("10.0.0.3") + FOOT
+        HEAD + "".join(everywhere) + FOOT, HEAD + host("10.0.0.3", port(80, HTTP)) + FOOT, said=said
     )
     await collect(assignment(), emit)
     assert emit.keys("host") == ["10.0.0.3"]
@@ -204,7 +288,8 @@ async def test_what_lies_outside_the_scope_is_no_discovery_and_gets_no_further_p
         "10.0.0.200 is excluded",
         "8.8.8.8 lies outside the targets",
     ]
-    assert calls.read_text().splitlines()[3] == "10.0.0.3"
+    assert set(emit.keys("service")) == {"10.0.0.3:80/tcp"}
+    assert calls.read_text().splitlines()[3].split() == ["10.0.0.3"]
 
 
 async def test_the_scanning_machine_is_no_discovery(fake_nmap, emit):
@@ -216,7 +301,6 @@ async def test_the_scanning_machine_is_no_discovery(fake_nmap, emit):
 async def test_a_range_of_versions_is_not_a_version(fake_nmap, emit):
     service = "<service name='postgresql' method='probed' conf='10' version='9.6.0 or later'/>"
     fake_nmap(
-        HEAD + host("10.0.0.3") + FOOT,
         HEAD + host("10.0.0.3", port(5432)) + FOOT,
         HEAD + host("10.0.0.3", port(5432, service)) + FOOT,
     )
@@ -227,13 +311,11 @@ async def test_a_range_of_versions_is_not_a_version(fake_nmap, emit):
 
 async def test_a_tarpit_is_not_probed_at_every_port(fake_nmap, emit):
     ports = [port(number) for number in range(1, 1001)]
-    calls = fake_nmap(
-        HEAD + host("10.0.0.3") + FOOT, HEAD + host("10.0.0.3", *ports) + FOOT, HEAD + host("10.0.0.3") + FOOT
-    )
+    calls = fake_nmap(HEAD + host("10.0.0.3", *ports) + FOOT, HEAD + host("10.0.0.3") + FOOT)
     await collect(assignment(), emit)
     assert len(emit.keys("service")) == 1000
     assert "version detection covers the first 100" in emit.warnings[0]
-    asked = calls.read_text().splitlines()[4].split(" -p ")[1].split()[0]
+    asked = calls.read_text().splitlines()[2].split(" -p ")[1].split()[0]
     assert len(asked.split(",")) == 100
 
 
@@ -272,88 +354,3 @@ def test_a_signal_ends_nmap_too_and_leaves_no_end_line(fake_nmap, tmp_path, numb
     assert b'"end"' not in out
     assert f"stopped by {number.name}".encode() in said
     assert not Path(f"/proc/{pid.read_text().strip()}").exists()
-
-
-TARGET = """
-import http.server, socket, ssl, sys, threading
-sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(3))
-seen = set()
-def sniff():
-    while True:
-        frame, origin = sniffer.recvfrom(2048)
-        if origin[2] == socket.PACKET_OUTGOING: continue
-        kind = frame[12:14]
-        if kind == b"\\x08\\x06": seen.add(socket.inet_ntoa(frame[38:42]))
-        if kind == b"\\x08\\x00": seen.add(socket.inet_ntoa(frame[30:34]))
-threading.Thread(target=sniff, daemon=True).start()
-class Page(http.server.BaseHTTPRequestHandler):
-    def version_string(self): return "nginx/1.26.3"
-    def do_GET(self):
-        self.send_response(200); self.end_headers()
-    def log_message(self, *args): pass
-plain = http.server.ThreadingHTTPServer(("198.18.0.2", 80), Page)
-secure = http.server.ThreadingHTTPServer(("198.18.0.2", 443), Page)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(sys.argv[1], sys.argv[2])
-secure.socket = context.wrap_socket(secure.socket, server_side=True, do_handshake_on_connect=False)
-for server in (plain, secure): threading.Thread(target=server.serve_forever, daemon=True).start()
-print("ready", flush=True)
-sys.stdin.read()
-print(*sorted(seen))
-"""
-needs_namespaces = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("nmap") is None or shutil.which("ip") is None,
-    reason="needs root, nmap and ip: it scans namespaces of its own",
-)
-
-
-@pytest.fixture
-def namespaces():
-    """Two machines on one cable: 198.18.0.1 scans, 198.18.0.2 and 198.18.0.3 are there to be found."""
-    scanner, target = f"dryrun-s{os.getpid()}", f"dryrun-t{os.getpid()}"
-
-    def ip(*words: str) -> None:
-        subprocess.run(["ip", *words], check=True, capture_output=True)
-
-    ip("netns", "add", scanner)
-    ip("netns", "add", target)
-    try:
-        ip("-n", scanner, "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", target)
-        ip("-n", scanner, "address", "add", "198.18.0.1/29", "dev", "cable")
-        ip("-n", target, "address", "add", "198.18.0.2/29", "dev", "cable")
-        ip("-n", target, "address", "add", "198.18.0.3/29", "dev", "cable")
-        for namespace in (scanner, target):
-            ip("-n", namespace, "link", "set", "cable", "up")
-            ip("-n", namespace, "link", "set", "lo", "up")
-        yield scanner, target
-    finally:
-        ip("netns", "delete", scanner)
-        ip("netns", "delete", target)
-
-
-@needs_namespaces
-def test_real_nmap_finds_services_and_sends_nothing_to_an_excluded_address(namespaces, tmp_path):
-    scanner, target = namespaces
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    issue = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3"]
-    issue += ["-subj", "/CN=www.example", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(issue, check=True, capture_output=True)
-    served = ["ip", "netns", "exec", target, sys.executable, "-c", TARGET, certificate, key]
-    scan = ["ip", "netns", "exec", scanner, sys.executable, "-m", "discovery_collectors", "network"]
-    scan += ["--targets", "198.18.0.0/29", "--exclude", "198.18.0.3"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(served, stdin=pipe, stdout=pipe, text=True) as targets:
-        assert targets.stdout.readline() == "ready\n"
-        run = subprocess.run(scan, capture_output=True, text=True, timeout=120, check=False)
-        seen = targets.communicate(timeout=10)[0].split()
-    assert run.returncode == 0, run.stderr
-    lines = [json.loads(line) for line in run.stdout.splitlines()]
-    found = {(line["kind"], line["key"]): line["data"] for line in lines if line["type"] == "discovery"}
-    assert {key for kind, key in found if kind == "host"} == {"198.18.0.2"}
-    for place in ("198.18.0.2:80/tcp", "198.18.0.2:443/tcp"):
-        assert (found["service", place]["product"], found["service", place]["version"]) == ("nginx", "1.26.3")
-    shown = found["certificate", "198.18.0.2:443/tcp"]
-    assert (shown["subject"], shown["self_signed"]) == ("CN=www.example", True)
-    assert lines[-1]["type"] == "end"
-    assert "198.18.0.2" in seen
-    assert "198.18.0.3" not in seen

@@ -3,8 +3,9 @@
 import re
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 PROBES = "nmap-service-probes"
@@ -77,6 +78,21 @@ def most_common_ports(count: int) -> frozenset[int]:
         if len(fields) > 2 and fields[1].endswith(b"/tcp"):
             frequencies.append((-float(fields[2]), int(fields[1].removesuffix(b"/tcp"))))
     return frozenset(port for _, port in sorted(frequencies)[:count])
+
+
+@cache
+def port_names() -> Mapping[int, str]:
+    """Return TCP port → protocol by nmap's table; empty where its data is not found."""
+    source = next((folder for folder in DATA_FOLDERS if (folder / SERVICES).is_file()), None)
+    if source is None:
+        return {}
+    names = {}
+    for line in (source / SERVICES).read_text(encoding="utf-8", errors="replace").splitlines():
+        name, _, rest = line.partition("\t")
+        number, slash, protocol = rest.partition("\t")[0].partition("/")
+        if slash and protocol == "tcp":
+            names[int(number)] = name
+    return names
 
 
 def amend_probes(probes: bytes, banner_wait_ms: int, answer_wait_ms: int, *, hurry: bool = False) -> bytes:

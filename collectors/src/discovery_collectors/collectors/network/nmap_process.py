@@ -1,54 +1,79 @@
-"""Runs nmap as a child process and passes on its output while it runs."""
+"""Runs nmap as a child process and passes on what it finds while it looks for more."""
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from discovery_collectors.collector import CollectorError
-from discovery_collectors.collectors.network.nmap_xml import Host, NmapOutputError, NmapReader, Progress
+from discovery_collectors.collectors.network.nmap_xml import (
+    Host,
+    HostUp,
+    NmapOutputError,
+    NmapReader,
+    Progress,
+)
 
 _CHUNK_BYTES = 64 * 1024
+_LINE_BYTES = 4096
 _SILENCE_SECONDS = 600
 """nmap -v reports progress every 30 s; one that is silent for this long hangs."""
 _STOP_SECONDS = 2
 _COMPLAINT_BYTES = 4096
+_DISCOVERED = re.compile(rb"Discovered open port (\d{1,5})/tcp on (\d{1,3}(?:\.\d{1,3}){3})\s*")
+"""What nmap -v says at once; its report names a host's ports when all hosts of the group are scanned."""
 
 
 class NmapError(CollectorError):
     """nmap is missing, failed, hung, or wrote something else than its report."""
 
 
+@dataclass(frozen=True, slots=True)
+class OpenPort:
+    """A port that nmap found open a moment ago."""
+
+    address: str
+    number: int
+
+
+type Found = Host | HostUp | OpenPort | Progress
+
+
 async def run_nmap(
     options: Sequence[str],
     targets: Iterable[str],
     environment: dict[str, str],
-    on_found: Callable[[Host | Progress], None],
+    on_found: Callable[[Found], None],
 ) -> None:
     """Run one scan of `targets` (addresses or networks, handed over on nmap's standard input).
 
-    `environment` is added to the child's. Calls `on_found` as nmap writes. When cancelled, nmap is ended, by
-    its process id. Raises NmapError.
+    `environment` is added to the child's. Calls `on_found` as nmap writes, open ports first, the report of
+    their host at its end. When cancelled, nmap is ended, by its process id. Raises NmapError.
     """
-    async with _started(options, environment) as process:
+    reader = NmapReader()
+    async with _started(options, environment) as (process, report):
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdin.write("\n".join(targets).encode("ascii"))
         process.stdin.write_eof()
-        reader = NmapReader()
         complaint = asyncio.ensure_future(_end_of(process.stderr))
+        spoken = asyncio.ensure_future(_read_spoken(process.stdout, on_found))
         try:
-            while chunk := await asyncio.wait_for(process.stdout.read(_CHUNK_BYTES), _SILENCE_SECONDS):
+            while chunk := await asyncio.wait_for(report.read(_CHUNK_BYTES), _SILENCE_SECONDS):
                 for found in reader.feed(chunk):
                     on_found(found)
             code = await asyncio.wait_for(process.wait(), _SILENCE_SECONDS)
+            await spoken
             said = await complaint
         except TimeoutError:
             raise NmapError(f"nmap was silent for {_SILENCE_SECONDS} s and was ended") from None
         except NmapOutputError as error:
             raise NmapError(str(error)) from error
         finally:
+            spoken.cancel()
             complaint.cancel()
     if code or not reader.finished:
         raise NmapError(f"nmap ended with exit code {code} before its report was complete: {said}")
@@ -57,28 +82,41 @@ async def run_nmap(
 @asynccontextmanager
 async def _started(
     options: Sequence[str], environment: dict[str, str]
-) -> AsyncIterator[asyncio.subprocess.Process]:
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, asyncio.StreamReader]]:
+    # The report has a pipe of its own: on standard output it would silence what nmap says meanwhile.
+    reading, writing = os.pipe()
+    report = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(report), os.fdopen(reading, "rb", buffering=0)
+    )
     try:
-        process = await asyncio.create_subprocess_exec(
-            "nmap",
-            *options,
-            "-iL",
-            "-",
-            "-oX",
-            "-",
-            "--no-stylesheet",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=os.environ | environment,
-        )
-    except FileNotFoundError:
-        raise NmapError("the program nmap is not installed; install the package nmap") from None
-    try:
-        yield process
+        try:
+            process = await asyncio.create_subprocess_exec(
+                "nmap",
+                *options,
+                "-iL",
+                "-",
+                "-oX",
+                f"/dev/fd/{writing}",
+                "--no-stylesheet",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=os.environ | environment,
+                pass_fds=(writing,),
+            )
+        except FileNotFoundError:
+            raise NmapError("the program nmap is not installed; install the package nmap") from None
+        finally:
+            # Else the report would never end.
+            os.close(writing)
+        try:
+            yield process, report
+        finally:
+            if process.returncode is None:
+                await _end(process)
     finally:
-        if process.returncode is None:
-            await _end(process)
+        transport.close()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -89,6 +127,18 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
+
+
+async def _read_spoken(stream: asyncio.StreamReader, on_found: Callable[[Found], None]) -> None:
+    """Read what nmap says to its user, and pass on the open ports."""
+    rest = b""
+    while chunk := await stream.read(_CHUNK_BYTES):
+        *lines, rest = (rest + chunk).split(b"\n")
+        rest = rest[:_LINE_BYTES]
+        for line in lines:
+            found = _DISCOVERED.fullmatch(line)
+            if found is not None and 0 < int(found[1]) < 65536:
+                on_found(OpenPort(found[2].decode("ascii"), int(found[1])))
 
 
 async def _end_of(stream: asyncio.StreamReader) -> str:

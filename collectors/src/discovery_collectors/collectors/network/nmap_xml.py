@@ -9,7 +9,7 @@ _TEXT_CHARACTERS = 300
 """The most that is kept of any text a target chose."""
 _CPES = 8
 _DECLARATION = b"<!ENTITY"
-_TAGS = ("host", "taskprogress", "finished")
+_TAGS = ("hosthint", "host", "taskprogress", "finished")
 
 
 class NmapOutputError(ValueError):
@@ -49,6 +49,13 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class HostUp:
+    """A host that answers, while nmap still looks for its ports."""
+
+    host: Host
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far nmap is with one of its tasks."""
 
@@ -75,7 +82,7 @@ class NmapReader:
         self.finished = False
         """nmap reported success at its end."""
 
-    def feed(self, chunk: bytes) -> Iterator[Host | Progress]:
+    def feed(self, chunk: bytes) -> Iterator[Host | HostUp | Progress]:
         """Take the next bytes. Raises NmapOutputError."""
         # nmap escapes every `<` in what it quotes, so a declaration can only come from somebody else.
         seen = self._tail + chunk
@@ -97,11 +104,15 @@ class NmapReader:
         while parent is not None and (previous := element.getprevious()) is not None:
             parent.remove(previous)
 
-    def _read(self, element: etree._Element) -> Iterator[Host | Progress]:
+    def _read(self, element: etree._Element) -> Iterator[Host | HostUp | Progress]:
         if element.tag == "host":
             host = _read_host(element)
             if host is not None:
                 yield host
+        elif element.tag == "hosthint":
+            host = _read_host(element)
+            if host is not None:
+                yield HostUp(host)
         elif element.tag == "taskprogress":
             yield Progress(_text(element, "task"), _number(element, "percent"))
         else:

@@ -1,0 +1,85 @@
+"""What follows nmap's answer: a second opinion, brokers' own words, certificates; and UDP beside it."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+
+from discovery_collectors.collectors.network import amqp_version, mqtt_version
+from discovery_collectors.collectors.network.amqp_version import AmqpError
+from discovery_collectors.collectors.network.mqtt_version import MqttError
+from discovery_collectors.collectors.network.nmap_xml import Port
+from discovery_collectors.collectors.network.packet_rate import PacketRate
+from discovery_collectors.collectors.network.reports import Reports
+from discovery_collectors.collectors.network.second_opinion.opinion import CONFIDENCE, Patience, SecondOpinion
+from discovery_collectors.installed import udp_probes
+from discovery_collectors.protocols.certificates import CertificateError, fetch_certificate
+from discovery_collectors.protocols.udp import SENDINGS_SECONDS, NoAnswerError, UdpProbe, ask
+from discovery_collectors.running.scope import ScopedAddress
+from dryrun_contract.resource_key import ResourceKey
+
+_HANDSHAKES_AT_ONCE = 16
+_BROKERS_AT_ONCE = 16
+_QUESTIONS_AT_ONCE = 64
+_BROKERS = {"amqp": amqp_version.ask_version, "mqtt": mqtt_version.ask_version}
+_PACKETS_PER_CONVERSATION = 15
+"""About what one connection with a few questions sends, or one TLS handshake."""
+
+
+class FollowUp:
+    """One run's questions beside nmap's, all at `rate`."""
+
+    def __init__(self, patience: Patience, rate: PacketRate, reports: Reports) -> None:
+        self._rate = rate
+        self._reports = reports
+        self._opinion = SecondOpinion(patience, rate, reports.warning)
+        self._handshakes = asyncio.Semaphore(_HANDSHAKES_AT_ONCE)
+        self._conversations = asyncio.Semaphore(_BROKERS_AT_ONCE)
+        self._datagrams = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
+
+    async def ask_services(
+        self, address: ScopedAddress, ports: tuple[Port, ...], open_ports: frozenset[int]
+    ) -> None:
+        """Ask a host's services what nmap left open; report what that adds, and certificates."""
+        known = {port.number: port for port in ports}
+
+        def on_port(port: Port) -> None:
+            known[port.number] = port
+            self._reports.service(address, port, CONFIDENCE)
+
+        await self._opinion.ask(address, ports, on_port, open_ports=open_ports)
+        async with asyncio.TaskGroup() as group:
+            for port in known.values():
+                if port.name in _BROKERS and port.probed and not port.product and not port.tls:
+                    group.create_task(self._ask_broker(address, port))
+                if port.tls or port.name in {"https", "ssl"}:
+                    group.create_task(self._read_certificate(address, port.number))
+
+    async def ask_udp_ports(self, address: ScopedAddress) -> None:
+        """Send a host every collector's UDP probes; only an answer in the protocol is a service."""
+        async with asyncio.TaskGroup() as group:
+            for probe in udp_probes():
+                group.create_task(self._ask_udp_port(address, probe))
+
+    async def _ask_udp_port(self, address: ScopedAddress, probe: UdpProbe) -> None:
+        async with self._datagrams:
+            await self._rate.take(len(SENDINGS_SECONDS))
+            with suppress(NoAnswerError):
+                self._reports.udp_service(address, probe, await ask(address, probe))
+
+    async def _ask_broker(self, address: ScopedAddress, port: Port) -> None:
+        async with self._conversations:
+            await self._rate.take(_PACKETS_PER_CONVERSATION)
+            with suppress(MqttError, AmqpError):
+                product, version = await _BROKERS[port.name](address, port.number)
+                self._reports.service(address, replace(port, product=product, version=version, confidence=10))
+
+    async def _read_certificate(self, address: ScopedAddress, number: int) -> None:
+        """Make one handshake with a service that speaks TLS."""
+        async with self._handshakes:
+            await self._rate.take(_PACKETS_PER_CONVERSATION)
+            try:
+                certificate = await fetch_certificate(address, number)
+            except CertificateError as error:
+                self._reports.warning(f"{ResourceKey(address, number, 'tcp')}: {error}")
+                return
+        self._reports.certificate(address, number, certificate)

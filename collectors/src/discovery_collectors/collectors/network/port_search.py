@@ -1,0 +1,144 @@
+"""Looks for hosts and their open TCP ports by nmap, and tells each when it is found."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+from discovery_collectors.collector import Assignment
+from discovery_collectors.collectors.network.listening_ports import MOST_COMMON, rarer_ports
+from discovery_collectors.collectors.network.nmap_data import most_common_ports, port_names
+from discovery_collectors.collectors.network.nmap_process import Found, OpenPort, run_nmap
+from discovery_collectors.collectors.network.nmap_xml import Host, HostUp, Port, Progress
+from discovery_collectors.collectors.network.reports import Reports
+from discovery_collectors.installed import tcp_ports
+from discovery_collectors.running.scope import OutOfScopeError, ScopedAddress
+
+_REPORTED_PORTS = 2000
+"""Of one host; the profile `quick` looks for fewer. What opens more is a tarpit, or answers for others."""
+_PROBES_AT_ONCE = 128
+"""On the way at least, however slowly answers come: at half a processor they come late, which nmap takes for
+loss. It still waits for each answer, and repeats up to six times what got none."""
+_HOSTS_AT_ONCE = 256
+_TABLE_CONFIDENCE = 3
+"""nmap's own for a name from its port table."""
+_ITSELF = "localhost-response"
+
+
+class PortSearch:
+    """One run's search. `on_host` and `on_port` are called once for each host and open port found."""
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        environment: dict[str, str],
+        reports: Reports,
+        on_host: Callable[[ScopedAddress], None],
+        on_port: Callable[[ScopedAddress, int], None],
+    ) -> None:
+        self._assignment = assignment
+        self._environment = environment
+        self._reports = reports
+        self._on_host = on_host
+        self._on_port = on_port
+        self._names: dict[ScopedAddress, dict[int, str]] = {}
+        """Host → its open ports as reported, by nmap's table."""
+        self._early: defaultdict[str, list[int]] = defaultdict(list)
+        """Ports of hosts that nmap has not reported yet; it writes both at the same time."""
+        self._itself: set[str] = set()
+        self._refused: set[str] = set()
+
+    @property
+    def hosts(self) -> list[ScopedAddress]:
+        """Return the hosts found so far."""
+        return list(self._names)
+
+    def hosts_without_ports(self) -> list[ScopedAddress]:
+        """Return the hosts on which no port was found open."""
+        return [address for address, names in self._names.items() if not names]
+
+    async def search_likely_ports(self, max_rate: int | None) -> None:
+        """Find hosts (ARP on the local network; ICMP, TCP 443 and 80 beyond) and look where services are."""
+        self._reports.progress("looking for hosts")
+        likely = ["--top-ports", str(MOST_COMMON + len(rarer_ports(tcp_ports())))]
+        await self._run(likely, map(str, self._assignment.scope.open_networks()), max_rate)
+
+    async def search_other_ports(self, max_rate: int | None) -> None:
+        """Look at all other ports of the hosts found."""
+        extra = rarer_ports(tcp_ports())
+        seen = sorted(most_common_ports(MOST_COMMON) | extra)
+        exclusion = ["--exclude-ports", ",".join(map(str, seen))] if len(seen) > MOST_COMMON else []
+        if self._names:
+            self._reports.progress("looking for open ports")
+            await self._run(["-Pn", "-p-", *exclusion], self.hosts, max_rate)
+
+    def warn_of_many_ports(self) -> None:
+        """Say of which hosts not every port was reported."""
+        for address, names in self._names.items():
+            if len(names) > _REPORTED_PORTS:
+                self._reports.warning(
+                    f"{address} has {len(names)} open ports; the first {_REPORTED_PORTS} are reported"
+                )
+
+    async def _run(self, which: Sequence[str], targets: Iterable[str], max_rate: int | None) -> None:
+        options = ["-n", "-v", "-T4", "--send-eth", "--min-hostgroup", str(_HOSTS_AT_ONCE), *which]
+        if max_rate is None:
+            options += ["--min-parallelism", str(_PROBES_AT_ONCE)]
+        else:
+            options += ["--max-rate", str(max_rate)]
+        await run_nmap(options, targets, self._environment, self._take)
+
+    def _take(self, found: Found) -> None:
+        match found:
+            case Progress():
+                self._reports.progress(f"looking for open ports: {found.task} {found.percent:.0f} %")
+            case OpenPort():
+                self._take_port(found)
+            case HostUp():
+                self._take_host(found.host)
+            case Host():
+                address = self._take_host(found)
+                if address is not None:
+                    for port in found.ports:
+                        self._note(address, port.number, port.name)
+
+    def _take_port(self, found: OpenPort) -> None:
+        if found.address in self._names:
+            address = self._assignment.scope.admit(found.address)
+            self._note(address, found.number, port_names().get(found.number, ""))
+        elif len(self._early[found.address]) < _REPORTED_PORTS:
+            self._early[found.address].append(found.number)
+
+    def _take_host(self, host: Host) -> ScopedAddress | None:
+        if host.address in self._itself or host.address in self._refused:
+            return None
+        # The machine that scans is no discovery.
+        if host.reason == _ITSELF:
+            self._itself.add(host.address)
+            return None
+        try:
+            address = self._assignment.scope.admit(host.address)
+        except OutOfScopeError as error:
+            self._refused.add(host.address)
+            self._reports.warning(f"nmap reported a host that is not a target: {error}")
+            return None
+        if address not in self._names:
+            if not self._names:
+                self._reports.progress("looking for open ports")
+            self._names[address] = {}
+            self._reports.total = len(self._names)
+            self._reports.host(address, host)
+            self._on_host(address)
+            for number in self._early.pop(address, ()):
+                self._note(address, number, port_names().get(number, ""))
+        return address
+
+    def _note(self, address: ScopedAddress, number: int, name: str) -> None:
+        """Report an open port, and once more where its name became known later."""
+        names = self._names[address]
+        known = number in names
+        if known and (names[number] or not name):
+            return
+        names[number] = name
+        if len(names) <= _REPORTED_PORTS:
+            self._reports.service(address, Port(number, name, confidence=_TABLE_CONFIDENCE if name else 0))
+        if not known:
+            self._on_port(address, number)

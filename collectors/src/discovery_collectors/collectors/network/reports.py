@@ -1,0 +1,81 @@
+"""What the collector `network` reports: hosts, services and certificates as discovery lines."""
+
+import re
+
+from pydantic import JsonValue
+
+from discovery_collectors.collector import Emit
+from discovery_collectors.collectors.network.nmap_xml import Host, Port
+from discovery_collectors.protocols.certificates import Certificate
+from discovery_collectors.protocols.udp import Facts, UdpProbe
+from discovery_collectors.running.scope import ScopedAddress
+from dryrun_contract.resource_key import ResourceKey
+
+_VERSION_RANGE = re.compile(r" or (?:later|earlier|newer|older)|[\dX] - \d")
+"""Of some services nmap knows only a range of versions; that is not a version."""
+
+
+class Reports:
+    """Where every part of a scan reports, and how far the scan is."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self.done = 0
+        self.total: int | None = None
+        """Hosts found; `done` counts those scanned completely."""
+
+    def progress(self, message: str) -> None:
+        """Report how far the scan is."""
+        self._emit.progress(self.done, self.total, message)
+
+    def warning(self, message: str) -> None:
+        """Report what is not inspected."""
+        self._emit.warning(message)
+
+    def host(self, address: ScopedAddress, host: Host) -> None:
+        """Report a host that answers."""
+        told = {"reason": host.reason, "mac": host.mac, "vendor": host.vendor}
+        data: dict[str, JsonValue] = {name: text for name, text in told.items() if text}
+        self._emit.discovery("host", address, data, 1.0 if host.reason == "arp-response" else 0.9)
+
+    def service(self, address: ScopedAddress, port: Port, confidence: float | None = None) -> None:
+        """Report a TCP service, by default with nmap's confidence."""
+        # nmap's highest, 10, is still what a service claims; collectors that log in are surer.
+        nmaps = max(0.1, port.confidence * 0.09)
+        key = str(ResourceKey(address, port.number, "tcp"))
+        self._emit.discovery("service", key, _service_data(port), round(confidence or nmaps, 2))
+
+    def udp_service(self, address: ScopedAddress, probe: UdpProbe, facts: Facts) -> None:
+        """Report a UDP service that answered in its protocol."""
+        key = str(ResourceKey(address, probe.port, "udp"))
+        self._emit.discovery("service", key, {"name": probe.name, "method": "probed", **facts}, 0.9)
+
+    def certificate(self, address: ScopedAddress, number: int, certificate: Certificate) -> None:
+        """Report the certificate that a TCP service shows."""
+        data: dict[str, JsonValue] = {
+            "subject": certificate.subject,
+            "issuer": certificate.issuer,
+            "names": list(certificate.names),
+            "not_before": certificate.not_before,
+            "not_after": certificate.not_after,
+            "self_signed": certificate.self_signed,
+            "sha256": certificate.sha256,
+        }
+        self._emit.discovery("certificate", str(ResourceKey(address, number, "tcp")), data)
+
+
+def _service_data(port: Port) -> dict[str, JsonValue]:
+    told = {
+        "name": port.name,
+        "method": "probed" if port.probed else "table",
+        "product": port.product,
+        "version_range" if _VERSION_RANGE.search(port.version) else "version": port.version,
+        "extra": port.extra,
+        "hostname": port.hostname,
+    }
+    data: dict[str, JsonValue] = {name: text for name, text in told.items() if text}
+    if port.tls:
+        data["tls"] = True
+    if port.cpes:
+        data["cpe"] = list(port.cpes)
+    return data

@@ -1,0 +1,42 @@
+"""How thoroughly each profile scans."""
+
+from dataclasses import dataclass
+
+from discovery_collectors.collectors.network.second_opinion.opinion import Patience
+from dryrun_contract.collector_config import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class ScanProfile:
+    """How thoroughly a profile scans."""
+
+    all_ports: bool
+    """All 65535 TCP ports, instead of the most common ones and those where today's software listens."""
+    intensity: int
+    """nmap's --version-intensity: probes up to this rarity; those meant for the port come in any case."""
+    banner_wait_ms: int
+    answer_wait_ms: int
+    hurry: bool
+    """Ask a silent service less, and no probe waits longer than `answer_wait_ms`."""
+    patience: Patience
+    """Of the second opinion on what nmap leaves unnamed."""
+
+
+PROFILES: dict[Profile, ScanProfile] = {
+    "quick": ScanProfile(
+        all_ports=False,
+        intensity=4,
+        banner_wait_ms=1500,
+        answer_wait_ms=3000,
+        hurry=True,
+        patience=Patience(answer=1.5, port=12, host=30),
+    ),
+    "full": ScanProfile(
+        all_ports=True,
+        intensity=7,
+        banner_wait_ms=6000,
+        answer_wait_ms=5000,
+        hurry=False,
+        patience=Patience(answer=3, port=20, host=60),
+    ),
+}

@@ -1,0 +1,44 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from discovery_collectors.collectors.network.pending_ports import PendingPorts
+
+OPEN = st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(1, 12)), unique=True, max_size=40)
+
+
+def drain(pending: PendingPorts, hosts: int) -> list[dict[str, frozenset[int]]]:
+    batches = []
+    while pending:
+        batch = pending.take(hosts)
+        assert 0 < len(batch) <= hosts
+        batches.append(batch)
+    return batches
+
+
+@given(OPEN, st.integers(1, 6))
+def test_hands_out_every_port_once_and_no_run_asks_a_host_what_is_not_its_turn(found, hosts):
+    pending = PendingPorts(ports_per_host=5)
+    accepted = {each for each in found if pending.add(*each)}
+    handed_out = []
+    for batch in drain(pending, hosts):
+        asked_everywhere = frozenset().union(*batch.values())
+        for address, ports in batch.items():
+            assert asked_everywhere & pending.known(address) == ports
+            handed_out += [(address, number) for number in ports]
+    assert sorted(handed_out) == sorted(accepted)
+
+
+def test_of_a_host_with_too_many_open_ports_only_the_first_wait():
+    pending = PendingPorts(ports_per_host=2)
+    assert [pending.add("a", number) for number in (1, 2, 3)] == [True, True, False]
+    assert pending.take(9) == {"a": frozenset({1, 2})}
+    assert pending.known("a") == {1, 2, 3}
+
+
+def test_takes_back_what_was_asked_in_vain():
+    pending = PendingPorts(ports_per_host=2)
+    pending.add("a", 1)
+    pending.take(1)
+    pending.return_unanswered("a", frozenset({1}))
+    pending.return_unanswered("b", frozenset())
+    assert drain(pending, 4) == [{"a": frozenset({1})}]
