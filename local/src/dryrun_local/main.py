@@ -37,6 +37,12 @@ AddOption = Annotated[
         help="A folder with images/, templates/ and manifests/ of your own; may be given several times.",
     ),
 ]
+template_app = typer.Typer(
+    help="Check templates that stand for networks.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(template_app, name="template")
+
+NetworkName = Annotated[str, typer.Argument(metavar="NAME", help="The network's name, see network list.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
 
 
@@ -178,19 +184,71 @@ def import_network(
     ] = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Make a template that stands for your network; so far only its plan.
+    """Make a template that stands for your network: plan, build, verify from inside, install.
 
-    Exit codes: 0 planned; 1 the files were refused, with every fault and its place.
+    Exit codes: 0 installed, or planned with --plan; 1 the files were refused, with every fault and its place,
+    or a stand-in could not be built or is not what its ground truth says.
     """
-    if not plan:
-        raise typer.BadParameter("only plans can be made so far; add --plan", param_hint="--plan")
+    if json_output and not plan:
+        raise typer.BadParameter("only a plan can be JSON; add --plan", param_hint="--json")
     from dryrun_local.machine.installation import Installation
+    from dryrun_local.replicas.importing import import_network as make
     from dryrun_local.replicas.planning import ImportOptions, plan_only
     from dryrun_local.terminal.screen import Screen
 
     options = ImportOptions(tuple(files), name, file_format, seed, all_hosts, keep_names)
     screen = Screen(to_error=json_output)
-    _run(lambda _: plan_only(Installation.here(), options, screen, as_json=json_output), screen)
+    if plan:
+        _run(lambda _: plan_only(Installation.here(), options, screen, as_json=json_output), screen)
+    else:
+        _run(lambda _: make(Installation.here(), options, screen), screen)
+
+
+@network_app.command("list")
+def list_networks(json_output: JsonOption = False) -> None:
+    """List the networks that templates stand for."""
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.replicas.commands import list_replicas
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen(to_error=json_output)
+    _run(lambda _: list_replicas(Installation.here(), screen, as_json=json_output), screen)
+
+
+@network_app.command("show")
+def show_network(name: NetworkName, json_output: JsonOption = False) -> None:
+    """Show what a network was made from, and what stands for what."""
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.replicas.commands import show_replica
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen(to_error=json_output)
+    _run(lambda _: show_replica(Installation.here(), screen, name, as_json=json_output), screen)
+
+
+@network_app.command("remove")
+def remove_network(name: NetworkName) -> None:
+    """Uninstall the templates of a network; its images stay in the engine."""
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.replicas.commands import remove_replica
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    _run(lambda _: remove_replica(Installation.here(), screen, name), screen)
+
+
+@template_app.command("verify")
+def verify_template(name: NetworkName) -> None:
+    """Check from inside of each stand-in of a network that its ground truth is true.
+
+    Exit codes: 0 every fact is true; 1 the faults are listed.
+    """
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.replicas.commands import verify_replica
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    _run(lambda _: verify_replica(Installation.here(), screen, name), screen)
 
 
 @app.command()

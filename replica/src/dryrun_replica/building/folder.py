@@ -98,7 +98,7 @@ def _files(service: RunningService) -> dict[str, str]:
     if recipe.fill is not None:
         files["fill"] = recipe.fill
     if service.has_front:
-        files["front.conf"] = _front(service)
+        files["front.stunnel"] = _front(service)
     files["settings"] = _settings(service)
     return files
 
@@ -137,7 +137,7 @@ def _banner_files(banners: tuple[BannerService, ...]) -> dict[str, str]:
     by_tcp = [str(each.port) for each in banners if each.transport == "tcp"]
     settings = {
         "NUMBER": "0",
-        "PORT": "0",
+        "PORT": "",
         "OUTER_PORT": " ".join(by_tcp),
         "TRANSPORT": "tcp",
         "TLS": "",

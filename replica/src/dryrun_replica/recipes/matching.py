@@ -13,7 +13,7 @@ from dryrun_replica.recipes.model import CONTAINER_MIB, CONTAINER_PIDS, Recipe
 SPARE_MIB = 64
 SPARE_PIDS = 20
 """Left of what a container has: for connections, health checks and what a scan wakes up."""
-_FRONT_MIB, _FRONT_PIDS = 6, 3
+_FRONT_MIB, _FRONT_PIDS = 6, 9
 """stunnel before a service that knows no TLS of its own."""
 _BANNERS_MIB = 14
 """One program gives all banners of a host."""

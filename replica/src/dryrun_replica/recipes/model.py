@@ -133,6 +133,8 @@ class Recipe(Word):
     """What it opens on its port: a name server is on both."""
     names: Names
     packages: tuple[Package, ...] = Field(min_length=1)
+    programs_of: tuple[Package, ...] = ()
+    """Packages that its programs belong to, where those above only depend on them; for who verifies."""
     unpacked: tuple[Package, ...] = ()
     """Packages that are unpacked only: Debian installs no two mail servers, and what others depend on may be
     large and not needed. Libraries that they miss are a fault of the build."""

@@ -1,8 +1,10 @@
-"""One stand-in, started as a session starts it but without any network, and asked from inside."""
+"""One stand-in, alone on an internal network as a session's, and asked from inside."""
 
 import asyncio
 import contextlib
+import ipaddress
 import json
+import random
 import re
 import secrets
 import time
@@ -12,6 +14,9 @@ from typing import Any
 
 LABEL = "discovery.stand-in.verification"
 _IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
+_POOL = ipaddress.ip_network("10.214.128.0/17")
+"""Beside the pool of sessions, so that both can run at once."""
+_TRIES = 8
 _HEALTHY_SECONDS = 180
 _COMMAND_SECONDS = 90
 _MOST_OUTPUT = 4 * 1024 * 1024
@@ -42,18 +47,45 @@ async def running(row: Mapping[str, Any]) -> AsyncIterator[Container]:
     """Start the image of an allowlist's row and remove it in the end. Raises VerificationError."""
     if not _IMAGE_ID.fullmatch(str(row["id"])):
         raise VerificationError("the row pins no image id")
-    name = f"stand-in-verification-{secrets.token_hex(8)}"
+    number = secrets.token_hex(6)
+    name = f"stand-in-verification-{number}"
     try:
+        await _make_network(name, f"dr-{number}")
         container = (await _docker("run", *_options(name, row), str(row["id"]))).strip()
         await _wait_until_healthy(container)
         yield Container(container)
     finally:
         # Shielded: whoever is interrupted still removes what was started.
-        await asyncio.shield(_docker("rm", "--force", "--volumes", name, must_succeed=False))
+        await asyncio.shield(_remove(name))
+
+
+async def _make_network(name: str, bridge: str) -> None:
+    """Make a network without a way out; the host's rule on `dr-+` shuts it towards the host."""
+    options = ["--internal", f"--label={LABEL}", f"--opt=com.docker.network.bridge.name={bridge}"]
+    options += ["--opt=com.docker.network.bridge.inhibit_ipv4=true"]
+    for attempt in range(1, _TRIES + 1):
+        first = random.randrange(0, _POOL.num_addresses, 16)  # noqa: S311  any free one will do
+        try:
+            await _docker("network", "create", *options, f"--subnet={_POOL[first]}/28", name)
+        except VerificationError as error:
+            if attempt == _TRIES or "overlaps" not in str(error):
+                raise
+        else:
+            return
+
+
+async def _remove(name: str) -> None:
+    await _docker("rm", "--force", "--volumes", name, must_succeed=False)
+    for _ in range(_TRIES):
+        await _docker("network", "rm", name, must_succeed=False)
+        # The engine may count a container for a moment after it has gone.
+        if not (await _docker("network", "ls", "--quiet", f"--filter=name=^{name}$")).strip():
+            return
+        await asyncio.sleep(0.3)
 
 
 def _options(name: str, row: Mapping[str, Any]) -> list[str]:
-    options = ["--detach", f"--name={name}", f"--label={LABEL}", "--network=none", "--pull=never"]
+    options = ["--detach", f"--name={name}", f"--label={LABEL}", f"--network={name}", "--pull=never"]
     options += ["--cap-drop=ALL", "--security-opt=no-new-privileges", "--memory=512m", "--memory-swap=512m"]
     options += ["--cpus=0.5", "--pids-limit=100", "--log-opt=max-size=10m"]
     options += [f"--cap-add={capability}" for capability in row.get("capabilities", ())]

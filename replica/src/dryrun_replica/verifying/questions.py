@@ -10,7 +10,7 @@ type Shown = dict[tuple[str, str], dict[str, str]]
 """Attributes by kind and key."""
 
 _MOST_BYTES = 65536
-_GET = r"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"
+GET = r"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"
 _PLAIN = "exec 3<> /dev/tcp/127.0.0.1/{port} && printf '{text}' >&3 && timeout 10 head -c {most} <&3"
 _TLS = (
     "{{ printf '{text}'; sleep 10; }}"
@@ -51,7 +51,7 @@ async def shown(container: Container, kinds: Iterable[str], port: int, key: str,
     found: Shown = {}
     wanted = set(kinds)
     if "web_app" in wanted:
-        page = await answer(container, port, tls=tls, text=_GET)
+        page = await answer(container, port, tls=tls, text=GET)
         if page.startswith("HTTP/"):
             found["web_app", key] = _page(page)
     if "directory" in wanted:

@@ -33,7 +33,8 @@ class Products:
         found: dict[str, frozenset[str]] = {}
         for path in sorted(folder.glob("*.yml")):
             content: dict[str, Any] = yaml.safe_load(path.read_bytes())
-            packages = frozenset((*content["packages"], *content.get("unpacked", ())))
+            keys = ("packages", "unpacked", "programs_of")
+            packages = frozenset(package for key in keys for package in content.get(key, ()))
             for name in (content["title"], *content["names"]["nmap"]):
                 found[name.casefold()] = found.get(name.casefold(), frozenset()) | packages
         return cls(found)
@@ -101,7 +102,7 @@ class _Verification:
 
     async def _behind_front(self, listener: Listener) -> int:
         words = listener.command.split()
-        path = next((word for word in words if word.endswith("front.conf")), "/nonexistent")
+        path = next((word for word in words if word.endswith("front.stunnel")), "/nonexistent")
         found = re.search(r"(?m)^connect = 127\.0\.0\.1:(\d+)$", await self._container.ask("cat", path))
         return int(found[1]) if found else 0
 
@@ -126,7 +127,7 @@ class _Verification:
         if any(re.match(rf"{re.escape(version)}(?![0-9])", each) for each in installed):
             return []
         # Some call their releases otherwise than their package: then their own word has to say so.
-        greeting = await questions.answer(self._container, listener.port, tls=tls, text=r"\r\n")
+        greeting = await questions.answer(self._container, listener.port, tls=tls, text=questions.GET)
         if version in greeting:
             return []
         return [f"{listener.key}: version is told as {version}, installed is {', '.join(sorted(installed))}"]

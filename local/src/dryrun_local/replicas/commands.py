@@ -1,0 +1,100 @@
+"""The commands on installed replicas: list, show, remove, and the check of their ground truth."""
+
+import json
+import sys
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from dryrun_contract.text import printable
+from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.lock import IMAGES, held
+from dryrun_local.replicas.installed import Replica, allowed_images, find, installed, remove
+from dryrun_local.replicas.plan_screen import PlanScreen
+from dryrun_local.replicas.verification import verify_rows
+from dryrun_local.terminal.screen import Screen
+from dryrun_replica.planning.plan import Plan
+
+
+async def list_replicas(installation: Installation, screen: Screen, *, as_json: bool) -> int:
+    """List the installed replicas. Returns 0."""
+    found = list(installed(installation))
+    if as_json:
+        sys.stdout.write(json.dumps([_listed(replica) for replica in found], ensure_ascii=True) + "\n")
+        return 0
+    if not found:
+        screen.say("No replica is installed; `dryrun-local network import FILE --name NAME` makes one.")
+        return 0
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("NAME", no_wrap=True)
+    table.add_column("HOSTS", justify="right")
+    table.add_column("TARGETS", justify="right")
+    table.add_column("REAL SOFTWARE", justify="right")
+    table.add_column("TEMPLATES", overflow="ellipsis", no_wrap=True)
+    table.add_column("INSTALLED", no_wrap=True)
+    for replica in found:
+        row = _listed(replica)
+        table.add_row(
+            Text(printable(replica.name)),
+            str(row["hosts"]),
+            str(row["targets"]),
+            f"{row['real']} of {row['services']}",
+            Text(printable(", ".join(row["templates"]))),
+            f"{replica.installed_at:%Y-%m-%d %H:%M}",
+        )
+    screen.console.print(table)
+    return 0
+
+
+async def show_replica(installation: Installation, screen: Screen, name: str, *, as_json: bool) -> int:
+    """Show what a replica was made from, when, and its plan. Returns 0."""
+    replica = find(installation, name)
+    if as_json:
+        sys.stdout.write(json.dumps(dict(replica.card), ensure_ascii=True) + "\n")
+        return 0
+    PlanScreen(screen, _plan(replica)).show()
+    screen.say("")
+    listed = printable(", ".join(replica.templates))
+    screen.say(f"Installed {replica.installed_at:%Y-%m-%d %H:%M} UTC as {listed}", "bold")
+    return 0
+
+
+async def remove_replica(installation: Installation, screen: Screen, name: str) -> int:
+    """Uninstall a replica: template, rows of the allowlist, card. Images stay. Returns 0."""
+    with held(installation, IMAGES):
+        images = remove(installation, name)
+    screen.done(f"Replica {printable(name)}", "removed")
+    if images:
+        screen.note(
+            f"{len(images)} images stay in the engine; to free their space: docker image rm", " ".join(images)
+        )
+    return 0
+
+
+async def verify_replica(installation: Installation, screen: Screen, name: str) -> int:
+    """Check from inside that every fact of a replica's stand-ins is true. Returns 0; raises UntrueError."""
+    replica = find(installation, name)
+    known = allowed_images(installation)
+    rows = {image: known[image] for image in replica.images if image in known}
+    facts = await verify_rows(installation, screen, rows)
+    screen.done("Ground truth", f"{facts} facts of {len(rows)} stand-ins are true, seen from inside")
+    return 0
+
+
+def _plan(replica: Replica) -> Plan:
+    return Plan.model_validate_json(json.dumps(replica.card["plan"]))
+
+
+def _listed(replica: Replica) -> dict[str, Any]:
+    plan = _plan(replica)
+    return {
+        "name": replica.name,
+        "hosts": plan.hosts,
+        "targets": plan.targets,
+        "services": plan.coverage.services,
+        "real": plan.coverage.real,
+        "templates": list(replica.card["templates"]),
+        "images": list(replica.images),
+        "installed_at": replica.installed_at.isoformat(),
+    }

@@ -1,0 +1,110 @@
+"""Makes a planned replica: builds its stand-ins, verifies them from inside, pins and installs them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dryrun_contract.text import printable
+from dryrun_local.images.installed_rows import STAND_IN
+from dryrun_local.images.progress import ImageScreen
+from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.lock import IMAGES, held
+from dryrun_local.replicas.building import build_stand_ins
+from dryrun_local.replicas.installed import allowed_images, install, require_free_name
+from dryrun_local.replicas.planning import ImportOptions, Planned, plan_replica, show_plan
+from dryrun_local.replicas.shared_root import BuiltRoot, ensure_shared_root
+from dryrun_local.replicas.verification import verify_rows
+from dryrun_local.terminal.screen import Screen
+from dryrun_replica.building.composition import compose
+from dryrun_replica.building.folder import StandIn, stand_in
+from dryrun_replica.planning.summary import sentence
+from dryrun_replica.planning.template import template_text
+from dryrun_replica.recipes.banners import BannerTable
+
+NOTHING_ANSWERS = "discovery/test-quiet:1.0"
+"""The image of a host that answers nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Needed:
+    """The images of a plan: those to make, and the name of each host's."""
+
+    made: Mapping[str, StandIn]
+    """By image."""
+    of_host: Mapping[str, str]
+
+
+async def import_network(installation: Installation, options: ImportOptions, screen: Screen) -> int:
+    """Plan, build, verify and install the replica that `options` describe. Returns 0.
+
+    Nothing is installed before every fact of every new stand-in is true; one that is installed already is
+    the same image, and is neither built nor verified again. Raises ImportRefusedError, ProgramError,
+    UntrueError, ReplicaError, and AlreadyRunningError while another command builds images.
+    """
+    require_free_name(installation, options.name)
+    planned = plan_replica(installation, options)
+    show_plan(planned, screen, as_json=False)
+    screen.say("")
+    with held(installation, IMAGES):
+        shown = ImageScreen(screen, what="Shared root")
+        with shown.opened():
+            root = await ensure_shared_root(installation, planned.matcher.book, shown.show)
+        if root.versions != planned.matcher.versions:
+            # Planned before it was known which versions exist here.
+            planned = plan_replica(installation, options)
+            screen.say(sentence(planned.plan.coverage))
+        await _make(installation, screen, planned, root)
+    return 0
+
+
+async def _make(installation: Installation, screen: Screen, planned: Planned, root: BuiltRoot) -> None:
+    plan = planned.plan
+    needed = _images_of(planned, root)
+    known = allowed_images(installation)
+    shown = ImageScreen(screen, what="Stand-ins")
+    with shown.opened():
+        built = await build_stand_ins(installation, needed.made.values(), shown.show)
+    rows: dict[str, Mapping[str, Any]] = {image: each.row for image, each in built.items()}
+    new = {image: row for image, row in rows.items() if known.get(image, {}).get("id") != row["id"]}
+    if new:
+        facts = await verify_rows(installation, screen, new)
+        screen.done("Ground truth", f"{facts} facts of {len(new)} stand-ins are true, seen from inside")
+    for image in needed.of_host.values():
+        # A host of a report stands on the image that it stood on.
+        if image.startswith(STAND_IN) and image not in rows and image in known:
+            rows[image] = known[image]
+    templates = {each.id: template_text(plan, each, needed.of_host) for each in plan.templates}
+    card = {
+        "plan": plan.model_dump(mode="json"),
+        "images": dict(needed.of_host),
+        "templates": list(templates),
+    }
+    install(installation, plan.name, templates=templates, rows=rows, card=card)
+    listed = printable(", ".join(templates))
+    screen.done(f"Replica {printable(plan.name)}", f"is installed; rehearse on it: dryrun start {listed}")
+
+
+def _images_of(planned: Planned, root: BuiltRoot) -> _Needed:
+    banners = planned.matcher.banners
+    table = banners if isinstance(banners, BannerTable) else None
+    hosts = {host.name: host for host in planned.inventory.hosts}
+    classes = {each.name: each for each in planned.plan.classes}
+    made: dict[str, StandIn] = {}
+    of_host: dict[str, str] = {}
+    for template in planned.plan.templates:
+        for chosen in template.sample.chosen:
+            matches = tuple(service.match for service in classes[chosen.host_class].services)
+            for name in chosen.hosts:
+                if hosts[name].image is not None:
+                    of_host[name] = str(hosts[name].image)
+                    continue
+                # It calls itself by its class, so that hosts that differ in nothing else share an image.
+                host = hosts[name].model_copy(update={"name": chosen.host_class})
+                composition = compose(host, matches, planned.matcher.book, root.versions, table)
+                if composition.is_empty:
+                    of_host[name] = NOTHING_ANSWERS
+                    continue
+                image = stand_in(composition, root.digest)
+                made[image.image] = image
+                of_host[name] = image.image
+    return _Needed(made, of_host)
