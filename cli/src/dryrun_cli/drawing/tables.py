@@ -82,7 +82,7 @@ def draw_pool(pool: Pool, glyphs: Glyphs, now: datetime | None = None) -> Render
         return Text("Nothing is kept prepared; the operator of the orchestrator sets ORCHESTRATOR_POOL.")
     now = now or datetime.now(UTC)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("TEMPLATE", "READY", "PREPARING", "REMOVED BY"):
+    for name in ("TEMPLATE", "READY", "PREPARING", "DEADLINE"):
         justify: Literal["left", "right"] = "right" if name == "PREPARING" else "left"
         table.add_column(name, no_wrap=True, overflow="ellipsis", justify=justify)
     notes: list[RenderableType] = []
