@@ -26,8 +26,13 @@ MANIFESTS = CollectorManifests(
 
 def loaded(inventory, **options):
     plan = make_plan("acme", inventory, match_host, READ_AT, **options)
-    images = {each.name: f"discovery/test-stand-in:{each.name}" for each in plan.classes}
-    rows = [AllowedImage(image, f"sha256:{'1' * 64}") for image in images.values()]
+    images = {
+        name: f"discovery/test-stand-in:{each.host_class}"
+        for template in plan.templates
+        for each in template.sample.chosen
+        for name in each.hosts
+    }
+    rows = [AllowedImage(image, f"sha256:{'1' * 64}") for image in {*images.values()}]
     allowlist = Allowlist("allowlist.json", {row.name: row for row in [*rows, COLLECTOR]})
     found = []
     for template in plan.templates:

@@ -14,7 +14,12 @@ from dryrun_replica.planning.template import template_text
 
 def texts(inventory, **options) -> list[str]:
     plan = make_plan("acme", inventory, match_host, READ_AT, **options)
-    images = {each.name: f"discovery/test-stand-in:{each.name}" for each in plan.classes}
+    images = {
+        name: f"discovery/test-stand-in:{each.host_class}"
+        for template in plan.templates
+        for each in template.sample.chosen
+        for name in each.hosts
+    }
     return [template_text(plan, template, images) for template in plan.templates]
 
 

@@ -66,7 +66,7 @@ class PlanScreen:
             share = "<1 %" if count and share == "0 %" else share
             style = "" if count else "dim"
             table.add_row(
-                Text(self._cells[level] * 2, _STYLES[level]),
+                Text(self._cells[level] * 2, _STYLES[level] if count else "dim"),
                 Text(f"{count:,}", style),
                 Text(share, style),
                 Text(TITLES[level], style),

@@ -21,12 +21,8 @@ _HEADING = """\
 
 
 def template_text(plan: Plan, template: PlannedTemplate, images: Mapping[str, str]) -> str:
-    """Return the file of one template. `images` has the image of each class."""
-    services = {
-        host: {"image": images[chosen.host_class]}
-        for chosen in template.sample.chosen
-        for host in chosen.hosts
-    }
+    """Return the file of one template. `images` has the image of each host: titles differ within a class."""
+    services = {host: {"image": images[host]} for chosen in template.sample.chosen for host in chosen.hosts}
     document = {
         "x-dryrun": {
             "title": _title(plan, template),
