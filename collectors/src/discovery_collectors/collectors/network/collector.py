@@ -79,7 +79,6 @@ async def _scan(
             await search.search_other_ports(max_rate)
         if assignment.max_rate is not None:
             rate.change(max(1, int(assignment.max_rate * _AFTER_SEARCH_SHARE)))
-        search.warn_of_many_ports()
         finished.update(search.hosts_without_ports())
         versions.close()
     reports.done = len(search.hosts)

@@ -38,6 +38,9 @@ _SCRIPTS = 'Entry { filename = "http-server-header.nse", categories = { "version
 
 _SELDOM = (b"HTTPOptions", b"RPCCheck", b"DNSVersionBindReqTCP", b"Help", b"X11Probe")
 """Probes that `hurry` leaves to the ports they are meant for: each costs a silent service a whole wait."""
+_BRIEF = (b"GenericLines", b"SSLSessionReq", b"TLSSessionReq", b"SSLv23SessionReq", b"SMBProgNeg")
+"""Probes for which `hurry` waits half as long: what understands them answers without thinking. What is late
+is heard at the next probe, whose matches include the banner's."""
 
 
 @contextmanager
@@ -49,7 +52,8 @@ def nmap_environment(
     `more_ports`: TCP ports that --top-ports has to hold beside nmap's own.
     `banner_wait_ms`: how long to wait for a service to speak first; `answer_wait_ms`: for an answer to any
     other probe that has no time of its own. nmap's own are 6000 and 5000. `hurry`: nor does one with a time
-    of its own wait longer. Where nmap's data is not found the environment is empty, and nmap goes by its own.
+    of its own wait longer, and some wait half as long. Where nmap's data is not found the environment is
+    empty, and nmap goes by its own.
     """
     source = next((folder for folder in DATA_FOLDERS if (folder / PROBES).is_file()), None)
     if source is None:
@@ -110,7 +114,8 @@ def amend_probes(probes: bytes, banner_wait_ms: int, answer_wait_ms: int, *, hur
         if start[1] == b"NULL":
             own = b"\n" + _MARIADB + _BANNER.sub(b"totalwaitms %d" % banner_wait_ms, own, count=1)
         elif not _WAIT.search(own):
-            own = b"\ntotalwaitms %d" % answer_wait_ms + own
+            wait_ms = answer_wait_ms // 2 if hurry and start[1] in _BRIEF else answer_wait_ms
+            own = b"\ntotalwaitms %d" % wait_ms + own
         elif hurry:
             own = _WAIT.sub(
                 lambda found: b"totalwaitms %d" % min(int(found[1]), answer_wait_ms), own, count=1

@@ -13,7 +13,8 @@ from discovery_collectors.installed import tcp_ports
 from discovery_collectors.running.scope import OutOfScopeError, ScopedAddress
 
 _REPORTED_PORTS = 2000
-"""Of one host; the profile `quick` looks for fewer. What opens more is a tarpit, or answers for others."""
+"""Of one host, and kept in memory; `quick` looks for fewer. What opens more is a tarpit, or answers
+for others."""
 _PROBES_AT_ONCE = 128
 """On the way at least, however slowly answers come: at half a processor they come late, which nmap takes for
 loss. It still waits for each answer, and repeats up to six times what got none."""
@@ -43,6 +44,8 @@ class PortSearch:
         """Host → its open ports as reported, by nmap's table."""
         self._early: defaultdict[str, list[int]] = defaultdict(list)
         """Ports of hosts that nmap has not reported yet; it writes both at the same time."""
+        self._crowded: set[ScopedAddress] = set()
+        """Hosts of which not every port is kept."""
         self._itself: set[str] = set()
         self._refused: set[str] = set()
 
@@ -69,14 +72,6 @@ class PortSearch:
         if self._names:
             self._reports.progress("looking for open ports")
             await self._run(["-Pn", "-p-", *exclusion], self.hosts, max_rate)
-
-    def warn_of_many_ports(self) -> None:
-        """Say of which hosts not every port was reported."""
-        for address, names in self._names.items():
-            if len(names) > _REPORTED_PORTS:
-                self._reports.warning(
-                    f"{address} has {len(names)} open ports; the first {_REPORTED_PORTS} are reported"
-                )
 
     async def _run(self, which: Sequence[str], targets: Iterable[str], max_rate: int | None) -> None:
         options = ["-n", "-v", "-T4", "--send-eth", "--min-hostgroup", str(_HOSTS_AT_ONCE), *which]
@@ -137,8 +132,14 @@ class PortSearch:
         known = number in names
         if known and (names[number] or not name):
             return
+        if not known and len(names) == _REPORTED_PORTS:
+            if address not in self._crowded:
+                self._crowded.add(address)
+                self._reports.warning(
+                    f"{address} has more than {_REPORTED_PORTS} open ports; the first of them are reported"
+                )
+            return
         names[number] = name
-        if len(names) <= _REPORTED_PORTS:
-            self._reports.service(address, Port(number, name, confidence=_TABLE_CONFIDENCE if name else 0))
+        self._reports.service(address, Port(number, name, confidence=_TABLE_CONFIDENCE if name else 0))
         if not known:
             self._on_port(address, number)

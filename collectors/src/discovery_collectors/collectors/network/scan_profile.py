@@ -26,7 +26,7 @@ PROFILES: dict[Profile, ScanProfile] = {
     "quick": ScanProfile(
         all_ports=False,
         intensity=4,
-        banner_wait_ms=1500,
+        banner_wait_ms=1000,
         answer_wait_ms=3000,
         hurry=True,
         patience=Patience(answer=1.5, port=12, host=30),
