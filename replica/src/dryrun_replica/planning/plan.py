@@ -176,11 +176,17 @@ def _planned(host_class: HostClass, matches: tuple[Match, ...], targets: int) ->
 def _estimate(
     classes: Sequence[HostClass], matches: dict[str, tuple[Match, ...]], chosen: frozenset[str]
 ) -> Estimate:
-    built = [each for each in classes if each.name in chosen and each.example.image is None]
-    parts = [match for each in built for match in matches[each.name] if match.level is not Level.NOTHING]
-    seconds = SECONDS_OF_AN_IMAGE * len(built) + sum(match.build_seconds for match in parts)
+    parts: list[Match] = []
+    built = 0
+    for each in classes:
+        standing = [match for match in matches[each.name] if match.level is not Level.NOTHING]
+        # Hosts on which nothing stands share an image that is there already.
+        if each.name in chosen and each.example.image is None and standing:
+            built += 1
+            parts += standing
+    seconds = SECONDS_OF_AN_IMAGE * built + sum(match.build_seconds for match in parts)
     return Estimate(
-        images=len(built),
+        images=built,
         seconds=round(seconds / AT_ONCE, 1),
         size_mb=sum(match.size_mb for match in parts),
     )
