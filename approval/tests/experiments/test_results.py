@@ -108,8 +108,9 @@ def test_two_wrong_values_that_differ_are_a_change():
     assert [each.judgement for each in contrast.differences] == ["changed"]
 
 
-def test_a_scanner_beside_itself_claims_nothing_however_it_flickers():
+def test_a_scanner_beside_itself_claims_next_to_nothing_however_it_flickers():
     wanted = request("a", "b", seeds=10, repetitions=1)
+    facts = rows = 0
     for trial in range(40):
         chance = random.Random(trial)
 
@@ -117,8 +118,20 @@ def test_a_scanner_beside_itself_claims_nothing_however_it_flickers():
             return measured({key for key in SERVICES if key[-6:] != "43/tcp" or chance.random() < 0.7})
 
         (contrast,) = summarize(wanted, runs(wanted, make)).contrasts
-        assert {each.judgement for each in contrast.differences} <= {"unclear"}, trial
-        assert not any(row.is_clear for row in contrast.rows), trial
+        facts += any(each.judgement != "unclear" for each in contrast.differences)
+        rows += any(row.is_clear for row in contrast.rows)
+    assert facts <= 2
+    assert rows <= 1
+
+
+def test_four_runs_of_each_are_enough_where_all_else_agrees():
+    wanted = request("old", "new", seeds=2, repetitions=2)
+
+    def make(arm, seed, repetition):
+        return measured(set(SERVICES) - ({"host1:80/tcp"} if arm == "new" else set()))
+
+    (contrast,) = summarize(wanted, runs(wanted, make)).contrasts
+    assert [(each.judgement, each.key) for each in contrast.differences] == [("lost", "host1:80/tcp")]
 
 
 def test_what_repetitions_do_not_agree_on_is_unstable():

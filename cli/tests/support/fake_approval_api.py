@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs
 from uuid import uuid4
 
+import recorded_experiment
 import recorded_session
 from recorded_report import WRITTEN, hostile_report, small_report, with_verdict
 from recorded_session import HOSTILE, SERVICES
@@ -51,6 +52,7 @@ class FakeApi:
         """Query parameters of reports that were asked for."""
         """Reports by session id, in place of the recorded ones."""
         self.pool = {"lines": []}
+        self.experiments = {}
         self.ends = {}
         self.closing = False
         self.seq = 0
@@ -165,6 +167,8 @@ class FakeApi:
                 end = begin + int(request.query.get("limit", ["50"])[0])
                 following = str(end) if end < len(newest) else None
                 await request.json({"sessions": newest[begin:end], "next": following})
+            case _, ["experiments", *rest]:
+                await self.route_experiments(request, rest)
             case _, ["sessions", session_id, *rest]:
                 criteria = json.loads(request.body) if request.body else None
                 if isinstance(criteria, dict) and set(criteria) - {"overall", "targets_harmed_max"}:
@@ -176,6 +180,24 @@ class FakeApi:
                     await self.route_session(request, self.sessions[session_id], rest, criteria)
             case _:
                 await request.problem(404, "there is nothing")
+
+    async def route_experiments(self, request, path):
+        match request.method, path:
+            case "POST", []:
+                shown = recorded_experiment.requested(json.loads(request.body))
+                self.experiments[shown["id"]] = shown
+                await request.json(shown, status=201)
+            case "GET", []:
+                listed = [recorded_experiment.view(each) for each in self.experiments.values()]
+                await request.json({"experiments": listed})
+            case "GET", [experiment_id]:
+                shown = self.experiments[experiment_id]
+                if shown["state"] == "running":
+                    recorded_experiment.advance(shown)
+                await request.json(shown)
+            case "POST", [experiment_id, word]:
+                self.experiments[experiment_id]["state"] = "stopped" if word == "stop" else "running"
+                await request.json(self.experiments[experiment_id])
 
     async def route_session(self, request, session, rest, criteria):
         match request.method, rest:

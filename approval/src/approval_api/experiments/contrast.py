@@ -29,8 +29,10 @@ from approval_api.experiments.statistics import (
 from dryrun_contract.experiment import MAX_DIFFERENCES, Contrast, Difference, Interval, RowDifference
 
 _MOST_VALUES = 5
-_CHANCE = 0.01
+_ROWS_CHANCE = 0.01
 """How often a scanner compared with itself may show a clear difference, over all rows together."""
+_FALSE_CLAIMS = 0.05
+"""The share of facts called lost, gained or changed that may be so by chance."""
 
 type _Pair = tuple[list[Run], list[Run]]
 """Runs of the baseline and of the arm on one network."""
@@ -72,7 +74,7 @@ def _rows(pairs: Sequence[_Pair]) -> tuple[RowDifference, ...]:
     }
     # Whatever nobody did differently could not have been rejected, and does not make the others harder to.
     tested = [name for name, differences in directions.items() if any(differences)]
-    limit = _CHANCE / max(1, len(tested))
+    limit = _ROWS_CHANCE / max(1, len(tested))
     clear = {name for name in tested if sign_flip(directions[name]) <= limit}
     return tuple(
         RowDifference(
@@ -123,7 +125,7 @@ def _differences(own: Sequence[Run], others: Sequence[Run]) -> list[Difference]:
     # A fact that one arm never had the chance to see is no difference between them.
     both = sorted(name for name in before if name in after)
     differing = [name for name in both if _differ(before[name], after[name])]
-    rejected = discoveries([_chance(before[name], after[name]) for name in differing], _CHANCE)
+    rejected = discoveries([_chance(before[name], after[name]) for name in differing], _FALSE_CLAIMS)
     found = [
         _difference_of(name, before[name], after[name], clear=clear)
         for name, clear in zip(differing, rejected, strict=True)

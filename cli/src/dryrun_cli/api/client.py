@@ -15,6 +15,7 @@ from dryrun_cli.api.reading import JsonObject, read_list, read_object
 from dryrun_cli.api.settings import Settings
 from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
 from dryrun_contract.bounded_json import OutOfBoundsError, read_json
+from dryrun_contract.experiment import ExperimentRequest
 from dryrun_contract.problem import Problem
 from dryrun_contract.report import REPORT_BOUNDS
 from dryrun_contract.session import SessionRequest
@@ -73,6 +74,26 @@ class ApiClient:
     async def stop_session(self, session_id: UUID) -> JsonValue:
         """Request a session's stop; a second request changes nothing."""
         return await self._json("POST", f"/sessions/{session_id}/stop")
+
+    async def request_experiment(self, request: ExperimentRequest) -> JsonValue:
+        """Store an experiment. Never retried: each call that arrives makes one."""
+        return await self._json("POST", "/experiments", body=request.model_dump(mode="json"))
+
+    async def experiments(self, limit: int) -> list[JsonValue]:
+        """Return the newest experiments."""
+        return read_list(await self._json("GET", "/experiments", params={"limit": limit}), "experiments")
+
+    async def experiment(self, experiment_id: UUID) -> JsonValue:
+        """Return one experiment with its runs and results."""
+        return await self._json("GET", f"/experiments/{experiment_id}")
+
+    async def stop_experiment(self, experiment_id: UUID) -> JsonValue:
+        """Start no more of its sessions; a second request changes nothing."""
+        return await self._json("POST", f"/experiments/{experiment_id}/stop")
+
+    async def continue_experiment(self, experiment_id: UUID) -> JsonValue:
+        """Start its sessions again; a second request changes nothing."""
+        return await self._json("POST", f"/experiments/{experiment_id}/continue")
 
     async def events(self, session_id: UUID) -> AsyncGenerator[JsonObject]:
         """Yield a session's events so far, oldest first."""

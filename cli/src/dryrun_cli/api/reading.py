@@ -5,6 +5,7 @@ from pydantic import JsonValue, ValidationError
 from dryrun_cli.errors import ApiUnreachableError
 from dryrun_contract.base import Word
 from dryrun_contract.event import Event
+from dryrun_contract.experiment import Experiment
 from dryrun_contract.pool import Pool
 from dryrun_contract.report import Report, UnreadableReportError, to_report
 from dryrun_contract.session import SessionView
@@ -23,6 +24,11 @@ def read_session(answer: JsonValue) -> SessionView:
 def read_pool(answer: JsonValue) -> Pool:
     """Return the pool in `answer`. Raises ApiUnreachableError when it is not one."""
     return read_word(Pool, answer, "what is prepared")
+
+
+def read_experiment(answer: JsonValue) -> Experiment:
+    """Return the experiment in `answer`. Raises ApiUnreachableError when it is not one."""
+    return read_word(Experiment, answer, "an experiment")
 
 
 def read_template(answer: JsonValue) -> TemplateSummary:

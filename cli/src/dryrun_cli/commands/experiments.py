@@ -1,0 +1,194 @@
+"""Commands on experiments: run, list, show, stop, continue."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from pydantic import JsonValue, ValidationError
+from pydantic_core import ErrorDetails
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from dryrun_cli.api.client import ApiClient
+from dryrun_cli.api.reading import read_experiment, read_word
+from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.yaml_file import read_mapping
+from dryrun_cli.drawing.experiment_view import draw_experiment, draw_experiments, time_left
+from dryrun_cli.drawing.glyphs import glyphs_for
+from dryrun_cli.errors import ApiUnreachableError, WrongUseError
+from dryrun_cli.exit_codes import ExitCode
+from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentView
+
+LOOK_SECONDS: Final = 2.0
+UNREACHABLE_LOOKS: Final = 30
+"""The service may be restarted meanwhile; an experiment survives that."""
+LISTED: Final = 100
+
+
+@command
+async def run(client: ApiClient, common: Common, path: Path, *, watch: bool) -> ExitCode:
+    """`dryrun experiment run FILE`. The file is checked completely before anything is sent."""
+    experiment = read_experiment(await client.request_experiment(read_request(path)))
+    if watch:
+        return await _watch_and_show(client, common, experiment.id)
+    if common.json_output:
+        write_json(await client.experiment(experiment.id))
+    else:
+        sys.stdout.write(f"{experiment.id}\n")
+    return ExitCode.OK
+
+
+def read_request(path: Path) -> ExperimentRequest:
+    """Return the experiment in a file. Raises WrongUseError with every fault and its place."""
+    loaded = read_mapping(path, "experiment", "expected at least NAME and TEMPLATES")
+    loaded.setdefault("name", path.stem[:80])
+    try:
+        return ExperimentRequest.model_validate(loaded)
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(map(str, fault['loc'])) or 'the whole'}: {_in_words(fault)}"
+            for fault in error.errors(include_url=False, include_context=False)
+        ]
+        raise WrongUseError("\n".join([f"{path} is no experiment:", *faults])) from None
+
+
+_NAMES: Final = {
+    "templates": "is no template's name (small letters, digits, hyphens; see: dryrun templates)",
+    "collectors": "is no collector's name (small letters, digits, hyphens)",
+    "name": "has control characters, or is empty",
+}
+
+
+def _in_words(fault: ErrorDetails) -> str:
+    field = str(fault["loc"][0]) if fault["loc"] else ""
+    if fault["type"] == "string_pattern_mismatch":
+        if "[key]" in fault["loc"]:
+            return "is no name for a choice of collectors (letters, digits, blanks, '.', '_', '-')"
+        return _NAMES.get(field, "is no name")
+    if fault["type"] == "extra_forbidden":
+        return f"is not known; known are {', '.join(ExperimentRequest.model_fields)}"
+    if fault["type"] == "too_short":
+        return "is empty"
+    return fault["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+
+
+@command
+async def list_newest(client: ApiClient, common: Common) -> ExitCode:
+    """`dryrun experiment list`."""
+    answer = await client.experiments(LISTED)
+    if common.json_output:
+        write_json(answer)
+    else:
+        console = make_console()
+        views = [read_word(ExperimentView, each, "an experiment") for each in answer]
+        console.print(draw_experiments(views, glyphs_for(console.encoding)))
+    return ExitCode.OK
+
+
+@command
+async def show(client: ApiClient, common: Common, text: str, *, watch: bool) -> ExitCode:
+    """`dryrun experiment show ID`."""
+    experiment_id = await _find(client, text)
+    if watch:
+        return await _watch_and_show(client, common, experiment_id)
+    return _show(common, await client.experiment(experiment_id))
+
+
+@command
+async def stop(client: ApiClient, common: Common, text: str) -> ExitCode:
+    """`dryrun experiment stop ID`."""
+    answer = await client.stop_experiment(await _find(client, text))
+    if common.json_output:
+        write_json(answer)
+    else:
+        experiment = read_experiment(answer)
+        left = experiment.runs - experiment.measured - experiment.failed
+        sys.stdout.write(
+            f"No more of its sessions start; {left} of {experiment.runs} are left. "
+            f"To go on: dryrun experiment continue {experiment.id}\n"
+        )
+    return ExitCode.OK
+
+
+@command
+async def go_on(client: ApiClient, common: Common, text: str) -> ExitCode:
+    """`dryrun experiment continue ID`."""
+    answer = await client.continue_experiment(await _find(client, text))
+    if common.json_output:
+        write_json(answer)
+    else:
+        experiment_id = read_experiment(answer).id
+        sys.stdout.write(f"Its sessions start again. To watch: dryrun experiment show {experiment_id} -w\n")
+    return ExitCode.OK
+
+
+async def _find(client: ApiClient, text: str) -> UUID:
+    wanted = text.strip().lower()
+    try:
+        return UUID(wanted)
+    except ValueError:
+        pass
+    listed = [
+        read_word(ExperimentView, each, "an experiment").id for each in await client.experiments(LISTED)
+    ]
+    found = listed[:1] if wanted == "last" else [each for each in listed if str(each).startswith(wanted)]
+    if len(found) == 1 and wanted:
+        return found[0]
+    how_many = "no experiment has" if not found else f"{len(found)} experiments have"
+    raise WrongUseError(f"{how_many} an id that begins with {text!r}; see: dryrun experiment list")
+
+
+async def _watch_and_show(client: ApiClient, common: Common, experiment_id: UUID) -> ExitCode:
+    try:
+        await _wait_for_its_end(client, experiment_id)
+    except asyncio.CancelledError:
+        sys.stderr.write(
+            f"Experiment {experiment_id} goes on. To see it: dryrun experiment show {experiment_id}\n"
+        )
+        raise
+    return _show(common, await client.experiment(experiment_id))
+
+
+async def _wait_for_its_end(client: ApiClient, experiment_id: UUID) -> None:
+    errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[left]}"))
+    unreachable = 0
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        bar = progress.add_task("sessions", left="")
+        while True:
+            try:
+                experiment = read_experiment(await client.experiment(experiment_id))
+            except ApiUnreachableError:
+                unreachable += 1
+                if unreachable > UNREACHABLE_LOOKS:
+                    raise
+            else:
+                unreachable = 0
+                ended = experiment.measured + experiment.failed
+                progress.update(
+                    bar,
+                    completed=ended,
+                    total=experiment.runs,
+                    description=f"{ended} of {experiment.runs} sessions",
+                    left=time_left(experiment),
+                )
+                if experiment.state != "running" and _is_summed_up(experiment):
+                    return
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+def _is_summed_up(experiment: Experiment) -> bool:
+    summed = sum(arm.measured for arm in experiment.results.arms) if experiment.results else 0
+    return summed == experiment.measured or experiment.state == "stopped"
+
+
+def _show(common: Common, answer: JsonValue) -> ExitCode:
+    experiment = read_experiment(answer)
+    if common.json_output:
+        write_json(answer)
+    else:
+        console = make_console()
+        console.print(draw_experiment(experiment, glyphs_for(console.encoding)))
+    return ExitCode.SESSION_FAILED if experiment.failed else ExitCode.OK

@@ -1,0 +1,134 @@
+"""An experiment as the approval API shows it, which advances by two sessions each time somebody looks."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+HOSTILE = "\x1b[31m4\x1b[0m\u202e<script>"
+RESULTS_LESS = ("results", "run_list")
+
+
+def requested(request):
+    names = list(request["collectors"]) or ["as installed"]
+    return {
+        "id": str(uuid4()),
+        "request": request,
+        "requested_by": "ada",
+        "requested_at": datetime.now(UTC).isoformat(),
+        "state": "running",
+        "runs": 4,
+        "measured": 0,
+        "failed": 0,
+        "seconds_left": None,
+        "results": None,
+        "run_list": [
+            {
+                "number": number,
+                "arm": names[number % len(names)],
+                "template": request["templates"][0],
+                "seed": 0,
+                "repetition": number // len(names),
+                "state": "planned",
+                "session_id": None,
+                "reason": None,
+            }
+            for number in range(4)
+        ],
+    }
+
+
+def view(experiment):
+    return {name: value for name, value in experiment.items() if name not in RESULTS_LESS}
+
+
+def advance(experiment):
+    experiment["measured"] += 2
+    experiment["seconds_left"] = 20.0
+    if experiment["measured"] >= experiment["runs"]:
+        experiment |= {"state": "done", "seconds_left": None, "results": results(experiment["request"])}
+
+
+def interval(value, low=None, high=None):
+    return {"value": value, "low": low, "high": high}
+
+
+def results(request):
+    baseline, other = request["collectors"]
+    return {
+        "arms": [arm(baseline, 1.0), arm(other, 0.75)],
+        "contrasts": [
+            {
+                "arm": other,
+                "baseline": baseline,
+                "pairs": 2,
+                "rows": [
+                    {
+                        "kind": "service",
+                        "attribute": None,
+                        "recall": interval(-0.25, -0.3, -0.2),
+                        "precision": interval(0.0, 0.0, 0.0),
+                        "is_clear": True,
+                    }
+                ],
+                "seconds": interval(1.5, 1.0, 2.0),
+                "packets": interval(-200.0, -210.0, -190.0),
+                "differences": [
+                    difference("lost", "files:445/tcp", "version", {"4.6.2": 2}, {HOSTILE: 2}),
+                    difference("unclear", "web:80/tcp", None, {}, {}),
+                ],
+                "left_out": 7,
+            }
+        ],
+        "unstable": [
+            {
+                "arm": other,
+                "template": "small",
+                "seed": 0,
+                "kind": "service",
+                "key": HOSTILE,
+                "attribute": None,
+                "found": 1,
+                "of": 2,
+            }
+        ],
+        "facts_left_out": 0,
+    }
+
+
+def arm(name, recall):
+    return {
+        "arm": name,
+        "planned": 2,
+        "measured": 2,
+        "incomplete": 0 if recall == 1 else 1,
+        "rows": [
+            {
+                "kind": "service",
+                "attribute": None,
+                "recall": interval(recall, recall - 0.1, recall),
+                "precision": interval(1.0, 1.0, 1.0),
+                "f1": interval(0.9, 0.8, 1.0),
+                "spread": None,
+            }
+        ],
+        "seconds": interval(7.0, 6.5, 7.5),
+        "packets": interval(2345.0, 2300.0, 2400.0),
+        "failed_logins": interval(0.0, 0.0, 0.0),
+        "harmed": interval(None),
+    }
+
+
+def difference(judgement, key, attribute, before, after):
+    return {
+        "template": "small",
+        "kind": "service",
+        "key": key,
+        "attribute": attribute,
+        "expected": "4.6.2",
+        "found_by_baseline": 2,
+        "of_baseline": 2,
+        "found_by_arm": 0,
+        "of_arm": 2,
+        "baseline_values": before,
+        "arm_values": after,
+        "judgement": judgement,
+    }

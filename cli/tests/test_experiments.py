@@ -1,0 +1,115 @@
+"""Experiments on the command line: files are checked completely, results are readable and inert."""
+
+import json
+
+import pytest
+
+from dryrun_cli.commands import experiments
+
+FILE = """
+templates: [small]
+repetitions: 2
+collectors:
+  Samba 4.6: [network]
+  next: [network-2]
+"""
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments, "LOOK_SECONDS", 0.01)
+    path = tmp_path / "old or new.yml"
+    path.write_text(FILE)
+    return path
+
+
+def test_an_experiment_is_run_to_its_end_and_says_what_was_lost(run, api, file):
+    code, out, err = run("experiment", "run", file)
+    assert (code, err) == (0, "")
+    assert "old or new  ✓ done" in out, "the file's name is the experiment's"
+    assert "4 of 4 sessions measured" in out
+    assert "service" in out
+    assert "1.00 (0.90 to 1.00)" in out
+    assert "0.75 (0.65 to 0.75) *" in out, "a difference that chance does not explain is marked"
+    assert "* service: recall -0.25 (-0.30 to -0.20)" in out
+    assert "lost    small service files:445/tcp version: Samba 4.6 2 of 2, next 0 of 2" in out
+    assert "Samba 4.6 reports '4.6.2' in 2" in out
+    assert "7 more differences; --json has them" in out
+    assert "2 of 2, 1 cut short" in out
+
+
+def test_what_a_target_says_stays_inert(run, api, file):
+    _, out, _ = run("experiment", "run", file)
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+
+
+def test_json_has_all_of_it(run, api, file):
+    code, out, _ = run("experiment", "run", file, "--json")
+    shown = json.loads(out)
+    assert (code, shown["state"], shown["measured"]) == (0, "done", 4)
+    assert shown["request"]["collectors"] == {"Samba 4.6": ["network"], "next": ["network-2"]}
+
+
+def test_without_watching_its_id_is_printed_and_finds_it_again(run, api, file):
+    _, out, _ = run("experiment", "run", file, "--no-watch")
+    experiment_id = out.strip()
+    assert experiment_id in api.experiments
+    assert run("experiment", "show", experiment_id[:6])[0] == 0
+    assert run("experiment", "show", "last")[0] == 0
+    code, listed, _ = run("experiment", "list")
+    assert code == 0
+    assert f"{experiment_id[:8]}  old or new" in listed
+
+
+def test_an_experiment_is_stopped_and_continued(run, api, file):
+    _, out, _ = run("experiment", "run", file, "--no-watch")
+    experiment_id = out.strip()
+    code, said, _ = run("experiment", "stop", "last")
+    assert (code, api.experiments[experiment_id]["state"]) == (0, "stopped")
+    assert f"dryrun experiment continue {experiment_id}" in said
+    assert run("experiment", "continue", experiment_id)[0] == 0
+    assert api.experiments[experiment_id]["state"] == "running"
+
+
+def test_every_mistake_of_a_file_is_named_at_once_and_nothing_is_sent(run, api, file):
+    file.write_text(
+        "templates: [Small, small, small]\nseeds: [20000]\nrepetitions: 0\n"
+        "collectors: {ours: [Network], 'a/b': []}\nprofiles: [loud]\nrates: [0]\nimage: evil\n"
+    )
+    code, _, err = run("experiment", "run", file)
+    assert code == 2
+    for words in (
+        "templates.0: is no template's name",
+        "seeds.0: should be less than or equal to 9999",
+        "repetitions: should be greater than or equal to 1",
+        "collectors.ours.0: is no collector's name",
+        "collectors.a/b: is empty",
+        "profiles.0: should be 'quick' or 'full'",
+        "rates.0: should be greater than or equal to 1",
+        "image: is not known; known are name, templates",
+    ):
+        assert words in err
+    assert api.requests == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- a\n", "has no experiment"),
+        ("{", "neither YAML nor JSON"),
+        ("templates: [small]\nrepetitions: 40\nseeds: [1,2,3,4,5,6,7,8]\n", "make 320 sessions; 300 are"),
+        ("templates: [small]\nseeds: [1, 1]\n", "seeds names one value twice"),
+    ],
+)
+def test_a_file_that_is_no_experiment_says_why(run, api, file, text, words):
+    file.write_text(text)
+    code, _, err = run("experiment", "run", file)
+    assert code == 2
+    assert words in err
+
+
+def test_an_id_that_nothing_has_is_a_wrong_use(run, api):
+    code, _, err = run("experiment", "show", "abc")
+    assert code == 2
+    assert "no experiment has an id that begins with 'abc'" in err
