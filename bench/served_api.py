@@ -5,8 +5,8 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,17 +19,22 @@ ROOT = Path(__file__).resolve().parents[1]
 TOKEN = "token-of-a-measurement"
 
 
-@contextmanager
-def running_postgres() -> Iterator[EmbeddedPostgres]:
+@asynccontextmanager
+async def running_postgres() -> AsyncIterator[EmbeddedPostgres]:
     """Run a server with the settings of local use, in a folder that goes with it."""
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     postgres = EmbeddedPostgres(folder)
     try:
-        postgres.start()
+        # In a thread: it runs a loop of its own.
+        await asyncio.to_thread(postgres.start)
         yield postgres
     finally:
-        postgres.kill()
-        shutil.rmtree(folder, ignore_errors=True)
+        await asyncio.to_thread(_remove, postgres, folder)
+
+
+def _remove(postgres: EmbeddedPostgres, folder: Path) -> None:
+    postgres.kill()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import time
 from typing import Any
 from uuid import UUID
 
+import httpx2
 from fake_orchestrator import FakeOrchestrator
 from served_orchestrator import served
 from told_session import ToldSession
@@ -26,7 +27,7 @@ _SECONDS = 600
 # What a network of tables would report; numbered after all events of the session that was told.
 _INSERT = """
 INSERT INTO gateway.dryrun_events (journal, seq, session_id, at, type, data)
-SELECT $1::uuid, 1000 + n, $2::uuid, now(), 'discovery_reported', jsonb_build_object(
+SELECT $1::uuid, $4::bigint + n, $2::uuid, now(), 'discovery_reported', jsonb_build_object(
     'type', 'discovery_reported', 'collector', 'database', 'run', 'many', 'line', n,
     'discovery', jsonb_build_object('kind', 'table', 'key', '10.213.0.2:5432/tcp/shop/public/orders_' || n,
         'data', jsonb_build_object('columns', jsonb_build_array('id', 'total')), 'confidence', 0.9))
@@ -36,12 +37,9 @@ FROM generate_series(1, $3::int) AS n
 
 async def measure(setting: Setting) -> PartResult:
     """Score and report at each size."""
-    reports, scorings = [], []
-    with running_postgres() as postgres:
-        for size in (*SIZES, LARGEST):
-            setting.say(f"a report of {size:,}")
-            name = f"dryrun_{size}"
-            reports.append((float(size), await _report(postgres.url(name), size)))
+    async with running_postgres() as postgres:
+        reports = await _reports(postgres.url("dryrun"), setting)
+    scorings = []
     for size in (*SIZES, *((LARGEST,) if setting.long else ())):
         setting.say(f"scoring {size:,}")
         scorings.append((float(size), await asyncio.to_thread(seconds, size, plain)))
@@ -57,30 +55,40 @@ async def measure(setting: Setting) -> PartResult:
     )
 
 
-async def _report(url: str, size: int) -> float:
+async def _reports(url: str, setting: Setting) -> list[tuple[float, float]]:
+    """Return the seconds to the page of a session of each size."""
     fake = FakeOrchestrator()
     fake.token = TOKEN
     async with served(fake) as address, serving(url, address) as api, client(api) as http:
-        answer = await http.post("/api/v1/dryrun/sessions", json={"template": "small"})
-        session_id = answer.raise_for_status().json()["id"]
-        ToldSession(fake, UUID(session_id)).whole()
-        async with asyncio.timeout(60):
-            while (await http.get(f"/api/v1/dryrun/sessions/{session_id}")).json()["phase"] != "ended":
-                await asyncio.sleep(0.1)
-        await _insert(url, str(fake.journal), session_id, size)
-        path = f"/api/v1/dryrun/sessions/{session_id}/report"
-        begin = time.perf_counter()
-        async with asyncio.timeout(_SECONDS):
+        sessions = [await _ended(fake, http) for _ in (*SIZES, LARGEST)]
+        took = []
+        for number, (session_id, size) in enumerate(zip(sessions, (*SIZES, LARGEST), strict=True), 1):
+            setting.say(f"a report of {size:,}")
+            await _insert(url, str(fake.journal), session_id, size, number * 10 * LARGEST)
+            begin = time.perf_counter()
+            path = f"/api/v1/dryrun/sessions/{session_id}/report"
             page = await http.get(path, params={"format": "html"}, timeout=_SECONDS)
-        page.raise_for_status()
-        return time.perf_counter() - begin
+            took.append((float(size), time.perf_counter() - begin))
+            page.raise_for_status()
+        return took
 
 
-async def _insert(url: str, journal: str, session_id: str, size: int) -> None:
+async def _ended(fake: FakeOrchestrator, http: httpx2.AsyncClient) -> str:
+    """Return a session that has ended, and is known to have."""
+    answer = await http.post("/api/v1/dryrun/sessions", json={"template": "small"})
+    session_id = str(answer.raise_for_status().json()["id"])
+    ToldSession(fake, UUID(session_id)).whole()
+    async with asyncio.timeout(60):
+        while (await http.get(f"/api/v1/dryrun/sessions/{session_id}")).json()["phase"] != "ended":
+            await asyncio.sleep(0.1)
+    return session_id
+
+
+async def _insert(url: str, journal: str, session_id: str, size: int, after: int) -> None:
     engine = create_engine(url)
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         driver: Any = (await connection.get_raw_connection()).driver_connection
         await driver.execute("SET statement_timeout = 0")
-        await driver.execute(_INSERT, journal, session_id, size, timeout=_SECONDS)
+        await driver.execute(_INSERT, journal, session_id, size, after, timeout=_SECONDS)
         await driver.execute("ANALYZE gateway.dryrun_events", timeout=_SECONDS)
     await engine.dispose()

@@ -117,7 +117,7 @@ async def measure(setting: Setting) -> PartResult:
     rows, pages = setting.rounds(200_000, long=1_000_000), setting.rounds(30, long=100)
     random.seed(1)
     lines = []
-    with running_postgres() as postgres:
+    async with running_postgres() as postgres:
         url = postgres.url("dryrun")
         setting.say(f"{rows:,} rows are made")
         sessions, sizes = await fill(url, rows)
