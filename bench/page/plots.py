@@ -57,10 +57,10 @@ class Bar:
     ours: bool
 
 
-def ratios(path: Path, rows: Sequence[Ratio]) -> None:
+def ratios(path: Path, title: str, rows: Sequence[Ratio]) -> None:
     """Draw ratios with their intervals, and the bound of each where there is one."""
     bounds = {goal.id: goal for goal in GOALS}
-    with _drawn(path, len(rows), "ratio, less is faster; line: 95 % interval; mark: to reach") as axes:
+    with _drawn(path, title, len(rows), "ratio, less is faster; line: 95 % interval; mark: to reach") as axes:
         for at, each in enumerate(rows):
             interval, goal = each.interval, bounds.get(each.goal or "")
             color = OURS if goal is None else GOOD if is_met(goal, each) else BAD
@@ -76,12 +76,12 @@ def ratios(path: Path, rows: Sequence[Ratio]) -> None:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticks([0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3])
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        _rows(axes, [each.name for each in rows])
+        _rows(axes, [each.name.replace("`", "") for each in rows])
 
 
-def bars(path: Path, rows: Sequence[Bar]) -> None:
+def bars(path: Path, title: str, rows: Sequence[Bar]) -> None:
     """Draw medians with their ranges, one bar each."""
-    with _drawn(path, len(rows), f"{_UNITS[rows[0].measured.unit]}: median and range") as axes:
+    with _drawn(path, title, len(rows), f"{_UNITS[rows[0].measured.unit]}: median and range") as axes:
         most = max(max(row.measured.values) for row in rows)
         for at, row in enumerate(rows):
             values, color = row.measured.values, OURS if row.ours else THEIRS
@@ -93,16 +93,17 @@ def bars(path: Path, rows: Sequence[Bar]) -> None:
         _rows(axes, [row.label for row in rows])
 
 
-def stacks(path: Path, rows: Sequence[Breakdown]) -> None:
+def stacks(path: Path, title: str, rows: Sequence[Breakdown]) -> None:
     """Draw what times are made of."""
-    with _drawn(path, len(rows), "seconds, medians of each piece", extra=0.75) as axes:
+    with _drawn(path, title, len(rows), "seconds, medians of each piece", extra=0.75) as axes:
         names = list(dict.fromkeys(name for row in rows for name, _ in row.pieces))
+        most = max(sum(seconds for _, seconds in row.pieces) for row in rows)
         for at, row in enumerate(rows):
-            left, total = 0.0, sum(seconds for _, seconds in row.pieces)
+            left = 0.0
             for name, seconds in row.pieces:
                 color = SERIES[names.index(name) % len(SERIES)]
                 axes.barh(at, seconds, left=left, height=0.62, color=color, alpha=0.85)
-                if seconds > total * 0.06:
+                if seconds > most * 0.045:
                     axes.text(
                         left + seconds / 2,
                         at,
@@ -123,10 +124,10 @@ def stacks(path: Path, rows: Sequence[Breakdown]) -> None:
         _rows(axes, [row.name.replace("`", "") for row in rows])
 
 
-def shares(path: Path, rows: Sequence[Share]) -> None:
+def shares(path: Path, title: str, rows: Sequence[Share]) -> None:
     """Draw what was found of what is there; a mark where it is to be."""
     bounds = {goal.id: goal for goal in GOALS}
-    with _drawn(path, len(rows), "share of what is there; mark: to reach") as axes:
+    with _drawn(path, title, len(rows), "share of what is there; mark: to reach") as axes:
         for at, each in enumerate(rows):
             goal = bounds.get(each.goal or "")
             color = THEIRS if goal is None else GOOD if is_met(goal, each) else BAD
@@ -140,9 +141,9 @@ def shares(path: Path, rows: Sequence[Share]) -> None:
         _rows(axes, [f"{each.name}, {each.by}" for each in rows])
 
 
-def growths(path: Path, rows: Sequence[Growth]) -> None:
+def growths(path: Path, title: str, rows: Sequence[Growth]) -> None:
     """Draw how costs grow with work, both logarithmic; each line's slope stands beside its name."""
-    with _drawn(path, 9, rows[0].work, width=0.8) as axes:
+    with _drawn(path, title, 9, rows[0].work, width=0.8, legend=15 * len(rows)) as axes:
         for number_, each in enumerate(rows):
             color = SERIES[number_ % len(SERIES)]
             medians = each.medians
@@ -167,7 +168,9 @@ def growths(path: Path, rows: Sequence[Growth]) -> None:
         axes.set_yticks(_steps(low, high))
         axes.set_ylim(low / 1.3, high * 1.3)
         axes.set_ylabel(rows[0].cost)
-        axes.legend(loc="upper left", fontsize=9, bbox_to_anchor=(0, 1 + 0.07 * len(rows)), borderaxespad=0)
+        axes.legend(
+            loc="upper left", fontsize=9, bbox_to_anchor=(-0.02, 1.02 + 0.068 * len(rows)), borderaxespad=0
+        )
 
 
 def _steps(low: float, high: float) -> list[float]:
@@ -188,7 +191,16 @@ def _rows(axes: Any, labels: Sequence[str]) -> None:
 
 
 @contextmanager
-def _drawn(path: Path, rows: int, below: str, *, extra: float = 0.0, width: float = 1.0) -> Iterator[Any]:
+def _drawn(
+    path: Path,
+    title: str,
+    rows: int,
+    below: str,
+    *,
+    extra: float = 0.0,
+    width: float = 1.0,
+    legend: float = 0.0,
+) -> Iterator[Any]:
     """Give axes for `rows` rows, and write them as SVG: transparent, without a date."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH_INCHES * width, rows * _ROW_INCHES + 0.9 + extra))
@@ -196,6 +208,7 @@ def _drawn(path: Path, rows: int, below: str, *, extra: float = 0.0, width: floa
         axes = figure.add_subplot()
         axes.set_xlabel(below, fontsize=9)
         yield axes
+        axes.set_title(title, loc="left", fontsize=11, fontweight="bold", x=0, pad=10 + legend)
         figure.savefig(
             path,
             format="svg",

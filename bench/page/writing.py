@@ -89,11 +89,13 @@ def _groups(part: PartResult) -> dict[str, list[plots.Bar]]:
     return groups
 
 
-def _drawn[T](draw: Callable[[Path, Sequence[T]], None], path: Path, rows: Sequence[T], caption: str) -> str:
+def _drawn[T](
+    draw: Callable[[Path, str, Sequence[T]], None], path: Path, rows: Sequence[T], caption: str
+) -> str:
     """Draw `rows`, and return how the page shows them; nothing where there are none."""
     if not rows:
         return ""
-    draw(path, rows)
+    draw(path, caption, rows)
     return f"![{caption.replace('`', '')}]({path.parent.name}/{path.name})"
 
 

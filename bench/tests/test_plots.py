@@ -14,7 +14,7 @@ ROWS = {
 @pytest.mark.parametrize("name", ROWS)
 def test_a_plot_is_the_same_bytes_from_the_same_numbers_and_has_no_background(tmp_path, name):
     for number in (1, 2):
-        getattr(plots, name)(tmp_path / f"{number}.svg", ROWS[name])
+        getattr(plots, name)(tmp_path / f"{number}.svg", "A title", ROWS[name])
     first, second = ((tmp_path / f"{number}.svg").read_text() for number in (1, 2))
     assert first == second
     assert "<dc:date>" not in first
