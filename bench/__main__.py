@@ -19,22 +19,23 @@ from bench.turns import Setting
 
 ROOT = Path(__file__).resolve().parents[1]
 LATEST = ROOT / "bench" / "results" / "latest.json"
-PARTS = (
-    "bring_up",
-    "decision",
-    "warm_pool",
-    "scan",
-    "guard_sessions",
-    "guard_requests",
-    "sessions_at_once",
-    "targets",
-    "discoveries",
-    "scoring",
-    "discovery_lists",
-    "event_streams",
-    "idle",
-)
-"""Modules of bench/parts, in the order of the page."""
+PARTS = {
+    "bring_up": 230,
+    "warm_pool": 110,
+    "decision": 200,
+    "scan": 320,
+    "guard_sessions": 85,
+    "guard_requests": 20,
+    "sessions_at_once": 65,
+    "targets": 45,
+    "discoveries": 45,
+    "scoring": 15,
+    "discovery_lists": 20,
+    "event_streams": 20,
+    "idle": 25,
+}
+"""Modules of bench/parts, in the order of the page → the seconds of 20 minutes that each may take."""
+LONGER = 5
 # What the tests run services with serves here too.
 sys.path += [str(ROOT / "tests" / "support"), str(ROOT / "approval" / "tests" / "support")]
 
@@ -75,7 +76,7 @@ def _measured(name: str, begin: float, *, long: bool) -> PartResult:
         print(f"{time.monotonic() - begin:6.0f} s  {name}: {text}", file=sys.stderr, flush=True)
 
     before, began = load(), time.monotonic()
-    result: PartResult = asyncio.run(part.measure(Setting(long=long, say=say)))
+    result: PartResult = asyncio.run(part.measure(Setting(long, say, PARTS[name] * (LONGER if long else 1))))
     seconds = time.monotonic() - began
     result = result.model_copy(update={"load": (before, load()), "seconds": seconds})
     print(f"\n## {result.title}\n\n{summary(result)}\n", flush=True)

@@ -10,6 +10,7 @@ from lxml import etree
 
 from bench.network.hosts import Host, Service
 from bench.network.running import RunningNetwork
+from dryrun_local.machine.installation import Installation
 
 COLLECTOR = "discovery/test-collector-network:1.0"
 NMAP = "discovery/test-collector-nmap:7.95"
@@ -49,7 +50,7 @@ def by_collector(network: RunningNetwork, profile: str, *targets: str) -> Scan:
     """Scan with the collector `network`."""
     arguments = ["network", "--profile", profile, "--targets", *_targets(network, targets)]
     tmpfs = ["--tmpfs=/tmp:size=64m,noexec"]
-    seconds, output = _run(network, [*tmpfs, COLLECTOR], arguments)
+    seconds, output = _run(network, [*tmpfs, _pinned(COLLECTOR)], arguments)
     found: Found = {}
     for line in output.splitlines():
         said = json.loads(line)
@@ -65,7 +66,7 @@ def by_collector(network: RunningNetwork, profile: str, *targets: str) -> Scan:
 def by_nmap(network: RunningNetwork, options: Iterable[str], *targets: str) -> Scan:
     """Scan with plain nmap; `-n` in both cases, as a session has no name server."""
     arguments = ["-n", *options, "-oX", "-", *_targets(network, targets)]
-    seconds, output = _run(network, [NMAP], arguments)
+    seconds, output = _run(network, [_pinned(NMAP)], arguments)
     found: Found = {}
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
     for host in etree.fromstring(output.encode(), parser).iter("host"):
@@ -104,6 +105,12 @@ def _missed(place: tuple[str, int], service: Service, found: Found) -> str:
 
 def _targets(network: RunningNetwork, targets: tuple[str, ...]) -> list[str]:
     return list(targets) or [network.subnet]
+
+
+def _pinned(image: str) -> str:
+    """Return the id of what this checkout built: a tag may be another checkout's by now."""
+    images = json.loads(Installation.here().allowlist.read_text())["images"]
+    return str(images[image]["id"])
 
 
 def _run(network: RunningNetwork, image: list[str], arguments: list[str]) -> tuple[float, str]:

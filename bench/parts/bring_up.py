@@ -33,20 +33,16 @@ async def measure(setting: Setting) -> PartResult:
     result = PartResult(part="bring_up", title="Bringing up and removing", about=ABOUT)
     async with running_sessions() as sessions:
         for template, rounds in (
-            ("small", setting.rounds(7, long=20)),
-            ("large", setting.rounds(4, long=10)),
+            ("small", setting.rounds(8, long=20)),
+            ("large", setting.rounds(5, long=10)),
         ):
             fast = await in_turn(
-                await _contestants(sessions, template), rounds, _saying(setting, template), warm_up=True
+                await _contestants(sessions, template), rounds, setting.share(0.35, template), warm_up=True
             )
             # They take long, and nobody is to be compared with them closely.
-            slow = await in_turn(await _one_by_one(sessions, template), 2, _saying(setting, template))
+            slow = await in_turn(await _one_by_one(sessions, template), 2, setting.share(0.1, template))
             result = _with(result, template, fast, slow)
     return result
-
-
-def _saying(setting: Setting, template: str) -> Callable[[str], None]:
-    return lambda text: setting.say(f"{template}, {text}")
 
 
 async def _contestants(sessions: Sessions, template: str) -> dict[str, Callable[[], Awaitable[Times]]]:

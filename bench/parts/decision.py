@@ -93,9 +93,7 @@ async def _scans(
         async def nmap() -> float:
             return (await asyncio.to_thread(by_nmap, network, ("-sV",))).seconds
 
-        took = await in_turn(
-            {"quick": quick, "nmap": nmap}, rounds, lambda text: setting.say(f"{template}, scans, {text}")
-        )
+        took = await in_turn({"quick": quick, "nmap": nmap}, rounds, setting.share(0.2, f"{template}, scans"))
         return took["quick"], took["nmap"]
     finally:
         await sessions.end(session_id)

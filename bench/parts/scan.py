@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 
-from bench.network.hosts import Host, read_networks
+from bench.network.hosts import read_networks
 from bench.network.running import RunningNetwork, build_image, running_network
 from bench.network.scans import Found, Scan, Score, by_collector, by_nmap, score
 from bench.results import Measured, PartResult, Ratio, Share, Table
@@ -16,66 +17,81 @@ port; on `default-ports` each runs several, where they listen by default. What l
 inside each container before anything is scanned. All scanners run in containers with a collector's limits:
 half a processor, 512 MiB, `NET_RAW`. A product counts when the name is the server's; the name of a port in
 a table, of a library or of the wrong server does not. Servers that never say what they are count among the
-ports only. All of a network is scanned for `quick`; for `full` it is scanned in slices of its hosts, each
-a pair, as one pass takes nmap minutes."""
+ports only. Both networks are scanned at the same time, by the same scanner. `full` is compared on every third host, as one
+pass of plain nmap takes minutes; `make bench LONG=1` compares it on all, in three slices."""
 NMAP = {"quick": ("-sV",), "full": ("-p-", "-sV", "-T4")}
 TITLES = {"odd-ports": "odd ports", "default-ports": "default ports"}
 _SLICES = 3
 
 
 async def measure(setting: Setting) -> PartResult:
-    """Build the image, run one network after the other, scan it by everybody in turn."""
+    """Build the image, run both networks, scan them at the same time by everybody in turn."""
     setting.say("building the image of the servers; minutes at first, then a moment")
     await asyncio.to_thread(build_image)
     result = PartResult(part="scan", title="Finding what is there", about=ABOUT)
-    for name, hosts in read_networks().items():
-        setting.say(f"{name}: starting {len(hosts)} hosts")
-        with running_network(name, hosts) as network:
-            for profile in NMAP:
-                scans = await _compare(network, profile, setting)
-                result = _with(result, name, profile, hosts, scans)
+    with ExitStack() as exits:
+        networks = []
+        for name, hosts in read_networks().items():
+            setting.say(f"{name}: starting {len(hosts)} hosts")
+            running = await asyncio.to_thread(exits.enter_context, running_network(name, hosts))
+            networks.append(running)
+        for profile in NMAP:
+            scans = await _compare(networks, profile, setting)
+            for network in networks:
+                found = {who: [each[network.name] for each in rounds] for who, rounds in scans.items()}
+                result = _with(result, network, profile, found)
     return result
 
 
-async def _compare(network: RunningNetwork, profile: str, setting: Setting) -> dict[str, list[Scan]]:
-    """Return the scans of both, in pairs: rounds of the whole network, or slices of it."""
-    nmap = " ".join(("nmap", *NMAP[profile]))
-    whole = profile == "quick"
-    parts = [[]] if whole else _slices(sorted(network.addresses, key=network.addresses.__getitem__))
-    rounds = setting.rounds(3 if whole else 1, long=5 if whole else 2)
-    scans: dict[str, list[Scan]] = {profile: [], nmap: []}
-    for number, targets in enumerate(parts, 1):
-        part = "" if whole else f", slice {number} of {len(parts)}"
-
-        def say(text: str, part: str = part) -> None:
-            setting.say(f"{network.name}{part}, {text}")
-
-        pair = await in_turn(_pair(network, profile, nmap, targets), rounds, say)
-        for name, found in pair.items():
-            scans[name] += found
+async def _compare(
+    networks: list[RunningNetwork], profile: str, setting: Setting
+) -> dict[str, list[dict[str, Scan]]]:
+    """Return what both found, in pairs: rounds of the whole networks, or slices of them."""
+    if profile == "quick":
+        contestants = _pair(networks, profile, {network.name: [] for network in networks})
+        return await in_turn(contestants, setting.rounds(3, long=5), setting.share(0.4, profile))
+    scans: dict[str, list[dict[str, Scan]]] = {}
+    slices = range(setting.rounds(1, long=_SLICES))
+    for number in slices:
+        targets = {network.name: _slice(network, number) for network in networks}
+        said = setting.share(0.5, f"{profile}, slice {number + 1} of {len(slices)}")
+        pair = await in_turn(_pair(networks, profile, targets), 1, said)
+        for who, found in pair.items():
+            scans.setdefault(who, []).extend(found)
     return scans
 
 
 def _pair(
-    network: RunningNetwork, profile: str, nmap: str, targets: list[str]
-) -> dict[str, Callable[[], Awaitable[Scan]]]:
+    networks: list[RunningNetwork], profile: str, targets: dict[str, list[str]]
+) -> dict[str, Callable[[], Awaitable[dict[str, Scan]]]]:
+    def both(scan: Callable[[RunningNetwork], Scan]) -> Callable[[], Awaitable[dict[str, Scan]]]:
+        async def scanned() -> dict[str, Scan]:
+            found = await asyncio.gather(*(asyncio.to_thread(scan, network) for network in networks))
+            return {network.name: each for network, each in zip(networks, found, strict=True)}
+
+        return scanned
+
     return {
-        profile: lambda: asyncio.to_thread(by_collector, network, profile, *targets),
-        nmap: lambda: asyncio.to_thread(by_nmap, network, NMAP[profile], *targets),
+        profile: both(lambda network: by_collector(network, profile, *targets[network.name])),
+        " ".join(("nmap", *NMAP[profile])): both(
+            lambda network: by_nmap(network, NMAP[profile], *targets[network.name])
+        ),
     }
 
 
-def _slices(addresses: list[str]) -> list[list[str]]:
-    return [addresses[number::_SLICES] for number in range(_SLICES)]
+def _slice(network: RunningNetwork, number: int) -> list[str]:
+    """Return the addresses of every third host."""
+    addresses = sorted(network.addresses, key=network.addresses.__getitem__)
+    return addresses[number::_SLICES]
 
 
 def _with(
-    result: PartResult, network: str, profile: str, hosts: tuple[Host, ...], scans: dict[str, list[Scan]]
+    result: PartResult, network: RunningNetwork, profile: str, scans: dict[str, list[Scan]]
 ) -> PartResult:
-    (ours, theirs), title = scans, TITLES[network]
-    judged = {name: _judged(hosts, profile, found) for name, found in scans.items()}
+    (ours, theirs), title = scans, TITLES[network.name]
+    judged = {name: _judged(network, profile, found) for name, found in scans.items()}
     pairs = [(a.seconds, b.seconds) for a, b in zip(scans[ours], scans[theirs], strict=True)]
-    goal = f"{profile}-{network}"
+    goal = f"{profile}-{network.name}"
     return result.model_copy(
         update={
             "measured": [
@@ -99,17 +115,20 @@ def _with(
     )
 
 
-def _judged(hosts: tuple[Host, ...], profile: str, scans: list[Scan]) -> Score:
+def _judged(network: RunningNetwork, profile: str, scans: list[Scan]) -> Score:
     """Judge the scan that is neither the best nor the worst; or all slices together."""
-    if profile == "full":
-        found: Found = {}
-        for scan in scans:
-            found |= {place: product or found.get(place, "") for place, product in scan.found.items()}
-        return score(hosts, found)
-    judged = sorted(
-        (score(hosts, scan.found) for scan in scans), key=lambda each: (each.products, each.ports)
-    )
-    return judged[len(judged) // 2]
+    if profile == "quick":
+        judged = sorted((score(network.hosts, scan.found) for scan in scans), key=_worth)
+        return judged[len(judged) // 2]
+    scanned = {network.addresses[each] for number in range(len(scans)) for each in _slice(network, number)}
+    found: Found = {}
+    for scan in scans:
+        found |= scan.found
+    return score([host for host in network.hosts if host.name in scanned], found)
+
+
+def _worth(judged: Score) -> tuple[int, int]:
+    return judged.products, judged.ports
 
 
 def _shares(title: str, by: str, judged: Score, goal: str | None) -> tuple[Share, Share]:

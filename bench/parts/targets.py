@@ -26,12 +26,15 @@ async def measure(setting: Setting) -> PartResult:
             (Path(folder) / f"first-{number}.yml").write_text(shortened(number))
         async with guarded_orchestrator(pool=POOL, templates=Path(folder)) as orchestrator:
             times = await in_turn(
-                {str(number): partial(orchestrator.bring_up, f"first-{number}") for number in NUMBERS},
+                {
+                    f"{number} targets": partial(orchestrator.bring_up, f"first-{number}")
+                    for number in NUMBERS
+                },
                 setting.rounds(3, long=8),
-                lambda text: setting.say(f"{text} targets"),
+                setting,
                 warm_up=True,
             )
-    points = [(float(number), pair) for number, pairs in times.items() for pair in pairs]
+    points = [(float(number), pair) for number in NUMBERS for pair in times[f"{number} targets"]]
     work = "targets in a session"
     return PartResult(
         part="targets",
