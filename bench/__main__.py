@@ -7,8 +7,10 @@ import argparse
 import asyncio
 import importlib
 import os
+import signal
 import sys
 import time
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,52 +43,72 @@ sys.path += [str(ROOT / "tests" / "support"), str(ROOT / "approval" / "tests" / 
 
 
 def main() -> None:
-    """Measure, print each part as it ends, write what was measured."""
+    """Measure, print each part as it ends, write what was measured. Exit code 1 when a part failed."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--write", action="store_true", help="with --only: renew these parts of the page")
     parser.add_argument("--long", action="store_true", help="more rounds, and the largest sizes")
-    parser.add_argument(
-        "--draw", action="store_true", help="measure nothing, write the page of the last run anew"
-    )
+    parser.add_argument("--draw", action="store_true", help="measure nothing, write the page anew")
     wanted = parser.parse_args()
-    if wanted.draw:
-        _write(Run.model_validate_json(LATEST.read_text()))
-        return
     os.chdir(ROOT)
-    begin = time.monotonic()
-    parts = [_measured(name, begin, long=wanted.long) for name in wanted.only or PARTS]
-    run = Run(
-        made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        commit=commit(ROOT),
-        long=wanted.long,
-        machine=described(),
-        parts=parts,
-    )
-    if wanted.only is None:
-        LATEST.parent.mkdir(exist_ok=True)
-        LATEST.write_text(run.model_dump_json(indent=1, by_alias=True) + "\n")
-        _write(run)
-        print(f"written: {LATEST.relative_to(ROOT)}, docs/benchmarks.md")
+    stored = Run.model_validate_json(LATEST.read_text()) if LATEST.exists() else None
+    if wanted.draw:
+        if stored is None:
+            parser.error(f"nothing was measured yet: there is no {LATEST.relative_to(ROOT)}")
+        _write(stored)
+        return
+    # SIGTERM too removes what a part has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    run = Run(machine=described(), parts=[])
+    if wanted.only and stored is not None and stored.machine == run.machine:
+        run = stored
+    for name in wanted.only or PARTS:
+        run = _with(run, name, long=wanted.long)
+        if wanted.write or not wanted.only:
+            _write(run)
+    sys.exit(1 if run.failed.keys() & (wanted.only or PARTS) else 0)
 
 
-def _measured(name: str, begin: float, *, long: bool) -> PartResult:
+def _with(run: Run, name: str, *, long: bool) -> Run:
+    """Measure one part. One that fails costs no other part's measurements: the page says why it lacks."""
+    parts = {part.part: part for part in run.parts}
+    failed = {other: why for other, why in run.failed.items() if other != name}
+    try:
+        parts[name] = _measured(name, long=long)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        traceback.print_exception(error)
+        failed[name] = f"{type(error).__name__}: {error}"[:300]
+        parts.pop(name, None)
+    in_order = [parts[each] for each in PARTS if each in parts]
+    return run.model_copy(update={"parts": in_order, "failed": failed})
+
+
+def _measured(name: str, *, long: bool) -> PartResult:
     part = importlib.import_module(f"bench.parts.{name}")
+    before, began = load(), time.monotonic()
 
     def say(text: str) -> None:
-        print(f"{time.monotonic() - begin:6.0f} s  {name}: {text}", file=sys.stderr, flush=True)
+        print(f"{time.monotonic() - began:6.0f} s  {name}: {text}", file=sys.stderr, flush=True)
 
-    before, began = load(), time.monotonic()
-    result: PartResult = asyncio.run(part.measure(Setting(long, say, PARTS[name] * (LONGER if long else 1))))
-    seconds = time.monotonic() - began
-    result = result.model_copy(update={"load": (before, load()), "seconds": seconds})
+    setting = Setting(long, say, PARTS[name] * (LONGER if long else 1))
+    result: PartResult = asyncio.run(part.measure(setting))
+    told = {
+        "load": (before, load()),
+        "seconds": time.monotonic() - began,
+        "made_at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": commit(ROOT),
+        "long": long,
+    }
+    result = result.model_copy(update=told)
     print(f"\n## {result.title}\n\n{summary(result)}\n", flush=True)
     return result
 
 
 def _write(run: Run) -> None:
+    LATEST.parent.mkdir(exist_ok=True)
+    LATEST.write_text(run.model_dump_json(indent=1, by_alias=True) + "\n")
     # matplotlib takes a second to load; only what draws needs it.
-    page = importlib.import_module("bench.page.writing")
-    page.write(run, ROOT / "docs")
+    importlib.import_module("bench.page.writing").write(run, ROOT / "docs")
 
 
 if __name__ == "__main__":

@@ -109,6 +109,9 @@ class PartResult(_Result):
     tables: list[Table] = []
     load: tuple[float, float] = (0.0, 0.0)
     seconds: float = 0.0
+    made_at: str = ""
+    commit: str = ""
+    long: bool = False
 
 
 class Machine(_Result):
@@ -122,11 +125,9 @@ class Machine(_Result):
 
 
 class Run(_Result):
-    """One run of the bench."""
+    """The newest measurement of each part, all of one machine. `failed`: part → why it has none."""
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
-    made_at: str
-    commit: str
-    long: bool
     machine: Machine
     parts: list[PartResult]
+    failed: dict[str, str] = {}

@@ -11,14 +11,13 @@ from bench.results import PartResult, Run
 HEAD = """\
 # Benchmarks
 
-Written by `make bench` ([bench/](../bench/README.md)) from one run; the numbers are in
-[bench/results/latest.json](../bench/results/latest.json). Everything that is compared ran in turn on the same
-engine and images, so read the ratios rather than the seconds. Intervals are bootstrapped (95 %, {resamples:,}
-resamples; what was measured in turn stays together). A bound counts as reached when the unfavourable end of
-the interval keeps it.
+Written by `make bench` ([bench/](../bench/README.md)); the numbers are in
+[bench/results/latest.json](../bench/results/latest.json). What is compared ran in turn on the same engine
+and images, so read the ratios rather than the seconds. Intervals are bootstrapped (95 %, {resamples:,}
+resamples; what was measured in turn stays together). A bound counts as reached when the unfavourable end
+of the interval keeps it; fewer than three measurements have no interval.
 
-{made_at}, commit `{commit}`; {processors} processors ({model}), {memory} GiB, Linux {kernel}, Docker Engine
-{engine}. {load}
+{processors} processors ({model}), {memory} GiB, Linux {kernel}, Docker Engine {engine}. {load}
 """
 _OURS = ("session", "guard", "quick", "full")
 
@@ -37,21 +36,23 @@ def page(run: Run, folder: Path) -> str:
     texts = [_head(run), "## What it is to reach", goal_table(run), _overview(run, folder)]
     for part in run.parts:
         texts += [f"## {part.title}", part.about, *_plots(part, folder)]
-        texts += [
-            _folded(summary(part)),
-            f"Took {part.seconds:.0f} s; load {part.load[0]:g}, then {part.load[1]:g}.",
-        ]
+        texts += [_folded(summary(part)), _when(part)]
+    texts += [f"## Not measured: {part}\n\n{why}" for part, why in run.failed.items()]
     return "\n\n".join(text for text in texts if text) + "\n"
 
 
+def _when(part: PartResult) -> str:
+    rounds = "; long" if part.long else ""
+    load = f"load {part.load[0]:g} before, {part.load[1]:g} after"
+    return f"{part.made_at}, commit `{part.commit}`, {part.seconds:.0f} s{rounds}; {load}."
+
+
 def _head(run: Run) -> str:
-    loads = [load for part in run.parts for load in part.load]
+    loads = [load for part in run.parts for load in part.load] or [0.0]
     quiet = max(loads) <= run.machine.processors * 1.5
     load = f"Load average between {min(loads):g} and {max(loads):g}"
     return HEAD.format(
         resamples=RESAMPLES,
-        made_at=run.made_at,
-        commit=run.commit,
         processors=run.machine.processors,
         model=run.machine.model,
         memory=f"{run.machine.memory_gib:g}",

@@ -17,8 +17,9 @@ port; on `default-ports` each runs several, where they listen by default. What l
 inside each container before anything is scanned. All scanners run in containers with a collector's limits:
 half a processor, 512 MiB, `NET_RAW`. A product counts when the name is the server's; the name of a port in
 a table, of a library or of the wrong server does not. Servers that never say what they are count among the
-ports only. Both networks are scanned at the same time, by the same scanner. `full` is compared on every third host, as one
-pass of plain nmap takes minutes; `make bench LONG=1` compares it on all, in three slices."""
+ports only. Both networks are scanned at the same time, by the same scanner. `full` is compared on every
+third host, as one pass of plain nmap takes minutes; `make bench LONG=1` compares it on all, in three
+slices."""
 NMAP = {"quick": ("-sV",), "full": ("-p-", "-sV", "-T4")}
 TITLES = {"odd-ports": "odd ports", "default-ports": "default ports"}
 _SLICES = 3

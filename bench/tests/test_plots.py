@@ -24,7 +24,9 @@ def test_a_plot_is_the_same_bytes_from_the_same_numbers_and_has_no_background(tm
 
 def test_bars_show_what_they_are_told(tmp_path):
     plots.bars(
-        tmp_path / "bars.svg", [plots.Bar("a session", Measured(name="x", values=[1.0, 2.0]), ours=True)]
+        tmp_path / "bars.svg",
+        "A title",
+        [plots.Bar("a session", Measured(name="x", values=[1.0, 2.0]), ours=True)],
     )
     drawn = (tmp_path / "bars.svg").read_text()
     assert "a session" in drawn

@@ -7,7 +7,7 @@ MACHINE = Machine(processors=2, model="a processor", memory_gib=8, kernel="6.12"
 
 def run(**results):
     part = PartResult(part="one", title="One", about="It is measured.", **results)
-    return Run(made_at="then", commit="0123", long=False, machine=MACHINE, parts=[part])
+    return Run(machine=MACHINE, parts=[part])
 
 
 def row(page, start):
