@@ -31,14 +31,14 @@ async def measure(setting: Setting) -> PartResult:
                 setting.say(f"{template}: decision page {number} of {rounds}")
                 seconds, events = await _decide(sessions, template)
                 took.append(seconds)
-            name = f"{template}: click to decision page"
+            name = f"{template}, click to decision page: a session"
             measured.append(Measured(name=name, values=took, goal=f"decision-{template}"))
             breakdowns.append(
                 Breakdown(name=f"`{template}` to its decision page", pieces=_pieces(events, took[-1]))
             )
             ours, theirs = await _scans(sessions, template, scans, setting)
-            measured.append(Measured(name=f"{template}: `quick`", values=ours))
-            measured.append(Measured(name=f"{template}: plain `nmap -sV`", values=theirs))
+            measured.append(Measured(name=f"{template}, scan: quick", values=ours))
+            measured.append(Measured(name=f"{template}, scan: plain nmap -sV", values=theirs))
             pairs = list(zip(ours, theirs, strict=True))
             ratio = f"{template}: `quick` to plain `nmap -sV`"
             ratios.append(Ratio(name=ratio, pairs=pairs, goal=f"quick-{template}"))

@@ -30,8 +30,8 @@ async def measure(setting: Setting) -> PartResult:
     ):
         async with running_sessions({**os.environ, "ORCHESTRATOR_POOL": f"{template}=1"}) as sessions:
             ours, theirs = await _beside_compose(sessions, template, pairs, setting)
-            measured.append(Measured(name=f"{template}: claimed until healthy", values=ours))
-            measured.append(Measured(name=f"{template}: `docker compose up --wait`", values=theirs))
+            measured.append(Measured(name=f"{template}, until healthy: a claimed session", values=ours))
+            measured.append(Measured(name=f"{template}, until healthy: docker compose", values=theirs))
             name = f"{template}: claimed until healthy, to `docker compose up --wait`"
             goal = "pool-compose" if template == "small" else None
             ratios.append(Ratio(name=name, pairs=list(zip(ours, theirs, strict=True)), goal=goal))
@@ -39,7 +39,7 @@ async def measure(setting: Setting) -> PartResult:
             for number in range(1, whole + 1):
                 setting.say(f"{template}: decision page {number} of {whole}")
                 took.append(await _decide(sessions, template))
-            name = f"{template}: click to decision page, claimed"
+            name = f"{template}, click to decision page: a claimed session"
             measured.append(Measured(name=name, values=took, goal=f"decision-pool-{template}"))
     return PartResult(
         part="warm_pool", title="From the warm pool", about=ABOUT, measured=measured, ratios=ratios
@@ -91,7 +91,7 @@ async def _beside_compose(
     took = await in_turn(
         {"claim": lambda: claim(sessions, template), "compose": compose},
         rounds,
-        lambda text: setting.say(f"{template}, {text}"),
+        setting.share(0.3, template),
         warm_up=True,
     )
     return took["claim"], took["compose"]
