@@ -10,6 +10,7 @@ from listening import listening
 
 from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.packet_rate import PacketRate
+from discovery_collectors.collectors.network.second_opinion import protocol_questions
 from discovery_collectors.collectors.network.second_opinion.exchange import ANSWER_BYTES, Questioner
 from discovery_collectors.collectors.network.second_opinion.findings import Finding, improved
 from discovery_collectors.collectors.network.second_opinion.interview import interview
@@ -81,6 +82,7 @@ MONGODB = b"\x60\0\0\0\1\0\0\0\1\0\0\0\xdd\x07\0\0\0\0\0\0\0\x4b\0\0\0\x02versio
             b"\1\1\0\x18!\x12\xa4Bdiscovery001\x80\x22\0\x14Coturn-4.6.1 'Gorst'",
             ("stun", "Coturn", "4.6.1"),
         ),
+        (b"\0\0\0\1\0\0\0\x13", b"\0\0\0\x5c" + bytes(16), ("firebird", "Firebird RDBMS", "")),
         (b"\0\1n", b"\0\0\x11\x11name rabbit at port 25672\n", ("epmd", "Erlang Port Mapper Daemon", "")),
     ],
 )  # fmt: skip
@@ -99,6 +101,7 @@ async def test_a_protocol_is_known_by_the_answer_to_its_own_question(question, a
         (b"SSH-2.0-dropbear_2025.89\r\n", ("ssh", "Dropbear sshd", "2025.89")),
         (b"\x5a\0\0\0\x0a11.8.3-MariaDB-0+deb13u1\0\x07", ("mysql", "MariaDB", "11.8.3-MariaDB-0+deb13u1")),
         (b"220 mail.example ESMTP Postfix (Debian)\r\n", ("smtp", "Postfix smtpd", "")),
+        (b"\xff\xfb%\xff\xfd\x18\xff\xfd \xff\xfd#\xff\xfd'", ("telnet", "BSD-derived telnetd", "")),
         (b"\0\0\x18\x04\0\0\0\0\0\0\x05\0\x10\0\0", ("http2", "", "")),
     ],
 )  # fmt: skip
@@ -111,8 +114,19 @@ async def test_a_banner_is_read_whatever_was_asked(banner, expected):
 async def test_what_nmap_knows_the_protocol_of_is_asked_in_it_first():
     received = bytearray()
     async with listening(speaking(b"srvr", b"Zookeeper version: 3.9.3", received)) as number:
-        found = await ask(number, Port(number, "zookeeper", probed=True))
+        found = await ask(number, Port(number, "zookeeper", probed=True), seconds=3)
     assert (found.product, bytes(received)) == ("Zookeeper", b"srvr")
+
+
+async def test_a_port_is_first_asked_what_it_is_meant_for(monkeypatch):
+    received = bytearray()
+    async with listening(speaking(b"ZBXD", b"ZBXD\x01\x06\0\0\0\0\0\0\x007.0.22", received)) as number:
+        zabbix = protocol_questions.named("zabbix")
+        monkeypatch.setattr(protocol_questions, "meant_for", lambda port: [zabbix])
+        found = await ask(number)
+    assert (found.product, found.version) == ("Zabbix agent", "7.0.22")
+    assert received.startswith(b"ZBXD")
+    assert b"GET" not in received
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.second_opinion import opinion
 from discovery_collectors.collectors.network.second_opinion.opinion import Patience, SecondOpinion
+from discovery_collectors.collectors.network.second_opinion.products import is_settled
 from discovery_collectors.running.scope import Scope
 
 ADDRESS = Scope.parse(["127.0.0.1"]).admit("127.0.0.1")
@@ -58,6 +59,24 @@ async def test_what_nmap_named_is_not_asked():
     async with listening(serving({}, asked)) as number:
         told, _ = await opinions([Port(number, "http", probed=True, product="nginx", version="1.26.3")])
     assert (told, asked) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("port", "settled"),
+    [
+        (Port(80, "http", probed=True, product="nginx", version="1.26.3"), True),
+        (Port(80, "http", probed=True, product="Apache httpd"), True),
+        (Port(80, "http", product="nginx"), False),
+        (Port(80, "http", probed=True), False),
+        (Port(80, "tcpwrapped", probed=True), False),
+        (Port(80, "http", probed=True, product="Golang net/http server"), False),
+        (Port(5432, "postgresql", probed=True, product="PostgreSQL DB", version="9.6.0 or later"), True),
+        (Port(5432, "postgresql", probed=True, product="PostgreSQL DB"), False),
+        (Port(6379, "redis", probed=True, product="Redis key-value store", version="7.2.4"), False),
+    ],
+)
+def test_nmaps_word_holds_where_it_names_a_product_of_its_own(port, settled):
+    assert is_settled(port) is settled
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,12 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("imap", "Cyrus imapd", rb"\* OK [^\r\n]{0,600}?Cyrus IMAP " + _VERSION),
     BannerSign("imap", "", rb"\* OK [^\r\n]{0,600}?IMAP4"),
     BannerSign("pop3", "Dovecot pop3d", rb"\+OK [^\r\n]{0,200}?Dovecot"),
+    BannerSign(
+        "telnet",
+        "BSD-derived telnetd",
+        rb"(?:\xff[\xfb-\xfe][\x00-\x30]){0,4}?\xff\xfd\x18\xff\xfd\x20\xff\xfd\x23\xff\xfd\x27",
+    ),
+    BannerSign("telnet", "", rb"\xff[\xfb-\xfe][\x00-\x30]\xff[\xfb-\xfe]"),
     BannerSign("vnc", "VNC", rb"RFB \d{3}\.\d{3}\n"),
     # Complain of what is not theirs.
     BannerSign("redis", "", rb"-(?:ERR|NOAUTH|DENIED|LOADING|NOPERM|MISCONF)\b", "redis"),

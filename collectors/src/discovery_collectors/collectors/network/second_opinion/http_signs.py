@@ -182,6 +182,8 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Mattermost", "x-version-id", rf"^{_VERSION}"),
     HttpSign("Rocket.Chat", "title", r"^Rocket\.Chat"),
     HttpSign("ZNC IRC bouncer httpd", "server", r"^ZNC(?: |/)?(?:[^\d]{0,20}(?P<version>\d[\w.-]{0,20}))?"),
+    HttpSign("Prosody XMPP BOSH httpd", "body", r"<p>Whatever you were looking for is not here\. "),
+    HttpSign("Prosody XMPP BOSH httpd", "title", r"^Prosody (?:BOSH|WebSocket) endpoint"),
     HttpSign("Keycloak", "title", r"^(?:Welcome to )?Keycloak"),
     HttpSign("Vaultwarden", "title", r"^Vaultwarden"),
     # Controllers and consoles.

@@ -1,4 +1,4 @@
-"""The order of questions to one port: HTTP and what comes with it, TLS, then the other protocols."""
+"""The order of questions to one port: what it is meant for, HTTP, TLS, then the other protocols."""
 
 from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.second_opinion import (
@@ -22,9 +22,8 @@ _PLAINEST = b"GET / HTTP/1.0\r\n\r\n"
 async def interview(questioner: Questioner, port: Port) -> Finding | None:
     """Return what the service at `port` gives away; None when it stays unknown."""
     questioner.tls = port.tls or (port.probed and port.name in _TLS_NAMES)
-    known = protocol_questions.named(port.name) if port.probed else None
-    if known is not None:
-        found = await _ask(questioner, known)
+    for question in _expected(port):
+        found = await _ask(questioner, question)
         if found is not None:
             return found
     is_http = port.probed and port.name in _HTTP_NAMES
@@ -40,6 +39,15 @@ async def interview(questioner: Questioner, port: Port) -> Finding | None:
     if found is None and first.ending is not Ending.UNREACHABLE:
         found = await _ask_in_turn(questioner, port, first)
     return found
+
+
+def _expected(port: Port) -> list[ProtocolQuestion]:
+    """Return the protocol that nmap heard; where it heard none, those that the port is meant for."""
+    known = protocol_questions.named(port.name) if port.probed else None
+    if known is not None:
+        return [known]
+    heard = port.probed and port.name in _HTTP_NAMES
+    return [] if heard else protocol_questions.meant_for(port.number)
 
 
 async def _open(questioner: Questioner, *, is_http: bool) -> Answer:
@@ -72,10 +80,10 @@ def _may_be_tls(answer: Answer) -> bool:
 
 async def _ask_in_turn(questioner: Questioner, port: Port, first: Answer) -> Finding | None:
     """Ask protocol by protocol, until one answers or the port's time is up."""
-    for question in protocol_questions.in_order(port):
+    for question in protocol_questions.in_order(port.number, again=questioner.tls and not port.tls):
         if questioner.time_is_up:
             break
-        found = await _ask(questioner, question)
+        found = await _ask(questioner, question, in_a_hurry=True)
         if found is not None:
             return found
     if not questioner.tls:
@@ -83,8 +91,10 @@ async def _ask_in_turn(questioner: Questioner, port: Port, first: Answer) -> Fin
     return certificate_signs.recognise(first.certificate) or Finding("ssl", tls=True)
 
 
-async def _ask(questioner: Questioner, question: ProtocolQuestion) -> Finding | None:
-    answer = await questioner.ask(*question.send, in_a_hurry=True)
+async def _ask(
+    questioner: Questioner, question: ProtocolQuestion, *, in_a_hurry: bool = False
+) -> Finding | None:
+    answer = await questioner.ask(*question.send, in_a_hurry=in_a_hurry)
     read = protocol_questions.read(question, answer.content) if answer.content else None
     if read is None:
         return None

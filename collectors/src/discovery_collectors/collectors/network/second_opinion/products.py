@@ -74,6 +74,8 @@ _ASKED_FOR_VERSION = frozenset(
 )
 """nmap's products that state their version when they are asked in their own protocol, or prove to be another:
 nmap takes PgBouncer for PostgreSQL."""
+_TAKEN_FOR = frozenset({"Redis key-value store"})
+"""What nmap calls others too, with the version that they state for old clients: Valkey, KeyDB, Dragonfly."""
 _SAYS_NOTHING = frozenset({"", "unknown", "tcpwrapped", "ssl", "ssl/unknown"})
 
 
@@ -89,6 +91,8 @@ def is_library(product: str) -> bool:
 def is_settled(port: Port) -> bool:
     """Return whether nmap's answer needs no second opinion."""
     if not port.probed or port.name in _SAYS_NOTHING or not port.product or is_library(port.product):
+        return False
+    if port.product in _TAKEN_FOR:
         return False
     return bool(port.version) or port.product not in _ASKED_FOR_VERSION
 

@@ -19,6 +19,8 @@ STUN = b"\0\x01\0\0\x21\x12\xa4\x42discovery001"
 """A binding request (RFC 8489)."""
 ERLANG_NODE = b"\0\x1eN\0\0\0\x0d\x07\xdf\x7f\xbd\0\0\0\x01\0\x0fdiscovery@probe"
 """The first message of a handshake between nodes; the cookie would only come later."""
+FIREBIRD = struct.pack("!12I", 1, 19, 3, 1, 0, 2, 0, 10, 1, 0, 5, 2) + struct.pack("!5I", 0x800D, 1, 0, 5, 4)
+"""op_connect without a file, a user or a password: which protocols the server would speak, of 10 and 13."""
 SQL_SERVER = (
     b"\x12\x01\0\x2f\0\0\0\0"
     b"\0\0\x1a\0\x06\x01\0\x20\0\x01\x02\0\x21\0\x01\x03\0\x22\0\x04\x04\0\x26\0\x01\xff"

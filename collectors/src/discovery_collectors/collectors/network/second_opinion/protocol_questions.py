@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.second_opinion import protocol_bytes
 
 _VERSION = rb"v?(?P<version>\d[\w.+~-]{0,30})"
@@ -249,6 +248,16 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
         _ports(4369),
     ),
     ProtocolQuestion(
+        "firebird",
+        (protocol_bytes.FIREBIRD,),
+        (
+            Reading("Firebird RDBMS", rb"^\0\0\0\x03\0\0\0\x0a\0\0\0\x01"),
+            Reading("Firebird RDBMS", rb"^\0\0\0[\x5c\x5e\x62]\0\0\0[\0\x0a]"),
+        ),
+        _ports(3050),
+        aliases=frozenset({"gds_db"}),
+    ),
+    ProtocolQuestion(
         "erlang-node",
         (protocol_bytes.ERLANG_NODE,),
         (Reading("Erlang Distribution Node", rb"^\0[\s\S]s(?:ok|not_allowed|alive|nok)"),),
@@ -290,10 +299,16 @@ def named(name: str) -> ProtocolQuestion | None:
     return _BY_NAME.get(name)
 
 
-def in_order(port: Port) -> Iterator[ProtocolQuestion]:
-    """Yield the questions for a port: those that its number suggests, then those that are asked anywhere."""
-    yield from (each for each in QUESTIONS if port.number in each.ports)
-    yield from (each for each in QUESTIONS if port.number not in each.ports and each.anywhere)
+def meant_for(port: int) -> list[ProtocolQuestion]:
+    """Return the questions that a port's number suggests."""
+    return [each for each in QUESTIONS if port in each.ports]
+
+
+def in_order(port: int, *, again: bool) -> Iterator[ProtocolQuestion]:
+    """Yield the questions that are asked anywhere; `again`: those that the port suggests as well, and first."""
+    if again:
+        yield from meant_for(port)
+    yield from (each for each in QUESTIONS if port not in each.ports and each.anywhere)
 
 
 def read(question: ProtocolQuestion, content: bytes) -> tuple[str, str, str] | None:
