@@ -115,3 +115,50 @@ async def test_the_rate_counts_every_connection():
         await opinions([Port(number)], rate=50)
     # Two connections, ten packets each; the first goes at once.
     assert loop.time() - began >= 0.2
+
+
+async def silent(reader, writer):
+    await reader.read()
+    writer.close()
+
+
+async def test_a_host_that_costs_too_much_time_is_left_alone_and_that_is_said():
+    patience = Patience(answer=0.1, port=0.3, host=0.3)
+    async with listening(silent) as number:
+        _, warnings = await opinions([Port(number)] * 9, patience=patience)
+    assert len(warnings) == 1
+    assert "0 s were spent on it" in warnings[0]
+
+
+async def test_time_between_two_calls_is_not_the_hosts():
+    told, warnings = [], []
+    second = SecondOpinion(Patience(answer=0.5, port=2, host=0.6), PacketRate(None), warnings.append)
+    async with listening(serving({"/": page("<title>Gerrit Code Review</title>")})) as number:
+        for _ in range(2):
+            await second.ask(ADDRESS, [Port(number)], told.append)
+            await asyncio.sleep(0.7)
+    assert (len(told), warnings) == (2, [])
+
+
+async def test_no_more_than_its_ports_are_asked_of_a_host():
+    patience = Patience(answer=0.5, port=2, host=30, ports=3)
+    async with listening(serving({"/": page("<title>Gerrit Code Review</title>")})) as number:
+        _, warnings = await opinions([Port(number)] * 5, patience=patience)
+    assert warnings == [f"{ADDRESS}: its other unnamed ports are not asked what they are: 3 ports were asked"]
+
+
+async def test_at_most_four_ports_of_a_host_are_asked_at_once():
+    open_now, most = 0, 0
+
+    async def counting(reader, writer):
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        await asyncio.sleep(0.05)
+        writer.write(page("x", "Server: nginx/1.26.3"))
+        writer.close()
+        open_now -= 1
+
+    async with listening(counting) as number:
+        await opinions([Port(number)] * 20)
+    assert 1 <= most <= 4

@@ -11,6 +11,7 @@ from discovery_collectors.collectors.network.second_opinion import (
 )
 from discovery_collectors.collectors.network.second_opinion.http_answer import HttpAnswer
 from discovery_collectors.collectors.network.second_opinion.products import is_library, read_server
+from discovery_collectors.collectors.network.second_opinion.protocol_table import QUESTIONS
 
 HOSTILE = [
     b"A" * 65536,
@@ -31,7 +32,7 @@ def test_all_patterns_together_read_a_hostile_answer_within_a_second(content):
     text = content.decode("latin-1")
     began = time.process_time()
     banner_signs.recognise(content)
-    for question in protocol_questions.QUESTIONS:
+    for question in QUESTIONS:
         protocol_questions.read(question, content)
     for _, pattern, version in http_signs.SIGNS:
         pattern.search(text)
@@ -48,7 +49,7 @@ def test_every_banner_that_asks_further_names_a_question():
 
 
 def test_no_question_carries_a_password_and_none_is_long():
-    for question in protocol_questions.QUESTIONS:
+    for question in QUESTIONS:
         for sent in question.send:
             assert 0 < len(sent) <= 1100, question.name
             lowered = sent.lower()

@@ -15,7 +15,7 @@ class BannerSign(NamedTuple):
     pattern: bytes
     """With a group `version` where the banner tells it."""
     ask: str = ""
-    """The protocol question that tells more; see `protocol_questions`."""
+    """The protocol question that tells more; a row of `protocol_table`."""
 
 
 _ROWS: tuple[BannerSign, ...] = (

@@ -10,7 +10,7 @@ from discovery_collectors.collectors.network.second_opinion import (
 from discovery_collectors.collectors.network.second_opinion.exchange import Answer, Ending, Questioner
 from discovery_collectors.collectors.network.second_opinion.findings import Finding
 from discovery_collectors.collectors.network.second_opinion.http_answer import HttpAnswer
-from discovery_collectors.collectors.network.second_opinion.protocol_questions import ProtocolQuestion
+from discovery_collectors.collectors.network.second_opinion.protocol_table import ProtocolQuestion
 
 _TLS_ALERT = b"\x15\x03"
 _TLS_NAMES = frozenset({"https", "ssl", "https-alt"})

@@ -46,10 +46,30 @@ class _Host:
     """What was spent on one host."""
 
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_QUESTIONS_PER_HOST))
-    ends: float = 0.0
+    under_way: int = 0
+    since: float = 0.0
+    seconds: float = 0.0
+    """While at least one port was asked; waiting for nmap between calls is not the host's time."""
     asked: int = 0
     fruitless: int = 0
     warned: bool = False
+
+    def begin(self) -> None:
+        """Count the time from now on, if no other port is asked already."""
+        if not self.under_way:
+            self.since = time.monotonic()
+        self.under_way += 1
+        self.asked += 1
+
+    def end(self) -> None:
+        """Stop counting with the last port."""
+        self.under_way -= 1
+        if not self.under_way:
+            self.seconds += time.monotonic() - self.since
+
+    def spent(self) -> float:
+        """Return the seconds counted so far."""
+        return self.seconds + (time.monotonic() - self.since if self.under_way else 0)
 
 
 class SecondOpinion:
@@ -81,7 +101,11 @@ class SecondOpinion:
         async def ask_port(port: Port) -> None:
             async with host.slots, self._slots:
                 if self._may_ask(address, host):
-                    finding = await self._interview(address, port)
+                    host.begin()
+                    try:
+                        finding = await self._interview(address, port)
+                    finally:
+                        host.end()
                     host.fruitless = 0 if finding else host.fruitless + 1
                     learned = improved(port, finding) if finding else None
                     if learned is not None:
@@ -99,17 +123,13 @@ class SecondOpinion:
         )
 
     def _may_ask(self, address: ScopedAddress, host: _Host) -> bool:
-        now = time.monotonic()
-        if not host.ends:
-            host.ends = now + self._patience.host
         if host.fruitless >= _FRUITLESS_PORTS:
             why = f"{_FRUITLESS_PORTS} ports in a row gave nothing away"
         elif host.asked >= self._patience.ports:
             why = f"{self._patience.ports} ports were asked"
-        elif now >= host.ends:
+        elif host.spent() >= self._patience.host:
             why = f"{self._patience.host:.0f} s were spent on it"
         else:
-            host.asked += 1
             return True
         if not host.warned:
             host.warned = True
