@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import recorded_experiment
 import recorded_session
-from recorded_report import WRITTEN, hostile_report, small_report, with_verdict
+from recorded_report import WRITTEN, hostile_report, small_report, stands_for, with_verdict
 from recorded_session import HOSTILE, SERVICES
 
 TOKEN = "token-of-ada-0123456789"
@@ -335,6 +335,7 @@ def template(name):
         "digest": "sha256:d",
         "services": services,
         "collectors": [HOSTILE] if name == "hostile" else ["network", "database"],
+        "stands_for": stands_for(HOSTILE) if name == "hostile" else None,
     }
 
 

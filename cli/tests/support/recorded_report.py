@@ -136,6 +136,12 @@ def small_report(session):
     }
 
 
+def stands_for(made_from):
+    """The real network behind a template made from an inventory."""
+    levels = {"same_version": 60, "same_product": 11, "relative": 9, "banner": 6, "nothing": 4}
+    return {"made_from": made_from, "made_on": "2026-11-26", "hosts": 1200, "levels": levels}
+
+
 def hostile_report(session):
     report = small_report(session)
     report["scores"]["rows"] = [row(HOSTILE, 1, 1, 1)]
@@ -156,6 +162,7 @@ def hostile_report(session):
     for run in report["collectors"]:
         run.update(collector=HOSTILE, complete=False, reason=HOSTILE)
     report["template"] = {"id": HOSTILE, "title": HOSTILE, "digest": HOSTILE, "seed": 0}
+    report["template"]["stands_for"] = stands_for(HOSTILE)
     report["isolation"] = {"isolated": False, "detail": HOSTILE}
     return report
 

@@ -17,6 +17,7 @@ from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.forecast_view import draw_forecast
 from dryrun_cli.drawing.glyphs import Glyphs, outcome_sign
 from dryrun_cli.drawing.narration import HARM_WORDS, byte_count, counted, duration
+from dryrun_cli.drawing.origin import origin
 from dryrun_cli.drawing.own_lists import draw_own_lists
 from dryrun_cli.drawing.safe_text import inert, shown, value_text
 from dryrun_contract.event import LogPattern, TargetLogs
@@ -42,6 +43,8 @@ def draw_report(
     """
     where = whole or f"dryrun report {short(report.session.id)} -o report.html"
     parts: list[RenderableType] = [_headline(report, glyphs)]
+    if report.template.stands_for is not None:
+        parts.append(_indented(f"Stands for {origin(report.template.stands_for)}", "dim"))
     if with_reason and report.session.reason:
         parts.append(_indented(inert(report.session.reason, 2000)))
     if not report.final:

@@ -12,6 +12,7 @@ from rich.text import Text
 from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import Glyphs, outcome_sign
 from dryrun_cli.drawing.narration import counted, duration
+from dryrun_cli.drawing.origin import origin
 from dryrun_cli.drawing.safe_text import inert, shown
 from dryrun_contract.pool import Pool
 from dryrun_contract.session import Phase, SessionView
@@ -28,6 +29,9 @@ def draw_templates(templates: Iterable[TemplateSummary]) -> RenderableType:
         parts += [Text(""), title] if parts else [title]
         if template.description:
             parts.append(_indented(Text(inert(template.description, 2000))))
+        if template.stands_for is not None:
+            known = Text("stands for: ", style="dim").append(origin(template.stands_for), "not dim")
+            parts.append(_indented(known))
         targets = ", ".join(f"{service.name} ({service.image})" for service in template.services)
         for name, value in (
             (counted(len(template.services), "target"), targets),

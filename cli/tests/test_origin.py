@@ -1,0 +1,35 @@
+"""A template that stands for a real network says so, in the list and in every report."""
+
+LINE = (
+    "a network of 1,200 hosts, from a scan by nmap, 2026-11-26: 71 of 90 services stand on real software, "
+    "9 on a relative, 6 on a banner, 4 on nothing"
+)
+
+
+def test_the_report_of_a_replica_says_which_network_it_stands_for(run, api, monkeypatch):
+    import fake_approval_api
+    from recorded_report import small_report, stands_for
+
+    def about_a_replica(session):
+        report = small_report(session)
+        report["template"]["stands_for"] = stands_for("a scan by nmap")
+        return report
+
+    monkeypatch.setattr(fake_approval_api, "small_report", about_a_replica)
+    api.add_session()
+    _, stdout, _ = run("report", "last", COLUMNS="300")
+    assert f"Stands for {LINE}" in stdout
+
+
+def test_the_list_says_it_of_a_replica_and_of_no_other(run, api, monkeypatch):
+    import fake_approval_api
+    from recorded_report import stands_for
+
+    plain = fake_approval_api.template
+
+    def replica(name):
+        return {**plain(name), "stands_for": stands_for("a scan by nmap") if name == "small" else None}
+
+    monkeypatch.setattr(fake_approval_api, "template", replica)
+    _, stdout, _ = run("templates", COLUMNS="300")
+    assert stdout.count(f"stands for: {LINE}") == 1
