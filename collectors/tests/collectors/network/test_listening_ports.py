@@ -65,7 +65,7 @@ def test_quick_covers_the_table_the_collectors_ports_and_nmaps_thousand_and_no_m
     documented = {row.port for row in ROWS} | set(tcp_ports()) | most_common_ports(MOST_COMMON)
     assert 1500 <= len(documented) <= 1700
     everything = documented | moved_ports()
-    assert len(everything) <= 2200
+    assert len(everything) < 2000  # what the search keeps of one host
     rarer = rarer_ports(tcp_ports())
     assert rarer | most_common_ports(MOST_COMMON) == everything
     assert not rarer & most_common_ports(MOST_COMMON)
@@ -104,7 +104,7 @@ def test_without_nmaps_data_nothing_is_taken_for_common(monkeypatch, tmp_path):
         (22, {2222, 1022, 2022, 8022, 10022, 20022, 60022, 22022}),
         (80, {8080, 1080, 10080, 50080}),
         (389, {1389, 8389, 10389, 3890}),
-        (5432, {5433, 5434, 15432, 25432, 35432, 45432, 55432}),
+        (5432, {5433, 15432, 25432, 35432, 45432, 55432}),
         (6379, {6380, 16379, 26379, 46379}),
         (11211, {11212, 21211}),
     ],
