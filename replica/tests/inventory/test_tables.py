@@ -158,3 +158,16 @@ def test_no_name_and_no_address_of_the_network_is_kept():
         "Product-2 2",
     ]
     assert inventory.hosts[2].services[0].title == "Welcome to nginx!"
+
+
+def test_one_name_at_two_addresses_is_one_host_and_is_said():
+    inventory = read("host,ip,port\nweb1,10.0.0.1,80\nweb1,10.0.0.2,443\nweb1,10.0.0.2,22\n")
+    assert [len(host.services) for host in inventory.hosts] == [3]
+    assert notes(inventory)["rows of a host that other rows give another address, merged by its name"] == 1
+
+
+@pytest.mark.parametrize("name", ["unknown", "N/A", "-", "localhost"])
+def test_what_stands_for_no_name_makes_no_two_hosts_one(name):
+    inventory = read(f"host,ip,port\n{name},10.0.0.1,80\n{name},10.0.0.2,80\n")
+    assert len(inventory.hosts) == 2
+    assert "file1:2: names no host" in refused(f"host,port\n{name},80\n")

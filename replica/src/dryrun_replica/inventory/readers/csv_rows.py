@@ -9,6 +9,7 @@ from dryrun_replica.inventory.findings import (
     FoundHost,
     FoundService,
     FoundTls,
+    as_address,
     identities_of,
 )
 from dryrun_replica.inventory.model import Transport
@@ -25,6 +26,8 @@ _PURPOSE = ("role", "type", "purpose", "device_role", "function")
 _TLS = ("tls", "ssl", "encrypted")
 _YES = frozenset({"1", "yes", "true", "y", "x", "tls", "ssl", "on"})
 _TWICE = "services that stand in the table twice, merged"
+_NO_NAMES = frozenset({"-", "--", "?", "n/a", "na", "none", "null", "unknown", "localhost"})
+"""What people and programs write where a host has no name."""
 _PLACE = re.compile(r"([^/]*)(?:/(tcp|udp|sctp|dccp))?", re.IGNORECASE)
 MAX_PORTS_OF_A_CELL = 200
 
@@ -39,11 +42,14 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
         findings.faults.add(f"{file}:1", f"has no column that names the host; known are {known}")
         return
     for row in rows.rows():
-        texts = [text for column in (*ADDRESS, *NAME) if (text := row.cells.get(column))]
+        cells = [text for column in (*ADDRESS, *NAME) if (text := row.cells.get(column))]
+        texts = [text for text in cells if text.casefold() not in _NO_NAMES]
         if not texts:
             findings.faults.add(row.where, "names no host")
             continue
         host = findings.host(identities_of(texts))
+        if host.addresses and not host.addresses.issuperset(filter(None, map(as_address, texts))):
+            findings.notes["rows of a host that other rows give another address, merged by its name"] += 1
         for text in texts:
             findings.address(host, text)
         host.purpose = host.purpose or row.first(*_PURPOSE)
