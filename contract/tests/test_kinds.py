@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from dryrun_contract.kinds import COMPARISONS, KINDS, render_table
+from dryrun_contract.kinds import COMPARISONS, KINDS, LOOKS, render_table
 from dryrun_contract.resource_key import ResourceKey
 
 TABLE = Path(__file__).parents[2] / "docs" / "kinds.md"
@@ -23,3 +23,7 @@ def test_a_key_has_as_many_names_as_its_kind_says(kind):
 
 def test_every_comparison_is_of_an_attribute_that_some_kind_scores():
     assert set(COMPARISONS) <= {name for kind in KINDS.values() for name in kind.scored}
+
+
+def test_every_scored_attribute_says_what_it_looks_like():
+    assert list(LOOKS) == [(kind.name, name) for kind in KINDS.values() for name in kind.scored]

@@ -118,6 +118,32 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 )
 """Kinds by name, in the order of reports. Collectors may report others, scored by what facts carry."""
 
+LOOKS: Mapping[tuple[str, str], tuple[str, str]] = MappingProxyType(
+    {
+        ("service", "product"): ("the product's name, without vendor and version", "nginx"),
+        ("service", "version"): ("as the server says it, without the product", "1.26.3"),
+        ("database", "engine"): ("in lower case", "postgresql"),
+        ("table", "columns"): ("names, or objects with a `name`; all of them", '["id", "total"]'),
+        ("web_app", "title"): ("the page's `<title>`, its entities resolved", "Pineharbour – gear for wet hills"),
+        ("web_app", "server"): ("the product in the header `Server`, without a version", "nginx"),
+        ("web_app", "framework"): ("the name alone", "Django"),
+        ("web_app", "version"): ("the framework's, not the server's", "6.1"),
+        ("certificate", "subject"): (
+            "the whole distinguished name by RFC 4514: most specific first, commas without spaces",
+            "CN=www.pineharbour.example,O=Pineharbour Ltd",
+        ),
+        ("certificate", "issuer"): ("as the subject", "CN=Pineharbour Internal CA,O=Pineharbour Ltd"),
+        ("certificate", "not_after"): ("RFC 3339 in UTC, whole seconds, with `Z`", "2039-12-31T23:59:59Z"),
+        ("dns_zone", "records"): ("how many, the SOA record once", "14"),
+        ("directory", "vendor"): ("the server's name", "OpenLDAP"),
+        ("share", "type"): ("in lower case: `disk`, `printer`, `device` or `ipc`", "disk"),
+        ("snmp_system", "name"): ("sysName", "core-sw-1"),
+        ("snmp_system", "description"): ("sysDescr, unchanged", "Linux core-sw-1 6.1.0"),
+        ("snmp_system", "location"): ("sysLocation", "Room 2, rack B"),
+    }
+)
+"""What a scored value looks like, and an example; for whoever writes ground truth or brings a scanner."""
+
 OTHER_KINDS = "of other kinds"
 
 
@@ -153,6 +179,28 @@ def render_table() -> str:
     rows += [
         f"| `{kind.name}` | `{kind.key or '""'}` | {_attributes(kind)} | {kind.note} |"
         for kind in KINDS.values()
+    ]
+    rows += [
+        "",
+        "## What values look like",
+        "",
+        "Values are compared as texts, without surrounding blanks and without regard to case, except where the",
+        "table says otherwise: a number is compared with a number or a text of the same digits; of `spellings`",
+        "the reported text has to be one; `names` are a set, compared exactly. Nothing else is normalised: a date",
+        "in another form, or a distinguished name in another order, is a wrong value. A collector that cannot",
+        "tell a value leaves it out, which costs recall and no precision ([scoring.md](scoring.md)).",
+        "",
+        "| attribute | how it looks | for example | compared as |",
+        "|---|---|---|---|",
+    ]
+    rows += [
+        f"| `{kind}.{attribute}` | {words} | `{example}` | {COMPARISONS.get(attribute, 'text')} |"
+        for (kind, attribute), (words, example) in LOOKS.items()
+    ]
+    rows += [
+        "",
+        "Other attributes of a discovery are evidence: shown, and not scored. The lines in which collectors",
+        "report are specified in [schemas/collector-line.schema.json](schemas/collector-line.schema.json).",
     ]
     return "\n".join(rows) + "\n"
 
