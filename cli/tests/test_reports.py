@@ -243,3 +243,18 @@ def test_a_collector_for_comparison_has_a_list_of_its_own(run, api, session):
     assert "wrong service db:5432/tcp product MySQL\\x1b[2J for PostgreSQL" in lines
     assert "not claimed by its manifest, and not counted: web_app title" in lines
     assert steering(stdout) == []
+
+
+def test_the_list_shows_seed_score_and_verdict_and_names_a_scan_that_was_cut(run, api):
+    figures = {"recall": 0.93, "precision": 1.0, "f1": 0.9, "missed": 1, "false_positives": 0, "harmed": 0}
+    api.add_session(seed=7, figures=figures | {"cut": False, "passed": True})
+    api.add_session(figures=figures | {"cut": True, "passed": False})
+    api.add_session("other", figures=None)
+    code, stdout, _ = run("list")
+    assert code == 0
+    lines = [" ".join(line.split()) for line in stdout.splitlines()]
+    assert lines[0].startswith("ID TEMPLATE SEED STATE RECALL VERDICT")
+    whole = next(line for line in lines if " 7 " in line)
+    assert "completed 0.93 passed" in whole
+    assert any("scan cut 0.93 failed" in line for line in lines)
+    assert any("completed - - " in line for line in lines)

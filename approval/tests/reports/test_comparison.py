@@ -83,3 +83,32 @@ async def test_a_kind_that_only_the_ground_truth_knows_is_compared(report_of):
     comparison = compare(one, one)
     assert "moon" in {figure.name for figure in comparison.kinds}
     assert comparison.other_kinds == 0
+
+
+def test_a_difference_that_a_clock_makes_is_neither_better_nor_worse():
+    noisy = Figure("Peak packets/s on one target", 2593, 2596, "less", "number", noisy=True)
+    assert (noisy.difference, noisy.verdict) == (3, "same")
+    assert Figure("Peak packets/s on one target", 2593, 2900, "less", "number", noisy=True).verdict == "bad"
+
+
+async def test_what_a_collector_for_comparison_found_is_a_difference_too(report_of, told_story):
+    def beside(*, silent):
+        for at, data in told_story():
+            if getattr(data, "collector", None) != "nmap":
+                yield at, data
+            elif data.type == "collector_started":
+                yield at, data.model_copy(update={"purpose": "comparison"})
+            elif data.type != "discovery_reported" or not silent:
+                yield at, data
+
+    finds, silent = [await report_of(list(beside(silent=silent))) for silent in (False, True)]
+    gained = compare(silent, finds)
+    assert not gained.alike
+    (difference,) = [each for each in gained.differences if each.title.startswith("nmap")]
+    assert (difference.title, difference.count, difference.good) == (
+        "nmap reported nothing before, and found this many otherwise",
+        2,
+        True,
+    )
+    assert {figure.name: figure.after for figure in gained.figures}["Recall of nmap"] is not None
+    assert compare(finds, finds).alike

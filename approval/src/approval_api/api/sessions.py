@@ -10,8 +10,8 @@ from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.identity.person import Person
 from approval_api.orchestrator.client import Asker
+from approval_api.reports.listed import ListedSessions, with_figures
 from approval_api.sessions import listing, service
-from approval_api.sessions.schemas import SessionList
 from dryrun_contract.session import SessionRequest, SessionView
 
 router = APIRouter(prefix="/sessions", tags=["sessions"])
@@ -40,9 +40,9 @@ async def list_sessions(
     transaction: Transaction,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: str | None = None,
-) -> SessionList:
-    """List sessions, newest first."""
-    return await listing.page(transaction, limit, cursor)
+) -> ListedSessions:
+    """List sessions, newest first, with the figures of those that are scored."""
+    return await with_figures(transaction, await listing.page(transaction, limit, cursor))
 
 
 @router.get("/{session_id}")

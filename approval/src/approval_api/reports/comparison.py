@@ -8,14 +8,18 @@ from pydantic import TypeAdapter
 
 from dryrun_contract.kinds import KINDS
 from dryrun_contract.report import Report
-from dryrun_contract.scores import ScoreRow
+from dryrun_contract.scores import CollectorScores, ScoreRow
 from dryrun_contract.session import SessionView
+from dryrun_contract.text import printable
 
 MAX_THINGS = 200
 """Listed for one difference; further ones are counted."""
 
 _LEAST_SHOWN = {"ratio": 0.005, "number": 0.5, "duration": 0.05}
 """Pages show a smaller difference as 0: it is none."""
+
+NOISE = 0.05
+"""Two runs of one collector differ by as much in time and pace: less is neither better nor worse."""
 
 type Better = Literal["more", "less", "neither"]
 
@@ -29,6 +33,8 @@ class Figure:
     after: float | None
     better: Better
     style: Literal["ratio", "number", "duration"]
+    noisy: bool = False
+    """Measured by a clock: up to `NOISE` of a difference says nothing."""
 
     @property
     def difference(self) -> float | None:
@@ -43,6 +49,8 @@ class Figure:
         """Whether the difference is an improvement."""
         difference = self.difference
         if not difference or self.better == "neither":
+            return "same"
+        if self.noisy and abs(difference) <= NOISE * max(self.before or 0, self.after or 0):
             return "same"
         return "good" if (difference > 0) == (self.better == "more") else "bad"
 
@@ -80,6 +88,12 @@ class Comparison:
     other_kinds: int
     """The number of kinds without facts; a hostile collector can report a new one with each discovery."""
     differences: tuple[Difference, ...]
+    """Of all collectors together, then of each one alone that both sessions have."""
+
+    @property
+    def alike(self) -> bool:
+        """Whether both found the same, also each collector alone."""
+        return not self.differences
 
 
 COMPARISON = TypeAdapter(Comparison)
@@ -117,9 +131,22 @@ def _figures(before: Report, after: Report) -> Iterable[Figure]:
         "number",
     )
     yield Figure("Targets harmed", _harmed(before), _harmed(after), "less", "number")
-    yield Figure("Scan took", _scanning(before), _scanning(after), "less", "duration")
+    yield Figure("Scan took", _scanning(before), _scanning(after), "less", "duration", noisy=True)
     peaks = [report.traffic.peak_packets_per_second if report.traffic else None for report in (before, after)]
-    yield Figure("Peak packets/s on one target", peaks[0], peaks[1], "less", "number")
+    yield Figure("Peak packets/s on one target", peaks[0], peaks[1], "less", "number", noisy=True)
+    yield from _alone(before, after)
+
+
+def _alone(before: Report, after: Report) -> Iterable[Figure]:
+    """Yield the recall of each collector for comparison: the others are in the figures together."""
+    beside = before.for_comparison() | after.for_comparison()
+    first, second = (
+        {one.collector: one.overall.recall for one in report.collector_scores} for report in (before, after)
+    )
+    for name in sorted(beside):
+        yield Figure(
+            f"Recall of {printable(name, limit=40)}", first.get(name), second.get(name), "more", "ratio"
+        )
 
 
 def _count(report: Report, name: str) -> float | None:
@@ -162,6 +189,43 @@ def _differences(before: Report, after: Report) -> Iterable[Difference]:
     false, false_later = _false(before), _false(after)
     yield _only("False positives only now", false_later, false, good=False)
     yield _only("No longer false positives", false, false_later, good=True)
+    beside = before.for_comparison() | after.for_comparison()
+    first, second = (
+        {one.collector: one for one in report.collector_scores if one.collector in beside}
+        for report in (before, after)
+    )
+    for name in sorted(first.keys() | second.keys()):
+        shown = printable(name, limit=40)
+        yield from _differences_alone(shown, first.get(name), second.get(name))
+
+
+def _differences_alone(
+    name: str, before: CollectorScores | None, after: CollectorScores | None
+) -> Iterable[Difference]:
+    if before is None or after is None:
+        only = before or after
+        assert only is not None
+        found = sum(row.true_positives for row in only.rows if row.attribute is None)
+        title = (
+            f"{name} reported nothing {'before' if before is None else 'now'}, and found this many otherwise"
+        )
+        yield Difference(title, before is None, (), found)
+        return
+    missed, missed_later = (_missed(one) for one in (before, after))
+    yield _only(f"{name} misses only now", missed_later, missed, good=False)
+    yield _only(f"{name} no longer misses", missed, missed_later, good=True)
+    false, false_later = (
+        {Thing(each.kind, each.key) for each in one.false_positives} for one in (before, after)
+    )
+    yield _only(f"False positives of {name} only now", false_later, false, good=False)
+    yield _only(f"No longer false positives of {name}", false, false_later, good=True)
+
+
+def _missed(scores: CollectorScores) -> set[Thing]:
+    return {
+        Thing(each.kind, f"{each.key} {each.attribute}" if each.attribute else each.key)
+        for each in scores.false_negatives
+    }
 
 
 def _found(report: Report) -> set[Thing]:

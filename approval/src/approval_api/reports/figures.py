@@ -1,5 +1,6 @@
 """The figures of a report that lists of sessions show."""
 
+from approval_api.reports.criteria import DEFAULT_CRITERIA, judge
 from dryrun_contract.base import Word
 from dryrun_contract.report import Report
 
@@ -14,6 +15,10 @@ class Figures(Word):
     false_positives: int | None
     harmed: int
     """Targets."""
+    cut: bool = False
+    """Some collector, not for comparison, did not run to its end."""
+    passed: bool | None = None
+    """The verdict by the default criteria; None where there are no scores."""
 
     @classmethod
     def of(cls, report: Report) -> "Figures":
@@ -27,4 +32,8 @@ class Figures(Word):
             missed=sum(row.false_negatives for row in keys) if scores else None,
             false_positives=sum(row.false_positives for row in keys) if scores else None,
             harmed=len({harm.service for harm in report.harmed}),
+            cut=any(
+                run.truncated or not run.complete for run in report.collectors if run.purpose == "discovery"
+            ),
+            passed=judge(report, DEFAULT_CRITERIA).passed if scores else None,
         )

@@ -16,6 +16,28 @@ type JsonObject = dict[str, JsonValue]
 SAME_VERSION = "check that the API and dryrun have the same version"
 
 
+class ListedFigures(Word):
+    """What a list shows of a session's report; the server has the rest."""
+
+    recall: float | None = None
+    precision: float | None = None
+    cut: bool = False
+    """Some collector did not run to its end."""
+    passed: bool | None = None
+    """The verdict by the server's default criteria."""
+
+
+class ListedSession(SessionView):
+    """A session of the list."""
+
+    figures: ListedFigures | None = None
+
+
+def read_listed(answer: JsonValue) -> ListedSession:
+    """Return the session of a list in `answer`. Raises ApiUnreachableError when it is not one."""
+    return read_word(ListedSession, answer, "a session")
+
+
 def read_session(answer: JsonValue) -> SessionView:
     """Return the session in `answer`. Raises ApiUnreachableError when it is not one."""
     return read_word(SessionView, answer, "a session")

@@ -6,10 +6,9 @@ from typing import Final
 from uuid import UUID
 
 from dryrun_cli.api.client import ApiClient
-from dryrun_cli.api.reading import read_session
+from dryrun_cli.api.reading import ListedSession, read_listed
 from dryrun_cli.errors import ApiRefusedError, WrongUseError
 from dryrun_contract.problem import Problem, problem_type
-from dryrun_contract.session import SessionView
 
 LAST: Final = "last"
 SHORT_LENGTH: Final = 8
@@ -23,12 +22,12 @@ def short(session_id: UUID) -> str:
     return str(session_id)[:SHORT_LENGTH]
 
 
-async def newest_sessions(client: ApiClient, most: int) -> list[SessionView]:
+async def newest_sessions(client: ApiClient, most: int) -> list[ListedSession]:
     """Return up to `most` sessions, newest first."""
-    found: list[SessionView] = []
+    found: list[ListedSession] = []
     async with aclosing(client.sessions()) as sessions:
         async for session in sessions:
-            found.append(read_session(session))
+            found.append(read_listed(session))
             if len(found) == most:
                 break
     return found

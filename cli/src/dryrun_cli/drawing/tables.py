@@ -9,13 +9,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from dryrun_cli.api.reading import ListedFigures, ListedSession
 from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import Glyphs, outcome_sign
 from dryrun_cli.drawing.narration import counted, duration
 from dryrun_cli.drawing.origin import origin
 from dryrun_cli.drawing.safe_text import inert, shown
 from dryrun_contract.pool import Pool
-from dryrun_contract.session import Phase, SessionView
+from dryrun_contract.session import Outcome, Phase, SessionView
 from dryrun_contract.template import TemplateSummary
 
 REASON_WIDTH: Final = 110
@@ -47,34 +48,41 @@ def draw_templates(templates: Iterable[TemplateSummary]) -> RenderableType:
 
 
 def draw_sessions(
-    sessions: Iterable[SessionView], glyphs: Glyphs, width: int, now: datetime | None = None
+    sessions: Iterable[ListedSession], glyphs: Glyphs, width: int, now: datetime | None = None
 ) -> RenderableType:
-    """Return one row per session; with a column of reasons if `width` allows."""
+    """Return one row per session; with who started it and why it ended if `width` allows."""
     now = now or datetime.now(UTC)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, at_least in (
         ("ID", 8),
-        ("TEMPLATE", 10),
-        ("STATE", 14),
+        ("TEMPLATE", 8),
+        ("SEED", 4),
+        ("STATE", 11),
+        ("RECALL", 6),
+        ("VERDICT", 7),
         ("STARTED", 16),
-        ("TOOK", 6),
-        ("BY", 8),
+        ("TOOK", 5),
     ):
-        justify: Literal["left", "right"] = "right" if name == "TOOK" else "left"
+        justify: Literal["left", "right"] = "right" if name in {"SEED", "RECALL", "TOOK"} else "left"
         table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=at_least, justify=justify)
     if width >= REASON_WIDTH:
-        table.add_column("REASON", no_wrap=True, overflow="ellipsis", max_width=width - 80)
+        table.add_column("BY", no_wrap=True, overflow="ellipsis", min_width=8)
+        table.add_column("REASON", no_wrap=True, overflow="ellipsis", max_width=max(width - 95, 15))
     for session in sessions:
         took = (session.ended_at or now) - session.requested_at
         cells = [
             Text(short(session.id), style="cyan"),
-            shown(_template(session), limit=24),
-            state_text(session, glyphs),
+            shown(session.template + (" (keep)" if session.keep else ""), limit=24),
+            Text(str(session.seed)),
+            _listed_state(session, glyphs),
+            _recall(session.figures),
+            _verdict(session.figures),
             shown(when(session.requested_at).rpartition(":")[0]),
             shown(duration(took.total_seconds())),
-            shown(session.requested_by, limit=16),
         ]
-        table.add_row(*cells, *([shown(session.reason or "")] if width >= REASON_WIDTH else []))
+        if width >= REASON_WIDTH:
+            cells += [shown(session.requested_by, limit=16), shown(session.reason or "")]
+        table.add_row(*cells)
     if not table.row_count:
         return Text("No sessions yet. To start one: dryrun start small --watch")
     return table
@@ -139,6 +147,24 @@ def state_text(session: SessionView, glyphs: Glyphs) -> Text:
         return Text(f"{glyphs.active} {inert(session.phase).replace('_', ' ')}", style="cyan")
     sign, style = outcome_sign(session.outcome, glyphs)
     return Text(f"{sign} {session.outcome or 'ended'}", style=style)
+
+
+def _listed_state(session: ListedSession, glyphs: Glyphs) -> Text:
+    if session.outcome == Outcome.COMPLETED and session.figures is not None and session.figures.cut:
+        return Text(f"{glyphs.warning} scan cut", style="yellow")
+    return state_text(session, glyphs)
+
+
+def _recall(figures: ListedFigures | None) -> Text:
+    if figures is None or figures.recall is None:
+        return Text("-", style="dim")
+    return Text(f"{figures.recall:.2f}")
+
+
+def _verdict(figures: ListedFigures | None) -> Text:
+    if figures is None or figures.passed is None:
+        return Text("-", style="dim")
+    return Text("passed", style="green") if figures.passed else Text("failed", style="red")
 
 
 def when(at: datetime) -> str:
