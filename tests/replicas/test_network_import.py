@@ -1,0 +1,104 @@
+"""From a scan of a network to a report about a session on its stand-ins, by the commands that people type."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from target_container import ALLOWLIST, REPOSITORY
+
+# On the machine's own engine: an engine of one's own cannot fetch what the shared root may lack.
+pytestmark = [pytest.mark.engine, pytest.mark.alone, pytest.mark.long, pytest.mark.timeout(1500)]
+
+HOSTS: Sequence[Sequence[tuple[int, str]]] = [
+    [
+        (8081, '<service name="http" product="nginx" version="1.18.0" method="probed" conf="10"/>'),
+        (8834, '<service name="http" product="Apache httpd" tunnel="ssl" method="probed" conf="10"/>'),
+        (2222, '<service name="ssh" product="OpenSSH" version="9.2p1" method="probed" conf="10"/>'),
+    ],
+    [
+        (
+            5433,
+            '<service name="postgresql" product="PostgreSQL DB" version="15.4" method="probed" conf="10"/>',
+        ),
+        (6380, '<service name="redis" product="Redis key-value store" method="probed" conf="10"/>'),
+    ],
+    [(2525, '<service name="smtp" product="Exim smtpd" version="4.96" method="probed" conf="10"/>')],
+    [
+        (
+            9080,
+            '<service name="http" product="Microsoft IIS httpd" version="10.0" method="probed" conf="10"/>',
+        ),
+        (2023, '<service name="telnet" product="Cisco router telnetd" method="probed" conf="10"/>'),
+    ],
+]
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    made = tmp_path / "s"
+    made.mkdir()
+    shutil.copy(ALLOWLIST, made / "allowlist.json")
+    yield made
+    shutil.rmtree(made)
+
+
+def run(state: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [REPOSITORY / ".venv" / "bin" / "dryrun-local", *arguments],
+        env={**os.environ, "DRYRUN_STATE": str(state), "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        timeout=1200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def scan(path: Path) -> Path:
+    hosts = "".join(
+        '<host><status state="up" reason="arp-response"/>'
+        f'<address addr="192.168.7.{number}" addrtype="ipv4"/>'
+        "<ports>"
+        + "".join(
+            f'<port protocol="tcp" portid="{port}"><state state="open" reason="syn-ack"/>{found}</port>'
+            for port, found in services
+        )
+        + "</ports></host>"
+        for number, services in enumerate(HOSTS, 10)
+    )
+    path.write_text(f'<?xml version="1.0"?><nmaprun scanner="nmap" version="7.95">{hosts}</nmaprun>')
+    return path
+
+
+def test_a_scan_becomes_a_template_on_which_discovery_is_rehearsed(tmp_path: Path, state: Path) -> None:
+    file = scan(tmp_path / "scan.xml")
+    shown = run(state, "network", "import", str(file), "--name", "acme")
+    assert "6 of 8 services stand on real software, 1 on a relative, 1 on a banner" in shown
+    assert "facts of 4 stand-ins are true" in shown
+    (listed,) = json.loads(run(state, "network", "list", "--json"))
+    assert (listed["name"], listed["hosts"], listed["real"]) == ("acme", 4, 6)
+    assert "192.168.7" not in (state / "replicas" / "templates" / "acme.yml").read_text()
+
+    again = run(state, "network", "import", str(file), "--name", "acme")
+    assert "Stand-ins: 4 ready  none had changed" in again
+    assert "facts of" not in again
+
+    *_, last = run(state, "demo", "--template", "acme", "--json").splitlines()
+    report = json.loads(last)
+    rows = {row["name"]: row for row in report["scores"]["rows"]}
+    assert (rows["host"]["true_positives"], rows["host"]["false_negatives"]) == (4, 0)
+    # Ports that the quick profile does not scan are missed here as on the network itself.
+    assert rows["service"]["true_positives"] >= 5
+    assert rows["service"]["false_positives"] == 0
+    assert rows["product"]["true_positives"] >= rows["service"]["true_positives"] - 1
+    assert report["harmed"] == []
+
+    run(state, "network", "remove", "acme")
+    assert json.loads(run(state, "network", "list", "--json")) == []
+    images = json.loads((state / "allowlist.json").read_text())["images"]
+    assert [name for name in images if "stand-in" in name] == []
