@@ -133,6 +133,23 @@ def test_what_the_guide_says_to_copy_exists():
     assert [path for path in copied if not (ROOT / path).exists()] == []
 
 
+RECIPE = """
+from pathlib import Path
+from dryrun_replica.building.shared_root import shared_root
+from dryrun_replica.inventory.model import Service
+from dryrun_replica.recipes.loading import load_recipes
+from dryrun_replica.recipes.matching import Matcher
+book = load_recipes(Path("images/recipes"))
+print(Matcher(book).match(Service(port=10809, name="nbd", product="nbdkit")).recipe)
+print(" nbdkit " in shared_root(book, Path("images/recipes")).files["Dockerfile"].decode())
+"""
+
+
+def test_a_recipe_is_one_file_by_which_the_product_is_found_and_installed(tree):
+    assert [step.path for step in steps() if step.section == "A recipe"] == ["images/recipes/nbdkit.yml"]
+    assert python(tree, "-c", RECIPE).split() == ["nbdkit", "True"]
+
+
 def test_its_code_is_in_the_projects_style(tree):
     written = [step.path for step in steps() if step.path.endswith(".py")]
     run(tree, ".venv/bin/ruff", "check", "--no-cache", *written)

@@ -89,7 +89,7 @@ def test_a_scan_becomes_a_template_on_which_discovery_is_rehearsed(tmp_path: Pat
     assert "facts of" not in again
 
     *_, last = run(state, "demo", "--template", "acme", "--json").splitlines()
-    report = json.loads(last)
+    report = json.loads(last)["report"]
     rows = {row["name"]: row for row in report["scores"]["rows"]}
     assert (rows["host"]["true_positives"], rows["host"]["false_negatives"]) == (4, 0)
     # Ports that the quick profile does not scan are missed here as on the network itself.
