@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import random
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -307,6 +308,27 @@ async def test_a_missing_image_or_template_is_said(pooled):
         assert "absent" in lines["absent"].note
         row = await dropped(pooled, DropCause.FAILED)
         assert row.reason.startswith("the image discovery/test-web:1 of service web is missing")
+
+
+async def test_one_that_takes_too_long_is_not_tried_again_at_once(pooled):
+    pooled.changes |= {"session_seconds": 5, "pool_least_seconds": 3, "waiting_seconds": 60}
+    pooled.engine.images[WEB] = FakeImage(health_after=math.inf)
+    async with pooled.running():
+        row = await dropped(pooled, DropCause.FAILED)
+        assert row.reason == "it took too long to get ready"
+
+
+async def test_nothing_is_prepared_while_a_session_starts(pooled):
+    pooled.engine.images[DB] = FakeImage(health_after=1.0)
+    async with pooled.running():
+        session_id = await pooled.start()
+        await pooled.until(session_id, Phase.WAITING)
+        await asyncio.sleep(0.2)
+        assert await rows(pooled, PoolState.PREPARING, PoolState.READY) == []
+        (line,) = (await pooled.supervisor.show_pool()).lines
+        assert "starting" in line.note
+        await pooled.ended(session_id)
+        await ready(pooled)
 
 
 async def test_fewer_in_the_settings_drop_the_rest(pooled):

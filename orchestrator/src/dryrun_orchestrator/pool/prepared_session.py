@@ -123,6 +123,9 @@ class PreparedSession:
             if record.expires_at is not None and deadline.has_passed(
                 record.expires_at - self._context.settings.least_left
             ):
+                if record.pool is PoolState.PREPARING:
+                    # Not as one that has served its time: the next one would hardly be faster at once.
+                    raise _DroppedError(DropCause.FAILED, "it took too long to get ready")
                 raise _DroppedError(DropCause.DEADLINE, "too little time is left until its deadline")
             try:
                 async with asyncio.timeout(DECISION_LOOK_SECONDS):
