@@ -319,14 +319,20 @@ async def test_one_that_takes_too_long_is_not_tried_again_at_once(pooled):
 
 
 async def test_nothing_is_prepared_while_a_session_starts(pooled):
-    pooled.engine.images[DB] = FakeImage(health_after=1.0)
+    pooled.engine.images[DB] = FakeImage(health_after=math.inf)
+    pooled.changes |= {"pool": "", "waiting_seconds": 60}
     async with pooled.running():
         session_id = await pooled.start()
         await pooled.until(session_id, Phase.WAITING)
-        await asyncio.sleep(0.2)
+    pooled.changes["pool"] = "two=1"
+    async with pooled.running() as supervisor:
+        await pooled.eventually(lambda: supervisor.fault is None and pooled.isolation.last)
+        await asyncio.sleep(0.3)
         assert await rows(pooled, PoolState.PREPARING, PoolState.READY) == []
         (line,) = (await pooled.supervisor.show_pool()).lines
         assert "starting" in line.note
+        pooled.engine.images[DB] = FakeImage(health_after=0.02)
+        pooled.of_image(DB)[0].become("healthy")
         await pooled.ended(session_id)
         await ready(pooled)
 
