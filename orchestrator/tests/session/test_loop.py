@@ -36,6 +36,32 @@ async def test_a_session_goes_through_its_phases_and_leaves_nothing(stage):
         assert last.type == "session_ended"
 
 
+async def test_the_next_collector_begins_while_the_container_before_it_is_still_being_removed(
+    stage, monkeypatch
+):
+    remove = stage.engine.remove_container
+    gate = asyncio.Event()
+    at_once = []
+
+    async def remove_slowly(container_id):
+        if container_id in {collector.id for collector in stage.of_image(NETWORK)}:
+            await gate.wait()
+        await remove(container_id)
+
+    monkeypatch.setattr(stage.engine, "remove_container", remove_slowly)
+    async with stage.running():
+        session_id = await stage.start()
+        await stage.eventually(lambda: stage.of_image(DATABASE))
+        at_once.append(len(stage.of_image(NETWORK)))
+        (network,) = await stage.told(session_id, "collector_ended")
+        assert network.collector == "network"
+        gate.set()
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.COMPLETED
+        assert not stage.left(session_id)
+    assert at_once == [1]
+
+
 async def test_a_target_starts_after_what_it_depends_on_is_healthy(stage):
     async with stage.running():
         session_id = await stage.start()

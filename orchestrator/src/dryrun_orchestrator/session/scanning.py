@@ -64,10 +64,9 @@ async def _run_collectors(context: SessionContext, sampler: TrafficSampler) -> N
                 await ended[other.name].wait()
         slot = await slots.get()
         try:
-            await _run_collector(context, sampler, manifest, slot)
+            await _run_collector(context, sampler, manifest, slot, ended[manifest.name])
         finally:
             slots.put_nowait(slot)
-        ended[manifest.name].set()
 
     async with asyncio.TaskGroup() as group:
         for manifest in context.template.collectors:
@@ -75,13 +74,19 @@ async def _run_collectors(context: SessionContext, sampler: TrafficSampler) -> N
 
 
 async def _run_collector(
-    context: SessionContext, sampler: TrafficSampler, manifest: CollectorManifest, slot: int
+    context: SessionContext,
+    sampler: TrafficSampler,
+    manifest: CollectorManifest,
+    slot: int,
+    ended: asyncio.Event,
 ) -> None:
+    """Run a collector to its end. `ended` is set once all that it found is stored: others may begin."""
     known = (await context.journal.runs(context.id)).get(manifest.name)
     if known is not None and known.state == "ended":
         context.spans_lost = context.spans_lost or not _has_span(context, manifest)
         # Left by a process that died between reporting the end and removing the container.
         await _remove_container_of(context, manifest)
+        ended.set()
         return
     run = known or RunRecord(
         collector=manifest.name, run=uuid4().hex[:12], state="starting", started_at=context.now()
@@ -93,6 +98,10 @@ async def _run_collector(
         await sampler.sample()
     finally:
         context.collecting.discard(manifest.name)
+    # The slot stays taken until its container is gone, so that there are never more than two.
+    ended.set()
+    # Its log is no longer needed; its address is.
+    await _remove_container_of(context, manifest)
 
 
 async def _start_and_follow(
@@ -115,8 +124,6 @@ async def _start_and_follow(
         ended = container_id
     # Stored before its container is removed: a later process could not find out how it ended.
     await context.journal.put_run(context.id, replace(run, state="ended"), ended)
-    # Its log is no longer needed; its address is.
-    await _remove_container_of(context, manifest)
 
 
 def _has_span(context: SessionContext, manifest: CollectorManifest) -> bool:
