@@ -47,50 +47,60 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--write", action="store_true", help="with --only: renew these parts of the page")
+    parser.add_argument("--rounds", type=int, help="at most so many; fewer than three have no interval")
     parser.add_argument("--long", action="store_true", help="more rounds, and the largest sizes")
     parser.add_argument("--draw", action="store_true", help="measure nothing, write the page anew")
     wanted = parser.parse_args()
     os.chdir(ROOT)
-    stored = Run.model_validate_json(LATEST.read_text()) if LATEST.exists() else None
     if wanted.draw:
-        if stored is None:
-            parser.error(f"nothing was measured yet: there is no {LATEST.relative_to(ROOT)}")
-        _write(stored)
+        _write(_stored() or parser.error(f"nothing was measured yet: {LATEST.relative_to(ROOT)} is missing"))
         return
     # SIGTERM too removes what a part has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     run = Run(machine=described(), parts=[])
-    if wanted.only and stored is not None and stored.machine == run.machine:
-        run = stored
     for name in wanted.only or PARTS:
-        run = _with(run, name, long=wanted.long)
+        measured = _attempted(name, long=wanted.long, most=wanted.rounds)
+        if wanted.only and (stored := _stored()) is not None and stored.machine == run.machine:
+            # Read only now: another part may have been measured meanwhile.
+            run = stored
+        run = _with(run, name, measured)
         if wanted.write or not wanted.only:
             _write(run)
-    sys.exit(1 if run.failed.keys() & (wanted.only or PARTS) else 0)
+    sys.exit(1 if run.failed.keys() & set(wanted.only or PARTS) else 0)
 
 
-def _with(run: Run, name: str, *, long: bool) -> Run:
-    """Measure one part. One that fails costs no other part's measurements: the page says why it lacks."""
-    parts = {part.part: part for part in run.parts}
-    failed = {other: why for other, why in run.failed.items() if other != name}
+def _stored() -> Run | None:
+    return Run.model_validate_json(LATEST.read_text()) if LATEST.exists() else None
+
+
+def _attempted(name: str, *, long: bool, most: int | None) -> PartResult | str:
+    """Measure one part, or return why it failed: that costs no other part's measurements."""
     try:
-        parts[name] = _measured(name, long=long)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        return _measured(name, long=long, most=most)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the page says so
         traceback.print_exception(error)
-        failed[name] = f"{type(error).__name__}: {error}"[:300]
-        parts.pop(name, None)
+        return f"{type(error).__name__}: {error}"[:300]
+
+
+def _with(run: Run, name: str, measured: PartResult | str) -> Run:
+    parts = {part.part: part for part in run.parts if part.part != name}
+    failed = {other: why for other, why in run.failed.items() if other != name}
+    if isinstance(measured, str):
+        failed[name] = measured
+    else:
+        parts[name] = measured
     in_order = [parts[each] for each in PARTS if each in parts]
     return run.model_copy(update={"parts": in_order, "failed": failed})
 
 
-def _measured(name: str, *, long: bool) -> PartResult:
+def _measured(name: str, *, long: bool, most: int | None) -> PartResult:
     part = importlib.import_module(f"bench.parts.{name}")
     before, began = load(), time.monotonic()
 
     def say(text: str) -> None:
         print(f"{time.monotonic() - began:6.0f} s  {name}: {text}", file=sys.stderr, flush=True)
 
-    setting = Setting(long, say, PARTS[name] * (LONGER if long else 1))
+    setting = Setting(long, say, PARTS[name] * (LONGER if long else 1), most)
     result: PartResult = asyncio.run(part.measure(setting))
     told = {
         "load": (before, load()),

@@ -20,16 +20,24 @@ class Setting:
     say: Callable[[str], None] = field(default=say_nothing)
     seconds: float = float("inf")
     """What the part may take: rounds beyond the third begin only before that."""
+    most: int | None = None
+    """How many rounds at most, for a quick look."""
     begun: float = field(default_factory=time.monotonic)
 
     def rounds(self, usual: int, *, long: int) -> int:
         """Return how often to measure."""
+        return min(long if self.long else usual, self.most or long)
+
+    def amount(self, usual: int, *, long: int) -> int:
+        """Return how much to measure: rows, seconds, requests."""
         return long if self.long else usual
 
     def share(self, of_seconds: float, say: str = "") -> "Setting":
         """Return the setting of a piece of the part: what it says begins with `say`, its time begins now."""
         first = f"{say}, " if say else ""
-        return Setting(self.long, lambda text: self.say(f"{first}{text}"), self.seconds * of_seconds)
+        return Setting(
+            self.long, lambda text: self.say(f"{first}{text}"), self.seconds * of_seconds, self.most
+        )
 
     @property
     def is_over(self) -> bool:

@@ -19,6 +19,7 @@ of the interval keeps it; fewer than three measurements have no interval.
 
 {processors} processors ({model}), {memory} GiB, Linux {kernel}, Docker Engine {engine}. {load}
 """
+WHY = "Where a bound is not reached, its section says what the time is made of, or what was missed."
 _OURS = ("session", "guard", "quick", "full")
 
 
@@ -33,7 +34,7 @@ def write(run: Run, docs: Path) -> None:
 
 def page(run: Run, folder: Path) -> str:
     """Return the page; draws its plots into `folder`."""
-    texts = [_head(run), "## What it is to reach", goal_table(run), _overview(run, folder)]
+    texts = [_head(run), "## What it is to reach", goal_table(run), WHY, _overview(run, folder)]
     for part in run.parts:
         texts += [f"## {part.title}", part.about, *_plots(part, folder)]
         texts += [_folded(summary(part)), _when(part)]

@@ -114,7 +114,7 @@ async def walk(
 
 async def measure(setting: Setting) -> PartResult:
     """Fill a database and walk through its lists."""
-    rows, pages = setting.rounds(200_000, long=1_000_000), setting.rounds(30, long=100)
+    rows, pages = setting.amount(200_000, long=1_000_000), setting.amount(30, long=100)
     random.seed(1)
     lines = []
     async with running_postgres() as postgres:

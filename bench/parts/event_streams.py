@@ -74,7 +74,7 @@ def cpu_seconds(served: Served) -> float:
 async def measure(setting: Setting) -> PartResult:
     """Open the streams and let events happen at a steady pace."""
     async with running_postgres() as postgres:
-        return await _measure(postgres.url("dryrun"), setting.rounds(100, long=300), setting)
+        return await _measure(postgres.url("dryrun"), setting.amount(100, long=300), setting)
 
 
 async def _measure(url: str, events: int, setting: Setting) -> PartResult:

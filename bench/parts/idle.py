@@ -23,7 +23,7 @@ _NAMES = {
 
 async def measure(setting: Setting) -> PartResult:
     """Watch the services' processes for a while."""
-    seconds = float(setting.rounds(20, long=120))
+    seconds = float(setting.amount(20, long=120))
     async with running_sessions() as sessions:
         await asyncio.sleep(_SETTLING_SECONDS)
         await sessions.system.missing_for_sessions()

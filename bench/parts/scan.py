@@ -52,7 +52,7 @@ async def _compare(
         contestants = _pair(networks, profile, {network.name: [] for network in networks})
         return await in_turn(contestants, setting.rounds(3, long=5), setting.share(0.4, profile))
     scans: dict[str, list[dict[str, Scan]]] = {}
-    slices = range(setting.rounds(1, long=_SLICES))
+    slices = range(setting.amount(1, long=_SLICES))
     for number in slices:
         targets = {network.name: _slice(network, number) for network in networks}
         said = setting.share(0.5, f"{profile}, slice {number + 1} of {len(slices)}")

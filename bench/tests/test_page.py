@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import pytest
+from bench.results import Run
+
+ROOT = Path(__file__).resolve().parents[2]
+writing = pytest.importorskip(
+    "bench.page.writing", reason="make bench installs what draws", exc_type=ImportError
+)
+
+
+def stored():
+    return Run.model_validate_json((ROOT / "bench" / "results" / "latest.json").read_text())
+
+
+def test_the_page_is_what_the_stored_measurements_give(tmp_path):
+    (tmp_path / "benchmarks").mkdir()
+    assert writing.page(stored(), tmp_path / "benchmarks") == (ROOT / "docs" / "benchmarks.md").read_text()
+
+
+def test_every_plot_of_the_page_is_there_and_no_other(tmp_path):
+    writing.write(stored(), tmp_path)
+    drawn = {path.name for path in (tmp_path / "benchmarks").iterdir()}
+    assert drawn == {path.name for path in (ROOT / "docs" / "benchmarks").glob("*")}
+
+
+def test_a_part_that_failed_says_so_on_the_page(tmp_path):
+    run = stored().model_copy(update={"failed": {"scan": "TimeoutError: it took too long"}})
+    (tmp_path / "benchmarks").mkdir()
+    assert "## Not measured: scan\n\nTimeoutError: it took too long" in writing.page(
+        run, tmp_path / "benchmarks"
+    )
