@@ -230,6 +230,33 @@ class TargetLogsMeasured(Word):
     targets: dict[str, TargetLogs]
 
 
+type SpanName = Literal[
+    "queue", "checks", "network", "probe_start", "probe", "create", "start", "health", "probe_removal"
+]
+"""`queue`: from the request to a free place. `checks`: whether the engine answers and allows what is needed.
+`probe_start` and `probe`: until the isolation probe runs, and until its verdict. `create`, `start`, `health`:
+one target's, the last from its start to its first successful health check as it was noticed."""
+MAX_SPANS = 120
+"""Twenty targets have sixty."""
+
+
+class BringUpSpan(Word):
+    """One step of bringing the targets up."""
+
+    step: SpanName
+    service: str | None = None
+    begin: float = Field(ge=0)
+    """Seconds after the session was queued."""
+    seconds: float = Field(ge=0)
+
+
+class BringUpTraced(Word):
+    """Where the time went until every target was ready, as far as one process saw it."""
+
+    type: Literal["bring_up_traced"] = "bring_up_traced"
+    spans: tuple[BringUpSpan, ...] = Field(max_length=MAX_SPANS)
+
+
 class SessionEnded(Word):
     """The last event: no container or network has the session's label any more."""
 
@@ -264,6 +291,7 @@ type EventData = Annotated[
     | CollectorEnded
     | TrafficMeasured
     | TargetLogsMeasured
+    | BringUpTraced
     | EventRefused
     | SessionEnded,
     Field(discriminator="type"),

@@ -7,7 +7,7 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, check_bounds
 from dryrun_contract.discovery import LINE_BOUNDS
-from dryrun_contract.event import Purpose, TargetLogs, TargetTraffic, TrafficOfCollectors
+from dryrun_contract.event import BringUpSpan, Purpose, TargetLogs, TargetTraffic, TrafficOfCollectors
 from dryrun_contract.scores import CollectorScores, Scores
 from dryrun_contract.session import SessionView
 from dryrun_contract.template import StandsFor
@@ -213,6 +213,8 @@ class Report(Word):
     """The scores of each collector alone."""
     harmed: tuple[Harm, ...]
     phases: tuple[PhaseDuration, ...]
+    bring_up: tuple[BringUpSpan, ...] = ()
+    """The steps until every target was ready; empty from an older orchestrator."""
     traffic: Traffic | None
     logs: dict[str, TargetLogs] | None = None
     """What the scan left in the targets' logs; None when no log was read."""

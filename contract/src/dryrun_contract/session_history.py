@@ -11,6 +11,8 @@ from typing import Literal
 
 from dryrun_contract.event import (
     AddressesMapped,
+    BringUpSpan,
+    BringUpTraced,
     CollectorEnded,
     CollectorProgressed,
     CollectorStarted,
@@ -117,6 +119,7 @@ class SessionHistory:
     """(collector, run) → run."""
     traffic: TrafficMeasured | None = None
     logs: TargetLogsMeasured | None = None
+    bring_up: tuple[BringUpSpan, ...] = ()
     notices: deque[Notice] = field(default_factory=lambda: deque(maxlen=LATEST_NOTICES))
     """The latest, newest last."""
     warnings: int = 0
@@ -179,6 +182,8 @@ class SessionHistory:
                     self._notify(Notice(event.at, "failure", probed))
             case TrafficMeasured() as traffic:
                 self.traffic = traffic
+            case BringUpTraced(spans=spans):
+                self.bring_up = spans
             case TargetLogsMeasured() as logs:
                 self.logs = logs
             case _:

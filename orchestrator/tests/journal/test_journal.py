@@ -17,6 +17,7 @@ from dryrun_contract.event import (
 )
 from dryrun_contract.session import Phase
 from dryrun_orchestrator.journal import journal as journal_module
+from dryrun_orchestrator.journal import readiness
 from dryrun_orchestrator.journal.journal import Journal, JournalError, PositionGoneError
 from dryrun_orchestrator.journal.records import DropCause, PoolState, RunRecord, SessionRecord
 
@@ -64,6 +65,26 @@ async def test_adding_a_session_again_changes_nothing_and_appends_nothing(journa
     again = await journal.add_session(a_session(id=session.id, template="large"), QUEUED)
     assert again.template == "small"
     assert await journal.newest() == 1
+
+
+async def test_readiness_follows_new_measurements_and_survives(tmp_path):
+    journal = Journal.open(tmp_path, lambda: NOW)
+    await journal.remember_readiness({"web": 1.0, "db": 4.0})
+    await journal.remember_readiness({"web": 2.0})
+    await journal.close()
+    again = Journal.open(tmp_path, lambda: NOW)
+    assert await again.readiness() == {"web": 1.5, "db": 4.0}
+    await again.close()
+
+
+async def test_readiness_of_images_measured_longest_ago_is_forgotten(tmp_path, monkeypatch):
+    monkeypatch.setattr(readiness, "MAX_IMAGES", 2)
+    moments = iter(NOW + timedelta(seconds=second) for second in range(100))
+    opened = Journal.open(tmp_path, lambda: next(moments))
+    for image in ("old", "web", "db"):
+        await opened.remember_readiness({image: 1.0})
+    assert set(await opened.readiness()) == {"web", "db"}
+    await opened.close()
 
 
 async def test_state_and_events_change_together(journal):

@@ -88,7 +88,7 @@ async def test_nothing_is_told_of_a_prepared_session_until_it_is_claimed(pooled)
         assert (events[0].actor, events[0].prepared_at is None) == ("ada", False)
         phases = [event.phase for event in events if event.type == "phase_changed"]
         assert phases == ["provisioning", "waiting", "scanning", "cleaning_up", "ended"]
-        for once in ("network_created", "addresses_mapped", "isolation_probed"):
+        for once in ("network_created", "addresses_mapped", "isolation_probed", "bring_up_traced"):
             assert [event.type for event in events].count(once) == 1
         before = events[: [e.type for e in events].index("collector_started")]
         states = [(e.service, e.state) for e in before if e.type == "target_changed"]

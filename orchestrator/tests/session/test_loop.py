@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 from engine_in_memory.engine import FakeEngine, FakeImage, stdout
-from stage import DATABASE, DB, NETWORK, PROBE, WEB, Stage, images, verdict
+from stage import DATABASE, DB, NETWORK, PROBE, TEMPLATE, WEB, Stage, images, verdict
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
@@ -60,6 +60,38 @@ async def test_the_next_collector_begins_while_the_container_before_it_is_still_
         assert session.outcome is Outcome.COMPLETED
         assert not stage.left(session_id)
     assert at_once == [1]
+
+
+async def test_the_course_of_bringing_up_is_told_once_with_every_step(stage):
+    async with stage.running():
+        session_id = await stage.start()
+        await stage.ended(session_id)
+        (traced,) = await stage.told(session_id, "bring_up_traced")
+    steps = [(span.step, span.service) for span in traced.spans]
+    of_session = {"queue", "checks", "network", "probe_start", "probe", "probe_removal"}
+    assert {step for step, service in steps if service is None} == of_session
+    assert sorted(each for each in steps if each[1]) == [
+        (step, service) for step in ("create", "health", "start") for service in ("db", "web")
+    ]
+    begin = {each: span.begin for each, span in zip(steps, traced.spans, strict=True)}
+    proved = next(span.begin + span.seconds for span in traced.spans if span.step == "probe")
+    assert min(begin["start", "db"], begin["start", "web"]) >= proved - 0.001
+
+
+async def test_what_took_longest_to_be_ready_is_started_first_the_next_time(stage):
+    (stage.folder / "templates" / "two.yml").write_text(
+        TEMPLATE.replace("    depends_on", "    # depends_on")
+    )
+    stage.engine.images[WEB] = FakeImage(health_after=0.01)
+    stage.engine.images[DB] = FakeImage(health_after=0.3)
+    async with stage.running():
+        orders = []
+        for _ in range(2):
+            session_id = await stage.start()
+            await stage.ended(session_id)
+            (traced,) = await stage.told(session_id, "bring_up_traced")
+            orders.append([span.service for span in traced.spans if span.step == "start"])
+    assert orders == [["web", "db"], ["db", "web"]]
 
 
 async def test_a_target_starts_after_what_it_depends_on_is_healthy(stage):

@@ -53,6 +53,7 @@ def build(
         collector_scores=alone,
         harmed=tuple(scanned.harmed),
         phases=scanned.durations(),
+        bring_up=scanned.bring_up,
         traffic=Traffic(**traffic.model_dump(exclude={"type"})) if traffic else None,
         logs=scanned.logs.targets if scanned.logs else None,
         collectors=scanned.collector_runs(),

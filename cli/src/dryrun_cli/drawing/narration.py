@@ -212,6 +212,11 @@ def _logs(data: words.TargetLogsMeasured, _addresses: _Addresses) -> _Line:
     return "logs", f"the scan left {least}{counted(lines, 'line')} in the logs of its targets"
 
 
+def _traced(data: words.BringUpTraced, _addresses: _Addresses) -> _Line:
+    ready = max((span.begin + span.seconds for span in data.spans), default=0.0)
+    return "session", f"all targets were ready {ready:.1f} s after the request"
+
+
 def _ended(data: words.SessionEnded, _addresses: _Addresses) -> _Line:
     return "session", f"ended: {data.outcome.value}" + (f": {data.reason}" if data.reason else "")
 
@@ -231,5 +236,6 @@ _NARRATORS: Final[Mapping[type, Callable[[Any, _Addresses], _Line]]] = {
     words.CollectorEnded: _collector_ended,
     words.TrafficMeasured: _traffic,
     words.TargetLogsMeasured: _logs,
+    words.BringUpTraced: _traced,
     words.SessionEnded: _ended,
 }

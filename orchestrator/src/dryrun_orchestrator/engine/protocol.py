@@ -228,7 +228,10 @@ class Engine(Protocol):
         """Inspect it. Raises NotFoundError."""
 
     async def stop_container(self, container_id: str, grace: timedelta) -> None:
-        """Stop it and return when it has ended; after `grace` the engine kills it. Raises NotFoundError."""
+        """Stop it and return when it has ended; after `grace` the engine kills it. Raises NotFoundError.
+
+        Sessions do not stop what they remove.
+        """
 
     async def remove_container(self, container_id: str) -> None:
         """Remove it with its anonymous volumes, running or not. Raises NotFoundError."""

@@ -20,6 +20,7 @@ from dryrun_contract.collector_config import MAX_CONFIG_BYTES, ConfigError
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import MAX_EVENT_BYTES, PAGE_BYTES, EventData, EventRefused
 from dryrun_contract.session import Outcome, Phase
+from dryrun_orchestrator.journal import readiness
 from dryrun_orchestrator.journal.prepared_sessions import PreparedSessions, StoredEvent
 from dryrun_orchestrator.journal.records import RunRecord, SessionRecord, TargetRecord
 from dryrun_orchestrator.journal.schema import LATER_COLUMNS, SCHEMA
@@ -156,6 +157,15 @@ class Journal:
             )  # fmt: skip
 
         await self._write(session_id, events, put)
+
+    async def readiness(self) -> dict[str, float]:
+        """Return how many seconds images took from start to ready, by image id, as far as known."""
+        return await self._do(lambda: readiness.read(self._connection))
+
+    async def remember_readiness(self, seconds: Mapping[str, float]) -> None:
+        """Take in how many seconds images took from start to ready."""
+        at = _text(self._now())
+        await self._transaction(lambda: readiness.remember(self._connection, seconds, at))
 
     # collector runs
 

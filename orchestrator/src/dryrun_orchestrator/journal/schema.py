@@ -66,6 +66,12 @@ CREATE TABLE IF NOT EXISTS runs (
     PRIMARY KEY (session_id, collector)
 ) WITHOUT ROWID;
 
+CREATE TABLE IF NOT EXISTS readiness (
+    image_id TEXT PRIMARY KEY,
+    seconds REAL NOT NULL,
+    measured_at TEXT NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY,
     session_id TEXT NOT NULL,

@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
 
 from dryrun_contract.event import EventData, PhaseChanged
 from dryrun_contract.session import Outcome, Phase
@@ -29,8 +28,6 @@ LOOK_AGAIN_SECONDS = 5.0
 """Engine events wake the loop; without one, targets are inspected this often."""
 DECISION_LOOK_SECONDS = 0.5
 MAX_PAUSE_SECONDS = 5.0
-AT_ONCE = timedelta(0)
-"""Targets that nobody has seen need no time to stop."""
 _WAITING_IN = frozenset({PoolState.PREPARING, PoolState.READY})
 
 
@@ -102,7 +99,8 @@ class PreparedSession:
                 proof = await provision(self._context)
             await self._enter(Phase.WAITING, *proof)
         async with asyncio.timeout(settings.waiting_seconds):
-            await start_targets(self._context)
+            trace = await start_targets(self._context)
+        await self._context.journal.append(self._context.id, *trace)
 
     async def _enter(self, phase: Phase, *summary: EventData) -> None:
         await self._context.journal.update_session(
@@ -216,7 +214,7 @@ async def clear_for_cold_start(context: SessionContext) -> None:
 
 async def _removed(context: SessionContext) -> bool:
     try:
-        await remove_everything(context.engine, f"{labels.SESSION_ID}={context.id}", grace=AT_ONCE)
+        await remove_everything(context.engine, f"{labels.SESSION_ID}={context.id}")
     except (LeftoverError, EngineError) as error:
         metrics.CLEANUP_FAILURES.inc()
         log.warning("prepared session %s: cleanup: %s; trying again", context.id, error)

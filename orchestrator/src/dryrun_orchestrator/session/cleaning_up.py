@@ -1,9 +1,7 @@
 """Phase `cleaning_up`: removes everything with the session's label, and nothing else."""
 
 import asyncio
-from datetime import timedelta
 
-from dryrun_orchestrator import labels
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
     Container,
@@ -13,7 +11,6 @@ from dryrun_orchestrator.engine.protocol import (
     TransientEngineError,
 )
 
-GRACE = timedelta(seconds=10)
 IN_FLIGHT = 8
 
 
@@ -21,17 +18,16 @@ class LeftoverError(Exception):
     """Something could not be removed; the message lists what and why. Removal is retried."""
 
 
-async def remove_everything(engine: Engine, label: str, *, grace: timedelta = GRACE) -> list[Container]:
+async def remove_everything(engine: Engine, label: str) -> list[Container]:
     """Remove every container and network whose label `label` (`key=value`) matches exactly.
 
-    Targets get up to `grace` to stop, in parallel; networks are removed once they are empty. Return the
-    removed containers. Raises LeftoverError when anything is left.
+    Running containers are killed by their removal: what they hold is in memory and gone with them, and their
+    logs were read before. Asking them to stop first took 1.6 times as long. Networks are removed once they
+    are empty. Return the removed containers. Raises LeftoverError when anything is left.
     """
     containers = await engine.list_containers(label)
     places = asyncio.Semaphore(IN_FLIGHT)
-    errors = await asyncio.gather(
-        *(_remove_container(engine, container, grace, places) for container in containers)
-    )
+    errors = await asyncio.gather(*(_remove_container(engine, container, places) for container in containers))
     networks = await engine.list_networks(label)
     errors += await asyncio.gather(*(_remove_network(engine, network.id) for network in networks))
     failed = [error for error in errors if error is not None]
@@ -45,13 +41,9 @@ async def remove_everything(engine: Engine, label: str, *, grace: timedelta = GR
     return containers
 
 
-async def _remove_container(
-    engine: Engine, container: Container, grace: timedelta, places: asyncio.Semaphore
-) -> str | None:
+async def _remove_container(engine: Engine, container: Container, places: asyncio.Semaphore) -> str | None:
     async with places:
         try:
-            if grace and container.status == "running" and container.labels.get(labels.ROLE) == "target":
-                await engine.stop_container(container.id, grace)
             await engine.remove_container(container.id)
         except NotFoundError:
             return None

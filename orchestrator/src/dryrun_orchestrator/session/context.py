@@ -14,6 +14,7 @@ from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.container_specs import session_labels
 from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.session.log_lines import CollectorSpan
+from dryrun_orchestrator.session.trace import Trace
 from dryrun_orchestrator.settings import Settings
 
 STARTS_IN_FLIGHT = 8
@@ -46,6 +47,7 @@ class SessionContext:
     """When each collector ran that ended in this process."""
     spans_lost: bool = False
     """Some collectors ended in an earlier process, so their spans are unknown."""
+    trace: Trace = field(default_factory=Trace)
     starts: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(STARTS_IN_FLIGHT))
 
     @property

@@ -30,6 +30,7 @@ from dryrun_orchestrator.session.cleaning_up import remove_network_patiently
 from dryrun_orchestrator.session.container_specs import container_spec, network_spec, session_labels
 from dryrun_orchestrator.session.probe_report import ProbeReport
 from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError, candidate_subnets, probe_address
+from dryrun_orchestrator.session.trace import Trace
 from dryrun_orchestrator.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -96,15 +97,18 @@ class Isolation:
         self.checking: UUID | None = None
         """The session id that `check_host` is using; the reaper leaves it alone."""
 
-    async def probe(self, session_id: UUID, subnet: str, common: Mapping[str, str]) -> Verdict:
+    async def probe(
+        self, session_id: UUID, subnet: str, common: Mapping[str, str], trace: Trace | None = None
+    ) -> Verdict:
         """Run the probe in a session's network and return its verdict.
 
         The container of a verdict "isolated" is left for `put_away`: the engine takes 0.1 s to dismantle one.
         Raises TransientEngineError when the engine does not answer, and other EngineErrors when it refuses a
         call. Whatever the probe cannot find out is the verdict "not isolated".
         """
+        trace = trace or Trace()
         for left in reversed(range(PROBES)):
-            verdict = await self._probe_once(session_id, subnet, common)
+            verdict = await self._probe_once(session_id, subnet, common, trace)
             if not verdict.undecided or not left:
                 break
             log.warning("session %s: isolation: %s; probing again", session_id, verdict.detail)
@@ -134,7 +138,9 @@ class Isolation:
         elif verdict.reached or (earlier is not None and not earlier.isolated):
             self._lost = verdict
 
-    async def _probe_once(self, session_id: UUID, subnet: str, common: Mapping[str, str]) -> Verdict:
+    async def _probe_once(
+        self, session_id: UUID, subnet: str, common: Mapping[str, str], trace: Trace
+    ) -> Verdict:
         try:
             image = self._allowlist.image(self._settings.probe_image)
         except ImageNotApprovedError as error:
@@ -158,8 +164,10 @@ class Isolation:
         isolated = False
         try:
             async with asyncio.timeout(PROBE_DEADLINE.total_seconds()):
-                await self._engine.start_container(container)
-                report = ProbeReport.read(await self._output(container))
+                with trace.span("probe_start"):
+                    await self._engine.start_container(container)
+                with trace.span("probe"):
+                    report = ProbeReport.read(await self._output(container))
             isolated = report.isolated
         except TimeoutError:
             seconds = PROBE_DEADLINE.total_seconds()

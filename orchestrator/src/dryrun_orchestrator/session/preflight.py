@@ -8,7 +8,6 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from datetime import timedelta
 
 from dryrun_orchestrator.engine.protocol import Engine, ForbiddenError, NotFoundError
 from dryrun_orchestrator.session.context import SessionFailedError
@@ -19,7 +18,6 @@ async def check_calls_are_allowed(engine: Engine) -> None:
     nothing = secrets.token_hex(32)
     calls: tuple[Callable[[], Awaitable[object]], ...] = (
         lambda: engine.start_container(nothing),
-        lambda: engine.stop_container(nothing, timedelta(seconds=1)),
         lambda: engine.remove_container(nothing),
         lambda: engine.remove_network(nothing),
         lambda: _read_a_log(engine, nothing),

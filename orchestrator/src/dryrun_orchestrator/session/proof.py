@@ -10,7 +10,8 @@ async def prove_isolation(context: SessionContext, record: SessionRecord) -> Iso
     """Probe the network from inside. Raises SessionFailedError unless the host provably does not answer."""
     assert record.subnet is not None
     assert record.expires_at is not None
-    verdict = await context.isolation.probe(context.id, record.subnet, context.labels(record.expires_at))
+    common = context.labels(record.expires_at)
+    verdict = await context.isolation.probe(context.id, record.subnet, common, context.trace)
     if not verdict.isolated:
         await _fail(context, verdict)
     return IsolationProbed(isolated=True, detail=verdict.detail)
@@ -18,7 +19,8 @@ async def prove_isolation(context: SessionContext, record: SessionRecord) -> Iso
 
 async def put_probe_away(context: SessionContext) -> None:
     """Remove the probe. Raises SessionFailedError when it ended otherwise than it reported."""
-    refuted = await context.isolation.put_away(context.id)
+    with context.trace.span("probe_removal"):
+        refuted = await context.isolation.put_away(context.id)
     if refuted is not None:
         await _fail(context, refuted)
 

@@ -28,9 +28,13 @@ from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError, candid
 
 async def provision(context: SessionContext) -> Sequence[EventData]:
     """Create network and targets; return the proof of isolation. Raises SessionFailedError."""
-    await wait_for_engine(context)
-    await check_calls_are_allowed(context.engine)
-    record = await make_network(context)
+    trace = context.trace
+    trace.begin((await context.record()).created_at, context.now())
+    with trace.span("checks"):
+        await wait_for_engine(context)
+        await check_calls_are_allowed(context.engine)
+    with trace.span("network"):
+        record = await make_network(context)
     async with asyncio.TaskGroup() as group:
         proof = group.create_task(prove_isolation(context, record))
         group.create_task(create_targets(context, record))
@@ -169,7 +173,8 @@ async def _create_target(
     else:
         async with context.starts:
             try:
-                container_id = await context.engine.create_container(spec)
+                with context.trace.span("create", service.name):
+                    container_id = await context.engine.create_container(spec)
             except ImageMissingError as error:
                 raise SessionFailedError(
                     f"the image {service.image.name} of service {service.name} is missing: {error}; "

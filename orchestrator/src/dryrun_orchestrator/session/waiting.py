@@ -1,26 +1,32 @@
 """Phase `waiting`: starts targets in dependency order and waits until all are healthy."""
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 
+from dryrun_contract.event import EventData
 from dryrun_orchestrator.catalog.template import LoadedService
 from dryrun_orchestrator.engine.protocol import NotFoundError
 from dryrun_orchestrator.journal.records import TargetRecord
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
 from dryrun_orchestrator.session.proof import put_probe_away
+from dryrun_orchestrator.session.start_order import start_order
 from dryrun_orchestrator.session.target_states import observe, why_it_failed
 
 LOOK_AGAIN_SECONDS = 1.0
 READY_STATES = ("healthy", "running")
 
 
-async def start_targets(context: SessionContext) -> None:
-    """Start all targets; return when all are ready. Raises SessionFailedError for one that fails."""
+async def start_targets(context: SessionContext) -> Sequence[EventData]:
+    """Start all targets; return the trace when all are ready. Raises SessionFailedError if one fails."""
     targets = await context.journal.targets(context.id)
     missing = [service.name for service in context.template.services if service.name not in targets]
     if missing:
         raise SessionFailedError(f"targets were never created: {', '.join(missing)}")
-    await _BringUp(context, targets).run()
+    bring_up = _BringUp(context, targets)
+    await bring_up.run()
+    await context.journal.remember_readiness(bring_up.seconds)
+    return (context.trace.event(),)
 
 
 class _BringUp:
@@ -31,12 +37,16 @@ class _BringUp:
         self._targets = targets
         self._started = {name: asyncio.Event() for name in targets}
         self._ready = {name: asyncio.Event() for name in targets}
+        self._running_since: dict[str, float] = {}
+        self.seconds: dict[str, float] = {}
+        """From start to ready, by image id, of what was started here."""
 
     async def run(self) -> None:
         """Return when all are ready, and the probe is gone."""
+        order = start_order(self._context.template.services, await self._context.journal.readiness())
         async with asyncio.TaskGroup() as group:
             watch = group.create_task(self._watch())
-            for service in self._context.template.services:
+            for service in order:
                 group.create_task(self._start(service))
             group.create_task(put_probe_away(self._context))
             await asyncio.gather(*(event.wait() for event in self._ready.values()))
@@ -50,7 +60,9 @@ class _BringUp:
         if target.state == "created":
             try:
                 async with self._context.starts:
-                    await self._context.engine.start_container(target.container_id)
+                    with self._context.trace.span("start", service.name):
+                        await self._context.engine.start_container(target.container_id)
+                self._running_since[service.name] = time.monotonic()
             except NotFoundError:
                 seen, detail = await observe(self._context, target)
                 if detail is not None:
@@ -76,6 +88,14 @@ class _BringUp:
         self._targets[name] = seen
         on_network = detail is not None and detail.on_network
         if seen.state in READY_STATES and on_network:
+            self._note(seen)
             self._ready[name].set()
         elif seen.state in (*READY_STATES, "died", "unhealthy", "removed"):
             raise SessionFailedError(await why_it_failed(self._context, seen, detail))
+
+    def _note(self, target: TargetRecord) -> None:
+        """Remember how long a target took to be ready that was started here."""
+        begin, now = self._running_since.get(target.service), time.monotonic()
+        if begin is not None:
+            self._context.trace.add("health", target.service, begin, now)
+            self.seconds[target.image_id] = max(now - begin, self.seconds.get(target.image_id, 0.0))

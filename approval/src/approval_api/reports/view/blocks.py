@@ -10,7 +10,8 @@ from typing import Literal
 
 from dryrun_contract.report import MapHost, NetworkMap
 
-type Tone = Literal["", "good", "bad", "warn", "quiet"]
+type Tone = Literal["", "good", "bad", "warn", "quiet", "gap"]
+"""`gap` is the empty part of a bar; no text has it."""
 
 MAX_ROWS = 200
 """For one table; further rows are counted, and are in the JSON report."""

@@ -12,6 +12,7 @@ from approval_api.reports.view.blocks import (
     table,
     text,
 )
+from approval_api.reports.view.bring_up import bring_up
 from approval_api.reports.view.wording import seconds
 from dryrun_contract.report import Report
 
@@ -38,9 +39,9 @@ def course(report: Report) -> Section:
         else text()
     )
     nothing = Paragraph(text("Nothing has happened yet.", tone="quiet"))
-    return Section(
-        "course", "Course of the session", (*((ahead,) if prepared else ()), chart if bars else nothing)
-    )
+    traced = bring_up(report.bring_up)
+    blocks = (*((ahead,) if prepared else ()), chart if bars else nothing, *((traced,) if traced else ()))
+    return Section("course", "Course of the session", blocks)
 
 
 def provenance(report: Report) -> Section:
