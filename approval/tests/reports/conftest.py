@@ -101,6 +101,27 @@ LOGS = words.TargetLogsMeasured(
 )
 
 
+BRING_UP = words.BringUpTraced(
+    spans=tuple(
+        words.BringUpSpan(step=step, service=service, begin=begin, seconds=seconds)
+        for step, service, begin, seconds in (
+            ("queue", None, 0.0, 0.1),
+            ("checks", None, 0.1, 0.05),
+            ("network", None, 0.15, 0.1),
+            ("create", "db", 0.25, 0.02),
+            ("create", "web", 0.26, 0.02),
+            ("probe_start", None, 0.25, 0.2),
+            ("probe", None, 0.45, 0.15),
+            ("start", "db", 0.6, 0.4),
+            ("probe_removal", None, 0.6, 0.1),
+            ("start", "web", 0.62, 0.5),
+            ("health", "db", 1.0, 0.9),
+            ("health", "web", 1.12, 0.3),
+        )
+    )
+)
+
+
 def story():
     """Return what the orchestrator tells, by seconds since the start."""
     return [
@@ -114,6 +135,7 @@ def story():
         ),
         *((2, target(service)) for service in ("db", "web", "quiet")),
         (4, words.PhaseChanged(phase=Phase.WAITING)),
+        (6, BRING_UP),
         (6, words.PhaseChanged(phase=Phase.SCANNING)),
         (6, started("network")),
         (6, started("nmap")),

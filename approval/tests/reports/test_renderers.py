@@ -47,7 +47,17 @@ hostile = st.one_of(
 OURS = frozenset(
     (
         *("version", "phase", "outcome", "criterion", "status", "state", "judgement", "harm", "subnet"),
-        *("id", "purpose", "requested_at", "accepted_at", "expires_at", "ended_at", "started_at", "at"),
+        *(
+            "id",
+            "purpose",
+            "requested_at",
+            "accepted_at",
+            "expires_at",
+            "ended_at",
+            "started_at",
+            "at",
+            "step",
+        ),
     )
 )
 """Fields that are not text, or hold words of this service alone."""
