@@ -96,12 +96,12 @@ MOMENTS = (
     "create the session's network",
     "create web",
     "create isolation-probe",
+    "start isolation-probe",
     "start web",
     "create network",
     "start network",
     "remove network",
     "create database",
-    "stop web",
     "remove web",
     "remove the session's network",
 )
