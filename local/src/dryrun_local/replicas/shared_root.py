@@ -14,7 +14,7 @@ from dryrun_local.images.folder_build import build_folder, inspect_images
 from dryrun_local.images.manifest import ImageFolder, Manifest, load_folders
 from dryrun_local.images.programs import ProgramError
 from dryrun_local.machine.installation import Installation
-from dryrun_replica.building.shared_root import IMAGE, read_versions, shared_root, version_commands
+from dryrun_replica.building.shared_root import IMAGE, PARENT, read_versions, shared_root, version_commands
 from dryrun_replica.recipes.loading import RecipeBook
 
 RECIPES = Path("images") / "recipes"
@@ -47,7 +47,11 @@ async def ensure_shared_root(
     parent = folder_digests(load_folders(installation.root), installation.root)[_PARENT_FOLDER]
     content = shared_root(book, installation.root / RECIPES)
     digest = f"sha256:{content.digest[:32]}{parent[-32:]}"
-    found = (await inspect_images([IMAGE])).get(IMAGE)
+    present = await inspect_images([IMAGE, PARENT])
+    if PARENT not in present:
+        # Docker would ask a registry for it.
+        raise ProgramError(f"the image {PARENT} is missing; `dryrun-local images build` builds it")
+    found = present.get(IMAGE)
     if found is None or found.digest != digest:
         begun = time.monotonic()
         on_event(ImageEvent("stand-ins", IMAGE, "building", number=1, of=1))
