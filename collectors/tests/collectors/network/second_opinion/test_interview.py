@@ -131,40 +131,47 @@ async def test_a_port_is_first_asked_what_it_is_meant_for(monkeypatch):
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory):
-    """Return a server's context with a certificate as Syncthing issues it for itself."""
-    folder = tmp_path_factory.mktemp("certificate")
-    issue = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "3",
-        "-subj",
-        "/CN=syncthing",
-    ]
-    issue += ["-keyout", str(folder / "key"), "-out", str(folder / "certificate")]
-    subprocess.run(issue, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "certificate", folder / "key")
-    return context
+    """Return what makes a server's context with a certificate for a name."""
+
+    def issue(name: str) -> ssl.SSLContext:
+        folder = tmp_path_factory.mktemp("certificate")
+        words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3"]
+        words += ["-subj", f"/CN={name}", "-keyout", str(folder / "key"), "-out", str(folder / "certificate")]
+        subprocess.run(words, check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "certificate", folder / "key")
+        return context
+
+    return issue
 
 
 @pytest.mark.parametrize(
-    ("serve", "expected"),
+    ("name", "serve", "expected"),
     [
-        (speaking(b"GET /", b"HTTP/1.1 200 OK\r\nServer: nginx/1.26.3\r\n\r\n"), ("http", "nginx", "1.26.3")),
-        (speaking(b"INFO server", REDIS), ("redis", "Valkey", "8.1.1")),
-        (speaking(b"never asked", b""), ("bep", "Syncthing", "")),
+        ("x", speaking(b"GET /", b"HTTP/1.1 200 OK\r\nServer: x/1.26\r\n\r\n"), ("http", "x", "1.26")),
+        ("x", speaking(b"INFO server", REDIS), ("redis", "Valkey", "8.1.1")),
+        ("x", speaking(b"never asked", b""), ("ssl", "", "")),
     ],
-)
-async def test_behind_tls_a_service_is_asked_the_same_and_its_certificate_last(secured, serve, expected):
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=secured)
+)  # fmt: skip
+async def test_behind_tls_a_service_is_asked_the_same(secured, name, serve, expected):
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=secured(name))
     async with listener:
         found = await ask(listener.sockets[0].getsockname()[1])
     assert (found.name, found.product, found.version, found.tls) == (*expected, True)
+
+
+async def test_a_certificate_of_the_products_own_ends_the_questions(secured):
+    connections = []
+
+    async def hang_up(reader, writer):
+        connections.append(1)
+        writer.close()
+
+    listener = await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=secured("syncthing"))
+    async with listener:
+        found = await ask(listener.sockets[0].getsockname()[1])
+    assert (found.name, found.product, found.tls) == ("bep", "Syncthing", True)
+    assert len(connections) == 1
 
 
 HUGE = b"A" * (2 * ANSWER_BYTES)

@@ -80,15 +80,17 @@ def _may_be_tls(answer: Answer) -> bool:
 
 async def _ask_in_turn(questioner: Questioner, port: Port, first: Answer) -> Finding | None:
     """Ask protocol by protocol, until one answers or the port's time is up."""
+    # A certificate of the product's own settles it: Mumble bans whoever connects ten times.
+    found = certificate_signs.recognise(first.certificate)
+    if found is not None:
+        return found
     for question in protocol_questions.in_order(port.number, again=questioner.tls and not port.tls):
         if questioner.time_is_up:
             break
         found = await _ask(questioner, question, in_a_hurry=True)
         if found is not None:
             return found
-    if not questioner.tls:
-        return None
-    return certificate_signs.recognise(first.certificate) or Finding("ssl", tls=True)
+    return Finding("ssl", tls=True) if questioner.tls else None
 
 
 async def _ask(
