@@ -33,6 +33,8 @@ PLACES = (
     Place("report", "/dryrun/sessions/{ended}/report", route="/dryrun/sessions/{session_id}/report"),
     Place("report-failed", "/dryrun/sessions/{failed}/report", route="/dryrun/sessions/{session_id}/report"),
     Place("compare", "/dryrun/compare?a={earlier}&b={ended}", route="/dryrun/compare"),
+    Place("experiments", "/dryrun/experiments"),
+    Place("experiment", "/dryrun/experiments/{experiment}", route="/dryrun/experiments/{experiment_id}"),
     Place("production", "/production/discoveries"),
     Place(
         "production-one",

@@ -1,5 +1,6 @@
 """The events of a session, step by step, with targets that try to attack whoever looks."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -189,3 +190,39 @@ class ToldSession:
             self.read_databases()
         self.measure()
         self.clean_up()
+
+    def scanned_by(self, collector: str, *, misses: str = "", version: str = "17.2") -> None:
+        """Everything, for an experiment: one collector that misses the service whose key ends with this."""
+        self.build()
+        self.enter("scanning")
+        self.start(collector)
+        for address in self.addresses:
+            self.find(collector, "host", address)
+        for key, data in (
+            ("10.213.0.3:80/tcp", {"product": "nginx", "version": "1.26.3"}),
+            ("10.213.0.2:5432/tcp", {"product": "PostgreSQL", "version": version}),
+        ):
+            if not (misses and key.endswith(misses)):
+                self.find(collector, "service", key, **data)  # type: ignore[arg-type]  # JSON
+        self.end_collector(collector)
+        self.measure()
+        self.clean_up()
+
+
+async def scan_all(orchestrator: FakeOrchestrator, known: frozenset[UUID] = frozenset()) -> None:
+    """Scan every session that starts, but for those known, until cancelled.
+
+    `network-2` misses nginx on port 80, and says of a version what a hostile target may make it say.
+    """
+    done = set(known)
+    while True:
+        for session_id in set(orchestrator.sessions) - done:
+            done.add(session_id)
+            chosen = orchestrator.sessions[session_id].scan.collectors
+            second = chosen == ("network-2",)
+            ToldSession(orchestrator, session_id).scanned_by(
+                chosen[0] if chosen else "network",
+                misses=":80/tcp" if second else "",
+                version=HOSTILE[0] if second else "17.2",
+            )
+        await asyncio.sleep(0.02)

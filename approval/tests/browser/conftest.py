@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from chromium import Watched, launched, open_context
 from fake_orchestrator import FakeOrchestrator
 from playwright.async_api import Browser, Page, expect
-from told_session import ToldSession
+from told_session import ToldSession, scan_all
 from wire import Wire, open_wire
 
 from approval_api.identity.roles import Role
@@ -78,6 +78,38 @@ class Site:
     async def start_session(self, template: str = "small", **wanted: Any) -> ToldSession:
         session_id = await self.api.start(template=template, **wanted)
         return self.told(UUID(session_id))
+
+    async def run_experiment(self) -> str:
+        """Run two ways to scan at two rates, one of which misses a service; return the experiment's id."""
+        choices = {"installed": ["network"], "candidate": ["network-2"]}
+        wanted = {
+            "name": "installed or candidate",
+            "templates": ["small"],
+            "seeds": [0, 1],
+            "repetitions": 2,
+            "collectors": choices,
+            "rates": [100, 1000],
+        }
+        scanning = asyncio.create_task(scan_all(self.orchestrator, frozenset(self.orchestrator.sessions)))
+        try:
+            answer = await self.api.post("/experiments", json=wanted)
+            assert answer.status_code == 201, answer.text
+            experiment: str = answer.json()["id"]
+            async with asyncio.timeout(90):
+                while True:
+                    await self.api.app.state.experiments.work_once()
+                    shown = (await self.api.get(f"/experiments/{experiment}")).json()
+                    if (
+                        shown["results"]
+                        and shown["measured"]
+                        == sum(arm["measured"] for arm in shown["results"]["arms"])
+                        == shown["runs"]
+                    ):
+                        return experiment
+                    await asyncio.sleep(0.05)
+        finally:
+            scanning.cancel()
+            await asyncio.gather(scanning, return_exceptions=True)
 
     async def report_production(self, key: str, kind: str = "service", **data: Any) -> None:
         """Post what a collector found in production."""

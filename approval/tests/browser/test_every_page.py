@@ -58,6 +58,7 @@ async def filled(site):
     running.progress("database", 2, 5, "reading shop.orders")
     await site.until_phase(running, "scanning")
     await site.start_session()
+    experiment = await site.run_experiment()
     for version in ("17.2", "17.4"):
         await site.report_production("192.0.2.7:5432/tcp", product="PostgreSQL", version=version)
     await site.report_production("192.0.2.8:80/tcp", product=HOSTILE[0], banner=HOSTILE[1])
@@ -71,6 +72,7 @@ async def filled(site):
         "earlier": earlier.id,
         "failed": failed.id,
         "running": running.id,
+        "experiment": experiment,
     }
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
-from told_session import ToldSession
+from told_session import HOSTILE, ToldSession, scan_all
 
 from approval_api.app import create_app
 from approval_api.experiments.service import Experiments
@@ -16,35 +16,11 @@ WANTED = {"name": "old or new", "templates": ["small"], "seeds": [3, 4], "repeti
 
 @pytest.fixture
 async def scanned(orchestrator):
-    """Let every session that starts be scanned; `network-2` finds no nginx on port 80."""
-
-    async def scan_all():
-        done = set()
-        while True:
-            for session_id in set(orchestrator.sessions) - done:
-                done.add(session_id)
-                _scan(ToldSession(orchestrator, session_id), orchestrator.sessions[session_id].scan)
-            await asyncio.sleep(0.02)
-
-    task = asyncio.create_task(scan_all())
+    """Let every session that starts be scanned."""
+    task = asyncio.create_task(scan_all(orchestrator))
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _scan(session, scan):
-    session.build()
-    session.enter("scanning")
-    collector = scan.collectors[0] if scan.collectors else "network"
-    session.start(collector)
-    for address in session.addresses:
-        session.find(collector, "host", address)
-    if collector != "network-2":
-        session.find(collector, "service", "10.213.0.3:80/tcp", product="nginx", version="1.26.3")
-    session.find(collector, "service", "10.213.0.2:5432/tcp", product="PostgreSQL", version="17.2")
-    session.end_collector(collector)
-    session.measure()
-    session.clean_up()
 
 
 async def request(api, **changes):
@@ -83,7 +59,9 @@ async def test_every_combination_runs_once_and_the_results_name_what_was_lost(
     assert runs[:2] == [("old", 3, 0), ("new", 3, 0)], "arms take turns"
     assert len(orchestrator.sessions) == 8
     (contrast,) = shown["results"]["contrasts"]
-    (difference,) = contrast["differences"]
+    version, difference = sorted(contrast["differences"], key=lambda each: each["key"])
+    assert version["attribute"] == "version"
+    assert version["arm_values"] == {HOSTILE[0][:120]: 4}
     assert (difference["key"], difference["found_by_baseline"], difference["found_by_arm"]) == (
         "web:80/tcp",
         4,
@@ -141,7 +119,7 @@ async def test_a_collector_that_is_uninstalled_meanwhile_costs_its_own_runs_only
 ):
     experiment = await request(api, repetitions=1)
     orchestrator.uninstalled.add("network-2")
-    scanning = asyncio.create_task(_scan_forever(orchestrator))
+    scanning = asyncio.create_task(scan_all(orchestrator))
     try:
         shown = await until(api, experiment["id"], is_summed_up, eventually)
     finally:
@@ -151,15 +129,6 @@ async def test_a_collector_that_is_uninstalled_meanwhile_costs_its_own_runs_only
         states[run["arm"]].add((run["state"], run["reason"]))
     assert states["old"] == {("measured", None)}
     assert ("failed", "no collector network-2 is installed") in states["new"]
-
-
-async def _scan_forever(orchestrator):
-    done = set()
-    while True:
-        for session_id in set(orchestrator.sessions) - done:
-            done.add(session_id)
-            _scan(ToldSession(orchestrator, session_id), orchestrator.sessions[session_id].scan)
-        await asyncio.sleep(0.02)
 
 
 async def test_a_session_that_does_not_complete_is_not_measured_and_says_why(api, orchestrator, eventually):

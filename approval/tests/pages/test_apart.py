@@ -46,7 +46,9 @@ async def filled(admin, orchestrator, eventually):
         return all(session["phase"] == "ended" for session in listed)
 
     await eventually(has_ended)
+    wanted = {"name": "one", "templates": ["small"]}
     return {
+        "experiment": (await admin.post("/experiments", json=wanted)).json()["id"],
         "ended": sessions[1].id,
         "earlier": sessions[0].id,
         "failed": sessions[0].id,

@@ -7,6 +7,7 @@ from approval_api.pages.assets import router as assets_router
 from approval_api.pages.audit.routes import router as audit_router
 from approval_api.pages.discoveries.dryrun import router as dryrun_discoveries_router
 from approval_api.pages.discoveries.production import router as production_router
+from approval_api.pages.experiments.routes import router as experiments_router
 from approval_api.pages.overview.routes import router as overview_router
 from approval_api.pages.people.routes import router as people_router
 from approval_api.pages.problems.answer import answer_with_page
@@ -40,5 +41,11 @@ def install_pages(app: FastAPI, settings: Settings) -> None:
         app.include_router(router)
     if settings.dryrun == "off":
         return
-    for router in (templates_router, sessions_router, dryrun_discoveries_router, report_router):
+    for router in (
+        templates_router,
+        sessions_router,
+        dryrun_discoveries_router,
+        report_router,
+        experiments_router,
+    ):
         app.include_router(router)

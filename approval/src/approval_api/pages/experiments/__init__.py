@@ -1,0 +1,1 @@
+"""Pages: experiments, and one experiment."""

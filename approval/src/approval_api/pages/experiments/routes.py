@@ -1,0 +1,141 @@
+"""Pages: the list of experiments with a form for a new one, and one experiment."""
+
+import re
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+
+from approval_api.access.permission import Reader, Runner
+from approval_api.audit.log import note
+from approval_api.audit.transaction import Transaction
+from approval_api.experiments import listing
+from approval_api.experiments.service import Experiments
+from approval_api.orchestrator.client import (
+    OrchestratorClient,
+    OrchestratorRefusedError,
+    OrchestratorUnavailableError,
+)
+from approval_api.pages.experiments.view import drawn
+from approval_api.pages.forms import Form, SentForm, first_fault
+from approval_api.pages.rendering import page
+from approval_api.web.problems import ProblemError
+from dryrun_contract.experiment import ExperimentRequest
+
+router = APIRouter(prefix="/dryrun/experiments", include_in_schema=False)
+
+_SEE_OTHER = 303
+_PER_PAGE = 20
+_NUMBERS = re.compile(r"[0-9]{1,7}(?:-[0-9]{1,7})?")
+_MOST_NUMBERS = 100
+
+
+def _experiments(request: Request) -> Experiments:
+    experiments: Experiments = request.app.state.experiments
+    return experiments
+
+
+@router.get("")
+async def list_experiments(
+    request: Request, visitor: Reader, transaction: Transaction, cursor: str | None = None
+) -> Response:
+    """Show experiments, newest first, and the form for a new one."""
+    listed = await listing.page(transaction, _PER_PAGE, cursor)
+    orchestrator: OrchestratorClient = request.app.state.orchestrator
+    try:
+        templates = [template.id for template in await orchestrator.templates()]
+    except (OrchestratorRefusedError, OrchestratorUnavailableError):
+        templates = []
+    return page(
+        request,
+        "experiments/experiments.html",
+        visitor,
+        experiments=listed.experiments,
+        next=listed.next,
+        cursor=cursor,
+        templates=templates,
+    )
+
+
+@router.post("", name="request_experiment")
+async def request_experiment(request: Request, visitor: Runner, form: SentForm) -> Response:
+    """Store an experiment and go to its page."""
+    try:
+        wanted = ExperimentRequest.model_validate(_request_of(form))
+    except ValidationError as error:
+        raise first_fault(error, "This is no experiment") from error
+    experiment = await _experiments(request).request(wanted, visitor.name)
+    note(request, object_=str(experiment.id), detail=wanted.model_dump_json())
+    return RedirectResponse(f"/dryrun/experiments/{experiment.id}", _SEE_OTHER)
+
+
+@router.get("/{experiment_id}")
+async def show_experiment(experiment_id: UUID, request: Request, visitor: Reader) -> Response:
+    """Show one experiment: figures of each arm, differences, and its sessions."""
+    experiment = await _experiments(request).show(experiment_id)
+    return page(
+        request,
+        "experiments/experiment.html",
+        visitor,
+        experiment=experiment,
+        drawn=None if experiment.results is None else drawn(experiment, experiment.results),
+    )
+
+
+@router.post("/{experiment_id}/stop", name="stop_experiment")
+async def stop_experiment(experiment_id: UUID, request: Request, _: Runner) -> Response:
+    """Start no more of its sessions."""
+    note(request, object_=str(experiment_id))
+    await _experiments(request).stop(experiment_id)
+    return RedirectResponse(f"/dryrun/experiments/{experiment_id}", _SEE_OTHER)
+
+
+@router.post("/{experiment_id}/continue", name="continue_experiment")
+async def continue_experiment(experiment_id: UUID, request: Request, _: Runner) -> Response:
+    """Continue a stopped experiment."""
+    note(request, object_=str(experiment_id))
+    await _experiments(request).go_on(experiment_id)
+    return RedirectResponse(f"/dryrun/experiments/{experiment_id}", _SEE_OTHER)
+
+
+def _request_of(form: Form) -> dict[str, object]:
+    return {
+        "name": form.one("name"),
+        "templates": form.all("templates"),
+        "seeds": _numbers(form.one("seeds", "0"), "Seeds"),
+        "repetitions": form.one("repetitions", "1") or "1",
+        "collectors": _choices(form.raw("collectors")),
+        "profiles": form.all("profiles"),
+        "rates": _numbers(form.one("rates"), "Rates"),
+    }
+
+
+def _numbers(text: str, field: str) -> list[int]:
+    """Read `0-4, 7`. Raises ProblemError for anything else, and for more than `_MOST_NUMBERS`."""
+    numbers: list[int] = []
+    for part in re.split(r"[,\s]+", text.strip()) if text.strip() else ():
+        if not _NUMBERS.fullmatch(part):
+            raise _wrong(f"{field}: expected numbers such as 0-4, 7")
+        first, _, last = part.partition("-")
+        span = range(int(first), int(last or first) + 1)
+        if len(numbers) + len(span) > _MOST_NUMBERS:
+            raise _wrong(f"{field}: {_MOST_NUMBERS} numbers are the most")
+        numbers.extend(span)
+    return numbers
+
+
+def _choices(text: str) -> dict[str, list[str]]:
+    """Read lines of `NAME: collector, collector`. Raises ProblemError."""
+    choices: dict[str, list[str]] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, colon, names = line.partition(":")
+        if not colon or name.strip() in choices:
+            raise _wrong("Ways to scan: expected lines such as “ours: network, database”, each name once")
+        choices[name.strip()] = [each for each in re.split(r"[,\s]+", names) if each]
+    return choices
+
+
+def _wrong(what: str) -> ProblemError:
+    detail = f"{what}. Go back, correct it and send it again"
+    return ProblemError("invalid-request", 422, detail, title="This is no experiment")

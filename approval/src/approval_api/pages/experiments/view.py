@@ -1,0 +1,144 @@
+"""An experiment's results as a page draws them: shades of a heat map, places of interval plots, a curve."""
+
+from dataclasses import dataclass
+from math import log10
+
+from dryrun_contract.experiment import Experiment, ExperimentResults, Interval, RowResult
+
+_SHADES = 10
+_WIDTH, _DOT = 160.0, 6.0
+"""Of an interval plot, and room for a dot at its ends; its middle is no difference."""
+_CURVE_WIDTH, _CURVE_HEIGHT, _MARGIN = 560.0, 200.0, 36.0
+_COLOURS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One figure of the heat map; `shade` from 0 (nothing found) to 10 (everything)."""
+
+    interval: Interval
+    shade: int | None
+    clear: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One kind or attribute over all arms."""
+
+    kind: str
+    attribute: str | None
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Where an interval lies, in units of the picture."""
+
+    low: float
+    value: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Recall of services over the packet rate, for one choice of collectors and profile."""
+
+    name: str
+    colour: int
+    points: tuple[tuple[float, float, str], ...]
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Everything that the page draws."""
+
+    rows: tuple[Row, ...]
+    plots: dict[tuple[str, str, str | None], Plot]
+    """By arm, kind and attribute: the difference of recall."""
+    curves: tuple[Curve, ...]
+    runs: dict[str, list[object]]
+    """Sessions by arm."""
+
+
+def drawn(experiment: Experiment, results: ExperimentResults) -> Drawn:
+    """Return the pictures' coordinates."""
+    clear = {
+        (contrast.arm, row.kind, row.attribute)
+        for contrast in results.contrasts
+        for row in contrast.rows
+        if row.is_clear
+    }
+    names = sorted(
+        {(row.kind, row.attribute) for arm in results.arms for row in arm.rows},
+        key=lambda name: (name[0], name[1] or ""),
+    )
+    by_arm = {arm.arm: {(row.kind, row.attribute): row for row in arm.rows} for arm in results.arms}
+    runs: dict[str, list[object]] = {arm.arm: [] for arm in results.arms}
+    for run in experiment.run_list:
+        runs[run.arm].append(run)
+    return Drawn(
+        rows=tuple(
+            Row(
+                kind,
+                attribute,
+                tuple(
+                    _cell(rows.get((kind, attribute)), clear=(arm, kind, attribute) in clear)
+                    for arm, rows in by_arm.items()
+                ),
+            )
+            for kind, attribute in names
+        ),
+        plots={
+            (contrast.arm, row.kind, row.attribute): plot
+            for contrast in results.contrasts
+            for row in contrast.rows
+            if (plot := _plot(row.recall)) is not None
+        },
+        curves=_curves(experiment, by_arm),
+        runs=runs,
+    )
+
+
+def _cell(row: RowResult | None, *, clear: bool) -> Cell:
+    interval = row.recall if row is not None else Interval(value=None, low=None, high=None)
+    shade = None if interval.value is None else round(interval.value * _SHADES)
+    return Cell(interval, shade, clear)
+
+
+def _plot(interval: Interval) -> Plot | None:
+    if interval.value is None:
+        return None
+
+    def place(value: float) -> float:
+        return round(_WIDTH / 2 + (_WIDTH / 2 - _DOT) * max(-1.0, min(1.0, value)), 1)
+
+    low = interval.value if interval.low is None else interval.low
+    high = interval.value if interval.high is None else interval.high
+    return Plot(place(low), place(interval.value), place(high))
+
+
+def _curves(
+    experiment: Experiment, by_arm: dict[str, dict[tuple[str, str | None], RowResult]]
+) -> tuple[Curve, ...]:
+    rates = sorted(experiment.request.rates)
+    if len(rates) < 2:
+        return ()
+    first, last = log10(rates[0]), log10(rates[-1])
+    found: dict[str, list[tuple[float, float, str]]] = {}
+    for arm in experiment.request.arms():
+        row = by_arm.get(arm.name, {}).get(("service", None))
+        rate = arm.scan.max_rate
+        if row is None or row.recall.value is None or rate is None:
+            continue
+        x = _MARGIN + (_CURVE_WIDTH - 2 * _MARGIN) * (log10(rate) - first) / (last - first)
+        y = _CURVE_HEIGHT - _MARGIN - (_CURVE_HEIGHT - 2 * _MARGIN) * row.recall.value
+        name = arm.name.removesuffix(f"{rate}/s").strip() or "as installed"
+        label = f"{rate:,} packets/s: {row.recall.value:.2f}"
+        found.setdefault(name, []).append((round(x, 1), round(y, 1), label))
+    return tuple(
+        Curve(
+            name, number % _COLOURS, tuple(sorted(points)), " ".join(f"{x},{y}" for x, y, _ in sorted(points))
+        )
+        for number, (name, points) in enumerate(found.items())
+    )
