@@ -41,7 +41,7 @@ async def _question(
         return ForecastQuestion(hosts=forecast_hosts, cidr=forecast_cidr)
     except ValidationError as error:
         why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        fault = Fault(where="query.forecast_hosts", what=why)
+        fault = Fault(where="query.forecast_hosts", what="more than the network has addresses")
         raise ProblemError(
             "invalid-request", 422, why, title="The request is not valid", faults=(fault,)
         ) from None

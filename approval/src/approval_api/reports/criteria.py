@@ -26,11 +26,8 @@ _ROW_NAMES = frozenset(
 def _row_name(name: str) -> str:
     if name not in _ROW_NAMES:
         close = difflib.get_close_matches(name[:100], sorted(_ROW_NAMES), n=1)
-        hint = f"did you mean {close[0]}? Known are" if close else "known are"
-        known = ", ".join(
-            f"{kind.name} {list(kind.scored)}" if kind.scored else kind.name for kind in KINDS.values()
-        )
-        raise ValueError(f"{printable(name, limit=40)!r} is no kind and no attribute; {hint} {known}")
+        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(KINDS)} and their attributes"
+        raise ValueError(f"{printable(name, limit=40)!r} is no kind and no attribute; {hint}")
     return name
 
 
