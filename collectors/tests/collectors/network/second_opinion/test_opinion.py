@@ -162,3 +162,15 @@ async def test_at_most_four_ports_of_a_host_are_asked_at_once():
     async with listening(counting) as number:
         await opinions([Port(number)] * 20)
     assert 1 <= most <= 4
+
+
+async def test_no_connection_is_opened_to_9100(monkeypatch):
+    asked = []
+
+    async def interview(questioner, port):
+        asked.append(questioner.port)
+
+    monkeypatch.setattr(opinion, "interview", interview)
+    await opinions([Port(9100), Port(9104)], open_ports=(80,))
+    await opinions([Port(9104), Port(8080)], open_ports=(515,))
+    assert asked == [9104, 8080]
