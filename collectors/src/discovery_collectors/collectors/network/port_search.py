@@ -127,10 +127,13 @@ class PortSearch:
         return address
 
     def _note(self, address: ScopedAddress, number: int, name: str) -> None:
-        """Report an open port, and once more where its name became known later."""
+        """Report an open port once; again only where nmap alone has its table, and named it later.
+
+        The last report counts, so none may follow that of its versions.
+        """
         names = self._names[address]
         known = number in names
-        if known and (names[number] or not name):
+        if known and (names[number] or not name or port_names()):
             return
         if not known and len(names) == _REPORTED_PORTS:
             if address not in self._crowded:
