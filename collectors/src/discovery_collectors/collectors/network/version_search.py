@@ -47,6 +47,7 @@ class VersionSearch:
         self._on_versions = on_versions
         self._pending = PendingPorts(_VERSIONED_PORTS)
         self._tarpits: set[ScopedAddress] = set()
+        self._answered: set[tuple[ScopedAddress, int]] = set()
         self._asked_again: set[tuple[ScopedAddress, int]] = set()
         self._running = 0
         self._closed = asyncio.Event()
@@ -103,10 +104,13 @@ class VersionSearch:
                 return
             heard = frozenset(port.number for port in found.ports)
             unheard[address] = unheard.get(address, frozenset()) - heard
-            for port in found.ports:
+            # Another run's ports may have been found open on this host meanwhile: their own answer stands.
+            ports = tuple(port for port in found.ports if (address, port.number) not in self._answered)
+            for port in ports:
                 if port.probed:
+                    self._answered.add((address, port.number))
                     self._reports.service(address, port)
-            self._on_versions(address, found.ports, self._pending.known(address))
+            self._on_versions(address, ports, self._pending.known(address))
 
         try:
             self._reports.progress("asking services for their versions")
