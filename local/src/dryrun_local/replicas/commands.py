@@ -4,13 +4,14 @@ import json
 import sys
 from typing import Any
 
+from pydantic import ValidationError
 from rich.table import Table
 from rich.text import Text
 
 from dryrun_contract.text import printable
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
-from dryrun_local.replicas.installed import Replica, allowed_images, find, installed, remove
+from dryrun_local.replicas.installed import Replica, ReplicaError, allowed_images, find, installed, remove
 from dryrun_local.replicas.plan_screen import PlanScreen
 from dryrun_local.replicas.verification import verify_rows
 from dryrun_local.terminal.screen import Screen
@@ -83,7 +84,13 @@ async def verify_replica(installation: Installation, screen: Screen, name: str) 
 
 
 def _plan(replica: Replica) -> Plan:
-    return Plan.model_validate_json(json.dumps(replica.card["plan"]))
+    try:
+        return Plan.model_validate_json(json.dumps(replica.card["plan"]))
+    except (KeyError, ValidationError):
+        raise ReplicaError(
+            f"the card of {printable(replica.name)} is damaged or of another version; "
+            "import the network again, or remove it"
+        ) from None
 
 
 def _listed(replica: Replica) -> dict[str, Any]:

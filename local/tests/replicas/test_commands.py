@@ -1,0 +1,27 @@
+from pathlib import Path
+
+import pytest
+
+from dryrun_local.machine.installation import Installation
+from dryrun_local.replicas.commands import list_replicas, show_replica
+from dryrun_local.replicas.installed import ReplicaError
+from dryrun_local.terminal.screen import Screen
+
+CARD = '{"installed_at": "2026-11-27T00:00:00+00:00", "templates": ["acme"], "plan": {"version": 0}}'
+
+
+async def test_without_a_replica_the_list_says_how_one_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await list_replicas(Installation(tmp_path, tmp_path / "state"), Screen(), as_json=False) == 0
+    assert "dryrun-local network import FILE --name NAME" in capsys.readouterr().out
+
+
+async def test_a_card_of_another_version_says_what_to_do(tmp_path: Path) -> None:
+    installation = Installation(tmp_path, tmp_path / "state")
+    folder = installation.replicas / "acme"
+    folder.mkdir(parents=True)
+    (folder / "replica.json").write_text(CARD)
+    (folder / "allowlist.json").write_text('{"images": {}}')
+    with pytest.raises(ReplicaError, match="import the network again, or remove it"):
+        await show_replica(installation, Screen(), "acme", as_json=False)
