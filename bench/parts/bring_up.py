@@ -40,7 +40,9 @@ async def measure(setting: Setting) -> PartResult:
                 await _contestants(sessions, template), rounds, setting.share(0.35, template), warm_up=True
             )
             # They take long, and nobody is to be compared with them closely.
-            slow = await in_turn(await _one_by_one(sessions, template), 2, setting.share(0.1, template))
+            slow = await in_turn(
+                await _one_by_one(sessions, template), setting.rounds(1, long=3), setting.share(0.1, template)
+            )
             result = _with(result, template, fast, slow)
     return result
 

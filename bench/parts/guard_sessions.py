@@ -39,7 +39,7 @@ async def measure(setting: Setting) -> PartResult:
         }
         seconds = await in_turn(
             {name: partial(each.session, TEMPLATE) for name, each in orchestrators.items()},
-            setting.rounds(6, long=30),
+            setting.rounds(5, long=30),
             setting,
             warm_up=True,
         )

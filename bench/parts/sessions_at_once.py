@@ -21,7 +21,7 @@ async def measure(setting: Setting) -> PartResult:
         setting.say("to warm up")
         await orchestrator.session(TEMPLATE)
         for number in NUMBERS:
-            for _ in range(setting.rounds(2 if number < 4 else 1, long=4)):
+            for _ in range(setting.rounds(1, long=4)):
                 setting.say(f"{number} at once")
                 points.append((number, await _together(orchestrator, number)))
     work, cost = "sessions of small at once", "seconds until all have ended"
