@@ -7,13 +7,13 @@ import argparse
 import asyncio
 import importlib
 import os
-import signal
 import sys
 import time
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.ending import end_when_told
 from bench.machine import commit, described, load
 from bench.page.tables import summary
 from bench.results import PartResult, Run
@@ -55,8 +55,7 @@ def main() -> None:
     if wanted.draw:
         _write(_stored() or parser.error(f"nothing was measured yet: {LATEST.relative_to(ROOT)} is missing"))
         return
-    # SIGTERM too removes what a part has started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_when_told()
     run = Run(machine=described(), parts=[])
     for name in wanted.only or PARTS:
         measured = _attempted(name, long=wanted.long, most=wanted.rounds)

@@ -1,10 +1,9 @@
 """Runs the bench's networks alone: `python -m bench.network odd-ports --scans quick nmap`, or `--hold`."""
 
 import argparse
-import signal
-import sys
 import threading
 
+from bench.ending import end_when_told
 from bench.network.hosts import read_networks
 from bench.network.running import RunningNetwork, build_image, running_network
 from bench.network.scans import Scan, by_collector, by_nmap, score
@@ -21,8 +20,7 @@ def main() -> None:
     parser.add_argument("--scans", nargs="*", default=[], choices=[*PROFILES, *NMAP])
     parser.add_argument("--hold", action="store_true", help="keep the first network until Ctrl-C")
     wanted = parser.parse_args()
-    # SIGTERM too removes what was started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_when_told()
     build_image()
     for name in wanted.networks:
         with running_network(name, networks[name]) as network:
