@@ -14,6 +14,7 @@ from dryrun_replica.inventory.model import Service, TlsFacts
 from dryrun_replica.recipes.banners import BannerTable
 from dryrun_replica.recipes.loading import load_recipes
 from dryrun_replica.recipes.matching import Matcher
+from dryrun_replica.recipes.model import MAX_TMPFS_BYTES
 from dryrun_replica.recipes.probes import Pattern, Probe
 
 BOOK = load_recipes(Path(__file__).parents[3] / "images" / "recipes")
@@ -160,3 +161,10 @@ def test_every_recipe_makes_an_image_that_an_allowlist_takes(recipe: object) -> 
     assert re.fullmatch(r"discovery/test-stand-in:[0-9a-f]{16}", made.image)
     assert all(mount["size"] <= 256 * 1024**2 for mount in made.tmpfs.values())
     assert made.memory_mib <= 448
+
+
+def test_all_rooms_of_a_host_fit_into_one_mount() -> None:
+    made = image_of(*(service(port, "PostgreSQL", name="postgresql") for port in (5432, 5433, 5434)))
+    assert made.tmpfs["/run/stand-in"]["size"] <= MAX_TMPFS_BYTES
+    keys = [fact["key"] for fact in made.ground_truth if fact["kind"] == "service"]
+    assert keys == [":5432/tcp", ":5433/tcp"]

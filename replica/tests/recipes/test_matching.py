@@ -2,13 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from dryrun_replica.inventory.model import Host, Service, TlsFacts
+from dryrun_replica.inventory.model import Host, Service, TlsFacts, Transport
 from dryrun_replica.levels import Level
 from dryrun_replica.recipes.loading import load_recipes
 from dryrun_replica.recipes.matching import Matcher
 
 BOOK = load_recipes(Path(__file__).parents[3] / "images" / "recipes")
 VERSIONS = {"nginx": "1.26.3", "openssh": "10.0p2", "vsftpd": "3.0.5"}
+TRANSPORTS: tuple[Transport, ...] = ("tcp", "udp")
 
 
 class OnlyCisco:
@@ -95,3 +96,22 @@ def test_stunnel_counts_where_it_stands_before_a_service() -> None:
     plain = MATCHER.match(Service(port=1, name="ftp", product="ProFTPD"))
     with_tls = MATCHER.match(Service(port=1, name="ftp", product="ProFTPD", tls=TlsFacts()))
     assert with_tls.memory_mib > plain.memory_mib
+
+
+def test_a_second_recipe_on_one_port_is_left_out() -> None:
+    services = (
+        Service(port=53, name="domain", product="dnsmasq"),
+        Service(port=53, transport="udp", name="domain", product="ISC BIND"),
+    )
+    first, second = MATCHER.match_host(Host(name="dns", role="dns", services=services))
+    assert first.recipe == "dnsmasq"
+    assert (second.level, second.why) == (Level.NOTHING, "dnsmasq listens on 53/tcp of its host")
+
+
+def test_one_recipe_serves_both_transports_of_a_port() -> None:
+    services = tuple(
+        Service(port=53, transport=transport, name="domain", product="dnsmasq")
+        for transport in ("tcp", "udp")
+    )
+    matches = MATCHER.match_host(Host(name="dns", role="dns", services=services))
+    assert [match.recipe for match in matches] == ["dnsmasq", "dnsmasq"]

@@ -17,12 +17,12 @@ from dryrun_replica.building.certificates import make_certificate
 from dryrun_replica.building.composition import MEMORY, BannerService, Composition, RunningService
 from dryrun_replica.building.shared_root import IMAGE, SERVICE_UID
 from dryrun_replica.inventory.model import TlsFacts
+from dryrun_replica.recipes.model import SPARE_ROOM_BYTES
 
 PREFIX = "discovery/test-stand-in"
 """Composed images are named by their content: two replicas with the same hosts share them."""
 _VERSION = b"1"
 """Increase it when the same composition becomes another image."""
-_SMALLEST_TMPFS = 1024**2
 _TMP_BYTES = 8 * 1024**2
 
 _DOCKERFILE = f"""\
@@ -166,7 +166,7 @@ def _shell(settings: dict[str, str]) -> str:
 
 def _tmpfs(composition: Composition) -> dict[str, dict[str, Any]]:
     owner = {"uid": SERVICE_UID, "gid": SERVICE_UID, "mode": "0755"}
-    room = sum(service.recipe.room_bytes for service in composition.services) + _SMALLEST_TMPFS
+    room = sum(service.recipe.room_bytes for service in composition.services) + SPARE_ROOM_BYTES
     mounts: dict[str, dict[str, Any]] = {
         MEMORY: {"size": room, **owner},
         "/tmp": {"size": _TMP_BYTES, **owner, "mode": "1777"},  # noqa: S108  the container's own

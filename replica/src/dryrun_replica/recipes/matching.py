@@ -5,10 +5,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dryrun_replica.inventory.model import Host, Service
+from dryrun_replica.inventory.model import Host, Service, Transport
 from dryrun_replica.levels import Level, Match
 from dryrun_replica.recipes.loading import RecipeBook
-from dryrun_replica.recipes.model import CONTAINER_MIB, CONTAINER_PIDS, Recipe
+from dryrun_replica.recipes.model import (
+    CONTAINER_MIB,
+    CONTAINER_PIDS,
+    MAX_TMPFS_BYTES,
+    SPARE_ROOM_BYTES,
+    Recipe,
+)
 
 SPARE_MIB = 64
 SPARE_PIDS = 20
@@ -71,8 +77,9 @@ class Matcher:
     def match_host(self, host: Host) -> tuple[Match, ...]:
         """Return what stands for each service of a host, in their order.
 
-        Services share a container: what does not fit into its memory and processes, the most demanding first,
-        and a second one of a kind that can be there once only, are left out.
+        Services share a container: what does not fit into its memory, processes and tmpfs, the most demanding
+        first, a second one of a kind that can be there once only, and what would listen where another recipe
+        does, are left out.
         """
         matches = [self.match(service) for service in host.services]
         places: dict[tuple[str, int], int] = {}
@@ -86,10 +93,30 @@ class Matcher:
                 matches[number] = _left_out(f"a second {recipe.title} cannot be on one host")
                 continue
             places[recipe.name, port] = number
+        self._leave_out_collisions(host, matches)
         while (excess := self._excess(host, matches)) is not None:
             number, why = excess
             matches[number] = _left_out(why)
         return tuple(matches)
+
+    def _leave_out_collisions(self, host: Host, matches: list[Match]) -> None:
+        """Leave out what would listen where another one does; a recipe may serve both transports."""
+        holders: dict[tuple[int, Transport], str] = {}
+        for number, (service, match) in enumerate(zip(host.services, matches, strict=True)):
+            if match.recipe is not None:
+                recipe = self.book[match.recipe]
+                name, transports = recipe.title, recipe.transports
+            elif match.level is Level.BANNER:
+                name, transports = "a banner", (service.transport,)
+            else:
+                continue
+            wanted = [(service.port, transport) for transport in transports]
+            taken = next((place for place in wanted if holders.get(place, name) != name), None)
+            if taken is not None:
+                port, transport = taken
+                matches[number] = _left_out(f"{holders[taken]} listens on {port}/{transport} of its host")
+                continue
+            holders |= dict.fromkeys(wanted, name)
 
     def _own(self, service: Service) -> Recipe | None:
         fitting = [recipe for recipe in self._named(service) if service.transport in recipe.transports]
@@ -138,7 +165,7 @@ class Matcher:
 
     def _excess(self, host: Host, matches: list[Match]) -> tuple[int, str] | None:
         """Return the most demanding service of a host that wants more than a container has, and why."""
-        memory, pids = 0, 0
+        memory, pids, room = 0, 0, SPARE_ROOM_BYTES
         counted: set[tuple[str, int]] = set()
         for service, match in zip(host.services, matches, strict=True):
             if match.recipe is None or (match.recipe, service.port) in counted:
@@ -146,6 +173,7 @@ class Matcher:
             counted.add((match.recipe, service.port))
             recipe = self.book[match.recipe]
             memory += match.memory_mib
+            room += recipe.room_bytes
             pids += recipe.pids + (_FRONT_PIDS if has_front(recipe, service) else 0)
         if any(match.level is Level.BANNER for match in matches):
             memory += _BANNERS_MIB
@@ -153,14 +181,19 @@ class Matcher:
             what, most = f"{memory} MiB", f"{CONTAINER_MIB} MiB"
         elif pids > CONTAINER_PIDS - SPARE_PIDS:
             what, most = f"{pids} processes and threads", str(CONTAINER_PIDS)
+        elif room > MAX_TMPFS_BYTES:
+            what, most = f"{room >> 20} MiB of tmpfs", f"{MAX_TMPFS_BYTES >> 20} MiB"
         else:
             return None
-        needs = [
-            (match.memory_mib, self.book[match.recipe].pids if match.recipe else 0, number)
-            for number, match in enumerate(matches)
-        ]
-        number = max(needs)[2]
+        scarce_room = room > MAX_TMPFS_BYTES
+        number = max(range(len(matches)), key=lambda each: (*self._needs(matches[each], scarce_room), each))
         return number, f"its host's services need {what}, a container has {most}"
+
+    def _needs(self, match: Match, scarce_room: bool) -> tuple[int, int, int]:
+        if match.recipe is None:
+            return 0, match.memory_mib, 0
+        recipe = self.book[match.recipe]
+        return recipe.room_bytes if scarce_room else 0, match.memory_mib, recipe.pids
 
 
 def has_front(recipe: Recipe, service: Service) -> bool:

@@ -44,6 +44,11 @@ _UNITS = {"k": 1024, "m": 1024**2}
 CONTAINER_MIB = 512
 CONTAINER_PIDS = 100
 """What a container of a session has (the design's ceilings): all services of a host share them."""
+MAX_TMPFS_BYTES = 256 * 1024**2
+"""The allowlist's and the guard's ceiling of one mount: all rooms of a host share it. A larger one would make
+the whole allowlist invalid."""
+SPARE_ROOM_BYTES = 1024**2
+"""Of that mount, for what belongs to no recipe."""
 
 
 def _bytes(text: str) -> int:
