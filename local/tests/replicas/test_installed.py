@@ -1,11 +1,22 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dryrun_local.images.installed_rows import installed_rows
 from dryrun_local.machine.installation import Installation
-from dryrun_local.replicas.installed import ReplicaError, find, install, installed, pin, remove
+from dryrun_local.replicas.installed import (
+    MAX_CARD_BYTES,
+    ReplicaError,
+    find,
+    install,
+    installed,
+    pin,
+    remove,
+)
+from dryrun_orchestrator.catalog.allowlist import MAX_TMPFS_BYTES
+from dryrun_replica.recipes import model
 
 WEB = "discovery/test-web:1"
 ONE, TWO = (f"discovery/test-stand-in:{letter * 16}" for letter in "ab")
@@ -91,3 +102,61 @@ def test_without_an_allowlist_it_says_what_to_do(installation: Installation) -> 
     installation.allowlist.unlink()
     with pytest.raises(ReplicaError, match="dryrun-local images build"):
         make(installation, "acme", ONE)
+
+
+def test_a_row_that_would_make_the_allowlist_invalid_is_refused_and_nothing_changes(
+    installation: Installation,
+) -> None:
+    before = installation.allowlist.read_text()
+    too_large = row("a") | {"tmpfs": {"/run/stand-in": {"size": MAX_TMPFS_BYTES + 1}}}
+    with pytest.raises(ReplicaError, match=r"(?s)the allowlist would not be valid: .*256 MiB"):
+        install(installation, "acme", templates={"acme": ""}, rows={ONE: too_large}, card={"templates": []})
+    assert installation.allowlist.read_text() == before
+    assert list(installed(installation)) == []
+    assert [path.name for path in installation.state.glob(".allow*")] == []
+
+
+def test_what_is_composed_has_the_allowlists_ceiling() -> None:
+    assert model.MAX_TMPFS_BYTES == MAX_TMPFS_BYTES
+
+
+def test_a_template_of_another_replica_is_refused_and_left(installation: Installation) -> None:
+    make(installation, "acme", ONE, templates=("acme-1", "acme-2"))
+    with pytest.raises(ReplicaError, match="acme-1 is a template of the replica acme"):
+        make(installation, "acme-1", TWO)
+    remove(installation, "acme")
+    make(installation, "acme-1", TWO)
+    with pytest.raises(ReplicaError, match="acme-1 is a template of the replica acme-1"):
+        make(installation, "acme", ONE, templates=("acme-1", "acme-2"))
+    assert [path.name for path in installation.replica_templates.iterdir()] == ["acme-1.yml"]
+
+
+def test_a_template_of_an_added_folder_is_refused(installation: Installation, tmp_path: Path) -> None:
+    (tmp_path / "more" / "templates").mkdir(parents=True)
+    (tmp_path / "more" / "templates" / "acme-2.yml").write_text("{}")
+    with pytest.raises(ReplicaError, match="acme-2 is a template of"):
+        make(replace(installation, added=(tmp_path / "more",)), "acme", ONE, templates=("acme-1", "acme-2"))
+
+
+def test_the_newest_row_of_an_image_holds(installation: Installation) -> None:
+    make(installation, "other", ONE)
+    install(installation, "acme", templates={"acme": ""}, rows={ONE: row("e")}, card={"templates": ["acme"]})
+    assert json.loads(installation.allowlist.read_text())["images"][ONE] == row("e")
+
+
+def test_a_card_that_could_not_be_read_again_is_refused(installation: Installation) -> None:
+    card = {"templates": ["acme"], "plan": "x" * MAX_CARD_BYTES}
+    with pytest.raises(ReplicaError, match="import fewer hosts at once"):
+        install(installation, "acme", templates={"acme": ""}, rows={ONE: row("a")}, card=card)
+    assert pinned(installation) == [WEB]
+
+
+def test_a_replica_whose_card_does_not_read_can_be_removed(installation: Installation) -> None:
+    make(installation, "acme", ONE, templates=("acme-1", "acme-2"))
+    make(installation, "acme-3", TWO)
+    (installation.replicas / "acme" / "replica.json").write_text("damaged")
+    assert remove(installation, "acme") == (ONE,)
+    assert pinned(installation) == [TWO, WEB]
+    assert [path.name for path in installation.replica_templates.iterdir()] == ["acme-3.yml"]
+    with pytest.raises(ReplicaError, match="there is no replica 'templates'"):
+        remove(installation, "templates")

@@ -10,7 +10,13 @@ from dryrun_local.images.progress import ImageScreen
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.replicas.building import build_stand_ins
-from dryrun_local.replicas.installed import allowed_images, install, require_free_name
+from dryrun_local.replicas.installed import (
+    allowed_images,
+    install,
+    require_fitting_card,
+    require_free_name,
+    require_free_templates,
+)
 from dryrun_local.replicas.planning import ImportOptions, Planned, plan_replica, show_plan
 from dryrun_local.replicas.shared_root import BuiltRoot, ensure_shared_root
 from dryrun_local.replicas.verification import verify_rows
@@ -45,6 +51,7 @@ async def import_network(installation: Installation, options: ImportOptions, scr
     planned = plan_replica(installation, options)
     show_plan(planned, screen, as_json=False)
     screen.say("")
+    require_free_templates(installation, options.name, (each.id for each in planned.plan.templates))
     with held(installation, IMAGES):
         shown = ImageScreen(screen, what="Shared root")
         with shown.opened():
@@ -59,7 +66,14 @@ async def import_network(installation: Installation, options: ImportOptions, scr
 
 async def _make(installation: Installation, screen: Screen, planned: Planned, root: BuiltRoot) -> None:
     plan = planned.plan
+    require_free_templates(installation, plan.name, (each.id for each in plan.templates))
     needed = _images_of(planned, root)
+    card = {
+        "plan": plan.model_dump(mode="json"),
+        "images": dict(needed.of_host),
+        "templates": [each.id for each in plan.templates],
+    }
+    require_fitting_card(card)
     known = allowed_images(installation)
     shown = ImageScreen(screen, what="Stand-ins")
     with shown.opened():
@@ -74,11 +88,6 @@ async def _make(installation: Installation, screen: Screen, planned: Planned, ro
         if image.startswith(STAND_IN) and image not in rows and image in known:
             rows[image] = known[image]
     templates = {each.id: template_text(plan, each, needed.of_host) for each in plan.templates}
-    card = {
-        "plan": plan.model_dump(mode="json"),
-        "images": dict(needed.of_host),
-        "templates": list(templates),
-    }
     install(installation, plan.name, templates=templates, rows=rows, card=card)
     listed = printable(", ".join(templates))
     screen.done(f"Replica {printable(plan.name)}", f"is installed; rehearse on it: dryrun start {listed}")

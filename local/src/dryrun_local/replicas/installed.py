@@ -5,8 +5,10 @@ from, when, and what stands for what; the orchestrator reads `replicas/templates
 """
 
 import json
+import os
+import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ from dryrun_local.images.building import ALLOWLIST_VERSION, write_atomically
 from dryrun_local.images.installed_rows import ROWS, STAND_IN, installed_rows
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation
+from dryrun_orchestrator.catalog.allowlist import AllowlistError, load_allowlist
 
 _CARD = "replica.json"
 MAX_CARD_BYTES = 8 * 1024 * 1024
@@ -37,11 +40,36 @@ class Replica:
 
 
 def require_free_name(installation: Installation, name: str) -> None:
-    """Raise ReplicaError if the project itself has a template of this name."""
+    """Raise ReplicaError if the project itself, or a folder that was added, has a template of this name."""
     if name == installation.replica_templates.name:
         raise ReplicaError(f"a replica cannot be named {name}; choose another name")
     if (installation.root / "templates" / f"{name}.yml").exists():
         raise ReplicaError(f"{name} is one of the project's own templates; choose another name")
+    for folder in installation.added:
+        if (folder / "templates" / f"{name}.yml").exists():
+            raise ReplicaError(f"{name} is a template of {folder}; choose another name")
+
+
+def require_free_templates(installation: Installation, name: str, template_ids: Iterable[str]) -> None:
+    """Raise ReplicaError if anybody else than the replica `name` has one of these templates."""
+    owners = {
+        template_id: replica.name
+        for replica in installed(installation)
+        if replica.name != name
+        for template_id in replica.templates
+    }
+    for template_id in (name, *template_ids):
+        require_free_name(installation, template_id)
+        if template_id in owners:
+            raise ReplicaError(
+                f"{template_id} is a template of the replica {owners[template_id]}; choose another name, or "
+                f"remove that replica with `dryrun-local network remove {owners[template_id]}`"
+            )
+
+
+def require_fitting_card(card: Mapping[str, Any]) -> None:
+    """Raise ReplicaError if a replica's card is too large to be read again."""
+    _card_text(card)
 
 
 def install(
@@ -54,29 +82,32 @@ def install(
 ) -> None:
     """Install a replica or replace it. Whoever is interrupted finds the old one or the new one.
 
-    The allowlist comes first: a template that names images which are not there would be a fault. Rows of the
-    old one that nobody needs go last.
+    The allowlist and the rows come first: a template that names images which are not there would be a fault.
+    Rows of the old one that nobody needs go last. Raises ReplicaError; nothing is installed then.
     """
-    for template_id in (name, *templates):
-        require_free_name(installation, template_id)
+    require_free_templates(installation, name, templates)
+    text = _card_text(card)
     before = next((replica for replica in installed(installation) if replica.name == name), None)
+    pin(installation, rows)
     folder = installation.replicas / name
     folder.mkdir(parents=True, exist_ok=True)
     installation.replica_templates.mkdir(parents=True, exist_ok=True)
-    pin(installation, rows)
-    written = {**card, "installed_at": datetime.now(UTC).isoformat(timespec="seconds")}
-    write_atomically(folder / _CARD, json.dumps(written, indent=2, ensure_ascii=True) + "\n")
-    for template_id, text in templates.items():
-        write_atomically(installation.replica_templates / f"{template_id}.yml", text)
+    _write_rows(folder / ROWS, _rows_in(folder) | dict(rows))
+    write_atomically(folder / _CARD, text)
+    for template_id, template in templates.items():
+        write_atomically(installation.replica_templates / f"{template_id}.yml", template)
     for template_id in set(before.templates if before else ()) - templates.keys():
         (installation.replica_templates / f"{template_id}.yml").unlink(missing_ok=True)
-    content = {"version": ALLOWLIST_VERSION, "images": dict(sorted(rows.items()))}
-    write_atomically(folder / ROWS, json.dumps(content, indent=2) + "\n")
-    _write_allowlist(installation, {})
+    _write_rows(folder / ROWS, rows)
+    # Another replica may still have the row of an image that was rebuilt since: the new one holds.
+    _write_allowlist(installation, rows)
 
 
 def pin(installation: Installation, rows: Mapping[str, Mapping[str, object]]) -> None:
-    """Add rows of stand-ins to the allowlist. Raises ReplicaError for any other image."""
+    """Add rows of stand-ins to the allowlist.
+
+    Raises ReplicaError for any other image, and if the allowlist would not be valid with them.
+    """
     strangers = [name for name in rows if not name.startswith(STAND_IN)]
     if strangers:
         raise ReplicaError(f"a replica pins stand-ins only, not {', '.join(strangers)}")
@@ -95,11 +126,46 @@ def allowed_images(installation: Installation) -> dict[str, Any]:
 
 
 def _write_allowlist(installation: Installation, more: Mapping[str, Mapping[str, object]]) -> None:
+    # One row that the orchestrator refuses would make the whole file invalid, and nothing would start.
+    draft = installation.allowlist.with_name(f".{installation.allowlist.name}.draft.{os.getpid()}")
+    try:
+        _write_rows(draft, _rows_with(installation, more))
+        load_allowlist(draft)
+        draft.replace(installation.allowlist)
+    except AllowlistError as error:
+        said = str(error).replace(str(draft), str(installation.allowlist))
+        raise ReplicaError(f"with these stand-ins the allowlist would not be valid: {said}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _rows_with(installation: Installation, more: Mapping[str, Mapping[str, object]]) -> dict[str, Any]:
     images = allowed_images(installation)
     own = {name: row for name, row in images.items() if not name.startswith(STAND_IN)}
-    rows = own | installed_rows(installation.state) | dict(more)
-    written = {"version": ALLOWLIST_VERSION, "images": dict(sorted(rows.items()))}
-    write_atomically(installation.allowlist, json.dumps(written, indent=2) + "\n")
+    return own | installed_rows(installation.state) | dict(more)
+
+
+def _write_rows(path: Path, rows: Mapping[str, Any]) -> None:
+    content = {"version": ALLOWLIST_VERSION, "images": dict(sorted(rows.items()))}
+    write_atomically(path, json.dumps(content, indent=2) + "\n")
+
+
+def _rows_in(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((folder / ROWS).read_text(encoding="utf-8"))["images"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _card_text(card: Mapping[str, Any]) -> str:
+    written = {**card, "installed_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    text = json.dumps(written, indent=2, ensure_ascii=True) + "\n"
+    if len(text) >= MAX_CARD_BYTES:
+        raise ReplicaError(
+            f"the replica's card would have {len(text) >> 20} MiB, {MAX_CARD_BYTES >> 20} MiB are the most; "
+            "import fewer hosts at once"
+        )
+    return text
 
 
 def installed(installation: Installation) -> Iterator[Replica]:
@@ -122,15 +188,34 @@ def find(installation: Installation, name: str) -> Replica:
 def remove(installation: Installation, name: str) -> tuple[str, ...]:
     """Uninstall a replica; return the images that no other one needs. Raises ReplicaError.
 
-    The template goes first, so that no session begins with an image that is pinned no more.
+    The template goes first, so that no session begins with an image that is pinned no more. A replica whose
+    card does not read goes too: its templates are those of its name that no other one has.
     """
-    replica = find(installation, name)
-    for template_id in replica.templates:
+    if name not in _folders(installation):
+        find(installation, name)
+    known = {replica.name: replica.templates for replica in installed(installation)}
+    own = known.pop(name) if name in known else _templates_named(installation, name)
+    for template_id in set(own).difference(*known.values()):
         (installation.replica_templates / f"{template_id}.yml").unlink(missing_ok=True)
+    images = _rows_in(installation.replicas / name)
     shutil.rmtree(installation.replicas / name)
-    _write_allowlist(installation, {})
+    # Fewer rows cannot make it invalid, and what was invalid before must not keep anybody from removing.
+    _write_rows(installation.allowlist, _rows_with(installation, {}))
     needed = set(installed_rows(installation.state))
-    return tuple(image for image in replica.images if image not in needed)
+    return tuple(image for image in images if image not in needed)
+
+
+def _folders(installation: Installation) -> set[str]:
+    if not installation.replicas.is_dir():
+        return set()
+    folders = {path.name for path in installation.replicas.iterdir() if path.is_dir()}
+    return folders - {installation.replica_templates.name}
+
+
+def _templates_named(installation: Installation, name: str) -> tuple[str, ...]:
+    named = re.compile(rf"{re.escape(name)}(?:-\d+)?")
+    found = (path.stem for path in installation.replica_templates.glob("*.yml"))
+    return tuple(template_id for template_id in found if named.fullmatch(template_id))
 
 
 def _read(path: Path) -> Replica | None:
