@@ -88,6 +88,48 @@ def test_bytes_that_are_no_certificate_are_one_error(content):
         read_certificate(content)
 
 
+def hostile(key, *replaced: tuple[bytes, bytes]) -> bytes:
+    """Return a certificate with two extensions of no meaning, of which some bytes are replaced."""
+    extensions = [
+        x509.UnrecognizedExtension(x509.ObjectIdentifier(f"2.5.29.{number}"), b"\x30\x02\xa3\x00")
+        for number in (98, 99)
+    ]
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name("www.example"))
+        .issuer_name(name("www.example"))
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(datetime(2025, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2039, 12, 31, tzinfo=UTC))
+    )
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    content = der(builder.sign(key, hashes.SHA256()))
+    for old, new in replaced:
+        assert content.count(old) == 1
+        content = content.replace(old, new)
+    return content
+
+
+VERSION_3, VERSION_6 = b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05"
+ALTERNATIVE_NAMES, FIRST, SECOND = b"\x55\x1d\x11", b"\x55\x1d\x62", b"\x55\x1d\x63"
+
+
+@pytest.mark.parametrize(
+    ("replaced", "why"),
+    [
+        ([(VERSION_3, VERSION_6)], x509.InvalidVersion),
+        ([(FIRST, ALTERNATIVE_NAMES), (SECOND, ALTERNATIVE_NAMES)], x509.DuplicateExtension),
+        ([(FIRST, ALTERNATIVE_NAMES)], x509.UnsupportedGeneralNameType),
+    ],
+)
+def test_a_certificate_that_breaks_the_rules_is_the_same_error(key, replaced, why):
+    with pytest.raises(CertificateError) as error:
+        read_certificate(hostile(key, *replaced))
+    assert type(error.value.__cause__) is why
+
+
 @asynccontextmanager
 async def listening(handler, context=None):
     server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=context)
