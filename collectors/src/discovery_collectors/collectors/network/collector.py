@@ -4,6 +4,7 @@ A pipeline: what is found open is asked at once, while other ports are still bei
 """
 
 import asyncio
+from functools import partial
 
 from discovery_collectors.collector import Assignment, CollectorError, Emit
 from discovery_collectors.collectors.network.follow_up import FollowUp
@@ -58,15 +59,15 @@ async def _scan(
         def on_host(address: ScopedAddress) -> None:
             group.create_task(follow_up.ask_udp_ports(address))
 
-        async def ask(address: ScopedAddress, ports: tuple[Port, ...], open_ports: frozenset[int]) -> None:
-            await follow_up.ask_services(address, ports, open_ports)
+        async def ask(address: ScopedAddress, ports: tuple[Port, ...]) -> None:
+            await follow_up.ask_services(address, ports, partial(versions.all_open_ports, address))
             finished.add(address)
             if versions.closed:
                 reports.done = len(finished)
                 reports.progress("asking services for their versions")
 
-        def on_versions(address: ScopedAddress, ports: tuple[Port, ...], open_ports: frozenset[int]) -> None:
-            group.create_task(ask(address, ports, open_ports))
+        def on_versions(address: ScopedAddress, ports: tuple[Port, ...]) -> None:
+            group.create_task(ask(address, ports))
 
         options = ["--version-intensity", str(profile.intensity)]
         versions = VersionSearch(assignment, options, environment, rate, reports, on_versions)

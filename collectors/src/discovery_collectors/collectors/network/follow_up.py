@@ -1,6 +1,7 @@
 """What follows nmap's answer: a second opinion, brokers' own words, certificates; and UDP beside it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -10,7 +11,12 @@ from discovery_collectors.collectors.network.mqtt_version import MqttError
 from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.reports import Reports
-from discovery_collectors.collectors.network.second_opinion.opinion import CONFIDENCE, Patience, SecondOpinion
+from discovery_collectors.collectors.network.second_opinion.opinion import (
+    CONFIDENCE,
+    PERHAPS_PRINTED,
+    Patience,
+    SecondOpinion,
+)
 from discovery_collectors.installed import udp_probes
 from discovery_collectors.protocols.certificates import CertificateError, fetch_certificate
 from discovery_collectors.protocols.udp import SENDINGS_SECONDS, NoAnswerError, UdpProbe, ask
@@ -21,6 +27,8 @@ _HANDSHAKES_AT_ONCE = 16
 _BROKERS_AT_ONCE = 16
 _QUESTIONS_AT_ONCE = 64
 _BROKERS = {"amqp": amqp_version.ask_version, "mqtt": mqtt_version.ask_version}
+_BROKERS_CONFIDENCE = 0.94
+"""Of a broker's own words: above what a second opinion adds, below what a login shows."""
 _PACKETS_PER_CONVERSATION = 15
 """About what one connection with a few questions sends, or one TLS handshake."""
 
@@ -37,9 +45,25 @@ class FollowUp:
         self._datagrams = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
 
     async def ask_services(
+        self,
+        address: ScopedAddress,
+        ports: tuple[Port, ...],
+        all_open_ports: Callable[[], Awaitable[frozenset[int]]],
+    ) -> None:
+        """Ask a host's services what nmap left open; report what that adds, and certificates.
+
+        `all_open_ports` returns the host's when its search has ended. Only they tell a printer, whose ports
+        wait for them: what is written there is printed.
+        """
+        at_once = tuple(port for port in ports if port.number not in PERHAPS_PRINTED)
+        await self._ask_services(address, at_once, frozenset())
+        held = tuple(port for port in ports if port.number in PERHAPS_PRINTED)
+        if held:
+            await self._ask_services(address, held, await all_open_ports())
+
+    async def _ask_services(
         self, address: ScopedAddress, ports: tuple[Port, ...], open_ports: frozenset[int]
     ) -> None:
-        """Ask a host's services what nmap left open; report what that adds, and certificates."""
         known = {port.number: port for port in ports}
 
         def on_port(port: Port) -> None:
@@ -71,7 +95,8 @@ class FollowUp:
             await self._rate.take(_PACKETS_PER_CONVERSATION)
             with suppress(MqttError, AmqpError):
                 product, version = await _BROKERS[port.name](address, port.number)
-                self._reports.service(address, replace(port, product=product, version=version, confidence=10))
+                learned = replace(port, product=product, version=version, confidence=10)
+                self._reports.service(address, learned, _BROKERS_CONFIDENCE)
 
     async def _read_certificate(self, address: ScopedAddress, number: int) -> None:
         """Make one handshake with a service that speaks TLS."""

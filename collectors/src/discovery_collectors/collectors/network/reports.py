@@ -23,6 +23,8 @@ class Reports:
         self.done = 0
         self.total: int | None = None
         """Hosts found; `done` counts those scanned completely."""
+        self._services: dict[str, tuple[float, int]] = {}
+        """Key → confidence and number of values of its last report."""
 
     def progress(self, message: str) -> None:
         """Report how far the scan is."""
@@ -39,11 +41,18 @@ class Reports:
         self._emit.discovery("host", address, data, 1.0 if host.reason == "arp-response" else 0.9)
 
     def service(self, address: ScopedAddress, port: Port, confidence: float | None = None) -> None:
-        """Report a TCP service, by default with nmap's confidence."""
+        """Report a TCP service, by default with nmap's confidence.
+
+        What is less sure than the last report, or as sure and says less, is dropped: a scan's stages overlap,
+        and the last report counts.
+        """
         # nmap's highest, 10, is still what a service claims; collectors that log in are surer.
         nmaps = max(0.1, port.confidence * 0.09)
         key = str(ResourceKey(address, port.number, "tcp"))
-        self._emit.discovery("service", key, _service_data(port), round(confidence or nmaps, 2))
+        data, sure = _service_data(port), round(confidence or nmaps, 2)
+        if (sure, len(data)) >= self._services.get(key, (0.0, 0)):
+            self._services[key] = sure, len(data)
+            self._emit.discovery("service", key, data, sure)
 
     def udp_service(self, address: ScopedAddress, probe: UdpProbe, facts: Facts) -> None:
         """Report a UDP service that answered in its protocol."""

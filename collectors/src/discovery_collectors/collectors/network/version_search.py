@@ -24,11 +24,11 @@ _PACKETS_PER_OPEN_PORT = 3
 _RATE_PER_CONNECTION = 20
 """Packets per second that a connection may need, so that none waits in the relay for longer than nmap."""
 
-type OnVersions = Callable[[ScopedAddress, tuple[Port, ...], frozenset[int]], None]
+type OnVersions = Callable[[ScopedAddress, tuple[Port, ...]], None]
 
 
 class VersionSearch:
-    """One run's version detection. `on_versions` gets a host's ports as nmap names them, and all open."""
+    """One run's version detection. `on_versions` gets a host's ports as nmap names them, each once."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class VersionSearch:
         self._on_versions = on_versions
         self._pending = PendingPorts(_VERSIONED_PORTS)
         self._tarpits: set[ScopedAddress] = set()
-        self._answered: set[tuple[ScopedAddress, int]] = set()
+        self._passed_on: set[tuple[ScopedAddress, int]] = set()
         self._asked_again: set[tuple[ScopedAddress, int]] = set()
         self._running = 0
         self._closed = asyncio.Event()
@@ -74,6 +74,11 @@ class VersionSearch:
         """No port will be added."""
         self._closed.set()
         self._changed.set()
+
+    async def all_open_ports(self, address: ScopedAddress) -> frozenset[int]:
+        """Return a host's open ports when all have been looked for."""
+        await self._closed.wait()
+        return self._pending.known(address)
 
     async def run(self) -> None:
         """Ask until no port will be added and each was asked. Raises NmapError."""
@@ -105,12 +110,12 @@ class VersionSearch:
             heard = frozenset(port.number for port in found.ports)
             unheard[address] = unheard.get(address, frozenset()) - heard
             # Another run's ports may have been found open on this host meanwhile: their own answer stands.
-            ports = tuple(port for port in found.ports if (address, port.number) not in self._answered)
+            ports = tuple(port for port in found.ports if (address, port.number) not in self._passed_on)
             for port in ports:
+                self._passed_on.add((address, port.number))
                 if port.probed:
-                    self._answered.add((address, port.number))
                     self._reports.service(address, port)
-            self._on_versions(address, ports, self._pending.known(address))
+            self._on_versions(address, ports)
 
         try:
             self._reports.progress("asking services for their versions")

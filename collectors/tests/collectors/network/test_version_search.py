@@ -1,0 +1,67 @@
+import asyncio
+
+import pytest
+
+from discovery_collectors.collector import Assignment
+from discovery_collectors.collectors.network import version_search
+from discovery_collectors.collectors.network.nmap_xml import Host, Port
+from discovery_collectors.collectors.network.packet_rate import PacketRate
+from discovery_collectors.collectors.network.reports import Reports
+from discovery_collectors.collectors.network.version_search import VersionSearch
+from discovery_collectors.running.scope import Scope
+
+SCOPE = Scope.parse(["10.0.0.0/24"])
+ADDRESS = SCOPE.admit("10.0.0.3")
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Stand for nmap: what each of its runs finds, or raises."""
+    answers: list[list[Host] | Exception] = []
+
+    async def run_nmap(options, targets, environment, on_found):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        for found in answer:
+            on_found(found)
+
+    monkeypatch.setattr(version_search, "run_nmap", run_nmap)
+    return answers
+
+
+def searching(emit, passed_on: list[Port]) -> VersionSearch:
+    def on_versions(address, ports):
+        passed_on.extend(ports)
+
+    return VersionSearch(Assignment(SCOPE), [], {}, PacketRate(None), Reports(emit), on_versions)
+
+
+def host(*ports: Port) -> list[Host]:
+    return [Host("10.0.0.3", "arp-response", ports=ports)]
+
+
+async def test_a_port_is_passed_on_once_also_when_nmap_heard_nothing_from_it(runs, emit):
+    passed_on = []
+    versions = searching(emit, passed_on)
+    runs += [host(Port(80), Port(81)), host(Port(80), Port(81), Port(82))]
+    versions.add(ADDRESS, 80)
+    versions.add(ADDRESS, 81)
+    running = asyncio.create_task(versions.run())
+    while not passed_on:
+        await asyncio.sleep(0.01)
+    versions.add(ADDRESS, 82)
+    versions.close()
+    await asyncio.wait_for(running, 5)
+    assert [port.number for port in passed_on] == [80, 81, 82]
+
+
+async def test_all_open_ports_of_a_host_are_known_when_no_more_are_looked_for(emit):
+    versions = searching(emit, [])
+    versions.add(ADDRESS, 9104)
+    asking = asyncio.create_task(versions.all_open_ports(ADDRESS))
+    await asyncio.sleep(0.01)
+    assert not asking.done()
+    versions.add(ADDRESS, 515)
+    versions.close()
+    assert await asyncio.wait_for(asking, 5) == {9104, 515}
