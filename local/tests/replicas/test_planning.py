@@ -7,7 +7,14 @@ from rich.console import Console
 
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas.plan_screen import PlanScreen
-from dryrun_local.replicas.planning import ImportOptions, ImportRefusedError, plan_only, plan_replica
+from dryrun_local.replicas.planning import (
+    ImportOptions,
+    ImportRefusedError,
+    make_matcher,
+    names_known_to,
+    plan_only,
+    plan_replica,
+)
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.levels import LEVELS, Level
 
@@ -103,3 +110,12 @@ def test_every_fault_of_the_files_is_in_the_message(installation, table):
 def test_kept_names_are_said(installation, table):
     text = drawn(plan_replica(installation, ImportOptions((table,), "acme", keep_names=True)))
     assert "names of the network are kept, in templates, images and reports" in text
+
+
+def test_names_that_everybody_may_use_are_those_of_recipes_and_of_nmaps_tables(installation, tmp_path):
+    table = tmp_path / "nmap-service-probes"
+    table.write_text("Probe TCP NULL q||\nmatch toolish m|^220| p/Tool ftpd/\nmatch http m|^(.*)| p/$1/\n")
+    known = names_known_to(make_matcher(installation), [table])
+    assert all(map(known.is_software, ("Tool ftpd", "nginx", "Icecast streaming media server")))
+    assert not known.is_software("PineHub-Billing/4.1 (Pine Harbour Ltd)")
+    assert (known.is_protocol("toolish"), known.is_protocol("pinehub")) == (True, False)

@@ -5,6 +5,7 @@ from read_files import read, told
 
 from dryrun_replica.inventory.faults import InventoryError
 
+ID = "sha256:" + "a" * 64
 SESSION = {
     "id": "c386e49b-0000-4000-8000-000000000000",
     "template": "small",
@@ -109,7 +110,7 @@ def document(**changes):
             "phases": [],
             "traffic": None,
             "collectors": [],
-            "images": [{"service": "web", "image": "discovery/test-nginx:1.26", "image_id": "sha256:1"}],
+            "images": [{"service": "web", "image": "discovery/test-nginx:1.26", "image_id": ID}],
             "template": {"id": "small", "title": None, "digest": "sha256:2", "seed": 0},
             "isolation": None,
             "network": {"truth": TRUTH, "found": []},
@@ -128,6 +129,7 @@ def test_a_report_reads_as_its_ground_truth_and_not_as_what_was_found():
         "host-1": [],
     }
     assert [host.image for host in inventory.hosts] == ["discovery/test-nginx:1.26", None, None]
+    assert inventory.hosts[0].image_id == ID
     assert inventory.hosts[0].services[0].tls is not None
 
 

@@ -89,11 +89,15 @@ def test_all_hosts_take_as_many_templates_as_it_takes():
 
 def test_hosts_of_a_report_stand_on_their_own_images_where_these_are_installed():
     image = "discovery/test-nx:1"
-    known = host("docs-1", service(27017, "NX-27017")).model_copy(update={"image": image})
-    made = plan(keep_images(network(known), {image}))
+    known = host("docs-1", service(27017, "NX-27017")).model_copy(
+        update={"image": image, "image_id": "sha256:" + "a" * 64}
+    )
+    made = plan(keep_images(network(known), {image: "sha256:" + "a" * 64}))
     assert (made.classes[0].image, made.estimate.images, made.coverage.real) == (image, 0, 1)
-    elsewhere = plan(keep_images(network(known), set()))
+    elsewhere = plan(keep_images(network(known), {}))
     assert (elsewhere.classes[0].image, elsewhere.estimate.images, elsewhere.coverage.real) == (None, 0, 0)
+    other = plan(keep_images(network(known), {image: "sha256:" + "b" * 64}))
+    assert other.classes[0].image is None
 
 
 def test_the_same_inventory_and_seed_give_the_same_plan():

@@ -1,7 +1,7 @@
 """Plans a replica: reads the inventory, matches it with the recipes, shows the plan; builds nothing."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,16 +15,16 @@ from dryrun_local.replicas.plan_screen import PlanScreen
 from dryrun_local.replicas.shared_root import RECIPES, known_versions
 from dryrun_local.terminal.screen import Screen
 from dryrun_orchestrator.catalog.allowlist import AllowlistError, load_allowlist
+from dryrun_replica.inventory import words
 from dryrun_replica.inventory.faults import InventoryError
-from dryrun_replica.inventory.model import Inventory, Service
+from dryrun_replica.inventory.model import Inventory
 from dryrun_replica.inventory.reading import FORMATS, load_files, read_inventory
-from dryrun_replica.inventory.well_known import is_software
-from dryrun_replica.levels import Level
+from dryrun_replica.inventory.well_known import KNOWN_EVERYWHERE, PublicNames, is_software
 from dryrun_replica.planning.plan import Plan, ReplicaName, keep_images, make_plan
 from dryrun_replica.recipes.banners import BannerTable
 from dryrun_replica.recipes.loading import RecipeError, load_recipes
 from dryrun_replica.recipes.matching import Matcher
-from dryrun_replica.recipes.probes import PLACES, read_table
+from dryrun_replica.recipes.probes import PLACES, TableNames, read_names, read_table
 
 _NAME: TypeAdapter[str] = TypeAdapter(ReplicaName)
 
@@ -75,7 +75,7 @@ def plan_replica(installation: Installation, options: ImportOptions) -> Planned:
             now,
             file_format=options.file_format,
             keep_names=options.keep_names,
-            knows_software=software_known_to(matcher),
+            known=names_known_to(matcher),
         )
     except InventoryError as error:
         raise ImportRefusedError(str(error)) from error
@@ -84,12 +84,13 @@ def plan_replica(installation: Installation, options: ImportOptions) -> Planned:
     return Planned(plan, inventory, matcher)
 
 
-def _installed_images(installation: Installation) -> frozenset[str]:
+def _installed_images(installation: Installation) -> dict[str, str]:
     try:
-        return frozenset(load_allowlist(installation.allowlist).images)
+        images = load_allowlist(installation.allowlist).images
     except AllowlistError:
         # Whoever builds says what is wrong with it; a plan needs none.
-        return frozenset()
+        return {}
+    return {name: image.id for name, image in images.items() if image.role == "target"}
 
 
 def make_matcher(installation: Installation) -> Matcher:
@@ -102,19 +103,19 @@ def make_matcher(installation: Installation) -> Matcher:
     return Matcher(book, known_versions(installation), table)
 
 
-def software_known_to(matcher: Matcher) -> Callable[[str], bool]:
-    """Return what says whether a product that people typed is software that everybody may run."""
+def names_known_to(matcher: Matcher, places: Iterable[Path] = PLACES) -> PublicNames:
+    """Return what says which names everybody may use: those of the recipes and of this machine's nmap."""
+    table = next((read_names(path) for path in places if path.is_file()), TableNames())
+    products = {words.product(name) for name in table.products}
+    services = table.services | {recipe.protocol for recipe in matcher.book}
 
-    def knows(product: str) -> bool:
-        if is_software(product):
-            return True
-        try:
-            service = Service(port=1, product=product)
-        except ValidationError:
-            return False
-        return matcher.match(service).level is not Level.NOTHING
+    def knows_software(product: str) -> bool:
+        return product.casefold() in products or is_software(product) or matcher.knows(product)
 
-    return knows
+    def knows_protocol(name: str) -> bool:
+        return name in services or KNOWN_EVERYWHERE.is_protocol(name)
+
+    return PublicNames(knows_software, knows_protocol)
 
 
 async def plan_only(

@@ -1,13 +1,14 @@
 """Turns findings into the inventory: hosts get roles and numbers, and what identifies the network goes.
 
 Names, addresses and domains go. Products stay when they are software that everybody may run; what only this
-network calls so becomes `Product 1`. Titles, certificates and banners quote their owners: the first two keep
-their form and lose their words, so that equal ones stay equal, and banners go.
+network calls so becomes `Product-1`. Scanners are not believed either: their scripts quote what targets send.
+Titles, certificates and banners quote their owners: the first two keep their form and lose their words, so
+that equal ones stay equal, and banners go.
 """
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -24,17 +25,19 @@ from dryrun_replica.inventory.model import (
 )
 from dryrun_replica.inventory.well_known import (
     INSIDE_TLS,
+    KNOWN_EVERYWHERE,
     TLS_PORTS,
+    PublicNames,
     is_common,
+    is_listed,
     is_protocol,
-    is_software,
     protocol_of,
+    public_version,
     role_of,
     software_in,
     words_of,
 )
 
-type IsSoftware = Callable[[str], bool]
 MAX_NOTES = 100
 _ADDRESS = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])|(?:[0-9A-Fa-f]{1,4}:){2,7}[0-9A-Fa-f:]*")
 _DOMAIN = re.compile(
@@ -51,10 +54,10 @@ def assemble(
     now: datetime,
     *,
     keep_names: bool,
-    knows_software: IsSoftware = is_software,
+    known: PublicNames = KNOWN_EVERYWHERE,
 ) -> Inventory:
     """Return the inventory that the findings make. `now` is when they were read."""
-    assembly = _Assembly(findings, keep_names, knows_software)
+    assembly = _Assembly(findings, keep_names, known)
     hosts = tuple(assembly.hosts())
     if assembly.own_products:
         assembly.notes["products that only this network calls so, numbered"] = assembly.own_products
@@ -91,10 +94,10 @@ class _Numbered:
 
 
 class _Assembly:
-    def __init__(self, findings: Findings, keep_names: bool, knows_software: IsSoftware) -> None:
+    def __init__(self, findings: Findings, keep_names: bool, known: PublicNames) -> None:
         self._findings = findings
         self._keep_names = keep_names
-        self._knows_software = knows_software
+        self._known = known
         self._identifying = _identifying_words(findings) if not keep_names else frozenset[str]()
         self._addresses = frozenset[str]().union(*(host.addresses for host in findings.hosts))
         self._products = _Numbered("Product")
@@ -114,7 +117,11 @@ class _Assembly:
             protocols = [protocol_of(each.name, each.product, each.port, each.transport) for each in services]
             role = role_of(protocols, found.purpose)
             yield Host(
-                name=self._name(found, role), role=role, image=words.image(found.image), services=services
+                name=self._name(found, role),
+                role=role,
+                image=words.image(found.image),
+                image_id=words.image_id(found.image_id),
+                services=services,
             )
 
     @property
@@ -173,7 +180,7 @@ class _Assembly:
         if not found.from_scanner and name not in INSIDE_TLS:
             protocol = protocol_of(name, product, 0, "tcp")
             name = protocol.name if protocol is not None else name
-        if name is not None and (name == _UNNAMED or not self._is_public_name(name, found)):
+        if name is not None and (name == _UNNAMED or not self._is_public_name(name)):
             name = None
         if product is None or self._is_public_product(product, found):
             return name, product
@@ -183,23 +190,25 @@ class _Assembly:
             return name, known
         return name, self._products.of(product.casefold())
 
-    def _is_public_name(self, name: str, found: FoundService) -> bool:
-        return self._keep_names or (
-            not self._identifies(name) and (found.from_scanner or is_protocol(name) or is_software(name))
-        )
+    def _is_public_name(self, name: str) -> bool:
+        return self._keep_names or (not self._identifies(name) and self._known.is_protocol(name))
 
     def _is_public_product(self, product: str, found: FoundService) -> bool:
         return self._keep_names or (
             not self._identifies(words.one_line(found.product or "") or "")
-            and (found.from_scanner or self._knows_software(product))
+            and self._known.is_software(product)
         )
 
     def _version(self, text: str | None) -> str | None:
         version = words.version(text or "")
-        if version is None or self._keep_names or not self._names_something(version):
+        if version is None or self._keep_names:
             return version
-        self.notes["versions with names in them, left out"] += 1
-        return None
+        public = None if self._names_something(version) else public_version(version)
+        if public is None:
+            self.notes["versions with names in them, left out"] += 1
+        elif public != version:
+            self.notes["versions cut at what could be a name"] += 1
+        return public
 
     def _cpe(self, names: tuple[str, ...]) -> tuple[str, ...]:
         fit = [name for text in names[:8] if (name := words.cpe(text))]
@@ -226,7 +235,7 @@ class _Assembly:
         if line is None or self._keep_names:
             return line
         # `Welcome to nginx!` tells which software it is, and not whose.
-        public = all(is_common(word) or word.isdigit() for word in words_of(line))
+        public = all(is_listed(word) for word in words_of(line))
         return line if public and line.isascii() and not self._identifies(line) else self._titles.of(line)
 
     def _banner(self, text: str | None) -> str | None:

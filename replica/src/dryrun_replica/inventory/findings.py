@@ -98,6 +98,7 @@ class FoundHost:
     purpose: str | None = None
     """What people call its kind, e.g. `Access Switch`."""
     image: str | None = None
+    image_id: str | None = None
     identities: set[str] = field(default_factory=set)
 
     def add_name(self, name: str | None) -> None:
@@ -171,7 +172,8 @@ class Findings:
             host.add_name(name)
         host.addresses |= other.addresses
         host.purpose = host.purpose or other.purpose
-        host.image = host.image or other.image
+        if host.image is None:
+            host.image, host.image_id = other.image, other.image_id
         for place, service in other.services.items():
             self._services -= 1
             self.add_service(host, *place, service)

@@ -84,6 +84,8 @@ class Host(Word):
     """What most of its services are for, e.g. `web`."""
     image: Image | None = None
     """The image that it was, where the inventory is the report of a rehearsal."""
+    image_id: Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+    """Its content: a name alone proves nothing."""
     services: tuple[Service, ...] = Field(default=(), max_length=MAX_SERVICES_OF_A_HOST)
     """By port and transport, each once; empty for a host that answers nowhere."""
 

@@ -12,13 +12,13 @@ from types import MappingProxyType
 
 from dryrun_contract.problem import Fault
 from dryrun_contract.text import printable
-from dryrun_replica.inventory.assembly import IsSoftware, assemble
+from dryrun_replica.inventory.assembly import assemble
 from dryrun_replica.inventory.faults import InventoryError, TooLargeError
 from dryrun_replica.inventory.findings import Findings
 from dryrun_replica.inventory.model import MAX_FILES, Inventory, Source
 from dryrun_replica.inventory.readers import compose, csv_rows, diode, discoveries, netbox, nmap_xml, report
 from dryrun_replica.inventory.table import encoding_of, plain
-from dryrun_replica.inventory.well_known import is_software
+from dryrun_replica.inventory.well_known import KNOWN_EVERYWHERE, PublicNames
 
 MAX_BYTES = 64 * 1024 * 1024
 """Of all files together."""
@@ -101,32 +101,32 @@ def read_inventory(
     *,
     file_format: str | None = None,
     keep_names: bool = False,
-    knows_software: IsSoftware = is_software,
+    known: PublicNames = KNOWN_EVERYWHERE,
 ) -> Inventory:
     """Return the inventory that all files together describe.
 
-    `file_format` names the format of all files, else each is recognised. `knows_software` says of a product
-    that people typed whether it is software that everybody may run; others lose their names unless
-    `keep_names`. Raises InventoryError with the faults of all files.
+    `file_format` names the format of all files, else each is recognised. `known` says of the names of
+    products and services whether everybody may use them; others lose their names unless `keep_names`. Raises
+    InventoryError with the faults of all files.
     """
     findings = Findings()
     sources: list[Source] = []
     for file in files:
         name = printable(file.name, limit=100)
-        known = file_format or recognise(file.raw)
-        if known is None:
+        file_is = file_format or recognise(file.raw)
+        if file_is is None:
             formats = ", ".join(FORMATS)
             findings.faults.add(name, f"is of no known format; --format names one of {formats}")
             continue
         try:
-            FORMATS[known].read(file.raw, name, findings)
+            FORMATS[file_is].read(file.raw, name, findings)
         except TooLargeError as error:
             findings.faults.add(name, str(error))
-        sources.append(Source(format=known, sha256=hashlib.sha256(file.raw).hexdigest()))
+        sources.append(Source(format=file_is, sha256=hashlib.sha256(file.raw).hexdigest()))
     if not findings.faults.total and not any(True for _ in findings.hosts):
         findings.faults.add("the inventory", "describes no host")
     findings.faults.raise_any()
-    return assemble(findings, tuple(sources), now, keep_names=keep_names, knows_software=knows_software)
+    return assemble(findings, tuple(sources), now, keep_names=keep_names, known=known)
 
 
 def recognise(raw: bytes) -> str | None:

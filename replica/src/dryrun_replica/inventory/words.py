@@ -14,6 +14,7 @@ _NOT_OF_A_NAME = re.compile(r"[^a-z0-9._/+-]+")
 _NOT_OF_A_HOST = re.compile(r"[^a-z0-9]+")
 _CPE = re.compile(r"cpe:(?:/|2\.3:)[aho]:[A-Za-z0-9._~%!*\\:+-]{1,180}")
 _IMAGE = re.compile(r"discovery/test-[a-z0-9]+(?:-[a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _STARTS = re.compile(r"[^A-Za-z0-9]*")
 MAX_HOST_NAME = 48
 """Of a name that is kept; a number may follow it."""
@@ -80,6 +81,11 @@ def cpe(text: str) -> str | None:
 def image(text: str | None) -> str | None:
     """Return the text if it is the name of an image that sessions may start."""
     return text if text is not None and _IMAGE.fullmatch(text) else None
+
+
+def image_id(text: str | None) -> str | None:
+    """Return the text if it is the id of an image."""
+    return text if text is not None and _IMAGE_ID.fullmatch(text) else None
 
 
 def _only(others: re.Pattern[str], text: str, limit: int) -> str | None:

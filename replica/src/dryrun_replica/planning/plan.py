@@ -1,6 +1,6 @@
 """The plan of a replica: which hosts it stands for, by which stand-ins, how well, and at what cost."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -93,10 +93,16 @@ class Plan(Word):
         return tuple(each for each in self.classes if not each.targets)
 
 
-def keep_images(inventory: Inventory, installed: Collection[str]) -> Inventory:
-    """Return the inventory in which hosts have only images that are `installed`; others need stand-ins."""
+def keep_images(inventory: Inventory, installed: Mapping[str, str]) -> Inventory:
+    """Return the inventory in which hosts have only images that are `installed`; others need stand-ins.
+
+    `installed` maps the names of targets' images to their ids; one of the same name with another content is
+    another image.
+    """
     hosts = tuple(
-        host if host.image is None or host.image in installed else host.model_copy(update={"image": None})
+        host
+        if host.image is None or (host.image_id is not None and installed.get(host.image) == host.image_id)
+        else host.model_copy(update={"image": None, "image_id": None})
         for host in inventory.hosts
     )
     return inventory.model_copy(update={"hosts": hosts})

@@ -58,6 +58,10 @@ class Matcher:
             for cpe in recipe.names.cpe:
                 self._cpes.setdefault(cpe, []).append(recipe)
 
+    def knows(self, product: str) -> bool:
+        """Return whether a recipe goes by this name."""
+        return _normal(product) in self._names
+
     def match(self, service: Service) -> Match:
         """Return what would stand for one service alone."""
         own = self._own(service)

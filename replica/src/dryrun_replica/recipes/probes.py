@@ -71,6 +71,40 @@ def read_table(path: Path) -> list[Pattern]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class TableNames:
+    """Names that nmap's tables hold literally, in lower case: not what it takes from answers."""
+
+    products: frozenset[str] = frozenset()
+    services: frozenset[str] = frozenset()
+
+
+def read_names(probes: Path) -> TableNames:
+    """Return the names in a table of probes and in `nmap-services` beside it. Raises OSError."""
+    products: set[str] = set()
+    services: set[str] = set()
+    with probes.open("rb") as file:
+        text = file.read(MAX_TABLE_BYTES).decode("latin-1")
+    for line in text.splitlines():
+        found = _MATCH.match(line)
+        if found is not None:
+            services.add(found[2].casefold())
+            products.update(_literal_products(found))
+    path = probes.with_name("nmap-services")
+    if path.is_file():
+        with path.open("rb") as file:
+            listed = file.read(MAX_TABLE_BYTES).decode("latin-1")
+        services.update(line.split()[0].casefold() for line in listed.splitlines() if line[:1].isalnum())
+    return TableNames(frozenset(products), frozenset(services))
+
+
+def _literal_products(line: re.Match[str]) -> Iterator[str]:
+    rest = line[4].partition(line[3])[2].lstrip("is")
+    for each in _FIELD.finditer(rest.partition(" cpe:")[0]):
+        if each[1] == "p" and "$" not in each[3]:
+            yield each[3].casefold()
+
+
 def _rarities(text: str) -> Iterator[int]:
     for part in re.split(r"(?m)^Probe ", text)[1:]:
         found = re.search(r"(?m)^rarity (\d)", part)

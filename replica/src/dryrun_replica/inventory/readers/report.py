@@ -1,6 +1,7 @@
 """Reads the report of a rehearsal: the network as its ground truth had it, not as collectors saw it.
 
-Each host keeps the image that it was, so that its stand-in is that image again.
+Each host keeps the name and the id of the image that it was, so that its stand-in is that image again where
+it is installed.
 """
 
 import re
@@ -31,9 +32,11 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
     if report.scores is None:
         findings.faults.add(file, f"has no scores, and so no ground truth: {report.scores_missing or 'none'}")
         return
-    images = {target.service: target.image for target in report.images}
+    images = {target.service: target for target in report.images}
     for name in _hosts(report):
-        host_named(name, findings).image = images.get(name)
+        host = host_named(name, findings)
+        if name in images:
+            host.image, host.image_id = images[name].image, images[name].image_id
     for target in report.network.truth if report.network is not None else ():
         for place in target.places:
             _add_place(host_named(target.name, findings), place, findings)

@@ -1,0 +1,72 @@
+"""What targets say of themselves reaches inventories through scanners, and is nobody's to keep."""
+
+import json
+
+import pytest
+from read_files import notes, read
+
+from dryrun_replica.inventory.model import Service
+
+OWN = "PineHub-Billing/4.1 (Pine Harbour Ltd)"
+
+
+def scanned(service: str, script: str = "", *, keep_names: bool = False) -> Service:
+    document = f"""<?xml version="1.0"?><nmaprun scanner="nmap"><host><status state="up"/>
+        <address addr="10.0.0.1" addrtype="ipv4"/>
+        <ports><port protocol="tcp" portid="80"><state state="open"/>
+        <service method="probed" conf="10" {service}/>{script}</port></ports></host>
+        <runstats><finished/></runstats></nmaprun>"""
+    return read(document, keep_names=keep_names).hosts[0].services[0]
+
+
+def titled(title: str) -> str | None:
+    script = f'<script id="http-title"><elem key="title">{title}</elem></script>'
+    return scanned('name="http"', script).title
+
+
+def test_a_product_that_a_scanner_copied_from_a_header_is_numbered():
+    assert scanned(f'name="http" product="{OWN}"').product == "Product-1"
+    assert scanned('name="http" product="nginx"').product == "nginx"
+    assert "PineHub" in str(scanned(f'name="http" product="{OWN}"', keep_names=True).product)
+
+
+def test_a_name_of_a_service_that_no_table_has_is_left_out():
+    assert scanned('name="pine-harbour-billing"').name is None
+    assert scanned('name="http"').name == "http"
+
+
+def test_a_product_of_a_discovery_is_believed_no_more():
+    line = {"kind": "service", "key": "10.0.0.1:80/tcp", "data": {"product": OWN, "name": "pinehub"}}
+    service = read(json.dumps([line])).hosts[0].services[0]
+    assert (service.product, service.name) == ("Product-1", None)
+
+
+@pytest.mark.parametrize(
+    ("version", "kept"),
+    [
+        ("1.26 Pine Harbour Ltd, Berlin", "1.26"),
+        ("1.26-PineHarbour", "1.26"),
+        ("Pine Harbour", None),
+        ("HP 0171 2345678", None),
+        ("9.2p1 Debian 2+deb12u3", "9.2p1 Debian 2+deb12u3"),
+        ("8.0.36-0ubuntu0.1", "8.0.36-0ubuntu0.1"),
+        ("3.0.0 - 3.0.5", "3.0.0"),
+    ],
+)
+def test_of_a_version_stays_what_names_nobody(version: str, kept: str | None):
+    assert scanned(f'name="http" product="nginx" version="{version}"').version == kept
+    assert scanned(f'name="http" product="nginx" version="{version}"', keep_names=True).version is not None
+
+
+def test_the_plan_says_that_versions_were_cut():
+    row = "host,port,product,version\nweb,80,nginx,1.26 Pine Harbour\n"
+    assert notes(read(row))["versions cut at what could be a name"] == 1
+
+
+@pytest.mark.parametrize("title", ["HP 0171 2345678", "HP", "Welcome 20231131", "Login PH"])
+def test_a_title_with_a_short_name_or_a_long_number_is_replaced(title: str):
+    assert titled(title) == "Page-1"
+
+
+def test_a_title_that_names_software_only_stays():
+    assert titled("Welcome to nginx 1.26") == "Welcome to nginx 1.26"
