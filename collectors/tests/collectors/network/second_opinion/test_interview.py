@@ -111,6 +111,51 @@ async def test_a_banner_is_read_whatever_was_asked(banner, expected):
     assert (found.name, found.product, found.version) == expected
 
 
+async def echo(reader, writer):
+    try:
+        while said := await reader.read(4096):
+            writer.write(said)
+            await writer.drain()
+    except ConnectionError:
+        pass
+    writer.close()
+
+
+async def test_an_echo_is_no_service():
+    async with listening(echo) as number:
+        assert await ask(number) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b"RTSP/1.0 400 Bad Request\r\nServer: GStreamer/1.26\r\n\r\n", ("rtsp", "GStreamer", "1.26")),
+        (
+            b"SIP/2.0 400 Bad Request\r\nServer: kamailio (6.0.1 (x))\r\n\r\n",
+            ("sip", "Kamailio sipd", "6.0.1"),
+        ),
+    ],
+)
+async def test_a_status_line_of_another_protocol_is_not_http(answer, expected):
+    async with listening(speaking(b"", answer)) as number:
+        found = await ask(number)
+    assert (found.name, found.product, found.version) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "probed", "kept"),
+    [("imap", True, "imap"), ("imap", False, "ssl"), ("unknown", True, "ssl"), ("", True, "ssl")],
+)
+def test_tls_alone_does_not_replace_the_protocol_that_nmap_heard(name, probed, kept):
+    told = improved(Port(993, name, probed=probed, confidence=3), Finding("ssl", tls=True))
+    assert (told.name, told.tls) == (kept, True)
+
+
+def test_a_product_known_by_its_certificate_replaces_it():
+    told = improved(Port(8443, "http", probed=True), Finding("ssl", "UniFi Network", tls=True))
+    assert (told.name, told.product) == ("ssl", "UniFi Network")
+
+
 async def test_what_nmap_knows_the_protocol_of_is_asked_in_it_first():
     received = bytearray()
     async with listening(speaking(b"srvr", b"Zookeeper version: 3.9.3", received)) as number:

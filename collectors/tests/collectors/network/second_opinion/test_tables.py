@@ -1,5 +1,6 @@
 """The tables of signs: every pattern compiles, is bounded on hostile text, and names what it may."""
 
+import struct
 import time
 
 import pytest
@@ -23,6 +24,7 @@ HOSTILE = [
     b'x_build_info{a="' * 4000,
     b"\x02version\0" * 7000,
     b"1." * 32000,
+    b"redis_version:1" * 4369,
     b"\n" * 65536,
 ]
 
@@ -41,6 +43,26 @@ def test_all_patterns_together_read_a_hostile_answer_within_a_second(content):
     http_signs.BUILD_INFO.search(text)
     HttpAnswer.read(b"HTTP/1.1 200 OK\r\n\r\n" + content)
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=[each.name for each in QUESTIONS])
+def test_a_question_sent_back_answers_nothing(question):
+    for sent in question.send:
+        for content in (sent, sent * 2, sent + b"\r\n"):
+            assert protocol_questions.read(question, content) is None
+
+
+def test_an_answer_may_begin_with_a_short_question():
+    zookeeper = protocol_questions.named("zookeeper")
+    refusal = b"srvr is not executed because it is not in the whitelist.\n"
+    assert protocol_questions.read(zookeeper, refusal) == ("zookeeper", "Zookeeper", "")
+
+
+def test_mongodb_answers_the_request_that_was_sent():
+    mongodb = protocol_questions.named("mongodb")
+    head = struct.pack("<IIII", 100, 5, 1, 2013)
+    assert protocol_questions.read(mongodb, head) == ("mongodb", "MongoDB", "")
+    assert protocol_questions.read(mongodb, struct.pack("<IIII", 100, 5, 2, 2013)) is None
 
 
 def test_every_banner_that_asks_further_names_a_question():

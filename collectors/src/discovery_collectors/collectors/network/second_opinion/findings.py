@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from discovery_collectors.collectors.network.nmap_xml import Port
 
 _TEXT_CHARACTERS = 100
+_TLS = "ssl"
+_SAYS_NOTHING = frozenset({"", "unknown", "tcpwrapped"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,13 @@ class Finding:
 
 def improved(port: Port, finding: Finding) -> Port | None:
     """Return `port` with what `finding` adds; None when it adds nothing."""
+    # TLS alone tells less than what nmap heard in it.
+    only_tls = finding.name == _TLS and not finding.product and port.probed and port.name not in _SAYS_NOTHING
     product = _cleaned(finding.product) or (port.product if port.probed else "")
     same_product = product == port.product
     found = replace(
         port,
-        name=finding.name or port.name,
+        name=port.name if only_tls else finding.name or port.name,
         probed=True,
         confidence=10,
         product=product,

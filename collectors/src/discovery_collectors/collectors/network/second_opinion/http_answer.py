@@ -7,6 +7,8 @@ from typing import Self
 from discovery_collectors.running.scope import ScopedAddress
 
 _STATUS = re.compile(rb"(?:HTTP/1\.[01]|ICY|RTSP/1\.0|SIP/2\.0) ([1-5][0-9]{2})[ \r\n]")
+_PROTOCOLS = {b"RTSP": "rtsp", b"SIP/": "sip"}
+"""How answers begin that only look like HTTP's → their protocol."""
 _HEAD_BYTES = 16 * 1024
 _HEADERS = 60
 _VALUE_CHARACTERS = 300
@@ -54,6 +56,8 @@ class HttpAnswer:
     title: str
     generator: str
     """The page's meta tag `generator`, or `application-name`."""
+    protocol: str = "http"
+    """Of the status line: `rtsp` and `sip` have the same form."""
 
     @classmethod
     def read(cls, content: bytes) -> Self | None:
@@ -79,6 +83,7 @@ class HttpAnswer:
             body=text,
             title=" ".join(title[1].split()) if title else "",
             generator=_generator(text),
+            protocol=_PROTOCOLS.get(content[:4], "http"),
         )
 
     def part(self, where: str) -> str:

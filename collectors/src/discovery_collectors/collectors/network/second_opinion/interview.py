@@ -10,6 +10,7 @@ from discovery_collectors.collectors.network.second_opinion import (
 from discovery_collectors.collectors.network.second_opinion.exchange import Answer, Ending, Questioner
 from discovery_collectors.collectors.network.second_opinion.findings import Finding
 from discovery_collectors.collectors.network.second_opinion.http_answer import HttpAnswer
+from discovery_collectors.collectors.network.second_opinion.products import read_server
 from discovery_collectors.collectors.network.second_opinion.protocol_table import ProtocolQuestion
 
 _TLS_ALERT = b"\x15\x03"
@@ -63,12 +64,22 @@ async def _understand(questioner: Questioner, answer: Answer, *, is_http: bool) 
         more = await _ask(questioner, question) if question is not None and not version else None
         return more or Finding(sign.name, sign.product, version, tls=questioner.tls)
     page = HttpAnswer.read(answer.content)
+    if page is not None and page.protocol != "http":
+        return await _named_by_status(questioner, page)
     if page is not None and page.status >= 400 and not is_http:
         # Some want HTTP/1.1 and a Host.
         page = HttpAnswer.read((await http_interview.ask_page(questioner)).content) or page
     if page is None or (not questioner.tls and http_interview.wants_tls(page)):
         return None
     return await http_interview.identify(questioner, page)
+
+
+async def _named_by_status(questioner: Questioner, page: HttpAnswer) -> Finding:
+    """Return what the protocol's own question shows; without one, what the header `Server` states."""
+    question = protocol_questions.named(page.protocol)
+    more = await _ask(questioner, question) if question is not None else None
+    product, version = read_server(page.headers.get("server", ""))
+    return more or Finding(page.protocol, product, version, tls=questioner.tls)
 
 
 def _may_be_tls(answer: Answer) -> bool:

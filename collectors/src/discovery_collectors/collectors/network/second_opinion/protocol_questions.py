@@ -8,6 +8,9 @@ from discovery_collectors.collectors.network.second_opinion.protocol_table impor
 _BY_NAME = {name: each for each in QUESTIONS for name in (each.name, *each.aliases)}
 _PATTERNS = {reading: re.compile(reading.pattern) for question in QUESTIONS for reading in question.readings}
 
+_TELLING_BYTES = 8
+"""An honest answer may begin with a shorter question: `srvr is not executed because …`."""
+
 
 def named(name: str) -> ProtocolQuestion | None:
     """Return the question of the protocol that nmap calls `name`."""
@@ -29,8 +32,10 @@ def in_order(port: int, *, again: bool) -> Iterator[ProtocolQuestion]:
 def read(question: ProtocolQuestion, content: bytes) -> tuple[str, str, str] | None:
     """Return protocol, product and version that the answer shows, the last two maybe empty.
 
-    None when the answer is of another protocol.
+    None when the answer is of another protocol, or the question sent back.
     """
+    if any(content.startswith(sent) for sent in question.send if len(sent) >= _TELLING_BYTES):
+        return None
     for reading in question.readings:
         fits = _PATTERNS[reading].search(content)
         if fits is not None:

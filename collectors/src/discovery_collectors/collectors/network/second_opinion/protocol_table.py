@@ -50,7 +50,7 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
         (
             Reading("Dragonfly", rb"dragonfly_version:(?:df-)?" + _VERSION),
             Reading("Valkey", rb"valkey_version:" + _VERSION),
-            Reading("KeyDB", rb"redis_version:(?P<version>\d[\w.]{0,20})[\s\S]{0,2000}?keydb"),
+            Reading("KeyDB", rb"redis_version:(?P<version>\d[\w.]{0,20}+)[\s\S]{0,2000}?keydb"),
             Reading("Redis key-value store", rb"^\$\d+\r\n[\s\S]{0,200}?redis_version:" + _VERSION),
             Reading(
                 "Redis key-value store",
@@ -88,8 +88,10 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
         (protocol_bytes.mongodb(),),
         (
             Reading("FerretDB", rb"\x02ferretdb(?:Version)?\0[\s\S]{4}" + _VERSION),
-            Reading("MongoDB", rb"^[\s\S]{12}\xdd\x07\0\0[\s\S]{0,200}?\x02version\0[\s\S]{4}" + _VERSION),
-            Reading("MongoDB", rb"^[\s\S]{12}\xdd\x07\0\0"),
+            Reading(
+                "MongoDB", rb"^[\s\S]{8}\x01\0\0\0\xdd\x07\0\0[\s\S]{0,200}?\x02version\0[\s\S]{4}" + _VERSION
+            ),
+            Reading("MongoDB", rb"^[\s\S]{8}\x01\0\0\0\xdd\x07\0\0"),
         ),
         _ports(27017, 27018, 27019),
         aliases=frozenset({"mongod"}),
