@@ -179,6 +179,16 @@ async def test_what_was_found_stays_reported_when_the_search_fails(fake_nmap, em
     assert emit.keys("host") + emit.keys("service") == ["10.0.0.3", "10.0.0.3:80/tcp"]
 
 
+async def test_versions_that_fail_end_the_run_only_when_all_else_is_done(fake_nmap, asked_by_udp, emit):
+    fake_nmap(HEAD + host("10.0.0.3", port(80)) + FOOT, HEAD)
+    with pytest.raises(NmapError, match="before its report was complete"):
+        await collect(assignment(), emit)
+    assert emit.keys("service") == ["10.0.0.3:80/tcp"]
+    assert len(asked_by_udp) == len(udp_probes())
+    assert "versions of services on 1 hosts may be missing" in emit.warnings[0]
+    assert (1, 1, "network scanned") not in emit.progressed
+
+
 async def test_a_port_whose_answer_was_lost_is_asked_once_more(fake_nmap, emit):
     calls = fake_nmap(
         HEAD + host("10.0.0.3", port(80), port(81)) + FOOT,

@@ -4,6 +4,7 @@ import pytest
 
 from discovery_collectors.collector import Assignment
 from discovery_collectors.collectors.network import version_search
+from discovery_collectors.collectors.network.nmap_process import NmapError
 from discovery_collectors.collectors.network.nmap_xml import Host, Port
 from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.reports import Reports
@@ -65,3 +66,15 @@ async def test_all_open_ports_of_a_host_are_known_when_no_more_are_looked_for(em
     versions.add(ADDRESS, 515)
     versions.close()
     assert await asyncio.wait_for(asking, 5) == {9104, 515}
+
+
+async def test_a_run_that_fails_ends_no_other_and_is_told(runs, emit):
+    passed_on = []
+    versions = searching(emit, passed_on)
+    runs += [NmapError("nmap broke"), host(Port(80, "http", probed=True))]
+    versions.add(ADDRESS, 80)
+    versions.close()
+    await asyncio.wait_for(versions.run(), 5)
+    assert [port.number for port in passed_on] == [80]
+    assert emit.warnings == ["versions of services on 1 hosts may be missing: nmap broke"]
+    assert str(versions.failure) == "nmap broke"

@@ -28,7 +28,10 @@ _PATIENCE_SECONDS = 5.0
 
 
 async def collect(assignment: Assignment, emit: Emit) -> None:
-    """Scan what the assignment's scope leaves open. Raises NmapError when nmap does not work."""
+    """Scan what the assignment's scope leaves open.
+
+    Raises NmapError when nmap does not work; at the end when it only failed over versions.
+    """
     profile = PROFILES[assignment.profile]
     try:
         with nmap_environment(
@@ -82,6 +85,8 @@ async def _scan(
             rate.change(max(1, int(assignment.max_rate * _AFTER_SEARCH_SHARE)))
         finished.update(search.hosts_without_ports())
         versions.close()
+    if versions.failure is not None:
+        raise versions.failure
     reports.done = len(search.hosts)
     reports.progress("network scanned")
 

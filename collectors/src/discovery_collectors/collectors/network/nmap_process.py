@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from discovery_collectors.collector import CollectorError
 from discovery_collectors.collectors.network.nmap_xml import (
@@ -19,7 +20,9 @@ from discovery_collectors.collectors.network.nmap_xml import (
 _CHUNK_BYTES = 64 * 1024
 _LINE_BYTES = 4096
 _SILENCE_SECONDS = 600
-"""nmap -v reports progress every 30 s; one that is silent for this long hangs."""
+"""nmap that neither writes nor computes for this long hangs. A long scan may write nothing for longer."""
+_LOOK_SECONDS = 5.0
+"""Between two looks for its signs of life."""
 _STOP_SECONDS = 2
 _COMPLAINT_BYTES = 4096
 _DISCOVERED = re.compile(rb"Discovered open port (\d{1,5})/tcp on (\d{1,3}(?:\.\d{1,3}){3})\s*")
@@ -41,6 +44,19 @@ class OpenPort:
 type Found = Host | HostUp | OpenPort | Progress
 
 
+@dataclass(slots=True)
+class _Life:
+    """What shows that an nmap goes on."""
+
+    pid: int
+    read: int = 0
+    """Bytes it wrote to its pipes."""
+
+    def signs(self) -> tuple[int, int]:
+        """Return what changes as long as it lives."""
+        return self.read, _processor_ticks(self.pid)
+
+
 async def run_nmap(
     options: Sequence[str],
     targets: Iterable[str],
@@ -53,26 +69,35 @@ async def run_nmap(
     their host at its end. When cancelled, nmap is ended, by its process id. Raises NmapError.
     """
     reader = NmapReader()
+    loop = asyncio.get_running_loop()
     async with _started(options, environment) as (process, report):
+        life = _Life(process.pid)
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdin.write("\n".join(targets).encode("ascii"))
         process.stdin.write_eof()
-        complaint = asyncio.ensure_future(_end_of(process.stderr))
-        spoken = asyncio.ensure_future(_read_spoken(process.stdout, on_found))
+        complaint = asyncio.ensure_future(_end_of(process.stderr, life))
+        spoken = asyncio.ensure_future(_read_spoken(process.stdout, on_found, life))
+        waiting = asyncio.timeout_at(loop.time() + _SILENCE_SECONDS)
+        watch = asyncio.ensure_future(_grant_time(waiting, life))
         try:
-            while chunk := await asyncio.wait_for(report.read(_CHUNK_BYTES), _SILENCE_SECONDS):
-                for found in reader.feed(chunk):
-                    on_found(found)
-            code = await asyncio.wait_for(process.wait(), _SILENCE_SECONDS)
-            await spoken
-            said = await complaint
+            async with waiting:
+                while chunk := await report.read(_CHUNK_BYTES):
+                    life.read += len(chunk)
+                    for found in reader.feed(chunk):
+                        on_found(found)
+                code = await process.wait()
+                await spoken
+                said = await complaint
         except TimeoutError:
-            raise NmapError(f"nmap was silent for {_SILENCE_SECONDS} s and was ended") from None
+            raise NmapError(
+                f"nmap wrote nothing and did nothing for {_SILENCE_SECONDS} s and was ended"
+            ) from None
         except NmapOutputError as error:
             raise NmapError(str(error)) from error
         finally:
+            watch.cancel()
             spoken.cancel()
             complaint.cancel()
     if code or not reader.finished:
@@ -129,10 +154,33 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def _read_spoken(stream: asyncio.StreamReader, on_found: Callable[[Found], None]) -> None:
+async def _grant_time(waiting: asyncio.Timeout, life: _Life) -> None:
+    """Move the end of waiting with every sign of life."""
+    loop = asyncio.get_running_loop()
+    last = life.signs()
+    while not waiting.expired():
+        await asyncio.sleep(_LOOK_SECONDS)
+        signs = life.signs()
+        if signs != last and not waiting.expired():
+            last = signs
+            waiting.reschedule(loop.time() + _SILENCE_SECONDS)
+
+
+def _processor_ticks(pid: int) -> int:
+    """Return the processor time that a process has had, in the kernel's ticks; 0 when it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return 0
+    # utime and stime, fields 14 and 15 of proc_pid_stat(5); the program's name before may hold blanks.
+    return int(fields[11]) + int(fields[12])
+
+
+async def _read_spoken(stream: asyncio.StreamReader, on_found: Callable[[Found], None], life: _Life) -> None:
     """Read what nmap says to its user, and pass on the open ports."""
     rest = b""
     while chunk := await stream.read(_CHUNK_BYTES):
+        life.read += len(chunk)
         *lines, rest = (rest + chunk).split(b"\n")
         rest = rest[:_LINE_BYTES]
         for line in lines:
@@ -141,9 +189,10 @@ async def _read_spoken(stream: asyncio.StreamReader, on_found: Callable[[Found],
                 on_found(OpenPort(found[2].decode("ascii"), int(found[1])))
 
 
-async def _end_of(stream: asyncio.StreamReader) -> str:
+async def _end_of(stream: asyncio.StreamReader, life: _Life) -> str:
     """Read to the end, so that nmap never waits for a reader, and keep the last few kilobytes."""
     kept = b""
     while chunk := await stream.read(_COMPLAINT_BYTES):
+        life.read += len(chunk)
         kept = (kept + chunk)[-_COMPLAINT_BYTES:]
     return " ".join(kept.decode("utf-8", "replace").split()) or "it gave no reason"

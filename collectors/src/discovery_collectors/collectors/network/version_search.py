@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from discovery_collectors.collector import Assignment
 from discovery_collectors.collectors.network.metered_relay import MeteredRelay
-from discovery_collectors.collectors.network.nmap_process import Found, run_nmap
+from discovery_collectors.collectors.network.nmap_process import Found, NmapError, run_nmap
 from discovery_collectors.collectors.network.nmap_xml import Host, Port
 from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.pending_ports import Batch, PendingPorts
@@ -50,6 +50,8 @@ class VersionSearch:
         self._passed_on: set[tuple[ScopedAddress, int]] = set()
         self._asked_again: set[tuple[ScopedAddress, int]] = set()
         self._running = 0
+        self.failure: NmapError | None = None
+        """Why versions may be missing: a run of nmap failed, the search for ports went on."""
         self._closed = asyncio.Event()
         self._changed = asyncio.Event()
         self.patience_seconds = 0.3
@@ -81,7 +83,7 @@ class VersionSearch:
         return self._pending.known(address)
 
     async def run(self) -> None:
-        """Ask until no port will be added and each was asked. Raises NmapError."""
+        """Ask until no port will be added and each was asked."""
         limit = 1 if self._rate.per_second is not None else _RUNS_AT_ONCE
         async with asyncio.TaskGroup() as group:
             while self._pending or self._running or not self._closed.is_set():
@@ -120,6 +122,9 @@ class VersionSearch:
         try:
             self._reports.progress("asking services for their versions")
             await self._run_nmap(batch, on_found)
+        except NmapError as error:
+            self.failure = error
+            self._reports.warning(f"versions of services on {len(batch)} hosts may be missing: {error}")
         finally:
             self._running -= 1
             self._changed.set()

@@ -1,0 +1,44 @@
+import os
+import sys
+
+import pytest
+
+from discovery_collectors.collectors.network import nmap_process
+from discovery_collectors.collectors.network.nmap_process import NmapError, run_nmap
+
+REPORT = "<nmaprun><runstats><finished exit='success'/></runstats></nmaprun>"
+
+
+@pytest.fixture
+def nmap_that(tmp_path, monkeypatch):
+    """Put an nmap first on the path that does `work` before it reports."""
+    monkeypatch.setattr(nmap_process, "_LOOK_SECONDS", 0.1)
+
+    def install(work: str) -> None:
+        program = tmp_path / "nmap"
+        program.write_text(
+            f"#!{sys.executable} -SE\nimport sys, time\n{work}\n"
+            f"open(sys.argv[sys.argv.index('-oX') + 1], 'w').write(\"{REPORT}\")\n"
+        )
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    return install
+
+
+BUSY = "end = time.monotonic() + 3\nwhile time.monotonic() < end: pass"
+TALKING = "for _ in range(12):\n    print('x', file=sys.{}, flush=True)\n    time.sleep(0.25)"
+
+
+@pytest.mark.parametrize("work", [BUSY, TALKING.format("stdout"), TALKING.format("stderr")])
+async def test_an_nmap_that_computes_or_speaks_is_waited_for(nmap_that, monkeypatch, work):
+    monkeypatch.setattr(nmap_process, "_SILENCE_SECONDS", 1.5)
+    nmap_that(work)
+    await run_nmap([], [], {}, lambda found: None)
+
+
+async def test_an_nmap_that_does_nothing_is_ended(nmap_that, monkeypatch):
+    monkeypatch.setattr(nmap_process, "_SILENCE_SECONDS", 0.8)
+    nmap_that("time.sleep(30)")
+    with pytest.raises(NmapError, match=r"did nothing for 0\.8 s"):
+        await run_nmap([], [], {}, lambda found: None)
