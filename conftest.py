@@ -12,7 +12,7 @@ from hypothesis import settings
 
 ALLOWED = tuple(map(ip_network, ("127.0.0.0/8", "::1/128", "10.213.0.0/16")))
 """Loopback and the pool of the sessions' subnets."""
-SCANNERS = frozenset({"nmap", "discovery-collect"})
+SCANNERS = frozenset({"nmap", "discovery-collect", "discovery_collectors"})
 
 # How long an example takes says something of the machine, and nothing of the rule.
 settings.register_profile("unhurried", deadline=None)
@@ -45,12 +45,15 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
             _refuse(str(address[0]), "socket.connect")
     elif event == "subprocess.Popen":
         command = [str(word) for word in arguments[1]] if isinstance(arguments[1], list | tuple) else []
+        if command[1:2] == ["-c"]:
+            # A shell's own words: `python -m discovery_collectors … | head`.
+            command = command[2].split()
         # In a container or a network namespace of its own a scanner reaches only that.
-        if any(PurePath(word).name in SCANNERS for word in command[:2]):
+        if any(PurePath(word).name in SCANNERS for word in command[:3]):
             for word in command[1:]:
                 for address in word.split(","):
                     if _is_own(address) is False:
-                        _refuse(address, " ".join(command[:2]))
+                        _refuse(address, " ".join(command[:3]))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -25,6 +25,18 @@ def test_no_scanner_is_started_on_another_network(command):
         subprocess.run([command, "-sn", "10.213.0.0/27,192.0.2.0/24"], check=False)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["bash", "-c", "python -m discovery_collectors network --targets 192.0.2.0/24 | head"],
+        ["python", "-m", "discovery_collectors", "network", "--targets", "192.0.2.0/24"],
+    ],
+)
+def test_no_collector_is_started_on_another_network(command):
+    with pytest.raises(AssertionError, match=r"192\.0\.2\.0/24"):
+        subprocess.run(command, check=False)
+
+
 async def test_no_scanner_is_started_in_the_background_either():
     with pytest.raises(AssertionError, match=r"198\.51\.100\.7"):
         await asyncio.create_subprocess_exec("nmap", "198.51.100.7")

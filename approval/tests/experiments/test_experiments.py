@@ -8,7 +8,8 @@ from sqlalchemy import text
 from told_session import HOSTILE, ToldSession, scan_all
 
 from approval_api.app import create_app
-from approval_api.experiments.service import Experiments
+from approval_api.experiments.service import MOST_UNFINISHED, Experiments
+from approval_api.reports.worker_process import WorkFailedError
 
 ARMS = {"old": ["network"], "new": ["network-2"]}
 WANTED = {"name": "old or new", "templates": ["small"], "seeds": [3, 4], "repetitions": 2, "collectors": ARMS}
@@ -159,13 +160,54 @@ async def test_a_stopped_experiment_starts_nothing_until_it_goes_on(api, orchest
     assert shown["measured"] == 8
 
 
-async def test_at_most_one_of_its_sessions_waits_for_a_place(api, orchestrator):
-    api.app.state.limits = None  # the experiment's own limits were taken at the start
-    await request(api)
+async def test_at_most_one_session_of_all_that_a_person_compares_waits_for_a_place(api, orchestrator):
+    for _ in range(4):
+        await request(api)
     for _ in range(4):
         await api.app.state.experiments.work_once()
     listed = (await api.get("/sessions")).json()["sessions"]
-    assert sum(session["phase"] in {"requested", "queued"} for session in listed) <= 1
+    assert sum(session["phase"] in {"requested", "queued"} for session in listed) == 1
+
+
+async def test_a_person_has_so_many_unfinished_experiments_and_no_more(api, orchestrator):
+    for _ in range(MOST_UNFINISHED):
+        await request(api)
+    answer = await api.post("/experiments", json=WANTED)
+    assert (answer.status_code, answer.json()["type"]) == (429, "urn:dryrun:problem:too-many-experiments")
+    assert "stop one" in answer.json()["detail"]
+
+
+async def test_results_stay_when_the_next_sum_fails(api, orchestrator, scanned, eventually, monkeypatch):
+    experiment = await request(api, repetitions=1)
+    shown = await until(api, experiment["id"], is_summed_up, eventually)
+    worker = api.app.state.experiments._worker
+
+    async def fails(*_):
+        raise WorkFailedError("it took too long")
+
+    monkeypatch.setattr(worker, "call", fails)
+    async with api.app.state.engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.experiments SET results_of = 1"))
+    await api.app.state.experiments.work_once()
+    after = (await api.get(f"/experiments/{experiment['id']}")).json()
+    assert after["results"] == shown["results"]
+
+
+async def test_what_breaks_one_experiment_does_not_stop_another(
+    api, orchestrator, scanned, eventually, monkeypatch
+):
+    first = await request(api, repetitions=1)
+    start = api.app.state.experiments._start_next
+
+    async def broken(experiment):
+        if str(experiment.id) == first["id"]:
+            raise ValueError("an answer that nobody foresaw")
+        await start(experiment)
+
+    monkeypatch.setattr(api.app.state.experiments, "_start_next", broken)
+    second = await request(api, repetitions=1)
+    shown = await until(api, second["id"], is_summed_up, eventually)
+    assert shown["measured"] == 4
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,7 @@ async def test_the_report_tells_what_a_decision_needs(api, reported):
         "title": "Small company",
         "digest": "sha256:" + "1" * 64,
         "seed": 3,
+        "stands_for": None,
     }
     assert {one["phase"]: one["seconds"] for one in report["phases"]}["scanning"] == 5
     assert [one["phase"] for one in report["phases"]] == [

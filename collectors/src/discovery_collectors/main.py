@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Iterator
 
 from discovery_collectors.collector import Collect, CollectorError
 from discovery_collectors.installed import load_collector
@@ -30,14 +31,17 @@ def main() -> None:
     try:
         collect = load_collector(command.collector)
         code = asyncio.run(_run(collect, command, writer))
-    except* CollectorError as errors:
-        for failure in errors.exceptions:
-            _say(str(failure))
-            writer.warning(f"the collector {command.collector} gave up: {failure}")
-        code = EXIT_FAILED
     except* BrokenPipeError:
-        # Whoever read the lines is gone; the interpreter must not try to flush to them again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # First: what else failed may have failed for it, and is written below.
+        _forget_the_reader()
+        code = EXIT_FAILED
+    except* CollectorError as errors:
+        for failure in _leaves(errors):
+            _say(str(failure))
+            try:
+                writer.warning(f"the collector {command.collector} gave up: {failure}")
+            except BrokenPipeError:
+                _forget_the_reader()
         code = EXIT_FAILED
     sys.exit(code)
 
@@ -63,6 +67,20 @@ async def _run(collect: Collect, command: Command, writer: LineWriter) -> int:
         return EXIT_SIGNAL + received[0]
     writer.end()
     return 0
+
+
+def _forget_the_reader() -> None:
+    """Write to nobody: whoever read the lines is gone, and the interpreter flushes once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _leaves(errors: BaseExceptionGroup) -> Iterator[BaseException]:
+    """Yield the errors inside nested groups."""
+    for error in errors.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 def _say(message: str) -> None:

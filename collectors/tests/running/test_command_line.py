@@ -76,9 +76,9 @@ def collect(*words: str, environ=None) -> subprocess.CompletedProcess[str]:
         (["run", "webs"], {}, "invalid choice: 'webs'"),
         (["network"], {}, "--targets"),
         (["network", "--targets", "router.example"], {}, "names are not resolved"),
-        (["network", "--targets", "10.0.0.0/24", "--exclude", "x"], {}, "exclusion 'x'"),
-        (["network", "--targets", "10.0.0.0/24", "--max-rate", "0"], {}, "not a whole number above 0"),
-        (["database", "--targets", "10.0.0.0/24", "--from", "/nowhere"], {}, "cannot read discoveries"),
+        (["network", "--targets", "127.0.0.0/24", "--exclude", "x"], {}, "exclusion 'x'"),
+        (["network", "--targets", "127.0.0.0/24", "--max-rate", "0"], {}, "not a whole number above 0"),
+        (["database", "--targets", "127.0.0.0/24", "--from", "/nowhere"], {}, "cannot read discoveries"),
         ([], {}, "COMMAND"),
     ],
 )
@@ -97,7 +97,7 @@ def test_a_wrong_call_ends_with_2_a_sentence_and_no_line(words, environ, complai
 def test_a_wrong_credentials_file_never_shows_its_content(tmp_path, content):
     path = tmp_path / "credentials.json"
     path.write_text(content)
-    run = collect("database", "--targets", "10.0.0.0/24", "--credentials", str(path), "--from", "-")
+    run = collect("database", "--targets", "127.0.0.0/24", "--credentials", str(path), "--from", "-")
     assert run.returncode == 2
     assert "credentials.json" in run.stderr
     assert "canary-pw" not in run.stderr + run.stdout
@@ -106,13 +106,13 @@ def test_a_wrong_credentials_file_never_shows_its_content(tmp_path, content):
 def test_a_wrong_line_among_discoveries_is_named(tmp_path):
     path = tmp_path / "found.ndjson"
     path.write_text('{"type":"end","discoveries":0}\nnonsense\n')
-    run = collect("database", "--targets", "10.0.0.0/24", "--from", str(path))
+    run = collect("database", "--targets", "127.0.0.0/24", "--from", str(path))
     assert (run.returncode, run.stdout) == (2, "")
     assert "line 2 is not a collector's line" in run.stderr
 
 
 def test_a_collector_that_cannot_work_ends_with_1_and_without_an_end_line(tmp_path):
-    run = collect("network", "--targets", "10.0.0.0/24", environ={"PATH": str(tmp_path)})
+    run = collect("network", "--targets", "127.0.0.0/24", environ={"PATH": str(tmp_path)})
     assert run.returncode == 1
     last = json.loads(run.stdout.splitlines()[-1])
     assert last["type"] == "warning"
@@ -122,7 +122,7 @@ def test_a_collector_that_cannot_work_ends_with_1_and_without_an_end_line(tmp_pa
 def test_nothing_to_look_at_is_a_complete_run(tmp_path):
     path = tmp_path / "found.ndjson"
     path.write_text("")
-    run = collect("database", "--targets", "10.0.0.0/24", "--from", str(path))
+    run = collect("database", "--targets", "127.0.0.0/24", "--from", str(path))
     assert run.returncode == 0
     assert json.loads(run.stdout.splitlines()[-1]) == {"type": "end", "discoveries": 0}
 

@@ -107,13 +107,16 @@ def test_a_million_lines_stream_with_flat_memory():
 
 
 def test_a_reader_that_leaves_ends_the_program_without_a_traceback(tmp_path):
-    # head closes the pipe after one line, while nmap's stand-in goes on.
+    # head closes the pipe after one line, while nmap's stand-in goes on and finds more.
     nmap = tmp_path / "nmap"
-    host = '<host><status state="up" reason="arp-response"/><address addr="10.0.0.1" addrtype="ipv4"/></host>'
-    nmap.write_text(f"#!/bin/sh\necho '<nmaprun>'\nwhile echo '{host}'; do :; done 2>/dev/null\n")
+    host = (
+        '<host><status state="up" reason="arp-response"/><address addr="127.0.0.%d" addrtype="ipv4"/></host>'
+    )
+    many = f"i=1; while [ $i -lt 250 ]; do printf '{host}\\n' $i; i=$((i + 1)); done 2>/dev/null; sleep 50"
+    nmap.write_text(f"#!/bin/sh\necho '<nmaprun>'\n{many}\n")
     nmap.chmod(0o755)
     run = subprocess.run(
-        ["bash", "-c", f"{sys.executable} -m discovery_collectors network --targets 10.0.0.0/24 | head -n1"],
+        ["bash", "-c", f"{sys.executable} -m discovery_collectors network --targets 127.0.0.0/24 | head -n1"],
         env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
         check=False,
         capture_output=True,

@@ -49,15 +49,17 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     def compose() -> Services:
         used = engine or DockerEngine(settings.docker_host, cert_path=settings.docker_cert_path)
         isolation = Isolation(used, files, settings, journal.id)
+        supervisor = Supervisor(used, journal, files, isolation, settings)
         services: Services = Services(
             settings=settings,
             engine=used,
             journal=journal,
             audit=AuditJournal(settings.state_dir / "audit.jsonl"),
             isolation=isolation,
-            supervisor=Supervisor(used, journal, files, isolation, settings),
+            supervisor=supervisor,
             readiness=Sparing(lambda: check_readiness(services)),
             metrics_page=Sparing(lambda: render_metrics(services)),
+            pool=Sparing(supervisor.show_pool),
         )
         return services
 

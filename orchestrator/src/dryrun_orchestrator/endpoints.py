@@ -99,7 +99,7 @@ async def show_session(request: Request, session_id: UUID) -> Session:
 @guarded.get("/pool")
 async def show_pool(request: Request) -> Pool:
     """Show the sessions that are prepared ahead. Requesting the id of one claims it."""
-    return await services_of(request).supervisor.show_pool()
+    return await services_of(request).pool.get()
 
 
 @guarded.get("/templates")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from dryrun_contract.pool import Pool
 from dryrun_orchestrator.audit import AuditJournal
 from dryrun_orchestrator.engine.protocol import Engine
 from dryrun_orchestrator.journal.journal import Journal
@@ -24,3 +25,5 @@ class Services:
     readiness: Sparing[dict[str, str]]
     """Anybody may request it, and it calls the engine."""
     metrics_page: Sparing[bytes]
+    pool: Sparing[Pool]
+    """Every page may request it, and it reads every session."""

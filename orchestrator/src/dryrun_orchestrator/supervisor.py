@@ -240,6 +240,8 @@ class Supervisor:
         try:
             if is_prepared:
                 if not await PreparedSession(context).run():
+                    # Claimed to start cold: what was prepared goes before its place does.
+                    await clear_for_cold_start(context)
                     return
                 # Who claimed it may have chosen other collectors.
                 await self._contexts.plan(context)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,7 +18,10 @@ from dryrun_orchestrator import supervisor as supervisor_module
 from dryrun_orchestrator.engine.protocol import ForbiddenError
 from dryrun_orchestrator.journal.records import DropCause, PoolState
 from dryrun_orchestrator.pool import pool as pool_module
+from dryrun_orchestrator.session.isolation import Verdict
 from dryrun_orchestrator.supervisor import SessionDiffersError, UnknownSessionError
+
+NOW = datetime.now(UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +114,33 @@ async def test_a_claim_is_idempotent_and_happens_once_when_several_race(pooled):
         assert {session.id for session, _ in answers} == {session_id}
         assert len(await pooled.told(session_id, "session_queued")) == 1
         assert (await claim(pooled, session_id, keep=True))[1] is False
+
+
+async def test_a_claim_that_comes_late_does_not_wake_the_session_for_ever(pooled):
+    async with pooled.running():
+        (session_id,) = await ready(pooled)
+        context = pooled.supervisor._running[session_id]
+        await claim(pooled, session_id, keep=True)
+        await pooled.until(session_id, Phase.SCANNING, Phase.KEPT)
+        late = (await rows(pooled, None))[0]
+        queued = (await pooled.told(session_id, "session_queued"))[0]
+        assert await pooled.supervisor._pool.claim(late, queued, context) is None
+        assert not context.stop_requested.is_set()
+        await pooled.supervisor.stop(session_id)
+        await pooled.ended(session_id)
+
+
+@pytest.mark.parametrize("last", [None, Verdict(isolated=False, detail="undecided", at=NOW, undecided=True)])
+async def test_without_a_proof_of_this_process_nothing_is_claimed_as_it_is(pooled, last):
+    async with pooled.running():
+        (session_id,) = await ready(pooled)
+        pooled.isolation.last = last
+        (line,) = (await pooled.supervisor.show_pool()).lines
+        assert line.ready == ()
+        session, _ = await claim(pooled, session_id)
+        assert session.prepared_at is None
+        assert session.phase is Phase.QUEUED
+        await pooled.ended(session_id)
 
 
 async def test_another_seed_does_not_claim(pooled):

@@ -1,4 +1,6 @@
 import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from engine_in_memory.engine import FakeImage
@@ -7,6 +9,7 @@ from stage import NETWORK, PROBE, WEB, verdict
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator.engine.protocol import ForbiddenError
 from dryrun_orchestrator.session import isolation
+from dryrun_orchestrator.session.container_specs import session_labels
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +75,20 @@ async def test_a_probe_that_ended_otherwise_than_it_reported_ends_the_session(st
         assert [e.isolated for e in await stage.told(session_id, "isolation_probed")] == [True, False]
         await stage.eventually(lambda: not stage.isolation.last.isolated)
         assert stage.left(session_id) == []
+
+
+async def test_a_refuted_probe_stays_to_be_found_again_until_the_session_is_removed(stage):
+    async with stage.running():
+        await stage.eventually(lambda: all_probes(stage))
+        stage.engine.images[PROBE] = FakeImage(log=verdict(isolated=True), exit_after=0.01, exit_code=1)
+        session_id = uuid4()
+        common = session_labels(session_id, uuid4(), "two", datetime.now(UTC) + timedelta(minutes=5))
+        subnet, _ = await stage.isolation._make_network(session_id, common)
+        assert (await stage.isolation.probe(session_id, subnet, common)).isolated
+        for _ in range(2):
+            refuted = await stage.isolation.put_away(session_id)
+            assert refuted is not None
+            assert not refuted.isolated
 
 
 async def test_targets_start_while_the_probes_container_still_ends_and_it_is_gone_before_the_scan(stage):

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import RowMapping, func, literal, select, text, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, func, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from approval_api.database.storable import storable_text
 from approval_api.database.tables import dryrun_sessions, experiments
 from approval_api.database.tables import experiment_runs as runs
 from approval_api.experiments.plan import planned_run
@@ -109,19 +110,15 @@ async def set_stopped(connection: AsyncConnection, experiment_id: UUID, *, stopp
 
 
 async def open_experiments(connection: AsyncConnection, limit: int = 20) -> list[OpenExperiment]:
-    """Return experiments with runs to start and none that waits for a place, oldest first."""
-    joined = runs.join(dryrun_sessions, dryrun_sessions.c.id == runs.c.session_id)
-    waits = (
-        select(literal(1))
-        .select_from(joined)
-        .where(runs.c.experiment_id == experiments.c.id, dryrun_sessions.c.phase.in_(_WAITING))
-    )
+    """Return experiments with runs to start whose person has none that waits for a place, oldest first."""
     startable = select(literal(1)).where(
         runs.c.experiment_id == experiments.c.id, _OPEN, runs.c.session_id.is_(None)
     )
     found = await connection.execute(
         select(experiments.c.id, experiments.c.request, experiments.c.requested_by)
-        .where(experiments.c.stopped_at.is_(None), startable.exists(), ~waits.exists())
+        .where(
+            experiments.c.stopped_at.is_(None), startable.exists(), ~_one_waits(experiments.c.requested_by)
+        )
         .order_by(experiments.c.requested_at, experiments.c.id)
         .limit(limit)
     )
@@ -129,6 +126,32 @@ async def open_experiments(connection: AsyncConnection, limit: int = 20) -> list
         OpenExperiment(row["id"], ExperimentRequest.model_validate(row["request"]), row["requested_by"])
         for row in found.mappings()
     ]
+
+
+def _one_waits(person: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a session of any experiment of `person` waits for a place."""
+    others = experiments.alias("others")
+    others_runs = runs.alias("others_runs")
+    joined = others.join(others_runs, others_runs.c.experiment_id == others.c.id).join(
+        dryrun_sessions, dryrun_sessions.c.id == others_runs.c.session_id
+    )
+    return (
+        select(literal(1))
+        .select_from(joined)
+        .where(others.c.requested_by == person, dryrun_sessions.c.phase.in_(_WAITING))
+        .exists()
+    )
+
+
+async def unfinished_of(connection: AsyncConnection, person: str) -> int:
+    """Return how many experiments of a person have runs to make."""
+    to_make = select(literal(1)).where(runs.c.experiment_id == experiments.c.id, _OPEN)
+    counted = await connection.execute(
+        select(func.count())
+        .select_from(experiments)
+        .where(experiments.c.requested_by == person, experiments.c.stopped_at.is_(None), to_make.exists())
+    )
+    return counted.scalar_one()
 
 
 async def next_number(connection: AsyncConnection, experiment_id: UUID) -> int | None:
@@ -142,9 +165,15 @@ async def next_number(connection: AsyncConnection, experiment_id: UUID) -> int |
 
 
 async def link(connection: AsyncConnection, experiment_id: UUID, number: int, session_id: UUID) -> bool:
-    """Make a session the run's own; False when it has one, or the experiment was stopped meanwhile."""
-    stopped = select(literal(1)).where(
-        experiments.c.id == experiment_id, experiments.c.stopped_at.is_not(None)
+    """Make a session the run's own; False when it has one, or it may not start now.
+
+    It may not while another session of the person's experiments waits, and once the experiment was stopped.
+    Called under the lock of admission, so that processes together keep to that.
+    """
+    may_start = select(literal(1)).where(
+        experiments.c.id == experiment_id,
+        experiments.c.stopped_at.is_(None),
+        ~_one_waits(experiments.c.requested_by),
     )
     linked = await connection.execute(
         update(runs)
@@ -153,7 +182,7 @@ async def link(connection: AsyncConnection, experiment_id: UUID, number: int, se
             runs.c.number == number,
             _OPEN,
             runs.c.session_id.is_(None),
-            ~stopped.exists(),
+            may_start.exists(),
         )
         .values(session_id=session_id)
     )
@@ -165,7 +194,7 @@ async def fail(connection: AsyncConnection, experiment_id: UUID, number: int, re
     await connection.execute(
         update(runs)
         .where(runs.c.experiment_id == experiment_id, runs.c.number == number, _OPEN)
-        .values(failure=reason[:2000])
+        .values(failure=storable_text(reason[:2000]))
     )
 
 
@@ -233,7 +262,7 @@ async def measured_lines(connection: AsyncConnection, experiment_id: UUID) -> tu
 
 
 async def store_results(
-    connection: AsyncConnection, experiment_id: UUID, results: Mapping[str, object] | None, measured: int
+    connection: AsyncConnection, experiment_id: UUID, results: Mapping[str, object], measured: int
 ) -> None:
     """Keep results, unless newer ones are there."""
     await connection.execute(

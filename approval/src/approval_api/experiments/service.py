@@ -5,14 +5,18 @@ whatever is killed, and however many processes work, no run has two.
 """
 
 import asyncio
-import json
 import logging
+import math
+import time
+from collections.abc import Coroutine
 from uuid import UUID, uuid4
 
-from sqlalchemy.exc import SQLAlchemyError
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.experiments import repository
+from approval_api.experiments.measure import Measured
 from approval_api.experiments.plan import planned_run
 from approval_api.experiments.repository import OpenExperiment
 from approval_api.orchestrator.client import Asker, OrchestratorRefusedError, OrchestratorUnavailableError
@@ -21,16 +25,22 @@ from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
 from approval_api.sessions import service as sessions
 from approval_api.sessions.admission import Limits
 from approval_api.sessions.service import Orchestrator, orchestrator_unavailable
+from approval_api.web.bulkhead import Bulkhead, busy
 from approval_api.web.problems import ProblemError
 from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentResults
 from dryrun_contract.session import Outcome
 
 logger = logging.getLogger(__name__)
+_MEASURED: TypeAdapter[Measured | None] = TypeAdapter(Measured | None)
 
 _LOOK_SECONDS = 1.0
 _RETRY_SECONDS = 5.0
 _WORK_SECONDS = 60.0
 _ANSWER_BYTES = 8 * 1024 * 1024
+_TRY_SECONDS = 30.0
+_SUM_UP_AGAIN_SECONDS = 60.0
+MOST_UNFINISHED = 10
+"""Experiments of one person with sessions to come."""
 _MAY_HEAL = frozenset({429, 502, 503, 504})
 
 
@@ -59,6 +69,9 @@ class Experiments:
         self._orchestrator = orchestrator
         self._reports = reports
         self._limits = limits
+        self._trying = Bulkhead("what an experiment would scan", at_once=1, waiting=4)
+        self._failed_at: dict[UUID, float] = {}
+        """When an experiment could not be summed up last."""
         self._worker = WorkerProcess(
             "approval_api.experiments.worker",
             "summing up an experiment",
@@ -73,6 +86,29 @@ class Experiments:
         Every arm is tried on every template first. Raises ProblemError: 422 or 404 with what cannot be
         chosen, 503 when the orchestrator does not answer.
         """
+        async with self._engine.connect() as connection:
+            unfinished = await repository.unfinished_of(connection, actor)
+        if unfinished >= MOST_UNFINISHED:
+            raise ProblemError(
+                "too-many-experiments",
+                429,
+                f"{unfinished} of your experiments are unfinished, and at most {MOST_UNFINISHED} may be; "
+                "wait for one, or stop one",
+                title="Too many experiments",
+                headers={"Retry-After": "60"},
+            )
+        async with self._trying.entered():
+            try:
+                async with asyncio.timeout(_TRY_SECONDS):
+                    await self._try_every_arm(wanted)
+            except TimeoutError:
+                raise busy("what an experiment would scan") from None
+        experiment_id = uuid4()
+        async with self._engine.begin() as connection:
+            await repository.insert_requested(connection, experiment_id, wanted, actor)
+        return await self.show(experiment_id)
+
+    async def _try_every_arm(self, wanted: ExperimentRequest) -> None:
         for template in wanted.templates:
             for arm in wanted.arms():
                 try:
@@ -81,10 +117,6 @@ class Experiments:
                     raise ProblemError.passing_on(error.problem) from error
                 except OrchestratorUnavailableError as error:
                     raise orchestrator_unavailable(error) from error
-        experiment_id = uuid4()
-        async with self._engine.begin() as connection:
-            await repository.insert_requested(connection, experiment_id, wanted, actor)
-        return await self.show(experiment_id)
 
     async def show(self, experiment_id: UUID) -> Experiment:
         """Return an experiment. Raises a 404 problem."""
@@ -125,15 +157,26 @@ class Experiments:
         async with self._engine.connect() as connection:
             waiting = await repository.open_experiments(connection)
         for experiment in waiting:
-            await self._start_next(experiment)
+            await self._apart(experiment.id, self._start_next(experiment))
         async with self._engine.connect() as connection:
             ended = await repository.to_measure(connection)
         for experiment_id, number, session_id, outcome, reason in ended:
-            await self._measure(experiment_id, number, session_id, outcome, reason)
+            await self._apart(
+                experiment_id, self._measure(experiment_id, number, session_id, outcome, reason)
+            )
         async with self._engine.connect() as connection:
             stale = await repository.not_summed_up(connection)
         for experiment_id in stale:
-            await self._sum_up(experiment_id)
+            await self._apart(experiment_id, self._sum_up(experiment_id))
+
+    async def _apart(self, experiment_id: UUID, work: Coroutine[None, None, None]) -> None:
+        """Do one thing for one experiment; what fails there is no other one's concern."""
+        try:
+            await work
+        except (InterfaceError, OperationalError, OSError):
+            raise  # the database is away: nothing else would work either
+        except Exception:
+            logger.exception("an experiment's work failed", extra={"experiment": str(experiment_id)})
 
     async def close(self) -> None:
         """End the worker process."""
@@ -172,13 +215,14 @@ class Experiments:
             try:
                 _, kept = await self._reports.write(session_id, "json")
                 (answer,) = await self._worker.call(b"measure", kept)
-                measured = json.loads(answer)
+                read = _MEASURED.validate_json(answer)
+                measured = None if read is None else read.model_dump(mode="json")
                 failure = None if measured is not None else "its report has no scores"
             except ProblemError as error:
                 if error.problem.type.endswith(":busy"):
                     return
                 failure = error.problem.in_one_line()
-            except WorkFailedError as error:
+            except (WorkFailedError, ValidationError) as error:
                 failure = f"it could not be measured: {error}"
         async with self._engine.begin() as connection:
             if measured is not None:
@@ -187,16 +231,14 @@ class Experiments:
                 await repository.fail(connection, experiment_id, number, failure or "")
 
     async def _sum_up(self, experiment_id: UUID) -> None:
+        """Keep results of all runs so far; what could not be summed up is tried again, older results stay."""
+        if time.monotonic() - self._failed_at.get(experiment_id, -math.inf) < _SUM_UP_AGAIN_SECONDS:
+            return
         async with self._engine.connect() as connection:
             request, measured, lines = await repository.measured_lines(connection, experiment_id)
-        results: dict[str, object] | None = None
-        try:
-            (answer,) = await self._worker.call(b"sum up", request.encode(), lines.encode())
-            results = ExperimentResults.model_validate_json(answer).model_dump(mode="json")
-        except (WorkFailedError, ProblemError) as error:
-            logger.warning(
-                "an experiment could not be summed up",
-                extra={"experiment": str(experiment_id), "reason": str(error)},
-            )
+        self._failed_at[experiment_id] = time.monotonic()
+        (answer,) = await self._worker.call(b"sum up", request.encode(), lines.encode())
+        results = ExperimentResults.model_validate_json(answer).model_dump(mode="json")
         async with self._engine.begin() as connection:
             await repository.store_results(connection, experiment_id, results, measured)
+        del self._failed_at[experiment_id]

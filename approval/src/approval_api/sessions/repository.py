@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from approval_api.database.storable import storable_text
 from approval_api.database.tables import dryrun_sessions as table
 from approval_api.sessions.admission import WAITING_REASON, waiting
 from approval_api.sessions.stored import StoredSession
@@ -167,7 +168,7 @@ async def mark_ended(connection: AsyncConnection, session_id: UUID, outcome: str
     result = await connection.execute(
         update(table)
         .where(table.c.id == session_id, table.c.phase == "requested")
-        .values(phase="ended", outcome=outcome, reason=reason, ended_at=func.now())
+        .values(phase="ended", outcome=outcome, reason=storable_text(reason), ended_at=func.now())
     )
     return result.rowcount == 1
 
@@ -195,7 +196,9 @@ async def end_waiting(connection: AsyncConnection, session_id: UUID, reason: str
 async def explain_waiting(connection: AsyncConnection, session_id: UUID, reason: str) -> None:
     """Store why a session is still only requested."""
     await connection.execute(
-        update(table).where(table.c.id == session_id, table.c.phase == "requested").values(reason=reason)
+        update(table)
+        .where(table.c.id == session_id, table.c.phase == "requested")
+        .values(reason=storable_text(reason))
     )
 
 

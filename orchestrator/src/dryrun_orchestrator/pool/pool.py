@@ -228,14 +228,19 @@ class Pool:
         claimed = await self._journal.pool.claim(claimer, queued, warm=warm)
         if claimed is not None:
             metrics.POOL_CLAIMS.labels(start=claimed).inc()
-        if context is not None:
-            context.stop_requested.set()
+            # For its loop in the pool only: one that runs would take it for a stop, again and again.
+            if context is not None:
+                context.stop_requested.set()
         return claimed
 
     def _is_claimable(self, record: SessionRecord) -> bool:
+        last = self._isolation.last
         return (
             record.pool is PoolState.READY
             and record.installed == self._files.current.digest
+            # A proof of an earlier process counts for nothing here: whoever starts cold proves their own.
+            and last is not None
+            and last.isolated
             and self._isolation.lost is None
             and record.expires_at is not None
             and record.expires_at - self._now() >= self._settings.least_left

@@ -148,7 +148,7 @@ async def drop(context: SessionContext, cause: DropCause, reason: str) -> None:
     if await context.journal.pool.drop(context.id, cause, printable(reason, limit=500)):
         metrics.POOL_DROPPED.labels(cause=cause).inc()
         log.info("prepared session %s is dropped (%s): %s", context.id, cause, printable(reason, limit=500))
-    context.stop_requested.set()
+        context.stop_requested.set()
 
 
 async def trouble_of(context: SessionContext) -> str | None:

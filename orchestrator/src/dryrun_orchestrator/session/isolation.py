@@ -183,9 +183,9 @@ class Isolation:
     async def put_away(self, session_id: UUID) -> Verdict | None:
         """Remove the session's probe. Return a verdict instead of its own if it ended otherwise than it told.
 
-        Idempotent: without a probe there is nothing to do. Raises EngineError.
+        A probe that is refuted stays until all of the session goes: whatever breaks off here, the next
+        attempt finds it again. Idempotent: without a probe there is nothing to do. Raises EngineError.
         """
-        refuted: Verdict | None = None
         for container in await self._probes(session_id):
             try:
                 exit_code = await self._exit_code(container.id)
@@ -195,8 +195,9 @@ class Isolation:
                 detail = f"the isolation probe reported success and ended with exit code {exit_code}"
                 refuted = self._verdict(isolated=False, detail=detail)
                 self._remember(refuted)
+                return refuted
             await self._remove(container.id)
-        return refuted
+        return None
 
     async def _exit_code(self, container: str) -> int | None:
         """Return the engine's word on how it ended; None if it does not end in time."""
