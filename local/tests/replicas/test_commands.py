@@ -1,9 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from dryrun_local.machine.installation import Installation
-from dryrun_local.replicas.commands import list_replicas, show_replica
+from dryrun_local.replicas.commands import list_replicas, show_replica, verify_replica
 from dryrun_local.replicas.installed import ReplicaError
 from dryrun_local.terminal.screen import Screen
 
@@ -25,3 +26,16 @@ async def test_a_card_of_another_version_says_what_to_do(tmp_path: Path) -> None
     (folder / "allowlist.json").write_text('{"images": {}}')
     with pytest.raises(ReplicaError, match="import the network again, or remove it"):
         await show_replica(installation, Screen(), "acme", as_json=False)
+
+
+async def test_a_stand_in_without_a_row_is_a_fault_and_not_left_out(tmp_path: Path) -> None:
+    installation = Installation(tmp_path, tmp_path / "state")
+    folder = installation.replicas / "acme"
+    folder.mkdir(parents=True)
+    image = "discovery/test-stand-in:" + "a" * 16
+    card = {"installed_at": "2026-11-27T00:00:00+00:00", "templates": ["acme"], "images": {"web-1": image}}
+    (folder / "replica.json").write_text(json.dumps(card))
+    (folder / "allowlist.json").write_text('{"images": {}}')
+    installation.allowlist.write_text('{"version": 1, "images": {}}')
+    with pytest.raises(ReplicaError, match=r"no row of 1 images of acme: discovery/test-stand-in:a+; import"):
+        await verify_replica(installation, Screen(), "acme")

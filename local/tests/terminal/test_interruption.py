@@ -48,3 +48,30 @@ def test_more_signals_do_not_interrupt_the_cleanup(worker):
     assert "Still cleaning up" in said
     assert said.endswith("clean\n")
     assert worker.returncode == 130
+
+
+COMPUTING = """
+import sys
+from dryrun_local.terminal.interruption import interruptible, run
+
+async def work(interruption):
+    with interruptible():
+        print("computing", flush=True)
+        while True:
+            pass
+
+sys.exit(run(work, lambda words: print(words, flush=True)))
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)])
+def test_a_signal_ends_a_block_that_never_waits(number, code):
+    process = subprocess.Popen([sys.executable, "-c", COMPUTING], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "computing\n"
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=10)
+        assert (said, process.returncode) == ("", code)
+    finally:
+        process.kill()
+        process.communicate(timeout=10)

@@ -14,6 +14,7 @@ from made_networks import READ_AT
 from netbox_export import netbox_export
 from read_files import read
 
+from dryrun_replica.building.certificates import make_certificate
 from dryrun_replica.inventory.faults import InventoryError
 from dryrun_replica.inventory.reading import (
     FORMATS,
@@ -306,3 +307,33 @@ def test_large_files_take_time_by_their_size(name, raw):
     read_as(raw, name)
     # Alone 0.2 to 4 s for these sizes; squared, any of them would take hours.
     assert time.monotonic() - begun < 60
+
+
+@pytest.mark.parametrize("until", ["1900-01-01T00:00:00", "0001-01-01T00:00:00", "9999-12-31T23:59:59-12:00"])
+@pytest.mark.parametrize("keep_names", [False, True])
+def test_an_end_that_no_certificate_can_have_is_left_out(until: str, *, keep_names: bool):
+    line = {"kind": "certificate", "key": "10.0.0.1:443/tcp", "data": {"not_after": until}}
+    tls = read(json.dumps([line]), keep_names=keep_names).hosts[0].services[0].tls
+    assert tls is not None
+    assert tls.not_after is None
+    make_certificate(tls, "web-1")
+
+
+def test_thousands_of_equal_names_are_numbered():
+    rows = "".join(f"{'w' * 60}.site{number}.example,80,nginx\n" for number in range(3000))
+    hosts = read("host,port,product\n" + rows, keep_names=True).hosts
+    assert len({host.name for host in hosts}) == 3000
+
+
+def test_columns_are_counted_before_they_are_read():
+    with pytest.raises(InventoryError, match="has 100000 columns"):
+        read("host,port" + ",x" * 99_998 + "\nweb,80\n", file_format="csv")
+
+
+def test_ports_of_a_scan_are_bounded_and_only_where_they_belong():
+    port = '<port protocol="tcp" portid="80"><state state="closed"/></port>'
+    host = '<status state="up"/><address addr="10.0.0.1" addrtype="ipv4"/>'
+    with pytest.raises(InventoryError, match="more than 131,072 ports"):
+        read(f"<nmaprun><host>{host}<ports>{port * 131_073}</ports></host></nmaprun>")
+    elsewhere = read(f"<nmaprun><host>{host}{port.replace('closed', 'open')}</host></nmaprun>")
+    assert elsewhere.hosts[0].services == ()

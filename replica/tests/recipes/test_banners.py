@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dryrun_replica.inventory.model import Service
 from dryrun_replica.recipes.answers import NoAnswerError, generate
-from dryrun_replica.recipes.banners import BannerTable
+from dryrun_replica.recipes.banners import MAX_BANNERS, BannerTable
 from dryrun_replica.recipes.probes import read_table
 
 TABLE = r"""
@@ -81,3 +81,14 @@ def test_an_answer_is_bounded() -> None:
     for expression in (b"x{5000}", b"(?:x{2000}){2000}", b"(?:(?:x{4000}){4000}){4000}"):
         with pytest.raises(NoAnswerError):
             generate(expression, {})
+
+
+def test_the_number_of_banners_is_bounded_and_what_came_later_is_counted(table: BannerTable) -> None:
+    services = [
+        Service(port=21, name="ftp", product="Tool FTP", version=f"4.{number}") for number in range(600)
+    ]
+    made = [table.find(service) for service in services]
+    assert all(made[:MAX_BANNERS])
+    assert not any(made[MAX_BANNERS:])
+    assert table.not_tried == 600 - MAX_BANNERS
+    assert table.find(services[0]) is made[0]

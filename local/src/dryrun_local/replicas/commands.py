@@ -74,13 +74,28 @@ async def remove_replica(installation: Installation, screen: Screen, name: str) 
 
 
 async def verify_replica(installation: Installation, screen: Screen, name: str) -> int:
-    """Check from inside that every fact of a replica's stand-ins is true. Returns 0; raises UntrueError."""
+    """Check from inside that every fact of a replica's stand-ins is true.
+
+    Returns 0. Raises UntrueError, and ReplicaError if the allowlist lacks an image that it stands on.
+    """
     replica = find(installation, name)
     known = allowed_images(installation)
-    rows = {image: known[image] for image in replica.images if image in known}
+    missing = sorted(_images_of(replica) - known.keys())
+    if missing:
+        raise ReplicaError(
+            f"the allowlist has no row of {len(missing)} images of {printable(replica.name)}: "
+            f"{printable(', '.join(missing))}; import the network again"
+        )
+    rows = {image: known[image] for image in replica.images}
     facts = await verify_rows(installation, screen, rows)
     screen.done("Ground truth", f"{facts} facts of {len(rows)} stand-ins are true, seen from inside")
     return 0
+
+
+def _images_of(replica: Replica) -> set[str]:
+    of_host = replica.card.get("images")
+    named = map(str, of_host.values()) if isinstance(of_host, dict) else ()
+    return {*replica.images, *named}
 
 
 def _plan(replica: Replica) -> Plan:

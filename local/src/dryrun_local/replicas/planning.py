@@ -13,15 +13,16 @@ from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas.plan_screen import PlanScreen
 from dryrun_local.replicas.shared_root import RECIPES, known_versions
+from dryrun_local.terminal.interruption import interruptible
 from dryrun_local.terminal.screen import Screen
 from dryrun_orchestrator.catalog.allowlist import AllowlistError, load_allowlist
 from dryrun_replica.inventory import words
 from dryrun_replica.inventory.faults import InventoryError
-from dryrun_replica.inventory.model import Inventory
+from dryrun_replica.inventory.model import Inventory, Note
 from dryrun_replica.inventory.reading import FORMATS, load_files, read_inventory
 from dryrun_replica.inventory.well_known import KNOWN_EVERYWHERE, PublicNames, is_software
 from dryrun_replica.planning.plan import Plan, ReplicaName, keep_images, make_plan
-from dryrun_replica.recipes.banners import BannerTable
+from dryrun_replica.recipes.banners import MAX_BANNERS, BannerTable
 from dryrun_replica.recipes.loading import RecipeError, load_recipes
 from dryrun_replica.recipes.matching import Matcher
 from dryrun_replica.recipes.probes import PLACES, TableNames, read_names, read_table
@@ -55,7 +56,15 @@ class Planned:
 
 
 def plan_replica(installation: Installation, options: ImportOptions) -> Planned:
-    """Return the plan of the replica that `options` describe. Raises ImportRefusedError."""
+    """Return the plan of the replica that `options` describe. Raises ImportRefusedError.
+
+    A signal ends it at once, with SignalledError.
+    """
+    with interruptible():
+        return _planned(installation, options)
+
+
+def _planned(installation: Installation, options: ImportOptions) -> Planned:
     try:
         name = _NAME.validate_python(options.name)
     except ValidationError:
@@ -81,6 +90,10 @@ def plan_replica(installation: Installation, options: ImportOptions) -> Planned:
         raise ImportRefusedError(str(error)) from error
     inventory = keep_images(inventory, _installed_images(installation))
     plan = make_plan(name, inventory, matcher.match_host, now, seed=options.seed, all_hosts=options.all_hosts)
+    if isinstance(matcher.banners, BannerTable) and matcher.banners.not_tried:
+        what = f"products, by version, beyond {MAX_BANNERS} for which banners are tried"
+        note = Note(what=what, count=matcher.banners.not_tried)
+        plan = plan.model_copy(update={"notes": (*plan.notes, note)})
     return Planned(plan, inventory, matcher)
 
 

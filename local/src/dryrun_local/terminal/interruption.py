@@ -1,11 +1,44 @@
 """Ctrl-C, SIGTERM and SIGHUP: the first one cancels the work, later ones cannot interrupt the cleanup."""
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Callable, Coroutine
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from types import FrameType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class SignalledError(asyncio.CancelledError):
+    """A signal ended a block of `interruptible`."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        self.number = number
+        super().__init__()
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let a signal end this block, which computes for long and never waits: it raises SignalledError there.
+
+    Nothing in it may need a cleanup that a second signal must not interrupt. In other threads than the main
+    one, which signals do not reach, it does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise SignalledError(signal.Signals(number))
+
+    before = {number: signal.signal(number, end) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Interruption:
@@ -44,6 +77,9 @@ def run(work: Callable[[Interruption], Coroutine[Any, Any, int]], report: Callab
         interruption.listen()
         try:
             code = await work(interruption)
+        except SignalledError as error:
+            # The event loop hears of the signal only after this.
+            return 128 + error.number
         except asyncio.CancelledError:
             if interruption.number is None:
                 raise

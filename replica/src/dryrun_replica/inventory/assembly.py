@@ -45,6 +45,8 @@ _DOMAIN = re.compile(
 )
 """Node.js, Socket.IO and ASP.NET are none."""
 _MAIL = re.compile(r"[^\s@]@[^\s@]")
+_YEARS_OF_CERTIFICATES = range(1970, 9999)
+"""X.509 begins in 1950, and a year has to fit before and after."""
 _UNNAMED = "unknown"
 
 
@@ -104,6 +106,7 @@ class _Assembly:
         self._titles = _Numbered("Page")
         self._subjects = _Numbered("CN=Subject")
         self._taken: set[str] = set()
+        self._equal: dict[str, int] = {}
         self._of_role: Counter[str] = Counter()
         self.notes: Counter[str] = Counter()
 
@@ -143,10 +146,12 @@ class _Assembly:
     def _unused(self, name: str) -> str:
         if name in self._taken:
             self.notes["hosts whose names became equal, numbered"] += 1
-        number, unused = 1, name
+        number, unused = self._equal.get(name, 1), name
         while unused in self._taken:
             number += 1
-            unused = f"{name[: words.MAX_HOST_NAME]}-{number}"
+            end = f"-{number}"
+            unused = name[: words.MAX_HOST_NAME - len(end)].rstrip("-") + end
+        self._equal[name] = number
         self._taken.add(unused)
         return unused
 
@@ -216,6 +221,9 @@ class _Assembly:
 
     def _tls(self, found: FoundTls) -> TlsFacts:
         until = found.not_after
+        if until is not None and until.year not in _YEARS_OF_CERTIFICATES:
+            self.notes["ends of certificates that no stand-in can have, left out"] += 1
+            until = None
         if until is not None and not self._keep_names:
             until = until.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         return TlsFacts(

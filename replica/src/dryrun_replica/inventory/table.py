@@ -102,10 +102,10 @@ def table(raw: bytes, file: str, faults: FaultList) -> Table | None:
     except csv.Error as error:
         faults.add(f"{file}:1", f"is not CSV: {error}")
         return None
-    columns = tuple(map(plain, heading))
-    if len(columns) > MAX_COLUMNS:
-        faults.add(f"{file}:1", f"has {len(columns)} columns; {MAX_COLUMNS} are the most")
+    if len(heading) > MAX_COLUMNS:
+        faults.add(f"{file}:1", f"has {len(heading)} columns; {MAX_COLUMNS} are the most")
         return None
+    columns = tuple(map(plain, heading))
     twice = [name for name, count in Counter(filter(None, columns)).items() if count > 1]
     if twice:
         faults.add(f"{file}:1", f"has the column {quoted(twice[0])} twice")

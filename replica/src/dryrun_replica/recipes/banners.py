@@ -14,7 +14,10 @@ from dryrun_replica.inventory.model import Service
 from dryrun_replica.recipes.answers import NoAnswerError, generate
 from dryrun_replica.recipes.probes import PLACES, Pattern, read_table
 
-_MOST_TRIES = 30
+MAX_BANNERS = 500
+"""Of one table: each is searched for in thousands of expressions, and an inventory can have any number."""
+_MOST_TRIES = 2
+"""Patterns of one product."""
 _MOST_TRIGGER = 200
 _LIKELY_VERSION = "1.0"
 _REFERENCE = re.compile(r"\$([0-9])")
@@ -38,11 +41,17 @@ class BannerTable:
     patterns: Sequence[Pattern]
     _by_product: dict[str, list[int]] = field(init=False, default_factory=dict)
     _found: dict[tuple[object, ...], Banner | None] = field(init=False, default_factory=dict)
+    _not_tried: set[tuple[object, ...]] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         for number, pattern in enumerate(self.patterns):
             if pattern.product and "$" not in pattern.product:
                 self._by_product.setdefault(pattern.product.casefold(), []).append(number)
+
+    @property
+    def not_tried(self) -> int:
+        """How many products, by version, came after MAX_BANNERS others and have none."""
+        return len(self._not_tried)
 
     def has(self, service: Service) -> bool:
         """Return whether a banner can be made for the service."""
@@ -50,10 +59,13 @@ class BannerTable:
 
     def find(self, service: Service) -> Banner | None:
         """Return a banner that names the service as the inventory does, with its version if it can be."""
-        if service.product is None:
+        if service.product is None or service.product.casefold() not in self._by_product:
             return None
         asked = (service.product.casefold(), service.version, service.name, service.transport)
         if asked not in self._found:
+            if len(self._found) >= MAX_BANNERS:
+                self._not_tried.add(asked)
+                return None
             self._found[asked] = self._make(service)
         return self._found[asked]
 

@@ -24,6 +24,8 @@ from dryrun_replica.inventory.model import Transport
 
 MAX_DEPTH = 24
 MAX_ELEMENTS = 4_000_000
+MAX_PORTS_OF_A_HOST = 2 * 65536
+_PORT = ["host", "ports", "port"]
 _CHUNK = 1024 * 1024
 _TWICE = "services that the scan lists twice, merged"
 _TLS_VERSION = re.compile(r"(?:SSLv[23]|TLSv1(?:\.[0-3])?)")
@@ -105,7 +107,9 @@ class _Reader:
             )
         if len(self._path) == 1 and name != "nmaprun":
             raise _RefusedError(f"begins with {quoted(name)}; nmap's output begins with nmaprun")
-        if name == "port":
+        if self._path[1:] == _PORT:
+            if len(self._ports) == MAX_PORTS_OF_A_HOST:
+                raise _RefusedError(f"has a host with more than {MAX_PORTS_OF_A_HOST:,} ports")
             self._ports.append(_Port(f"{self._file}:{parser.CurrentLineNumber}", attributes))
         elif name == "finished":
             self._finished = True
