@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from dryrun_local.machine.installation import Installation
+from dryrun_local.replicas import verification
 from dryrun_local.replicas.commands import list_replicas, show_replica, verify_replica
 from dryrun_local.replicas.installed import ReplicaError
 from dryrun_local.terminal.screen import Screen
@@ -39,3 +40,17 @@ async def test_a_stand_in_without_a_row_is_a_fault_and_not_left_out(tmp_path: Pa
     installation.allowlist.write_text('{"version": 1, "images": {}}')
     with pytest.raises(ReplicaError, match=r"no row of 1 images of acme: discovery/test-stand-in:a+; import"):
         await verify_replica(installation, Screen(), "acme")
+
+
+async def test_a_verification_begins_by_removing_what_an_earlier_one_of_this_installation_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners: list[str] = []
+
+    async def remove_leftovers(owner: str) -> int:
+        owners.append(owner)
+        return 2
+
+    monkeypatch.setattr(verification, "remove_leftovers", remove_leftovers)
+    assert await verification.verify_rows(Installation(tmp_path, tmp_path / "state"), Screen(), {}) == 0
+    assert owners == [str(tmp_path / "state")]

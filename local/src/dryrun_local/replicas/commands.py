@@ -77,8 +77,13 @@ async def verify_replica(installation: Installation, screen: Screen, name: str) 
     """Check from inside that every fact of a replica's stand-ins is true.
 
     Returns 0. Raises UntrueError, and ReplicaError if the allowlist lacks an image that it stands on.
+    AlreadyRunningError while another command builds or verifies images.
     """
-    replica = find(installation, name)
+    with held(installation, IMAGES):
+        return await _verify(installation, screen, find(installation, name))
+
+
+async def _verify(installation: Installation, screen: Screen, replica: Replica) -> int:
     known = allowed_images(installation)
     missing = sorted(_images_of(replica) - known.keys())
     if missing:

@@ -10,7 +10,7 @@ from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.replicas.shared_root import RECIPES
 from dryrun_local.terminal.screen import Screen
-from dryrun_replica.verifying.container import VerificationError
+from dryrun_replica.verifying.container import VerificationError, remove_leftovers
 from dryrun_replica.verifying.verification import Products, verify
 
 _AT_ONCE = 2
@@ -32,7 +32,19 @@ class UntrueError(LocalError):
 async def verify_rows(
     installation: Installation, screen: Screen, rows: Mapping[str, Mapping[str, Any]]
 ) -> int:
-    """Verify every row of the allowlist and return how many facts are true. Raises UntrueError."""
+    """Verify every row of the allowlist and return how many facts are true. Raises UntrueError.
+
+    The caller holds the lock IMAGES: what an earlier verification of this installation left, because it was
+    killed, is removed first.
+    """
+    owner = str(installation.state)
+    try:
+        removed = await remove_leftovers(owner)
+    except VerificationError as error:
+        screen.warn("leftovers of an earlier verification stay", str(error))
+    else:
+        if removed:
+            screen.note(f"{removed} containers and networks of an interrupted verification were removed")
     products = Products.read(installation.root / RECIPES)
     slots = asyncio.Semaphore(_AT_ONCE)
     faults: dict[str, list[str]] = {}
@@ -41,7 +53,7 @@ async def verify_rows(
         async with slots:
             begun = time.monotonic()
             try:
-                found = await verify(row, products)
+                found = await verify(row, products, owner)
             except VerificationError as error:
                 found = [str(error)]
         facts = len(row["ground_truth"])

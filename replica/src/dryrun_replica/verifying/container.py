@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 LABEL = "discovery.stand-in.verification"
+"""On every container and network of a verification; its value says whose they are."""
 _IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _POOL = ipaddress.ip_network("10.214.128.0/17")
 """Beside the pool of sessions, so that both can run at once."""
@@ -43,15 +44,18 @@ class Container:
 
 
 @contextlib.asynccontextmanager
-async def running(row: Mapping[str, Any]) -> AsyncIterator[Container]:
-    """Start the image of an allowlist's row and remove it in the end. Raises VerificationError."""
+async def running(row: Mapping[str, Any], owner: str = "") -> AsyncIterator[Container]:
+    """Start the image of an allowlist's row and remove it in the end. Raises VerificationError.
+
+    `owner` is on the label, for `remove_leftovers`.
+    """
     if not _IMAGE_ID.fullmatch(str(row["id"])):
         raise VerificationError("the row pins no image id")
     number = secrets.token_hex(6)
     name = f"stand-in-verification-{number}"
     try:
-        await _make_network(name, f"dr-{number}")
-        container = (await _docker("run", *_options(name, row), str(row["id"]))).strip()
+        await _make_network(name, f"dr-{number}", owner)
+        container = (await _docker("run", *_options(name, row, owner), str(row["id"]))).strip()
         await _wait_until_healthy(container)
         yield Container(container)
     finally:
@@ -59,9 +63,26 @@ async def running(row: Mapping[str, Any]) -> AsyncIterator[Container]:
         await asyncio.shield(_remove(name))
 
 
-async def _make_network(name: str, bridge: str) -> None:
+async def remove_leftovers(owner: str) -> int:
+    """Remove what a killed verification of this owner left, and nobody else's; return how many things.
+
+    Nobody else may verify for this owner meanwhile. Raises VerificationError.
+    """
+    if not owner:
+        raise ValueError("nobody's leftovers are nobody's to remove")
+    owned = f"--filter=label={LABEL}={owner}"
+    containers = (await _docker("ps", "--all", "--quiet", "--no-trunc", owned)).split()
+    for container in containers:
+        await _docker("rm", "--force", "--volumes", container)
+    networks = (await _docker("network", "ls", "--quiet", "--no-trunc", owned)).split()
+    for network in networks:
+        await _docker("network", "rm", network)
+    return len(containers) + len(networks)
+
+
+async def _make_network(name: str, bridge: str, owner: str) -> None:
     """Make a network without a way out; the host's rule on `dr-+` shuts it towards the host."""
-    options = ["--internal", f"--label={LABEL}", f"--opt=com.docker.network.bridge.name={bridge}"]
+    options = ["--internal", f"--label={LABEL}={owner}", f"--opt=com.docker.network.bridge.name={bridge}"]
     options += ["--opt=com.docker.network.bridge.inhibit_ipv4=true"]
     for attempt in range(1, _TRIES + 1):
         first = random.randrange(0, _POOL.num_addresses, 16)  # noqa: S311  any free one will do
@@ -84,8 +105,8 @@ async def _remove(name: str) -> None:
         await asyncio.sleep(0.3)
 
 
-def _options(name: str, row: Mapping[str, Any]) -> list[str]:
-    options = ["--detach", f"--name={name}", f"--label={LABEL}", f"--network={name}", "--pull=never"]
+def _options(name: str, row: Mapping[str, Any], owner: str) -> list[str]:
+    options = ["--detach", f"--name={name}", f"--label={LABEL}={owner}", f"--network={name}", "--pull=never"]
     options += ["--cap-drop=ALL", "--security-opt=no-new-privileges", "--memory=512m", "--memory-swap=512m"]
     options += ["--cpus=0.5", "--pids-limit=100", "--log-opt=max-size=10m"]
     options += [f"--cap-add={capability}" for capability in row.get("capabilities", ())]

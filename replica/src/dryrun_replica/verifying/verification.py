@@ -40,12 +40,12 @@ class Products:
         return cls(found)
 
 
-async def verify(row: Mapping[str, Any], products: Products) -> list[str]:
+async def verify(row: Mapping[str, Any], products: Products, owner: str = "") -> list[str]:
     """Start the row's image and return what its ground truth says and is not so, one sentence each.
 
-    Raises VerificationError when it does not start.
+    `owner` labels what is started, see `remove_leftovers`. Raises VerificationError when it does not start.
     """
-    async with running(row) as container:
+    async with running(row, owner) as container:
         return await _Verification(container, row["ground_truth"], products).run()
 
 
