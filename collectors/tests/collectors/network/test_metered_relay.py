@@ -42,6 +42,25 @@ async def test_passes_on_both_ways_until_the_client_has_ended():
         writer.close()
 
 
+async def test_a_connection_that_nmap_gives_up_is_closed_however_long_the_service_holds_it():
+    ended = asyncio.Event()
+
+    async def hold(reader, writer):
+        await reader.read()
+        await ended.wait()
+        writer.close()
+
+    async with listening(hold) as port, MeteredRelay(LOOPBACK, PacketRate(None)) as relay:
+        reader, writer = await through(relay, request("127.0.0.1", port))
+        await reader.readexactly(8)
+        serving = asyncio.gather(*relay._open)
+        writer.close()
+        try:
+            await asyncio.wait_for(serving, 2)
+        finally:
+            ended.set()
+
+
 async def test_refuses_a_port_that_is_closed():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         closed = taken.getsockname()[1]

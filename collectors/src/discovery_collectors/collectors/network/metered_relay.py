@@ -73,7 +73,7 @@ class MeteredRelay:
         if (version, command) != (_VERSION, _CONNECT):
             return
         address = self._scope.admit(socket.inet_ntoa(packed))
-        await self._rate.take(_PACKETS_TO_OPEN)
+        await self._rate.take(_PACKETS_TO_OPEN, ahead=True)
         try:
             far_reader, far_writer = await _connected(address, port)
         except (OSError, TimeoutError):
@@ -82,9 +82,11 @@ class MeteredRelay:
         try:
             writer.write(_GRANTED)
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pass_on(reader, far_writer))
-                group.create_task(self._pass_on(far_reader, writer))
-            await self._rate.take(_PACKETS_TO_CLOSE)
+                back = group.create_task(self._pass_on(far_reader, writer))
+                await self._pass_on(reader, far_writer)
+                # nmap closes what it has given up: nobody listens, however long the service goes on.
+                back.cancel()
+            await self._rate.take(_PACKETS_TO_CLOSE, ahead=True)
         except* OSError:
             pass
         finally:
@@ -93,7 +95,7 @@ class MeteredRelay:
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while chunk := await reader.read(_SEGMENT_BYTES):
             # What is read was or will be acknowledged, what is written is sent: a packet either way.
-            await self._rate.take(1)
+            await self._rate.take(1, ahead=True)
             writer.write(chunk)
             await writer.drain()
         if writer.can_write_eof():

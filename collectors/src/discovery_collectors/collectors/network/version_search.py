@@ -142,7 +142,7 @@ class VersionSearch:
         if rate is None:
             await run_nmap(options, batch, self._environment, on_found)
             return
-        await self._rate.take(_PACKETS_PER_OPEN_PORT * len(ports) * len(batch))
+        await self._rate.take(_PACKETS_PER_OPEN_PORT * len(ports) * len(batch), ahead=True)
         parallel = max(1, rate // _RATE_PER_CONNECTION)
         options += ["--max-rate", str(max(1, rate // _PACKETS_PER_OPEN_PORT))]
         options += ["--max-parallelism", str(parallel)]
