@@ -57,3 +57,16 @@ async def test_what_speaks_no_tls_is_told_from_silence():
         asking = questioner(number, answer=0.3)
         asking.tls = True
         assert (await asking.ask(b"?")).ending is Ending.NO_TLS
+
+
+async def test_a_large_answer_is_paid_for_when_it_has_come():
+    paid = []
+
+    class Counted(PacketRate):
+        async def take(self, packets, *, ahead=False):
+            paid.append(packets)
+
+    async with listening(endless) as number:
+        await Questioner(ADDRESS, number, 2.0, 10.0, Counted(None)).ask(b"?")
+    # 64 KiB came in 47 segments, two of which a question's ten packets cover.
+    assert paid == [10, 45]

@@ -140,6 +140,14 @@ async def test_time_between_two_calls_is_not_the_hosts():
     assert (len(told), warnings) == (2, [])
 
 
+async def test_waiting_for_the_rate_is_not_the_hosts_time():
+    patience = Patience(answer=0.5, port=2, host=0.5)
+    async with listening(serving({"/": page("<title>Gerrit Code Review</title>")})) as number:
+        # Two questions each, ten packets each: 0.2 s per port, of which the service takes next to nothing.
+        _, warnings = await opinions([Port(number)] * 9, patience=patience, rate=100)
+    assert warnings == []
+
+
 async def test_no_more_than_its_ports_are_asked_of_a_host():
     patience = Patience(answer=0.5, port=2, host=30, ports=3)
     async with listening(serving({"/": page("<title>Gerrit Code Review</title>")})) as number:

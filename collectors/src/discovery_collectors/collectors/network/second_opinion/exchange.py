@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -16,6 +16,9 @@ from discovery_collectors.running.scope import ScopedAddress
 ANSWER_BYTES = 64 * 1024
 PACKETS_PER_QUESTION = 10
 """About what one costs, with opening and closing the connection; TLS needs some more."""
+_SEGMENT_BYTES = 1400
+_SEGMENTS_PER_QUESTION = 2
+"""Of an answer, within its packets; a larger one is paid for when it has come."""
 _QUIET_SECONDS = 0.4
 """After some bytes nothing more came for so long: the answer is complete."""
 _GOODBYE_SECONDS = 0.5
@@ -49,8 +52,15 @@ class Questioner:
     """Asks one port, one question at a time, until the port's time is up."""
 
     def __init__(
-        self, address: ScopedAddress, port: int, answer_seconds: float, port_seconds: float, rate: PacketRate
+        self,
+        address: ScopedAddress,
+        port: int,
+        answer_seconds: float,
+        port_seconds: float,
+        rate: PacketRate,
+        service_time: AbstractContextManager[None] | None = None,
     ) -> None:
+        """`service_time` is open while the service is waited for, and may be shared by several."""
         self.address = address
         self.port = port
         self.tls = False
@@ -59,6 +69,9 @@ class Questioner:
         self._port_seconds = port_seconds
         self._spent = 0.0
         self._rate = rate
+        self._service_time = service_time or nullcontext()
+        self._segments = 0
+        """Received in the conversation under way."""
 
     @property
     def time_is_up(self) -> bool:
@@ -79,12 +92,18 @@ class Questioner:
         await self._rate.take(PACKETS_PER_QUESTION * (2 if self.tls else 1))
         # Waiting for the rate is not the service's time.
         began = time.monotonic()
+        self._segments = 0
         try:
-            return await self._converse(
-                questions, whole, min(left, self._answer_seconds), in_a_hurry=in_a_hurry
-            )
+            with self._service_time:
+                answer = await self._converse(
+                    questions, whole, min(left, self._answer_seconds), in_a_hurry=in_a_hurry
+                )
         finally:
             self._spent += time.monotonic() - began
+        # Each was acknowledged.
+        if self._segments > _SEGMENTS_PER_QUESTION:
+            await self._rate.take(self._segments - _SEGMENTS_PER_QUESTION)
+        return answer
 
     async def _converse(
         self,
@@ -116,6 +135,7 @@ class Questioner:
                     writer.write(question)
                 content, ending = await _read(reader, first_byte, seconds, whole)
                 answer = Answer(content, ending, certificate)
+                self._segments += -(-len(content) // _SEGMENT_BYTES)
                 if ending is Ending.CLOSED:
                     break
             return answer

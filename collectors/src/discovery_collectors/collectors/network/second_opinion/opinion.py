@@ -50,19 +50,18 @@ class _Host:
     under_way: int = 0
     since: float = 0.0
     seconds: float = 0.0
-    """While at least one port was asked; waiting for nmap between calls is not the host's time."""
+    """While at least one port was asked; waiting for nmap or for the rate is not the host's time."""
     asked: int = 0
     fruitless: int = 0
     warned: bool = False
 
-    def begin(self) -> None:
+    def __enter__(self) -> None:
         """Count the time from now on, if no other port is asked already."""
         if not self.under_way:
             self.since = time.monotonic()
         self.under_way += 1
-        self.asked += 1
 
-    def end(self) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stop counting with the last port."""
         self.under_way -= 1
         if not self.under_way:
@@ -102,11 +101,8 @@ class SecondOpinion:
         async def ask_port(port: Port) -> None:
             async with host.slots, self._slots:
                 if self._may_ask(address, host):
-                    host.begin()
-                    try:
-                        finding = await self._interview(address, port)
-                    finally:
-                        host.end()
+                    host.asked += 1
+                    finding = await self._interview(address, port, host)
                     host.fruitless = 0 if finding else host.fruitless + 1
                     learned = improved(port, finding) if finding else None
                     if learned is not None:
@@ -117,10 +113,10 @@ class SecondOpinion:
                 if not is_settled(port) and _may_write(port.number, numbers):
                     group.create_task(ask_port(port))
 
-    async def _interview(self, address: ScopedAddress, port: Port) -> Finding | None:
+    async def _interview(self, address: ScopedAddress, port: Port, host: _Host) -> Finding | None:
         patience = self._patience
         return await interview(
-            Questioner(address, port.number, patience.answer, patience.port, self._rate), port
+            Questioner(address, port.number, patience.answer, patience.port, self._rate, host), port
         )
 
     def _may_ask(self, address: ScopedAddress, host: _Host) -> bool:
