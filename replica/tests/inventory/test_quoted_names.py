@@ -70,3 +70,13 @@ def test_a_title_with_a_short_name_or_a_long_number_is_replaced(title: str):
 
 def test_a_title_that_names_software_only_stays():
     assert titled("Welcome to nginx 1.26") == "Welcome to nginx 1.26"
+
+
+def test_a_cpe_names_what_its_product_may_and_no_more():
+    line = {"kind": "service", "key": "10.0.0.1:80/tcp"}
+    cpe = ["cpe:/a:igor_sysoev:nginx:1.26-pineharbour"]
+    public, own = (
+        read(json.dumps([{**line, "data": {"product": product, "cpe": cpe}}])).hosts[0].services[0].cpe
+        for product in ("nginx", OWN)
+    )
+    assert (public, own) == (("cpe:/a:igor_sysoev:nginx",), ())

@@ -19,8 +19,9 @@ from dryrun_orchestrator.catalog.allowlist import AllowlistError, load_allowlist
 from dryrun_replica.inventory import words
 from dryrun_replica.inventory.faults import InventoryError
 from dryrun_replica.inventory.model import Inventory, Note
+from dryrun_replica.inventory.public_names import KNOWN_EVERYWHERE, PublicNames
 from dryrun_replica.inventory.reading import FORMATS, load_files, read_inventory
-from dryrun_replica.inventory.well_known import KNOWN_EVERYWHERE, PublicNames, is_software
+from dryrun_replica.inventory.well_known import is_software
 from dryrun_replica.planning.plan import Plan, ReplicaName, keep_images, make_plan
 from dryrun_replica.recipes.banners import MAX_BANNERS, BannerTable
 from dryrun_replica.recipes.loading import RecipeError, load_recipes

@@ -23,16 +23,19 @@ from dryrun_replica.inventory.model import (
     TlsFacts,
     Transport,
 )
+from dryrun_replica.inventory.public_names import (
+    KNOWN_EVERYWHERE,
+    PublicNames,
+    public_cpe,
+    public_version,
+)
 from dryrun_replica.inventory.well_known import (
     INSIDE_TLS,
-    KNOWN_EVERYWHERE,
     TLS_PORTS,
-    PublicNames,
     is_common,
     is_listed,
     is_protocol,
     protocol_of,
-    public_version,
     role_of,
     software_in,
     words_of,
@@ -169,7 +172,7 @@ class _Assembly:
             name=name,
             product=product,
             version=self._version(found.version),
-            cpe=self._cpe(found.cpe),
+            cpe=self._cpe(found.cpe, found),
             tls=tls,
             title=self._title(found.title),
             banner=self._banner(found.banner),
@@ -215,9 +218,15 @@ class _Assembly:
             self.notes["versions cut at what could be a name"] += 1
         return public
 
-    def _cpe(self, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _cpe(self, names: tuple[str, ...], found: FoundService) -> tuple[str, ...]:
         fit = [name for text in names[:8] if (name := words.cpe(text))]
-        return tuple(dict.fromkeys(name for name in fit if not self._identifies(name.replace(":", " "))))
+        if self._keep_names:
+            return tuple(dict.fromkeys(fit))
+        product = words.product(found.product or "")
+        if product is not None and not self._is_public_product(product, found):
+            return ()
+        public = (public_cpe(name) for name in fit if not self._identifies(name.replace(":", " ")))
+        return tuple(dict.fromkeys(public))
 
     def _tls(self, found: FoundTls) -> TlsFacts:
         until = found.not_after

@@ -16,9 +16,9 @@ from dryrun_replica.inventory.assembly import assemble
 from dryrun_replica.inventory.faults import InventoryError, TooLargeError
 from dryrun_replica.inventory.findings import Findings
 from dryrun_replica.inventory.model import MAX_FILES, Inventory, Source
+from dryrun_replica.inventory.public_names import KNOWN_EVERYWHERE, PublicNames
 from dryrun_replica.inventory.readers import compose, csv_rows, diode, discoveries, netbox, nmap_xml, report
 from dryrun_replica.inventory.table import encoding_of, plain
-from dryrun_replica.inventory.well_known import KNOWN_EVERYWHERE, PublicNames
 
 MAX_BYTES = 64 * 1024 * 1024
 """Of all files together."""

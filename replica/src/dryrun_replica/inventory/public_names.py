@@ -1,0 +1,69 @@
+"""What of a product, a version or a CPE name says nothing about whose network it is from."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dryrun_replica.inventory.well_known import is_listed, is_protocol, is_software, words_of
+
+_FIRST_OF_A_VERSION = re.compile(r"v?\d[\w.+~-]{0,20}", re.ASCII)
+_NUMBER = re.compile(r"[0-9.]{1,20}|[0-9]{1,4}(?:\+deb[0-9]{1,2}u[0-9]{1,3})?")
+"""The last with Debian's own revision."""
+_LETTERS = re.compile(r"[A-Za-z]{4,}")
+_OF_VERSIONS = frozenset(
+    ["alpha", "beta", "dfsg", "snapshot", "final", "stable", "patch", "build", "esmtp", "commit"]
+)
+"""Longer words inside versions that programs give themselves."""
+
+
+def public_version(text: str) -> str | None:
+    """Return the part of a version that names nobody: a first word with a number, then common words.
+
+    >>> public_version("10.0p2 Debian 7"), public_version("1.26 Pine Harbour Ltd")
+    ('10.0p2 Debian 7', '1.26')
+    >>> public_version("1.26-PineHarbour"), public_version("8.0.36-0ubuntu0.1"), public_version("P 1")
+    ('1.26', '8.0.36-0ubuntu0.1', None)
+    """
+    first, *more = text.split()
+    if not _FIRST_OF_A_VERSION.fullmatch(first):
+        return None
+    for run in _LETTERS.finditer(first):
+        if run[0].casefold() not in _OF_VERSIONS and not is_listed(run[0].casefold()):
+            first = first[: run.start()].rstrip(".+~-_")
+            return first or None
+    kept = [first]
+    for word in more:
+        if not (_NUMBER.fullmatch(word) or all(map(is_listed, words_of(word) or [word]))):
+            break
+        kept.append(word)
+    return " ".join(kept)
+
+
+def public_cpe(name: str) -> str:
+    """Return a CPE name up to its version, and that if it names nobody.
+
+    >>> public_cpe("cpe:/a:igor_sysoev:nginx:1.18.0"), public_cpe("cpe:2.3:a:f5:nginx:1.26_pine_harbour:*")
+    ('cpe:/a:igor_sysoev:nginx:1.18.0', 'cpe:2.3:a:f5:nginx')
+    """
+    parts = name.split(":")
+    end = 5 if parts[1] == "2.3" else 4
+    version = parts[end] if len(parts) > end else ""
+    return ":".join(parts[: end + 1 if version and public_version(version) == version else end])
+
+
+def _names_protocol(name: str) -> bool:
+    return is_protocol(name) or is_software(name)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicNames:
+    """What says of a name, whoever reported it, that everybody could use it."""
+
+    is_software: Callable[[str], bool] = is_software
+    """Of a product."""
+    is_protocol: Callable[[str], bool] = _names_protocol
+    """Of the name of a service."""
+
+
+KNOWN_EVERYWHERE = PublicNames()
+"""Without the recipes and nmap's tables: the words that are listed here."""
