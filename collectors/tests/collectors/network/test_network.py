@@ -359,7 +359,7 @@ async def test_a_missing_nmap_is_named(monkeypatch, tmp_path, emit):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_nmap_too_and_leaves_no_end_line(fake_nmap, tmp_path, number):
     fake_nmap(script="echo $$ > pid; exec sleep 60")
-    command = [sys.executable, "-m", "discovery_collectors", "network", "--targets", "10.0.0.0/24"]
+    command = [sys.executable, "-m", "discovery_collectors", "network", "--targets", "10.213.0.0/24"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as collector:
         deadline = time.monotonic() + 20
         pid = tmp_path / "pid"
