@@ -9,6 +9,7 @@ from discovery_collectors.collectors.network.nmap_data import most_common_ports,
 from discovery_collectors.collectors.network.nmap_process import Found, OpenPort, run_nmap
 from discovery_collectors.collectors.network.nmap_xml import Host, HostUp, Port, Progress
 from discovery_collectors.collectors.network.reports import Reports
+from discovery_collectors.collectors.network.second_opinion.opinion import PRINTER_SIGNS
 from discovery_collectors.installed import tcp_ports
 from discovery_collectors.running.scope import OutOfScopeError, ScopedAddress
 
@@ -25,7 +26,10 @@ _ITSELF = "localhost-response"
 
 
 class PortSearch:
-    """One run's search. `on_host` and `on_port` are called once for each host and open port found."""
+    """One run's search. `on_host` and `on_port` are called once for each host and open port found.
+
+    Of a host with more ports than are reported only the first, and those that tell a printer.
+    """
 
     def __init__(
         self,
@@ -136,6 +140,9 @@ class PortSearch:
         if known and (names[number] or not name or port_names()):
             return
         if not known and len(names) == _REPORTED_PORTS:
+            if number in PRINTER_SIGNS:
+                # Not reported, but it decides whether others of the host's ports are written to.
+                self._on_port(address, number)
             if address not in self._crowded:
                 self._crowded.add(address)
                 self._reports.warning(

@@ -18,6 +18,8 @@ from discovery_collectors.running.scope import ScopedAddress
 
 PERHAPS_PRINTED = range(9101, 9108)
 """Where a printer's host prints what arrives: to be asked once all its open ports are known."""
+PRINTER_SIGNS = frozenset({515, 631})
+"""LPD and IPP: a host with either may be a printer."""
 CONFIDENCE = 0.93
 """Of what a second opinion adds: above nmap's highest, 0.9, so that it holds; below what a login shows."""
 _QUESTIONS_AT_ONCE = 32
@@ -26,8 +28,6 @@ _FRUITLESS_PORTS = 12
 """In a row on one host, after which the rest are not asked: a tarpit, or what answers everything."""
 _NEVER_WRITTEN = 9100
 """What arrives here (on print servers up to 9107) is printed; nmap excludes them as well."""
-_PRINTER_SIGNS = frozenset({515, 631})
-"""LPD and IPP: a host with either may be a printer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +138,4 @@ def _may_write(number: int, open_ports: Collection[int]) -> bool:
     """Return whether a question may be sent: never where it would be printed."""
     if number == _NEVER_WRITTEN:
         return False
-    return number not in PERHAPS_PRINTED or _PRINTER_SIGNS.isdisjoint(open_ports)
+    return number not in PERHAPS_PRINTED or PRINTER_SIGNS.isdisjoint(open_ports)
