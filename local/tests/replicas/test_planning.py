@@ -6,10 +6,12 @@ import pytest
 from rich.console import Console
 
 from dryrun_local.machine.installation import Installation
+from dryrun_local.replicas import planning
 from dryrun_local.replicas.plan_screen import PlanScreen
 from dryrun_local.replicas.planning import (
     ImportOptions,
     ImportRefusedError,
+    installed_targets,
     make_matcher,
     names_known_to,
     plan_only,
@@ -17,6 +19,7 @@ from dryrun_local.replicas.planning import (
 )
 from dryrun_local.terminal.screen import Screen
 from dryrun_replica.levels import LEVELS, Level
+from dryrun_replica.recipes import banners
 
 ROOT = Path(__file__).resolve().parents[3]
 TABLE = """\
@@ -29,6 +32,8 @@ app.pinehub.example,10.20.0.31,8080,tcp,Apache Tomcat,9.0.83,
 billing.pinehub.example,10.20.0.61,9443,tcp,pinehub-billing,4.1,yes
 printer.pinehub.example,10.20.0.71,,,,,
 """
+
+COLLECTOR = "discovery/test-collector-net:2"
 
 
 @pytest.fixture
@@ -119,3 +124,24 @@ def test_names_that_everybody_may_use_are_those_of_recipes_and_of_nmaps_tables(i
     assert all(map(known.is_software, ("Tool ftpd", "nginx", "Icecast streaming media server")))
     assert not known.is_software("PineHub-Billing/4.1 (Pine Harbour Ltd)")
     assert (known.is_protocol("toolish"), known.is_protocol("pinehub")) == (True, False)
+
+
+def test_a_host_of_a_report_never_stands_on_a_collector(installation):
+    installation.prepare()
+    ids = {name: {"id": f"sha256:{name[-1] * 64}"} for name in ("discovery/test-web:1", COLLECTOR)}
+    installation.allowlist.write_text(json.dumps({"version": 1, "images": ids}))
+    assert installed_targets(installation) == {"discovery/test-web:1": "sha256:" + "1" * 64}
+
+
+def test_a_plan_says_for_how_many_products_no_banner_was_tried(installation, tmp_path, monkeypatch):
+    table = tmp_path / "nmap-service-probes"
+    table.write_text("Probe TCP NULL q||\nmatch toolish m|^220 Tool\\r\\n| p/Tool thing/\n")
+    monkeypatch.setattr(planning, "PLACES", (table,))
+    monkeypatch.setattr(banners, "MAX_BANNERS", 1)
+    rows = tmp_path / "hosts.csv"
+    rows.write_text(
+        "host,port,product,version\n" + "".join(f"h{n},9999,Tool thing,{n}\n" for n in range(1, 5))
+    )
+    plan = plan_replica(installation, ImportOptions((rows,), "acme", keep_names=True)).plan
+    (note,) = (note for note in plan.notes if "banners are tried" in note.what)
+    assert note.count == 3

@@ -89,7 +89,7 @@ def _planned(installation: Installation, options: ImportOptions) -> Planned:
         )
     except InventoryError as error:
         raise ImportRefusedError(str(error)) from error
-    inventory = keep_images(inventory, _installed_images(installation))
+    inventory = keep_images(inventory, installed_targets(installation))
     plan = make_plan(name, inventory, matcher.match_host, now, seed=options.seed, all_hosts=options.all_hosts)
     if isinstance(matcher.banners, BannerTable) and matcher.banners.not_tried:
         what = f"products, by version, beyond {MAX_BANNERS} for which banners are tried"
@@ -98,7 +98,8 @@ def _planned(installation: Installation, options: ImportOptions) -> Planned:
     return Planned(plan, inventory, matcher)
 
 
-def _installed_images(installation: Installation) -> dict[str, str]:
+def installed_targets(installation: Installation) -> dict[str, str]:
+    """Return the ids of targets' images by name: a host of a report stands on none of a collector."""
     try:
         images = load_allowlist(installation.allowlist).images
     except AllowlistError:
