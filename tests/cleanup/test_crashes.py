@@ -118,9 +118,12 @@ class KillBeforeTheAnswer:
 
     async def __call__(self, call: Call, answer: bytes) -> None:
         done = self._done(call, answer) if answer.startswith(b"HTTP/1.1 2") else ""
-        if self._crashing or not done or [done] != self.due[:1]:
+        if done not in self.due:
             return
-        self.due.pop(0)
+        # A call that was under way beside the one that it is killed at loses its answer too.
+        self.due.remove(done)
+        if self._crashing:
+            return
         self._crashing = True
         await crash(self._orchestrator)
         self._crashing = False

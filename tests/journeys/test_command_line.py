@@ -116,6 +116,8 @@ async def test_list_and_show_find_the_session(user: User, watched: list[dict[str
     listed = (await user.runs("list", "--json")).json()
     (session,) = [each for each in listed if each["id"] == session_id]
     assert (session["phase"], session["outcome"]) == ("ended", "completed")
+    # Figures belong to lists; one session has its report.
+    assert session.pop("figures")["f1"] > 0.9
     assert (await user.runs("show", session_id[:8], "--json")).json() == session
     for command in (("list",), ("show", session_id)):
         told = await user.runs(*command)

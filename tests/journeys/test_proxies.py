@@ -28,7 +28,6 @@ CALLS = {
     ("GET", "/containers/*/json"),
     ("GET", "/containers/*/stats"),
     ("GET", "/containers/*/logs"),
-    ("POST", "/containers/*/stop"),
     ("DELETE", "/containers/*"),
 }
 """All that a session calls: nothing of images, info, exec or volumes, nothing that pulls, no kill."""
