@@ -85,7 +85,7 @@ def report(tmp_path):
 
 def test_what_was_rehearsed_may_run_in_another_network_with_other_passwords(report):
     production = CollectorConfig(
-        cidr="192.0.2.0/24", max_rate=500, credentials=(Credential(engine="snmp", password="secret"),)
+        cidr="127.0.0.0/24", max_rate=500, credentials=(Credential(engine="snmp", password="secret"),)
     )
     told = require_rehearsal(report(), "snmp", production, IMAGE)
     assert "as rehearsed in session c386e49b" in told
@@ -155,7 +155,7 @@ def test_by_hand_and_by_configuration_a_run_is_held_to_its_rehearsal(report, tmp
     logins.write_text(
         '[{"engine": "snmp", "password": "p", "at": ["192.0.2.7"]}, {"engine": "redis", "password": "p"}]'
     )
-    words = ["snmp", "--targets", "192.0.2.0/24", "--from", str(found), "--credentials", str(logins)]
+    words = ["snmp", "--targets", "127.0.0.0/24", "--from", str(found), "--credentials", str(logins)]
     words += ["--rehearsed", str(path)]
     command = read_command([*words, "--max-rate", "500", "--image-id", IMAGE], {})
     # A login for others changes nothing.
@@ -169,7 +169,7 @@ def test_by_hand_and_by_configuration_a_run_is_held_to_its_rehearsal(report, tmp
 
 
 def test_a_run_that_was_not_rehearsed_ends_with_2_before_its_first_line(report):
-    words = ["network", "--targets", "192.0.2.0/24", "--rehearsed", str(report())]
+    words = ["network", "--targets", "127.0.0.0/24", "--rehearsed", str(report())]
     command = [sys.executable, "-m", "discovery_collectors", *words]
     done = subprocess.run(command, env={}, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (2, "")
