@@ -32,11 +32,13 @@ test: ## run every test, on the real Docker Engine
 	$(BIN)/pytest -m "engine and not alone" "$$@" --durations=15; engine=$$?; \
 	$(BIN)/pytest -m "engine and alone" --durations=5; alone=$$?; exit $$((unit | browser | engine | alone))
 
-nightly: ## tests too long for every change: 10,000 mutated requests, five variants of every template
+nightly: ## tests too long for every change: 10,000 mutated requests, five variants of every template, every recipe
 	@setup/setup test
 	@$(BIN)/dryrun-local images build
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n 2 --durations=3 guard/tests/test_container_rules.py; bodies=$$?; \
-	DRYRUN_SEEDS=5 $(BIN)/pytest -m engine --durations=5 tests/truth/test_templates.py; seeds=$$?; exit $$((bodies | seeds))
+	DRYRUN_SEEDS=5 $(BIN)/pytest -m engine --durations=5 tests/truth/test_templates.py; seeds=$$?; \
+	DRYRUN_RECIPES_EVERY=1 $(BIN)/pytest -m engine --durations=5 tests/replicas/test_stand_ins.py; recipes=$$?; \
+	exit $$((bodies | seeds | recipes))
 
 bench: ## measure speed beside what people use instead; writes docs/benchmarks.md (LONG=1: an hour, surer)
 	@setup/setup bench
