@@ -23,7 +23,6 @@ _HOST_CONFIG = {
     "PidsLimit": "pids_limit",
     "ReadonlyRootfs": "read_only",
     "SecurityOpt": "security_opt",
-    "Tmpfs": "tmpfs",
 }
 
 
@@ -41,6 +40,8 @@ def bring_up_and_remove(bodies: Bodies) -> tuple[float, float]:
                 .with_network_aliases(service)
                 .waiting_for(HealthcheckWaitStrategy().with_poll_interval(0.05))
             )
+            for path, options_of_mount in (body["HostConfig"].get("Tmpfs") or {}).items():
+                container.with_tmpfs_mount(path, options_of_mount)
             container.with_envs(**dict(each.split("=", 1) for each in body["Env"]))
             removed.enter_context(container)
         up = time.monotonic() - begin
@@ -49,4 +50,5 @@ def bring_up_and_remove(bodies: Bodies) -> tuple[float, float]:
 
 
 def _granted(host_config: dict[str, Any]) -> dict[str, Any]:
-    return {ours: host_config[name] for name, ours in _HOST_CONFIG.items() if host_config[name] is not None}
+    given = ((name, ours, host_config.get(name)) for name, ours in _HOST_CONFIG.items())
+    return {ours: value for _, ours, value in given if value is not None}
