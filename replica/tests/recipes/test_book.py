@@ -1,8 +1,10 @@
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from dryrun_replica.recipes.loading import RecipeBook, RecipeError, load_recipes
+from dryrun_replica.recipes.model import Category
 
 RECIPES = Path(__file__).parents[3] / "images" / "recipes"
 
@@ -30,26 +32,7 @@ def book() -> RecipeBook:
 
 def test_the_project_has_recipes_for_every_kind_of_server_that_inventories_hold(book: RecipeBook) -> None:
     assert len(book) >= 45
-    assert {recipe.category for recipe in book} == {
-        "build",
-        "cache",
-        "chat",
-        "database",
-        "directory",
-        "file",
-        "mail",
-        "media",
-        "monitoring",
-        "name",
-        "print",
-        "proxy",
-        "queue",
-        "remote",
-        "storage",
-        "time",
-        "version-control",
-        "web",
-    }
+    assert {recipe.category for recipe in book} == set(get_args(Category.__value__))
 
 
 def test_two_services_of_every_recipe_fit_into_a_container_or_it_says_that_it_is_there_once(
