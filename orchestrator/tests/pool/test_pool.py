@@ -11,6 +11,7 @@ import pytest
 from engine_in_memory.engine import FakeEngine, FakeImage
 from stage import DB, PROBE, WEB, Stage, images, verdict
 
+from dryrun_contract.event import SessionQueued
 from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import Outcome, Phase, SessionRequest
 from dryrun_orchestrator import labels
@@ -116,18 +117,21 @@ async def test_a_claim_is_idempotent_and_happens_once_when_several_race(pooled):
         assert (await claim(pooled, session_id, keep=True))[1] is False
 
 
-async def test_a_claim_that_comes_late_does_not_wake_the_session_for_ever(pooled):
+async def test_a_claim_that_another_one_overtook_leaves_the_session_alone(pooled, monkeypatch):
+    async def overtaken(*_, **__):
+        return None
+
     async with pooled.running():
         (session_id,) = await ready(pooled)
         context = pooled.supervisor._running[session_id]
-        await claim(pooled, session_id, keep=True)
-        await pooled.until(session_id, Phase.SCANNING, Phase.KEPT)
-        late = (await rows(pooled, None))[0]
-        queued = (await pooled.told(session_id, "session_queued"))[0]
-        assert await pooled.supervisor._pool.claim(late, queued, context) is None
+        prepared = await pooled.journal.session(session_id)
+        queued = SessionQueued(
+            template="two", template_digest=prepared.template_digest, seed=0, keep=False, actor="ada"
+        )
+        monkeypatch.setattr(pooled.journal.pool, "claim", overtaken)
+        assert await pooled.supervisor._pool.claim(prepared, queued, context) is None
+        # Set for a session that runs, it would be a stop that nobody clears.
         assert not context.stop_requested.is_set()
-        await pooled.supervisor.stop(session_id)
-        await pooled.ended(session_id)
 
 
 @pytest.mark.parametrize("last", [None, Verdict(isolated=False, detail="undecided", at=NOW, undecided=True)])
