@@ -7,6 +7,7 @@ LocalError
 ├── ManifestError         image folders are not valid          (images.manifest)
 ├── ProgramError          docker, uv or mmdebstrap failed      (images.programs)
 ├── ImageBuildError       at least one image was not built     (images.building)
+├── ArchiveError          an archive is damaged or out of bounds (images.archive)
 └── HostRuleError         the host rule could not be checked   (doctor.host_rule)
 """
 
