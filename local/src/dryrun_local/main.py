@@ -156,6 +156,48 @@ def list_images(add: AddOption = None, json_output: JsonOption = False) -> None:
     _run(lambda _: show(Installation.here(add or ()), screen, as_json=json_output), screen)
 
 
+@images_app.command("export")
+def export_images(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, a tar.")],
+    experiment: Annotated[
+        Path | None,
+        typer.Option(
+            "--experiment", metavar="FILE", help="Only what this experiment needs; every image otherwise."
+        ),
+    ] = None,
+    add: AddOption = None,
+) -> None:
+    """Write built images to a file, to cache them or to carry them to another machine."""
+    from dryrun_cli.commands.experiments import read_request
+    from dryrun_local.images.commands import export
+    from dryrun_local.images.needed import images_of
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.terminal.screen import Screen
+
+    screen, installation = Screen(), Installation.here(add or ())
+
+    async def work(_: "Interruption") -> int:
+        request = None if experiment is None else read_request(experiment)
+        needed = None if request is None else images_of(installation, request.templates, request.seeds)
+        return await export(installation, screen, file, needed)
+
+    _run(work, screen)
+
+
+@images_app.command("import")
+def import_images(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that images export wrote.")],
+    add: AddOption = None,
+) -> None:
+    """Load the images that this machine lacks from a file, compared by digest, and pin them."""
+    from dryrun_local.images.commands import take
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    _run(lambda _: take(Installation.here(add or ()), screen, file), screen)
+
+
 @network_app.command("import")
 def import_network(
     files: Annotated[

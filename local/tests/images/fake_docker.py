@@ -2,11 +2,13 @@
 
 import fcntl
 import hashlib
+import io
 import json
 import pathlib
 import re
 import subprocess
 import sys
+import tarfile
 
 HERE = pathlib.Path(__file__).parent
 
@@ -26,18 +28,49 @@ class Images:
         self._lock.close()
 
 
+def sha256(content):
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
 def add(name, label, volumes=()):
-    digest = label.split("=", 1)[1].strip('"')
+    layer = f"the files of {name}"
+    settings = {
+        "Labels": {"discovery.folder.digest": label.split("=", 1)[1].strip('"')},
+        "Volumes": {volume: {} for volume in volumes} or None,
+    }
+    config = json.dumps({"config": settings, "rootfs": {"diff_ids": [sha256(layer.encode())]}})
     with Images() as images:
-        images[name] = {
-            "Id": "sha256:" + hashlib.sha256((name + digest).encode()).hexdigest(),
-            "Size": 1000,
-            "RepoTags": [name],
-            "Config": {
-                "Labels": {"discovery.folder.digest": digest},
-                "Volumes": {volume: {} for volume in volumes} or None,
-            },
-        }
+        register(images, name, config, [layer])
+
+
+def register(images, name, config, layers):
+    images[name] = {
+        "Id": sha256(config.encode()),
+        "Size": 1000,
+        "RepoTags": [name],
+        "Config": json.loads(config)["config"],
+        "RootFS": {"Layers": [sha256(layer.encode()) for layer in layers]},
+        "blobs": [config, *layers],
+    }
+
+
+def save(names):
+    with Images() as images, tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as tar:
+        for blob in [*(blob for name in names for blob in images[name]["blobs"]), "what nobody needs"]:
+            content = blob.encode()
+            head = tarfile.TarInfo("blobs/sha256/" + sha256(content).removeprefix("sha256:"))
+            head.size = len(content)
+            tar.addfile(head, io.BytesIO(content))
+
+
+def load():
+    with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as tar:
+        files = {member.name: tar.extractfile(member).read().decode() for member in tar}
+    with Images() as images:
+        for image in json.loads(files["manifest.json"]):
+            layers = [files[layer] for layer in image["Layers"]]
+            for name in image["RepoTags"]:
+                register(images, name, files[image["Config"]], layers)
 
 
 def inspect(names):
@@ -71,16 +104,20 @@ def main(arguments):
         calls.write(json.dumps(arguments) + "\n")
     if (HERE / "down").exists():
         return "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
-    if arguments[:2] == ["image", "inspect"]:
-        return inspect(arguments[2:])
-    if arguments[0] == "build":
-        return build(arguments)
-    if arguments[0] == "import":
-        (HERE / "imported").write_bytes(sys.stdin.buffer.read())
-        return add(arguments[-1], arguments[arguments.index("--change") + 1].removeprefix("LABEL "))
-    if arguments[0] == "run":
-        return subprocess.run(["sh", "-c", arguments[-1]], check=False).returncode
-    return f"fake docker: no command {arguments[0]}"
+    does = {
+        "image": lambda: inspect(arguments[2:]),
+        "build": lambda: build(arguments),
+        "save": lambda: save(arguments[1:]),
+        "load": load,
+        "import": lambda: imported(arguments),
+        "run": lambda: subprocess.run(["sh", "-c", arguments[-1]], check=False).returncode,
+    }
+    return does.get(arguments[0], lambda: f"fake docker: no command {arguments[0]}")()
+
+
+def imported(arguments):
+    (HERE / "imported").write_bytes(sys.stdin.buffer.read())
+    add(arguments[-1], arguments[arguments.index("--change") + 1].removeprefix("LABEL "))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from dryrun_contract.environment import SettingsError, read_environment
 from dryrun_contract.session import MAX_SEED
 from dryrun_contract.template import TEMPLATE_ID
 
+PROBE_IMAGE = "discovery/test-collector-probe:1.0"
 MAX_SESSION = timedelta(minutes=30)
 CLEANUP_LEAD = timedelta(seconds=60)
 """Cleanup begins this long before the deadline, so that it ends before the guard removes by force."""
@@ -101,7 +102,7 @@ class Settings(BaseModel):
     output_lines: int = Field(default=200_000, gt=0)
     """The same limit in lines, however short."""
     output_discoveries: int = Field(default=20_000, gt=0)
-    probe_image: str = "discovery/test-collector-probe:1.0"
+    probe_image: str = PROBE_IMAGE
 
     @field_validator("listen", "metrics_listen")
     @classmethod

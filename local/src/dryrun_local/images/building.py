@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from dryrun_local.images.folder_build import (
     build_folder,
     inspect_images,
     read_facts,
+    refuse_volumes,
 )
 from dryrun_local.images.installed_rows import installed_rows
 from dryrun_local.images.manifest import ImageFolder, load_folders
@@ -88,10 +89,13 @@ async def build_images(
     allowlist: Path,
     *,
     added: Iterable[Path] = (),
+    only: Collection[str] | None = None,
     force: bool = False,
     on_event: Callable[[ImageEvent], None] = lambda _: None,
 ) -> list[ImageResult]:
     """Build what changed since its last build (with `force`: everything) and write the allowlist.
+
+    With `only`, of the images of these names and what they are based on; others stay as they are.
 
     `root` is the repository, `added` are folders with images of their own; logs go to `logs/` beside
     `allowlist`. Parents are built before images based on them, two folders at a time. Raises ManifestError
@@ -99,11 +103,21 @@ async def build_images(
     else is built (the allowlist then lists what succeeded).
     """
     folders = load_folders(root, added=added)
-    building = _Building(root, allowlist, folders, force=force, on_event=on_event)
+    chosen = folders if only is None else based_on(folders, only)
+    building = _Building(root, allowlist, folders, chosen, force=force, on_event=on_event)
     results = await building.run()
     if any(result.state == "failed" for result in results):
         raise ImageBuildError(results)
     return results
+
+
+def based_on(folders: Mapping[str, ImageFolder], images: Collection[str]) -> dict[str, ImageFolder]:
+    """Return the folders that build `images`, with the folders that these are based on, in build order."""
+    wanted: set[str] = set()
+    for folder in reversed(list(folders.values())):
+        if folder.manifest.image in images or folder.name in wanted:
+            wanted |= {folder.name, *folder.manifest.parents}
+    return {name: folder for name, folder in folders.items() if name in wanted}
 
 
 async def list_images(root: Path, added: Iterable[Path] = ()) -> list[ImageListing]:
@@ -149,13 +163,15 @@ class _Building:
         root: Path,
         allowlist: Path,
         folders: Mapping[str, ImageFolder],
+        chosen: Mapping[str, ImageFolder],
         *,
         force: bool,
         on_event: Callable[[ImageEvent], None],
     ) -> None:
         self._root = root
         self._allowlist = allowlist
-        self._folders = folders
+        self._folders = chosen
+        self._left_alone = [each.manifest.image for name, each in folders.items() if name not in chosen]
         self._force = force
         self._report = on_event
         self._slots = asyncio.Semaphore(_AT_ONCE)
@@ -172,10 +188,9 @@ class _Building:
             for folder in self._folders.values():
                 parents = {name: tasks[name] for name in folder.manifest.parents}
                 tasks[folder.name] = group.create_task(self._step(folder, present, parents))
-        rows = installed_rows(self._allowlist.parent) | self._entries
-        written = {"version": ALLOWLIST_VERSION, "images": dict(sorted(rows.items()))}
-        if written != self._known:
-            write_atomically(self._allowlist, json.dumps(written, indent=2) + "\n")
+        known = self._known.get("images", {})
+        kept = {image: known[image] for image in self._left_alone if image in known}
+        _write_rows(self._allowlist, installed_rows(self._allowlist.parent) | kept | self._entries)
         return [task.result() for task in tasks.values()]
 
     async def _step(
@@ -229,10 +244,7 @@ class _Building:
         if not manifest.allowlisted:
             return
         if image.volumes:
-            raise ProgramError(
-                f"it declares VOLUME {' '.join(image.volumes)}; such images are not allowlisted "
-                "(a volume outlives its container): remove the instruction and use a tmpfs in image.yml"
-            )
+            raise ProgramError(refuse_volumes(image.volumes))
         known = self._known.get("images", {}).get(manifest.image, {})
         facts = known.get("facts") if known.get("id") == image.id else None
         if facts is None or facts.keys() != manifest.facts.keys():
@@ -250,6 +262,23 @@ async def _wait_for(parents: Mapping[str, asyncio.Task[ImageResult]]) -> None:
     for name, parent in parents.items():
         if (await parent).state == "failed":
             raise ProgramError(f"not built, because its parent images/{name} failed")
+
+
+def pinned_rows(allowlist: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Return the rows of the allowlist by image; none when there is no file that reads."""
+    rows: Mapping[str, Mapping[str, Any]] = _read_allowlist(allowlist).get("images", {})
+    return rows
+
+
+def pin(allowlist: Path, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write rows of the allowlist anew; all others stay."""
+    _write_rows(allowlist, {**installed_rows(allowlist.parent), **pinned_rows(allowlist), **rows})
+
+
+def _write_rows(allowlist: Path, rows: Mapping[str, Any]) -> None:
+    written = {"version": ALLOWLIST_VERSION, "images": dict(sorted(rows.items()))}
+    if written != _read_allowlist(allowlist):
+        write_atomically(allowlist, json.dumps(written, indent=2) + "\n")
 
 
 def _read_allowlist(path: Path) -> dict[str, Any]:

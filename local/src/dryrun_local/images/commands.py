@@ -2,13 +2,18 @@
 
 import json
 import sys
+import time
+from collections.abc import Collection
 from dataclasses import asdict, replace
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
 from dryrun_contract.text import printable
-from dryrun_local.images.building import build_images, list_images
+from dryrun_local.images.building import based_on, build_images, list_images
+from dryrun_local.images.exchange import export_images, import_images
+from dryrun_local.images.manifest import load_folders
 from dryrun_local.images.progress import ImageScreen
 from dryrun_local.images.service_images import build_service_images
 from dryrun_local.machine.added_folders import added_by_running, gather, require_folders
@@ -19,8 +24,17 @@ from dryrun_local.terminal.screen import Screen
 _STYLES = {"current": "green", "outdated": "yellow", "missing": "bold red"}
 
 
-async def prepare(installation: Installation, screen: Screen, *, force: bool = False) -> None:
-    """Build what changed, with a line for each image, and write the allowlist."""
+async def prepare(
+    installation: Installation,
+    screen: Screen,
+    *,
+    only: Collection[str] | None = None,
+    force: bool = False,
+) -> None:
+    """Build what changed, with a line for each image, and write the allowlist.
+
+    With `only`, the images of these names and what they are based on.
+    """
     require_folders(installation)
     shown = ImageScreen(screen)
     with held(installation, IMAGES), shown.opened():
@@ -28,6 +42,7 @@ async def prepare(installation: Installation, screen: Screen, *, force: bool = F
             installation.root,
             installation.allowlist,
             added=installation.added,
+            only=only,
             force=force,
             on_event=shown.show,
         )
@@ -50,6 +65,39 @@ async def build_services(installation: Installation, screen: Screen) -> int:
     shown = ImageScreen(screen)
     with shown.opened():
         await build_service_images(installation.root, installation.logs, on_event=shown.show)
+    return 0
+
+
+async def export(
+    installation: Installation, screen: Screen, path: Path, needed: Collection[str] | None
+) -> int:
+    """Write images to a file: those of these names with what they are based on, or all. Returns 0."""
+    require_folders(installation)
+    folders = load_folders(installation.root, added=installation.added)
+    chosen = folders if needed is None else based_on(folders, needed)
+    with screen.busy(f"The engine writes {len(chosen)} images"):
+        done = await export_images(path, chosen, installation.root, installation.allowlist)
+    screen.done(f"{path} has {len(done.taken)} images", _megabytes(done.size))
+    return 0
+
+
+async def take(installation: Installation, screen: Screen, path: Path) -> int:
+    """Load the images of a file that this machine lacks, and pin them. Returns 0."""
+    require_folders(installation)
+    folders = load_folders(installation.root, added=installation.added)
+    begun = time.monotonic()
+    installation.prepare()
+    with held(installation, IMAGES):
+        done = await import_images(path, folders, installation.root, installation.allowlist, screen.note)
+    gather(installation)
+    details = [_megabytes(done.size), f"{time.monotonic() - begun:.0f} s"] if done.taken else []
+    details += [f"{len(done.here)} were here"] if done.here else []
+    screen.done(f"Loaded {len(done.taken)} images", ", ".join(details))
+    if done.outdated:
+        screen.warn(
+            f"{len(done.outdated)} images of {path} are left out, because their folders have changed since:",
+            ", ".join(printable(image) for image in sorted(done.outdated)),
+        )
     return 0
 
 

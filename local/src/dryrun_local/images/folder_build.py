@@ -29,6 +29,8 @@ class BuiltImage:
     size: int
     digest: str
     volumes: tuple[str, ...]
+    layers: tuple[str, ...] = ()
+    """Digests of its layers as the engine computes them from their content, the lowest first."""
 
 
 async def inspect_images(names: Iterable[str]) -> dict[str, BuiltImage]:
@@ -45,6 +47,7 @@ async def inspect_images(names: Iterable[str]) -> dict[str, BuiltImage]:
             size=entry["Size"],
             digest=(config.get("Labels") or {}).get(LABEL, ""),
             volumes=tuple(config.get("Volumes") or ()),
+            layers=tuple((entry.get("RootFS") or {}).get("Layers") or ()),
         )
         found.update(dict.fromkeys(entry.get("RepoTags") or (), image))
     return found
@@ -101,6 +104,14 @@ async def read_facts(image_id: str, manifest: Manifest) -> dict[str, str]:
     raise ProgramError(
         f"{manifest.image}: its facts ({', '.join(manifest.facts)}) could not be read; "
         f"each command has to print one line: {errors.strip() or output.strip() or f'exit code {code}'}"
+    )
+
+
+def refuse_volumes(volumes: Iterable[str]) -> str:
+    """Return why an image that declares volumes is not allowlisted, and what to do."""
+    return (
+        f"it declares VOLUME {' '.join(volumes)}; such images are not allowlisted "
+        "(a volume outlives its container): remove the instruction and use a tmpfs in image.yml"
     )
 
 

@@ -4,9 +4,12 @@ import asyncio
 import contextlib
 import os
 import shutil
+import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from dryrun_local.machine.errors import LocalError
 
@@ -60,6 +63,57 @@ async def capture(command: Sequence[str], *, seconds: float = 60) -> tuple[int, 
         await _end(process)
     assert process.returncode is not None
     return process.returncode, output.decode(errors="replace"), errors.decode(errors="replace")
+
+
+async def read_from[T](command: Sequence[str], consume: Callable[[BinaryIO], T], *, seconds: float) -> T:
+    """Return what `consume`, in a thread, makes of the output of `command`. Raises ProgramError too."""
+    reading_end, writing_end = os.pipe()
+    return await _beside(command, os.fdopen(reading_end, "rb"), writing_end, consume, seconds)
+
+
+async def write_to(command: Sequence[str], produce: Callable[[BinaryIO], None], *, seconds: float) -> None:
+    """Give `command` what `produce` writes, in a thread. Raises ProgramError, and what `produce` raises."""
+    reading_end, writing_end = os.pipe()
+    await _beside(command, os.fdopen(writing_end, "wb"), reading_end, produce, seconds)
+
+
+async def _beside[T](
+    command: Sequence[str], own: BinaryIO, other: int, work: Callable[[BinaryIO], T], seconds: float
+) -> T:
+    """Run `command` with the `other` end of a pipe, and `work` on one's own; either one's end ends both."""
+    with tempfile.TemporaryFile() as errors:
+        try:
+            stdin, stdout = (other, subprocess.DEVNULL) if own.writable() else (subprocess.DEVNULL, other)
+            process = await _start(command, stdin=stdin, stdout=stdout, stderr=errors.fileno())
+        except BaseException:
+            own.close()
+            raise
+        finally:
+            os.close(other)
+
+        def worked() -> T:
+            with own:
+                return work(own)
+
+        try:
+            async with asyncio.timeout(seconds):
+                # Both to their end: whichever fails ends the other by closing the pipe.
+                working = asyncio.to_thread(worked)
+                (result,) = await asyncio.gather(working, return_exceptions=True)
+                code = await process.wait()
+        except TimeoutError:
+            raise ProgramError(f"{' '.join(command[:2])} did not end within {seconds:.0f} s") from None
+        finally:
+            await _end(process)
+        failure = result if isinstance(result, BaseException) else None
+        if code and not isinstance(failure, LocalError):
+            # What broke in the middle broke because of that.
+            errors.seek(0)
+            said = errors.read(2000).decode(errors="replace").strip()
+            raise ProgramError(f"{' '.join(command[:2])} failed: {said or f'exit code {code}'}") from failure
+        if isinstance(result, BaseException):
+            raise result
+        return result
 
 
 def find_uv(root: Path) -> str:

@@ -1,7 +1,5 @@
 """Checks images, collector manifests and templates without an engine: all faults of all files at once."""
 
-import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -9,9 +7,8 @@ from pathlib import Path
 
 from dryrun_contract.problem import Fault
 from dryrun_contract.text import printable
-from dryrun_local.images.building import ALLOWLIST_VERSION
-from dryrun_local.images.folder_build import BuiltImage, allowlist_entry
 from dryrun_local.images.manifest import ImageFolder, ManifestError, load_folders, place_of
+from dryrun_local.images.needed import draft_allowlist
 from dryrun_local.machine.added_folders import (
     MANIFESTS,
     TEMPLATES,
@@ -21,7 +18,7 @@ from dryrun_local.machine.added_folders import (
 )
 from dryrun_local.machine.installation import Installation
 from dryrun_local.terminal.screen import Screen
-from dryrun_orchestrator.catalog.allowlist import Allowlist, load_allowlist
+from dryrun_orchestrator.catalog.allowlist import Allowlist
 from dryrun_orchestrator.catalog.collector_manifests import (
     CollectorManifests,
     CollectorManifestsError,
@@ -66,7 +63,7 @@ def find_faults(installation: Installation) -> Iterator[Fault]:
     with tempfile.TemporaryDirectory(prefix="dryrun-check-") as name:
         draft = Path(name)
         try:
-            allowlist = _allowlist_of(folders, draft)
+            allowlist = draft_allowlist(folders)
             copied = {part: _copied(installation, part, draft) for part in (MANIFESTS, TEMPLATES)}
         except OperatorFileError as error:
             # Grants above the ceilings: said above, with the image's own place.
@@ -100,20 +97,6 @@ def _faults_of_files(draft: Path, allowlist: Allowlist) -> Iterator[Fault]:
             load_template(path, allowlist, manifests)
         except TemplateInvalidError as error:
             yield from error.faults
-
-
-def _allowlist_of(folders: Mapping[str, ImageFolder], draft: Path) -> Allowlist:
-    """Return the allowlist as a build would write it, with made-up ids and facts."""
-    rows = {}
-    for folder in folders.values():
-        manifest = folder.manifest
-        if manifest.allowlisted:
-            made_up = f"sha256:{hashlib.sha256(manifest.image.encode()).hexdigest()}"
-            image = BuiltImage(made_up, 0, "", ())
-            rows[manifest.image] = allowlist_entry(manifest, image, dict.fromkeys(manifest.facts, "0"))
-    path = draft / "allowlist.json"
-    path.write_text(json.dumps({"version": ALLOWLIST_VERSION, "images": rows}), encoding="utf-8")
-    return load_allowlist(path)
 
 
 def _copied(installation: Installation, part: str, draft: Path) -> dict[str, Path]:

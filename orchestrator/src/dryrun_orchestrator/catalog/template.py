@@ -51,6 +51,19 @@ class LoadedTemplate:
                 return service
         raise KeyError(name)
 
+    @property
+    def task_digest(self) -> str:
+        """`sha256:…` over what is to be found: services, environments, credentials, ground truth.
+
+        Unlike `digest` it is equal where the same images were built separately, and after a change of words.
+        """
+        content = {
+            "ground_truth": self.ground_truth.model_dump(mode="json"),
+            "services": {each.name: [each.image.name, dict(each.environment)] for each in self.services},
+            "credentials": [each.model_dump(mode="json") for each in self.credentials],
+        }
+        return _digest_of(content)
+
     def summary(self) -> TemplateSummary:
         """Return the summary that people choose from."""
         return TemplateSummary.model_validate(self._words())
@@ -108,12 +121,11 @@ class TemplateFile:
                 for service in services
             },
         }
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return LoadedTemplate(
             id=self.id,
             title=self.title,
             description=self.description,
-            digest=f"sha256:{hashlib.sha256(text.encode()).hexdigest()}",
+            digest=_digest_of(content),
             services=services,
             credentials=self.credentials,
             ground_truth=GroundTruth(facts=facts),
@@ -121,3 +133,8 @@ class TemplateFile:
             stands_for=self.stands_for,
             file=self,
         )
+
+
+def _digest_of(content: Mapping[str, object]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
