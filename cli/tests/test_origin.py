@@ -33,3 +33,21 @@ def test_the_list_says_it_of_a_replica_and_of_no_other(run, api, monkeypatch):
     monkeypatch.setattr(fake_approval_api, "template", replica)
     _, stdout, _ = run("templates", COLUMNS="300")
     assert stdout.count(f"stands for: {LINE}") == 1
+
+
+def test_the_report_of_a_replica_says_what_to_expect_of_the_network(run, api, monkeypatch):
+    import fake_approval_api
+    from recorded_report import network_forecast, small_report
+
+    def with_forecast(session):
+        return {**small_report(session), "network_forecast": network_forecast()}
+
+    monkeypatch.setattr(fake_approval_api, "small_report", with_forecast)
+    api.add_session()
+    _, stdout, _ = run("report", "last", COLUMNS="120")
+    shown = [" ".join(line.split()) for line in stdout.splitlines()]
+    assert "Expected in production 1,200 hosts, 1,190 of them covered by 20 targets in 1 session" in shown
+    assert "services 40 33 30 27 to 33 3 7" in shown
+    assert "443/tcp 40 0 - - 40" in shown
+    assert "duration 1m 35s 1m 11s to 2m 00s" in shown
+    assert "not measured: failed logins in logs" in shown

@@ -5,6 +5,7 @@ import io
 import re
 import unicodedata
 from collections import Counter
+from datetime import date
 from html.parser import HTMLParser
 
 import pytest
@@ -16,7 +17,15 @@ from approval_api.reports.html import render_html_file, render_html_fragment, re
 from approval_api.reports.markdown import render
 from dryrun_contract.event import CollectorStarted
 from dryrun_contract.ground_truth import Fact
+from dryrun_contract.network_forecast import (
+    Expected,
+    Group,
+    InsideGroup,
+    NetworkForecast,
+    QuantityForecast,
+)
 from dryrun_contract.report import Report
+from dryrun_contract.template import Levels, StandsFor
 
 NASTY = (
     "<script>alert(1)</script>",
@@ -304,3 +313,54 @@ async def test_a_file_is_answered_in_a_sandbox(api, orchestrator, form, media_ty
     assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert f'filename="dryrun-small-{session_id[:8]}.' in answer.headers["content-disposition"]
+
+
+def _with_network(report, name):
+    found = Expected(value=30, low=27, high=33)
+    group = Group(name=name, total=40, covered=33, unknown=7, found=found, spellings=(name,))
+    known = NetworkForecast(
+        network="n0123456789abcdef",
+        hosts=1200,
+        hosts_covered=1190,
+        targets=20,
+        sessions=3,
+        kinds=(group.model_copy(update={"name": "service"}),),
+        places=(group,),
+        products=(group.model_copy(update={"found": None, "covered": 0, "unknown": 40}),),
+        inside=(InsideGroup(kind=name, attribute=None, covered=12.5, found=found),),
+        quantities=(
+            QuantityForecast(name="seconds", expected=Expected(value=95, low=71, high=120), basis="measured"),
+            QuantityForecast(name="failed_logins", expected=None, basis="not measured"),
+        ),
+        assumptions=("hosts are alike",),
+    )
+    stands_for = StandsFor(
+        made_from=name[:200],
+        made_on=date(2026, 11, 26),
+        hosts=1200,
+        levels=Levels(same_version=60, same_product=11, relative=9, banner=6, nothing=4),
+    )
+    about = report.template.model_copy(update={"stands_for": stands_for})
+    return report.model_copy(update={"network_forecast": known, "forecast": None, "template": about})
+
+
+@many
+@given(text=hostile)
+def test_no_product_of_an_inventory_changes_the_structure_of_a_forecast(report, text):
+    harmless, spoilt = _with_network(report, "harmless"), _with_network(report, text)
+    page = render_html_file(spoilt)
+    assert Counter(Structure(page).tags) == Counter(Structure(render_html_file(harmless)).tags)
+    assert without_code(render(spoilt)) == without_code(render(harmless))
+    assert not unseen(page + render(spoilt))
+
+
+async def test_a_report_on_a_replica_says_what_to_expect_of_the_network_and_of_no_other(report):
+    markdown = render(_with_network(report, "443/tcp"))
+    assert "## What to expect in production" in markdown
+    assert "| services (open ports) | 40 | 33 | **30** | 27 to 33 | 3 | 7 |" in markdown
+    assert "| duration | **1 min 35 s** | 1 min 11 s to 2 min 0 s | measured |" in markdown
+    assert "| failed logins in logs | **not measured** | - | not measured |" in markdown
+    assert "## The network that this stands for" in markdown
+    assert "| same product and version | 60 (67 %) |" in markdown
+    assert "Forecast for" not in markdown
+    assert "What to expect in production" not in render(report)

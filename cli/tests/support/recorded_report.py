@@ -142,8 +142,31 @@ def stands_for(made_from):
     return {"made_from": made_from, "made_on": "2026-11-26", "hosts": 1200, "levels": levels}
 
 
+def network_forecast(name="443/tcp"):
+    """What a rehearsal expects of the network that its template stands for."""
+    found = {"value": 30.0, "low": 27.0, "high": 33.0}
+    group = {"name": name, "total": 40, "covered": 33, "unknown": 7, "found": found, "spellings": [name]}
+    return {
+        "network": "n0123456789abcdef",
+        "hosts": 1200,
+        "hosts_covered": 1190,
+        "targets": 20,
+        "sessions": 1,
+        "kinds": [{**group, "name": "service"}],
+        "places": [group],
+        "products": [{**group, "found": None, "covered": 0, "unknown": 40}],
+        "inside": [{"kind": name, "attribute": name, "covered": 12.5, "found": found}],
+        "quantities": [
+            {"name": "seconds", "expected": {"value": 95.0, "low": 71.0, "high": 120.0}, "basis": name},
+            {"name": "failed_logins", "expected": None, "basis": name},
+        ],
+        "assumptions": [name],
+    }
+
+
 def hostile_report(session):
     report = small_report(session)
+    report["network_forecast"] = network_forecast(HOSTILE)
     report["scores"]["rows"] = [row(HOSTILE, 1, 1, 1)]
     for name, more in (
         ("false_negatives", {"attribute": HOSTILE, "expected": [HOSTILE, {HOSTILE: HOSTILE}]}),

@@ -8,6 +8,8 @@ from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, check_bounds
 from dryrun_contract.discovery import LINE_BOUNDS
 from dryrun_contract.event import BringUpSpan, Purpose, TargetLogs, TargetTraffic, TrafficOfCollectors
+from dryrun_contract.network_forecast import NetworkForecast
+from dryrun_contract.observation import Observation
 from dryrun_contract.scores import CollectorScores, Scores
 from dryrun_contract.session import SessionView
 from dryrun_contract.template import StandsFor
@@ -225,6 +227,10 @@ class Report(Word):
     scope: Scope | None = None
     network: NetworkMap | None = None
     forecast: Forecast | None = None
+    network_forecast: NetworkForecast | None = None
+    """For the real network, where the template stands for one."""
+    observation: Observation | None = None
+    """What that forecast was computed from; forecasts from several sessions take it from each report."""
     not_rehearsed: tuple[NotRehearsed, ...] = ()
     history_complete: bool
     """False when the API missed events of this session because it was down for too long."""

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from dryrun_contract.base import Word
+from dryrun_contract.census import Census
 from dryrun_contract.ground_truth import GroundTruth
 
 TEMPLATE_ID = r"^[a-z][a-z0-9-]{0,39}$"
@@ -69,6 +70,8 @@ class StandsFor(Word):
     levels: Levels
     weights: dict[str, Annotated[float, Field(gt=0, le=1_000_000)]] = Field(default_factory=dict)
     """Target → how many hosts of the network it stands for."""
+    census: Census | None = None
+    """What the inventory counts; None for a template that was made by an older version."""
 
 
 class TemplateSummary(Word):

@@ -49,6 +49,25 @@ x-dryrun:
     weights:
       web-1: '1'
       web-2: '1'
+    census:
+      network: n79ec68965275a39e
+      classes:
+        web-a:
+          hosts: 1
+          targets:
+          - web-1
+          services:
+          - 80/tcp same_version nginx
+        web-b:
+          hosts: 1
+          targets:
+          - web-2
+          services:
+          - 81/tcp nothing Own thing
+      services:
+      - 1 80/tcp same_version nginx
+      - 1 81/tcp nothing Own thing
+      beyond: 0
 services:
   web-1:
     image: discovery/test-stand-in:web-a

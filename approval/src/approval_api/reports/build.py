@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from approval_api.forecasting.forecast import forecast as forecast_network
+from approval_api.forecasting.observation import observe
 from approval_api.reports.forecast import ForecastQuestion, forecast
 from approval_api.reports.network_map import draw_network
 from approval_api.reports.not_rehearsed import NOT_REHEARSED
@@ -14,6 +16,7 @@ from dryrun_contract.ground_truth import Fact
 from dryrun_contract.report import VERSION, Isolation, NetworkMap, Report, ReportTemplate, Traffic
 from dryrun_contract.scores import CollectorScores, Scores
 from dryrun_contract.session import Outcome, Phase
+from dryrun_contract.template import StandsFor, Template
 
 _BEFORE_THE_END_OF_SCANNING = frozenset(
     {"requested", Phase.QUEUED, Phase.PROVISIONING, Phase.WAITING, Phase.SCANNING}
@@ -63,7 +66,7 @@ def build(
             title=template.title if template else None,
             digest=view.template_digest,
             seed=view.seed,
-            stands_for=template.stands_for if template else None,
+            stands_for=_without_census(template),
         ),
         isolation=Isolation(isolated=probed.isolated, detail=probed.detail) if probed else None,
         scope=check_scope(scanned),
@@ -71,7 +74,22 @@ def build(
         not_rehearsed=NOT_REHEARSED,
         history_complete=stored.history_complete,
     )
-    return report.model_copy(update={"forecast": forecast(report, question or ForecastQuestion())})
+    seen = observe(template.ground_truth.facts, template.stands_for, report) if template else None
+    return report.model_copy(
+        update={
+            "forecast": None
+            if seen and question is None
+            else forecast(report, question or ForecastQuestion()),
+            "network_forecast": seen and forecast_network([seen]),
+            "observation": seen,
+        }
+    )
+
+
+def _without_census(template: Template | None) -> StandsFor | None:
+    # The observation has it.
+    known = template.stands_for if template else None
+    return known.model_copy(update={"census": None}) if known else None
 
 
 def _score(

@@ -17,6 +17,7 @@ from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.forecast_view import draw_forecast
 from dryrun_cli.drawing.glyphs import Glyphs, outcome_sign
 from dryrun_cli.drawing.narration import HARM_WORDS, byte_count, counted, duration
+from dryrun_cli.drawing.network_forecast_view import draw_network_forecast
 from dryrun_cli.drawing.origin import origin
 from dryrun_cli.drawing.own_lists import draw_own_lists
 from dryrun_cli.drawing.safe_text import inert, shown, value_text
@@ -62,6 +63,8 @@ def draw_report(
     parts += _collectors(report, glyphs)
     if report.verdict is not None:
         parts += _verdict(report.verdict, glyphs)
+    if report.network_forecast is not None:
+        parts += draw_network_forecast(report.network_forecast)
     if with_forecast:
         parts += draw_forecast(report.forecast)
     if report.final:

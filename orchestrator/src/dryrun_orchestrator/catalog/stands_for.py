@@ -5,9 +5,17 @@ from collections.abc import Collection
 from datetime import date
 
 from dryrun_contract.template import Levels, StandsFor
+from dryrun_orchestrator.catalog.census import read_census
 from dryrun_orchestrator.catalog.yaml_tree import Node, shown
 
-_KEYS = {"made_from": True, "made_on": True, "hosts": True, "levels": True, "weights": False}
+_KEYS = {
+    "made_from": True,
+    "made_on": True,
+    "hosts": True,
+    "levels": True,
+    "weights": False,
+    "census": False,
+}
 _LEVELS = dict.fromkeys(Levels.model_fields, True)
 _MOST_SERVICES = 100_000_000
 _MOST_HOSTS = 1_000_000
@@ -22,9 +30,12 @@ def read_stands_for(node: Node, services: Collection[str]) -> StandsFor | None:
     hosts = fields["hosts"].integer(least=1, most=_MOST_HOSTS) if "hosts" in fields else None
     levels = _read_levels(fields["levels"]) if "levels" in fields else None
     weights = _read_weights(fields["weights"], services) if "weights" in fields else {}
+    census = read_census(fields["census"], services) if "census" in fields else None
     if made_from is None or made_on is None or hosts is None or levels is None:
         return None
-    return StandsFor(made_from=made_from, made_on=made_on, hosts=hosts, levels=levels, weights=weights)
+    return StandsFor(
+        made_from=made_from, made_on=made_on, hosts=hosts, levels=levels, weights=weights, census=census
+    )
 
 
 def _read_levels(node: Node) -> Levels | None:

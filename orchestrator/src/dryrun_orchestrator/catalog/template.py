@@ -66,7 +66,8 @@ class LoadedTemplate:
 
     def summary(self) -> TemplateSummary:
         """Return the summary that people choose from."""
-        return TemplateSummary.model_validate(self._words())
+        known = self.stands_for and self.stands_for.model_copy(update={"census": None})
+        return TemplateSummary.model_validate({**self._words(), "stands_for": known})
 
     def full(self) -> Template:
         """Return the template with its ground truth, for the approval API only."""

@@ -34,6 +34,8 @@ class PlannedService(Word):
     label: str
     """Product and version as the inventory has them, else the protocol."""
     tls: bool
+    product: str | None = None
+    """As the inventory has it, without its version."""
     match: Match
 
 
@@ -172,7 +174,13 @@ def _planned(host_class: HostClass, matches: tuple[Match, ...], targets: int) ->
         hosts=host_class.size,
         targets=targets,
         services=tuple(
-            PlannedService(place=service.place, label=service.label, tls=service.tls is not None, match=match)
+            PlannedService(
+                place=service.place,
+                label=service.label,
+                tls=service.tls is not None,
+                product=service.product,
+                match=match,
+            )
             for service, match in zip(example.services, matches, strict=True)
         ),
         image=example.image,

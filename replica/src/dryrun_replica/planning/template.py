@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import yaml
 
+from dryrun_replica.planning.census import census_of
 from dryrun_replica.planning.plan import Plan, PlannedTemplate
 from dryrun_replica.planning.summary import levels_of, made_from, sentence
 
@@ -69,4 +70,5 @@ def _stands_for(plan: Plan, template: PlannedTemplate) -> dict[str, object]:
         "hosts": plan.hosts,
         "levels": levels_of(plan.coverage).model_dump(),
         "weights": weights,
+        "census": census_of(plan, template),
     }

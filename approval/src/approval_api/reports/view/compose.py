@@ -1,6 +1,14 @@
 """Composes the view: first the section to decide by, then the rest in the order of readers' questions."""
 
-from approval_api.reports.view import decision, differences, figures, outlook, provenance, targets
+from approval_api.reports.view import (
+    decision,
+    differences,
+    figures,
+    outlook,
+    provenance,
+    real_network,
+    targets,
+)
 from approval_api.reports.view.blocks import Quoted, Section, Text, View, text
 from dryrun_contract.report import Report
 
@@ -9,6 +17,8 @@ def view_of(report: Report) -> View:
     """Return what every renderer renders."""
     sections: tuple[Section | None, ...] = (
         decision.decision(report),
+        real_network.coverage(report),
+        real_network.expectation(report),
         targets.targets(report),
         differences.network(report),
         differences.differences(report),

@@ -5,10 +5,12 @@ from approval_api.reports.view.wording import seconds, size
 from dryrun_contract.report import ForecastLine, Report
 
 
-def forecast(report: Report) -> Section:
-    """Return what the same collectors would do to a larger network."""
-    title = "Forecast for production"
+def forecast(report: Report) -> Section | None:
+    """Return what the same collectors would do to another network; None where the real one has a forecast."""
+    title = "Forecast for production" if report.network_forecast is None else "Forecast for another network"
     found = report.forecast
+    if found is None and report.network_forecast is not None:
+        return None
     if found is None:
         return Section(
             "forecast", title, (Paragraph(text("Nothing was measured to extrapolate from.", tone="quiet")),)

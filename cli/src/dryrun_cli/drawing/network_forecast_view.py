@@ -1,0 +1,115 @@
+"""Draws for a terminal what to expect of a production run on the network that a template stands for."""
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from dryrun_cli.drawing.narration import byte_count, counted, duration
+from dryrun_cli.drawing.safe_text import inert
+from dryrun_contract.network_forecast import (
+    INTERVAL_SHARE,
+    Expected,
+    Group,
+    NetworkForecast,
+    Quantity,
+)
+
+_KINDS = {"host": "hosts", "service": "services", "product": "products identified"}
+_QUANTITIES: dict[Quantity, str] = {
+    "seconds": "duration",
+    "packets": "packets to hosts",
+    "bytes": "bytes to hosts",
+    "answers": "packets from hosts",
+    "connections": "connections in logs",
+    "failed_logins": "failed logins in logs",
+    "log_lines": "lines in logs",
+    "harmed": "hosts harmed",
+}
+_MOST_GROUPS = 8
+
+
+def draw_network_forecast(known: NetworkForecast) -> Iterator[RenderableType]:
+    """Yield the figures with their intervals, and which services and products are missed or unknown."""
+    yield Text("")
+    yield Text("Expected in production", style="bold").append(
+        f"  {known.hosts:,} hosts, {known.hosts_covered:,} of them covered by "
+        f"{counted(known.targets, 'target')} in {counted(known.sessions, 'session')}",
+        "not bold",
+    )
+    table = _table("", "there", "covered", "found", f"{INTERVAL_SHARE:.0%} interval", "missed", "unknown")
+    for group in known.kinds:
+        table.add_row(_KINDS.get(group.name, inert(group.name)), *_cells(group))
+    yield Padding(table, (0, 0, 0, 2), expand=False)
+    for title, groups in (("Services by port", known.places), ("Products", known.products)):
+        worst = [group for group in groups if _is_lacking(group)]
+        if not worst:
+            continue
+        yield Text(f"{title} that are missed or unknown: {len(worst)}", style="bold")
+        table = _table("", "there", "covered", "found", f"{INTERVAL_SHARE:.0%} interval", "missed", "unknown")
+        for group in worst[:_MOST_GROUPS]:
+            table.add_row(Text(inert(group.name, 60)), *_cells(group))
+        yield Padding(table, (0, 0, 0, 2), expand=False)
+        if len(worst) > _MOST_GROUPS:
+            yield Padding(Text(f"and {len(worst) - _MOST_GROUPS} more: -o report.html", "dim"), (0, 2))
+    yield from draw_quantities(known)
+
+
+def draw_quantities(known: NetworkForecast) -> Iterator[RenderableType]:
+    """Yield what the scan takes and does."""
+    table = _table("", "expected", f"{INTERVAL_SHARE:.0%} interval")
+    for each in known.quantities:
+        if each.expected is not None:
+            low, high = (quantity_text(each.name, value) for value in (each.expected.low, each.expected.high))
+            expected = quantity_text(each.name, each.expected.value)
+            table.add_row(_QUANTITIES[each.name], expected, Text(f"{low} to {high}", style="dim"))
+    if table.row_count:
+        yield Padding(table, (0, 0, 0, 2), expand=False)
+    unmeasured = [_QUANTITIES[each.name] for each in known.quantities if each.expected is None]
+    if unmeasured:
+        yield Padding(Text(f"not measured: {', '.join(unmeasured)}", style="dim"), (0, 0, 0, 2), expand=False)
+
+
+def quantity_text(name: Quantity, value: float) -> str:
+    """Return a quantity in its unit."""
+    if name == "seconds":
+        return duration(value)
+    if name == "bytes":
+        return byte_count(round(value))
+    return _count(value) if name == "harmed" else f"{value:,.0f}"
+
+
+def _is_lacking(group: Group) -> bool:
+    missed = group.missed
+    return bool(group.unknown) or missed is None or missed.value >= 0.05
+
+
+def _cells(group: Group) -> list[Text]:
+    missed = group.missed
+    lost = "" if missed is None or missed.value < 0.05 else _count(missed.value)
+    return [
+        Text(f"{group.total:,}"),
+        Text(f"{group.covered:,}", style="dim"),
+        Text("-" if group.found is None else _count(group.found.value)),
+        Text(_interval(group.found), style="dim"),
+        Text(lost, style="red"),
+        Text(f"{group.unknown:,}" if group.unknown else "", style="yellow"),
+    ]
+
+
+def _interval(expected: Expected | None) -> str:
+    return "-" if expected is None else f"{_count(expected.low)} to {_count(expected.high)}"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if abs(value - round(value)) < 0.05 or value >= 100 else f"{value:,.1f}"
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    table.add_column(first, no_wrap=True, overflow="ellipsis", min_width=14)
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
