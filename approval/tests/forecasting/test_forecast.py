@@ -116,7 +116,9 @@ def test_the_same_rehearsals_give_the_same_forecast_and_twice_the_same_one_chang
 
 def test_a_target_weighs_as_many_hosts_as_it_stands_for():
     web, db = host_class("web", 90, 1, service()), host_class("db", 10, 1, service("5432/tcp"))
-    found = forecast([rehearsal(census(web, db), {"web-1": seen("443/tcp"), "db-1": seen(missed=["5432/tcp"])})])
+    found = forecast(
+        [rehearsal(census(web, db), {"web-1": seen("443/tcp"), "db-1": seen(missed=["5432/tcp"])})]
+    )
     services = found.kind("service")
     assert (services.covered, services.found.value, services.missed.value) == (100, 90, 10)
     assert {group.name: group.found.value for group in found.places} == {"443/tcp": 90, "5432/tcp": 0}
@@ -143,7 +145,10 @@ def test_a_class_without_a_target_is_covered_where_another_runs_its_product_else
 
 
 def test_parts_of_a_network_add_up_to_it():
-    web, db = host_class("web", 2, 2, service()), host_class("db", 1, 1, service("5432/tcp", product="PostgreSQL"))
+    web, db = (
+        host_class("web", 2, 2, service()),
+        host_class("db", 1, 1, service("5432/tcp", product="PostgreSQL")),
+    )
     whole = census(web, db)
     parts = [
         rehearsal(
