@@ -14,6 +14,7 @@ from approval_api.access.door import admitting, answer_refusal
 from approval_api.access.large_answers import bytes_on_their_way, ceilings
 from approval_api.access.open_streams import OpenStreams
 from approval_api.access.permission import OPEN, admit_sender
+from approval_api.access.standing import Standing
 from approval_api.api.audit import router as audit_router
 from approval_api.api.dryrun_discoveries import router as dryrun_discoveries_router
 from approval_api.api.dryrun_off import router as dryrun_off_router
@@ -137,8 +138,13 @@ def create_app(
         orchestrator_transport,
     )
     app.state.reports = Reports(app.state.engine)
+    standing = Standing(app.state.engine, settings.tokens, settings.provider_word_for_tokens)
     app.state.experiments = Experiments(
-        app.state.engine, app.state.orchestrator, app.state.reports, app.state.limits
+        app.state.engine,
+        app.state.orchestrator,
+        app.state.reports,
+        app.state.limits,
+        may_run=standing.may_run,
     )
     app.state.follower = Follower(app.state.engine, app.state.orchestrator, metrics)
     dryrun = APIRouter(prefix=DRYRUN_PATH)

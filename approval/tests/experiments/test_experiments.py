@@ -9,6 +9,7 @@ from told_session import HOSTILE, ToldSession, scan_all
 
 from approval_api.app import create_app
 from approval_api.experiments.service import MOST_UNFINISHED, Experiments
+from approval_api.identity.roles import Role
 from approval_api.reports.worker_process import WorkFailedError
 
 ARMS = {"old": ["network"], "new": ["network-2"]}
@@ -87,7 +88,8 @@ async def test_an_experiment_goes_on_where_a_killed_service_left_it(
 
 async def test_processes_that_work_at_once_start_no_run_twice(api, orchestrator, scanned, engine, eventually):
     state = api.app.state
-    others = [Experiments(engine, state.orchestrator, state.reports, state.limits) for _ in range(3)]
+    may_run = state.experiments._may_run
+    others = [Experiments(engine, state.orchestrator, state.reports, state.limits, may_run) for _ in range(3)]
     tasks = [asyncio.create_task(_always(other)) for other in others]
     try:
         experiment = await request(api)
@@ -254,3 +256,28 @@ async def test_an_unknown_experiment_is_a_404(api):
         await api.post(f"/experiments/{unknown}/continue"),
     ):
         assert (answer.status_code, answer.json()["type"]) == (404, "urn:dryrun:problem:unknown-experiment")
+
+
+async def test_it_does_not_go_on_as_somebody_who_lost_the_role(
+    api, browsers, engine, orchestrator, scanned, eventually
+):
+    vera = await browsers("vera", Role.OPERATOR)
+    answer = await vera.ask("POST", "/dryrun/experiments", json=WANTED)
+    assert answer.status_code == 201, answer.text
+    experiment = answer.json()["id"]
+    await until(api, experiment, lambda shown: shown["measured"] >= 1, eventually)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.people SET roles = '{viewer}' WHERE name = 'vera'"))
+    stopped = await until(api, experiment, lambda shown: shown["state"] == "stopped", eventually)
+    refused = await api.post(f"/experiments/{experiment}/continue")
+    assert (refused.status_code, refused.json()["type"]) == (
+        409,
+        "urn:dryrun:problem:not-permitted-any-more",
+    )
+    assert "vera" in refused.json()["detail"]
+    assert sum(run["state"] == "planned" for run in stopped["run_list"]) > 0
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.people SET roles = '{operator}' WHERE name = 'vera'"))
+    assert (await api.post(f"/experiments/{experiment}/continue")).status_code == 202
+    shown = await until(api, experiment, is_summed_up, eventually)
+    assert (shown["measured"], len({run["session_id"] for run in shown["run_list"]})) == (8, 8)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from uuid import UUID, uuid4
 
 from pydantic import TypeAdapter, ValidationError
@@ -62,13 +62,19 @@ class Experiments:
     """All experiments; `run` works on them for the life of the process."""
 
     def __init__(
-        self, engine: AsyncEngine, orchestrator: Orchestrator, reports: Reports, limits: Limits
+        self,
+        engine: AsyncEngine,
+        orchestrator: Orchestrator,
+        reports: Reports,
+        limits: Limits,
+        may_run: Callable[[str], Awaitable[bool]],
     ) -> None:
-        """Start sessions within `limits`, and measure them by their `reports`."""
+        """Start sessions within `limits`, for people of whom `may_run` says so; measure by `reports`."""
         self._engine = engine
         self._orchestrator = orchestrator
         self._reports = reports
         self._limits = limits
+        self._may_run = may_run
         self._trying = Bulkhead("what an experiment would scan", at_once=1, waiting=4)
         self._failed_at: dict[UUID, float] = {}
         """When an experiment could not be summed up last."""
@@ -131,7 +137,18 @@ class Experiments:
         return await self._set_stopped(experiment_id, stopped=True)
 
     async def go_on(self, experiment_id: UUID) -> Experiment:
-        """Continue a stopped experiment. Raises a 404 problem."""
+        """Continue a stopped experiment.
+
+        Raises a problem: 404, or 409 when who requested it may not start sessions any more.
+        """
+        owner = (await self.show(experiment_id)).requested_by
+        if not await self._may_run(owner):
+            raise ProblemError(
+                "not-permitted-any-more",
+                409,
+                f"{owner} requested this experiment and may not start sessions any more; request it anew",
+                title="Not permitted any more",
+            )
         return await self._set_stopped(experiment_id, stopped=False)
 
     async def _set_stopped(self, experiment_id: UUID, *, stopped: bool) -> Experiment:
@@ -183,6 +200,14 @@ class Experiments:
         await self._worker.close()
 
     async def _start_next(self, experiment: OpenExperiment) -> None:
+        # Each time: a role may be withdrawn while an experiment runs for hours.
+        if not await self._may_run(experiment.requested_by):
+            logger.warning(
+                "an experiment is stopped: who requested it may not start sessions any more",
+                extra={"experiment": str(experiment.id), "person": experiment.requested_by},
+            )
+            await self.stop(experiment.id)
+            return
         async with self._engine.connect() as connection:
             number = await repository.next_number(connection, experiment.id)
         if number is None:

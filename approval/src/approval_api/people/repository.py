@@ -2,10 +2,11 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, Select, func, insert, select, text, update
+from sqlalchemy import RowMapping, Select, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import logins
@@ -96,6 +97,21 @@ async def still_proves(connection: AsyncConnection, account: Account) -> bool:
         select(table.c.id).where(table.c.id == account.id, table.c.active, same).with_for_update(read=True)
     )
     return await connection.scalar(found) is not None
+
+
+async def roles_in_force(
+    connection: AsyncConnection, name: str, confirmation_lasts: timedelta
+) -> frozenset[Role]:
+    """Return the roles that this name gives now.
+
+    None for somebody who is unknown, not active, or whom their provider confirmed longer ago than
+    `confirmation_lasts`.
+    """
+    confirmed = or_(table.c.issuer.is_(None), table.c.confirmed_at >= func.now() - confirmation_lasts)
+    found = await connection.scalar(
+        select(table.c.roles).where(table.c.name == name, table.c.active, confirmed)
+    )
+    return frozenset(map(Role, found or ()))
 
 
 async def find_subject(connection: AsyncConnection, issuer: str, subject: str) -> Account | None:

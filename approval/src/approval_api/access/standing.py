@@ -1,0 +1,31 @@
+"""What somebody who requested something earlier may do now: no request of theirs is there to judge."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from approval_api.identity.person import PROGRAM_PREFIX
+from approval_api.identity.roles import Permission, permissions_of
+from approval_api.people.repository import roles_in_force
+from approval_api.settings import ProgramToken
+
+
+class Standing:
+    """What names may do now, by today's accounts and settings."""
+
+    def __init__(
+        self, engine: AsyncEngine, programs: Iterable[ProgramToken], confirmation_lasts: timedelta
+    ) -> None:
+        """A provider's confirmation of a person is valid for `confirmation_lasts`."""
+        self._engine = engine
+        self._confirmation_lasts = confirmation_lasts
+        self._programs = {PROGRAM_PREFIX + each.name: permissions_of(each.roles) for each in programs}
+
+    async def may_run(self, name: str) -> bool:
+        """Return whether `name` may start sessions."""
+        if name.startswith(PROGRAM_PREFIX):
+            return Permission.RUN in self._programs.get(name, ())
+        async with self._engine.connect() as connection:
+            roles = await roles_in_force(connection, name, self._confirmation_lasts)
+        return Permission.RUN in permissions_of(roles)
