@@ -19,12 +19,13 @@ from docker_guard.refusal import Refusal
 SUBNET = IPv4Network("10.213.4.0/27")
 TEMPLATE = ["-sV", "--exclude={exclude}", "-S", "{self}", "{cidr}"]
 GIVEN = ["-sV", "--exclude=10.213.4.30,10.213.4.29", "-S", "10.213.4.30", "10.213.4.0/27"]
+PACED = ["--rate={rate}", "{cidr}"]
 WORDS = Words()
 
 
 @pytest.fixture
 def decide(tmp_path):
-    row = ALLOWLIST["images"][SCAN] | {"arguments": [["--help"], TEMPLATE]}
+    row = ALLOWLIST["images"][SCAN] | {"arguments": [["--help"], TEMPLATE, PACED], "max_rate": 5000}
     path = tmp_path / "allowlist.json"
     path.write_text(json.dumps({"version": 1, "images": ALLOWLIST["images"] | {SCAN: row}}))
     allowlist = load_allowlist(path, Policy())
@@ -76,6 +77,46 @@ def test_a_command_with_other_words_is_refused(decide, command):
         decide(SCAN, *command)
 
 
+@pytest.mark.parametrize("rate", ["1", "500", "5000"])
+def test_a_rate_up_to_the_rows_reaches_the_engine(decide, rate):
+    command = [f"--rate={rate}", "10.213.4.0/27"]
+    assert decide(SCAN, *command)["Cmd"] == command
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        "5001",
+        "10000000",
+        "0",
+        "-1",
+        "+5",
+        "05",
+        "5.0",
+        "5e3",
+        "1_000",
+        " 5",
+        "5 ",
+        "5\n",
+        "",
+        "{rate}",
+        "\u0665",
+        "5 -x",
+    ],
+)
+def test_a_rate_beyond_the_rows_or_in_another_spelling_is_refused(decide, rate):
+    with pytest.raises(Refusal):
+        decide(SCAN, f"--rate={rate}", "10.213.4.0/27")
+
+
+def test_a_rate_and_addresses_in_one_word_are_each_judged_by_their_own_rule():
+    word = "{rate}:{exclude}:{rate}"
+    assert is_within(["5:10.213.4.30:9"], [word], SUBNET, None, 9)
+    for given_word in ("5:10.213.4.30:10", "10:10.213.4.30:9", "5:10.213.5.30:9", "10.213.4.30:5:9"):
+        assert not is_within([given_word], [word], SUBNET, None, 9)
+    assert not is_within(["5:10.213.4.30:9"], [word], SUBNET, None)
+
+
 def test_an_image_without_argument_lists_runs_its_own_command_only(decide):
     with pytest.raises(Refusal):
         decide(WEB, "--help")
@@ -113,6 +154,7 @@ def test_no_other_arguments_match(words):
         (WEB, [["--help"]]),
         (SCAN, [[]]),
         (SCAN, [["{network}"]]),
+        (SCAN, [["{rate}"]]),
         (SCAN, [["{cidr"]]),
         (SCAN, [["a\nb"]]),
         (SCAN, [["x"] * 65]),
@@ -123,5 +165,14 @@ def test_an_allowlist_with_arguments_that_could_mean_something_else_is_refused(t
     row = ALLOWLIST["images"][image] | {"arguments": arguments}
     path = tmp_path / "allowlist.json"
     path.write_text(json.dumps({"version": 1, "images": {image: row}}))
+    with pytest.raises(ConfigurationError):
+        load_allowlist(path, Policy())
+
+
+@pytest.mark.parametrize("max_rate", [0, -1, 1_000_001, "500", 2.5, True])
+def test_an_allowlist_with_a_rate_outside_of_the_ceiling_is_refused(tmp_path, max_rate):
+    row = ALLOWLIST["images"][SCAN] | {"arguments": [["{rate}"]], "max_rate": max_rate}
+    path = tmp_path / "allowlist.json"
+    path.write_text(json.dumps({"version": 1, "images": {SCAN: row}}))
     with pytest.raises(ConfigurationError):
         load_allowlist(path, Policy())

@@ -24,6 +24,8 @@ CAPABILITIES: Mapping[Role, frozenset[str]] = {
 }
 """The most that a row can grant: no allowlist can give away the host."""
 MAX_TMPFS_BYTES = 256 * 1024 * 1024
+MAX_RATE = 1_000_000
+"""Packets per second."""
 
 _LONGEST_HEALTH_NANOSECONDS = 24 * 3600 * 10**9
 _MOST_HEALTH_RETRIES = 1000
@@ -63,6 +65,8 @@ class ImageRow(_Row):
     facts: dict[str, str] = Field(default_factory=dict)
     arguments: tuple[Arguments, ...] = ()
     """Argument lists; a client may choose one in place of the image's own command."""
+    max_rate: int | None = Field(default=None, ge=1, le=MAX_RATE)
+    """Packets per second: the most that may stand for `{rate}` in an argument."""
     ground_truth: tuple[JsonValue, ...] = ()
     log_patterns: dict[str, JsonValue] = Field(default_factory=dict)
     size: int = 0
@@ -175,7 +179,7 @@ def faults_of(name: str, row: ImageRow, policy: Policy) -> Iterable[str]:
     if row.arguments and role != "collector":
         yield f"{where}: only collectors can have arguments"
     for listed in row.arguments:
-        yield from (f"{where}: arguments: {fault}" for fault in arguments.faults_of(listed))
+        yield from (f"{where}: arguments: {fault}" for fault in arguments.faults_of(listed, row.max_rate))
 
 
 def faults_of_image(config: Mapping[str, Any], policy: Policy) -> Iterable[str]:

@@ -94,7 +94,7 @@ def fit_into_session(draft: ContainerDraft, network: SessionNetwork) -> None:
         if draft.labels[key] != network.labels.get(key):
             raise Refusal("session", f"the label {key} must be that of the session's network")
     if draft.arguments and not any(
-        is_within(draft.arguments, allowed, network.subnet, draft.address)
+        is_within(draft.arguments, allowed, network.subnet, draft.address, draft.image.row.max_rate)
         for allowed in draft.image.row.arguments
     ):
         raise Refusal("body", f"Cmd may only be one of the argument lists of {draft.image.name}")

@@ -20,7 +20,8 @@ IMAGES = (
         "discovery/test-collector-foreign:1",
         f"sha256:{'5' * 64}",
         capabilities=("NET_RAW",),
-        arguments=(("-oX", "-", "{cidr}"),),
+        arguments=(("-oX", "-", "{cidr}"), ("--rate={rate}", "{cidr}")),
+        max_rate=5000,
     ),
 )
 ALLOWLIST = Allowlist("allowlist.json", {image.name: image for image in IMAGES})
@@ -159,7 +160,7 @@ def test_a_foreign_program_gets_its_arguments_from_the_allowlist(load):
             (
                 ":7: arguments: is not an argument list that the allowlist has for "
                 "discovery/test-collector-foreign:1: argument 3 is missing, the allowlist has "
-                "'{cidr}' there; it has [-oX - {cidr}]"
+                "'{cidr}' there; it has [-oX - {cidr}] and [--rate={rate} {cidr}]"
             ),
         ),
         ('["-oX", "-", "{cidr}"]', '"-oX"', ":7: arguments: is a text; expected a list"),
@@ -177,6 +178,30 @@ def test_a_foreign_program_gets_its_arguments_from_the_allowlist(load):
 def test_arguments_and_capabilities_are_held_against_the_allowlist(load, old, new, fault):
     [told] = faults(load, b=NETWORK, c=FOREIGN.replace(old, new))
     assert told.startswith(f"manifests/c.yml{fault}")
+
+
+PACED = FOREIGN.replace('"-oX", "-", "{cidr}"', '"--rate={rate}", "{cidr}"')
+
+
+def test_a_foreign_program_whose_arguments_hold_a_rate_takes_one(load):
+    manifests = load(
+        a=NETWORK, b=FOREIGN, c=PACED.replace("name: theirs", "name: paced\nmax_rate: 5000")
+    ).by_name
+    assert (manifests["paced"].takes_rate, manifests["paced"].max_rate) == (True, 5000)
+    assert (manifests["theirs"].takes_rate, manifests["theirs"].max_rate) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "fault"),
+    [
+        (PACED, ":7: arguments: holds {rate}; max_rate has to say how many packets per second that is"),
+        (PACED + "max_rate: 5001", ":11: max_rate: is 5001; it can be 1 to 5000"),
+        (PACED + "max_rate: 0", ":11: max_rate: is 0; it can be 1 to 5000"),
+        (FOREIGN + "max_rate: 50", ":11: max_rate: has no effect: no argument holds {rate}"),
+    ],
+)
+def test_a_rate_needs_its_place_and_stays_within_the_images(load, manifest, fault):
+    assert faults(load, b=NETWORK, c=manifest) == [f"manifests/c.yml{fault}"]
 
 
 def test_problems_of_all_files_are_reported_at_once(load):

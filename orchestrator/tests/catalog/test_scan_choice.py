@@ -19,7 +19,8 @@ NETWORK = manifest("network", max_rate=500)
 SLOWER = manifest("network-2")
 DATABASE = manifest("database", provides=["table"], needs=["service"])
 NMAP = manifest("nmap", arguments=("{cidr}",), purpose="comparison")
-INSTALLED = CollectorManifests({each.name: each for each in (NETWORK, SLOWER, DATABASE, NMAP)})
+PACED = manifest("masscan", arguments=("{rate}", "{cidr}"), max_rate=900, purpose="comparison")
+INSTALLED = CollectorManifests({each.name: each for each in (NETWORK, SLOWER, DATABASE, NMAP, PACED)})
 
 
 def choose(**choice):
@@ -52,6 +53,15 @@ def test_a_rate_stays_within_what_every_manifest_allows():
     ]
 
 
+def test_a_foreign_collector_takes_a_rate_where_an_argument_tells_it():
+    chosen = choose(collectors=["masscan", "nmap"], max_rate=800)
+    assert {each.name: each.max_rate for each in chosen} == {"masscan": 800, "nmap": None}
+    assert choose(collectors=["masscan"])[0].max_rate == 900
+    assert faults(collectors=["masscan"], max_rate=901) == [
+        "scan.max_rate: 901 packets per second are more than the manifest of masscan allows (900)"
+    ]
+
+
 def test_what_cannot_have_an_effect_is_refused():
     assert faults(collectors=["nmap"], profile="full", max_rate=10) == [
         "scan.profile: none of the collectors has profiles",
@@ -63,7 +73,7 @@ def test_what_is_not_installed_is_named_with_what_is():
     unknown, twice = faults(collectors=["netwrok", "nmap", "nmap"])
     assert unknown == (
         "scan.collectors: no collector netwrok is installed; did you mean network? "
-        "Installed are: database, network, network-2, nmap"
+        "Installed are: database, masscan, network, network-2, nmap"
     )
     assert twice == "scan.collectors: names a collector twice"
 

@@ -6,7 +6,7 @@ from vectors.row import HARMLESS, Vector, collector, container, labels
 
 CLASS: Final = "ContainerConfig, image and labels"
 IMAGES_OWN: Final = "command, entrypoint, user, working directory and health check are the image's"
-COMMAND: Final = "a command is one of the row's, with this session's addresses in its places and nothing else"
+COMMAND: Final = "a command is one of the row's, with this session's addresses and a rate up to the row's"
 CLOSED_MODEL: Final = "closed body model: a field that is not in it is refused"
 ENVIRONMENT: Final = "environment keys of the image's list only"
 IMAGE: Final = "allowlisted image ID, or a name whose current ID is the allowlist's"
@@ -18,7 +18,7 @@ def _row(name: str, what: str, rule: str = IMAGES_OWN, *, alone: bool = True, **
 
 
 def _command(name: str, what: str, *words: str) -> Vector:
-    """A collector's row lists one command: echo {cidr} --self={self} {exclude}."""
+    """A collector's row lists two: echo {cidr} --self={self} {exclude}, and echo {rate}, up to 5000."""
     body = collector() | {"Cmd": list(words)}
     return Vector(f"config-command-{name}", what, COMMAND, body=body, alone=True)
 
@@ -71,6 +71,12 @@ _COMMANDS = (
     _command("less", "a word less", "echo", "@SUBNET@", "--self=@ADDRESS@"),
     _command("place", "places as they stand in the row", "echo", "{cidr}", "--self={self}", "{exclude}"),
     _command("digits", "digits that are no ASCII", "echo", "@SUBNET@", "--self=@ADDRESS@", "10.213.\u0664.5"),
+    _command("rate-above", "a rate above the row's", "echo", "5001"),
+    _command("rate-none", "no rate", "echo", ""),
+    _command("rate-zero", "a rate of nothing", "echo", "0"),
+    _command("rate-option", "an option for a rate", "echo", "-n"),
+    _command("rate-spelling", "a rate in another spelling", "echo", "0x50"),
+    _command("rate-digits", "a rate in digits that are no ASCII", "echo", "\u0665"),
 )
 
 _ITS_WORLD = (

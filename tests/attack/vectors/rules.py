@@ -27,7 +27,7 @@ STOPPED_BY: Final[dict[str, frozenset[str]]] = {
         "limits present and within the ceilings": "limits body",
         "log driver and size": "limits body",
         "command, entrypoint, user, working directory and health check are the image's": "body",
-        "a command is one of the row's, with this session's addresses in its places and nothing else": "body",
+        "a command is one of the row's, with this session's addresses and a rate up to the row's": "body",
         "environment keys of the image's list only": "environment",
         "allowlisted image ID, or a name whose current ID is the allowlist's": "image body",
         "labels of the design; session, owner and deadline are the network's": "labels session",

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from dryrun_contract.scan_choice import MAX_RATE
 from dryrun_local.machine.errors import LocalError
 from dryrun_orchestrator.catalog.allowlist import grant_faults
 from dryrun_orchestrator.catalog.log_patterns import read_log_patterns
@@ -41,6 +42,7 @@ _EXAMPLES: Mapping[str, str] = {
     "environment": "environment: [BANNER]",
     "capabilities": "capabilities: [SETUID, SETGID]",
     "arguments": 'arguments: [["-oX", "-", "{cidr}"]]',
+    "max_rate": "max_rate: 5000",
     "tmpfs": 'tmpfs: {/run: {size: 2m, uid: 33, gid: 33, mode: "0755"}}',
     "facts": 'facts: {version: "nginx -v 2>&1 | sed s,.*/,,"}',
     "ground_truth": 'ground_truth: [{kind: host, key: ""}]',
@@ -104,6 +106,8 @@ class Manifest(_Part):
     capabilities: tuple[Annotated[str, Field(pattern=_CAPABILITY)], ...] = ()
     arguments: tuple[tuple[str, ...], ...] = ()
     """Argument lists that a collector manifest may choose from; for collectors only."""
+    max_rate: int | None = Field(default=None, ge=1, le=MAX_RATE, strict=True)
+    """Packets per second at most in place of `{rate}` in an argument."""
     read_only: bool = True
     read_only_reason: str | None = None
     tmpfs: dict[Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._-]+)+$")], Tmpfs] = Field(default_factory=dict)
@@ -261,6 +265,7 @@ def _problems_of_grants(manifest: Manifest, where: str) -> Iterable[str]:
         manifest.image,
         capabilities=manifest.capabilities,
         arguments=manifest.arguments,
+        max_rate=manifest.max_rate,
         tmpfs_bytes={path: tmpfs.size for path, tmpfs in manifest.tmpfs.items()},
         where=f"{where}: ",
     ):

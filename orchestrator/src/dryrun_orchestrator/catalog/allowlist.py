@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from dryrun_contract.ground_truth import Fact
 from dryrun_contract.problem import Fault
+from dryrun_contract.scan_choice import MAX_RATE
 from dryrun_contract.text import printable
-from dryrun_orchestrator.catalog.arguments import faults_of_arguments
+from dryrun_orchestrator.catalog.arguments import RATE, faults_of_arguments, has_rate
 from dryrun_orchestrator.catalog.log_patterns import read_log_patterns
 from dryrun_orchestrator.catalog.operator_file import OperatorFileError
 from dryrun_orchestrator.catalog.truth_reader import read_ground_truth
@@ -89,6 +90,8 @@ class AllowedImage:
     """Added back after dropping all; without the prefix `CAP_`."""
     arguments: tuple[tuple[str, ...], ...] = ()
     """Argument lists that a manifest may choose instead of the image's command."""
+    max_rate: int | None = None
+    """Packets per second at most in place of `{rate}` in an argument; the guard enforces it."""
     tmpfs: Mapping[str, Tmpfs] = field(default_factory=dict)
     read_only: bool = True
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -153,6 +156,7 @@ class _ImageRow(_Part):
     environment: tuple[Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,99}$")], ...] = ()
     capabilities: tuple[str, ...] = ()
     arguments: tuple[tuple[str, ...], ...] = ()
+    max_rate: int | None = Field(default=None, ge=1, le=MAX_RATE)
     read_only: bool = True
     tmpfs: dict[str, _TmpfsRow] = Field(default_factory=dict)
     facts: dict[str, str] = Field(default_factory=dict)
@@ -233,6 +237,7 @@ def grant_faults(
     *,
     capabilities: Iterable[str],
     arguments: Iterable[tuple[str, ...]],
+    max_rate: int | None,
     tmpfs_bytes: Mapping[str, int],
     where: str,
 ) -> Iterable[Fault]:
@@ -255,8 +260,10 @@ def grant_faults(
     if lists and role != "collector":
         yield Fault(where=f"{where}arguments", what="stand here although only collectors can have arguments")
     for number, listed in enumerate(lists):
-        for fault in faults_of_arguments(listed):
+        for fault in faults_of_arguments(listed, max_rate):
             yield Fault(where=f"{where}arguments[{number}]", what=fault)
+    if max_rate is not None and not any(map(has_rate, lists)):
+        yield Fault(where=f"{where}max_rate", what=f"has no effect: no argument holds {RATE}")
 
 
 def _faults_of(name: str, row: _ImageRow, path: Path) -> Iterable[Fault]:
@@ -270,6 +277,7 @@ def _faults_of(name: str, row: _ImageRow, path: Path) -> Iterable[Fault]:
         name,
         capabilities=row.capabilities,
         arguments=row.arguments,
+        max_rate=row.max_rate,
         tmpfs_bytes={mount: tmpfs.size for mount, tmpfs in row.tmpfs.items()},
         where=f"{where}.",
     )
@@ -302,6 +310,7 @@ def _allowed(name: str, row: _ImageRow, place: Node) -> AllowedImage:
         environment=frozenset(row.environment),
         capabilities=row.capabilities,
         arguments=row.arguments,
+        max_rate=row.max_rate,
         tmpfs=MappingProxyType(mounts),
         read_only=row.read_only,
         facts=MappingProxyType(row.facts),

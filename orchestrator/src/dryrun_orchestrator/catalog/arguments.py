@@ -1,23 +1,27 @@
-"""Arguments of a foreign collector, with placeholders for a session's addresses."""
+"""Arguments of a foreign collector, with placeholders for a session's addresses and a packet rate."""
 
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from dryrun_contract.text import printable
 
-PLACEHOLDERS = ("cidr", "self", "exclude")
-"""The session's subnet; the collector's address; the addresses that are not targets, comma-separated."""
+RATE = "{rate}"
+PLACEHOLDERS = ("cidr", "self", "exclude", "rate")
+"""The session's subnet; the collector's address; the addresses that are not targets, comma-separated; packets
+per second."""
 MAX_ARGUMENTS = 64
 MAX_ARGUMENT_CHARACTERS = 256
 
-_BRACES = re.compile(r"\{(cidr|self|exclude)\}|[{}]")
+_BRACES = re.compile(r"\{(cidr|self|exclude|rate)\}|[{}]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def faults_of_arguments(arguments: Sequence[str]) -> Iterable[str]:
+def faults_of_arguments(arguments: Sequence[str], max_rate: int | None) -> Iterable[str]:
     """Return the faults of an argument list; the guard would refuse it too."""
+    if has_rate(arguments) and max_rate is None:
+        yield f"holds {RATE}; a max_rate beside the arguments has to say how many packets per second at most"
     if not 1 <= len(arguments) <= MAX_ARGUMENTS:
         yield f"has {len(arguments)} arguments; 1 to {MAX_ARGUMENTS} can be"
     for argument in arguments:
@@ -25,6 +29,11 @@ def faults_of_arguments(arguments: Sequence[str]) -> Iterable[str]:
             yield f"has an argument with more than {MAX_ARGUMENT_CHARACTERS} characters, or with control ones"
         elif any(found[1] is None for found in _BRACES.finditer(argument)):
             yield f"has braces around something else than {', '.join(PLACEHOLDERS)}"
+
+
+def has_rate(arguments: Iterable[str]) -> bool:
+    """Return whether a rate can be told to the program."""
+    return any(RATE in argument for argument in arguments)
 
 
 def difference(arguments: Sequence[str], allowed: Iterable[Sequence[str]]) -> str:
@@ -52,17 +61,29 @@ def difference(arguments: Sequence[str], allowed: Iterable[Sequence[str]]) -> st
     return f"argument {place + 1} is {mine}, the allowlist has {theirs} there; it has {listed}"
 
 
-def arguments_digest(arguments: Sequence[str]) -> str:
-    """Return `sha256:…` over the arguments with their placeholders: the same in every network."""
-    text = json.dumps(list(arguments), separators=(",", ":"))
+def arguments_digest(arguments: Iterable[str], *, rate: int | None) -> str:
+    """Return `sha256:…` over the arguments: the same in every network, another one for another rate.
+
+    >>> slow, fast = (arguments_digest(["--rate", "{rate}", "{cidr}"], rate=rate) for rate in (500, 1000))
+    >>> slow == arguments_digest(["--rate", "500", "{cidr}"], rate=None), slow == fast
+    (True, False)
+    """
+    rates = {} if rate is None else {"rate": str(rate)}
+    text = json.dumps([_filled(argument, rates) for argument in arguments], separators=(",", ":"))
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def fill_in(arguments: Iterable[str], *, cidr: str, own: str, exclude: Iterable[str]) -> tuple[str, ...]:
+def fill_in(
+    arguments: Iterable[str], *, cidr: str, own: str, exclude: Iterable[str], rate: int | None
+) -> tuple[str, ...]:
     """Return the arguments for one session.
 
-    >>> fill_in(["--exclude={exclude}", "{cidr}"], cidr="10.0.0.0/27", own="10.0.0.9", exclude=["10.0.0.9"])
-    ('--exclude=10.0.0.9', '10.0.0.0/27')
+    >>> fill_in(["-e{exclude}", "{cidr}"], cidr="10.0.0.0/27", own="10.0.0.9", exclude=["10.0.0.9"], rate=5)
+    ('-e10.0.0.9', '10.0.0.0/27')
     """
-    values = {"cidr": cidr, "self": own, "exclude": ",".join(exclude)}
-    return tuple(_BRACES.sub(lambda found: values[found[1]], argument) for argument in arguments)
+    values = {"cidr": cidr, "self": own, "exclude": ",".join(exclude), "rate": str(rate)}
+    return tuple(_filled(argument, values) for argument in arguments)
+
+
+def _filled(argument: str, values: Mapping[str, str]) -> str:
+    return _BRACES.sub(lambda found: values.get(found[1], found[0]), argument)

@@ -13,7 +13,7 @@ from dryrun_contract.kinds import KINDS
 from dryrun_contract.problem import Fault
 from dryrun_contract.scan_choice import MAX_RATE
 from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist, ImageNotApprovedError
-from dryrun_orchestrator.catalog.arguments import MAX_ARGUMENT_CHARACTERS, difference
+from dryrun_orchestrator.catalog.arguments import MAX_ARGUMENT_CHARACTERS, RATE, difference, has_rate
 from dryrun_orchestrator.catalog.collector_order import CollectorOrderError, order_collectors
 from dryrun_orchestrator.catalog.operator_file import (
     OperatorFileError,
@@ -87,8 +87,8 @@ class CollectorManifest:
 
     @property
     def takes_rate(self) -> bool:
-        """Whether its rate can be chosen: it reads its configuration."""
-        return not self.arguments
+        """Whether its rate can be chosen: it reads its configuration, or an argument tells it."""
+        return not self.arguments or has_rate(self.arguments)
 
     def waits_for(self, other: "CollectorManifest") -> bool:
         """Return whether `other` provides what this one needs; a comparison passes nothing on."""
@@ -181,7 +181,7 @@ def _load(path: Path, report: FaultList, allowlist: Allowlist) -> CollectorManif
         else ()
     )
     claims = _read_claims(fields["claims"], provides) if "claims" in fields else None
-    rate = fields["max_rate"].integer(least=1, most=MAX_RATE) if "max_rate" in fields else None
+    rate = _read_rate(fields, arguments, image)
     if image is not None and "arguments" not in fields:
         _check_configurable(fields["image"], image)
     if name is None or image is None or summary is None or timeout is None:
@@ -238,6 +238,24 @@ def _read_arguments(node: Node, image: AllowedImage | None) -> tuple[str, ...]:
         why = difference(arguments, image.arguments)
         node.fault(f"is not an argument list that the allowlist has for {image.name}: {why}")
     return arguments
+
+
+def _read_rate(
+    fields: Mapping[str, Node], arguments: tuple[str, ...], image: AllowedImage | None
+) -> int | None:
+    if "max_rate" not in fields:
+        if has_rate(arguments):
+            fields["arguments"].fault(
+                f"holds {RATE}; max_rate has to say how many packets per second that is"
+            )
+        return None
+    node = fields["max_rate"]
+    if not arguments:
+        return node.integer(least=1, most=MAX_RATE)
+    if not has_rate(arguments):
+        node.fault(f"has no effect: no argument holds {RATE}")
+        return None
+    return node.integer(least=1, most=MAX_RATE if image is None or image.max_rate is None else image.max_rate)
 
 
 def _read_capabilities(node: Node, image: AllowedImage | None) -> tuple[str, ...]:

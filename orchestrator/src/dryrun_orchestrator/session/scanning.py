@@ -221,6 +221,7 @@ def _arguments(manifest: CollectorManifest, subnet: str, slot: int) -> tuple[str
         cidr=subnet,
         own=collector_address(subnet, slot),
         exclude=[*no_targets, probe_address(subnet)],
+        rate=manifest.max_rate,
     )
 
 
@@ -263,7 +264,7 @@ async def _start(
         return run
     running = replace(run, state="running", started_at=context.now())
     if manifest.arguments:
-        digest = arguments_digest(manifest.arguments)
+        digest = arguments_digest(manifest.arguments, rate=manifest.max_rate)
     else:
         digest = configuration_digest(await _config(context, manifest, await context.record(), slot))
     event = CollectorStarted(
