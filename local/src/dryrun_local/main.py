@@ -34,7 +34,7 @@ AddOption = Annotated[
         "--add",
         metavar="DIR",
         envvar="DRYRUN_ADD",
-        help="A folder with images/, templates/ and manifests/ of your own; may be given several times.",
+        help="A folder of yours with images/, manifests/, readers/, templates/; may be given several times.",
     ),
 ]
 template_app = typer.Typer(

@@ -90,7 +90,9 @@ def test_names_that_are_taken_are_refused(tmp_path: Path, mine: Path) -> None:
 def test_a_folder_with_nothing_to_add_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for folder in (tmp_path / "empty", tmp_path / "none"):
-        with pytest.raises(AddedFolderError, match="has none of the folders images, templates, manifests"):
+        with pytest.raises(
+            AddedFolderError, match="none of the folders images, templates, manifests, readers"
+        ):
             require_folders(installation(tmp_path, folder))
 
 

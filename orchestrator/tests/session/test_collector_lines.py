@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from dryrun_contract.discovery import MAX_LINE_BYTES, DiscoveryLine, EndLine, WarningLine
 from dryrun_contract.text import printable
-from dryrun_orchestrator.session.collector_lines import LineSplitter, OutputTally, parse_line
+from dryrun_orchestrator.readers.line_splitter import LineSplitter
+from dryrun_orchestrator.session.collector_lines import OutputTally, parse_line
 
 HOST = b'{"type":"discovery","kind":"host","key":"10.213.0.3"}'
 END = b'{"type":"end","discoveries":1}'

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from dryrun_local.images.building import ALLOWLIST_VERSION
 from dryrun_local.images.folder_build import BuiltImage, allowlist_entry
+from dryrun_local.images.installed_rows import installed_rows
 from dryrun_local.images.manifest import ImageFolder, load_folders
-from dryrun_local.machine.added_folders import MANIFESTS, TEMPLATES, sources
+from dryrun_local.machine.added_folders import MANIFESTS, READERS, TEMPLATES, sources
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation
 from dryrun_orchestrator.catalog.allowlist import Allowlist, load_allowlist
@@ -35,14 +36,18 @@ def images_of(installation: Installation, templates: Iterable[str], seeds: Colle
     needed = {PROBE_IMAGE}
     with tempfile.TemporaryDirectory(prefix="dryrun-needed-") as name:
         draft = Path(name)
-        for manifest, path in sources(installation, MANIFESTS).items():
-            shutil.copyfile(path, draft / manifest)
+        (draft / READERS).mkdir()
+        for part, target in ((MANIFESTS, draft), (READERS, draft / READERS)):
+            for file, path in sources(installation, part).items():
+                shutil.copyfile(path, target / file)
         try:
-            allowlist = draft_allowlist(folders)
+            allowlist = draft_allowlist(folders, installation.state)
             manifests = load_collector_manifests(draft, allowlist)
         except OperatorFileError as error:
             raise UnknownTemplateError(f"{error}\n`dryrun-local check` shows every fault") from error
-        needed.update(each.image.name for each in manifests.by_name.values())
+        # An added scanner's image was never built here.
+        built = {folder.manifest.image for folder in folders.values()}
+        needed.update({each.image.name for each in manifests.by_name.values()} & built)
         for template in templates:
             path = files.get(f"{template}.yml", installation.replica_templates / f"{template}.yml")
             if path.parent == installation.replica_templates and path.is_file():
@@ -62,9 +67,9 @@ def images_of(installation: Installation, templates: Iterable[str], seeds: Colle
     return frozenset(needed)
 
 
-def draft_allowlist(folders: Mapping[str, ImageFolder]) -> Allowlist:
+def draft_allowlist(folders: Mapping[str, ImageFolder], state: Path) -> Allowlist:
     """Return the allowlist that a build would write, with made-up ids and facts. Raises OperatorFileError."""
-    rows = {}
+    rows = installed_rows(state)
     for folder in folders.values():
         manifest = folder.manifest
         if manifest.allowlisted:

@@ -16,7 +16,13 @@ from dryrun_local.machine.lock import is_held
 
 TEMPLATES = "templates"
 MANIFESTS = "manifests"
-_PARTS = ("images", TEMPLATES, MANIFESTS)
+READERS = "readers"
+_OF_THE_PROJECT = {
+    TEMPLATES: "templates",
+    MANIFESTS: "collectors/manifests",
+    READERS: "collectors/manifests/readers",
+}
+_PARTS = ("images", *_OF_THE_PROJECT)
 GATHER_SECONDS = 2.0
 MAX_FILE_BYTES = 1024 * 1024
 """Above what the orchestrator reads, which then says so."""
@@ -27,7 +33,7 @@ class AddedFolderError(LocalError):
 
 
 def require_folders(installation: Installation) -> None:
-    """Raise AddedFolderError for a folder that holds none of images, templates and manifests."""
+    """Raise AddedFolderError for a folder that holds nothing to add."""
     for folder in installation.added:
         if not any((folder / part).is_dir() for part in _PARTS):
             raise AddedFolderError(
@@ -36,7 +42,7 @@ def require_folders(installation: Installation) -> None:
 
 
 def sources(installation: Installation, part: str) -> dict[str, Path]:
-    """Return the files of all templates or manifests by name. Raises AddedFolderError when two share one."""
+    """Return the files of one part by name. Raises AddedFolderError when two share one."""
     found: dict[str, Path] = {}
     for path in _files(installation, part):
         if path.name in found:
@@ -46,18 +52,24 @@ def sources(installation: Installation, part: str) -> dict[str, Path]:
 
 
 def gather(installation: Installation) -> bool:
-    """Copy all templates and manifests where the orchestrator reads them; return whether anything changed.
+    """Copy all parts but images where the orchestrator reads them; return whether anything changed.
 
     Does nothing without added folders. Raises AddedFolderError before anything is copied.
     """
     if not installation.added:
         return False
     require_folders(installation)
-    wanted = {part: sources(installation, part) for part in (TEMPLATES, MANIFESTS)}
+    wanted = {part: sources(installation, part) for part in _OF_THE_PROJECT}
     changed = False
-    for part, target in ((TEMPLATES, installation.templates), (MANIFESTS, installation.manifests)):
+    for part, target in (
+        (TEMPLATES, installation.templates),
+        (MANIFESTS, installation.manifests),
+        (READERS, installation.manifests / READERS),
+    ):
         target.mkdir(parents=True, exist_ok=True)
-        for old in set(target.iterdir()) - {target / name for name in wanted[part]}:
+        for old in {path for path in target.iterdir() if path.is_file()} - {
+            target / name for name in wanted[part]
+        }:
             old.unlink()
             changed = True
         for name, path in wanted[part].items():
@@ -98,7 +110,7 @@ async def keep_gathered(installation: Installation, say: Callable[[str], None]) 
 
 
 def _files(installation: Installation, part: str) -> Iterator[Path]:
-    project = installation.root / ("templates" if part == TEMPLATES else "collectors/manifests")
+    project = installation.root / _OF_THE_PROJECT[part]
     for folder in (project, *(folder / part for folder in installation.added)):
         if folder.is_dir():
             yield from sorted(path for path in folder.iterdir() if path.suffix == ".yml")

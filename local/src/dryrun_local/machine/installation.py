@@ -17,7 +17,7 @@ class Installation:
     root: Path
     state: Path
     added: tuple[Path, ...] = ()
-    """Further folders with `images/`, `templates/` and `manifests/`, each of which may be missing."""
+    """Further folders with images, manifests, readers and templates, each of which may be missing."""
 
     @classmethod
     def here(cls, added: Iterable[Path] = ()) -> "Installation":

@@ -11,6 +11,7 @@ from dryrun_local.images.manifest import ImageFolder, ManifestError, load_folder
 from dryrun_local.images.needed import draft_allowlist
 from dryrun_local.machine.added_folders import (
     MANIFESTS,
+    READERS,
     TEMPLATES,
     AddedFolderError,
     require_folders,
@@ -42,6 +43,7 @@ def check(installation: Installation, screen: Screen) -> int:
         for number, what in (
             (len(load_folders(installation.root, added=installation.added)), "images"),
             (len(sources(installation, MANIFESTS)), "collector manifests"),
+            (len(sources(installation, READERS)), "reader tables"),
             (len(sources(installation, TEMPLATES)), "templates"),
         )
     )
@@ -50,7 +52,7 @@ def check(installation: Installation, screen: Screen) -> int:
 
 
 def find_faults(installation: Installation) -> Iterator[Fault]:
-    """Yield the faults of image folders, then of collector manifests, then of templates."""
+    """Yield the faults of image folders, then of reader tables, collector manifests and templates."""
     root = installation.root
     folders: Mapping[str, ImageFolder]
     try:
@@ -63,8 +65,12 @@ def find_faults(installation: Installation) -> Iterator[Fault]:
     with tempfile.TemporaryDirectory(prefix="dryrun-check-") as name:
         draft = Path(name)
         try:
-            allowlist = draft_allowlist(folders)
-            copied = {part: _copied(installation, part, draft) for part in (MANIFESTS, TEMPLATES)}
+            allowlist = draft_allowlist(folders, installation.state)
+            copied = {
+                MANIFESTS: _copied(installation, MANIFESTS, draft / MANIFESTS),
+                READERS: _copied(installation, READERS, draft / MANIFESTS / READERS),
+                TEMPLATES: _copied(installation, TEMPLATES, draft / TEMPLATES),
+            }
         except OperatorFileError as error:
             # Grants above the ceilings: said above, with the image's own place.
             yield Fault(where="images", what=f"no manifest and no template was checked: {error.heading}")
@@ -99,9 +105,9 @@ def _faults_of_files(draft: Path, allowlist: Allowlist) -> Iterator[Fault]:
             yield from error.faults
 
 
-def _copied(installation: Installation, part: str, draft: Path) -> dict[str, Path]:
-    (draft / part).mkdir()
+def _copied(installation: Installation, part: str, target: Path) -> dict[str, Path]:
+    target.mkdir()
     found = sources(installation, part)
     for name, path in found.items():
-        shutil.copyfile(path, draft / part / name)
+        shutil.copyfile(path, target / name)
     return found

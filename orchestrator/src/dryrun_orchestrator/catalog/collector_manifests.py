@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
 from dryrun_contract.collector_config import CONFIG_KEYS, Profile
 from dryrun_contract.event import Purpose
@@ -20,8 +19,10 @@ from dryrun_orchestrator.catalog.operator_file import (
     UnreadableFileError,
     read_regular_file,
 )
+from dryrun_orchestrator.catalog.reader_tables import CONTRACT_LINES, READERS, load_reader_tables
 from dryrun_orchestrator.catalog.yaml_reader import read_yaml
 from dryrun_orchestrator.catalog.yaml_tree import FaultList, Node, shown
+from dryrun_orchestrator.readers.table import NMAP_XML, ReaderTable
 
 MAX_TIMEOUT_SECONDS = 1500
 """Leaves five of a session's thirty minutes for creating and removing its network."""
@@ -45,11 +46,7 @@ _KEYS = {
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
-type Output = Literal["ndjson", "nmap-xml"]
-"""The contract's lines, or the output of `nmap -oX -`."""
-
 _PROFILES: tuple[Profile, ...] = ("quick", "full")
-_OUTPUTS: tuple[Output, ...] = ("ndjson", "nmap-xml")
 _PURPOSES: tuple[Purpose, ...] = ("discovery", "comparison")
 """The first of each is the default."""
 
@@ -75,7 +72,8 @@ class CollectorManifest:
     """A subset of what the allowlist grants its image."""
     arguments: tuple[str, ...] = ()
     """One of the image's argument lists, with placeholders; empty for one that reads `DISCOVERY_CONFIG`."""
-    output: Output = "ndjson"
+    output: str = CONTRACT_LINES
+    """`ndjson`, the contract's lines; `nmap-xml`; or the name of a reader table."""
     purpose: Purpose = "discovery"
     credentials: frozenset[str] = frozenset()
     """Engines whose credentials it is given, of those that the template holds."""
@@ -84,6 +82,15 @@ class CollectorManifest:
 
     claims: Mapping[str, tuple[str, ...]] | None = None
     """Kinds, with scored attributes, that it is judged by in its own column; None for all that it reports."""
+    table: ReaderTable | None = None
+    """Reads its output, when `output` names one."""
+
+    @property
+    def reader(self) -> str | None:
+        """What the process that reads its output is told; None for one that writes the contract's lines."""
+        if self.table is not None:
+            return self.table.to_json()
+        return None if self.output == CONTRACT_LINES else self.output
 
     @property
     def takes_rate(self) -> bool:
@@ -126,9 +133,10 @@ def load_collector_manifests(folder: Path, allowlist: Allowlist) -> CollectorMan
     else:
         if not paths:
             faults.append(Fault(where=str(folder), what="holds no collector manifest (*.yml)"))
+    tables = load_reader_tables(folder / READERS, faults)
     for path in paths:
         report = FaultList(f"{folder.name}/{path.name}")
-        manifest = _load(path, report, allowlist)
+        manifest = _load(path, report, allowlist, tables)
         if manifest is not None and manifest.name in found:
             report.add(f"the name {manifest.name} is another collector's already")
         elif manifest is not None:
@@ -144,7 +152,9 @@ def load_collector_manifests(folder: Path, allowlist: Allowlist) -> CollectorMan
     return CollectorManifests(MappingProxyType(found))
 
 
-def _load(path: Path, report: FaultList, allowlist: Allowlist) -> CollectorManifest | None:
+def _load(
+    path: Path, report: FaultList, allowlist: Allowlist, tables: Mapping[str, ReaderTable]
+) -> CollectorManifest | None:
     try:
         raw = read_regular_file(path)
     except UnreadableFileError as error:
@@ -169,7 +179,7 @@ def _load(path: Path, report: FaultList, allowlist: Allowlist) -> CollectorManif
     if "timeout_seconds" in fields:
         timeout = fields["timeout_seconds"].integer(least=1, most=MAX_TIMEOUT_SECONDS)
     profile = _read_word(fields.get("profile"), _PROFILES)
-    output = _read_word(fields.get("output"), _OUTPUTS)
+    output = _read_word(fields.get("output"), (CONTRACT_LINES, NMAP_XML, *tables))
     purpose = _read_word(fields.get("purpose"), _PURPOSES)
     arguments = _read_arguments(fields["arguments"], image) if "arguments" in fields else ()
     capabilities = image.capabilities if image is not None else ()
@@ -201,6 +211,7 @@ def _load(path: Path, report: FaultList, allowlist: Allowlist) -> CollectorManif
         frozenset(engines),
         rate,
         claims,
+        tables.get(output),
     )
 
 
@@ -308,5 +319,5 @@ def _read_word[W: str](node: Node | None, known: tuple[W, ...]) -> W:
         if text == word:
             return word
     if node is not None and text is not None:
-        node.fault(f"is {shown(text)}; known are {' and '.join(known)}")
+        node.fault(f"is {shown(text)}; known are {', '.join(known[:-1])} and {known[-1]}")
     return known[0]

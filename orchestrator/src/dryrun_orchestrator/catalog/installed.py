@@ -28,6 +28,7 @@ from dryrun_orchestrator.catalog.operator_file import (
     UnreadableFileError,
     read_regular_file,
 )
+from dryrun_orchestrator.catalog.reader_tables import READERS
 from dryrun_orchestrator.catalog.templates import TemplateCatalog
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class Installed:
     allowlist: Allowlist
     templates: TemplateCatalog
     contents: Mapping[str, bytes]
-    """By path: `allowlist.json`, `collectors/NAME.yml`, `templates/NAME.yml`."""
+    """By path: `allowlist.json`, and `NAME.yml` in `collectors`, `collectors/readers` and `templates`."""
 
 
 class OperatorFiles:
@@ -115,7 +116,7 @@ class OperatorFiles:
                 return
             unfinished = self._kept / f"{installed.digest}.unfinished"
             shutil.rmtree(unfinished, ignore_errors=True)
-            for name in (COLLECTORS, TEMPLATES):
+            for name in (f"{COLLECTORS}/{READERS}", TEMPLATES):
                 (unfinished / name).mkdir(parents=True, mode=0o700)
             for path, content in installed.contents.items():
                 with (unfinished / path).open("xb") as file:
@@ -157,7 +158,8 @@ def _read(places: Places) -> dict[str, bytes]:
         pass  # loading it reports why
     # The first of two files with one name counts, as the catalog has it.
     folders = [(TEMPLATES, folder) for folder in reversed(places.template_folders)]
-    for name, folder in ((COLLECTORS, places.collectors), *folders):
+    folders += [(COLLECTORS, places.collectors), (f"{COLLECTORS}/{READERS}", places.collectors / READERS)]
+    for name, folder in folders:
         try:
             paths = sorted(path for path in folder.iterdir() if path.suffix == ".yml")
         except OSError:

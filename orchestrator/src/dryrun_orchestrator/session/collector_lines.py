@@ -13,49 +13,15 @@ from dryrun_contract.bounded_json import OutOfBoundsError, read_model
 from dryrun_contract.discovery import (
     COLLECTOR_LINE,
     LINE_BOUNDS,
-    MAX_LINE_BYTES,
     CollectorLine,
     DiscoveryLine,
     EndLine,
     WarningLine,
 )
 from dryrun_contract.text import printable
+from dryrun_orchestrator.readers.line_splitter import LineSplitter
 
 SAMPLE_CHARACTERS = 120
-
-
-@dataclass(slots=True)
-class LineSplitter:
-    """Splits a byte stream into lines; a line longer than `limit` bytes is cut."""
-
-    count: int = 0
-    limit: int = MAX_LINE_BYTES
-    _rest: bytearray = field(default_factory=bytearray)
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """Add bytes and return the lines that are now complete; memory stays bounded."""
-        lines = []
-        start = 0
-        while (end := data.find(b"\n", start)) >= 0:
-            self._keep(data[start:end])
-            lines.append(self._take())
-            start = end + 1
-        self._keep(data[start:])
-        return lines
-
-    def finish(self) -> list[bytes]:
-        """Return the text after the last line break, if any."""
-        return [self._take()] if self._rest else []
-
-    def _keep(self, data: bytes) -> None:
-        # One byte more than the limit, so that parse_line sees that the line is too long.
-        self._rest += data[: self.limit + 1 - len(self._rest)]
-
-    def _take(self) -> bytes:
-        line = bytes(self._rest)
-        self._rest.clear()
-        self.count += 1
-        return line
 
 
 def parse_line(line: bytes) -> CollectorLine | WarningLine:
@@ -96,14 +62,15 @@ class ContractLines:
 
     def feed(self, data: bytes) -> Iterator[Said]:
         """Add bytes and return the lines that are now complete."""
-        return map(_said, self._splitter.feed(data))
+        return map(said, self._splitter.feed(data))
 
     def finish(self) -> Iterator[Said]:
         """Return the text after the last line break, if any."""
-        return map(_said, self._splitter.finish())
+        return map(said, self._splitter.finish())
 
 
-def _said(line: bytes) -> Said:
+def said(line: bytes) -> Said:
+    """Parse one line."""
     word = parse_line(line)
     is_discovery = isinstance(word, DiscoveryLine)
     return Said(

@@ -6,7 +6,7 @@ the journal holds are skipped. After the container has ended, one complete readi
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -18,13 +18,12 @@ from dryrun_contract.event import (
     DiscoveryReported,
     EventData,
 )
-from dryrun_orchestrator.catalog.collector_manifests import Output
 from dryrun_orchestrator.engine.protocol import NotFoundError, TransientEngineError
 from dryrun_orchestrator.journal.records import RunRecord
-from dryrun_orchestrator.session.collector_lines import ContractLines, OutputTally, Said
+from dryrun_orchestrator.readers.process import ReaderFailedError, ReaderProcess
+from dryrun_orchestrator.session.collector_lines import ContractLines, OutputTally, Said, said
 from dryrun_orchestrator.session.context import SessionContext, last_words
 from dryrun_orchestrator.session.line_queue import LineQueue, NumberedLine
-from dryrun_orchestrator.session.nmap_output import NmapLines
 
 MAX_WARNING_EVENTS = 100
 """Further warnings of a run are counted and not reported."""
@@ -59,12 +58,13 @@ class CollectorRun:
     """One run of one collector in one container."""
 
     def __init__(
-        self, context: SessionContext, run: RunRecord, container_id: str, output: Output = "ndjson"
+        self, context: SessionContext, run: RunRecord, container_id: str, reader: str | None = None
     ) -> None:
+        """Follow one container. `reader` translates its output, see ReaderProcess; None: it needs none."""
         self._context = context
         self._run = run
         self._container_id = container_id
-        self._output: Output = output
+        self._reader = reader
         self._first_line: str | None = None
         self._stderr = b""
         self._progress_at = 0.0
@@ -116,6 +116,8 @@ class CollectorRun:
                 detail = await self._context.engine.inspect_container(self._container_id)
             except OutputCeilingError as error:
                 return Ending(tally, None, truncated=True, reason=str(error))
+            except ReaderFailedError as error:
+                return Ending(tally, None, truncated=True, reason=f"its output could not be read: {error}")
             except NotFoundError:
                 return Ending(tally, None, truncated=False, reason=REMOVED_BY_OTHERS)
             except TransientEngineError:
@@ -189,8 +191,34 @@ class CollectorRun:
         follow: bool,
         last: bool,
     ) -> None:
-        settings = self._context.settings
-        output = NmapLines() if self._output == "nmap-xml" else ContractLines()
+        if self._reader is None:
+            output = ContractLines()
+            async with aclosing(self._output(tally, follow=follow)) as pieces:
+                async for data in pieces:
+                    await self._take(output.feed(data), tally, queue)
+            if last:
+                # Text after the last line break may be a line that was cut; only the last reading counts it.
+                await self._take(output.finish(), tally, queue)
+            return
+        try:
+            async with ReaderProcess.start(self._reader) as process, asyncio.TaskGroup() as group:
+                group.create_task(self._take_translated(process, tally, queue, last=last))
+                async with aclosing(self._output(tally, follow=follow)) as pieces:
+                    async for data in pieces:
+                        await process.feed(data)
+                await process.end()
+        except* Exception as errors:  # noqa: BLE001 - each is raised again, as the one that it is
+            raise errors.exceptions[0] from None
+
+    async def _take_translated(
+        self, process: ReaderProcess, tally: OutputTally, queue: LineQueue, *, last: bool
+    ) -> None:
+        async for lines in process.lines(whole=last):
+            await self._take(map(said, lines), tally, queue)
+
+    async def _output(self, tally: OutputTally, *, follow: bool) -> AsyncGenerator[bytes]:
+        """Yield standard output from its beginning; the last of standard error is kept aside."""
+        ceiling = self._context.settings.output_bytes
         stderr = b""
         log = self._context.engine.read_log(self._container_id, follow=follow)
         async with aclosing(log):
@@ -200,12 +228,9 @@ class CollectorRun:
                     self._stderr = stderr
                     continue
                 tally.size += len(chunk.data)
-                if tally.size > settings.output_bytes:
-                    raise OutputCeilingError(f"its output is longer than {settings.output_bytes} bytes")
-                await self._take(output.feed(chunk.data), tally, queue)
-        if last:
-            # Text after the last line break may be a line that was cut; only the last reading counts it.
-            await self._take(output.finish(), tally, queue)
+                if tally.size > ceiling:
+                    raise OutputCeilingError(f"its output is longer than {ceiling} bytes")
+                yield chunk.data
 
     async def _take(
         self,
@@ -214,8 +239,8 @@ class CollectorRun:
         queue: LineQueue,
     ) -> None:
         settings = self._context.settings
-        for said in lines:
-            tally.count(said.word, said.values)
+        for line in lines:
+            tally.count(line.word, line.values)
             if tally.discoveries > settings.output_discoveries:
                 raise OutputCeilingError(f"it reports more than {settings.output_discoveries} discoveries")
             if tally.lines > settings.output_lines:
@@ -223,7 +248,7 @@ class CollectorRun:
             if tally.values > MAX_VALUES:
                 raise OutputCeilingError(f"its discoveries hold more than {MAX_VALUES} values")
             if tally.lines > self._run.lines:
-                await queue.put(NumberedLine(tally.lines, said))
+                await queue.put(NumberedLine(tally.lines, line))
 
     async def _write(self, batch: list[NumberedLine]) -> None:
         run = self._run
@@ -231,8 +256,8 @@ class CollectorRun:
         if not batch:
             return
         events: list[EventData] = []
-        for number, said in batch:
-            word = said.word
+        for number, line in batch:
+            word = line.word
             if isinstance(word, DiscoveryLine):
                 run = replace(run, discoveries=run.discoveries + 1)
             elif isinstance(word, WarningLine):

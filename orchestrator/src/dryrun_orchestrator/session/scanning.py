@@ -111,7 +111,7 @@ async def _start_and_follow(
     container_id = await _container(context, manifest, run, slot)
     if isinstance(container_id, str):
         run = await _start(context, manifest, run, container_id, slot)
-        reader = CollectorRun(context, run, container_id, manifest.output)
+        reader = CollectorRun(context, run, container_id, manifest.reader)
         remaining = manifest.timeout_seconds - (context.now() - run.started_at).total_seconds()
         try:
             async with asyncio.timeout(max(remaining, 1.0)):

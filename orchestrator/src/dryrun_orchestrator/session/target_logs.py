@@ -12,7 +12,7 @@ from dryrun_contract.text import printable
 from dryrun_orchestrator.catalog.template import LoadedService
 from dryrun_orchestrator.engine.protocol import EngineError, NotFoundError
 from dryrun_orchestrator.journal.records import TargetRecord
-from dryrun_orchestrator.session.collector_lines import LineSplitter
+from dryrun_orchestrator.readers.line_splitter import LineSplitter
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.log_lines import LINE_BYTES, Culprits, LogTally
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from dryrun_contract.discovery import DiscoveryLine, WarningLine
 from dryrun_contract.resource_key import ResourceKey
-from dryrun_contract.text import printable
+from dryrun_orchestrator.readers.words import discovery, warning
 
 MAX_OPEN_PORTS = 20_000
 """Per host; a host is reported once it is complete."""
@@ -103,31 +103,17 @@ class ReadHost:
         except ValueError:
             yield warning(f"a host without an address that is one: {self.address}")
             return
-        yield _discovery("host", ResourceKey(address), self.data, 1.0)
+        yield discovery("host", str(ResourceKey(address)), self.data, 1.0)
         for port in self.ports:
             if port.cpes:
                 port.data["cpe"] = port.cpes
             if port.number.isascii() and port.number.isdecimal() and len(port.number) <= 5:
                 key = ResourceKey(address, int(port.number), port.transport)
-                yield _discovery("service", key, port.data, port.confidence)
+                yield discovery("service", str(key), port.data, port.confidence)
             else:
                 yield warning(f"a port that is no number: {port.number[:80]}")
-
-
-def warning(what: str) -> WarningLine:
-    """Return a warning whose text is bounded and printable."""
-    return WarningLine(message=printable(what, limit=300)[:500])
 
 
 def cut(text: str | None) -> str:
     """Return the beginning of a target's text."""
     return (text or "")[:MAX_TEXT_CHARACTERS]
-
-
-def _discovery(
-    kind: str, key: ResourceKey, data: dict[str, JsonValue], confidence: float
-) -> DiscoveryLine | WarningLine:
-    try:
-        return DiscoveryLine(kind=kind, key=str(key), data=data, confidence=confidence)
-    except ValidationError:
-        return warning(f"a {kind} with a key that is none: {str(key)[:120]}")

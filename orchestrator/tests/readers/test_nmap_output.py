@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from nmap_sample import SCAN
 
 from dryrun_contract.discovery import DiscoveryLine, EndLine, ProgressLine, WarningLine
+from dryrun_orchestrator.readers.nmap_host import MAX_TEXT_CHARACTERS
+from dryrun_orchestrator.readers.nmap_output import MAX_DOCUMENTS, NmapOutput
 from dryrun_orchestrator.session.collector_lines import OutputTally
-from dryrun_orchestrator.session.nmap_host import MAX_TEXT_CHARACTERS
-from dryrun_orchestrator.session.nmap_output import MAX_DOCUMENTS, NmapOutput
 
 WORDS = [
     ProgressLine(done=42, total=100, message="SYN Stealth Scan"),

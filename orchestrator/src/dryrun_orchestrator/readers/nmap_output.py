@@ -7,12 +7,10 @@ numbers them the same way. Nothing that looks like a result is dropped without a
 A script that calls its scanner once for each host writes one document after another; they are read as one.
 """
 
-from collections.abc import Iterator
 from xml.parsers import expat  # every declaration ends the reading, see _refuse
 
-from dryrun_contract.discovery import DiscoveryLine, EndLine, ProgressLine, WarningLine
-from dryrun_orchestrator.session.collector_lines import Said
-from dryrun_orchestrator.session.nmap_host import (
+from dryrun_contract.discovery import DiscoveryLine, EndLine, ProgressLine
+from dryrun_orchestrator.readers.nmap_host import (
     MAX_CPES,
     MAX_OPEN_PORTS,
     MAX_TEXT_CHARACTERS,
@@ -20,8 +18,8 @@ from dryrun_orchestrator.session.nmap_host import (
     ReadPort,
     TooManyPortsError,
     cut,
-    warning,
 )
+from dryrun_orchestrator.readers.words import Word, warning
 
 MAX_DEPTH = 32
 MAX_TAG_BYTES = 256 * 1024
@@ -32,12 +30,8 @@ MAX_NAMES = 1000
 MAX_DOCUMENTS = 10_000
 MAX_KNOWN_HOSTS = 65_536
 """Addresses kept to report a host once; masscan repeats it for each of its ports."""
-MAX_WORD_BYTES = 1024
-"""Assumed size of one result in the queue; most are smaller."""
 DOCUMENT_END = b"</nmaprun>"
 _BLANK = b" \t\r\n"
-
-type NmapWord = DiscoveryLine | ProgressLine | WarningLine | EndLine
 
 
 class _RefusedError(Exception):
@@ -48,7 +42,7 @@ class NmapOutput:
     """Incremental parser: `feed` returns what is now complete."""
 
     def __init__(self) -> None:
-        self._words: list[NmapWord] = []
+        self._words: list[Word] = []
         self._discoveries = 0
         self._hosts: set[str] = set()
         self._documents = 0
@@ -62,11 +56,11 @@ class NmapOutput:
         """The last bytes of a document so far: its end tag may arrive in pieces."""
         self._begin()
 
-    def feed(self, data: bytes) -> list[NmapWord]:
+    def feed(self, data: bytes) -> list[Word]:
         """Take the next bytes."""
         return self._parse(data, final=False)
 
-    def finish(self) -> list[NmapWord]:
+    def finish(self) -> list[Word]:
         """Return warnings about an output that ends here."""
         return self._parse(b"", final=True)
 
@@ -90,7 +84,7 @@ class NmapOutput:
         self._since_tag = 0
         """Bytes after the last `<`."""
 
-    def _parse(self, data: bytes, *, final: bool) -> list[NmapWord]:
+    def _parse(self, data: bytes, *, final: bool) -> list[Word]:
         if not self._over:
             try:
                 self._parse_documents(data)
@@ -257,18 +251,3 @@ class NmapOutput:
         if ports and self._text and len(ports[-1].cpes) < MAX_CPES:
             ports[-1].cpes.append(self._text)
         self._text = None
-
-
-class NmapLines:
-    """Parses nmap's output as if each result were a line."""
-
-    def __init__(self) -> None:
-        self._output = NmapOutput()
-
-    def feed(self, data: bytes) -> Iterator[Said]:
-        """Add bytes and return the results that are now complete."""
-        return (Said(word, MAX_WORD_BYTES) for word in self._output.feed(data))
-
-    def finish(self) -> Iterator[Said]:
-        """Return warnings about an output that ends here."""
-        return (Said(word, MAX_WORD_BYTES) for word in self._output.finish())
