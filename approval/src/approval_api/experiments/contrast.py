@@ -1,7 +1,7 @@
 """One arm beside the baseline, paired by network: figures, and facts that only one found. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,12 +31,12 @@ from dryrun_contract.experiment import MAX_DIFFERENCES, Contrast, Difference, In
 _MOST_VALUES = 5
 _ROWS_CHANCE = 0.01
 """How often a scanner compared with itself may show a clear difference, over all rows together."""
-_FALSE_CLAIMS = 0.05
+FALSE_CLAIMS = 0.05
 """The share of facts called lost, gained or changed that may be so by chance."""
 
 type _Pair = tuple[list[Run], list[Run]]
 """Runs of the baseline and of the arm on one network."""
-type _FactName = tuple[str, str, str, str]
+type FactName = tuple[str, str, str, str]
 """Template, kind, key, attribute or ""."""
 type _Figure = Callable[[Iterable[RowCounts]], Share]
 
@@ -44,7 +44,7 @@ type _Figure = Callable[[Iterable[RowCounts]], Share]
 def contrast(baseline: str, own: Sequence[Run], arm: str, others: Sequence[Run]) -> Contrast:
     """Return how the arm's runs differ from the baseline's."""
     pairs = _pairs(own, others)
-    found = _differences(own, others)
+    found = differences(tallies_of(own), tallies_of(others))
     return Contrast(
         arm=arm,
         baseline=baseline,
@@ -111,8 +111,11 @@ def _by_repetition(pairs: Sequence[_Pair], row: Row, figure: _Figure) -> Iterato
 
 
 @dataclass(slots=True)
-class _Tally:
-    """One fact over all runs of an arm in which it is true and could be seen."""
+class Tally:
+    """One fact over all runs of an arm in which it is true and could be seen.
+
+    `values` counts what was reported as text, right or wrong.
+    """
 
     found: int = 0
     of: int = 0
@@ -120,12 +123,12 @@ class _Tally:
     expected: JsonValue = None
 
 
-def _differences(own: Sequence[Run], others: Sequence[Run]) -> list[Difference]:
-    before, after = _tallies(own), _tallies(others)
+def differences(before: Mapping[FactName, Tally], after: Mapping[FactName, Tally]) -> list[Difference]:
+    """Return the facts that are found, or reported, differently often; those lost first."""
     # A fact that one arm never had the chance to see is no difference between them.
     both = sorted(name for name in before if name in after)
     differing = [name for name in both if _differ(before[name], after[name])]
-    rejected = discoveries([_chance(before[name], after[name]) for name in differing], _FALSE_CLAIMS)
+    rejected = discoveries([_chance(before[name], after[name]) for name in differing], FALSE_CLAIMS)
     found = [
         _difference_of(name, before[name], after[name], clear=clear)
         for name, clear in zip(differing, rejected, strict=True)
@@ -134,14 +137,14 @@ def _differences(own: Sequence[Run], others: Sequence[Run]) -> list[Difference]:
     return sorted(found, key=lambda each: order.index(each.judgement))
 
 
-def _differ(before: _Tally, after: _Tally) -> bool:
+def _differ(before: Tally, after: Tally) -> bool:
     if before.found * after.of != after.found * before.of:
         return True
     usual = _usual(before)
     return usual is not None and bool(after.values) and _share(before, usual) != _share(after, usual)
 
 
-def _chance(before: _Tally, after: _Tally) -> float:
+def _chance(before: Tally, after: Tally) -> float:
     """Return the p-value of a difference: how often the fact is found, or its usual value reported."""
     if before.found * after.of != after.found * before.of:
         return fisher_exact(before.found, before.of, after.found, after.of)
@@ -151,15 +154,15 @@ def _chance(before: _Tally, after: _Tally) -> float:
     )
 
 
-def _usual(tally: _Tally) -> str | None:
+def _usual(tally: Tally) -> str | None:
     return min(tally.values, key=lambda value: (-tally.values[value], value), default=None)
 
 
-def _share(tally: _Tally, value: str) -> float:
+def _share(tally: Tally, value: str) -> float:
     return tally.values[value] / tally.values.total()
 
 
-def _difference_of(name: _FactName, before: _Tally, after: _Tally, *, clear: bool) -> Difference:
+def _difference_of(name: FactName, before: Tally, after: Tally, *, clear: bool) -> Difference:
     template, kind, key, attribute = name
     return Difference(
         template=template,
@@ -177,15 +180,16 @@ def _difference_of(name: _FactName, before: _Tally, after: _Tally, *, clear: boo
     )
 
 
-def _judgement(before: _Tally, after: _Tally) -> Literal["lost", "gained", "changed"]:
+def _judgement(before: Tally, after: Tally) -> Literal["lost", "gained", "changed"]:
     first, second = before.found * after.of, after.found * before.of
     if first == second:
         return "changed"
     return "lost" if first > second else "gained"
 
 
-def _tallies(runs: Iterable[Run]) -> dict[_FactName, _Tally]:
-    tallies: defaultdict[_FactName, _Tally] = defaultdict(_Tally)
+def tallies_of(runs: Iterable[Run]) -> dict[FactName, Tally]:
+    """Return the facts of some runs. What could not be evaluated in a run does not count there."""
+    tallies: defaultdict[FactName, Tally] = defaultdict(Tally)
     for run in runs:
         for fact in run.measured.facts:
             if fact.fate == "not_evaluable":

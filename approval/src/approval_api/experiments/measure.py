@@ -99,15 +99,19 @@ def _facts(report: Report) -> list[FactResult]:
                         key=found.key,
                         attribute=attribute,
                         fate="missed",
-                        value=_shown(mistake.found),
-                        expected=_short(mistake.expected),
+                        value=shown_value(mistake.found),
+                        expected=short_value(mistake.expected),
                     )
                 )
             elif value is not None:
                 # A value for which the ground truth has none counts for nobody, and may still differ.
                 results.append(
                     FactResult(
-                        kind=found.kind, key=found.key, attribute=attribute, fate="found", value=_shown(value)
+                        kind=found.kind,
+                        key=found.key,
+                        attribute=attribute,
+                        fate="found",
+                        value=shown_value(value),
                     )
                 )
     results.extend(
@@ -116,7 +120,7 @@ def _facts(report: Report) -> list[FactResult]:
             key=missed.key,
             attribute=missed.attribute,
             fate="missed",
-            expected=_short(missed.expected),
+            expected=short_value(missed.expected),
         )
         for missed in scores.false_negatives
     )
@@ -126,13 +130,15 @@ def _facts(report: Report) -> list[FactResult]:
     return results
 
 
-def _shown(value: JsonValue) -> str:
+def shown_value(value: JsonValue) -> str:
+    """Return a reported value as text, cut to what an experiment keeps."""
     if isinstance(value, list):
         return ", ".join(str(each) for each in value[:20])[:MAX_VALUE_CHARACTERS]
     return str(value)[:MAX_VALUE_CHARACTERS]
 
 
-def _short(value: JsonValue) -> JsonValue:
+def short_value(value: JsonValue) -> JsonValue:
+    """Return a true value, its texts cut to what an experiment keeps."""
     if isinstance(value, list):
-        return [_shown(each) for each in value[:20]]
-    return None if value is None else _shown(value)
+        return [shown_value(each) for each in value[:20]]
+    return None if value is None else shown_value(value)
