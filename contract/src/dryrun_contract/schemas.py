@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from dryrun_contract import CONTRACT_VERSION
+from dryrun_contract.baseline import Baseline
 from dryrun_contract.collector_config import CollectorConfig
 from dryrun_contract.discovery import COLLECTOR_LINE
 from dryrun_contract.event import Event, EventPage, Snapshot
@@ -18,6 +19,7 @@ from dryrun_contract.session import Session, SessionRequest, SessionView
 from dryrun_contract.template import Template, TemplateSummary
 
 _SCHEMAS: dict[str, TypeAdapter[object]] = {
+    "baseline": TypeAdapter(Baseline),
     "collector-config": TypeAdapter(CollectorConfig),
     "collector-line": COLLECTOR_LINE,  # type: ignore[dict-item]  # an adapter of a union is one of objects
     "event": TypeAdapter(Event),

@@ -149,6 +149,19 @@ def test_the_digest_changes_with_the_file_the_used_facts_and_the_images_and_with
     assert len(others | {digest}) == 4
 
 
+def test_the_task_digest_is_that_of_what_is_to_be_found_wherever_the_images_were_built(folder):
+    digest = catalog(folder).get("small").task_digest
+    assert catalog(folder, allowlist(id=f"sha256:{'9' * 64}")).get("small").task_digest == digest
+    others = {
+        catalog(folder, allowlist(facts={"version": "1.26.4"})).get("small").task_digest,
+    }
+    (folder / "small.yml").write_text(SMALL + "# a comment\n")
+    assert catalog(folder).get("small").task_digest == digest
+    (folder / "small.yml").write_text(SMALL.replace("a$$b", "another"))
+    others.add(catalog(folder).get("small").task_digest)
+    assert len(others | {digest}) == 3
+
+
 def test_a_service_without_ground_truth_takes_its_images(folder):
     own = (Fact(kind="host", key=""), Fact(kind="service", key=":443/tcp", data={"product": "nginx"}))
     (folder / "small.yml").write_text(SMALL.partition("    x-ground-truth:")[0] + "  twin:\n    image: "
