@@ -106,6 +106,47 @@ def up(add: AddOption = None) -> None:
 
 
 @app.command()
+def ci(
+    experiment: Annotated[
+        Path, typer.Option("--experiment", metavar="FILE", help="The experiment to run (YAML).")
+    ],
+    baseline: Annotated[
+        Path, typer.Option("--baseline", metavar="FILE", help="What to compare with; committed beside it.")
+    ],
+    criteria: Annotated[
+        Path | None,
+        typer.Option("--criteria", metavar="FILE", help="Criteria that most sessions have to meet."),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML: a test for each fact.")
+    ] = None,
+    summary: Annotated[
+        Path | None, typer.Option("--summary", metavar="FILE", help="Write Markdown for the job's page.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON.")
+    ] = None,
+    update_baseline: Annotated[
+        bool, typer.Option("--update-baseline", help="Write the baseline from this run, and compare nothing.")
+    ] = False,
+    add: AddOption = None,
+) -> None:
+    """Run an experiment, and fail when a scanner has lost what it found before.
+
+    Exit codes: 0 passed; 1 facts were lost, or criteria are not met; 2 the command line or a file is wrong,
+    or the baseline does not fit; 3 it could not be measured; 130 Ctrl-C.
+    """
+    from dryrun_local.ci.command import Ci, Options
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.terminal.screen import Screen
+    from dryrun_local.terminal.timings import Timings
+
+    options = Options(experiment, baseline, criteria, junit, summary, json_file, update_baseline)
+    screen = Screen()
+    _run(Ci(Installation.here(add or ()), options, screen, Timings()).run, screen)
+
+
+@app.command()
 def check(add: AddOption = None) -> None:
     """Check images, templates and collector manifests: all faults at once, nothing has to be built."""
     from dryrun_local.machine.installation import Installation

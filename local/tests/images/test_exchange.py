@@ -146,6 +146,20 @@ def test_another_image_than_the_allowlist_pins_is_refused(docker, exported, root
     assert calls(docker, "load") == []
 
 
+def test_an_image_of_a_folder_that_changed_is_replaced_as_by_a_build(docker, root, allowlist, tmp_path):
+    build(root, allowlist)
+    before = json.loads(allowlist.read_text())["images"][WEB]
+    (root / "images" / "web" / "page.html").write_text("new")
+    older = (docker / "images.json").read_text(), allowlist.read_text()
+    build(root, allowlist)
+    export(root, allowlist, tmp_path / "images.tar")
+    newer = json.loads(allowlist.read_text())["images"][WEB]
+    (docker / "images.json").write_text(older[0])
+    allowlist.write_text(older[1])
+    assert take(root, allowlist, tmp_path / "images.tar").taken == (WEB,)
+    assert json.loads(allowlist.read_text())["images"][WEB] == newer != before
+
+
 def test_an_image_with_a_volume_is_refused(docker, exported, root, allowlist):
     path, _ = exported
     about, files = content_of(path)

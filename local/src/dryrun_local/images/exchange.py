@@ -162,7 +162,9 @@ async def import_images(
             if name not in here and image.digest != digests[images[name].name]
         )
         wanted = {name: stored[name] for name in stored if name not in here and name not in outdated}
-        _require_identities(path, wanted, images, pinned_rows(allowlist))
+        # What is pinned and there is from a folder that has changed since: a build would replace it too.
+        rows = {name: row for name, row in pinned_rows(allowlist).items() if name not in present}
+        _require_identities(path, wanted, images, rows)
         say(f"Comparing {len(wanted)} images with their ids")
         blobs = {blob for image in wanted.values() for blob in image.blobs}
         await asyncio.to_thread(archive.verify, [_place(blob) for blob in sorted(blobs)])

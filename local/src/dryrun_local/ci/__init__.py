@@ -1,0 +1,1 @@
+"""An experiment in a pipeline: run, compared with a committed baseline, judged (`docs/ci.md`)."""
