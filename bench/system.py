@@ -13,6 +13,7 @@ from uuid import UUID
 from dryrun_cli.api.client import ApiClient, open_client
 from dryrun_cli.api.reading import read_session
 from dryrun_contract.event import Event, PhaseChanged
+from dryrun_contract.scan_choice import NO_CHOICE, ScanChoice
 from dryrun_contract.session import Phase, SessionRequest
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import held
@@ -32,9 +33,11 @@ class Sessions:
     system: System
     installation: Installation
 
-    async def start(self, template: str, *, keep: bool = False, seed: int = 0) -> UUID:
+    async def start(
+        self, template: str, *, keep: bool = False, seed: int = 0, scan: ScanChoice = NO_CHOICE
+    ) -> UUID:
         """Ask for a session and return its id."""
-        request = SessionRequest(template=template, keep=keep, seed=seed)
+        request = SessionRequest(template=template, keep=keep, seed=seed, scan=scan)
         return read_session(await self.client.start_session(request)).id
 
     async def until(self, session_id: UUID, phase: Phase) -> list[Event]:

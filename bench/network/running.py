@@ -155,6 +155,21 @@ def _described(name: str, network: Any, hosts: tuple[Host, ...], labels: dict[st
     return RunningNetwork(name, network.id, subnet, addresses, hosts, labels)
 
 
+def received_packets(network: RunningNetwork) -> dict[str, int]:
+    """Return how many packets each host has received since it was started."""
+    client = docker.from_env(timeout=120)
+    try:
+        counted = {}
+        prefix = f"bench-{network.labels[LABEL]}-"
+        for host in network.hosts:
+            container = client.containers.get(f"{prefix}{host.name}")
+            _, output = container.exec_run(["cat", "/sys/class/net/eth0/statistics/rx_packets"])
+            counted[host.name] = int(output)
+        return counted
+    finally:
+        client.close()
+
+
 def _remove(client: docker.DockerClient, label: str) -> None:
     for container in client.containers.list(all=True, filters={"label": label}):
         try:

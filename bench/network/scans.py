@@ -65,8 +65,7 @@ def by_collector(network: RunningNetwork, profile: str, *targets: str) -> Scan:
 
 def by_nmap(network: RunningNetwork, options: Iterable[str], *targets: str) -> Scan:
     """Scan with plain nmap; `-n` in both cases, as a session has no name server."""
-    arguments = ["-n", *options, "-oX", "-", *_targets(network, targets)]
-    seconds, output = _run(network, [_pinned(NMAP)], arguments)
+    seconds, output = _run_nmap(network, options, targets)
     found: Found = {}
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
     for host in etree.fromstring(output.encode(), parser).iter("host"):
@@ -75,6 +74,11 @@ def by_nmap(network: RunningNetwork, options: Iterable[str], *targets: str) -> S
             place = (network.addresses.get(address) or address, int(port.get("portid")))
             found[place] = port.xpath("string(service/@product)")
     return Scan(seconds, found)
+
+
+def nmap_xml(network: RunningNetwork, options: Iterable[str]) -> str:
+    """Return what plain nmap prints of the network's hosts with `-oX`."""
+    return _run_nmap(network, options, tuple(network.addresses))[1]
 
 
 def score(hosts: Iterable[Host], found: Found) -> Score:
@@ -105,6 +109,11 @@ def _missed(place: tuple[str, int], service: Service, found: Found) -> str:
 
 def _targets(network: RunningNetwork, targets: tuple[str, ...]) -> list[str]:
     return list(targets) or [network.subnet]
+
+
+def _run_nmap(network: RunningNetwork, options: Iterable[str], targets: tuple[str, ...]) -> tuple[float, str]:
+    arguments = ["-n", *options, "-oX", "-", *_targets(network, targets)]
+    return _run(network, [_pinned(NMAP)], arguments)
 
 
 def _pinned(image: str) -> str:

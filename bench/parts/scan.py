@@ -32,7 +32,8 @@ async def measure(setting: Setting) -> PartResult:
     result = PartResult(part="scan", title="Finding what is there", about=ABOUT)
     with ExitStack() as exits:
         networks = []
-        for name, hosts in read_networks().items():
+        for name in TITLES:
+            hosts = read_networks()[name]
             setting.say(f"{name}: starting {len(hosts)} hosts")
             running = await asyncio.to_thread(exits.enter_context, running_network(name, hosts))
             networks.append(running)

@@ -1,6 +1,9 @@
 from bench.network.hosts import HERE, Host, Service, read_networks
 from bench.network.listening import differences
 from bench.network.scans import score
+from bench.parts.scan import TITLES
+
+from dryrun_replica.recipes.loading import load_recipes
 
 WEB = Service("lighttpd", 8008, "lighttpd", ("lighttpd",))
 MUTE = Service("microsocks", 1081, "microsocks", ())
@@ -68,7 +71,20 @@ def test_a_host_is_told_its_servers_with_all_their_ports():
 
 def test_no_template_uses_a_server_of_these_networks():
     templates = "".join(path.read_text() for path in (HERE.parents[1] / "templates").glob("*.yml"))
-    servers = {
-        service.server for hosts in read_networks().values() for host in hosts for service in host.services
-    }
+    networks = read_networks()
+    servers = {service.server for name in TITLES for host in networks[name] for service in host.services}
     assert not {server for server in servers if f"discovery/test-{server}:" in templates}
+
+
+def test_a_company_has_many_hosts_and_ten_products_that_no_recipe_knows():
+    hosts = read_networks()["company"]
+    services = [service for host in hosts for service in host.services]
+    assert len(hosts) >= 30
+    assert len(services) >= 45
+    assert sum(len(host.services) > 1 for host in hosts) > len(hosts) / 2
+    recipes = load_recipes(HERE.parents[1] / "images" / "recipes")
+    known = [name for recipe in recipes for name in (*recipe.names.nmap, *recipe.names.others)]
+    strange = {
+        service.products for service in services if service.products and not any(map(service.named_by, known))
+    }
+    assert len(strange) >= 10

@@ -4,11 +4,11 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from target_container import ALLOWLIST, REPOSITORY
+from target_container import ALLOWLIST, REPOSITORY, docker
 
 # On the machine's own engine: an engine of one's own cannot fetch what the shared root may lack.
 pytestmark = [pytest.mark.engine, pytest.mark.alone, pytest.mark.long, pytest.mark.timeout(1500)]
@@ -37,6 +37,9 @@ HOSTS: Sequence[Sequence[tuple[int, str]]] = [
 ]
 
 
+DEPOT = ((2222, "OpenSSH"), (6380, "Redis"))
+
+
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[Path]:
     made = tmp_path / "s"
@@ -57,6 +60,28 @@ def run(state: Path, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def lines_of_a_session(state: Path, template: str, when_scanning: Callable[[str], None]) -> list[str]:
+    """Run a session; `when_scanning` is called with its id once its collectors run."""
+    command = [REPOSITORY / ".venv" / "bin" / "dryrun-local", "demo", "--template", template, "--json"]
+    lines: list[str] = []
+    environ = {**os.environ, "DRYRUN_STATE": str(state)}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            event = json.loads(line)
+            if event.get("data", {}).get("type") == "collector_started":
+                when_scanning(event["session_id"])
+        assert process.wait(timeout=60) == 0
+    return lines
+
+
+def kill_a_redis(session_id: str) -> None:
+    of_session = ("--filter", f"label=discovery.dryrun.session_id={session_id}")
+    targets = docker("ps", "--quiet", *of_session, "--filter", "label=discovery.dryrun.role=target").split()
+    docker("exec", targets[0], "bash", "-c", KILL, check=False)
 
 
 def scan(path: Path) -> Path:
@@ -102,3 +127,26 @@ def test_a_scan_becomes_a_template_on_which_discovery_is_rehearsed(tmp_path: Pat
     assert json.loads(run(state, "network", "list", "--json")) == []
     images = json.loads((state / "allowlist.json").read_text())["images"]
     assert [name for name in images if "stand-in" in name] == []
+
+
+KILL = (
+    'for each in /proc/[0-9]*; do [ "$(cat $each/comm)" = redis-server ] && kill -SEGV ${each#/proc/}; done'
+)
+
+
+def test_every_host_of_a_network_has_a_target_and_a_service_that_dies_is_harm_to_its_host(
+    tmp_path: Path, state: Path
+) -> None:
+    file = tmp_path / "hosts.csv"
+    rows = [f"10.0.0.{number},{port},{what}" for number in range(1, 23) for port, what in DEPOT]
+    file.write_text("\n".join(["host,port,product", *rows]))
+    run(state, "network", "import", str(file), "--name", "depot", "--all")
+    (listed,) = json.loads(run(state, "network", "list", "--json"))
+    assert (listed["targets"], listed["templates"]) == (22, ["depot-1", "depot-2"])
+
+    *_, last = lines_of_a_session(state, "depot-2", when_scanning=kill_a_redis)
+    report = json.loads(last)["report"]
+    (harm,) = report["harmed"]
+    assert harm["harm"] == "died"
+    assert "the service 02-redis-6380 ended with exit code 139" in harm["detail"]
+    run(state, "network", "remove", "depot")

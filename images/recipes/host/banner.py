@@ -1,7 +1,8 @@
 """Ports that say what products would say, so that scanners name them; they stand for no software.
 
-Started with the path of a JSON file, a list of: transport, port, how a question begins (base64; empty
-for a greeting) and the answer.
+Started with the path of a JSON file, a list of: transport, address, port, how a question begins (base64;
+empty for a greeting, only white space for any line), the answer (base64), and whether connections are closed
+at once.
 """
 
 import asyncio
@@ -16,16 +17,19 @@ PATIENCE_SECONDS = 20
 async def main(banners: list[dict]) -> None:
     for banner in banners:
         question, answer = (base64.b64decode(banner[name]) for name in ("question", "answer"))
-        serve = serve_datagrams if banner["transport"] == "udp" else serve_connections
-        await serve(banner["port"], question, answer)
+        if banner["transport"] == "udp":
+            await serve_datagrams((banner["address"], banner["port"]), question, answer)
+        else:
+            place = banner["address"], banner["port"]
+            await serve_connections(place, question, answer, closes=banner["closes"])
     await asyncio.Event().wait()
 
 
-async def serve_connections(port: int, question: bytes, answer: bytes) -> None:
+async def serve_connections(place: tuple[str, int], question: bytes, answer: bytes, *, closes: bool) -> None:
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                if await asks(reader, question):
+                if not closes and await asks(reader, question):
                     writer.write(answer)
                     await writer.drain()
                     await reader.read(MOST_QUESTION)
@@ -34,12 +38,12 @@ async def serve_connections(port: int, question: bytes, answer: bytes) -> None:
         finally:
             writer.close()
 
-    await asyncio.start_server(greet, "0.0.0.0", port, limit=MOST_QUESTION)  # noqa: S104  others reach it
+    await asyncio.start_server(greet, *place, limit=MOST_QUESTION)
 
 
 async def asks(reader: asyncio.StreamReader, question: bytes) -> bool:
-    heard = b""
-    while not heard.startswith(question):
+    heard, any_line = b"", not question.strip()
+    while not (heard.startswith(question) or (any_line and b"\n" in heard)):
         more = await reader.read(MOST_QUESTION)
         if not more or len(heard) > MOST_QUESTION:
             return False
@@ -47,7 +51,7 @@ async def asks(reader: asyncio.StreamReader, question: bytes) -> bool:
     return True
 
 
-async def serve_datagrams(port: int, question: bytes, answer: bytes) -> None:
+async def serve_datagrams(place: tuple[str, int], question: bytes, answer: bytes) -> None:
     class Greeting(asyncio.DatagramProtocol):
         def connection_made(self, transport: asyncio.DatagramTransport) -> None:
             self.transport = transport
@@ -56,8 +60,7 @@ async def serve_datagrams(port: int, question: bytes, answer: bytes) -> None:
             if data.startswith(question):
                 self.transport.sendto(answer, address)
 
-    here = ("0.0.0.0", port)  # noqa: S104  others reach it
-    await asyncio.get_running_loop().create_datagram_endpoint(Greeting, local_addr=here)
+    await asyncio.get_running_loop().create_datagram_endpoint(Greeting, local_addr=place)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_networks import host, service
 
-from dryrun_replica.building.composition import Composition, compose
+from dryrun_replica.building.composition import MOST_PATTERN, Composition, compose
 from dryrun_replica.building.folder import StandIn, stand_in
 from dryrun_replica.inventory.model import Service, TlsFacts
 from dryrun_replica.recipes.banners import BannerTable
@@ -93,9 +93,36 @@ def test_what_needs_root_brings_its_rights_and_the_others_stay_without() -> None
 def test_a_banner_is_data_that_one_program_sends() -> None:
     made = image_of(service(23, "Tool telnetd", "4.2", name="telnet"))
     (banner,) = json.loads(made.files["stand-in/00-banners/banners.json"])
-    assert banner == {"transport": "tcp", "port": 23, "question": "", "answer": "VG9vbCA0LjINCg=="}
+    answer = {"question": "", "answer": "VG9vbCA0LjINCg=="}
+    assert banner == {"transport": "tcp", "address": "0.0.0.0", "port": 23, "closes": False, **answer}
     told = {"kind": "service", "key": ":23/tcp", "data": {"product": "Tool telnetd", "version": "4.2"}}
     assert told in made.ground_truth
+
+
+def test_stunnel_stands_before_banners_that_speak_tls_each_with_its_certificate() -> None:
+    plain = service(22, "Tool telnetd", "4.2", name="telnet")
+    shut = service(992, "Tool telnetd", "4.2", name="telnet", tls=TlsFacts(subject="CN=a"))
+    unknown = service(993, None, tls=TlsFacts(subject="CN=b"))
+    made = image_of(plain, shut, unknown)
+    banners = json.loads(made.files["stand-in/00-banners/banners.json"])
+    places = [(each["address"], each["port"]) for each in banners]
+    assert places == [("0.0.0.0", 22), ("127.0.0.1", 61301), ("127.0.0.1", 61302)]
+    front = made.files["stand-in/00-banners/front.stunnel"].decode()
+    for outer, inner in ((992, 61301), (993, 61302)):
+        assert f"accept = 0.0.0.0:{outer}\nconnect = 127.0.0.1:{inner}\n" in front
+        assert f"stand-in/00-banners/key-{outer}.pem" in made.files
+    subjects = {
+        fact["key"]: fact["data"]["subject"] for fact in made.ground_truth if fact["kind"] == "certificate"
+    }
+    assert subjects == {":992/tcp": "CN=a", ":993/tcp": "CN=b"}
+
+
+def test_a_port_of_which_nothing_is_known_is_open_and_says_nothing() -> None:
+    made = image_of(service(9, None), service(10, None, name="tcpwrapped"))
+    silent, wrapped = json.loads(made.files["stand-in/00-banners/banners.json"])
+    assert (silent["port"], silent["answer"], silent["closes"]) == (9, "", False)
+    assert (wrapped["port"], wrapped["answer"], wrapped["closes"]) == (10, "", True)
+    assert {"kind": "service", "key": ":9/tcp", "data": {}} in made.ground_truth
 
 
 HOSTILE = st.one_of(
@@ -168,3 +195,24 @@ def test_all_rooms_of_a_host_fit_into_one_mount() -> None:
     assert made.tmpfs["/run/stand-in"]["size"] <= MAX_TMPFS_BYTES
     keys = [fact["key"] for fact in made.ground_truth if fact["kind"] == "service"]
     assert keys == [":5432/tcp", ":5433/tcp"]
+
+
+def test_failed_logins_are_counted_where_services_log_them_and_none_where_nobody_can_log_in() -> None:
+    ssh, page = service(22, "OpenSSH", name="ssh"), service(80, "nginx", name="http")
+    unknown, banner = service(8000, "Icecast", name="http"), service(23, "Tool telnetd", version="1")
+    database = service(5432, "PostgreSQL", name="postgresql")
+    both = composed(ssh, database, unknown).log_patterns()["failed_logins"]
+    for line in ("Failed password for root from 10.213.0.2", "FATAL:  password authentication failed for"):
+        assert re.search(both, line)
+    assert not re.search(both, "Connection closed by 127.0.0.1")
+    none = composed(page).log_patterns()["failed_logins"]
+    assert not any(re.search(none, line) for line in ("", "failed", "GET / HTTP/1.0"))
+    assert composed(page, unknown).log_patterns() == {}
+    assert composed(page, banner).log_patterns() == {}
+    assert image_of(ssh).log_patterns == composed(ssh).log_patterns()
+
+
+def test_the_patterns_of_all_recipes_together_fit_into_an_allowlist() -> None:
+    joined = "|".join({recipe.failed_logins for recipe in BOOK if recipe.failed_logins})
+    assert re.compile(joined)
+    assert len(joined) <= MOST_PATTERN

@@ -90,6 +90,17 @@ def test_what_was_only_looked_up_by_its_number_is_a_guess():
     assert (host.role, host.services[0].name, host.services[0].confidence) == ("database", "ms-sql-s", 0.3)
 
 
+@pytest.mark.parametrize(
+    ("args", "name"),
+    [("nmap -n -sV", None), ("nmap -sSV", None), ("nmap -A x", None), ("nmap -sS -Vx", "http")],
+)
+def test_what_nmap_asked_and_could_not_name_is_not_what_its_number_is_for(args, name):
+    guess = port_xml(8000, '<service name="http" method="table" conf="3"/>')
+    head = HEAD.replace('scanner="nmap"', f'scanner="nmap" args="{args}"')
+    [host] = read(head + host_xml(guess, port_xml(443, NGINX)) + FOOT).hosts
+    assert [service.name for service in host.services] == ["http", name]
+
+
 def test_a_host_that_was_scanned_twice_is_one():
     probed = '<service name="http" product="Caddy httpd" method="probed" conf="10"/>'
     inventory = read(HEAD + host_xml(port_xml(80)) + host_xml(port_xml(80, probed), port_xml(443)) + FOOT)

@@ -4,7 +4,7 @@ import pytest
 
 from dryrun_replica.inventory.model import Host, Service, TlsFacts, Transport
 from dryrun_replica.levels import Level
-from dryrun_replica.recipes.loading import load_recipes
+from dryrun_replica.recipes.loading import RecipeBook, load_recipes
 from dryrun_replica.recipes.matching import Matcher
 
 BOOK = load_recipes(Path(__file__).parents[3] / "images" / "recipes")
@@ -37,7 +37,10 @@ MATCHER = Matcher(BOOK, VERSIONS, OnlyCisco())
         (Service(port=80, name="http"), Level.RELATIVE, "nginx"),
         (Service(port=23, name="telnet", product="Cisco router telnetd"), Level.BANNER, None),
         (Service(port=9, name="telnet", product="Unknown telnetd"), Level.NOTHING, None),
-        (Service(port=9), Level.NOTHING, None),
+        (Service(port=9), Level.BANNER, None),
+        (Service(port=9, name="tcpwrapped"), Level.BANNER, None),
+        (Service(port=9, name="socks5"), Level.BANNER, None),
+        (Service(port=9, transport="udp"), Level.NOTHING, None),
         (Service(port=53, transport="udp", name="domain", product="ISC BIND"), Level.SAME_PRODUCT, "bind9"),
         (Service(port=80, transport="udp", name="http", product="nginx"), Level.NOTHING, None),
     ],
@@ -87,7 +90,9 @@ def test_what_does_not_fit_into_a_container_is_left_out_and_the_plan_says_why() 
 
 def test_a_second_one_of_a_kind_that_can_be_there_once_is_left_out() -> None:
     services = tuple(Service(port=port, name="amqp", product="RabbitMQ") for port in (5672, 5673))
-    first, second = MATCHER.match_host(Host(name="queue", role="queue", services=services))
+    once = {"rabbitmq": BOOK["rabbitmq"].model_copy(update={"only_once": True})}
+    matcher = Matcher(RecipeBook({**BOOK.recipes, **once}))
+    first, second = matcher.match_host(Host(name="queue", role="queue", services=services))
     assert first.recipe == "rabbitmq"
     assert (second.level, second.why) == (Level.NOTHING, "a second RabbitMQ cannot be on one host")
 

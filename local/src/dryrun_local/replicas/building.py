@@ -94,4 +94,5 @@ def _manifest(stand_in: StandIn) -> Manifest:
         capabilities=stand_in.capabilities,
         tmpfs={path: Tmpfs.model_validate(mount) for path, mount in stand_in.tmpfs.items()},
         ground_truth=tuple(stand_in.ground_truth),
+        log_patterns=stand_in.log_patterns,
     )

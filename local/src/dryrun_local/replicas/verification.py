@@ -1,4 +1,4 @@
-"""Checks stand-ins from inside before a template may use them, two at a time, with a line for each."""
+"""Checks stand-ins from inside before a template may use them, some at a time, with a line for each."""
 
 import asyncio
 import time
@@ -13,7 +13,8 @@ from dryrun_local.terminal.screen import Screen
 from dryrun_replica.verifying.container import VerificationError, remove_leftovers
 from dryrun_replica.verifying.verification import Products, verify
 
-_AT_ONCE = 2
+_AT_ONCE = 4
+"""Most of a check is waiting: for a service to start, for an answer that does not come."""
 
 
 class UntrueError(LocalError):

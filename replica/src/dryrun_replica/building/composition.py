@@ -7,16 +7,20 @@ from typing import Any
 from dryrun_replica.building.certificates import NOT_AFTER, subject_and_issuer
 from dryrun_replica.inventory.model import Host, Service, TlsFacts
 from dryrun_replica.levels import Level, Match
-from dryrun_replica.recipes.banners import Banner, BannerTable
+from dryrun_replica.recipes.banners import Banner, BannerTable, silent
 from dryrun_replica.recipes.loading import RecipeBook
-from dryrun_replica.recipes.matching import has_front
+from dryrun_replica.recipes.matching import has_front, has_tls
 from dryrun_replica.recipes.model import Recipe
 from dryrun_replica.recipes.templates import Values, render
 
 FILES = "/srv/stand-in"
 MEMORY = "/run/stand-in"
-_INNER_PORTS = 61000
-"""Where services listen that stunnel stands before, on the loopback interface."""
+NO_LINE = "(?!)"
+"""Matches nothing: what nobody can log in to has no failed logins."""
+MOST_PATTERN = 500
+"""Characters of one pattern in the allowlist."""
+_INNER_PORTS, _INNER_BANNERS = 61000, 61300
+"""Where services and banners listen that stunnel stands before, on the loopback interface."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,9 @@ class BannerService:
     port: int
     transport: str
     banner: Banner
+    tls: TlsFacts | None = None
+    inner_port: int | None = None
+    """Where it listens, if stunnel stands before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,20 @@ class Composition:
         """Whether nothing answers there."""
         return not self.services and not self.banners
 
+    def log_patterns(self) -> dict[str, str]:
+        """Return what shows failed logins in the log that all services share; empty where nothing would.
+
+        Services that log none are left out beside others: figures are of those that do.
+        """
+        known = sorted(
+            {each.recipe.failed_logins for each in self.services if each.recipe.failed_logins is not None}
+        )
+        if known:
+            joined = "|".join(known)
+            return {"failed_logins": joined} if len(joined) <= MOST_PATTERN else {}
+        has_none = bool(self.services) and all(each.recipe.no_logins for each in self.services)
+        return {"failed_logins": NO_LINE} if has_none and not self.banners else {}
+
     def ground_truth(self) -> list[dict[str, Any]]:
         """Return what a perfect collector without a login would report of it."""
         facts: list[dict[str, Any]] = [{"kind": "host", "key": ""}]
@@ -80,7 +101,10 @@ class Composition:
             data = {"product": each.banner.product} if each.banner.product else {}
             if each.banner.version is not None:
                 data["version"] = each.banner.version
-            facts.append({"kind": "service", "key": f":{each.port}/{each.transport}", "data": data})
+            key = f":{each.port}/{each.transport}"
+            facts.append({"kind": "service", "key": key, "data": data})
+            if each.tls is not None:
+                facts.append({"kind": "certificate", "key": key, "data": _certificate(each.tls, self.host)})
         return facts
 
 
@@ -96,10 +120,12 @@ def compose(
     running: dict[tuple[str, int], RunningService] = {}
     shown: list[BannerService] = []
     for service, match in zip(host.services, matches, strict=True):
-        if match.level is Level.BANNER and banners is not None:
-            banner = banners.find(service)
+        if match.level is Level.BANNER:
+            banner = silent(service) or (banners.find(service) if banners is not None else None)
             if banner is not None:
-                shown.append(BannerService(service.port, service.transport, banner))
+                inner = _INNER_BANNERS + len(shown) if has_tls(service) else None
+                tls = service.tls if inner is not None else None
+                shown.append(BannerService(service.port, service.transport, banner, tls, inner))
         if match.recipe is None:
             continue
         known = running.get((match.recipe, service.port))

@@ -14,7 +14,7 @@ from typing import Any
 
 from dryrun_contract.ground_truth import Fact
 from dryrun_replica.building.certificates import make_certificate
-from dryrun_replica.building.composition import MEMORY, BannerService, Composition, RunningService
+from dryrun_replica.building.composition import FILES, MEMORY, BannerService, Composition, RunningService
 from dryrun_replica.building.shared_root import IMAGE, SERVICE_UID
 from dryrun_replica.inventory.model import TlsFacts
 from dryrun_replica.recipes.model import SPARE_ROOM_BYTES
@@ -24,17 +24,23 @@ PREFIX = "discovery/test-stand-in"
 _VERSION = b"1"
 """Increase it when the same composition becomes another image."""
 _TMP_BYTES = 8 * 1024**2
+_BANNERS = "00-banners"
+_FRONT = "foreground = yes\nsyslog = no\ndebug = 3\npid =\n"
+"""stunnel's settings before those of each port."""
 
 _DOCKERFILE = f"""\
 FROM {IMAGE}
 COPY --chown={SERVICE_UID}:{SERVICE_UID} --chmod=u=rwX,go=rX stand-in/ /srv/stand-in/
-USER {SERVICE_UID}
-RUN ["bash", "/usr/local/lib/stand-in/fill"]
-USER @user@
+@fill@USER @user@
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --retries=3 --start-period=@start@s --start-interval=500ms \\
     CMD ["bash", "/usr/local/lib/stand-in/healthy"]
 ENTRYPOINT ["tini", "--", "bash", "/usr/local/lib/stand-in/init"]
+"""
+
+_FILL = f"""\
+USER {SERVICE_UID}
+RUN ["bash", "/usr/local/lib/stand-in/fill"]
 """
 
 
@@ -48,6 +54,7 @@ class StandIn:
     capabilities: tuple[str, ...]
     tmpfs: dict[str, dict[str, Any]]
     ground_truth: list[dict[str, Any]]
+    log_patterns: dict[str, str]
     memory_mib: int
     """What its services hold when idle, together."""
 
@@ -64,7 +71,7 @@ def stand_in(composition: Composition, root_digest: str) -> StandIn:
         for name, text in _files(service).items():
             files[f"stand-in/{service.folder}/{name}"] = text.encode()
     for name, text in _banner_files(composition.banners).items() if composition.banners else ():
-        files[f"stand-in/00-banners/{name}"] = text.encode()
+        files[f"stand-in/{_BANNERS}/{name}"] = text.encode()
     truth = composition.ground_truth()
     for fact in truth:
         Fact.model_validate(fact)
@@ -73,22 +80,36 @@ def stand_in(composition: Composition, root_digest: str) -> StandIn:
     granted = {capability for root in roots for capability in root.capabilities}
     # Who starts services as their own user needs the right to change to it.
     capabilities = tuple(sorted(granted | ({"SETGID", "SETUID", "CHOWN"} if roots else set())))
-    digest = _digest(files, root_digest, (tmpfs, capabilities, truth))
+    patterns = composition.log_patterns()
+    digest = _digest(files, root_digest, (tmpfs, capabilities, truth, patterns))
     for service in composition.services:
         if service.needs_certificate:
             certificate, key = make_certificate(service.tls or TlsFacts(), composition.host)
             files[f"stand-in/{service.folder}/certificate.pem"] = certificate
             files[f"stand-in/{service.folder}/key.pem"] = key
+    for each in composition.banners:
+        if each.tls is not None:
+            certificate, key = make_certificate(each.tls, composition.host)
+            files[f"stand-in/{_BANNERS}/certificate-{each.port}.pem"] = certificate
+            files[f"stand-in/{_BANNERS}/key-{each.port}.pem"] = key
     memory = sum(service.recipe.memory_mib for service in composition.services)
-    return StandIn(digest, files, capabilities, tmpfs, truth, memory)
+    return StandIn(digest, files, capabilities, tmpfs, truth, patterns, memory)
 
 
 def _dockerfile(composition: Composition) -> str:
     needs_root = any(service.recipe.root is not None for service in composition.services)
     start = max((service.recipe.health.seconds for service in composition.services), default=20)
-    return _DOCKERFILE.replace("@user@", "0" if needs_root else str(SERVICE_UID)).replace(
-        "@start@", f"{start:.0f}"
-    )
+    # Starting a container to do nothing takes as long as all the rest.
+    fills = any(service.recipe.fill or service.needs_certificate for service in composition.services)
+    values = {
+        "@fill@": _FILL if fills or any(each.tls for each in composition.banners) else "",
+        "@user@": "0" if needs_root else str(SERVICE_UID),
+        "@start@": f"{start:.0f}",
+    }
+    text = _DOCKERFILE
+    for name, value in values.items():
+        text = text.replace(name, value)
+    return text
 
 
 def _files(service: RunningService) -> dict[str, str]:
@@ -127,9 +148,12 @@ def _settings(service: RunningService) -> str:
 
 def _front(service: RunningService) -> str:
     here = service.values.here
+    return _FRONT + _behind(service.port, service.values.port, f"{here}/certificate.pem", f"{here}/key.pem")
+
+
+def _behind(port: int, inner: int, certificate: str, key: str) -> str:
     return (
-        f"foreground = yes\nsyslog = no\ndebug = 3\npid =\n[service]\naccept = 0.0.0.0:{service.port}\n"
-        f"connect = 127.0.0.1:{service.values.port}\ncert = {here}/certificate.pem\nkey = {here}/key.pem\n"
+        f"[{port}]\naccept = 0.0.0.0:{port}\nconnect = 127.0.0.1:{inner}\ncert = {certificate}\nkey = {key}\n"
     )
 
 
@@ -147,17 +171,28 @@ def _banner_files(banners: tuple[BannerService, ...]) -> dict[str, str]:
     content = [
         {
             "transport": each.transport,
-            "port": each.port,
+            "address": "0.0.0.0" if each.inner_port is None else "127.0.0.1",  # noqa: S104  its container's
+            "port": each.inner_port or each.port,
             "question": base64.b64encode(each.banner.trigger).decode(),
             "answer": base64.b64encode(each.banner.answer).decode(),
+            "closes": each.banner.closes,
         }
         for each in banners
     ]
-    return {
+    files = {
         "settings": _shell(settings),
         "banners.json": json.dumps(content) + "\n",
         "start": 'exec python3 -ISs /usr/local/lib/stand-in/banner.py "$HERE/banners.json"\n',
     }
+    here = f"{FILES}/{_BANNERS}"
+    fronts = [
+        _behind(
+            each.port, each.inner_port, f"{here}/certificate-{each.port}.pem", f"{here}/key-{each.port}.pem"
+        )
+        for each in banners
+        if each.inner_port is not None
+    ]
+    return files | ({"front.stunnel": _FRONT + "".join(fronts)} if fronts else {})
 
 
 def _shell(settings: dict[str, str]) -> str:

@@ -27,11 +27,27 @@ _REFERENCE = re.compile(r"\$([0-9])")
 class Banner:
     """An answer, and what nmap makes of it."""
 
-    product: str
+    product: str | None
     version: str | None
     trigger: bytes
     """How the question begins; empty for a greeting."""
     answer: bytes
+    closes: bool = False
+    """Whether it ends each connection at once, as servers do with strangers."""
+
+
+WRAPPED = "tcpwrapped"
+"""What nmap calls a port that takes a connection and ends it without a word."""
+
+
+def silent(service: Service) -> Banner | None:
+    """Return what stands for an open port that no product is known of; None for another.
+
+    Scanners find such a port as they find any other, and learn no more of it than they did.
+    """
+    if service.transport != "tcp" or service.product is not None:
+        return None
+    return Banner(None, None, b"", b"", closes=service.name == WRAPPED)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from dryrun_replica.inventory.model import Host, Service, Transport
 from dryrun_replica.levels import Level, Match
+from dryrun_replica.recipes.banners import silent
 from dryrun_replica.recipes.loading import RecipeBook
 from dryrun_replica.recipes.model import (
     CONTAINER_MIB,
@@ -76,6 +77,8 @@ class Matcher:
         if self.banners is not None and self.banners.has(service):
             why = "a banner that names it; stands for no software"
             return Match(level=Level.BANNER, product=service.product, version=service.version, why=why)
+        if silent(service) is not None:
+            return Match(level=Level.BANNER, why=f"an open port: {_why_nothing(service)}")
         return Match(level=Level.NOTHING, why=_why_nothing(service))
 
     def match_host(self, host: Host) -> tuple[Match, ...]:
@@ -179,8 +182,14 @@ class Matcher:
             memory += match.memory_mib
             room += recipe.room_bytes
             pids += recipe.pids + (_FRONT_PIDS if has_front(recipe, service) else 0)
-        if any(match.level is Level.BANNER for match in matches):
+        banners = [
+            has_tls(host.services[n]) for n, match in enumerate(matches) if match.level is Level.BANNER
+        ]
+        if banners:
             memory += _BANNERS_MIB
+        if any(banners):
+            memory += _FRONT_MIB
+            pids += _FRONT_PIDS
         if memory > CONTAINER_MIB - SPARE_MIB:
             what, most = f"{memory} MiB", f"{CONTAINER_MIB} MiB"
         elif pids > CONTAINER_PIDS - SPARE_PIDS:
@@ -202,7 +211,12 @@ class Matcher:
 
 def has_front(recipe: Recipe, service: Service) -> bool:
     """Return whether stunnel stands before the service, which knows no TLS of its own."""
-    return service.tls is not None and service.transport == "tcp" and recipe.tls == "front"
+    return has_tls(service) and recipe.tls == "front"
+
+
+def has_tls(service: Service) -> bool:
+    """Return whether the service speaks TLS over TCP, which is all the TLS that stand-ins speak."""
+    return service.tls is not None and service.transport == "tcp"
 
 
 def same_version(theirs: str, here: str) -> bool:

@@ -68,6 +68,8 @@ class Names(Word):
     """In NetBox, Compose files and lists that people write."""
     titles: tuple[str, ...] = ()
     """Titles of its first page, where several products go by one name."""
+    unnamed: bool = False
+    """Whether nmap, which knows its protocol at most, names no product."""
 
 
 class Version(Word):
@@ -169,6 +171,11 @@ class Recipe(Word):
     root: Root | None = None
     health: Health
     truth: tuple[Truth, ...] = ()
+    no_logins: bool = False
+    """Whether nobody can log in to it as it is configured here, so that no login fails either."""
+    failed_logins: Annotated[str, StringConstraints(min_length=4, max_length=100)] | None = None
+    """How a line of its output looks that tells of a failed login: a regular expression. Without it, and with
+    logins, how many failed there is not known."""
     only_once: bool = False
     """Whether a second one on the same host would meet the first, e.g. in a fixed path."""
 
@@ -189,6 +196,20 @@ class Recipe(Word):
         has_lines_for_tls = any(re.search(r"(?m)^@tls ", text) for text in self.files.values())
         if has_lines_for_tls != (self.tls == "own"):
             raise ValueError("tls: own and lines that begin with @tls belong together")
+        return self
+
+    @model_validator(mode="after")
+    def _lines_of_failed_logins_can_be_told(self) -> Self:
+        if self.failed_logins is None:
+            return self
+        if self.no_logins:
+            raise ValueError("no_logins and failed_logins exclude each other")
+        try:
+            empty = re.compile(self.failed_logins).search("")
+        except re.PatternError as error:
+            raise ValueError(f"failed_logins is no regular expression: {error}") from None
+        if empty:
+            raise ValueError("failed_logins matches an empty line, so every line would count")
         return self
 
     @property

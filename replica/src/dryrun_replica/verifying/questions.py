@@ -16,8 +16,10 @@ _TLS = (
     "{{ printf '{text}'; sleep 10; }}"
     " | timeout 10 openssl s_client -quiet -connect 127.0.0.1:{port} 2> /dev/null | head -c {most}"
 )
+_SHORT, _LONG = 2, 10
+"""Seconds to wait for a handshake: most of what knows no TLS says nothing to one and keeps the connection."""
 _CERTIFICATE = (
-    "timeout 10 openssl s_client -connect 127.0.0.1:{port} < /dev/null 2> /dev/null"
+    "timeout {seconds} openssl s_client -connect 127.0.0.1:{port} < /dev/null 2> /dev/null"
     " | openssl x509 -noout -subject -issuer -enddate -nameopt RFC2253 -dateopt iso_8601 2> /dev/null"
 )
 _SHARES = "smbclient -gN -p {port} -L //127.0.0.1 2> /dev/null"
@@ -36,9 +38,13 @@ async def answer(container: Container, port: int, *, tls: bool, text: str = "") 
     return await container.ask("bash", "-c", script)
 
 
-async def certificate(container: Container, port: int) -> dict[str, str] | None:
-    """Return names and end of the certificate on a port; None where there is no TLS."""
-    shown = await container.ask("bash", "-c", _CERTIFICATE.format(port=port))
+async def certificate(container: Container, port: int, *, told: bool) -> dict[str, str] | None:
+    """Return names and end of the certificate on a port; None where there is no TLS.
+
+    Where one is `told`, a slow handshake is waited for.
+    """
+    seconds = _LONG if told else _SHORT
+    shown = await container.ask("bash", "-c", _CERTIFICATE.format(port=port, seconds=seconds))
     values = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
     if "notAfter" not in values:
         return None

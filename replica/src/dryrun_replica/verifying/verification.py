@@ -91,8 +91,8 @@ class _Verification:
         return faults
 
     async def _certificate(self, listener: Listener, faults: list[str]) -> bool:
-        seen = await questions.certificate(self._container, listener.port)
         told = self._told.get(("certificate", listener.key))
+        seen = await questions.certificate(self._container, listener.port, told=told is not None)
         if (seen is None) != (told is None):
             there = "is told and not there" if seen is None else "is there and not told"
             faults.append(f"{listener.key}: a certificate {there}")
@@ -103,7 +103,9 @@ class _Verification:
     async def _behind_front(self, listener: Listener) -> int:
         words = listener.command.split()
         path = next((word for word in words if word.endswith("front.stunnel")), "/nonexistent")
-        found = re.search(r"(?m)^connect = 127\.0\.0\.1:(\d+)$", await self._container.ask("cat", path))
+        settings = await self._container.ask("cat", path)
+        accepts = rf"(?m)^accept = 0\.0\.0\.0:{listener.port}\nconnect = 127\.0\.0\.1:(\d+)$"
+        found = re.search(accepts, settings)
         return int(found[1]) if found else 0
 
     def _product(self, program: Listener, told: Mapping[str, Any]) -> list[str]:
@@ -133,7 +135,9 @@ class _Verification:
         return [f"{listener.key}: version is told as {version}, installed is {', '.join(sorted(installed))}"]
 
     async def _banner(self, listener: Listener, told: Mapping[str, Any]) -> list[str]:
-        """Let nmap judge what a banner is for: that it is named so."""
+        """Let nmap judge whether a banner is named so; one that says nothing has nothing to be named by."""
+        if not told:
+            return []
         kind = "-sU" if listener.transport == "udp" else "-sT"
         output = await self._container.ask(*_NMAP, kind, "-p", str(listener.port), "127.0.0.1", root=True)
         return list(_differences(listener.key, told, _named_by_nmap(output)))

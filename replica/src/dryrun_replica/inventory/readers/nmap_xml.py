@@ -97,6 +97,7 @@ class _Reader:
         self._tables: list[str] = []
         self._key = ""
         self._finished = False
+        self._asked = False
 
     def start(self, name: str, attributes: dict[str, str], parser: "pyexpat.XMLParserType") -> None:
         self._path.append(name)
@@ -105,8 +106,10 @@ class _Reader:
             raise _RefusedError(
                 f"goes beyond {MAX_DEPTH} levels or {MAX_ELEMENTS:,} elements, the most that is read"
             )
-        if len(self._path) == 1 and name != "nmaprun":
-            raise _RefusedError(f"begins with {quoted(name)}; nmap's output begins with nmaprun")
+        if len(self._path) == 1:
+            if name != "nmaprun":
+                raise _RefusedError(f"begins with {quoted(name)}; nmap's output begins with nmaprun")
+            self._asked = _ASKS.search(attributes.get("args", "")[:MAX_TEXT]) is not None
         if self._path[1:] == _PORT:
             if len(self._ports) == MAX_PORTS_OF_A_HOST:
                 raise _RefusedError(f"has a host with more than {MAX_PORTS_OF_A_HOST:,} ports")
@@ -221,16 +224,19 @@ class _Reader:
             self._findings.notes["ports of other protocols than TCP and UDP, left out"] += 1
             return
         transport: Transport = "tcp" if protocol == "tcp" else "udp"
-        self._findings.add_service(host, number, transport, _service(port), again=_TWICE)
+        service = _service(port, asked=self._asked)
+        self._findings.add_service(host, number, transport, service, again=_TWICE)
 
 
-def _service(port: _Port) -> FoundService:
+def _service(port: _Port, *, asked: bool) -> FoundService:
+    """Return what the scan says of a port; `asked` whether it asked services what they are."""
     known = port.service
     tls = port.tls or (FoundTls() if known.get("tunnel") == "ssl" else None)
     probed = known.get("method") == "probed"
     confidence = known.get("conf", "")
     return FoundService(
-        name=known.get("name"),
+        # Who asked, and got no answer that it knows, writes what the port's number is for: it is not that.
+        name=known.get("name") if probed or not asked else None,
         product=known.get("product"),
         version=known.get("version"),
         cpe=tuple(port.cpe),
@@ -243,4 +249,5 @@ def _service(port: _Port) -> FoundService:
     )
 
 
+_ASKS = re.compile(r" -(?:s[A-Z]*V|A)\b")
 _CONFIDENCES = frozenset(map(str, range(11)))

@@ -1,0 +1,104 @@
+"""nmap names each stand-in as its recipe says: what an inventory by nmap finds again is what was built."""
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping
+from itertools import batched
+from typing import Any
+from xml.parsers import expat
+
+import pytest
+from made_networks import host, service
+from made_stand_ins import BOOK, made
+
+from dryrun_local.machine.installation import Installation
+from dryrun_replica.inventory.model import TlsFacts
+from dryrun_replica.recipes.matching import same_version
+from dryrun_replica.recipes.model import Recipe
+from dryrun_replica.verifying.container import running
+
+pytestmark = [pytest.mark.engine, pytest.mark.alone, pytest.mark.long, pytest.mark.timeout(1500)]
+TOGETHER = 4
+EVERY = int(os.environ.get("DRYRUN_RECIPES_EVERY", "8"))
+"""Of the recipes one in so many, with `make nightly` each of them."""
+NMAP = ("nmap", "-Pn", "-n", "-sV", "--host-timeout", "80s", "-oX", "-")
+
+
+def named_by_nmap(output: str) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Yield port and attributes of each service of nmap's XML."""
+    found: dict[int, dict[str, str]] = {}
+    ports = [0]
+
+    def begin(name: str, attributes: dict[str, str]) -> None:
+        if name == "port":
+            ports.append(int(attributes["portid"]))
+        elif name == "service":
+            found[ports[-1]] = attributes
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = begin
+    parser.Parse(output.encode(), True)
+    return iter(found.items())
+
+
+async def named(row: Mapping[str, Any], port_of: Mapping[int, Recipe]) -> list[str]:
+    """Return how nmap's words on a row's image differ from its ground truth and its recipes."""
+    told = {fact["key"]: fact["data"] for fact in row["ground_truth"] if fact["kind"] == "service"}
+    faults: list[str] = []
+    async with running(row) as container:
+        for kind, scan in (("tcp", "-sT"), ("udp", "-sU")):
+            ports = [str(port) for port, recipe in port_of.items() if recipe.transports[0] == kind]
+            if ports:
+                asked = (*NMAP, scan, "-p", ",".join(ports), "127.0.0.1")
+                output = await container.ask(*asked, root=True)
+                for port, seen in named_by_nmap(output):
+                    faults += differences(port_of[port], told[f":{port}/{kind}"], seen)
+    return faults
+
+
+def differences(recipe: Recipe, told: Mapping[str, Any], seen: Mapping[str, str]) -> Iterator[str]:
+    product, version = seen.get("product"), seen.get("version")
+    if (product is None) != recipe.names.unnamed:
+        yield f"{recipe.name}: nmap names {product or 'no product'}, the service {seen.get('name')}"
+    elif product is not None and product.casefold() not in {each.casefold() for each in told["product"]}:
+        yield f"{recipe.name}: nmap says {product}, ground truth {told['product']}"
+    if product is not None and version and "version" in told and not same_version(version, told["version"]):
+        yield f"{recipe.name}: nmap says version {version}, ground truth {told['version']}"
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_nmap_names_products_as_recipes_do(installation: Installation, tls: bool) -> None:
+    recipes = [recipe for recipe in BOOK if not tls or recipe.tls in {"own", "front", "always"}][::EVERY]
+    groups = [
+        {20000 + number: recipe for number, recipe in group}
+        for group in batched(enumerate(recipes), TOGETHER, strict=False)
+    ]
+    hosts = [
+        host(
+            "web-1",
+            *(
+                service(
+                    port,
+                    recipe.names.nmap[0].replace(";", ""),
+                    name=recipe.protocol,
+                    transport=recipe.transports[0],
+                    title=(recipe.names.titles or ("A page",))[0],
+                    tls=TlsFacts(subject="CN=web-1") if tls else None,
+                )
+                for port, recipe in group.items()
+            ),
+        )
+        for group in groups
+    ]
+    rows = made(installation, hosts)
+
+    async def all_named() -> list[list[str]]:
+        slots = asyncio.Semaphore(2)
+
+        async def one(row: Mapping[str, Any], group: Mapping[int, Recipe]) -> list[str]:
+            async with slots:
+                return await named(row, group)
+
+        return await asyncio.gather(*map(one, rows, groups))
+
+    assert [fault for faults in asyncio.run(all_named()) for fault in faults] == []
