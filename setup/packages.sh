@@ -20,6 +20,8 @@ missing_packages() {
         # For the tests of the isolation probe.
         command -v cc >/dev/null || printf '%s\n' gcc libc6-dev
         want nmap nmap
+        # For the tests of signed reports.
+        want ssh-keygen openssh-client
         # For tests/chaos: wrong clocks, and disks of a few megabytes.
         want faketime faketime
         want mkfs.ext4 e2fsprogs

@@ -12,6 +12,8 @@ from typing import Any
 import httpx2
 import pytest
 from argon2 import PasswordHasher
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from embedded_postgres import EmbeddedPostgres
 from fake_orchestrator import FakeOrchestrator
 from fastapi import FastAPI
@@ -31,6 +33,9 @@ from approval_api.settings import Settings
 from approval_api.telemetry.metrics import Metrics
 
 TOKEN = "a-token-of-the-tests"
+REPORT_KEY = (
+    Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+)
 
 
 class Postgres(EmbeddedPostgres):
@@ -131,6 +136,7 @@ def settings(database_url: str, orchestrator: FakeOrchestrator, programs: str) -
             "orchestrator_token": orchestrator.token,
             "heartbeat_seconds": 0.2,
             "streams_per_person": 64,
+            "report_key": REPORT_KEY,
         }
     )
 

@@ -96,6 +96,7 @@ SECRETS_OF_THE_API = {
     "api_tokens",
     "oidc_client_secret",
     "oidc_authorities",
+    "report_key",
 }
 
 

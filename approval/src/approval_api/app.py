@@ -105,6 +105,7 @@ def create_app(
     app.state.orchestrator = None
     app.state.follower = None
     app.state.reports = None
+    app.state.report_key = settings.signing_key
     app.state.experiments = None
     install_problem_handlers(app)
     app.add_middleware(AuditLog)

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from approval_api.identity.openid_settings import OpenIdSettings
+from approval_api.identity.report_key import ReportKey
 from approval_api.identity.roles import COLLECTOR_NAME, Role
 from dryrun_contract.environment import SettingsError, read_environment
 
@@ -167,6 +168,8 @@ class Settings(DatabaseSettings):
     streams: int = Field(default=256, ge=1, le=100_000)
     streams_per_person: int = Field(default=16, ge=1, le=100_000)
     """Event streams and live pages, together."""
+    report_key: SecretStr | None = None
+    """The private key that signs reports, Ed25519; without it none is signed."""
     heartbeat_seconds: float = Field(default=15, gt=0)
     """Longest silence on an event stream; proxies cut quieter connections."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -186,6 +189,14 @@ class Settings(DatabaseSettings):
             if names.count(name) > 1:
                 raise ValueError(f"the name {name!r} is used twice; names are unique")
         return tokens
+
+    @field_validator("report_key")
+    @classmethod
+    def _is_a_key_or_nothing(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is None or not key.get_secret_value().strip():
+            return None
+        ReportKey.read(key.get_secret_value())
+        return key
 
     @field_validator("listen", "metrics_listen")
     @classmethod
@@ -237,6 +248,11 @@ class Settings(DatabaseSettings):
     def provider_word_for_tokens(self) -> timedelta:
         """How old the provider's confirmation of a token's owner may be."""
         return timedelta(days=self.oidc_token_days)
+
+    @property
+    def signing_key(self) -> ReportKey | None:
+        """The key that signs reports, if any."""
+        return None if self.report_key is None else ReportKey.read(self.report_key.get_secret_value())
 
     @property
     def address(self) -> tuple[str, int]:

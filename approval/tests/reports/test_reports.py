@@ -1,14 +1,20 @@
+import hashlib
+import io
+import zipfile
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from approval_api.identity.report_key import ReportKey
 from approval_api.reports.inert import inert
 from approval_api.reports.markdown import render
 from dryrun_contract import event as events
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.report import Report
 from dryrun_contract.session import Outcome, Phase
+from dryrun_contract.ssh_signature import read_signature, signed_data
 
 HOSTILE = "<script>alert(1)</script> | [x](http://evil) `code` @all \x1b[2J\n# heading ![i](x) \u202e"
 START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
@@ -324,3 +330,41 @@ async def test_a_long_list_is_cut_in_markdown_and_says_so(api, reported):
     report = Report.model_validate((await api.get(f"/sessions/{session_id}/report")).json())
     assert len(report.scores.false_positives) == 301
     assert "and 101 more" in render(report)
+
+
+async def test_a_final_report_is_signed_as_a_page_and_as_data(api, reported):
+    session_id = await reported(whole_session())
+    answer = await api.get(f"/sessions/{session_id}/report", params={"format": "signed", "judged": "true"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    key: ReportKey = api.app.state.report_key
+    public = Ed25519PublicKey.from_public_bytes(key.public_key)
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert sorted(archive.namelist()) == [
+            "VERIFY.txt",
+            "report.html",
+            "report.html.sig",
+            "report.json",
+            "report.json.sig",
+        ]
+        for name in ("report.html", "report.json"):
+            signature = read_signature(archive.read(f"{name}.sig").decode())
+            assert signature.public_key == key.public_key
+            public.verify(signature.signature, signed_data(hashlib.sha512(archive.read(name)).digest()))
+        assert key.fingerprint in archive.read("VERIFY.txt").decode()
+        report = Report.model_validate_json(archive.read("report.json"))
+    assert (str(report.session.id), report.final) == (session_id, True)
+    assert report.verdict is not None
+
+
+async def test_a_report_whose_figures_may_change_is_not_signed(api, reported):
+    session_id = await reported(whole_session()[:-1])
+    answer = await api.get(f"/sessions/{session_id}/report", params={"format": "signed"})
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:dryrun:problem:report-not-final")
+
+
+async def test_without_a_key_nothing_is_signed_and_the_answer_says_who_can_help(api, reported):
+    session_id = await reported(whole_session())
+    api.app.state.report_key = None
+    answer = await api.get(f"/sessions/{session_id}/report", params={"format": "signed"})
+    assert answer.status_code == 501
+    assert "APPROVAL_REPORT_KEY_FILE" in answer.json()["detail"]

@@ -3,7 +3,8 @@
 CliError
 ├── WrongUseError        the command line, a setting or a file is wrong
 ├── ApiUnreachableError  no answer, or not one of the approval API
-└── ApiRefusedError      the API refused, with its reason (RFC 9457)
+├── ApiRefusedError      the API refused, with its reason (RFC 9457)
+└── NotGenuineError      a signed report is not what its signature says
 """
 
 from dryrun_cli.exit_codes import ExitCode
@@ -26,6 +27,12 @@ class ApiUnreachableError(CliError):
     """A failure that may be temporary; the text has the address and what to check."""
 
     code = ExitCode.UNREACHABLE
+
+
+class NotGenuineError(CliError):
+    """The text says which file of the report failed, and why. Nothing in the report can be relied on."""
+
+    code = ExitCode.NOT_GENUINE
 
 
 class ApiRefusedError(CliError):

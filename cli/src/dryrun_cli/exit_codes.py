@@ -18,6 +18,8 @@ class ExitCode(IntEnum):
     """The API refused (4xx): unknown session, invalid token, a limit."""
     CRITERIA_NOT_MET = 5
     """The session completed, but its report does not meet the criteria."""
+    NOT_GENUINE = 6
+    """`dryrun report verify`: a signature is missing, wrong, or of another key."""
     DEFECT = 70
     """A defect of this program; the traceback is on standard error."""
     INTERRUPTED = 130

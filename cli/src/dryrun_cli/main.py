@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from dryrun_cli import __version__, completion
 from dryrun_cli.exit_codes import ExitCode
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 EPILOG = (
     "Exit codes: 0 done (criteria met), 1 the session failed, was stopped or expired, 2 usage error, "
-    "3 the API is unreachable or failing, 4 the API refused, 5 criteria not met, 130 Ctrl-C. "
+    "3 the API is unreachable or failing, 4 the API refused, 5 criteria not met, "
+    "6 a signed report is not genuine, 130 Ctrl-C. "
     "A session id may be shortened to its beginning; 'last' is the newest session."
 )
 
@@ -228,7 +230,23 @@ def stop(
     _run(sessions.stop(_common(context, json_output, api_url), session))
 
 
-@app.command()
+class _ReportGroup(TyperGroup):
+    """`dryrun report ID` shows a report; what else can be done with one has a name of its own."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take what is no command's name for the arguments of `show`."""
+        if not args or args[0] not in self.commands:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+report_app = typer.Typer(
+    cls=_ReportGroup, rich_markup_mode=None, help="Show a session's report, or verify a signed one."
+)
+app.add_typer(report_app, name="report")
+
+
+@report_app.command("show", epilog="A signed report is checked by: dryrun report verify FILE --key KEY.pub")
 def report(
     context: typer.Context,
     session: SessionArgument,
@@ -237,8 +255,8 @@ def report(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="markdown, html, csv or json; default: a summary for the terminal.",
-            autocompletion=lambda: ["markdown", "html", "csv", "json"],
+            help="markdown, html, csv, json, or signed (a ZIP); default: a summary for the terminal.",
+            autocompletion=lambda: ["markdown", "html", "csv", "json", "signed"],
         ),
     ] = None,
     criteria: CriteriaOption = None,
@@ -248,7 +266,7 @@ def report(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write to FILE: *.json, *.html and *.csv in that format, others as Markdown.",
+            help="Write to FILE: *.json, *.html, *.csv, *.zip (signed) in that format, others as Markdown.",
         ),
     ] = None,
     forecast_hosts: Annotated[
@@ -271,6 +289,28 @@ def report(
     question = reports.Question(forecast_hosts, forecast_cidr)
     common = _common(context, json_output, api_url)
     _run(reports.report(common, session, form=form, criteria_file=criteria, output=output, question=question))
+
+
+@report_app.command("verify")
+def verify_report(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A signed report (*.zip), or a file of one.")],
+    key: Annotated[
+        Path,
+        typer.Option("--key", metavar="FILE", help="The public keys that you trust: a report-key.pub."),
+    ],
+    signature: Annotated[
+        Path | None,
+        typer.Option("--signature", metavar="FILE", help="FILE's signature; default: FILE.sig beside it."),
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="Print the report too.")] = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Check a signed report, offline: who signed it, and what it says. Exit code 6: it is not genuine."""
+    from dryrun_cli.commands import verification
+
+    common = _common(context, json_output, None)
+    _run(verification.verify_report(common, file, signature=signature, key_file=key, show=show))
 
 
 @app.command()

@@ -16,6 +16,7 @@ import recorded_session
 from recorded_report import WRITTEN, hostile_report, small_report, stands_for, with_verdict
 from recorded_session import HOSTILE, SERVICES
 
+SIGNED = b"PK\x03\x04 \xff not text"
 TOKEN = "token-of-ada-0123456789"
 BASE = "/api/v1/dryrun"
 JOURNAL = "11111111-2222-4333-8444-555555555555"
@@ -224,6 +225,8 @@ class FakeApi:
                 if form in WRITTEN:
                     media_type, write = WRITTEN[form]
                     await request.answer(200, write(report).encode(), media_type)
+                elif form == "signed":
+                    await request.answer(200, SIGNED, "application/zip")
                 else:
                     await request.json(report)
             case _:

@@ -77,10 +77,17 @@ class SentDocument(StreamingResponse):
     """A document that its reader may take time for: held compressed, and counted until it is sent."""
 
     def __init__(
-        self, request: Request, document: bytes, media_type: str, headers: dict[str, str] | None = None
+        self,
+        request: Request,
+        document: bytes,
+        media_type: str,
+        headers: dict[str, str] | None = None,
+        *,
+        as_it_is: bool = False,
     ) -> None:
-        """Send `document`, compressed by zlib, when there is room for it."""
-        super().__init__(unpacked(document), media_type=media_type, headers=headers)
+        """Send `document`, compressed by zlib unless it is sent `as_it_is`, when there is room for it."""
+        body = _pieces(document) if as_it_is else unpacked(document)
+        super().__init__(body, media_type=media_type, headers=headers)
         self._request = request
         self._size = len(document)
 
@@ -102,6 +109,11 @@ class SentDocument(StreamingResponse):
             )
         with ceiling.place(person.name, self._size):
             await super().__call__(scope, receive, send)
+
+
+def _pieces(document: bytes) -> Iterator[bytes]:
+    for start in range(0, len(document), _CHUNK):
+        yield document[start : start + _CHUNK]
 
 
 def unpacked(document: bytes) -> Iterator[bytes]:

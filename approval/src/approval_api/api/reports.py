@@ -8,18 +8,22 @@ from pydantic import ValidationError
 
 from approval_api.access.large_answers import ReportTurn, SentDocument
 from approval_api.access.permission import Reader
+from approval_api.identity.report_key import ReportKey
 from approval_api.reports.criteria import DEFAULT_CRITERIA, Criteria
 from approval_api.reports.forecast import Cidr, ForecastQuestion, HostCount
 from approval_api.reports.service import Reports
+from approval_api.reports.signing import sign_documents
 from approval_api.web.problems import ProblemError
 from dryrun_contract.problem import Fault
 from dryrun_contract.report import Report
+from dryrun_contract.session import SessionView
 
 router = APIRouter(prefix="/sessions/{session_id}/report", tags=["reports"])
 criteria_router = APIRouter(prefix="/criteria", tags=["reports"])
 
-type _Form = Literal["json", "markdown", "html", "csv"]
+type _Form = Literal["json", "markdown", "html", "csv", "signed"]
 
+_ZIP = "application/zip"
 _MEDIA = {"markdown": "text/markdown", "html": "text/html", "csv": "text/csv"}
 _HEADERS = {
     # For a saved file: it runs nothing, loads nothing and has no origin.
@@ -29,7 +33,7 @@ _HEADERS = {
 
 ReportFormat = Annotated[_Form, Query(alias="format")]
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {media: {"schema": {"type": "string"}} for media in _MEDIA.values()}}
+    200: {"content": {media: {"schema": {"type": "string"}} for media in (*_MEDIA.values(), _ZIP)}}
 }
 
 
@@ -59,13 +63,39 @@ async def _answer(
 ) -> Response:
     reports: Reports = request.app.state.reports
     asked = question if question != ForecastQuestion() else None
+    if form == "signed":
+        return await _signed(request, session_id, criteria, asked)
     session, document = await reports.write(session_id, form, criteria, asked)
     if form == "json":
         return SentDocument(request, document, "application/json")
     suffix = "md" if form == "markdown" else form
-    name = f'inline; filename="dryrun-{session.template}-{str(session.id)[:8]}.{suffix}"'
+    name = f'inline; filename="{_file_name(session)}.{suffix}"'
     headers = {**_HEADERS, "Content-Disposition": name}
     return SentDocument(request, document, _MEDIA[form], headers)
+
+
+async def _signed(
+    request: Request, session_id: UUID, criteria: Criteria | None, question: ForecastQuestion | None
+) -> Response:
+    """Return the final report as a page and as data, each with its signature, in a ZIP."""
+    key: ReportKey | None = request.app.state.report_key
+    if key is None:
+        why = "this service has no key to sign with; its operator sets APPROVAL_REPORT_KEY_FILE"
+        raise ProblemError("no-report-key", 501, why, title="Reports are not signed here")
+    reports: Reports = request.app.state.reports
+    session, (page, data) = await reports.write_each(session_id, ("html", "json"), criteria, question)
+    if session.phase != "ended":
+        why = "the session still runs and its figures may change; ask again when it has ended"
+        raise ProblemError("report-not-final", 409, why, title="The report is not final")
+    made = session.ended_at or session.requested_at
+    archive = await sign_documents(key, {"report.html": page, "report.json": data}, made)
+    name = f'attachment; filename="{_file_name(session)}-signed.zip"'
+    headers = {**_HEADERS, "Content-Disposition": name}
+    return SentDocument(request, archive, _ZIP, headers, as_it_is=True)
+
+
+def _file_name(session: SessionView) -> str:
+    return f"dryrun-{session.template}-{str(session.id)[:8]}"
 
 
 @router.get("", response_model=Report, responses=_ANSWERS)

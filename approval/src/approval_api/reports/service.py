@@ -65,10 +65,24 @@ class Reports:
 
         Raises ProblemError: 404, 503 `busy`, and 503 `report-failed` with the reason.
         """
+        session, (document,) = await self.write_each(session_id, (form,), criteria, question)
+        return session, document
+
+    async def write_each(
+        self,
+        session_id: UUID,
+        forms: tuple[Form, ...],
+        criteria: Criteria | None = None,
+        question: ForecastQuestion | None = None,
+    ) -> tuple[SessionView, list[bytes]]:
+        """Return the session and one report of it in several forms. Raises ProblemError as `write` does."""
         state, kept = await self._current(session_id)
-        how = Writing(form=form, criteria=criteria, question=question)
+        hows = [Writing(form=form, criteria=criteria, question=question) for form in forms]
+        return state.stored.view, [await self._written(state, kept, how) for how in hows]
+
+    async def _written(self, state: SessionState, kept: bytes, how: Writing) -> bytes:
         if how == Writing(form="json"):
-            return state.stored.view, kept
+            return kept
         words = how.model_dump_json().encode()
 
         async def written() -> bytes:
@@ -76,10 +90,9 @@ class Reports:
             return document
 
         try:
-            document = await self._once((session_id, state.digest, words), written)
+            return await self._once((state.stored.view.id, state.digest, words), written)
         except WorkFailedError as error:
             raise _failed(str(error)) from error
-        return state.stored.view, document
 
     async def fragment(self, session_id: UUID, criteria: Criteria) -> tuple[SessionView, str]:
         """Return the session and its report as part of a page. Raises ProblemError as `write` does."""

@@ -129,7 +129,7 @@ class ApiClient:
         form: str,
         criteria: JsonObject | None = None,
         question: Mapping[str, str | int] | None = None,
-    ) -> str:
+    ) -> bytes:
         """Return a session's report in a form for people, as the server wrote it: hostile until inert."""
         method = "GET" if criteria is None else "POST"
         response = await self._answer(
@@ -138,7 +138,7 @@ class ApiClient:
             body=criteria,
             params={"format": form, **(question or {})},
         )
-        return response.text
+        return response.content
 
     @contextlib.asynccontextmanager
     async def event_stream(self, session_id: UUID, last_event_id: str) -> AsyncIterator[httpx2.EventSource]:

@@ -25,8 +25,15 @@ from dryrun_cli.exit_codes import ExitCode
 from dryrun_contract.report import Report
 
 STANDARD_OUTPUT: Final = Path("-")
-FORMS: Final = ("markdown", "html", "csv", "json")
-_FORM_BY_SUFFIX: Final = {".json": "json", ".html": "html", ".htm": "html", ".csv": "csv"}
+SIGNED: Final = "signed"
+FORMS: Final = ("markdown", "html", "csv", "json", SIGNED)
+_FORM_BY_SUFFIX: Final = {
+    ".json": "json",
+    ".html": "html",
+    ".htm": "html",
+    ".csv": "csv",
+    ".zip": SIGNED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +85,21 @@ async def report(
     try:
         forecast = question.parameters()
         answer = await client.report(session_id, criteria, forecast)
-        written = form is not None and form != "json"
-        document = await client.written_report(session_id, str(form), criteria, forecast) if written else ""
+        written = form not in {None, "json"}
+        document = await client.written_report(session_id, str(form), criteria, forecast) if written else b""
     except ApiRefusedError as error:
         of_file = any(fault.where.startswith("body") for fault in error.problem.faults)
         if criteria_file is not None and of_file and error.problem.status == NOT_VALID:
             raise wrong_criteria(criteria_file, error) from error
         raise
-    if form is None:
+    if form == SIGNED:
+        _write_bytes(output, document)
+    elif form is None:
         console = make_console()
         glyphs = glyphs_for(console.encoding)
         console.print(draw_report(read_report(answer), glyphs, with_forecast=bool(forecast)))
     else:
-        whole = ascii_json(answer, indent=2) if form == "json" else inert_lines(document)
+        whole = ascii_json(answer, indent=2) if form == "json" else inert_lines(document.decode())
         _write(output, whole.rstrip("\n") + "\n")
     return verdict_code(answer, judged=criteria is not None)
 
@@ -108,7 +117,9 @@ def _form(form: str | None, output: Path | None, *, as_json: bool) -> str | None
             "leave the option out, or choose another name"
         )
     if form is None and output is not None:
-        return named or "markdown"
+        form = named or "markdown"
+    if form == SIGNED and (output is None or output == STANDARD_OUTPUT) and sys.stdout.isatty():
+        raise WrongUseError("a signed report is a ZIP; name a file: -o report.zip")
     return form
 
 
@@ -138,23 +149,28 @@ def _write(path: Path | None, text: str) -> None:
     if path is None or path == STANDARD_OUTPUT:
         sys.stdout.write(text)
         return
+    _write_bytes(path, text.encode())
+
+
+def _write_bytes(path: Path | None, content: bytes) -> None:
+    if path is None or path == STANDARD_OUTPUT:
+        sys.stdout.buffer.write(content)
+        return
     try:
         if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")  # a device or a pipe is never replaced
+            path.write_bytes(content)  # a device or a pipe is never replaced
         else:
-            _replace(path.resolve(), text)
+            _replace(path.resolve(), content)
     except OSError as error:
         raise WrongUseError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, content: bytes) -> None:
     """Write a file atomically: a reader sees the old one or the new one."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
+    with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         temporary = Path(file.name)
         try:
-            file.write(text)
+            file.write(content)
             # A temporary file is private to its owner; a report gets the mode of any new file.
             mask = os.umask(0)
             os.umask(mask)

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
 OWNER_MARK = "DRYRUN_INSTALLATION"
 """Environment variable in every process of an installation; its value is the path of the state."""
 
@@ -87,6 +90,17 @@ class Installation:
         path = self.api_token_file.with_name(name)
         if not path.exists():
             write_private(path, secrets.token_urlsafe(32) + "\n")
+        return path
+
+    def report_key(self) -> Path:
+        """Return the file of the key that signs reports, created at first use with `report-key.pub`."""
+        path = self.api_token_file.with_name("report-key")
+        if not path.exists():
+            key = Ed25519PrivateKey.generate()
+            private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+            public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+            path.with_suffix(".pub").write_text(f"{public.decode()} local\n", encoding="utf-8")
+            write_private(path, private.decode())
         return path
 
 

@@ -166,7 +166,9 @@ class Demo:
         try:
             self._result.report = await client.report(self._result.session_id, criteria)
             written = {
-                suffix: inert_lines(await client.written_report(self._result.session_id, form, criteria))
+                suffix: inert_lines(
+                    (await client.written_report(self._result.session_id, form, criteria)).decode()
+                )
                 for suffix, form in (("html", "html"), ("md", "markdown"), ("csv", "csv"))
             }
         except ApiRefusedError as error:

@@ -242,6 +242,7 @@ def _api_settings(installation: Installation, api_url: str, orchestrator_url: st
     return {
         "APPROVAL_LISTEN": api_url.removeprefix("http://"),
         "APPROVAL_TOKENS_FILE": str(tokens),
+        "APPROVAL_REPORT_KEY_FILE": str(installation.report_key()),
         "APPROVAL_ORCHESTRATOR_URL": orchestrator_url,
         "APPROVAL_ORCHESTRATOR_TOKEN_FILE": str(installation.secret("orchestrator-token")),
     }

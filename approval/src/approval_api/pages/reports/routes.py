@@ -25,7 +25,16 @@ async def show_report_page(session_id: UUID, request: Request, visitor: Reader) 
     session, html = await reports.fragment(session_id, DEFAULT_CRITERIA)
     fragment = Markup(html)  # noqa: S704 - made by templates that escape
     final = session.phase == "ended"
-    return page(request, "reports/report.html", visitor, final=final, session=session, fragment=fragment)
+    signed = final and request.app.state.report_key is not None
+    return page(
+        request,
+        "reports/report.html",
+        visitor,
+        final=final,
+        signed=signed,
+        session=session,
+        fragment=fragment,
+    )
 
 
 @router.get("/compare")

@@ -1,0 +1,200 @@
+"""Reads a signed report and checks its signatures, offline; the archive is hostile until they are checked."""
+
+import base64
+import binascii
+import hashlib
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from dryrun_cli.errors import NotGenuineError, WrongUseError
+from dryrun_contract.ssh_signature import (
+    KEY_TYPE,
+    MAX_SIGNATURE_BYTES,
+    public_key_blob,
+    read_signature,
+    signed_data,
+)
+
+SUFFIX: Final = ".sig"
+DATA: Final = "report.json"
+NOTE: Final = "VERIFY.txt"
+MEMBERS: Final = frozenset({"report.html", DATA})
+MAX_ARCHIVE_BYTES: Final = 64 * 1024 * 1024
+MAX_DOCUMENT_BYTES: Final = 512 * 1024 * 1024
+MAX_DATA_BYTES: Final = 128 * 1024 * 1024
+MAX_KEY_FILE_BYTES: Final = 64 * 1024
+_MAX_ENTRIES = 8
+_MAX_DIRECTORY_BYTES = 4096
+_DIRECTORY_END = struct.Struct("<4s4H2LH")
+_ZIP64_LOCATOR = b"PK\x06\x07"
+_ZIP64_LOCATOR_BYTES = 20
+_CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """A public key that the reader trusts, with its comment."""
+
+    raw: bytes
+    comment: str
+
+    @property
+    def fingerprint(self) -> str:
+        """The key's fingerprint, as `ssh-keygen -l` prints it."""
+        digest = hashlib.sha256(public_key_blob(self.raw)).digest()
+        return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Genuine:
+    """What is proved: these files were signed by this key."""
+
+    files: tuple[str, ...]
+    key: TrustedKey
+    data: bytes | None
+    """The report as JSON, where it is among the files."""
+
+
+def read_keys(path: Path) -> list[TrustedKey]:
+    """Return the keys of a `.pub` file, one a line. Raises WrongUseError."""
+    lines = _read_small(path, MAX_KEY_FILE_BYTES, "key").decode("utf-8", "replace").splitlines()
+    keys: list[TrustedKey] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        kind, _, rest = line.strip().partition(" ")
+        text, _, comment = rest.partition(" ")
+        prefix = public_key_blob(bytes(32))[:-32]
+        try:
+            blob = base64.b64decode(text, validate=True)
+        except binascii.Error:
+            blob = b""
+        if kind != KEY_TYPE or len(blob) != len(prefix) + 32 or not blob.startswith(prefix):
+            raise WrongUseError(
+                f"{path}:{number}: no public key of type {KEY_TYPE}; expected the report-key.pub that the "
+                "operators of the service hand out"
+            )
+        keys.append(TrustedKey(blob[len(prefix) :], comment))
+    if not keys:
+        raise WrongUseError(f"{path} has no key")
+    return keys
+
+
+def verify(path: Path, signature: Path | None, keys: list[TrustedKey]) -> Genuine:
+    """Check a signed archive, or one file with its signature beside it.
+
+    Raises NotGenuineError when anything in it is not signed by one of the keys, and WrongUseError when it
+    cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            archive = file.read(2) == b"PK"
+            file.seek(0)
+            if archive and signature is None:
+                return _verify_archive(file, path, keys)
+            beside = signature or path.with_name(path.name + SUFFIX)
+            if signature is None and not beside.exists():
+                raise NotGenuineError(
+                    f"{path} has no signature: it is no signed archive, and {beside} is missing"
+                )
+            text = _read_small(beside, MAX_SIGNATURE_BYTES, "signature").decode("ascii", "replace")
+            digest, data = _digest(file, path.name, keep=path.suffix == ".json")
+            return Genuine((path.name,), _check(path.name, digest, text, keys), data)
+    except OSError as error:
+        raise WrongUseError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _verify_archive(file: IO[bytes], path: Path, keys: list[TrustedKey]) -> Genuine:
+    _bound_directory(file, path)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return _verify_members(archive, path, keys)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise NotGenuineError(f"{path} is damaged: {error}") from error
+
+
+def _verify_members(archive: zipfile.ZipFile, path: Path, keys: list[TrustedKey]) -> Genuine:
+    names = archive.namelist()
+    expected = {*MEMBERS, *(name + SUFFIX for name in MEMBERS), NOTE}
+    if len(names) != len(set(names)) or set(names) - {NOTE} != expected - {NOTE}:
+        raise NotGenuineError(
+            f"{path} holds {', '.join(sorted(names))}; expected {', '.join(sorted(expected))}"
+        )
+    signers: set[TrustedKey] = set()
+    data: bytes | None = None
+    for name in sorted(MEMBERS):
+        with archive.open(name + SUFFIX) as entry:
+            text = entry.read(MAX_SIGNATURE_BYTES + 1).decode("ascii", "replace")
+        with archive.open(name) as entry:
+            digest, kept = _digest(entry, name, keep=name == DATA)
+        data = kept if name == DATA else data
+        signers.add(_check(name, digest, text, keys))
+    if len(signers) != 1:
+        raise NotGenuineError(f"the files of {path} are signed by different keys")
+    return Genuine(tuple(sorted(MEMBERS)), signers.pop(), data)
+
+
+def _bound_directory(file: IO[bytes], path: Path) -> None:
+    """Refuse a directory of a million entries before it is read. Raises NotGenuineError."""
+    size = file.seek(0, 2)
+    if size > MAX_ARCHIVE_BYTES:
+        raise NotGenuineError(f"{path} has more than {MAX_ARCHIVE_BYTES} bytes; no signed report is so large")
+    file.seek(max(0, size - _DIRECTORY_END.size - _ZIP64_LOCATOR_BYTES))
+    tail = file.read()
+    file.seek(0)
+    end = tail[-_DIRECTORY_END.size :]
+    if len(end) < _DIRECTORY_END.size or tail[: -_DIRECTORY_END.size].startswith(_ZIP64_LOCATOR):
+        raise NotGenuineError(f"{path} is no signed report")
+    magic, _, _, _, entries, directory, _, comment = _DIRECTORY_END.unpack(end)
+    if magic != b"PK\x05\x06" or comment or entries > _MAX_ENTRIES or directory > _MAX_DIRECTORY_BYTES:
+        raise NotGenuineError(f"{path} is no signed report")
+
+
+def _digest(file: IO[bytes], name: str, *, keep: bool) -> tuple[bytes, bytes | None]:
+    """Return the SHA-512 of a file, and its content where that is to be shown."""
+    digest = hashlib.sha512()
+    kept = bytearray()
+    size = 0
+    while piece := file.read(_CHUNK):
+        size += len(piece)
+        if size > MAX_DOCUMENT_BYTES or (keep and size > MAX_DATA_BYTES):
+            raise NotGenuineError(f"{name} is larger than any report")
+        digest.update(piece)
+        if keep:
+            kept += piece
+    return digest.digest(), bytes(kept) if keep else None
+
+
+def _check(name: str, digest: bytes, text: str, keys: list[TrustedKey]) -> TrustedKey:
+    """Return the key that signed. Raises NotGenuineError."""
+    try:
+        found = read_signature(text)
+    except ValueError as error:
+        raise NotGenuineError(f"the signature of {name} cannot be read: {error}") from None
+    key = next((key for key in keys if key.raw == found.public_key), None)
+    if key is None:
+        other = TrustedKey(found.public_key, "").fingerprint
+        raise NotGenuineError(f"{name} is signed by {other}, which is none of the keys that you trust")
+    try:
+        Ed25519PublicKey.from_public_bytes(key.raw).verify(found.signature, signed_data(digest))
+    except InvalidSignature:
+        raise NotGenuineError(f"{name} was changed after it was signed") from None
+    return key
+
+
+def _read_small(path: Path, limit: int, what: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise WrongUseError(f"cannot read the {what} file {path}: {error.strerror or error}") from error
+    if len(content) > limit:
+        raise WrongUseError(f"{path} has more than {limit} bytes; that is no {what} file")
+    return content

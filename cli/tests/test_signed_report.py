@@ -1,0 +1,166 @@
+"""Signed reports, checked as whoever received one by mail would."""
+
+import base64
+import hashlib
+import io
+import json
+import struct
+import zipfile
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fake_approval_api import SIGNED, FakeApi
+from recorded_report import small_report
+
+from dryrun_contract.ssh_signature import SshSignature, public_key_blob, signed_data, write_signature
+
+KEY = Ed25519PrivateKey.generate()
+OTHER = Ed25519PrivateKey.generate()
+REPORT = small_report(FakeApi().add_session())
+
+
+def signature(key, content):
+    signed = key.sign(signed_data(hashlib.sha512(content).digest()))
+    return write_signature(SshSignature(key.public_key().public_bytes_raw(), signed))
+
+
+def public_line(key, comment="reports"):
+    blob = base64.b64encode(public_key_blob(key.public_key().public_bytes_raw())).decode()
+    return f"ssh-ed25519 {blob} {comment}\n"
+
+
+def files(key=KEY):
+    data = json.dumps(REPORT).encode()
+    page = b"<!doctype html>"
+    return {
+        "report.html": page,
+        "report.html.sig": signature(key, page),
+        "report.json": data,
+        "report.json.sig": signature(key, data),
+        "VERIFY.txt": "anything",
+    }
+
+
+def archive(members):
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return written.getvalue()
+
+
+@pytest.fixture
+def verify(run, tmp_path):
+    """Write an archive and the trusted keys, and run `dryrun report verify`."""
+
+    def verify(content, *options, keys=(KEY,)):
+        (tmp_path / "report.zip").write_bytes(content)
+        (tmp_path / "report-key.pub").write_text("".join(map(public_line, keys)))
+        return run(
+            "report", "verify", tmp_path / "report.zip", "--key", tmp_path / "report-key.pub", *options
+        )
+
+    return verify
+
+
+def test_a_genuine_report_says_who_signed_it_and_what_it_says(verify):
+    code, stdout, _ = verify(archive(files()))
+    assert code == 0
+    assert "report.html, report.json: signed by SHA256:" in stdout
+    assert "template small" in stdout
+
+
+def test_programs_read_the_same_as_json(verify):
+    code, stdout, _ = verify(archive(files()), "--json")
+    answer = json.loads(stdout)
+    assert (code, answer["genuine"], answer["template"]) == (0, True, "small")
+
+
+def test_the_report_itself_can_be_shown(verify):
+    assert "web:18734/tcp" in verify(archive(files()), "--show")[1]
+
+
+def test_one_of_several_trusted_keys_is_enough_so_that_keys_can_be_replaced(verify):
+    assert verify(archive(files()), keys=(OTHER, KEY))[0] == 0
+
+
+def test_a_signature_of_openssh_beside_a_file_is_enough(run, tmp_path):
+    (tmp_path / "report.html").write_bytes(b"page")
+    (tmp_path / "report.html.sig").write_text(signature(KEY, b"page"))
+    (tmp_path / "key.pub").write_text(public_line(KEY))
+    arguments = ("report", "verify", tmp_path / "report.html", "--key", tmp_path / "key.pub")
+    assert run(*arguments)[0] == 0
+    (tmp_path / "report.html").write_bytes(b"pagE")
+    code, _, stderr = run(*arguments)
+    assert (code, "was changed after it was signed" in stderr) == (6, True)
+
+
+def changed(name, content):
+    return files() | {name: content}
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [
+        (changed("report.html", b"<!doctype html> "), "report.html was changed"),
+        (changed("report.json", json.dumps(REPORT).encode() + b" "), "report.json was changed"),
+        (changed("report.html.sig", files()["report.json.sig"]), "report.html was changed"),
+        (changed("report.html.sig", ""), "cannot be read"),
+        (files(OTHER), "none of the keys that you trust"),
+        (changed("more.html", b"x"), "expected"),
+        ({name: content for name, content in files().items() if not name.startswith("report.html")}, "holds"),
+    ],
+)
+def test_whatever_was_changed_is_not_genuine(verify, members, why):
+    code, stdout, stderr = verify(archive(members))
+    assert (code, stdout) == (6, "")
+    assert why in stderr
+
+
+def test_files_of_two_keys_are_no_one_report(verify):
+    members = changed("report.html.sig", signature(OTHER, b"<!doctype html>"))
+    code, _, stderr = verify(archive(members), keys=(KEY, OTHER))
+    assert (code, "different keys" in stderr) == (6, True)
+
+
+def test_two_files_of_one_name_are_refused(verify):
+    content = archive(files() | {"report.htmm": b"another"}).replace(b"report.htmm", b"report.html")
+    assert verify(content)[0] == 6
+
+
+def test_a_directory_of_many_entries_is_refused_before_it_is_read(verify):
+    many = archive({f"{number}": b"" for number in range(300)})
+    code, _, stderr = verify(many)
+    assert (code, "is no signed report" in stderr) == (6, True)
+    size = len(many)
+    zip64 = many[:-22] + struct.pack("<4sLQL", b"PK\x06\x07", 0, size, 1)
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, 46, 0, 0)
+    assert verify(zip64 + end)[0] == 6
+
+
+def test_a_bomb_ends_at_the_largest_report(verify, monkeypatch):
+    monkeypatch.setattr("dryrun_cli.signed_report.MAX_DOCUMENT_BYTES", 1_000_000)
+    code, _, stderr = verify(archive(changed("report.html", bytes(10_000_000))))
+    assert (code, "larger than any report" in stderr) == (6, True)
+
+
+def test_a_file_without_a_signature_is_not_genuine(run, tmp_path):
+    (tmp_path / "report.html").write_text("page")
+    (tmp_path / "key.pub").write_text(public_line(KEY))
+    code, _, stderr = run("report", "verify", tmp_path / "report.html", "--key", tmp_path / "key.pub")
+    assert (code, "is missing" in stderr) == (6, True)
+
+
+@pytest.mark.parametrize("line", ["ssh-rsa AAAA me\n", "ssh-ed25519 AAAA me\n", "nonsense\n", "", "# none\n"])
+def test_a_file_that_holds_no_key_is_wrong_use(run, tmp_path, line):
+    (tmp_path / "report.zip").write_bytes(archive(files()))
+    (tmp_path / "key.pub").write_text(line)
+    code, _, stderr = run("report", "verify", tmp_path / "report.zip", "--key", tmp_path / "key.pub")
+    assert (code, str(tmp_path / "key.pub") in stderr) == (2, True)
+
+
+def test_a_signed_report_is_written_as_it_came(run, api, tmp_path):
+    api.add_session()
+    file = tmp_path / "report.zip"
+    assert run("report", "last", "-o", file)[0] == 0
+    assert file.read_bytes() == SIGNED
