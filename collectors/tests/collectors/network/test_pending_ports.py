@@ -12,6 +12,7 @@ def drain(pending: PendingPorts, hosts: int) -> list[dict[str, frozenset[int]]]:
         batch = pending.take(hosts)
         assert 0 < len(batch) <= hosts
         batches.append(batch)
+        pending.asked(batch)
     return batches
 
 
@@ -42,3 +43,34 @@ def test_takes_back_what_was_asked_in_vain():
     pending.return_unanswered("a", frozenset({1}))
     pending.return_unanswered("b", frozenset())
     assert drain(pending, 4) == [{"a": frozenset({1})}]
+
+
+def test_a_controller_is_asked_one_port_at_a_time():
+    pending = PendingPorts(ports_per_host=9)
+    for number in (4001, 502, 4002):
+        pending.add("plc", number)
+    pending.add("web", 80)
+    first = pending.take(9)
+    assert first == {"plc": frozenset({502}), "web": frozenset({80})}
+    assert not pending, "its turn has not ended"
+    pending.add("web", 443)
+    assert pending.take(9) == {"web": frozenset({443})}
+    pending.asked(first)
+    assert drain(pending, 9) == [{"plc": frozenset({4001})}, {"plc": frozenset({4002})}]
+
+
+def test_what_turns_out_to_be_a_controller_waits_for_the_run_that_asks_it():
+    pending = PendingPorts(ports_per_host=9)
+    pending.add("plc", 80)
+    first = pending.take(9)
+    pending.add("plc", 502)
+    assert not pending
+    pending.asked(first)
+    assert pending.take(9) == {"plc": frozenset({502})}
+
+
+def test_a_host_whose_every_port_answers_is_no_controller():
+    pending = PendingPorts(ports_per_host=100)
+    for number in range(490, 540):
+        pending.add("proxy", number)
+    assert len(pending.take(9)["proxy"]) == 50

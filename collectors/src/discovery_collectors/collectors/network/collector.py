@@ -63,7 +63,9 @@ async def _scan(
             group.create_task(follow_up.ask_udp_ports(address))
 
         async def ask(address: ScopedAddress, ports: tuple[Port, ...]) -> None:
-            await follow_up.ask_services(address, ports, partial(versions.all_open_ports, address))
+            # Questions follow each other fast, and a controller that nmap cannot name bears few of them.
+            if not versions.is_controller(address):
+                await follow_up.ask_services(address, ports, partial(versions.all_open_ports, address))
             finished.add(address)
             if versions.closed:
                 reports.done = len(finished)

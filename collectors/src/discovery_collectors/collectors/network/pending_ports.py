@@ -1,8 +1,9 @@
 """Which open ports still wait for version detection, and which of them one run of nmap may take together."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
+from discovery_collectors.collectors.network.controllers import is_controller
 from discovery_collectors.running.scope import ScopedAddress
 
 type Batch = Mapping[ScopedAddress, frozenset[int]]
@@ -16,9 +17,11 @@ class PendingPorts:
         self._waiting: dict[ScopedAddress, set[int]] = {}
         self._accepted: defaultdict[ScopedAddress, int] = defaultdict(int)
         self._known: defaultdict[ScopedAddress, set[int]] = defaultdict(set)
+        self._under_way: Counter[ScopedAddress] = Counter()
+        """Host → runs that ask it."""
 
     def __bool__(self) -> bool:
-        return bool(self._waiting)
+        return any(map(self._may_be_asked, self._waiting))
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -45,7 +48,7 @@ class PendingPorts:
             self._waiting.setdefault(address, set()).update(numbers)
 
     def take(self, hosts: int) -> Batch:
-        """Hand out what waits on up to `hosts` hosts, the longest-waiting first.
+        """Hand out what waits on up to `hosts` hosts, the longest-waiting first; of a controller one port.
 
         nmap asks every port of a run on every host of it, so that none is asked twice only where no host has
         open ports among the others' that are not its own turn.
@@ -53,8 +56,11 @@ class PendingPorts:
         batch: dict[ScopedAddress, frozenset[int]] = {}
         union: set[int] = set()
         barred: set[int] = set()
-        for address, waiting in self._waiting.items():
+        for address, all_waiting in self._waiting.items():
+            if not self._may_be_asked(address):
+                continue
             known = self._known[address]
+            waiting = {min(all_waiting)} if is_controller(known) else all_waiting
             if waiting & barred or (union & known) - waiting:
                 continue
             batch[address] = frozenset(waiting)
@@ -62,6 +68,16 @@ class PendingPorts:
             barred |= known - waiting
             if len(batch) == hosts:
                 break
-        for address in batch:
-            del self._waiting[address]
+        for address, numbers in batch.items():
+            self._under_way[address] += 1
+            self._waiting[address] -= numbers
+            if not self._waiting[address]:
+                del self._waiting[address]
         return batch
+
+    def asked(self, batch: Batch) -> None:
+        """Take note that a run has ended; a controller's next port may have its turn."""
+        self._under_way -= Counter(batch.keys())
+
+    def _may_be_asked(self, address: ScopedAddress) -> bool:
+        return not (self._under_way[address] and is_controller(self._known[address]))

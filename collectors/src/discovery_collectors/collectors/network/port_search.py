@@ -78,7 +78,8 @@ class PortSearch:
             await self._run(["-Pn", "-p-", *exclusion], self.hosts, max_rate)
 
     async def _run(self, which: Sequence[str], targets: Iterable[str], max_rate: int | None) -> None:
-        options = ["-n", "-v", "-T4", "--send-eth", "--min-hostgroup", str(_HOSTS_AT_ONCE), *which]
+        # In their order: a controller shows by a low port before its others are asked anything.
+        options = ["-n", "-v", "-r", "-T4", "--send-eth", "--min-hostgroup", str(_HOSTS_AT_ONCE), *which]
         if max_rate is None:
             options += ["--min-parallelism", str(_PROBES_AT_ONCE)]
         else:

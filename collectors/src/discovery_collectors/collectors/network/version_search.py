@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from discovery_collectors.collector import Assignment
+from discovery_collectors.collectors.network.controllers import is_controller
 from discovery_collectors.collectors.network.metered_relay import MeteredRelay
 from discovery_collectors.collectors.network.nmap_process import Found, NmapError, run_nmap
 from discovery_collectors.collectors.network.nmap_xml import Host, Port
@@ -77,6 +78,10 @@ class VersionSearch:
         self._closed.set()
         self._changed.set()
 
+    def is_controller(self, address: ScopedAddress) -> bool:
+        """Return whether a host's open ports, as far as they are known, are those of a controller."""
+        return is_controller(self._pending.known(address))
+
     async def all_open_ports(self, address: ScopedAddress) -> frozenset[int]:
         """Return a host's open ports when all have been looked for."""
         await self._closed.wait()
@@ -126,6 +131,7 @@ class VersionSearch:
             self.failure = error
             self._reports.warning(f"versions of services on {len(batch)} hosts may be missing: {error}")
         finally:
+            self._pending.asked(batch)
             self._running -= 1
             self._changed.set()
         for address, numbers in unheard.items():
