@@ -16,6 +16,7 @@ from dryrun_orchestrator.catalog.collector_manifests import (
     CollectorManifests,
     load_collector_manifests,
 )
+from dryrun_orchestrator.catalog.template import TemplateCredential
 from dryrun_orchestrator.catalog.templates import (
     TemplateCatalog,
     TemplateFolderError,
@@ -60,7 +61,7 @@ x-dryrun:
     and its twin.
   credentials:
     - {engine: postgresql, username: reader, password: "a$$b "}
-    - {engine: redis, password: ""}
+    - {engine: redis, password: "", services: [web]}
 services:
   web:
     image: discovery/test-nginx:1.26
@@ -107,8 +108,8 @@ def test_a_template_comes_with_all_that_a_session_is_built_from(folder):
     assert [service.name for service in small.services] == ["twin", "web"]
     assert small.service("web").environment == {"SITE": "shop"}
     assert small.credentials == (
-        Credential(engine="postgresql", username="reader", password="a$b "),
-        Credential(engine="redis", password=""),
+        TemplateCredential(engine="postgresql", username="reader", password="a$b "),
+        TemplateCredential(engine="redis", password="", services=("web",)),
     )
     assert [each.name for each in small.collectors] == ["network", "database"]
 
@@ -237,7 +238,13 @@ def test_five_mistakes_are_five_faults_with_their_places(folder):
         ),
         ('password: ""', "password: 1", ":9: x-dryrun.credentials[1].password: is a number; expected a text"),
         (', password: ""', "", ":9: x-dryrun.credentials[1]: the key 'password' is missing"),
-        ("services:", "services: x\nxx:", ":10: services: is a text; expected a map"),
+        (
+            "services: [web]}",
+            "services: [wbe]}",
+            ":9: x-dryrun.credentials[1].services[0]: there is no service 'wbe'",
+        ),
+        ("services: [web]}", "services: []}", ":9: x-dryrun.credentials[1].services: is empty"),
+        ("\nservices:", "\nservices: x\nxx:", ":10: services: is a text; expected a map"),
         ('"a$$b "', '"${PASSWORD}"', ":8: x-dryrun.credentials[0].password: holds a single '$'"),
         (
             "title: Small",
@@ -470,3 +477,17 @@ def test_a_template_says_which_network_it_stands_for(folder):
 )
 def test_what_a_template_says_of_a_network_is_checked(folder, old, new, fault):
     assert any(fault in each for each in faults(folder, made_of(STANDS_FOR.replace(old, new))))
+
+
+def test_a_credential_for_named_services_is_shown_at_their_addresses_only():
+    addresses = {"web": "10.213.0.3", "db": "10.213.0.4"}
+    everywhere = TemplateCredential(engine="redis", password="x")
+    bound = TemplateCredential(engine="redis", password="x", services=("db",))
+    subnet = "10.213.0.0/27"
+    assert everywhere.shown_at(addresses, subnet) == Credential(engine="redis", password="x", at=(subnet,))
+    shown = bound.shown_at(addresses, subnet)
+    assert shown == Credential(engine="redis", password="x", at=("10.213.0.4",))
+    assert not any(shown.may_be_shown("10.213.0.3", in_clear=clear) for clear in (True, False))
+    # Without an address it would be shown everywhere.
+    with pytest.raises(KeyError):
+        bound.shown_at({}, subnet)

@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pydantic import Field
+
 from dryrun_contract.collector_config import Credential
 from dryrun_contract.ground_truth import GroundTruth
 from dryrun_contract.template import StandsFor, Template, TemplateService, TemplateSummary
@@ -25,6 +27,23 @@ class LoadedService:
     depends_on: tuple[Dependency, ...]
 
 
+class TemplateCredential(Credential):
+    """An entry of the client's credential store, as the template has it: no address is known yet."""
+
+    services: tuple[str, ...] = Field(default=(), max_length=20)
+    """The services that may see it; empty: every target of the session."""
+
+    def shown_at(self, addresses: Mapping[str, str], subnet: str) -> Credential:
+        """Return it for collectors; `addresses` are those of the session's services. Raises KeyError."""
+        at = tuple(addresses[name] for name in self.services)
+        return Credential(
+            engine=self.engine,
+            username=self.username,
+            password=self.password,
+            at=at if self.services else (subnet,),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedTemplate:
     """A valid template for one seed: what a session is built from and scored against."""
@@ -36,7 +55,7 @@ class LoadedTemplate:
     """`sha256:…` over the file's bytes and the seed's images, environments and ground truth."""
     services: tuple[LoadedService, ...]
     """Each after those it depends on, otherwise in the file's order."""
-    credentials: tuple[Credential, ...]
+    credentials: tuple[TemplateCredential, ...]
     ground_truth: GroundTruth
     collectors: tuple[CollectorManifest, ...]
     """Each after those that provide what it needs."""
@@ -102,7 +121,7 @@ class TemplateFile:
     digest: str
     services: tuple[ServiceEntry, ...]
     variants: Variants
-    credentials: tuple[Credential, ...]
+    credentials: tuple[TemplateCredential, ...]
     collectors: tuple[CollectorManifest, ...]
     stands_for: StandsFor | None = None
 

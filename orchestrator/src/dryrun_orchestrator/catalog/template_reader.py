@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable
 
 from pydantic import ValidationError
 
-from dryrun_contract.collector_config import Credential
 from dryrun_orchestrator.catalog.allowlist import Allowlist
 from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest, CollectorManifests
 from dryrun_orchestrator.catalog.collector_order import CollectorOrderError
@@ -18,7 +17,7 @@ from dryrun_orchestrator.catalog.compose import (
     unescape,
 )
 from dryrun_orchestrator.catalog.stands_for import read_stands_for
-from dryrun_orchestrator.catalog.template import LoadedTemplate, TemplateFile
+from dryrun_orchestrator.catalog.template import LoadedTemplate, TemplateCredential, TemplateFile
 from dryrun_orchestrator.catalog.variants import HARD_SHARE, Variants
 from dryrun_orchestrator.catalog.yaml_reader import read_yaml
 from dryrun_orchestrator.catalog.yaml_tree import FaultList, Node, shown
@@ -31,8 +30,8 @@ _HEADER_KEYS = {
     "shuffle": False,
     "stands_for": False,
 }
-_CREDENTIAL_KEYS = {"engine": True, "username": False, "password": True}
-_ANYWHERE = {"host": "credentials are by engine, never by host"}
+_CREDENTIAL_KEYS = {"engine": True, "username": False, "password": True, "services": False}
+_ANYWHERE = {"host": "credentials are by engine, or for `services` of the template, never by host"}
 
 
 def read_template(
@@ -48,11 +47,11 @@ def read_template(
     header = fields["x-dryrun"].fields(_HEADER_KEYS) if "x-dryrun" in fields else {}
     title = header["title"].text(max_length=80) if "title" in header else None
     description = header["description"].text(max_length=2000) if "description" in header else None
-    credentials = _read_credentials(header["credentials"]) if "credentials" in header else ()
     collectors = _read_collectors(header.get("collectors"), manifests)
     services = read_services(fields["services"], allowlist) if "services" in fields else ()
     # In the file's order, in which reports list facts.
     names = list(fields["services"].entries()) if services else []
+    credentials = _read_credentials(header["credentials"], names) if "credentials" in header else ()
     stands_for = read_stands_for(header["stands_for"], names) if "stands_for" in header else None
     groups = _read_groups(header["shuffle"], names, services) if "shuffle" in header else ()
     alternatives = {service.name: service.alternatives for service in services}
@@ -78,19 +77,37 @@ def read_template(
     ).with_seed(0)
 
 
-def _read_credentials(node: Node) -> tuple[Credential, ...]:
-    found: list[Credential] = []
+def _read_credentials(node: Node, known: Collection[str]) -> tuple[TemplateCredential, ...]:
+    found: list[TemplateCredential] = []
     for item in node.items():
         fields = item.fields(_CREDENTIAL_KEYS, _ANYWHERE)
-        values = {key: field.string(max_length=1000) for key, field in fields.items()}
+        services = fields.pop("services", None)
+        values: dict[str, object] = {key: field.string(max_length=1000) for key, field in fields.items()}
+        if services is not None:
+            values["services"] = _read_names(services, known)
         if "engine" not in fields or "password" not in fields or None in values.values():
             continue
         try:
-            found.append(Credential.model_validate(values))
+            found.append(TemplateCredential.model_validate(values))
         except ValidationError as error:
             for problem in error.errors(include_url=False, include_input=False):
                 fields.get(str(problem["loc"][0]), item).fault(problem["msg"])
     return tuple(found)
+
+
+def _read_names(node: Node, known: Collection[str]) -> tuple[str, ...]:
+    """Read which services a credential is for; one at least."""
+    names: list[str] = []
+    for item in node.items():
+        name = item.text()
+        if name is None:
+            continue
+        if name not in known:
+            item.fault(f"there is no service {shown(name)}")
+        names.append(name)
+    if isinstance(node.content, list) and not names:
+        node.fault("is empty; leave the key out for a credential that every service may see")
+    return tuple(names)
 
 
 def _read_groups(

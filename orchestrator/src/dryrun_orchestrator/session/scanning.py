@@ -229,6 +229,8 @@ async def _config(
     context: SessionContext, manifest: CollectorManifest, record: SessionRecord, slot: int
 ) -> CollectorConfig:
     subnet = str(record.subnet)
+    targets = await context.journal.targets(context.id)
+    addresses = {name: target.address for name, target in targets.items()}
     others = [collector_address(subnet, other) for other in range(COLLECTORS_AT_ONCE) if other != slot]
     return CollectorConfig(
         cidr=subnet,
@@ -237,9 +239,9 @@ async def _config(
         profile=manifest.profile,
         max_rate=manifest.max_rate,
         # Only what it can use: a port scanner needs no passwords.
-        # They are the template's own, so any of its targets may see them.
+        # A template's own may be seen by any of its targets, unless it says by which.
         credentials=tuple(
-            login.model_copy(update={"at": (subnet,)})
+            login.shown_at(addresses, subnet)
             for login in context.template.credentials
             if login.engine in manifest.credentials
         ),
