@@ -23,6 +23,7 @@ def test_the_report_says_what_was_found_missed_and_wrong(run, session):
     assert "(hard: unusual port)" in stdout
     assert "MongoDB for nx-27017" in stdout
     assert "No target was harmed." in stdout
+    assert "✗ Side effects: pages printed: 3; restarts: at least 0; credentials shown: not measured" in stdout
     assert "peak 950 packets/s" in stdout
 
 
@@ -49,7 +50,7 @@ def test_a_forecast_can_be_requested_in_every_form(run, api, session):
 
 def test_the_report_says_what_the_scan_left_in_logs(run, session):
     _, stdout, _ = run("report", "last")
-    assert "the scan left at least 15 lines in the logs of 2 targets" in " ".join(stdout.split())
+    assert "the scan left at least 15 lines in the logs of 5 targets" in " ".join(stdout.split())
     assert "errors: 2; failed logins: not measured" in " ".join(stdout.split())
 
 

@@ -2,9 +2,9 @@ import pytest
 from pydantic import ValidationError
 
 from approval_api.reports.collector_criteria import CollectorLimits
-from approval_api.reports.criteria import AverageLimits, Criteria, RowLimits, judge
+from approval_api.reports.criteria import DEFAULT_CRITERIA, AverageLimits, Criteria, RowLimits, judge
 from dryrun_contract.discovery import Discovery
-from dryrun_contract.event import DiscoveryReported
+from dryrun_contract.event import DiscoveryReported, TargetLogs
 from dryrun_contract.ground_truth import Fact
 
 
@@ -25,6 +25,51 @@ async def test_failed_logins_that_no_log_tells_of_do_not_pass(report):
     for logs in (silent, report.model_copy(update={"logs": None})):
         (result,) = judge(logs, Criteria(failed_logins_max=100)).results
         assert result.status == "not_measured"
+
+
+def suffered(report, **targets):
+    logs = {
+        name.replace("_", "-"): TargetLogs(counts={}, lines=0, side_effects=effects, truncated=truncated)
+        for name, (effects, truncated) in targets.items()
+    }
+    return report.model_copy(update={"logs": logs})
+
+
+@pytest.mark.parametrize(
+    ("effects", "truncated", "status"),
+    [
+        ({"pages_printed": 3}, False, "failed"),
+        ({"pages_printed": 2}, False, "passed"),
+        # More than it may be is too many, whatever else the log holds.
+        ({"pages_printed": 3}, True, "failed"),
+        ({"pages_printed": 2}, True, "not_measured"),
+        ({"pages_printed": None}, False, "not_measured"),
+        ({"restarts": 0}, False, "not_measured"),
+    ],
+)
+async def test_a_side_effect_has_a_limit_that_an_unread_log_does_not_keep(report, effects, truncated, status):
+    judged = suffered(report, printer=(effects, truncated))
+    (result,) = judge(judged, Criteria(pages_printed_max=2)).results
+    assert result.status == status
+
+
+@pytest.mark.parametrize(
+    ("targets", "status"),
+    [
+        ({"printer": ({"pages_printed": 0}, False), "plc": ({"restarts": 0}, False)}, "passed"),
+        ({"printer": ({"pages_printed": 0}, False), "plc": ({"restarts": 1}, False)}, "failed"),
+        ({"printer": ({"pages_printed": 0}, True), "plc": ({"restarts": 1}, False)}, "failed"),
+        ({"printer": ({"pages_printed": 0}, True), "plc": ({"restarts": 0}, False)}, "not_measured"),
+        ({"printer": ({"pages_printed": None}, False), "plc": ({"restarts": 0}, False)}, "not_measured"),
+        ({"web": ({}, False)}, None),
+    ],
+)
+async def test_by_default_nothing_may_happen_to_a_target_that_can_suffer_it(report, targets, status):
+    verdict = judge(suffered(report, **targets), DEFAULT_CRITERIA)
+    found = {result.criterion: result for result in verdict.results}
+    assert status == (found["no_side_effects"].status if "no_side_effects" in found else None)
+    if status == "failed":
+        assert "1 restarts" in found["no_side_effects"].detail
 
 
 async def test_an_attribute_of_several_kinds_is_asked_of_each(report_of, told_story):

@@ -124,6 +124,9 @@ def small_report(session):
                 "by_collectors": [{"collectors": ["network"], "lines": 12, "sample": ["GET /"]}],
             },
             "db": {"counts": {"errors": 0, "failed_logins": None}, "lines": 3, "truncated": True},
+            "printer": {"counts": {}, "side_effects": {"pages_printed": 3}, "lines": 0},
+            "plc": {"counts": {}, "side_effects": {"restarts": 0}, "lines": 0, "truncated": True},
+            "decoy": {"counts": {}, "side_effects": {"credentials_shown": None}, "lines": 0},
         },
         "collectors": [
             {**run, "collector": "network", "discoveries": 12, "seconds": 7.1},

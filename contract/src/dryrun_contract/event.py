@@ -195,6 +195,9 @@ class TrafficMeasured(Word):
 type LogPattern = Literal["errors", "connections", "failed_logins", "slow_queries"]
 """What a pattern of an image's manifest can recognise in a line of its log."""
 
+type SideEffect = Literal["pages_printed", "accounts_locked", "restarts", "credentials_shown"]
+"""What a scan can do to a target beyond its death; recognised like a `LogPattern`, where it can happen."""
+
 MAX_LOG_SAMPLE = 5
 """Sample lines of one target's log for one set of collectors; figures count all lines."""
 
@@ -206,6 +209,7 @@ class LogsOfCollectors(Word):
     """One; several that ran at that moment, where the line does not show which; none between two runs."""
     lines: int = Field(ge=0)
     counts: dict[LogPattern, int] = Field(default_factory=dict)
+    side_effects: dict[SideEffect, int] = Field(default_factory=dict)
     sample: tuple[Annotated[str, Field(max_length=500)], ...] = Field(default=(), max_length=MAX_LOG_SAMPLE)
     """Some of the lines, made printable; of lines that differ only in digits, one."""
 
@@ -215,6 +219,8 @@ class TargetLogs(Word):
 
     counts: dict[LogPattern, int | None]
     """By pattern, over the whole scan; None where the image has no such pattern: not measured."""
+    side_effects: dict[SideEffect, int | None] = Field(default_factory=dict)
+    """Those that the image has a pattern for, over the whole scan; None where its log was not searched."""
     lines: int = Field(ge=0)
     by_collectors: tuple[LogsOfCollectors, ...] = ()
     truncated: bool = False

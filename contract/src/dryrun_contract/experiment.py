@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.collector_config import Profile
+from dryrun_contract.event import SideEffect
 from dryrun_contract.scan_choice import COLLECTOR_NAME, MAX_CHOSEN_COLLECTORS, MAX_RATE, ScanChoice
 from dryrun_contract.session import MAX_SEED
 from dryrun_contract.template import TEMPLATE_ID
@@ -132,6 +133,8 @@ class ArmResult(Word):
     failed_logins: Interval
     harmed: Interval
     """Targets that died or turned unhealthy, in a session."""
+    side_effects: dict[SideEffect, Interval] = Field(default_factory=dict)
+    """In a session; those that targets of its templates can suffer."""
 
 
 class Difference(Word):
@@ -192,12 +195,53 @@ class Unstable(Word):
     of: int
 
 
+class RatePoint(Word):
+    """What one way to scan did at one packet rate."""
+
+    rate: int
+    arm: str
+    runs: int
+    recall: Interval
+    """Of all kinds together, without attributes."""
+    seconds: Interval
+    harm: Interval
+    """Targets that died or turned unhealthy, and side effects, in a session."""
+    harmful: int
+    """Runs with any harm."""
+    lost: int
+    """Facts that another rate always finds, and this one misses by more than chance."""
+    unclear: int
+    """Facts that another rate always finds, and this one misses perhaps by chance."""
+    state: Literal["safe", "harms", "loses", "uncertain"]
+    reason: str
+    """Why it is not safe, or not known to be; empty when it is."""
+
+
+class RateSweep(Word):
+    """One way to scan at several packet rates, and the highest that is safe."""
+
+    name: str
+    points: tuple[RatePoint, ...]
+    """The slowest first."""
+    verdict: Literal["recommended", "none_safe", "too_few_repetitions"]
+    recommended: int | None
+    """Packets per second."""
+    beyond: int | None
+    """The next faster rate at which something is lost or harmed; None where none was met."""
+    harm_chance_at_most: float | None
+    """Upper end of the 95 % interval of the chance that a session at the recommended rate harms something."""
+    sentence: str
+    """The verdict in words, with its margin."""
+
+
 class ExperimentResults(Word):
     """Everything measured so far."""
 
     arms: tuple[ArmResult, ...]
     contrasts: tuple[Contrast, ...]
     unstable: tuple[Unstable, ...]
+    rate_sweeps: tuple[RateSweep, ...] = ()
+    """One for each choice of collectors and profile, when there are several rates."""
     facts_left_out: int = 0
     """Facts of runs beyond what one run may keep."""
 

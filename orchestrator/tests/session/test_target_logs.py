@@ -6,16 +6,17 @@ import pytest
 from engine_in_memory.engine import FakeImage
 from stage import ALLOWLIST, NETWORK, WEB, Stage, hosts
 
-from dryrun_contract.event import LogPattern
-from dryrun_contract.log_patterns import LOG_PATTERNS
+from dryrun_contract.event import LogPattern, SideEffect
+from dryrun_contract.log_patterns import LOG_PATTERNS, SIDE_EFFECTS
 from dryrun_orchestrator.engine.protocol import ForbiddenError
 from dryrun_orchestrator.session import target_logs
 
-PATTERNS = {"errors": "ERROR", "connections": "connection from"}
+PATTERNS = {"errors": "ERROR", "connections": "connection from", "pages_printed": "^page printed"}
 
 
 def test_the_event_counts_what_manifests_may_name():
     assert get_args(LogPattern.__value__) == tuple(LOG_PATTERNS)
+    assert get_args(SideEffect.__value__) == tuple(SIDE_EFFECTS)
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ async def measured(stage, session_id):
 async def test_what_a_collector_leaves_in_a_log_is_reported_with_the_traffic(patterned):
     async def knock(container):
         for web in patterned.of_image(WEB):
-            web.say(b"connection from 10.213.0.29\nERROR bad request, password hunter2\n")
+            web.say(b"connection from 10.213.0.29\nERROR bad request, password hunter2\npage printed\n")
         for line in hosts("10.213.0.2"):
             container.say(line.data)
         return 0
@@ -49,11 +50,13 @@ async def test_what_a_collector_leaves_in_a_log_is_reported_with_the_traffic(pat
         targets = await measured(patterned, session_id)
         web = targets["web"]
         assert web.counts == {"errors": 1, "connections": 1, "failed_logins": None, "slow_queries": None}
-        assert (web.lines, web.truncated, web.note) == (2, False, None)
+        assert web.side_effects == {"pages_printed": 1}
+        assert (web.lines, web.truncated, web.note) == (3, False, None)
         (logs,) = web.by_collectors
-        assert logs.collectors == ("network",)
-        assert logs.sample == ("connection from 10.213.0.29", "ERROR bad request, password [hidden]")
+        assert (logs.collectors, logs.side_effects) == (("network",), {"pages_printed": 1})
+        assert logs.sample[:2] == ("connection from 10.213.0.29", "ERROR bad request, password [hidden]")
         assert targets["db"].counts == dict.fromkeys(LOG_PATTERNS)
+        assert targets["db"].side_effects == {}
         assert [event.type for event in await patterned.events(session_id)].count("traffic_measured") == 1
 
 

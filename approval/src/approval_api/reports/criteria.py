@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from approval_api.reports.collector_criteria import CollectorLimits, CollectorName, judge_collectors
 from approval_api.reports.criterion_results import at_least, at_most
 from approval_api.reports.limits import Count, Share
+from approval_api.reports.side_effect_criteria import judge_side_effects
 from dryrun_contract.base import Word
 from dryrun_contract.kinds import KINDS
 from dryrun_contract.report import CollectorRun, CriterionResult, Report, Verdict
@@ -65,6 +66,13 @@ class Criteria(Word):
     targets_harmed_max: Count | None = None
     failed_logins_max: Count | None = None
     """Over all targets whose logs show failed logins; accounts may be locked after a few."""
+    pages_printed_max: Count | None = None
+    accounts_locked_max: Count | None = None
+    restarts_max: Count | None = None
+    credentials_shown_max: Count | None = None
+    """To hosts that should not have had them."""
+    no_side_effects: bool = False
+    """None of these four, on any target that can suffer it; not checked where no target can."""
     peak_packets_per_second_max: Annotated[float, Field(ge=0)] | None = None
     complete_scan: bool = False
     """Every collector but those for comparison is complete, and none of their output was cut."""
@@ -78,6 +86,7 @@ DEFAULT_CRITERIA = Criteria(
     false_positives_max=0,
     targets_harmed_max=0,
     failed_logins_max=10,
+    no_side_effects=True,
     peak_packets_per_second_max=5000,
     complete_scan=True,
     scope=True,
@@ -166,6 +175,16 @@ def _counted(report: Report, criteria: Criteria) -> Iterator[CriterionResult]:
         yield at_most("targets_harmed_max", criteria.targets_harmed_max, harmed)
     if criteria.failed_logins_max is not None:
         yield _failed_logins(report, criteria.failed_logins_max)
+    yield from judge_side_effects(
+        report,
+        {
+            "pages_printed": criteria.pages_printed_max,
+            "accounts_locked": criteria.accounts_locked_max,
+            "restarts": criteria.restarts_max,
+            "credentials_shown": criteria.credentials_shown_max,
+        },
+        none_allowed=criteria.no_side_effects,
+    )
     if criteria.peak_packets_per_second_max is not None:
         peak = report.traffic.peak_packets_per_second if report.traffic else None
         yield at_most("peak_packets_per_second_max", criteria.peak_packets_per_second_max, peak)

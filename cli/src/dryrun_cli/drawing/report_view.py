@@ -16,7 +16,8 @@ from rich.text import Text
 from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.forecast_view import draw_forecast
 from dryrun_cli.drawing.glyphs import Glyphs, outcome_sign
-from dryrun_cli.drawing.narration import HARM_WORDS, byte_count, counted, duration
+from dryrun_cli.drawing.harm_view import draw_harm
+from dryrun_cli.drawing.narration import byte_count, counted, duration
 from dryrun_cli.drawing.network_forecast_view import draw_network_forecast
 from dryrun_cli.drawing.origin import origin
 from dryrun_cli.drawing.own_lists import draw_own_lists
@@ -58,7 +59,7 @@ def draw_report(
         parts.append(_indented(f"Not isolated: {inert(report.isolation.detail)}", "bold red"))
     parts += _scores(report, glyphs, where)
     parts += draw_own_lists(report, glyphs, where)
-    parts += _harm(report, glyphs)
+    parts += draw_harm(report, glyphs)
     parts += _cost(report)
     parts += _collectors(report, glyphs)
     if report.verdict is not None:
@@ -186,20 +187,6 @@ def _listing(
     yield grid
     if len(items) > MOST_LISTED:
         yield _indented(f"and {len(items) - MOST_LISTED} more; for all: {where}", "dim")
-
-
-def _harm(report: Report, glyphs: Glyphs) -> Iterator[RenderableType]:
-    yield Text("")
-    if not report.harmed:
-        if report.scores is not None:
-            yield Text(f"{glyphs.done} ", style="green").append("No target was harmed.", "default")
-        return
-    yield _heading(f"Harmed targets: {len(report.harmed)}", "bold red")
-    for harm in report.harmed:
-        during = f" while {inert(' and '.join(harm.during))} ran" if harm.during else ""
-        word = HARM_WORDS.get(harm.harm, harm.harm)
-        line = f"{glyphs.bad} {inert(harm.service)} {inert(word)}{during}: {inert(harm.detail, 500)}"
-        yield _indented(line, "red")
 
 
 def _cost(report: Report) -> Iterator[RenderableType]:

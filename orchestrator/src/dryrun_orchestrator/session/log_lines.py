@@ -9,10 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 import regex
 
-from dryrun_contract.event import MAX_LOG_SAMPLE, LogPattern, LogsOfCollectors
+from dryrun_contract.event import MAX_LOG_SAMPLE, LogPattern, LogsOfCollectors, SideEffect
 from dryrun_contract.text import printable
 
 LINE_BYTES = 4096
@@ -24,6 +25,8 @@ AFTERGLOW = timedelta(seconds=1)
 SAMPLE_CHARACTERS = 300
 MAX_TARGET_SAMPLE = 25
 """Most sample lines of one target, to keep the event small."""
+
+type PatternName = LogPattern | SideEffect
 
 _LOOPBACK = re.compile(r"(?<![0-9.])127\.0\.0\.1(?![0-9])|\[local\]|::1(?![0-9a-f:])|\blocalhost\b")
 _FIGURES = re.compile(r"[0-9]+")
@@ -43,7 +46,7 @@ class CollectorSpan:
 @dataclass(slots=True)
 class _Caused:
     lines: int = 0
-    counts: defaultdict[LogPattern, int] = field(default_factory=lambda: defaultdict(int))
+    counts: defaultdict[PatternName, int] = field(default_factory=lambda: defaultdict(int))
     sample: dict[str, str] = field(default_factory=dict)
     """Keyed by the line without its digits."""
 
@@ -76,16 +79,22 @@ class LogTally:
     """Counts of one target's lines, by who caused them."""
 
     def __init__(
-        self, patterns: Mapping[LogPattern, str], culprits: Culprits, secrets: Iterable[str] = ()
+        self,
+        patterns: Mapping[LogPattern, str],
+        culprits: Culprits,
+        secrets: Iterable[str] = (),
+        side_effects: Mapping[SideEffect, str] = MappingProxyType({}),
     ) -> None:
-        self._patterns: dict[LogPattern, regex.Pattern[str]] = {}
+        self._patterns: dict[PatternName, regex.Pattern[str]] = {}
+        self._names = tuple(patterns)
+        self._side_effects = tuple(side_effects)
         self._culprits = culprits
         # The longest first: a short one may be part of it.
         self._secrets = sorted({secret for secret in secrets if len(secret) >= 4}, key=len, reverse=True)
         self._caused: defaultdict[tuple[str, ...], _Caused] = defaultdict(_Caused)
-        self.given_up: list[LogPattern] = []
+        self.given_up: list[PatternName] = []
         """Patterns that were too slow, or that this library cannot compile; they have no counts."""
-        for name, pattern in patterns.items():
+        for name, pattern in (*patterns.items(), *side_effects.items()):
             try:
                 self._patterns[name] = regex.compile(pattern)
             except regex.error:
@@ -113,7 +122,10 @@ class LogTally:
                 LogsOfCollectors(
                     collectors=collectors,
                     lines=caused.lines,
-                    counts={name: caused.counts[name] for name in self._patterns},
+                    counts={name: caused.counts[name] for name in self._names if name in self._patterns},
+                    side_effects={
+                        name: caused.counts[name] for name in self._side_effects if name in self._patterns
+                    },
                     sample=sample,
                 )
             )
@@ -121,11 +133,16 @@ class LogTally:
 
     def counts(self) -> dict[LogPattern, int | None]:
         """Return each pattern's count over lines that collectors caused; None for a dropped pattern."""
-        found: dict[LogPattern, int | None] = {
-            name: sum(caused.counts[name] for collectors, caused in self._caused.items() if collectors)
-            for name in self._patterns
-        }
-        return found | dict.fromkeys(self.given_up)
+        return {name: self._total(name) for name in self._names}
+
+    def side_effects(self) -> dict[SideEffect, int | None]:
+        """Return each side effect's count over lines that collectors caused; None for a dropped pattern."""
+        return {name: self._total(name) for name in self._side_effects}
+
+    def _total(self, name: PatternName) -> int | None:
+        if name not in self._patterns:
+            return None
+        return sum(caused.counts[name] for collectors, caused in self._caused.items() if collectors)
 
     def lines(self) -> int:
         """Return how many lines collectors caused."""

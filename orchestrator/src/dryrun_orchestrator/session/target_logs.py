@@ -6,7 +6,7 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import get_args
 
-from dryrun_contract.event import LogPattern, TargetLogs, TargetLogsMeasured
+from dryrun_contract.event import LogPattern, SideEffect, TargetLogs, TargetLogsMeasured
 from dryrun_contract.log_patterns import LOG_PATTERNS
 from dryrun_contract.text import printable
 from dryrun_orchestrator.catalog.template import LoadedService
@@ -51,9 +51,10 @@ async def _measure(
     since: datetime,
 ) -> tuple[str, TargetLogs]:
     patterns = _patterns(service.image.log_patterns)
-    tally = LogTally(patterns, culprits, _secrets(context, service))
+    effects = _side_effects(service.image.log_patterns)
+    tally = LogTally(patterns, culprits, _secrets(context, service), effects)
     notes: list[str] = []
-    truncated = False
+    truncated = unreadable = False
     try:
         async with context.starts, asyncio.timeout(READ_SECONDS):
             truncated = await _read(context, target, since, tally)
@@ -61,7 +62,7 @@ async def _measure(
         truncated = True
     except NotFoundError:
         notes.append("its container was removed by somebody else: nothing can be read")
-        patterns = {}
+        unreadable = True
     except EngineError as error:
         notes.append(f"its log could not be read to the end: {printable(str(error))}")
         truncated = True
@@ -72,9 +73,10 @@ async def _measure(
     if context.spans_lost:
         notes.append("the orchestrator was restarted during the scan: lines from before that are left out")
     counts: dict[LogPattern, int | None] = dict.fromkeys(_patterns(LOG_PATTERNS))
-    counts |= tally.counts() if patterns else {}
+    counts |= {} if unreadable else tally.counts()
     logs = TargetLogs(
         counts=counts,
+        side_effects=dict.fromkeys(effects) if unreadable else tally.side_effects(),
         lines=tally.lines(),
         by_collectors=tally.of_collectors(),
         truncated=truncated,
@@ -108,6 +110,11 @@ async def _read(context: SessionContext, target: TargetRecord, since: datetime, 
 
 def _patterns(found: Mapping[str, str]) -> dict[LogPattern, str]:
     names: tuple[LogPattern, ...] = get_args(LogPattern.__value__)
+    return {name: found[name] for name in names if name in found}
+
+
+def _side_effects(found: Mapping[str, str]) -> dict[SideEffect, str]:
+    names: tuple[SideEffect, ...] = get_args(SideEffect.__value__)
     return {name: found[name] for name in names if name in found}
 
 

@@ -1,5 +1,7 @@
 """The section to decide by: the verdict, each criterion, and the figures that readers look for first."""
 
+from collections.abc import Iterator
+
 from approval_api.reports.view.blocks import (
     Block,
     Paragraph,
@@ -14,7 +16,9 @@ from approval_api.reports.view.blocks import (
     text,
 )
 from approval_api.reports.view.wording import count, seconds, share, times
+from dryrun_contract.event import SideEffect
 from dryrun_contract.report import CriterionResult, Report
+from dryrun_contract.side_effects import side_effect_totals
 
 _NAMES = {
     "false_positives_max": "False positives",
@@ -22,6 +26,11 @@ _NAMES = {
     "not_evaluable_max": "Not evaluable",
     "targets_harmed_max": "Targets harmed",
     "failed_logins_max": "Failed logins",
+    "pages_printed_max": "Pages printed",
+    "accounts_locked_max": "Accounts locked",
+    "restarts_max": "Devices restarted",
+    "credentials_shown_max": "Credentials shown where they should not be",
+    "no_side_effects": "No side effects",
     "peak_packets_per_second_max": "Peak packets per second, one target",
     "complete_scan": "Complete scan",
     "scope": "Scope: nothing outside the network",
@@ -137,6 +146,25 @@ def _tiles(report: Report) -> list[Tile]:
     return [*tiles, *_harm_tiles(report)]
 
 
+_SIDE_EFFECTS: dict[SideEffect, tuple[str, str]] = {
+    "pages_printed": ("Pages printed", "of printers that print whatever they receive"),
+    "accounts_locked": ("Accounts locked", "after failed logins"),
+    "restarts": ("Devices restarted", "of devices with little room for connections"),
+    "credentials_shown": ("Credentials shown", "to hosts that should not have had them"),
+}
+
+
+def _side_effect_tiles(report: Report) -> Iterator[Tile]:
+    """Yield what could happen to this session's targets; elsewhere there is nothing to say."""
+    for total in side_effect_totals(report.logs):
+        title, what = _SIDE_EFFECTS[total.name]
+        if total.count is None:
+            yield Tile(title, "not measured", what, "quiet")
+        else:
+            tone: Tone = "bad" if total.count else "good" if total.none else "quiet"
+            yield Tile(title, count(total.count, at_least=total.at_least), what, tone)
+
+
 def _harm_tiles(report: Report) -> list[Tile]:
     harmed = len({harm.service for harm in report.harmed})
     known = bool(report.collectors)
@@ -158,6 +186,7 @@ def _harm_tiles(report: Report) -> list[Tile]:
             ("warn" if sum(known_counts) else "good") if known_counts else "quiet",
         )
     )
+    tiles += _side_effect_tiles(report)
     if report.traffic is not None:
         packets = sum(target.rx_packets for target in report.traffic.targets.values())
         least = any(target.at_least for target in report.traffic.targets.values())

@@ -18,8 +18,9 @@ from approval_api.reports.view.blocks import (
 )
 from approval_api.reports.view.wording import count, names, seconds, size
 from dryrun_contract.event import LogPattern, TargetLogs, TargetTraffic
-from dryrun_contract.log_patterns import LOG_PATTERNS
+from dryrun_contract.log_patterns import LOG_PATTERNS, SIDE_EFFECTS
 from dryrun_contract.report import Harm, Report
+from dryrun_contract.side_effects import SIDE_EFFECTS as SIDE_EFFECT_NAMES
 
 _EXAMPLES = 3
 _HARM = {"died": "died", "out_of_memory": "died, out of memory", "unhealthy": "turned unhealthy"}
@@ -29,7 +30,7 @@ _TITLES = {name: name.replace("_", " ").capitalize() for name in LOG_PATTERNS}
 
 def targets(report: Report) -> Section:
     """Return what happened to the targets, with their traffic."""
-    blocks: list[Block] = [*_harm(report), _impact(report)]
+    blocks: list[Block] = [*_harm(report), *_side_effects(report), _impact(report)]
     if report.traffic is not None:
         blocks.append(_chart(report))
         if report.traffic.by_collectors:
@@ -55,6 +56,38 @@ def _harm(report: Report) -> Iterator[Block]:
         yield table(
             "Harmed targets", ("Target", "What happened", "While it ran", "Detail"), rows, "", counted=True
         )
+
+
+def _side_effects(report: Report) -> Iterator[Block]:
+    """Yield what happened to targets that survived it: by target, and by whom."""
+    able = [(service, logs) for service, logs in sorted((report.logs or {}).items()) if logs.side_effects]
+    if not able:
+        return
+    rows = []
+    for service, logs in able:
+        for name in SIDE_EFFECT_NAMES:
+            if name not in logs.side_effects:
+                continue
+            number = logs.side_effects[name]
+            who = [part for part in logs.by_collectors if part.collectors and part.side_effects.get(name)]
+            least = logs.truncated or logs.note is not None
+            cell = (
+                text("not measured", tone="quiet")
+                if number is None
+                else text(count(number, at_least=least), tone="bad" if number else "", strong=bool(number))
+            )
+            culprits = sorted({collector for part in who for collector in part.collectors})
+            rows.append(
+                (quoted(service), text(_capital(SIDE_EFFECTS[name])), cell, names(tuple(culprits), "-"))
+            )
+    note = (
+        "Counted in the target's own log. The target survives it; in production somebody has to clear it up."
+    )
+    yield table("Side effects", ("Target", "What", figure("Times"), "By"), rows, "", note=note)
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _impact(report: Report) -> Block:
