@@ -76,6 +76,32 @@ PROVOCATIONS = (
         "ldapsearch -x -H ldap://$HERE -P 2 -s base -b '' namingContexts",
         {"errors": 1, "connections": 3, "failed_logins": 1},
     ),
+    Provocation(
+        "ldap-lockout",
+        "for _ in 1 2 3 4; do ldapwhoami -x -H ldap://$HERE -w wrong"
+        " -D uid=omarsh,ou=people,dc=pineharbour,dc=example; done;"
+        "ldapwhoami -x -H ldap://$HERE -w wrong -D uid=ydemir,ou=people,dc=pineharbour,dc=example",
+        {"errors": 0, "connections": 5, "failed_logins": 5, "accounts_locked": 1},
+    ),
+    # Four connections fit; the fifth ends them all, and those that come while it starts are refused.
+    Provocation(
+        "controller",
+        "exec 3<> /dev/tcp/$HERE/502 4<> /dev/tcp/$HERE/4001 5<> /dev/tcp/$HERE/4002 6<> /dev/tcp/$HERE/4003;"
+        "sleep 0.3; exec 7<> /dev/tcp/$HERE/4004; sleep 0.3; exec 8<> /dev/tcp/$HERE/502",
+        {"connections": 5, "restarts": 1},
+    ),
+    Provocation(
+        "printer",
+        "exec 3<> /dev/tcp/$HERE/9100; exec 3>&-; printf 'GET / HTTP/1.0\r\n\r\n' > /dev/tcp/$HERE/9100;"
+        "seq 130 > /dev/tcp/$HERE/9100",
+        {"connections": 3, "pages_printed": 4},
+    ),
+    Provocation(
+        "credential-recorder",
+        "exec 3<> /dev/tcp/$HERE/6379; printf 'PING\r\nAUTH guess\r\n' >&3; read -r -t 5 _ <&3;"
+        "read -r -t 5 _ <&3; exec 3>&-; exec 3<> /dev/tcp/$HERE/3306; read -r -t 1 -N 4 _ <&3",
+        {"connections": 2, "credentials_shown": 1},
+    ),
     Provocation("snmp", "snmpget -v2c -c public $HERE .1.3.6.1.2.1.1.1.0", {"errors": 0, "connections": 1}),
     Provocation(
         "smtp",

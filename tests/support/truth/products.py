@@ -53,7 +53,16 @@ _OF_PYTHON = {
     "/srv/liar/liar.py": Product("http.server"),
 }
 """Interpreters run many things: a word of the command line tells them apart."""
-_OWN = ("/srv/mute/mute.py", "/srv/fragile/fragile.py", "/srv/hostile/hostile.py")
+_OWN = (
+    "/srv/mute/mute.py",
+    "/srv/fragile/fragile.py",
+    "/srv/hostile/hostile.py",
+    "/srv/controller/controller.py",
+    "/srv/printer/printer.py",
+    "/srv/slow-answers/slow.py",
+    "/srv/every-port/every_port.py",
+    "/srv/credential-recorder",
+)
 """Programs that are no product."""
 
 

@@ -12,7 +12,7 @@ from target_container import TargetContainer
 from truth.facts import Facts, key
 from truth.sockets import Listener
 
-_SERVERS = ("apache2", "haproxy", "nginx", "node", "gunicorn", "liar.py", "hostile.py")
+_SERVERS = ("apache2", "haproxy", "nginx", "node", "gunicorn", "liar.py", "hostile.py", "credential-recorder")
 """What may speak HTTP; the others are not asked, some do not survive it."""
 _MOST_BYTES = 100_000
 _PLAIN = "exec 3<> /dev/tcp/127.0.0.1/{port} && printf '{request}' >&3 && timeout 20 head -c {most} <&3"

@@ -115,9 +115,10 @@ class Manifest(_Part):
     ground_truth: tuple[Any, ...] = ()
     """What a perfect collector would report, as in a template's `x-ground-truth`."""
     not_services: dict[
-        Annotated[str, Field(pattern=r"^:[0-9]{1,5}/(tcp|udp)$")], Annotated[str, Field(min_length=1)]
+        Annotated[str, Field(pattern=r"^:[0-9]{1,5}(-[0-9]{1,5})?/(tcp|udp)$")],
+        Annotated[str, Field(min_length=1)],
     ] = Field(default_factory=dict)
-    """Port → why what is bound to it is no service; for the check of the ground truth alone."""
+    """Port, or first and last → why what is bound there is no service; for the check of the ground truth."""
     log_patterns: dict[str, Any] = Field(default_factory=dict)
     """Name → regular expression to search each log line for."""
 

@@ -1,0 +1,5 @@
+"""Serves on the usual ports."""
+
+from server import run
+
+run()

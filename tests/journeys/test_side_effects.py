@@ -1,0 +1,79 @@
+"""What scans do to devices that are easily upset, on the real engine: a fast one upsets them, ours do not."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from local_stack import API_TOKEN, ROOT, open_stack
+
+from dryrun_contract.event import TargetLogs
+from dryrun_contract.side_effects import side_effect_totals
+
+pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
+
+PROGRAM = str(ROOT / ".venv" / "bin" / "dryrun")
+SCANS = {"too fast": ("--collector", "nmap-connect", "--max-rate", "10000"), "ours": ()}
+
+
+async def report_of(url: str, *choice: str) -> dict[str, Any]:
+    """Scan the template's network and return the report, judged by the default criteria."""
+
+    async def dryrun(*arguments: str) -> str:
+        own = {"DRYRUN_API_URL": url, "DRYRUN_API_TOKEN": API_TOKEN}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("DRYRUN_")}
+        process = await asyncio.create_subprocess_exec(
+            PROGRAM, *arguments, env=inherited | own, stdout=-1, stderr=-1, stdin=-3
+        )
+        async with asyncio.timeout(280):
+            said, complained = await process.communicate()
+        assert process.returncode == 0, complained.decode()
+        return said.decode()
+
+    events = [
+        json.loads(line)
+        for line in (await dryrun("start", "rate", *choice, "--watch", "--json")).splitlines()
+    ]
+    found = json.loads(await dryrun("report", events[0]["session_id"], "--json"))
+    return dict(found)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def reports(empty_cluster: Path) -> AsyncIterator[Mapping[str, dict[str, Any]]]:
+    with TemporaryDirectory(prefix="dt-") as state:
+        async with open_stack(Path(state), empty_cluster, {}) as stack:
+            found = await asyncio.gather(*(report_of(stack.api.url, *choice) for choice in SCANS.values()))
+            yield dict(zip(SCANS, found, strict=True))
+
+
+def totals(report: Mapping[str, Any]) -> dict[str, int | None]:
+    logs = {name: TargetLogs.model_validate(each) for name, each in report["logs"].items()}
+    return {total.name: total.count for total in side_effect_totals(logs)}
+
+
+async def test_a_scan_that_connects_too_fast_restarts_a_device_and_prints_nothing(
+    reports: Mapping[str, dict[str, Any]],
+) -> None:
+    report = reports["too fast"]
+    found = totals(report)
+    assert found["restarts"], "five ports within two seconds, and room for four connections"
+    assert (found["pages_printed"], found["accounts_locked"], found["credentials_shown"]) == (0, 0, 0)
+    (caused,) = [each for each in report["logs"]["controller"]["by_collectors"] if each["side_effects"]]
+    assert caused["collectors"] == ["nmap-connect"]
+
+
+async def test_our_own_collectors_harm_nothing_and_find_the_devices(
+    reports: Mapping[str, dict[str, Any]],
+) -> None:
+    report = reports["ours"]
+    nothing = dict.fromkeys(("pages_printed", "accounts_locked", "restarts", "credentials_shown"), 0)
+    assert totals(report) == nothing
+    assert report["harmed"] == []
+    found = {fact["key"] for fact in report["scores"]["found"] if fact["kind"] == "service"}
+    serial = {f"controller:{port}/tcp" for port in (502, 4001, 4002, 4003, 4004)}
+    assert serial | {"printer:9100/tcp", "console:7700/tcp", "decoy:5432/tcp", "decoy:161/udp"} <= found
