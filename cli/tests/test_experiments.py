@@ -38,6 +38,15 @@ def test_an_experiment_is_run_to_its_end_and_says_what_was_lost(run, api, file):
     assert "2 of 2, 1 cut short" in out
 
 
+def test_a_sweep_over_rates_says_which_is_recommended_and_why_no_faster_one(run, api, file):
+    _, out, _ = run("experiment", "run", file)
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "100/s 0.98 0.00 20.5 4 safe" in lines
+    assert any(line.startswith("200/s 0.98 1.25 20.5 4 harms: restarts in 4 of 4 sessions") for line in lines)
+    assert "✓ Recommended rate: 100 packets/s: nothing lost and nothing harmed in 4 sessions" in out
+    assert "restarts 0.50 0.50" in lines
+
+
 def test_what_a_target_says_stays_inert(run, api, file):
     _, out, _ = run("experiment", "run", file)
     assert "\x1b" not in out

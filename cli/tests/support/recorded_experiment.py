@@ -90,7 +90,37 @@ def results(request):
                 "of": 2,
             }
         ],
+        "rate_sweeps": [
+            {
+                "name": "ours",
+                "points": [
+                    point(100, "safe"),
+                    point(200, "harms", "restarts in 4 of 4 sessions; " + HOSTILE),
+                ],
+                "verdict": "recommended",
+                "recommended": 100,
+                "beyond": 200,
+                "harm_chance_at_most": 0.53,
+                "sentence": "100 packets/s: nothing lost and nothing harmed in 4 sessions; " + HOSTILE,
+            }
+        ],
         "facts_left_out": 0,
+    }
+
+
+def point(rate, state, reason=""):
+    return {
+        "rate": rate,
+        "arm": f"ours {rate}/s",
+        "runs": 4,
+        "recall": interval(0.98),
+        "seconds": interval(20.5),
+        "harm": interval(0.0 if state == "safe" else 1.25),
+        "harmful": 0 if state == "safe" else 4,
+        "lost": 0,
+        "unclear": 0,
+        "state": state,
+        "reason": reason,
     }
 
 
@@ -114,6 +144,7 @@ def arm(name, recall):
         "packets": interval(2345.0, 2300.0, 2400.0),
         "failed_logins": interval(0.0, 0.0, 0.0),
         "harmed": interval(None),
+        "side_effects": {"restarts": interval(0.5)},
     }
 
 

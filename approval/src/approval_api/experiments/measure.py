@@ -5,9 +5,11 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from dryrun_contract.base import Word
+from dryrun_contract.event import SideEffect
 from dryrun_contract.kinds import KINDS
 from dryrun_contract.report import Report
 from dryrun_contract.session import Phase
+from dryrun_contract.side_effects import side_effect_totals
 
 MAX_FACTS = 500
 """Facts and values kept of one run; more are counted."""
@@ -49,6 +51,8 @@ class Measured(Word):
     packets: int | None
     failed_logins: int | None
     harmed: int
+    side_effects: dict[SideEffect, int | None] = Field(default_factory=dict)
+    """Those that a target can suffer; None where nothing was seen and part of a log was not searched."""
 
 
 def measure(report: Report) -> Measured | None:
@@ -78,6 +82,10 @@ def measure(report: Report) -> Measured | None:
         packets=sum(each.rx_packets for each in report.traffic.targets.values()) if report.traffic else None,
         failed_logins=sum(known) if known else None,
         harmed=len({harm.service for harm in report.harmed}),
+        side_effects={
+            total.name: total.count if total.count or total.none else None
+            for total in side_effect_totals(report.logs)
+        },
     )
 
 

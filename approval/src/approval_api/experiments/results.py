@@ -5,6 +5,7 @@ from operator import attrgetter
 
 from approval_api.experiments.contrast import contrast
 from approval_api.experiments.measure import FactResult, Measured
+from approval_api.experiments.rate_sweep import rate_sweeps
 from approval_api.experiments.runs import (
     Row,
     Run,
@@ -25,6 +26,7 @@ from dryrun_contract.experiment import (
     RowResult,
     Unstable,
 )
+from dryrun_contract.side_effects import SIDE_EFFECTS
 
 MAX_UNSTABLE = 200
 
@@ -42,6 +44,7 @@ def summarize(request: ExperimentRequest, runs: Sequence[Run]) -> ExperimentResu
         arms=tuple(_arm(arm, planned, own) for arm, own in by_arm.items()),
         contrasts=tuple(contrast(baseline, by_arm[baseline], arm, by_arm[arm]) for arm in others),
         unstable=tuple(unstable[:MAX_UNSTABLE]),
+        rate_sweeps=rate_sweeps(request, by_arm),
         facts_left_out=sum(run.measured.facts_left_out for run in ordered),
     )
 
@@ -62,6 +65,11 @@ def _arm(arm: str, planned: int, runs: Sequence[Run]) -> ArmResult:
         packets=average(lambda each: each.packets),
         failed_logins=average(lambda each: each.failed_logins),
         harmed=average(lambda each: each.harmed),
+        side_effects={
+            name: average(lambda each, name=name: each.side_effects.get(name))  # type: ignore[misc]
+            for name in SIDE_EFFECTS
+            if any(name in run.measured.side_effects for run in runs)
+        },
     )
 
 

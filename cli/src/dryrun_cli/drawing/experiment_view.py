@@ -9,6 +9,7 @@ from rich.text import Text
 from dryrun_cli.api.session_ids import short
 from dryrun_cli.drawing.glyphs import Glyphs
 from dryrun_cli.drawing.narration import counted, duration
+from dryrun_cli.drawing.rate_sweep_view import draw_rate_sweeps
 from dryrun_cli.drawing.safe_text import inert, shown
 from dryrun_cli.drawing.tables import when
 from dryrun_contract.experiment import (
@@ -21,6 +22,7 @@ from dryrun_contract.experiment import (
     Interval,
     RowDifference,
 )
+from dryrun_contract.side_effects import SIDE_EFFECTS
 
 _MOST_LINES = 40
 _STYLES = {"lost": "red", "gained": "green", "changed": "yellow", "unclear": "dim"}
@@ -56,7 +58,12 @@ def draw_experiment(experiment: Experiment, glyphs: Glyphs) -> RenderableType:
         Text(f"{experiment.id}, {ended}{failed}{_comma(time_left(experiment))}", style="dim"),
     ]
     if experiment.results is not None:
-        parts += [Text(""), _figures(experiment.results), *_contrasts(experiment.results, glyphs)]
+        parts += [
+            Text(""),
+            _figures(experiment.results),
+            *draw_rate_sweeps(experiment.results.rate_sweeps, glyphs),
+        ]
+        parts += _contrasts(experiment.results, glyphs)
         parts += _unstable(experiment.results, glyphs)
     reasons = {run.reason for run in experiment.run_list if run.reason}
     parts += [Text(f"{glyphs.warning} not measured: {inert(each, 300)}") for each in sorted(reasons)[:5]]
@@ -116,6 +123,11 @@ def _figures(results: ExperimentResults) -> Table:
         ("targets harmed", "harmed", "{:.2f}"),
     ):
         table.add_row(Text(name), *(_interval(getattr(arm, field), form) for arm in results.arms))
+    for effect in SIDE_EFFECTS:
+        if any(effect in arm.side_effects for arm in results.arms):
+            nothing = Interval(value=None, low=None, high=None)
+            cells = [_interval(arm.side_effects.get(effect, nothing), "{:.2f}") for arm in results.arms]
+            table.add_row(Text(effect.replace("_", " ")), *cells)
     table.add_row(Text("sessions"), *(Text(_sessions(arm)) for arm in results.arms))
     return table
 

@@ -1,15 +1,14 @@
 """An experiment's results as a page draws them: shades of a heat map, places of interval plots, a curve."""
 
 from dataclasses import dataclass
-from math import log10
 
+from approval_api.pages.experiments.rate_charts import Chart, charts
 from dryrun_contract.experiment import Experiment, ExperimentResults, Interval, RowResult
+from dryrun_contract.side_effects import SIDE_EFFECTS
 
 _SHADES = 10
 _WIDTH, _DOT = 160.0, 6.0
 """Of an interval plot, and room for a dot at its ends; its middle is no difference."""
-_CURVE_WIDTH, _CURVE_HEIGHT, _MARGIN = 560.0, 200.0, 36.0
-_COLOURS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +39,15 @@ class Plot:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """Recall of services over the packet rate, for one choice of collectors and profile."""
-
-    name: str
-    colour: int
-    points: tuple[tuple[float, float, str], ...]
-    line: str
-
-
-@dataclass(frozen=True, slots=True)
 class Drawn:
     """Everything that the page draws."""
 
     rows: tuple[Row, ...]
     plots: dict[tuple[str, str, str | None], Plot]
     """By arm, kind and attribute: the difference of recall."""
-    curves: tuple[Curve, ...]
+    charts: tuple[Chart, ...]
+    side_effects: tuple[str, ...]
+    """Those that any arm's targets could suffer."""
     runs: dict[str, list[object]]
     """Sessions by arm."""
 
@@ -95,7 +86,10 @@ def drawn(experiment: Experiment, results: ExperimentResults) -> Drawn:
             for row in contrast.rows
             if (plot := _plot(row.recall)) is not None
         },
-        curves=_curves(experiment, by_arm),
+        charts=charts(results.rate_sweeps),
+        side_effects=tuple(
+            name for name in SIDE_EFFECTS if any(name in arm.side_effects for arm in results.arms)
+        ),
         runs=runs,
     )
 
@@ -116,29 +110,3 @@ def _plot(interval: Interval) -> Plot | None:
     low = interval.value if interval.low is None else interval.low
     high = interval.value if interval.high is None else interval.high
     return Plot(place(low), place(interval.value), place(high))
-
-
-def _curves(
-    experiment: Experiment, by_arm: dict[str, dict[tuple[str, str | None], RowResult]]
-) -> tuple[Curve, ...]:
-    rates = sorted(experiment.request.rates)
-    if len(rates) < 2:
-        return ()
-    first, last = log10(rates[0]), log10(rates[-1])
-    found: dict[str, list[tuple[float, float, str]]] = {}
-    for arm in experiment.request.arms():
-        row = by_arm.get(arm.name, {}).get(("service", None))
-        rate = arm.scan.max_rate
-        if row is None or row.recall.value is None or rate is None:
-            continue
-        x = _MARGIN + (_CURVE_WIDTH - 2 * _MARGIN) * (log10(rate) - first) / (last - first)
-        y = _CURVE_HEIGHT - _MARGIN - (_CURVE_HEIGHT - 2 * _MARGIN) * row.recall.value
-        name = arm.name.removesuffix(f"{rate}/s").strip() or "as installed"
-        label = f"{rate:,} packets/s: {row.recall.value:.2f}"
-        found.setdefault(name, []).append((round(x, 1), round(y, 1), label))
-    return tuple(
-        Curve(
-            name, number % _COLOURS, tuple(sorted(points)), " ".join(f"{x},{y}" for x, y, _ in sorted(points))
-        )
-        for number, (name, points) in enumerate(found.items())
-    )

@@ -1,0 +1,216 @@
+"""Which packet rate an experiment recommends: the highest at which nothing is lost and nothing harmed. Pure.
+
+Definitions: docs/scoring.md, "Sweeps over rates".
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from approval_api.experiments.measure import Measured
+from approval_api.experiments.runs import Run, by_network, counts_of, mean_of, recall, rows_of
+from approval_api.experiments.statistics import Share, discoveries, fisher_exact, interval
+from dryrun_contract.experiment import ExperimentRequest, RatePoint, RateSweep
+from dryrun_contract.side_effects import SIDE_EFFECTS
+
+FEWEST_RUNS = 4
+"""With fewer a fact that is always lost cannot be told from chance."""
+TOLERATED_MISSES = 0.05
+"""The share of runs that may miss a fact without its counting as lost."""
+_FALSE_CLAIMS = 0.05
+_CONFIDENCE = 0.95
+_NAMED = 3
+
+type _FactName = tuple[str, str, str, str]
+"""Template, kind, key, attribute or ""."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """One fact over all runs at a rate in which it could be seen."""
+
+    found: int = 0
+    of: int = 0
+
+
+def rate_sweeps(request: ExperimentRequest, runs: Mapping[str, Sequence[Run]]) -> tuple[RateSweep, ...]:
+    """Return a sweep for each way to scan that was tried at several rates; `runs` are by arm."""
+    series: dict[str, dict[int, Sequence[Run]]] = {}
+    for arm in request.arms():
+        rate = arm.scan.max_rate
+        if rate is not None and len(request.rates) > 1:
+            name = arm.name.removesuffix(f"{rate}/s").strip() or "as installed"
+            series.setdefault(name, {})[rate] = runs[arm.name]
+    return tuple(_sweep(name, dict(sorted(by_rate.items()))) for name, by_rate in series.items())
+
+
+def _sweep(name: str, by_rate: Mapping[int, Sequence[Run]]) -> RateSweep:
+    tallies = {rate: _tallies(runs) for rate, runs in by_rate.items() if runs}
+    points = tuple(_point(rate, by_rate[rate], tallies) for rate in tallies)
+    harming = [point.rate for point in points if point.state == "harms"]
+    safe = [
+        point.rate
+        for point in points
+        # Harm at a slower rate was no accident of slowness: a faster one was only lucky.
+        if point.state == "safe" and not any(rate < point.rate for rate in harming)
+    ]
+    open_ones = [
+        point
+        for point in points
+        if point.state == "uncertain" and not any(rate < point.rate for rate in harming)
+    ]
+    if safe:
+        verdict: Literal["recommended", "none_safe", "too_few_repetitions"] = "recommended"
+    else:
+        verdict = "none_safe" if points and not open_ones else "too_few_repetitions"
+    recommended = max(safe, default=None)
+    beyond = next(
+        (
+            point
+            for point in points
+            if recommended is not None and point.rate > recommended and point.state in ("harms", "loses")
+        ),
+        None,
+    )
+    trials = next((point.runs for point in points if point.rate == recommended), None)
+    # Of n sessions none was harmed: the chance of harm lies below 1 - 0.05^(1/n) (Clopper and Pearson).
+    chance = None if trials is None else 1 - (1 - _CONFIDENCE) ** (1 / trials)
+    return RateSweep(
+        name=name,
+        points=points,
+        verdict=verdict,
+        recommended=recommended,
+        beyond=None if beyond is None else beyond.rate,
+        harm_chance_at_most=chance,
+        sentence=_sentence(points, verdict, recommended, beyond, chance),
+    )
+
+
+def _point(rate: int, runs: Sequence[Run], tallies: Mapping[int, Mapping[_FactName, _Tally]]) -> RatePoint:
+    networks = by_network(runs)
+    lost, unclear = _lost(rate, tallies)
+    harmful = sum(_incidents(run.measured) > 0 for run in runs)
+    unknown = sum(None in run.measured.side_effects.values() for run in runs)
+    state: Literal["safe", "harms", "loses", "uncertain"] = "safe"
+    if harmful:
+        state = "harms"
+    elif lost:
+        state = "loses"
+    elif len(runs) < FEWEST_RUNS or unclear or unknown:
+        state = "uncertain"
+    return RatePoint(
+        rate=rate,
+        arm=runs[0].arm,
+        runs=len(runs),
+        recall=interval([_recall(network) for network in networks]),
+        seconds=interval([mean_of(network, lambda each: each.seconds) for network in networks]),
+        harm=interval([mean_of(network, _incidents) for network in networks]),
+        harmful=harmful,
+        lost=len(lost),
+        unclear=len(unclear),
+        state=state,
+        reason="; ".join(_reasons(runs, lost, unclear, unknown)),
+    )
+
+
+def _incidents(measured: Measured) -> int:
+    """Return how often something was harmed: targets that died or turned unhealthy, and side effects."""
+    return measured.harmed + sum(filter(None, measured.side_effects.values()))
+
+
+def _recall(runs: Sequence[Run]) -> Share:
+    things = [row for row in rows_of(runs) if row[1] is None]
+    return recall(counts_of(run, row) for run in runs for row in things)
+
+
+def _tallies(runs: Iterable[Run]) -> dict[_FactName, _Tally]:
+    tallies: defaultdict[_FactName, _Tally] = defaultdict(_Tally)
+    for run in runs:
+        for fact in run.measured.facts:
+            if fact.fate != "not_evaluable":
+                tally = tallies[run.template, fact.kind, fact.key, fact.attribute or ""]
+                tally.of += 1
+                tally.found += fact.fate == "found"
+    return dict(tallies)
+
+
+def _lost(
+    rate: int, tallies: Mapping[int, Mapping[_FactName, _Tally]]
+) -> tuple[list[_FactName], list[_FactName]]:
+    """Return the facts that another rate always finds and this one misses: surely, and perhaps by chance."""
+    candidates: list[tuple[_FactName, float]] = []
+    for name, own in sorted(tallies[rate].items()):
+        if own.of - own.found <= TOLERATED_MISSES * own.of:
+            continue
+        sure = _Tally()
+        for other in tallies.values():
+            if (there := other.get(name)) is not None and there.of and there.found == there.of:
+                sure.found += there.found
+                sure.of += there.of
+        if sure.of:
+            candidates.append((name, fisher_exact(sure.found, sure.of, own.found, own.of)))
+    rejected = discoveries([chance for _, chance in candidates], _FALSE_CLAIMS)
+    lost = [name for (name, _), clear in zip(candidates, rejected, strict=True) if clear]
+    return lost, [name for name, _ in candidates if name not in lost]
+
+
+def _reasons(
+    runs: Sequence[Run], lost: Sequence[_FactName], unclear: Sequence[_FactName], unknown: int
+) -> Iterator[str]:
+    whole = f"of {_sessions(len(runs))}"
+    if harmed := sum(run.measured.harmed > 0 for run in runs):
+        yield f"targets harmed in {harmed} {whole}"
+    for name in SIDE_EFFECTS:
+        if happened := sum(bool(run.measured.side_effects.get(name)) for run in runs):
+            yield f"{name.replace('_', ' ')} in {happened} {whole}"
+    if lost:
+        yield f"{len(lost)} lost: {_named(lost)}"
+    if unclear:
+        yield f"{len(unclear)} perhaps lost: {_named(unclear)}"
+    if unknown:
+        yield f"side effects not known in {unknown} {whole}"
+    if len(runs) < FEWEST_RUNS:
+        yield f"{_sessions(len(runs))}, {FEWEST_RUNS} are the fewest"
+
+
+def _named(facts: Sequence[_FactName]) -> str:
+    shown = [f"{kind} {key[:80]}{f' {attribute}' if attribute else ''}" for _, kind, key, attribute in facts]
+    more = len(shown) - _NAMED
+    return ", ".join(shown[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _sessions(number: int) -> str:
+    return f"{number} session{'' if number == 1 else 's'}"
+
+
+def _sentence(
+    points: Sequence[RatePoint],
+    verdict: str,
+    recommended: int | None,
+    beyond: RatePoint | None,
+    chance: float | None,
+) -> str:
+    if recommended is None or chance is None:
+        if verdict == "none_safe":
+            slowest = points[0]
+            return f"no rate in this sweep is safe; at {slowest.rate:,}/s: {_reason(points)}"
+        return "not shown: too few repetitions"
+    trials = next(point.runs for point in points if point.rate == recommended)
+    sure = (
+        f"nothing lost and nothing harmed in {_sessions(trials)}, "
+        f"which leaves a chance of harm of up to {chance:.0%} in a session"
+    )
+    if beyond is not None:
+        margin = (
+            f"{beyond.rate:,}/s, {beyond.rate / recommended:.3g} times as fast, is too much: {beyond.reason}"
+        )
+    elif recommended == points[-1].rate:
+        margin = "no faster one was tried"
+    else:
+        margin = "of faster ones it is not shown: too few repetitions"
+    return f"{recommended:,} packets/s: {sure}; {margin}"
+
+
+def _reason(points: Sequence[RatePoint]) -> str:
+    return next((point.reason for point in points if point.state in ("harms", "loses")), "")

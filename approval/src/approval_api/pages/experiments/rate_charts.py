@@ -1,0 +1,98 @@
+"""Recall, harm and duration over packets per second, as a page draws them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import log10
+
+from dryrun_contract.experiment import RatePoint, RateSweep
+
+WIDTH, HEIGHT, MARGIN = 360.0, 170.0, 34.0
+_COLOURS = 6
+_FIGURES: tuple[tuple[str, Callable[[RatePoint], float | None], str], ...] = (
+    ("Recall", lambda point: point.recall.value, ".2f"),
+    ("Harm in a session", lambda point: point.harm.value, ".2f"),
+    ("Seconds", lambda point: point.seconds.value, ".1f"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One rate; `state` is that of its point."""
+
+    x: float
+    y: float
+    label: str
+    state: str
+    recommended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One way to scan over its rates."""
+
+    name: str
+    colour: int
+    dots: tuple[Dot, ...]
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A rate on the axis."""
+
+    x: float
+    rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One figure over the rates, on a logarithmic axis."""
+
+    title: str
+    top: str
+    """The value at the upper end of the axis; 0 is the lower."""
+    curves: tuple[Curve, ...]
+    ticks: tuple[Tick, ...]
+
+
+def charts(sweeps: Sequence[RateSweep]) -> tuple[Chart, ...]:
+    """Return a chart for each figure; none before two rates have been measured."""
+    rates = sorted({point.rate for sweep in sweeps for point in sweep.points})
+    if len(rates) < 2:
+        return ()
+    first, last = log10(rates[0]), log10(rates[-1])
+
+    def x(rate: int) -> float:
+        return round(MARGIN + (WIDTH - 2 * MARGIN) * (log10(rate) - first) / (last - first), 1)
+
+    ticks = tuple(Tick(x(rate), rate) for rate in (rates[0], rates[-1]))
+    return tuple(_chart(title, figure, form, sweeps, ticks, x) for title, figure, form in _FIGURES)
+
+
+def _chart(
+    title: str,
+    figure: Callable[[RatePoint], float | None],
+    form: str,
+    sweeps: Sequence[RateSweep],
+    ticks: tuple[Tick, ...],
+    x: Callable[[int], float],
+) -> Chart:
+    values = [value for sweep in sweeps for point in sweep.points if (value := figure(point)) is not None]
+    top = 1.0 if title == "Recall" else max(values, default=0.0) or 1.0
+
+    def curve(number: int, sweep: RateSweep) -> Curve:
+        dots = tuple(
+            Dot(
+                x(point.rate),
+                round(HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * value / top, 1),
+                f"{point.rate:,} packets/s: {value:{form}}",
+                point.state,
+                point.rate == sweep.recommended,
+            )
+            for point in sweep.points
+            if (value := figure(point)) is not None
+        )
+        return Curve(sweep.name, number % _COLOURS, dots, " ".join(f"{dot.x},{dot.y}" for dot in dots))
+
+    curves = tuple(curve(number, sweep) for number, sweep in enumerate(sweeps))
+    return Chart(title, f"{top:{form}}", curves, ticks)
