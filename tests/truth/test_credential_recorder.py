@@ -46,7 +46,7 @@ class Recorder:
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    command = [sys.executable, "-ISs", "-c", _RUN, str(FOLDER / "recorder"), str(OFFSET)]
+    command = [sys.executable, "-BISs", "-c", _RUN, str(FOLDER / "recorder"), str(OFFSET)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
