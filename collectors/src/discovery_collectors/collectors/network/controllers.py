@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 CONTROLLER_PORTS = frozenset({102, 502, 789, 1911, 1962, 2404, 18245, 44818})
-"""S7, Modbus, Red Lion Crimson, Niagara Fox, PCWorx, IEC 60870-5-104, GE SRTP, EtherNet/IP; without ports that
-servers use as well (20000: DNP3 and Webmin)."""
+"""S7, Modbus, Red Lion Crimson, Niagara Fox, PCWorx, IEC 60870-5-104, GE SRTP, EtherNet/IP; without ports
+that servers use as well (20000: DNP3 and Webmin)."""
 _MOST_PORTS = 32
 """A device has few; what opens more answers for others, or for everything."""
 
