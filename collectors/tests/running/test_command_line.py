@@ -137,3 +137,12 @@ def test_a_credential_in_the_clear_without_addresses_is_reported_before_the_run(
     )
     logins.write_text('[{"engine": "redis", "password": "p", "at": ["192.0.2.7"]}]')
     assert read_command(words, {}).notes == ()
+
+
+def test_what_only_a_rehearsed_run_or_a_found_host_needs_is_not_imported_at_the_start():
+    start = (
+        "import sys; import discovery_collectors.main, discovery_collectors.collectors.network.collector;"
+        "print(*{'dryrun_contract.report', 'cryptography'} & set(sys.modules))"
+    )
+    imported = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, check=True)
+    assert imported.stdout.split() == []

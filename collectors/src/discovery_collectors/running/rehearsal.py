@@ -1,9 +1,12 @@
 """Admits a production run only with the image and configuration of its rehearsal."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dryrun_contract.collector_config import CollectorConfig, configuration_digest
-from dryrun_contract.report import REPORT_BOUNDS, CollectorRun, Report, UnreadableReportError, read_report
+
+if TYPE_CHECKING:
+    from dryrun_contract.report import CollectorRun, Report
 
 IMAGE_VARIABLE = "DISCOVERY_IMAGE_ID"
 """Set by whoever starts the container. A program cannot see its own image: this is a claim, not proof."""
@@ -42,7 +45,7 @@ def require_rehearsal(report: Path, collector: str, config: CollectorConfig, ima
     return f"as rehearsed in session {rehearsed.session.id}: image {run.image_id}, configuration {digest}"
 
 
-def _require_image(where: str, run: CollectorRun, image_id: str | None) -> None:
+def _require_image(where: str, run: "CollectorRun", image_id: str | None) -> None:
     if image_id is None:
         raise NotRehearsedError(
             f"{where} is about the image {run.image_id}, and the image of this run is not known; start the "
@@ -60,7 +63,10 @@ def _described(config: CollectorConfig) -> str:
     return f"profile {config.profile}, max rate {config.max_rate or 'none'}, credentials {credentials}"
 
 
-def _read(path: Path) -> Report:
+def _read(path: Path) -> "Report":
+    # A report's models take longest of all to build, and only a rehearsed run reads one.
+    from dryrun_contract.report import REPORT_BOUNDS, UnreadableReportError, read_report  # noqa: PLC0415
+
     try:
         with path.open("rb") as file:
             return read_report(file.read(REPORT_BOUNDS.size + 1))

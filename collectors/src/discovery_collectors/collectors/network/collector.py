@@ -4,10 +4,10 @@ A pipeline: what is found open is asked at once, while other ports are still bei
 """
 
 import asyncio
-from functools import partial
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from discovery_collectors.collector import Assignment, CollectorError, Emit
-from discovery_collectors.collectors.network.follow_up import FollowUp
 from discovery_collectors.collectors.network.listening_ports import rarer_ports
 from discovery_collectors.collectors.network.nmap_data import nmap_environment
 from discovery_collectors.collectors.network.nmap_xml import Port
@@ -18,6 +18,9 @@ from discovery_collectors.collectors.network.scan_profile import PROFILES, ScanP
 from discovery_collectors.collectors.network.version_search import VersionSearch
 from discovery_collectors.installed import tcp_ports
 from discovery_collectors.running.scope import ScopedAddress
+
+if TYPE_CHECKING:
+    from discovery_collectors.collectors.network.follow_up import FollowUp
 
 _SEARCH_SHARE = 0.65
 """Of the packet rate while ports are looked for; questions get 0.3, what the kernel sends the rest."""
@@ -55,17 +58,24 @@ async def _scan(
     assignment: Assignment, profile: ScanProfile, reports: Reports, environment: dict[str, str]
 ) -> None:
     rate = PacketRate(_part(assignment.max_rate, _QUESTION_SHARE))
-    follow_up = FollowUp(profile.patience, rate, reports)
+
+    @cache
+    def follow_up() -> "FollowUp":
+        # Imported while nmap waits for hosts: certificates and questions take as long as the rest together.
+        from discovery_collectors.collectors.network.follow_up import FollowUp  # noqa: PLC0415
+
+        return FollowUp(profile.patience, rate, reports)
+
     finished: set[ScopedAddress] = set()
     async with asyncio.TaskGroup() as group:
 
         def on_host(address: ScopedAddress) -> None:
-            group.create_task(follow_up.ask_udp_ports(address))
+            group.create_task(follow_up().ask_udp_ports(address))
 
         async def ask(address: ScopedAddress, ports: tuple[Port, ...]) -> None:
             # Questions follow each other fast, and a controller that nmap cannot name bears few of them.
             if not versions.is_controller(address):
-                await follow_up.ask_services(address, ports, partial(versions.all_open_ports, address))
+                await follow_up().ask_services(address, ports, partial(versions.all_open_ports, address))
             finished.add(address)
             if versions.closed:
                 reports.done = len(finished)

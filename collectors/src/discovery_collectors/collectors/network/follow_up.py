@@ -10,13 +10,10 @@ from discovery_collectors.collectors.network.amqp_version import AmqpError
 from discovery_collectors.collectors.network.mqtt_version import MqttError
 from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.packet_rate import PacketRate
+from discovery_collectors.collectors.network.printers import PERHAPS_PRINTED
 from discovery_collectors.collectors.network.reports import Reports
-from discovery_collectors.collectors.network.second_opinion.opinion import (
-    CONFIDENCE,
-    PERHAPS_PRINTED,
-    Patience,
-    SecondOpinion,
-)
+from discovery_collectors.collectors.network.scan_profile import Patience
+from discovery_collectors.collectors.network.second_opinion.opinion import CONFIDENCE, SecondOpinion
 from discovery_collectors.installed import udp_probes
 from discovery_collectors.protocols.certificates import CertificateError, fetch_certificate
 from discovery_collectors.protocols.udp import SENDINGS_SECONDS, NoAnswerError, UdpProbe, ask

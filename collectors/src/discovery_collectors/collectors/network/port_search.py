@@ -8,8 +8,8 @@ from discovery_collectors.collectors.network.listening_ports import MOST_COMMON,
 from discovery_collectors.collectors.network.nmap_data import most_common_ports, port_names
 from discovery_collectors.collectors.network.nmap_process import Found, OpenPort, run_nmap
 from discovery_collectors.collectors.network.nmap_xml import Host, HostUp, Port, Progress
+from discovery_collectors.collectors.network.printers import PRINTER_SIGNS
 from discovery_collectors.collectors.network.reports import Reports
-from discovery_collectors.collectors.network.second_opinion.opinion import PRINTER_SIGNS
 from discovery_collectors.installed import tcp_ports
 from discovery_collectors.running.scope import OutOfScopeError, ScopedAddress
 
@@ -19,6 +19,9 @@ for others."""
 _PROBES_AT_ONCE = 128
 """On the way at least, however slowly answers come: at half a processor they come late, which nmap takes for
 loss. It still waits for each answer, and repeats up to six times what got none."""
+_PROBES_PER_SECOND = 500
+"""At least: else nmap waits over a second for addresses that nobody has, with the same two questions each. It
+sends some 20,000 by itself where ports answer, so that none is asked faster than it bears."""
 _HOSTS_AT_ONCE = 256
 _TABLE_CONFIDENCE = 3
 """nmap's own for a name from its port table."""
@@ -81,7 +84,7 @@ class PortSearch:
         # In their order: a controller shows by a low port before its others are asked anything.
         options = ["-n", "-v", "-r", "-T4", "--send-eth", "--min-hostgroup", str(_HOSTS_AT_ONCE), *which]
         if max_rate is None:
-            options += ["--min-parallelism", str(_PROBES_AT_ONCE)]
+            options += ["--min-parallelism", str(_PROBES_AT_ONCE), "--min-rate", str(_PROBES_PER_SECOND)]
         else:
             options += ["--max-rate", str(max_rate)]
         await run_nmap(options, targets, self._environment, self._take)

@@ -1,15 +1,18 @@
 """What the collector `network` reports: hosts, services and certificates as discovery lines."""
 
 import re
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
 from discovery_collectors.collector import Emit
 from discovery_collectors.collectors.network.nmap_xml import Host, Port
-from discovery_collectors.protocols.certificates import Certificate
 from discovery_collectors.protocols.udp import Facts, UdpProbe
 from discovery_collectors.running.scope import ScopedAddress
 from dryrun_contract.resource_key import ResourceKey
+
+if TYPE_CHECKING:
+    from discovery_collectors.protocols.certificates import Certificate
 
 _VERSION_RANGE = re.compile(r" or (?:later|earlier|newer|older)|[\dX] - \d")
 """Of some services nmap knows only a range of versions; that is not a version."""
@@ -59,7 +62,7 @@ class Reports:
         key = str(ResourceKey(address, probe.port, "udp"))
         self._emit.discovery("service", key, {"name": probe.name, "method": "probed", **facts}, 0.9)
 
-    def certificate(self, address: ScopedAddress, number: int, certificate: Certificate) -> None:
+    def certificate(self, address: ScopedAddress, number: int, certificate: "Certificate") -> None:
         """Report the certificate that a TCP service shows."""
         data: dict[str, JsonValue] = {
             "subject": certificate.subject,

@@ -2,8 +2,19 @@
 
 from dataclasses import dataclass
 
-from discovery_collectors.collectors.network.second_opinion.opinion import Patience
 from dryrun_contract.collector_config import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the second opinion listens, in seconds."""
+
+    answer: float
+    """For one question."""
+    port: float
+    host: float
+    ports: int = 100
+    """Asked of one host at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +37,7 @@ PROFILES: dict[Profile, ScanProfile] = {
     "quick": ScanProfile(
         all_ports=False,
         intensity=4,
-        banner_wait_ms=1000,
+        banner_wait_ms=500,
         answer_wait_ms=3000,
         hurry=True,
         patience=Patience(answer=1.5, port=12, host=30),

@@ -10,7 +10,7 @@ from listening import listening
 
 from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.packet_rate import PacketRate
-from discovery_collectors.collectors.network.second_opinion import protocol_questions
+from discovery_collectors.collectors.network.second_opinion import protocol_bytes, protocol_questions
 from discovery_collectors.collectors.network.second_opinion.exchange import ANSWER_BYTES, Questioner
 from discovery_collectors.collectors.network.second_opinion.findings import Finding, improved
 from discovery_collectors.collectors.network.second_opinion.interview import interview
@@ -48,6 +48,22 @@ BIND = bytes.fromhex(
     "00374a4a840000010001000000000776657273696f6e0462696e640000100003c00c0010000300000000000d0c"
 )
 MONGODB = b"\x60\0\0\0\1\0\0\0\1\0\0\0\xdd\x07\0\0\0\0\0\0\0\x4b\0\0\0\x02version\0\x07\0\0\0008.0.4\0"
+
+
+POSTGRESQL = b"E\0\0\0\x20SFATAL\0Mno PostgreSQL user\0\0"
+
+
+@pytest.mark.parametrize(
+    ("is_whole", "answer"),
+    [
+        (protocol_bytes.is_whole_redis, b"$4\r\na:1\n\r\n"),
+        (protocol_bytes.is_whole_redis, b"-NOAUTH Authentication required.\r\n"),
+        (protocol_bytes.is_whole_postgresql, POSTGRESQL),
+        (protocol_bytes.is_whole_mongodb, MONGODB.ljust(0x60, b"\0")),
+    ],
+)
+def test_an_answer_is_whole_with_its_last_byte(is_whole, answer):
+    assert [is_whole(answer[:length]) for length in range(len(answer) + 1)] == [False] * len(answer) + [True]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from listening import listening
 
 from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.packet_rate import PacketRate
+from discovery_collectors.collectors.network.printers import may_write
+from discovery_collectors.collectors.network.scan_profile import Patience
 from discovery_collectors.collectors.network.second_opinion import opinion
-from discovery_collectors.collectors.network.second_opinion.opinion import Patience, SecondOpinion
+from discovery_collectors.collectors.network.second_opinion.opinion import SecondOpinion
 from discovery_collectors.collectors.network.second_opinion.products import is_settled
 from discovery_collectors.running.scope import Scope
 
@@ -90,7 +92,7 @@ def test_nmaps_word_holds_where_it_names_a_product_of_its_own(port, settled):
     ],
 )
 def test_nothing_is_written_where_it_would_be_printed(number, open_ports, may):
-    assert opinion._may_write(number, open_ports) is may
+    assert may_write(number, open_ports) is may
 
 
 async def test_a_host_that_gives_nothing_away_is_left_alone_and_that_is_said():

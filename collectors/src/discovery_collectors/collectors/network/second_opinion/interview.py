@@ -107,7 +107,7 @@ async def _ask_in_turn(questioner: Questioner, port: Port, first: Answer) -> Fin
 async def _ask(
     questioner: Questioner, question: ProtocolQuestion, *, in_a_hurry: bool = False
 ) -> Finding | None:
-    answer = await questioner.ask(*question.send, in_a_hurry=in_a_hurry)
+    answer = await questioner.ask(*question.send, whole=question.whole, in_a_hurry=in_a_hurry)
     read = protocol_questions.read(question, answer.content) if answer.content else None
     if read is None:
         return None

@@ -10,36 +10,20 @@ from dataclasses import dataclass, field
 
 from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.packet_rate import PacketRate
+from discovery_collectors.collectors.network.printers import may_write
+from discovery_collectors.collectors.network.scan_profile import Patience
 from discovery_collectors.collectors.network.second_opinion.exchange import Questioner
 from discovery_collectors.collectors.network.second_opinion.findings import Finding, improved
 from discovery_collectors.collectors.network.second_opinion.interview import interview
 from discovery_collectors.collectors.network.second_opinion.products import is_settled
 from discovery_collectors.running.scope import ScopedAddress
 
-PERHAPS_PRINTED = range(9101, 9108)
-"""Where a printer's host prints what arrives: to be asked once all its open ports are known."""
-PRINTER_SIGNS = frozenset({515, 631})
-"""LPD and IPP: a host with either may be a printer."""
 CONFIDENCE = 0.93
 """Of what a second opinion adds: above nmap's highest, 0.9, so that it holds; below what a login shows."""
 _QUESTIONS_AT_ONCE = 32
 _QUESTIONS_PER_HOST = 4
 _FRUITLESS_PORTS = 12
 """In a row on one host, after which the rest are not asked: a tarpit, or what answers everything."""
-_NEVER_WRITTEN = 9100
-"""What arrives here (on print servers up to 9107) is printed; nmap excludes them as well."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a profile listens, in seconds."""
-
-    answer: float
-    """For one question."""
-    port: float
-    host: float
-    ports: int = 100
-    """Asked of one host at most."""
 
 
 @dataclass(slots=True)
@@ -110,7 +94,7 @@ class SecondOpinion:
 
         async with asyncio.TaskGroup() as group:
             for port in ports:
-                if not is_settled(port) and _may_write(port.number, numbers):
+                if not is_settled(port) and may_write(port.number, numbers):
                     group.create_task(ask_port(port))
 
     async def _interview(self, address: ScopedAddress, port: Port, host: _Host) -> Finding | None:
@@ -132,10 +116,3 @@ class SecondOpinion:
             host.warned = True
             self._warn(f"{address}: its other unnamed ports are not asked what they are: {why}")
         return False
-
-
-def _may_write(number: int, open_ports: Collection[int]) -> bool:
-    """Return whether a question may be sent: never where it would be printed."""
-    if number == _NEVER_WRITTEN:
-        return False
-    return number not in PERHAPS_PRINTED or PRINTER_SIGNS.isdisjoint(open_ports)

@@ -1,5 +1,6 @@
 """The bytes of the protocols' questions that are no text."""
 
+import re
 import struct
 import zlib
 
@@ -26,6 +27,26 @@ SQL_SERVER = (
     b"\0\0\x1a\0\x06\x01\0\x20\0\x01\x02\0\x21\0\x01\x03\0\x22\0\x04\x04\0\x26\0\x01\xff"
 ) + bytes(13)
 """TDS's prelogin."""
+
+_BULK = re.compile(rb"\$(\d{1,6})\r\n")
+
+
+def is_whole_redis(content: bytes) -> bool:
+    """Return whether the answer is an error's line, or the bulk string that it announces."""
+    bulk = _BULK.match(content)
+    if bulk is None:
+        return content.startswith(b"-") and content.endswith(b"\r\n")
+    return len(content) >= bulk.end() + int(bulk[1]) + 2
+
+
+def is_whole_postgresql(content: bytes) -> bool:
+    """Return whether the first message is there: a letter, then its length without the letter."""
+    return len(content) >= 5 and len(content) > int.from_bytes(content[1:5])
+
+
+def is_whole_mongodb(content: bytes) -> bool:
+    """Return whether the message is there; it begins with its length."""
+    return len(content) >= 16 and len(content) >= int.from_bytes(content[:4], "little")
 
 
 def mongodb() -> bytes:

@@ -3,6 +3,7 @@
 None logs in or writes, and every one is what the protocol's own clients say first. A reviewed table.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from discovery_collectors.collectors.network.second_opinion import protocol_bytes
@@ -35,6 +36,8 @@ class ProtocolQuestion(NamedTuple):
     """Asked at other ports too, in the table's order, as long as the port's time lasts."""
     aliases: frozenset[str] = frozenset()
     """Other names that nmap has for the protocol."""
+    whole: Callable[[bytes], bool] | None = None
+    """Whether an answer is complete; without it, it is once nothing more comes for a while."""
 
 
 def _ports(*numbers: int) -> frozenset[int]:
@@ -58,6 +61,7 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
             ),
         ),
         _ports(6379, 6380, 7000, 16379, 26379),
+        whole=protocol_bytes.is_whole_redis,
     ),
     ProtocolQuestion(
         "version",
@@ -82,6 +86,7 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
         ),
         _ports(5432, 5433, 6432),
         aliases=frozenset({"pgbouncer"}),
+        whole=protocol_bytes.is_whole_postgresql,
     ),
     ProtocolQuestion(
         "mongodb",
@@ -95,6 +100,7 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
         ),
         _ports(27017, 27018, 27019),
         aliases=frozenset({"mongod"}),
+        whole=protocol_bytes.is_whole_mongodb,
     ),
     ProtocolQuestion(
         "ldap",
