@@ -26,10 +26,11 @@ class Reaper:
         self._journal = journal
         self._now = now
 
-    async def round(self, *, busy: set[UUID]) -> list[UUID]:
+    async def round(self, busy: Callable[[], set[UUID]]) -> list[UUID]:
         """Remove what is due and return the ids of its sessions. Raises EngineError.
 
-        `busy` holds the ids of sessions with a loop of their own, which removes their resources.
+        `busy` returns the ids whose resources somebody else removes now: sessions with a loop of their own,
+        and the check of the host.
         """
         removed = []
         for session_id in sorted(await self._due(busy), key=str):
@@ -45,15 +46,18 @@ class Reaper:
             removed.append(session_id)
         return removed
 
-    async def _due(self, busy: set[UUID]) -> set[UUID]:
+    async def _due(self, busy: Callable[[], set[UUID]]) -> set[UUID]:
+        others = busy()
         containers = await self._engine.list_containers(labels.SESSION_ID)
         networks = await self._engine.list_networks(labels.SESSION_ID)
+        # What began meanwhile may have been listed as well.
+        others |= busy()
         active = {s.id for s in await self._journal.sessions() if s.phase is not Phase.ENDED}
         due: set[UUID] = set()
         kept: set[UUID] = set()
         for found in [each.labels for each in containers] + [each.labels for each in networks]:
             session_id = _session_id(found)
-            if session_id is None or session_id in busy or session_id in active:
+            if session_id is None or session_id in others or session_id in active:
                 continue
             (due if self._is_due(found) else kept).add(session_id)
         # Removal is per session: one resource that must stay keeps the others of its session.

@@ -284,17 +284,18 @@ class Supervisor:
 
     async def _reap_forever(self) -> None:
         while True:
-            busy = set(self._running)
-            if self._isolation.checking is not None:
-                busy.add(self._isolation.checking)
             try:
-                await self._reaper.round(busy=busy)
+                await self._reaper.round(self._busy)
             except EngineError as error:
                 log.warning("reaper: %s; trying again", error)
             await self._journal.prune()
             unfinished = [r.installed for r in await self._journal.sessions() if r.phase is not Phase.ENDED]
             await asyncio.to_thread(self._files.forget, unfinished)
             await asyncio.sleep(self._settings.reaper_seconds)
+
+    def _busy(self) -> set[UUID]:
+        checking = self._isolation.checking
+        return set(self._running) | (set() if checking is None else {checking})
 
     async def _reread_forever(self) -> None:
         while True:
