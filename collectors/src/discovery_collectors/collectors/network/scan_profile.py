@@ -45,8 +45,8 @@ PROFILES: dict[Profile, ScanProfile] = {
     "full": ScanProfile(
         all_ports=True,
         intensity=7,
-        banner_wait_ms=6000,
-        answer_wait_ms=5000,
+        banner_wait_ms=3000,
+        answer_wait_ms=3000,
         hurry=False,
         patience=Patience(answer=3, port=20, host=60),
     ),

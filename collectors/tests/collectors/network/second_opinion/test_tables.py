@@ -65,6 +65,47 @@ def test_mongodb_answers_the_request_that_was_sent():
     assert protocol_questions.read(mongodb, struct.pack("<IIII", 100, 5, 2, 2013)) is None
 
 
+@pytest.mark.parametrize(
+    ("banner", "product", "version"),
+    [
+        (b'{"class":"VERSION","release":"3.25","rev":"3.25"}\r\n', "gpsd", "3.25"),
+        (b"K\0\0\0\x0a2.2.11-id64-release (95ae9a6)\0\1\0\0\0", "Sphinx Search", "2.2.11"),
+        (b"\0\0\0\1\0\1\0\0\0\0\0\x30\0\0\0,invalid command (code=12064", "Sphinx Search", ""),
+        (b"RPRT -1\nset_channel: TP/1.0/RPRT -2\n", "Hamlib", ""),
+        (b'huh? Invalid command "GET"\n', "LCDproc", ""),
+        (b":localhost NOTICE * :BitlBee-IRCd initialized, please go on\r\n", "BitlBee IRCd", ""),
+        (b"cvs [pserver aborted]: bad auth protocol start: GET / HTTP/1.0\n", "CVS pserver", ""),
+    ],
+)
+def test_a_banner_names_its_product(banner, product, version):
+    recognised = banner_signs.recognise(banner)
+    assert recognised is not None
+    assert (recognised[0].product, recognised[1]) == (product, version)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "product", "version"),
+    [
+        (
+            "nut",
+            b"Network UPS Tools upsd 2.8.1 - https://www.networkupstools.org/\n",
+            "Network UPS Tools upsd",
+            "2.8.1",
+        ),
+        (
+            "ovsdb",
+            b'{"error":null,"id":0,"result":["Open_vSwitch","_Server"]}',
+            "Open vSwitch database server",
+            "",
+        ),
+        ("quassel", b"\0\0\0\2", "Quassel IRC core", ""),
+    ],
+)
+def test_a_protocols_answer_names_its_product(name, answer, product, version):
+    question = protocol_questions.named(name)
+    assert protocol_questions.read(question, answer) == (name, product, version)
+
+
 def test_every_banner_that_asks_further_names_a_question():
     for sign, _ in banner_signs.SIGNS:
         assert not sign.ask or protocol_questions.named(sign.ask), sign
@@ -95,6 +136,7 @@ def test_a_sign_that_asks_for_a_page_has_a_pattern_for_it():
         ("TornadoServer/6.4.2", ("Tornado httpd", "6.4.2")),
         ("Python/3.13 aiohttp/3.11.16", ("aiohttp", "3.11.16")),
         ("Caddy", ("Caddy httpd", "")),
+        ("Linux/6.12, UPnP/1.0, Gerbera/2.5.0", ("Gerbera", "2.5.0")),
         ("Unheard-Of/3.1 (x)", ("Unheard-Of", "3.1")),
         ("", ("", "")),
         ("\x1b[31m", ("", "")),

@@ -36,6 +36,13 @@ _ROWS: tuple[BannerSign, ...] = (
         rb"[\s\S]{4}\x01ActiveMQ[\s\S]{0,400}?ProviderVersion[\s\S]{1,4}?" + _VERSION,
     ),
     BannerSign("openwire", "Apache ActiveMQ", rb"[\s\S]{4}\x01ActiveMQ"),
+    BannerSign("gpsd", "gpsd", rb'\{"class":"VERSION","release":"' + _VERSION),
+    BannerSign(
+        "mysql",
+        "Sphinx Search",
+        rb"[\s\S]{3}\0\x0a(?P<version>\d[\d.]{0,20})(?:-id\d\d)?-release \([0-9a-f]{7}\)",
+    ),
+    BannerSign("sphinx", "Sphinx Search", rb"\0\0\0\x01\0\x01[\s\S]{2,14}invalid command \(code="),
     BannerSign("mysqlx", "MySQL X Protocol", rb"\x05\0\0\0\x0b\x08\x05\x1a\0"),
     BannerSign("mysql", "ProxySQL", rb"[\s\S]{3}\0\x0a(?:\d[\w.]{0,20} \(ProxySQL\)|\d[\w.]{0,20}-ProxySQL)"),
     BannerSign("mysql", "MaxScale", rb"[\s\S]{3}\0\x0a\d[\w.+~-]{0,30}-maxscale"),
@@ -81,6 +88,10 @@ _ROWS: tuple[BannerSign, ...] = (
     BannerSign("memcached", "", rb"(?:ERROR\r\n){1,4}$", "version"),
     BannerSign("beanstalk", "Beanstalk", rb"(?:UNKNOWN_COMMAND|BAD_FORMAT)\r\n", "beanstalk"),
     BannerSign("gearman", "", rb"ERR unknown_command ", "version"),
+    BannerSign("nut", "Network UPS Tools upsd", rb"ERR UNKNOWN-COMMAND\n", "nut"),
+    BannerSign("lcdproc", "LCDproc", rb"huh\? "),
+    BannerSign("hamlib", "Hamlib", rb"(?:RPRT -\d{1,3}\n|set_\w{1,30}: )"),
+    BannerSign("cvspserver", "CVS pserver", rb"cvs \[(?:pserver|server) aborted\]: bad auth protocol start"),
     BannerSign("elasticsearch", "Elasticsearch binary API", rb"This is not an? HTTP port"),
     BannerSign(
         "hadoop-ipc",
@@ -104,6 +115,7 @@ _ROWS: tuple[BannerSign, ...] = (
         "irc", "ngircd", rb"ERROR :Closing connection: [^\r\n]{1,200}HTTP request received\? This is IRC"
     ),
     BannerSign("irc", "ngircd", rb":\S{1,100} NOTICE [^\r\n]{0,300}ngircd"),
+    BannerSign("irc", "BitlBee IRCd", rb":\S{1,100} NOTICE \S{1,40} :BitlBee-IRCd initialized"),
     BannerSign("irc", "", rb"ERROR :Closing [Ll]ink"),
     BannerSign("irc", "", rb"(?::\S{1,100} )?(?:NOTICE (?:AUTH|\*) |451 \S{1,40} :)"),
     BannerSign("xmpp", "", rb"<\?xml version='1\.0'\?><stream:", "xmpp"),

@@ -12,6 +12,7 @@ from discovery_collectors.collectors.network.second_opinion.http_signs import (
     SIGNS,
     HttpSign,
 )
+from discovery_collectors.collectors.network.second_opinion.page_names import states
 from discovery_collectors.collectors.network.second_opinion.products import is_library, read_server
 
 _ELSEWHERE = ("/metrics", "/version", "/v2/")
@@ -54,7 +55,8 @@ async def identify(questioner: Questioner, page: HttpAnswer) -> Finding:
                 break
     library, library_version = _library(page)
     if found is None:
-        return Finding("http", library, library_version, tls=questioner.tls)
+        stated = (library, library_version) if library else states(led_to)
+        return Finding("http", *stated, tls=questioner.tls)
     product, version = found
     behind = f"{library} {library_version}".strip() if is_library(library) else ""
     return Finding("http", product, version, behind, tls=questioner.tls)

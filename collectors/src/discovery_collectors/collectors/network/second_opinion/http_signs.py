@@ -96,6 +96,9 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("NetData embedded httpd", "server", rf"^Netdata Embedded HTTP Server(?: {_VERSION})?"),
     HttpSign("Icinga 2", "server", r"^Icinga/[rv]?(?P<version>\d[\w.-]{0,30})"),
     HttpSign("monit httpd", "server", rf"^monit {_VERSION}"),
+    HttpSign("collectd", "body", r"^# HELP collectd_\w+ write_prometheus plugin"),
+    HttpSign("Glances", "title", r"^Glances\b"),
+    HttpSign("Performance Co-Pilot pmproxy", "body", rf"<i>pmproxy/{_VERSION}</i>"),
     HttpSign("Uptime Kuma", "title", r"^Uptime Kuma"),
     # Containers and secrets.
     HttpSign("Docker Registry", "docker-distribution-api-version", r"^registry/"),
@@ -134,6 +137,18 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Apt-Cacher NG", "body", r">Apt-Cacher NG Usage Information<"),
     HttpSign("Tor SOCKS proxy", "body", r"Tor is not an HTTP Proxy"),
     HttpSign("Nginx Proxy Manager", "title", r"^Nginx Proxy Manager"),
+    HttpSign("i2pd", "title", r"\bI2Pd?\b"),
+    # Names and addresses.
+    HttpSign("ISC BIND statistics httpd", "server", r"^libisc", rf"<version>{_VERSION}</version>"),
+    HttpSign(
+        "PowerDNS Authoritative Server", "title", r"^PowerDNS Authoritative Server", rf"\bPowerDNS/{_VERSION}"
+    ),
+    HttpSign("PowerDNS Recursor", "title", r"^PowerDNS Recursor"),
+    HttpSign("dnsdist", "title", r"^dnsdist"),
+    HttpSign("PowerDNS", "www-authenticate", r'realm="PowerDNS"'),
+    HttpSign(
+        "Kea DHCP control agent", "body", r'\A\{\s{0,4}"result"\s{0,4}:\s{0,4}\d{3},\s{0,4}"text"\s{0,4}:'
+    ),
     # Version control and builds.
     HttpSign("Jenkins", "x-jenkins", rf"^{_VERSION}"),
     HttpSign("GitLab", "x-gitlab-meta", r"."),
@@ -154,6 +169,10 @@ _ROWS: tuple[HttpSign, ...] = (
         "Confluence", "x-confluence-request-time", r".", rf'name="ajs-version-number" content="{_VERSION}"'
     ),
     HttpSign("Redmine", "title", r"^Redmine$"),
+    HttpSign("Mercurial hgweb", "title", r"^Mercurial repositories index"),
+    HttpSign("Fossil", "body", rf"\bby\s+Fossil {_VERSION}"),
+    HttpSign("Trac", "body", rf"Powered by <a[^>]{{0,200}}>\s{{0,20}}<strong>Trac {_VERSION}"),
+    HttpSign("elfutils debuginfod", "body", rf"\Adebuginfod \(elfutils\) {_VERSION}"),
     # Queues and streams.
     HttpSign("RabbitMQ", "title", r"^RabbitMQ Management"),
     HttpSign(
@@ -200,6 +219,7 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("pgAdmin", "title", r"^pgAdmin 4"),
     HttpSign("Apache Tomcat", "title", rf"^Apache Tomcat/{_VERSION}"),
     HttpSign("Apache Tomcat", "body", rf"<h3>Apache Tomcat/{_VERSION}</h3>"),
+    HttpSign("Supervisor", "title", r"^Supervisor Status", rf"Supervisor</a> {_VERSION}"),
     HttpSign("Jupyter", "title", r"^(?:Jupyter|JupyterLab|JupyterHub)\b"),
     # Homes and media.
     HttpSign("Home Assistant", "title", r"^Home Assistant$"),
@@ -215,6 +235,8 @@ _ROWS: tuple[HttpSign, ...] = (
     HttpSign("Deluge Web UI", "title", r"^Deluge\b"),
     HttpSign("qBittorrent Web UI", "title", r"^qBittorrent"),
     HttpSign("Radicale CalDAV CardDAV", "title", r"^Radicale"),
+    HttpSign("Xandikos WebDAV CalDAV CardDAV", "title", r"^Xandikos\b"),
+    HttpSign("Motion", "title", r"^Motion$"),
     HttpSign("AdGuard Home", "title", r"\bAdGuard Home$"),
     HttpSign("Pi-hole", "x-pi-hole", r"."),
 )

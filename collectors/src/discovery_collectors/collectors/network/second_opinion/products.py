@@ -56,7 +56,7 @@ _LIBRARIES = re.compile(
     r"aiohttp|cherrypy|uvicorn|hypercorn|daphne|gunicorn|waitress|cowboy|mochiweb|inets|netty|akka|kestrel|"
     r"microsoft kestrel|microsoft httpapi|webrick|puma|thin|unicorn|libmicrohttpd|mongoose|boost\.beast|"
     r"undertow|vert\.x|rocket|hyper|actix|php cli|perl|python|civetweb|libevent|libsoup|gsoap|cpp-httplib|"
-    r"apache tomcat/coyote)\b",
+    r"medusa|apache tomcat/coyote)\b",
     re.IGNORECASE,
 )
 """Beginnings of the names of HTTP libraries and application servers. Where a program in front of one names
@@ -76,6 +76,8 @@ _ASKED_FOR_VERSION = frozenset(
 nmap takes PgBouncer for PostgreSQL."""
 _TAKEN_FOR = frozenset({"Redis key-value store"})
 """What nmap calls others too, with the version that they state for old clients: Valkey, KeyDB, Dragonfly."""
+_PLATFORMS = frozenset({"python", "debian", "linux", "posix", "unix", "upnp", "dlnadoc"})
+"""What a Server header may name before the product: `Linux/6.12, UPnP/1.0, Gerbera/2.5`."""
 _SAYS_NOTHING = frozenset({"", "unknown", "tcpwrapped", "ssl", "ssl/unknown"})
 
 
@@ -107,6 +109,6 @@ def read_server(header: str) -> tuple[str, str]:
     if found is None:
         return "", ""
     name, version = found["name"].strip(), found["version"] or ""
-    if name.lower() in {"python", "debian", "linux"} and (rest := header[found.end() :].strip()):
+    if name.lower() in _PLATFORMS and (rest := header[found.end() :].strip(" ,;")):
         return read_server(rest)
     return NAMES.get(name.lower(), name), version

@@ -278,6 +278,31 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
         anywhere=False,
     ),
     ProtocolQuestion(
+        "nut",
+        (b"VER\n",),
+        (Reading("Network UPS Tools upsd", rb"^Network UPS Tools upsd " + _VERSION),),
+        _ports(3493),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
+        "ovsdb",
+        (b'{"id":0,"method":"list_dbs","params":[]}',),
+        (
+            Reading(
+                "Open vSwitch database server",
+                rb'"result":\["[\w",]{0,200}\b(?:_Server|Open_vSwitch|OVN_\w+)"',
+            ),
+        ),
+        _ports(6640, 6641, 6642),
+    ),
+    ProtocolQuestion(
+        "quassel",
+        (b"\x42\xb3\x3f\0\0\0\0\x02\x80\0\0\x01",),
+        (Reading("Quassel IRC core", rb"^[\0-\x03]\0\0[\x01\x02]$"),),
+        _ports(4242, 4243),
+        anywhere=False,
+    ),
+    ProtocolQuestion(
         "munin",
         (b"version\n",),
         (Reading("Munin", rb"munins? node on \S{1,100} version: " + _VERSION),),

@@ -1,0 +1,44 @@
+"""What a page calls itself, where neither a sign nor the Server header names what serves it."""
+
+import re
+
+from discovery_collectors.collectors.network.second_opinion.http_answer import HttpAnswer
+
+_SIGNATURE = re.compile(
+    r"<(?:address|center|em|i|small)>\s{0,10}(?P<product>[A-Za-z][\w.-]{1,40})/v?(?P<version>\d[\w.+~-]{0,30})\s{0,10}<"
+)
+"""How servers sign their error pages: `<i>pmproxy/6.3.8</i>`."""
+_SIGNED_CHARACTERS = 4000
+_PART = re.compile(r"\s+[-|·•:\u2013\u2014]\s+|:\s+")
+_TITLE_CHARACTERS, _TITLE_WORDS = 40, 5
+_SOFTWARE = re.compile(
+    r"\b(?:agent|api|broker|cache|cluster|collector|console|controller|daemon|database|engine|exporter|gateway|"
+    r"interface|management|manager|monitor|proxy|queue|registry|repositor\w+|resolver|server|status|tracker|"
+    r"web ?(?:client|console|dav|interface|ui))\b",
+    re.IGNORECASE,
+)
+"""What titles of programs say beside the name: without it, a title is that of somebody's site."""
+_NO_NAME = re.compile(
+    r"(?:\d|https?:|(?:about|access|admin|api|app|bad|default|error|forbidden|home|http|index|internal|invalid|"
+    r"login|main|management|manager|my|no|not|our|page|please|private|proxy|request|server|service|site|status|"
+    r"test|the|this|unknown|web|welcome|your)\b)",
+    re.IGNORECASE,
+)
+"""First words that are no name: `Server status`, `Welcome to …`."""
+
+
+def states(page: HttpAnswer) -> tuple[str, str]:
+    """Return product and version as the page's signature or title states them; empty where it names none."""
+    signed = _SIGNATURE.search(page.body[-_SIGNED_CHARACTERS:]) if page.status >= 400 else None
+    if signed is not None:
+        return signed["product"], signed["version"]
+    if page.status >= 400 and page.status not in {401, 403}:
+        return "", ""
+    for part in _PART.split(page.title):
+        if _SOFTWARE.search(part) and not _NO_NAME.match(part) and _is_short(part):
+            return part, ""
+    return "", ""
+
+
+def _is_short(part: str) -> bool:
+    return 3 <= len(part) <= _TITLE_CHARACTERS and len(part.split()) <= _TITLE_WORDS and part[0].isalpha()

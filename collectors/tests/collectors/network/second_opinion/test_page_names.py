@@ -1,0 +1,47 @@
+import time
+
+import pytest
+
+from discovery_collectors.collectors.network.second_opinion.http_answer import HttpAnswer
+from discovery_collectors.collectors.network.second_opinion.page_names import states
+
+
+def page(body: str, status: int = 200) -> HttpAnswer:
+    answer = HttpAnswer.read(f"HTTP/1.1 {status} x\r\n\r\n{body}".encode())
+    assert answer is not None
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("title", "product"),
+    [
+        ("Xandikos WebDAV server", "Xandikos WebDAV server"),
+        ("Purple I2P Webconsole", "Purple I2P Webconsole"),
+        ("Login - Acme Gateway", "Acme Gateway"),
+        ("Frobnicator Manager: overview", "Frobnicator Manager"),
+        # Somebody's site, and pages that name nobody.
+        ("Pineharbour Ltd", ""),
+        ("Server status", ""),
+        ("Welcome to the API server", ""),
+        ("10.213.0.3:8003/ server", ""),
+        ("404 Not Found", ""),
+        ("The quite long title of an article about a server", ""),
+        ("", ""),
+    ],
+)
+def test_a_title_names_a_program_where_it_says_what_it_is(title, product):
+    assert states(page(f"<title>{title}</title>")) == (product, "")
+
+
+def test_an_error_page_is_signed_by_its_server_and_its_title_names_nobody():
+    signed = "<title>400 Bad Request</title><hr><p><small><i>pmproxy/6.3.8</i></small></p>"
+    assert states(page(signed, 400)) == ("pmproxy", "6.3.8")
+    assert states(page("<title>Acme Gateway</title>", 502)) == ("", "")
+    assert states(page("<i>pmproxy/6.3.8</i>")) == ("", "")
+
+
+@pytest.mark.parametrize("body", ["<i>" * 20000, "<title>" + "a - " * 15000, "<small>A" + "a" * 60000])
+def test_a_hostile_page_is_read_at_once(body):
+    began = time.process_time()
+    states(page(body, 400))
+    assert time.process_time() - began < 0.5
