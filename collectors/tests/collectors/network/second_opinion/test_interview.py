@@ -305,3 +305,24 @@ async def test_a_name_from_the_port_table_alone_becomes_no_product():
     async with listening(speaking(b"never asked", b"")) as number:
         found = await ask(number, Port(number, "redis", probed=False), answer=0.2, seconds=1)
     assert found is None
+
+
+async def test_what_speaks_first_is_heard_where_a_question_breaks_the_connection():
+    async def serve(reader, writer):
+        try:
+            await asyncio.wait_for(reader.read(1), 0.1)
+            writer.transport.abort()
+        except TimeoutError:
+            writer.write(b"NBDMAGICIHAVEOPT\0\3")
+            await writer.drain()
+            await reader.read(1)
+            writer.close()
+
+    async with listening(serve) as number:
+        assert await ask(number) == Finding("nbd", "Network Block Device server")
+
+
+async def test_a_handshake_of_four_bytes_is_no_port_mapper():
+    async with listening(speaking(b"\0\1n", b"\0\0\0\1")) as number:
+        found = await ask(number, answer=0.2, seconds=2)
+    assert found is None or found.name != "epmd"

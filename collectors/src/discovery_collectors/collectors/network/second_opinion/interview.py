@@ -29,6 +29,9 @@ async def interview(questioner: Questioner, port: Port) -> Finding | None:
             return found
     is_http = port.probed and port.name in _HTTP_NAMES
     first = await _open(questioner, is_http=is_http)
+    if first.ending is Ending.CLOSED and not first.content and not questioner.tls:
+        # What speaks first may be lost, where the question makes the service break the connection.
+        first = await questioner.ask(b"", in_a_hurry=True)
     found = await _understand(questioner, first, is_http=is_http)
     if found is None and not questioner.tls and _may_be_tls(first):
         questioner.tls = True

@@ -250,7 +250,7 @@ QUESTIONS: tuple[ProtocolQuestion, ...] = (
     ProtocolQuestion(
         "epmd",
         (b"\0\x01n",),
-        (Reading("Erlang Port Mapper Daemon", rb"^\0\0[\s\S]{2}(?:name |$)"),),
+        (Reading("Erlang Port Mapper Daemon", rb"^\0\0[\x04-\xff][\s\S](?:name |$)"),),
         _ports(4369),
     ),
     ProtocolQuestion(
