@@ -19,7 +19,7 @@ MAX_PART_BYTES = 100 * 1024
 MAX_CONFIG_BYTES = MAX_PARTS * MAX_PART_BYTES
 
 type Profile = Literal["quick", "full"]
-"""`quick` scans some 2000 TCP ports, nmap's most common and documented defaults; `full` all of them."""
+"""`quick` scans some 2500 TCP ports, nmap's most common and documented defaults; `full` all of them."""
 
 
 class Credential(Word):

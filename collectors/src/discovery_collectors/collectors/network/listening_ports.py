@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from discovery_collectors.collectors.network.moved_ports import moved_ports
+from discovery_collectors.collectors.network.moved_ports import beside, moved_ports
 from discovery_collectors.collectors.network.nmap_data import most_common_ports
 
 MOST_COMMON = 1000
@@ -48,5 +48,7 @@ def rarer_ports(collectors_own: Collection[int]) -> frozenset[int]:
     These are the table's, the places that services are moved to, and `collectors_own`, which the collectors
     name themselves.
     """
-    documented = {row.port for row in documented_ports() if row.protocol == "tcp"}
-    return (moved_ports() | documented | set(collectors_own)) - most_common_ports(MOST_COMMON)
+    rows = [row for row in documented_ports() if row.protocol == "tcp"]
+    documented = {row.port for row in rows}
+    moved = moved_ports() | beside(row.port for row in rows if row.role == "primary")
+    return (moved | documented | set(collectors_own)) - most_common_ports(MOST_COMMON)

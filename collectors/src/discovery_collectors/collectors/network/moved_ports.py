@@ -1,5 +1,7 @@
 """Where operators move a service that shall not be at its usual port: the usual digits stay recognisable."""
 
+from collections.abc import Iterable
+
 _EVERYDAY = (21, 22, 23, 25, 53, 80, 110, 143, 389, 443, 445, 587, 631, 636, 783, 873, 993)
 _STORES = (
     1433,
@@ -49,6 +51,16 @@ def moved_ports() -> frozenset[int]:
         place for ports, digits in _IN_FRONT.items() for usual in ports for place in _places(usual, digits)
     }
     return frozenset(place for place in places if 1 <= place <= _HIGHEST)
+
+
+def beside(documented: Iterable[int]) -> frozenset[int]:
+    """Return where any server is moved to first: the next port, and a 1 in front of four digits.
+
+    >>> sorted(beside({2947, 22}))
+    [23, 2948, 12947]
+    """
+    places = {port + step for port in documented for step in (1, 10000) if step == 1 or 1000 <= port <= 9999}
+    return frozenset(place for place in places if place <= _HIGHEST)
 
 
 def _places(usual: int, in_front: str) -> list[int]:

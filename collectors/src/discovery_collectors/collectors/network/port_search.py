@@ -14,8 +14,7 @@ from discovery_collectors.installed import tcp_ports
 from discovery_collectors.running.scope import OutOfScopeError, ScopedAddress
 
 _REPORTED_PORTS = 2000
-"""Of one host, and kept in memory; `quick` looks for fewer. What opens more is a tarpit, or answers
-for others."""
+"""Of one host, and kept in memory. What opens more is a tarpit, or answers for others."""
 _PROBES_AT_ONCE = 128
 """On the way at least, however slowly answers come: at half a processor they come late, which nmap takes for
 loss. It still waits for each answer, and repeats up to six times what got none."""
