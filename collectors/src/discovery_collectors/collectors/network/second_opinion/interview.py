@@ -31,7 +31,7 @@ async def interview(questioner: Questioner, port: Port) -> Finding | None:
     first = await _open(questioner, is_http=is_http)
     if first.ending is Ending.CLOSED and not first.content and not questioner.tls:
         # What speaks first may be lost, where the question makes the service break the connection.
-        first = await questioner.ask(b"", in_a_hurry=True)
+        first = await questioner.ask(b"")
     found = await _understand(questioner, first, is_http=is_http)
     if found is None and not questioner.tls and _may_be_tls(first):
         questioner.tls = True
