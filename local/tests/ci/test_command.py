@@ -1,11 +1,21 @@
 """The command before anything is started: every fault of every file, and the exit codes."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from dryrun_cli.errors import WrongUseError
+from dryrun_contract.baseline import Baseline, BaselineArm, FactCount
+from dryrun_contract.experiment import ExperimentRequest
+from dryrun_contract.ground_truth import Fact, GroundTruth
+from dryrun_local.ci.command import Ci, Options
+from dryrun_local.ci.truths import Truth
+from dryrun_local.machine.installation import Installation
 from dryrun_local.main import app
+from dryrun_local.terminal.screen import Screen
+from dryrun_local.terminal.timings import Timings
 
 
 @pytest.fixture
@@ -84,3 +94,47 @@ def test_without_an_engine_it_could_not_be_measured_which_is_no_regression(ci, t
     assert done.exit_code == 3, done.output
     assert "dryrun-local doctor" in done.output
     assert not (tmp_path / "baseline.json").exists()
+
+
+DIGESTS = {seed: f"sha256:{seed:064d}" for seed in (0, 1)}
+
+
+def required(baseline_runs, repetitions, digest=DIGESTS[1]):
+    """Compare an experiment on two seeds with a baseline that always found its only fact."""
+    request = ExperimentRequest(
+        name="bench",
+        templates=("small",),
+        seeds=(0, 1),
+        repetitions=repetitions,
+        collectors={"ours": ("network",)},
+    )
+    fact = FactCount(template="small", kind="host", key="web", found=baseline_runs, of=baseline_runs)
+    baseline = Baseline(
+        experiment=request,
+        templates={"small": {"0": DIGESTS[0], "1": DIGESTS[1]}},
+        arms={"ours": BaselineArm(collectors={}, runs=baseline_runs, facts=(fact,))},
+    )
+    facts = GroundTruth(facts=(Fact(kind="host", key="web"),))
+    truths = {
+        ("small", seed): Truth("sha256:of-the-images", each, facts)
+        for seed, each in ((0, DIGESTS[0]), (1, digest))
+    }
+    files = Options(Path("bench.yml"), Path("baseline.json"))
+    Ci(Installation.here(), files, Screen(), Timings())._require_comparable(baseline, request, truths)
+
+
+def test_a_baseline_of_another_digest_is_refused_and_says_what_to_do():
+    required(10, 1)
+    with pytest.raises(WrongUseError) as raised:
+        required(10, 1, digest="sha256:" + "f" * 64)
+    first, fault, next_step = str(raised.value).splitlines()
+    assert first == "baseline.json is of other templates:"
+    assert fault.startswith("small: what is to be found there has changed since (seed 1: sha256:000")
+    assert "--update-baseline" in next_step
+
+
+def test_an_experiment_that_could_not_fail_is_refused_with_what_it_would_take():
+    required(10, 1)
+    with pytest.raises(WrongUseError, match="repetitions times seeds has to be 4 or more"):
+        required(3, 1)
+    required(3, 2)
