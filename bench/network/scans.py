@@ -48,7 +48,8 @@ class Score:
 
 def by_collector(network: RunningNetwork, profile: str, *targets: str) -> Scan:
     """Scan with the collector `network`."""
-    arguments = ["network", "--profile", profile, "--targets", *_targets(network, targets)]
+    arguments = ["network", "--profile", profile]
+    arguments += [f"--targets={target}" for target in _targets(network, targets)]
     tmpfs = ["--tmpfs=/tmp:size=64m,noexec"]
     seconds, output = _run(network, [*tmpfs, _pinned(COLLECTOR)], arguments)
     found: Found = {}

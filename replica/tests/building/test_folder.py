@@ -107,6 +107,7 @@ def test_stunnel_stands_before_banners_that_speak_tls_each_with_its_certificate(
     banners = json.loads(made.files["stand-in/00-banners/banners.json"])
     places = [(each["address"], each["port"]) for each in banners]
     assert places == [("0.0.0.0", 22), ("127.0.0.1", 61301), ("127.0.0.1", 61302)]
+    assert b"PORT='61301 61302'\n" in made.files["stand-in/00-banners/settings"]
     front = made.files["stand-in/00-banners/front.stunnel"].decode()
     for outer, inner in ((992, 61301), (993, 61302)):
         assert f"accept = 0.0.0.0:{outer}\nconnect = 127.0.0.1:{inner}\n" in front

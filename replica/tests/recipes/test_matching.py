@@ -37,6 +37,22 @@ MATCHER = Matcher(BOOK, VERSIONS, OnlyCisco())
         (Service(port=80, name="http"), Level.RELATIVE, "nginx"),
         (Service(port=23, name="telnet", product="Cisco router telnetd"), Level.BANNER, None),
         (Service(port=9, name="telnet", product="Unknown telnetd"), Level.NOTHING, None),
+        (Service(port=80, name="http", product="Golang net/http server"), Level.SAME_PRODUCT, "alertmanager"),
+        (
+            Service(port=80, name="http", product="Golang net/http server", title="Node Exporter"),
+            Level.SAME_PRODUCT,
+            "node-exporter",
+        ),
+        (
+            Service(port=80, name="http", product="Golang net/http server", title="A shop"),
+            Level.RELATIVE,
+            "nginx",
+        ),
+        (
+            Service(port=80, name="http", product="Prometheus exporter Node Exporter", version="1.9.0"),
+            Level.SAME_PRODUCT,
+            "node-exporter",
+        ),
         (Service(port=9), Level.BANNER, None),
         (Service(port=9, name="tcpwrapped"), Level.BANNER, None),
         (Service(port=9, name="socks5"), Level.BANNER, None),

@@ -161,7 +161,8 @@ def _banner_files(banners: tuple[BannerService, ...]) -> dict[str, str]:
     by_tcp = [str(each.port) for each in banners if each.transport == "tcp"]
     settings = {
         "NUMBER": "0",
-        "PORT": "",
+        # Asked too: stunnel is there before what it stands before.
+        "PORT": " ".join(str(each.inner_port) for each in banners if each.inner_port is not None),
         "OUTER_PORT": " ".join(by_tcp),
         "TRANSPORT": "tcp",
         "TLS": "",

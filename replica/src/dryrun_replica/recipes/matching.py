@@ -131,9 +131,10 @@ class Matcher:
         untitled = [recipe for recipe in fitting if not recipe.names.titles]
         spoken = [recipe for recipe in untitled if recipe.protocol == service.name]
         chosen = titled or spoken or untitled
-        if chosen or len({recipe.name for recipe in fitting}) != 1:
-            return chosen[0] if chosen else None
-        return fitting[0]
+        # Products of one name, e.g. a library's, look alike to whoever gave it, unless a title tells more.
+        if not chosen and (service.title is None or len({recipe.name for recipe in fitting}) == 1):
+            chosen = fitting
+        return chosen[0] if chosen else None
 
     def _named(self, service: Service) -> Iterable[Recipe]:
         for cpe in service.cpe:
