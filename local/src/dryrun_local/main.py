@@ -28,6 +28,11 @@ network_app = typer.Typer(
 )
 app.add_typer(network_app, name="network")
 
+collector_app = typer.Typer(
+    help="Take over scanners whose images are on this machine.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(collector_app, name="collector")
+
 AddOption = Annotated[
     list[Path] | None,
     typer.Option(
@@ -237,6 +242,55 @@ def import_images(
 
     screen = Screen()
     _run(lambda _: take(Installation.here(add or ()), screen, file), screen)
+
+
+@collector_app.command("add")
+def add_collector(
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image that is on this machine.")],
+    manifest: Annotated[
+        Path,
+        typer.Option("--manifest", metavar="FILE", help="How it is called, and what it claims."),
+    ],
+    tmpfs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tmpfs", metavar="PATH=SIZE", help="A folder that it writes, in memory; its root is read-only."
+        ),
+    ] = None,
+    trial: Annotated[bool, typer.Option(help="Run it once on a network of three machines.")] = True,
+    add: AddOption = None,
+) -> None:
+    """Explain what the image may not do here, tag and pin it, install its manifest, and try it.
+
+    Exit codes: 0 installed, and its trial was complete; 1 refused, with every fault and how to mend it, or
+    the trial was not complete.
+    """
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.runs.trial import add_and_try
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    installation = Installation.here(add or ())
+    mounts = tuple(tmpfs or ())
+    _run(
+        lambda interruption: add_and_try(
+            installation, screen, interruption, image=image, manifest=manifest, tmpfs=mounts, trial=trial
+        ),
+        screen,
+    )
+
+
+@collector_app.command("remove")
+def remove_collector(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its manifest's name.")],
+) -> None:
+    """Uninstall a scanner that was added; its image stays in the engine."""
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.runs.trial import remove
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    _run(lambda _: remove(Installation.here(), screen, name), screen)
 
 
 @network_app.command("import")

@@ -68,13 +68,16 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _bytes(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+def size_in_bytes(value: str) -> int:
+    """Return a size such as `16m` in bytes. Raises ValueError."""
     found = re.fullmatch(r"([0-9]+)([kmg]?)", value.lower())
     if found is None:
         raise ValueError(f"{value!r} is not a size; write a number with k, m or g, e.g. 16m")
     return int(found[1]) * _UNITS[found[2]]
+
+
+def _bytes(value: object) -> object:
+    return size_in_bytes(value) if isinstance(value, str) else value
 
 
 class Tmpfs(_Part):

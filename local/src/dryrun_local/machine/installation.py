@@ -30,8 +30,10 @@ class Installation:
         """
         root = Path(__file__).resolve().parents[4]
         chosen = os.environ.get("DRYRUN_STATE")
-        folders = tuple(dict.fromkeys(folder.resolve() for folder in added))
-        return cls(root, Path(chosen).resolve() if chosen else root / ".dryrun", folders)
+        state = Path(chosen).resolve() if chosen else root / ".dryrun"
+        folders = dict.fromkeys(folder.resolve() for folder in added)
+        scanners = cls(root, state).scanners
+        return cls(root, state, (*folders, *((scanners,) if scanners.is_dir() else ())))
 
     @property
     def templates(self) -> Path:
@@ -43,6 +45,11 @@ class Installation:
         """The folder of collector manifests that the orchestrator reads."""
         project = self.root / "collectors" / "manifests"
         return self.state / "installed" / "manifests" if self.added else project
+
+    @property
+    def scanners(self) -> Path:
+        """Scanners taken over by `collector add`: an added folder that is always there, with their rows."""
+        return self.state / "scanners"
 
     @property
     def allowlist(self) -> Path:

@@ -86,6 +86,11 @@ class Demo:
         self._timings = timings
         self._result = _Result()
 
+    @property
+    def report(self) -> JsonValue:
+        """The report, once the session has ended."""
+        return self._result.report
+
     async def run(self, interruption: Interruption) -> int:
         """Return 0 when the session completed, met its criteria and nothing is left; 5 or 1 otherwise."""
         if self._options.criteria is not None:

@@ -1,0 +1,64 @@
+"""Adds a scanner and runs it once, in a session like any other, on a network of three machines."""
+
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from dryrun_local.collectors.adding import Added, add
+from dryrun_local.collectors.installed import remove as uninstall
+from dryrun_local.machine.added_folders import gather
+from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.lock import is_held
+from dryrun_local.runs.demo import Demo, Options
+from dryrun_local.terminal.interruption import Interruption
+from dryrun_local.terminal.screen import Screen
+from dryrun_local.terminal.timings import Timings
+
+
+async def add_and_try(
+    installation: Installation,
+    screen: Screen,
+    interruption: Interruption,
+    *,
+    image: str,
+    manifest: Path,
+    tmpfs: tuple[str, ...],
+    trial: bool,
+) -> int:
+    """Install a scanner and try it; return 0 when its trial was complete."""
+    added = await add(installation, screen, image, manifest, tmpfs)
+    # From now on its folder is one of those that are read.
+    installation = Installation.here(installation.added)
+    gather(installation)
+    if not trial:
+        return 0
+    if is_held(installation):
+        screen.note(f"Services run here; they take it over. Try it: dryrun start {added.template} --watch")
+        return 0
+    demo = Demo(installation, Options(template=added.template), screen, Timings())
+    code = await demo.run(interruption)
+    return code or _conclude(demo.report, added, screen)
+
+
+async def remove(installation: Installation, screen: Screen, name: str) -> int:
+    """Uninstall a scanner. Returns 0."""
+    image = uninstall(installation, name)
+    gather(Installation.here(installation.added))
+    screen.done(f"Removed {name}; its image stays in the engine: docker image rm {image}")
+    return 0
+
+
+def _conclude(report: JsonValue, added: Added, screen: Screen) -> int:
+    """Say how the trial went, and what to do about it; return 0 when it was complete."""
+    runs = report.get("collectors") if isinstance(report, dict) else None
+    for run in runs if isinstance(runs, list) else ():
+        if isinstance(run, dict) and run.get("collector") == added.name:
+            if run.get("complete"):
+                screen.done(f"The trial was complete: {run.get('discoveries')} discoveries")
+                return 0
+            for hint in added.hints(str(run.get("reason"))):
+                screen.note("Perhaps:", hint)
+    screen.warn(
+        f"The trial was not complete; mend it and add it again, or dryrun-local collector remove {added.name}"
+    )
+    return 1
