@@ -122,3 +122,16 @@ def test_an_id_that_nothing_has_is_a_wrong_use(run, api):
     code, _, err = run("experiment", "show", "abc")
     assert code == 2
     assert "no experiment has an id that begins with 'abc'" in err
+
+
+def test_two_sessions_are_compared_as_an_experiment_of_two_arms(run, api):
+    first, second = api.add_session()["id"], api.add_session()["id"]
+    code, out, err = run("experiment", "compare", first[:6], second)
+    assert (code, err) == (0, "")
+    assert f"{first[:8]} (baseline)" in out
+    assert f"{second[:8]} beside {first[:8]}: 1 lost" in out
+    assert "any difference may be chance" in out
+    assert "\x1b" not in out
+    _, whole, _ = run("experiment", "compare", first, second, "--json")
+    assert [arm["arm"] for arm in json.loads(whole)["arms"]] == [first, second]
+    assert run("experiment", "compare", "nothing", second)[0] != 0

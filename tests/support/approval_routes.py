@@ -59,6 +59,7 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", f"{DRYRUN}/criteria"): READ,
     ("POST", f"{DRYRUN}/experiments"): RUN,
     ("GET", f"{DRYRUN}/experiments"): READ,
+    ("GET", f"{DRYRUN}/experiments/comparison"): READ,
     ("GET", DRYRUN + "/experiments/{experiment_id}"): READ,
     ("POST", DRYRUN + "/experiments/{experiment_id}/stop"): RUN,
     ("POST", DRYRUN + "/experiments/{experiment_id}/continue"): RUN,

@@ -281,3 +281,27 @@ async def test_it_does_not_go_on_as_somebody_who_lost_the_role(
     assert (await api.post(f"/experiments/{experiment}/continue")).status_code == 202
     shown = await until(api, experiment, is_summed_up, eventually)
     assert (shown["measured"], len({run["session_id"] for run in shown["run_list"]})) == (8, 8)
+
+
+async def test_two_sessions_are_an_experiment_of_two_arms(api, orchestrator, scanned, eventually):
+    experiment = await request(api, seeds=[3], repetitions=1)
+    shown = await until(api, experiment["id"], is_summed_up, eventually)
+    old, new = (run["session_id"] for run in shown["run_list"])
+    answer = await api.get("/experiments/comparison", params={"baseline": old, "session": new})
+    assert answer.status_code == 200, answer.text
+    results = answer.json()
+    assert [(arm["arm"], arm["measured"]) for arm in results["arms"]] == [(old, 1), (new, 1)]
+    (contrast,) = results["contrasts"]
+    assert (contrast["pairs"], contrast["baseline"], contrast["arm"]) == (1, old, new)
+    # As the experiment has it, and nothing is claimed of one run each.
+    assert contrast["differences"] == shown["results"]["contrasts"][0]["differences"]
+    assert {each["judgement"] for each in contrast["differences"]} == {"unclear"}
+
+
+async def test_a_session_that_is_not_there_or_has_no_scores_is_not_compared(api, orchestrator):
+    nowhere = "00000000-0000-4000-8000-000000000000"
+    answer = await api.get("/experiments/comparison", params={"baseline": nowhere, "session": nowhere})
+    assert (answer.status_code, "unknown-session" in answer.json()["type"]) == (404, True)
+    started = (await api.post("/sessions", json={"template": "small"})).json()["id"]
+    answer = await api.get("/experiments/comparison", params={"baseline": started, "session": started})
+    assert (answer.status_code, "no-scores" in answer.json()["type"]) == (409, True)

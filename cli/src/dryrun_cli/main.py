@@ -373,6 +373,22 @@ def show_experiment(
     _run(experiments.show(_common(context, json_output, api_url), experiment, watch=watch_it))
 
 
+@experiment_app.command("compare")
+def compare_sessions(
+    context: typer.Context,
+    baseline: SessionArgument,
+    session: Annotated[
+        str, typer.Argument(metavar="SESSION", help="Session id, its beginning, or 'last'.")
+    ] = "last",
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Show two sessions as an experiment of two arms."""
+    from dryrun_cli.commands import experiments
+
+    _run(experiments.compare(_common(context, json_output, api_url), baseline, session))
+
+
 @experiment_app.command("stop")
 def stop_experiment(
     context: typer.Context,

@@ -191,6 +191,9 @@ class FakeApi:
             case "GET", []:
                 listed = [recorded_experiment.view(each) for each in self.experiments.values()]
                 await request.json({"experiments": listed})
+            case "GET", ["comparison"]:
+                arms = dict.fromkeys(request.query[name][0] for name in ("baseline", "session"))
+                await request.json(recorded_experiment.results({"collectors": arms}))
             case "GET", [experiment_id]:
                 shown = self.experiments[experiment_id]
                 if shown["state"] == "running":

@@ -5,13 +5,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
+from approval_api.access.large_answers import ReportTurn
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.experiments import listing
 from approval_api.experiments.listing import ExperimentList
 from approval_api.experiments.service import Experiments
-from dryrun_contract.experiment import Experiment, ExperimentRequest
+from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentResults
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
 
@@ -41,6 +42,14 @@ async def list_experiments(
 ) -> ExperimentList:
     """List experiments, newest first."""
     return await listing.page(transaction, limit, cursor)
+
+
+@router.get("/comparison")
+async def compare_sessions(
+    request: Request, _: Reader, _turn: ReportTurn, baseline: UUID, session: UUID
+) -> ExperimentResults:
+    """Compare two sessions as an experiment of two arms, which are named by the sessions' ids."""
+    return await _experiments(request).compare(baseline, session)
 
 
 @router.get("/{experiment_id}")

@@ -49,6 +49,16 @@ def summarize(request: ExperimentRequest, runs: Sequence[Run]) -> ExperimentResu
     )
 
 
+def beside(baseline: Run, other: Run) -> ExperimentResults:
+    """Return two sessions as an experiment of two arms, each run once: what differs may always be chance."""
+    return ExperimentResults(
+        arms=tuple(_arm(run.arm, 1, [run]) for run in (baseline, other)),
+        contrasts=(contrast(baseline.arm, [baseline], other.arm, [other]),),
+        unstable=(),
+        facts_left_out=baseline.measured.facts_left_out + other.measured.facts_left_out,
+    )
+
+
 def _arm(arm: str, planned: int, runs: Sequence[Run]) -> ArmResult:
     networks = by_network(runs)
 

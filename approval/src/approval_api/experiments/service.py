@@ -31,6 +31,7 @@ from dryrun_contract.experiment import Experiment, ExperimentRequest, Experiment
 from dryrun_contract.session import Outcome
 
 logger = logging.getLogger(__name__)
+_RESULTS: TypeAdapter[ExperimentResults | None] = TypeAdapter(ExperimentResults | None)
 _MEASURED: TypeAdapter[Measured | None] = TypeAdapter(Measured | None)
 
 _LOOK_SECONDS = 1.0
@@ -131,6 +132,25 @@ class Experiments:
         if found is None:
             raise unknown_experiment(experiment_id)
         return found
+
+    async def compare(self, baseline: UUID, session: UUID) -> ExperimentResults:
+        """Return two sessions as an experiment of two arms, named by their ids.
+
+        Raises a problem: 404, 409 when one has no scores, 503 when there is too much to do.
+        """
+        kept = [(await self._reports.write(each, "json"))[1] for each in (baseline, session)]
+        try:
+            (answer,) = await self._worker.call(b"compare", *kept)
+        except WorkFailedError as error:
+            raise ProblemError(
+                "not-comparable", 503, f"the sessions could not be compared: {error}", title="Not comparable"
+            ) from error
+        results = _RESULTS.validate_json(answer)
+        if results is None:
+            raise ProblemError(
+                "no-scores", 409, "one of the sessions has no scores, so it has no recall", title="No scores"
+            )
+        return results
 
     async def stop(self, experiment_id: UUID) -> Experiment:
         """Start no more of its sessions; those under way end by themselves. Raises a 404 problem."""

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from approval_api.experiments.measure import Measured, measure
 from approval_api.experiments.plan import planned_run
-from approval_api.experiments.results import summarize
+from approval_api.experiments.results import beside, summarize
 from approval_api.experiments.runs import Run
 from approval_api.reports.worker_loop import Task, serve
 from dryrun_contract.experiment import ExperimentRequest
@@ -35,7 +35,20 @@ def sum_up(request: bytes, measured: bytes) -> tuple[bytes, ...]:
     return (json.dumps(summarize(wanted, runs).model_dump(mode="json")).encode(),)
 
 
-_TASKS: dict[bytes, Task] = {b"measure": measure_kept, b"sum up": sum_up}
+def compare_two(*kept: bytes) -> tuple[bytes, ...]:
+    """Return two reports, which are compressed, as an experiment of two arms; `null` without scores."""
+    runs = []
+    for each in kept:
+        report = Report.model_validate_json(zlib.decompress(each))
+        measured = measure(report)
+        if measured is None:
+            return (b"null",)
+        template = report.template
+        runs.append(Run(str(report.session.id), template.id, template.seed, 0, measured))
+    return (beside(*runs).model_dump_json().encode("utf-8", "replace"),)
+
+
+_TASKS: dict[bytes, Task] = {b"measure": measure_kept, b"sum up": sum_up, b"compare": compare_two}
 
 if __name__ == "__main__":
     serve(_TASKS, "an experiment's work failed")

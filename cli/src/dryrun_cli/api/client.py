@@ -87,6 +87,11 @@ class ApiClient:
         """Return one experiment with its runs and results."""
         return await self._json("GET", f"/experiments/{experiment_id}")
 
+    async def compare_sessions(self, baseline: UUID, session: UUID) -> JsonValue:
+        """Return two sessions as an experiment's results."""
+        params = {"baseline": str(baseline), "session": str(session)}
+        return await self._json("GET", "/experiments/comparison", params=params)
+
     async def stop_experiment(self, experiment_id: UUID) -> JsonValue:
         """Start no more of its sessions; a second request changes nothing."""
         return await self._json("POST", f"/experiments/{experiment_id}/stop")

@@ -13,13 +13,19 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import read_experiment, read_word
+from dryrun_cli.api.session_ids import find_session_id
 from dryrun_cli.commands.command import Common, command, make_console, write_json
 from dryrun_cli.commands.yaml_file import read_mapping
-from dryrun_cli.drawing.experiment_view import draw_experiment, draw_experiments, time_left
+from dryrun_cli.drawing.experiment_view import (
+    draw_comparison,
+    draw_experiment,
+    draw_experiments,
+    time_left,
+)
 from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.errors import ApiUnreachableError, WrongUseError
 from dryrun_cli.exit_codes import ExitCode
-from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentView
+from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentResults, ExperimentView
 
 LOOK_SECONDS: Final = 2.0
 UNREACHABLE_LOOKS: Final = 30
@@ -94,6 +100,20 @@ async def show(client: ApiClient, common: Common, text: str, *, watch: bool) -> 
     if watch:
         return await _watch_and_show(client, common, experiment_id)
     return _show(common, await client.experiment(experiment_id))
+
+
+@command
+async def compare(client: ApiClient, common: Common, baseline: str, session: str) -> ExitCode:
+    """`dryrun experiment compare BASELINE SESSION`."""
+    first, second = [await find_session_id(client, text) for text in (baseline, session)]
+    answer = await client.compare_sessions(first, second)
+    if common.json_output:
+        write_json(answer)
+    else:
+        results = read_word(ExperimentResults, answer, "a comparison")
+        console = make_console()
+        console.print(draw_comparison(results, glyphs_for(console.encoding)))
+    return ExitCode.OK
 
 
 @command

@@ -70,6 +70,29 @@ def draw_experiment(experiment: Experiment, glyphs: Glyphs) -> RenderableType:
     return Group(*parts)
 
 
+def draw_comparison(results: ExperimentResults, glyphs: Glyphs) -> RenderableType:
+    """Return two sessions side by side; one run of each can show what differs, and not why."""
+    names = {arm.arm: arm.arm[:8] for arm in results.arms}
+    results = results.model_copy(
+        update={
+            "arms": tuple(arm.model_copy(update={"arm": names[arm.arm]}) for arm in results.arms),
+            "contrasts": tuple(
+                each.model_copy(
+                    update={"arm": names.get(each.arm, ""), "baseline": names.get(each.baseline, "")}
+                )
+                for each in results.contrasts
+            ),
+        }
+    )
+    parts: list[RenderableType] = [_figures(results), *_contrasts(results, glyphs)]
+    if any(not each.pairs for each in results.contrasts):
+        parts.append(Text(f"{glyphs.warning} They scanned different networks: another template or seed"))
+    parts.append(
+        Text("One session of each: any difference may be chance. To know: dryrun experiment run", style="dim")
+    )
+    return Group(*parts)
+
+
 def time_left(experiment: ExperimentView) -> str:
     """Return how long it will take, in words; empty when nobody can tell."""
     if experiment.seconds_left is None or experiment.state != "running":
