@@ -293,6 +293,42 @@ def remove_collector(
     _run(lambda _: remove(Installation.here(), screen, name), screen)
 
 
+@collector_app.command("command")
+def show_production_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its manifest's name.")],
+    rehearsed: Annotated[
+        Path, typer.Option("--rehearsed", metavar="REPORT", help="The session's report as JSON.")
+    ],
+    targets: Annotated[str, typer.Option("--targets", metavar="CIDR", help="The network to scan.")],
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="ADDRESS", help="No target; may be given several times."),
+    ] = None,
+    max_rate: Annotated[
+        int | None, typer.Option("--max-rate", metavar="N", min=1, help="Packets per second, if chosen.")
+    ] = None,
+    add: AddOption = None,
+) -> None:
+    """Print the docker command of a production run that is exactly what a report rehearsed.
+
+    Exit codes: 0 it is printed, and nothing was run; 1 the report does not cover it, with every difference.
+    """
+    from dryrun_local.collectors.production import production_command
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.terminal.screen import Screen
+
+    installation = Installation.here(add or ())
+
+    async def work(_: "Interruption") -> int:
+        command = production_command(
+            installation, name, rehearsed, targets=targets, exclude=exclude or (), max_rate=max_rate
+        )
+        sys.stdout.write(f"{command}\n")
+        return 0
+
+    _run(work, Screen(to_error=True))
+
+
 @network_app.command("import")
 def import_network(
     files: Annotated[
