@@ -73,9 +73,11 @@ async def test_a_session_that_waits_is_stopped_at_once_without_the_orchestrator(
     assert await states(api, third) == [("ended", None)]
 
 
-async def test_a_queue_has_an_end(api):
+async def test_a_queue_has_an_end(api, orchestrator):
     assert [isinstance(await start(api), dict) for _ in range(6)] == [True] * 6
+    looks = [request.url.path for request in orchestrator.requests].count("/pool")
     assert await start(api) == 429
+    assert [request.url.path for request in orchestrator.requests].count("/pool") == looks == 6
 
 
 async def test_starts_at_the_same_moment_keep_the_limits(settings, orchestrator, serving, engine):

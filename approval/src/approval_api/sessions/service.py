@@ -95,6 +95,9 @@ async def start(
         raise ProblemError.passing_on(error.problem) from error
     except OrchestratorUnavailableError as error:
         raise orchestrator_unavailable(error) from error
+    async with engine.begin() as connection:
+        # Whoever is turned away costs the orchestrator no look at its pool, and waits for none.
+        await admission.require_room(connection, limits)
     prepared = await prepared_ids(orchestrator, request)
     session_id = uuid4()
     async with engine.begin() as connection:
