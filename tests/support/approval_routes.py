@@ -63,6 +63,11 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", DRYRUN + "/experiments/{experiment_id}"): READ,
     ("POST", DRYRUN + "/experiments/{experiment_id}/stop"): RUN,
     ("POST", DRYRUN + "/experiments/{experiment_id}/continue"): RUN,
+    ("GET", DRYRUN + "/experiments/{experiment_id}/forecast"): READ,
+    ("GET", DRYRUN + "/sessions/{session_id}/forecast"): READ,
+    ("POST", DRYRUN + "/sessions/{session_id}/checks"): RUN,
+    ("GET", f"{DRYRUN}/checks"): READ,
+    ("GET", DRYRUN + "/checks/{check_id}"): READ,
     # Pages.
     ("GET", "/assets/{version}/{name:path}"): OPEN,
     ("GET", "/sign-in"): OPEN,
@@ -86,6 +91,9 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", "/dryrun/experiments/{experiment_id}"): READ,
     ("POST", "/dryrun/experiments/{experiment_id}/stop"): RUN,
     ("POST", "/dryrun/experiments/{experiment_id}/continue"): RUN,
+    ("GET", "/dryrun/checks"): READ,
+    ("POST", "/dryrun/checks"): RUN,
+    ("GET", "/dryrun/checks/{check_id}"): READ,
     ("GET", "/dryrun/discoveries"): READ,
     ("POST", "/dryrun/discoveries"): DECIDE,
     ("GET", "/production/discoveries"): READ,
@@ -119,5 +127,6 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", f"{DRYRUN}/sessions"): {"template": "small"},
     ("POST", DRYRUN + "/sessions/{session_id}/report"): {},
     ("POST", f"{DRYRUN}/experiments"): {"name": "x", "templates": ["small"]},
+    ("POST", DRYRUN + "/sessions/{session_id}/checks"): {},
     ("POST", f"{DRYRUN}/discoveries/decisions"): DECISION,
 }

@@ -16,6 +16,7 @@ from approval_api.access.open_streams import OpenStreams
 from approval_api.access.permission import OPEN, admit_sender
 from approval_api.access.standing import Standing
 from approval_api.api.audit import router as audit_router
+from approval_api.api.checks import router as checks_router
 from approval_api.api.dryrun_discoveries import router as dryrun_discoveries_router
 from approval_api.api.dryrun_off import router as dryrun_off_router
 from approval_api.api.events import router as events_router
@@ -31,6 +32,7 @@ from approval_api.api.session_discoveries import router as discoveries_router
 from approval_api.api.sessions import router as sessions_router
 from approval_api.api.templates import router as templates_router
 from approval_api.audit.log import AuditLog
+from approval_api.checks.service import Checks
 from approval_api.database.engine import APP_ROLE, create_engine
 from approval_api.database.migration import migrate_when_reachable
 from approval_api.events.notifications import Notifications
@@ -107,6 +109,7 @@ def create_app(
     app.state.reports = None
     app.state.report_key = settings.signing_key
     app.state.experiments = None
+    app.state.checks = None
     install_problem_handlers(app)
     app.add_middleware(AuditLog)
     app.add_middleware(
@@ -147,6 +150,7 @@ def create_app(
         app.state.limits,
         may_run=standing.may_run,
     )
+    app.state.checks = Checks(app.state.engine, app.state.reports)
     app.state.follower = Follower(app.state.engine, app.state.orchestrator, metrics)
     dryrun = APIRouter(prefix=DRYRUN_PATH)
     for router in (
@@ -159,6 +163,7 @@ def create_app(
         reports_router,
         criteria_router,
         experiments_router,
+        checks_router,
     ):
         dryrun.include_router(router)
     app.include_router(dryrun)
@@ -209,6 +214,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await stack.enter_async_context(state.orchestrator)
         stack.push_async_callback(state.reports.close)
         stack.push_async_callback(state.experiments.close)
+        stack.push_async_callback(state.checks.close)
         outbox = Outbox(
             state.engine,
             state.orchestrator,

@@ -277,11 +277,46 @@ def report(
         str | None,
         typer.Option("--forecast-cidr", metavar="CIDR", help="The hosts' network, e.g. 10.20.0.0/16."),
     ] = None,
+    check_against: Annotated[
+        Path | None,
+        typer.Option(
+            "--check-against",
+            metavar="FILE",
+            help="Put the forecast of a real network beside what discovery-collect wrote there (- for "
+            "standard input). Addresses are counted here and not sent.",
+        ),
+    ] = None,
+    check_production: Annotated[
+        bool,
+        typer.Option("--check-production", help="The same, with the production discoveries of the API."),
+    ] = False,
+    took_seconds: Annotated[
+        float | None, typer.Option("--took", metavar="SECONDS", min=0, help="How long that run took.")
+    ] = None,
+    packets: Annotated[
+        int | None, typer.Option("--packets", metavar="N", min=0, help="How many packets its hosts received.")
+    ] = None,
+    more: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="ID", help="Forecast from this session too; may be repeated."),
+    ] = None,
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
     """Show a session's report: scores, differences, harm to targets."""
     from dryrun_cli.commands import reports
+
+    if check_against is not None or check_production:
+        from dryrun_cli.commands import forecasts
+
+        if check_against is not None and check_production:
+            raise typer.BadParameter("choose one of the two", param_hint="'--check-against'")
+        production = forecasts.Production(check_against, took_seconds, packets)
+        _run(forecasts.check(_common(context, json_output, api_url), session, production, more or []))
+    if more or took_seconds is not None or packets is not None:
+        raise typer.BadParameter(
+            "they belong to --check-against", param_hint="'--with', '--took', '--packets'"
+        )
 
     if form is not None and form not in reports.FORMS:
         forms = ", ".join(reports.FORMS)
@@ -319,6 +354,41 @@ def criteria(context: typer.Context, json_output: JsonOption = False, api_url: A
     from dryrun_cli.commands import reports
 
     _run(reports.show_criteria(_common(context, json_output, api_url)))
+
+
+@app.command()
+def forecast(
+    context: typer.Context,
+    sessions: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ID]...", help="Session ids, their beginnings, or 'last'; 'last' by default."
+        ),
+    ] = None,
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", metavar="ID", help="All measured sessions of an experiment.")
+    ] = None,
+    arm: Annotated[
+        str | None, typer.Option("--arm", metavar="NAME", help="Of which arm; the baseline by default.")
+    ] = None,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Forecast the real network that templates stand for, from several sessions together."""
+    from dryrun_cli.commands import forecasts
+
+    if sessions and experiment is not None:
+        raise typer.BadParameter("name sessions or an experiment, not both", param_hint="'--experiment'")
+    common = _common(context, json_output, api_url)
+    _run(forecasts.forecast(common, sessions or ["last"], experiment=experiment, arm=arm))
+
+
+@app.command()
+def checks(context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None) -> None:
+    """Show how well forecasts of real networks agreed with production."""
+    from dryrun_cli.commands import forecasts
+
+    _run(forecasts.list_checks(_common(context, json_output, api_url)))
 
 
 experiment_app = typer.Typer(

@@ -13,7 +13,15 @@ from uuid import uuid4
 
 import recorded_experiment
 import recorded_session
-from recorded_report import WRITTEN, hostile_report, small_report, stands_for, with_verdict
+from recorded_report import (
+    WRITTEN,
+    hostile_report,
+    network_forecast,
+    recorded_check,
+    small_report,
+    stands_for,
+    with_verdict,
+)
 from recorded_session import HOSTILE, SERVICES
 
 SIGNED = b"PK\x03\x04 \xff not text"
@@ -49,6 +57,7 @@ class FakeApi:
         """Send the event of Last-Event-ID once more after a break."""
         self.tasks = set()
         self.reports = {}
+        self.checks = []
         self.questions = []
         """Query parameters of reports that were asked for."""
         """Reports by session id, in place of the recorded ones."""
@@ -154,12 +163,8 @@ class FakeApi:
 
     async def route(self, request):
         match request.method, request.path.removeprefix(BASE).strip("/").split("/"):
-            case "GET", ["templates"]:
-                await request.json({"templates": [template(name) for name in SCRIPTS]})
-            case "GET", ["criteria"]:
-                await request.json({"overall": {"recall_min": 0.8}, "targets_harmed_max": 0})
-            case "GET", ["pool"]:
-                await request.json(self.pool)
+            case "GET", ["templates" | "criteria" | "pool" as name]:
+                await request.json(self.fixed(name))
             case "POST", ["sessions"]:
                 await self.start(request)
             case "GET", ["sessions"]:
@@ -170,6 +175,8 @@ class FakeApi:
                 await request.json({"sessions": newest[begin:end], "next": following})
             case _, ["experiments", *rest]:
                 await self.route_experiments(request, rest)
+            case _, ["checks"] | ["sessions", _, "checks" | "forecast"] as path:
+                await self.route_forecasts(request, path)
             case _, ["sessions", session_id, *rest]:
                 criteria = json.loads(request.body) if request.body else None
                 if isinstance(criteria, dict) and set(criteria) - {"overall", "targets_harmed_max"}:
@@ -181,6 +188,26 @@ class FakeApi:
                     await self.route_session(request, self.sessions[session_id], rest, criteria)
             case _:
                 await request.problem(404, "there is nothing")
+
+    def fixed(self, name):
+        return {
+            "templates": {"templates": [template(name) for name in SCRIPTS]},
+            "criteria": {"overall": {"recall_min": 0.8}, "targets_harmed_max": 0},
+            "pool": self.pool,
+        }[name]
+
+    async def route_forecasts(self, request, path):
+        match path:
+            case ["checks"]:
+                calibration = [{"what": "kind", "within": 2, "of": 3}] if self.checks else []
+                await request.json({"checks": self.checks, "calibration": calibration})
+            case ["sessions", session_id, "checks"]:
+                self.questions.append(json.loads(request.body))
+                self.checks.append(recorded_check(session_id, self.questions[-1]["outcome"] or {}))
+                await request.json(self.checks[-1], status=201)
+            case _:
+                self.questions.append(request.query)
+                await request.json(network_forecast())
 
     async def route_experiments(self, request, path):
         match request.method, path:
@@ -194,6 +221,9 @@ class FakeApi:
             case "GET", ["comparison"]:
                 arms = dict.fromkeys(request.query[name][0] for name in ("baseline", "session"))
                 await request.json(recorded_experiment.results({"collectors": arms}))
+            case "GET", [_, "forecast"]:
+                self.questions.append(request.query)
+                await request.json(network_forecast(HOSTILE))
             case "GET", [experiment_id]:
                 shown = self.experiments[experiment_id]
                 if shown["state"] == "running":

@@ -167,6 +167,41 @@ def network_forecast(name="443/tcp"):
     }
 
 
+def recorded_check(session_id, outcome):
+    """A check in which services lie outside and everybody says something hostile."""
+    predicted = {"value": 30.0, "low": 27.0, "high": 33.0}
+    found = {"total": 40, "predicted": predicted, "unknown": 7, "outcome": 12, "beyond": 2, "within": False}
+    return {
+        "id": "6e0e7d1c-0000-4000-8000-000000000001",
+        "session_id": session_id,
+        "template": HOSTILE,
+        "checked_by": HOSTILE,
+        "checked_at": SOME_TIME,
+        "source": "output" if outcome else "production",
+        "comparison": {
+            "network": "n0123456789abcdef",
+            "hosts": 1200,
+            "sessions": 5,
+            "complete": bool(outcome.get("complete")),
+            "groups": [
+                {**found, "what": "kind", "name": "service"},
+                {**found, "what": "place", "name": "443/tcp"},
+                {**found, "what": "product", "name": HOSTILE},
+            ],
+            "quantities": [
+                {
+                    "name": "seconds",
+                    "predicted": {"value": 95.0, "low": 71.0, "high": 120.0},
+                    "outcome": 100.0,
+                    "within": True,
+                }
+            ],
+            "explained_by": {"service": ["443/tcp: 30 to 37 expected, 12 found", HOSTILE]},
+            "not_in_inventory": {"22/tcp": 3},
+        },
+    }
+
+
 def hostile_report(session):
     report = small_report(session)
     report["network_forecast"] = network_forecast(HOSTILE)

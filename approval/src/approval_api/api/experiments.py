@@ -9,10 +9,12 @@ from approval_api.access.large_answers import ReportTurn
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
+from approval_api.checks.service import Checks
 from approval_api.experiments import listing
 from approval_api.experiments.listing import ExperimentList
 from approval_api.experiments.service import Experiments
 from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentResults
+from dryrun_contract.network_forecast import NetworkForecast
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
 
@@ -56,6 +58,19 @@ async def compare_sessions(
 async def show_experiment(experiment_id: UUID, request: Request, _: Reader) -> Experiment:
     """Show one experiment: its runs, and what they showed so far."""
     return await _experiments(request).show(experiment_id)
+
+
+@router.get("/{experiment_id}/forecast")
+async def show_experiment_forecast(
+    experiment_id: UUID,
+    request: Request,
+    _: Reader,
+    arm: Annotated[str | None, Query(max_length=120, description="By default the baseline")] = None,
+) -> NetworkForecast:
+    """Forecast the real network that the templates stand for, from all measured sessions of an arm."""
+    seen = await _experiments(request).observations(experiment_id, arm)
+    checks: Checks = request.app.state.checks
+    return await checks.forecast_from(seen)
 
 
 @router.post("/{experiment_id}/stop", status_code=202)

@@ -83,6 +83,19 @@ experiment_runs = Table(
 )
 """One per session that an experiment needs; what it scans follows from its number and the request."""
 
+forecast_checks = Table(
+    "forecast_checks",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("session_id", UUID(as_uuid=True)),
+    Column("template", Text, nullable=False),
+    Column("checked_by", Text, nullable=False),
+    Column("checked_at", _TIME, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("comparison", JSONB, nullable=False),
+)
+"""Forecasts beside production runs, as counts: no key and no address is in them."""
+
 dryrun_discoveries = Table(
     "dryrun_discoveries",
     metadata,

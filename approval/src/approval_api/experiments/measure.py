@@ -7,6 +7,7 @@ from pydantic import Field, JsonValue
 from dryrun_contract.base import Word
 from dryrun_contract.event import SideEffect
 from dryrun_contract.kinds import KINDS
+from dryrun_contract.observation import Observation
 from dryrun_contract.report import Report
 from dryrun_contract.session import Phase
 from dryrun_contract.side_effects import side_effect_totals
@@ -53,6 +54,8 @@ class Measured(Word):
     harmed: int
     side_effects: dict[SideEffect, int | None] = Field(default_factory=dict)
     """Those that a target can suffer; None where nothing was seen and part of a log was not searched."""
+    observation: Observation | None = None
+    """What a forecast needs, where the template stands for a real network."""
 
 
 def measure(report: Report) -> Measured | None:
@@ -86,6 +89,7 @@ def measure(report: Report) -> Measured | None:
             total.name: total.count if total.count or total.none else None
             for total in side_effect_totals(report.logs)
         },
+        observation=report.observation,
     )
 
 

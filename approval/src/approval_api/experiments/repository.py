@@ -261,6 +261,18 @@ async def measured_lines(connection: AsyncConnection, experiment_id: UUID) -> tu
     return row.request, row.measured, row.lines
 
 
+async def observations(connection: AsyncConnection, experiment_id: UUID) -> list[tuple[int, str]]:
+    """Return what a forecast needs of each measured run, as JSON, by the run's number."""
+    rows = await connection.execute(
+        text("""
+        SELECT number, (measured -> 'observation')::text AS seen FROM gateway.experiment_runs
+        WHERE experiment_id = :id AND jsonb_typeof(measured -> 'observation') = 'object' ORDER BY number
+        """),
+        {"id": experiment_id},
+    )
+    return [(row.number, row.seen) for row in rows]
+
+
 async def store_results(
     connection: AsyncConnection, experiment_id: UUID, results: Mapping[str, object], measured: int
 ) -> None:

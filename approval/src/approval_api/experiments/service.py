@@ -152,6 +152,33 @@ class Experiments:
             )
         return results
 
+    async def observations(self, experiment_id: UUID, arm: str | None) -> list[bytes]:
+        """Return what a forecast needs of each measured run of an arm, the baseline by default.
+
+        Raises ProblemError: 404 for an unknown experiment or arm, 422 without any.
+        """
+        async with self._engine.connect() as connection:
+            found = await repository.find(connection, experiment_id)
+            seen = await repository.observations(connection, experiment_id)
+        if found is None:
+            raise unknown_experiment(experiment_id)
+        names = [each.name for each in found.request.arms()]
+        wanted = names[0] if arm is None else arm
+        if wanted not in names:
+            raise ProblemError(
+                "unknown-arm", 404, f"the experiment has the arms {', '.join(names)}", title="Unknown arm"
+            )
+        arms = {number: planned_run(found.request, number).arm.name for number, _ in seen}
+        own = [text.encode() for number, text in seen if arms[number] == wanted]
+        if not own:
+            raise ProblemError(
+                "no-forecast",
+                422,
+                f"no session of the arm {wanted} that was measured speaks of a real network",
+                title="There is no forecast",
+            )
+        return own
+
     async def stop(self, experiment_id: UUID) -> Experiment:
         """Start no more of its sessions; those under way end by themselves. Raises a 404 problem."""
         return await self._set_stopped(experiment_id, stopped=True)

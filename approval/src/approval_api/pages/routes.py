@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from approval_api.pages.account.routes import router as account_router
 from approval_api.pages.assets import router as assets_router
 from approval_api.pages.audit.routes import router as audit_router
+from approval_api.pages.checks.routes import router as checks_router
 from approval_api.pages.discoveries.dryrun import router as dryrun_discoveries_router
 from approval_api.pages.discoveries.production import router as production_router
 from approval_api.pages.experiments.routes import router as experiments_router
@@ -47,5 +48,6 @@ def install_pages(app: FastAPI, settings: Settings) -> None:
         dryrun_discoveries_router,
         report_router,
         experiments_router,
+        checks_router,
     ):
         app.include_router(router)

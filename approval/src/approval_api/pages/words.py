@@ -48,6 +48,15 @@ def number(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def count(value: float) -> str:
+    """Show how many of something are expected, with a decimal where it matters.
+
+    >>> count(12.0), count(7.25), count(1234.5)
+    ('12', '7.2', '1,234')
+    """
+    return f"{value:,.0f}" if abs(value - round(value)) < 0.05 or value >= 100 else f"{value:,.1f}"
+
+
 def plural(count: int, one: str, many: str | None = None) -> str:
     """Count things.
 
@@ -117,6 +126,7 @@ def short_id(value: object) -> str:
 FILTERS = {
     function.__name__: function
     for function in (
+        count,
         duration,
         size,
         number,

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -15,6 +15,7 @@ from dryrun_cli.api.reading import JsonObject, read_list, read_object
 from dryrun_cli.api.settings import Settings
 from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
 from dryrun_contract.bounded_json import OutOfBoundsError, read_json
+from dryrun_contract.check import CheckRequest
 from dryrun_contract.experiment import ExperimentRequest
 from dryrun_contract.problem import Problem
 from dryrun_contract.report import REPORT_BOUNDS
@@ -91,6 +92,25 @@ class ApiClient:
         """Return two sessions as an experiment's results."""
         params = {"baseline": str(baseline), "session": str(session)}
         return await self._json("GET", "/experiments/comparison", params=params)
+
+    async def experiment_forecast(self, experiment_id: UUID, arm: str | None) -> JsonValue:
+        """Return what an arm's sessions say of the network that their templates stand for."""
+        params = {} if arm is None else {"arm": arm}
+        return await self._json("GET", f"/experiments/{experiment_id}/forecast", params=params)
+
+    async def forecast(self, session_id: UUID, more: Sequence[UUID]) -> JsonValue:
+        """Return what these sessions say of the network that their templates stand for."""
+        params = {"with": [str(each) for each in more]}
+        return await self._json("GET", f"/sessions/{session_id}/forecast", params=params)
+
+    async def check_forecast(self, session_id: UUID, request: CheckRequest) -> JsonValue:
+        """Compare a session's forecast with a production run, and store that."""
+        body = request.model_dump(mode="json")
+        return await self._json("POST", f"/sessions/{session_id}/checks", body=body)
+
+    async def checks(self) -> JsonValue:
+        """Return the newest checks, and how often forecasts were right."""
+        return await self._json("GET", "/checks")
 
     async def stop_experiment(self, experiment_id: UUID) -> JsonValue:
         """Start no more of its sessions; a second request changes nothing."""
@@ -169,7 +189,7 @@ class ApiClient:
         path: str,
         *,
         body: JsonObject | None = None,
-        params: Mapping[str, str | int] | None = None,
+        params: Mapping[str, str | int | Sequence[str]] | None = None,
     ) -> JsonValue:
         response = await self._answer(method, path, body=body, params=params)
         try:
@@ -188,7 +208,7 @@ class ApiClient:
         path: str,
         *,
         body: JsonObject | None,
-        params: Mapping[str, str | int] | None = None,
+        params: Mapping[str, str | int | Sequence[str]] | None = None,
     ) -> httpx2.Response:
         with self._translated():
             async with asyncio.timeout(ANSWER_SECONDS):

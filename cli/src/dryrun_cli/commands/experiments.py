@@ -96,7 +96,7 @@ async def list_newest(client: ApiClient, common: Common) -> ExitCode:
 @command
 async def show(client: ApiClient, common: Common, text: str, *, watch: bool) -> ExitCode:
     """`dryrun experiment show ID`."""
-    experiment_id = await _find(client, text)
+    experiment_id = await find_experiment_id(client, text)
     if watch:
         return await _watch_and_show(client, common, experiment_id)
     return _show(common, await client.experiment(experiment_id))
@@ -119,7 +119,7 @@ async def compare(client: ApiClient, common: Common, baseline: str, session: str
 @command
 async def stop(client: ApiClient, common: Common, text: str) -> ExitCode:
     """`dryrun experiment stop ID`."""
-    answer = await client.stop_experiment(await _find(client, text))
+    answer = await client.stop_experiment(await find_experiment_id(client, text))
     if common.json_output:
         write_json(answer)
     else:
@@ -135,7 +135,7 @@ async def stop(client: ApiClient, common: Common, text: str) -> ExitCode:
 @command
 async def go_on(client: ApiClient, common: Common, text: str) -> ExitCode:
     """`dryrun experiment continue ID`."""
-    answer = await client.continue_experiment(await _find(client, text))
+    answer = await client.continue_experiment(await find_experiment_id(client, text))
     if common.json_output:
         write_json(answer)
     else:
@@ -144,7 +144,8 @@ async def go_on(client: ApiClient, common: Common, text: str) -> ExitCode:
     return ExitCode.OK
 
 
-async def _find(client: ApiClient, text: str) -> UUID:
+async def find_experiment_id(client: ApiClient, text: str) -> UUID:
+    """Return the id of the experiment that people call `text`. Raises WrongUseError for none or several."""
     wanted = text.strip().lower()
     try:
         return UUID(wanted)

@@ -17,8 +17,8 @@ from dryrun_contract.network_forecast import (
     Quantity,
 )
 
-_KINDS = {"host": "hosts", "service": "services", "product": "products identified"}
-_QUANTITIES: dict[Quantity, str] = {
+KINDS = {"host": "hosts", "service": "services", "product": "products identified"}
+QUANTITIES: dict[Quantity, str] = {
     "seconds": "duration",
     "packets": "packets to hosts",
     "bytes": "bytes to hosts",
@@ -41,7 +41,7 @@ def draw_network_forecast(known: NetworkForecast) -> Iterator[RenderableType]:
     )
     table = _table("", "there", "covered", "found", f"{INTERVAL_SHARE:.0%} interval", "missed", "unknown")
     for group in known.kinds:
-        table.add_row(_KINDS.get(group.name, inert(group.name)), *_cells(group))
+        table.add_row(KINDS.get(group.name, inert(group.name)), *_cells(group))
     yield Padding(table, (0, 0, 0, 2), expand=False)
     for title, groups in (("Services by port", known.places), ("Products", known.products)):
         worst = [group for group in groups if _is_lacking(group)]
@@ -64,10 +64,10 @@ def draw_quantities(known: NetworkForecast) -> Iterator[RenderableType]:
         if each.expected is not None:
             low, high = (quantity_text(each.name, value) for value in (each.expected.low, each.expected.high))
             expected = quantity_text(each.name, each.expected.value)
-            table.add_row(_QUANTITIES[each.name], expected, Text(f"{low} to {high}", style="dim"))
+            table.add_row(QUANTITIES[each.name], expected, Text(f"{low} to {high}", style="dim"))
     if table.row_count:
         yield Padding(table, (0, 0, 0, 2), expand=False)
-    unmeasured = [_QUANTITIES[each.name] for each in known.quantities if each.expected is None]
+    unmeasured = [QUANTITIES[each.name] for each in known.quantities if each.expected is None]
     if unmeasured:
         yield Padding(Text(f"not measured: {', '.join(unmeasured)}", style="dim"), (0, 0, 0, 2), expand=False)
 
@@ -78,7 +78,7 @@ def quantity_text(name: Quantity, value: float) -> str:
         return duration(value)
     if name == "bytes":
         return byte_count(round(value))
-    return _count(value) if name == "harmed" else f"{value:,.0f}"
+    return count_text(value) if name == "harmed" else f"{value:,.0f}"
 
 
 def _is_lacking(group: Group) -> bool:
@@ -88,11 +88,11 @@ def _is_lacking(group: Group) -> bool:
 
 def _cells(group: Group) -> list[Text]:
     missed = group.missed
-    lost = "" if missed is None or missed.value < 0.05 else _count(missed.value)
+    lost = "" if missed is None or missed.value < 0.05 else count_text(missed.value)
     return [
         Text(f"{group.total:,}"),
         Text(f"{group.covered:,}", style="dim"),
-        Text("-" if group.found is None else _count(group.found.value)),
+        Text("-" if group.found is None else count_text(group.found.value)),
         Text(_interval(group.found), style="dim"),
         Text(lost, style="red"),
         Text(f"{group.unknown:,}" if group.unknown else "", style="yellow"),
@@ -100,10 +100,11 @@ def _cells(group: Group) -> list[Text]:
 
 
 def _interval(expected: Expected | None) -> str:
-    return "-" if expected is None else f"{_count(expected.low)} to {_count(expected.high)}"
+    return "-" if expected is None else f"{count_text(expected.low)} to {count_text(expected.high)}"
 
 
-def _count(value: float) -> str:
+def count_text(value: float) -> str:
+    """Return a number of things, with a decimal where it matters."""
     return f"{value:,.0f}" if abs(value - round(value)) < 0.05 or value >= 100 else f"{value:,.1f}"
 
 

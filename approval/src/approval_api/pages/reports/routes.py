@@ -16,6 +16,8 @@ from dryrun_contract.session import SessionView
 router = APIRouter(prefix="/dryrun", include_in_schema=False)
 
 _OFFERED = 100
+EXPECTED = 'id="report-expected"'
+"""The part of a report that forecasts a real network; a report of any other template has none."""
 
 
 @router.get("/sessions/{session_id}/report")
@@ -34,6 +36,7 @@ async def show_report_page(session_id: UUID, request: Request, visitor: Reader) 
         signed=signed,
         session=session,
         fragment=fragment,
+        forecast=EXPECTED in html,
     )
 
 

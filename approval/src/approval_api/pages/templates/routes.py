@@ -11,6 +11,7 @@ from approval_api.orchestrator.client import (
     OrchestratorUnavailableError,
 )
 from approval_api.pages.rendering import page
+from approval_api.pages.templates.coverage import CoveragePart, draw_coverage
 from approval_api.pages.templates.topology import Topology, draw
 from approval_api.sessions.history import TypicalDuration, typical_durations
 from approval_api.sessions.service import orchestrator_unavailable
@@ -27,6 +28,8 @@ class Card:
     template: TemplateSummary
     topology: Topology
     typical: TypicalDuration | None
+    coverage: tuple[CoveragePart, ...]
+    """Of the real network that it stands for."""
 
 
 @router.get("/dryrun/templates")
@@ -42,7 +45,12 @@ async def show_templates(request: Request, visitor: Reader) -> Response:
     async with request.app.state.engine.connect() as connection:
         typical = await typical_durations(connection)
     cards = [
-        Card(template, draw(template.services), typical.get((template.id, template.digest)))
+        Card(
+            template,
+            draw(template.services),
+            typical.get((template.id, template.digest)),
+            draw_coverage(template.stands_for.levels) if template.stands_for else (),
+        )
         for template in sorted(templates, key=lambda template: len(template.services))
     ]
     return page(request, "templates/templates.html", visitor, cards=cards)

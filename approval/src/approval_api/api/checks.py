@@ -1,0 +1,56 @@
+"""Routes: what sessions say of a real network, and how that compares with a production run."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from approval_api.access.permission import Reader, Runner
+from approval_api.audit.log import note
+from approval_api.checks.service import Checks
+from dryrun_contract.check import MAX_TOGETHER, Check, CheckList, CheckRequest
+from dryrun_contract.network_forecast import NetworkForecast
+
+router = APIRouter(tags=["forecasts"])
+
+
+def _checks(request: Request) -> Checks:
+    checks: Checks = request.app.state.checks
+    return checks
+
+
+@router.get("/sessions/{session_id}/forecast")
+async def show_forecast(
+    session_id: UUID,
+    request: Request,
+    _: Reader,
+    more: Annotated[
+        tuple[UUID, ...],
+        Query(alias="with", max_length=MAX_TOGETHER - 1, description="Further sessions of the network"),
+    ] = (),
+) -> NetworkForecast:
+    """Forecast the real network that the session's template stands for; from further sessions too."""
+    return (await _checks(request).forecast([session_id, *more]))[1]
+
+
+@router.post("/sessions/{session_id}/checks", status_code=201)
+async def check_forecast(
+    session_id: UUID, request: Request, response: Response, person: Runner, wanted: CheckRequest
+) -> Check:
+    """Compare the forecast with a production run: with its counts, or with what production holds."""
+    check = await _checks(request).check(session_id, wanted, person.name)
+    note(request, object_=str(check.id), detail=f"session {session_id}, {check.source}")
+    response.headers["Location"] = f"/api/v1/dryrun/checks/{check.id}"
+    return check
+
+
+@router.get("/checks")
+async def list_checks(request: Request, _: Reader) -> CheckList:
+    """List the newest checks, and how often forecasts were right."""
+    return await _checks(request).list()
+
+
+@router.get("/checks/{check_id}")
+async def show_check(check_id: UUID, request: Request, _: Reader) -> Check:
+    """Show one check."""
+    return await _checks(request).show(check_id)

@@ -1,0 +1,124 @@
+"""Makes forecasts from several sessions, and checks one against a production run."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from approval_api.checks import repository
+from approval_api.checks.calibration import calibrate
+from approval_api.reports.service import Reports
+from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
+from approval_api.web.problems import ProblemError
+from dryrun_contract.check import Check, CheckList, CheckRequest, Comparison
+from dryrun_contract.network_forecast import NetworkForecast
+
+_SECONDS = 30.0
+_ANSWER_BYTES = 4 * 1024 * 1024
+_NEWEST = 100
+"""Checks of one list; the calibration is theirs."""
+
+
+class Checks:
+    """All forecasts and checks."""
+
+    def __init__(self, engine: AsyncEngine, reports: Reports) -> None:
+        """Forecast from `reports`."""
+        self._engine = engine
+        self._reports = reports
+        self._worker = WorkerProcess(
+            "approval_api.checks.worker",
+            "forecasting",
+            seconds=_SECONDS,
+            waiting=10,
+            answer_bytes=_ANSWER_BYTES,
+        )
+
+    async def forecast(self, session_ids: Sequence[UUID]) -> tuple[str, NetworkForecast]:
+        """Return the first session's template, and what all say of the network that they stand for.
+
+        Raises ProblemError: 404, 422 where they stand for none or for different ones, 503.
+        """
+        seen: list[bytes] = []
+        template = ""
+        for session_id in dict.fromkeys(session_ids):
+            session, kept = await self._reports.write(session_id, "json")
+            template = template or session.template
+            (observation,) = await self._work(b"observe", kept)
+            if not observation:
+                raise _no_forecast(
+                    f"the session {session_id} speaks of no real network: its template {session.template} "
+                    "was not made from an inventory, or by an older version, or the session has no scores"
+                )
+            seen.append(observation)
+        return template, await self.forecast_from(seen)
+
+    async def forecast_from(self, observations: Sequence[bytes]) -> NetworkForecast:
+        """Return the forecast from observations as JSON. Raises ProblemError, 422 and 503."""
+        made, why = await self._work(b"forecast", *observations)
+        if not made:
+            raise _no_forecast(why.decode())
+        return NetworkForecast.model_validate_json(made)
+
+    async def check(self, session_id: UUID, wanted: CheckRequest, actor: str) -> Check:
+        """Compare a session's forecast with a production run, and keep it. Raises ProblemError."""
+        template, known = await self.forecast([session_id, *wanted.sessions])
+        outcome = wanted.outcome
+        if outcome is None:
+            async with self._engine.connect() as connection:
+                outcome = await repository.production_outcome(
+                    connection, seconds=wanted.seconds, packets=wanted.packets
+                )
+        words = known.model_dump_json().encode(), outcome.model_dump_json().encode()
+        (found,) = await self._work(b"check", *words)
+        check = Check(
+            id=uuid4(),
+            session_id=session_id,
+            template=template,
+            checked_by=actor,
+            checked_at=datetime.now(UTC),
+            source="production" if wanted.outcome is None else "output",
+            comparison=Comparison.model_validate_json(found),
+        )
+        async with self._engine.begin() as connection:
+            await repository.keep(connection, check)
+        return check
+
+    async def show(self, check_id: UUID) -> Check:
+        """Return a check. Raises a 404 problem."""
+        async with self._engine.connect() as connection:
+            found = await repository.find(connection, check_id)
+        if found is None:
+            raise ProblemError(
+                "unknown-check",
+                404,
+                f"there is no check {check_id}; GET /api/v1/dryrun/checks lists them",
+                title="Unknown check",
+            )
+        return found
+
+    async def list(self) -> CheckList:
+        """Return the newest checks and how often they were right."""
+        async with self._engine.connect() as connection:
+            checks = await repository.newest(connection, _NEWEST)
+        return CheckList(checks=tuple(checks), calibration=calibrate(checks))
+
+    async def close(self) -> None:
+        """End the worker process."""
+        await self._worker.close()
+
+    async def _work(self, *task: bytes) -> Sequence[bytes]:
+        try:
+            return await self._worker.call(*task)
+        except WorkFailedError as error:
+            raise ProblemError(
+                "forecast-failed",
+                503,
+                f"the forecast could not be made: {error}",
+                title="There is no forecast",
+            ) from error
+
+
+def _no_forecast(why: str) -> ProblemError:
+    return ProblemError("no-forecast", 422, why, title="There is no forecast")

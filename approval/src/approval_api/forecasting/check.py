@@ -1,0 +1,127 @@
+"""Puts a forecast beside the production run that it was about. Pure.
+
+Nobody knows what is really there. So found means: reported by production, as far as the inventory has it. A
+port counts at its place, up to as many as the inventory has there; what is beyond is listed as not in the
+inventory and makes no forecast right or wrong.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from math import ceil, floor
+
+from dryrun_contract.check import CheckedGroup, CheckedQuantity, Comparison, GroupKind
+from dryrun_contract.network_forecast import Group, NetworkForecast
+from dryrun_contract.outcome import Outcome
+
+_MOST_REASONS = 5
+_MOST_BEYOND = 50
+_ROUNDING = 1e-6
+
+
+def compare(known: NetworkForecast, outcome: Outcome) -> Comparison:
+    """Return prediction beside outcome: by kind, by place, by product, and what the run took."""
+    counted = _by_product(known.products, outcome.products)
+    places = [_checked("place", group, outcome.places.get(group.name, 0)) for group in known.places]
+    products = [_checked("product", group, counted[group.name]) for group in known.products]
+    totals = {
+        "host": outcome.hosts,
+        "service": sum(each.outcome for each in places),
+        "product": sum(each.outcome for each in products),
+    }
+    listed = {group.name: group for group in known.kinds}
+    kinds = [_checked("kind", group, totals[name]) for name, group in listed.items() if name in totals]
+    quantities = [
+        *_quantity(known, "seconds", outcome.seconds),
+        *_quantity(known, "packets", outcome.packets),
+    ]
+    reasons = {"service": places, "product": products}
+    return Comparison(
+        network=known.network,
+        hosts=known.hosts,
+        sessions=known.sessions,
+        complete=outcome.complete,
+        groups=(*kinds, *places, *products),
+        quantities=tuple(quantities),
+        explained_by={
+            each.name: tuple(_reasons(reasons[each.name]))
+            for each in kinds
+            if each.within is False and each.name in reasons
+        },
+        not_in_inventory=_beyond(known.places, outcome.places),
+    )
+
+
+def _checked(what: GroupKind, group: Group, found: int) -> CheckedGroup:
+    counted = min(found, group.total)
+    low, high = group.outcome
+    # An interval's end may lie between two counts.
+    inside = floor(low + _ROUNDING) <= counted <= ceil(high - _ROUNDING)
+    return CheckedGroup(
+        what=what,
+        name=group.name,
+        total=group.total,
+        predicted=group.found,
+        unknown=group.unknown,
+        outcome=counted,
+        beyond=found - counted,
+        within=None if group.found is None else inside,
+    )
+
+
+def _quantity(known: NetworkForecast, name: str, value: float | None) -> Iterable[CheckedQuantity]:
+    for each in known.quantities:
+        if each.name == name and each.expected is not None and value is not None:
+            yield CheckedQuantity(
+                name=each.name,
+                predicted=each.expected,
+                outcome=value,
+                within=each.expected.low <= value <= each.expected.high,
+            )
+
+
+def _by_product(groups: Sequence[Group], reported: Mapping[str, int]) -> Counter[str]:
+    """Return how many services were reported as each product of the inventory."""
+    names = {
+        spelling.casefold(): group.name
+        for group in reversed(groups)
+        for spelling in (*group.spellings, group.name)
+    }
+    counted: Counter[str] = Counter()
+    for said, count in reported.items():
+        name = names.get(said.casefold())
+        if name is not None:
+            counted[name] += count
+    return counted
+
+
+def _reasons(groups: Iterable[CheckedGroup]) -> list[str]:
+    """Return the groups that differ most from what was expected, the worst first."""
+
+    def difference(group: CheckedGroup) -> float:
+        least, most = _expected(group)
+        return min(0.0, group.outcome - least) or max(0.0, group.outcome - most)
+
+    differing = sorted(
+        ((difference(group), group) for group in groups), key=lambda item: (-abs(item[0]), item[1].name)
+    )
+    return [
+        f"{group.name}: {_in_words(*_expected(group))} expected, {group.outcome} found"
+        for by, group in differing[:_MOST_REASONS]
+        if abs(by) >= 0.5
+    ]
+
+
+def _expected(group: CheckedGroup) -> tuple[float, float]:
+    """Return how many were expected; of the unknown none or all may be found."""
+    value = group.predicted.value if group.predicted else 0.0
+    return value, value + group.unknown
+
+
+def _in_words(least: float, most: float) -> str:
+    return f"{least:.0f}" if round(least) == round(most) else f"{least:.0f} to {most:.0f}"
+
+
+def _beyond(groups: Sequence[Group], found: Mapping[str, int]) -> dict[str, int]:
+    there = {group.name: group.total for group in groups}
+    more = Counter({place: count - there.get(place, 0) for place, count in found.items()})
+    return {place: count for place, count in more.most_common(_MOST_BEYOND) if count > 0}

@@ -1,0 +1,1 @@
+"""Pages: forecasts checked against production, and one check."""

@@ -1,0 +1,60 @@
+"""Pages: how well rehearsals have predicted, and one forecast beside its production run."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from approval_api.access.permission import Reader, Runner
+from approval_api.audit.log import note
+from approval_api.checks.service import Checks
+from approval_api.pages.checks.view import draw
+from approval_api.pages.forms import SentForm
+from approval_api.pages.rendering import page
+from approval_api.web.problems import ProblemError
+from dryrun_contract.check import CheckRequest
+
+router = APIRouter(prefix="/dryrun/checks", include_in_schema=False)
+
+_SEE_OTHER = 303
+_DRAWN = 40
+"""Checks on the page; the calibration counts all of the list."""
+
+
+def _checks(request: Request) -> Checks:
+    checks: Checks = request.app.state.checks
+    return checks
+
+
+@router.get("")
+async def show_checks(request: Request, visitor: Reader, session: str = "") -> Response:
+    """Show every stored check, how often they were right, and the form for another one."""
+    listed = await _checks(request).list()
+    return page(
+        request,
+        "checks/checks.html",
+        visitor,
+        drawn=[draw(check) for check in listed.checks[:_DRAWN]],
+        calibration=listed.calibration,
+        session=session[:40],
+    )
+
+
+@router.post("", name="check_forecast")
+async def check_forecast(request: Request, visitor: Runner, form: SentForm) -> Response:
+    """Compare a session's forecast with what production holds, and show the check."""
+    try:
+        session_id = UUID(form.one("session"))
+    except ValueError:
+        detail = "expected the whole id of a session. Go back, correct it and send it again"
+        raise ProblemError("invalid-request", 422, detail, title="This is no session") from None
+    check = await _checks(request).check(session_id, CheckRequest(), visitor.name)
+    note(request, object_=str(check.id), detail=f"session {session_id}, production")
+    return RedirectResponse(f"/dryrun/checks/{check.id}", _SEE_OTHER)
+
+
+@router.get("/{check_id}")
+async def show_check(check_id: UUID, request: Request, visitor: Reader) -> Response:
+    """Show one check: prediction beside outcome, and what explains the difference."""
+    check = await _checks(request).show(check_id)
+    return page(request, "checks/check.html", visitor, drawn=draw(check))

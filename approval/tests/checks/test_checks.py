@@ -1,0 +1,193 @@
+"""Forecasts and checks as clients see them."""
+
+import asyncio
+from datetime import date
+
+import pytest
+from fake_orchestrator import SMALL
+from sqlalchemy import text
+from told_session import scan_all
+
+from dryrun_contract.census import Census, CensusClass, ClassService, ServiceCount
+from dryrun_contract.template import Levels, StandsFor
+
+HTML = {"Accept": "text/html"}
+DB = ClassService(place="5432/tcp", level="same_version", product="PostgreSQL DB")
+WEB = ClassService(place="80/tcp", level="same_product", product="<script>nginx")
+HIDDEN = ClassService(place="18734/tcp", level="same_product", product="<script>nginx")
+CENSUS = Census(
+    network="n0123456789abcdef",
+    classes=(
+        CensusClass(name="db-a", hosts=10, targets=("db",), services=(DB,)),
+        CensusClass(name="web-a", hosts=30, targets=("web",), services=(WEB, HIDDEN)),
+    ),
+    services=(
+        ServiceCount(**DB.model_dump(), count=10),
+        ServiceCount(**WEB.model_dump(), count=30),
+        ServiceCount(**HIDDEN.model_dump(), count=30),
+        ServiceCount(place="9000/tcp", level="nothing", product="Product-1", count=5),
+    ),
+)
+KNOWN = StandsFor(
+    made_from="a table",
+    made_on=date(2026, 11, 26),
+    hosts=45,
+    levels=Levels(same_version=10, same_product=60, relative=0, banner=0, nothing=5),
+    weights={"db": 10, "web": 30},
+    census=CENSUS,
+)
+
+
+@pytest.fixture
+async def scanned(orchestrator):
+    """Let every session that starts be scanned, on a template that stands for a network."""
+    orchestrator.templates = {SMALL.id: SMALL.model_copy(update={"stands_for": KNOWN})}
+    task = asyncio.create_task(scan_all(orchestrator))
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def rehearsed(api, eventually) -> str:
+    """Start a session and return its id when it has ended."""
+    session_id = (await api.post("/sessions", json={"template": "small"})).json()["id"]
+
+    async def ended():
+        return (await api.get(f"/sessions/{session_id}")).json()["phase"] == "ended"
+
+    await eventually(ended, 30)
+    return session_id
+
+
+def places(check):
+    return {
+        group["name"]: (group["outcome"], group["beyond"], group["within"])
+        for group in check["comparison"]["groups"]
+        if group["what"] == "place"
+    }
+
+
+async def test_a_report_forecasts_the_network_and_a_check_puts_production_beside_it(api, scanned, eventually):
+    session_id = await rehearsed(api, eventually)
+    report = (await api.get(f"/sessions/{session_id}/report")).json()
+    kinds = {group["name"]: group for group in report["network_forecast"]["kinds"]}
+    assert (kinds["host"]["total"], kinds["host"]["covered"], kinds["host"]["found"]["value"]) == (45, 40, 40)
+    service = kinds["service"]
+    assert (service["total"], service["unknown"], service["found"]["value"]) == (75, 5, 40)
+    assert report["template"]["stands_for"]["census"] is None
+    assert report["observation"]["census"]["network"] == "n0123456789abcdef"
+
+    alone = (await api.get(f"/sessions/{session_id}/forecast")).json()
+    assert alone == report["network_forecast"]
+    other = await rehearsed(api, eventually)
+    both = (await api.get(f"/sessions/{session_id}/forecast?with={other}")).json()
+    assert (both["sessions"], both["targets"]) == (2, 2)
+
+    outcome = {
+        "hosts": 44,
+        "places": {"5432/tcp": 12, "80/tcp": 30, "18734/tcp": 30, "9000/tcp": 5, "22/tcp": 3},
+        "products": {"postgresql": 10, "NGINX": 29, "<img src=x>": 4},
+        "seconds": 1e6,
+    }
+    answer = await api.post(f"/sessions/{session_id}/checks", json={"outcome": outcome})
+    assert answer.status_code == 201, answer.text
+    check = answer.json()
+    assert places(check) == {
+        "5432/tcp": (10, 2, True),
+        "80/tcp": (30, 0, True),
+        "18734/tcp": (30, 0, False),
+        "9000/tcp": (5, 0, None),
+    }
+    assert check["comparison"]["not_in_inventory"] == {"22/tcp": 3, "5432/tcp": 2}
+    explained = check["comparison"]["explained_by"]["service"]
+    assert explained[0] == "18734/tcp: 0 expected, 30 found"
+    assert [each["within"] for each in check["comparison"]["quantities"]] == [False]
+    stored = (await api.get(answer.headers["Location"].removeprefix("/api/v1/dryrun"))).json()
+    assert stored == check
+
+    listed = (await api.get("/checks")).json()
+    assert [each["id"] for each in listed["checks"]] == [check["id"]]
+    assert {each["what"]: (each["within"], each["of"]) for each in listed["calibration"]} == {
+        "kind": (2, 3),
+        "quantity": (0, 1),
+        "place": (2, 3),
+        "product": (2, 2),
+    }
+    for path in ("/dryrun/checks", f"/dryrun/checks/{check['id']}"):
+        page = await api.client.get(path, headers=HTML)
+        assert page.status_code == 200
+        assert "outside" in page.text
+        assert "<script>nginx" not in page.text
+        assert "<img" not in page.text
+    report_page = (await api.client.get(f"/dryrun/sessions/{session_id}/report", headers=HTML)).text
+    assert f"/dryrun/checks?session={session_id}" in report_page
+
+
+async def test_a_check_counts_what_production_holds_without_what_was_rejected(
+    api, engine, scanned, eventually
+):
+    session_id = await rehearsed(api, eventually)
+    found = [
+        {"kind": "service", "key": f"10.213.9.{n}:5432/tcp", "data": {"product": "PostgreSQL DB"}}
+        for n in range(1, 11)
+    ]
+    sent = await api.client.post(
+        "/api/v1/production/discoveries",
+        json={"collector": "network", "discoveries": [*found, {"kind": "host", "key": "10.213.9.200"}]},
+    )
+    assert sent.status_code in {200, 201}, sent.text
+    check = (await api.post(f"/sessions/{session_id}/checks", json={"packets": 5})).json()
+    assert check["source"] == "production"
+    assert places(check)["5432/tcp"] == (10, 0, True)
+    hosts = next(group for group in check["comparison"]["groups"] if group["name"] == "host")
+    assert hosts["outcome"] == 11
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "UPDATE gateway.discoveries SET status = 'rejected', decided_as = 'rejected', "
+                "decided_by = 'ada', decided_at = now() WHERE key = '10.213.9.1:5432/tcp'"
+            )
+        )
+    check = (await api.post(f"/sessions/{session_id}/checks", json={})).json()
+    assert places(check)["5432/tcp"][0] == 9
+
+
+async def test_an_experiment_forecasts_from_all_sessions_of_an_arm(api, scanned, eventually):
+    wanted = {"name": "five seeds", "templates": ["small"], "seeds": [0, 1, 2]}
+    experiment_id = (await api.post("/experiments", json=wanted)).json()["id"]
+
+    async def done():
+        return (await api.get(f"/experiments/{experiment_id}")).json()["state"] == "done"
+
+    await eventually(done, 60)
+    known = (await api.get(f"/experiments/{experiment_id}/forecast")).json()
+    assert (known["sessions"], known["hosts"]) == (3, 45)
+    assert (await api.get(f"/experiments/{experiment_id}/forecast?arm=none")).status_code == 404
+
+
+async def test_a_session_on_any_other_template_has_no_forecast(api, orchestrator, eventually):
+    task = asyncio.create_task(scan_all(orchestrator))
+    session_id = await rehearsed(api, eventually)
+    task.cancel()
+    refused = await api.get(f"/sessions/{session_id}/forecast")
+    assert refused.status_code == 422
+    assert "its template small was not made from an inventory" in refused.json()["detail"]
+    assert (await api.post(f"/sessions/{session_id}/checks", json={})).status_code == 422
+    assert (await api.get("/checks")).json() == {"checks": [], "calibration": []}
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        {"hosts": -1},
+        {"hosts": 1, "places": {"70000/tcp": 1}},
+        {"hosts": 1, "places": {f"{n}/tcp": 1 for n in range(1, 900)}},
+        {"hosts": 1, "products": {"x" * 81: 1}},
+        {"hosts": 1, "places": {"22/tcp": 10**12}},
+        {"hosts": 1, "seconds": 1e300},
+        {"hosts": 1, "addresses": ["10.213.0.1"]},
+    ],
+)
+async def test_an_outcome_out_of_bounds_is_refused(api, outcome):
+    unknown = "00000000-0000-0000-0000-000000000000"
+    assert (await api.post(f"/sessions/{unknown}/checks", json={"outcome": outcome})).status_code == 422

@@ -1,0 +1,82 @@
+"""Commands on forecasts of a real network: from several sessions, and beside a production run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dryrun_cli.api.client import ApiClient
+from dryrun_cli.api.reading import read_word
+from dryrun_cli.api.session_ids import find_session_id
+from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.experiments import find_experiment_id
+from dryrun_cli.commands.production_output import read_outcome
+from dryrun_cli.drawing.check_view import draw_check, draw_checks
+from dryrun_cli.drawing.glyphs import glyphs_for
+from dryrun_cli.drawing.network_forecast_view import draw_network_forecast
+from dryrun_cli.exit_codes import ExitCode
+from dryrun_contract.check import Check, CheckList, CheckRequest
+from dryrun_contract.network_forecast import NetworkForecast
+
+
+@dataclass(frozen=True, slots=True)
+class Production:
+    """A production run to check against: a file of what it wrote, or what the API holds."""
+
+    file: Path | None
+    seconds: float | None = None
+    packets: int | None = None
+
+
+@command
+async def forecast(
+    client: ApiClient, common: Common, sessions: list[str], *, experiment: str | None, arm: str | None
+) -> ExitCode:
+    """`dryrun forecast SESSION…`, or of an experiment's arm."""
+    if experiment is not None:
+        answer = await client.experiment_forecast(await find_experiment_id(client, experiment), arm)
+    else:
+        first, *more = [await find_session_id(client, text) for text in sessions]
+        answer = await client.forecast(first, more)
+    if common.json_output:
+        write_json(answer)
+        return ExitCode.OK
+    known = read_word(NetworkForecast, answer, "a forecast")
+    console = make_console()
+    for part in draw_network_forecast(known):
+        console.print(part)
+    return ExitCode.OK
+
+
+@command
+async def check(
+    client: ApiClient, common: Common, session: str, production: Production, more: list[str]
+) -> ExitCode:
+    """`dryrun report ID --check-against FILE`: the forecast beside what a production run found."""
+    outcome = None
+    if production.file is not None:
+        # All of it is read before anything is asked.
+        outcome = read_outcome(production.file, seconds=production.seconds, packets=production.packets)
+    session_id = await find_session_id(client, session)
+    wanted = CheckRequest(
+        outcome=outcome,
+        seconds=None if outcome else production.seconds,
+        packets=None if outcome else production.packets,
+        sessions=tuple([await find_session_id(client, text) for text in more]),
+    )
+    answer = await client.check_forecast(session_id, wanted)
+    if common.json_output:
+        write_json(answer)
+        return ExitCode.OK
+    console = make_console()
+    console.print(draw_check(read_word(Check, answer, "a check"), glyphs_for(console.encoding)))
+    return ExitCode.OK
+
+
+@command
+async def list_checks(client: ApiClient, common: Common) -> ExitCode:
+    """`dryrun checks`: how well rehearsals have predicted."""
+    answer = await client.checks()
+    if common.json_output:
+        write_json(answer)
+        return ExitCode.OK
+    make_console().print(draw_checks(read_word(CheckList, answer, "the list of checks")))
+    return ExitCode.OK

@@ -1,0 +1,127 @@
+"""Draws forecasts beside production runs for a terminal."""
+
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from dryrun_cli.api.session_ids import short
+from dryrun_cli.drawing.glyphs import Glyphs
+from dryrun_cli.drawing.narration import counted
+from dryrun_cli.drawing.network_forecast_view import KINDS, QUANTITIES, count_text, quantity_text
+from dryrun_cli.drawing.safe_text import inert
+from dryrun_contract.check import Check, CheckedGroup, CheckList
+
+_MOST_GROUPS: Final = 10
+_WHAT: Final = {
+    "kind": "hosts, services, products",
+    "quantity": "durations, packets",
+    "place": "ports",
+    "product": "products",
+}
+
+
+def draw_check(check: Check, glyphs: Glyphs) -> RenderableType:
+    """Return prediction beside outcome, and which services explain what lies outside."""
+    compared = check.comparison
+    kinds, quantities = compared.of("kind"), compared.quantities
+    judged = [each.within for each in (*kinds,) if each.within is not None]
+    judged += [each.within for each in quantities]
+    title = Text(f"{sum(judged)} of {len(judged)} within", style="bold").append(
+        f"  {inert(check.template)}, {compared.hosts:,} hosts, forecast from "
+        f"{counted(compared.sessions, 'session')}",
+        "not bold",
+    )
+    parts: list[RenderableType] = [title]
+    if not compared.complete:
+        said = "The production run did not come to its end: what it missed may be there."
+        parts.append(Padding(Text(f"{glyphs.warning} {said}", style="yellow"), (0, 0, 0, 2), expand=False))
+    table = _table("", "expected", "90% interval", "unknown", "production", "")
+    for group in kinds:
+        table.add_row(KINDS.get(group.name, inert(group.name)), *_cells(group, glyphs))
+    for each in quantities:
+        low, high = (quantity_text(each.name, value) for value in (each.predicted.low, each.predicted.high))
+        table.add_row(
+            QUANTITIES[each.name],
+            quantity_text(each.name, each.predicted.value),
+            f"{low} to {high}",
+            "",
+            quantity_text(each.name, each.outcome),
+            _verdict(each.within, glyphs),
+        )
+    parts.append(Padding(table, (0, 0, 0, 2), expand=False))
+    for kind, reasons in compared.explained_by.items():
+        parts.append(Text(f"{KINDS.get(kind, inert(kind))} lie outside; most by:", style="bold"))
+        parts += [
+            Padding(Text(inert(each, 200), style="yellow"), (0, 0, 0, 2), expand=False) for each in reasons
+        ]
+    outside = [group for group in (*compared.of("place"), *compared.of("product")) if group.within is False]
+    if outside:
+        parts.append(Text(f"Ports and products outside their interval: {len(outside)}", style="bold"))
+        table = _table("", "expected", "90% interval", "unknown", "production", "")
+        for group in outside[:_MOST_GROUPS]:
+            table.add_row(Text(inert(group.name, 60)), *_cells(group, glyphs))
+        parts.append(Padding(table, (0, 0, 0, 2), expand=False))
+    if compared.not_in_inventory:
+        more = sum(compared.not_in_inventory.values())
+        places = ", ".join(inert(place) for place in list(compared.not_in_inventory)[:_MOST_GROUPS])
+        parts.append(Text(f"Not in the inventory: {counted(more, 'service')}, {places}", style="dim"))
+    parts.append(Text(f"Stored as {short(check.id)}; `dryrun checks` shows all", style="dim"))
+    return Group(*parts)
+
+
+def draw_checks(listed: CheckList) -> RenderableType:
+    """Return how often forecasts were right, and the checks behind it."""
+    if not listed.checks:
+        return Text("No forecast was checked yet; see `dryrun report ID --check-against FILE`.")
+    parts: list[RenderableType] = [
+        Text(f"{each.within} of {each.of} within", style="bold").append(f"  {_WHAT[each.what]}", "not bold")
+        for each in listed.calibration
+    ]
+    table = _table("CHECK", "TEMPLATE", "HOSTS", "SERVICES", "PRODUCTS", "DURATION", "PACKETS")
+    for check in listed.checks:
+        groups = {group.name: group.within for group in check.comparison.of("kind")}
+        quantities = {each.name: each.within for each in check.comparison.quantities}
+        table.add_row(
+            Text(short(check.id), style="cyan"),
+            Text(inert(check.template, 30)),
+            *(_word(groups.get(name)) for name in ("host", "service", "product")),
+            *(_word(quantities.get(name)) for name in ("seconds", "packets")),
+        )
+    return Group(*parts, Text(""), table)
+
+
+def _cells(group: CheckedGroup, glyphs: Glyphs) -> list[Text]:
+    predicted = group.predicted
+    beyond = f" (+{group.beyond})" if group.beyond else ""
+    return [
+        Text("-" if predicted is None else count_text(predicted.value)),
+        Text("-" if predicted is None else f"{count_text(predicted.low)} to {count_text(predicted.high)}"),
+        Text(f"{group.unknown:,}" if group.unknown else "", style="yellow"),
+        Text(f"{group.outcome:,} of {group.total:,}{beyond}"),
+        _verdict(group.within, glyphs),
+    ]
+
+
+def _verdict(within: bool | None, glyphs: Glyphs) -> Text:
+    if within is None:
+        return Text("not predicted", style="dim")
+    return (
+        Text(f"{glyphs.done} within", style="green") if within else Text(f"{glyphs.bad} outside", style="red")
+    )
+
+
+def _word(within: bool | None) -> Text:
+    if within is None:
+        return Text("-", style="dim")
+    return Text("within", style="green") if within else Text("outside", style="red")
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    table.add_column(first, no_wrap=True, overflow="ellipsis")
+    for name in others:
+        table.add_column(name, justify="left" if name in {"", "TEMPLATE"} else "right", no_wrap=True)
+    return table

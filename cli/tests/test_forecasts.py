@@ -1,0 +1,117 @@
+"""Forecasts and checks on the command line: files are counted here, and results are readable and inert."""
+
+import json
+
+import pytest
+
+LINES = [
+    {"type": "progress", "done": 1, "total": 2, "message": "x"},
+    {"type": "discovery", "kind": "host", "key": "10.213.0.9"},
+    {"type": "discovery", "kind": "service", "key": "10.213.0.1:22/tcp", "data": {"product": "OpenSSH"}},
+    {"type": "discovery", "kind": "service", "key": "10.213.0.1:22/tcp", "data": {"product": "OpenSSH"}},
+    {"type": "end", "discoveries": 3},
+]
+
+
+def written(lines):
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "production.ndjson"
+    path.write_text(written(LINES))
+    return path
+
+
+def test_a_production_run_is_counted_here_and_put_beside_the_forecast(run, api, file):
+    api.add_session()
+    code, out, err = run("report", "last", "--check-against", file, "--took", "100", "--packets", "5000")
+    assert (code, err) == (0, "")
+    sent = api.questions[-1]
+    assert sent["outcome"] == {
+        "hosts": 2,
+        "places": {"22/tcp": 1},
+        "products": {"OpenSSH": 1},
+        "others": 0,
+        "complete": True,
+        "seconds": 100.0,
+        "packets": 5000,
+    }
+    assert "10.213" not in json.dumps(sent)
+    shown = [" ".join(line.split()) for line in out.splitlines()]
+    assert shown[0].startswith("1 of 2 within")
+    assert "services 30 27 to 33 7 12 of 40 (+2) ✗ outside" in shown
+    assert "duration 1m 35s 1m 11s to 2m 00s 1m 40s ✓ within" in shown
+    assert "443/tcp: 30 to 37 expected, 12 found" in shown
+    assert "Not in the inventory: 3 services, 22/tcp" in shown
+    assert "\x1b" not in out
+
+
+def test_several_collectors_may_stand_in_one_file_and_one_that_was_cut_is_not_complete(run, api, file):
+    api.add_session()
+    file.write_text(written([*LINES, *LINES]))
+    run("report", "last", "--check-against", file)
+    assert api.questions[-1]["outcome"]["complete"] is True
+    for cut in (LINES[:-1], [*LINES, LINES[1]], [LINES[1], {"type": "end", "discoveries": 2}], []):
+        file.write_text(written(cut))
+        _, out, _ = run("report", "last", "--check-against", file)
+        assert api.questions[-1]["outcome"]["complete"] is False
+    assert "did not come to its end" in out
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("no JSON", ":2 is no line of a collector"),
+        ('{"type": "discovery", "kind": "host"}', ":2 is no line of a collector"),
+        ("[" * 500, ":2: nested deeper"),
+        (
+            '{"type": "progress", "done": 1, "message": "' + "x" * 70_000 + '"}',
+            ":2: longer than 65,536 bytes",
+        ),
+        ("\\x00", ":2 is no line"),
+    ],
+)
+def test_a_line_of_no_collector_is_named_and_nothing_is_sent(run, api, file, line, why):
+    api.add_session()
+    file.write_text(written(LINES[:1]) + line + "\n")
+    code, _, err = run("report", "last", "--check-against", file)
+    assert code == 2
+    assert why in err
+    assert not api.checks
+
+
+def test_what_production_holds_is_asked_for_by_name(run, api, tmp_path):
+    session = api.add_session()["id"]
+    other = api.add_session()["id"]
+    code, _, _ = run("report", session, "--check-production", "--took", "60", "--with", other)
+    assert code == 0
+    assert api.questions[-1] == {"outcome": None, "seconds": 60.0, "packets": None, "sessions": [other]}
+    assert run("report", session, "--check-production", "--check-against", "x")[0] == 2
+    assert run("report", session, "--check-against", tmp_path / "none")[0] == 2
+    assert run("report", session, "--took", "60")[0] == 2
+
+
+def test_forecasts_of_several_sessions_and_of_an_experiment(run, api):
+    first, second = api.add_session()["id"], api.add_session()["id"]
+    code, out, _ = run("forecast", first, second)
+    assert code == 0
+    assert "Expected in production" in out
+    assert api.questions[-1]["with"] == [second]
+    code, out, _ = run("forecast", "--experiment", "00000000-0000-4000-8000-000000000009", "--arm", "ours")
+    assert (code, api.questions[-1]) == (0, {"arm": ["ours"]})
+    assert "\x1b" not in out
+    assert run("forecast", first, "--experiment", "last")[0] == 2
+    assert json.loads(run("forecast", first, "--json")[1])["hosts"] == 1200
+
+
+def test_the_list_says_how_often_forecasts_were_right(run, api, file):
+    assert "No forecast was checked yet" in run("checks")[1]
+    api.add_session()
+    run("report", "last", "--check-against", file)
+    code, out, _ = run("checks")
+    assert code == 0
+    assert "2 of 3 within  hosts, services, products" in out
+    assert "outside" in out
+    assert "\x1b" not in out

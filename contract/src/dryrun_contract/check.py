@@ -1,0 +1,110 @@
+"""A forecast beside the production run that it was about (`docs/forecast.md`)."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from dryrun_contract.base import UtcTime, Word
+from dryrun_contract.census import Place
+from dryrun_contract.network_forecast import Expected, Quantity
+from dryrun_contract.outcome import Outcome
+
+MAX_TOGETHER = 50
+"""Sessions that one forecast is made from."""
+
+type GroupKind = Literal["kind", "place", "product"]
+
+
+class CheckRequest(Word):
+    """A production run to compare a session's forecast with."""
+
+    outcome: Outcome | None = None
+    """As its output counts; None for what the table of production discoveries holds."""
+    seconds: float | None = Field(default=None, ge=0, le=100_000_000)
+    """How long it took, where the table is asked."""
+    packets: int | None = Field(default=None, ge=0, le=10**15)
+    sessions: tuple[UUID, ...] = Field(default=(), max_length=MAX_TOGETHER - 1)
+    """Further sessions to forecast from."""
+
+
+class CheckedGroup(Word):
+    """Hosts, services or products of the inventory: how many were expected, and how many were found."""
+
+    what: GroupKind
+    name: str
+    total: int
+    predicted: Expected | None
+    """Of the covered; None when nothing stands for any."""
+    unknown: int
+    outcome: int
+    """Found in production, at most `total`."""
+    beyond: int = 0
+    """Found in production beyond the inventory's count: the inventory does not have them."""
+    within: bool | None
+    """Inside the interval, where of the unknown none or all may be found; None when nothing was predicted."""
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between which counts the outcome was expected."""
+        low, high = (self.predicted.low, self.predicted.high) if self.predicted else (0.0, 0.0)
+        return low, high + self.unknown
+
+
+class CheckedQuantity(Word):
+    """What the run took, and what was expected."""
+
+    name: Quantity
+    predicted: Expected
+    outcome: float
+    within: bool
+
+
+class Comparison(Word):
+    """The comparison itself."""
+
+    network: str
+    hosts: int
+    sessions: int
+    """That the forecast was made from."""
+    complete: bool
+    """The production run came to its end."""
+    groups: tuple[CheckedGroup, ...]
+    quantities: tuple[CheckedQuantity, ...]
+    explained_by: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Kind that lies outside → the places or products that differ most from their forecast, in words."""
+    not_in_inventory: dict[Place, int] = Field(default_factory=dict)
+    """Places with more services than the inventory has there."""
+
+    def of(self, what: GroupKind) -> tuple[CheckedGroup, ...]:
+        """Return the groups of one kind."""
+        return tuple(group for group in self.groups if group.what == what)
+
+
+class Check(Word):
+    """A stored comparison."""
+
+    id: UUID
+    session_id: UUID | None
+    """None when the session was deleted since."""
+    template: str
+    checked_by: str
+    checked_at: UtcTime
+    source: Literal["output", "production"]
+    """What the outcome was counted from: a run's output, or the table of production discoveries."""
+    comparison: Comparison
+
+
+class Calibration(Word):
+    """How often outcomes lay inside their intervals, which are to hold nine of ten."""
+
+    what: Literal["kind", "place", "product", "quantity"]
+    within: int
+    of: int
+
+
+class CheckList(Word):
+    """Checks, newest first, and what all of these show together."""
+
+    checks: tuple[Check, ...]
+    calibration: tuple[Calibration, ...]

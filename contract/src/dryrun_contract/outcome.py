@@ -1,0 +1,97 @@
+"""A production run as counts: what a check compares a forecast with. No address and no name is in it."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import Field
+
+from dryrun_contract.base import Word
+from dryrun_contract.census import Place
+from dryrun_contract.discovery import Discovery
+from dryrun_contract.resource_key import ResourceKey
+from dryrun_contract.text import printable
+
+MAX_OUTCOME_PLACES = 800
+MAX_OUTCOME_PRODUCTS = 400
+MAX_FOUND = 1_000_000
+"""Hosts and services of one run; what is beyond is not counted, and the outcome is not complete."""
+_MAX_PRODUCT = 80
+
+type _Count = Annotated[int, Field(ge=0, le=100_000_000)]
+
+
+class Outcome(Word):
+    """What one production run found, and what it took where somebody measured that."""
+
+    hosts: _Count
+    places: dict[Place, _Count] = Field(default_factory=dict, max_length=MAX_OUTCOME_PLACES)
+    """Port and transport → on how many hosts something answers there; the most frequent ones."""
+    products: dict[Annotated[str, Field(min_length=1, max_length=_MAX_PRODUCT)], _Count] = Field(
+        default_factory=dict, max_length=MAX_OUTCOME_PRODUCTS
+    )
+    """Product as it was reported → how many services."""
+    others: _Count = 0
+    """Services at further places."""
+    complete: bool = True
+    """The run came to its end, and all of it was read."""
+    seconds: float | None = Field(default=None, ge=0, le=100_000_000)
+    packets: int | None = Field(default=None, ge=0, le=10**15)
+
+
+class OutcomeCount:
+    """Counts discoveries, each thing once."""
+
+    def __init__(self) -> None:
+        self._hosts: set[str] = set()
+        self._services: dict[tuple[str, str], tuple[float, str]] = {}
+        self.overflowed = False
+        """Whether something was beyond `MAX_FOUND` and left out."""
+
+    def add(self, found: Discovery) -> None:
+        """Count a host or a service; other kinds lie inside them."""
+        if found.kind not in {"host", "service"}:
+            return
+        key = ResourceKey.parse(found.key)
+        if len(self._hosts) + len(self._services) >= MAX_FOUND:
+            self.overflowed = True
+            return
+        self._hosts.add(key.host)
+        if found.kind == "host" or key.port is None or key.path:
+            return
+        service = key.host, f"{key.port}/{key.transport}"
+        product = found.data.get("product")
+        said = (
+            printable(product, limit=_MAX_PRODUCT)[:_MAX_PRODUCT].strip() if isinstance(product, str) else ""
+        )
+        known = self._services.get(service, (-1.0, ""))
+        # The surest report that names a product, as scores merge them.
+        self._services[service] = max(known, (found.confidence if said else -1.0, said))
+
+    def outcome(self, *, complete: bool, seconds: float | None = None, packets: int | None = None) -> Outcome:
+        """Return the counts."""
+        places = Counter(place for _, place in self._services)
+        products = Counter(product for _, product in self._services.values() if product)
+        shown = dict(places.most_common(MAX_OUTCOME_PLACES))
+        return Outcome(
+            hosts=len(self._hosts),
+            places=shown,
+            products=dict(products.most_common(MAX_OUTCOME_PRODUCTS)),
+            others=len(self._services) - sum(shown.values()),
+            complete=complete and not self.overflowed,
+            seconds=seconds,
+            packets=packets,
+        )
+
+
+def count_outcome(discoveries: Iterable[Discovery], *, complete: bool = True) -> Outcome:
+    """Return what these discoveries count to.
+
+    >>> found = [Discovery(kind="service", key="10.0.0.3:22/tcp", data={"product": "OpenSSH"})] * 2
+    >>> count_outcome(found).places
+    {'22/tcp': 1}
+    """
+    counted = OutcomeCount()
+    for each in discoveries:
+        counted.add(each)
+    return counted.outcome(complete=complete)
