@@ -80,6 +80,7 @@ async def anothers(browsers, engine, api):
         "token_id": token["token"]["id"],
         "template_id": "small",
         "experiment_id": "00000000-0000-4000-8000-000000000000",
+        "check_id": "00000000-0000-4000-8000-000000000000",
         "discovery_id": "1",
     }
 

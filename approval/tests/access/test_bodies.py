@@ -25,6 +25,7 @@ def path_of(route):
         "person_id": ANY_ID,
         "token_id": ANY_ID,
         "experiment_id": ANY_ID,
+        "check_id": ANY_ID,
         "discovery_id": "1",
     }
     path = re.sub(r":(path|int)", "", route[1])

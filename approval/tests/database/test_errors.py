@@ -191,6 +191,7 @@ async def test_text_that_cannot_be_stored_is_a_fault_of_the_request_on_every_rou
         "name": "a%00b",
         "session_id": "a%00b",
         "experiment_id": "a%00b",
+        "check_id": "a%00b",
         "token_id": "a%00b",
     }
     headers = {"X-CSRF-Token": ada.csrf}

@@ -46,6 +46,7 @@ async def read(api, path, **params):
         "session_id": SESSION,
         "template_id": "small",
         "experiment_id": SESSION,
+        "check_id": SESSION,
         "discovery_id": "1",
         "person_id": SESSION,
     }
