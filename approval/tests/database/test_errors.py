@@ -122,6 +122,7 @@ async def test_an_error_still_says_what_an_operator_needs(engine):
 
 NUL = "a\u0000b"
 SENT = {
+    ("POST", "/api/v1/dryrun/sessions/{session_id}/checks"): {"outcome": {"hosts": 1, "products": {NUL: 1}}},
     ("POST", "/api/v1/dryrun/experiments"): {"name": NUL, "templates": [NUL], "collectors": {NUL: [NUL]}},
     ("POST", "/api/v1/login"): {"name": NUL, "password": NUL},
     ("POST", "/api/v1/invitations/taken"): {"secret": NUL, "password": PASSWORD + NUL},

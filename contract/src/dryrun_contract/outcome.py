@@ -27,8 +27,8 @@ class Outcome(Word):
     hosts: _Count
     places: dict[Place, _Count] = Field(default_factory=dict, max_length=MAX_OUTCOME_PLACES)
     """Port and transport → on how many hosts something answers there; the most frequent ones."""
-    products: dict[Annotated[str, Field(min_length=1, max_length=_MAX_PRODUCT)], _Count] = Field(
-        default_factory=dict, max_length=MAX_OUTCOME_PRODUCTS
+    products: dict[Annotated[str, Field(max_length=_MAX_PRODUCT, pattern=r"^[^\x00-\x1f\x7f]+$")], _Count] = (
+        Field(default_factory=dict, max_length=MAX_OUTCOME_PRODUCTS)
     )
     """Product as it was reported → how many services."""
     others: _Count = 0

@@ -339,7 +339,9 @@ def import_network(
             "file, Diode entities, discoveries, a report. Several files are one network.",
         ),
     ],
-    name: Annotated[str, typer.Option("--name", metavar="NAME", help="The template's id.")],
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="The template's id; a bundle has its own.")
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would be built, and stop.")] = False,
     all_hosts: Annotated[
         bool, typer.Option("--all", help="Take every host, in as many templates as it takes.")
@@ -355,9 +357,15 @@ def import_network(
         str | None,
         typer.Option("--format", metavar="FORMAT", help="The files' format, if it is not recognised."),
     ] = None,
+    sha256: Annotated[
+        str | None,
+        typer.Option("--sha256", metavar="DIGEST", help="Take a bundle only if it has this SHA-256."),
+    ] = None,
     json_output: JsonOption = False,
 ) -> None:
     """Make a template that stands for your network: plan, build, verify from inside, install.
+
+    A bundle of `network export` is installed as it is, after its images were compared and verified.
 
     Exit codes: 0 installed, or planned with --plan; 1 the files were refused, with every fault and its place,
     or a stand-in could not be built or is not what its ground truth says.
@@ -366,9 +374,19 @@ def import_network(
         raise typer.BadParameter("only a plan can be JSON; add --plan", param_hint="--json")
     from dryrun_local.machine.installation import Installation
     from dryrun_local.replicas.importing import import_network as make
+    from dryrun_local.replicas.moving import import_bundle, is_bundle
     from dryrun_local.replicas.planning import ImportOptions, plan_only
     from dryrun_local.terminal.screen import Screen
 
+    if is_bundle(tuple(files)):
+        if plan or all_hosts or keep_names or seed or name or file_format:
+            raise typer.BadParameter("a bundle is installed as it is; leave the other options out")
+        bundle = Screen()
+        _run(lambda _: import_bundle(Installation.here(), bundle, files[0], sha256=sha256), bundle)
+        return
+    if name is None or sha256 is not None:
+        why = "an inventory needs --name NAME" if name is None else "--sha256 is for bundles"
+        raise typer.BadParameter(why)
     options = ImportOptions(tuple(files), name, file_format, seed, all_hosts, keep_names)
     screen = Screen(to_error=json_output)
     if plan:
@@ -397,6 +415,36 @@ def show_network(name: NetworkName, json_output: JsonOption = False) -> None:
 
     screen = Screen(to_error=json_output)
     _run(lambda _: show_replica(Installation.here(), screen, name, as_json=json_output), screen)
+
+
+@network_app.command("export")
+def export_network(
+    name: NetworkName,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")],
+    present: Annotated[
+        Path | None,
+        typer.Option(
+            "--present", metavar="FILE", help="Leave out layers that are there: from `network layers` there."
+        ),
+    ] = None,
+) -> None:
+    """Write a network with its images to a file, for `network import` on another machine."""
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.replicas.moving import export_network as export
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    _run(lambda _: export(Installation.here(), screen, name, output, present), screen)
+
+
+@network_app.command("layers")
+def list_network_layers() -> None:
+    """Print the layers that this machine's engine has, for `network export --present` on another machine."""
+    from dryrun_local.replicas.moving import list_layers
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    _run(lambda _: list_layers(screen), screen)
 
 
 @network_app.command("remove")

@@ -134,6 +134,17 @@ class Archive:
         """What its writer said of it; hostile."""
         self.files: Mapping[str, StoredFile] = index.files
 
+    def sha256(self) -> str:
+        """Return the SHA-256 of the whole open file, in hexadecimal."""
+        digest, at = hashlib.sha256(), 0
+        while True:
+            self._file.seek(at)
+            chunk = self._file.read(_CHUNK)
+            if not chunk:
+                return digest.hexdigest()
+            digest.update(chunk)
+            at += len(chunk)
+
     def verify(self, names: Iterable[str] | None = None) -> None:
         """Read these files, or all. Raises ArchiveError when one is not what the index says."""
         for name in self.files if names is None else names:
@@ -166,6 +177,19 @@ class Archive:
             what = "is missing" if stored is None else f"has more than {limit:,} bytes"
             raise ArchiveError(f"{self._place}: {name} {what}")
         return b"".join(self.chunks(name))
+
+
+def is_archive(path: Path) -> bool:
+    """Return whether a file's first bytes are the head of a tar, as every archive's are."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return is_file and os.read(descriptor, _BLOCK)[257:262] == b"ustar"
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -6,70 +6,42 @@ is given nothing before every byte was compared with the image's own id.
 """
 
 import asyncio
-import io
-import json
-import tarfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
-from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_json
 from dryrun_local.images import programs
 from dryrun_local.images.archive import (
     Archive,
     ArchiveBounds,
     ArchiveError,
-    ArchiveWriter,
     opened_archive,
     written_archive,
 )
 from dryrun_local.images.building import pin, pinned_rows
-from dryrun_local.images.digest import LABEL, folder_digests
+from dryrun_local.images.digest import folder_digests
 from dryrun_local.images.folder_build import BuiltImage, allowlist_entry, inspect_images, refuse_volumes
 from dryrun_local.images.manifest import ImageFolder
 from dryrun_local.images.programs import ProgramError
+from dryrun_local.images.stored_images import (
+    ImageEntry,
+    StoredImage,
+    copy_blobs,
+    place_of,
+    read_config,
+    send_images,
+)
 
 BOUNDS: Final = ArchiveBounds(files=5_000, file_size=8 * 1024**3 - 1, total=64 * 1024**3)
 _SECONDS: Final = 1800.0
 """Limit for the engine to write or read all images, on a slow disk."""
-_CONFIG: Final = JsonBounds(size=1024 * 1024, values=20_000, key_length=1024)
-_PREFIX: Final = "sha256:"
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Entry(_Part):
-    """One image, as the file says."""
-
-    id: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
-    facts: dict[
-        Annotated[str, Field(max_length=40)], Annotated[str, Field(pattern=r"^[ -~]+$", max_length=200)]
-    ] = Field(default_factory=dict, max_length=50)
-
-
-_ABOUT: Final[TypeAdapter[dict[str, _Entry]]] = TypeAdapter(
-    Annotated[dict[Annotated[str, Field(max_length=200)], _Entry], Field(max_length=1_000)]
+_ABOUT: Final[TypeAdapter[dict[str, ImageEntry]]] = TypeAdapter(
+    Annotated[dict[Annotated[str, Field(max_length=200)], ImageEntry], Field(max_length=1_000)]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """An image in the file whose config is checked: the id is the SHA-256 of it, and it names the layers."""
-
-    id: str
-    layers: tuple[str, ...]
-    digest: str
-    volumes: tuple[str, ...]
-    facts: Mapping[str, str]
-
-    @property
-    def blobs(self) -> tuple[str, ...]:
-        return (self.id, *self.layers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,36 +79,10 @@ async def export_images(
     def store(source: BinaryIO) -> int:
         with written_archive(path, "images") as writer:
             writer.about = about
-            return _store(source, writer, wanted)
+            return copy_blobs(source, writer, wanted)
 
     size = await programs.read_from(["docker", "save", *images], store, seconds=_SECONDS)
     return Exchanged(tuple(images), size=size)
-
-
-def _store(source: BinaryIO, writer: ArchiveWriter, wanted: Mapping[str, str]) -> int:
-    """Copy the wanted blobs of `docker save`, each once; return their bytes."""
-    left, size = dict(wanted), 0
-    with tarfile.open(fileobj=source, mode="r|") as saved:
-        for member in saved:
-            blob = _PREFIX + member.name.rpartition("/")[2]
-            content = saved.extractfile(member) if blob in left and member.isreg() else None
-            if content is None:
-                continue
-            stored = writer.add(_place(blob), content, member.size)
-            if _PREFIX + stored.sha256 != blob:
-                raise ArchiveError(f"the engine wrote {blob} of {left[blob]} with another content")
-            size += member.size
-            del left[blob]
-    if left:
-        raise ArchiveError(
-            f"the engine wrote {', '.join(sorted(set(left.values())))} in a form that is not known here: "
-            "the image store of containerd is not supported"
-        )
-    return size
-
-
-def _place(blob: str) -> str:
-    return f"blobs/sha256/{blob.removeprefix(_PREFIX)}"
 
 
 async def import_images(
@@ -167,13 +113,15 @@ async def import_images(
         _require_identities(path, wanted, images, rows)
         say(f"Comparing {len(wanted)} images with their ids")
         blobs = {blob for image in wanted.values() for blob in image.blobs}
-        await asyncio.to_thread(archive.verify, [_place(blob) for blob in sorted(blobs)])
+        await asyncio.to_thread(archive.verify, [place_of(blob) for blob in sorted(blobs)])
         if wanted:
             say("The engine loads them")
             await programs.write_to(
-                ["docker", "load", "--quiet"], lambda sink: _send(archive, wanted, sink), seconds=_SECONDS
+                ["docker", "load", "--quiet"],
+                lambda sink: send_images(archive, wanted, sink),
+                seconds=_SECONDS,
             )
-        size = sum(archive.files[_place(blob)].size for blob in blobs)
+        size = sum(archive.files[place_of(blob)].size for blob in blobs)
     loaded = await inspect_images(images)
     for name, image in wanted.items():
         found = loaded.get(name)
@@ -196,7 +144,7 @@ def _is_current(image: BuiltImage | None, digest: str) -> bool:
 
 def _require_identities(
     path: Path,
-    wanted: Mapping[str, _Stored],
+    wanted: Mapping[str, StoredImage],
     images: Mapping[str, ImageFolder],
     rows: Mapping[str, Mapping[str, Any]],
 ) -> None:
@@ -219,7 +167,7 @@ def _few(names: Iterable[str]) -> str:
     return ", ".join(found[:10]) + (f" and {len(found) - 10} more" if len(found) > 10 else "") or "none"
 
 
-def _read_images(archive: Archive, path: Path) -> dict[str, _Stored]:
+def _read_images(archive: Archive, path: Path) -> dict[str, StoredImage]:
     """Return every image of the file, with its config read and compared with its id."""
     try:
         entries = _ABOUT.validate_python(archive.about)
@@ -227,77 +175,11 @@ def _read_images(archive: Archive, path: Path) -> dict[str, _Stored]:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"]))[:200] or "the whole"
         raise ArchiveError(f"{path}: about: {where}: {first['msg']}") from None
-    stored = {name: _read_config(archive, path, name, entry) for name, entry in entries.items()}
-    needed = {_place(blob) for image in stored.values() for blob in image.blobs}
+    stored = {name: read_config(archive, path, name, entry) for name, entry in entries.items()}
+    needed = {place_of(blob) for image in stored.values() for blob in image.blobs}
     if needed != archive.files.keys():
         raise ArchiveError(f"{path} has not exactly the layers of its images; export them again")
     for name, file in archive.files.items():
         if not name.endswith(file.sha256):
             raise ArchiveError(f"{path}: {name} has another SHA-256 than its name says; export again")
     return stored
-
-
-def _read_config(archive: Archive, path: Path, name: str, entry: _Entry) -> _Stored:
-    try:
-        config: Any = read_json(archive.read(_place(entry.id), _CONFIG.size), _CONFIG)
-        layers = tuple(config["rootfs"]["diff_ids"])
-        settings = config["config"]
-        digest = (settings.get("Labels") or {}).get(LABEL, "")
-        volumes = tuple(settings.get("Volumes") or ())
-    except (OutOfBoundsError, ValueError, KeyError, TypeError, AttributeError):
-        raise ArchiveError(f"{path}: the configuration of {name} is none of an image") from None
-    if not all(isinstance(layer, str) and layer.startswith(_PREFIX) for layer in layers):
-        raise ArchiveError(f"{path}: the configuration of {name} names something else than layers")
-    return _Stored(entry.id, layers, str(digest), volumes, entry.facts)
-
-
-def _send(archive: Archive, wanted: Mapping[str, _Stored], sink: BinaryIO) -> None:
-    """Write what `docker load` reads: only what was compared, under the names that were wanted."""
-    listing = json.dumps(
-        [
-            {
-                "Config": _place(image.id),
-                "RepoTags": [name],
-                "Layers": [_place(each) for each in image.layers],
-            }
-            for name, image in wanted.items()
-        ]
-    ).encode()
-    with tarfile.open(fileobj=sink, mode="w|", format=tarfile.USTAR_FORMAT) as tar:
-        head = tarfile.TarInfo("manifest.json")
-        head.size = len(listing)
-        tar.addfile(head, io.BytesIO(listing))
-        for blob in sorted({blob for image in wanted.values() for blob in image.blobs}):
-            head = tarfile.TarInfo(_place(blob))
-            head.size = archive.files[_place(blob)].size
-            content = _Chunks(archive, _place(blob))
-            tar.addfile(head, content)
-            content.finish()
-
-
-class _Chunks(io.RawIOBase):
-    """A file of an archive as a stream."""
-
-    def __init__(self, archive: Archive, name: str) -> None:
-        self._chunks = archive.chunks(name)
-        self._left = b""
-
-    def readable(self) -> bool:
-        """Say that it can be read."""
-        return True
-
-    def finish(self) -> None:
-        """Raise ArchiveError when what was read has changed since it was compared."""
-        for _ in self._chunks:
-            pass
-
-    def read(self, size: int = -1) -> bytes:
-        """Return up to `size` bytes, fewer only at the end."""
-        while size < 0 or len(self._left) < size:
-            chunk = next(self._chunks, b"")
-            if not chunk:
-                break
-            self._left += chunk
-        end = len(self._left) if size < 0 else size
-        answer, self._left = self._left[:end], self._left[end:]
-        return answer

@@ -1,0 +1,231 @@
+"""Carries an installed network to another deployment: export on one machine, import on another.
+
+An operator's act on the machine that builds images, as a build is: no service runs it, and no request leads
+to it. The engine is given nothing before every byte was compared with the images' own ids, and nothing is
+installed before every new stand-in was verified from inside on this engine.
+"""
+
+import asyncio
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from dryrun_contract.text import printable
+from dryrun_local.images import programs
+from dryrun_local.images.archive import (
+    Archive,
+    ArchiveError,
+    ArchiveWriter,
+    is_archive,
+    opened_archive,
+    written_archive,
+)
+from dryrun_local.images.folder_build import BuiltImage, inspect_images
+from dryrun_local.images.programs import ProgramError
+from dryrun_local.images.stored_images import StoredImage, copy_blobs, place_of, send_images
+from dryrun_local.machine.installation import Installation
+from dryrun_local.machine.lock import IMAGES, held
+from dryrun_local.replicas.bundle import BOUNDS, CARD, RECIPES, ROWS, TEMPLATES, Bundle, read_bundle
+from dryrun_local.replicas.installed import (
+    Replica,
+    ReplicaError,
+    allowed_images,
+    find,
+    install,
+    require_free_name,
+    require_free_templates,
+)
+from dryrun_local.replicas.shared_root import RECIPES as RECIPE_FOLDER
+from dryrun_local.replicas.verification import verify_rows
+from dryrun_local.terminal.screen import Screen
+from dryrun_replica.planning.plan import Plan
+
+_SECONDS: Final = 1800.0
+_LAYERS_FILE_BYTES: Final = 4 * 1024 * 1024
+_ROWS_VERSION: Final = 1
+
+
+def is_bundle(files: tuple[Path, ...]) -> bool:
+    """Return whether this is one file that says it is an archive of dryrun-local."""
+    return len(files) == 1 and is_archive(files[0])
+
+
+async def list_layers(screen: Screen) -> int:
+    """Print the layers of this engine's images of dryrun-local, for `export --present`. Returns 0."""
+    code, output, errors = await programs.capture(
+        ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference=discovery/*"]
+    )
+    if code:
+        raise ProgramError(f"the engine does not list images: {errors.strip()}")
+    names = [name for name in output.split() if not name.endswith(":<none>")]
+    found = await inspect_images(names) if names else {}
+    for layer in sorted({layer for image in found.values() for layer in image.layers}):
+        screen.say(layer)
+    return 0
+
+
+async def export_network(
+    installation: Installation, screen: Screen, name: str, path: Path, present: Path | None
+) -> int:
+    """Write a replica's bundle to `path`. Returns 0. Raises ReplicaError, ProgramError, ArchiveError.
+
+    Layers that the file `present` lists (from `network layers` over there) are left out.
+    """
+    replica = find(installation, name)
+    known = allowed_images(installation)
+    rows = {image: known[image] for image in replica.images if image in known}
+    if lacking := sorted(set(replica.images) - rows.keys()):
+        raise ReplicaError(
+            f"the allowlist has no row of {lacking[0]}; import the network again before it is exported"
+        )
+    images = await inspect_images(rows) if rows else {}
+    for image, row in rows.items():
+        if image not in images or images[image].id != row["id"]:
+            raise ProgramError(f"the engine has no {image} with the pinned id; import the network again")
+    wanted = {blob: image for image, built in images.items() for blob in (built.id, *built.layers)}
+    for layer in _present(present):
+        wanted.pop(layer, None)
+
+    def store(source: BinaryIO) -> int:
+        with written_archive(path, "network") as writer:
+            _add_texts(installation, writer, replica, rows, images)
+            return copy_blobs(source, writer, wanted)
+
+    # By name: what the engine saves by id alone has another form.
+    size = await programs.read_from(["docker", "save", *rows], store, seconds=_SECONDS) if rows else 0
+    if not rows:
+        with written_archive(path, "network") as writer:
+            _add_texts(installation, writer, replica, rows, images)
+    digest = await asyncio.to_thread(_sha256, path)
+    left_out = f", {len(_present(present)):,} layers left to the other side" if present else ""
+    screen.done(f"Replica {printable(name)}", f"{path}, {size / 1e6:,.0f} MB of images{left_out}")
+    screen.say(f"sha256 {digest}")
+    return 0
+
+
+def _add_texts(
+    installation: Installation,
+    writer: ArchiveWriter,
+    replica: Replica,
+    rows: Mapping[str, Mapping[str, Any]],
+    images: Mapping[str, BuiltImage],
+) -> None:
+    writer.about = {
+        "name": replica.name,
+        "images": {image: {"id": images[image].id, "facts": {}} for image in rows},
+    }
+    card = {name: value for name, value in replica.card.items() if name != "installed_at"}
+    texts = {
+        CARD: json.dumps(card, indent=1, sort_keys=True),
+        ROWS: json.dumps({"version": _ROWS_VERSION, "images": rows}, indent=1, sort_keys=True),
+    }
+    for template in replica.templates:
+        file = installation.replica_templates / f"{template}.yml"
+        texts[f"{TEMPLATES}{template}.yml"] = file.read_text(encoding="utf-8")
+    plan = Plan.model_validate_json(json.dumps(replica.card["plan"]))
+    names = {service.match.recipe for each in plan.classes for service in each.services}
+    for recipe in sorted(name for name in names if name):
+        file = installation.root / RECIPE_FOLDER / f"{recipe}.yml"
+        if file.is_file():
+            texts[f"{RECIPES}{recipe}.yml"] = file.read_text(encoding="utf-8")
+    for name, text in texts.items():
+        content = text.encode()
+        writer.add(name, io.BytesIO(content), len(content))
+
+
+def _present(path: Path | None) -> frozenset[str]:
+    if path is None:
+        return frozenset()
+    try:
+        with path.open("rb") as file:
+            text = file.read(_LAYERS_FILE_BYTES + 1)
+    except OSError as error:
+        raise ArchiveError(f"{path} cannot be read: {error.strerror or error}") from error
+    if len(text) > _LAYERS_FILE_BYTES:
+        raise ArchiveError(f"{path} is no list of layers: it is too long")
+    return frozenset(text.decode("utf-8", "replace").split())
+
+
+async def import_bundle(installation: Installation, screen: Screen, path: Path, *, sha256: str | None) -> int:
+    """Load, verify and install the network in a bundle. Returns 0.
+
+    Raises ArchiveError for a file that is not as its index, its images' ids or `sha256` say; ReplicaError,
+    ProgramError, UntrueError. Nothing is installed then.
+    """
+    with held(installation, IMAGES), opened_archive(path, "network", BOUNDS) as archive:
+        if sha256 is not None and await asyncio.to_thread(archive.sha256) != sha256.strip().lower():
+            raise ArchiveError(f"{path} has another SHA-256 than the given one; nothing of it was used")
+        bundle = read_bundle(archive, path)
+        require_free_name(installation, bundle.name)
+        require_free_templates(installation, bundle.name, bundle.templates)
+        known = allowed_images(installation)
+        screen.say(
+            f"Replica {printable(bundle.name)}: {bundle.plan.hosts:,} hosts, {len(bundle.templates)} "
+            f"templates, {len(bundle.images)} images, {bundle.recipes} recipes"
+        )
+        if lacking := sorted(bundle.hosts_images - bundle.images.keys() - known.keys()):
+            raise ReplicaError(
+                f"hosts stand on {printable(lacking[0])}, which the allowlist lacks; build the images first"
+            )
+        rows = await _load(archive, path, screen, bundle, known)
+        new = {image: row for image, row in rows.items() if known.get(image, {}).get("id") != row["id"]}
+        if new:
+            facts = await verify_rows(installation, screen, new)
+            screen.done("Ground truth", f"{facts} facts of {len(new)} stand-ins are true, seen from inside")
+        install(installation, bundle.name, templates=bundle.templates, rows=rows, card=bundle.card)
+    listed = printable(", ".join(bundle.templates))
+    screen.done(f"Replica {printable(bundle.name)}", f"is installed; rehearse on it: dryrun start {listed}")
+    return 0
+
+
+async def _load(
+    archive: Archive, path: Path, screen: Screen, bundle: Bundle, known: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """Give the engine the images that it lacks; return the row of each, of what is here its own."""
+    present = await inspect_images(bundle.images) if bundle.images else {}
+    wanted: dict[str, StoredImage] = {}
+    rows: dict[str, Mapping[str, Any]] = {}
+    for name, image in bundle.images.items():
+        here = present.get(name)
+        if here is not None and known.get(name, {}).get("id") == here.id:
+            # The same content built here: its name is made of it, and others may stand on it.
+            rows[name] = known[name]
+        elif here is not None and here.id != image.id:
+            raise ReplicaError(
+                f"the engine has another {name}, which nothing here pins; remove it with docker image rm"
+            )
+        else:
+            rows[name] = bundle.rows[name]
+            if here is None:
+                wanted[name] = image
+    if not wanted:
+        return rows
+    blobs = {blob for image in wanted.values() for blob in image.blobs} - bundle.missing
+    screen.say(f"Comparing {len(wanted)} images with their ids")
+    await asyncio.to_thread(archive.verify, [place_of(blob) for blob in sorted(blobs)])
+    screen.say("The engine loads them")
+    try:
+        await programs.write_to(
+            ["docker", "load", "--quiet"], lambda sink: send_images(archive, wanted, sink), seconds=_SECONDS
+        )
+    except ProgramError as error:
+        if bundle.missing:
+            raise ProgramError(
+                f"{error}\n{path} was made without {len(bundle.missing)} layers that this engine was said to "
+                "have; export it again without --present"
+            ) from error
+        raise
+    loaded = await inspect_images(wanted)
+    for name, image in wanted.items():
+        found = loaded.get(name)
+        if found is None or found.id != image.id:
+            raise ProgramError(f"the engine loaded {name} as {found and found.id}, not as {image.id}")
+    return rows
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,313 @@
+"""A network in a file: another deployment has what was exported, and nothing else ever is installed."""
+
+import asyncio
+import io
+import json
+import sys
+import tarfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from runpy import run_path
+from typing import Any
+
+import pytest
+
+from dryrun_local.images.archive import ArchiveError, written_archive
+from dryrun_local.machine.installation import Installation
+from dryrun_local.replicas import moving
+from dryrun_local.replicas.installed import ReplicaError, find, install, remove
+from dryrun_local.terminal.screen import Screen
+from dryrun_replica.inventory.model import Host, Inventory, Service, Source
+from dryrun_replica.levels import Level, Match
+from dryrun_replica.planning.plan import make_plan
+from dryrun_replica.planning.template import template_text
+
+FAKE_DOCKER = Path(__file__).parents[1] / "images" / "fake_docker.py"
+IMAGE = f"discovery/test-stand-in:{'a' * 16}"
+BASE = "the files of the base"
+LAYER = "the files of a stand-in"
+
+
+def in_folder(path: Path) -> Installation:
+    made = Installation(path / "root", path / "state")
+    (made.root / "templates").mkdir(parents=True)
+    made.prepare()
+    made.allowlist.write_text(json.dumps({"version": 1, "images": {}}))
+    return made
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "docker"
+    program.write_text(f"#!{sys.executable} -ISs\n{FAKE_DOCKER.read_text()}")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def verified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was looked at from inside; the engine's tests do it."""
+    seen: list[str] = []
+
+    async def verify(_: Installation, __: Screen, rows: dict[str, Any]) -> int:
+        seen.extend(rows)
+        return len(rows)
+
+    monkeypatch.setattr(moving, "verify_rows", verify)
+    return seen
+
+
+def image_in(docker: Path) -> str:
+    """Put the stand-in into the fake engine; return its id."""
+    fake = run_path(str(docker / "docker"))
+    config = json.dumps(
+        {
+            "config": {"Labels": {}, "Volumes": None},
+            "rootfs": {"diff_ids": [fake["sha256"](each.encode()) for each in (BASE, LAYER)]},
+        }
+    )
+    with fake["Images"]() as images:
+        fake["register"](images, IMAGE, config, [BASE, LAYER])
+        return str(images[IMAGE]["Id"])
+
+
+@pytest.fixture
+def acme(tmp_path: Path, docker: Path) -> Installation:
+    """An installation with the network acme."""
+    installation = in_folder(tmp_path / "here")
+    host = Host(name="web-1", role="web", services=(Service(port=80, product="nginx"),))
+    inventory = Inventory(
+        sources=(Source(format="csv", sha256="0" * 64),), read_at=datetime.now(UTC), hosts=(host,)
+    )
+    match = Match(level=Level.SAME_PRODUCT, recipe="nginx", product="nginx")
+    plan = make_plan("acme", inventory, lambda _: (match,), datetime(2026, 11, 27, tzinfo=UTC))
+    row = {"id": image_in(docker), "ground_truth": [{"kind": "host", "key": ""}]}
+    install(
+        installation,
+        "acme",
+        templates={"acme": template_text(plan, plan.templates[0], {"web-1": IMAGE})},
+        rows={IMAGE: row},
+        card={
+            "plan": plan.model_dump(mode="json"),
+            "images": {"web-1": IMAGE},
+            "templates": ["acme"],
+        },
+    )
+    (installation.root / "images" / "recipes").mkdir(parents=True)
+    (installation.root / "images" / "recipes" / "nginx.yml").write_text("title: nginx\n")
+    return installation
+
+
+@pytest.fixture
+def bundle(acme: Installation, docker: Path, tmp_path: Path) -> Path:
+    """A bundle of acme, and an engine that has nothing."""
+    path = tmp_path / "acme.tar"
+    assert asyncio.run(moving.export_network(acme, Screen(), "acme", path, None)) == 0
+    (docker / "images.json").unlink()
+    (docker / "calls").unlink()
+    return path
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Installation:
+    return in_folder(tmp_path / "there")
+
+
+def take(installation: Installation, path: Path, sha256: str | None = None) -> None:
+    assert asyncio.run(moving.import_bundle(installation, Screen(), path, sha256=sha256)) == 0
+
+
+def nothing_happened(installation: Installation, docker: Path) -> bool:
+    calls = (docker / "calls").read_text() if (docker / "calls").exists() else ""
+    unpinned = json.loads(installation.allowlist.read_text())["images"] == {}
+    return unpinned and not list(installation.replicas.glob("*/replica.json")) and '["load"' not in calls
+
+
+def changed(path: Path, change: Callable[[Any, dict[str, bytes]], None]) -> Path:
+    with tarfile.open(path) as tar:
+        files = {member.name: file.read() for member in tar if (file := tar.extractfile(member)) is not None}
+    about = json.loads(files.pop("index.json"))["about"]
+    change(about, files)
+    path.unlink()
+    with written_archive(path, "network") as writer:
+        writer.about = about
+        for name, content in files.items():
+            writer.add(name, io.BytesIO(content), len(content))
+    return path
+
+
+def test_another_deployment_has_the_network_after_its_images_were_verified(
+    acme: Installation, bundle: Path, there: Installation, verified: list[str]
+) -> None:
+    assert moving.is_bundle((bundle,))
+    take(there, bundle, moving._sha256(bundle).upper())
+    assert verified == [IMAGE]
+    assert find(there, "acme").images == (IMAGE,)
+    text = (there.replica_templates / "acme.yml").read_text()
+    assert text == (acme.replica_templates / "acme.yml").read_text()
+    assert json.loads(there.allowlist.read_text()) == json.loads(acme.allowlist.read_text())
+    verified.clear()
+    take(there, bundle)
+    assert verified == [], "what is here and pinned is neither loaded nor verified again"
+    assert remove(there, "acme") == (IMAGE,)
+
+
+def test_layers_that_are_there_are_left_out_and_named_when_they_are_not(
+    acme: Installation, docker: Path, there: Installation, tmp_path: Path
+) -> None:
+    present, path = tmp_path / "layers", tmp_path / "small.tar"
+    layers = json.loads((docker / "images.json").read_text())[IMAGE]["RootFS"]["Layers"]
+    present.write_text(f"{layers[0]}\n")
+    asyncio.run(moving.export_network(acme, Screen(), "acme", path, present))
+    assert BASE.encode() not in path.read_bytes()
+    (docker / "images.json").unlink()
+    with pytest.raises(Exception, match="1 layers that this engine was said to have"):
+        take(there, path)
+
+
+def _no_longer_stand_in(about: Any, files: dict[str, bytes]) -> None:
+    about["images"] = {"discovery/test-postgres:17": next(iter(about["images"].values()))}
+
+
+def _another_id(about: Any, files: dict[str, bytes]) -> None:
+    about["images"][IMAGE]["id"] = f"sha256:{'0' * 64}"
+
+
+def _other_content(about: Any, files: dict[str, bytes]) -> None:
+    name = next(name for name, content in files.items() if content == LAYER.encode())
+    files[name] = b"the files of somebody else"
+
+
+def _rights(about: Any, files: dict[str, bytes]) -> None:
+    rows = json.loads(files["allowlist.json"])
+    rows["images"][IMAGE]["capabilities"] = ["SYS_ADMIN"]
+    files["allowlist.json"] = json.dumps(rows).encode()
+
+
+def _another_row(about: Any, files: dict[str, bytes]) -> None:
+    rows = json.loads(files["allowlist.json"])
+    rows["images"]["discovery/test-postgres:17"] = rows["images"][IMAGE]
+    files["allowlist.json"] = json.dumps(rows).encode()
+
+
+def _file_beside(about: Any, files: dict[str, bytes]) -> None:
+    files["images/web/Dockerfile"] = b"FROM scratch"
+
+
+def _blob_beside(about: Any, files: dict[str, bytes]) -> None:
+    files[f"blobs/sha256/{'0' * 64}"] = b"x"
+
+
+def _another_template(about: Any, files: dict[str, bytes]) -> None:
+    files["templates/small.yml"] = files["templates/acme.yml"]
+
+
+def _another_name(about: Any, files: dict[str, bytes]) -> None:
+    about["name"] = "other"
+
+
+def _name_with_a_path(about: Any, files: dict[str, bytes]) -> None:
+    about["name"] = "../acme"
+
+
+def _host_on_nothing(about: Any, files: dict[str, bytes]) -> None:
+    card = json.loads(files["replica.json"])
+    card["images"] = {}
+    files["replica.json"] = json.dumps(card).encode()
+
+
+def _host_on_a_path(about: Any, files: dict[str, bytes]) -> None:
+    card = json.loads(files["replica.json"])
+    card["images"]["web-1"] = "docker.io/library/nginx"
+    files["replica.json"] = json.dumps(card).encode()
+
+
+def _deep_card(about: Any, files: dict[str, bytes]) -> None:
+    files["replica.json"] = b'{"plan":' + b"[" * 50_000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _no_longer_stand_in,
+        _another_id,
+        _other_content,
+        _rights,
+        _another_row,
+        _file_beside,
+        _blob_beside,
+        _another_template,
+        _another_name,
+        _name_with_a_path,
+        _host_on_nothing,
+        _host_on_a_path,
+        _deep_card,
+    ],
+)
+def test_a_bundle_that_does_not_fit_together_is_refused_and_nothing_of_it_is_used(
+    bundle: Path, there: Installation, docker: Path, change: Callable[[Any, dict[str, bytes]], None]
+) -> None:
+    changed(bundle, change)
+    with pytest.raises(ArchiveError):
+        take(there, bundle)
+    assert nothing_happened(there, docker)
+
+
+def test_what_a_bundles_template_says_beyond_its_plan_is_not_installed(
+    bundle: Path, there: Installation
+) -> None:
+    def more(_: Any, files: dict[str, bytes]) -> None:
+        files["templates/acme.yml"] += b"\n  other:\n    image: discovery/test-postgres:17\n"
+
+    take(there, changed(bundle, more))
+    assert "postgres" not in (there.replica_templates / "acme.yml").read_text()
+
+
+def test_a_byte_that_changed_on_the_way_or_another_digest_is_refused(
+    bundle: Path, there: Installation, docker: Path
+) -> None:
+    with pytest.raises(ArchiveError, match="another SHA-256 than the given one"):
+        take(there, bundle, "0" * 64)
+    content = bytearray(bundle.read_bytes())
+    at = content.index(LAYER.encode())
+    content[at] ^= 1
+    bundle.write_bytes(content)
+    with pytest.raises(ArchiveError, match="is damaged"):
+        take(there, bundle)
+    bundle.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ArchiveError):
+        take(there, bundle)
+    assert nothing_happened(there, docker)
+
+
+def test_another_image_of_that_name_and_hosts_without_their_image_end_the_import(
+    bundle: Path, there: Installation, docker: Path
+) -> None:
+    def on_quiet(_: Any, files: dict[str, bytes]) -> None:
+        card = json.loads(files["replica.json"])
+        card["images"]["web-1"] = "discovery/test-quiet:1.0"
+        files["replica.json"] = json.dumps(card).encode()
+
+    other = bundle.with_name("other.tar")
+    other.write_bytes(bundle.read_bytes())
+    with pytest.raises(ReplicaError, match=r"test-quiet:1\.0, which the allowlist lacks"):
+        take(there, changed(other, on_quiet))
+    image_in(docker)
+    held = json.loads((docker / "images.json").read_text())
+    held[IMAGE]["Id"] = f"sha256:{'9' * 64}"
+    (docker / "images.json").write_text(json.dumps(held))
+    with pytest.raises(ReplicaError, match="the engine has another"):
+        take(there, bundle)
+    assert nothing_happened(there, docker)
+
+
+def test_an_inventory_is_no_bundle(tmp_path: Path) -> None:
+    table = tmp_path / "hosts.csv"
+    table.write_text("host,port\n")
+    assert not moving.is_bundle((table,))
+    assert not moving.is_bundle((tmp_path / "none",))
+    assert not moving.is_bundle((tmp_path,))
