@@ -3,6 +3,7 @@ from hypothesis import strategies as st
 
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.outcome import MAX_OUTCOME_PLACES, MAX_OUTCOME_PRODUCTS, Outcome, count_outcome
+from dryrun_contract.text import printable
 
 
 def service(key, confidence=1.0, **data):
@@ -36,4 +37,4 @@ def test_however_many_places_and_products_there_are_the_outcome_has_its_bounds()
 def test_no_product_breaks_an_outcome(product):
     counted = count_outcome([service("10.213.0.1:80/tcp", product=product)])
     assert Outcome.model_validate_json(counted.model_dump_json()) == counted
-    assert all(name.isprintable() for name in counted.products)
+    assert all(printable(name) == name for name in counted.products)
