@@ -2,8 +2,7 @@
 
 A scan begins and ends with what takes the same time on any network; in between it grows with hosts (every
 port of each is asked) and with services (each is asked who it is). A rehearsal gives one duration, from which
-the three parts cannot be told apart; their proportions were measured with our collectors on networks of
-several sizes (`docs/forecast.md`). So the rehearsal's duration is scaled by them.
+the three parts cannot be told apart; so it is scaled by constant proportions of them (`docs/forecast.md`).
 """
 
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from dryrun_contract.observation import Observation
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Seconds, measured on one machine; only their proportions matter."""
+    """Seconds; only their proportions matter."""
 
     fixed: float
     host: float
@@ -27,8 +26,10 @@ class Shape:
         return self.fixed + self.host * hosts + self.service * services
 
 
-QUICK = Shape(fixed=6.0, host=0.2, service=0.3)
+QUICK = Shape(fixed=4.3, host=0.3, service=0.3)
+"""Through two scans: 5 hosts with 7 services in 7.8 s, 39 hosts with 38 in 27 s."""
 FULL = Shape(fixed=10.0, host=5.0, service=0.3)
+"""Through one: 39 hosts with 38 services in 223 s, nearly all of it for the ports of hosts."""
 _UNCERTAIN = 0.15
 """Relative deviation that is assumed for another machine, another network and what scaling leaves out."""
 _DEVIATIONS = 1.645
