@@ -44,6 +44,45 @@ async def test_parallel_creates_stay_within_the_ceiling_over_all(guard: Guard):
     assert len(guard.engine.containers) == 7
 
 
+async def test_requests_that_wait_together_are_counted_with_one_listing(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    guard.engine.list_seconds = 0.05
+    guard.engine.asked.clear()
+    replies = await asyncio.gather(*(guard.create(words.container()) for _ in range(6)))
+    assert sorted(reply.status for reply in replies) == [201] * 4 + [403] * 2
+    made = [reply.json()["Id"] for reply in replies if reply.status == 201]
+    # The first asks for itself; those that came while the engine answered share the next.
+    assert guard.engine.times_asked("/containers/json") <= 2
+    assert guard.engine.times_asked("/networks") <= 2
+    guard.engine.asked.clear()
+    await asyncio.gather(*(guard.ask("POST", f"/v1.45/containers/{each}/start") for each in made))
+    assert guard.engine.times_asked("/containers/json") <= 3
+    assert guard.engine.times_asked("/networks") <= 2
+
+
+async def test_parallel_starts_stay_within_a_sessions_ceiling(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    made = [await guard.make_container(words.container(SCAN)) for _ in range(3)]
+    guard.engine.list_seconds = 0.02
+    starts = (guard.ask("POST", f"/v1.45/containers/{each}/start") for each in made)
+    replies = await asyncio.gather(*starts)
+    assert sorted(reply.status for reply in replies) == [204, 204, 403]
+
+
+async def test_a_request_is_not_judged_by_a_listing_that_began_before_it(guard: Guard):
+    words = Words()
+    await guard.make_session(words)
+    for _ in range(4):
+        await guard.make_container(words.container())
+    assert (await guard.create(words.container())).status == 403
+    guard.engine.containers.popitem()  # removed past the guard
+    assert (await guard.create(words.container())).status == 201
+    guard.engine.networks.clear()
+    assert (await guard.create(words.container())).status == 403
+
+
 async def test_a_start_whose_answer_was_lost_counts_until_its_container_is_gone(guard: Guard):
     words = Words()
     await guard.make_session(words)

@@ -103,16 +103,10 @@ class Gate:
         return answers.answer_from(reply, asked.shows)
 
     async def create_network(self, asked: Asked) -> Answer:
-        """Create a session's network while its place is held, if the engine enforces limits."""
+        """Create a session's network while its place is held."""
         assert isinstance(asked.body, CreateNetwork)
         body = judge_network(asked.body, self._policy, self._deadlines.now())
         session_id, expires_at = body["Labels"][labels.SESSION_ID], body["Labels"][labels.EXPIRES_AT]
-        if unenforced := await self._engine.unenforced_limits():
-            raise Refusal(
-                "limits",
-                f"this engine does not enforce limits of {', '.join(unenforced)} (docker info shows it); "
-                "a rootless engine needs cgroup v2 with delegation",
-            )
         async with self._places.for_network(session_id, expires_at):
             reply = await self._engine.call("POST", "/networks/create", body=body)
             asked.objects += _made(reply)

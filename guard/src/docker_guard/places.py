@@ -1,10 +1,12 @@
 """Ceilings on sessions and containers: reserved places count together with what the engine holds."""
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from docker_guard import labels
@@ -18,6 +20,23 @@ from docker_guard.refusal import EngineDownError, Refusal
 type _Place = tuple[str, str, labels.Role]
 """A container's name (its id, for a start), its session, its role."""
 _RUNNING = frozenset({"running", "paused", "restarting"})
+
+
+@dataclass(slots=True)
+class _Count:
+    """What was counted when the engine was last asked, and every place granted since.
+
+    It serves each request that had come before the engine was asked: for them nothing is older than it would
+    be if each asked itself. A session's 20 starts come in waves of eight, and each listing takes 20 ms.
+    """
+
+    session_id: str
+    began: float
+    places: set[_Place]
+
+    def serves(self, session_id: str, arrived: float) -> bool:
+        """Return whether a request may be judged by it."""
+        return self.session_id == session_id and self.began > arrived
 
 
 class _Taken[T]:
@@ -87,15 +106,27 @@ class Places:
         self._networks: _Taken[str] = _Taken()
         self._containers: _Taken[_Place] = _Taken()
         self._starts: _Taken[_Place] = _Taken()
+        self._looking = asyncio.Lock()
+        self._created: _Count | None = None
+        self._running: _Count | None = None
+        self._network: tuple[float, SessionNetwork] | None = None
 
     @asynccontextmanager
     async def for_network(self, session_id: str, expires_at: str) -> AsyncGenerator[None]:
-        """Hold the place of a session's one network. Raises Refusal."""
+        """Hold the place of a session's one network. Raises Refusal, also for unenforced limits."""
         name = labels.network_name(session_id)
         async with self._counting(self._creating):
             self._deadlines.check_unmoved(session_id, expires_at)
             names = self._networks.now()
-            listed = await self._engine.listed("/networks", labels.SESSION_ID)
+            unenforced, listed = await asyncio.gather(
+                self._engine.unenforced_limits(), self._engine.listed("/networks", labels.SESSION_ID)
+            )
+            if unenforced:
+                raise Refusal(
+                    "limits",
+                    f"this engine does not enforce limits of {', '.join(unenforced)} (docker info shows it); "
+                    "a rootless engine needs cgroup v2 with delegation",
+                )
             present = {each["Name"] for each in listed}
             self._networks.settle(present.__contains__)
             if any(labels.session_of(each.get("Labels")) == session_id for each in listed):
@@ -115,12 +146,14 @@ class Places:
     async def for_container(self, draft: ContainerDraft, name: str) -> AsyncGenerator[SessionNetwork]:
         """Hold a container's place and return its session's network. Raises Refusal."""
         wanted: _Place = (name, draft.session_id, draft.image.role)
+        arrived = time.monotonic()
+        network = await self.network_of(draft.session_id)
         async with self._counting(self._creating):
-            taken = self._containers.now()
-            present, network = await asyncio.gather(self._present(), self.network_of(draft.session_id))
-            self._containers.settle(present.__contains__)
-            places = taken | present
-            places.discard(wanted)  # the engine refuses a name that is in use
+            count = self._created
+            if count is None or not count.serves(draft.session_id, arrived):
+                count = self._created = await self._count_created(draft.session_id)
+            self._check_in_time(network)
+            places = count.places - {wanted}  # the engine refuses a name that is in use
             of_session = sum(place[1:] == wanted[1:] for place in places)
             ceiling = self._policy.targets if wanted[2] == "target" else self._policy.collectors
             if of_session >= ceiling:
@@ -128,6 +161,7 @@ class Places:
             if len(places) >= self._policy.containers:
                 raise Refusal("ceiling", f"at most {self._policy.containers} containers at a time")
             key = self._containers.take(wanted)
+            count.places.add(wanted)
         async with self._containers.held(key, lambda: self._deadlines.seconds_left(draft.session_id)):
             yield network
 
@@ -139,27 +173,39 @@ class Places:
         before it started.
         """
         wanted: _Place = (container_id, session_id, role)
+        arrived = time.monotonic()
         async with self._counting(self._starting):
-            starting = self._starts.now()
-            listed = await self._engine.listed("/containers/json", f"{labels.SESSION_ID}={session_id}")
-            ids = {each["Id"] for each in listed}
-            # What was removed cannot start any more; what stopped may still be started by a lost request.
-            self._starts.settle(lambda place: place[1] == session_id and place[0] not in ids)
-            running = {place for place in starting if place[1:] == wanted[1:] and place[0] in ids}
-            for each in listed:
-                place = _place_of(each)
-                if each.get("State") in _RUNNING and place is not None and place[1:] == wanted[1:]:
-                    running.add((each["Id"], session_id, role))
+            count = self._running
+            if count is None or not count.serves(session_id, arrived):
+                count = self._running = await self._count_running(session_id)
+            others = sum(place[1:] == wanted[1:] for place in count.places - {wanted})
             ceiling = self._policy.targets if role == "target" else self._policy.running_collectors
-            if len(running - {wanted}) >= ceiling:
+            if others >= ceiling:
                 raise Refusal("ceiling", f"at most {ceiling} running {role}s in one session")
             key = self._starts.take(wanted)
+            count.places.add(wanted)
         async with self._starts.held(key, lambda: self._deadlines.seconds_left(session_id)):
             yield
 
-    async def _present(self) -> set[_Place]:
+    async def _count_created(self, session_id: str) -> _Count:
+        began, taken = time.monotonic(), self._containers.now()
         listed = await self._engine.listed("/containers/json", labels.SESSION_ID)
-        return {place for place in map(_place_of, listed) if place is not None}
+        present = {place for place in map(_place_of, listed) if place is not None}
+        self._containers.settle(present.__contains__)
+        return _Count(session_id, began, taken | present)
+
+    async def _count_running(self, session_id: str) -> _Count:
+        began, starting = time.monotonic(), self._starts.now()
+        listed = await self._engine.listed("/containers/json", f"{labels.SESSION_ID}={session_id}")
+        ids = {each["Id"] for each in listed}
+        # What was removed cannot start any more; what stopped may still be started by a lost request.
+        self._starts.settle(lambda place: place[1] == session_id and place[0] not in ids)
+        running = {place for place in starting if place[1] == session_id and place[0] in ids}
+        for each in listed:
+            place = _place_of(each)
+            if each.get("State") in _RUNNING and place is not None and place[1] == session_id:
+                running.add((each["Id"], *place[1:]))
+        return _Count(session_id, began, running)
 
     @asynccontextmanager
     async def _counting(self, lock: asyncio.Lock) -> AsyncGenerator[None]:
@@ -176,6 +222,17 @@ class Places:
 
     async def network_of(self, session_id: str) -> SessionNetwork:
         """Return a session's network if its deadline has not passed. Raises Refusal."""
+        arrived = time.monotonic()
+        async with self._counting(self._looking):
+            began, network = self._network or (-math.inf, None)
+            if network is None or network.session_id != session_id or began <= arrived:
+                began = time.monotonic()
+                network = await self._look_at_network(session_id)
+                self._network = began, network
+        self._check_in_time(network)
+        return network
+
+    async def _look_at_network(self, session_id: str) -> SessionNetwork:
         listed = await self._engine.listed("/networks", f"{labels.SESSION_ID}={session_id}")
         if len(listed) != 1:
             raise Refusal(
@@ -183,9 +240,11 @@ class Places:
             )
         network = session_network(listed[0], session_id, self._policy)
         self._deadlines.observe(session_id, network.labels.get(labels.EXPIRES_AT))
-        if self._deadlines.is_over(session_id):
-            raise Refusal("deadline", f"session {session_id} is past its deadline")
         return network
+
+    def _check_in_time(self, network: SessionNetwork) -> None:
+        if self._deadlines.is_over(network.session_id):
+            raise Refusal("deadline", f"session {network.session_id} is past its deadline")
 
 
 class LogReaders:

@@ -30,6 +30,8 @@ class FakeEngine:
     refuse: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     """(method, path prefix) to the status and message with which such calls are refused."""
     create_seconds: float = 0.0
+    list_seconds: float = 0.0
+    """How old a listing is when it arrives."""
     loses_answers: bool = False
     """The connection of a start breaks; the start has not happened yet."""
     loses_creates: bool = False
@@ -45,6 +47,9 @@ class FakeEngine:
 
     def bodies(self, path: str) -> list[Any]:
         return [body for _, asked, _, body in self.asked if asked == path and body is not None]
+
+    def times_asked(self, path: str) -> int:
+        return [asked for _, asked, _, _ in self.asked].count(path)
 
     def add_container(self, labels: dict[str, str], name: str = "foreign", **more: Any) -> str:
         identity = secrets.token_hex(32)
@@ -148,10 +153,15 @@ class _Server:
         )
 
     async def containers(self, request: web.Request) -> web.Response:
-        return web.json_response(_filtered(self._engine.containers, dict(request.query)))
+        return await self._listed(self._engine.containers, request)
 
     async def networks(self, request: web.Request) -> web.Response:
-        return web.json_response(_filtered(self._engine.networks, dict(request.query)))
+        return await self._listed(self._engine.networks, request)
+
+    async def _listed(self, things: dict[str, dict[str, Any]], request: web.Request) -> web.Response:
+        answer = web.json_response(_filtered(things, dict(request.query)))
+        await asyncio.sleep(self._engine.list_seconds)
+        return answer
 
     async def create_container(self, request: web.Request) -> web.Response:
         name, body = request.query["name"], await request.json()
