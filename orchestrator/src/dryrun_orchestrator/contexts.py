@@ -13,6 +13,7 @@ from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.isolation import Isolation
+from dryrun_orchestrator.session.preflight import Preflight
 from dryrun_orchestrator.settings import Settings
 
 
@@ -25,6 +26,7 @@ class Contexts:
         journal: Journal,
         files: OperatorFiles,
         isolation: Isolation,
+        preflight: Preflight,
         settings: Settings,
         now: Callable[[], datetime],
     ) -> None:
@@ -32,6 +34,7 @@ class Contexts:
         self._journal = journal
         self._files = files
         self._isolation = isolation
+        self._preflight = preflight
         self._settings = settings
         self._now = now
 
@@ -44,6 +47,7 @@ class Contexts:
             journal=self._journal,
             settings=self._settings,
             isolation=self._isolation,
+            preflight=self._preflight,
             now=self._now,
         )
 

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 
 from dryrun_orchestrator import metrics
-from dryrun_orchestrator.engine.protocol import Engine, EngineError
+from dryrun_orchestrator.engine.protocol import EngineError
 from dryrun_orchestrator.session.context import SessionFailedError
 from dryrun_orchestrator.session.isolation import Isolation
-from dryrun_orchestrator.session.preflight import check_calls_are_allowed
+from dryrun_orchestrator.session.preflight import Preflight
 from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError
 from dryrun_orchestrator.settings import Settings
 
@@ -24,9 +24,9 @@ class HostCheck:
     """The check of one orchestrator; `is_needed` says whether networks exist that need it."""
 
     def __init__(
-        self, engine: Engine, isolation: Isolation, settings: Settings, is_needed: Callable[[], bool]
+        self, preflight: Preflight, isolation: Isolation, settings: Settings, is_needed: Callable[[], bool]
     ) -> None:
-        self._engine = engine
+        self._preflight = preflight
         self._isolation = isolation
         self._settings = settings
         self._is_needed = is_needed
@@ -57,7 +57,7 @@ class HostCheck:
     async def _check(self) -> None:
         try:
             if self.fault is not None or self._isolation.last is None:
-                await check_calls_are_allowed(self._engine)
+                await self._preflight.check()
             await self._isolation.check_host()
         except (EngineError, SessionFailedError, SubnetPoolExhaustedError) as error:
             self.fault = str(error) or type(error).__name__

@@ -24,6 +24,7 @@ from dryrun_orchestrator.reaper import Reaper
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.session.loop import SessionLoop
+from dryrun_orchestrator.session.preflight import Preflight
 from dryrun_orchestrator.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,8 @@ class Supervisor:
     ) -> None:
         self._engine = engine
         self._journal = journal
-        self._contexts = Contexts(engine, journal, files, isolation, settings, now)
+        preflight = Preflight(engine)
+        self._contexts = Contexts(engine, journal, files, isolation, preflight, settings, now)
         self._pool = Pool(journal, files, isolation, settings, now)
         self._files = files
         self._isolation = isolation
@@ -69,7 +71,7 @@ class Supervisor:
         self._queue_changed = asyncio.Event()
         self._waiting = 0
         """Queued sessions that found no place."""
-        self._host = HostCheck(engine, isolation, settings, is_needed=lambda: bool(self._running))
+        self._host = HostCheck(preflight, isolation, settings, is_needed=lambda: bool(self._running))
 
     async def run(self) -> None:
         """Resume the sessions in the journal, then serve until cancelled."""

@@ -247,6 +247,28 @@ async def test_a_missing_flag_is_named_before_anything_exists(stage, call):
         assert not stage.engine.calls_of("create_network")
 
 
+async def test_a_flag_that_went_missing_later_is_named_before_a_target_starts(stage):
+    async with stage.running():
+        await stage.ended(await stage.start())
+        before = len(stage.engine.calls_of("start_container"))
+        stage.engine.faults.fail("read_traffic", ForbiddenError("the proxy refuses read_traffic"), times=None)
+        session_id = await stage.start()
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.FAILED
+        assert "the proxy refuses read_traffic" in session.reason
+        assert {event.state for event in await stage.told(session_id, "target_changed")} <= {
+            "created",
+            "removed",
+        }
+        # The check itself tries to start what does not exist; the probe may have been started beside it.
+        assert len(stage.engine.calls_of("start_container")) <= before + 2
+        assert not stage.left(session_id)
+        # From now on a session waits for the check again.
+        networks = len(stage.engine.calls_of("create_network"))
+        await stage.ended(await stage.start())
+        assert len(stage.engine.calls_of("create_network")) == networks
+
+
 async def test_a_missing_image_is_named_and_nothing_is_left(stage):
     async with stage.running():
         await asyncio.sleep(0.2)

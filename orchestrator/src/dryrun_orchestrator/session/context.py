@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from dryrun_contract.text import printable
@@ -16,6 +17,9 @@ from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.session.log_lines import CollectorSpan
 from dryrun_orchestrator.session.trace import Trace
 from dryrun_orchestrator.settings import Settings
+
+if TYPE_CHECKING:  # it raises what is defined here
+    from dryrun_orchestrator.session.preflight import Preflight
 
 STARTS_IN_FLIGHT = 8
 """Measured on 2 cores: as fast as 64, with less load on the engine."""
@@ -36,6 +40,7 @@ class SessionContext:
     journal: Journal
     settings: Settings
     isolation: Isolation
+    preflight: "Preflight"
     now: Callable[[], datetime]
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     stirred: set[str] | None = field(default_factory=set)

@@ -5,12 +5,40 @@ that cannot exist: an engine answers 404, a proxy with a missing flag 403.
 """
 
 import asyncio
+import math
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 from dryrun_orchestrator.engine.protocol import Engine, ForbiddenError, NotFoundError
 from dryrun_orchestrator.session.context import SessionFailedError
+
+RECENT_SECONDS = 3600.0
+"""A proxy's settings change when it is started anew, which is rare."""
+
+
+class Preflight:
+    """The check of one process, which remembers when it passed."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._passed_at = -math.inf
+
+    @property
+    def is_recent(self) -> bool:
+        """Return whether it passed so recently that a session need not wait for it before its network."""
+        return time.monotonic() - self._passed_at < RECENT_SECONDS
+
+    async def check(self) -> None:
+        """Return when every needed call passes. Raises SessionFailedError."""
+        began = time.monotonic()
+        try:
+            await check_calls_are_allowed(self._engine)
+        except BaseException:
+            self._passed_at = -math.inf
+            raise
+        self._passed_at = began
 
 
 async def check_calls_are_allowed(engine: Engine) -> None:

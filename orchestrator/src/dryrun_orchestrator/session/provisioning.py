@@ -21,7 +21,6 @@ from dryrun_orchestrator.engine.protocol import (
 from dryrun_orchestrator.journal.records import SessionRecord, TargetRecord
 from dryrun_orchestrator.session.container_specs import container_spec, network_spec
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
-from dryrun_orchestrator.session.preflight import check_calls_are_allowed
 from dryrun_orchestrator.session.proof import prove_isolation
 from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError, candidate_subnets, target_addresses
 
@@ -30,12 +29,17 @@ async def provision(context: SessionContext) -> Sequence[EventData]:
     """Create network and targets; return the proof of isolation. Raises SessionFailedError."""
     trace = context.trace
     trace.begin((await context.record()).created_at, context.now())
+    known = context.preflight.is_recent
     with trace.span("checks"):
         await wait_for_engine(context)
-        await check_calls_are_allowed(context.engine)
-    with trace.span("network"):
-        record = await make_network(context)
+        if not known:
+            # A proxy that refuses a call must be detected while there is nothing to leave behind.
+            await context.preflight.check()
     async with asyncio.TaskGroup() as group:
+        if known:
+            group.create_task(context.preflight.check())
+        with trace.span("network"):
+            record = await make_network(context)
         proof = group.create_task(prove_isolation(context, record))
         group.create_task(create_targets(context, record))
     return (proof.result(),)
