@@ -146,7 +146,7 @@ def test_every_host_of_a_network_has_a_target_and_a_service_that_dies_is_harm_to
 
     *_, last = lines_of_a_session(state, "depot-2", when_scanning=kill_a_redis)
     report = json.loads(last)["report"]
-    (harm,) = report["harmed"]
-    assert harm["harm"] == "died"
+    # On a busy machine a health check of another one may come late.
+    (harm,) = (each for each in report["harmed"] if each["harm"] == "died")
     assert "the service 02-redis-6380 ended with exit code 139" in harm["detail"]
     run(state, "network", "remove", "depot")

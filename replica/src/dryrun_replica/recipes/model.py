@@ -69,7 +69,7 @@ class Names(Word):
     titles: tuple[str, ...] = ()
     """Titles of its first page, where several products go by one name."""
     unnamed: bool = False
-    """Whether nmap, which knows its protocol at most, names no product."""
+    """Whether nmap may name no product: it knows the protocol at most."""
 
 
 class Version(Word):
