@@ -3,6 +3,7 @@
 A port is an open file, and a process has some thousands at most, so a few processes share the ports.
 """
 
+import errno
 import os
 import resource
 import select
@@ -16,11 +17,18 @@ PROCESSES = 4
 AT_ONCE = 1000
 
 
-def listen(port: int) -> int:
+def listen(port: int) -> int | None:
+    """Return the open port's descriptor; None where the engine's own name server listens already."""
     server = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    server.bind(("", port))
-    server.listen(8)
+    try:
+        server.bind(("", port))
+        server.listen(8)
+    except OSError as error:
+        server.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return None
     # A number is enough: objects for all ports would take another 20 MB.
     return server.detach()
 
@@ -41,7 +49,9 @@ def close_connections(descriptor: int) -> None:
 def answer(ports: Sequence[int]) -> None:
     poll = select.epoll()
     for port in ports:
-        poll.register(listen(port), select.EPOLLIN)
+        descriptor = listen(port)
+        if descriptor is not None:
+            poll.register(descriptor, select.EPOLLIN)
     print(f"{len(ports)} ports answer", flush=True)
     while True:
         for descriptor, _ in poll.poll(maxevents=AT_ONCE):
