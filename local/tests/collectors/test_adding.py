@@ -177,6 +177,19 @@ async def test_a_manifest_with_a_fault_installs_nothing(installation, tmp_path, 
     assert not any("tag" in command for command in docker[1:])
 
 
+async def test_an_allowlist_that_is_older_than_the_project_is_not_blamed_on_the_scanner(
+    installation, tmp_path, docker
+):
+    content = json.loads(installation.allowlist.read_text())
+    content["images"]["discovery/test-collector-nmap:7.95"]["arguments"] = [["-sn", "{rate}", "{cidr}"]]
+    installation.allowlist.write_text(json.dumps(content))
+    with pytest.raises(ScannerRefusedError, match="None of this is the scanner's: `dryrun-local"):
+        await added(installation, tmp_path)
+    with pytest.raises(ScannerRefusedError) as refused:
+        await added(installation, tmp_path, MANIFEST.replace("output: naabu", "output: x"))
+    assert "None of this" not in str(refused.value)
+
+
 async def test_an_image_with_obstacles_installs_nothing(installation, tmp_path, docker):
     docker[0] |= {"Volumes": {"/data": {}}, "User": "x"}
     with pytest.raises(ScannerImageError, match=r"VOLUME /data.*\n.*user x"):

@@ -104,7 +104,12 @@ def _checked(
     try:
         return load_collector_manifests(folder, load_allowlist(draft / ROWS)).by_name[name]
     except (AllowlistError, CollectorManifestsError) as error:
-        raise ScannerRefusedError(str(error).replace(f"{draft}{os.sep}", "")) from None
+        said = str(error).replace(f"{draft}{os.sep}", "")
+        if all(fault.where.startswith(f"{MANIFESTS}/") for fault in error.faults) and not any(
+            fault.where.startswith(f"{MANIFESTS}/{name}.yml") for fault in error.faults
+        ):
+            said += "\n  None of this is the scanner's: `dryrun-local images build` renews the allowlist"
+        raise ScannerRefusedError(said) from None
     except KeyError:
         raise ScannerRefusedError(f"the manifest's name is not {name}") from None
 
