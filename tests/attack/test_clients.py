@@ -6,7 +6,6 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import aclosing
-from datetime import timedelta
 from uuid import UUID
 
 import docker
@@ -241,7 +240,6 @@ async def test_the_orchestrators_adapter_works(lab: Lab) -> None:
         assert (await engine.read_traffic(made)) is not None
         async with asyncio.timeout(20), aclosing(engine.read_log(made, follow=True)) as log:
             assert (await anext(log)).data == b"ready\n"
-        await engine.stop_container(made, timedelta(seconds=1))
         await engine.remove_container(made)
         await engine.remove_network(network)
         await _refusals(engine, lab, spec)

@@ -325,7 +325,7 @@ def test_the_file_for_the_other_proxy_grants_what_the_record_grants(deployment: 
     record = {"CONTAINERS": "1", "IMAGES": "0", "NETWORKS": "1", "POST": "1", "DELETE": "1"}
     assert record.items() <= proxy["environment"].items()
     granted = {name for name, value in proxy["environment"].items() if value == "1"}
-    assert granted <= {"CONTAINERS", "NETWORKS", "POST", "DELETE", "ALLOW_START", "ALLOW_STOP", "LOGS"}
+    assert granted <= {"CONTAINERS", "NETWORKS", "POST", "DELETE", "ALLOW_START", "LOGS"}
     assert [volume["source"] for volume in proxy["volumes"]] == ["/var/run/docker.sock"]
     assert not proxy.get("command")
     # It asks nobody who they are: only the orchestrator shares a network with it.

@@ -64,7 +64,6 @@ DOCKERFILES = {
     },
     "chatty": {"CMD": _CHATTY},
     "talker": {"CMD": "echo first; sleep .7; echo second"},
-    "stubborn": {"CMD": "trap '' TERM; sleep infinity"},
     "flood": {"CMD": "seq 1000000"},
     "reporter": {"CMD": _REPORT},
 }
@@ -78,7 +77,6 @@ FAKES = {
         exit_code=3,
     ),
     "talker": FakeImage(log=stdout("first", "second"), log_pause=0.05, exit_after=0.0),
-    "stubborn": FakeImage(stop_after=60),
 }
 
 
@@ -142,6 +140,13 @@ class Bench:
             async for chunk in chunks:
                 said[chunk.stream] += chunk.data
         return said
+
+    def kill(self, container_id: str) -> None:
+        """Kill a container behind the client's back."""
+        if isinstance(self._own, FakeEngine):
+            self._own.kill(container_id)
+        else:
+            _docker("kill", container_id)
 
     async def remove_network(self, network_id: str) -> None:
         """Remove a network, patiently: it may have active endpoints for a moment."""

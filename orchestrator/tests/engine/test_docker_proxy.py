@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import timedelta
 
 import pytest
 from haproxy import RECORD, open_haproxy
@@ -43,7 +42,6 @@ async def test_a_whole_life_passes_with_the_record_s_settings(real_bench, start_
         assert await real_bench.log(container, follow=True) == {"stdout": b"first\nsecond\n", "stderr": b""}
         await engine.read_traffic(container)
         assert (await engine.inspect_container(container)).id == container
-        await engine.stop_container(container, timedelta(seconds=1))
         await engine.remove_container(container)
         await real_bench.remove_network(network_id)
     assert await engine.list_containers(real_bench.label) == []

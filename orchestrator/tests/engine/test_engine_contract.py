@@ -1,7 +1,6 @@
 """What every engine promises; the fake and the real one are held to the same."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import datetime, timedelta
@@ -192,7 +191,7 @@ async def test_remembers_whether_a_container_ended_by_itself_or_was_ended(bench)
     ended = await bench.container("idle", network, address=str(IPv4Network(network.subnet)[9]))
     for container in (by_itself, ended):
         await bench.engine.start_container(container)
-    await bench.engine.stop_container(ended, SECOND)
+    bench.kill(ended)
     detail = await bench.until(by_itself, lambda detail: detail.status == "exited")
     actions = await bench.engine.past_actions(by_itself, detail.ended_at - SECOND, detail.ended_at + SECOND)
     assert "die" in actions
@@ -238,25 +237,14 @@ async def test_a_container_that_ended_runs_again_and_its_log_goes_on(bench):
     assert (await bench.log(container, follow=False))["stdout"] == b"first\nsecond\n" * 2
 
 
-async def test_stops_a_container_within_its_grace(bench):
+async def test_a_container_that_was_killed_is_no_longer_healthy(bench):
     _, network = await bench.network()
     container = await bench.container("healthy", network)
     await bench.engine.start_container(container)
     await bench.until(container, lambda detail: detail.health == "healthy")
-    await bench.engine.stop_container(container, 10 * SECOND)
-    detail = await bench.engine.inspect_container(container)
-    assert (detail.status, detail.exit_code, detail.health) == ("exited", 143, "unhealthy")
-    await bench.engine.stop_container(container, SECOND)
-
-
-async def test_ends_a_stubborn_container_after_its_grace(bench):
-    _, network = await bench.network()
-    container = await bench.container("stubborn", network)
-    await bench.engine.start_container(container)
-    begin = time.monotonic()
-    await bench.engine.stop_container(container, SECOND)
-    assert time.monotonic() - begin >= 0.9
-    assert (await bench.engine.inspect_container(container)).exit_code == 137
+    bench.kill(container)
+    detail = await bench.until(container, lambda detail: detail.status == "exited")
+    assert (detail.exit_code, detail.health) == (137, "unhealthy")
 
 
 async def test_reads_a_log_from_a_moment_on_with_the_times_of_its_entries(bench):
@@ -281,16 +269,6 @@ async def test_reads_a_log_from_a_moment_on_with_the_times_of_its_entries(bench)
     assert b"one" not in late
 
 
-async def test_a_stop_continues_when_its_caller_is_gone(bench):
-    _, network = await bench.network()
-    container = await bench.container("stubborn", network)
-    await bench.engine.start_container(container)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3):
-            await bench.engine.stop_container(container, SECOND)
-    assert (await bench.until(container, lambda detail: detail.status == "exited")).exit_code == 137
-
-
 async def test_removes_a_running_container_and_ends_its_log(bench):
     _, network = await bench.network()
     container = await bench.container("idle", network)
@@ -305,7 +283,6 @@ async def test_removes_a_running_container_and_ends_its_log(bench):
 CALLS: dict[str, Callable[[Engine], Awaitable[object]]] = {
     "start": lambda engine: engine.start_container(NOWHERE),
     "inspect": lambda engine: engine.inspect_container(NOWHERE),
-    "stop": lambda engine: engine.stop_container(NOWHERE, SECOND),
     "remove": lambda engine: engine.remove_container(NOWHERE),
     "traffic": lambda engine: engine.read_traffic(NOWHERE),
     "log": lambda engine: anext(engine.read_log(NOWHERE, follow=False)),
@@ -325,7 +302,7 @@ async def test_keeps_a_network_as_long_as_a_container_runs_on_it(bench):
     await bench.engine.start_container(container)
     with pytest.raises(ConflictError):
         await bench.engine.remove_network(network_id)
-    await bench.engine.stop_container(container, SECOND)
+    bench.kill(container)
     await bench.remove_network(network_id)
     assert await bench.engine.list_networks(bench.label) == []
 

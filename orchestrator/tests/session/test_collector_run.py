@@ -85,7 +85,7 @@ async def test_a_flood_beyond_the_output_ceiling_ends_the_collector(stage):
     async def flood(container):
         for _ in range(10_000):
             container.say(b"x" * 1000 + b"\n")
-        await container.stop_requested.wait()
+        await asyncio.Event().wait()
         return 0
 
     _, ended = await run(stage, FakeImage(program=flood))

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from dryrun_orchestrator.engine.docker_answers import (
@@ -127,15 +127,6 @@ class DockerEngine:
         answer = await self._http.get_json(path)
         with shape_checked(Call("GET", path)):
             return container_detail_from(answer)
-
-    async def stop_container(self, container_id: str, grace: timedelta) -> None:
-        """Stop a container; no effect when it has ended. The grace is rounded up to whole seconds."""
-        seconds = -int(-grace.total_seconds() // 1)
-        await self._http.post(
-            f"/containers/{checked_id(container_id)}/stop",
-            {"t": str(seconds)},
-            extra_seconds=seconds + _WORK_SECONDS,
-        )
 
     async def remove_container(self, container_id: str) -> None:
         """Remove a container, running or not, with its anonymous volumes."""

@@ -7,7 +7,7 @@ touch a volume: the orchestrator cannot do by accident what is not in this proto
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal, Protocol
 
 
@@ -226,12 +226,6 @@ class Engine(Protocol):
 
     async def inspect_container(self, container_id: str) -> ContainerDetail:
         """Inspect it. Raises NotFoundError."""
-
-    async def stop_container(self, container_id: str, grace: timedelta) -> None:
-        """Stop it and return when it has ended; after `grace` the engine kills it. Raises NotFoundError.
-
-        Sessions do not stop what they remove.
-        """
 
     async def remove_container(self, container_id: str) -> None:
         """Remove it with its anonymous volumes, running or not. Raises NotFoundError."""

@@ -19,7 +19,6 @@ from dryrun_orchestrator.engine.protocol import (
 _LOG_LINE_OVERHEAD_BYTES = 75
 """About what json-file writes around a line; the size limit counts it."""
 KILLED = 137
-TERMINATED = 143
 SOME_TRAFFIC = Traffic(rx_packets=6, rx_bytes=516, tx_packets=4, tx_bytes=340)
 
 
@@ -46,10 +45,8 @@ class FakeImage:
     health_after: float | None = None
     """None: the image has no health check. `math.inf`: it never gets healthy."""
     exit_after: float | None = None
-    """None: it runs until it is stopped."""
+    """None: it runs until it is killed or removed."""
     exit_code: int = 0
-    stop_after: float = 0.0
-    """How long it takes to end once asked; more than the grace, and it is killed."""
     traffic: Traffic = SOME_TRAFFIC
     program: "Callable[[FakeContainer], Awaitable[int]] | None" = None
 
@@ -77,7 +74,6 @@ class FakeContainer:
         """The network it is attached to, while it runs."""
         self.started_at: datetime | None = None
         self.ended_at: datetime | None = None
-        self.stop_requested = asyncio.Event()
         self.program_error: Exception | None = None
         self._emit = emit
         self._life: asyncio.Task[None] | None = None
@@ -113,7 +109,6 @@ class FakeContainer:
         self.status, self.exit_code, self.network_id = "running", None, network_id
         self.started_at, self.ended_at = datetime.now(UTC), None
         self.health = "none" if self.image.health_after is None else "starting"
-        self.stop_requested = asyncio.Event()
         self._emit(self, "start")
         self._life = asyncio.create_task(self._live())
 
@@ -132,16 +127,6 @@ class FakeContainer:
         self.network_id = None
         self._emit(self, "die")
         self.wake_readers()
-
-    async def stop(self, grace_seconds: float) -> None:
-        """Ask it to end; kill it after the grace."""
-        if not self.is_running:
-            return
-        self._emit(self, "kill")
-        self.stop_requested.set()
-        await asyncio.sleep(min(self.image.stop_after, grace_seconds))
-        self.end(TERMINATED if self.image.stop_after <= grace_seconds else KILLED)
-        self._emit(self, "stop")
 
     async def settle(self) -> None:
         """Wait until nothing of it runs any more."""

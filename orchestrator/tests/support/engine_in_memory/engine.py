@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -197,16 +197,6 @@ class FakeEngine:
         return await self._call(
             "inspect_container", container_id, lambda: self._machine.find_container(container_id).detail()
         )
-
-    async def stop_container(self, container_id: str, grace: timedelta) -> None:
-        """Stop a container, and return when it has ended."""
-        seconds = grace.total_seconds()
-        stopping = await self._call(
-            "stop_container",
-            container_id,
-            lambda: self._spawn(self._machine.find_container(container_id).stop(seconds)),
-        )
-        await asyncio.shield(stopping)  # a client that goes away does not call the stop off
 
     async def remove_container(self, container_id: str) -> None:
         """Remove a container, running or not."""

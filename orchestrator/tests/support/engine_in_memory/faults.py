@@ -15,7 +15,6 @@ type CallName = Literal[
     "start_container",
     "list_containers",
     "inspect_container",
-    "stop_container",
     "remove_container",
     "read_traffic",
     "read_log",
