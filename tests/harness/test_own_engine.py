@@ -1,6 +1,8 @@
 """A command with an engine of its own has the machine's images and nothing else, and leaves nothing."""
 
+import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -62,6 +64,18 @@ def test_it_ends_as_its_command_does():
     assert subprocess.run([PROGRAM, "sh", "-c", "exit 7"], check=False, timeout=60).returncode == 7
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_while_its_engine_starts(number):
+    before = set(engines())
+    with subprocess.Popen([PROGRAM, "sleep", "60"]) as starting:
+        wait_until(lambda: set(engines()) - before, 30)
+        # Ctrl-C reaches every process in the foreground; this one is the first of the engine's namespaces.
+        (first,) = Path(f"/proc/{starting.pid}/task/{starting.pid}/children").read_text().split()
+        os.kill(int(first), number)
+        assert starting.wait(10) == 128 + number
+    wait_until(lambda: set(engines()) <= before, 10)
+
+
 def test_nothing_is_left_when_whoever_started_it_is_killed():
     before = traces()
     sleep = f"sleep {random.randrange(10**6, 10**9)}"
@@ -86,12 +100,17 @@ def wait_until(condition: Callable[[], object], seconds: float) -> None:
         time.sleep(0.05)
 
 
+def engines() -> list[str]:
+    return processes("dockerd --config-file=/dev/null")
+
+
 def processes(command: str) -> list[str]:
+    """Return the processes whose command line begins so."""
     wanted = command.replace(" ", "\0").encode() + b"\0"
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if (folder / "cmdline").read_bytes() == wanted:
+            if (folder / "cmdline").read_bytes().startswith(wanted):
                 found.append(folder.name)
         except OSError:
             continue
