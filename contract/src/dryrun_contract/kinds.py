@@ -12,14 +12,14 @@ from typing import Literal
 
 from dryrun_contract.resource_key import MAX_NAMES
 
-type Comparison = Literal["text", "number", "names", "spellings"]
+type ComparedAs = Literal["text", "number", "names", "spellings"]
 """How ground truth writes a scored value and how it is compared: as a text, as a whole number, as a list of
 names in any order, or as a text for which ground truth may list several spellings (`docs/scoring.md`)."""
 
-COMPARISONS: Mapping[str, Comparison] = MappingProxyType(
+COMPARISONS: Mapping[str, ComparedAs] = MappingProxyType(
     {"columns": "names", "product": "spellings", "records": "number"}
 )
-"""Scored attribute → its comparison; one without a row is a text. A name means the same in every kind."""
+"""Scored attribute → how it is compared; one without a row is a text. A name means the same in every kind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 from local_stack import ROOT
 
-from dryrun_local.advisories.audit import ACCEPTED, SNAPSHOT, Pin, accepted, findings, main, pins, uncovered
+from dryrun_local.advisories.audit import (
+    ACCEPTED,
+    SNAPSHOT,
+    Pin,
+    accepted,
+    affected_pins,
+    main,
+    pins,
+    uncovered,
+)
 from dryrun_local.advisories.osv import take
 from dryrun_local.advisories.snapshot import load
 from dryrun_local.machine.errors import LocalError
@@ -40,7 +49,7 @@ def database(tmp_path):
 
 def found(database: Path, version: str) -> list[str]:
     snapshot = take(database, ["wob-bly"], TODAY)
-    return [one.advisory.id for one in findings(snapshot, [Pin("wob-bly", version)])]
+    return [one.advisory.id for one in affected_pins(snapshot, [Pin("wob-bly", version)])]
 
 
 @pytest.mark.parametrize("files", ["service-*.txt", "image-collector-*.txt"])
@@ -52,7 +61,7 @@ def test_every_package_of_services_and_collectors_is_in_the_snapshot(files):
 
 
 def test_every_affected_pin_is_accepted_and_every_exception_is_needed():
-    affected = findings(load(REQUIREMENTS / SNAPSHOT), pins(REQUIREMENTS.glob("*.txt")))
+    affected = affected_pins(load(REQUIREMENTS / SNAPSHOT), pins(REQUIREMENTS.glob("*.txt")))
     reasons = accepted(REQUIREMENTS / ACCEPTED)
 
     assert [str(one) for one in affected if (one.pin.package, one.advisory.id) not in reasons] == []
@@ -62,8 +71,8 @@ def test_every_affected_pin_is_accepted_and_every_exception_is_needed():
 def test_an_old_version_of_a_real_package_is_found():
     snapshot = load(REQUIREMENTS / SNAPSHOT)
 
-    assert "PYSEC-2024-52" in {one.advisory.id for one in findings(snapshot, [Pin("authlib", "1.3.0")])}
-    assert findings(snapshot, [Pin("authlib", "1.3.1")]) == []
+    assert "PYSEC-2024-52" in {one.advisory.id for one in affected_pins(snapshot, [Pin("authlib", "1.3.0")])}
+    assert affected_pins(snapshot, [Pin("authlib", "1.3.1")]) == []
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.4.1", "1.4.2rc1", "2.0", "2.1", "3.0.1"])

@@ -4,7 +4,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from dryrun_local.doctor import checks
-from dryrun_local.doctor.checks import all_findings, subnet_pool
+from dryrun_local.doctor.checks import all_results, subnet_pool
 from dryrun_local.doctor.examination import examine
 from dryrun_local.machine.installation import Installation
 from dryrun_local.terminal.screen import Screen
@@ -21,7 +21,7 @@ def bare(tmp_path, monkeypatch) -> Installation:
 async def findings_of(installation) -> dict:
     import os
 
-    return {finding.check: finding async for finding in all_findings(installation, os.environ)}
+    return {result.check: result async for result in all_results(installation, os.environ)}
 
 
 async def test_a_bare_machine_gets_a_fix_for_everything_missing(bare):

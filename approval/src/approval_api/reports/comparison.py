@@ -75,7 +75,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ReportComparison:
     """Two reports side by side."""
 
     before: SessionView
@@ -96,13 +96,13 @@ class Comparison:
         return not self.differences
 
 
-COMPARISON = TypeAdapter(Comparison)
+COMPARISON = TypeAdapter(ReportComparison)
 
 
-def compare(before: Report, after: Report) -> Comparison:
+def compare(before: Report, after: Report) -> ReportComparison:
     """Return the comparison of two reports."""
     kinds, other_kinds = _by_kind(before, after)
-    return Comparison(
+    return ReportComparison(
         before=before.session,
         after=after.session,
         same_template=(before.template.digest, before.template.seed)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.reports import repository
-from approval_api.reports.comparison import COMPARISON, Comparison
+from approval_api.reports.comparison import COMPARISON, ReportComparison
 from approval_api.reports.criteria import Criteria
 from approval_api.reports.figures import Figures
 from approval_api.reports.forecast import ForecastQuestion
@@ -103,7 +103,7 @@ class Reports:
             raise _failed("it is too large for a page; its CSV and JSON have all of it")
         return session, html.decode()
 
-    async def compare(self, before: UUID, after: UUID) -> Comparison:
+    async def compare(self, before: UUID, after: UUID) -> ReportComparison:
         """Return the comparison of two reports. Raises ProblemError as `write` does."""
         kept = [await self._current(session_id) for session_id in (before, after)]
 

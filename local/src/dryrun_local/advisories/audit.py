@@ -30,7 +30,7 @@ class Pin(NamedTuple):
     version: str
 
 
-class Finding(NamedTuple):
+class AffectedPin(NamedTuple):
     """A pinned version that an advisory affects."""
 
     pin: Pin
@@ -69,10 +69,10 @@ def uncovered(snapshot: Snapshot, wanted: Iterable[Pin]) -> list[str]:
     return sorted({pin.package for pin in wanted} - snapshot.packages.keys())
 
 
-def findings(snapshot: Snapshot, wanted: Iterable[Pin]) -> list[Finding]:
+def affected_pins(snapshot: Snapshot, wanted: Iterable[Pin]) -> list[AffectedPin]:
     """Return the pins that an advisory of the snapshot affects."""
     return [
-        Finding(pin, advisory)
+        AffectedPin(pin, advisory)
         for pin in sorted(wanted)
         for advisory in snapshot.packages.get(pin.package, ())
         if advisory.affects(Version(pin.version))
@@ -100,7 +100,7 @@ def main(arguments: list[str]) -> None:
         known = accepted(folder / ACCEPTED)
     except (LocalError, OSError, ValueError) as error:
         sys.exit(f"audit: {error}")
-    found = [one for one in findings(snapshot, every) if (one.pin.package, one.advisory.id) not in known]
+    found = [one for one in affected_pins(snapshot, every) if (one.pin.package, one.advisory.id) not in known]
     age = (today - snapshot.newest_record).days
     missing = uncovered(snapshot, every)
     lines = [

@@ -33,7 +33,7 @@ type State = Literal["ok", "missing", "note"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """The result of one check. `missing` makes dry-runs fail, `note` does not; `fixes` are commands."""
 
     check: str
@@ -42,8 +42,8 @@ class Finding:
     fixes: tuple[str, ...] = ()
 
 
-async def all_findings(installation: Installation, environ: Mapping[str, str]) -> AsyncIterator[Finding]:
-    """Yield one finding per check, in the order in which a person would fix them."""
+async def all_results(installation: Installation, environ: Mapping[str, str]) -> AsyncIterator[CheckResult]:
+    """Yield one result per check, in the order in which a person would fix them."""
     yield _python(installation)
     for name, package in (("docker", "docker-cli"), ("mmdebstrap", "mmdebstrap")):
         yield _program(name, package)
@@ -52,7 +52,7 @@ async def all_findings(installation: Installation, environ: Mapping[str, str]) -
         try:
             info, version = await engine.get("/info"), await engine.get("/version")
         except EngineError as error:
-            yield Finding("Docker Engine", "missing", str(error).split("; ")[0], _engine_fixes())
+            yield CheckResult("Docker Engine", "missing", str(error).split("; ")[0], _engine_fixes())
         else:
             yield _engine_version(version)
             yield _limits(info)
@@ -67,7 +67,7 @@ async def all_findings(installation: Installation, environ: Mapping[str, str]) -
     yield _running(installation)
 
 
-def _python(installation: Installation) -> Finding:
+def _python(installation: Installation) -> CheckResult:
     version = ".".join(map(str, sys.version_info[:3]))
     missing = [
         name
@@ -75,15 +75,15 @@ def _python(installation: Installation) -> Finding:
         if not installation.program(name).exists()
     ]
     if missing:
-        return Finding("Python", "missing", f"{version}, without {', '.join(missing)}", ("make demo",))
-    return Finding("Python", "ok", f"{version} in {os.path.relpath(installation.root / '.venv')}")
+        return CheckResult("Python", "missing", f"{version}, without {', '.join(missing)}", ("make demo",))
+    return CheckResult("Python", "ok", f"{version} in {os.path.relpath(installation.root / '.venv')}")
 
 
-def _program(name: str, package: str) -> Finding:
+def _program(name: str, package: str) -> CheckResult:
     place = shutil.which(name)
     if place is None:
-        return Finding(f"program {name}", "missing", "not on PATH", (f"sudo apt-get install {package}",))
-    return Finding(f"program {name}", "ok", place)
+        return CheckResult(f"program {name}", "missing", "not on PATH", (f"sudo apt-get install {package}",))
+    return CheckResult(f"program {name}", "ok", place)
 
 
 def _engine_fixes() -> tuple[str, ...]:
@@ -94,26 +94,26 @@ def _engine_fixes() -> tuple[str, ...]:
     return ("make demo     (starts the engine)",)
 
 
-def _engine_version(version: Mapping[str, Any]) -> Finding:
+def _engine_version(version: Mapping[str, Any]) -> CheckResult:
     found = str(version.get("Version", "unknown"))
     major = found.partition(".")[0]
     if not major.isdecimal() or int(major) < OLDEST_ENGINE:
-        return Finding(
+        return CheckResult(
             "Docker Engine",
             "missing",
             f"version {found}; the images' health checks need {OLDEST_ENGINE} or newer",
             ("upgrade it from the source that it was installed from",),
         )
-    return Finding("Docker Engine", "ok", f"{found}, API {version.get('ApiVersion', 'unknown')}")
+    return CheckResult("Docker Engine", "ok", f"{found}, API {version.get('ApiVersion', 'unknown')}")
 
 
-def _limits(info: Mapping[str, Any]) -> Finding:
+def _limits(info: Mapping[str, Any]) -> CheckResult:
     wanted = {"memory": "MemoryLimit", "CPU": "CpuCfsQuota", "processes": "PidsLimit"}
     absent = [name for name, key in wanted.items() if not info.get(key)]
     version = f"cgroup version {info.get('CgroupVersion', '?')}"
     if absent:
         is_rootless = "name=rootless" in (info.get("SecurityOptions") or ())
-        return Finding(
+        return CheckResult(
             "container limits",
             "missing",
             f"the engine does not enforce {', '.join(absent)} ({version}); the guard refuses sessions",
@@ -124,50 +124,50 @@ def _limits(info: Mapping[str, Any]) -> Finding:
             ),
         )
     if not info.get("SwapLimit"):
-        return Finding("container limits", "note", f"{', '.join(wanted)}, without swap ({version})")
+        return CheckResult("container limits", "note", f"{', '.join(wanted)}, without swap ({version})")
     # Only cgroup version 2 charges the memory of a container's sockets to the container.
     sockets = "; UDP sockets only by the host rule" if str(info.get("CgroupVersion")) == "1" else ""
-    return Finding("container limits", "ok", f"{', '.join(wanted)}, swap ({version}{sockets})")
+    return CheckResult("container limits", "ok", f"{', '.join(wanted)}, swap ({version}{sockets})")
 
 
-async def _images(installation: Installation) -> Finding:
+async def _images(installation: Installation) -> CheckResult:
     fixes = (".venv/bin/dryrun-local images build",)
     try:
         listings = await list_images(installation.root)
     except (ManifestError, ProgramError) as error:
-        return Finding("images", "missing", str(error), fixes)
+        return CheckResult("images", "missing", str(error), fixes)
     behind = [listing.image for listing in listings if listing.state != "current"]
     if behind or not installation.allowlist.exists():
-        return Finding(
+        return CheckResult(
             "images", "missing", f"not built, or outdated: {', '.join(behind) or 'the allowlist'}", fixes
         )
-    return Finding("images", "ok", f"{len(listings)} current, pinned in the allowlist")
+    return CheckResult("images", "ok", f"{len(listings)} current, pinned in the allowlist")
 
 
-async def _session_leftovers(engine: EngineView) -> Finding:
+async def _session_leftovers(engine: EngineView) -> CheckResult:
     things = [thing for thing in await engine.things() if thing.session is not None]
     if not things:
-        return Finding("sessions", "ok", "none in the engine")
+        return CheckResult("sessions", "ok", "none in the engine")
     named = ", ".join(sorted(map(str, things))[:4]) + (" …" if len(things) > 4 else "")
-    return Finding(
+    return CheckResult(
         "sessions",
         "note",
         f"{named}: of a running session, or left by an earlier one; `demo` and `up` clean that up",
     )
 
 
-async def _host_rule(installation: Installation) -> Finding:
+async def _host_rule(installation: Installation) -> CheckResult:
     try:
         state = await HostRule(installation.root).check()
     except HostRuleError as error:
-        return Finding("host rule", "missing", str(error))
+        return CheckResult("host rule", "missing", str(error))
     if state.complete:
-        return Finding("host rule", "ok", "sessions cannot reach this host")
+        return CheckResult("host rule", "ok", "sessions cannot reach this host")
     if state.complete is None:
-        return Finding(
+        return CheckResult(
             "host rule", "note", f"{'; '.join(state.problems)}; each session probes it", (state.fix,)
         )
-    return Finding("host rule", "missing", "; ".join(state.problems), (state.fix,))
+    return CheckResult("host rule", "missing", "; ".join(state.problems), (state.fix,))
 
 
 def _host_routes() -> list[tuple[str, IPv4Network]]:
@@ -182,7 +182,7 @@ def _host_routes() -> list[tuple[str, IPv4Network]]:
     return routes
 
 
-def subnet_pool(pool: str, routes: list[tuple[str, IPv4Network]]) -> Finding:
+def subnet_pool(pool: str, routes: list[tuple[str, IPv4Network]]) -> CheckResult:
     """Check that no route of this host leads into the pool of the sessions' subnets.
 
     The default route and sessions' own bridges do not count.
@@ -190,7 +190,9 @@ def subnet_pool(pool: str, routes: list[tuple[str, IPv4Network]]) -> Finding:
     try:
         network = IPv4Network(pool)
     except ValueError as error:
-        return Finding("subnet pool", "missing", f"ORCHESTRATOR_SUBNET_POOL is not an IPv4 network: {error}")
+        return CheckResult(
+            "subnet pool", "missing", f"ORCHESTRATOR_SUBNET_POOL is not an IPv4 network: {error}"
+        )
     taken = [
         f"{destination} by {interface}"
         for interface, destination in routes
@@ -199,63 +201,63 @@ def subnet_pool(pool: str, routes: list[tuple[str, IPv4Network]]) -> Finding:
         and not interface.startswith(OWN_BRIDGES)
     ]
     if taken:
-        return Finding(
+        return CheckResult(
             "subnet pool",
             "note",
             f"parts of {network} are in use on this host: {', '.join(taken)}",
             ("export ORCHESTRATOR_SUBNET_POOL=10.214.0.0/16     (any private network that is unused here)",),
         )
-    return Finding("subnet pool", "ok", f"{network} is free on this host")
+    return CheckResult("subnet pool", "ok", f"{network} is free on this host")
 
 
-async def _embedded_postgres(environ: Mapping[str, str]) -> Finding:
+async def _embedded_postgres(environ: Mapping[str, str]) -> CheckResult:
     if environ.get("APPROVAL_DATABASE_URL"):
-        return Finding("database", "ok", "the server in APPROVAL_DATABASE_URL")
+        return CheckResult("database", "ok", "the server in APPROVAL_DATABASE_URL")
     if os.geteuid() == 0:
         code, output = await _last_line("unshare", "--user", "--map-user=65534", "true")
         if code != 0:
-            return Finding(
+            return CheckResult(
                 "database",
                 "missing",
                 f"as root the embedded PostgreSQL needs user namespaces: {output}",
                 ("run as an ordinary user, or set APPROVAL_DATABASE_URL to a server",),
             )
-    return Finding("database", "ok", "the embedded PostgreSQL")
+    return CheckResult("database", "ok", "the embedded PostgreSQL")
 
 
-def _disk(check: str, place: Path) -> Finding:
+def _disk(check: str, place: Path) -> CheckResult:
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
     if free < NEEDED_BYTES:
-        return Finding(
+        return CheckResult(
             check,
             "missing",
             f"{free / 1e9:.1f} GB free below {place}; {NEEDED_BYTES / 1e9:.0f} GB are needed",
         )
-    return Finding(check, "ok", f"{free / 1e9:.0f} GB free")
+    return CheckResult(check, "ok", f"{free / 1e9:.0f} GB free")
 
 
-def _ports() -> Finding:
+def _ports() -> CheckResult:
     wanted = (API_PORT, ORCHESTRATOR_PORT)
     taken = [str(port) for port, free in zip(wanted, free_ports(*wanted), strict=True) if port != free]
     if taken:
-        return Finding(
+        return CheckResult(
             "ports", "note", f"{', '.join(taken)} in use; the services pick free ones and print them"
         )
-    return Finding("ports", "ok", f"{' and '.join(map(str, wanted))} are free")
+    return CheckResult("ports", "ok", f"{' and '.join(map(str, wanted))} are free")
 
 
-def _running(installation: Installation) -> Finding:
+def _running(installation: Installation) -> CheckResult:
     try:
         with held(installation):
             leftovers = find_leftovers(installation)
     except AlreadyRunningError as error:
-        return Finding("local services", "note", str(error).split("; ", maxsplit=1)[0])
+        return CheckResult("local services", "note", str(error).split("; ", maxsplit=1)[0])
     if leftovers:
         names = ", ".join(f"{name} (process {pid})" for pid, name in leftovers)
-        return Finding("local services", "note", f"left by a killed run: {names}; the next run ends them")
-    return Finding("local services", "ok", "not running")
+        return CheckResult("local services", "note", f"left by a killed run: {names}; the next run ends them")
+    return CheckResult("local services", "ok", "not running")
 
 
 async def _last_line(*command: str) -> tuple[int, str]:
