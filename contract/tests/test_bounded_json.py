@@ -52,6 +52,7 @@ def test_structure_inside_strings_does_not_count() -> None:
     text = json.dumps({"a": "[[[[[[[[,,,,{{{{" * 50, "b": '"],[' * 50, "c": "\\" * 51}).encode()
 
     assert read_json(text, BOUNDS) == json.loads(text)
+    assert read_json(b'"[{"', JsonBounds(size=10, values=1, depth=0)) == "[{"
 
 
 def test_long_values_are_not_keys() -> None:

@@ -85,7 +85,8 @@ def _check_depth(structure: bytes, deepest: int) -> None:
     # Each round removes the innermost layer, at the speed of memory.
     layers = structure.translate(_BRACKETS, b",")
     for _ in range(deepest):
-        layers = layers.replace(b"[]", b"")
         if not layers:
             return
-    raise OutOfBoundsError(f"nested deeper than {deepest}, or brackets that do not match")
+        layers = layers.replace(b"[]", b"")
+    if layers:
+        raise OutOfBoundsError(f"nested deeper than {deepest}, or brackets that do not match")
