@@ -112,11 +112,11 @@ async def test_serves_json_lines_and_ends_streams_soon_after_a_signal(database_u
             lines = response.aiter_lines()
             assert await anext(lines) == "retry: 1000"
             process.send_signal(number)
-            told = time.monotonic()
+            signalled_at = time.monotonic()
             async for _ in lines:
                 pass
-            # Far from the heartbeat's 15 s, which a stream that is not told would wait for.
-            assert time.monotonic() - told < 5
+            # Far from the heartbeat's 15 s, which a stream that is not ended would wait for.
+            assert time.monotonic() - signalled_at < 5
     async with asyncio.timeout(20):
         out, _ = await process.communicate()
     assert process.returncode == 0

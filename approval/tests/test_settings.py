@@ -46,7 +46,7 @@ def test_reads_secrets_from_files(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"APPROVAL_TOKENS": "ada"}, "name:token"),
         ({"APPROVAL_TOKENS": "ada/king:0123456789abcdef"}, "no known role 'king'"),
@@ -63,8 +63,8 @@ def test_reads_secrets_from_files(tmp_path):
         ({"APPROVAL_TYPO": "x"}, "APPROVAL_TYPO"),
     ],
 )
-def test_names_the_variable_that_is_wrong(change, told):
-    with pytest.raises(SettingsError, match=told) as error:
+def test_names_the_variable_that_is_wrong(change, message):
+    with pytest.raises(SettingsError, match=message) as error:
         Settings.read({**GOOD, **change})
     assert "0123456789abcdef" not in str(error.value)
 

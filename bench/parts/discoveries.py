@@ -7,8 +7,8 @@ from uuid import UUID
 
 import httpx2
 from fake_orchestrator import FakeOrchestrator
+from scripted_session import ScriptedSession
 from served_orchestrator import served
-from told_session import ToldSession
 
 from approval_api.database.engine import create_engine
 from bench.parts.scoring import plain, seconds
@@ -77,7 +77,7 @@ async def _ended(fake: FakeOrchestrator, http: httpx2.AsyncClient) -> str:
     """Return a session that has ended, and is known to have."""
     answer = await http.post("/api/v1/dryrun/sessions", json={"template": "small"})
     session_id = str(answer.raise_for_status().json()["id"])
-    ToldSession(fake, UUID(session_id)).whole()
+    ScriptedSession(fake, UUID(session_id)).whole()
     async with asyncio.timeout(60):
         while (await http.get(f"/api/v1/dryrun/sessions/{session_id}")).json()["phase"] != "ended":
             await asyncio.sleep(0.1)

@@ -39,28 +39,28 @@ def check(allowlist_file, tmp_path, capsys):
 
 
 def test_check_explains_a_refusal(check):
-    code, told = check("POST", CREATE, Words().with_host(Privileged=True))
+    code, answer = check("POST", CREATE, Words().with_host(Privileged=True))
     assert code == 1
-    assert (told["verdict"], told["rule"]) == ("refused", "body")
-    assert "Privileged" in told["reason"]
+    assert (answer["verdict"], answer["rule"]) == ("refused", "body")
+    assert "Privileged" in answer["reason"]
     assert check("GET", "/v1.45/info")[1]["rule"] == "route"
     assert check("GET", "/v1.45//info")[1]["rule"] == "framing"
 
 
 def test_check_shows_what_the_engine_would_get_and_no_values(check):
-    code, told = check("POST", CREATE, Words().container(Env=["GREETING=hush"]))
+    code, answer = check("POST", CREATE, Words().container(Env=["GREETING=hush"]))
     assert code == 0
-    assert told["body"]["Image"] == WEB_ID
-    assert told["body"]["Env"] == ["GREETING=[hidden]"]
-    assert told["query"] == {"name": "dryrun-a"}
+    assert answer["body"]["Image"] == WEB_ID
+    assert answer["body"]["Env"] == ["GREETING=[hidden]"]
+    assert answer["query"] == {"name": "dryrun-a"}
 
 
 def test_check_judges_networks_and_calls_by_reference(check):
-    code, told = check("POST", "/v1.45/networks/create", Words().network())
-    assert (code, told["body"]["Internal"]) == (0, True)
-    code, told = check("DELETE", "/v1.45/containers/abc?force=true")
-    assert (code, told["query"]) == (0, {"force": "1"})
-    assert "404" in told["if"]
+    code, answer = check("POST", "/v1.45/networks/create", Words().network())
+    assert (code, answer["body"]["Internal"]) == (0, True)
+    code, answer = check("DELETE", "/v1.45/containers/abc?force=true")
+    assert (code, answer["query"]) == (0, {"force": "1"})
+    assert "404" in answer["if"]
 
 
 def test_allowlist_is_shown_as_a_table(allowlist_file, capsys):
@@ -74,9 +74,9 @@ def test_an_unusable_setting_is_reported(tmp_path, allowlist_file, capsys):
     policy = tmp_path / "policy.toml"
     policy.write_text("memory_bytes = -1\nunheard = 1\n")
     assert main(["allowlist", "--allowlist", str(allowlist_file), "--policy", str(policy)]) == 2
-    told = capsys.readouterr().err
-    assert "memory_bytes" in told
-    assert "unheard" in told
+    errors = capsys.readouterr().err
+    assert "memory_bytes" in errors
+    assert "unheard" in errors
     assert main(["serve", "--allowlist", str(tmp_path / "none.json")]) == 2
 
 

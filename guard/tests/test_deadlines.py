@@ -126,10 +126,10 @@ def test_the_next_end_is_the_first_after_a_moment(deadlines, clocks):
 
 
 def test_a_new_session_that_ends_before_the_next_sweep_wakes_the_keeper(deadlines, clocks):
-    told = []
-    deadlines.watch(clocks.steady + 30, lambda: told.append("hurry"))
+    called = []
+    deadlines.watch(clocks.steady + 30, lambda: called.append("hurry"))
     deadlines.observe("far", clocks.in_seconds(31))
-    assert told == []
+    assert called == []
     deadlines.observe("near", clocks.in_seconds(29))
     deadlines.observe("near", clocks.in_seconds(29))
-    assert told == ["hurry"]
+    assert called == ["hurry"]

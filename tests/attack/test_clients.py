@@ -231,7 +231,7 @@ async def test_the_orchestrators_adapter_works(lab: Lab) -> None:
             made = await engine.create_container(spec)
             await engine.start_container(made)
             async with asyncio.timeout(10):
-                while (await anext(events)).id != made:  # others' sessions are told of as well
+                while (await anext(events)).id != made:  # others' sessions are reported as well
                     pass
         assert [each.id for each in await engine.list_containers(session.label)] == [made]
         assert [each.id for each in await engine.list_networks(session.label)] == [network]

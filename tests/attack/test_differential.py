@@ -138,8 +138,8 @@ def test_answers_are_the_engines_own(lab: Lab) -> None:
     network = f"{row.API}/networks/{lab.facts['OTHER_NETWORK_ID']}"
     for path in (f"{target}/json", network):
         assert lab.guard.must("GET", path) == lab.engine.get(path.removeprefix(row.API))
-    told, whole = lab.guard.must("GET", "/version"), lab.engine.get("/version")
-    assert all(whole[key] == value for key, value in told.items() if key != "MinAPIVersion")
+    shown, whole = lab.guard.must("GET", "/version"), lab.engine.get("/version")
+    assert all(whole[key] == value for key, value in shown.items() if key != "MinAPIVersion")
 
 
 def test_listing_is_the_engines_own_less_what_is_foreign(lab: Lab) -> None:

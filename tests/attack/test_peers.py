@@ -95,7 +95,7 @@ def test_two_clients_do_not_keep_a_third_out(lab: Lab) -> None:
 
 
 def test_flood_of_connections_does_not_use_up_the_guards_descriptors(lab: Lab) -> None:
-    """Each that is turned away is told so, for up to a second: not all of them at the same time."""
+    """Each that is turned away gets a message, for up to a second: not all of them at the same time."""
     ours, theirs = (resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in (0, lab.guard.pid))
     resource.prlimit(0, resource.RLIMIT_NOFILE, (min(ours[1], 4096), ours[1]))
     resource.prlimit(lab.guard.pid, resource.RLIMIT_NOFILE, (1024, theirs[1]))

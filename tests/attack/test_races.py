@@ -218,17 +218,17 @@ def test_network_made_again_does_not_prolong_its_session(lab: Lab) -> None:
         session.facts["EXPIRES"] = timestamp(1700)
         lab.guard.ask("POST", row.CREATE_NETWORK, session.network_body())
         session.create(f"dryrun-attack-{lab.nonce}-new")
-        told = [
+        answered = [
             found["Labels"]["discovery.dryrun.expires_at"]
             for found in lab.engine.networks()
             if found["Id"] in session.ids("networks")
         ]
-        told += [
+        answered += [
             found["Labels"]["discovery.dryrun.expires_at"]
             for found in lab.engine.containers()
             if found["Id"] in session.ids()
         ]
-        assert set(told) <= {short}
+        assert set(answered) <= {short}
 
 
 def test_nothing_is_left_of_a_session_that_is_filled_while_its_deadline_passes(lab: Lab) -> None:

@@ -28,7 +28,7 @@ _SUBSCRIPTIONS = {
 
 @pytest.fixture(scope="module")
 def heard(lab: Lab) -> dict[str, tuple[bytes, Answer]]:
-    """What each subscription was told while victims and a session of one's own came and went."""
+    """What each subscription received while victims and a session of one's own came and went."""
     answers: dict[str, tuple[bytes, Answer]] = {}
     listening = threading.Semaphore(0)
     all_has_happened = threading.Event()

@@ -1,4 +1,4 @@
-"""What the engine held before and after, and what a client was told that it should not know."""
+"""What the engine held before and after, and what a client learned that it should not know."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def mine(lab: Lab, found: Mapping[str, Any]) -> bool:
 
 
 def leaks(lab: Lab, sent: bytes, answer: Answer) -> Iterator[str]:
-    """Tell which of the victims' words the client was told and had not said itself."""
+    """Tell which of the victims' words the client received and had not said itself."""
     for secret in lab.secrets:
         if secret in answer.received and secret not in sent:
             yield f"the answer tells {secret.decode()}"

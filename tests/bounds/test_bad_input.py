@@ -121,7 +121,7 @@ async def wired(empty_cluster: Path, operator_files: Path) -> AsyncIterator[Wire
         await stack.orchestrator.until_ready()
 
 
-def told(stack: Stack, session_id: UUID, kind: str) -> list[dict[str, Any]]:
+def event_data(stack: Stack, session_id: UUID, kind: str) -> list[dict[str, Any]]:
     return [
         data for _, session, name, data in journal_rows(stack) if (session, name) == (str(session_id), kind)
     ]
@@ -226,7 +226,7 @@ async def test_misbehaving_collectors_are_distinguished_and_end_no_session(wired
     session_id = await wired.stack.start_session("badly-collected")
     session = await ended(wired.stack, session_id)
     assert (session.outcome, session.reason) == ("completed", None)
-    runs = {run["collector"]: run for run in told(wired.stack, session_id, "collector_ended")}
+    runs = {run["collector"]: run for run in event_data(wired.stack, session_id, "collector_ended")}
     how = {name: (run["complete"], run["truncated"], run["reason"]) for name, run in runs.items()}
     words = "it said last: cannot go on: the answer of 10.213.0.1 makes no sense"
     assert how == {
@@ -240,7 +240,7 @@ async def test_misbehaving_collectors_are_distinguished_and_end_no_session(wired
     # None of its lines is shorter than 80 bytes.
     assert 0 < runs["flood"]["discoveries"] < OUTPUT_BYTES / 80
     # What a collector writes cannot move a cursor, wherever the warning is shown.
-    warnings = [data["message"] for data in told(wired.stack, session_id, "collector_warned")]
+    warnings = [data["message"] for data in event_data(wired.stack, session_id, "collector_warned")]
     assert len(warnings) == GARBAGE_LINES
     assert all(message.isprintable() for message in warnings)
 
@@ -260,9 +260,9 @@ async def test_an_engine_that_is_away_for_a_while_costs_nothing_but_time(wired: 
         await proxy.mend()
     session = await ended(stack, session_id)
     assert (session.outcome, session.reason) == ("completed", None)
-    (run,) = told(stack, session_id, "collector_ended")
+    (run,) = event_data(stack, session_id, "collector_ended")
     assert (run["complete"], run["reason"], run["discoveries"]) == (True, None, CHATTY_LINES)
-    assert len(told(stack, session_id, "discovery_reported")) == CHATTY_LINES
+    assert len(event_data(stack, session_id, "discovery_reported")) == CHATTY_LINES
 
 
 async def test_an_engine_that_stays_away_fails_the_session_which_ends_once_it_is_back(wired: Wired) -> None:
@@ -371,4 +371,4 @@ async def test_postgresql_restarted_while_events_flow_loses_and_doubles_nothing(
     await wired.exits.enter_async_context(running_postgres(stack.installation, os.environ))
     session = await ended(stack, session_id)
     assert session.outcome == "completed"
-    assert len(told(stack, session_id, "discovery_reported")) == CHATTY_LINES
+    assert len(event_data(stack, session_id, "discovery_reported")) == CHATTY_LINES

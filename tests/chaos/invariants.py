@@ -191,11 +191,11 @@ def _other_findings(stored: list[Row], session_id: UUID, *, whole: bool) -> Iter
         if kind == "addresses_mapped"
         for address, name in data["addresses"].items()
     }
-    told = []
+    reported = []
     for kind, data in rows:
         if kind == DISCOVERED:
             address, separator, rest = data["discovery"]["key"].partition(":")
-            told.append(
+            reported.append(
                 (data["collector"], data["discovery"]["kind"], names.get(address, address) + separator + rest)
             )
     # What a collector did not bring to its end may lack something, and says so.
@@ -205,10 +205,10 @@ def _other_findings(stored: list[Row], session_id: UUID, *, whole: bool) -> Iter
     if whole and short:
         yield f"session {session_id} has incomplete collectors, and nothing was broken: {short}"
     excused = set(short)
-    if "network" in short and ("network", "service", "cache:6379/tcp") not in told:
-        # It looks into what it is told of.
+    if "network" in short and ("network", "service", "cache:6379/tcp") not in reported:
+        # It looks into what others reported.
         excused.add("database")
-    other = {found for found in set(told) ^ FOUND if found not in FOUND or found[0] not in excused}
+    other = {found for found in set(reported) ^ FOUND if found not in FOUND or found[0] not in excused}
     if other:
         yield f"session {session_id} completed with other findings: {sorted(other)}"
     ends = Counter(kind for kind, _ in rows if kind == "session_ended")

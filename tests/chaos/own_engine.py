@@ -1,7 +1,7 @@
 """The campaign's own Docker Engine, on a small disk: it may be killed and filled up (root).
 
 It has a network namespace of its own, since an engine takes the default bridge of the namespace that it runs
-in for its own, and removes it when told to have none.
+in for its own, and removes it when set to none.
 """
 
 import asyncio

@@ -13,7 +13,7 @@ type Place = Path | tuple[str, int]
 
 
 class Wire:
-    """Forwards connections to `target`; `own` is where it listens. Unharmed unless told otherwise."""
+    """Forwards connections to `target`; `own` is where it listens. Unharmed by default."""
 
     def __init__(self, name: str, own: Place, target: Place) -> None:
         self.name = name

@@ -143,8 +143,8 @@ class World:
                 return None
         if not answer.is_success:
             return None
-        told: dict[str, object] = answer.json()
-        return told
+        listed: dict[str, object] = answer.json()
+        return listed
 
     async def start_session(self, template: str, seconds: float = 60) -> UUID:
         """Ask for a session until somebody says yes: faults may be under way."""

@@ -37,7 +37,7 @@ async def crash(service: Service) -> None:
     await service.start(ready=False)
 
 
-def told(session_id: UUID, kind: str, stack: Stack) -> list[dict[str, object]]:
+def event_data(session_id: UUID, kind: str, stack: Stack) -> list[dict[str, object]]:
     return [
         data for _, session, type_, data in journal_rows(stack) if (session, type_) == (str(session_id), kind)
     ]
@@ -49,13 +49,13 @@ async def require_whole(stack: Stack, session_id: UUID, outcome: str, seconds: f
     assert session.outcome == outcome, session.reason
     assert session.reason == ("stopped on request" if outcome == "stopped" else None)
     assert await stack.things_of(session_id) == []
-    runs = told(session_id, "collector_ended", stack)
+    runs = event_data(session_id, "collector_ended", stack)
     assert [(run["collector"], run["complete"], run["reason"]) for run in runs] == [
         ("network", True, None),
         ("database", True, None),
     ]
     assert found_in(stack, session_id) == FOUND
-    assert len(told(session_id, "session_ended", stack)) == 1
+    assert len(event_data(session_id, "session_ended", stack)) == 1
     await require_every_event_once(stack)
 
 

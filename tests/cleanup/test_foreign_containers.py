@@ -188,12 +188,12 @@ async def test_a_network_that_has_a_sessions_name_is_not_taken_over(stack: Stack
     headers = {"Authorization": f"Bearer {ORCHESTRATOR_TOKEN}", "X-Actor": "tests"}
     async with httpx2.AsyncClient(base_url=stack.orchestrator.url, headers=headers, trust_env=False) as http:
         (await http.put(f"/sessions/{session}", json={"template": "quick"})).raise_for_status()
-        while (told := (await http.get(f"/sessions/{session}")).json())["phase"] != "ended":
+        while (shown := (await http.get(f"/sessions/{session}")).json())["phase"] != "ended":
             await asyncio.sleep(0.1)
-    assert told["outcome"] == "failed"
-    assert f"dryrun-{session} exists and does not carry this session's label" in told["reason"]
-    assert "not ours to remove" in told["reason"]
+    assert shown["outcome"] == "failed"
+    assert f"dryrun-{session} exists and does not carry this session's label" in shown["reason"]
+    assert "not ours to remove" in shown["reason"]
     assert others.left() == ([], [network])
     # The approval API learned of it from its events alone.
     await require_every_event_once(stack)
-    assert (await stack.session(session)).reason == told["reason"]
+    assert (await stack.session(session)).reason == shown["reason"]

@@ -60,12 +60,12 @@ class Deployment:
             stdin=subprocess.DEVNULL,
             env=_environment(),
         )
-        told = f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-        assert done.returncode == 0 or not check, f"compose {' '.join(arguments)}:\n{told}"
+        output = f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        assert done.returncode == 0 or not check, f"compose {' '.join(arguments)}:\n{output}"
         return done.stdout.strip()
 
     def up(self, *services: str) -> None:
-        """Bring it up and wait until every service is healthy; what the services said is told when not."""
+        """Bring it up and wait until every service is healthy; if not, report what they said."""
         try:
             self.compose("up", "--detach", "--wait", *services, seconds=UP_SECONDS)
         except AssertionError as error:

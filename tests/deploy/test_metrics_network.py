@@ -66,8 +66,8 @@ def test_it_reaches_no_other_port_by_a_route_through_a_service_either(
 def test_there_it_gets_the_figures_and_no_other_route(neighbour: Json):
     places = [f"http://{name}.metrics:{METRICS_PORT}" for name in sorted(MEASURED)]
     wanted = [f"{place}{route}" for place in places for route in ("/metrics", *ROUTES)]
-    told = json.loads(run("docker", "exec", neighbour["Id"], "python3", "-c", ASK, json.dumps(wanted)))
-    assert dict(zip(wanted, told, strict=True)) == {
+    answered = json.loads(run("docker", "exec", neighbour["Id"], "python3", "-c", ASK, json.dumps(wanted)))
+    assert dict(zip(wanted, answered, strict=True)) == {
         url: 200 if url.endswith("/metrics") else 404 for url in wanted
     }
 
@@ -97,11 +97,11 @@ def test_the_guard_takes_the_orchestrators_address_and_certificate_together(
         "        print(s.recv(100) or 'refused without a word')\n"
         "except OSError as error: print('refused', type(error).__name__)\n"
     )
-    told = run(
+    answered = run(
         "docker", "run", "--rm", f"--network={deployment.project}_engine", "--entrypoint=python3",
         "discovery/docker-guard:0.1.0", "-c", shake,
     )  # fmt: skip
-    assert told.startswith("refused")
+    assert answered.startswith("refused")
     assert deployment.inside("dryrun-orchestrator", "python3", "-c", shake).startswith("refused")
     log = deployment.compose("logs", "--no-color", "docker-proxy")
     decided = [json.loads(line.partition("| ")[2]) for line in log.splitlines() if '"refused"' in line]

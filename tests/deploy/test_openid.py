@@ -39,11 +39,11 @@ PAGES = {
 }
 class Stub(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        told = json.dumps(PAGES[self.path]).encode()
+        page = json.dumps(PAGES[self.path]).encode()
         self.send_response(200)
-        self.send_header("Content-Length", str(len(told)))
+        self.send_header("Content-Length", str(len(page)))
         self.end_headers()
-        self.wfile.write(told)
+        self.wfile.write(page)
 server = http.server.ThreadingHTTPServer(("", 443), Stub)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(*files)
@@ -86,8 +86,8 @@ def provider(made: Deployment, pair: Sequence[str], *, forwarded: bool) -> Itera
         else:
             run("docker", "network", "create", "--internal", name)
             run(*start, f"--name={name}", f"--network={name}", *PROGRAM, STUB, *pair)
-            told = json.loads(run("docker", "inspect", name))[0]
-            address = told["NetworkSettings"]["Networks"][name]["IPAddress"]
+            inspected = json.loads(run("docker", "inspect", name))[0]
+            address = inspected["NetworkSettings"]["Networks"][name]["IPAddress"]
             run(*start, f"--name={name}-to", f"--network={name}", *PROGRAM, FORWARDER, address)
             run("docker", "network", "connect", f"--alias={PROVIDER}", edge, f"{name}-to")
         yield

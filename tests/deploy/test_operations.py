@@ -205,7 +205,7 @@ def test_a_backup_is_trusted_no_further_than_the_owner_of_the_schema(deployment:
 
 
 def command_lines(stop: threading.Event) -> Iterator[bytes]:
-    """Return what every process of this host is told in its command line, again and again."""
+    """Return what every process of this host is given in its command line, again and again."""
     while not stop.is_set():
         for process in Path("/proc").glob("[0-9]*/cmdline"):
             with suppress(OSError):
@@ -253,13 +253,13 @@ def test_alerts_and_dashboard_ask_for_figures_that_the_services_have(deployment:
         "docker", "run", "--rm", f"--network={deployment.project}_metrics", "--cap-drop=ALL",
         "--entrypoint=python3", "discovery/docker-guard:0.1.0", "-c", PROMETHEUS,
     )  # fmt: skip
-    told = set(METRIC.findall(page))
+    exported = set(METRIC.findall(page))
     rules = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yml").read_text())
     expressions = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
     board = json.loads((DEPLOY / "monitoring" / "dashboard.json").read_text())
     expressions += [target["expr"] for panel in board["panels"] for target in panel["targets"]]
     asked = {name for expression in expressions for name in METRIC.findall(expression)}
-    assert asked - told == set()
+    assert asked - exported == set()
 
 
 def test_every_alert_has_its_runbook():
@@ -297,10 +297,10 @@ def test_nothing_is_ever_pulled(tmp_path: Path, files: tuple[str, ...]):
     env = tmp_path / "env"
     env.write_text("DOCKER_GID=0\n")
     options = [option for file in files for option in ("--file", str(DEPLOY / file))]
-    told = run(
+    output = run(
         "docker", "compose", *options, "--profile=*", "--env-file", str(env), "config", "--format=json"
     )
-    services = json.loads(told)["services"]
+    services = json.loads(output)["services"]
     assert len(services) == 5
     assert {name: service.get("pull_policy") for name, service in services.items()} == dict.fromkeys(
         services, "never"

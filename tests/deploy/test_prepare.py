@@ -41,14 +41,14 @@ def test_names_a_policy_with_too_few_places_for_the_setting(tmp_path: Path):
     with (tmp_path / "env").open("a") as env:
         env.write("ORCHESTRATOR_SESSIONS_AT_ONCE=12\n")
     file = tmp_path / "state" / "config" / "guard-policy.json"
-    for sessions, told in ((12, True), (None, True), (13, False)):
+    for sessions, reported in ((12, True), (None, True), (13, False)):
         written = json.loads(file.read_text())
         written.pop("sessions", None)
         if sessions is not None:
             written["sessions"] = sessions
         file.chmod(0o644)
         file.write_text(json.dumps(written, indent=2))
-        assert ('check "sessions"' in prepare(tmp_path)) is told
+        assert ('check "sessions"' in prepare(tmp_path)) is reported
 
 
 def test_what_an_operator_wrote_stays_and_the_hosts_authorities_are_renewed(tmp_path: Path):

@@ -111,8 +111,8 @@ def test_cookies_are_secure_and_client_addresses_come_from_the_proxy(production:
         assert names == {"__Host-approval", "__Host-approval-browser"}
         assert all("; Secure" in cookie for cookie in cookies)
         assert accepted.headers.get("strict-transport-security")
-    told = production.inside(
+    output = production.inside(
         "postgres", "psql", "--host=/run/postgresql", "--username=owner", "--dbname=dryrun", "--tuples-only",
         "--no-align", "--command", "SELECT json_agg(DISTINCT address) FROM gateway.logins",
     )  # fmt: skip
-    assert json.loads(told) == ["203.0.113.9"]
+    assert json.loads(output) == ["203.0.113.9"]

@@ -79,10 +79,10 @@ def _answers(address: str, port: int) -> bool:
 
 
 def host_addresses() -> list[str]:
-    told = json.loads(run("ip", "-json", "address"))
+    listed = json.loads(run("ip", "-json", "address"))
     found = [
         (entry["local"], interface["ifname"])
-        for interface in told
+        for interface in listed
         for entry in interface["addr_info"]
         if interface["ifname"] != "lo" and entry["scope"] == "global"
     ]
@@ -133,8 +133,8 @@ def test_no_service_reaches_the_host_by_the_link_local_address_of_its_bridge(
     for name in containers[service]["NetworkSettings"]["Networks"]:
         network = name.removeprefix(f"{deployment.project}_")
         bridge = networks[network]["Options"]["com.docker.network.bridge.name"]
-        told = json.loads(run("ip", "-json", "-6", "address", "show", "dev", bridge))
-        local = [entry["local"] for each in told for entry in each.get("addr_info", ())]
+        listed = json.loads(run("ip", "-json", "-6", "address", "show", "dev", bridge))
+        local = [entry["local"] for each in listed for entry in each.get("addr_info", ())]
         wanted += [(f"{address}%eth{index}", host_port) for address in local for index in range(3)]
     answers = dict(zip(wanted, reach_from(containers[service], wanted), strict=True))
     assert {place: answer for place, answer in answers.items() if answer in {"open", "refused"}} == {}

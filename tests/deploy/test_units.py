@@ -25,16 +25,16 @@ def analyze(*arguments: str) -> str:
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_systemd_knows_every_line_of_the_unit(unit):
-    told = analyze("verify", str(DEPLOY / "systemd" / unit)).splitlines()
+    output = analyze("verify", str(DEPLOY / "systemd" / unit)).splitlines()
     # The programs are where an installation puts them.
-    assert [line for line in told if unit in line and "is not executable" not in line] == []
+    assert [line for line in output if unit in line and "is not executable" not in line] == []
 
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_service_is_little_exposed(unit):
-    told = analyze("security", "--offline=true", str(DEPLOY / "systemd" / unit))
-    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", told)
-    assert found is not None, told
+    output = analyze("security", "--offline=true", str(DEPLOY / "systemd" / unit))
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", output)
+    assert found is not None, output
     assert float(found[1]) <= MOST_EXPOSED
 
 

@@ -90,7 +90,7 @@ def mutations(seed: int, count: int) -> Iterator[bytes]:
         yield bytes(frame)
 
 
-def told(heard: Sequence[bytes]) -> list[str]:
+def verdicts(heard: Sequence[bytes]) -> list[str]:
     lines = "".join(f"hear {MAC.hex()} {frame.hex()}\n" for frame in heard)
     return run(meanings_program(), lines.encode()).splitlines()
 
@@ -109,7 +109,7 @@ def run(program: object, text: bytes) -> str:
 def compare(heard: Sequence[bytes]) -> None:
     differences = [
         (frame.hex(), said, expected(frame))
-        for frame, said in zip(heard, told(heard), strict=True)
+        for frame, said in zip(heard, verdicts(heard), strict=True)
         if said != expected(frame)
     ]
     assert differences == []

@@ -78,7 +78,7 @@ async def user(empty_cluster: Path) -> AsyncIterator[User]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def watched(user: User) -> list[dict[str, Any]]:
-    """Return the events that `start --watch --json` told of a whole session."""
+    """Return the events that `start --watch --json` printed of a whole session."""
     done = await user.runs("start", "small", "--watch", "--json")
     assert done.code == 0, done.complained
     return [json.loads(line) for line in done.said.splitlines()]
@@ -88,9 +88,9 @@ async def test_templates_are_listed_with_what_they_are(user: User) -> None:
     (small,) = [each for each in (await user.runs("templates", "--json")).json() if each["id"] == "small"]
     assert len(small["services"]) == 5
     assert "ground_truth" not in small
-    told = await user.runs("templates")
-    assert told.code == 0
-    assert small["title"] in told.said
+    ran = await user.runs("templates")
+    assert ran.code == 0
+    assert small["title"] in ran.said
 
 
 async def test_watching_prints_every_event_as_a_line_of_json(
@@ -107,8 +107,8 @@ async def test_watching_prints_every_event_as_a_line_of_json(
 async def test_events_prints_afterwards_what_watching_printed(
     user: User, watched: list[dict[str, Any]]
 ) -> None:
-    told = await user.runs("events", watched[0]["session_id"], "--json")
-    assert [json.loads(line) for line in told.said.splitlines()] == watched
+    ran = await user.runs("events", watched[0]["session_id"], "--json")
+    assert [json.loads(line) for line in ran.said.splitlines()] == watched
 
 
 async def test_list_and_show_find_the_session(user: User, watched: list[dict[str, Any]]) -> None:
@@ -120,10 +120,10 @@ async def test_list_and_show_find_the_session(user: User, watched: list[dict[str
     assert session.pop("figures")["f1"] > 0.9
     assert (await user.runs("show", session_id[:8], "--json")).json() == session
     for command in (("list",), ("show", session_id)):
-        told = await user.runs(*command)
-        assert told.code == 0, told.complained
-        assert session_id[:8] in told.said
-        assert "completed" in told.said
+        ran = await user.runs(*command)
+        assert ran.code == 0, ran.complained
+        assert session_id[:8] in ran.said
+        assert "completed" in ran.said
 
 
 async def test_a_report_comes_as_markdown_json_and_file(
@@ -199,6 +199,6 @@ async def test_both_services_describe_themselves_in_openapi(user: User) -> None:
             for path, methods in document["paths"].items():
                 for operation in methods.values():
                     assert (path in OPEN_PATHS) != bool(operation.get("security")), path
-                    # What goes wrong is told as it is answered, and not as the framework would.
+                    # What goes wrong is reported as it is answered, and not as the framework would.
                     assert list(operation["responses"]["default"]["content"]) == [PROBLEM_MEDIA_TYPE]
                     assert "422" not in operation["responses"], path

@@ -85,8 +85,8 @@ def networks_of_the_pool(docker) -> list[str]:
     """Return the networks in this installation's pool, whatever their labels say."""
     form = "{{.Name}}{{range .IPAM.Config}} {{.Subnet}}{{end}}"
     names = docker("network", "ls", "--format", "{{.Name}}").split()
-    told = [line.split() for line in inspected(names, form)]
-    return [name for name, *subnets in told if any(ip_network(each).overlaps(POOL) for each in subnets)]
+    listed = [line.split() for line in inspected(names, form)]
+    return [name for name, *subnets in listed if any(ip_network(each).overlaps(POOL) for each in subnets)]
 
 
 def inspected(names, form) -> list[str]:

@@ -221,7 +221,7 @@ def own_images(tree, docker):
 def test_what_the_guide_adds_runs_is_scored_and_shown(tree, engine, own_images):
     dryrun = str(tree / ".venv" / "bin" / "dryrun")
     with services(tree) as client:
-        told = run(tree, dryrun, "start", "machine-room", "--watch", **client)
+        output = run(tree, dryrun, "start", "machine-room", "--watch", **client)
         report = json.loads(run(tree, dryrun, "report", "last", "--format", "json", **client))
         (template,) = json.loads(run(tree, dryrun, "--json", "templates", **client))
         token = (tree / client["DRYRUN_API_TOKEN_FILE"]).read_text(encoding="utf-8").strip()
@@ -234,8 +234,8 @@ def test_what_the_guide_adds_runs_is_scored_and_shown(tree, engine, own_images):
     assert "Machine room" in card
     assert "ipmi" in card
     assert "<dt>management board</dt><dd>anonymous</dd>" in page
-    assert "board:623/udp" in told
-    assert "admitted" in told
+    assert "board:623/udp" in output
+    assert "admitted" in output
 
     scores = report["scores"]
     rows = {(row["kind"], row["attribute"]): row for row in scores["rows"]}

@@ -47,10 +47,10 @@ async def come_by_invitation(stack: Stack, watched: Watched, name: str, *roles: 
 
 
 async def arrivals(page: Page) -> list[str]:
-    told: list[str] = await page.evaluate(
+    arrived: list[str] = await page.evaluate(
         "[...document.querySelectorAll('#arrivals > li')].map(row => row.id)"
     )
-    return told
+    return arrived
 
 
 async def start_small(ada: Page) -> UUID:
@@ -69,14 +69,14 @@ async def watch_to_the_end(stack: Stack, session_id: UUID, pages: tuple[Page, ..
         await expect(page.locator("#arrivals > li").first).to_be_visible()
     await stack.api.kill()
     await stack.api.start()
-    told = []
+    seen = []
     for page in pages:
         await expect(page.locator("#status")).to_have_attribute("data-phase", "ended")
         await expect(page.locator("#status .badge")).to_have_text("completed")
         assert await page.evaluate("window.notReloaded")
-        told.append(await arrivals(page))
+        seen.append(await arrivals(page))
     reported = [event for event in await stack.events(session_id) if event.data.type == "discovery_reported"]
-    assert told == [[f"d-{event.seq}" for event in reversed(reported)]] * len(pages)
+    assert seen == [[f"d-{event.seq}" for event in reversed(reported)]] * len(pages)
 
 
 async def decide_on_three(ada: Page, grace: Page, session_id: UUID) -> None:

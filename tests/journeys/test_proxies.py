@@ -40,8 +40,8 @@ def called(calls: list[ProxiedCall]) -> set[tuple[str, str]]:
     return {(call.method, call.path) for call in calls}
 
 
-def told(stack: Stack, session_id: UUID) -> Counter[tuple[str, ...]]:
-    """How often each discovery was told: collector, kind and key, with the service for the address."""
+def reported(stack: Stack, session_id: UUID) -> Counter[tuple[str, ...]]:
+    """How often each discovery was reported: collector, kind and key, with the service for the address."""
     rows = [(kind, data) for _, session, kind, data in journal_rows(stack) if session == str(session_id)]
     (names,) = (data["addresses"] for kind, data in rows if kind == "addresses_mapped")
     found: Counter[tuple[str, ...]] = Counter()
@@ -109,7 +109,7 @@ async def test_sessions_pass_with_the_record_s_settings_and_a_missing_flag_is_na
     calls = proxy.take_calls()
     assert called(calls) == CALLS - {("GET", "/version")}
     assert [call for call in calls if call.denied] == []
-    assert told(stack, disturbed) == told(stack, undisturbed)
+    assert reported(stack, disturbed) == reported(stack, undisturbed)
     assert cutter.cuts == len(CUTS)
     await require_every_event_once(stack)
 

@@ -48,7 +48,9 @@ class Watched:
     def forget_failed_requests(self) -> None:
         """Ignore what browser and htmx report about a service that a test stopped."""
         known = ("net::ERR_", "Failed to load resource", "htmx:sse:error", "Failed to fetch", "network error")
-        self.complaints = [told for told in self.complaints if not any(word in told for word in known)]
+        self.complaints = [
+            complaint for complaint in self.complaints if not any(word in complaint for word in known)
+        ]
 
     def _console(self, message: Any) -> None:
         if message.type in {"error", "warning"}:

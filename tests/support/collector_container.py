@@ -22,8 +22,8 @@ def collector(image: str, network: str, **config: Any) -> Iterator[str]:
     subnet = json.loads(docker("network", "inspect", network))[0]["IPAM"]["Config"][0]["Subnet"]
     own = f"{subnet.rpartition('.')[0]}.{int(subnet.rpartition('.')[2].split('/')[0]) + 30}"
     logins = [login | {"at": [subnet]} for login in config.pop("credentials", ())]
-    told = json.dumps({"version": 1, "cidr": subnet, "self": own, "credentials": logins, **config})
-    options = [f"--network={network}", f"--ip={own}", f"--env=DISCOVERY_CONFIG={told}", *run_options(entry)]
+    given = json.dumps({"version": 1, "cidr": subnet, "self": own, "credentials": logins, **config})
+    options = [f"--network={network}", f"--ip={own}", f"--env=DISCOVERY_CONFIG={given}", *run_options(entry)]
     container = docker("create", *options, entry["id"]).strip()
     try:
         docker("start", container)
@@ -48,10 +48,10 @@ def said(container: str) -> str:
 def discoveries(lines: list[Line]) -> Found:
     """Return (kind, key) → what was said with the most confidence, attribute by attribute."""
     found: Found = {}
-    told = [line for line in lines if line["type"] == "discovery"]
-    for line in sorted(told, key=lambda line: line["confidence"]):
+    reported = [line for line in lines if line["type"] == "discovery"]
+    for line in sorted(reported, key=lambda line: line["confidence"]):
         found.setdefault((line["kind"], line["key"]), {}).update(line["data"])
-    assert lines[-1] == {"type": "end", "discoveries": len(told)}
+    assert lines[-1] == {"type": "end", "discoveries": len(reported)}
     return found
 
 
@@ -67,7 +67,7 @@ def by_service(found: Found, targets: Mapping[str, TargetContainer], network: st
     return renamed
 
 
-def matches(expected: Any, told: Any) -> bool:
-    if isinstance(expected, list) and isinstance(told, list):
-        return set(expected) == set(told)
-    return told in expected if isinstance(expected, list) else told == expected
+def matches(expected: Any, reported: Any) -> bool:
+    if isinstance(expected, list) and isinstance(reported, list):
+        return set(expected) == set(reported)
+    return reported in expected if isinstance(expected, list) else reported == expected

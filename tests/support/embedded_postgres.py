@@ -34,9 +34,9 @@ class EmbeddedPostgres:
             )
         deadline = time.monotonic() + 30
         while not is_ready(self._data, self._process.pid):
-            told = (self._folder / "log").read_text
-            assert self._process.poll() is None, f"PostgreSQL ended: {told()}"
-            assert time.monotonic() < deadline, f"PostgreSQL is not ready: {told()}"
+            log_text = (self._folder / "log").read_text
+            assert self._process.poll() is None, f"PostgreSQL ended: {log_text()}"
+            assert time.monotonic() < deadline, f"PostgreSQL is not ready: {log_text()}"
             time.sleep(0.02)
 
     def stop(self) -> None:

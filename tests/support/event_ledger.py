@@ -47,11 +47,11 @@ async def stored_rows(stack: Stack) -> list[Row]:
 async def require_every_event_once(stack: Stack, seconds: float = 60) -> None:
     """PostgreSQL has the journal's events, each once and none else; discoveries follow from them."""
     deadline = time.monotonic() + seconds
-    while len(stored := await stored_rows(stack)) < len(told := journal_rows(stack)):
-        assert time.monotonic() < deadline, f"{len(stored)} of {len(told)} events arrived in {seconds} s"
+    while len(stored := await stored_rows(stack)) < len(written := journal_rows(stack)):
+        assert time.monotonic() < deadline, f"{len(stored)} of {len(written)} events arrived in {seconds} s"
         await asyncio.sleep(0.1)
-    assert [row[0] for row in stored] == list(range(1, len(told) + 1))
-    assert stored == told
+    assert [row[0] for row in stored] == list(range(1, len(written) + 1))
+    assert stored == written
     lines = [
         (session, data["collector"], data["run"], data["line"])
         for _, session, kind, data in stored

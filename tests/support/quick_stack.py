@@ -65,7 +65,7 @@ def found_in(stack: Stack, session_id: UUID) -> set[tuple[str, str, str]]:
     found = set()
     for _, _, kind, data in of_session:
         if kind == "discovery_reported":
-            told = data["discovery"]
-            address, separator, rest = told["key"].partition(":")
-            found.add((data["collector"], told["kind"], names.get(address, address) + separator + rest))
+            reported = data["discovery"]
+            address, separator, rest = reported["key"].partition(":")
+            found.add((data["collector"], reported["kind"], names.get(address, address) + separator + rest))
     return found

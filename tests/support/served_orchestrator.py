@@ -20,8 +20,8 @@ async def served(fake: FakeOrchestrator) -> AsyncIterator[str]:
     async def answer(request: Request) -> Response:
         body = await request.body()
         asked = httpx2.Request(request.method, str(request.url), headers=request.headers.raw, content=body)
-        told = await fake.handle_async_request(asked)
-        return Response(await told.aread(), told.status_code, media_type="application/json")
+        answer = await fake.handle_async_request(asked)
+        return Response(await answer.aread(), answer.status_code, media_type="application/json")
 
     app = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "PUT", "POST"])])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none", lifespan="off"))

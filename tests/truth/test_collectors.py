@@ -79,10 +79,10 @@ def test_together_they_find_every_fact_that_is_not_hard(collected: tuple[Found, 
     for place, expected in truth(hard=False).items():
         if place[1] in missed:
             continue
-        told = network.get(place, {}) | database.get(place, {})
+        reported = network.get(place, {}) | database.get(place, {})
         assert place in network or place in database, place
         for attribute, value in expected.items():
-            assert matches(value, told.get(attribute)), (place, attribute, told)
+            assert matches(value, reported.get(attribute)), (place, attribute, reported)
 
 
 def test_they_report_no_false_positive(collected: tuple[Found, Found, str]) -> None:
@@ -91,8 +91,8 @@ def test_they_report_no_false_positive(collected: tuple[Found, Found, str]) -> N
 
 
 def test_reports_a_credential_that_does_not_work(collected: tuple[Found, Found, str]) -> None:
-    told = collected[1]["service", "cache:6379/tcp"]
-    assert (told["access"], "password" in told["reason"]) == ("refused", True)
+    reported = collected[1]["service", "cache:6379/tcp"]
+    assert (reported["access"], "password" in reported["reason"]) == ("refused", True)
 
 
 def test_reports_the_structure_of_a_table_that_the_credential_may_not_read(

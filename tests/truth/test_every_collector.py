@@ -49,7 +49,7 @@ SERVICES_THERE = {
     3306: "mysql",
     5432: "postgresql",
 }
-"""What collectors are told of the excluded host, so that they would go there."""
+"""What collectors are given about the excluded host, so that they would go there."""
 
 
 def image_of(collector: str) -> str:
@@ -107,9 +107,9 @@ class Everything:
 
     @property
     def found(self) -> Found:
-        told = [line for lines in self.lines.values() for line in lines[:-1]]
-        told.append({"type": "end", "discoveries": sum(line["type"] == "discovery" for line in told)})
-        return by_service(discoveries(told), self.targets, self.network)
+        reported = [line for lines in self.lines.values() for line in lines[:-1]]
+        reported.append({"type": "end", "discoveries": sum(line["type"] == "discovery" for line in reported)})
+        return by_service(discoveries(reported), self.targets, self.network)
 
 
 @pytest.fixture(scope="module")
@@ -139,19 +139,19 @@ def everything() -> Iterator[Everything]:
         lines: dict[str, list[Line]] = {}
         wrote = ""
         for collector in COLLECTORS:
-            told, said = collect(
+            reported, said = collect(
                 image_of(collector),
                 network,
                 exclude=[excluded.address],
                 credentials=LOGINS,
                 discoveries=known if collector != "network" else [],
             )
-            lines[collector] = told
+            lines[collector] = reported
             wrote += said
             if collector == "network":
                 known += [
                     {key: line[key] for key in ("kind", "key", "data", "confidence")}
-                    for line in told
+                    for line in reported
                     if line.get("kind") in {"service", "certificate"}
                 ]
         yield Everything(network, targets, excluded, control, lines, wrote)
@@ -185,9 +185,9 @@ def test_together_they_find_every_fact_of_their_targets(everything: Everything) 
     for kind, key, data in expected:
         assert (kind, key) in found, (kind, key)
         for attribute, value in data.items():
-            told = found[kind, key].get(attribute)
-            same = matches(value, told) or str(value) == str(told)
-            assert same, (kind, key, attribute, value, told)
+            reported = found[kind, key].get(attribute)
+            same = matches(value, reported) or str(value) == str(reported)
+            assert same, (kind, key, attribute, value, reported)
 
 
 def test_they_report_no_false_positive(everything: Everything) -> None:

@@ -57,7 +57,7 @@ def test_ground_truth_states_what_is_there_and_nothing_else(
     found: Mapping[str, Future[Facts]], where: str
 ) -> None:
     case = CASES[where]
-    wrong = differences(case.told(), found[where].result(timeout=240), case.kinds)
+    wrong = differences(case.stated(), found[where].result(timeout=240), case.kinds)
     assert not wrong, "\n".join(wrong)
 
 

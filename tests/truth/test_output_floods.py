@@ -38,7 +38,7 @@ x-dryrun:
   title: One machine
   description: A cache, and a collector that talks.
   credentials:
-    - {{engine: flood, password: '{told}'}}
+    - {{engine: flood, password: '{wanted}'}}
 services:
   cache:
     image: discovery/test-redis:8.0
@@ -48,7 +48,7 @@ services:
 MANIFEST = """
 name: flood
 image: {image}
-summary: Says as much as it is told to.
+summary: Says as much as it is ordered to.
 provides: [service]
 credentials: [flood]
 timeout_seconds: 240
@@ -61,8 +61,8 @@ class Flooding:
 
     folder: Path
 
-    def template(self, name: str, told: dict[str, Any]) -> None:
-        content = TEMPLATE.format(told=json.dumps(told))
+    def template(self, name: str, wanted: dict[str, Any]) -> None:
+        content = TEMPLATE.format(wanted=json.dumps(wanted))
         (self.folder / "templates" / f"{name}.yml").write_text(content, encoding="utf-8")
 
     @property
@@ -131,9 +131,9 @@ async def test_a_million_lines_arrive_whole(start_stack: StartStack, flooding: F
     assert ended.lines == MILLION + 1
     assert ended.discoveries == MILLION // DISCOVERY_EVERY
     assert ended.warnings == MILLION // WARNING_EVERY
-    told = await discovery_events(stack, session_id)
-    assert told == [(number + 1, flood_key(number)) for number in range(0, MILLION, DISCOVERY_EVERY)]
-    assert Counter(await stored_keys(stack, session_id)) == Counter(key for _, key in told)
+    reported = await discovery_events(stack, session_id)
+    assert reported == [(number + 1, flood_key(number)) for number in range(0, MILLION, DISCOVERY_EVERY)]
+    assert Counter(await stored_keys(stack, session_id)) == Counter(key for _, key in reported)
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -62,7 +62,7 @@ def rehearse(state, engine, capsys):
     return run
 
 
-def told(facts) -> list[tuple[str, ...]]:
+def listed(facts) -> list[tuple[str, ...]]:
     return [
         tuple(str(fact[name]) for name in ("kind", "key", "attribute") if fact.get(name)) for fact in facts
     ]
@@ -72,15 +72,15 @@ def assert_all_is_found_and_nothing_else(report, where: str) -> None:
     """Say all that is wrong at once: a session takes long."""
     scores = report["scores"]
     wrong = {
-        "missed": told(each for each in scores["false_negatives"] if each["hard"] is None),
+        "missed": listed(each for each in scores["false_negatives"] if each["hard"] is None),
         "wrong": [
             (*place, each["expected"], each["found"])
             for each in scores["wrong_values"]
             if each["hard"] is None
-            for place in told([each])
+            for place in listed([each])
         ],
-        "closed": told(each for each in scores["not_evaluable"] if each["hard"] is None),
-        "false positives": told(scores["false_positives"]),
+        "closed": listed(each for each in scores["not_evaluable"] if each["hard"] is None),
+        "false positives": listed(scores["false_positives"]),
         "incomplete": [each["reason"] for each in report["collectors"] if not each["complete"]],
     }
     assert not any(wrong.values()), f"{where}: {json.dumps(wrong, indent=1, ensure_ascii=False)}"
@@ -91,9 +91,9 @@ def assert_each_hard_case_is_judged(report, where: str) -> None:
     scores = report["scores"]
     judged = {(case["kind"], case["key"]): case["judgement"] for case in scores["hard_cases"]}
     lists = ("found", "false_negatives", "wrong_values", "not_evaluable")
-    told = {(fact["kind"], fact["key"]) for name in lists for fact in scores[name] if fact["hard"]}
+    listed = {(fact["kind"], fact["key"]) for name in lists for fact in scores[name] if fact["hard"]}
     assert judged, f"{where} has no hard case"
-    assert set(judged) == told
+    assert set(judged) == listed
     assert all(judged.values())
 
 
@@ -115,5 +115,5 @@ def test_a_template_is_found_whole_and_its_hard_cases_are_judged(rehearse, templ
         assert {"network", "database"} <= columns.keys()
         # It is there for comparison: in a column of its own, and nowhere else.
         scores = report["scores"]
-        told = [*scores["found"], *scores["false_positives"]]
-        assert not any("nmap" in each["collectors"] for each in told)
+        listed = [*scores["found"], *scores["false_positives"]]
+        assert not any("nmap" in each["collectors"] for each in listed)

@@ -13,11 +13,11 @@ THERE: Facts = {
 
 
 def test_a_matching_ground_truth_has_no_differences() -> None:
-    told: Facts = {identity: dict(data) for identity, data in THERE.items()}
-    told["service", ":5432/tcp"]["product"] = ["postgresql db", "postgresql"]
-    told["table", ":5432/tcp/shop/public/orders"]["columns"] = ["total", "id"]
-    del told["certificate", ":443/tcp"]["subject"]
-    assert differences(told, THERE) == []
+    stated: Facts = {identity: dict(data) for identity, data in THERE.items()}
+    stated["service", ":5432/tcp"]["product"] = ["postgresql db", "postgresql"]
+    stated["table", ":5432/tcp/shop/public/orders"]["columns"] = ["total", "id"]
+    del stated["certificate", ":443/tcp"]["subject"]
+    assert differences(stated, THERE) == []
 
 
 @pytest.mark.parametrize(
@@ -34,24 +34,24 @@ def test_a_matching_ground_truth_has_no_differences() -> None:
 )
 def test_notices_a_wrong_value(identity: tuple[str, str], attribute: str, value: object) -> None:
     (wrong,) = differences(THERE | {identity: THERE[identity] | {attribute: value}}, THERE)
-    assert f"{attribute} is told" in wrong
+    assert f"{attribute} is stated" in wrong
 
 
 def test_notices_what_is_stated_and_not_there() -> None:
     assert differences(THERE | {("service", ":22/tcp"): {}}, THERE) == [
-        "service ':22/tcp' is told and not there"
+        "service ':22/tcp' is stated and not there"
     ]
 
 
 @pytest.mark.parametrize("identity", sorted(THERE))
 def test_notices_what_is_there_and_not_stated(identity: tuple[str, str]) -> None:
-    told = {other: data for other, data in THERE.items() if other != identity}
-    assert differences(told, THERE) == [f"{identity[0]} {identity[1]!r} is there and not told"]
+    stated = {other: data for other, data in THERE.items() if other != identity}
+    assert differences(stated, THERE) == [f"{identity[0]} {identity[1]!r} is there and not stated"]
 
 
 def test_a_kind_without_a_collector_need_not_be_stated() -> None:
-    told = {identity: data for identity, data in THERE.items() if identity[0] != "certificate"}
-    assert differences(told, THERE, frozenset({"host", "service", "table"})) == []
+    stated = {identity: data for identity, data in THERE.items() if identity[0] != "certificate"}
+    assert differences(stated, THERE, frozenset({"host", "service", "table"})) == []
 
 
 def test_names_in_keys_are_escaped_as_the_documentation_says() -> None:

@@ -37,14 +37,14 @@ def name_of(address):
 
 places = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/proc/1/cmdline", "/proc/1/mountinfo",
           "/proc/1/cgroup", "/proc/cmdline", "/proc/net/arp"]
-told = {place: pathlib.Path(place).read_text(errors="replace") for place in places}
-told["hostname"] = socket.gethostname()
+visible = {place: pathlib.Path(place).read_text(errors="replace") for place in places}
+visible["hostname"] = socket.gethostname()
 addresses = [str(address) for address in ipaddress.ip_network(sys.argv[1])]
 with concurrent.futures.ThreadPoolExecutor(len(addresses)) as pool:
-    told["reverse DNS"] = {a: n for a, n in zip(addresses, pool.map(name_of, addresses)) if n}
+    visible["reverse DNS"] = {a: n for a, n in zip(addresses, pool.map(name_of, addresses)) if n}
 environ = pathlib.Path("/proc/1/environ").read_bytes().decode().rstrip("\\0")
-told["environ"] = dict(line.split("=", 1) for line in environ.split("\\0"))
-print(json.dumps(told))
+visible["environ"] = dict(line.split("=", 1) for line in environ.split("\\0"))
+print(json.dumps(visible))
 """
 """Collects what a collector could know before it sends a packet. Standard library only."""
 
@@ -126,17 +126,17 @@ def config_of(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 async def discoveries_of(stack: Stack, session_id: UUID) -> set[tuple[str, str, str, str]]:
-    """Return what the collectors told: who, kind, key by service, and product or columns."""
+    """Return what the collectors reported: who, kind, key by service, and product or columns."""
     events = [event.data for event in await stack.events(session_id)]
     (names,) = [data.addresses for data in events if data.type == "addresses_mapped"]
-    told = set()
+    reported = set()
     for data in events:
         if data.type == "discovery_reported":
             address, separator, rest = data.discovery.key.partition(":")
             scored = {key: data.discovery.data.get(key) for key in ("product", "version", "columns")}
             key = names.get(address, address) + separator + rest
-            told.add((data.collector, data.discovery.kind, key, json.dumps(scored, sort_keys=True)))
-    return told
+            reported.add((data.collector, data.discovery.kind, key, json.dumps(scored, sort_keys=True)))
+    return reported
 
 
 async def test_another_truth_collapses_the_score_and_none_of_it_reaches_a_collector(
@@ -160,7 +160,7 @@ async def test_another_truth_collapses_the_score_and_none_of_it_reaches_a_collec
         session = await stack.wait_until_ended(session_id)
         assert session.outcome == "completed", session.reason
 
-    # What the first collector is told: where, and who it is itself. It has no use for a login, so no login.
+    # What the first collector is given: where, and who it is itself. It has no use for a login, so no login.
     config = config_of(inside["environ"])
     assert config.pop("credentials") == []
     assert set(config) == {"version", "cidr", "self", "exclude", "profile", "discoveries"}
@@ -182,7 +182,7 @@ async def test_another_truth_collapses_the_score_and_none_of_it_reaches_a_collec
     assert {"web", "db", "PostgreSQL", "payment_cards", "nginx", "Gunicorn"} <= truth
     assert words_in({"seen": inside, "config": config, "name": inspected["Name"]}, truth) == set()
 
-    # What the second is told beyond that is what the first found, and nothing else.
+    # What the second is given beyond that is what the first found, and nothing else.
     second = config_of(dict(line.split("=", 1) for line in database["Config"]["Env"]))
     reported = [
         event.data.discovery.model_dump(mode="json")

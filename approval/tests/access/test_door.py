@@ -1,4 +1,4 @@
-"""What strangers send: refused before it is routed, counted in closed sets, told in bounded lines."""
+"""What strangers send: refused before it is routed, counted in closed sets, reported in bounded lines."""
 
 import asyncio
 import json
@@ -70,8 +70,8 @@ async def test_a_line_of_the_log_is_bounded(api, caplog):
     await exchange(api, request(b"GET", b"/" + b"%1b" * 2_000))
     ours = [record for record in caplog.records if record.name.startswith("approval_api")]
     lines = [JsonFormatter().format(record) for record in ours]
-    told = [json.loads(line) for line in lines if '"message": "request"' in line]
-    assert len(told) == 2
+    logged = [json.loads(line) for line in lines if '"message": "request"' in line]
+    assert len(logged) == 2
     assert max(map(len, lines)) < 3_000
     assert "\x1b" not in "".join(lines)
 

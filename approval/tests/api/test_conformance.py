@@ -39,8 +39,8 @@ async def test_every_answer_is_one_that_the_document_describes(settings, orchest
             stderr=asyncio.subprocess.STDOUT,
         )
         async with asyncio.timeout(250):
-            told, _ = await process.communicate()
-    words = told.decode()
+            output, _ = await process.communicate()
+    words = output.decode()
     assert process.returncode == 0, words[-8000:]
     assert "Tested: 0" not in words
     assert "Tested: " in words

@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from chromium import Watched, launched, open_context
 from fake_orchestrator import FakeOrchestrator
 from playwright.async_api import Browser, Page, expect
-from told_session import ToldSession, scan_all
+from scripted_session import ScriptedSession, scan_all
 from wire import Wire, open_wire
 
 from approval_api.identity.roles import Role
@@ -75,9 +75,9 @@ class Site:
         await page.goto(path)
         return page
 
-    async def start_session(self, template: str = "small", **wanted: Any) -> ToldSession:
+    async def start_session(self, template: str = "small", **wanted: Any) -> ScriptedSession:
         session_id = await self.api.start(template=template, **wanted)
-        return self.told(UUID(session_id))
+        return self.scripted(UUID(session_id))
 
     async def run_experiment(self) -> str:
         """Run two ways to scan at two rates, one of which misses a service; return the experiment's id."""
@@ -119,13 +119,13 @@ class Site:
         )
         assert answer.status_code == 200, answer.text
 
-    def told(self, session_id: UUID) -> ToldSession:
+    def scripted(self, session_id: UUID) -> ScriptedSession:
         """What the orchestrator tells of a session that a page started."""
-        return ToldSession(self.orchestrator, session_id)
+        return ScriptedSession(self.orchestrator, session_id)
 
-    async def until_phase(self, told: ToldSession, phase: str) -> None:
+    async def until_phase(self, script: ScriptedSession, phase: str) -> None:
         async with asyncio.timeout(20):
-            while (await self.api.get(f"/sessions/{told.id}")).json()["phase"] != phase:
+            while (await self.api.get(f"/sessions/{script.id}")).json()["phase"] != phase:
                 await asyncio.sleep(0.02)
 
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from playwright.async_api import expect
-from told_session import HOSTILE
+from scripted_session import HOSTILE
 
 from approval_api.identity.roles import Role
 
@@ -13,11 +13,11 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-async def told(site):
-    told = await site.start_session()
-    told.whole()
-    await site.until_phase(told, "ended")
-    return told
+async def scripted(site):
+    scripted = await site.start_session()
+    scripted.whole()
+    await site.until_phase(scripted, "ended")
+    return scripted
 
 
 def row_of(page, key):
@@ -29,8 +29,8 @@ async def decisions(site):
     return {each["named_key"]: each["status"] for each in listed if each["status"] != "pending"}
 
 
-async def test_one_is_approved_with_its_button_and_keeps_the_note(site, told):
-    page = await site.visit(Role.APPROVER, f"/dryrun/discoveries?session={told.id}")
+async def test_one_is_approved_with_its_button_and_keeps_the_note(site, scripted):
+    page = await site.visit(Role.APPROVER, f"/dryrun/discoveries?session={scripted.id}")
     await page.get_by_label("Note").fill("ours since 2019")
     row = row_of(page, "db:5432/tcp/shop")
     await row.get_by_role("button", name="Approve").click()
@@ -42,7 +42,7 @@ async def test_one_is_approved_with_its_button_and_keeps_the_note(site, told):
     assert await decisions(site) == {}
 
 
-async def test_many_are_rejected_at_once(site, told):
+async def test_many_are_rejected_at_once(site, scripted):
     page = await site.visit(Role.APPROVER, "/dryrun/discoveries?kind=table")
     await page.get_by_label("select all on this page").check()
     await page.get_by_role("button", name="Reject selected").click()
@@ -51,7 +51,7 @@ async def test_many_are_rejected_at_once(site, told):
     assert await page.locator("input[name=seen]:checked").count() == 0
 
 
-async def test_selecting_nothing_is_told_and_changes_nothing(site, told):
+async def test_selecting_nothing_is_reported_and_changes_nothing(site, scripted):
     page = await site.visit(Role.APPROVER, "/dryrun/discoveries")
     await page.get_by_role("button", name="Approve selected").click()
     await expect(page.locator("#toast")).to_contain_text("Nothing is selected")
@@ -59,7 +59,7 @@ async def test_selecting_nothing_is_told_and_changes_nothing(site, told):
     assert await decisions(site) == {}
 
 
-async def test_the_keyboard_alone_decides(site, told):
+async def test_the_keyboard_alone_decides(site, scripted):
     page = await site.visit(Role.APPROVER, "/dryrun/discoveries?kind=host&sort=key")
     await page.locator("tr[data-row]").first.focus()
     await page.keyboard.press("j")
@@ -78,7 +78,7 @@ async def test_the_keyboard_alone_decides(site, told):
     assert await decisions(site) == {"db": "approved", "web": "rejected"}
 
 
-async def test_a_decision_made_while_another_is_under_way_is_not_lost(site, told):
+async def test_a_decision_made_while_another_is_under_way_is_not_lost(site, scripted):
     page = await site.visit(Role.APPROVER, "/dryrun/discoveries?kind=service&sort=key")
     under_way = asyncio.Event()
 
@@ -104,17 +104,17 @@ async def test_a_decision_made_while_another_is_under_way_is_not_lost(site, told
 
 
 async def test_what_changed_since_it_was_looked_at_is_not_decided(site):
-    told = await site.start_session()
-    told.build()
-    told.enter("scanning")
-    told.start("network")
-    told.find("network", "service", "10.213.0.3:80/tcp", product="nginx", confidence_=0.5)
+    scripted = await site.start_session()
+    scripted.build()
+    scripted.enter("scanning")
+    scripted.start("network")
+    scripted.find("network", "service", "10.213.0.3:80/tcp", product="nginx", confidence_=0.5)
     page = await site.visit(Role.APPROVER)
     async with asyncio.timeout(20):
         while not (await site.api.get("/discoveries")).json()["discoveries"]:
             await asyncio.sleep(0.02)
     await page.goto("/dryrun/discoveries")
-    told.find("network", "service", "10.213.0.3:80/tcp", product="Apache", confidence_=0.95)
+    scripted.find("network", "service", "10.213.0.3:80/tcp", product="Apache", confidence_=0.95)
     async with asyncio.timeout(20):
         while (await site.api.get("/discoveries")).json()["discoveries"][0]["revision"] == 1:
             await asyncio.sleep(0.02)
@@ -126,8 +126,8 @@ async def test_what_changed_since_it_was_looked_at_is_not_decided(site):
     assert await decisions(site) == {}
 
 
-async def test_filters_search_and_order_are_in_the_address(site, told):
-    page = await site.visit(Role.VIEWER, f"/dryrun/discoveries?session={told.id}")
+async def test_filters_search_and_order_are_in_the_address(site, scripted):
+    page = await site.visit(Role.VIEWER, f"/dryrun/discoveries?session={scripted.id}")
     every = await page.locator("tr[data-row]").count()
     await page.get_by_label("Search").fill("customers")
     await expect(page.locator("tr[data-row]")).to_have_count(1)
@@ -143,7 +143,7 @@ async def test_filters_search_and_order_are_in_the_address(site, told):
     assert await page.get_by_role("button", name="Approve").count() == 0
 
 
-async def test_hostile_evidence_is_text(site, told):
+async def test_hostile_evidence_is_text(site, scripted):
     page = await site.visit(Role.ADMIN, "/dryrun/discoveries?kind=service&sort=oldest")
     for summary in await page.locator("details.evidence summary").all():
         await summary.click()
@@ -152,7 +152,7 @@ async def test_hostile_evidence_is_text(site, told):
     assert await page.locator("main img, main script, main [hx-get*=sign-out]").count() == 0
 
 
-async def test_one_is_decided_without_a_script(site, told):
+async def test_one_is_decided_without_a_script(site, scripted):
     page = await site.visit(Role.APPROVER, "/dryrun/discoveries?kind=table&sort=key", javascript=False)
     await page.get_by_role("button", name="Approve db:5432/tcp/shop/public/orders").click()
     await expect(page.locator("tr.is-approved")).to_have_count(1)
@@ -162,7 +162,7 @@ async def test_one_is_decided_without_a_script(site, told):
     await expect(page.locator("tr.is-rejected")).to_have_count(1)
 
 
-async def test_production_is_decided_in_its_own_section(site, told):
+async def test_production_is_decided_in_its_own_section(site, scripted):
     await site.report_production("192.0.2.7:5432/tcp", version="17.2")
     page = await site.visit(Role.APPROVER, "/production/discoveries")
     await expect(page.locator("tr[data-row]")).to_have_count(1)

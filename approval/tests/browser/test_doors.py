@@ -73,14 +73,14 @@ async def test_what_is_refused_is_told_with_the_way_back(site):
 
 
 async def test_an_unreachable_orchestrator_is_shown_and_records_stay(site):
-    told = await site.start_session()
-    told.whole()
-    await site.until_phase(told, "ended")
+    session = await site.start_session()
+    session.whole()
+    await site.until_phase(session, "ended")
     site.orchestrator.down = True
     site.orchestrator.wake()
     page = await site.visit(Role.OPERATOR, "/dryrun/templates")
     await expect(page.locator(".problem")).to_contain_text("the orchestrator does not answer")
-    await page.goto(f"/dryrun/sessions/{told.id}")
+    await page.goto(f"/dryrun/sessions/{session.id}")
     await expect(page.locator("#status .badge")).to_have_text("completed")
     site.contexts[0].forget_failed_requests()  # the browser tells of the 503
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from chromium import DESKTOP, PHONE, is_wider_than_the_screen, violations
 from playwright.async_api import expect
+from scripted_session import HOSTILE
 from site_map import DOORS, EVERYBODY, PLACES
-from told_session import HOSTILE
 
 from approval_api.identity.roles import Role
 
@@ -46,8 +46,8 @@ async def filled(site):
     failed = await site.start_session()
     failed.build()
     failed.clean_up("failed", "web did not become healthy within 60 s; see its log")
-    for told in (ended, earlier, failed):
-        await site.until_phase(told, "ended")
+    for session in (ended, earlier, failed):
+        await site.until_phase(session, "ended")
     running = await site.start_session(keep=True)
     running.build()
     running.scan()

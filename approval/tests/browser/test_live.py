@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.async_api import expect
-from told_session import HOSTILE
+from scripted_session import HOSTILE
 
 from approval_api.identity.roles import Role
 
@@ -19,20 +19,20 @@ async def test_a_session_is_watched_from_start_to_end_without_reloading(site):
     await expect(page.locator("#status")).to_have_attribute("data-phase", "queued")
     await page.evaluate("window.notReloaded = true")
     (session_id,) = site.orchestrator.sessions
-    told = site.told(session_id)
-    told.build()
+    session = site.scripted(session_id)
+    session.build()
     await expect(page.locator(".target.is-healthy")).to_have_count(2)
     await expect(page.locator(".countdown")).to_contain_text("29 min")
-    told.scan()
+    session.scan()
     await expect(page.locator("#status .step.is-now")).to_contain_text("scanning")
     await expect(page.locator(".run-message")).to_contain_text("1 of 2 scanning 10.213.0.3")
     found = 4 + len(HOSTILE)
     await expect(page.locator("#arrivals > li")).to_have_count(found)
-    told.end_collector("network")
-    told.read_databases()
+    session.end_collector("network")
+    session.read_databases()
     await expect(page.locator("#arrivals > li")).to_have_count(found + 3)
     await expect(page.get_by_role("button", name="Stop")).to_be_visible()
-    told.clean_up()
+    session.clean_up()
     await expect(page.locator("#status")).to_have_attribute("data-phase", "ended")
     await expect(page.get_by_role("link", name="Read the report")).to_be_visible()
     await expect(page.get_by_role("button", name="Stop")).to_be_hidden()
@@ -47,33 +47,33 @@ async def test_a_session_is_watched_from_start_to_end_without_reloading(site):
 
 
 async def test_a_page_that_lost_its_connection_misses_nothing(site):
-    told = await site.start_session()
-    told.build()
-    page = await site.visit(Role.VIEWER, f"/dryrun/sessions/{told.id}")
+    session = await site.start_session()
+    session.build()
+    page = await site.visit(Role.VIEWER, f"/dryrun/sessions/{session.id}")
     await expect(page.locator("#link")).to_contain_text("Live")
-    told.scan()
+    session.scan()
     await expect(page.locator("#arrivals > li")).to_have_count(4 + len(HOSTILE))
     before = await arrivals(page)
     site.wire.cut()
     await expect(page.locator("#link")).to_contain_text("Reconnecting")
-    told.end_collector("network")
-    told.read_databases()
-    told.clean_up()
-    await site.until_phase(told, "ended")
+    session.end_collector("network")
+    session.read_databases()
+    session.clean_up()
+    await site.until_phase(session, "ended")
     assert await arrivals(page) == before
     site.wire.mend()
     await expect(page.locator("#status")).to_have_attribute("data-phase", "ended")
     after = await arrivals(page)
     assert len(set(after)) == len(after) == len(before) + 3
-    # The browser told of what it could not reach.
+    # The browser complained about what it could not reach.
     site.contexts[0].forget_failed_requests()
 
 
 async def test_what_targets_say_stays_text(site):
-    told = await site.start_session()
-    told.whole()
-    await site.until_phase(told, "ended")
-    page = await site.visit(Role.VIEWER, f"/dryrun/sessions/{told.id}")
+    session = await site.start_session()
+    session.whole()
+    await site.until_phase(session, "ended")
+    page = await site.visit(Role.VIEWER, f"/dryrun/sessions/{session.id}")
     await expect(page.locator("#arrivals")).to_contain_text(HOSTILE[0])
     await expect(page.locator("#arrivals")).to_contain_text(r"\x1b[31mred")
     await expect(page.locator("#notes")).to_contain_text(HOSTILE[0])
@@ -82,38 +82,38 @@ async def test_what_targets_say_stays_text(site):
 
 
 async def test_a_session_is_watched_without_a_script(site):
-    told = await site.start_session()
-    told.build()
-    page = await site.visit(Role.OPERATOR, f"/dryrun/sessions/{told.id}", javascript=False)
+    session = await site.start_session()
+    session.build()
+    page = await site.visit(Role.OPERATOR, f"/dryrun/sessions/{session.id}", javascript=False)
     await expect(page.locator("#status")).to_have_attribute("data-phase", "waiting")
-    told.scan()
+    session.scan()
     # The page loads itself anew every five seconds.
     await expect(page.locator("#status")).to_have_attribute("data-phase", "scanning")
     await page.get_by_role("button", name="Stop").click()
     await expect(page.locator("#status")).to_have_attribute("data-phase", "scanning")
     assert any(request.url.path.endswith("/stop") for request in site.orchestrator.requests)
-    told.clean_up("stopped")
+    session.clean_up("stopped")
     await expect(page.locator("#status")).to_have_attribute("data-phase", "ended")
 
 
 async def test_stopping_asks_first_and_a_viewer_cannot(site):
-    told = await site.start_session()
-    told.build()
-    page = await site.visit(Role.OPERATOR, f"/dryrun/sessions/{told.id}")
+    session = await site.start_session()
+    session.build()
+    page = await site.visit(Role.OPERATOR, f"/dryrun/sessions/{session.id}")
     site.contexts[0].answers_dialogs = True
     await page.get_by_role("button", name="Stop").click()
     await page.wait_for_load_state()
     assert any(request.url.path.endswith("/stop") for request in site.orchestrator.requests)
-    other = await site.visit(Role.VIEWER, f"/dryrun/sessions/{told.id}")
+    other = await site.visit(Role.VIEWER, f"/dryrun/sessions/{session.id}")
     await expect(other.locator("#status")).to_be_visible()
     assert await other.get_by_role("button", name="Stop").count() == 0
 
 
 async def test_times_are_the_viewers(site):
-    told = await site.start_session()
-    told.whole()
-    await site.until_phase(told, "ended")
-    page = await site.visit(Role.VIEWER, f"/dryrun/sessions/{told.id}")
+    session = await site.start_session()
+    session.whole()
+    await site.until_phase(session, "ended")
+    page = await site.visit(Role.VIEWER, f"/dryrun/sessions/{session.id}")
     shown = page.locator("time[data-time='full']").first
     utc = await shown.get_attribute("datetime")
     expected = await page.evaluate(

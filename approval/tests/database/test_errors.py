@@ -49,7 +49,7 @@ def bodies(person_id):
     ]
 
 
-def told(caplog):
+def logged(caplog):
     """Everything that a log would hold: messages, what stands beside them, and tracebacks."""
     formatter = logging.Formatter()
     lines = []
@@ -74,7 +74,7 @@ async def test_no_write_that_fails_puts_a_value_in_the_log_or_the_answer(browser
     answers = [(await ada.ask(method, path, json=body)) for method, path, body in bodies(person_id)]
     failed = [answer for answer in answers if answer.status_code == 503]
     assert failed, "the constraint was never met"
-    log = told(caplog)
+    log = logged(caplog)
     assert "broken" in log
     cookies = [value.strip('"') for value in dict(ada.client.cookies).values()]
     for secret in (PASSWORD, NEW_PASSWORD, MARK, stored, "$argon2", "\\\\x", "Failing row", *cookies):

@@ -78,9 +78,9 @@ FILTERS = [
 
 
 def matches(row, wanted):
-    told = (row["key"] + str(row["data"])).lower()
+    text = (row["key"] + str(row["data"])).lower()
     return all(
-        wanted["search"].lower() in told
+        wanted["search"].lower() in text
         if name == "search"
         else row["dryrun_session_id" if name == "session_id" else name] == value
         for name, value in wanted.items()

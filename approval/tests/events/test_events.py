@@ -35,7 +35,7 @@ async def frames_of(api, session_id, **headers):
             yield frames(response)
 
 
-async def told(frames):
+async def events_in(frames):
     return [Event.model_validate_json(frame["data"]) async for frame in frames if "data" in frame]
 
 
@@ -81,7 +81,7 @@ async def test_a_stream_continues_after_the_last_event_id(api, orchestrator):
     orchestrator.tell(UUID(session_id), PhaseChanged(phase=Phase.SCANNING))
     orchestrator.tell(UUID(session_id), SessionEnded(outcome=Outcome.COMPLETED))
     async with frames_of(api, session_id, **{"Last-Event-ID": "2"}) as frames:
-        assert [event.seq for event in await told(frames)] == [3]
+        assert [event.seq for event in await events_in(frames)] == [3]
 
 
 async def test_a_stream_of_an_ended_session_sends_all_events_and_ends(api, orchestrator, eventually):
@@ -93,9 +93,9 @@ async def test_a_stream_of_an_ended_session_sends_all_events_and_ends(api, orche
 
     await eventually(ended)
     async with frames_of(api, session_id) as frames:
-        assert [event.seq for event in await told(frames)] == [1, 2]
+        assert [event.seq for event in await events_in(frames)] == [1, 2]
     async with frames_of(api, session_id, **{"Last-Event-ID": "2"}) as frames:
-        assert await told(frames) == []
+        assert await events_in(frames) == []
 
 
 async def test_a_quiet_stream_has_heartbeats(api):
@@ -115,7 +115,7 @@ async def test_streams_end_at_shutdown_within_a_second(api):
                 break
         begin_stop(api.app)
         async with asyncio.timeout(1):
-            assert await told(frames) == []
+            assert await events_in(frames) == []
 
 
 async def test_many_streams_send_the_same(api, orchestrator):
@@ -123,7 +123,7 @@ async def test_many_streams_send_the_same(api, orchestrator):
 
     async def follow():
         async with frames_of(api, session_id) as frames:
-            return await told(frames)
+            return await events_in(frames)
 
     streams = [asyncio.create_task(follow()) for _ in range(20)]
     for number in range(1, 300):

@@ -4,8 +4,8 @@ import asyncio
 from uuid import UUID
 
 import pytest
+from scripted_session import HOSTILE, ScriptedSession, scan_all
 from sqlalchemy import text
-from told_session import HOSTILE, ToldSession, scan_all
 
 from approval_api.app import create_app
 from approval_api.experiments.service import MOST_UNFINISHED, Experiments
@@ -140,7 +140,7 @@ async def test_a_session_that_does_not_complete_is_not_measured_and_says_why(api
     async def started():
         return next(iter(orchestrator.sessions), None)
 
-    session = ToldSession(orchestrator, UUID(str(await eventually(started))))
+    session = ScriptedSession(orchestrator, UUID(str(await eventually(started))))
     session.build()
     session.clean_up("failed", "the engine went away")
     shown = await until(api, experiment["id"], lambda shown: shown["state"] == "done", eventually)

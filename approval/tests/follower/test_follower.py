@@ -382,8 +382,8 @@ async def test_logs_once_why_it_cannot_follow_and_once_that_it_can_again(
     await eventually(following)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    told = [record.message for record in caplog.records]
-    assert told == ["cannot follow events; trying again", "following events"]
+    logged = [record.message for record in caplog.records]
+    assert logged == ["cannot follow events; trying again", "following events"]
 
 
 async def test_a_database_restarted_while_events_flow_loses_and_doubles_nothing(

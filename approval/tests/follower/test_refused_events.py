@@ -55,7 +55,7 @@ BAD_EVENTS = {
 async def test_a_bad_event_is_stored_as_refused_and_affects_no_other_session(
     follower, engine, orchestrator, metrics, eventually, bad
 ):
-    data, told, reason = BAD_EVENTS[bad]
+    data, claimed, reason = BAD_EVENTS[bad]
     session, other = uuid4(), uuid4()
     queued(orchestrator, session)
     queued(orchestrator, other)
@@ -75,7 +75,7 @@ async def test_a_bad_event_is_stored_as_refused_and_affects_no_other_session(
     refused = [(seq, each) for seq, kind, each in await stored(engine) if kind == "event_refused"]
     (seq, word), *more = refused
     assert (seq, more) == (32, [])
-    assert word["claimed_type"] == told
+    assert word["claimed_type"] == claimed
     assert reason in word["reason"]
     assert word["size"] >= min(len(data), 1_000_000)
     found = await rows(engine, "SELECT line FROM gateway.dryrun_discoveries ORDER BY line")

@@ -89,10 +89,10 @@ async def test_settings_and_overview_show_a_viewer_no_address_and_no_programs_na
             for path in ("/settings", "/")
         ]
         shown[role] = html.unescape("".join(pages))
-    for told in (detail, "http://orchestrator", "127.0.0.1:8470", "bob"):
-        assert told in shown[Role.ADMIN], told
+    for secret in (detail, "http://orchestrator", "127.0.0.1:8470", "bob"):
+        assert secret in shown[Role.ADMIN], secret
         for role in (Role.VIEWER, Role.OPERATOR, Role.APPROVER):
-            assert told not in shown[role], (role, told)
+            assert secret not in shown[role], (role, secret)
 
 
 async def test_the_account_page_makes_a_token_for_named_collectors(browsers):

@@ -3,9 +3,9 @@
 from uuid import UUID
 
 import pytest
+from scripted_session import ScriptedSession
 from site_map import PLACES
 from sqlalchemy import text
-from told_session import ToldSession
 
 from approval_api.app import create_app
 from approval_api.settings import ProgramToken
@@ -28,10 +28,10 @@ async def admin(settings, orchestrator, serving):
 async def filled(admin, orchestrator, eventually):
     """One marked row of production, three of a dry-run: the last one's id is none of production's."""
     found = [{"kind": "service", "key": "192.0.2.7:80/tcp", "data": {"banner": PRODUCTION_MARK}}]
-    told = {"collector": "network", "discoveries": found}
-    answer = await admin.client.post("/api/v1/production/discoveries", json=told)
+    reported = {"collector": "network", "discoveries": found}
+    answer = await admin.client.post("/api/v1/production/discoveries", json=reported)
     assert answer.status_code == 200, answer.text
-    sessions = [ToldSession(orchestrator, UUID(await admin.start())) for _ in range(2)]
+    sessions = [ScriptedSession(orchestrator, UUID(await admin.start())) for _ in range(2)]
     for session in sessions:
         session.build()
         session.enter("scanning")

@@ -1,4 +1,4 @@
-"""The form for a new experiment: what it reads, and that mistakes are told with the way back."""
+"""The form for a new experiment: what it reads, and that mistakes are reported with the way back."""
 
 import pytest
 

@@ -28,18 +28,18 @@ BEGIN = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 QUEUED = SessionQueued(template="small", template_digest="sha256:1", seed=0, keep=False, actor="ada")
 
 
-def events(*told):
+def events(*happened):
     return [
         Event(
             journal=JOURNAL, seq=number, session_id=SESSION, at=BEGIN + timedelta(seconds=number), data=data
         )
-        for number, data in enumerate(told, 1)
+        for number, data in enumerate(happened, 1)
     ]
 
 
-def folded(*told):
+def folded(*happened):
     state = SessionState.of(SMALL)
-    for event in events(*told):
+    for event in events(*happened):
         state.read(event)
     return state
 
@@ -129,8 +129,8 @@ def test_the_pipeline_shows_what_was_what_is_and_what_is_to_come():
 
 
 def test_a_failure_is_shown_where_it_happened_and_what_never_came_as_skipped():
-    told = (QUEUED, phase("provisioning"), phase("cleaning_up"), SessionEnded(outcome=Outcome.FAILED))
-    assert states(folded(*told), now="ended", outcome="failed") == [
+    happened = (QUEUED, phase("provisioning"), phase("cleaning_up"), SessionEnded(outcome=Outcome.FAILED))
+    assert states(folded(*happened), now="ended", outcome="failed") == [
         ("queued", "done"), ("provisioning", "failed"), ("waiting", "skipped"),
         ("scanning", "skipped"), ("cleaning_up", "done"), ("ended", "done"),
     ]  # fmt: skip

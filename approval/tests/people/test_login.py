@@ -17,7 +17,7 @@ async def run(engine, statement, **values):
 
 
 def show(browser, cookies):
-    """Let a browser show cookies that it was told to forget."""
+    """Let a browser show cookies that it was ordered to delete."""
     browser.client.cookies.clear()
     browser.client.headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
 
@@ -73,14 +73,14 @@ async def test_the_database_holds_nothing_that_could_be_shown_as_a_cookie(browse
 
 async def test_an_unknown_name_is_answered_like_a_wrong_password(browsers):
     await browsers("ada", Role.VIEWER)
-    told = []
+    answers = []
     for name in ("ada", "nobody"):
         stranger = await browsers(name)
         answer = await stranger.sign_in("not the right password")
         assert answer.status_code == 401
         assert "set-cookie" not in answer.headers
-        told.append({k: v for k, v in answer.json().items() if k != "request_id"})
-    assert told[0] == told[1]
+        answers.append({k: v for k, v in answer.json().items() if k != "request_id"})
+    assert answers[0] == answers[1]
 
 
 async def test_an_unknown_name_takes_the_same_work(api, browsers, monkeypatch):

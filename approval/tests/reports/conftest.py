@@ -198,10 +198,10 @@ def template(truth):
 def report_of():
     """Give a function that builds the report of a story."""
 
-    async def built(told=None, *, truth=TRUTH, question=None, **session):
+    async def built(happened=None, *, truth=TRUTH, question=None, **session):
         events = [
             Event(journal=SESSION, seq=seq, session_id=SESSION, at=START + timedelta(seconds=at), data=data)
-            for seq, (at, data) in enumerate(story() if told is None else told, 1)
+            for seq, (at, data) in enumerate(story() if happened is None else happened, 1)
         ]
         stored = StoredSession(view(**session), template(truth), history_complete=True)
         return build(stored, events, question)
@@ -217,6 +217,6 @@ async def report(report_of):
 
 
 @pytest.fixture
-def told_story():
+def story_events():
     """Give the story itself, to be changed."""
     return story

@@ -19,14 +19,14 @@ async def test_each_collector_is_scored_alone_beside_all_together(report):
 
 
 async def test_what_a_collector_for_comparison_finds_counts_in_its_own_column_only(
-    report, report_of, told_story
+    report, report_of, story_events
 ):
     beside = await report_of(
         [
             (at, data.model_copy(update={"purpose": "comparison"}))
             if isinstance(data, words.CollectorStarted) and data.collector == "nmap"
             else (at, data)
-            for at, data in told_story()
+            for at, data in story_events()
         ]
     )
     assert {run.collector: run.purpose for run in beside.collectors} == {
@@ -52,20 +52,20 @@ async def test_the_logs_and_digests_of_the_session_are_in_its_report(report):
     assert all(run.config_digest.startswith("sha256:") for run in report.collectors)
 
 
-async def test_a_session_of_an_older_orchestrator_has_a_report_without_logs(report_of, told_story):
-    told = [(at, data) for at, data in told_story() if not isinstance(data, words.TargetLogsMeasured)]
-    report = await report_of(told)
+async def test_a_session_of_an_older_orchestrator_has_a_report_without_logs(report_of, story_events):
+    happened = [(at, data) for at, data in story_events() if not isinstance(data, words.TargetLogsMeasured)]
+    report = await report_of(happened)
     assert report.logs is None
     assert report.forecast is not None
 
 
 @pytest.mark.parametrize("outcome", [Outcome.STOPPED, Outcome.EXPIRED, Outcome.FAILED])
-async def test_a_session_that_ended_before_its_scan_has_no_scores(report_of, told_story, outcome):
-    told = [(at, data) for at, data in told_story() if not isinstance(data, words.TrafficMeasured)]
-    report = await report_of(told, phase=Phase.ENDED, outcome=outcome)
+async def test_a_session_that_ended_before_its_scan_has_no_scores(report_of, story_events, outcome):
+    happened = [(at, data) for at, data in story_events() if not isinstance(data, words.TrafficMeasured)]
+    report = await report_of(happened, phase=Phase.ENDED, outcome=outcome)
     assert report.scores is None
     assert "before its scan was over" in report.scores_missing
-    assert (await report_of(told_story(), phase=Phase.ENDED, outcome=outcome)).scores is not None
+    assert (await report_of(story_events(), phase=Phase.ENDED, outcome=outcome)).scores is not None
 
 
 async def test_a_report_about_a_replica_says_which_network_it_stands_for(report):

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import pytest
-from told_session import ToldSession
+from scripted_session import ScriptedSession
 
 from approval_api.reports.comparison import Figure, Thing, compare
 from dryrun_contract import event as words
@@ -14,18 +14,18 @@ from dryrun_contract.report import Report
 
 @pytest.fixture
 async def reports(api, orchestrator, eventually):
-    told = []
+    scripted = []
     for finds_less in (True, False):
-        one = ToldSession(orchestrator, UUID(await api.start()))
+        one = ScriptedSession(orchestrator, UUID(await api.start()))
         one.whole(finds_less=finds_less)
-        told.append(one)
-    for one in told:
+        scripted.append(one)
+    for one in scripted:
 
         async def has_ended(one=one):
             return (await api.get(f"/sessions/{one.id}")).json()["phase"] == "ended"
 
         await eventually(has_ended)
-    return [Report.model_validate((await api.get(f"/sessions/{one.id}/report")).json()) for one in told]
+    return [Report.model_validate((await api.get(f"/sessions/{one.id}/report")).json()) for one in scripted]
 
 
 async def test_what_only_one_session_found_is_listed_with_its_direction(reports):
@@ -67,13 +67,13 @@ def test_a_difference_too_small_to_show_is_none(style, hidden, shown):
     assert worse.verdict == "bad"
 
 
-async def test_a_kind_for_each_discovery_makes_no_longer_comparison(report, report_of, told_story):
+async def test_a_kind_for_each_discovery_makes_no_longer_comparison(report, report_of, story_events):
     things = [Discovery(kind=f"kind_{number}", key="10.213.0.3") for number in range(2000)]
     false_positives = [
         (8, words.DiscoveryReported(collector="nmap", run="nmap-1", line=line, discovery=thing))
         for line, thing in enumerate(things, 1)
     ]
-    comparison = compare(report, await report_of([*told_story(), *false_positives]))
+    comparison = compare(report, await report_of([*story_events(), *false_positives]))
     assert {figure.name for figure in comparison.kinds} == {"host", "service", "database", "table"}
     assert comparison.other_kinds == 2000
 
@@ -91,9 +91,9 @@ def test_a_difference_that_a_clock_makes_is_neither_better_nor_worse():
     assert Figure("Peak packets/s on one target", 2593, 2900, "less", "number", noisy=True).verdict == "bad"
 
 
-async def test_what_a_collector_for_comparison_found_is_a_difference_too(report_of, told_story):
+async def test_what_a_collector_for_comparison_found_is_a_difference_too(report_of, story_events):
     def beside(*, silent):
-        for at, data in told_story():
+        for at, data in story_events():
             if getattr(data, "collector", None) != "nmap":
                 yield at, data
             elif data.type == "collector_started":

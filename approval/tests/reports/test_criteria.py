@@ -72,13 +72,13 @@ async def test_by_default_nothing_may_happen_to_a_target_that_can_suffer_it(repo
         assert "1 restarts" in found["no_side_effects"].detail
 
 
-async def test_an_attribute_of_several_kinds_is_asked_of_each(report_of, told_story):
+async def test_an_attribute_of_several_kinds_is_asked_of_each(report_of, story_events):
     truth = (
         Fact(kind="service", key="web:80/tcp", data={"version": "1.0"}),
         Fact(kind="web_app", key="web:80/tcp", data={"version": "2"}),
     )
     said = [(8, found("nmap", kind, "10.213.0.4:80/tcp", version="1")) for kind in ("service", "web_app")]
-    report = await report_of([*told_story(), *said], truth=truth)
+    report = await report_of([*story_events(), *said], truth=truth)
 
     def judged(name):
         verdict = judge(report, Criteria(kinds={name: RowLimits(recall_min=1)}))
@@ -108,13 +108,13 @@ def test_a_name_that_no_row_has_is_refused(name, hint):
 
 
 async def test_a_figure_without_hard_cases_says_so(report):
-    for hard, told in ((False, True), (True, False)):
+    for hard, stated in ((False, True), (True, False)):
         criteria = Criteria(overall=AverageLimits(recall_min=0.1), hard_facts=hard)
         (result,) = judge(report, criteria).results
-        assert ("hard cases left out" in result.detail) is told
+        assert ("hard cases left out" in result.detail) is stated
 
 
-def for_comparison(told, *, complete=True):
+def for_comparison(happened, *, complete=True):
     """Return the story with nmap for comparison, and cut when not `complete`."""
     changes = {
         "collector_started": {"purpose": "comparison"},
@@ -124,13 +124,13 @@ def for_comparison(told, *, complete=True):
         (at, data.model_copy(update=changes.get(data.type, {})))
         if getattr(data, "collector", None) == "nmap"
         else (at, data)
-        for at, data in told
+        for at, data in happened
     ]
 
 
 @pytest.mark.parametrize("complete", [True, False])
-async def test_a_comparison_that_was_cut_does_not_fail_the_scan(report_of, told_story, complete):
-    report = await report_of(for_comparison(told_story(), complete=complete))
+async def test_a_comparison_that_was_cut_does_not_fail_the_scan(report_of, story_events, complete):
+    report = await report_of(for_comparison(story_events(), complete=complete))
     (result,) = judge(report, Criteria(complete_scan=True)).results
     others = all(run.complete for run in report.collectors if run.purpose == "discovery")
     assert result.measured is others
@@ -139,8 +139,8 @@ async def test_a_comparison_that_was_cut_does_not_fail_the_scan(report_of, told_
     assert (own.criterion, own.measured) == ("collectors.nmap.complete", complete)
 
 
-async def test_each_collector_can_have_criteria_of_its_own(report_of, told_story):
-    report = await report_of(for_comparison(told_story()))
+async def test_each_collector_can_have_criteria_of_its_own(report_of, story_events):
+    report = await report_of(for_comparison(story_events()))
     own = next(one for one in report.collector_scores if one.collector == "nmap")
     limits = CollectorLimits(recall_min=0.01, f1_min=1, false_positives_max=0, wrong_values_max=100)
     verdict = judge(report, Criteria(collectors={"nmap": limits, "absent": CollectorLimits(recall_min=0)}))

@@ -22,15 +22,15 @@ async def test_addresses_that_nobody_has_cost_packets_too(report_of):
     assert lines(report)["packets"].expected == 20_000 + 244 * PACKETS_PER_EMPTY_ADDRESS
 
 
-async def test_what_was_not_measured_is_not_forecast(report_of, told_story):
-    told = [(at, data) for at, data in told_story() if not isinstance(data, words.TargetLogsMeasured)]
-    line = lines(await report_of(told))["connections"]
+async def test_what_was_not_measured_is_not_forecast(report_of, story_events):
+    happened = [(at, data) for at, data in story_events() if not isinstance(data, words.TargetLogsMeasured)]
+    line = lines(await report_of(happened))["connections"]
     assert (line.expected, line.basis) == (None, "not measured in this session")
 
 
-async def test_without_traffic_there_is_no_forecast(report_of, told_story):
-    told = [(at, data) for at, data in told_story() if not isinstance(data, words.TrafficMeasured)]
-    assert (await report_of(told)).forecast is None
+async def test_without_traffic_there_is_no_forecast(report_of, story_events):
+    happened = [(at, data) for at, data in story_events() if not isinstance(data, words.TrafficMeasured)]
+    assert (await report_of(happened)).forecast is None
 
 
 @pytest.mark.parametrize(

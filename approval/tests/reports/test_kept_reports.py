@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
+from scripted_session import ScriptedSession
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
-from told_session import ToldSession
 
 from approval_api.access.large_answers import unpacked
 from approval_api.app import create_app
@@ -47,8 +47,8 @@ def hostile(orchestrator, session_id, discoveries, *, ends=True):
     orchestrator.tell(session, started)
     for number in range(discoveries):
         found = Discovery(kind="web_app", key=f"10.213.0.3:80/tcp/{number:05d}{'/a' * 14}", confidence=0.9)
-        told = DiscoveryReported(collector="web", run="1", line=number + 1, discovery=found)
-        orchestrator.tell(session, told)
+        event = DiscoveryReported(collector="web", run="1", line=number + 1, discovery=found)
+        orchestrator.tell(session, event)
     if ends:
         orchestrator.tell(session, SessionEnded(outcome=Outcome.COMPLETED))
 
@@ -56,7 +56,7 @@ def hostile(orchestrator, session_id, discoveries, *, ends=True):
 @pytest.fixture
 async def ended(api, orchestrator, eventually):
     session_id = await api.start()
-    ToldSession(orchestrator, UUID(session_id)).whole()
+    ScriptedSession(orchestrator, UUID(session_id)).whole()
     await eventually(lambda: has_ended(api, session_id))
     return session_id
 
@@ -90,7 +90,7 @@ async def test_the_landing_page_computes_nothing_and_says_what_is_being_scored(
 
     monkeypatch.setattr(WorkerProcess, "call", held)
     session_id = await api.start()
-    ToldSession(orchestrator, UUID(session_id)).whole()
+    ScriptedSession(orchestrator, UUID(session_id)).whole()
     await eventually(lambda: has_ended(api, session_id))
     begin = time.monotonic()
     shown = await api.client.get("/", headers=HTML)
@@ -244,7 +244,7 @@ async def test_no_connection_is_held_while_something_is_computed_or_rendered(
     app = create_app(settings, engine=engine, orchestrator_transport=orchestrator)
     async with serving(app) as api:
         session_id = await api.start()
-        ToldSession(orchestrator, UUID(session_id)).whole()
+        ScriptedSession(orchestrator, UUID(session_id)).whole()
         await eventually(lambda: has_ended(api, session_id))
         held = []
         pages, call = app.state.pages, WorkerProcess.call

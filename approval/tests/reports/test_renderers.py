@@ -96,9 +96,9 @@ def replaced(value, text):
 
 def spoiled(report, text):
     whole = report.model_dump(mode="json", exclude={"forecast", "not_rehearsed", "verdict"})
-    told = Report.model_validate({**replaced(whole, text), "verdict": None})
+    hostile = Report.model_validate({**replaced(whole, text), "verdict": None})
     kept = {"forecast": report.forecast, "not_rehearsed": report.not_rehearsed, "verdict": report.verdict}
-    return told.model_copy(update=kept)
+    return hostile.model_copy(update=kept)
 
 
 class Structure(HTMLParser):
@@ -282,20 +282,20 @@ async def test_a_service_with_much_inside_wraps_on_a_narrow_screen(report):
     assert '1 database</span> <span class="dr-inside">1 table</span>' in render_html_file(report)
 
 
-async def test_what_runs_for_comparison_is_marked(report_of, told_story):
-    told = [
+async def test_what_runs_for_comparison_is_marked(report_of, story_events):
+    happened = [
         (at, data.model_copy(update={"purpose": "comparison"}))
         if isinstance(data, CollectorStarted) and data.collector == "nmap"
         else (at, data)
-        for at, data in told_story()
+        for at, data in story_events()
     ]
     for form in (render, render_html_file):
-        assert "for comparison" in form(await report_of(told))
+        assert "for comparison" in form(await report_of(happened))
         assert "for comparison" not in form(await report_of())
 
 
-async def test_a_report_without_a_scan_is_rendered_too(report_of, told_story):
-    report = await report_of(told_story()[:1], phase="queued", outcome=None, ended_at=None)
+async def test_a_report_without_a_scan_is_rendered_too(report_of, story_events):
+    report = await report_of(story_events()[:1], phase="queued", outcome=None, ended_at=None)
     assert "no collector has run" in render(report)
     assert "no collector has run" in render_html_file(report)
     assert render_csv(report).count("\n") == 1

@@ -5,8 +5,8 @@ from dryrun_contract import event as words
 from dryrun_contract.discovery import Discovery
 
 
-def without(told, kind):
-    return [(at, data) for at, data in told if not isinstance(data, kind)]
+def without(happened, kind):
+    return [(at, data) for at, data in happened if not isinstance(data, kind)]
 
 
 async def test_a_scan_in_an_isolated_network_that_tells_of_nothing_else_kept_its_scope(report):
@@ -15,25 +15,25 @@ async def test_a_scan_in_an_isolated_network_that_tells_of_nothing_else_kept_its
 
 
 @pytest.mark.parametrize("key", ["10.99.0.1", "192.168.1.1:80/tcp", "[fd00::1]:22/tcp"])
-async def test_what_is_told_of_addresses_outside_breaks_the_scope(report_of, told_story, key):
+async def test_what_is_reported_about_addresses_outside_breaks_the_scope(report_of, story_events, key):
     elsewhere = words.DiscoveryReported(
         collector="nmap", run="nmap-1", line=9, discovery=Discovery(kind="host", key=key)
     )
-    report = await report_of([*told_story(), (8, elsewhere)])
+    report = await report_of([*story_events(), (8, elsewhere)])
     assert report.scope.kept is False
     assert report.scope.outside == (key,)
     (result,) = judge(report, Criteria(scope=True)).results
     assert (result.criterion, result.status) == ("scope", "failed")
 
 
-async def test_a_network_that_was_not_isolated_kept_no_scope(report_of, told_story):
+async def test_a_network_that_was_not_isolated_kept_no_scope(report_of, story_events):
     probed = (1, words.IsolationProbed(isolated=False, detail="the host answers"))
-    report = await report_of([*without(told_story(), words.IsolationProbed), probed])
+    report = await report_of([*without(story_events(), words.IsolationProbed), probed])
     assert report.scope.kept is False
 
 
-async def test_without_a_probe_the_scope_is_not_measured(report_of, told_story):
-    report = await report_of(without(told_story(), words.IsolationProbed))
+async def test_without_a_probe_the_scope_is_not_measured(report_of, story_events):
+    report = await report_of(without(story_events(), words.IsolationProbed))
     assert report.scope.kept is None
     (result,) = judge(report, Criteria(scope=True)).results
     assert result.status == "not_measured"

@@ -19,7 +19,7 @@ from dryrun_contract.kinds import KINDS
 ADDRESSES = {"10.0.0.2": "db", "10.0.0.3": "db-1"}
 
 
-def told(value):
+def stated(value):
     return value is not None and str(value).strip() != ""
 
 
@@ -61,7 +61,7 @@ def by_definition(truth, findings, *, hard=True):
             ),
         )
         values = [one.discovery.data.get(attribute) for one in ranked]
-        return next((each for each in values if told(each)), None)
+        return next((each for each in values if stated(each)), None)
 
     found = {one: things[*one, True] for one in facts if (*one, True) in things}
     refusing = [
@@ -85,9 +85,9 @@ def by_definition(truth, findings, *, hard=True):
         for one in lost:
             around = {key for _, key in found if is_inside(one[1], key) or parts(one[1])[0] == key != one[1]}
             missed.add((*one, None, max(around, key=len, default=None)))
-        carried = {name for one in of_kind for name, each in facts[one].data.items() if told(each)}
+        carried = {name for one in of_kind for name, each in facts[one].data.items() if stated(each)}
         for attribute in carried & set(KINDS[kind].scored if kind in KINDS else carried):
-            carriers = [one for one in of_kind if told(facts[one].data.get(attribute))]
+            carriers = [one for one in of_kind if stated(facts[one].data.get(attribute))]
             count = [0, 0, 0, 0]
             for one in carriers:
                 said = value(found[one], attribute) if one in found else None
@@ -217,7 +217,10 @@ def deep(number):
 SHAPES = {
     "deep keys": lambda n: ([], [("table", deep(i), {}) for i in range(n)]),
     "facts that are missed": lambda n: ([("table", f"db:80/tcp/s/{i}") for i in range(n)], []),
-    "told otherwise each time": lambda n: ([], [("table", "10.0.0.2:80/tcp/x", {"n": i}) for i in range(n)]),
+    "reported differently each time": lambda n: (
+        [],
+        [("table", "10.0.0.2:80/tcp/x", {"n": i}) for i in range(n)],
+    ),
     "refusals": lambda n: (
         [("table", f"db:80/tcp/{i}/t") for i in range(n)],
         [("database", f"10.0.0.2:80/tcp/{i}", {"access": "refused"}) for i in range(n)],

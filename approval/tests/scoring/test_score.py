@@ -115,8 +115,8 @@ def test_a_missing_value_costs_recall_only():
 
 
 def test_columns_are_a_set_and_some_of_them_are_wrong():
-    def columns(*told):
-        finding = said("table", "10.0.0.2:5432/tcp/shop/public/orders", columns=list(told))
+    def columns(*reported):
+        finding = said("table", "10.0.0.2:5432/tcp/shop/public/orders", columns=list(reported))
         return row(score(TRUTH, [finding], ADDRESSES), "columns").true_positives
 
     assert columns("total", "id", "id") == 1
@@ -289,8 +289,8 @@ def test_more_false_positives_never_raise_precision_of_a_kind(truth, found, more
 
 
 @given(truths, st.lists(st.booleans(), min_size=7, max_size=7))
-def test_reporting_more_facts_never_lowers_recall(truth, told):
-    findings = [as_perfect(fact) for fact, tell in zip(truth, told, strict=False) if tell]
+def test_reporting_more_facts_never_lowers_recall(truth, reported):
+    findings = [as_perfect(fact) for fact, tell in zip(truth, reported, strict=False) if tell]
     some = score(truth, findings, ADDRESSES)
     every = score(truth, [as_perfect(fact) for fact in truth], ADDRESSES)
     for partial, whole in zip(some.rows, every.rows, strict=True):
@@ -309,11 +309,11 @@ def test_a_false_negative_names_the_nearest_thing_found():
 
 
 def test_several_collectors_findings_of_one_thing_are_one_with_all_evidence():
-    told = [
+    reported = [
         said("service", "10.0.0.3:80/tcp", product="nginx", confidence=0.5),
         said("service", "10.0.0.3:80/tcp", collector="web", version="1.26.3", confidence=0.9),
     ]
-    (found,) = score(TRUTH, told, ADDRESSES).found
+    (found,) = score(TRUTH, reported, ADDRESSES).found
     assert found.data == {"product": "nginx", "version": "1.26.3"}
     assert found.collectors == ("network", "web")
     assert [(one.collector, one.confidence, one.data) for one in found.evidence] == [
@@ -323,13 +323,13 @@ def test_several_collectors_findings_of_one_thing_are_one_with_all_evidence():
 
 
 def test_a_collector_alone_is_scored_for_the_kinds_it_reports():
-    told = [
+    reported = [
         said("host", "10.0.0.2"),
         said("service", "10.0.0.3:80/tcp", product="nginx"),
         said("service", "10.0.0.99:80/tcp"),
         said("host", "10.0.0.3", collector="other"),
     ]
-    (alone,) = [one for one in score_each_alone(TRUTH, told, ADDRESSES) if one.collector == "network"]
+    (alone,) = [one for one in score_each_alone(TRUTH, reported, ADDRESSES) if one.collector == "network"]
     rows = {row.name: row for row in alone.rows}
     assert rows["host"].recall == 0.5
     assert rows["service"].precision == 0.5
@@ -341,12 +341,12 @@ def test_a_collector_alone_has_lists_of_its_own_with_the_true_value_beside_the_r
         Fact(kind="service", key="web:80/tcp", data={"product": "nginx", "version": "1.26"}),
         Fact(kind="service", key="web:443/tcp"),
     ]
-    told = [
+    reported = [
         said("service", "10.0.0.3:80/tcp", collector="theirs", product="Apache"),
         said("service", "10.0.0.99:80/tcp", collector="theirs"),
         said("service", "10.0.0.3:80/tcp", product="nginx"),
     ]
-    theirs = next(one for one in score_each_alone(truth, told, ADDRESSES) if one.collector == "theirs")
+    theirs = next(one for one in score_each_alone(truth, reported, ADDRESSES) if one.collector == "theirs")
     assert [(one.key, one.attribute, one.expected) for one in theirs.false_negatives] == [
         ("web:443/tcp", None, None),
         ("web:80/tcp", "version", "1.26"),
@@ -363,12 +363,12 @@ def test_what_a_collector_does_not_claim_is_shown_and_not_held_against_it():
         Fact(kind="service", key="web:80/tcp", data={"product": "nginx", "version": "1.26"}),
         Fact(kind="table", key="web:80/tcp/shop/orders"),
     ]
-    told = [
+    reported = [
         said("service", "10.0.0.3:80/tcp", product="Apache"),
         said("web_app", "10.0.0.3:80/tcp", title="x"),
     ]
     ports_only = {"network": {"host": (), "service": ()}}
-    (alone,) = score_each_alone(truth, told, ADDRESSES, ports_only)
+    (alone,) = score_each_alone(truth, reported, ADDRESSES, ports_only)
     assert [(row.kind, row.attribute, row.recall) for row in alone.rows] == [
         # Claimed and never reported: that is held against it.
         ("host", None, 0.0),
@@ -390,8 +390,8 @@ def test_a_collector_that_claims_and_reports_nothing_has_a_column():
 
 
 def test_the_lists_of_a_collector_are_bounded_and_its_rows_count_all():
-    told = [said("service", f"10.0.0.99:{port}/tcp") for port in range(1, MAX_OWN_LISTED + 100)]
-    (alone,) = score_each_alone(TRUTH, told, ADDRESSES)
+    reported = [said("service", f"10.0.0.99:{port}/tcp") for port in range(1, MAX_OWN_LISTED + 100)]
+    (alone,) = score_each_alone(TRUTH, reported, ADDRESSES)
     assert len(alone.false_positives) == MAX_OWN_LISTED
     assert next(row for row in alone.rows if row.attribute is None).false_positives == MAX_OWN_LISTED + 99
 
@@ -405,11 +405,11 @@ def test_each_hard_case_is_judged():
         Fact(kind="database", key="web:5/tcp/0", hard="e"),
         Fact(kind="service", key="web:6/tcp"),
     ]
-    told = [
+    reported = [
         said("service", "10.0.0.3:1/tcp"),
         said("service", "10.0.0.3:3/tcp", product="y"),
         said("service", "10.0.0.3:4/tcp"),
         said("service", "10.0.0.3:5/tcp", access="refused"),
     ]
-    judged = {case.reason: case.judgement for case in score(truth, told, ADDRESSES).hard_cases}
+    judged = {case.reason: case.judgement for case in score(truth, reported, ADDRESSES).hard_cases}
     assert judged == {"a": "found", "b": "missed", "c": "wrong", "d": "incomplete", "e": "not_evaluable"}

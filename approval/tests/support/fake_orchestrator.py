@@ -1,4 +1,4 @@
-"""An orchestrator in memory, for tests: the same answers, told what happens by method calls."""
+"""An orchestrator in memory, for tests: the same answers, driven by method calls."""
 
 import asyncio
 import json
@@ -63,7 +63,7 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
         self.uninstalled: set[str] = set()
         """Names of collectors that nobody can choose."""
         self.raw: dict[int, str] = {}
-        """Events that are told in other words than the contract's, as JSON or what is none."""
+        """Events that are written in other words than the contract's, as JSON or what is none."""
         self.endless: Callable[[], AsyncIterator[bytes]] | None = None
         """What events are answered with, however long it is."""
         self.pool = Pool()
@@ -237,8 +237,8 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
         if self.endless is not None:
             return httpx2.Response(200, content=self.endless())
         events = [event for event in self.log if event.seq > after][:limit]
-        told = ",".join(self.raw.get(event.seq) or event.model_dump_json() for event in events)
-        return httpx2.Response(200, content=f'{{"journal":"{self.journal}","events":[{told}]}}')
+        written = ",".join(self.raw.get(event.seq) or event.model_dump_json() for event in events)
+        return httpx2.Response(200, content=f'{{"journal":"{self.journal}","events":[{written}]}}')
 
 
 def _problem(status: int, name: str, detail: str) -> httpx2.Response:

@@ -1,4 +1,4 @@
-"""Each person has turns of their own, and who has used them up is told."""
+"""Each person has turns of their own, and who has used them up gets 429."""
 
 from approval_api.app import create_app
 

@@ -254,7 +254,7 @@ class FakeApi:
                 if criteria is not None:
                     report = with_verdict(report, criteria)
                 form = request.query.get("format", ["json"])[0]
-                self.questions.append({name: told[0] for name, told in request.query.items()})
+                self.questions.append({name: values[0] for name, values in request.query.items()})
                 if form in WRITTEN:
                     media_type, write = WRITTEN[form]
                     await request.answer(200, write(report).encode(), media_type)

@@ -238,7 +238,7 @@ def test_a_certificate_that_clients_would_refuse_is_not_served(authority: Author
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--tlsverify"], "needs --tlscacert, --tlscert and --tlskey"),
         (["--tlscert", "x"], "need --tlsverify"),
@@ -248,6 +248,6 @@ def test_a_certificate_that_clients_would_refuse_is_not_served(authority: Author
         ),
     ],
 )
-def test_half_of_the_options_is_told(options, told, capsys):
+def test_half_of_the_options_is_reported(options, message, capsys):
     assert main(["serve", "--allowlist", "x", "--listen", "unix:///nowhere/x", *options]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err

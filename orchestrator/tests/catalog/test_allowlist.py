@@ -71,8 +71,8 @@ def test_all_problems_of_truth_and_patterns_are_reported_with_their_places(load)
         "log_patterns": {"errors": "(", "connections": "a*", "logins": "x", "slow_queries": 3},
     }
     place = "images.discovery/test-nginx:1.26"
-    told = dict(faults(load, {"discovery/test-nginx:1.26": row}))
-    assert {where.removeprefix(f"{place}.") for where in told} == {
+    found = dict(faults(load, {"discovery/test-nginx:1.26": row}))
+    assert {where.removeprefix(f"{place}.") for where in found} == {
         "ground_truth[0].kind",
         "ground_truth[1].hard",
         "ground_truth[2]",
@@ -81,8 +81,8 @@ def test_all_problems_of_truth_and_patterns_are_reported_with_their_places(load)
         "log_patterns.logins",
         "log_patterns.slow_queries",
     }
-    assert told[f"{place}.log_patterns.errors"].startswith("is no regular expression: ")
-    assert told[f"{place}.log_patterns.connections"].startswith("matches an empty line")
+    assert found[f"{place}.log_patterns.errors"].startswith("is no regular expression: ")
+    assert found[f"{place}.log_patterns.connections"].startswith("matches an empty line")
 
 
 def test_the_name_says_the_role(load):

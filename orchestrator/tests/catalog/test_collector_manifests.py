@@ -123,8 +123,8 @@ def test_some_of_them_run_when_their_needs_are_met(load):
 )
 def test_an_invalid_manifest_is_reported_with_its_place(load, old, new, fault):
     assert NETWORK.replace(old, new) != NETWORK
-    told = faults(load, network=NETWORK.replace(old, new))
-    assert any(each.startswith(f"manifests/network.yml{fault}") for each in told)
+    found = faults(load, network=NETWORK.replace(old, new))
+    assert any(each.startswith(f"manifests/network.yml{fault}") for each in found)
 
 
 FOREIGN = """
@@ -176,8 +176,8 @@ def test_a_foreign_program_gets_its_arguments_from_the_allowlist(load):
     ],
 )
 def test_arguments_and_capabilities_are_held_against_the_allowlist(load, old, new, fault):
-    [told] = faults(load, b=NETWORK, c=FOREIGN.replace(old, new))
-    assert told.startswith(f"manifests/c.yml{fault}")
+    [found] = faults(load, b=NETWORK, c=FOREIGN.replace(old, new))
+    assert found.startswith(f"manifests/c.yml{fault}")
 
 
 PACED = FOREIGN.replace('"-oX", "-", "{cidr}"', '"--rate={rate}", "{cidr}"')
@@ -205,8 +205,10 @@ def test_a_rate_needs_its_place_and_stays_within_the_images(load, manifest, faul
 
 
 def test_problems_of_all_files_are_reported_at_once(load):
-    told = faults(load, a=NETWORK.replace("host,", "hots,"), b=NETWORK.replace("600", "0"), c="[", d=DATABASE)
-    assert [each.partition(":")[0] for each in told] == [
+    found = faults(
+        load, a=NETWORK.replace("host,", "hots,"), b=NETWORK.replace("600", "0"), c="[", d=DATABASE
+    )
+    assert [each.partition(":")[0] for each in found] == [
         "manifests/a.yml",
         "manifests/b.yml",
         "manifests/c.yml",

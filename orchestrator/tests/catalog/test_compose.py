@@ -144,10 +144,10 @@ def test_every_cycle_is_reported_also_through_an_invalid_service():
 
 
 def test_a_template_has_one_to_twenty_services():
-    for count, told in ((0, True), (1, False), (20, False), (21, True)):
+    for count, refused in ((0, True), (1, False), (20, False), (21, True)):
         text = "\n".join(f"s{number}: {{{NGINX}}}" for number in range(count)) or "{}"
         _, faults = read(text)
-        assert faults == ([f"small.yml:1: has {count} services; a template has 1 to 20"] if told else [])
+        assert faults == ([f"small.yml:1: has {count} services; a template has 1 to 20"] if refused else [])
 
 
 @pytest.mark.parametrize("name", ["10", "10.0.0.3", "Web", "a_b", "-a", "a-", "a" * 64, "1web", "fe80::1"])

@@ -199,8 +199,8 @@ def test_five_mistakes_are_five_faults_with_their_places(folder):
     text = text.replace("kind: service,", "kind: servise,", 1)
     text = text.replace("title: Small company", "title: 2026")
     text += "    privileged: true\n"
-    told = faults(folder, text)
-    assert [each.partition(": ")[0] + ": " + each.split(": ")[1] for each in told] == [
+    reported = faults(folder, text)
+    assert [each.partition(": ")[0] + ": " + each.split(": ")[1] for each in reported] == [
         "templates/small.yml:3: x-dryrun.title",
         "templates/small.yml:12: services.web.image",
         "templates/small.yml:14: services.web.depends_on[0]",
@@ -394,14 +394,14 @@ def test_the_readme_says_how_many_machines_and_facts_a_template_has(installed):
     catalog, _ = installed
     readme = (ROOT / "templates" / "README.md").read_text()
     rows = re.findall(r"^\| `(.+?)` \| (\d+) \| (\d+), (\d+) \|", readme, re.MULTILINE)
-    told = {template: tuple(map(int, figures)) for template, *figures in rows}
+    documented = {template: tuple(map(int, figures)) for template, *figures in rows}
     counted = {}
     for template in catalog.ids():
         full = catalog.get(template).full()
         facts = full.ground_truth.facts
         hard = sum(fact.hard is not None for fact in facts)
         counted[template] = (len(full.services), len(facts), hard)
-    assert told == counted
+    assert documented == counted
 
 
 def test_every_template_of_the_project_names_its_collectors_so_that_a_new_manifest_joins_none():

@@ -157,5 +157,5 @@ def test_a_template_that_is_accepted_keeps_the_share_with_every_seed(services, s
 )
 def test_what_no_seed_could_mean_is_refused(load, old, new, fault):
     assert old in OFFICE
-    [told] = faults(load, OFFICE.replace(old, new))
-    assert fault in told
+    [reported] = faults(load, OFFICE.replace(old, new))
+    assert fault in reported

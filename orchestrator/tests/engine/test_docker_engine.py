@@ -23,8 +23,8 @@ async def test_every_container_is_hardened_and_limited_as_the_record_says(real_b
         "idle", network, tmpfs={"/scratch": Tmpfs(size=MIB, mode="1777", uid=1000)}
     )
     container = await real_bench.engine.create_container(spec)
-    [told] = json.loads(docker("inspect", container))
-    host, config = told["HostConfig"], told["Config"]
+    [inspected] = json.loads(docker("inspect", container))
+    host, config = inspected["HostConfig"], inspected["Config"]
     expected = {
         "Memory": 512 * MIB,
         "MemorySwap": 512 * MIB,
@@ -61,12 +61,12 @@ async def test_every_container_is_hardened_and_limited_as_the_record_says(real_b
         "Sysctls",
     ):
         assert not host.get(absent), absent
-    assert told["Mounts"] == []
-    assert told["Image"] == spec.image_id
+    assert inspected["Mounts"] == []
+    assert inspected["Image"] == spec.image_id
     assert config["Hostname"] == container[:12]
     assert (config["Tty"], config["OpenStdin"]) == (False, False)
     assert not config.get("Volumes")
-    assert list(told["NetworkSettings"]["Networks"]) == [network.name]
+    assert list(inspected["NetworkSettings"]["Networks"]) == [network.name]
 
 
 async def test_a_container_sees_its_hardening_from_inside(real_bench):
@@ -101,11 +101,11 @@ async def test_a_container_sees_its_hardening_from_inside(real_bench):
 
 async def test_a_network_is_internal_and_the_host_has_no_address_in_it(real_bench, docker):
     network_id, spec = await real_bench.network()
-    [told] = json.loads(docker("network", "inspect", network_id))
-    assert (told["Internal"], told["EnableIPv6"], told["Driver"]) == (True, False, "bridge")
-    assert (told["Attachable"], told["Ingress"], told["Scope"]) == (False, False, "local")
-    assert told["IPAM"]["Config"][0]["Subnet"] == spec.subnet
-    assert told["Options"] == {
+    [inspected] = json.loads(docker("network", "inspect", network_id))
+    assert (inspected["Internal"], inspected["EnableIPv6"], inspected["Driver"]) == (True, False, "bridge")
+    assert (inspected["Attachable"], inspected["Ingress"], inspected["Scope"]) == (False, False, "local")
+    assert inspected["IPAM"]["Config"][0]["Subnet"] == spec.subnet
+    assert inspected["Options"] == {
         "com.docker.network.bridge.name": spec.bridge,
         "com.docker.network.bridge.inhibit_ipv4": "true",
     }
@@ -116,9 +116,9 @@ async def _ipv4_addresses_of(interface: str) -> str:
     shown = await asyncio.create_subprocess_exec(
         "ip", "-4", "-o", "addr", "show", "dev", interface, stdout=asyncio.subprocess.PIPE
     )
-    told, _ = await shown.communicate()
+    output, _ = await shown.communicate()
     assert shown.returncode == 0
-    return told.decode()
+    return output.decode()
 
 
 # It measures how long reading takes.
@@ -141,7 +141,7 @@ async def test_a_million_lines_arrive_whole(real_bench):
 
 
 class Relay:
-    """Passes connections on to the engine's socket, keeps the request lines, and cuts logs where told."""
+    """Passes connections on to the engine's socket, keeps the request lines, and cuts logs on demand."""
 
     def __init__(self) -> None:
         self.requests: list[str] = []

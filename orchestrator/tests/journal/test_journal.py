@@ -177,16 +177,16 @@ async def test_an_append_wakes_whoever_took_the_signal_before(journal):
 async def test_of_a_discovery_reported_twice_the_later_one_is_passed_on(journal):
     session = await journal.add_session(a_session(), QUEUED)
     run = RunRecord(collector="network", run="r", state="running", started_at=NOW)
-    told = [
+    reported = [
         Discovery(kind="service", key="10.0.0.3:80/tcp", data={"product": product})
         for product in (None, "nginx")
     ]
     events = [
         DiscoveryReported(collector="network", run="r", line=line, discovery=discovery)
-        for line, discovery in enumerate([*told, Discovery(kind="host", key="10.0.0.3")], 1)
+        for line, discovery in enumerate([*reported, Discovery(kind="host", key="10.0.0.3")], 1)
     ]
     await journal.put_run(session.id, run, *events, CollectorProgressed(collector="network", run="r", done=1))
-    assert await journal.found(session.id, {"service"}, {"network"}) == (told[1],)
+    assert await journal.found(session.id, {"service"}, {"network"}) == (reported[1],)
 
 
 async def test_a_cancelled_caller_leaves_a_whole_transaction(journal):
@@ -222,10 +222,10 @@ async def test_a_page_is_bounded_by_bytes_and_holds_one_event_at_least(journal):
 async def test_an_event_too_large_for_a_page_is_reported_as_refused(journal):
     session = await journal.add_session(a_session(), QUEUED)
     await journal.append(session.id, found(1, MAX_EVENT_BYTES))
-    told = [Event.model_validate_json(event).data for event in await journal.events_after(None, 10)]
-    assert [event.type for event in told] == ["session_queued", "event_refused"]
-    assert told[1].claimed_type == "discovery_reported"
-    assert told[1].size > MAX_EVENT_BYTES
+    stored = [Event.model_validate_json(event).data for event in await journal.events_after(None, 10)]
+    assert [event.type for event in stored] == ["session_queued", "event_refused"]
+    assert stored[1].claimed_type == "discovery_reported"
+    assert stored[1].size > MAX_EVENT_BYTES
 
 
 async def test_the_journal_stays_bounded_in_bytes(journal, monkeypatch):
@@ -279,8 +279,8 @@ async def test_events_of_a_prepared_session_are_published_by_its_claim_without_a
     await journal.append(prepared.id, PhaseChanged(phase=Phase.PROVISIONING))
     await journal.add_session(other, QUEUED)
     await journal.pool.mark_ready(prepared.id, NOW)
-    (told,) = await journal.events_after(None, 9)
-    assert Event.model_validate_json(told).session_id == other.id
+    (stored,) = await journal.events_after(None, 9)
+    assert Event.model_validate_json(stored).session_id == other.id
     claimer = a_session(id=prepared.id, actor="ada")
     assert await journal.pool.claim(claimer, QUEUED, warm=True) == "warm"
     assert await journal.pool.claim(claimer, QUEUED, warm=True) is None

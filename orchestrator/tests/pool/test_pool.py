@@ -113,7 +113,7 @@ async def test_a_claim_is_idempotent_and_happens_once_when_several_race(pooled):
         (session_id,) = await ready(pooled)
         answers = await asyncio.gather(*(claim(pooled, session_id, keep=True) for _ in range(8)))
         assert {session.id for session, _ in answers} == {session_id}
-        assert len(await pooled.told(session_id, "session_queued")) == 1
+        assert len(await pooled.events_of(session_id, "session_queued")) == 1
         assert (await claim(pooled, session_id, keep=True))[1] is False
 
 
@@ -226,7 +226,7 @@ async def test_a_claim_by_files_that_changed_starts_cold_with_the_new_ones(poole
         assert (await pooled.ended(session_id)).outcome is Outcome.COMPLETED
         row = await pooled.journal.session(session_id)
         assert (row.installed != before, row.installed) == (True, files.current.digest)
-        (queued,) = await pooled.told(session_id, "session_queued")
+        (queued,) = await pooled.events_of(session_id, "session_queued")
         assert queued.prepared_at is None
 
 
@@ -241,7 +241,7 @@ async def test_an_id_that_was_dropped_starts_cold_and_keeps_its_deadline(pooled)
         assert (ended.outcome, ended.expires_at) == (Outcome.COMPLETED, deadline)
         made = [c.about for c in pooled.engine.calls_of("create_network")]
         assert made
-        (event,) = await pooled.told(session_id, "network_created")
+        (event,) = await pooled.events_of(session_id, "network_created")
         assert event.expires_at == deadline
 
 
@@ -417,10 +417,10 @@ async def test_killed_at_any_moment_the_pool_fills_and_is_claimed_once(tmp_path,
             await claim(stage, session_id)
             session = await stage.ended(session_id)
             assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
-            found = await stage.told(session_id, "discovery_reported")
+            found = await stage.events_of(session_id, "discovery_reported")
             assert [event.line for event in found] == [2, 3, 4]
             for once in ("session_queued", "network_created", "session_ended"):
-                assert len(await stage.told(session_id, once)) == 1, once
+                assert len(await stage.events_of(session_id, once)) == 1, once
             assert not stage.left(session_id)
             (other,) = await ready(stage)
             ours = {str(other)}
@@ -448,7 +448,7 @@ async def test_who_claims_a_session_chooses_its_collectors(pooled):
         (session_id,) = await ready(pooled)
         await claim(pooled, session_id, scan=ScanChoice(collectors=("network",)))
         assert (await pooled.ended(session_id)).outcome is Outcome.COMPLETED
-        ran = await pooled.told(session_id, "collector_started")
+        ran = await pooled.events_of(session_id, "collector_started")
         assert [event.collector for event in ran] == ["network"]
-        (queued,) = await pooled.told(session_id, "session_queued")
+        (queued,) = await pooled.events_of(session_id, "session_queued")
         assert queued.scan == ScanChoice(collectors=("network",))

@@ -1,4 +1,4 @@
-"""A collector of somebody else's: called as the operator says, read as nmap writes, told to nobody."""
+"""A collector of somebody else's: called as the operator says, read as nmap writes, passed to no other."""
 
 import json
 
@@ -67,9 +67,9 @@ async def test_it_is_called_with_this_sessions_addresses_and_hands_nothing_on(fo
     assert theirs.address in theirs.arguments[4].split(",")
     assert theirs.arguments[5] == network.subnet
     assert (theirs.environment, theirs.capabilities) == ({}, ())
-    told = [e for e in events if e.type == "discovery_reported" and e.collector == "theirs"]
+    reported = [e for e in events if e.type == "discovery_reported" and e.collector == "theirs"]
     # Line 1 is nmap's progress.
-    assert [(e.line, e.discovery.key) for e in told] == [
+    assert [(e.line, e.discovery.key) for e in reported] == [
         (2, "10.213.0.2"),
         (3, "10.213.0.2:443/tcp"),
         (4, "10.213.0.2:5432/tcp"),

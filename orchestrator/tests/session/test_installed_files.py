@@ -29,7 +29,7 @@ async def test_a_session_goes_on_with_the_files_it_began_with_also_in_a_new_proc
     stage.engine.images[NETWORK] = FakeImage(log=NETWORK_OUTPUT, exit_after=1.0, log_pause=0.01)
     async with stage.running():
         session_id = await stage.start()
-        await stage.until_told(session_id, "collector_started")
+        await stage.until_stored(session_id, "collector_started")
         began_with = stage.supervisor.catalog.get("two").digest
         (stage.folder / "templates" / "two.yml").write_text(CHANGED)
         await stage.eventually(lambda: stage.supervisor.catalog.get("two").digest != began_with)
@@ -37,7 +37,7 @@ async def test_a_session_goes_on_with_the_files_it_began_with_also_in_a_new_proc
         session = await stage.ended(session_id)
         assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
         assert session.template_digest == began_with
-        (queued,) = await stage.told(session_id, "session_queued")
+        (queued,) = await stage.events_of(session_id, "session_queued")
         assert queued.installed_digest == f"sha256:{(await stage.journal.session(session_id)).installed}"
 
 
@@ -60,9 +60,9 @@ async def test_a_session_is_scanned_as_chosen_also_in_a_new_process(stage):
     async with stage.running():
         session = await stage.ended(session_id)
         assert (session.outcome, session.scan) == (Outcome.COMPLETED, choice)
-        (queued,) = await stage.told(session_id, "session_queued")
+        (queued,) = await stage.events_of(session_id, "session_queued")
         assert queued.scan == choice
-        (started,) = await stage.told(session_id, "collector_started")
+        (started,) = await stage.events_of(session_id, "collector_started")
         asked = CollectorConfig(cidr="10.213.0.0/27", profile="full", max_rate=100)
         assert (started.collector, started.config_digest) == ("network", configuration_digest(asked))
 

@@ -31,7 +31,7 @@ async def test_an_undecided_probe_is_repeated(stage):
         await stage.eventually(lambda: probes(stage, session_id))
         stage.engine.images[PROBE] = FakeImage(log=verdict(isolated=True), exit_after=0.01)
         assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
-        assert [event.isolated for event in await stage.told(session_id, "isolation_probed")] == [True]
+        assert [event.isolated for event in await stage.events_of(session_id, "isolation_probed")] == [True]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ async def test_a_probe_that_ended_otherwise_than_it_reported_ends_the_session(st
         session = await stage.ended(session_id)
         assert session.outcome is Outcome.FAILED
         assert "reported success and ended with exit code 1" in session.reason
-        assert [e.isolated for e in await stage.told(session_id, "isolation_probed")] == [True, False]
+        assert [e.isolated for e in await stage.events_of(session_id, "isolation_probed")] == [True, False]
         await stage.eventually(lambda: not stage.isolation.last.isolated)
         assert stage.left(session_id) == []
 
@@ -146,7 +146,7 @@ async def test_a_session_ends_when_the_host_answers_while_it_lives(stage, phase)
         assert session.reason.startswith(
             "the network is no longer isolated from the host: the host answers: ARP"
         )
-        assert [e.isolated for e in await stage.told(session_id, "isolation_probed")] == [True, False]
+        assert [e.isolated for e in await stage.events_of(session_id, "isolation_probed")] == [True, False]
         assert stage.left(session_id) == []
         assert stage.isolation.last is not None
         assert not stage.isolation.last.isolated
@@ -163,8 +163,8 @@ async def test_a_session_goes_on_while_isolation_is_proved_again(stage):
         before = all_probes(stage)
         await stage.eventually(lambda: all_probes(stage) > before + 3)
         assert (await stage.supervisor.show(session_id)).phase is Phase.KEPT
-        # One event for the proof at its start: what goes well is not told again.
-        assert [e.isolated for e in await stage.told(session_id, "isolation_probed")] == [True]
+        # One event for the proof at its start: what goes well is not reported again.
+        assert [e.isolated for e in await stage.events_of(session_id, "isolation_probed")] == [True]
 
 
 async def test_one_undecided_check_ends_nothing_and_a_second_one_does(stage, monkeypatch):

@@ -22,11 +22,11 @@ async def test_a_session_goes_through_its_phases_and_leaves_nothing(stage):
         session_id = await stage.start()
         session = await stage.ended(session_id)
         assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
-        phases = [event.phase for event in await stage.told(session_id, "phase_changed")]
+        phases = [event.phase for event in await stage.events_of(session_id, "phase_changed")]
         assert phases == ["provisioning", "waiting", "scanning", "cleaning_up", "ended"]
-        found = await stage.told(session_id, "discovery_reported")
+        found = await stage.events_of(session_id, "discovery_reported")
         assert [event.line for event in found] == [2, 3, 4]
-        ended = await stage.told(session_id, "collector_ended")
+        ended = await stage.events_of(session_id, "collector_ended")
         assert [(event.collector, event.complete) for event in ended] == [
             ("network", True),
             ("database", True),
@@ -53,7 +53,7 @@ async def test_the_next_collector_begins_while_the_container_before_it_is_still_
         session_id = await stage.start()
         await stage.eventually(lambda: stage.of_image(DATABASE))
         at_once.append(len(stage.of_image(NETWORK)))
-        (network,) = await stage.told(session_id, "collector_ended")
+        (network,) = await stage.events_of(session_id, "collector_ended")
         assert network.collector == "network"
         gate.set()
         session = await stage.ended(session_id)
@@ -66,7 +66,7 @@ async def test_the_course_of_bringing_up_is_told_once_with_every_step(stage):
     async with stage.running():
         session_id = await stage.start()
         await stage.ended(session_id)
-        (traced,) = await stage.told(session_id, "bring_up_traced")
+        (traced,) = await stage.events_of(session_id, "bring_up_traced")
     steps = [(span.step, span.service) for span in traced.spans]
     of_session = {"queue", "checks", "network", "probe_start", "probe", "probe_removal"}
     assert {step for step, service in steps if service is None} == of_session
@@ -89,7 +89,7 @@ async def test_what_took_longest_to_be_ready_is_started_first_the_next_time(stag
         for _ in range(2):
             session_id = await stage.start()
             await stage.ended(session_id)
-            (traced,) = await stage.told(session_id, "bring_up_traced")
+            (traced,) = await stage.events_of(session_id, "bring_up_traced")
             orders.append([span.service for span in traced.spans if span.step == "start"])
     assert orders == [["web", "db"], ["db", "web"]]
 
@@ -98,7 +98,7 @@ async def test_a_target_starts_after_what_it_depends_on_is_healthy(stage):
     async with stage.running():
         session_id = await stage.start()
         await stage.ended(session_id)
-        changes = await stage.told(session_id, "target_changed")
+        changes = await stage.events_of(session_id, "target_changed")
         states = [(event.service, event.state) for event in changes]
         assert states.index(("db", "healthy")) < states.index(("web", "starting"))
 
@@ -142,8 +142,8 @@ async def test_a_collector_receives_what_it_needs_and_never_the_ground_truth(sta
         # A login is for the session's own network and no other.
         (login,) = json.loads(config)["credentials"]
         assert login["at"] == [json.loads(config)["cidr"]]
-        told = f"{spec.name} {spec.aliases} {config}"
-        assert not any(word in told for word in ("ground", "web", '"db"', "discovery/test-"))
+        visible = f"{spec.name} {spec.aliases} {config}"
+        assert not any(word in visible for word in ("ground", "web", '"db"', "discovery/test-"))
         await stage.ended(session_id)
 
 
@@ -199,7 +199,7 @@ async def test_a_queued_session_waits_its_turn_and_can_be_stopped(stage):
         assert [(await supervisor.show(each)).queue_position for each in (second, third)] == [1, 2]
         await supervisor.stop(second)
         assert (await stage.ended(second)).outcome is Outcome.STOPPED
-        assert not await stage.told(second, "network_created")
+        assert not await stage.events_of(second, "network_created")
         await supervisor.stop(first)
         assert (await stage.ended(third)).outcome is Outcome.COMPLETED
 
@@ -314,7 +314,7 @@ async def test_a_bad_collector_makes_the_scan_incomplete_and_no_session_fail(sta
     async with stage.running():
         session_id = await stage.start()
         assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
-        ended = {event.collector: event for event in await stage.told(session_id, "collector_ended")}
+        ended = {event.collector: event for event in await stage.events_of(session_id, "collector_ended")}
         assert not ended["network"].complete
         assert says in ended["network"].reason
         assert ended["database"].complete
@@ -341,7 +341,7 @@ async def test_an_engine_that_is_down_for_a_while_costs_only_time(stage, phase):
         stage.engine.come_up()
         session = await stage.ended(session_id)
         assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
-        found = await stage.told(session_id, "discovery_reported")
+        found = await stage.events_of(session_id, "discovery_reported")
         assert [event.line for event in found] == [2, 3, 4]
         assert not stage.left(session_id)
 
@@ -352,7 +352,7 @@ async def test_a_check_that_could_not_be_made_is_made_again_although_a_session_w
     async with stage.running() as supervisor:
         await stage.eventually(lambda: supervisor.fault)
         session_id = await stage.start()
-        await stage.until_told(session_id, "isolation_probed")
+        await stage.until_stored(session_id, "isolation_probed")
         assert supervisor.fault is not None
         assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
         await stage.eventually(lambda: supervisor.fault is None)
@@ -396,11 +396,11 @@ async def test_a_container_that_vanished_behind_our_back_ends_the_run_as_incompl
     stage.engine.images[NETWORK] = FakeImage(log=images()[NETWORK].log)
     async with stage.running():
         session_id = await stage.start()
-        await stage.until_told(session_id, "discovery_reported")
+        await stage.until_stored(session_id, "discovery_reported")
         (victim,) = stage.of_image(NETWORK)
         stage.engine.vanish(victim.id)
         await stage.ended(session_id)
-        ended = {event.collector: event for event in await stage.told(session_id, "collector_ended")}
+        ended = {event.collector: event for event in await stage.events_of(session_id, "collector_ended")}
         assert "removed by somebody else" in ended["network"].reason
 
 
@@ -419,10 +419,10 @@ async def test_killed_at_any_moment_a_session_goes_on_and_finds_the_same(tmp_pat
                 else:
                     session = await stage.ended(session_id)
                     assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
-                    found = await stage.told(session_id, "discovery_reported")
+                    found = await stage.events_of(session_id, "discovery_reported")
                     assert [event.line for event in found] == [2, 3, 4]
                     for once in ("network_created", "traffic_measured", "session_ended", "session_queued"):
-                        assert len(await stage.told(session_id, once)) == 1, once
+                        assert len(await stage.events_of(session_id, once)) == 1, once
                     assert not stage.left(session_id)
 
 

@@ -30,7 +30,7 @@ def patterned(tmp_path):
 
 
 async def measured(stage, session_id):
-    (event,) = await stage.told(session_id, "target_logs_measured")
+    (event,) = await stage.events_of(session_id, "target_logs_measured")
     return event.targets
 
 
@@ -66,7 +66,7 @@ async def test_the_log_of_a_target_that_died_is_read_as_far_as_it_goes(patterned
         web.say(b"ERROR assertion failed\n", "stderr")
         web.end(139)
         # The watch has to see it.
-        while not await patterned.told(session_id, "target_harmed"):
+        while not await patterned.events_of(session_id, "target_harmed"):
             await asyncio.sleep(0.01)
         container.say(hosts()[0].data)
         return 0
@@ -118,7 +118,7 @@ async def test_traffic_is_separated_by_the_collectors_that_ran(patterned):
     async with patterned.running():
         session_id = await patterned.start()
         await patterned.ended(session_id)
-        (traffic,) = await patterned.told(session_id, "traffic_measured")
+        (traffic,) = await patterned.events_of(session_id, "traffic_measured")
         by = {part.collectors: part for part in traffic.by_collectors}
         assert ("network",) in by
         assert ("database",) in by
@@ -130,11 +130,11 @@ async def test_a_start_reports_the_digest_of_its_configuration(patterned):
     async with patterned.running():
         session_id = await patterned.start()
         await patterned.ended(session_id)
-        starts = await patterned.told(session_id, "collector_started")
+        starts = await patterned.events_of(session_id, "collector_started")
         assert all(start.config_digest.startswith("sha256:") for start in starts)
         other = await patterned.start()
         await patterned.ended(other)
-        again = await patterned.told(other, "collector_started")
+        again = await patterned.events_of(other, "collector_started")
         assert [start.config_digest for start in again] == [start.config_digest for start in starts]
 
 

@@ -1,4 +1,4 @@
-"""What becomes of targets is told as it was, and the scan is blamed for what nobody else did."""
+"""What becomes of targets is reported as it was, and the scan is blamed for what nobody else did."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ async def target_in_scan(stage):
     """Return a session in whose scan the network is looked at for a while, and its target `db`."""
     stage.engine.images[NETWORK] = FakeImage(log=images()[NETWORK].log, exit_after=0.5)
     session_id = await stage.start()
-    await stage.until_told(session_id, "collector_started")
+    await stage.until_stored(session_id, "collector_started")
     (victim,) = stage.of_image(DB)
     return session_id, victim
 
@@ -46,9 +46,9 @@ async def test_a_target_that_dies_during_the_scan_is_reported_as_harm_and_the_sc
         victim.end(137, out_of_memory=True)
         session = await stage.ended(session_id)
         assert session.outcome is Outcome.COMPLETED
-        (harm,) = await stage.told(session_id, "target_harmed")
+        (harm,) = await stage.events_of(session_id, "target_harmed")
         assert (harm.service, harm.harm, harm.during) == ("db", "out_of_memory", ("network",))
-        (traffic,) = await stage.told(session_id, "traffic_measured")
+        (traffic,) = await stage.events_of(session_id, "traffic_measured")
         assert traffic.targets["db"].at_least
         assert not traffic.targets["web"].at_least
 
@@ -58,7 +58,7 @@ async def test_an_unhealthy_target_is_reported_with_the_output_of_its_check(stag
         session_id, victim = await target_in_scan(stage)
         victim.become("unhealthy", "connect: \x1b[31mrefused\n")
         await stage.ended(session_id)
-        (harm,) = await stage.told(session_id, "target_harmed")
+        (harm,) = await stage.events_of(session_id, "target_harmed")
         assert (harm.service, harm.harm) == ("db", "unhealthy")
         assert r"is unhealthy; its health check said: connect: \x1b[31mrefused" in harm.detail
 
@@ -83,7 +83,7 @@ async def test_what_somebody_else_did_to_a_target_is_not_blamed_on_the_scan(stag
         assert session.outcome is Outcome.FAILED
         assert says in session.reason
         assert "run it again" in session.reason
-        assert not await stage.told(session_id, "target_harmed")
+        assert not await stage.events_of(session_id, "target_harmed")
         assert not stage.left(session_id)
 
 
@@ -142,7 +142,7 @@ async def test_a_target_that_dies_as_the_last_collector_ends_is_reported_as_harm
     async with stage.running():
         session_id = await stage.start()
         assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
-        (harm,) = await stage.told(session_id, "target_harmed")
+        (harm,) = await stage.events_of(session_id, "target_harmed")
         assert (harm.service, harm.harm) == ("db", "died")
 
 
@@ -161,6 +161,6 @@ async def test_a_target_that_cannot_be_asked_hides_no_harm_of_another(stage, mon
         session_id, _ = await target_in_scan(stage)
         silent.update(target.id for target in stage.of_image(deaf))
         stage.of_image(harmed)[0].end(139)
-        await stage.until_told(session_id, "target_harmed")
+        await stage.until_stored(session_id, "target_harmed")
         silent.clear()
         assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED

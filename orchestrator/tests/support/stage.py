@@ -177,9 +177,9 @@ class Stage:
                 await signal.wait()
         return session
 
-    async def until_told(self, session_id, *types):
+    async def until_stored(self, session_id, *types):
         async with asyncio.timeout(10):
-            while not await self.told(session_id, *types):
+            while not await self.events_of(session_id, *types):
                 await asyncio.sleep(0.01)
 
     @staticmethod
@@ -199,13 +199,13 @@ class Stage:
         return await self.until(session_id, Phase.ENDED)
 
     async def events(self, session_id=None):
-        told = []
-        while page := await self.journal.events_after((self.journal.id, len(told)), 100_000):
-            told += map(Event.model_validate_json, page)
-        assert [event.seq for event in told] == list(range(1, len(told) + 1))
-        return [event.data for event in told if session_id in (None, event.session_id)]
+        stored = []
+        while page := await self.journal.events_after((self.journal.id, len(stored)), 100_000):
+            stored += map(Event.model_validate_json, page)
+        assert [event.seq for event in stored] == list(range(1, len(stored) + 1))
+        return [event.data for event in stored if session_id in (None, event.session_id)]
 
-    async def told(self, session_id, *types):
+    async def events_of(self, session_id, *types):
         return [event for event in await self.events(session_id) if event.type in types]
 
     def left(self, session_id):

@@ -89,7 +89,7 @@ VECTORS: Final = (
     _filtered("network", "containers of a foreign network", {"network": ["@VICTIM_NETWORK@"]}),
     _filtered("network-id", "containers of a foreign network by id", {"network": ["@VICTIM_NETWORK_ID@"]}),
     _filtered("publish", "containers with ports", {"publish": ["1-65535"]}),
-    _filtered("since", "since a victim, whose absence would be told", {"since": ["@VICTIM_ID@"]}),
+    _filtered("since", "since a victim, whose absence would show", {"since": ["@VICTIM_ID@"]}),
     _filtered("before", "before a victim", {"before": ["@VICTIM_ID@"]}),
     _filtered("status", "any status", {"status": ["created", "running", "exited", "paused", "dead"]}),
     _filtered("exited", "exit codes", {"exited": ["0", "137", "143"]}),

@@ -21,9 +21,9 @@ def line(number: int, *, discovery_every: int, warning_every: int, word: str) ->
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     config = json.loads(os.environ["DISCOVERY_CONFIG"])
-    told = json.loads(config["credentials"][0]["password"])
-    lines, pause = told.pop("lines"), told.pop("pause_seconds", 0)
-    shape = {"discovery_every": 0, "warning_every": 0, "word": "", **told}
+    wanted = json.loads(config["credentials"][0]["password"])
+    lines, pause = wanted.pop("lines"), wanted.pop("pause_seconds", 0)
+    shape = {"discovery_every": 0, "warning_every": 0, "word": "", **wanted}
     discoveries = 0
     for start in range(0, lines, LINES_AT_ONCE):
         piece = [line(number, **shape) for number in range(start, min(start + LINES_AT_ONCE, lines))]

@@ -48,7 +48,7 @@ class Case:
         mine = (self.image, self.environment, self.truth)
         return all(mine != (other.image, other.environment, other.truth) for other in others)
 
-    def told(self) -> Facts:
+    def stated(self) -> Facts:
         """Return what is said, with values of the built image in their places."""
         values = allowed(self.image)["facts"]
 
@@ -124,23 +124,27 @@ def _environment(environment: Any) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((environment or {}).items()))
 
 
-def differences(told: Facts, there: Facts, kinds: frozenset[str] | None = None) -> list[str]:
+def differences(stated: Facts, there: Facts, kinds: frozenset[str] | None = None) -> list[str]:
     """Return what is said and is not so, and what is there and nobody says; one sentence each."""
     there = {identity: data for identity, data in there.items() if kinds is None or identity[0] in kinds}
-    found = [f"{kind} {where!r} is told and not there" for kind, where in sorted(told.keys() - there.keys())]
-    found += [f"{kind} {where!r} is there and not told" for kind, where in sorted(there.keys() - told.keys())]
-    for identity in sorted(told.keys() & there.keys()):
-        for name, value in told[identity].items():
+    found = [
+        f"{kind} {where!r} is stated and not there" for kind, where in sorted(stated.keys() - there.keys())
+    ]
+    found += [
+        f"{kind} {where!r} is there and not stated" for kind, where in sorted(there.keys() - stated.keys())
+    ]
+    for identity in sorted(stated.keys() & there.keys()):
+        for name, value in stated[identity].items():
             seen = there[identity].get(name)
             if seen is None:
-                found.append(f"{' '.join(identity)!r}: {name} is told and cannot be seen")
+                found.append(f"{' '.join(identity)!r}: {name} is stated and cannot be seen")
             elif not _same(name, value, seen):
-                found.append(f"{' '.join(identity)!r}: {name} is told as {value!r} and is {seen!r}")
+                found.append(f"{' '.join(identity)!r}: {name} is stated as {value!r} and is {seen!r}")
     return found
 
 
-def _same(name: str, told: Any, seen: Any) -> bool:
+def _same(name: str, stated: Any, seen: Any) -> bool:
     if name == "columns":
-        return set(told) == set(seen) and len(told) == len(set(told))
-    spellings = [spelling.casefold() for spelling in (told if isinstance(told, list) else [str(told)])]
+        return set(stated) == set(seen) and len(stated) == len(set(stated))
+    spellings = [spelling.casefold() for spelling in (stated if isinstance(stated, list) else [str(stated)])]
     return str(seen).casefold() in spellings

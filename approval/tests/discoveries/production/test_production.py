@@ -179,18 +179,18 @@ async def test_the_production_reader_sees_decisions_and_changes(api, engine):
 
 
 @pytest.mark.parametrize(
-    ("programs", "told"),
+    ("programs", "refusal"),
     [
         ("ada/operator/network", "may report as network"),
         ("ada/operator", "may report as no collector"),
         ("ada/admin", "may report as no collector"),
     ],
 )
-async def test_a_programs_token_reports_only_as_the_collectors_it_names(api, told):
+async def test_a_programs_token_reports_only_as_the_collectors_it_names(api, refusal):
     body = {"collector": "database", "discoveries": [DB]}
     answer = await api.client.post(PATH, json=body)
     assert (answer.status_code, answer.json()["type"]) == (403, "urn:dryrun:problem:not-this-collector")
-    assert told in answer.json()["detail"]
+    assert refusal in answer.json()["detail"]
     assert await listed(api) == []
 
 

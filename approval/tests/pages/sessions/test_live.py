@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from told_session import ToldSession
+from scripted_session import ScriptedSession
 
 from approval_api.pages.session_state import SessionState
 from dryrun_contract.discovery import Discovery
@@ -16,8 +16,8 @@ LIVE = "/dryrun/sessions/{}/live"
 
 
 @pytest.fixture
-async def told(api, orchestrator):
-    return ToldSession(orchestrator, UUID(await api.start()))
+async def scripted(api, orchestrator):
+    return ScriptedSession(orchestrator, UUID(await api.start()))
 
 
 class Reader:
@@ -50,7 +50,7 @@ class Reader:
         return self
 
     def arrivals(self):
-        """Numbers of discoveries, in the order in which each message told them."""
+        """Numbers of discoveries, in the order in which each message listed them."""
         return [int(number) for number in re.findall(r'<li id="d-(\d+)"', self.html)]
 
 
@@ -58,9 +58,9 @@ def reported(orchestrator):
     return {event.seq for event in orchestrator.log if event.data.type == "discovery_reported"}
 
 
-async def test_a_stream_sends_every_event_and_ends_with_the_session(api, told, orchestrator):
-    reading = asyncio.create_task(Reader(api, told.id).read())
-    told.whole()
+async def test_a_stream_sends_every_event_and_ends_with_the_session(api, scripted, orchestrator):
+    reading = asyncio.create_task(Reader(api, scripted.id).read())
+    scripted.whole()
     reader = await reading
     assert reader.closed
     assert set(reader.arrivals()) == reported(orchestrator)
@@ -68,21 +68,21 @@ async def test_a_stream_sends_every_event_and_ends_with_the_session(api, told, o
     assert 'data-phase="ended"' in reader.html
 
 
-async def test_a_returning_reader_gets_the_missed_events_and_none_twice(api, told, orchestrator):
-    told.build()
-    told.scan()
-    reader = await Reader(api, told.id).read(until='<li id="d-')
+async def test_a_returning_reader_gets_the_missed_events_and_none_twice(api, scripted, orchestrator):
+    scripted.build()
+    scripted.scan()
+    reader = await Reader(api, scripted.id).read(until='<li id="d-')
     before = set(reader.arrivals())
     assert before
-    told.read_databases()
-    told.end_collector("network")
-    told.clean_up()
+    scripted.read_databases()
+    scripted.end_collector("network")
+    scripted.clean_up()
     await reader.read()
     assert len(reader.arrivals()) == len(set(reader.arrivals()))
     assert set(reader.arrivals()) == reported(orchestrator)
 
 
-async def test_many_viewers_share_one_rendering(api, told, monkeypatch):
+async def test_many_viewers_share_one_rendering(api, scripted, monkeypatch):
     sessions = api.app.state.live_sessions
     rendered = []
     render = sessions._render_arrival
@@ -92,11 +92,11 @@ async def test_many_viewers_share_one_rendering(api, told, monkeypatch):
         return render(arrival)
 
     monkeypatch.setattr(sessions, "_render_arrival", counting)
-    readings = [asyncio.create_task(Reader(api, told.id).read()) for _ in range(20)]
+    readings = [asyncio.create_task(Reader(api, scripted.id).read()) for _ in range(20)]
     async with asyncio.timeout(20):
-        while not sessions._watched or sessions._watched[told.id].readers < 20:
+        while not sessions._watched or sessions._watched[scripted.id].readers < 20:
             await asyncio.sleep(0.01)
-    told.whole()
+    scripted.whole()
     readers = await asyncio.gather(*readings)
     assert len({reader.html[-500:] for reader in readers}) == 1
     assert len(rendered) == len(set(rendered)) == len(readers[0].arrivals())
@@ -110,25 +110,25 @@ async def test_an_unknown_session_has_no_stream(api):
     assert answer.status_code == 404
 
 
-async def test_hostile_line_breaks_stay_inside_their_message(api, told):
-    told.build()
-    told.enter("scanning")
-    told.start("network")
-    told.find("network", "service", "10.213.0.3:80/tcp", banner="a\r\n\r\nid: 1\ndata: <b>\u2028\x0b\x85")
-    told.end_collector("network")
-    told.clean_up()
-    reader = await Reader(api, told.id).read()
+async def test_hostile_line_breaks_stay_inside_their_message(api, scripted):
+    scripted.build()
+    scripted.enter("scanning")
+    scripted.start("network")
+    scripted.find("network", "service", "10.213.0.3:80/tcp", banner="a\r\n\r\nid: 1\ndata: <b>\u2028\x0b\x85")
+    scripted.end_collector("network")
+    scripted.clean_up()
+    reader = await Reader(api, scripted.id).read()
     assert r"a\x0d\x0a\x0d\x0aid: 1\x0adata: &lt;b&gt;\u2028\x0b\x85" in reader.html
     assert int(reader.last_id) > 5
 
 
-async def test_readers_who_begin_anywhere_leave_nothing_behind(api, told):
-    told.whole()
-    reader = await Reader(api, told.id).read()
+async def test_readers_who_begin_anywhere_leave_nothing_behind(api, scripted):
+    scripted.whole()
+    reader = await Reader(api, scripted.id).read()
     assert reader.closed
-    with api.app.state.live_sessions.watched(told.id) as live:
+    with api.app.state.live_sessions.watched(scripted.id) as live:
         for after in range(30):
-            answer = await api.client.get(LIVE.format(told.id), params={"after": after})
+            answer = await api.client.get(LIVE.format(scripted.id), params={"after": after})
             assert "hx-partial" in answer.text
         assert len(live._messages) <= 8
 

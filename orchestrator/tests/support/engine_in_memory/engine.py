@@ -1,6 +1,6 @@
 """An engine in memory, for tests of what is built on one; it passes the same contract tests as the real one.
 
-Images are told what their containers do (`FakeImage`), faults are planned (`FakeEngine.faults`), and tests
+Images define what their containers do (`FakeImage`), faults are planned (`FakeEngine.faults`), and tests
 look into `networks`, `containers` and `calls`. Time is the event loop's.
 """
 
@@ -105,7 +105,7 @@ class FakeEngine:
         if lose_containers:
             for container in self.containers.values():
                 container.end(KILLED)
-            self._machine.told.clear()
+            self._machine.past_events.clear()
 
     def come_up(self) -> None:
         """Answer again."""
@@ -260,7 +260,7 @@ class FakeEngine:
             container_id,
             lambda: tuple(
                 event.action
-                for moment, event in self._machine.told
+                for moment, event in self._machine.past_events
                 if event.id == container_id and since <= moment <= until
             ),
         )

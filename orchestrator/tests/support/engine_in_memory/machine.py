@@ -45,7 +45,7 @@ class FakeMachine:
         self.containers: dict[str, FakeContainer] = {}
         self.removed: list[FakeContainer] = []
         self.subscriptions: list[Subscription] = []
-        self.told: list[tuple[datetime, EngineEvent]] = []
+        self.past_events: list[tuple[datetime, EngineEvent]] = []
         """What the engine remembers of its events."""
         self.refusals_after_removal = 0
         self._made = 0
@@ -180,6 +180,6 @@ class FakeMachine:
         self._tell(EngineEvent("container", action, container.id, dict(container.spec.labels)))
 
     def _tell(self, event: EngineEvent) -> None:
-        self.told.append((datetime.now(UTC), event))
+        self.past_events.append((datetime.now(UTC), event))
         for queue in self.subscriptions:
             queue.put_nowait(event)

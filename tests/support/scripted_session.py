@@ -37,7 +37,7 @@ HOSTILE = (
 """What banners and names of hostile targets say."""
 
 
-class ToldSession:
+class ScriptedSession:
     """One session at a fake orchestrator."""
 
     def __init__(self, orchestrator: FakeOrchestrator, session_id: UUID) -> None:
@@ -220,7 +220,7 @@ async def scan_all(orchestrator: FakeOrchestrator, known: frozenset[UUID] = froz
             done.add(session_id)
             chosen = orchestrator.sessions[session_id].scan.collectors
             second = chosen == ("network-2",)
-            ToldSession(orchestrator, session_id).scanned_by(
+            ScriptedSession(orchestrator, session_id).scanned_by(
                 chosen[0] if chosen else "network",
                 misses=":80/tcp" if second else "",
                 version=HOSTILE[0] if second else "17.2",
