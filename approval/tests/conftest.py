@@ -1,6 +1,7 @@
 """A real PostgreSQL for each test run, a database for each test, and the service on a real socket."""
 
 import asyncio
+import os
 import shutil
 import tempfile
 import uuid
@@ -36,10 +37,14 @@ TOKEN = "a-token-of-the-tests"
 REPORT_KEY = (
     Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
 )
+MEMORY = Path("/dev/shm")
 
 
 class Postgres(EmbeddedPostgres):
     """An embedded server that tests may stop and start."""
+
+    last_database = "none"
+    """The last test's, removed when the next one gets its own: until then, a look is possible."""
 
     def execute(self, database: str, *statements: str) -> None:
         async def work() -> None:
@@ -58,8 +63,9 @@ class Postgres(EmbeddedPostgres):
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
+    # In memory, since each new database is a copy of 8 MB: 15 ms instead of 200 on a disk.
     # A short path: a Unix socket's name has 107 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
     postgres = Postgres(folder)
     try:
         postgres.start()
@@ -73,7 +79,7 @@ def postgres() -> Iterator[Postgres]:
             runner.run(_migrate(postgres.url("migrated")))
         yield postgres
     finally:
-        # Nothing in it is needed any more: no checkpoint of a hundred databases.
+        # Nothing in it is needed any more: no checkpoint.
         postgres.kill()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -88,7 +94,12 @@ async def _migrate(url: str) -> None:
 def database(postgres: Postgres) -> str:
     """Name of a fresh, migrated database."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    postgres.execute("postgres", f"CREATE DATABASE {name} TEMPLATE migrated")
+    postgres.execute(
+        "postgres",
+        f"DROP DATABASE IF EXISTS {postgres.last_database} WITH (FORCE)",
+        f"CREATE DATABASE {name} TEMPLATE migrated STRATEGY file_copy",
+    )
+    postgres.last_database = name
     return name
 
 
