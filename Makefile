@@ -3,9 +3,6 @@
 .PHONY: help demo up quick test nightly bench screenshots deploy-test chaos soak check release assets audit clean requirements
 
 BIN := .venv/bin
-# Workers of pytest, each with an engine and a network of its own. Where that cannot be (it needs root), the tests
-# run one after another on the machine's engine.
-SIDE_BY_SIDE := --dist=loadfile --no-loadscope-reorder --tx "3*popen//python=tests/support/with-own-engine $(BIN)/python"
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 21
@@ -26,11 +23,7 @@ quick: check ## check, and run the unit tests of what differs from main, or of P
 test: ## run every test, on the real Docker Engine
 	@setup/setup test
 	@$(BIN)/dryrun-local images build
-	@$(BIN)/pytest -m "not engine and not browser and not deploy" -n 3 --durations=5; unit=$$?; \
-	$(BIN)/pytest -m "browser and not engine" -n 2 --durations=5; browser=$$?; \
-	if tests/support/with-own-engine --possible; then set -- $(SIDE_BY_SIDE); fi; \
-	$(BIN)/pytest -m "engine and not alone" "$$@" --durations=15; engine=$$?; \
-	$(BIN)/pytest -m "engine and alone" --durations=5; alone=$$?; exit $$((unit | browser | engine | alone))
+	@tests/support/every-test $(AGAIN)
 
 nightly: ## tests too long for every change: 10,000 mutated requests, five variants of every template, every recipe
 	@setup/setup test

@@ -57,7 +57,7 @@ def test_its_files_have_no_fault(scanners: Path, state: Path) -> None:
 
 
 # Its images take packages from the registry, which an engine of one's own does not reach.
-@pytest.mark.alone
+@pytest.mark.machine
 @pytest.mark.engine
 @pytest.mark.timeout(600)
 def test_both_scanners_are_rehearsed_and_scored_with_lists(scanners: Path, state: Path, docker: Any) -> None:

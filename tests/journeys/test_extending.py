@@ -215,7 +215,7 @@ def own_images(tree, docker):
 
 
 # Its images take packages from the registry, which an engine of one's own does not reach.
-@pytest.mark.alone
+@pytest.mark.machine
 @pytest.mark.engine
 @pytest.mark.timeout(500)
 def test_what_the_guide_adds_runs_is_scored_and_shown(tree, engine, own_images):

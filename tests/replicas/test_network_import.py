@@ -11,7 +11,7 @@ import pytest
 from target_container import ALLOWLIST, REPOSITORY, docker
 
 # On the machine's own engine: an engine of one's own cannot fetch what the shared root may lack.
-pytestmark = [pytest.mark.engine, pytest.mark.alone, pytest.mark.long, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.engine, pytest.mark.machine, pytest.mark.long, pytest.mark.timeout(1500)]
 
 HOSTS: Sequence[Sequence[tuple[int, str]]] = [
     [

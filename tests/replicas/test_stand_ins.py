@@ -21,7 +21,7 @@ from dryrun_replica.verifying.container import VerificationError, running
 from dryrun_replica.verifying.verification import Products, verify
 
 # On the machine's own engine: an engine of one's own cannot fetch what the shared root may lack.
-pytestmark = [pytest.mark.engine, pytest.mark.alone, pytest.mark.long, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.engine, pytest.mark.machine, pytest.mark.long, pytest.mark.timeout(1500)]
 TOGETHER = 6
 TWICE_TOGETHER = 2
 """With RabbitMQ and MariaDB, two of each are what a container's memory holds."""

@@ -1,0 +1,67 @@
+"""`make test` runs every suite, and fails when any of them does."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from local_stack import ROOT
+
+SUITES = ("unit", "browser", "engines", "machine", "alone")
+PYTEST = """#!/bin/sh
+suite=${2#cache_dir=.pytest_cache/}
+case "$*" in *--last-failed*) suite="$suite-again" ;; esac
+echo "$suite" >>calls
+case " $FAILING " in *" $suite "*) exit 1 ;; esac
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., tuple[int, list[str]]]:
+    """Run the script with a pytest that only notes its calls; return exit code and suites."""
+    program = tmp_path / "tests" / "support" / "every-test"
+    program.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "tests" / "support" / "every-test", program)
+    own_engine = program.with_name("with-own-engine")
+
+    def run(*options: str, failing: str = "", possible: bool = True) -> tuple[int, list[str]]:
+        for stub, text in (
+            (tmp_path / ".venv" / "bin" / "pytest", PYTEST),
+            (own_engine, f"#!/bin/{possible}"),
+        ):
+            stub.parent.mkdir(parents=True, exist_ok=True)
+            stub.write_text(text)
+            stub.chmod(0o755)
+        environ = os.environ | {"FAILING": failing}
+        done = subprocess.run(
+            [program, *options], env=environ, capture_output=True, text=True, timeout=30, check=False
+        )
+        return done.returncode, (tmp_path / "calls").read_text().split()
+
+    return run
+
+
+@pytest.mark.parametrize("possible", [True, False])
+def test_every_suite_runs_once_and_passes(run, possible):
+    code, calls = run(possible=possible)
+    assert (code, sorted(calls)) == (0, sorted(SUITES))
+    assert (calls[0], calls[-1]) == ("unit", "alone")
+
+
+@pytest.mark.parametrize("possible", [True, False])
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_suite_that_fails_fails_all_and_stops_no_other(run, suite, possible):
+    code, calls = run(failing=suite, possible=possible)
+    assert (code, sorted(calls)) == (1, sorted(SUITES))
+
+
+def test_what_failed_once_has_to_pass_again(run):
+    code, calls = run("--again", failing="machine unit")
+    assert (code, calls[5:]) == (0, ["unit-again", "machine-again"])
+
+
+def test_what_fails_again_fails_all(run):
+    code, calls = run("--again", failing="machine unit machine-again")
+    assert (code, calls[5:]) == (1, ["unit-again", "machine-again"])
