@@ -62,7 +62,7 @@ def rehearse(state, engine, capsys):
     return run
 
 
-def listed(facts) -> list[tuple[str, ...]]:
+def places_of(facts) -> list[tuple[str, ...]]:
     return [
         tuple(str(fact[name]) for name in ("kind", "key", "attribute") if fact.get(name)) for fact in facts
     ]
@@ -72,15 +72,15 @@ def assert_all_is_found_and_nothing_else(report, where: str) -> None:
     """Say all that is wrong at once: a session takes long."""
     scores = report["scores"]
     wrong = {
-        "missed": listed(each for each in scores["false_negatives"] if each["hard"] is None),
+        "missed": places_of(each for each in scores["false_negatives"] if each["hard"] is None),
         "wrong": [
             (*place, each["expected"], each["found"])
             for each in scores["wrong_values"]
             if each["hard"] is None
-            for place in listed([each])
+            for place in places_of([each])
         ],
-        "closed": listed(each for each in scores["not_evaluable"] if each["hard"] is None),
-        "false positives": listed(scores["false_positives"]),
+        "closed": places_of(each for each in scores["not_evaluable"] if each["hard"] is None),
+        "false positives": places_of(scores["false_positives"]),
         "incomplete": [each["reason"] for each in report["collectors"] if not each["complete"]],
     }
     assert not any(wrong.values()), f"{where}: {json.dumps(wrong, indent=1, ensure_ascii=False)}"
@@ -91,9 +91,9 @@ def assert_each_hard_case_is_judged(report, where: str) -> None:
     scores = report["scores"]
     judged = {(case["kind"], case["key"]): case["judgement"] for case in scores["hard_cases"]}
     lists = ("found", "false_negatives", "wrong_values", "not_evaluable")
-    listed = {(fact["kind"], fact["key"]) for name in lists for fact in scores[name] if fact["hard"]}
+    hard = {(fact["kind"], fact["key"]) for name in lists for fact in scores[name] if fact["hard"]}
     assert judged, f"{where} has no hard case"
-    assert set(judged) == listed
+    assert set(judged) == hard
     assert all(judged.values())
 
 
@@ -115,5 +115,5 @@ def test_a_template_is_found_whole_and_its_hard_cases_are_judged(rehearse, templ
         assert {"network", "database"} <= columns.keys()
         # It is there for comparison: in a column of its own, and nowhere else.
         scores = report["scores"]
-        listed = [*scores["found"], *scores["false_positives"]]
-        assert not any("nmap" in each["collectors"] for each in listed)
+        counted = [*scores["found"], *scores["false_positives"]]
+        assert not any("nmap" in each["collectors"] for each in counted)

@@ -1,0 +1,83 @@
+"""A whole system that keeps one session of `quick` prepared, and waits for what becomes of it."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx2
+from local_stack import ROOT, Stack, open_stack, plain_client
+from quick_stack import QUICK
+
+
+@asynccontextmanager
+async def open_pool_stack(cluster: Path, settings: Mapping[str, str]) -> AsyncIterator[Stack]:
+    """Run a stack that keeps one session of `quick` prepared, with files of its own to change."""
+    with tempfile.TemporaryDirectory(prefix="dt-") as folder:
+        state = Path(folder)
+        templates = state / "templates"
+        templates.mkdir()
+        for name in ("quick", "other"):
+            (templates / f"{name}.yml").write_text(QUICK, encoding="utf-8")
+        shutil.copy(ROOT / ".dryrun" / "allowlist.json", state / "allowlist.json")
+        own = {
+            "ORCHESTRATOR_TEMPLATES_DIR": str(templates),
+            "ORCHESTRATOR_ALLOWLIST": str(state / "allowlist.json"),
+            "ORCHESTRATOR_POOL": "quick=1",
+            "ORCHESTRATOR_POOL_SPARE_MEMORY": "0",
+        }
+        async with open_stack(state, cluster, own | dict(settings)) as stack:
+            try:
+                yield stack
+            finally:
+                # Whoever requires an empty engine later must not meet a full pool.
+                await stack.orchestrator.stop()
+                stack.orchestrator._program.environment["ORCHESTRATOR_POOL"] = ""  # type: ignore[index]
+                await stack.orchestrator.start()
+
+                async def is_empty() -> bool:
+                    return not await stack.owned_things()
+
+                await until(is_empty)
+
+
+async def until[T](look: Callable[[], Awaitable[T]], seconds: float = 90) -> T:
+    """Return what `look` returns once that is something."""
+    async with asyncio.timeout(seconds):
+        while not (found := await look()):
+            await asyncio.sleep(0.1)
+    return found
+
+
+async def line(stack: Stack) -> dict[str, Any]:
+    (found,) = (await stack.orchestrator_get("/pool")).json()["lines"]
+    return dict(found)
+
+
+async def is_alive(stack: Stack) -> bool:
+    try:
+        async with plain_client(timeout=20) as http:
+            return (await http.get(f"{stack.orchestrator.url}/livez")).is_success
+    except httpx2.HTTPError:
+        return False
+
+
+async def ready(stack: Stack, *, other_than: UUID | None = None) -> UUID:
+    async def look() -> UUID | None:
+        if not await is_alive(stack):
+            return None
+        ids = [UUID(each["id"]) for each in (await line(stack))["ready"]]
+        return next((each for each in ids if each != other_than), None)
+
+    return await until(look)  # type: ignore[return-value]
+
+
+async def gone(stack: Stack, session_id: UUID) -> None:
+    async def look() -> bool:
+        return not await stack.things_of(session_id)
+
+    await until(look)
