@@ -30,7 +30,7 @@ nightly: ## tests too long for every change: 10,000 mutated requests, five varia
 	@$(BIN)/dryrun-local images build
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n 2 --durations=3 guard/tests/test_container_rules.py; bodies=$$?; \
 	DRYRUN_SEEDS=5 $(BIN)/pytest -m engine --durations=5 tests/truth/test_templates.py; seeds=$$?; \
-	DRYRUN_RECIPES_EVERY=1 $(BIN)/pytest -m engine --durations=5 tests/replicas/test_stand_ins.py; recipes=$$?; \
+	DRYRUN_RECIPES_EVERY=1 $(BIN)/pytest -m engine --durations=5 tests/replicas/test_stand_ins.py tests/replicas/test_nmap_names.py; recipes=$$?; \
 	exit $$((bodies | seeds | recipes))
 
 bench: ## measure speed beside what people use instead; writes docs/benchmarks.md (LONG=1: an hour, surer)
