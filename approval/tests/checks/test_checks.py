@@ -5,8 +5,8 @@ from datetime import date
 
 import pytest
 from fake_orchestrator import SMALL
+from scripted_session import scan_all
 from sqlalchemy import text
-from told_session import scan_all
 
 from dryrun_contract.census import Census, CensusClass, ClassService, ServiceCount
 from dryrun_contract.template import Levels, StandsFor

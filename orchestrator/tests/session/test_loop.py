@@ -256,7 +256,7 @@ async def test_a_flag_that_went_missing_later_is_named_before_a_target_starts(st
         session = await stage.ended(session_id)
         assert session.outcome is Outcome.FAILED
         assert "the proxy refuses read_traffic" in session.reason
-        assert {event.state for event in await stage.told(session_id, "target_changed")} <= {
+        assert {event.state for event in await stage.events_of(session_id, "target_changed")} <= {
             "created",
             "removed",
         }
