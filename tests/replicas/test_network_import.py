@@ -63,16 +63,18 @@ def run(state: Path, *arguments: str) -> str:
 
 
 def lines_of_a_session(state: Path, template: str, when_scanning: Callable[[str], None]) -> list[str]:
-    """Run a session; `when_scanning` is called with its id once its collectors run."""
+    """Run a session; `when_scanning` is called with its id when the first collector runs."""
     command = [REPOSITORY / ".venv" / "bin" / "dryrun-local", "demo", "--template", template, "--json"]
     lines: list[str] = []
+    has_begun = False
     environ = {**os.environ, "DRYRUN_STATE": str(state)}
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line)
             event = json.loads(line)
-            if event.get("data", {}).get("type") == "collector_started":
+            if not has_begun and event.get("data", {}).get("type") == "collector_started":
+                has_begun = True
                 when_scanning(event["session_id"])
         assert process.wait(timeout=60) == 0
     return lines
