@@ -9,6 +9,8 @@ from dryrun_contract.census import LevelName
 
 INTERVAL_SHARE = 0.9
 """The share of outcomes inside a forecast's intervals, if the network is as the inventory says."""
+MOST_GROUPS = 300
+"""Places that are listed, and products: the most frequent ones."""
 
 
 class Expected(Word):

@@ -40,6 +40,10 @@ class Checks:
 
         Raises ProblemError: 404, 422 where they stand for none or for different ones, 503.
         """
+        template, seen = await self._observe(session_ids)
+        return template, await self.forecast_from(seen)
+
+    async def _observe(self, session_ids: Sequence[UUID]) -> tuple[str, list[bytes]]:
         seen: list[bytes] = []
         template = ""
         for session_id in dict.fromkeys(session_ids):
@@ -52,7 +56,7 @@ class Checks:
                     "was not made from an inventory, or by an older version, or the session has no scores"
                 )
             seen.append(observation)
-        return template, await self.forecast_from(seen)
+        return template, seen
 
     async def forecast_from(self, observations: Sequence[bytes]) -> NetworkForecast:
         """Return the forecast from observations as JSON. Raises ProblemError, 422 and 503."""
@@ -63,15 +67,16 @@ class Checks:
 
     async def check(self, session_id: UUID, wanted: CheckRequest, actor: str) -> Check:
         """Compare a session's forecast with a production run, and keep it. Raises ProblemError."""
-        template, known = await self.forecast([session_id, *wanted.sessions])
+        template, seen = await self._observe([session_id, *wanted.sessions])
         outcome = wanted.outcome
         if outcome is None:
             async with self._engine.connect() as connection:
                 outcome = await repository.production_outcome(
                     connection, seconds=wanted.seconds, packets=wanted.packets
                 )
-        words = known.model_dump_json().encode(), outcome.model_dump_json().encode()
-        (found,) = await self._work(b"check", *words)
+        found, why = await self._work(b"check", outcome.model_dump_json().encode(), *seen)
+        if not found:
+            raise _no_forecast(why.decode())
         check = Check(
             id=uuid4(),
             session_id=session_id,

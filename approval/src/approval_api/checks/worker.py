@@ -1,12 +1,12 @@
 """The process in which forecasts are made and checked: hostile text and long sums stay out of the server."""
 
 import zlib
+from collections.abc import Sequence
 
 from approval_api.forecasting.check import compare
-from approval_api.forecasting.forecast import forecast
+from approval_api.forecasting.forecast import forecast, forecast_whole
 from approval_api.forecasting.rehearsals import UnlikeRehearsalsError
 from approval_api.reports.worker_loop import Task, serve
-from dryrun_contract.network_forecast import NetworkForecast
 from dryrun_contract.observation import Observation
 from dryrun_contract.outcome import Outcome
 from dryrun_contract.report import Report
@@ -21,16 +21,24 @@ def observe(kept: bytes) -> tuple[bytes, ...]:
 def forecast_from(*observations: bytes) -> tuple[bytes, ...]:
     """Return the forecast from several rehearsals; or nothing, and why there is none."""
     try:
-        known = forecast([Observation.model_validate_json(each) for each in observations])
+        known = forecast(_read(observations))
     except UnlikeRehearsalsError as error:
         return b"", str(error).encode("utf-8", "replace")
     return known.model_dump_json().encode("utf-8", "replace"), b""
 
 
-def check(known: bytes, outcome: bytes) -> tuple[bytes, ...]:
-    """Return a forecast beside an outcome."""
-    found = compare(NetworkForecast.model_validate_json(known), Outcome.model_validate_json(outcome))
-    return (found.model_dump_json().encode("utf-8", "replace"),)
+def check(outcome: bytes, *observations: bytes) -> tuple[bytes, ...]:
+    """Return the forecast from several rehearsals beside an outcome; or nothing, and why there is none."""
+    try:
+        known = forecast_whole(_read(observations))
+    except UnlikeRehearsalsError as error:
+        return b"", str(error).encode("utf-8", "replace")
+    found = compare(known, Outcome.model_validate_json(outcome))
+    return found.model_dump_json().encode("utf-8", "replace"), b""
+
+
+def _read(observations: Sequence[bytes]) -> list[Observation]:
+    return [Observation.model_validate_json(each) for each in observations]
 
 
 _TASKS: dict[bytes, Task] = {b"observe": observe, b"forecast": forecast_from, b"check": check}

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import ceil, floor
 
 from dryrun_contract.check import CheckedGroup, CheckedQuantity, Comparison, GroupKind
-from dryrun_contract.network_forecast import Group, NetworkForecast
+from dryrun_contract.network_forecast import MOST_GROUPS, Group, NetworkForecast
 from dryrun_contract.outcome import Outcome
 
 _MOST_REASONS = 5
@@ -19,7 +19,10 @@ _ROUNDING = 1e-6
 
 
 def compare(known: NetworkForecast, outcome: Outcome) -> Comparison:
-    """Return prediction beside outcome: by kind, by place, by product, and what the run took."""
+    """Return prediction beside outcome: by kind, by place, by product, and what the run took.
+
+    `known` has every place and product of the census: one that it lacks would count as not in the inventory.
+    """
     counted = _by_product(known.products, outcome.products)
     places = [_checked("place", group, outcome.places.get(group.name, 0)) for group in known.places]
     products = [_checked("product", group, counted[group.name]) for group in known.products]
@@ -40,7 +43,7 @@ def compare(known: NetworkForecast, outcome: Outcome) -> Comparison:
         hosts=known.hosts,
         sessions=known.sessions,
         complete=outcome.complete,
-        groups=(*kinds, *places, *products),
+        groups=(*kinds, *places[:MOST_GROUPS], *products[:MOST_GROUPS]),
         quantities=tuple(quantities),
         explained_by={
             each.name: tuple(_reasons(reasons[each.name]))

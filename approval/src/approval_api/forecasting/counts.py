@@ -10,8 +10,6 @@ from dryrun_contract.census import ClassService, LevelName
 from dryrun_contract.network_forecast import Group, InsideGroup
 from dryrun_contract.observation import SeenService, SeenTarget
 
-MOST_GROUPS = 300
-"""Places, and products; the most frequent ones."""
 _NAMES_ITSELF: frozenset[LevelName] = frozenset({"same_version", "same_product", "banner"})
 """Levels at which a stand-in shows the inventory's product. A relative only answers like it."""
 
@@ -97,7 +95,7 @@ def count(rehearsals: Rehearsals) -> Counts:
 
 
 def _named(groups: dict[str, Group]) -> tuple[Group, ...]:
-    return tuple(group for name, group in groups.items() if name != _ALL)[:MOST_GROUPS]
+    return tuple(group for name, group in groups.items() if name != _ALL)
 
 
 def _at(sessions: Iterable[SeenTarget], place: str) -> list[SeenService]:

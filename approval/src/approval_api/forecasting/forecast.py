@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from approval_api.forecasting.costs import costs
 from approval_api.forecasting.counts import count
 from approval_api.forecasting.rehearsals import put_together
-from dryrun_contract.network_forecast import NetworkForecast
+from dryrun_contract.network_forecast import MOST_GROUPS, NetworkForecast
 from dryrun_contract.observation import Observation
 
 _ASSUMPTIONS = (
@@ -16,7 +16,18 @@ _ASSUMPTIONS = (
 
 
 def forecast(observations: Sequence[Observation]) -> NetworkForecast:
-    """Return the forecast from one rehearsal or several of one network. Raises UnlikeRehearsalsError."""
+    """Return the forecast from one rehearsal or several of one network. Raises UnlikeRehearsalsError.
+
+    It lists the most frequent places and products; what all of them say is in its kinds.
+    """
+    whole = forecast_whole(observations)
+    return whole.model_copy(
+        update={"places": whole.places[:MOST_GROUPS], "products": whole.products[:MOST_GROUPS]}
+    )
+
+
+def forecast_whole(observations: Sequence[Observation]) -> NetworkForecast:
+    """Return the forecast with every place and product of the census. Raises UnlikeRehearsalsError."""
     rehearsals = put_together(observations)
     counts = count(rehearsals)
     return NetworkForecast(

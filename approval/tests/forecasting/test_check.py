@@ -1,0 +1,52 @@
+"""A forecast beside what production found, at more places than a forecast lists."""
+
+import pytest
+from made_rehearsals import census, host_class, rehearsal, service
+
+from approval_api.checks.worker import check, forecast_from
+from dryrun_contract.check import Comparison
+from dryrun_contract.network_forecast import MOST_GROUPS, NetworkForecast
+from dryrun_contract.observation import SeenService, SeenTarget
+from dryrun_contract.outcome import Outcome
+
+NUMBER = 400
+PLACES = {f"{port}/tcp": f"product {port}" for port in range(1000, 1000 + NUMBER)}
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """A rehearsal of two hosts with 400 services together, all of which were found and named."""
+    for name in ("_FEWEST", "_MOST"):
+        monkeypatch.setattr(f"approval_api.forecasting.chance.{name}", 40)
+    services = [service(place, product=product) for place, product in PLACES.items()]
+    classes = [host_class(name, 1, 1, *part) for name, part in (("a", services[:200]), ("b", services[200:]))]
+    targets = {
+        target: SeenTarget(
+            found=True,
+            services={each.place: SeenService(found=True, identified=True) for each in made.services},
+        )
+        for made in classes
+        for target in made.targets
+    }
+    return rehearsal(census(*classes), targets)
+
+
+def test_every_place_and_product_of_the_census_counts_and_the_most_frequent_are_listed(seen):
+    observation = seen.model_dump_json().encode()
+    known = NetworkForecast.model_validate_json(forecast_from(observation)[0])
+    assert (len(known.places), len(known.products)) == (MOST_GROUPS, MOST_GROUPS)
+
+    outcome = Outcome(hosts=2, places=dict.fromkeys(PLACES, 1), products=dict.fromkeys(PLACES.values(), 1))
+    found = Comparison.model_validate_json(check(outcome.model_dump_json().encode(), observation)[0])
+    kinds = {each.name: (each.outcome, each.beyond, each.within) for each in found.of("kind")}
+    assert kinds == {"host": (2, 0, True), "service": (NUMBER, 0, True), "product": (NUMBER, 0, True)}
+    assert found.not_in_inventory == {}
+    assert (len(found.of("place")), len(found.of("product"))) == (MOST_GROUPS, MOST_GROUPS)
+
+
+def test_a_check_says_why_there_is_no_forecast(seen):
+    other = seen.model_copy(update={"census": census(network="nfedcba9876543210")})
+    words = (each.model_dump_json().encode() for each in (Outcome(hosts=1), seen, other))
+    found, why = check(*words)
+    assert not found
+    assert b"different networks" in why
