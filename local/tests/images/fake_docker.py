@@ -82,6 +82,12 @@ def inspect(names):
     return bool(missing)
 
 
+def remove(names):
+    with Images() as images:
+        missing = [name for name in names if images.pop(name, None) is None]
+    return bool(missing)
+
+
 def build(arguments):
     def value(option):
         return arguments[arguments.index(option) + 1]
@@ -105,7 +111,7 @@ def main(arguments):
     if (HERE / "down").exists():
         return "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
     does = {
-        "image": lambda: inspect(arguments[2:]),
+        "image": lambda: {"inspect": inspect, "rm": remove}[arguments[1]](arguments[2:]),
         "build": lambda: build(arguments),
         "save": lambda: save(arguments[1:]),
         "load": load,

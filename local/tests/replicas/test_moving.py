@@ -1,6 +1,7 @@
 """A network in a file: another deployment has what was exported, and nothing else ever is installed."""
 
 import asyncio
+import hashlib
 import io
 import json
 import sys
@@ -188,6 +189,45 @@ def _rights(about: Any, files: dict[str, bytes]) -> None:
     files["allowlist.json"] = json.dumps(rows).encode()
 
 
+def change_row(files: dict[str, bytes], **changes: Any) -> None:
+    rows = json.loads(files["allowlist.json"])
+    rows["images"][IMAGE].update(changes)
+    files["allowlist.json"] = json.dumps(rows).encode()
+
+
+def _writable(about: Any, files: dict[str, bytes]) -> None:
+    change_row(files, read_only=False)
+
+
+def _environment(about: Any, files: dict[str, bytes]) -> None:
+    change_row(files, environment=["LD_PRELOAD"])
+
+
+def _mount_in_part(about: Any, files: dict[str, bytes]) -> None:
+    change_row(files, tmpfs={"/tmp": {"size": 1000}})
+
+
+def _no_truth(about: Any, files: dict[str, bytes]) -> None:
+    change_row(files, ground_truth=None)
+
+
+def _template_of_others(about: Any, files: dict[str, bytes]) -> None:
+    card = json.loads(files["replica.json"])
+    card["plan"]["templates"][0]["id"] = card["templates"][0] = "depot"
+    files["replica.json"] = json.dumps(card).encode()
+    files["templates/depot.yml"] = files.pop("templates/acme.yml")
+
+
+def _layer_with_a_path(about: Any, files: dict[str, bytes]) -> None:
+    config = json.dumps({"config": {}, "rootfs": {"diff_ids": ["sha256:../../../../etc/shadow"]}}).encode()
+    number = hashlib.sha256(config).hexdigest()
+    for name in [name for name in files if name.startswith("blobs/")]:
+        del files[name]
+    files[f"blobs/sha256/{number}"] = config
+    about["images"][IMAGE]["id"] = f"sha256:{number}"
+    change_row(files, id=f"sha256:{number}")
+
+
 def _another_row(about: Any, files: dict[str, bytes]) -> None:
     rows = json.loads(files["allowlist.json"])
     rows["images"]["discovery/test-postgres:17"] = rows["images"][IMAGE]
@@ -237,6 +277,12 @@ def _deep_card(about: Any, files: dict[str, bytes]) -> None:
         _another_id,
         _other_content,
         _rights,
+        _writable,
+        _environment,
+        _mount_in_part,
+        _no_truth,
+        _template_of_others,
+        _layer_with_a_path,
         _another_row,
         _file_beside,
         _blob_beside,
@@ -255,6 +301,49 @@ def test_a_bundle_that_does_not_fit_together_is_refused_and_nothing_of_it_is_use
     with pytest.raises(ArchiveError):
         take(there, bundle)
     assert nothing_happened(there, docker)
+
+
+@pytest.mark.parametrize("place", ["/proc/sys", "/x:exec,size=9g", "/big"])
+def test_a_row_that_the_allowlist_would_refuse_starts_nothing(
+    bundle: Path, there: Installation, docker: Path, verified: list[str], place: str
+) -> None:
+    def more_room(_: Any, files: dict[str, bytes]) -> None:
+        size = 2**40 if place == "/big" else 1000
+        change_row(files, tmpfs={place: {"size": size, "uid": 0, "gid": 0, "mode": "0755"}})
+
+    with pytest.raises(ReplicaError, match="would not be valid"):
+        take(there, changed(bundle, more_room))
+    assert verified == []
+    assert nothing_happened(there, docker)
+
+
+def test_what_was_loaded_and_is_not_true_is_not_left_to_be_taken_for_ones_own(
+    bundle: Path, there: Installation, docker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: Any) -> int:
+        raise ReplicaError("no fact is true")
+
+    monkeypatch.setattr(moving, "verify_rows", refuse)
+    with pytest.raises(ReplicaError, match="no fact is true"):
+        take(there, bundle)
+    assert '["load"' in (docker / "calls").read_text()
+    assert json.loads((docker / "images.json").read_text()) == {}
+    assert json.loads(there.allowlist.read_text())["images"] == {}
+
+
+def test_the_row_that_was_verified_here_holds_when_its_image_is_loaded_again(
+    bundle: Path, there: Installation, docker: Path
+) -> None:
+    take(there, bundle)
+    row = json.loads(there.allowlist.read_text())["images"][IMAGE]
+    (docker / "images.json").unlink()
+
+    def other_truth(_: Any, files: dict[str, bytes]) -> None:
+        change_row(files, ground_truth=[{"kind": "service", "key": ":22/tcp"}], capabilities=["SETUID"])
+
+    take(there, changed(bundle, other_truth))
+    assert json.loads(there.allowlist.read_text())["images"][IMAGE] == row
+    assert IMAGE in json.loads((docker / "images.json").read_text())
 
 
 def test_what_a_bundles_template_says_beyond_its_plan_is_not_installed(

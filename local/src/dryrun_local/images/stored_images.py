@@ -6,6 +6,7 @@ reaches an engine.
 
 import io
 import json
+import re
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from dryrun_local.images.digest import LABEL
 
 _CONFIG: Final = JsonBounds(size=1024 * 1024, values=20_000, key_length=1024)
 PREFIX: Final = "sha256:"
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_MOST_LAYERS: Final = 127
+"""The engine's own ceiling."""
 
 
 class ImageEntry(BaseModel):
@@ -86,7 +90,9 @@ def read_config(archive: Archive, path: Path, name: str, entry: ImageEntry) -> S
         volumes = tuple(settings.get("Volumes") or ())
     except (OutOfBoundsError, ValueError, KeyError, TypeError, AttributeError):
         raise ArchiveError(f"{path}: the configuration of {name} is none of an image") from None
-    if not all(isinstance(layer, str) and layer.startswith(PREFIX) for layer in layers):
+    # One that an archive lacks is looked for by the engine, under this name.
+    named = all(isinstance(layer, str) and _DIGEST.fullmatch(layer) for layer in layers)
+    if not named or len(layers) > _MOST_LAYERS:
         raise ArchiveError(f"{path}: the configuration of {name} names something else than layers")
     return StoredImage(entry.id, layers, str(digest), volumes, entry.facts)
 

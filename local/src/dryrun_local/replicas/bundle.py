@@ -15,11 +15,12 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_json
+from dryrun_contract.text import printable
 from dryrun_local.images.archive import Archive, ArchiveBounds, ArchiveError
 from dryrun_local.images.installed_rows import STAND_IN
 from dryrun_local.images.stored_images import ImageEntry, StoredImage, place_of, read_config
 from dryrun_local.replicas.installed import MAX_CARD_BYTES
-from dryrun_replica.planning.plan import Plan, ReplicaName
+from dryrun_replica.planning.plan import Plan, ReplicaName, template_ids
 from dryrun_replica.planning.template import template_text
 from dryrun_replica.recipes.model import Capability
 
@@ -45,14 +46,28 @@ class _About(BaseModel):
     images: dict[Annotated[str, Field(pattern=_IMAGE)], ImageEntry] = Field(max_length=_MOST_IMAGES)
 
 
+class _Mount(BaseModel):
+    """Complete, since a verification starts with it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: int
+    uid: int
+    gid: int
+    mode: str
+
+
 class _Row(BaseModel):
     """The part of a row that decides about rights; the allowlist's own reader judges all of it."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     id: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
-    role: Literal["target"] = "target"
     capabilities: tuple[Capability, ...] = ()
+    read_only: Literal[True] = True
+    environment: tuple[()] = ()
+    tmpfs: dict[str, _Mount] = Field(default_factory=dict, max_length=20)
+    ground_truth: tuple[JsonValue, ...]
 
 
 _ABOUT: Final = TypeAdapter(_About)
@@ -93,12 +108,14 @@ def read_bundle(archive: Archive, path: Path) -> Bundle:
     card = dict(card)
     card.pop("installed_at", None)
     plan = _validated(_PLAN, card.get("plan"), f"{path}: {CARD}: plan")
-    ids = {each.id for each in plan.templates}
+    ids = [each.id for each in plan.templates]
     hosts = card.get("images")
-    if plan.name != about.name or not isinstance(hosts, dict) or card.get("templates") != _ordered(plan):
+    if plan.name != about.name or not isinstance(hosts, dict) or card.get("templates") != ids:
         raise ArchiveError(f"{path}: {CARD} is not about {about.name}, or lacks a part")
     listed = [name for name in archive.files if name.startswith(TEMPLATES)]
-    if {name.removeprefix(TEMPLATES).removesuffix(".yml") for name in listed} != ids:
+    if ids != template_ids(plan.name, len(ids)) or sorted(listed) != sorted(
+        f"{TEMPLATES}{each}.yml" for each in ids
+    ):
         raise ArchiveError(f"{path} has not exactly the templates of its plan")
     recipes = [name for name in archive.files if name.startswith(RECIPES)]
     for name in (*listed, *recipes):
@@ -148,17 +165,13 @@ def _belongs(name: str) -> bool:
     return (f"{folder}/" in {TEMPLATES, RECIPES} and file.endswith(".yml")) or f"{folder}/" == BLOBS
 
 
-def _ordered(plan: Plan) -> list[str]:
-    return [each.id for each in plan.templates]
-
-
 def _rows(archive: Archive, path: Path) -> dict[str, Mapping[str, Any]]:
     content = _json(archive, path, ROWS, _ROWS)
     rows = content.get("images") if isinstance(content, dict) else None
     if not isinstance(rows, dict) or len(rows) > _MOST_IMAGES:
         raise ArchiveError(f"{path}: {ROWS} has no rows of images")
     for name, row in rows.items():
-        _validated(_ROW, row, f"{path}: {ROWS}: {name[:80]}")
+        _validated(_ROW, row, f"{path}: {ROWS}: {printable(name, limit=80)}")
     return {name: row for name, row in rows.items() if isinstance(row, dict)}
 
 
@@ -174,5 +187,5 @@ def _validated[T](adapter: TypeAdapter[T], value: object, where: str) -> T:
         return adapter.validate_json(json.dumps(value))
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(map(str, fault["loc"]))[:200] or "the whole"
+        place = printable(".".join(map(str, fault["loc"]))) or "the whole"
         raise ArchiveError(f"{where}: {place}: {fault['msg']}") from None

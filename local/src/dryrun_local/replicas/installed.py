@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,6 +115,12 @@ def pin(installation: Installation, rows: Mapping[str, Mapping[str, object]]) ->
     _write_allowlist(installation, rows)
 
 
+def judge_rows(installation: Installation, rows: Mapping[str, Mapping[str, object]]) -> None:
+    """Raise ReplicaError if the allowlist would not be valid with these rows; it stays as it is."""
+    with _draft(installation, rows):
+        pass
+
+
 def allowed_images(installation: Installation) -> dict[str, Any]:
     """Return the rows of the allowlist. Raises ReplicaError when there is none."""
     try:
@@ -126,12 +133,19 @@ def allowed_images(installation: Installation) -> dict[str, Any]:
 
 
 def _write_allowlist(installation: Installation, more: Mapping[str, Mapping[str, object]]) -> None:
+    with _draft(installation, more) as draft:
+        draft.replace(installation.allowlist)
+
+
+@contextmanager
+def _draft(installation: Installation, more: Mapping[str, Mapping[str, object]]) -> Iterator[Path]:
+    """Yield the allowlist with `more` rows, once it is found valid. Raises ReplicaError."""
     # One row that the orchestrator refuses would make the whole file invalid, and nothing would start.
     draft = installation.allowlist.with_name(f".{installation.allowlist.name}.draft.{os.getpid()}")
     try:
         _write_rows(draft, _rows_with(installation, more))
         load_allowlist(draft)
-        draft.replace(installation.allowlist)
+        yield draft
     except AllowlistError as error:
         said = str(error).replace(str(draft), str(installation.allowlist))
         raise ReplicaError(f"with these stand-ins the allowlist would not be valid: {said}") from error

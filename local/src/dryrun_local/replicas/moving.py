@@ -35,6 +35,7 @@ from dryrun_local.replicas.installed import (
     allowed_images,
     find,
     install,
+    judge_rows,
     require_free_name,
     require_free_templates,
 )
@@ -170,21 +171,30 @@ async def import_bundle(installation: Installation, screen: Screen, path: Path, 
             raise ReplicaError(
                 f"hosts stand on {printable(lacking[0])}, which the allowlist lacks; build the images first"
             )
-        rows = await _load(archive, path, screen, bundle, known)
-        new = {image: row for image, row in rows.items() if known.get(image, {}).get("id") != row["id"]}
-        if new:
-            facts = await verify_rows(installation, screen, new)
-            screen.done("Ground truth", f"{facts} facts of {len(new)} stand-ins are true, seen from inside")
-        install(installation, bundle.name, templates=bundle.templates, rows=rows, card=bundle.card)
+        # Before a verification starts anything with the rights that they grant.
+        judge_rows(installation, bundle.rows)
+        rows, wanted = await _choose(bundle, known)
+        await _load(archive, path, screen, bundle, wanted)
+        try:
+            new = {image: row for image, row in rows.items() if known.get(image, {}).get("id") != row["id"]}
+            if new:
+                facts = await verify_rows(installation, screen, new)
+                screen.done(
+                    "Ground truth", f"{facts} facts of {len(new)} stand-ins are true, seen from inside"
+                )
+            install(installation, bundle.name, templates=bundle.templates, rows=rows, card=bundle.card)
+        except BaseException:
+            await _unload(wanted)
+            raise
     listed = printable(", ".join(bundle.templates))
     screen.done(f"Replica {printable(bundle.name)}", f"is installed; rehearse on it: dryrun start {listed}")
     return 0
 
 
-async def _load(
-    archive: Archive, path: Path, screen: Screen, bundle: Bundle, known: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Mapping[str, Any]]:
-    """Give the engine the images that it lacks; return the row of each, of what is here its own."""
+async def _choose(
+    bundle: Bundle, known: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, Mapping[str, Any]], dict[str, StoredImage]]:
+    """Return the row of each image, of what is pinned here its own, and the images that the engine lacks."""
     present = await inspect_images(bundle.images) if bundle.images else {}
     wanted: dict[str, StoredImage] = {}
     rows: dict[str, Mapping[str, Any]] = {}
@@ -198,11 +208,20 @@ async def _load(
                 f"the engine has another {name}, which nothing here pins; remove it with docker image rm"
             )
         else:
-            rows[name] = bundle.rows[name]
+            # A row that was verified here holds for the same content.
+            is_pinned = known.get(name, {}).get("id") == image.id
+            rows[name] = known[name] if is_pinned else bundle.rows[name]
             if here is None:
                 wanted[name] = image
+    return rows, wanted
+
+
+async def _load(
+    archive: Archive, path: Path, screen: Screen, bundle: Bundle, wanted: Mapping[str, StoredImage]
+) -> None:
+    """Give the engine the images that it lacks, all of them or none."""
     if not wanted:
-        return rows
+        return
     blobs = {blob for image in wanted.values() for blob in image.blobs} - bundle.missing
     screen.say(f"Comparing {len(wanted)} images with their ids")
     await asyncio.to_thread(archive.verify, [place_of(blob) for blob in sorted(blobs)])
@@ -211,19 +230,29 @@ async def _load(
         await programs.write_to(
             ["docker", "load", "--quiet"], lambda sink: send_images(archive, wanted, sink), seconds=_SECONDS
         )
-    except ProgramError as error:
-        if bundle.missing:
-            raise ProgramError(
-                f"{error}\n{path} was made without {len(bundle.missing)} layers that this engine was said to "
-                "have; export it again without --present"
-            ) from error
-        raise
-    loaded = await inspect_images(wanted)
-    for name, image in wanted.items():
+        await _require_loaded(wanted)
+    except BaseException as error:
+        await _unload(wanted)
+        if not isinstance(error, ProgramError) or not bundle.missing:
+            raise
+        raise ProgramError(
+            f"{error}\n{path} was made without {len(bundle.missing)} layers that this engine was said to "
+            "have; export it again without --present"
+        ) from error
+
+
+async def _require_loaded(images: Mapping[str, StoredImage]) -> None:
+    loaded = await inspect_images(images)
+    for name, image in images.items():
         found = loaded.get(name)
         if found is None or found.id != image.id:
             raise ProgramError(f"the engine loaded {name} as {found and found.id}, not as {image.id}")
-    return rows
+
+
+async def _unload(images: Mapping[str, StoredImage]) -> None:
+    """Remove what was loaded and not installed: a build would take a stand-in of this name for its own."""
+    if images:
+        await programs.capture(["docker", "image", "rm", *images])
 
 
 def _sha256(path: Path) -> str:

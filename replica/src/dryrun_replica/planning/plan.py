@@ -135,6 +135,7 @@ def make_plan(
     for sample in samples:
         for chosen in sample.chosen:
             targets[chosen.host_class] = targets.get(chosen.host_class, 0) + len(chosen.hosts)
+    ids = template_ids(name, len(samples))
     return Plan(
         name=name,
         seed=seed,
@@ -145,13 +146,17 @@ def make_plan(
         hosts_without_services=sum(not host.services for host in inventory.hosts),
         classes=tuple(_planned(each, matches[each.name], targets.get(each.name, 0)) for each in classes),
         templates=tuple(
-            PlannedTemplate(id=name if len(samples) == 1 else f"{name}-{number}", sample=sample)
-            for number, sample in enumerate(samples, 1)
+            PlannedTemplate(id=each, sample=sample) for each, sample in zip(ids, samples, strict=True)
         ),
         coverage=cover(classes, matches, frozenset(targets)),
         estimate=_estimate(classes, matches, frozenset(targets)),
         notes=inventory.notes,
     )
+
+
+def template_ids(name: str, count: int) -> list[str]:
+    """Return the ids of a replica's templates, in order."""
+    return [name] if count == 1 else [f"{name}-{number}" for number in range(1, count + 1)]
 
 
 def _same(host: Host) -> tuple[Match, ...]:
