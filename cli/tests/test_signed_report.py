@@ -29,14 +29,20 @@ def public_line(key, comment="reports"):
     return f"ssh-ed25519 {blob} {comment}\n"
 
 
-def files(key=KEY):
-    data = json.dumps(REPORT).encode()
-    page = b"<!doctype html>"
+PAGE = b"<!doctype html>"
+DATA = json.dumps(REPORT).encode()
+
+
+def files(key=KEY, page=PAGE, data=DATA):
+    digests = "".join(
+        f"{hashlib.sha512(content).hexdigest()}  {name}\n"
+        for name, content in (("report.html", page), ("report.json", data))
+    )
     return {
         "report.html": page,
-        "report.html.sig": signature(key, page),
         "report.json": data,
-        "report.json.sig": signature(key, data),
+        "SHA512SUMS": digests,
+        "SHA512SUMS.sig": signature(key, digests.encode()),
         "VERIFY.txt": "anything",
     }
 
@@ -84,17 +90,6 @@ def test_one_of_several_trusted_keys_is_enough_so_that_keys_can_be_replaced(veri
     assert verify(archive(files()), keys=(OTHER, KEY))[0] == 0
 
 
-def test_a_signature_of_openssh_beside_a_file_is_enough(run, tmp_path):
-    (tmp_path / "report.html").write_bytes(b"page")
-    (tmp_path / "report.html.sig").write_text(signature(KEY, b"page"))
-    (tmp_path / "key.pub").write_text(public_line(KEY))
-    arguments = ("report", "verify", tmp_path / "report.html", "--key", tmp_path / "key.pub")
-    assert run(*arguments)[0] == 0
-    (tmp_path / "report.html").write_bytes(b"pagE")
-    code, _, stderr = run(*arguments)
-    assert (code, "was changed after it was signed" in stderr) == (6, True)
-
-
 def changed(name, content):
     return files() | {name: content}
 
@@ -102,13 +97,14 @@ def changed(name, content):
 @pytest.mark.parametrize(
     ("members", "why"),
     [
-        (changed("report.html", b"<!doctype html> "), "report.html was changed"),
-        (changed("report.json", json.dumps(REPORT).encode() + b" "), "report.json was changed"),
-        (changed("report.html.sig", files()["report.json.sig"]), "report.html was changed"),
-        (changed("report.html.sig", ""), "cannot be read"),
+        (changed("report.html", PAGE + b" "), "report.html of"),
+        (changed("report.json", DATA + b" "), "report.json of"),
+        (changed("report.html", files(page=b"another, signed as well")["report.html"]), "report.html of"),
+        (changed("SHA512SUMS", files(page=b"another")["SHA512SUMS"]), "SHA512SUMS was changed"),
+        (changed("SHA512SUMS.sig", ""), "cannot be read"),
         (files(OTHER), "none of the keys that you trust"),
         (changed("more.html", b"x"), "expected"),
-        ({name: content for name, content in files().items() if not name.startswith("report.html")}, "holds"),
+        ({name: content for name, content in files().items() if name != "report.html"}, "holds"),
     ],
 )
 def test_whatever_was_changed_is_not_genuine(verify, members, why):
@@ -117,10 +113,17 @@ def test_whatever_was_changed_is_not_genuine(verify, members, why):
     assert why in stderr
 
 
-def test_files_of_two_keys_are_no_one_report(verify):
-    members = changed("report.html.sig", signature(OTHER, b"<!doctype html>"))
-    code, _, stderr = verify(archive(members), keys=(KEY, OTHER))
-    assert (code, "different keys" in stderr) == (6, True)
+def test_a_page_and_data_of_two_signed_reports_are_no_report(verify):
+    one, other = files(), files(data=json.dumps(REPORT | {"left_out": 1}).encode())
+    mixed = one | {"report.json": other["report.json"]}
+    code, _, stderr = verify(archive(mixed))
+    assert (code, "report.json of" in stderr) == (6, True)
+
+
+def test_bytes_that_the_directory_does_not_list_are_refused(verify):
+    forged = archive({"report.html": b"<!doctype html>forged"})
+    code, _, stderr = verify(forged[: forged.index(b"PK\x01\x02")] + archive(files()))
+    assert (code, "beside its files" in stderr) == (6, True)
 
 
 def test_two_files_of_one_name_are_refused(verify):
@@ -148,7 +151,7 @@ def test_a_file_without_a_signature_is_not_genuine(run, tmp_path):
     (tmp_path / "report.html").write_text("page")
     (tmp_path / "key.pub").write_text(public_line(KEY))
     code, _, stderr = run("report", "verify", tmp_path / "report.html", "--key", tmp_path / "key.pub")
-    assert (code, "is missing" in stderr) == (6, True)
+    assert (code, "is no signed report" in stderr) == (6, True)
 
 
 @pytest.mark.parametrize("line", ["ssh-rsa AAAA me\n", "ssh-ed25519 AAAA me\n", "nonsense\n", "", "# none\n"])

@@ -329,15 +329,11 @@ def report(
 @report_app.command("verify")
 def verify_report(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A signed report (*.zip), or a file of one.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A signed report (*.zip).")],
     key: Annotated[
         Path,
         typer.Option("--key", metavar="FILE", help="The public keys that you trust: a report-key.pub."),
     ],
-    signature: Annotated[
-        Path | None,
-        typer.Option("--signature", metavar="FILE", help="FILE's signature; default: FILE.sig beside it."),
-    ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the report too.")] = False,
     json_output: JsonOption = False,
 ) -> None:
@@ -345,7 +341,7 @@ def verify_report(
     from dryrun_cli.commands import verification
 
     common = _common(context, json_output, None)
-    _run(verification.verify_report(common, file, signature=signature, key_file=key, show=show))
+    _run(verification.verify_report(common, file, key_file=key, show=show))
 
 
 @app.command()

@@ -7,6 +7,7 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Final
 
@@ -22,10 +23,11 @@ from dryrun_contract.ssh_signature import (
     signed_data,
 )
 
-SUFFIX: Final = ".sig"
 DATA: Final = "report.json"
+MEMBERS: Final = ("report.html", DATA)
+DIGESTS: Final = "SHA512SUMS"
+SIGNATURE: Final = "SHA512SUMS.sig"
 NOTE: Final = "VERIFY.txt"
-MEMBERS: Final = frozenset({"report.html", DATA})
 MAX_ARCHIVE_BYTES: Final = 64 * 1024 * 1024
 MAX_DOCUMENT_BYTES: Final = 512 * 1024 * 1024
 MAX_DATA_BYTES: Final = 128 * 1024 * 1024
@@ -33,6 +35,9 @@ MAX_KEY_FILE_BYTES: Final = 64 * 1024
 _MAX_ENTRIES = 8
 _MAX_DIRECTORY_BYTES = 4096
 _DIRECTORY_END = struct.Struct("<4s4H2LH")
+_LOCAL_HEADER = struct.Struct("<4s2xH18xHH")
+_DESCRIPTOR = 1 << 3
+"""The flag of an entry whose size follows it: it can be read in another way than the directory says."""
 _ZIP64_LOCATOR = b"PK\x06\x07"
 _ZIP64_LOCATOR_BYTES = 20
 _CHUNK = 1024 * 1024
@@ -58,8 +63,8 @@ class Genuine:
 
     files: tuple[str, ...]
     key: TrustedKey
-    data: bytes | None
-    """The report as JSON, where it is among the files."""
+    data: bytes
+    """The report as JSON."""
 
 
 def read_keys(path: Path) -> list[TrustedKey]:
@@ -87,58 +92,71 @@ def read_keys(path: Path) -> list[TrustedKey]:
     return keys
 
 
-def verify(path: Path, signature: Path | None, keys: list[TrustedKey]) -> Genuine:
-    """Check a signed archive, or one file with its signature beside it.
+def verify(path: Path, keys: list[TrustedKey]) -> Genuine:
+    """Check a signed report.
 
     Raises NotGenuineError when anything in it is not signed by one of the keys, and WrongUseError when it
     cannot be read.
     """
     try:
         with path.open("rb") as file:
-            archive = file.read(2) == b"PK"
-            file.seek(0)
-            if archive and signature is None:
-                return _verify_archive(file, path, keys)
-            beside = signature or path.with_name(path.name + SUFFIX)
-            if signature is None and not beside.exists():
-                raise NotGenuineError(
-                    f"{path} has no signature: it is no signed archive, and {beside} is missing"
-                )
-            text = _read_small(beside, MAX_SIGNATURE_BYTES, "signature").decode("ascii", "replace")
-            digest, data = _digest(file, path.name, keep=path.suffix == ".json")
-            return Genuine((path.name,), _check(path.name, digest, text, keys), data)
+            _bound_directory(file, path)
+            with zipfile.ZipFile(file) as archive:
+                _refuse_hidden_bytes(archive, file, path)
+                return _verify_members(archive, path, keys)
     except OSError as error:
         raise WrongUseError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _verify_archive(file: IO[bytes], path: Path, keys: list[TrustedKey]) -> Genuine:
-    _bound_directory(file, path)
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return _verify_members(archive, path, keys)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise NotGenuineError(f"{path} is damaged: {error}") from error
 
 
 def _verify_members(archive: zipfile.ZipFile, path: Path, keys: list[TrustedKey]) -> Genuine:
     names = archive.namelist()
-    expected = {*MEMBERS, *(name + SUFFIX for name in MEMBERS), NOTE}
-    if len(names) != len(set(names)) or set(names) - {NOTE} != expected - {NOTE}:
-        raise NotGenuineError(
-            f"{path} holds {', '.join(sorted(names))}; expected {', '.join(sorted(expected))}"
-        )
-    signers: set[TrustedKey] = set()
-    data: bytes | None = None
-    for name in sorted(MEMBERS):
-        with archive.open(name + SUFFIX) as entry:
-            text = entry.read(MAX_SIGNATURE_BYTES + 1).decode("ascii", "replace")
+    expected = {*MEMBERS, DIGESTS, SIGNATURE, NOTE}
+    if len(names) != len(set(names)) or set(names) != expected:
+        held, wanted = (", ".join(sorted(each)) for each in (names, expected))
+        raise NotGenuineError(f"{path} holds {held}; expected {wanted}")
+    digests = _small(archive, DIGESTS)
+    key = _check(hashlib.sha512(digests).digest(), _small(archive, SIGNATURE), keys)
+    listed = ""
+    data = b""
+    for name in MEMBERS:
         with archive.open(name) as entry:
             digest, kept = _digest(entry, name, keep=name == DATA)
-        data = kept if name == DATA else data
-        signers.add(_check(name, digest, text, keys))
-    if len(signers) != 1:
-        raise NotGenuineError(f"the files of {path} are signed by different keys")
-    return Genuine(tuple(sorted(MEMBERS)), signers.pop(), data)
+        listed += f"{digest}  {name}\n"
+        data = kept or data
+    if listed.encode() != digests:
+        signed = digests.decode("ascii", "replace")
+        changed = [
+            name for name, line in zip(MEMBERS, listed.splitlines(), strict=True) if line not in signed
+        ]
+        raise NotGenuineError(f"{' and '.join(changed or MEMBERS)} of {path} was changed after it was signed")
+    return Genuine(MEMBERS, key, data)
+
+
+def _small(archive: zipfile.ZipFile, name: str) -> bytes:
+    with archive.open(name) as entry:
+        content = entry.read(MAX_SIGNATURE_BYTES + 1)
+    if len(content) > MAX_SIGNATURE_BYTES:
+        raise NotGenuineError(f"{name} has more than {MAX_SIGNATURE_BYTES} bytes")
+    return content
+
+
+def _refuse_hidden_bytes(archive: zipfile.ZipFile, file: IO[bytes], path: Path) -> None:
+    """Refuse what the directory does not list: unpackers that read from the front would see it."""
+    at = 0
+    for entry in sorted(archive.infolist(), key=attrgetter("header_offset")):
+        file.seek(entry.header_offset)
+        header = file.read(_LOCAL_HEADER.size)
+        if entry.header_offset != at or len(header) < _LOCAL_HEADER.size:
+            raise NotGenuineError(f"{path} has bytes beside its files")
+        magic, flags, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
+        name = file.read(name_bytes)
+        if magic != b"PK\x03\x04" or flags & _DESCRIPTOR or name != entry.filename.encode():
+            raise NotGenuineError(f"{path} describes its files in two ways")
+        at += _LOCAL_HEADER.size + name_bytes + extra_bytes + entry.compress_size
+    if at != archive.start_dir:
+        raise NotGenuineError(f"{path} has bytes beside its files")
 
 
 def _bound_directory(file: IO[bytes], path: Path) -> None:
@@ -157,7 +175,7 @@ def _bound_directory(file: IO[bytes], path: Path) -> None:
         raise NotGenuineError(f"{path} is no signed report")
 
 
-def _digest(file: IO[bytes], name: str, *, keep: bool) -> tuple[bytes, bytes | None]:
+def _digest(file: IO[bytes], name: str, *, keep: bool) -> tuple[str, bytes]:
     """Return the SHA-512 of a file, and its content where that is to be shown."""
     digest = hashlib.sha512()
     kept = bytearray()
@@ -169,23 +187,23 @@ def _digest(file: IO[bytes], name: str, *, keep: bool) -> tuple[bytes, bytes | N
         digest.update(piece)
         if keep:
             kept += piece
-    return digest.digest(), bytes(kept) if keep else None
+    return digest.hexdigest(), bytes(kept)
 
 
-def _check(name: str, digest: bytes, text: str, keys: list[TrustedKey]) -> TrustedKey:
-    """Return the key that signed. Raises NotGenuineError."""
+def _check(digest: bytes, signature: bytes, keys: list[TrustedKey]) -> TrustedKey:
+    """Return the key that signed the digests. Raises NotGenuineError."""
     try:
-        found = read_signature(text)
+        found = read_signature(signature.decode("ascii", "replace"))
     except ValueError as error:
-        raise NotGenuineError(f"the signature of {name} cannot be read: {error}") from None
+        raise NotGenuineError(f"{SIGNATURE} cannot be read: {error}") from None
     key = next((key for key in keys if key.raw == found.public_key), None)
     if key is None:
         other = TrustedKey(found.public_key, "").fingerprint
-        raise NotGenuineError(f"{name} is signed by {other}, which is none of the keys that you trust")
+        raise NotGenuineError(f"it is signed by {other}, which is none of the keys that you trust")
     try:
         Ed25519PublicKey.from_public_bytes(key.raw).verify(found.signature, signed_data(digest))
     except InvalidSignature:
-        raise NotGenuineError(f"{name} was changed after it was signed") from None
+        raise NotGenuineError(f"{DIGESTS} was changed after it was signed") from None
     return key
 
 

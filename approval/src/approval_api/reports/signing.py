@@ -1,4 +1,6 @@
-"""Signed reports: a ZIP with the report, its data, and a detached signature of each that is checked offline.
+"""Signed reports: a ZIP with the report, its data, the digests of both, and a signature of the digests.
+
+One signature covers both files, so that those of two reports cannot be put together.
 
 The key stays in this process; the one that writes reports out of hostile text never has it. Signatures are
 OpenSSH's, so `ssh-keygen -Y verify` checks them too.
@@ -15,18 +17,20 @@ from datetime import datetime
 from approval_api.identity.report_key import ReportKey
 from dryrun_contract.ssh_signature import REPORT_NAMESPACE
 
+DIGESTS = "SHA512SUMS"
 _CHUNK = 64 * 1024
 _ZIP_BEGINS = 1980
 
 
 async def sign_documents(key: ReportKey, documents: dict[str, bytes], made: datetime) -> bytes:
-    """Return a ZIP of documents (name: compressed by zlib), the signature of each, and how to check them."""
+    """Return a ZIP of documents (name: compressed by zlib), their signed digests, and how to check them."""
     return await asyncio.to_thread(_archive, key, documents, made)
 
 
 def _archive(key: ReportKey, documents: dict[str, bytes], made: datetime) -> bytes:
     written = io.BytesIO()
     stamp = (max(made.year, _ZIP_BEGINS), made.month, made.day, made.hour, made.minute, made.second)
+    digests = ""
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, document in documents.items():
             digest = hashlib.sha512()
@@ -34,8 +38,11 @@ def _archive(key: ReportKey, documents: dict[str, bytes], made: datetime) -> byt
                 for piece in _unpacked(document):
                     digest.update(piece)
                     entry.write(piece)
-            archive.writestr(_entry(f"{name}.sig", stamp), key.sign(digest.digest()))
-        archive.writestr(_entry("VERIFY.txt", stamp), _how(key, list(documents)))
+            digests += f"{digest.hexdigest()}  {name}\n"
+        archive.writestr(_entry(DIGESTS, stamp), digests)
+        signature = key.sign(hashlib.sha512(digests.encode()).digest())
+        archive.writestr(_entry(f"{DIGESTS}.sig", stamp), signature)
+        archive.writestr(_entry("VERIFY.txt", stamp), _how(key))
     return written.getvalue()
 
 
@@ -55,18 +62,15 @@ def _unpacked(document: bytes) -> Iterator[bytes]:
     yield reader.flush()
 
 
-def _how(key: ReportKey, names: list[str]) -> str:
-    commands = "\n".join(
-        f"  ssh-keygen -Y verify -f signers -I reports -n {REPORT_NAMESPACE} -s {name}.sig < {name}"
-        for name in names
-    )
+def _how(key: ReportKey) -> str:
     return (
-        "This archive holds the report of a dry-run and a signature of each of its files.\n"
-        f"They were signed with the key {key.fingerprint}.\n\n"
+        "This archive holds the report of a dry-run, the digests of its files, and a signature of these\n"
+        f"digests by the key {key.fingerprint}.\n\n"
         "Compare with the public key that the people who run the service gave you, not with anything in\n"
         "this archive:\n\n"
         "  dryrun report verify THIS.zip --key report-key.pub\n\n"
-        "or, with OpenSSH alone, after unpacking:\n\n"
+        "or, with OpenSSH alone, after unpacking into an empty folder:\n\n"
         '  echo "reports $(cat report-key.pub)" > signers\n'
-        f"{commands}\n"
+        f"  ssh-keygen -Y verify -f signers -I reports -n {REPORT_NAMESPACE} -s {DIGESTS}.sig < {DIGESTS}\n"
+        f"  sha512sum --check --strict {DIGESTS}\n"
     )

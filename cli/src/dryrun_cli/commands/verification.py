@@ -16,12 +16,10 @@ from dryrun_contract.bounded_json import read_json
 from dryrun_contract.report import REPORT_BOUNDS, Report
 
 
-async def verify_report(
-    common: Common, file: Path, *, signature: Path | None, key_file: Path, show: bool
-) -> ExitCode:
+async def verify_report(common: Common, file: Path, *, key_file: Path, show: bool) -> ExitCode:
     """Print who signed a report and its verdict; with `show` the report."""
     try:
-        genuine = verify(file, signature, read_keys(key_file))
+        genuine = verify(file, read_keys(key_file))
         report = _report_of(genuine)
     except CliError as error:
         complain(error, json_output=common.json_output)
@@ -35,23 +33,21 @@ async def verify_report(
     console.print(
         Text(f"{glyphs.done} {', '.join(map(inert, genuine.files))}: signed by {by}", style="green")
     )
-    if report is not None:
-        console.print(Text(f"  {_summary(report)}"))
-        if show:
-            console.print()
-            console.print(draw_report(report, glyphs, whole=inert(file)))
+    console.print(Text(f"  {_summary(report)}"))
+    for result in report.verdict.results if report.verdict is not None else ():
+        sign = glyphs.done if result.status == "passed" else glyphs.bad
+        console.print(Text(f"  {sign} {inert(result.criterion)}  {inert(result.detail)}"))
+    if show:
+        console.print()
+        console.print(draw_report(report, glyphs, whole=inert(file)))
     return ExitCode.OK
 
 
-def _report_of(genuine: Genuine) -> Report | None:
-    if genuine.data is None:
-        return None
+def _report_of(genuine: Genuine) -> Report:
     try:
         return read_report(read_json(genuine.data, REPORT_BOUNDS))
     except (ValueError, CliError) as error:
-        raise NotGenuineError(
-            f"it is signed, and it is not a report that this version reads: {error}"
-        ) from None
+        raise NotGenuineError(f"it is signed, but no report that this version reads: {error}") from None
 
 
 def _summary(report: Report) -> str:
@@ -60,21 +56,20 @@ def _summary(report: Report) -> str:
     verdict = "no verdict"
     if report.verdict is not None:
         verdict = "criteria met" if report.verdict.passed else "criteria not met"
-    return (
-        f"session {session.id}, template {inert(session.template, 80)}, {session.outcome}{ended}: {verdict}"
-    )
+        verdict += ", those that were chosen when it was signed:"
+    of = f"session {session.id}, template {inert(session.template, 80)}"
+    return f"{of}, {session.outcome}{ended}: {verdict}"
 
 
-def _as_json(genuine: Genuine, report: Report | None) -> JsonObject:
-    answer: JsonObject = {
+def _as_json(genuine: Genuine, report: Report) -> JsonObject:
+    verdict = report.verdict
+    return {
         "genuine": True,
         "files": list(genuine.files),
         "key": genuine.key.fingerprint,
         "comment": genuine.key.comment,
+        "session": str(report.session.id),
+        "template": report.session.template,
+        "outcome": report.session.outcome,
+        "verdict": None if verdict is None else verdict.model_dump(mode="json"),
     }
-    if report is not None:
-        answer["session"] = str(report.session.id)
-        answer["template"] = report.session.template
-        answer["outcome"] = report.session.outcome
-        answer["passed"] = None if report.verdict is None else report.verdict.passed
-    return answer
