@@ -28,6 +28,7 @@ from approval_api.api.pool import router as pool_router
 from approval_api.api.production import router as production_router
 from approval_api.api.reports import criteria_router
 from approval_api.api.reports import router as reports_router
+from approval_api.api.schedules import router as schedules_router
 from approval_api.api.session_discoveries import router as discoveries_router
 from approval_api.api.sessions import router as sessions_router
 from approval_api.api.templates import router as templates_router
@@ -45,6 +46,7 @@ from approval_api.people import purge
 from approval_api.people.openid import OpenIdProvider
 from approval_api.people.passwords import Passwords
 from approval_api.reports.service import Reports
+from approval_api.schedules.service import Schedules
 from approval_api.sessions.admission import Limits
 from approval_api.sessions.outbox import Outbox
 from approval_api.settings import Settings
@@ -104,12 +106,9 @@ def create_app(
     app.state.limits = Limits(
         settings.sessions_at_once, settings.sessions_per_person, settings.sessions_waiting
     )
-    app.state.orchestrator = None
-    app.state.follower = None
-    app.state.reports = None
     app.state.report_key = settings.signing_key
-    app.state.experiments = None
-    app.state.checks = None
+    for part in ("orchestrator", "follower", "reports", "experiments", "checks", "schedules"):
+        setattr(app.state, part, None)
     install_problem_handlers(app)
     app.add_middleware(AuditLog)
     app.add_middleware(
@@ -151,6 +150,7 @@ def create_app(
         may_run=standing.may_run,
     )
     app.state.checks = Checks(app.state.engine, app.state.reports)
+    app.state.schedules = Schedules(app.state.engine, app.state.experiments)
     app.state.follower = Follower(app.state.engine, app.state.orchestrator, metrics)
     dryrun = APIRouter(prefix=DRYRUN_PATH)
     for router in (
@@ -164,6 +164,7 @@ def create_app(
         criteria_router,
         experiments_router,
         checks_router,
+        schedules_router,
     ):
         dryrun.include_router(router)
     app.include_router(dryrun)
@@ -229,6 +230,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
                 tasks.create_task(outbox.run(), name="outbox"),
                 tasks.create_task(state.reports.run(), name="reports"),
                 tasks.create_task(state.experiments.run(), name="experiments"),
+                tasks.create_task(state.schedules.run(), name="schedules"),
                 tasks.create_task(state.open_streams.run(), name="open streams"),
             ]
             try:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from argon2 import PasswordHasher
@@ -12,6 +12,7 @@ from chromium import Watched, launched, open_context
 from fake_orchestrator import FakeOrchestrator
 from playwright.async_api import Browser, Page, expect
 from scripted_session import ScriptedSession, scan_all
+from sqlalchemy import text
 from wire import Wire, open_wire
 
 from approval_api.identity.roles import Role
@@ -26,6 +27,22 @@ expect.set_options(timeout=30_000)
 async def chromium() -> AsyncIterator[Browser]:
     async with launched() as browser:
         yield browser
+
+
+_PAST_EXPERIMENT = (
+    """INSERT INTO gateway.experiments (id, request, requested_by, requested_at, results, results_of)
+    SELECT :id, request, requested_by, now() - :nights * interval '1 day',
+        jsonb_set(jsonb_set(results, '{arms,1,images}', '{"network": "IMAGE"}'), '{arms,1,rows}', (
+            SELECT jsonb_agg(CASE WHEN row ->> 'kind' = 'service' AND row ->> 'attribute' IS NULL
+                THEN jsonb_set(row, '{recall}', '{"value": WORSE, "low": 0.35, "high": 0.97}') ELSE row END)
+            FROM jsonb_array_elements(results #> '{arms,1,rows}') AS row)), 0
+    FROM gateway.experiments WHERE id = :of""",
+    """INSERT INTO gateway.experiment_runs (experiment_id, number, measured)
+    SELECT :id, number, NULL FROM gateway.experiment_runs WHERE experiment_id = :of""",
+    """UPDATE gateway.experiment_runs SET failure = 'long ago' WHERE experiment_id = :id""",
+    """INSERT INTO gateway.schedule_firings (schedule_id, due_at, experiment_id)
+    VALUES (:schedule, now() - :nights * interval '1 day', :id)""",
+)
 
 
 class Site:
@@ -78,6 +95,33 @@ class Site:
     async def start_session(self, template: str = "small", **wanted: Any) -> ScriptedSession:
         session_id = await self.api.start(template=template, **wanted)
         return self.scripted(UUID(session_id))
+
+    async def schedule(self, experiment: str) -> str:
+        """Return a schedule that made eight experiments like this one; from the sixth on one is worse."""
+        wanted = {
+            "cron": "30 2 * * *",
+            "timezone": "Europe/Berlin",
+            "experiment": {"name": "nightly", "templates": ["small"]},
+        }
+        schedule: str = (await self.api.post("/schedules", json=wanted)).json()["id"]
+        async with self.api.app.state.engine.begin() as connection:
+            for nights in range(8):
+                values = {"id": uuid4(), "of": UUID(experiment), "schedule": UUID(schedule), "nights": nights}
+                worse = "0.42" if nights < 3 else "0.93"
+                image = f"sha256:{('b' if nights < 3 else 'a') * 64}"
+                for statement in _PAST_EXPERIMENT:
+                    await connection.execute(
+                        text(statement.replace("WORSE", worse).replace("IMAGE", image)),
+                        values,
+                    )
+            await connection.execute(
+                text(
+                    "INSERT INTO gateway.schedule_firings (schedule_id, due_at, skipped)"
+                    " VALUES (:schedule, now() - interval '9 days', 'the experiment of before still runs')"
+                ),
+                {"schedule": UUID(schedule)},
+            )
+        return schedule
 
     async def run_experiment(self) -> str:
         """Run two ways to scan at two rates, one of which misses a service; return the experiment's id."""

@@ -73,6 +73,7 @@ async def filled(site):
         "failed": failed.id,
         "running": running.id,
         "experiment": experiment,
+        "schedule": await site.schedule(experiment),
     }
 
 

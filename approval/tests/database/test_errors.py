@@ -123,6 +123,11 @@ async def test_an_error_still_says_what_an_operator_needs(engine):
 NUL = "a\u0000b"
 SENT = {
     ("POST", "/api/v1/dryrun/sessions/{session_id}/checks"): {"outcome": {"hosts": 1, "products": {NUL: 1}}},
+    ("POST", "/api/v1/dryrun/schedules"): {
+        "cron": NUL,
+        "timezone": NUL,
+        "experiment": {"name": NUL, "templates": [NUL], "collectors": {NUL: [NUL]}},
+    },
     ("POST", "/api/v1/dryrun/experiments"): {"name": NUL, "templates": [NUL], "collectors": {NUL: [NUL]}},
     ("POST", "/api/v1/login"): {"name": NUL, "password": NUL},
     ("POST", "/api/v1/invitations/taken"): {"secret": NUL, "password": PASSWORD + NUL},
@@ -193,6 +198,7 @@ async def test_text_that_cannot_be_stored_is_a_fault_of_the_request_on_every_rou
         "session_id": "a%00b",
         "experiment_id": "a%00b",
         "check_id": "a%00b",
+        "schedule_id": "a%00b",
         "token_id": "a%00b",
     }
     headers = {"X-CSRF-Token": ada.csrf}
@@ -258,6 +264,8 @@ def test_the_tables_bodies_are_all_tried():
         ("POST", "/api/v1/dryrun/sessions/{session_id}/report"),
         ("POST", "/api/v1/dryrun/experiments/{experiment_id}/stop"),
         ("POST", "/api/v1/dryrun/experiments/{experiment_id}/continue"),
+        ("POST", "/api/v1/dryrun/schedules/{schedule_id}/pause"),
+        ("POST", "/api/v1/dryrun/schedules/{schedule_id}/resume"),
     }
     assert writing - unread == set(SENT)
     assert SCOPES

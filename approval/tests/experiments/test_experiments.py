@@ -88,7 +88,7 @@ async def test_an_experiment_goes_on_where_a_killed_service_left_it(
 
 async def test_processes_that_work_at_once_start_no_run_twice(api, orchestrator, scanned, engine, eventually):
     state = api.app.state
-    may_run = state.experiments._may_run
+    may_run = state.experiments.may_run
     others = [Experiments(engine, state.orchestrator, state.reports, state.limits, may_run) for _ in range(3)]
     tasks = [asyncio.create_task(_always(other)) for other in others]
     try:

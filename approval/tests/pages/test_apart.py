@@ -49,6 +49,9 @@ async def filled(admin, orchestrator, eventually):
     wanted = {"name": "one", "templates": ["small"]}
     return {
         "experiment": (await admin.post("/experiments", json=wanted)).json()["id"],
+        "schedule": (
+            await admin.post("/schedules", json={"cron": "30 2 * * *", "experiment": wanted})
+        ).json()["id"],
         "ended": sessions[1].id,
         "earlier": sessions[0].id,
         "failed": sessions[0].id,

@@ -481,6 +481,92 @@ def continue_experiment(
     _run(experiments.go_on(_common(context, json_output, api_url), experiment))
 
 
+schedule_app = typer.Typer(
+    help="Repeat an experiment at set times.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(schedule_app, name="schedule")
+ScheduleArgument = Annotated[str, typer.Argument(metavar="ID", help="Schedule id, or its beginning.")]
+
+
+@schedule_app.command("add")
+def add_schedule(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The experiment to repeat (YAML or JSON).")],
+    cron: Annotated[
+        str,
+        typer.Option(
+            "--cron", metavar="EXPRESSION", help="Minute hour day month weekday, e.g. '30 2 * * 1-5'."
+        ),
+    ],
+    timezone: Annotated[
+        str, typer.Option("--timezone", metavar="NAME", help="IANA time zone, e.g. Europe/Berlin.")
+    ] = "UTC",
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Repeat an experiment at the times of a cron expression."""
+    from dryrun_cli.commands import schedules
+
+    _run(schedules.add(_common(context, json_output, api_url), file, cron, timezone))
+
+
+@schedule_app.command("list")
+def list_schedules(
+    context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None
+) -> None:
+    """List schedules, those that are due next first."""
+    from dryrun_cli.commands import schedules
+
+    _run(schedules.list_all(_common(context, json_output, api_url)))
+
+
+@schedule_app.command("show")
+def show_schedule(
+    context: typer.Context,
+    schedule: ScheduleArgument,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Show a schedule and what became of its times."""
+    from dryrun_cli.commands import schedules
+
+    _run(schedules.show(_common(context, json_output, api_url), schedule))
+
+
+@schedule_app.command("pause")
+def pause_schedule(
+    context: typer.Context,
+    schedule: ScheduleArgument,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Let a schedule fire no more; what it started goes on."""
+    from dryrun_cli.commands import schedules
+
+    _run(schedules.change(_common(context, json_output, api_url), schedule, "pause"))
+
+
+@schedule_app.command("resume")
+def resume_schedule(
+    context: typer.Context,
+    schedule: ScheduleArgument,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Let a paused schedule fire again."""
+    from dryrun_cli.commands import schedules
+
+    _run(schedules.change(_common(context, json_output, api_url), schedule, "resume"))
+
+
+@schedule_app.command("remove")
+def remove_schedule(context: typer.Context, schedule: ScheduleArgument, api_url: ApiUrlOption = None) -> None:
+    """Delete a schedule; its experiments stay."""
+    from dryrun_cli.commands import schedules
+
+    _run(schedules.remove(_common(context, False, api_url), schedule))
+
+
 def _common(context: typer.Context, json_output: bool, api_url: str | None) -> "Common":
     from dryrun_cli.commands.command import Common
 

@@ -63,6 +63,7 @@ class FakeApi:
         """Reports by session id, in place of the recorded ones."""
         self.pool = {"lines": []}
         self.experiments = {}
+        self.schedules = {}
         self.ends = {}
         self.closing = False
         self.seq = 0
@@ -173,10 +174,10 @@ class FakeApi:
                 end = begin + int(request.query.get("limit", ["50"])[0])
                 following = str(end) if end < len(newest) else None
                 await request.json({"sessions": newest[begin:end], "next": following})
-            case _, ["experiments", *rest]:
-                await self.route_experiments(request, rest)
             case _, ["checks"] | ["sessions", _, "checks" | "forecast"] as path:
                 await self.route_forecasts(request, path)
+            case _, [("schedules" | "experiments") as kind, *rest]:
+                await (self.route_schedules if kind == "schedules" else self.route_experiments)(request, rest)
             case _, ["sessions", session_id, *rest]:
                 criteria = json.loads(request.body) if request.body else None
                 if isinstance(criteria, dict) and set(criteria) - {"overall", "targets_harmed_max"}:
@@ -208,6 +209,35 @@ class FakeApi:
             case _:
                 self.questions.append(request.query)
                 await request.json(network_forecast())
+
+    async def route_schedules(self, request, path):
+        match request.method, path:
+            case "POST", []:
+                made = {
+                    "id": str(uuid4()),
+                    "request": json.loads(request.body),
+                    "owner": "ada",
+                    "created_at": "2026-11-27T00:00:00Z",
+                    "next_at": "2026-11-28T01:30:00Z",
+                    "paused_because": None,
+                }
+                self.schedules[made["id"]] = made
+                await request.json(made, status=201)
+            case "GET", []:
+                listed = [{**each} for each in self.schedules.values()]
+                for each in listed:
+                    each.pop("firings", None)
+                await request.json({"schedules": listed})
+            case "GET", [schedule_id]:
+                await request.json({"firings": [], **self.schedules[schedule_id]})
+            case "POST", [schedule_id, word]:
+                made = self.schedules[schedule_id]
+                made["next_at"] = None if word == "pause" else "2026-11-28T01:30:00Z"
+                made["paused_because"] = "paused by ada" if word == "pause" else None
+                await request.json(made)
+            case "DELETE", [schedule_id]:
+                del self.schedules[schedule_id]
+                await request.json({})
 
     async def route_experiments(self, request, path):
         match request.method, path:

@@ -135,6 +135,8 @@ class ArmResult(Word):
     """Targets that died or turned unhealthy, in a session."""
     side_effects: dict[SideEffect, Interval] = Field(default_factory=dict)
     """In a session; those that targets of its templates can suffer."""
+    images: dict[str, str] = Field(default_factory=dict)
+    """Collector → the ID of the image that it ran from."""
 
 
 class Difference(Word):

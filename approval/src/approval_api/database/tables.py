@@ -96,6 +96,31 @@ forecast_checks = Table(
 )
 """Forecasts beside production runs, as counts: no key and no address is in them."""
 
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("request", JSON, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Column("resumed_at", _TIME, nullable=False),
+    Column("next_at", _TIME),
+    Column("paused_because", Text),
+)
+"""`next_at` is null while it is paused."""
+
+schedule_firings = Table(
+    "schedule_firings",
+    metadata,
+    Column("schedule_id", UUID(as_uuid=True), primary_key=True),
+    Column("due_at", _TIME, primary_key=True),
+    Column("tried_at", _TIME),
+    Column("experiment_id", UUID(as_uuid=True)),
+    Column("skipped", Text),
+    Column("failure", Text),
+)
+"""One for each time that a schedule was due: open, or with an experiment, or skipped, or failed."""
+
 dryrun_discoveries = Table(
     "dryrun_discoveries",
     metadata,

@@ -56,6 +56,8 @@ class Measured(Word):
     """Those that a target can suffer; None where nothing was seen and part of a log was not searched."""
     observation: Observation | None = None
     """What a forecast needs, where the template stands for a real network."""
+    images: dict[str, str] = Field(default_factory=dict)
+    """Collector → the ID of the image that it ran from."""
 
 
 def measure(report: Report) -> Measured | None:
@@ -90,6 +92,7 @@ def measure(report: Report) -> Measured | None:
             for total in side_effect_totals(report.logs)
         },
         observation=report.observation,
+        images={run.collector: run.image_id for run in report.collectors},
     )
 
 

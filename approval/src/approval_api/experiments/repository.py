@@ -14,6 +14,7 @@ from approval_api.database.tables import dryrun_sessions, experiments
 from approval_api.database.tables import experiment_runs as runs
 from approval_api.experiments.plan import planned_run
 from dryrun_contract.experiment import (
+    ArmResult,
     Experiment,
     ExperimentRequest,
     ExperimentResults,
@@ -46,6 +47,14 @@ class OpenExperiment:
     id: UUID
     request: ExperimentRequest
     requested_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentSummary:
+    """An experiment, and what each way to scan achieved."""
+
+    view: ExperimentView
+    arms: tuple[ArmResult, ...]
 
 
 async def insert_requested(
@@ -98,6 +107,21 @@ async def page(
     rows = list((await connection.execute(query)).mappings())
     counts = await _counts(connection, [row["id"] for row in rows])
     return [_view(row, counts) for row in rows]
+
+
+async def summaries(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, ExperimentSummary]:
+    """Return experiments by id, each with what its arms achieved."""
+    if not ids:
+        return {}
+    rows = list((await connection.execute(select(experiments).where(experiments.c.id.in_(ids)))).mappings())
+    counts = await _counts(connection, [row["id"] for row in rows])
+    return {
+        row["id"]: ExperimentSummary(
+            _view(row, counts),
+            () if row["results"] is None else ExperimentResults.model_validate(row["results"]).arms,
+        )
+        for row in rows
+    }
 
 
 async def set_stopped(connection: AsyncConnection, experiment_id: UUID, *, stopped: bool) -> bool:

@@ -80,6 +80,7 @@ def _arm(arm: str, planned: int, runs: Sequence[Run]) -> ArmResult:
             for name in SIDE_EFFECTS
             if any(name in run.measured.side_effects for run in runs)
         },
+        images={name: image for run in runs for name, image in run.measured.images.items()},
     )
 
 

@@ -42,6 +42,7 @@ _TRY_SECONDS = 30.0
 _SUM_UP_AGAIN_SECONDS = 60.0
 MOST_UNFINISHED = 10
 """Experiments of one person with sessions to come."""
+type Link = Callable[[AsyncConnection, UUID], Awaitable[None]]
 _MAY_HEAL = frozenset({429, 502, 503, 504})
 
 
@@ -75,7 +76,7 @@ class Experiments:
         self._orchestrator = orchestrator
         self._reports = reports
         self._limits = limits
-        self._may_run = may_run
+        self.may_run = may_run
         self._trying = Bulkhead("what an experiment would scan", at_once=1, waiting=4)
         self._failed_at: dict[UUID, float] = {}
         """When an experiment could not be summed up last."""
@@ -87,11 +88,11 @@ class Experiments:
             answer_bytes=_ANSWER_BYTES,
         )
 
-    async def request(self, wanted: ExperimentRequest, actor: str) -> Experiment:
+    async def request(self, wanted: ExperimentRequest, actor: str, link: Link | None = None) -> Experiment:
         """Store an experiment; its sessions start by themselves.
 
-        Every arm is tried on every template first. Raises ProblemError: 422 or 404 with what cannot be
-        chosen, 503 when the orchestrator does not answer.
+        Every arm is tried on every template first. `link` works in the transaction that stores it. Raises
+        ProblemError: 422 or 404 with what cannot be chosen, 503 when the orchestrator does not answer.
         """
         async with self._engine.connect() as connection:
             unfinished = await repository.unfinished_of(connection, actor)
@@ -104,18 +105,24 @@ class Experiments:
                 title="Too many experiments",
                 headers={"Retry-After": "60"},
             )
-        async with self._trying.entered():
-            try:
-                async with asyncio.timeout(_TRY_SECONDS):
-                    await self._try_every_arm(wanted)
-            except TimeoutError:
-                raise busy("what an experiment would scan") from None
+        await self.try_every_arm(wanted)
         experiment_id = uuid4()
         async with self._engine.begin() as connection:
             await repository.insert_requested(connection, experiment_id, wanted, actor)
+            if link is not None:
+                await link(connection, experiment_id)
         return await self.show(experiment_id)
 
-    async def _try_every_arm(self, wanted: ExperimentRequest) -> None:
+    async def try_every_arm(self, wanted: ExperimentRequest) -> None:
+        """Ask whether every arm can scan every template. Raises ProblemError as `request` does."""
+        async with self._trying.entered():
+            try:
+                async with asyncio.timeout(_TRY_SECONDS):
+                    await self._try_each(wanted)
+            except TimeoutError:
+                raise busy("what an experiment would scan") from None
+
+    async def _try_each(self, wanted: ExperimentRequest) -> None:
         for template in wanted.templates:
             for arm in wanted.arms():
                 try:
@@ -189,7 +196,7 @@ class Experiments:
         Raises a problem: 404, or 409 when who requested it may not start sessions any more.
         """
         owner = (await self.show(experiment_id)).requested_by
-        if not await self._may_run(owner):
+        if not await self.may_run(owner):
             raise ProblemError(
                 "not-permitted-any-more",
                 409,
@@ -248,7 +255,7 @@ class Experiments:
 
     async def _start_next(self, experiment: OpenExperiment) -> None:
         # Each time: a role may be withdrawn while an experiment runs for hours.
-        if not await self._may_run(experiment.requested_by):
+        if not await self.may_run(experiment.requested_by):
             logger.warning(
                 "an experiment is stopped: who requested it may not start sessions any more",
                 extra={"experiment": str(experiment.id), "person": experiment.requested_by},
@@ -313,4 +320,4 @@ class Experiments:
         results = ExperimentResults.model_validate_json(answer).model_dump(mode="json")
         async with self._engine.begin() as connection:
             await repository.store_results(connection, experiment_id, results, measured)
-        del self._failed_at[experiment_id]
+        self._failed_at.pop(experiment_id, None)

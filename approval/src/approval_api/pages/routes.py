@@ -14,6 +14,7 @@ from approval_api.pages.people.routes import router as people_router
 from approval_api.pages.problems.answer import answer_with_page
 from approval_api.pages.rendering import Pages
 from approval_api.pages.reports.routes import router as report_router
+from approval_api.pages.schedules.routes import router as schedules_router
 from approval_api.pages.sessions.fragments import live_sessions
 from approval_api.pages.sessions.routes import router as sessions_router
 from approval_api.pages.settings.routes import router as settings_router
@@ -49,5 +50,6 @@ def install_pages(app: FastAPI, settings: Settings) -> None:
         report_router,
         experiments_router,
         checks_router,
+        schedules_router,
     ):
         app.include_router(router)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from dryrun_contract.check import CheckRequest
 from dryrun_contract.experiment import ExperimentRequest
 from dryrun_contract.problem import Problem
 from dryrun_contract.report import REPORT_BOUNDS
+from dryrun_contract.schedule import ScheduleRequest
 from dryrun_contract.session import SessionRequest
 
 BASE_PATH: Final = "/api/v1/dryrun"
@@ -119,6 +120,26 @@ class ApiClient:
     async def continue_experiment(self, experiment_id: UUID) -> JsonValue:
         """Start its sessions again; a second request changes nothing."""
         return await self._json("POST", f"/experiments/{experiment_id}/continue")
+
+    async def create_schedule(self, request: ScheduleRequest) -> JsonValue:
+        """Store a schedule. Never retried: each call that arrives makes one."""
+        return await self._json("POST", "/schedules", body=request.model_dump(mode="json"))
+
+    async def schedules(self) -> JsonValue:
+        """Return all schedules."""
+        return await self._json("GET", "/schedules")
+
+    async def schedule(self, schedule_id: UUID) -> JsonValue:
+        """Return one schedule with its newest times."""
+        return await self._json("GET", f"/schedules/{schedule_id}")
+
+    async def change_schedule(self, schedule_id: UUID, how: Literal["pause", "resume"]) -> JsonValue:
+        """Pause or resume a schedule; a second request changes nothing."""
+        return await self._json("POST", f"/schedules/{schedule_id}/{how}")
+
+    async def remove_schedule(self, schedule_id: UUID) -> None:
+        """Delete a schedule."""
+        await self._answer("DELETE", f"/schedules/{schedule_id}", body=None)
 
     async def events(self, session_id: UUID) -> AsyncGenerator[JsonObject]:
         """Yield a session's events so far, oldest first."""

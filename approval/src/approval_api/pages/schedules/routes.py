@@ -1,0 +1,101 @@
+"""Pages: schedules with a form for a new one, and one schedule with its trend."""
+
+import re
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+
+from approval_api.access.permission import Reader, Runner
+from approval_api.audit.log import note
+from approval_api.orchestrator.client import (
+    OrchestratorClient,
+    OrchestratorRefusedError,
+    OrchestratorUnavailableError,
+)
+from approval_api.pages.forms import SentForm, first_fault
+from approval_api.pages.rendering import page
+from approval_api.pages.schedules.trend import trend
+from approval_api.schedules.service import Schedules
+from dryrun_contract.schedule import ScheduleRequest
+
+router = APIRouter(prefix="/dryrun/schedules", include_in_schema=False)
+
+_SEE_OTHER = 303
+
+
+def _schedules(request: Request) -> Schedules:
+    schedules: Schedules = request.app.state.schedules
+    return schedules
+
+
+@router.get("")
+async def list_schedules(request: Request, visitor: Reader) -> Response:
+    """Show schedules, those that are due next first, and the form for a new one."""
+    orchestrator: OrchestratorClient = request.app.state.orchestrator
+    try:
+        templates = [template.id for template in await orchestrator.templates()]
+    except (OrchestratorRefusedError, OrchestratorUnavailableError):
+        templates = []
+    schedules = await _schedules(request).list_all()
+    return page(request, "schedules/schedules.html", visitor, schedules=schedules, templates=templates)
+
+
+@router.post("", name="create_schedule")
+async def create_schedule(request: Request, visitor: Runner, form: SentForm) -> Response:
+    """Store a schedule and go to its page."""
+    try:
+        wanted = ScheduleRequest.model_validate(
+            {
+                "cron": " ".join(form.one("cron").split()),
+                "timezone": form.one("timezone", "UTC") or "UTC",
+                "experiment": {
+                    "name": form.one("name"),
+                    "templates": form.all("templates"),
+                    "seeds": list(range(_seeds(form.one("seeds", "1")))),
+                    "repetitions": form.one("repetitions", "1") or "1",
+                },
+            }
+        )
+    except ValidationError as error:
+        raise first_fault(error, "This is no schedule") from error
+    schedule = await _schedules(request).create(wanted, visitor.name)
+    note(request, object_=str(schedule.id), detail=wanted.model_dump_json())
+    return RedirectResponse(f"/dryrun/schedules/{schedule.id}", _SEE_OTHER)
+
+
+def _seeds(text: str) -> int:
+    """Return how many seeds; what is no number up to 100 is refused as none at all."""
+    return int(text) if re.fullmatch("[1-9][0-9]?|100", text) else 0
+
+
+@router.get("/{schedule_id}")
+async def show_schedule(schedule_id: UUID, request: Request, visitor: Reader) -> Response:
+    """Show one schedule: when it is due, how recall went, and each of its times."""
+    schedule = await _schedules(request).show(schedule_id)
+    return page(request, "schedules/schedule.html", visitor, schedule=schedule, trend=trend(schedule))
+
+
+@router.post("/{schedule_id}/pause", name="pause_schedule")
+async def pause_schedule(schedule_id: UUID, request: Request, visitor: Runner) -> Response:
+    """Let it fire no more."""
+    note(request, object_=str(schedule_id))
+    await _schedules(request).pause(schedule_id, visitor.name)
+    return RedirectResponse(f"/dryrun/schedules/{schedule_id}", _SEE_OTHER)
+
+
+@router.post("/{schedule_id}/resume", name="resume_schedule")
+async def resume_schedule(schedule_id: UUID, request: Request, _: Runner) -> Response:
+    """Let it fire again."""
+    note(request, object_=str(schedule_id))
+    await _schedules(request).resume(schedule_id)
+    return RedirectResponse(f"/dryrun/schedules/{schedule_id}", _SEE_OTHER)
+
+
+@router.post("/{schedule_id}/remove", name="remove_schedule")
+async def remove_schedule(schedule_id: UUID, request: Request, _: Runner) -> Response:
+    """Delete it; its experiments stay."""
+    note(request, object_=str(schedule_id))
+    await _schedules(request).remove(schedule_id)
+    return RedirectResponse("/dryrun/schedules", _SEE_OTHER)

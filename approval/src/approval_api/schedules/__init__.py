@@ -1,0 +1,1 @@
+"""Schedules: experiments repeated by cron expression and time zone, each firing once."""

@@ -1,0 +1,50 @@
+"""When a schedule is due: cron expressions in a time zone's wall clock. Pure."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+LEAST = timedelta(minutes=5)
+"""Between two firings."""
+_LOOKED_AT = 50
+
+
+class ScheduleError(ValueError):
+    """The expression or the time zone cannot be a schedule's; the text says why."""
+
+
+def check(cron: str, timezone: str, now: datetime) -> None:
+    """Raise ScheduleError for what never fires, fires too often, or is no expression."""
+    times = list(islice(_times(cron, timezone, now), _LOOKED_AT))
+    if not times:
+        raise ScheduleError(f"{cron!r} never comes: there is no such day")
+    for first, second in pairwise(times):
+        if second - first < LEAST:
+            minutes = LEAST // timedelta(minutes=1)
+            raise ScheduleError(f"{cron!r} comes more often than every {minutes} minutes")
+
+
+def next_after(cron: str, timezone: str, moment: datetime) -> datetime | None:
+    """Return the first time after `moment`, in UTC; None when there is none within 50 years.
+
+    Where the clocks change, times go by Debian's cron: a time that a change skips comes right after it, and
+    one that comes twice fires once, unless the expression fires every hour. Raises ScheduleError.
+    """
+    return next(_times(cron, timezone, moment), None)
+
+
+def _times(cron: str, timezone: str, after: datetime) -> Iterator[datetime]:
+    try:
+        zone = ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError) as error:
+        raise ScheduleError(
+            f"there is no time zone {timezone!r}; names are those of the IANA database, e.g. Europe/Berlin"
+        ) from error
+    try:
+        simulated = CronSim(cron, after.astimezone(zone))
+    except CronSimError as error:
+        raise ScheduleError(f"{cron!r} is no cron expression: {error}") from error
+    return (each.astimezone(UTC) for each in simulated)

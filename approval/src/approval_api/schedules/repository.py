@@ -1,0 +1,210 @@
+"""Rows of schedules and their firings. Every function works inside the caller's transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import RowMapping, delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.database.storable import storable_text
+from approval_api.database.tables import schedule_firings as firings
+from approval_api.database.tables import schedules
+from dryrun_contract.schedule import ScheduleRequest, ScheduleView
+
+_OPEN = firings.c.experiment_id.is_(None) & firings.c.skipped.is_(None) & firings.c.failure.is_(None)
+
+# A firing failed when it could not start, or when none of its sessions could be measured.
+_FAILED_IN_A_ROW = text("""
+SELECT count(*) FILTER (WHERE failed) AS failed FROM (
+    SELECT f.failure IS NOT NULL OR NOT EXISTS (
+        SELECT 1 FROM gateway.experiment_runs r
+        WHERE r.experiment_id = f.experiment_id AND r.failure IS NULL) AS failed
+    FROM gateway.schedule_firings f JOIN gateway.schedules s ON s.id = f.schedule_id
+    WHERE f.schedule_id = :id AND f.due_at > s.resumed_at AND f.skipped IS NULL
+        AND (f.failure IS NOT NULL OR f.experiment_id IS NOT NULL)
+    ORDER BY f.due_at DESC LIMIT :most) newest
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A firing to start."""
+
+    schedule_id: UUID
+    due_at: datetime
+    request: ScheduleRequest
+    owner: str
+
+
+async def insert_schedule(
+    connection: AsyncConnection, schedule_id: UUID, request: ScheduleRequest, owner: str, next_at: datetime
+) -> None:
+    """Store a new schedule."""
+    await connection.execute(
+        insert(schedules).values(
+            id=schedule_id, request=request.model_dump(mode="json"), owner=owner, next_at=next_at
+        )
+    )
+
+
+async def count_of(connection: AsyncConnection, owner: str) -> int:
+    """Return how many schedules a person has."""
+    counted = await connection.execute(
+        select(func.count()).select_from(schedules).where(schedules.c.owner == owner)
+    )
+    return counted.scalar_one()
+
+
+async def find(connection: AsyncConnection, schedule_id: UUID) -> ScheduleView | None:
+    """Return a schedule, or None."""
+    found = await connection.execute(select(schedules).where(schedules.c.id == schedule_id))
+    row = found.mappings().one_or_none()
+    return None if row is None else _view(row)
+
+
+async def list_all(connection: AsyncConnection, limit: int) -> list[ScheduleView]:
+    """Return schedules, those that are due next first, the paused ones last."""
+    found = await connection.execute(
+        select(schedules).order_by(schedules.c.next_at.nulls_last(), schedules.c.id).limit(limit)
+    )
+    return [_view(row) for row in found.mappings()]
+
+
+async def remove(connection: AsyncConnection, schedule_id: UUID) -> bool:
+    """Delete a schedule and the list of its firings; its experiments stay."""
+    removed = await connection.execute(delete(schedules).where(schedules.c.id == schedule_id))
+    return removed.rowcount == 1
+
+
+async def pause(connection: AsyncConnection, schedule_id: UUID, reason: str) -> bool:
+    """Let it fire no more; False when there is none. The first reason stays."""
+    reason = storable_text(reason[:500])
+    changed = await connection.execute(
+        update(schedules)
+        .where(schedules.c.id == schedule_id)
+        .values(next_at=None, paused_because=func.coalesce(schedules.c.paused_because, reason))
+    )
+    return changed.rowcount == 1
+
+
+async def resume(connection: AsyncConnection, schedule_id: UUID, next_at: datetime) -> None:
+    """Let a paused schedule fire again; failures so far are forgotten."""
+    await connection.execute(
+        update(schedules)
+        .where(schedules.c.id == schedule_id, schedules.c.next_at.is_(None))
+        .values(next_at=next_at, paused_because=None, resumed_at=func.now())
+    )
+
+
+async def due(connection: AsyncConnection, limit: int = 20) -> list[tuple[UUID, datetime, ScheduleRequest]]:
+    """Return schedules whose time has come."""
+    found = await connection.execute(
+        select(schedules.c.id, schedules.c.next_at, schedules.c.request)
+        .where(schedules.c.next_at <= func.now())
+        .order_by(schedules.c.next_at)
+        .limit(limit)
+    )
+    return [(row.id, row.next_at, ScheduleRequest.model_validate(row.request)) for row in found]
+
+
+async def claim(
+    connection: AsyncConnection, schedule_id: UUID, due_at: datetime, next_at: datetime | None
+) -> bool:
+    """Move a schedule on and note the firing; False when another process did. Both or neither."""
+    moved = await connection.execute(
+        update(schedules)
+        .where(schedules.c.id == schedule_id, schedules.c.next_at == due_at)
+        .values(next_at=next_at)
+    )
+    if moved.rowcount != 1:
+        return False
+    await connection.execute(
+        update(firings)
+        .where(firings.c.schedule_id == schedule_id, _OPEN)
+        .values(failure="it could not be started before the next one was due")
+    )
+    running = text("""
+        SELECT f.due_at FROM gateway.schedule_firings f
+        JOIN gateway.experiments e ON e.id = f.experiment_id AND e.stopped_at IS NULL
+        WHERE f.schedule_id = :id AND EXISTS (
+            SELECT 1 FROM gateway.experiment_runs r WHERE r.experiment_id = e.id
+            AND r.measured IS NULL AND r.failure IS NULL)
+        ORDER BY f.due_at DESC LIMIT 1
+    """)
+    before = (await connection.execute(running, {"id": schedule_id})).scalar_one_or_none()
+    skipped = None if before is None else f"the experiment of {before:%Y-%m-%d %H:%M} UTC still runs"
+    await connection.execute(insert(firings).values(schedule_id=schedule_id, due_at=due_at, skipped=skipped))
+    return True
+
+
+async def to_start(connection: AsyncConnection, every: timedelta, limit: int = 20) -> list[Due]:
+    """Return open firings that were not tried for `every`, and note that they are tried now."""
+    tried = (
+        update(firings)
+        .where(
+            firings.c.schedule_id == schedules.c.id,
+            schedules.c.paused_because.is_(None),
+            _OPEN,
+            func.coalesce(firings.c.tried_at, text("'-infinity'")) < func.now() - every,
+            firings.c.due_at.in_(
+                select(firings.c.due_at).where(_OPEN).order_by(firings.c.due_at).limit(limit)
+            ),
+        )
+        .values(tried_at=func.now())
+        .returning(firings.c.schedule_id, firings.c.due_at, schedules.c.request, schedules.c.owner)
+    )
+    found = await connection.execute(tried)
+    return [
+        Due(row.schedule_id, row.due_at, ScheduleRequest.model_validate(row.request), row.owner)
+        for row in found
+    ]
+
+
+async def link(connection: AsyncConnection, due: Due, experiment_id: UUID) -> bool:
+    """Make an experiment the firing's own; False when it has one, or is over."""
+    linked = await connection.execute(
+        update(firings)
+        .where(firings.c.schedule_id == due.schedule_id, firings.c.due_at == due.due_at, _OPEN)
+        .values(experiment_id=experiment_id)
+    )
+    return linked.rowcount == 1
+
+
+async def fail(connection: AsyncConnection, due: Due, reason: str) -> None:
+    """Give up on a firing."""
+    await connection.execute(
+        update(firings)
+        .where(firings.c.schedule_id == due.schedule_id, firings.c.due_at == due.due_at, _OPEN)
+        .values(failure=storable_text(reason[:2000]))
+    )
+
+
+async def failed_in_a_row(connection: AsyncConnection, schedule_id: UUID, most: int) -> int:
+    """Return how many of the newest `most` firings since it was resumed failed."""
+    counted = await connection.execute(_FAILED_IN_A_ROW, {"id": schedule_id, "most": most})
+    failed: int = counted.scalar_one()
+    return failed
+
+
+async def newest_firings(connection: AsyncConnection, schedule_id: UUID, limit: int) -> list[RowMapping]:
+    """Return the newest firings, newest first: due_at, tried_at, experiment_id, skipped, failure."""
+    found = await connection.execute(
+        select(firings)
+        .where(firings.c.schedule_id == schedule_id)
+        .order_by(firings.c.due_at.desc())
+        .limit(limit)
+    )
+    return list(found.mappings())
+
+
+def _view(row: RowMapping) -> ScheduleView:
+    return ScheduleView(
+        id=row["id"],
+        request=ScheduleRequest.model_validate(row["request"]),
+        owner=row["owner"],
+        created_at=row["created_at"],
+        next_at=row["next_at"],
+        paused_because=row["paused_because"],
+    )

@@ -1,0 +1,237 @@
+"""Fires schedules: each due time once, however many processes work and whatever is killed.
+
+A time is claimed in the transaction that moves the schedule to its next one, and its experiment is linked in
+the transaction that stores it. What was missed while nothing ran is caught up once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from approval_api.experiments import repository as experiments_repository
+from approval_api.experiments.service import Experiments
+from approval_api.schedules import repository
+from approval_api.schedules.due import ScheduleError, check, next_after
+from approval_api.schedules.repository import Due
+from approval_api.web.problems import ProblemError
+from dryrun_contract.experiment import ArmResult, ExperimentRequest, Interval
+from dryrun_contract.problem import Fault
+from dryrun_contract.schedule import (
+    MAX_FIRINGS_SHOWN,
+    Firing,
+    FiringArm,
+    Schedule,
+    ScheduleRequest,
+    ScheduleView,
+)
+
+logger = logging.getLogger(__name__)
+
+MOST_OF_ONE = 20
+"""Schedules of one person."""
+MOST_LISTED = 500
+MOST_FAILURES = 3
+"""In a row; then it pauses."""
+RETRY = timedelta(seconds=30)
+"""Between attempts to start one firing."""
+_LOOK_SECONDS = 1.0
+_RETRY_SECONDS = 5.0
+_MAY_HEAL = frozenset({429, 502, 503, 504})
+
+
+class _TakenError(Exception):
+    """Another process has started this firing, or it is over."""
+
+
+def unknown_schedule(schedule_id: UUID) -> ProblemError:
+    """Return the 404 problem."""
+    return ProblemError(
+        "unknown-schedule",
+        404,
+        f"there is no schedule {schedule_id}; GET /api/v1/dryrun/schedules lists them",
+        title="Unknown schedule",
+    )
+
+
+class Schedules:
+    """All schedules; `run` fires them for the life of the process."""
+
+    def __init__(self, engine: AsyncEngine, experiments: Experiments) -> None:
+        self._engine = engine
+        self._experiments = experiments
+
+    async def create(self, wanted: ScheduleRequest, owner: str) -> ScheduleView:
+        """Store a schedule. Raises ProblemError: 422 for what cannot be one, 404, 429, 503."""
+        now = datetime.now(UTC)
+        try:
+            check(wanted.cron, wanted.timezone, now)
+            next_at = next_after(wanted.cron, wanted.timezone, now)
+        except ScheduleError as error:
+            where = "body.timezone" if "time zone" in str(error) else "body.cron"
+            raise ProblemError(
+                "invalid-request",
+                422,
+                str(error),
+                title="This is no schedule",
+                faults=(Fault(where=where, what=str(error)),),
+            ) from error
+        assert next_at is not None
+        await self._experiments.try_every_arm(wanted.experiment)
+        schedule_id = uuid4()
+        async with self._engine.begin() as connection:
+            if await repository.count_of(connection, owner) >= MOST_OF_ONE:
+                raise ProblemError(
+                    "too-many-schedules",
+                    429,
+                    f"you have {MOST_OF_ONE} schedules, which is the most; remove one first",
+                    title="Too many schedules",
+                )
+            await repository.insert_schedule(connection, schedule_id, wanted, owner, next_at)
+        return await self._view(schedule_id)
+
+    async def list_all(self) -> list[ScheduleView]:
+        """Return schedules, those that are due next first."""
+        async with self._engine.connect() as connection:
+            return await repository.list_all(connection, MOST_LISTED)
+
+    async def show(self, schedule_id: UUID) -> Schedule:
+        """Return a schedule with its newest firings. Raises a 404 problem."""
+        async with self._engine.connect() as connection:
+            view = await repository.find(connection, schedule_id)
+            if view is None:
+                raise unknown_schedule(schedule_id)
+            rows = await repository.newest_firings(connection, schedule_id, MAX_FIRINGS_SHOWN)
+            ids = [row["experiment_id"] for row in rows if row["experiment_id"] is not None]
+            known = await experiments_repository.summaries(connection, ids)
+        firings = []
+        for row in rows:
+            summary = known.get(row["experiment_id"])
+            state = "skipped" if row["skipped"] else "failed" if row["failure"] else "started"
+            if state == "started" and row["experiment_id"] is None:
+                state = "starting"
+            firings.append(
+                Firing(
+                    due_at=row["due_at"],
+                    state=state,
+                    reason=row["skipped"] or row["failure"],
+                    experiment=None if summary is None else summary.view,
+                    arms=() if summary is None else tuple(map(_firing_arm, summary.arms)),
+                )
+            )
+        return Schedule(**dict(view), firings=tuple(firings))
+
+    async def pause(self, schedule_id: UUID, actor: str) -> ScheduleView:
+        """Let it fire no more; what it started goes on. Raises a 404 problem."""
+        async with self._engine.begin() as connection:
+            if not await repository.pause(connection, schedule_id, f"paused by {actor}"):
+                raise unknown_schedule(schedule_id)
+        return await self._view(schedule_id)
+
+    async def resume(self, schedule_id: UUID) -> ScheduleView:
+        """Let it fire again, from its next time on. Raises a 404 problem."""
+        view = await self._view(schedule_id)
+        next_at = next_after(view.request.cron, view.request.timezone, datetime.now(UTC))
+        if next_at is not None:
+            async with self._engine.begin() as connection:
+                await repository.resume(connection, schedule_id, next_at)
+        return await self._view(schedule_id)
+
+    async def remove(self, schedule_id: UUID) -> None:
+        """Delete it; its experiments stay. Raises a 404 problem."""
+        async with self._engine.begin() as connection:
+            if not await repository.remove(connection, schedule_id):
+                raise unknown_schedule(schedule_id)
+
+    async def _view(self, schedule_id: UUID) -> ScheduleView:
+        async with self._engine.connect() as connection:
+            view = await repository.find(connection, schedule_id)
+        if view is None:
+            raise unknown_schedule(schedule_id)
+        return view
+
+    async def run(self) -> None:
+        """Work until cancelled; wait for a database that is unreachable."""
+        while True:
+            pause = _LOOK_SECONDS
+            try:
+                await self.work_once()
+            except (SQLAlchemyError, OSError) as error:
+                logger.warning("schedules wait for the database", extra={"reason": type(error).__name__})
+                pause = _RETRY_SECONDS
+            await asyncio.sleep(pause)
+
+    async def work_once(self) -> None:
+        """Claim what is due, and start what was claimed."""
+        async with self._engine.connect() as connection:
+            waiting = await repository.due(connection)
+        for schedule_id, due_at, request in waiting:
+            await self._apart(schedule_id, self._claim(schedule_id, due_at, request))
+        async with self._engine.begin() as connection:
+            claimed = await repository.to_start(connection, RETRY)
+        for each in claimed:
+            await self._apart(each.schedule_id, self._start(each))
+
+    async def _apart(self, schedule_id: UUID, work: Coroutine[None, None, None]) -> None:
+        """Do one thing for one schedule; what fails there is no other one's concern."""
+        try:
+            await work
+        except (InterfaceError, OperationalError, OSError):
+            raise  # the database is away: nothing else would work either
+        except Exception:
+            logger.exception("a schedule's work failed", extra={"schedule": str(schedule_id)})
+
+    async def _claim(self, schedule_id: UUID, due_at: datetime, request: ScheduleRequest) -> None:
+        try:
+            next_at = next_after(request.cron, request.timezone, max(due_at, datetime.now(UTC)))
+        except ScheduleError as error:  # a time zone that this machine's database no longer has
+            async with self._engine.begin() as connection:
+                await repository.pause(connection, schedule_id, str(error))
+            return
+        async with self._engine.begin() as connection:
+            failed = await repository.failed_in_a_row(connection, schedule_id, MOST_FAILURES)
+            if failed >= MOST_FAILURES:
+                reason = f"the last {failed} times failed; see their reasons, then resume it"
+                await repository.pause(connection, schedule_id, reason)
+                return
+            await repository.claim(connection, schedule_id, due_at, next_at)
+
+    async def _start(self, due: Due) -> None:
+        # Each time: a role may be withdrawn while a schedule repeats for years.
+        if not await self._experiments.may_run(due.owner):
+            reason = f"{due.owner} may not start sessions any more"
+            async with self._engine.begin() as connection:
+                await repository.fail(connection, due, reason)
+                await repository.pause(connection, due.schedule_id, reason)
+            return
+
+        async def link(connection: AsyncConnection, experiment_id: UUID) -> None:
+            if not await repository.link(connection, due, experiment_id):
+                raise _TakenError
+
+        try:
+            await self._experiments.request(_named(due), due.owner, link)
+        except _TakenError:
+            return
+        except ProblemError as error:
+            if error.problem.status not in _MAY_HEAL:
+                async with self._engine.begin() as connection:
+                    await repository.fail(connection, due, error.problem.in_one_line())
+
+
+def _named(due: Due) -> ExperimentRequest:
+    wanted = due.request.experiment
+    stamp = f"{due.due_at:%Y-%m-%d %H:%M}"
+    return wanted.model_copy(update={"name": f"{wanted.name[: 79 - len(stamp)]} {stamp}"})
+
+
+def _firing_arm(arm: ArmResult) -> FiringArm:
+    nothing = Interval(value=None, low=None, high=None)
+    services = next(
+        (row.recall for row in arm.rows if (row.kind, row.attribute) == ("service", None)), nothing
+    )
+    return FiringArm(arm=arm.arm, services=services, images=arm.images)

@@ -1,0 +1,44 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from approval_api.schedules.due import ScheduleError, check, next_after
+
+NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+
+
+def test_an_expression_speaks_of_the_wall_clock_of_its_zone():
+    assert next_after("30 2 * * *", "Europe/Berlin", NOW) == datetime(2026, 11, 28, 1, 30, tzinfo=UTC)
+    assert next_after("30 2 * * *", "UTC", NOW) == datetime(2026, 11, 28, 2, 30, tzinfo=UTC)
+
+
+def test_where_the_clocks_change_each_day_fires_once():
+    spring = datetime(2027, 3, 27, 12, tzinfo=UTC)
+    first = next_after("30 2 * * *", "Europe/Berlin", spring)
+    assert first == datetime(2027, 3, 28, 1, 0, tzinfo=UTC), "02:30 does not exist; it comes right after"
+    assert next_after("30 2 * * *", "Europe/Berlin", first) == datetime(2027, 3, 29, 0, 30, tzinfo=UTC)
+    autumn = datetime(2027, 10, 30, 12, tzinfo=UTC)
+    first = next_after("30 2 * * *", "Europe/Berlin", autumn)
+    second = next_after("30 2 * * *", "Europe/Berlin", first)
+    assert (second - first).days == 1, "02:30 comes twice and counts once"
+
+
+@pytest.mark.parametrize(
+    ("cron", "timezone", "why"),
+    [
+        ("0 0 30 2 *", "UTC", "never comes|no cron expression"),
+        ("* * * * *", "UTC", "more often than every 5 minutes"),
+        ("0,3 2 * * *", "UTC", "more often"),
+        ("61 2 * * *", "UTC", "no cron expression"),
+        ("0 2 * * *", "Middle/Earth", "no time zone 'Middle/Earth'"),
+        ("0 2 * * *", "../../etc/passwd", "no time zone"),
+    ],
+)
+def test_what_cannot_be_a_schedule_says_why(cron, timezone, why):
+    with pytest.raises(ScheduleError, match=why):
+        check(cron, timezone, NOW)
+
+
+@pytest.mark.parametrize("cron", ["*/5 * * * *", "30 2 * * 1-5", "0 0 29 2 *", "0 6 1 1,7 *"])
+def test_what_a_person_means_is_accepted(cron):
+    check(cron, "Europe/Berlin", NOW)

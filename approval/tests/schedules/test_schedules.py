@@ -1,0 +1,218 @@
+"""Schedules as clients see them: each time once, what was missed once, and an end to what only fails."""
+
+import asyncio
+
+import pytest
+from scripted_session import scan_all
+from sqlalchemy import text
+
+from approval_api.app import create_app
+from approval_api.schedules.service import MOST_OF_ONE, Schedules
+
+EXPERIMENT = {"name": "nightly", "templates": ["small"], "seeds": [3]}
+WANTED = {"cron": "30 2 * * *", "timezone": "Europe/Berlin", "experiment": EXPERIMENT}
+
+
+@pytest.fixture
+def scanned(orchestrator):
+    """Let every session that starts be scanned, from the call on."""
+    tasks = []
+
+    def begin():
+        tasks.append(asyncio.create_task(scan_all(orchestrator)))
+
+    yield begin
+    for task in tasks:
+        task.cancel()
+
+
+async def create(api, **changes):
+    answer = await api.post("/schedules", json=WANTED | changes)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
+
+
+async def move_clock(api, schedule_id, past="1 hour"):
+    """Let the next time of a schedule lie in the past."""
+    async with api.app.state.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "UPDATE gateway.schedules SET next_at = now() - CAST(:past AS text)::interval,"
+                " resumed_at = now() - interval '1 year' WHERE id = CAST(:id AS uuid)"
+            ),
+            {"id": schedule_id, "past": past},
+        )
+
+
+async def show(api, schedule_id):
+    return (await api.get(f"/schedules/{schedule_id}")).json()
+
+
+def states(schedule):
+    return [each["state"] for each in schedule["firings"]]
+
+
+async def fired(api, schedule_id, count, eventually):
+    async def met():
+        schedule = await show(api, schedule_id)
+        done = len(schedule["firings"]) >= count and "starting" not in states(schedule)
+        return schedule if done else None
+
+    return await eventually(met, 20)
+
+
+async def test_a_schedule_says_when_it_is_due_and_as_whom_it_runs(api):
+    schedule = await show(api, await create(api))
+    assert schedule["next_at"].endswith("T01:30:00Z") or schedule["next_at"].endswith("T00:30:00Z")
+    assert (schedule["owner"], schedule["paused_because"], schedule["firings"]) == ("program:ada", None, [])
+
+
+async def test_a_due_time_makes_one_experiment_and_its_recall_is_the_trends(api, scanned, eventually):
+    scanned()
+    schedule_id = await create(api)
+    await move_clock(api, schedule_id)
+    await fired(api, schedule_id, 1, eventually)
+
+    async def measured():
+        schedule = await show(api, schedule_id)
+        return schedule if schedule["firings"][0]["arms"] else None
+
+    schedule = await eventually(measured, 30)
+    (firing,) = schedule["firings"]
+    assert (firing["state"], firing["experiment"]["requested_by"]) == ("started", "program:ada")
+    assert firing["experiment"]["request"]["name"].startswith("nightly 20")
+    (arm,) = firing["arms"]
+    assert 0 < arm["services"]["value"] <= 1
+    assert set(arm["images"]) >= {"network"}
+    assert schedule["next_at"] > firing["due_at"]
+
+
+async def test_whatever_was_missed_is_caught_up_once(api, scanned, eventually):
+    scanned()
+    schedule_id = await create(api, cron="*/5 * * * *")
+    await move_clock(api, schedule_id, "30 days")
+    schedule = await fired(api, schedule_id, 1, eventually)
+    await asyncio.sleep(1.5)
+    schedule = await show(api, schedule_id)
+    assert states(schedule) == ["started"]
+
+
+async def test_several_processes_start_each_time_once(api, orchestrator, eventually):
+    engine, experiments = api.app.state.engine, api.app.state.experiments
+    schedule_id = await create(api)
+    await move_clock(api, schedule_id)
+    others = [Schedules(engine, experiments) for _ in range(4)]
+    await asyncio.gather(*(each.work_once() for each in others))
+    await fired(api, schedule_id, 1, eventually)
+    listed = (await api.get("/experiments")).json()["experiments"]
+    assert len(listed) == 1
+
+
+async def test_a_claimed_time_survives_a_kill_before_its_experiment(
+    settings, orchestrator, serving, eventually
+):
+    async with serving(create_app(settings, orchestrator_transport=orchestrator)) as api:
+        schedule_id = await create(api)
+
+        async def dies(*_):
+            raise RuntimeError("as if killed")
+
+        api.app.state.schedules._start = dies
+        await move_clock(api, schedule_id)
+
+        async def claimed():
+            return "starting" in states(await show(api, schedule_id))
+
+        await eventually(claimed)
+        async with api.app.state.engine.begin() as connection:
+            await connection.execute(text("UPDATE gateway.schedule_firings SET tried_at = NULL"))
+    async with serving(create_app(settings, orchestrator_transport=orchestrator)) as api:
+        schedule = await fired(api, schedule_id, 1, eventually)
+        assert states(schedule) == ["started"]
+
+
+async def test_a_time_that_comes_while_the_last_experiment_runs_is_skipped(api, eventually):
+    schedule_id = await create(api)
+    await move_clock(api, schedule_id, "2 hours")
+    await fired(api, schedule_id, 1, eventually)
+    await move_clock(api, schedule_id)
+    schedule = await fired(api, schedule_id, 2, eventually)
+    assert states(schedule) == ["skipped", "started"]
+    assert "still runs" in schedule["firings"][0]["reason"]
+
+
+async def test_three_failures_in_a_row_pause_it_and_a_resumed_one_begins_anew(api, eventually):
+    schedule_id = await create(api)
+    async with api.app.state.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "UPDATE gateway.schedules SET request = replace(request::text, 'small', 'gone')::json"
+                " WHERE id = CAST(:id AS uuid)"
+            ),
+            {"id": schedule_id},
+        )
+    for hours in (4, 3, 2):
+        await move_clock(api, schedule_id, f"{hours} hours")
+        schedule = await fired(api, schedule_id, 5 - hours, eventually)
+    assert states(schedule) == ["failed"] * 3
+    assert "gone" in schedule["firings"][0]["reason"]
+    await move_clock(api, schedule_id, "1 hour")
+
+    async def paused():
+        schedule = await show(api, schedule_id)
+        return schedule if schedule["next_at"] is None else None
+
+    schedule = await eventually(paused)
+    assert "the last 3 times failed" in schedule["paused_because"]
+    resumed = (await api.post(f"/schedules/{schedule_id}/resume")).json()
+    assert (resumed["next_at"] is not None, resumed["paused_because"]) == (True, None)
+
+
+async def test_a_paused_schedule_does_not_fire_and_a_removed_one_leaves_its_experiments(api, eventually):
+    schedule_id = await create(api)
+    await move_clock(api, schedule_id)
+    await fired(api, schedule_id, 1, eventually)
+    paused = (await api.post(f"/schedules/{schedule_id}/pause")).json()
+    assert (paused["next_at"], paused["paused_because"]) == (None, "paused by program:ada")
+    removed = await api.client.delete(f"/api/v1/dryrun/schedules/{schedule_id}")
+    assert removed.status_code == 204
+    assert (await api.get(f"/schedules/{schedule_id}")).status_code == 404
+    assert len((await api.get("/experiments")).json()["experiments"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "words"),
+    [
+        ({"cron": "* * * * *"}, 422, "more often than every 5 minutes"),
+        ({"cron": "nonsense"}, 422, ""),
+        ({"timezone": "Nowhere/City"}, 422, "no time zone"),
+        ({"experiment": EXPERIMENT | {"templates": ["unknown"]}}, 404, "unknown"),
+        ({"command": "rm"}, 422, ""),
+    ],
+)
+async def test_what_cannot_be_scheduled_is_refused_before_it_is_stored(api, changes, status, words):
+    answer = await api.post("/schedules", json=WANTED | changes)
+    assert answer.status_code == status
+    assert words in answer.text
+    assert (await api.get("/schedules")).json()["schedules"] == []
+
+
+async def test_one_person_has_a_bounded_number_of_them(api):
+    for _ in range(MOST_OF_ONE):
+        await create(api)
+    answer = await api.post("/schedules", json=WANTED)
+    assert (answer.status_code, answer.json()["type"]) == (429, "urn:dryrun:problem:too-many-schedules")
+
+
+async def test_a_schedule_ends_with_its_owners_role(api, eventually):
+    schedule_id = await create(api)
+
+    async def lost(_):
+        return False
+
+    api.app.state.experiments.may_run = lost
+    await move_clock(api, schedule_id)
+    schedule = await fired(api, schedule_id, 1, eventually)
+    assert (states(schedule), schedule["next_at"]) == (["failed"], None)
+    assert schedule["paused_because"] == "program:ada may not start sessions any more"
+    assert (await api.get("/experiments")).json()["experiments"] == []

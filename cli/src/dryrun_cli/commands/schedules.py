@@ -1,0 +1,106 @@
+"""Commands on schedules: add, list, show, pause, resume, remove."""
+
+import sys
+from pathlib import Path
+from typing import Final, Literal
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from dryrun_cli.api.client import ApiClient
+from dryrun_cli.api.reading import read_list, read_object, read_word
+from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.experiments import read_request
+from dryrun_cli.drawing.glyphs import glyphs_for
+from dryrun_cli.drawing.schedule_view import draw_schedule, draw_schedules
+from dryrun_cli.errors import WrongUseError
+from dryrun_cli.exit_codes import ExitCode
+from dryrun_contract.schedule import Schedule, ScheduleRequest, ScheduleView
+
+_WORDS: Final = {"pause": "fires no more", "resume": "fires again"}
+
+
+@command
+async def add(client: ApiClient, common: Common, path: Path, cron: str, timezone: str) -> ExitCode:
+    """`dryrun schedule add FILE --cron EXPRESSION`. The file is an experiment's."""
+    experiment = read_request(path)
+    try:
+        wanted = ScheduleRequest(cron=" ".join(cron.split()), timezone=timezone, experiment=experiment)
+    except ValidationError as error:
+        option = "--" + str(error.errors()[0]["loc"][0])
+        raise WrongUseError(
+            f"{option}: expected five fields such as '30 2 * * 1-5', and a name such as Europe/Berlin"
+        ) from None
+    answer = await client.create_schedule(wanted)
+    if common.json_output:
+        write_json(answer)
+        return ExitCode.OK
+    view = read_word(ScheduleView, answer, "a schedule")
+    due = "" if view.next_at is None else f" It is due at {view.next_at:%Y-%m-%d %H:%M} UTC."
+    sys.stdout.write(f"{view.id}\n")
+    sys.stderr.write(f"Scheduled.{due} To see it: dryrun schedule show {view.id}\n")
+    return ExitCode.OK
+
+
+@command
+async def list_all(client: ApiClient, common: Common) -> ExitCode:
+    """`dryrun schedule list`."""
+    answer = await client.schedules()
+    if common.json_output:
+        write_json(answer)
+        return ExitCode.OK
+    console = make_console()
+    views = [
+        read_word(ScheduleView, each, "a schedule")
+        for each in read_list(read_object(answer, "schedules"), "schedules")
+    ]
+    console.print(draw_schedules(views, glyphs_for(console.encoding)))
+    return ExitCode.OK
+
+
+@command
+async def show(client: ApiClient, common: Common, text: str) -> ExitCode:
+    """`dryrun schedule show ID`."""
+    answer = await client.schedule(await _find(client, text))
+    if common.json_output:
+        write_json(answer)
+        return ExitCode.OK
+    console = make_console()
+    console.print(draw_schedule(read_word(Schedule, answer, "a schedule"), glyphs_for(console.encoding)))
+    return ExitCode.OK
+
+
+@command
+async def change(client: ApiClient, common: Common, text: str, how: Literal["pause", "resume"]) -> ExitCode:
+    """`dryrun schedule pause ID` and `resume ID`."""
+    answer = await client.change_schedule(await _find(client, text), how)
+    if common.json_output:
+        write_json(answer)
+    else:
+        view = read_word(ScheduleView, answer, "a schedule")
+        sys.stdout.write(f"{view.id} {_WORDS[how]}.\n")
+    return ExitCode.OK
+
+
+@command
+async def remove(client: ApiClient, _: Common, text: str) -> ExitCode:
+    """`dryrun schedule remove ID`."""
+    schedule_id = await _find(client, text)
+    await client.remove_schedule(schedule_id)
+    sys.stdout.write(f"{schedule_id} is removed; its experiments stay.\n")
+    return ExitCode.OK
+
+
+async def _find(client: ApiClient, text: str) -> UUID:
+    wanted = text.strip().lower()
+    try:
+        return UUID(wanted)
+    except ValueError:
+        pass
+    listed = read_list(read_object(await client.schedules(), "schedules"), "schedules")
+    ids = [read_word(ScheduleView, each, "a schedule").id for each in listed]
+    found = [each for each in ids if str(each).startswith(wanted)]
+    if len(found) == 1 and wanted:
+        return found[0]
+    how_many = "no schedule has" if not found else f"{len(found)} schedules have"
+    raise WrongUseError(f"{how_many} an id that begins with {text!r}; see: dryrun schedule list")

@@ -1,0 +1,81 @@
+"""Draws schedules: when each is due, and what became of its times."""
+
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dryrun_cli.api.session_ids import short
+from dryrun_cli.drawing.glyphs import Glyphs
+from dryrun_cli.drawing.safe_text import inert, shown
+from dryrun_cli.drawing.tables import when
+from dryrun_contract.schedule import Firing, Schedule, ScheduleView
+
+_STYLES = {"started": "green", "failed": "red", "skipped": "yellow", "starting": "cyan"}
+
+
+def draw_schedules(schedules: Iterable[ScheduleView], glyphs: Glyphs) -> RenderableType:
+    """Return one row per schedule."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("ID", "NAME", "STATE", "WHEN", "NEXT", "OWNER"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    for each in schedules:
+        table.add_row(
+            Text(short(each.id), style="cyan"),
+            shown(each.request.experiment.name, limit=40),
+            _state(each, glyphs),
+            shown(f"{each.request.cron} {each.request.timezone}", limit=60),
+            "-" if each.next_at is None else when(each.next_at).rpartition(":")[0],
+            shown(each.owner, limit=20),
+        )
+    if not table.row_count:
+        return Text("No schedules yet. To make one: dryrun schedule add FILE --cron '30 2 * * *'")
+    return table
+
+
+def draw_schedule(schedule: Schedule, glyphs: Glyphs) -> RenderableType:
+    """Return a schedule with its newest times."""
+    head = Text(inert(schedule.request.experiment.name), style="bold")
+    head.append("  ").append_text(_state(schedule, glyphs))
+    parts: list[RenderableType] = [
+        head,
+        Text(
+            f"{schedule.id}, {inert(schedule.request.cron)} {inert(schedule.request.timezone)}, "
+            f"as {inert(schedule.owner)}",
+            style="dim",
+        ),
+    ]
+    if schedule.next_at is not None:
+        parts.append(Text(f"Next: {when(schedule.next_at)}"))
+    if schedule.paused_because is not None:
+        parts.append(Text(f"Paused: {inert(schedule.paused_because, 500)}", style="yellow"))
+    if not schedule.firings:
+        return Group(*parts, Text("It has not been due yet."))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("DUE", "STATE", "EXPERIMENT", "SESSIONS", "RECALL OF SERVICES"):
+        table.add_column(name, no_wrap=name != "RECALL OF SERVICES", overflow="fold")
+    for each in schedule.firings:
+        table.add_row(*_row(each))
+    return Group(*parts, Text(""), table)
+
+
+def _row(firing: Firing) -> tuple[RenderableType, ...]:
+    state = Text(firing.state, style=_STYLES.get(firing.state, ""))
+    if firing.experiment is None:
+        return when(firing.due_at).rpartition(":")[0], state, "-", "-", inert(firing.reason or "", 300)
+    experiment = firing.experiment
+    failed = f", {experiment.failed} failed" if experiment.failed else ""
+    recalls = ", ".join(
+        f"{inert(arm.arm, 40) + ' ' if len(firing.arms) > 1 else ''}{arm.services.value:.2f}"
+        for arm in firing.arms
+        if arm.services.value is not None
+    )
+    sessions = f"{experiment.measured} of {experiment.runs}{failed}"
+    return when(firing.due_at).rpartition(":")[0], state, short(experiment.id), sessions, recalls or "-"
+
+
+def _state(schedule: ScheduleView, glyphs: Glyphs) -> Text:
+    if schedule.next_at is None:
+        return Text(f"{glyphs.warning} paused", style="yellow")
+    return Text(f"{glyphs.active} on", style="green")
