@@ -42,3 +42,15 @@ def test_what_cannot_be_a_schedule_says_why(cron, timezone, why):
 @pytest.mark.parametrize("cron", ["*/5 * * * *", "30 2 * * 1-5", "0 0 29 2 *", "0 6 1 1,7 *"])
 def test_what_a_person_means_is_accepted(cron):
     check(cron, "Europe/Berlin", NOW)
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "moment"),
+    [
+        ("30 2 * * *", "Europe/Berlin", datetime(2026, 10, 25, 1, 10, tzinfo=UTC)),
+        ("30 1 * * *", "America/New_York", datetime(2026, 11, 1, 6, 10, tzinfo=UTC)),
+    ],
+)
+def test_inside_the_hour_that_comes_twice_the_next_time_is_ahead(cron, zone, moment):
+    following = next_after(cron, zone, moment)
+    assert 22 < (following - moment).total_seconds() / 3600 < 25

@@ -33,7 +33,8 @@ def next_after(cron: str, timezone: str, moment: datetime) -> datetime | None:
     Where the clocks change, times go by Debian's cron: a time that a change skips comes right after it, and
     one that comes twice fires once, unless the expression fires every hour. Raises ScheduleError.
     """
-    return next(_times(cron, timezone, moment), None)
+    # Where the clocks go back, the wall clock's next time may lie before `moment`.
+    return next((each for each in _times(cron, timezone, moment) if each > moment), None)
 
 
 def _times(cron: str, timezone: str, after: datetime) -> Iterator[datetime]:

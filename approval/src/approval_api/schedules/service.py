@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from pydantic import ValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -39,8 +40,10 @@ MOST_FAILURES = 3
 """In a row; then it pauses."""
 RETRY = timedelta(seconds=30)
 """Between attempts to start one firing."""
+_STARTS_AT_ONCE = 4
 _LOOK_SECONDS = 1.0
 _RETRY_SECONDS = 5.0
+_UNREADABLE = "another version stored it, which this one cannot read"
 _MAY_HEAL = frozenset({429, 502, 503, 504})
 
 
@@ -172,9 +175,8 @@ class Schedules:
         for schedule_id, due_at, request in waiting:
             await self._apart(schedule_id, self._claim(schedule_id, due_at, request))
         async with self._engine.begin() as connection:
-            claimed = await repository.to_start(connection, RETRY)
-        for each in claimed:
-            await self._apart(each.schedule_id, self._start(each))
+            claimed = await repository.to_start(connection, RETRY, _STARTS_AT_ONCE)
+        await asyncio.gather(*(self._apart(each.schedule_id, self._start(each)) for each in claimed))
 
     async def _apart(self, schedule_id: UUID, work: Coroutine[None, None, None]) -> None:
         """Do one thing for one schedule; what fails there is no other one's concern."""
@@ -185,28 +187,31 @@ class Schedules:
         except Exception:
             logger.exception("a schedule's work failed", extra={"schedule": str(schedule_id)})
 
-    async def _claim(self, schedule_id: UUID, due_at: datetime, request: ScheduleRequest) -> None:
+    async def _claim(self, schedule_id: UUID, due_at: datetime, stored: object) -> None:
         try:
+            request = ScheduleRequest.model_validate(stored)
             next_at = next_after(request.cron, request.timezone, max(due_at, datetime.now(UTC)))
+        except ValidationError:
+            await self._pause(schedule_id, _UNREADABLE)
+            return
         except ScheduleError as error:  # a time zone that this machine's database no longer has
-            async with self._engine.begin() as connection:
-                await repository.pause(connection, schedule_id, str(error))
+            await self._pause(schedule_id, str(error))
             return
         async with self._engine.begin() as connection:
             failed = await repository.failed_in_a_row(connection, schedule_id, MOST_FAILURES)
-            if failed >= MOST_FAILURES:
-                reason = f"the last {failed} times failed; see their reasons, then resume it"
-                await repository.pause(connection, schedule_id, reason)
+            if failed < MOST_FAILURES:
+                await repository.claim(connection, schedule_id, due_at, next_at)
                 return
-            await repository.claim(connection, schedule_id, due_at, next_at)
+        await self._pause(schedule_id, f"the last {failed} times failed; see their reasons, then resume it")
+
+    async def _pause(self, schedule_id: UUID, reason: str) -> None:
+        async with self._engine.begin() as connection:
+            await repository.pause(connection, schedule_id, reason)
 
     async def _start(self, due: Due) -> None:
         # Each time: a role may be withdrawn while a schedule repeats for years.
         if not await self._experiments.may_run(due.owner):
-            reason = f"{due.owner} may not start sessions any more"
-            async with self._engine.begin() as connection:
-                await repository.fail(connection, due, reason)
-                await repository.pause(connection, due.schedule_id, reason)
+            await self._pause(due.schedule_id, f"{due.owner} may not start sessions any more")
             return
 
         async def link(connection: AsyncConnection, experiment_id: UUID) -> None:
@@ -214,18 +219,20 @@ class Schedules:
                 raise _TakenError
 
         try:
-            await self._experiments.request(_named(due), due.owner, link)
+            wanted = ScheduleRequest.model_validate(due.request).experiment
+            await self._experiments.request(_named(wanted, due.due_at), due.owner, link)
         except _TakenError:
             return
+        except ValidationError:
+            await self._pause(due.schedule_id, _UNREADABLE)
         except ProblemError as error:
             if error.problem.status not in _MAY_HEAL:
                 async with self._engine.begin() as connection:
                     await repository.fail(connection, due, error.problem.in_one_line())
 
 
-def _named(due: Due) -> ExperimentRequest:
-    wanted = due.request.experiment
-    stamp = f"{due.due_at:%Y-%m-%d %H:%M}"
+def _named(wanted: ExperimentRequest, due_at: datetime) -> ExperimentRequest:
+    stamp = f"{due_at:%Y-%m-%d %H:%M}"
     return wanted.model_copy(update={"name": f"{wanted.name[: 79 - len(stamp)]} {stamp}"})
 
 
