@@ -81,6 +81,7 @@ async def anothers(browsers, engine, api):
         "template_id": "small",
         "experiment_id": "00000000-0000-4000-8000-000000000000",
         "check_id": "00000000-0000-4000-8000-000000000000",
+        "schedule_id": "00000000-0000-4000-8000-000000000000",
         "discovery_id": "1",
     }
 

@@ -26,6 +26,7 @@ def path_of(route):
         "token_id": ANY_ID,
         "experiment_id": ANY_ID,
         "check_id": ANY_ID,
+        "schedule_id": ANY_ID,
         "discovery_id": "1",
     }
     path = re.sub(r":(path|int)", "", route[1])

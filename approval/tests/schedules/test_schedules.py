@@ -124,9 +124,9 @@ async def test_a_claimed_time_survives_a_kill_before_its_experiment(
             return "starting" in states(await show(api, schedule_id))
 
         await eventually(claimed)
+    async with serving(create_app(settings, orchestrator_transport=orchestrator)) as api:
         async with api.app.state.engine.begin() as connection:
             await connection.execute(text("UPDATE gateway.schedule_firings SET tried_at = NULL"))
-    async with serving(create_app(settings, orchestrator_transport=orchestrator)) as api:
         schedule = await fired(api, schedule_id, 1, eventually)
         assert states(schedule) == ["started"]
 

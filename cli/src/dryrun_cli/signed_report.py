@@ -127,10 +127,9 @@ def _verify_members(archive: zipfile.ZipFile, path: Path, keys: list[TrustedKey]
         data = kept or data
     if listed.encode() != digests:
         signed = digests.decode("ascii", "replace")
-        changed = [
-            name for name, line in zip(MEMBERS, listed.splitlines(), strict=True) if line not in signed
-        ]
-        raise NotGenuineError(f"{' and '.join(changed or MEMBERS)} of {path} was changed after it was signed")
+        lines = zip(MEMBERS, listed.splitlines(), strict=True)
+        changed = " and ".join(name for name, line in lines if line not in signed) or DIGESTS
+        raise NotGenuineError(f"{changed} of {path} was changed after it was signed")
     return Genuine(MEMBERS, key, data)
 
 
