@@ -30,9 +30,15 @@ def write(path: Path, files=CONTENT, about=None):
     return path
 
 
+def read_all(archive):
+    for name in archive.files:
+        for _ in archive.chunks(name):
+            pass
+
+
 def read(path: Path, bounds=BOUNDS, kind="network"):
     with opened_archive(path, kind, bounds) as archive:
-        archive.verify()
+        read_all(archive)
         return {name: archive.read(name, 10_000) for name in archive.files}, archive.about
 
 
@@ -106,7 +112,7 @@ def test_a_file_that_is_not_what_the_index_says_is_refused(tmp_path):
     with opened_archive(path, "network", BOUNDS) as archive:
         assert archive.read("empty", 1) == b""
         with pytest.raises(ArchiveError, match=r"template\.yml has not the SHA-256"):
-            archive.verify()
+            read_all(archive)
         with pytest.raises(ArchiveError, match=r"template\.yml has not the SHA-256"):
             archive.read("template.yml", 1000)
 

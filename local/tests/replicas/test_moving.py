@@ -1,6 +1,7 @@
 """A network in a file: another deployment has what was exported, and nothing else ever is installed."""
 
 import asyncio
+import gzip
 import hashlib
 import io
 import json
@@ -26,8 +27,8 @@ from dryrun_replica.planning.template import template_text
 
 FAKE_DOCKER = Path(__file__).parents[1] / "images" / "fake_docker.py"
 IMAGE = f"discovery/test-stand-in:{'a' * 16}"
-BASE = "the files of the base"
-LAYER = "the files of a stand-in"
+BASE = f"{'the files of the base':257}ustar"
+LAYER = f"{'the files of a stand-in':257}ustar"
 
 
 def in_folder(path: Path) -> Installation:
@@ -300,6 +301,34 @@ def test_a_bundle_that_does_not_fit_together_is_refused_and_nothing_of_it_is_use
     changed(bundle, change)
     with pytest.raises(ArchiveError):
         take(there, bundle)
+    assert nothing_happened(there, docker)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        gzip.compress(LAYER.encode()),
+        b"\x1f\x8b\x08".ljust(257) + b"ustar",
+        b"BZh9".ljust(257) + b"ustar",
+        b"x",
+    ],
+    ids=["gzip", "gzip that looks like a tar", "bzip2 that looks like a tar", "nothing"],
+)
+def test_a_layer_that_the_engine_would_decompress_is_not_given_to_it(
+    bundle: Path, there: Installation, docker: Path, layer: bytes
+) -> None:
+    def compressed(about: Any, files: dict[str, bytes]) -> None:
+        digest = hashlib.sha256(layer).hexdigest()
+        config = json.dumps({"config": {}, "rootfs": {"diff_ids": [f"sha256:{digest}"]}}).encode()
+        image = hashlib.sha256(config).hexdigest()
+        for name in [name for name in files if name.startswith("blobs/")]:
+            del files[name]
+        files |= {f"blobs/sha256/{digest}": layer, f"blobs/sha256/{image}": config}
+        about["images"][IMAGE]["id"] = f"sha256:{image}"
+        change_row(files, id=f"sha256:{image}")
+
+    with pytest.raises(ArchiveError, match="no plain tar"):
+        take(there, changed(bundle, compressed))
     assert nothing_happened(there, docker)
 
 

@@ -34,6 +34,7 @@ from dryrun_local.images.stored_images import (
     place_of,
     read_config,
     send_images,
+    verify_images,
 )
 
 BOUNDS: Final = ArchiveBounds(files=5_000, file_size=8 * 1024**3 - 1, total=64 * 1024**3)
@@ -114,7 +115,7 @@ async def import_images(
         _require_identities(path, wanted, images, rows)
         say(f"Comparing {len(wanted)} images with their ids")
         blobs = {blob for image in wanted.values() for blob in image.blobs}
-        await asyncio.to_thread(archive.verify, [place_of(blob) for blob in sorted(blobs)])
+        await asyncio.to_thread(verify_images, archive, wanted.values())
         if wanted:
             say("The engine loads them")
             await programs.write_to(

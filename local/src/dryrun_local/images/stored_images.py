@@ -8,7 +8,7 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
@@ -95,6 +95,29 @@ def read_config(archive: Archive, path: Path, name: str, entry: ImageEntry) -> S
     if not named or len(layers) > _MOST_LAYERS:
         raise ArchiveError(f"{path}: the configuration of {name} names something else than layers")
     return StoredImage(entry.id, layers, str(digest), volumes, entry.facts)
+
+
+def verify_images(archive: Archive, images: Collection[StoredImage]) -> None:
+    """Compare what the archive has of these images with their ids. Raises ArchiveError.
+
+    A layer is a plain tar: an engine would unpack a compressed one before it sees that it is another.
+    """
+    configs = {image.id for image in images}
+    for blob in sorted({blob for image in images for blob in image.blobs}):
+        name = place_of(blob)
+        if name not in archive.files:
+            continue
+        for number, chunk in enumerate(archive.chunks(name)):
+            if number == 0 and blob not in configs and not _begins_tar(chunk):
+                raise ArchiveError(f"{name} is no plain tar, as every layer of an image is")
+
+
+def _begins_tar(content: bytes) -> bool:
+    head = content[: tarfile.BLOCKSIZE]
+    if head == bytes(tarfile.BLOCKSIZE):
+        return True
+    # What begins as compressed files do may still look like a tar further on.
+    return head[257:262] == b"ustar" and b" " <= head[:1] <= b"~" and not head.startswith(b"BZh")
 
 
 def send_images(archive: Archive, wanted: Mapping[str, StoredImage], sink: BinaryIO) -> None:

@@ -25,7 +25,7 @@ from dryrun_local.images.archive import (
 )
 from dryrun_local.images.folder_build import BuiltImage, inspect_images
 from dryrun_local.images.programs import ProgramError
-from dryrun_local.images.stored_images import StoredImage, copy_blobs, place_of, send_images
+from dryrun_local.images.stored_images import StoredImage, copy_blobs, send_images, verify_images
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import IMAGES, held
 from dryrun_local.replicas.bundle import BOUNDS, CARD, RECIPES, ROWS, TEMPLATES, Bundle, read_bundle
@@ -222,9 +222,8 @@ async def _load(
     """Give the engine the images that it lacks, all of them or none."""
     if not wanted:
         return
-    blobs = {blob for image in wanted.values() for blob in image.blobs} - bundle.missing
     screen.say(f"Comparing {len(wanted)} images with their ids")
-    await asyncio.to_thread(archive.verify, [place_of(blob) for blob in sorted(blobs)])
+    await asyncio.to_thread(verify_images, archive, wanted.values())
     screen.say("The engine loads them")
     try:
         await programs.write_to(
