@@ -39,10 +39,11 @@ def measured(missed=(), *, restarts=0, harmed=0):
     )
 
 
-def swept(by_rate, repetitions=50):
-    """Return the sweep over these runs: rate → measured."""
+def swept(by_rate):
+    """Return the sweep over these runs: rate → measured. As many are planned as the longest has."""
+    planned = max(1, *map(len, by_rate.values()))
     request = ExperimentRequest(
-        name="x", templates=("rate",), repetitions=repetitions, rates=tuple(sorted(by_rate))
+        name="x", templates=("rate",), repetitions=planned, rates=tuple(sorted(by_rate))
     )
     runs = {
         arm.name: [
@@ -87,26 +88,64 @@ def test_harm_at_a_slow_rate_is_not_forgotten_at_a_fast_one():
 
 def test_three_sessions_of_a_rate_are_too_few_and_one_with_harm_is_enough():
     few = swept({rate: [measured()] * 3 for rate in RATES})
-    assert (few.verdict, few.sentence) == ("too_few_repetitions", "not shown: too few repetitions")
+    assert few.verdict == "too_few_repetitions"
+    assert few.sentence == "not shown: at 20/s: 3 sessions, 4 are the fewest"
     harmful = swept({rate: [measured(harmed=1)] for rate in RATES})
     assert harmful.verdict == "none_safe"
 
 
 def test_a_fact_that_chance_may_have_hidden_leaves_a_rate_uncertain():
-    runs = {20: [measured()] * 4, 50: [measured()] * 3 + [measured(FACTS[:1])]}
+    runs = {20: [measured()] * 4, 50: [*[measured()] * 3, measured(FACTS[:1])]}
     sweep = swept(runs)
     assert [point.state for point in sweep.points] == ["safe", "uncertain"]
     assert (sweep.recommended, sweep.beyond) == (20, None)
-    assert sweep.sentence.endswith("of faster ones it is not shown: too few repetitions")
+    assert sweep.sentence.endswith(
+        "of faster ones it is not shown: at 50/s: 1 perhaps lost: service plc:502/tcp"
+    )
     # One miss of twenty is what any scan does.
     often = {20: [measured()] * 20, 50: [measured()] * 19 + [measured(FACTS[:1])]}
     assert swept(often).recommended == 50
 
 
-def test_an_unread_log_is_no_proof_of_safety():
-    unread = measured().model_copy(update={"side_effects": {"restarts": None}})
-    sweep = swept({20: [measured()] * 4, 50: [unread] * 4})
+def test_a_rate_that_nearly_always_finds_a_fact_shows_that_another_lost_it():
+    nearly = [*[measured()] * 19, measured(FACTS[:1])]
+    sweep = swept({100: nearly, 5000: [measured(FACTS[:1])] * 20})
+    assert [point.state for point in sweep.points] == ["safe", "loses"]
+    assert (sweep.recommended, sweep.beyond) == (100, 5000)
+    # A fact that no rate finds so often is nobody's loss.
+    often = [*[measured()] * 18, *[measured(FACTS[:1])] * 2]
+    assert swept({100: often, 5000: [measured(FACTS[:1])] * 20}).recommended == 5000
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"side_effects": {"restarts": None}}, "side effects not known in 1 of 4 sessions"),
+        ({"side_effects": {}, "logs_read": False}, "side effects not known in 1 of 4 sessions"),
+        ({"complete": False}, "scan cut short in 1 of 4 sessions"),
+        ({"facts_left_out": 1}, "too many facts to keep all in 1 of 4 sessions"),
+    ],
+)
+def test_one_run_that_was_not_wholly_measured_is_no_proof_of_safety(change, said):
+    partly = measured().model_copy(update=change)
+    sweep = swept({20: [measured()] * 4, 50: [*[measured()] * 3, partly]})
     assert [point.state for point in sweep.points] == ["safe", "uncertain"]
+    assert sweep.points[1].reason == said
+    assert sweep.sentence.endswith(f"of faster ones it is not shown: at 50/s: {said}")
+
+
+def test_a_session_that_failed_leaves_its_rate_uncertain():
+    sweep = swept({20: [measured()] * 5, 50: [measured()] * 4, 100: []})
+    assert [point.state for point in sweep.points] == ["safe", "uncertain"]
+    assert sweep.sentence.endswith("of faster ones it is not shown: at 50/s: 4 of 5 sessions measured")
+    rest = swept({20: [measured()] * 5, 50: []})
+    assert rest.sentence.endswith("of faster ones it is not shown: no session was measured")
+
+
+def test_rates_at_which_nothing_was_found_are_not_safe():
+    sweep = swept({rate: [measured(FACTS)] * 4 for rate in RATES})
+    assert (sweep.verdict, sweep.recommended) == ("too_few_repetitions", None)
+    assert sweep.sentence == "not shown: at 20/s: no fact was found"
 
 
 def test_a_sweep_without_limit_says_that_nothing_faster_was_tried():
@@ -144,6 +183,7 @@ def test_what_is_recommended_was_tried_often_and_neither_it_nor_a_slower_rate_ha
         for key in FACTS
         if runs and all(fact.fate == "found" for run in runs for fact in run.facts if fact.key == key)
     }
+    assert len(by_rate[sweep.recommended]) == max(map(len, by_rate.values()))
     for run in by_rate[sweep.recommended] if len(by_rate[sweep.recommended]) < 20 else ():
         assert {fact.key for fact in run.facts if fact.fate == "missed"}.isdisjoint(always)
 
@@ -168,7 +208,7 @@ def test_more_harm_never_recommends_a_faster_rate(by_rate, rate):
 
 @pytest.mark.parametrize("number", [4, 10, 50])
 def test_the_chance_of_harm_is_the_exact_bound(number):
-    sweep = swept({rate: [measured()] * max(number, FEWEST_RUNS) for rate in (20, 50)}, repetitions=50)
+    sweep = swept({rate: [measured()] * max(number, FEWEST_RUNS) for rate in (20, 50)})
     chance = Fraction(sweep.harm_chance_at_most)
     runs = max(number, FEWEST_RUNS)
     # At the bound, no harm in so many sessions has a chance of one in twenty.

@@ -211,9 +211,9 @@ class RatePoint(Word):
     harmful: int
     """Runs with any harm."""
     lost: int
-    """Facts that another rate always finds, and this one misses by more than chance."""
+    """Facts that another rate finds in nearly every run, and this one misses by more than chance."""
     unclear: int
-    """Facts that another rate always finds, and this one misses perhaps by chance."""
+    """Facts that another rate finds in nearly every run, and this one misses perhaps by chance."""
     state: Literal["safe", "harms", "loses", "uncertain"]
     reason: str
     """Why it is not safe, or not known to be; empty when it is."""

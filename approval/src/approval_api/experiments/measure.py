@@ -13,7 +13,7 @@ from dryrun_contract.session import Phase
 from dryrun_contract.side_effects import side_effect_totals
 
 MAX_FACTS = 500
-"""Facts and values kept of one run; more are counted."""
+"""Facts and values kept of one run, the missed ones first; more are counted."""
 MAX_VALUE_CHARACTERS = 120
 
 type Fate = Literal["found", "missed", "not_evaluable"]
@@ -54,6 +54,8 @@ class Measured(Word):
     harmed: int
     side_effects: dict[SideEffect, int | None] = Field(default_factory=dict)
     """Those that a target can suffer; None where nothing was seen and part of a log was not searched."""
+    logs_read: bool = True
+    """False: what the targets suffered is not known at all, and `side_effects` is empty."""
     observation: Observation | None = None
     """What a forecast needs, where the template stands for a real network."""
     images: dict[str, str] = Field(default_factory=dict)
@@ -65,7 +67,8 @@ def measure(report: Report) -> Measured | None:
     scores = report.scores
     if scores is None:
         return None
-    facts = _facts(report)
+    # The cut must not hide what a scan lost.
+    facts = sorted(_facts(report), key=lambda fact: fact.fate != "missed")
     logs = [counts.counts.get("failed_logins") for counts in (report.logs or {}).values()]
     known = [count for count in logs if count is not None]
     scanning = [phase.seconds for phase in report.phases if phase.phase == Phase.SCANNING]
@@ -91,6 +94,7 @@ def measure(report: Report) -> Measured | None:
             total.name: total.count if total.count or total.none else None
             for total in side_effect_totals(report.logs)
         },
+        logs_read=report.logs is not None,
         observation=report.observation,
         images={run.collector: run.image_id for run in report.collectors},
     )

@@ -17,7 +17,7 @@ from dryrun_contract.side_effects import SIDE_EFFECTS
 FEWEST_RUNS = 4
 """With fewer a fact that is always lost cannot be told from chance."""
 TOLERATED_MISSES = 0.05
-"""The share of runs that may miss a fact without its counting as lost."""
+"""The share of runs that may miss a fact that a rate is still said to find."""
 _FALSE_CLAIMS = 0.05
 _CONFIDENCE = 0.95
 _NAMED = 3
@@ -33,21 +33,28 @@ class _Tally:
     found: int = 0
     of: int = 0
 
+    @property
+    def reliable(self) -> bool:
+        """Whether it was found in nearly all of them."""
+        return self.of > 0 and self.of - self.found <= TOLERATED_MISSES * self.of
+
 
 def rate_sweeps(request: ExperimentRequest, runs: Mapping[str, Sequence[Run]]) -> tuple[RateSweep, ...]:
     """Return a sweep for each way to scan that was tried at several rates; `runs` are by arm."""
     series: dict[str, dict[int, Sequence[Run]]] = {}
-    for arm in request.arms():
+    arms = request.arms()
+    for arm in arms:
         rate = arm.scan.max_rate
         if rate is not None and len(request.rates) > 1:
             name = arm.name.removesuffix(f"{rate}/s").strip() or "as installed"
             series.setdefault(name, {})[rate] = runs[arm.name]
-    return tuple(_sweep(name, dict(sorted(by_rate.items()))) for name, by_rate in series.items())
+    planned = request.sessions // len(arms)
+    return tuple(_sweep(name, dict(sorted(by_rate.items())), planned) for name, by_rate in series.items())
 
 
-def _sweep(name: str, by_rate: Mapping[int, Sequence[Run]]) -> RateSweep:
+def _sweep(name: str, by_rate: Mapping[int, Sequence[Run]], planned: int) -> RateSweep:
     tallies = {rate: _tallies(runs) for rate, runs in by_rate.items() if runs}
-    points = tuple(_point(rate, by_rate[rate], tallies) for rate in tallies)
+    points = tuple(_point(rate, by_rate[rate], tallies, planned) for rate in tallies)
     harming = [point.rate for point in points if point.state == "harms"]
     safe = [
         point.rate
@@ -83,21 +90,23 @@ def _sweep(name: str, by_rate: Mapping[int, Sequence[Run]]) -> RateSweep:
         recommended=recommended,
         beyond=None if beyond is None else beyond.rate,
         harm_chance_at_most=chance,
-        sentence=_sentence(points, verdict, recommended, beyond, chance),
+        sentence=_sentence(points, verdict, recommended, beyond, chance, fastest=max(by_rate)),
     )
 
 
-def _point(rate: int, runs: Sequence[Run], tallies: Mapping[int, Mapping[_FactName, _Tally]]) -> RatePoint:
+def _point(
+    rate: int, runs: Sequence[Run], tallies: Mapping[int, Mapping[_FactName, _Tally]], planned: int
+) -> RatePoint:
     networks = by_network(runs)
     lost, unclear = _lost(rate, tallies)
     harmful = sum(_incidents(run.measured) > 0 for run in runs)
-    unknown = sum(None in run.measured.side_effects.values() for run in runs)
+    doubts = tuple(_doubts(runs, tallies[rate], planned))
     state: Literal["safe", "harms", "loses", "uncertain"] = "safe"
     if harmful:
         state = "harms"
     elif lost:
         state = "loses"
-    elif len(runs) < FEWEST_RUNS or unclear or unknown:
+    elif unclear or doubts:
         state = "uncertain"
     return RatePoint(
         rate=rate,
@@ -110,7 +119,7 @@ def _point(rate: int, runs: Sequence[Run], tallies: Mapping[int, Mapping[_FactNa
         lost=len(lost),
         unclear=len(unclear),
         state=state,
-        reason="; ".join(_reasons(runs, lost, unclear, unknown)),
+        reason="; ".join([*_reasons(runs, lost, unclear), *doubts]),
     )
 
 
@@ -138,14 +147,14 @@ def _tallies(runs: Iterable[Run]) -> dict[_FactName, _Tally]:
 def _lost(
     rate: int, tallies: Mapping[int, Mapping[_FactName, _Tally]]
 ) -> tuple[list[_FactName], list[_FactName]]:
-    """Return the facts that another rate always finds and this one misses: surely, and perhaps by chance."""
+    """Return the facts that another rate finds and this one misses: surely, and perhaps by chance."""
     candidates: list[tuple[_FactName, float]] = []
     for name, own in sorted(tallies[rate].items()):
-        if own.of - own.found <= TOLERATED_MISSES * own.of:
+        if own.reliable:
             continue
         sure = _Tally()
         for other in tallies.values():
-            if (there := other.get(name)) is not None and there.of and there.found == there.of:
+            if (there := other.get(name)) is not None and there.reliable:
                 sure.found += there.found
                 sure.of += there.of
         if sure.of:
@@ -155,9 +164,29 @@ def _lost(
     return lost, [name for name, _ in candidates if name not in lost]
 
 
-def _reasons(
-    runs: Sequence[Run], lost: Sequence[_FactName], unclear: Sequence[_FactName], unknown: int
-) -> Iterator[str]:
+def _doubts(runs: Sequence[Run], tallies: Mapping[_FactName, _Tally], planned: int) -> Iterator[str]:
+    """Yield why too little is known of a rate to call it safe."""
+    whole = f"of {_sessions(len(runs))}"
+    if unknown := sum(not _side_effects_known(run.measured) for run in runs):
+        yield f"side effects not known in {unknown} {whole}"
+    if cut := sum(not run.measured.complete for run in runs):
+        yield f"scan cut short in {cut} {whole}"
+    if partial := sum(run.measured.facts_left_out > 0 for run in runs):
+        yield f"too many facts to keep all in {partial} {whole}"
+    if not any(tally.found for tally in tallies.values()):
+        yield "no fact was found"
+    if len(runs) < planned:
+        # A session that failed, perhaps by what the scan did to it, has no scores.
+        yield f"{len(runs)} of {_sessions(planned)} measured"
+    if len(runs) < FEWEST_RUNS:
+        yield f"{_sessions(len(runs))}, {FEWEST_RUNS} are the fewest"
+
+
+def _side_effects_known(measured: Measured) -> bool:
+    return measured.logs_read and None not in measured.side_effects.values()
+
+
+def _reasons(runs: Sequence[Run], lost: Sequence[_FactName], unclear: Sequence[_FactName]) -> Iterator[str]:
     whole = f"of {_sessions(len(runs))}"
     if harmed := sum(run.measured.harmed > 0 for run in runs):
         yield f"targets harmed in {harmed} {whole}"
@@ -168,10 +197,6 @@ def _reasons(
         yield f"{len(lost)} lost: {_named(lost)}"
     if unclear:
         yield f"{len(unclear)} perhaps lost: {_named(unclear)}"
-    if unknown:
-        yield f"side effects not known in {unknown} {whole}"
-    if len(runs) < FEWEST_RUNS:
-        yield f"{_sessions(len(runs))}, {FEWEST_RUNS} are the fewest"
 
 
 def _named(facts: Sequence[_FactName]) -> str:
@@ -190,12 +215,14 @@ def _sentence(
     recommended: int | None,
     beyond: RatePoint | None,
     chance: float | None,
+    *,
+    fastest: int,
 ) -> str:
     if recommended is None or chance is None:
         if verdict == "none_safe":
             slowest = points[0]
             return f"no rate in this sweep is safe; at {slowest.rate:,}/s: {_reason(points)}"
-        return "not shown: too few repetitions"
+        return f"not shown: {_doubt(points, above=0)}"
     trials = next(point.runs for point in points if point.rate == recommended)
     sure = (
         f"nothing lost and nothing harmed in {_sessions(trials)}, "
@@ -205,11 +232,17 @@ def _sentence(
         margin = (
             f"{beyond.rate:,}/s, {beyond.rate / recommended:.3g} times as fast, is too much: {beyond.reason}"
         )
-    elif recommended == points[-1].rate:
+    elif recommended == fastest:
         margin = "no faster one was tried"
     else:
-        margin = "of faster ones it is not shown: too few repetitions"
+        margin = f"of faster ones it is not shown: {_doubt(points, above=recommended)}"
     return f"{recommended:,} packets/s: {sure}; {margin}"
+
+
+def _doubt(points: Sequence[RatePoint], *, above: int) -> str:
+    """Return what is not known of the slowest rate above this one that is uncertain."""
+    open_ones = (point for point in points if point.rate > above and point.state == "uncertain")
+    return next((f"at {point.rate:,}/s: {point.reason}" for point in open_ones), "no session was measured")
 
 
 def _reason(points: Sequence[RatePoint]) -> str:

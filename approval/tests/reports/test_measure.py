@@ -1,0 +1,18 @@
+"""What an experiment keeps of a report."""
+
+from approval_api.experiments import measure as measuring
+
+
+async def test_what_was_missed_is_kept_before_what_was_found(report, monkeypatch):
+    every = measuring.measure(report).facts
+    missed = sum(fact.fate == "missed" for fact in every)
+    assert 0 < missed < len(every)
+    monkeypatch.setattr(measuring, "MAX_FACTS", missed)
+    cut = measuring.measure(report)
+    assert [fact.fate for fact in cut.facts] == ["missed"] * missed
+    assert cut.facts_left_out == len(every) - missed
+
+
+async def test_without_logs_side_effects_are_not_known(report):
+    assert measuring.measure(report).logs_read
+    assert not measuring.measure(report.model_copy(update={"logs": None})).logs_read
