@@ -72,6 +72,13 @@ async def test_by_default_nothing_may_happen_to_a_target_that_can_suffer_it(repo
         assert "1 restarts" in found["no_side_effects"].detail
 
 
+async def test_without_logs_nobody_knows_that_nothing_happened(report):
+    verdict = judge(report.model_copy(update={"logs": None}), DEFAULT_CRITERIA)
+    found = {result.criterion: result for result in verdict.results}
+    assert found["no_side_effects"].status == "not_measured"
+    assert not verdict.passed
+
+
 async def test_an_attribute_of_several_kinds_is_asked_of_each(report_of, story_events):
     truth = (
         Fact(kind="service", key="web:80/tcp", data={"version": "1.0"}),

@@ -16,7 +16,10 @@ def judge_side_effects(
     for name, limit in limits.items():
         if limit is not None:
             yield _limited(f"{name}_max", limit, totals.get(name))
-    if none_allowed and totals:
+    if none_allowed and report.logs is None:
+        # Which targets can suffer what is known from their logs only.
+        yield unmeasured("no_side_effects", limit=True)
+    elif none_allowed and totals:
         yield _none(tuple(totals.values()))
 
 
