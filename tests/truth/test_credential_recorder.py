@@ -106,6 +106,13 @@ def test_a_simple_bind_basic_authentication_and_a_community_are_recorded(recorde
     ]
 
 
+@pytest.mark.parametrize("login", [SECRET, f"{SECRET}:", f":{SECRET}"])
+def test_a_token_in_the_place_of_a_user_is_not_written_down(recorder: Recorder, login: str) -> None:
+    token = base64.b64encode(login.encode())
+    ask(8080, b"GET / HTTP/1.0\r\nAuthorization: Basic " + token + b"\r\n\r\n")
+    assert recorder.offered() == [f"credential offered by {HERE}: http, user '', the password"]
+
+
 SNMP_V3_DISCOVERY = bytes.fromhex(
     "303e020103301102044a69607d020300ffe30401040201030410300e0400020100020100040004000400"
     "301404000400a00e02044a69607d0201000201003000"

@@ -31,6 +31,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer
 
 def _user(secret: bytes) -> bytes:
     try:
-        return base64.b64decode(secret, validate=True).partition(b":")[0]
+        user, _, password = base64.b64decode(secret, validate=True).partition(b":")
     except binascii.Error:
         return b""
+    # Without a password the user may be the secret: tokens are offered in its place.
+    return user if password else b""
