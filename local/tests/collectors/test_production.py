@@ -63,6 +63,7 @@ REPORT = {
     "scores": None,
     "scores_missing": None,
     "harmed": [],
+    "logs": {"plc": {"counts": {}, "side_effects": {"restarts": 0}, "lines": 9}},
     "phases": [],
     "traffic": None,
     "images": [],
@@ -70,6 +71,8 @@ REPORT = {
     "isolation": None,
     "history_complete": True,
 }
+
+HARM = {"service": "plc", "harm": "died", "during": ["theirs"], "detail": "", "at": "2026-01-31T09:30:00Z"}
 
 
 @pytest.fixture
@@ -131,6 +134,28 @@ def test_what_was_not_rehearsed_has_no_command(command, asked, said):
     with pytest.raises(NotRehearsedError) as refused:
         command(**asked)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        ({"harmed": [HARM]}, "targets were harmed: plc"),
+        ({"logs": None}, "beyond their death was not measured"),
+        (
+            {"logs": {"plc": {"counts": {}, "side_effects": {"restarts": 2}, "lines": 9}}},
+            "restarts: 2",
+        ),
+        (
+            {"logs": {"plc": {"counts": {}, "side_effects": {"restarts": 0}, "lines": 9, "truncated": True}}},
+            "restarts: not known",
+        ),
+    ],
+)
+def test_without_a_verdict_a_rehearsal_that_may_have_done_harm_has_no_command(command, report, said):
+    with pytest.raises(NotRehearsedError, match=said):
+        command(report=report)
+    passed = {"passed": True, "results": []}
+    assert command(report=report | {"verdict": passed})
 
 
 def test_every_difference_is_said_at_once(command):
