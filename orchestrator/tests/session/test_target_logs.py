@@ -155,3 +155,32 @@ async def test_of_a_log_that_is_too_long_the_beginning_counts(patterned, monkeyp
         web = (await measured(patterned, session_id))["web"]
         assert web.truncated
         assert 100 <= web.counts["errors"] < 10_000
+
+
+async def test_a_flood_does_not_wipe_what_came_before_it(patterned):
+    async def print_and_flood(container):
+        (web,) = patterned.of_image(WEB)
+        web.say(b"page printed\n")
+        # Less than READ_BYTES is left when a full log has just been begun anew.
+        for _ in range(115):
+            web.say(b"connection from 10.213.0.29\n" * 1000)
+        container.say(hosts()[0].data)
+        return 0
+
+    patterned.engine.images[NETWORK] = FakeImage(program=print_and_flood)
+    async with patterned.running():
+        session_id = await patterned.start()
+        await patterned.ended(session_id)
+        web = (await measured(patterned, session_id))["web"]
+        assert web.side_effects["pages_printed"] or web.truncated
+
+
+def test_no_line_is_stored_in_more_than_is_reckoned_with():
+    stamp = b"2026-01-31T09:30:00.123456789Z "
+    for code in range(256):
+        text = bytes([code]).decode("utf-8", "replace")
+        # The engine escapes more than it has to.
+        entry = {"log": f"{text}\n", "stream": "stdout", "time": stamp.decode().strip()}
+        row = json.dumps(entry, separators=(",", ":")) + "\n"
+        shown = stamp + text.encode() + b"\n"
+        assert target_logs._stored_bytes(shown) >= len(row)

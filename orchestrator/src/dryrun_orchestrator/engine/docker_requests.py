@@ -77,8 +77,7 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         "Tmpfs": {path: tmpfs_options(mount) for path, mount in spec.tmpfs.items()},
         "LogConfig": {
             "Type": "json-file",
-            # one file: a follower silently loses lines of a rotating log
-            "Config": {"max-size": str(limits.log_bytes), "max-file": "1"},
+            "Config": {"max-size": str(limits.log_file_bytes), "max-file": str(limits.log_files)},
         },
         "RestartPolicy": {"Name": "no"},
         "AutoRemove": False,

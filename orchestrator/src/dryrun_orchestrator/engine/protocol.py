@@ -102,6 +102,15 @@ class Limits:
     nano_cpus: int = 500_000_000
     pids: int = 100
     log_bytes: int = 10 * 1024 * 1024
+    """All files of the log together."""
+    log_files: int = 1
+    """One for a container that is followed: a follower silently loses lines of a rotating log. Of two, the
+    full one stays when the engine begins another, so a log that lost lines is never a short one."""
+
+    @property
+    def log_file_bytes(self) -> int:
+        """Return how long one file of the log may be."""
+        return self.log_bytes // self.log_files
 
 
 @dataclass(frozen=True, slots=True)

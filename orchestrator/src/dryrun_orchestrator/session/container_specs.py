@@ -10,6 +10,8 @@ from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.allowlist import AllowedImage
 from dryrun_orchestrator.engine.protocol import ContainerSpec, Limits, NetworkSpec
 
+TARGET_LIMITS = Limits(log_files=2)
+
 
 def session_labels(session_id: UUID, owner: UUID, template: str, expires_at: datetime) -> dict[str, str]:
     """Return the labels of a session's network and containers."""

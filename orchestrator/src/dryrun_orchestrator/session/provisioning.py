@@ -19,7 +19,7 @@ from dryrun_orchestrator.engine.protocol import (
     SubnetTakenError,
 )
 from dryrun_orchestrator.journal.records import SessionRecord, TargetRecord
-from dryrun_orchestrator.session.container_specs import container_spec, network_spec
+from dryrun_orchestrator.session.container_specs import TARGET_LIMITS, container_spec, network_spec
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
 from dryrun_orchestrator.session.proof import prove_isolation
 from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError, candidate_subnets, target_addresses
@@ -170,6 +170,7 @@ async def _create_target(
         service=service.name,
         address=address,
         environment=service.environment,
+        limits=TARGET_LIMITS,
     )
     container = present.get(service.name)
     if container is not None:

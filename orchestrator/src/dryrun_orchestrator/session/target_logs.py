@@ -13,6 +13,7 @@ from dryrun_orchestrator.catalog.template import LoadedService
 from dryrun_orchestrator.engine.protocol import EngineError, NotFoundError
 from dryrun_orchestrator.journal.records import TargetRecord
 from dryrun_orchestrator.readers.line_splitter import LineSplitter
+from dryrun_orchestrator.session.container_specs import TARGET_LIMITS
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.log_lines import LINE_BYTES, Culprits, LogTally
 
@@ -22,6 +23,7 @@ READ_SECONDS = 10.0
 """Per target; what was read until then counts."""
 _BATCH_LINES = 2000
 _STAMP_BYTES = 64
+_STORED_AS_THEY_ARE = bytes({*range(0x20, 0x7F), 0x0A} - {*b'"\\<>&'})
 _SECRET_KEYS = ("PASSWORD", "SECRET", "TOKEN")
 
 
@@ -86,16 +88,17 @@ async def _measure(
 
 
 async def _read(context: SessionContext, target: TargetRecord, since: datetime, tally: LogTally) -> bool:
-    """Read a log into `tally`; return whether it was longer than READ_BYTES."""
+    """Read a log into `tally`; return whether it was read in part, or may have lost its beginning."""
     limit = LINE_BYTES + _STAMP_BYTES
     # Standard output and error are separate; pieces of their lines may interleave.
     splitters = {"stdout": LineSplitter(limit=limit), "stderr": LineSplitter(limit=limit)}
-    size = 0
+    size = stored = 0
     lines: list[bytes] = []
     log = context.engine.read_log(target.container_id, follow=False, since=since)
     async with aclosing(log):
         async for chunk in log:
             size += len(chunk.data)
+            stored += _stored_bytes(chunk.data)
             lines += splitters[chunk.stream].feed(chunk.data)
             if size > READ_BYTES:
                 break
@@ -105,7 +108,23 @@ async def _read(context: SessionContext, target: TargetRecord, since: datetime, 
     for splitter in splitters.values():
         lines += splitter.finish()
     await asyncio.to_thread(tally.take, lines)
-    return size > READ_BYTES
+    # The engine never drops anything while it keeps less than one full file.
+    return size > READ_BYTES or stored >= TARGET_LIMITS.log_file_bytes
+
+
+def _stored_bytes(data: bytes) -> int:
+    r"""Return the most that the engine needs to store these lines, which are in its form with times.
+
+    A line is an object of JSON: 40 bytes more than its text and time, also each 16 KiB of a long one. Six
+    bytes stand for a character that is escaped, and two for each byte of one that is not ASCII.
+
+    >>> line = b"2026-01-31T09:30:00.123456789Z a<b\n"
+    >>> row = rb'{"log":"a\u003cb\n","stream":"stdout","time":"2026-01-31T09:30:00.123456789Z"}' + b"\n"
+    >>> 0 <= _stored_bytes(line) - len(row) < 8
+    True
+    """
+    escaped = len(data.translate(None, _STORED_AS_THEY_ARE))
+    return len(data) + len(data) // 256 + 40 * data.count(b"\n") + 5 * escaped
 
 
 def _patterns(found: Mapping[str, str]) -> dict[LogPattern, str]:

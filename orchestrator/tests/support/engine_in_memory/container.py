@@ -16,7 +16,7 @@ from dryrun_orchestrator.engine.protocol import (
     Traffic,
 )
 
-_LOG_LINE_OVERHEAD_BYTES = 75
+_LOG_LINE_OVERHEAD_BYTES = 69
 """About what json-file writes around a line; the size limit counts it."""
 KILLED = 137
 SOME_TRAFFIC = Traffic(rx_packets=6, rx_bytes=516, tx_packets=4, tx_bytes=340)
@@ -79,6 +79,8 @@ class FakeContainer:
         self._life: asyncio.Task[None] | None = None
         self._log: list[tuple[datetime, LogChunk]] = []
         self._log_bytes = 0
+        self._log_files = [0]
+        """How many of the log's chunks are in each file."""
         self._log_dropped = 0
         self.log_changed = asyncio.Event()
 
@@ -88,11 +90,17 @@ class FakeContainer:
         return self.status == "running"
 
     def say(self, data: bytes, stream: Literal["stdout", "stderr"] = "stdout") -> None:
-        """Write to its log. Past the size limit the log begins anew, as the engine's one file does."""
+        """Write to its log. Past its size limit a file is full; the oldest is dropped for a new one."""
         size = len(data) + _LOG_LINE_OVERHEAD_BYTES * max(1, data.count(b"\n"))
-        if self._log and self._log_bytes + size > self.spec.limits.log_bytes:
-            self._log_dropped += len(self._log)
-            self._log, self._log_bytes = [], 0
+        limits = self.spec.limits
+        if self._log_bytes >= limits.log_file_bytes:
+            self._log_files.append(0)
+            self._log_bytes = 0
+            if len(self._log_files) > limits.log_files:
+                oldest = self._log_files.pop(0)
+                self._log_dropped += oldest
+                del self._log[:oldest]
+        self._log_files[-1] += 1
         self._log.append((datetime.now(UTC), LogChunk(stream, data)))
         self._log_bytes += size
         self.wake_readers()
