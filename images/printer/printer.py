@@ -27,16 +27,17 @@ async def print_job(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
     peer = writer.get_extra_info("peername")[0]
     if peer != LOCAL:
         print(f"connection from {peer}", flush=True)
-    rest = b""
+    job, reported = b"", 0
     with suppress(TimeoutError, ConnectionError):
         async with asyncio.timeout(PATIENCE_SECONDS):
             while arrived := await reader.read(16384):
-                rest += arrived
-                while (pages := pages_of(rest)) > 1:
-                    # All but the last page are complete, whatever else arrives.
-                    report(pages - 1, peer)
-                    rest = rest[-CHARACTERS_PER_LINE:]
-    report(pages_of(rest), peer)
+                job += arrived
+                # Paper is drawn in with a page's first line: who leaves the job open has used it, too.
+                pages = pages_of(job)
+                report(pages - reported, peer)
+                # All but the last page are complete, whatever else arrives.
+                job = job[-CHARACTERS_PER_LINE:] if pages > 1 else job
+                reported = pages_of(job)
     writer.close()
 
 
