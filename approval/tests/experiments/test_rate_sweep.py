@@ -142,6 +142,14 @@ def test_a_session_that_failed_leaves_its_rate_uncertain():
     assert rest.sentence.endswith("of faster ones it is not shown: no session was measured")
 
 
+def test_a_rate_of_which_every_session_failed_is_not_called_unsafe():
+    sweep = swept({20: [], 50: [measured(FACTS)] * 4, 100: [measured(restarts=1)] * 4, 200: []})
+    assert [point.state for point in sweep.points] == ["loses", "harms"]
+    assert (sweep.verdict, sweep.sentence) == ("too_few_repetitions", "not shown: no session was measured")
+    faster = swept({20: [measured(restarts=1)] * 4, 50: []})
+    assert faster.verdict == "none_safe"
+
+
 def test_rates_at_which_nothing_was_found_are_not_safe():
     sweep = swept({rate: [measured(FACTS)] * 4 for rate in RATES})
     assert (sweep.verdict, sweep.recommended) == ("too_few_repetitions", None)

@@ -226,6 +226,7 @@ class RateSweep(Word):
     points: tuple[RatePoint, ...]
     """The slowest first."""
     verdict: Literal["recommended", "none_safe", "too_few_repetitions"]
+    """The last: too little is known, by too few runs or by what they could not measure."""
     recommended: int | None
     """Packets per second."""
     beyond: int | None

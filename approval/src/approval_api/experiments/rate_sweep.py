@@ -62,11 +62,9 @@ def _sweep(name: str, by_rate: Mapping[int, Sequence[Run]], planned: int) -> Rat
         # Harm at a slower rate was no accident of slowness: a faster one was only lucky.
         if point.state == "safe" and not any(rate < point.rate for rate in harming)
     ]
-    open_ones = [
-        point
-        for point in points
-        if point.state == "uncertain" and not any(rate < point.rate for rate in harming)
-    ]
+    settled = {point.rate for point in points if point.state != "uncertain"}
+    # A rate whose sessions all failed has no point and is as open as an uncertain one.
+    open_ones = [rate for rate in by_rate if rate not in settled and not any(each < rate for each in harming)]
     if safe:
         verdict: Literal["recommended", "none_safe", "too_few_repetitions"] = "recommended"
     else:
