@@ -35,6 +35,8 @@ PLACES = (
     Place("compare", "/dryrun/compare?a={earlier}&b={ended}", route="/dryrun/compare"),
     Place("experiments", "/dryrun/experiments"),
     Place("experiment", "/dryrun/experiments/{experiment}", route="/dryrun/experiments/{experiment_id}"),
+    Place("checks", "/dryrun/checks"),
+    Place("check", "/dryrun/checks/{check}", route="/dryrun/checks/{check_id}"),
     Place("schedules", "/dryrun/schedules"),
     Place("schedule", "/dryrun/schedules/{schedule}", route="/dryrun/schedules/{schedule_id}"),
     Place("production", "/production/discoveries"),

@@ -8,6 +8,7 @@ from chromium import DESKTOP, PHONE, is_wider_than_the_screen, violations
 from playwright.async_api import expect
 from scripted_session import HOSTILE
 from site_map import DOORS, EVERYBODY, PLACES
+from stored_check import store_check
 
 from approval_api.identity.roles import Role
 
@@ -74,6 +75,7 @@ async def filled(site):
         "running": running.id,
         "experiment": experiment,
         "schedule": await site.schedule(experiment),
+        "check": await store_check(site.api.app.state.engine, ended.id),
     }
 
 

@@ -6,6 +6,7 @@ import pytest
 from scripted_session import ScriptedSession
 from site_map import PLACES
 from sqlalchemy import text
+from stored_check import store_check
 
 from approval_api.app import create_app
 from approval_api.settings import ProgramToken
@@ -52,6 +53,7 @@ async def filled(admin, orchestrator, eventually):
         "schedule": (
             await admin.post("/schedules", json={"cron": "30 2 * * *", "experiment": wanted})
         ).json()["id"],
+        "check": await store_check(admin.app.state.engine, sessions[1].id),
         "ended": sessions[1].id,
         "earlier": sessions[0].id,
         "failed": sessions[0].id,
