@@ -10,7 +10,9 @@ echo "$@" >> "$DOCKER_LOG"
 case "$*" in
     "ps --all --quiet --no-trunc --filter=label={label}=/my state") echo c1; echo c2 ;;
     "network ls --quiet --no-trunc --filter=label={label}=/my state") echo n1 ;;
-    run*) echo "cannot start" >&2; exit 1 ;;
+    *-reader*) echo read ;;
+    run*) [ -n "$DOCKER_STARTS" ] && echo c3 || { echo "cannot start" >&2; exit 1; } ;;
+    inspect*) echo '{"Running": true, "Health": {"Status": "healthy"}}' ;;
 esac
 """
 
@@ -50,3 +52,31 @@ def test_everything_is_labelled_with_its_owner_when_it_is_made(asked: Path) -> N
     made = [line for line in asked.read_text().splitlines() if line.startswith(("run", "network create"))]
     assert len(made) == 2
     assert all(f"--label={LABEL}=/my state" in line for line in made)
+
+
+def test_no_program_of_an_image_runs_with_more_rights_than_a_readers(
+    asked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_STARTS", "1")
+    row = {"id": "sha256:" + "a" * 64, "capabilities": ["SETUID"], "ground_truth": []}
+
+    async def ask() -> None:
+        async with running(row, "/my state") as container:
+            await container.ask("bash")
+            assert await container.ask("bash", "-c", "id", root=True) == "read\n"
+
+    asyncio.run(ask())
+    lines = asked.read_text().splitlines()
+    assert "--privileged" not in asked.read_text()
+    stand_in, reader = (line.split() for line in lines if line.startswith("run"))
+    granted = [[word for word in line if word.startswith("--cap-add")] for line in (stand_in, reader)]
+    assert granted == [
+        ["--cap-add=SETUID"],
+        ["--cap-add=DAC_OVERRIDE", "--cap-add=NET_RAW", "--cap-add=SYS_PTRACE"],
+    ]
+    for options in (stand_in, reader):
+        assert {"--cap-drop=ALL", "--security-opt=no-new-privileges", "--read-only"} <= {*options}
+        assert f"--label={LABEL}=/my" in options
+    assert {"--network=container:c3", "--pid=container:c3"} <= {*reader}
+    name = next(word.removeprefix("--name=") for word in reader if word.startswith("--name="))
+    assert any(line.startswith("rm ") and name in line.split() for line in lines)

@@ -17,6 +17,8 @@ LABEL = "discovery.stand-in.verification"
 _IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _POOL = ipaddress.ip_network("10.214.128.0/17")
 """Beside the pool of sessions, so that both can run at once."""
+_READERS_CAPABILITIES = ("DAC_OVERRIDE", "NET_RAW", "SYS_PTRACE")
+"""To read the files of any user's process and what it holds, and for nmap to ask by UDP."""
 _TRIES = 8
 _HEALTHY_SECONDS = 180
 _COMMAND_SECONDS = 90
@@ -32,14 +34,25 @@ class Container:
     """A running stand-in."""
 
     id: str
+    image: str
+    owner: str
 
     async def ask(self, *command: str, text: str = "", root: bool = False) -> str:
         """Run `command` inside and return what it prints, however it ends.
 
-        As root with all capabilities only where processes are read: a stand-in's own user may not see all.
+        As root where processes are read, since a stand-in's own user may not see all: in a container beside
+        it, of its image, in its network and among its processes. A program of an image never gets more rights
+        than a reader's; the image may be a stranger's.
         """
-        rights = ["--privileged", "--user=0"] if root else []
-        output = await _docker("exec", "-i", *rights, self.id, *command, text=text, must_succeed=False)
+        if not root:
+            output = await _docker("exec", "-i", self.id, *command, text=text, must_succeed=False)
+            return output[:_MOST_OUTPUT]
+        reader = f"stand-in-verification-{secrets.token_hex(6)}-reader"
+        options = _reader_options(reader, self, command[0])
+        try:
+            output = await _docker("run", *options, *command[1:], text=text, must_succeed=False)
+        finally:
+            await asyncio.shield(_docker("rm", "--force", "--volumes", reader, must_succeed=False))
         return output[:_MOST_OUTPUT]
 
 
@@ -57,7 +70,7 @@ async def running(row: Mapping[str, Any], owner: str = "") -> AsyncIterator[Cont
         await _make_network(name, f"dr-{number}", owner)
         container = (await _docker("run", *_options(name, row, owner), str(row["id"]))).strip()
         await _wait_until_healthy(container)
-        yield Container(container)
+        yield Container(container, str(row["id"]), owner)
     finally:
         # Shielded: whoever is interrupted still removes what was started.
         await asyncio.shield(_remove(name))
@@ -106,9 +119,7 @@ async def _remove(name: str) -> None:
 
 
 def _options(name: str, row: Mapping[str, Any], owner: str) -> list[str]:
-    options = ["--detach", f"--name={name}", f"--label={LABEL}={owner}", f"--network={name}", "--pull=never"]
-    options += ["--cap-drop=ALL", "--security-opt=no-new-privileges", "--memory=512m", "--memory-swap=512m"]
-    options += ["--cpus=0.5", "--pids-limit=100", "--log-opt=max-size=10m"]
+    options = ["--detach", *_bounded(name, owner), f"--network={name}"]
     options += [f"--cap-add={capability}" for capability in row.get("capabilities", ())]
     if row.get("read_only", True):
         options.append("--read-only")
@@ -116,6 +127,19 @@ def _options(name: str, row: Mapping[str, Any], owner: str) -> list[str]:
         owner = f"uid={mount['uid']},gid={mount['gid']},mode={mount['mode']}"
         options += ["--tmpfs", f"{path}:rw,noexec,nosuid,nodev,size={mount['size']},{owner}"]
     return options
+
+
+def _reader_options(name: str, beside: Container, program: str) -> list[str]:
+    options = ["-i", *_bounded(name, beside.owner)]
+    options += [f"--network=container:{beside.id}", f"--pid=container:{beside.id}"]
+    options += [f"--cap-add={each}" for each in _READERS_CAPABILITIES]
+    return [*options, "--read-only", "--user=0", "--no-healthcheck", f"--entrypoint={program}", beside.image]
+
+
+def _bounded(name: str, owner: str) -> list[str]:
+    options = [f"--name={name}", f"--label={LABEL}={owner}", "--pull=never", "--cap-drop=ALL"]
+    options += ["--security-opt=no-new-privileges", "--memory=512m", "--memory-swap=512m"]
+    return [*options, "--cpus=0.5", "--pids-limit=100", "--log-opt=max-size=10m"]
 
 
 async def _wait_until_healthy(container: str) -> None:
