@@ -153,7 +153,7 @@ async def test_what_is_beyond_the_limit_is_reported_as_truncated_and_its_collect
     report = await stack.client.report(session_id)
     (run,) = report["collectors"]
     assert (run["truncated"], run["complete"], run["lines"]) == (True, False, ended.lines)
-    assert "truncated" in await stack.client.written_report(session_id, "markdown")
+    assert b"truncated" in await stack.client.written_report(session_id, "markdown")
 
 
 @pytest.mark.asyncio(loop_scope="module")
