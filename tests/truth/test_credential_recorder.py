@@ -64,6 +64,17 @@ def ask(port: int, *questions: bytes) -> bytes:
     return answer
 
 
+def ask_agent(community: bytes) -> None:
+    """Ask by SNMPv2c, and return once it was read."""
+    content = b"\x02\x01\x01\x04" + bytes([len(community)]) + community + b"\xa0\x00"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
+        agent.sendto(b"\x30" + bytes([len(content)]) + content, (HERE, 161 + OFFSET))
+        # An agent that answered has read what came before.
+        agent.settimeout(5)
+        agent.sendto(SNMP_V3_DISCOVERY, (HERE, 161 + OFFSET))
+        assert b"records" in agent.recv(1024)
+
+
 @pytest.mark.parametrize("engine", ["postgresql", "mysql", "mongodb", "redis"])
 async def test_a_client_of_a_database_is_refused_and_recorded(recorder: Recorder, engine: str) -> None:
     ports = {"postgresql": 5432, "mysql": 3306, "mongodb": 27017, "redis": 6379}
@@ -82,6 +93,7 @@ async def test_whoever_offers_nothing_is_not_recorded(recorder: Recorder) -> Non
     assert ask(389, bytes.fromhex("300c020101600702010304008000"))[-7:] == bytes.fromhex("0a010004000400")
     assert ask(5432, b"GET / HTTP/1.0\r\n\r\n") == b""
     ask(27017, b"\x10\0\0\0" + bytes(12))
+    ask_agent(b"public")
     assert recorder.offered() == []
 
 
@@ -92,13 +104,7 @@ def test_a_simple_bind_basic_authentication_and_a_community_are_recorded(recorde
     assert b"\x0a\x01\x31" in ask(389, b"\x30" + bytes([len(request)]) + request)
     login = base64.b64encode(f"{USER}:{SECRET}".encode())
     ask(8080, b"GET / HTTP/1.0\r\nAuthorization: Basic " + login + b"\r\n\r\n")
-    community = b"\x02\x01\x01\x04" + bytes([len(secret)]) + secret + b"\xa0\x00"
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
-        agent.sendto(b"\x30" + bytes([len(community)]) + community, (HERE, 161 + OFFSET))
-        # An agent that answered has read what came before.
-        agent.settimeout(5)
-        agent.sendto(SNMP_V3_DISCOVERY, (HERE, 161 + OFFSET))
-        assert b"records" in agent.recv(1024)
+    ask_agent(secret)
     assert recorder.offered() == [
         f"credential offered by {HERE}: ldap, user 'cn', the password",
         f"credential offered by {HERE}: http, user '{USER}', the password",

@@ -1,4 +1,4 @@
-"""SNMP: tells its engine's id to everybody (SNMPv3), and records communities (v1, v2c) and users."""
+"""SNMP: tells its engine's id (SNMPv3); records users and communities (v1, v2c) except `public`."""
 
 import asyncio
 from typing import override
@@ -11,6 +11,8 @@ ENGINE_ID = bytes.fromhex("80001f8803") + b"records"
 UNKNOWN_ENGINE_IDS = bytes.fromhex("2b060106030f01010400")
 """usmStatsUnknownEngineIDs.0 (RFC 3414)."""
 REPORT, COUNTER = 0xA8, 0x41
+OPEN_TO_ALL = b"public"
+"""The community that agents are delivered with: no more a secret than an anonymous LDAP bind."""
 
 
 class Agent(asyncio.DatagramProtocol):
@@ -29,7 +31,8 @@ class Agent(asyncio.DatagramProtocol):
             ((_, message),) = elements(data)
             (_, version), (_, second), (_, third), *_ = elements(message)
             if int.from_bytes(version) != SNMP_V3:
-                offered("snmp", b"", "a community", addr[0])
+                if second != OPEN_TO_ALL:
+                    offered("snmp", b"", "a community", addr[0])
                 return
             (_, number), *_ = elements(second)
             ((_, security),) = elements(third)
