@@ -8,7 +8,7 @@ from approval_api.reports.build import build
 from approval_api.sessions.stored import StoredSession
 from discovery_collectors.running.rehearsal import require_rehearsal
 from dryrun_contract.collector_config import CollectorConfig, configuration_digest
-from dryrun_contract.event import CollectorEnded, CollectorStarted, Event
+from dryrun_contract.event import CollectorEnded, CollectorStarted, Event, TargetLogs, TargetLogsMeasured
 from dryrun_contract.report import read_report
 from dryrun_contract.session import Outcome, Phase, SessionView
 
@@ -45,9 +45,10 @@ def test_a_report_of_the_api_admits_the_run_that_it_is_about(tmp_path: Path) -> 
     ended = CollectorEnded(
         collector="network", run="1", complete=True, truncated=False, discoveries=0, warnings=0, lines=1
     )
+    logs = TargetLogsMeasured(targets={"plc": TargetLogs(counts={}, side_effects={"restarts": 0}, lines=9)})
     events = [
         Event(journal=SESSION, seq=seq, session_id=SESSION, at=NOW, data=data)
-        for seq, data in enumerate((started, ended), 1)
+        for seq, data in enumerate((started, ended, logs), 1)
     ]
     report = build(StoredSession(view, None, history_complete=True), events)
     path = tmp_path / "report.json"

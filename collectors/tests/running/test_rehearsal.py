@@ -42,6 +42,7 @@ REPORT = {
     "scores": None,
     "scores_missing": None,
     "harmed": [],
+    "logs": {"plc": {"counts": {}, "side_effects": {"restarts": 0}, "lines": 9}},
     "phases": [],
     "traffic": None,
     "images": [],
@@ -50,6 +51,7 @@ REPORT = {
     "history_complete": True,
     "field_of_a_newer_version": True,
 }
+HARM = {"service": "plc", "harm": "died", "during": ["snmp"], "detail": "", "at": "2026-01-31T09:30:00Z"}
 
 
 def run_of(collector="snmp", **changes):
@@ -129,6 +131,31 @@ def test_nothing_but_the_image_and_configuration_of_the_report_may_run(report, c
 def test_a_report_that_allows_nothing_is_refused_with_its_reason(report, runs, changes, complaint):
     with pytest.raises(NotRehearsedError, match=complaint):
         require_rehearsal(report(*runs, **changes), "snmp", REHEARSED, IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"harmed": [HARM]}, "no verdict, and targets were harmed: plc$"),
+        ({"logs": None}, "no verdict, and what it did to the targets beyond their death was not measured$"),
+        (
+            {
+                "harmed": [HARM],
+                "logs": {"plc": {"counts": {}, "side_effects": {"restarts": 2}, "lines": 9}},
+            },
+            "targets were harmed: plc; restarts: 2$",
+        ),
+        (
+            {"logs": {"plc": {"counts": {}, "side_effects": {"restarts": 0}, "lines": 9, "truncated": True}}},
+            "restarts: not known, a log was not searched to its end$",
+        ),
+    ],
+)
+def test_without_a_verdict_a_rehearsal_that_may_have_done_harm_admits_nothing(report, changes, said):
+    with pytest.raises(NotRehearsedError, match=said):
+        require_rehearsal(report(**changes), "snmp", REHEARSED, IMAGE)
+    passed = {"passed": True, "results": []}
+    assert require_rehearsal(report(**changes, verdict=passed), "snmp", REHEARSED, IMAGE)
 
 
 def test_of_several_runs_the_last_one_counts(report):

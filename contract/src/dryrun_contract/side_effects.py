@@ -1,10 +1,13 @@
 """What a scan did to its targets beyond their death, added up over a session."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from dryrun_contract.event import SideEffect, TargetLogs
+
+if TYPE_CHECKING:
+    from dryrun_contract.report import Report
 
 SIDE_EFFECTS: tuple[SideEffect, ...] = get_args(SideEffect.__value__)
 """All of them, in the order in which they are shown."""
@@ -50,3 +53,17 @@ def side_effect_totals(logs: Mapping[str, TargetLogs] | None) -> tuple[SideEffec
                 )
             )
     return tuple(totals)
+
+
+def possible_harm(report: "Report") -> Iterator[str]:
+    """Yield what the targets suffered or may have suffered, a phrase each; none when it was nothing."""
+    if report.harmed:
+        yield f"targets were harmed: {', '.join(sorted({harm.service for harm in report.harmed}))}"
+    if report.logs is None:
+        yield "what it did to the targets beyond their death was not measured"
+    for total in side_effect_totals(report.logs):
+        name = total.name.replace("_", " ")
+        if total.count:
+            yield f"{name}: {total.count:,}"
+        elif not total.none:
+            yield f"{name}: not known, a log was not searched to its end"

@@ -20,7 +20,8 @@ def require_rehearsal(report: Path, collector: str, config: CollectorConfig, ima
     """Return a sentence that names the rehearsal of this run.
 
     Raises NotRehearsedError unless the report has a complete run of `collector` from the image `image_id`
-    with the configuration `config`, and did not fail its criteria.
+    with the configuration `config`, and did not fail its criteria; without a verdict, unless it is certain
+    that the targets suffered nothing.
     """
     rehearsed = _read(report)
     runs = [run for run in rehearsed.collectors if run.collector == collector]
@@ -30,6 +31,8 @@ def require_rehearsal(report: Path, collector: str, config: CollectorConfig, ima
         raise NotRehearsedError(f"{where} is about other collectors ({others}), not about {collector}")
     if rehearsed.verdict is not None and not rehearsed.verdict.passed:
         raise NotRehearsedError(f"{where} has the verdict failed: its criteria were not met")
+    if rehearsed.verdict is None:
+        _require_no_harm(where, rehearsed)
     run = runs[-1]
     if not run.complete:
         raise NotRehearsedError(f"{where}: the run of {collector} is not complete; rehearse again")
@@ -43,6 +46,15 @@ def require_rehearsal(report: Path, collector: str, config: CollectorConfig, ima
             f"is {digest} ({_described(config)}); use the rehearsed configuration, or rehearse this one"
         )
     return f"as rehearsed in session {rehearsed.session.id}: image {run.image_id}, configuration {digest}"
+
+
+def _require_no_harm(where: str, rehearsed: "Report") -> None:
+    # Imported here for the reason in `_read`.
+    from dryrun_contract.side_effects import possible_harm  # noqa: PLC0415
+
+    harm = list(possible_harm(rehearsed))
+    if harm:
+        raise NotRehearsedError(f"{where} has no verdict, and {'; '.join(harm)}")
 
 
 def _require_image(where: str, run: "CollectorRun", image_id: str | None) -> None:

@@ -6,7 +6,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueE
 from pathlib import Path
 
 from dryrun_contract.report import REPORT_BOUNDS, CollectorRun, Report, UnreadableReportError, read_report
-from dryrun_contract.side_effects import side_effect_totals
+from dryrun_contract.side_effects import possible_harm
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation
 from dryrun_orchestrator.catalog.allowlist import load_allowlist
@@ -82,7 +82,7 @@ def _faults(
     if report.verdict is not None and not report.verdict.passed:
         yield "its criteria were not met"
     if report.verdict is None:
-        yield from _faults_of_impact(report)
+        yield from possible_harm(report)
     if not run.complete:
         yield f"the run of {manifest.name} is not complete: {run.reason}"
     if run.image_id != manifest.image.id:
@@ -90,19 +90,6 @@ def _faults(
     if run.config_digest != arguments_digest(manifest.arguments, rate=rate):
         said = f" and {rate} packets per second" if has_rate(manifest.arguments) else ""
         yield f"other arguments were rehearsed than [{' '.join(manifest.arguments)}]{said}"
-
-
-def _faults_of_impact(report: Report) -> Iterator[str]:
-    if report.harmed:
-        yield f"targets were harmed: {', '.join(sorted({harm.service for harm in report.harmed}))}"
-    if report.logs is None:
-        yield "what it did to the targets beyond their death was not measured"
-    for total in side_effect_totals(report.logs):
-        name = total.name.replace("_", " ")
-        if total.count:
-            yield f"{name}: {total.count:,}"
-        elif not total.none:
-            yield f"{name}: not known, a log was not searched to its end"
 
 
 def _faults_of_places(manifest: CollectorManifest, targets: str, exclude: Sequence[str]) -> Iterator[str]:
