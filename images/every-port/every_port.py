@@ -1,7 +1,4 @@
-"""A host in front of which every TCP port answers, as a SYN proxy's does: it accepts, and closes at once.
-
-A port is an open file, and a process has some thousands at most, so a few processes share the ports.
-"""
+"""A host on which thousands of TCP ports answer, as a SYN proxy does: it accepts, and closes at once."""
 
 import errno
 import os
@@ -10,10 +7,8 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Sequence
 
-PORTS = range(1, 65536)
-PROCESSES = 4
+PORTS = range(1, 10_001)
 AT_ONCE = 1000
 
 
@@ -29,7 +24,7 @@ def listen(port: int) -> int | None:
         if error.errno != errno.EADDRINUSE:
             raise
         return None
-    # A number is enough: objects for all ports would take another 20 MB.
+    # A number is enough: an object for each port would take memory.
     return server.detach()
 
 
@@ -46,43 +41,21 @@ def close_connections(descriptor: int) -> None:
         server.detach()
 
 
-def answer(ports: Sequence[int]) -> None:
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    # Orphans of the health check.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     poll = select.epoll()
-    for port in ports:
+    for port in PORTS:
         descriptor = listen(port)
         if descriptor is not None:
             poll.register(descriptor, select.EPOLLIN)
-    print(f"{len(ports)} ports answer", flush=True)
+    print(f"{len(PORTS)} ports answer", flush=True)
     while True:
         for descriptor, _ in poll.poll(maxevents=AT_ONCE):
             close_connections(descriptor)
-
-
-def main() -> None:
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    parts = [PORTS[number::PROCESSES] for number in range(PROCESSES)]
-    children = []
-    for part in parts[1:]:
-        child = os.fork()
-        if not child:
-            answer(part)
-        children.append(child)
-
-    def stop(*_: object) -> None:
-        for child in children:
-            os.kill(child, signal.SIGTERM)
-        os._exit(0)
-
-    def bury(*_: object) -> None:
-        while (dead := os.waitpid(-1, os.WNOHANG)[0]) != 0:
-            # Without one of them some ports would not answer. Others are orphans of the health check.
-            if dead in children:
-                os._exit(1)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGCHLD, bury)
-    answer(parts[0])
 
 
 if __name__ == "__main__":

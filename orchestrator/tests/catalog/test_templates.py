@@ -360,6 +360,8 @@ def loads_or_tells(tmp_path_factory, raw):
 
 
 ROOT = Path(__file__).parents[3]
+_IN_NO_TEMPLATE = {"discovery/test-every-port:1.0"}
+"""Its open ports count as false positives, whoever scans it (docs/collectors/network.md, limits)."""
 
 
 @pytest.fixture
@@ -378,7 +380,7 @@ def test_every_template_that_comes_with_the_project_is_valid_with_the_images_bui
 
 
 @pytest.mark.engine
-def test_every_target_image_stands_in_a_template(installed):
+def test_every_target_image_but_those_named_here_stands_in_a_template(installed):
     catalog, allowed = installed
     used = {
         service.image.name
@@ -386,7 +388,9 @@ def test_every_target_image_stands_in_a_template(installed):
         for seed in range(50)
         for service in catalog.get(template, seed).services
     }
-    assert used == {name for name, image in allowed.images.items() if image.role == "target"}
+    targets = {name for name, image in allowed.images.items() if image.role == "target"}
+    assert targets >= _IN_NO_TEMPLATE
+    assert used == targets - _IN_NO_TEMPLATE
 
 
 @pytest.mark.engine

@@ -12,7 +12,7 @@ _READ = """
 echo "ephemeral $(cat /proc/sys/net/ipv4/ip_local_port_range)"
 for protocol in tcp udp; do
     for file in /proc/net/$protocol /proc/net/${protocol}6; do
-        [ -e $file ] && while read -r line; do echo "socket $protocol $line"; done < $file
+        [ -e $file ] && sed "s/^/socket $protocol /" $file
     done
 done
 for folder in /proc/[0-9]*; do
