@@ -203,7 +203,7 @@ def own_images(tree, docker):
     for folder in (tree / "images").iterdir():
         if folder.is_dir() and folder.name not in KEPT_IMAGES:
             shutil.rmtree(folder)
-    for path in (*(tree / "collectors" / "manifests").iterdir(), *(tree / "templates").glob("*.yml")):
+    for path in (*(tree / "collectors" / "manifests").glob("*.yml"), *(tree / "templates").glob("*.yml")):
         if path.stem not in KEPT_FILES:
             path.unlink()
     for path in ("images/collector-network/image.yml", "collectors/manifests/network.yml"):
