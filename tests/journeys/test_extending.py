@@ -25,7 +25,10 @@ STEP = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 ADDED_IMAGES = {"bmc": "1.0", "collector-ipmi": "1.0", "collector-ping-sweep": "7.95"}
-KEPT_IMAGES = {"base", "python", "probe", "quiet", "collector-nmap", "collector-network", *ADDED_IMAGES}
+KEPT_IMAGES = {
+    *("base", "healthy", "python", "probe", "quiet", "collector-nmap", "collector-network"),
+    *ADDED_IMAGES,
+}
 KEPT_FILES = {"machine-room", "network", "nmap", "ipmi", "ping-sweep"}
 """Templates and manifests."""
 COLLECTOR_FOLDERS = (
