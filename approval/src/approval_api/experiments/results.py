@@ -18,6 +18,7 @@ from approval_api.experiments.runs import (
     rows_of,
 )
 from approval_api.experiments.statistics import interval
+from dryrun_contract.event import SideEffect
 from dryrun_contract.experiment import (
     ArmResult,
     ExperimentRequest,
@@ -76,12 +77,16 @@ def _arm(arm: str, planned: int, runs: Sequence[Run]) -> ArmResult:
         failed_logins=average(lambda each: each.failed_logins),
         harmed=average(lambda each: each.harmed),
         side_effects={
-            name: average(lambda each, name=name: each.side_effects.get(name))  # type: ignore[misc]
+            name: average(_count_of(name))
             for name in SIDE_EFFECTS
             if any(name in run.measured.side_effects for run in runs)
         },
         images={name: image for run in runs for name, image in run.measured.images.items()},
     )
+
+
+def _count_of(name: SideEffect) -> Callable[[Measured], float | None]:
+    return lambda each: each.side_effects.get(name)
 
 
 def _row(row: Row, networks: Sequence[Sequence[Run]]) -> RowResult:

@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from uuid import UUID, uuid4
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.experiments import repository
 from approval_api.experiments.measure import Measured
 from approval_api.experiments.plan import planned_run
@@ -34,8 +34,6 @@ logger = logging.getLogger(__name__)
 _RESULTS: TypeAdapter[ExperimentResults | None] = TypeAdapter(ExperimentResults | None)
 _MEASURED: TypeAdapter[Measured | None] = TypeAdapter(Measured | None)
 
-_LOOK_SECONDS = 1.0
-_RETRY_SECONDS = 5.0
 _WORK_SECONDS = 60.0
 _ANSWER_BYTES = 8 * 1024 * 1024
 _TRY_SECONDS = 30.0
@@ -214,14 +212,7 @@ class Experiments:
 
     async def run(self) -> None:
         """Work until cancelled; wait for a database that is unreachable."""
-        while True:
-            pause = _LOOK_SECONDS
-            try:
-                await self.work_once()
-            except (SQLAlchemyError, OSError) as error:
-                logger.warning("experiments wait for the database", extra={"reason": type(error).__name__})
-                pause = _RETRY_SECONDS
-            await asyncio.sleep(pause)
+        await work_in_rounds(self.work_once, "experiments")
 
     async def work_once(self) -> None:
         """Start what is due, measure what has ended, sum up what is new."""
@@ -242,12 +233,7 @@ class Experiments:
 
     async def _apart(self, experiment_id: UUID, work: Coroutine[None, None, None]) -> None:
         """Do one thing for one experiment; what fails there is no other one's concern."""
-        try:
-            await work
-        except (InterfaceError, OperationalError, OSError):
-            raise  # the database is away: nothing else would work either
-        except Exception:
-            logger.exception("an experiment's work failed", extra={"experiment": str(experiment_id)})
+        await apart(work, "an experiment", experiment=str(experiment_id))
 
     async def close(self) -> None:
         """End the worker process."""

@@ -5,15 +5,14 @@ the transaction that stores it. What was missed while nothing ran is caught up o
 """
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from pydantic import ValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.experiments import repository as experiments_repository
 from approval_api.experiments.service import Experiments
 from approval_api.schedules import repository
@@ -31,8 +30,6 @@ from dryrun_contract.schedule import (
     ScheduleView,
 )
 
-logger = logging.getLogger(__name__)
-
 MOST_OF_ONE = 20
 """Schedules of one person."""
 MOST_LISTED = 500
@@ -41,8 +38,6 @@ MOST_FAILURES = 3
 RETRY = timedelta(seconds=30)
 """Between attempts to start one firing."""
 _STARTS_AT_ONCE = 4
-_LOOK_SECONDS = 1.0
-_RETRY_SECONDS = 5.0
 _UNREADABLE = "another version stored it, which this one cannot read"
 _MAY_HEAL = frozenset({429, 502, 503, 504})
 
@@ -159,14 +154,7 @@ class Schedules:
 
     async def run(self) -> None:
         """Work until cancelled; wait for a database that is unreachable."""
-        while True:
-            pause = _LOOK_SECONDS
-            try:
-                await self.work_once()
-            except (SQLAlchemyError, OSError) as error:
-                logger.warning("schedules wait for the database", extra={"reason": type(error).__name__})
-                pause = _RETRY_SECONDS
-            await asyncio.sleep(pause)
+        await work_in_rounds(self.work_once, "schedules")
 
     async def work_once(self) -> None:
         """Claim what is due, and start what was claimed."""
@@ -180,12 +168,7 @@ class Schedules:
 
     async def _apart(self, schedule_id: UUID, work: Coroutine[None, None, None]) -> None:
         """Do one thing for one schedule; what fails there is no other one's concern."""
-        try:
-            await work
-        except (InterfaceError, OperationalError, OSError):
-            raise  # the database is away: nothing else would work either
-        except Exception:
-            logger.exception("a schedule's work failed", extra={"schedule": str(schedule_id)})
+        await apart(work, "a schedule", schedule=str(schedule_id))
 
     async def _claim(self, schedule_id: UUID, due_at: datetime, stored: object) -> None:
         try:
