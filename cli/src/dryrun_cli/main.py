@@ -1,19 +1,28 @@
 """The command line `dryrun`: declarations only. What a command needs is imported when it runs."""
 
-import os
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
 from dryrun_cli import __version__, completion
 from dryrun_cli.exit_codes import ExitCode
+from dryrun_cli.experiment_group import experiment_app
+from dryrun_cli.options import (
+    ApiUrlOption,
+    CriteriaOption,
+    JsonOption,
+    PlainOption,
+    SessionArgument,
+    common_options,
+    run,
+)
+from dryrun_cli.schedule_group import schedule_app
 
 if TYPE_CHECKING:
-    from dryrun_cli.commands.command import Common
+    pass
 
 EPILOG = (
     "Exit codes: 0 done (criteria met), 1 the session failed, was stopped or expired, 2 usage error, "
@@ -31,31 +40,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON (ASCII only) instead of text.")]
-ApiUrlOption = Annotated[
-    str | None,
-    typer.Option(
-        "--api-url",
-        metavar="URL",
-        help="Address of the approval API; default: DRYRUN_API_URL, else 127.0.0.1:8470.",
-    ),
-]
-PlainOption = Annotated[bool, typer.Option("--plain", help="Print one line per event, also on a terminal.")]
-SessionArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="ID", help="Session id, its beginning, or 'last'.", autocompletion=completion.complete_session
-    ),
-]
-CriteriaOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--criteria",
-        metavar="FILE",
-        help="Criteria (YAML or JSON) to judge the report by; see: dryrun criteria.",
-    ),
-]
 
 
 def _show_version(value: bool) -> None:
@@ -81,7 +65,7 @@ def templates(context: typer.Context, json_output: JsonOption = False, api_url: 
     """List the templates: simulated networks to rehearse on."""
     from dryrun_cli.commands import sessions
 
-    _run(sessions.list_templates(_common(context, json_output, api_url)))
+    run(sessions.list_templates(common_options(context, json_output, api_url)))
 
 
 @app.command()
@@ -132,8 +116,8 @@ def start(
         raise typer.BadParameter(
             "needs --watch: criteria are checked when the session has ended", param_hint="'--criteria'"
         )
-    common = _common(context, json_output, api_url)
-    _run(
+    common = common_options(context, json_output, api_url)
+    run(
         watching.start(
             common,
             {
@@ -160,7 +144,7 @@ def watch(
     """Watch a running session. Ctrl-C leaves it running."""
     from dryrun_cli.commands import watching
 
-    _run(watching.watch(_common(context, json_output, api_url), session, plain=plain))
+    run(watching.watch(common_options(context, json_output, api_url), session, plain=plain))
 
 
 @app.command("list")
@@ -179,8 +163,8 @@ def list_(
     from dryrun_cli.commands import sessions
 
     if pool:
-        _run(sessions.list_pool(_common(context, json_output, api_url)))
-    _run(sessions.list_sessions(_common(context, json_output, api_url), limit=limit))
+        run(sessions.list_pool(common_options(context, json_output, api_url)))
+    run(sessions.list_sessions(common_options(context, json_output, api_url), limit=limit))
 
 
 @app.command()
@@ -193,7 +177,7 @@ def show(
     """Show one session."""
     from dryrun_cli.commands import sessions
 
-    _run(sessions.show_session(_common(context, json_output, api_url), session))
+    run(sessions.show_session(common_options(context, json_output, api_url), session))
 
 
 @app.command()
@@ -207,14 +191,14 @@ def events(
     api_url: ApiUrlOption = None,
 ) -> None:
     """Print a session's events, one line each."""
-    common = _common(context, json_output, api_url)
+    common = common_options(context, json_output, api_url)
     if follow:
         from dryrun_cli.commands import watching
 
-        _run(watching.follow_events(common, session))
+        run(watching.follow_events(common, session))
     from dryrun_cli.commands import sessions
 
-    _run(sessions.events(common, session))
+    run(sessions.events(common, session))
 
 
 @app.command()
@@ -227,7 +211,7 @@ def stop(
     """Stop a session and remove its network."""
     from dryrun_cli.commands import sessions
 
-    _run(sessions.stop(_common(context, json_output, api_url), session))
+    run(sessions.stop(common_options(context, json_output, api_url), session))
 
 
 class _ReportGroup(TyperGroup):
@@ -312,7 +296,7 @@ def report(
         if check_against is not None and check_production:
             raise typer.BadParameter("choose one of the two", param_hint="'--check-against'")
         production = forecasts.Production(check_against, took_seconds, packets)
-        _run(forecasts.check(_common(context, json_output, api_url), session, production, more or []))
+        run(forecasts.check(common_options(context, json_output, api_url), session, production, more or []))
     if more or took_seconds is not None or packets is not None:
         raise typer.BadParameter(
             "they belong to --check-against", param_hint="'--with', '--took', '--packets'"
@@ -322,8 +306,8 @@ def report(
         forms = ", ".join(reports.FORMS)
         raise typer.BadParameter(f"expected one of {forms}", param_hint="'--format'")
     question = reports.Question(forecast_hosts, forecast_cidr)
-    common = _common(context, json_output, api_url)
-    _run(reports.report(common, session, form=form, criteria_file=criteria, output=output, question=question))
+    common = common_options(context, json_output, api_url)
+    run(reports.report(common, session, form=form, criteria_file=criteria, output=output, question=question))
 
 
 @report_app.command("verify")
@@ -340,8 +324,8 @@ def verify_report(
     """Check a signed report, offline: who signed it, and what it says. Exit code 6: it is not genuine."""
     from dryrun_cli.commands import verification
 
-    common = _common(context, json_output, None)
-    _run(verification.verify_report(common, file, key_file=key, show=show))
+    common = common_options(context, json_output, None)
+    run(verification.verify_report(common, file, key_file=key, show=show))
 
 
 @app.command()
@@ -349,7 +333,7 @@ def criteria(context: typer.Context, json_output: JsonOption = False, api_url: A
     """Print the default criteria, as a file to start from."""
     from dryrun_cli.commands import reports
 
-    _run(reports.show_criteria(_common(context, json_output, api_url)))
+    run(reports.show_criteria(common_options(context, json_output, api_url)))
 
 
 @app.command()
@@ -375,8 +359,8 @@ def forecast(
 
     if sessions and experiment is not None:
         raise typer.BadParameter("name sessions or an experiment, not both", param_hint="'--experiment'")
-    common = _common(context, json_output, api_url)
-    _run(forecasts.forecast(common, sessions or ["last"], experiment=experiment, arm=arm))
+    common = common_options(context, json_output, api_url)
+    run(forecasts.forecast(common, sessions or ["last"], experiment=experiment, arm=arm))
 
 
 @app.command()
@@ -384,207 +368,11 @@ def checks(context: typer.Context, json_output: JsonOption = False, api_url: Api
     """Show how well forecasts of real networks agreed with production."""
     from dryrun_cli.commands import forecasts
 
-    _run(forecasts.list_checks(_common(context, json_output, api_url)))
+    run(forecasts.list_checks(common_options(context, json_output, api_url)))
 
 
-experiment_app = typer.Typer(
-    help="Compare ways to scan: collectors, profiles and rates, over templates, seeds and repetitions.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 app.add_typer(experiment_app, name="experiment")
-ExperimentArgument = Annotated[
-    str, typer.Argument(metavar="ID", help="Experiment id, its beginning, or 'last'.")
-]
-
-
-@experiment_app.command("run")
-def run_experiment(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What to compare (YAML or JSON).")],
-    watch_it: Annotated[
-        bool,
-        typer.Option("--watch/--no-watch", help="Wait for the results. Ctrl-C leaves it running."),
-    ] = True,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
-    """Run an experiment, and show what it found."""
-    from dryrun_cli.commands import experiments
-
-    _run(experiments.run(_common(context, json_output, api_url), file, watch=watch_it))
-
-
-@experiment_app.command("list")
-def list_experiments(
-    context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None
-) -> None:
-    """List experiments, newest first."""
-    from dryrun_cli.commands import experiments
-
-    _run(experiments.list_newest(_common(context, json_output, api_url)))
-
-
-@experiment_app.command("show")
-def show_experiment(
-    context: typer.Context,
-    experiment: ExperimentArgument = "last",
-    watch_it: Annotated[bool, typer.Option("--watch", "-w", help="Wait for its end first.")] = False,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
-    """Show an experiment's results so far."""
-    from dryrun_cli.commands import experiments
-
-    _run(experiments.show(_common(context, json_output, api_url), experiment, watch=watch_it))
-
-
-@experiment_app.command("compare")
-def compare_sessions(
-    context: typer.Context,
-    baseline: SessionArgument,
-    session: Annotated[
-        str, typer.Argument(metavar="SESSION", help="Session id, its beginning, or 'last'.")
-    ] = "last",
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
-    """Show two sessions as an experiment of two arms."""
-    from dryrun_cli.commands import experiments
-
-    _run(experiments.compare(_common(context, json_output, api_url), baseline, session))
-
-
-@experiment_app.command("stop")
-def stop_experiment(
-    context: typer.Context,
-    experiment: ExperimentArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
-    """Start no more of its sessions."""
-    from dryrun_cli.commands import experiments
-
-    _run(experiments.stop(_common(context, json_output, api_url), experiment))
-
-
-@experiment_app.command("continue")
-def continue_experiment(
-    context: typer.Context,
-    experiment: ExperimentArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
-    """Continue a stopped experiment."""
-    from dryrun_cli.commands import experiments
-
-    _run(experiments.go_on(_common(context, json_output, api_url), experiment))
-
-
-schedule_app = typer.Typer(
-    help="Repeat an experiment at set times.", no_args_is_help=True, rich_markup_mode=None
-)
 app.add_typer(schedule_app, name="schedule")
-ScheduleArgument = Annotated[str, typer.Argument(metavar="ID", help="Schedule id, or its beginning.")]
-
-
-@schedule_app.command("add")
-def add_schedule(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The experiment to repeat (YAML or JSON).")],
-    cron: Annotated[
-        str,
-        typer.Option(
-            "--cron", metavar="EXPRESSION", help="Minute hour day month weekday, e.g. '30 2 * * 1-5'."
-        ),
-    ],
-    timezone: Annotated[
-        str, typer.Option("--timezone", metavar="NAME", help="IANA time zone, e.g. Europe/Berlin.")
-    ] = "UTC",
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
-    """Repeat an experiment at the times of a cron expression."""
-    from dryrun_cli.commands import schedules
-
-    _run(schedules.add(_common(context, json_output, api_url), file, cron, timezone))
-
-
-@schedule_app.command("list")
-def list_schedules(
-    context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None
-) -> None:
-    """List schedules, those that are due next first."""
-    from dryrun_cli.commands import schedules
-
-    _run(schedules.list_all(_common(context, json_output, api_url)))
-
-
-@schedule_app.command("show")
-def show_schedule(
-    context: typer.Context,
-    schedule: ScheduleArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
-    """Show a schedule and what became of its times."""
-    from dryrun_cli.commands import schedules
-
-    _run(schedules.show(_common(context, json_output, api_url), schedule))
-
-
-@schedule_app.command("pause")
-def pause_schedule(
-    context: typer.Context,
-    schedule: ScheduleArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
-    """Let a schedule fire no more; what it started goes on."""
-    from dryrun_cli.commands import schedules
-
-    _run(schedules.change(_common(context, json_output, api_url), schedule, "pause"))
-
-
-@schedule_app.command("resume")
-def resume_schedule(
-    context: typer.Context,
-    schedule: ScheduleArgument,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
-    """Let a paused schedule fire again."""
-    from dryrun_cli.commands import schedules
-
-    _run(schedules.change(_common(context, json_output, api_url), schedule, "resume"))
-
-
-@schedule_app.command("remove")
-def remove_schedule(context: typer.Context, schedule: ScheduleArgument, api_url: ApiUrlOption = None) -> None:
-    """Delete a schedule; its experiments stay."""
-    from dryrun_cli.commands import schedules
-
-    _run(schedules.remove(_common(context, False, api_url), schedule))
-
-
-def _common(context: typer.Context, json_output: bool, api_url: str | None) -> "Common":
-    from dryrun_cli.commands.command import Common
-
-    json_before, api_url_before = context.obj
-    return Common(json_output=json_output or json_before, api_url=api_url or api_url_before)
-
-
-def _run(command: Coroutine[Any, Any, ExitCode]) -> NoReturn:
-    import asyncio
-
-    try:
-        code = asyncio.run(command)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader is gone. Python would report that once more while closing standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = ExitCode.PIPE_CLOSED
-    raise typer.Exit(code)
 
 
 def main() -> None:

@@ -1,0 +1,100 @@
+"""`dryrun experiment`: declarations only."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dryrun_cli.options import ApiUrlOption, JsonOption, SessionArgument, common_options, run
+
+experiment_app = typer.Typer(
+    help="Compare ways to scan: collectors, profiles and rates, over templates, seeds and repetitions.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+ExperimentArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="Experiment id, its beginning, or 'last'.")
+]
+
+
+@experiment_app.command("run")
+def run_experiment(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What to compare (YAML or JSON).")],
+    watch_it: Annotated[
+        bool,
+        typer.Option("--watch/--no-watch", help="Wait for the results. Ctrl-C leaves it running."),
+    ] = True,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Run an experiment, and show what it found."""
+    from dryrun_cli.commands import experiments
+
+    run(experiments.run(common_options(context, json_output, api_url), file, watch=watch_it))
+
+
+@experiment_app.command("list")
+def list_experiments(
+    context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None
+) -> None:
+    """List experiments, newest first."""
+    from dryrun_cli.commands import experiments
+
+    run(experiments.list_newest(common_options(context, json_output, api_url)))
+
+
+@experiment_app.command("show")
+def show_experiment(
+    context: typer.Context,
+    experiment: ExperimentArgument = "last",
+    watch_it: Annotated[bool, typer.Option("--watch", "-w", help="Wait for its end first.")] = False,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Show an experiment's results so far."""
+    from dryrun_cli.commands import experiments
+
+    run(experiments.show(common_options(context, json_output, api_url), experiment, watch=watch_it))
+
+
+@experiment_app.command("compare")
+def compare_sessions(
+    context: typer.Context,
+    baseline: SessionArgument,
+    session: Annotated[
+        str, typer.Argument(metavar="SESSION", help="Session id, its beginning, or 'last'.")
+    ] = "last",
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Show two sessions as an experiment of two arms."""
+    from dryrun_cli.commands import experiments
+
+    run(experiments.compare(common_options(context, json_output, api_url), baseline, session))
+
+
+@experiment_app.command("stop")
+def stop_experiment(
+    context: typer.Context,
+    experiment: ExperimentArgument,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Start no more of its sessions."""
+    from dryrun_cli.commands import experiments
+
+    run(experiments.stop(common_options(context, json_output, api_url), experiment))
+
+
+@experiment_app.command("continue")
+def continue_experiment(
+    context: typer.Context,
+    experiment: ExperimentArgument,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Continue a stopped experiment."""
+    from dryrun_cli.commands import experiments
+
+    run(experiments.go_on(common_options(context, json_output, api_url), experiment))
