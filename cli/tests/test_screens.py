@@ -95,7 +95,7 @@ def test_a_session_that_is_not_accepted_yet_shows_what_it_waits_for(run, api, mo
     session = api.add_session(
         phase="requested", outcome=None, reason="the orchestrator does not answer; it is asked again"
     )
-    api.end_after(session, 0.4)
+    api.end_after(session, 3)
     code, stdout, _ = run("watch", session["id"])
     assert code == 1
     assert stdout.count("the orchestrator does not answer; it is asked again") == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 import re
 import socket
 import subprocess
@@ -21,7 +22,8 @@ from dryrun_contract.collector_config import Credential
 
 FOLDER = Path(__file__).parents[2] / "images" / "credential-recorder"
 HERE = "127.0.0.1"
-OFFSET = 21_000
+OFFSET = 2_000 + 100 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Each worker has ports of its own, all below those that the kernel gives to outgoing connections."""
 SECRET = "CANARY-offered-4d8e02"
 USER = "inventory_reader"
 _RUN = "import sys; sys.path.insert(0, sys.argv[1]); import server; server.run(int(sys.argv[2]))"

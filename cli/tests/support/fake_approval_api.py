@@ -65,6 +65,7 @@ class FakeApi:
         self.experiments = {}
         self.schedules = {}
         self.ends = {}
+        self.reads = {}
         self.closing = False
         self.seq = 0
 
@@ -122,9 +123,9 @@ class FakeApi:
             self.record(session, data)
             await self.wake()
 
-    def end_after(self, session, seconds):
-        """Let the session end untold, as one that the orchestrator never took."""
-        self.ends[session["id"]] = time.monotonic() + seconds
+    def end_after(self, session, questions):
+        """End the session without an event once it was read so often, as one that was never accepted."""
+        self.ends[session["id"]] = questions
 
     async def wake(self):
         async with self.news:
@@ -267,6 +268,7 @@ class FakeApi:
         match request.method, rest:
             case "GET", []:
                 await request.json(session)
+                self.reads[session["id"]] = self.reads.get(session["id"], 0) + 1
             case "POST", ["stop"]:
                 await self.stop(request, session)
             case "GET", ["events"] if "text/event-stream" in request.headers.get("accept", ""):
@@ -335,7 +337,7 @@ class FakeApi:
                 await request.more(f"id: {event['seq']}\ndata: {json.dumps(event)}\n\n".encode())
                 position = event["seq"]
                 budget = None if budget is None else budget - 1
-            if time.monotonic() > self.ends.get(session["id"], float("inf")):
+            if self.reads.get(session["id"], 0) >= self.ends.get(session["id"], float("inf")):
                 session.update(phase="ended", outcome="failed")
             if session["phase"] == "ended":
                 await request.more(b"", last=True)
