@@ -1,4 +1,4 @@
-"""Ends a bench that is told to end: once, so that what it started is removed whole."""
+"""Ends a bench that gets a signal to end: once, so that what it started is removed whole."""
 
 import signal
 import sys

@@ -67,7 +67,7 @@ async def _start(engine: _Engine, body: dict[str, Any]) -> None:
 
 
 async def _watch(engine: _Engine, bodies: Bodies, healthy: asyncio.Event) -> None:
-    """Set `healthy` when the engine has told so of every target."""
+    """Set `healthy` when the engine has reported every target healthy."""
     filters = {"label": [bodies.label], "event": ["health_status"]}
     seen: set[str] = set()
     url = f"http://docker/v1.44/events?filters={quote(json.dumps(filters))}"

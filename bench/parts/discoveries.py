@@ -24,7 +24,7 @@ how many it leaves out, so beyond that it only counts."""
 SIZES = (1_000, 10_000, 100_000)
 LARGEST = 1_000_000
 _SECONDS = 600
-# What a network of tables would report; numbered after all events of the session that was told.
+# What a network of tables would report; numbered after all events of the recorded session.
 _INSERT = """
 INSERT INTO gateway.dryrun_events (journal, seq, session_id, at, type, data)
 SELECT $1::uuid, $4::bigint + n, $2::uuid, now(), 'discovery_reported', jsonb_build_object(

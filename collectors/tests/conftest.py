@@ -8,12 +8,12 @@ class RecordingEmit:
     """Stands where `LineWriter` stands, and keeps everything."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, str, dict[str, JsonValue], float]] = []
+        self.reported: list[tuple[str, str, dict[str, JsonValue], float]] = []
         self.warnings: list[str] = []
         self.progressed: list[tuple[int, int | None, str]] = []
 
     def discovery(self, kind: str, key: str, data: dict[str, JsonValue], confidence: float = 1.0) -> None:
-        self.told.append((kind, key, data, confidence))
+        self.reported.append((kind, key, data, confidence))
 
     def progress(self, done: int, total: int | None, message: str) -> None:
         self.progressed.append((done, total, message))
@@ -23,11 +23,11 @@ class RecordingEmit:
 
     def keys(self, kind: str) -> list[str]:
         """Return the keys of that kind, in the order of their reports."""
-        return [key for told, key, _, _ in self.told if told == kind]
+        return [key for each, key, _, _ in self.reported if each == kind]
 
     def data(self, kind: str, key: str) -> dict[str, JsonValue]:
         """Return the last report of one thing."""
-        return [data for told, at, data, _ in self.told if (told, at) == (kind, key)][-1]
+        return [data for each, at, data, _ in self.reported if (each, at) == (kind, key)][-1]
 
 
 @pytest.fixture

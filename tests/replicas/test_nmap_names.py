@@ -43,7 +43,7 @@ def named_by_nmap(output: str) -> Iterator[tuple[int, Mapping[str, str]]]:
 
 async def named(row: Mapping[str, Any], port_of: Mapping[int, Recipe]) -> list[str]:
     """Return how nmap's words on a row's image differ from its ground truth and its recipes."""
-    told = {fact["key"]: fact["data"] for fact in row["ground_truth"] if fact["kind"] == "service"}
+    expected = {fact["key"]: fact["data"] for fact in row["ground_truth"] if fact["kind"] == "service"}
     faults: list[str] = []
     async with running(row) as container:
         for kind, scan in (("tcp", "-sT"), ("udp", "-sU")):
@@ -52,19 +52,24 @@ async def named(row: Mapping[str, Any], port_of: Mapping[int, Recipe]) -> list[s
                 asked = (*NMAP, scan, "-p", ",".join(ports), "127.0.0.1")
                 output = await container.ask(*asked, root=True)
                 for port, seen in named_by_nmap(output):
-                    faults += differences(port_of[port], told[f":{port}/{kind}"], seen)
+                    faults += differences(port_of[port], expected[f":{port}/{kind}"], seen)
     return faults
 
 
-def differences(recipe: Recipe, told: Mapping[str, Any], seen: Mapping[str, str]) -> Iterator[str]:
+def differences(recipe: Recipe, expected: Mapping[str, Any], seen: Mapping[str, str]) -> Iterator[str]:
     product, version = seen.get("product"), seen.get("version")
     if product is None:
         if not recipe.names.unnamed:
             yield f"{recipe.name}: nmap names no product, the service {seen.get('name')}"
-    elif product.casefold() not in {each.casefold() for each in told["product"]}:
-        yield f"{recipe.name}: nmap says {product}, ground truth {told['product']}"
-    if product is not None and version and "version" in told and not same_version(version, told["version"]):
-        yield f"{recipe.name}: nmap says version {version}, ground truth {told['version']}"
+    elif product.casefold() not in {each.casefold() for each in expected["product"]}:
+        yield f"{recipe.name}: nmap says {product}, ground truth {expected['product']}"
+    if (
+        product is not None
+        and version
+        and "version" in expected
+        and not same_version(version, expected["version"])
+    ):
+        yield f"{recipe.name}: nmap says version {version}, ground truth {expected['version']}"
 
 
 def test_nmap_names_products_as_recipes_do(installation: Installation) -> None:

@@ -125,14 +125,14 @@ def test_every_untruth_is_a_fault(mixed: Mapping[str, Any], products: Products) 
         "ground_truth": [*mixed["ground_truth"], {"kind": "service", "key": ":99/tcp", "data": {}}],
     }
     untrue = {
-        "version is told as 0.1": changed(mixed, "service", ":6380/tcp", version="0.1"),
-        "told as ['PostgreSQL']": changed(mixed, "service", ":6380/tcp", product=["PostgreSQL"]),
-        "title is told as 'Bank'": changed(mixed, "web_app", ":8443/tcp", title="Bank"),
-        "subject is told as 'CN=bank'": changed(mixed, "certificate", ":8443/tcp", subject="CN=bank"),
-        "product is told as 'Other telnetd'": changed(mixed, "service", ":2023/tcp", product="Other telnetd"),
+        "version should be 0.1": changed(mixed, "service", ":6380/tcp", version="0.1"),
+        "expected ['PostgreSQL']": changed(mixed, "service", ":6380/tcp", product=["PostgreSQL"]),
+        "title should be 'Bank'": changed(mixed, "web_app", ":8443/tcp", title="Bank"),
+        "subject should be 'CN=bank'": changed(mixed, "certificate", ":8443/tcp", subject="CN=bank"),
+        "product should be 'Other telnetd'": changed(mixed, "service", ":2023/tcp", product="Other telnetd"),
         ":6380/tcp is open": without(mixed, "service", ":6380/tcp"),
-        "a certificate is there and not told": without(mixed, "certificate", ":8443/tcp"),
-        ":99/tcp is told and nobody listens there": more,
+        "a certificate is there and not expected": without(mixed, "certificate", ":8443/tcp"),
+        ":99/tcp is in the ground truth and nobody listens there": more,
     }
 
     async def verified() -> dict[str, list[str]]:

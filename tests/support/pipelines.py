@@ -50,7 +50,7 @@ def run_github_action(
     for number, step in enumerate(action["runs"]["steps"]):
         if not _is_due(step.get("if", "success()"), inputs, ran):
             continue
-        told = ran.outputs.setdefault(step.get("id", str(number)), {})
+        outputs = ran.outputs.setdefault(step.get("id", str(number)), {})
         if "uses" in step:
             ran.used.append(
                 {"uses": step["uses"], **{k: _fill(v, inputs, ran) for k, v in step["with"].items()}}
@@ -66,8 +66,8 @@ def run_github_action(
             workspace,
             {**runner, **variables, "GITHUB_OUTPUT": str(output)},
         )
-        told.update(line.split("=", 1) for line in output.read_text().splitlines())
-        told["outcome"] = "failure" if code else "success"
+        outputs.update(line.split("=", 1) for line in output.read_text().splitlines())
+        outputs["outcome"] = "failure" if code else "success"
         ran.log += log
         ran.code = ran.code or code
     ran.summary = summary.read_text(encoding="utf-8")

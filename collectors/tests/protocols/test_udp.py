@@ -95,7 +95,7 @@ def test_what_a_dns_server_answers_names_a_product_only_in_that_product_s_words(
 
 async def test_a_file_server_that_answers_from_another_port_is_found_and_not_left_waiting(serve):
     loop = asyncio.get_running_loop()
-    other, told = await loop.create_datagram_endpoint(
+    other, reported = await loop.create_datagram_endpoint(
         lambda: Server(lambda _: ()), local_addr=("127.0.0.1", 0)
     )
 
@@ -111,10 +111,10 @@ async def test_a_file_server_that_answers_from_another_port_is_found_and_not_lef
     try:
         assert await ask(ADDRESS, probe) == {}
         async with asyncio.timeout(10):
-            while not told.received:
+            while not reported.received:
                 await asyncio.sleep(0.01)
         assert server.received[0].startswith(b"\x00\x01discovery-")
-        assert told.received == [TFTP.farewell]
+        assert reported.received == [TFTP.farewell]
     finally:
         transport.close()
         other.close()

@@ -89,8 +89,8 @@ def test_what_was_rehearsed_may_run_in_another_network_with_other_passwords(repo
     production = CollectorConfig(
         cidr="127.0.0.0/24", max_rate=500, credentials=(Credential(engine="snmp", password="secret"),)
     )
-    told = require_rehearsal(report(), "snmp", production, IMAGE)
-    assert "as rehearsed in session c386e49b" in told
+    reported = require_rehearsal(report(), "snmp", production, IMAGE)
+    assert "as rehearsed in session c386e49b" in reported
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Baseline files: what was written is read, and every fault of a file is told at once."""
+"""Baseline files: what was written is read, and every fault of a file is reported at once."""
 
 import json
 

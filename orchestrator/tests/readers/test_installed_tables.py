@@ -142,10 +142,10 @@ def test_every_table_is_valid_and_has_a_sample():
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_a_program_s_output_becomes_discoveries_and_an_end(name):
     found = words(name, sample(name))
-    told = [(word.kind, word.key, word.data) for word in found if isinstance(word, DiscoveryLine)]
+    discoveries = [(word.kind, word.key, word.data) for word in found if isinstance(word, DiscoveryLine)]
     assert [word.message for word in found if isinstance(word, WarningLine)] == []
-    assert told == EXPECTED[name]
-    assert found[-1] == EndLine(discoveries=len(told))
+    assert discoveries == EXPECTED[name]
+    assert found[-1] == EndLine(discoveries=len(discoveries))
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))

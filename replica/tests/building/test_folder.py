@@ -95,8 +95,8 @@ def test_a_banner_is_data_that_one_program_sends() -> None:
     (banner,) = json.loads(made.files["stand-in/00-banners/banners.json"])
     answer = {"question": "", "answer": "VG9vbCA0LjINCg=="}
     assert banner == {"transport": "tcp", "address": "0.0.0.0", "port": 23, "closes": False, **answer}
-    told = {"kind": "service", "key": ":23/tcp", "data": {"product": "Tool telnetd", "version": "4.2"}}
-    assert told in made.ground_truth
+    fact = {"kind": "service", "key": ":23/tcp", "data": {"product": "Tool telnetd", "version": "4.2"}}
+    assert fact in made.ground_truth
 
 
 def test_stunnel_stands_before_banners_that_speak_tls_each_with_its_certificate() -> None:

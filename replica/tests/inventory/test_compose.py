@@ -1,5 +1,5 @@
 import pytest
-from read_files import notes, read, told
+from read_files import notes, read, services_of
 
 from dryrun_replica.inventory.faults import InventoryError
 
@@ -24,7 +24,7 @@ services:
   job: {build: .}
 """
     )
-    assert told(inventory) == {
+    assert services_of(inventory) == {
         "host-1": ["80/tcp Product-1 3.2", "8443/tcp Product-1 3.2"],
         "database-1": ["5432/tcp postgres 16.2"],
         "database-2": ["5432/tcp postgres 16.2"],
@@ -76,7 +76,7 @@ def test_a_file_beyond_bounds_is_refused(text, fault):
 
 def test_tags_construct_nothing():
     inventory = read("services: {b: {image: !x nginx}}")
-    assert told(inventory) == {"web-1": ["80/tcp nginx"]}
+    assert services_of(inventory) == {"web-1": ["80/tcp nginx"]}
     assert "expected a text" in refused('services: {a: {image: !!python/object/apply:os.system ["reboot"]}}')
 
 
@@ -84,4 +84,4 @@ def test_merge_keys_are_followed():
     inventory = read(
         "x-a: &a {image: redis, expose: [1]}\nservices: {a: {<<: *a, image: nginx}, b: {<<: [*a]}}"
     )
-    assert told(inventory) == {"web-1": ["1/tcp nginx"], "cache-1": ["1/tcp redis"]}
+    assert services_of(inventory) == {"web-1": ["1/tcp nginx"], "cache-1": ["1/tcp redis"]}

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from read_files import notes, read, told
+from read_files import notes, read, services_of
 
 from dryrun_replica.inventory.faults import InventoryError
 
@@ -39,7 +39,7 @@ def test_entities_are_joined_by_name_and_site_in_either_spelling_of_protobuf():
         )
     )
     assert [source.format for source in inventory.sources] == ["diode"]
-    assert told(inventory) == {
+    assert services_of(inventory) == {
         "switch-1": ["161/udp snmp"],
         "switch-2": [],
         "database-1": ["5432/tcp PostgreSQL 15"],

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from read_files import notes, read, told
+from read_files import notes, read, services_of
 
 from dryrun_replica.inventory.faults import InventoryError
 
@@ -70,7 +70,7 @@ def table() -> str:
 def test_lines_pages_lists_and_tables_read_the_same(text):
     inventory = read(text)
     assert [source.format for source in inventory.sources] == ["discoveries"]
-    assert told(inventory) == READ
+    assert services_of(inventory) == READ
     assert notes(inventory) == {
         "discoveries of other kinds than hosts, services, certificates and sites, left out": 1,
         "hosts with IPv6 addresses only, whose stand-ins have IPv4 addresses": 1,
@@ -88,7 +88,7 @@ def test_lines_pages_lists_and_tables_read_the_same(text):
 
 def test_what_people_rejected_is_not_there():
     rejected = {**FOUND[6], "status": "rejected"}
-    assert told(read(json.dumps([FOUND[1], rejected]))) == {"web-1": ["443/tcp nginx 1.26.3"]}
+    assert services_of(read(json.dumps([FOUND[1], rejected]))) == {"web-1": ["443/tcp nginx 1.26.3"]}
 
 
 def test_faults_name_their_line():

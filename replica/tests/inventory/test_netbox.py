@@ -3,7 +3,7 @@ import time
 
 import pytest
 from netbox_export import netbox_export
-from read_files import notes, read, told
+from read_files import notes, read, services_of
 
 from dryrun_replica.inventory.faults import InventoryError
 
@@ -44,15 +44,16 @@ def refused(*texts: str) -> str:
 def test_files_of_one_kind_each_are_joined_by_netboxs_numbers_in_any_order():
     for files in ((page(DEVICE), page(ADDRESS), page(SERVICE)), (page(SERVICE), page(ADDRESS), page(DEVICE))):
         inventory = read(*files)
-        assert told(inventory) == READ
+        assert services_of(inventory) == READ
         assert {source.format for source in inventory.sources} == {"netbox"}
 
 
 def test_one_file_may_hold_lists_or_an_object_of_lists():
-    assert told(read(json.dumps([DEVICE, SERVICE]))) == READ
-    assert told(read(json.dumps({"devices": [DEVICE], "services": [SERVICE]}))) == READ
+    assert services_of(read(json.dumps([DEVICE, SERVICE]))) == READ
+    assert services_of(read(json.dumps({"devices": [DEVICE], "services": [SERVICE]}))) == READ
     assert (
-        told(read(json.dumps({"devices": {"results": [DEVICE]}, "services": {"results": [SERVICE]}}))) == READ
+        services_of(read(json.dumps({"devices": {"results": [DEVICE]}, "services": {"results": [SERVICE]}})))
+        == READ
     )
 
 
@@ -64,7 +65,7 @@ def test_a_service_of_newer_versions_has_a_parent_of_any_kind():
         "parent_object_id": 7,
         "parent": {"name": "db-7.pinehub.example"},
     }
-    assert told(read(page(DEVICE), page(newer))) == READ
+    assert services_of(read(page(DEVICE), page(newer))) == READ
 
 
 def test_a_scan_of_an_address_of_the_export_is_of_the_same_host():
@@ -72,7 +73,7 @@ def test_a_scan_of_an_address_of_the_export_is_of_the_same_host():
         '<nmaprun><host><status state="up"/><address addr="10.0.0.8" addrtype="ipv4"/><ports>'
         '<port protocol="tcp" portid="22"><state state="open"/></port></ports></host></nmaprun>'
     )
-    assert told(read(page(DEVICE), page(ADDRESS), page(SERVICE), scan)) == {
+    assert services_of(read(page(DEVICE), page(ADDRESS), page(SERVICE), scan)) == {
         "database-1": ["22/tcp unknown", "5432/tcp PostgreSQL 15.3"]
     }
 
@@ -158,7 +159,7 @@ def test_a_table_of_netbox_is_read_by_its_columns():
         "IP Address,VRF,Status,Assigned,Parent\n10.0.0.8/24,,Active,True,db-7\n10.0.0.9/24,,Active,False,\n"
     )
     inventory = read(devices, services, addresses)
-    assert told(inventory) == {"database-1": ["22/tcp ssh", "5432/tcp PostgreSQL 15.3"]}
+    assert services_of(inventory) == {"database-1": ["22/tcp ssh", "5432/tcp PostgreSQL 15.3"]}
     assert [source.format for source in inventory.sources] == ["netbox"] * 3
     assert notes(inventory) == {"addresses of NetBox without a host, left out": 1}
 

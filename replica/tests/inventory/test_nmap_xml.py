@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from read_files import notes, read, told
+from read_files import notes, read, services_of
 
 from dryrun_replica.inventory.faults import InventoryError
 from dryrun_replica.inventory.model import TlsFacts
@@ -64,7 +64,7 @@ def test_a_scan_keeps_its_names_where_somebody_wants_them():
 
 def test_hosts_by_ipv6_are_read_and_counted():
     inventory = read((FILES / "loopback6.xml").read_bytes())
-    assert told(inventory) == {"web-1": ["18080/tcp SimpleHTTPServer 0.6"]}
+    assert services_of(inventory) == {"web-1": ["18080/tcp SimpleHTTPServer 0.6"]}
     assert notes(inventory) == {"hosts with IPv6 addresses only, whose stand-ins have IPv4 addresses": 1}
 
 
@@ -76,7 +76,7 @@ def test_only_open_ports_of_hosts_that_are_up_count():
         + host_xml(port_xml(9, protocol="sctp"), address="10.0.0.5")
         + FOOT
     )
-    assert told(inventory) == {"web-1": ["443/tcp nginx 1.26.3"], "host-1": []}
+    assert services_of(inventory) == {"web-1": ["443/tcp nginx 1.26.3"], "host-1": []}
     assert inventory.hosts[0].services[0].tls == TlsFacts()
     assert notes(inventory) == {
         "hosts that the scan found down, left out": 1,
@@ -104,7 +104,7 @@ def test_what_nmap_asked_and_could_not_name_is_not_what_its_number_is_for(args, 
 def test_a_host_that_was_scanned_twice_is_one():
     probed = '<service name="http" product="Caddy httpd" method="probed" conf="10"/>'
     inventory = read(HEAD + host_xml(port_xml(80)) + host_xml(port_xml(80, probed), port_xml(443)) + FOOT)
-    assert told(inventory) == {"web-1": ["80/tcp Caddy httpd", "443/tcp unknown"]}
+    assert services_of(inventory) == {"web-1": ["80/tcp Caddy httpd", "443/tcp unknown"]}
     assert notes(inventory) == {"services that the scan lists twice, merged": 1}
 
 
@@ -148,7 +148,7 @@ def test_nothing_of_a_document_that_declares_entities_is_read():
 @pytest.mark.parametrize("encoding", ["utf-16", "iso-8859-1"])
 def test_other_encodings_than_utf8_are_read(encoding):
     text = HEAD.replace("UTF-8", encoding) + host_xml(port_xml(443, NGINX)) + FOOT
-    assert told(read(text.encode(encoding))) == {"web-1": ["443/tcp nginx 1.26.3"]}
+    assert services_of(read(text.encode(encoding))) == {"web-1": ["443/tcp nginx 1.26.3"]}
 
 
 @pytest.mark.parametrize("encoding", ["utf-7", "shift_jis", "no-such", "utf-8-sig"])

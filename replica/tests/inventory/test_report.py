@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from read_files import read, told
+from read_files import read, services_of
 
 from dryrun_replica.inventory.faults import InventoryError
 
@@ -123,7 +123,7 @@ def document(**changes):
 def test_a_report_reads_as_its_ground_truth_and_not_as_what_was_found():
     inventory = read(document())
     assert [source.format for source in inventory.sources] == ["report"]
-    assert told(inventory) == {
+    assert services_of(inventory) == {
         "web-1": ["443/tcp nginx 1.26.3", "18734/tcp nginx 1.26.3"],
         "web-2": ["8000/tcp Gunicorn"],
         "host-1": [],
@@ -134,7 +134,7 @@ def test_a_report_reads_as_its_ground_truth_and_not_as_what_was_found():
 
 
 def test_a_report_without_the_network_reads_by_its_facts():
-    assert told(read(document(network=None))) == {
+    assert services_of(read(document(network=None))) == {
         "web-1": ["443/tcp nginx 1.26.3", "18734/tcp unknown"],
         "web-2": ["8000/tcp Gunicorn"],
     }

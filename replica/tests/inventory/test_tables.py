@@ -1,7 +1,7 @@
 import codecs
 
 import pytest
-from read_files import notes, read, told
+from read_files import notes, read, services_of
 
 from dryrun_replica.inventory.faults import InventoryError
 
@@ -31,17 +31,17 @@ def refused(text: str | bytes) -> str:
 def test_a_table_reads_the_same_in_every_encoding_with_every_separator(separator, encoding, ending):
     text = TABLE.replace(",", separator).replace("\n", ending)
     inventory = read(text.encode(encoding))
-    assert told(inventory) == READ
+    assert services_of(inventory) == READ
     assert [source.format for source in inventory.sources] == ["csv"]
 
 
 def test_a_spreadsheets_own_line_about_the_separator_is_understood():
-    assert told(read("sep=;\r\n" + TABLE.replace(",", ";"))) == READ
+    assert services_of(read("sep=;\r\n" + TABLE.replace(",", ";"))) == READ
 
 
 def test_rows_of_one_host_are_one_host_and_a_service_listed_twice_is_said():
     inventory = read(TABLE + "WEB01.corp.example,10.0.0.1/24,443,tcp,,\n")
-    assert told(inventory) == READ
+    assert services_of(inventory) == READ
     assert notes(inventory)["services that stand in the table twice, merged"] == 1
 
 

@@ -15,7 +15,7 @@ def read(*texts: str | bytes, file_format: str | None = None, keep_names: bool =
     return read_inventory(files, READ_AT, file_format=file_format, keep_names=keep_names)
 
 
-def told(inventory: Inventory) -> dict[str, list[str]]:
+def services_of(inventory: Inventory) -> dict[str, list[str]]:
     """Host → its services, as `443/tcp nginx 1.26`."""
     return {
         host.name: [f"{service.place} {service.label}" for service in host.services]

@@ -57,8 +57,8 @@ def _rows(own: CollectorScores, glyphs: Glyphs) -> Iterator[_Cells]:
     for false in own.false_positives:
         yield _row(f"  {glyphs.bad} false", false.kind, false.key, None, "")
     for wrong in own.wrong_values:
-        told = f"{value_text(wrong.found)} for {value_text(wrong.expected)}"
-        yield _row(f"  {glyphs.warning} wrong", wrong.kind, wrong.key, wrong.attribute, told)
+        values = f"{value_text(wrong.found)} for {value_text(wrong.expected)}"
+        yield _row(f"  {glyphs.warning} wrong", wrong.kind, wrong.key, wrong.attribute, values)
 
 
 def _row(judgement: str, kind: str, key: str, attribute: str | None, detail: str) -> _Cells:

@@ -100,7 +100,7 @@ async def look(monkeypatch, emit, engines, *, name="postgresql", credentials=Tru
 
 async def test_reports_what_lies_inside(monkeypatch, emit):
     await look(monkeypatch, emit, [engine_that(Session())])
-    assert emit.told == [
+    assert emit.reported == [
         (
             "service",
             "10.0.0.1:5432/tcp",
@@ -145,7 +145,7 @@ async def test_nothing_is_imported_while_a_server_is_waited_for(monkeypatch, emi
 
 async def test_a_refused_login_is_reported_with_its_reason(monkeypatch, emit):
     await look(monkeypatch, emit, [engine_that(LoginRefusedError("wrong password"))])
-    assert emit.told[0][2:] == (
+    assert emit.reported[0][2:] == (
         {"engine": "postgresql", "product": "PostgreSQL", "access": "refused", "reason": "wrong password"},
         0.95,
     )
@@ -153,8 +153,8 @@ async def test_a_refused_login_is_reported_with_its_reason(monkeypatch, emit):
 
 async def test_a_missing_credential_is_reported_without_a_product_that_was_not_seen(monkeypatch, emit):
     await look(monkeypatch, emit, [engine_that(Session())], credentials=False)
-    told = emit.data("service", "10.0.0.1:5432/tcp")
-    assert told == {
+    reported = emit.data("service", "10.0.0.1:5432/tcp")
+    assert reported == {
         "engine": "postgresql",
         "access": "no credential",
         "reason": "there is no credential for this engine",
@@ -183,7 +183,7 @@ async def test_a_service_that_only_its_port_suggests_is_no_discovery_when_it_doe
     monkeypatch, emit
 ):
     await look(monkeypatch, emit, [engine_that(ServiceUnreachableError("it does not answer"))], name="")
-    assert emit.told == []
+    assert emit.reported == []
     assert emit.warnings == ["10.0.0.1:5432/tcp: it does not answer"]
 
 

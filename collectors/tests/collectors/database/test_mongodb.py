@@ -103,7 +103,7 @@ async def describe(mongo, emit, login=None):
 async def test_reports_databases_collections_and_fields(emit):
     mongo = FakeMongo(**CONTENT)
     await describe(mongo, emit)
-    assert [(kind, key.partition("/tcp")[2], data) for kind, key, data, _ in emit.told] == [
+    assert [(kind, key.partition("/tcp")[2], data) for kind, key, data, _ in emit.reported] == [
         ("service", "", {"engine": "mongodb", "product": "MongoDB", "version": "8.0.4", "access": "granted"}),
         ("database", "/catalog", {"engine": "mongodb"}),
         ("table", "/catalog/products", {"rows": 6, "view": False, "columns": ["_id", "name"]}),
@@ -133,9 +133,9 @@ async def test_a_refused_credential_is_tried_once(emit):
     assert "canary-pw" not in str(mongo.asked)
 
 
-@pytest.mark.parametrize("told", [["PLAIN"], ["PLAIN", "SCRAM-SHA-1"], [], "PLAIN"])
-async def test_a_server_that_wants_the_password_itself_does_not_get_it(emit, told, monkeypatch):
-    monkeypatch.setitem(HELLO, "saslSupportedMechs", told)
+@pytest.mark.parametrize("reported", [["PLAIN"], ["PLAIN", "SCRAM-SHA-1"], [], "PLAIN"])
+async def test_a_server_that_wants_the_password_itself_does_not_get_it(emit, reported, monkeypatch):
+    monkeypatch.setitem(HELLO, "saslSupportedMechs", reported)
     mongo = FakeMongo(**CONTENT, saslStart=WRONG)
     with pytest.raises((LoginRefusedError, ServiceUnreachableError)):
         await describe(mongo, emit, LOGIN)

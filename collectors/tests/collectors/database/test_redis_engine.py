@@ -77,7 +77,7 @@ async def describe(redis, emit, login=None):
 async def test_reports_version_and_databases_and_requests_nothing_but_info(emit):
     redis = FakeRedis()
     await describe(redis, emit)
-    assert [data for _, _, data, _ in emit.told] == [
+    assert [data for _, _, data, _ in emit.reported] == [
         {"engine": "redis", "product": "Redis", "version": "8.0.2", "access": "granted"},
         {"engine": "redis", "keys": 3},
         {"engine": "redis", "keys": 1},
@@ -108,7 +108,7 @@ async def test_where_the_login_is_for_it_is_given():
 async def test_distinguishes_valkey_from_redis(emit):
     server = SERVER + "server_name:valkey\r\nvalkey_version:8.1.1\r\n"
     await describe(FakeRedis(server=server), emit)
-    assert (emit.told[0][2]["product"], emit.told[0][2]["version"]) == ("Valkey", "8.1.1")
+    assert (emit.reported[0][2]["product"], emit.reported[0][2]["version"]) == ("Valkey", "8.1.1")
 
 
 @pytest.mark.parametrize("login", [credential("right"), credential("right", "reader")])
@@ -144,7 +144,7 @@ async def test_what_does_not_answer_like_redis_is_unreachable(emit, monkeypatch,
 async def test_a_server_without_a_version_is_not_called_redis(emit):
     with pytest.raises(ServiceUnreachableError, match="names no version"):
         await describe(FakeRedis(server="# Server\r\n"), emit)
-    assert emit.told == []
+    assert emit.reported == []
 
 
 async def test_a_closed_port_is_unreachable():

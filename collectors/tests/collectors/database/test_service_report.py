@@ -38,34 +38,34 @@ def written(tell) -> list[dict]:
 def test_any_names_make_a_line_of_the_contract(path, columns, rows):
     types = dict.fromkeys(columns, "text")
     table = Table(path[-2], path[-1], columns, types, rows)
-    told = written(lambda report: report.table(path, table))
-    assert [line["type"] for line in told] == ["discovery"]
-    assert told[0]["data"]["rows"] == ("unknown" if rows < 0 else rows)
-    assert len(told[0]["data"]["columns"]) == len(columns)
-    assert len(ResourceKey.parse(told[0]["key"]).path) == len(path)
+    reported = written(lambda report: report.table(path, table))
+    assert [line["type"] for line in reported] == ["discovery"]
+    assert reported[0]["data"]["rows"] == ("unknown" if rows < 0 else rows)
+    assert len(reported[0]["data"]["columns"]) == len(columns)
+    assert len(ResourceKey.parse(reported[0]["key"]).path) == len(path)
 
 
 def test_a_table_of_endless_columns_still_fits_a_line():
     columns = [f"{number}-{'ü' * 300}" for number in range(5000)]
-    told = written(lambda report: report.table(("a", "b"), Table("a", "b", columns)))
-    assert told[0]["type"] == "discovery"
-    assert told[0]["data"]["columns_total"] == 5000
-    assert 0 < len(told[0]["data"]["columns"]) < 1000
+    reported = written(lambda report: report.table(("a", "b"), Table("a", "b", columns)))
+    assert reported[0]["type"] == "discovery"
+    assert reported[0]["data"]["columns_total"] == 5000
+    assert 0 < len(reported[0]["data"]["columns"]) < 1000
 
 
 def test_types_go_before_names_do():
     columns = [f"column_with_a_rather_long_name_{number}" for number in range(900)]
     types = dict.fromkeys(columns, "character varying(255)")
-    told = written(lambda report: report.table(("a", "b"), Table("a", "b", columns, types, 1, view=True)))
-    assert told[0]["data"] == {"rows": 1, "view": True, "columns": columns}
+    reported = written(lambda report: report.table(("a", "b"), Table("a", "b", columns, types, 1, view=True)))
+    assert reported[0]["data"] == {"rows": 1, "view": True, "columns": columns}
 
 
 def test_reports_size_keys_and_personal_data():
     table = Table("public", "orders", ["id", "customer_id", "email"], rows=3, bytes=8192)
     table.foreign_keys.append(ForeignKey(("customer_id",), ("public", "customers"), ("id",)))
     table.personal = classify(table.columns, {"email": "email"})
-    told = written(lambda report: report.table(("shop", "public", "orders"), table))
-    assert told[0]["data"] == {
+    reported = written(lambda report: report.table(("shop", "public", "orders"), table))
+    assert reported[0]["data"] == {
         "rows": 3,
         "view": False,
         "bytes": 8192,
@@ -82,8 +82,8 @@ def test_reports_size_keys_and_personal_data():
 
 
 def test_the_unknown_is_not_reported():
-    told = written(lambda report: report.granted("nx-27017", "", {"compatible_with": "MongoDB 7.0.0"}))
-    assert told[0]["data"] == {
+    reported = written(lambda report: report.granted("nx-27017", "", {"compatible_with": "MongoDB 7.0.0"}))
+    assert reported[0]["data"] == {
         "engine": "postgresql",
         "product": "nx-27017",
         "access": "granted",

@@ -27,8 +27,8 @@ SCOPE = Scope.parse(["127.0.0.1"])
 
 
 def service(port, name, transport="tcp", host="127.0.0.1", **data):
-    told = {"name": name, "method": "probed", **data}
-    return Discovery(kind="service", key=f"{host}:{port}/{transport}", data=told, confidence=0.9)
+    reported = {"name": name, "method": "probed", **data}
+    return Discovery(kind="service", key=f"{host}:{port}/{transport}", data=reported, confidence=0.9)
 
 
 async def look(emit, *found, scope=SCOPE, **options):
@@ -121,7 +121,7 @@ async def test_what_is_no_ldap_is_a_warning(emit, monkeypatch, answer):
     monkeypatch.setattr(ldap_root, "ANSWER_SECONDS", 0.5)
     async with listening(ldap_server(answer)) as port:
         await look(emit, service(port, "ldap"))
-    assert emit.told == []
+    assert emit.reported == []
     assert len(emit.warnings) == 1
 
 
@@ -151,7 +151,7 @@ async def test_what_is_no_smb_is_a_warning(emit, answer):
 
     async with listening(serve) as port:
         await look(emit, service(port, "microsoft-ds"))
-    assert emit.told == []
+    assert emit.reported == []
     assert len(emit.warnings) == 1
 
 
@@ -241,7 +241,7 @@ async def test_a_zone_that_may_be_copied_is_counted_and_one_that_is_kept_is_no_d
     server = FakeDns()
     async with server.running() as port:
         await look(emit, service(port, "domain"), service(port, "domain", "udp"), CERTIFICATE)
-    assert emit.told == [("dns_zone", f"127.0.0.1:{port}/tcp/corp.example", {"records": 5}, 1.0)]
+    assert emit.reported == [("dns_zone", f"127.0.0.1:{port}/tcp/corp.example", {"records": 5}, 1.0)]
     transfers = [name for name, kind, _ in server.asked if kind == "AXFR"]
     assert transfers == ["corp.example.", "branch.corp.example."]
     # Names inside a known zone are not queried.

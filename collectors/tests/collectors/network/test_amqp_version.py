@@ -47,8 +47,8 @@ async def ask(answer: bytes) -> tuple[tuple[str, str], bytes]:
 
     listener = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with listener:
-        told = await ask_version(ADDRESS, listener.sockets[0].getsockname()[1])
-        return told, bytes(received)
+        reported = await ask_version(ADDRESS, listener.sockets[0].getsockname()[1])
+        return reported, bytes(received)
 
 
 async def test_a_broker_is_named_by_its_first_message_and_gets_no_login():

@@ -68,7 +68,7 @@ async def test_every_report_of_a_service_is_surer_than_the_one_before(emit, monk
     reports.service(ADDRESS, guessed)
     reports.service(ADDRESS, probed)
     await FollowUp(PATIENCE, PacketRate(None), reports).ask_services(ADDRESS, (probed,), all_open_ports)
-    sure = [confidence for _, _, _, confidence in emit.told]
+    sure = [confidence for _, _, _, confidence in emit.reported]
     assert sure == [0.27, 0.9, 0.93, 0.94]
     assert emit.data("service", "10.0.0.3:1883/tcp")["product"] == "mosquitto"
 

@@ -32,14 +32,14 @@ async def ask(*answers: bytes) -> tuple[tuple[str, str], bytes]:
 
     listener = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with listener:
-        told = await ask_version(ADDRESS, listener.sockets[0].getsockname()[1])
+        reported = await ask_version(ADDRESS, listener.sockets[0].getsockname()[1])
         await asyncio.sleep(0.05)
-        return told, bytes(received)
+        return reported, bytes(received)
 
 
 async def test_a_broker_is_named_by_its_topic_and_no_other_is_requested():
-    told, received = await ask(CONNACK, SUBACK + publish(TOPIC, b"mosquitto version 2.0.21"))
-    assert told == ("mosquitto", "2.0.21")
+    reported, received = await ask(CONNACK, SUBACK + publish(TOPIC, b"mosquitto version 2.0.21"))
+    assert reported == ("mosquitto", "2.0.21")
     assert received.count(b"\x82") == 1
     assert TOPIC in received
     assert received.endswith(b"\xe0\0")
@@ -60,6 +60,6 @@ async def test_a_broker_is_named_by_its_topic_and_no_other_is_requested():
 )
 async def test_a_broker_that_does_not_name_itself_stays_unnamed(monkeypatch, answers):
     monkeypatch.setattr(mqtt_version, "ANSWER_SECONDS", 0.5)
-    with pytest.raises(MqttError) as told:
+    with pytest.raises(MqttError) as reported:
         await ask(*answers)
-    assert "canary" not in str(told.value)
+    assert "canary" not in str(reported.value)

@@ -118,7 +118,7 @@ async def test_reports_each_stage_as_it_comes_and_a_service_twice(fake_nmap, emi
         HEAD + host("10.0.0.3", port(80, HTTP)) + FOOT,
     )
     await collect(assignment(), emit)
-    assert emit.told == [
+    assert emit.reported == [
         ("host", "10.0.0.3", {"reason": "arp-response"}, 1.0),
         ("service", "10.0.0.3:80/tcp", {"name": "http", "method": "table"}, 0.27),
         ("host", "10.0.0.4", {"reason": "arp-response"}, 1.0),
@@ -156,7 +156,7 @@ async def test_what_is_open_is_asked_while_other_ports_are_still_looked_for(
 ):
     up = host("10.0.0.3").replace("<host>", "<hosthint>").replace("</host>", "</hosthint>")
     monkeypatch.setenv("REPORT", HEAD + up)
-    # Written when its versions are known already: it must not be what is told last.
+    # Written when its versions are known already: it must not be what is reported last.
     unnamed = "<service name='unknown' method='table' conf='3'/>"
     monkeypatch.setenv("LATE", host("10.0.0.3", port(48123, unnamed)))
     fake_nmap(
@@ -164,7 +164,7 @@ async def test_what_is_open_is_asked_while_other_ports_are_still_looked_for(
     )
     await collect(assignment(), emit)
     assert (tmp_path / "waited").read_text() == "0\n"
-    assert [(told[0], told[2].get("product")) for told in emit.told] == [
+    assert [(kind, data.get("product")) for kind, _, data, _ in emit.reported] == [
         ("host", None),
         ("service", None),
         ("service", "nginx"),
@@ -276,7 +276,7 @@ async def test_asks_the_udp_ports_of_hosts_that_answered_and_reports_what_answer
     ON_UDP["10.0.0.3", 53] = {"product": "ISC BIND", "version": "9.20.30"}
     await collect(assignment(**options), emit)
     assert sorted(asked_by_udp) == [("10.0.0.3", probe.port) for probe in udp_probes()]
-    assert [told for told in emit.told if told[0] == "service"] == [
+    assert [each for each in emit.reported if each[0] == "service"] == [
         (
             "service",
             "10.0.0.3:53/udp",
@@ -290,7 +290,7 @@ async def test_an_empty_network_is_scanned_once(fake_nmap, emit):
     calls = fake_nmap(HEAD + FOOT)
     await collect(assignment(), emit)
     assert len(calls.read_text().splitlines()) == 2
-    assert emit.told == []
+    assert emit.reported == []
 
 
 async def test_what_lies_outside_the_scope_is_no_discovery_and_gets_no_further_packet(fake_nmap, emit):
@@ -312,7 +312,7 @@ async def test_what_lies_outside_the_scope_is_no_discovery_and_gets_no_further_p
 async def test_the_scanning_machine_is_no_discovery(fake_nmap, emit):
     fake_nmap(HEAD + host("10.0.0.9", reason="localhost-response") + FOOT)
     await collect(assignment(), emit)
-    assert emit.told == []
+    assert emit.reported == []
 
 
 async def test_a_range_of_versions_is_not_a_version(fake_nmap, emit):

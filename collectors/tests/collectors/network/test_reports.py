@@ -15,7 +15,7 @@ def test_the_port_tables_guess_does_not_follow_a_product(emit):
     reports = Reports(emit)
     reports.service(ADDRESS, PROBED)
     reports.service(ADDRESS, GUESSED)
-    assert [data["method"] for _, _, data, _ in emit.told] == ["probed"]
+    assert [data["method"] for _, _, data, _ in emit.reported] == ["probed"]
 
 
 def test_of_two_that_are_as_sure_the_one_that_says_less_does_not_follow(emit):
@@ -23,7 +23,7 @@ def test_of_two_that_are_as_sure_the_one_that_says_less_does_not_follow(emit):
     reports.service(ADDRESS, PROBED)
     reports.service(ADDRESS, replace(PROBED, product=""))
     reports.service(ADDRESS, replace(PROBED, version="1.26.3"))
-    assert [(data["product"], data.get("version")) for _, _, data, _ in emit.told] == [
+    assert [(data["product"], data.get("version")) for _, _, data, _ in emit.reported] == [
         ("nginx", None),
         ("nginx", "1.26.3"),
     ]

@@ -42,9 +42,9 @@ class Agent(asyncio.DatagramProtocol):
         self.asked.append((community, names))
         if community != self.community:
             return
-        told = [ber.element(0x30, ber.object_identifier(name), SYSTEM[name]) for name in names]
+        reported = [ber.element(0x30, ber.object_identifier(name), SYSTEM[name]) for name in names]
         answer = ber.element(
-            0xA2, ber.element(2, number), ber.integer(0), ber.integer(0), ber.element(0x30, *told)
+            0xA2, ber.element(2, number), ber.integer(0), ber.integer(0), ber.element(0x30, *reported)
         )
         self.transport.sendto(
             ber.element(0x30, ber.element(2, version), ber.element(4, community), answer), addr
@@ -96,7 +96,7 @@ async def test_an_agent_that_knows_no_community_is_reported_as_closed(agent, emi
     key = await ask(emit, agent.port, "wrong")
     assert emit.data("service", key)["access"] == "refused"
     assert emit.keys("snmp_system") == []
-    assert "wrong" not in str(emit.told) + str(emit.warnings)
+    assert "wrong" not in str(emit.reported) + str(emit.warnings)
 
 
 @pytest.mark.parametrize("at", [(), ("127.0.0.2", "10.0.0.0/8")])
@@ -104,9 +104,9 @@ async def test_a_community_is_sent_only_to_agents_that_it_is_for(agent, emit, mo
     monkeypatch.setattr(udp, "SENDINGS_SECONDS", (0.0,))
     key = await ask(emit, agent.port, "canary-community", at=at)
     assert agent.asked == []
-    told = emit.data("service", key)
-    assert told["access"] == "no credential"
-    assert "canary-community" not in str(emit.told)
+    reported = emit.data("service", key)
+    assert reported["access"] == "no credential"
+    assert "canary-community" not in str(emit.reported)
 
 
 async def test_what_lies_outside_the_scope_gets_no_packet(agent, emit):

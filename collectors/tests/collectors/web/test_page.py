@@ -73,7 +73,7 @@ def test_no_framework_is_recognised_without_marks(shown):
 
 
 @pytest.mark.parametrize(
-    ("header", "told"),
+    ("header", "reported"),
     [
         ("nginx/1.26.3 (Debian)", ("nginx", "1.26.3")),
         ("Apache/2.4.65 (Debian) OpenSSL/3.5", ("Apache", "2.4.65")),
@@ -83,5 +83,5 @@ def test_no_framework_is_recognised_without_marks(shown):
         ("\x01\x02", ("", "")),
     ],
 )
-def test_a_server_header_is_split_into_product_and_version(header, told):
-    assert read_server(header) == told
+def test_a_server_header_is_split_into_product_and_version(header, reported):
+    assert read_server(header) == reported

@@ -16,8 +16,8 @@ FORM = '<form><input type="password" name="p"></form>'
 
 
 def service(port, host="127.0.0.1", **data):
-    told = {"name": "http", "method": "probed", **data}
-    return Discovery(kind="service", key=f"{host}:{port}/tcp", data=told, confidence=0.9)
+    reported = {"name": "http", "method": "probed", **data}
+    return Discovery(kind="service", key=f"{host}:{port}/tcp", data=reported, confidence=0.9)
 
 
 async def look(emit, *services, targets=("127.0.0.1",), **options):
@@ -62,9 +62,9 @@ async def test_a_login_page_that_the_front_page_links_to_is_reported_by_its_path
         }
     )
     key = await look_at(server, emit)
-    told = emit.data("web_app", f"{key}/admin/login")
-    assert (told["title"], told["login"], told["framework"]) == ("Log in", True, "Django")
-    assert "canary-value" not in str(emit.told)
+    reported = emit.data("web_app", f"{key}/admin/login")
+    assert (reported["title"], reported["login"], reported["framework"]) == ("Log in", True, "Django")
+    assert "canary-value" not in str(emit.reported)
     assert server.paths == ["/", "/robots.txt", "/admin/", "/admin/login/?next=/admin/"]
     # What a page behind shows is true of the site as well.
     assert emit.data("web_app", key)["framework"] == "Django"
@@ -87,7 +87,7 @@ async def test_a_site_that_requires_a_login_itself_is_reported_with_the_method(e
 async def test_a_server_without_a_front_page_is_no_site_and_gets_one_request(emit, status):
     server = WebServer({"/": page("Oops", status=status)})
     await look_at(server, emit)
-    assert (emit.told, server.paths) == ([], ["/"])
+    assert (emit.reported, server.paths) == ([], ["/"])
 
 
 async def test_a_redirect_never_leads_to_another_server(emit):
@@ -192,7 +192,7 @@ async def test_what_is_no_http_is_a_warning_and_no_site(emit, answer):
         writer.write(answer)
 
     await look_at(WebServer({"/": say}), emit)
-    assert emit.told == []
+    assert emit.reported == []
     assert len(emit.warnings) == 1
 
 
@@ -203,7 +203,7 @@ async def test_a_port_that_only_its_number_makes_a_web_server_is_left_without_a_
     server = WebServer({"/": say})
     async with server.running():
         await look(emit, service(server.port, method="table"))
-    assert (emit.told, emit.warnings) == ([], [])
+    assert (emit.reported, emit.warnings) == ([], [])
 
 
 async def test_hostile_texts_are_cut_and_stay_text(emit):
@@ -211,9 +211,9 @@ async def test_hostile_texts_are_cut_and_stay_text(emit):
     front = page("x" * len(title.encode()), Server="S" * 5000, X_Powered_By="E" * 5000)
     front = front.replace(b"x" * len(title.encode()), title.encode())
     key = await look_at(WebServer({"/": front}), emit)
-    told = emit.data("web_app", key)
-    assert told["title"].startswith("=cmd()<script>alert(1)</script>")
-    assert all(len(str(value)) <= 300 for value in told.values())
+    reported = emit.data("web_app", key)
+    assert reported["title"].startswith("=cmd()<script>alert(1)</script>")
+    assert all(len(str(value)) <= 300 for value in reported.values())
 
 
 async def test_a_rate_is_kept_by_asking_one_after_the_other(emit, monkeypatch):

@@ -195,7 +195,7 @@ class Ci:
             least = min(filter(None, map(runs_needed, always.values())), default=None)
             if least is None:
                 raise WrongUseError(
-                    f"{arm.name} found nothing in every run of the baseline: no loss could be told; {UPDATE}"
+                    f"{arm.name} found nothing in every run of the baseline: no loss could be seen; {UPDATE}"
                 )
             raise WrongUseError(
                 f"{arm.name}: {request.repetitions} repetitions on {len(request.seeds)} seeds are too few; "

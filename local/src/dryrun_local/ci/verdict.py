@@ -1,4 +1,4 @@
-"""Judges an experiment by a baseline and by criteria: what was lost, and what cannot be told. Pure."""
+"""Judges an experiment by a baseline and by criteria: what was lost, and what cannot be decided. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal

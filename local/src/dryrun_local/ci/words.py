@@ -49,12 +49,12 @@ def evidence(fact: FactVerdict) -> str:
         f"found in {fact.found} of {fact.of} runs, in the baseline in {fact.found_before} of {fact.of_before}"
     )
     true = [] if fact.expected is None else [f"true is {_value(fact.expected)}"]
-    told = [
+    reported = [
         f"{when} it was reported as {_reported(values)}"
         for when, values in (("now", fact.values), ("in the baseline", fact.values_before))
         if values
     ]
-    return "; ".join([words, *true, *told])
+    return "; ".join([words, *true, *reported])
 
 
 def _reported(values: Mapping[str, int]) -> str:

@@ -32,7 +32,7 @@ def faults_of_arguments(arguments: Sequence[str], max_rate: int | None) -> Itera
 
 
 def has_rate(arguments: Iterable[str]) -> bool:
-    """Return whether a rate can be told to the program."""
+    """Return whether the program takes a rate."""
     return any(RATE in argument for argument in arguments)
 
 

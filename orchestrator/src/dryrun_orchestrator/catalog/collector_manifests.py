@@ -87,7 +87,7 @@ class CollectorManifest:
 
     @property
     def reader(self) -> str | None:
-        """What the process that reads its output is told; None for one that writes the contract's lines."""
+        """What the process that reads its output gets; None for one that writes the contract's lines."""
         if self.table is not None:
             return self.table.to_json()
         return None if self.output == CONTRACT_LINES else self.output

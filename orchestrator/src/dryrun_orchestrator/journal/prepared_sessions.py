@@ -148,9 +148,9 @@ class PreparedSessions:
             phase=Phase.SCANNING,
             phase_since=_text(claimer.created_at),
         )
-        told = queued.model_copy(update={"prepared_at": prepared_at})
+        accepted = queued.model_copy(update={"prepared_at": prepared_at})
         scanning = PhaseChanged(phase=Phase.SCANNING)
-        self._publish(claimer.id, [_stored(told), *self._latest_events(claimer.id), _stored(scanning)])
+        self._publish(claimer.id, [_stored(accepted), *self._latest_events(claimer.id), _stored(scanning)])
         self._forget_events(claimer.id)
 
     def _claim_cold(self, claimer: SessionRecord, queued: SessionQueued) -> None:

@@ -181,7 +181,7 @@ class Isolation:
         )
 
     async def put_away(self, session_id: UUID) -> Verdict | None:
-        """Remove the session's probe. Return a verdict instead of its own if it ended otherwise than it told.
+        """Remove the session's probe. Return another verdict if it did not end as it reported.
 
         A probe that is refuted stays until all of the session goes: whatever breaks off here, the next
         attempt finds it again. Idempotent: without a probe there is nothing to do. Raises EngineError.

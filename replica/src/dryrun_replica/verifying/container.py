@@ -152,8 +152,8 @@ async def _wait_until_healthy(container: str) -> None:
         if not state["Running"] or time.monotonic() > deadline:
             said = [probe["Output"].strip() for probe in (health.get("Log") or [])[-1:]]
             log = await _docker("logs", "--tail=5", container, must_succeed=False, errors=True)
-            told = " ".join(" ".join([*said, log]).split())
-            raise VerificationError(f"it does not become healthy: {told[-600:] or 'it says nothing'}")
+            words = " ".join(" ".join([*said, log]).split())
+            raise VerificationError(f"it does not become healthy: {words[-600:] or 'it says nothing'}")
         await asyncio.sleep(0.3)
 
 

@@ -38,12 +38,12 @@ async def answer(container: Container, port: int, *, tls: bool, text: str = "") 
     return await container.ask("bash", "-c", script)
 
 
-async def certificate(container: Container, port: int, *, told: bool) -> dict[str, str] | None:
+async def certificate(container: Container, port: int, *, expected: bool) -> dict[str, str] | None:
     """Return names and end of the certificate on a port; None where there is no TLS.
 
-    Where one is `told`, a slow handshake is waited for.
+    Where one is `expected`, a slow handshake is waited for.
     """
-    seconds = _LONG if told else _SHORT
+    seconds = _LONG if expected else _SHORT
     shown = await container.ask("bash", "-c", _CERTIFICATE.format(port=port, seconds=seconds))
     values = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
     if "notAfter" not in values:

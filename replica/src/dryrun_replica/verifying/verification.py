@@ -54,7 +54,7 @@ class _Verification:
 
     def __init__(self, container: Container, truth: Iterable[Mapping[str, Any]], products: Products) -> None:
         self._container = container
-        self._told = {(fact["kind"], fact["key"]): fact.get("data", {}) for fact in truth}
+        self._expected = {(fact["kind"], fact["key"]): fact.get("data", {}) for fact in truth}
         self._products = products
         self._versions: Mapping[str, str] = {}
 
@@ -63,10 +63,13 @@ class _Verification:
         everything = await listeners(self._container)
         open_ports = {each.key: each for each in everything if not each.is_local}
         behind = {each.port: each for each in everything if each.is_local and each.transport == "tcp"}
-        services = {key for kind, key in self._told if kind == "service"}
-        faults = [f"{key} is told and nobody listens there" for key in sorted(services - open_ports.keys())]
+        services = {key for kind, key in self._expected if kind == "service"}
+        faults = [
+            f"{key} is in the ground truth and nobody listens there"
+            for key in sorted(services - open_ports.keys())
+        ]
         faults += [
-            f"{key} is open ({open_ports[key].command[:80].strip()}) and not told"
+            f"{key} is open ({open_ports[key].command[:80].strip()}) and not in the ground truth"
             for key in sorted(open_ports.keys() - services)
         ]
         checks = (self._service(open_ports[key], behind) for key in sorted(services & open_ports.keys()))
@@ -76,28 +79,28 @@ class _Verification:
 
     async def _service(self, listener: Listener, behind: Mapping[int, Listener]) -> list[str]:
         faults: list[str] = []
-        told = self._told["service", listener.key]
+        expected = self._expected["service", listener.key]
         tls = listener.transport == "tcp" and await self._certificate(listener, faults)
         program = listener
         if _FRONT in listener.command:
             inner = await self._behind_front(listener)
             program = behind.get(inner, listener)
         if _BANNERS in program.command:
-            faults += await self._banner(listener, told)
+            faults += await self._banner(listener, expected)
         else:
-            faults += self._product(program, told)
-            faults += await self._version(program, listener, told, tls=tls)
+            faults += self._product(program, expected)
+            faults += await self._version(program, listener, expected, tls=tls)
         faults += await self._what_it_shows(listener, tls=tls)
         return faults
 
     async def _certificate(self, listener: Listener, faults: list[str]) -> bool:
-        told = self._told.get(("certificate", listener.key))
-        seen = await questions.certificate(self._container, listener.port, told=told is not None)
-        if (seen is None) != (told is None):
-            there = "is told and not there" if seen is None else "is there and not told"
+        expected = self._expected.get(("certificate", listener.key))
+        seen = await questions.certificate(self._container, listener.port, expected=expected is not None)
+        if (seen is None) != (expected is None):
+            there = "is expected and missing" if seen is None else "is there and not expected"
             faults.append(f"{listener.key}: a certificate {there}")
-        elif seen is not None and told is not None:
-            faults += _differences(f"{listener.key}: certificate", told, seen)
+        elif seen is not None and expected is not None:
+            faults += _differences(f"{listener.key}: certificate", expected, seen)
         return seen is not None
 
     async def _behind_front(self, listener: Listener) -> int:
@@ -108,8 +111,8 @@ class _Verification:
         found = re.search(accepts, settings)
         return int(found[1]) if found else 0
 
-    def _product(self, program: Listener, told: Mapping[str, Any]) -> list[str]:
-        names = told.get("product", [])
+    def _product(self, program: Listener, expected: Mapping[str, Any]) -> list[str]:
+        names = expected.get("product", [])
         spellings = names if isinstance(names, list) else [names]
         packages: frozenset[str] = frozenset().union(
             *(self._products.packages.get(name.casefold(), frozenset()) for name in spellings)
@@ -117,12 +120,14 @@ class _Verification:
         if packages & program.packages:
             return []
         belongs = ", ".join(sorted(program.packages)) or "no package"
-        return [f"{program.key}: told as {spellings[:1]}, and {program.command[:60].strip()} is of {belongs}"]
+        return [
+            f"{program.key}: expected {spellings[:1]}, and {program.command[:60].strip()} is of {belongs}"
+        ]
 
     async def _version(
-        self, program: Listener, listener: Listener, told: Mapping[str, Any], *, tls: bool
+        self, program: Listener, listener: Listener, expected: Mapping[str, Any], *, tls: bool
     ) -> list[str]:
-        version = told.get("version")
+        version = expected.get("version")
         if version is None:
             return []
         installed = {self._versions.get(package, "") for package in program.packages}
@@ -132,36 +137,40 @@ class _Verification:
         greeting = await questions.answer(self._container, listener.port, tls=tls, text=questions.GET)
         if version in greeting:
             return []
-        return [f"{listener.key}: version is told as {version}, installed is {', '.join(sorted(installed))}"]
+        return [f"{listener.key}: version should be {version}, installed is {', '.join(sorted(installed))}"]
 
-    async def _banner(self, listener: Listener, told: Mapping[str, Any]) -> list[str]:
+    async def _banner(self, listener: Listener, expected: Mapping[str, Any]) -> list[str]:
         """Let nmap judge whether a banner is named so; one that says nothing has nothing to be named by."""
-        if not told:
+        if not expected:
             return []
         kind = "-sU" if listener.transport == "udp" else "-sT"
         output = await self._container.ask(*_NMAP, kind, "-p", str(listener.port), "127.0.0.1", root=True)
-        return list(_differences(listener.key, told, _named_by_nmap(output)))
+        return list(_differences(listener.key, expected, _named_by_nmap(output)))
 
     async def _what_it_shows(self, listener: Listener, *, tls: bool) -> list[str]:
-        told = {
+        expected = {
             place: data
-            for place, data in self._told.items()
+            for place, data in self._expected.items()
             if place[0] in _KINDS_BEHIND and re.match(rf"{re.escape(listener.key)}(/|$)", place[1])
         }
-        kinds = {kind for kind, _ in told}
+        kinds = {kind for kind, _ in expected}
         seen = await questions.shown(self._container, kinds, listener.port, listener.key, tls=tls)
-        faults = [f"{kind} {key} is told and not there" for kind, key in sorted(told.keys() - seen.keys())]
-        faults += [f"{kind} {key} is there and not told" for kind, key in sorted(seen.keys() - told.keys())]
-        for kind, key in sorted(told.keys() & seen.keys()):
-            faults += _differences(f"{kind} {key}", told[kind, key], seen[kind, key])
+        faults = [
+            f"{kind} {key} is expected and missing" for kind, key in sorted(expected.keys() - seen.keys())
+        ]
+        faults += [
+            f"{kind} {key} is there and not expected" for kind, key in sorted(seen.keys() - expected.keys())
+        ]
+        for kind, key in sorted(expected.keys() & seen.keys()):
+            faults += _differences(f"{kind} {key}", expected[kind, key], seen[kind, key])
         return faults
 
 
-def _differences(where: str, told: Mapping[str, Any], seen: Mapping[str, str]) -> Iterator[str]:
-    for name, value in told.items():
+def _differences(where: str, expected: Mapping[str, Any], seen: Mapping[str, str]) -> Iterator[str]:
+    for name, value in expected.items():
         spellings = [str(each).casefold() for each in (value if isinstance(value, list) else [value])]
         if str(seen.get(name, "")).casefold() not in spellings:
-            yield f"{where}: {name} is told as {value!r} and is {seen.get(name)!r}"
+            yield f"{where}: {name} should be {value!r} and is {seen.get(name)!r}"
 
 
 def _named_by_nmap(output: str) -> dict[str, str]:

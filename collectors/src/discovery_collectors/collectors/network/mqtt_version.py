@@ -32,7 +32,7 @@ async def ask_version(address: ScopedAddress, port: int) -> tuple[str, str]:
                 if (await _read(reader, _CONNACK))[1:2] != b"\0":
                     raise MqttError("it refuses anonymous clients")
                 writer.write(_packet(0x82, b"\0\1" + _text(_TOPIC) + b"\0"))
-                told = await _read_topic(reader)
+                banner = await _read_topic(reader)
                 writer.write(_packet(0xE0, b""))
                 await writer.drain()
             finally:
@@ -41,7 +41,7 @@ async def ask_version(address: ScopedAddress, port: int) -> tuple[str, str]:
         raise MqttError("it does not name itself") from None
     except (OSError, EOFError, struct.error) as error:
         raise MqttError(f"no answer in MQTT: {error}") from error
-    found = _VERSION.match(told)
+    found = _VERSION.match(banner)
     if found is None:
         raise MqttError("it names itself in an unknown form")
     return found["product"].strip(), found["version"]

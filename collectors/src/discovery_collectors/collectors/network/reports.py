@@ -39,8 +39,8 @@ class Reports:
 
     def host(self, address: ScopedAddress, host: Host) -> None:
         """Report a host that answers."""
-        told = {"reason": host.reason, "mac": host.mac, "vendor": host.vendor}
-        data: dict[str, JsonValue] = {name: text for name, text in told.items() if text}
+        texts = {"reason": host.reason, "mac": host.mac, "vendor": host.vendor}
+        data: dict[str, JsonValue] = {name: text for name, text in texts.items() if text}
         self._emit.discovery("host", address, data, 1.0 if host.reason == "arp-response" else 0.9)
 
     def service(self, address: ScopedAddress, port: Port, confidence: float | None = None) -> None:
@@ -77,7 +77,7 @@ class Reports:
 
 
 def _service_data(port: Port) -> dict[str, JsonValue]:
-    told = {
+    texts = {
         "name": port.name,
         "method": "probed" if port.probed else "table",
         "product": port.product,
@@ -85,7 +85,7 @@ def _service_data(port: Port) -> dict[str, JsonValue]:
         "extra": port.extra,
         "hostname": port.hostname,
     }
-    data: dict[str, JsonValue] = {name: text for name, text in told.items() if text}
+    data: dict[str, JsonValue] = {name: text for name, text in texts.items() if text}
     if port.tls:
         data["tls"] = True
     if port.cpes:

@@ -163,13 +163,13 @@ async def test_a_status_line_of_another_protocol_is_not_http(answer, expected):
     [("imap", True, "imap"), ("imap", False, "ssl"), ("unknown", True, "ssl"), ("", True, "ssl")],
 )
 def test_tls_alone_does_not_replace_the_protocol_that_nmap_heard(name, probed, kept):
-    told = improved(Port(993, name, probed=probed, confidence=3), Finding("ssl", tls=True))
-    assert (told.name, told.tls) == (kept, True)
+    reported = improved(Port(993, name, probed=probed, confidence=3), Finding("ssl", tls=True))
+    assert (reported.name, reported.tls) == (kept, True)
 
 
 def test_a_product_known_by_its_certificate_replaces_it():
-    told = improved(Port(8443, "http", probed=True), Finding("ssl", "UniFi Network", tls=True))
-    assert (told.name, told.product) == ("ssl", "UniFi Network")
+    reported = improved(Port(8443, "http", probed=True), Finding("ssl", "UniFi Network", tls=True))
+    assert (reported.name, reported.product) == ("ssl", "UniFi Network")
 
 
 async def test_what_nmap_knows_the_protocol_of_is_asked_in_it_first():
@@ -295,10 +295,10 @@ async def test_whatever_a_hostile_service_does_it_costs_bounded_time_and_names_n
 
 async def test_what_a_service_calls_itself_is_cut_and_without_controls():
     port = Port(80)
-    told = improved(port, Finding("http", "\x1b[31mEvil\r\n" + "x" * 500, "1.0\0"))
-    assert told.product.startswith("[31mEvil xxx")
-    assert len(told.product) <= 100
-    assert told.version == "1.0"
+    reported = improved(port, Finding("http", "\x1b[31mEvil\r\n" + "x" * 500, "1.0\0"))
+    assert reported.product.startswith("[31mEvil xxx")
+    assert len(reported.product) <= 100
+    assert reported.version == "1.0"
 
 
 async def test_a_name_from_the_port_table_alone_becomes_no_product():

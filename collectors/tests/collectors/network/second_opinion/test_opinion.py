@@ -36,10 +36,12 @@ def serving(pages: dict[str, bytes], asked: list[str] | None = None):
 
 
 async def opinions(ports, *, patience=PATIENCE, rate=None, open_ports=()):
-    told, warnings = {}, []
+    reported, warnings = {}, []
     second = SecondOpinion(patience, PacketRate(rate), warnings.append)
-    await second.ask(ADDRESS, ports, lambda port: told.__setitem__(port.number, port), open_ports=open_ports)
-    return told, warnings
+    await second.ask(
+        ADDRESS, ports, lambda port: reported.__setitem__(port.number, port), open_ports=open_ports
+    )
+    return reported, warnings
 
 
 async def test_a_page_names_its_product_and_another_states_the_version():
@@ -51,16 +53,16 @@ async def test_a_page_names_its_product_and_another_states_the_version():
     }
     async with listening(serving(pages, asked)) as number:
         go = Port(number, "http", probed=True, confidence=10, product="Golang net/http server")
-        told, _ = await opinions([go])
-    assert (told[number].product, told[number].version) == ("Prometheus", "2.53.3")
+        reported, _ = await opinions([go])
+    assert (reported[number].product, reported[number].version) == ("Prometheus", "2.53.3")
     assert asked == ["/", "/query", "/api/v1/status/buildinfo"]
 
 
 async def test_what_nmap_named_is_not_asked():
     asked = []
     async with listening(serving({}, asked)) as number:
-        told, _ = await opinions([Port(number, "http", probed=True, product="nginx", version="1.26.3")])
-    assert (told, asked) == ({}, [])
+        reported, _ = await opinions([Port(number, "http", probed=True, product="nginx", version="1.26.3")])
+    assert (reported, asked) == ({}, [])
 
 
 @pytest.mark.parametrize(
@@ -103,8 +105,8 @@ async def test_a_host_that_gives_nothing_away_is_left_alone_and_that_is_said():
         writer.close()
 
     async with listening(slam) as number:
-        told, warnings = await opinions([Port(number)] * 60)
-    assert told == {}
+        reported, warnings = await opinions([Port(number)] * 60)
+    assert reported == {}
     assert len(connections) <= 25 * (12 + 4)
     assert len(warnings) == 1
     assert "12 ports in a row gave nothing away" in warnings[0]
@@ -133,13 +135,13 @@ async def test_a_host_that_costs_too_much_time_is_left_alone_and_that_is_said():
 
 
 async def test_time_between_two_calls_is_not_the_hosts():
-    told, warnings = [], []
+    reported, warnings = [], []
     second = SecondOpinion(Patience(answer=0.5, port=2, host=0.6), PacketRate(None), warnings.append)
     async with listening(serving({"/": page("<title>Gerrit Code Review</title>")})) as number:
         for _ in range(2):
-            await second.ask(ADDRESS, [Port(number)], told.append)
+            await second.ask(ADDRESS, [Port(number)], reported.append)
             await asyncio.sleep(0.7)
-    assert (len(told), warnings) == (2, [])
+    assert (len(reported), warnings) == (2, [])
 
 
 async def test_waiting_for_the_rate_is_not_the_hosts_time():

@@ -42,10 +42,10 @@ def served(context: ssl.SSLContext | None = None):
 
 
 async def asked(number: int) -> Port:
-    told = []
-    second = SecondOpinion(Patience(answer=3, port=20, host=30), PacketRate(None), told.append)
-    await second.ask(ADDRESS, [Port(number)], told.append)
-    return told[-1]
+    reported = []
+    second = SecondOpinion(Patience(answer=3, port=20, host=30), PacketRate(None), reported.append)
+    await second.ask(ADDRESS, [Port(number)], reported.append)
+    return reported[-1]
 
 
 async def test_a_web_server_names_itself():

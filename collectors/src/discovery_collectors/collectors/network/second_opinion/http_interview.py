@@ -88,8 +88,8 @@ async def _version(questioner: Questioner, page: HttpAnswer, sign: HttpSign, pat
         return ""
     body = page.body
     if sign.at:
-        told = HttpAnswer.read((await ask_page(questioner, sign.at)).content)
-        body = told.body if told is not None else ""
+        answer = HttpAnswer.read((await ask_page(questioner, sign.at)).content)
+        body = answer.body if answer is not None else ""
     found = pattern.search(body)
     return found["version"] if found is not None else ""
 
@@ -98,8 +98,8 @@ async def _scraped(questioner: Questioner, page: HttpAnswer) -> tuple[str, str] 
     """Return what Prometheus would scrape there: an exporter, or a program that counts for itself."""
     exporter = EXPORTER.match(page.title)
     if exporter is not None and "build_info" not in page.body:
-        told = HttpAnswer.read((await ask_page(questioner, "/metrics")).content)
-        info = BUILD_INFO.search(told.body) if told is not None else None
+        answer = HttpAnswer.read((await ask_page(questioner, "/metrics")).content)
+        info = BUILD_INFO.search(answer.body) if answer is not None else None
         return f"Prometheus exporter {exporter['product']}", info["version"] if info is not None else ""
     info = BUILD_INFO.search(page.body)
     return None if info is None else (info["product"], info["version"])

@@ -57,7 +57,7 @@ class _Host:
 
 
 class SecondOpinion:
-    """One run's questions. `rate` is charged for every connection, `warn` told what was not asked."""
+    """One run's questions. `rate` is charged for every connection, `warn` gets what was not asked."""
 
     def __init__(self, patience: Patience, rate: PacketRate, warn: Callable[[str], None]) -> None:
         self._patience = patience

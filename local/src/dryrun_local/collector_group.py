@@ -1,0 +1,99 @@
+"""The commands `dryrun-local collector`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dryrun_local.command_line import AddOption, group, run_work
+
+if TYPE_CHECKING:
+    from dryrun_local.terminal.interruption import Interruption
+
+app = group("Take over scanners whose images are on this machine.")
+
+
+@app.command("add")
+def add_collector(
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image that is on this machine.")],
+    manifest: Annotated[
+        Path,
+        typer.Option("--manifest", metavar="FILE", help="How it is called, and what it claims."),
+    ],
+    tmpfs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tmpfs", metavar="PATH=SIZE", help="A folder that it writes, in memory; its root is read-only."
+        ),
+    ] = None,
+    trial: Annotated[bool, typer.Option(help="Run it once on a network of three machines.")] = True,
+    add: AddOption = None,
+) -> None:
+    """Explain what the image may not do here, tag and pin it, install its manifest, and try it.
+
+    Exit codes: 0 installed, and its trial was complete; 1 refused, with every fault and how to mend it, or
+    the trial was not complete.
+    """
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.runs.trial import add_and_try
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    installation = Installation.here(add or ())
+    mounts = tuple(tmpfs or ())
+    run_work(
+        lambda interruption: add_and_try(
+            installation, screen, interruption, image=image, manifest=manifest, tmpfs=mounts, trial=trial
+        ),
+        screen,
+    )
+
+
+@app.command("remove")
+def remove_collector(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its manifest's name.")],
+) -> None:
+    """Uninstall a scanner that was added; its image stays in the engine."""
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.runs.trial import remove
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    run_work(lambda _: remove(Installation.here(), screen, name), screen)
+
+
+@app.command("command")
+def show_production_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its manifest's name.")],
+    rehearsed: Annotated[
+        Path, typer.Option("--rehearsed", metavar="REPORT", help="The session's report as JSON.")
+    ],
+    targets: Annotated[str, typer.Option("--targets", metavar="CIDR", help="The network to scan.")],
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="ADDRESS", help="No target; may be given several times."),
+    ] = None,
+    max_rate: Annotated[
+        int | None, typer.Option("--max-rate", metavar="N", min=1, help="Packets per second, if chosen.")
+    ] = None,
+    add: AddOption = None,
+) -> None:
+    """Print the docker command of a production run that is exactly what a report rehearsed.
+
+    Exit codes: 0 it is printed, and nothing was run; 1 the report does not cover it, with every difference.
+    """
+    from dryrun_local.collectors.production import production_command
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.terminal.screen import Screen
+
+    installation = Installation.here(add or ())
+
+    async def work(_: "Interruption") -> int:
+        command = production_command(
+            installation, name, rehearsed, targets=targets, exclude=exclude or (), max_rate=max_rate
+        )
+        sys.stdout.write(f"{command}\n")
+        return 0
+
+    run_work(work, Screen(to_error=True))

@@ -1,0 +1,46 @@
+"""Options that several commands share, and how a command runs."""
+
+import logging
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from dryrun_local.terminal.interruption import Interruption
+    from dryrun_local.terminal.screen import Screen
+
+AddOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--add",
+        metavar="DIR",
+        envvar="DRYRUN_ADD",
+        help="A folder of yours with images/, manifests/, readers/, templates/; may be given several times.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
+
+
+def group(help_text: str) -> typer.Typer:
+    """Return a group of commands, empty so far."""
+    return typer.Typer(help=help_text, no_args_is_help=True, rich_markup_mode=None)
+
+
+def run_work(work: "Callable[[Interruption], Coroutine[Any, Any, int]]", screen: "Screen") -> None:
+    """Run a command's work and end with its exit code; an error that says what to do ends with 1."""
+    from dryrun_cli.errors import CliError
+    from dryrun_local.machine.errors import LocalError
+    from dryrun_local.terminal.interruption import run
+
+    # Ctrl-C ends child processes before asyncio does, and asyncio would log that each has gone already.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+    try:
+        code = run(work, screen.note)
+    except (LocalError, CliError) as error:
+        screen.warn(str(error))
+        code = 1
+    if code > 128:
+        screen.note("Interrupted")
+    raise typer.Exit(code)

@@ -1,0 +1,91 @@
+"""The commands `dryrun-local images`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dryrun_local.command_line import AddOption, JsonOption, group, run_work
+
+if TYPE_CHECKING:
+    from dryrun_local.terminal.interruption import Interruption
+
+app = group("Build and list the images that sessions run.")
+
+
+@app.command("build")
+def build_images(
+    add: AddOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Build every image, changed or not.")] = False,
+) -> None:
+    """Build the images whose folder changed, and pin them in the allowlist."""
+    from dryrun_local.images.commands import build
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    run_work(lambda _: build(Installation.here(add or ()), screen, force=force), screen)
+
+
+@app.command("services")
+def build_service_images() -> None:
+    """Build the services' own images, for a deployment by deploy/compose.yaml."""
+    from dryrun_local.images.commands import build_services
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    run_work(lambda _: build_services(Installation.here(), screen), screen)
+
+
+@app.command("list")
+def list_images(add: AddOption = None, json_output: JsonOption = False) -> None:
+    """List the images, their sizes and whether they are current."""
+    from dryrun_local.images.commands import show
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen(to_error=json_output)
+    run_work(lambda _: show(Installation.here(add or ()), screen, as_json=json_output), screen)
+
+
+@app.command("export")
+def export_images(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, a tar.")],
+    experiment: Annotated[
+        Path | None,
+        typer.Option(
+            "--experiment", metavar="FILE", help="Only what this experiment needs; every image otherwise."
+        ),
+    ] = None,
+    add: AddOption = None,
+) -> None:
+    """Write built images to a file, to cache them or to carry them to another machine."""
+    from dryrun_cli.commands.experiments import read_request
+    from dryrun_local.images.commands import export
+    from dryrun_local.images.needed import images_of
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.terminal.screen import Screen
+
+    screen, installation = Screen(), Installation.here(add or ())
+
+    async def work(_: "Interruption") -> int:
+        request = None if experiment is None else read_request(experiment)
+        needed = None if request is None else images_of(installation, request.templates, request.seeds)
+        return await export(installation, screen, file, needed)
+
+    run_work(work, screen)
+
+
+@app.command("import")
+def import_images(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that images export wrote.")],
+    add: AddOption = None,
+) -> None:
+    """Load the images that this machine lacks from a file, compared by digest, and pin them."""
+    from dryrun_local.images.commands import take
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    run_work(lambda _: take(Installation.here(add or ()), screen, file), screen)

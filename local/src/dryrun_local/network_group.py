@@ -1,0 +1,157 @@
+"""The commands `dryrun-local network` and `template`: stand-ins for a network of yours."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dryrun_local.command_line import JsonOption, group, run_work
+
+app = group("Make templates that stand for a network of yours.")
+
+template_app = group("Check templates that stand for networks.")
+
+NetworkName = Annotated[str, typer.Argument(metavar="NAME", help="The network's name, see network list.")]
+
+
+@app.command("import")
+def import_network(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="What you know of the network: a scan by nmap -oX, exports of NetBox, a table, a Compose "
+            "file, Diode entities, discoveries, a report. Several files are one network.",
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="The template's id; a bundle has its own.")
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would be built, and stop.")] = False,
+    all_hosts: Annotated[
+        bool, typer.Option("--all", help="Take every host, in as many templates as it takes.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=9999, help="Choose another sample.")] = 0,
+    keep_names: Annotated[
+        bool,
+        typer.Option(
+            "--keep-names", help="Keep the network's names, titles and certificates; they show in reports."
+        ),
+    ] = False,
+    file_format: Annotated[
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help="The files' format, if it is not recognised."),
+    ] = None,
+    sha256: Annotated[
+        str | None,
+        typer.Option("--sha256", metavar="DIGEST", help="Take a bundle only if it has this SHA-256."),
+    ] = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Make a template that stands for your network: plan, build, verify from inside, install.
+
+    A bundle of `network export` is installed as it is, after its images were compared and verified.
+
+    Exit codes: 0 installed, or planned with --plan; 1 the files were refused, with every fault and its place,
+    or a stand-in could not be built or is not what its ground truth says.
+    """
+    if json_output and not plan:
+        raise typer.BadParameter("only a plan can be JSON; add --plan", param_hint="--json")
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.replicas.importing import import_network as make
+    from dryrun_local.replicas.moving import import_bundle, is_bundle
+    from dryrun_local.replicas.planning import ImportOptions, plan_only
+    from dryrun_local.terminal.screen import Screen
+
+    if is_bundle(tuple(files)):
+        if plan or all_hosts or keep_names or seed or name or file_format:
+            raise typer.BadParameter("a bundle is installed as it is; leave the other options out")
+        bundle = Screen()
+        run_work(lambda _: import_bundle(Installation.here(), bundle, files[0], sha256=sha256), bundle)
+        return
+    if name is None or sha256 is not None:
+        why = "an inventory needs --name NAME" if name is None else "--sha256 is for bundles"
+        raise typer.BadParameter(why)
+    options = ImportOptions(tuple(files), name, file_format, seed, all_hosts, keep_names)
+    screen = Screen(to_error=json_output)
+    if plan:
+        run_work(lambda _: plan_only(Installation.here(), options, screen, as_json=json_output), screen)
+    else:
+        run_work(lambda _: make(Installation.here(), options, screen), screen)
+
+
+@app.command("list")
+def list_networks(json_output: JsonOption = False) -> None:
+    """List the networks that templates stand for."""
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.replicas.commands import list_replicas
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen(to_error=json_output)
+    run_work(lambda _: list_replicas(Installation.here(), screen, as_json=json_output), screen)
+
+
+@app.command("show")
+def show_network(name: NetworkName, json_output: JsonOption = False) -> None:
+    """Show what a network was made from, and what stands for what."""
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.replicas.commands import show_replica
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen(to_error=json_output)
+    run_work(lambda _: show_replica(Installation.here(), screen, name, as_json=json_output), screen)
+
+
+@app.command("export")
+def export_network(
+    name: NetworkName,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")],
+    present: Annotated[
+        Path | None,
+        typer.Option(
+            "--present", metavar="FILE", help="Leave out layers that are there: from `network layers` there."
+        ),
+    ] = None,
+) -> None:
+    """Write a network with its images to a file, for `network import` on another machine."""
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.replicas.moving import export_network as export
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    run_work(lambda _: export(Installation.here(), screen, name, output, present), screen)
+
+
+@app.command("layers")
+def list_network_layers() -> None:
+    """Print the layers that this machine's engine has, for `network export --present` on another machine."""
+    from dryrun_local.replicas.moving import list_layers
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    run_work(lambda _: list_layers(screen), screen)
+
+
+@app.command("remove")
+def remove_network(name: NetworkName) -> None:
+    """Uninstall the templates of a network; its images stay in the engine."""
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.replicas.commands import remove_replica
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    run_work(lambda _: remove_replica(Installation.here(), screen, name), screen)
+
+
+@template_app.command("verify")
+def verify_template(name: NetworkName) -> None:
+    """Check from inside of each stand-in of a network that its ground truth is true.
+
+    Exit codes: 0 every fact is true; 1 the faults are listed.
+    """
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.replicas.commands import verify_replica
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    run_work(lambda _: verify_replica(Installation.here(), screen, name), screen)
