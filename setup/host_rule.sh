@@ -1,4 +1,4 @@
-# The host rule: drops what arrives from a session's bridge (deploy/host-rule/README.md). Sessions need it to start.
+# The host rule: drops what passes between a session's bridge and anything else (deploy/host-rule/README.md). Sessions need it to start.
 
 HOST_RULE=deploy/host-rule/dryrun-host-rule
 

@@ -23,7 +23,7 @@ def network_name(session_id: UUID) -> str:
 def bridge_name(session_id: UUID) -> str:
     """Return the bridge's interface name: `dr-` and 12 hex digits, 15 bytes as Linux allows (IFNAMSIZ).
 
-    The host rule drops packets that arrive from `dr-+`.
+    The host rule drops what passes between `dr-*` and anything else.
     """
     return f"dr-{session_id.hex[:12]}"
 
