@@ -1,6 +1,8 @@
-"""Adds the pages to the application."""
+"""The pages of the application."""
 
-from fastapi import FastAPI
+from collections.abc import Iterator
+
+from fastapi import APIRouter, FastAPI
 
 from approval_api.pages.account.routes import router as account_router
 from approval_api.pages.assets import router as assets_router
@@ -25,31 +27,29 @@ from approval_api.settings import Settings
 
 
 def install_pages(app: FastAPI, settings: Settings) -> None:
-    """Let `app` serve pages beside its API, and show errors to browsers as pages."""
+    """Give `app` what its pages need, and let it show errors to browsers as pages."""
     app.state.pages = Pages(dryrun=settings.dryrun)
     app.state.live_sessions = live_sessions(app.state.pages)
     app.state.answer_browser = answer_with_page
-    for router in (
-        assets_router,
-        sign_in_router,
-        openid_router,
-        overview_router,
-        production_router,
-        people_router,
-        audit_router,
-        account_router,
-        settings_router,
-    ):
-        app.include_router(router)
-    if settings.dryrun == "off":
+
+
+def page_routers(*, dryrun: bool) -> Iterator[APIRouter]:
+    """Yield the routers of all pages, without those about dry-runs if these are left out."""
+    yield assets_router
+    yield sign_in_router
+    yield openid_router
+    yield overview_router
+    yield production_router
+    yield people_router
+    yield audit_router
+    yield account_router
+    yield settings_router
+    if not dryrun:
         return
-    for router in (
-        templates_router,
-        sessions_router,
-        dryrun_discoveries_router,
-        report_router,
-        experiments_router,
-        checks_router,
-        schedules_router,
-    ):
-        app.include_router(router)
+    yield templates_router
+    yield sessions_router
+    yield dryrun_discoveries_router
+    yield report_router
+    yield experiments_router
+    yield checks_router
+    yield schedules_router
