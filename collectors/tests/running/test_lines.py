@@ -112,8 +112,8 @@ def test_a_reader_that_leaves_ends_the_program_without_a_traceback(tmp_path):
     host = (
         '<host><status state="up" reason="arp-response"/><address addr="127.0.0.%d" addrtype="ipv4"/></host>'
     )
-    report = "for word; do case $word in /dev/fd/*) exec > $word;; esac; done"
-    many = f"i=1; while [ $i -lt 250 ]; do printf '{host}\\n' $i; i=$((i + 1)); done 2>/dev/null; exec sleep 50"
+    report = 'for word; do case $word in /dev/fd/*) exec > "$word";; esac; done'
+    many = f"i=1; while [ $i -lt 250 ]; do printf '{host}\\n' $i; i=$((i + 1)); sleep 0.1; done 2>/dev/null"
     nmap.write_text(f"#!/bin/sh\n{report}\necho '<nmaprun>'\n{many}\n")
     nmap.chmod(0o755)
     run = subprocess.run(
