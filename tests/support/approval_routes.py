@@ -16,6 +16,7 @@ READ, RUN, DECIDE, COLLECT, ADMINISTER, MANAGE_PEOPLE, OWN_ACCOUNT = (
 )
 DRYRUN = "/api/v1/dryrun"
 PRODUCTION = "/api/v1/production/discoveries"
+SCANS = "/api/v1/production/scans"
 
 ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", "/livez"): OPEN,
@@ -42,6 +43,10 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("POST", f"{PRODUCTION}/decisions"): DECIDE,
     ("GET", PRODUCTION + "/{discovery_id:int}"): READ,
     ("GET", PRODUCTION + "/{discovery_id:int}/changes"): READ,
+    ("POST", SCANS): COLLECT,
+    ("GET", SCANS): READ,
+    ("GET", SCANS + "/{scan_id}"): READ,
+    ("POST", SCANS + "/{scan_id}/end"): COLLECT,
     ("GET", f"{DRYRUN}/templates"): READ,
     ("GET", DRYRUN + "/templates/{template_id}"): READ,
     ("POST", f"{DRYRUN}/sessions"): RUN,
@@ -111,6 +116,7 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", "/production/discoveries"): READ,
     ("POST", "/production/discoveries"): DECIDE,
     ("GET", "/production/discoveries/{discovery_id}"): READ,
+    ("GET", "/production/scans"): READ,
     ("GET", "/settings"): READ,
     ("GET", "/account"): OWN_ACCOUNT,
     ("POST", "/account/password"): OWN_ACCOUNT,
@@ -136,6 +142,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "/api/v1/people/{person_id}"): {"roles": ["viewer"]},
     ("POST", PRODUCTION): {"collector": "network", "discoveries": [{"kind": "host", "key": "192.0.2.1"}]},
     ("POST", f"{PRODUCTION}/decisions"): DECISION,
+    ("POST", SCANS): {"collector": "network", "targets": ["192.0.2.0/24"], "profile": "full"},
+    ("POST", SCANS + "/{scan_id}/end"): {"complete": True},
     ("POST", f"{DRYRUN}/sessions"): {"template": "small"},
     ("POST", DRYRUN + "/sessions/{session_id}/report"): {},
     ("POST", f"{DRYRUN}/experiments"): {"name": "x", "templates": ["small"]},

@@ -45,6 +45,7 @@ PLACES = (
         "/production/discoveries/{production}",
         route="/production/discoveries/{discovery_id}",
     ),
+    Place("production-scans", "/production/scans"),
     Place("settings", "/settings"),
     Place("account", "/account"),
     Place("people", "/people", ADMINS),

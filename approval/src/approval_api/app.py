@@ -30,6 +30,7 @@ from approval_api.api.pool import router as pool_router
 from approval_api.api.production import router as production_router
 from approval_api.api.reports import criteria_router
 from approval_api.api.reports import router as reports_router
+from approval_api.api.scans import router as scans_router
 from approval_api.api.schedules import router as schedules_router
 from approval_api.api.session_discoveries import router as discoveries_router
 from approval_api.api.sessions import router as sessions_router
@@ -163,7 +164,7 @@ def _routes(*, dryrun: bool, metrics: bool) -> tuple[BaseRoute, ...]:
     table.include_router(health_router)
     if metrics:
         table.include_router(metrics_router)
-    for router in (people_router, audit_router, production_router):
+    for router in (people_router, audit_router, production_router, scans_router):
         table.include_router(router, prefix=API_PATH)
     for router in page_routers(dryrun=dryrun):
         table.include_router(router)

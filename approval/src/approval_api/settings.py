@@ -146,6 +146,8 @@ class Settings(DatabaseSettings):
     """Logins are valid for this long after the provider confirmed the person."""
     oidc_token_days: float = Field(default=7, gt=0)
     """The same for their tokens: after this they are refused until the person signs in again."""
+    gone_after_scans: int = Field(default=3, ge=1, le=100)
+    """How many complete scans in a row that cover a production discovery and miss it make it gone."""
     dryrun: Literal["on", "off"] = "on"
     orchestrator_url: HttpUrl | None = None
     orchestrator_token: SecretStr | None = None

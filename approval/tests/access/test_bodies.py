@@ -26,6 +26,8 @@ def path_of(route):
         "token_id": ANY_ID,
         "experiment_id": ANY_ID,
         "check_id": ANY_ID,
+        "scan_id": ANY_ID,
+        "rule_id": ANY_ID,
         "schedule_id": ANY_ID,
         "discovery_id": "1",
     }

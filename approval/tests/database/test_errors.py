@@ -139,6 +139,7 @@ SENT = {
         "collector": NUL,
         "discoveries": [{"kind": "host", "key": NUL, "data": {NUL: NUL}}],
     },
+    ("POST", "/api/v1/production/scans"): {"collector": NUL, "targets": [NUL], "profile": "full"},
     ("POST", "/api/v1/production/discoveries/decisions"): {
         "decision": "approved",
         "note": NUL,
@@ -198,6 +199,8 @@ async def test_text_that_cannot_be_stored_is_a_fault_of_the_request_on_every_rou
         "session_id": "a%00b",
         "experiment_id": "a%00b",
         "check_id": "a%00b",
+        "scan_id": "a%00b",
+        "rule_id": "a%00b",
         "schedule_id": "a%00b",
         "token_id": "a%00b",
     }

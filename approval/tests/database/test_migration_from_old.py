@@ -85,3 +85,40 @@ async def test_what_people_had_at_revision_4_counts_as_the_upgrade_says(
             refused = await api.client.post("/api/v1/production/discoveries", json=report, headers=by_token)
             assert refused.json()["type"] == "urn:dryrun:problem:not-this-collector"
             assert (await api.client.get("/api/v1/people", headers=by_token)).status_code == 403
+
+
+async def test_discoveries_of_revision_11_are_covered_by_scans_and_changed_since_their_decision(postgres):
+    name = f"old_{uuid.uuid4().hex[:12]}"
+    await asyncio.to_thread(postgres.execute, "postgres", f"CREATE DATABASE {name}")
+    engine = create_engine(postgres.url(name))
+    keys = (
+        "10.0.0.1",
+        "10.0.0.255:80/tcp",
+        "10.0.0.1.example:80/tcp",
+        "10.0.0.256",
+        "10.0.0.1.:80/tcp",
+        "[::1]",
+    )
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE SCHEMA gateway"))
+        await connection.run_sync(_upgrade_to("0011"))
+        for number, key in enumerate(keys):
+            await connection.execute(
+                text(
+                    "INSERT INTO gateway.discoveries (collector, kind, key, data, confidence, revision, "
+                    "status, decided_as, changed_at) VALUES ('network', 'host', :key, '{}', 1, 2, :status, "
+                    ":decided, now())"
+                ),
+                {"key": key, "status": "approved" if number == 0 else "pending"}
+                | {"decided": "approved" if number < 2 else None},
+            )
+    assert await migrate(engine)
+    columns = "host(host), change, decided_revision, gone_at"
+    async with engine.connect() as connection:
+        rows = await connection.execute(text(f"SELECT {columns} FROM gateway.discoveries ORDER BY id"))
+        assert [tuple(row) for row in rows] == [
+            ("10.0.0.1", "changed", 2, None),
+            ("10.0.0.255", "changed", None, None),
+            *[(None, "new", None, None)] * 4,
+        ]
+    await engine.dispose()

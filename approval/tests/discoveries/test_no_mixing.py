@@ -47,6 +47,8 @@ async def read(api, path, **params):
         "template_id": "small",
         "experiment_id": SESSION,
         "check_id": SESSION,
+        "scan_id": SESSION,
+        "rule_id": SESSION,
         "schedule_id": SESSION,
         "discovery_id": "1",
         "person_id": SESSION,

@@ -71,6 +71,8 @@ async def given(engine, api, browsers):
         "template_id": "small",
         "experiment_id": "00000000-0000-4000-8000-000000000000",
         "check_id": "00000000-0000-4000-8000-000000000000",
+        "scan_id": "00000000-0000-4000-8000-000000000000",
+        "rule_id": "00000000-0000-4000-8000-000000000000",
         "schedule_id": "00000000-0000-4000-8000-000000000000",
         "discovery_id": "1",
         "secret": secret["secret"],

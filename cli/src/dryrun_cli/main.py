@@ -19,6 +19,7 @@ from dryrun_cli.options import (
     common_options,
     run,
 )
+from dryrun_cli.production_group import production_app
 from dryrun_cli.schedule_group import schedule_app
 
 if TYPE_CHECKING:
@@ -373,6 +374,7 @@ def checks(context: typer.Context, json_output: JsonOption = False, api_url: Api
 
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(schedule_app, name="schedule")
+app.add_typer(production_app, name="production")
 
 
 def main() -> None:

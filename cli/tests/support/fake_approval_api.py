@@ -64,6 +64,7 @@ class FakeApi:
         self.pool = {"lines": []}
         self.experiments = {}
         self.schedules = {}
+        self.scans, self.reported, self.production = [], [], []
         self.ends = {}
         self.reads = {}
         self.closing = False
@@ -175,6 +176,8 @@ class FakeApi:
                 end = begin + int(request.query.get("limit", ["50"])[0])
                 following = str(end) if end < len(newest) else None
                 await request.json({"sessions": newest[begin:end], "next": following})
+            case _, ["api", "v1", "production", *path]:
+                await self.route_production(request, path)
             case _, ["checks"] | ["sessions", _, "checks" | "forecast"] as path:
                 await self.route_forecasts(request, path)
             case _, [("schedules" | "experiments") as kind, *rest]:
@@ -210,6 +213,29 @@ class FakeApi:
             case _:
                 self.questions.append(request.query)
                 await request.json(network_forecast())
+
+    async def route_production(self, request, path):
+        sent = json.loads(request.body) if request.body else None
+        match request.method, path:
+            case "POST", ["scans"]:
+                begun = {"id": str(uuid4()), "started_by": "ada", "started_at": "2026-11-27T00:00:00Z"}
+                rest = dict.fromkeys(("ended_at", "complete", "missed", "gone"))
+                excluded = sent.pop("exclude")
+                self.scans.append({**sent, "excluded": excluded, **begun, **rest})
+                await request.json(self.scans[-1], status=201)
+            case "GET", ["scans"]:
+                await request.json({"scans": self.scans[::-1]})
+            case "POST", ["scans", _, "end"]:
+                ended = {"ended_at": "2026-11-27T00:01:00Z", "complete": sent["complete"]}
+                self.scans[-1] |= ended | {"missed": 3 if sent["complete"] else 0, "gone": 0}
+                await request.json(self.scans[-1])
+            case "POST", ["discoveries"]:
+                self.reported.append(sent)
+                number = len(sent["discoveries"])
+                await request.json({"new": number, "changed": 0, "returned": 0, "unchanged": 0})
+            case "GET", ["discoveries"]:
+                self.questions.append(request.query)
+                await request.json({"discoveries": self.production, "next": None})
 
     async def route_schedules(self, request, path):
         match request.method, path:

@@ -7,12 +7,14 @@ from sqlalchemy import RowMapping
 
 from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Collecting, Decider, Reader
+from approval_api.api.scans import require_collector, require_scan
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.discoveries.decisions import Decided, Decision, note_decision
 from approval_api.discoveries.listing import (
     MAX_ID,
     KindFilter,
+    Life,
     NameFilter,
     PageLimit,
     SearchFilter,
@@ -45,16 +47,25 @@ async def report_discoveries(
     A token reports only under its collectors' names: otherwise one compromised collector could overwrite
     what all others reported.
     """
-    if reporting.collectors is not None and reported.collector not in reporting.collectors:
-        named = ", ".join(sorted(reporting.collectors)) or "no collector"
+    require_collector(reporting, reported.collector)
+    scan = None if reported.scan is None else await require_scan(transaction, reported.scan, reporting)
+    if scan is not None and (scan.ended_at is not None or scan.collector != reported.collector):
         raise ProblemError(
-            "not-this-collector",
-            403,
-            f"this token may report as {named}, not as {reported.collector!r}; create a token that names it",
-            title="Not allowed",
+            "not-this-scan",
+            409,
+            f"scan {scan.id} is one of {scan.collector!r} and has ended; begin another"
+            if scan.ended_at
+            else f"scan {scan.id} is one of {scan.collector!r}, not of {reported.collector!r}",
+            title="Not this scan",
         )
-    received = await repository.receive(transaction, reported.collector, reported.discoveries)
-    counts = f"{received.new} new, {received.changed} changed, {received.unchanged} unchanged"
+    received, _ = await repository.receive(
+        transaction,
+        reported.collector,
+        reported.discoveries,
+        reported_by=reporting.name,
+        quick=scan is not None and scan.profile == "quick",
+    )
+    counts = ", ".join(f"{count} {name}" for name, count in received.model_dump().items())
     note(request, object_=reported.collector, detail=counts)
     return received
 
@@ -71,9 +82,10 @@ async def list_production(
     status: Status | None = None,
     collector: NameFilter = None,
     changed: bool | None = None,
+    change: Life | None = None,
     search: SearchFilter = None,
 ) -> ProductionList:
-    """List production's discoveries. `changed=true`: those that changed after a decision.
+    """List production's discoveries. `changed=true`: what changed, went or returned after a decision.
 
     A page of large discoveries ends early.
     """
@@ -85,6 +97,7 @@ async def list_production(
         status=status,
         collector=collector,
         changed=changed,
+        change=change,
         search=search,
     )
     page = await repository.list_all(transaction, wanted)

@@ -1,7 +1,7 @@
 """The tables of schema `gateway` as queries see them; `database.migrations` makes them."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, MetaData, Table, Text
-from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, CIDR, INET, JSON, JSONB, TIMESTAMP, UUID
 
 metadata = MetaData(schema="gateway")
 
@@ -167,8 +167,37 @@ discoveries = Table(
     Column("last_seen_at", _TIME, nullable=False),
     Column("times_seen", Integer, nullable=False),
     Column("changed_at", _TIME),
+    Column("host", INET),
+    Column("change", Text, nullable=False),
+    Column("gone_at", _TIME),
+    Column("missed_scans", Integer, nullable=False),
+    Column("seen_by_quick", Boolean, nullable=False),
+    Column("reported_by", Text),
+    Column("decided_revision", Integer),
 )
-"""Production. No dry-run row can be stored here: the table has a check of its own."""
+"""Production. No dry-run row can be stored here: the table has a check of its own.
+
+`change` is what there is to decide: `new` until the first decision, then what happened since. `host` is the
+key's address, null for a name. `missed_scans` counts complete scans that covered it in a row and did not
+report it; `reported_by` reported it last, and `decided_revision` is what somebody decided on last, also by
+taking a decision back."""
+
+production_scans = Table(
+    "production_scans",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("collector", Text, nullable=False),
+    Column("targets", ARRAY(CIDR), nullable=False),
+    Column("excluded", ARRAY(CIDR), nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("started_by", Text, nullable=False),
+    Column("started_at", _TIME, nullable=False),
+    Column("ended_at", _TIME),
+    Column("complete", Boolean),
+    Column("missed", Integer),
+    Column("gone", Integer),
+)
+"""What a collector covered. Only a complete scan proves anything absent."""
 
 discovery_changes = Table(
     "discovery_changes",
@@ -179,8 +208,9 @@ discovery_changes = Table(
     Column("at", _TIME, nullable=False),
     Column("before", JSONB, nullable=False),
     Column("after", JSONB, nullable=False),
+    Column("change", Text, nullable=False),
 )
-"""Production again: what changed in a later scan."""
+"""Production again: what changed in a later scan; also that it was gone, or returned."""
 
 follower_position = Table(
     "follower_position",

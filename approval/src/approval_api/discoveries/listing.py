@@ -70,6 +70,19 @@ class Status(StrEnum):
     REJECTED = "rejected"
 
 
+class Life(StrEnum):
+    """What there is to decide on a production discovery."""
+
+    NEW = "new"
+    """Nobody decided on it yet."""
+    CHANGED = "changed"
+    """Its data changed after the last decision."""
+    GONE = "gone"
+    """As many complete scans as the operator set covered it and did not report it."""
+    RETURNED = "returned"
+    """It was gone, and was seen again."""
+
+
 type SortOrder = Literal["newest", "oldest", "key", "-key", "kind", "-kind", "status", "-status"]
 """A leading minus reverses the order. Equal rows are in the order they arrived."""
 
@@ -88,6 +101,8 @@ class Wanted:
     collector: str | None = None
     changed: bool | None = None
     """Production only: whether it changed after the decision."""
+    change: Life | None = None
+    """Production only."""
     search: str | None = None
 
 
@@ -159,6 +174,8 @@ def _conditions_of_the_index(table: Table, shape: _Shape) -> list[ColumnElement[
         return [table.c.dryrun_session_id == bindparam("session_id")]
     if shape.sort.removeprefix("-") in {"kind", "status"}:
         return []
+    if "change" in shape.given and shape.sort in {"newest", "oldest"}:
+        return [table.c.change == bindparam("change")]
     if "status" in shape.given and ("kind" not in shape.given or not shape.pending):
         return [table.c.status == bindparam("status")]
     return [table.c.kind == bindparam("kind")] if "kind" in shape.given else []
@@ -166,7 +183,9 @@ def _conditions_of_the_index(table: Table, shape: _Shape) -> list[ColumnElement[
 
 def _other_conditions(rows: FromClause, shape: _Shape) -> list[ColumnElement[bool]]:
     conditions = [
-        rows.c[name] == bindparam(name) for name in ("kind", "status", "collector") if name in shape.given
+        rows.c[name] == bindparam(name)
+        for name in ("kind", "status", "collector", "change")
+        if name in shape.given
     ]
     if shape.changed is not None:
         changed = and_(rows.c.status == Status.PENDING.value, rows.c.decided_as.is_not(None))
@@ -262,6 +281,7 @@ async def read_page(connection: AsyncConnection, table: Table, wanted: Wanted) -
         "kind": wanted.kind,
         "status": wanted.status,
         "collector": wanted.collector,
+        "change": wanted.change,
         "search": None if wanted.search is None else _escaped(wanted.search),
     }
     given: dict[str, object] = {name: value for name, value in values.items() if value is not None}

@@ -23,6 +23,7 @@ from dryrun_contract.schedule import ScheduleRequest
 from dryrun_contract.session import SessionRequest
 
 BASE_PATH: Final = "/api/v1/dryrun"
+PRODUCTION_PATH: Final = "/api/v1/production"
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 30.0
 """For a whole answer, so that one that arrives byte by byte ends too."""
@@ -141,6 +142,17 @@ class ApiClient:
         """Delete a schedule."""
         await self._answer("DELETE", f"/schedules/{schedule_id}", body=None)
 
+    async def production(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: JsonObject | None = None,
+        params: Mapping[str, str | int | Sequence[str]] | None = None,
+    ) -> JsonValue:
+        """Return the answer to a request about production. Never retried."""
+        return await self._json(method, path, body=body, params=params, base=PRODUCTION_PATH)
+
     async def events(self, session_id: UUID) -> AsyncGenerator[JsonObject]:
         """Yield a session's events so far, oldest first."""
         after = -1
@@ -211,8 +223,9 @@ class ApiClient:
         *,
         body: JsonObject | None = None,
         params: Mapping[str, str | int | Sequence[str]] | None = None,
+        base: str = BASE_PATH,
     ) -> JsonValue:
-        response = await self._answer(method, path, body=body, params=params)
+        response = await self._answer(method, path, body=body, params=params, base=base)
         try:
             return read_json(response.content, REPORT_BOUNDS)
         except OutOfBoundsError as error:
@@ -230,10 +243,11 @@ class ApiClient:
         *,
         body: JsonObject | None,
         params: Mapping[str, str | int | Sequence[str]] | None = None,
+        base: str = BASE_PATH,
     ) -> httpx2.Response:
         with self._translated():
             async with asyncio.timeout(ANSWER_SECONDS):
-                response = await self._http.request(method, BASE_PATH + path, json=body, params=params)
+                response = await self._http.request(method, base + path, json=body, params=params)
         if not response.is_success:
             self._raise_for(response)
         return response

@@ -1,6 +1,7 @@
-"""Counts what a production run wrote, here: no address of it is sent anywhere."""
+"""Reads what a production run wrote. Counting happens here: no address is sent anywhere for that."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
@@ -12,6 +13,7 @@ from dryrun_contract.discovery import (
     COLLECTOR_LINE,
     LINE_BOUNDS,
     MAX_LINE_BYTES,
+    CollectorLine,
     DiscoveryLine,
     EndLine,
 )
@@ -27,18 +29,35 @@ def read_outcome(path: Path, *, seconds: float | None, packets: int | None) -> O
     It is complete when every collector's end line is there with its count. Raises WrongUseError with the
     line that is none of a collector's.
     """
+    counted = OutcomeCount()
+    since_end, whole, ends = 0, True, 0
+    for line in read_lines(path):
+        if isinstance(line, DiscoveryLine):
+            counted.add(line)
+            since_end += 1
+        elif isinstance(line, EndLine):
+            whole = whole and line.discoveries == since_end
+            since_end, ends = 0, ends + 1
+    return counted.outcome(complete=bool(ends) and whole and not since_end, seconds=seconds, packets=packets)
+
+
+def read_lines(path: Path) -> Iterator[CollectorLine]:
+    """Yield a collector's lines from a file or standard input, each within its bounds.
+
+    Raises WrongUseError with the line that is none of a collector's.
+    """
     try:
         if path == STANDARD_INPUT:
-            return _read(sys.stdin.buffer, path, seconds, packets)
+            yield from _parsed(sys.stdin.buffer, path)
+            return
         with path.open("rb") as file:
-            return _read(file, path, seconds, packets)
+            yield from _parsed(file, path)
     except OSError as error:
         raise WrongUseError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def _read(file: IO[bytes], path: Path, seconds: float | None, packets: int | None) -> Outcome:
-    counted = OutcomeCount()
-    since_end, whole, ends, number = 0, True, 0, 0
+def _parsed(file: IO[bytes], path: Path) -> Iterator[CollectorLine]:
+    number = 0
     while raw := file.readline(MAX_LINE_BYTES + 1):
         number += 1
         if number > MAX_LINES:
@@ -55,10 +74,4 @@ def _read(file: IO[bytes], path: Path, seconds: float | None, packets: int | Non
         except ValidationError as error:
             fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
             raise WrongUseError(f"{path}:{number} is no line of a collector: {fault['msg']}") from None
-        if isinstance(line, DiscoveryLine):
-            counted.add(line)
-            since_end += 1
-        elif isinstance(line, EndLine):
-            whole = whole and line.discoveries == since_end
-            since_end, ends = 0, ends + 1
-    return counted.outcome(complete=bool(ends) and whole and not since_end, seconds=seconds, packets=packets)
+        yield line

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from ipaddress import IPv6Address, ip_address
 
-from sqlalchemy import RowMapping, select, text
+from sqlalchemy import RowMapping, bindparam, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.storable import storable, storable_text
@@ -14,6 +15,7 @@ from approval_api.discoveries.decisions import Decided, Decision
 from approval_api.discoveries.listing import Page, Wanted, read_page, read_some, read_within
 from approval_api.discoveries.production.schemas import Received
 from dryrun_contract.discovery import Discovery
+from dryrun_contract.resource_key import ResourceKey
 
 MAX_CHANGES = 100
 
@@ -23,53 +25,110 @@ _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('production ' || :co
 
 _RECEIVE = text(r"""
 WITH reported AS (
-    SELECT kind, key, data, confidence, sha256(replace(key, '\', '\\')::bytea) AS key_sha256
+    SELECT kind, key, data, confidence, host, sha256(replace(key, '\', '\\')::bytea) AS key_sha256
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS reported(
-        kind text, key text, data jsonb, confidence double precision)
+        kind text, key text, data jsonb, confidence double precision, host inet)
 ), before AS (
-    SELECT known.id, known.kind, known.key_sha256, known.data
+    SELECT known.id, known.kind, known.key_sha256, known.data, known.gone_at
     FROM gateway.discoveries AS known JOIN reported USING (kind, key_sha256)
     WHERE known.collector = :collector
 ), stored AS (
-    INSERT INTO gateway.discoveries AS known (collector, kind, key, data, confidence)
-    SELECT :collector, reported.kind, reported.key, reported.data, reported.confidence
+    INSERT INTO gateway.discoveries AS known
+        (collector, kind, key, data, confidence, host, seen_by_quick, reported_by)
+    SELECT :collector, reported.kind, reported.key, reported.data, reported.confidence, reported.host,
+        :quick, :reported_by
     FROM reported LEFT JOIN before USING (kind, key_sha256)
     ORDER BY before.id
     ON CONFLICT (collector, kind, key_sha256) DO UPDATE
     SET last_seen_at = now(), times_seen = known.times_seen + 1, confidence = excluded.confidence,
-        data = excluded.data,
-        revision = known.revision + (known.data IS DISTINCT FROM excluded.data)::integer,
-        changed_at = CASE WHEN known.data IS DISTINCT FROM excluded.data THEN now() ELSE known.changed_at END,
-        status = CASE WHEN known.data IS DISTINCT FROM excluded.data THEN 'pending' ELSE known.status END
+        data = excluded.data, host = excluded.host, reported_by = excluded.reported_by,
+        missed_scans = 0, gone_at = NULL, seen_by_quick = known.seen_by_quick OR excluded.seen_by_quick,
+        revision = known.revision
+            + (known.data IS DISTINCT FROM excluded.data OR known.gone_at IS NOT NULL)::integer,
+        changed_at = CASE WHEN known.data IS DISTINCT FROM excluded.data OR known.gone_at IS NOT NULL
+            THEN now() ELSE known.changed_at END,
+        change = CASE
+            WHEN known.decided_as IS NULL THEN 'new'
+            WHEN known.gone_at IS NOT NULL THEN 'returned'
+            WHEN known.data IS DISTINCT FROM excluded.data THEN 'changed'
+            ELSE known.change END,
+        status = CASE
+            WHEN known.data IS DISTINCT FROM excluded.data
+                OR (known.gone_at IS NOT NULL AND known.status = 'approved') THEN 'pending'
+            ELSE known.status END
     RETURNING id, revision, data
 ), changed_rows AS (
-    INSERT INTO gateway.discovery_changes (discovery_id, revision, before, after)
-    SELECT stored.id, stored.revision, before.data, stored.data
+    INSERT INTO gateway.discovery_changes (discovery_id, revision, before, after, change)
+    SELECT stored.id, stored.revision, before.data, stored.data,
+        CASE WHEN before.gone_at IS NULL THEN 'changed' ELSE 'returned' END
     FROM stored JOIN before USING (id)
-    WHERE before.data IS DISTINCT FROM stored.data
-    RETURNING discovery_id
+    WHERE before.data IS DISTINCT FROM stored.data OR before.gone_at IS NOT NULL
+    RETURNING change
 )
 SELECT (SELECT count(*) FROM stored) AS stored, (SELECT count(*) FROM before) AS known,
-    (SELECT count(*) FROM changed_rows) AS changed
+    (SELECT count(*) FROM changed_rows WHERE change = 'changed') AS changed,
+    (SELECT count(*) FROM changed_rows WHERE change = 'returned') AS returned,
+    (SELECT array_agg(id) FROM stored) AS ids
 """)
 
 
-async def receive(connection: AsyncConnection, collector: str, discoveries: Iterable[Discovery]) -> Received:
-    """Store what a collector reports: new, seen again, or changed."""
+async def lock_collector(connection: AsyncConnection, collector: str) -> None:
+    """Let one transaction at a time report as `collector`."""
+    await connection.execute(_LOCK, {"collector": collector})
+
+
+async def receive(
+    connection: AsyncConnection,
+    collector: str,
+    discoveries: Iterable[Discovery],
+    *,
+    reported_by: str,
+    quick: bool = False,
+) -> tuple[Received, list[int]]:
+    """Store what a collector reports: new, seen again, changed or returned; return the counts and the rows.
+
+    `quick`: a quick scan sees it too, so that one can miss it later.
+    """
     # Of duplicates in one report the last is stored: one statement changes a row once.
     rows = {(found.kind, storable_text(found.key)): found for found in discoveries}
     reported = [
-        {"kind": kind, "key": key, "data": storable(dict(found.data)), "confidence": found.confidence}
+        {
+            "kind": kind,
+            "key": key,
+            "data": storable(dict(found.data)),
+            "confidence": found.confidence,
+            "host": address_in(key),
+        }
         for (kind, key), found in rows.items()
     ]
-    await connection.execute(_LOCK, {"collector": collector})
-    result = await connection.execute(_RECEIVE, {"collector": collector, "rows": json.dumps(reported)})
-    counts = result.one()
-    return Received(
+    await lock_collector(connection, collector)
+    given = {"collector": collector, "quick": quick, "reported_by": reported_by, "rows": json.dumps(reported)}
+    counts = (await connection.execute(_RECEIVE, given)).one()
+    received = Received(
         new=counts.stored - counts.known,
         changed=counts.changed,
-        unchanged=counts.known - counts.changed,
+        returned=counts.returned,
+        unchanged=counts.known - counts.changed - counts.returned,
     )
+    return received, counts.ids
+
+
+def address_in(key: str) -> str | None:
+    """Return the address of a key's host; None for a host that is a name.
+
+    >>> address_in("10.0.0.7:80/tcp"), address_in("[::ffff:10.0.0.7]:80/tcp"), address_in("10.0.0.7.example")
+    ('10.0.0.7', '10.0.0.7', None)
+    """
+    try:
+        address = ip_address(ResourceKey.parse(key).host)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        # Written in another way it is the same machine: what covers one covers the other.
+        if address.scope_id is not None:
+            return None
+        return str(address.ipv4_mapped or address)
+    return str(address)
 
 
 async def list_all(connection: AsyncConnection, wanted: Wanted) -> Page:
@@ -89,8 +148,15 @@ async def find_some(connection: AsyncConnection, ids: Sequence[int]) -> list[Row
 
 
 async def decide(connection: AsyncConnection, decision: Decision, actor: str) -> Decided:
-    """Store a decision."""
-    return await decisions.decide(connection, table, decision, actor)
+    """Store a decision, and on which revision: what somebody decided on is nothing for a rule."""
+    decided = await decisions.decide(connection, table, decision, actor)
+    await connection.execute(
+        update(table)
+        .where(table.c.id.in_(bindparam("ids", expanding=True)))
+        .values(decided_revision=table.c.revision),
+        {"ids": list(decided.decided)},
+    )
+    return decided
 
 
 async def history(connection: AsyncConnection, discovery_id: int) -> list[RowMapping]:

@@ -1,12 +1,13 @@
 """Production's discoveries as clients and pages see them."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
+from uuid import UUID
 
 from pydantic import Field, JsonValue
 from sqlalchemy import RowMapping
 
 from approval_api.discoveries.decisions import MAX_AT_ONCE, DecisionView, decision_view
-from approval_api.discoveries.listing import Status
+from approval_api.discoveries.listing import Life, Status
 from approval_api.people.schemas import CollectorName
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.discovery import Discovery
@@ -16,6 +17,8 @@ class ReportedDiscoveries(Word):
     """The discoveries that one collector reports in one request; at most 500."""
 
     collector: CollectorName
+    scan: UUID | None = None
+    """The scan that found them, of the same collector."""
     discoveries: Annotated[
         tuple[Discovery, ...],
         Field(
@@ -36,11 +39,13 @@ class ReportedDiscoveries(Word):
 
 
 class Received(Word):
-    """The numbers of reported discoveries that were new, changed and unchanged."""
+    """The numbers of reported discoveries that were new, changed, back again and unchanged."""
 
     new: int
     changed: int
     """Known before, with different data: pending again, whatever was decided."""
+    returned: int
+    """Seen again after scans had shown them gone."""
     unchanged: int
 
 
@@ -59,6 +64,12 @@ class ProductionView(Word):
     last_seen_at: UtcTime
     times_seen: int
     changed_at: UtcTime | None
+    change: Life
+    gone_at: UtcTime | None
+    missed_scans: int
+    """How many complete scans in a row covered it and did not report it."""
+    reported_by: str | None
+    """Who reported it last; null when that was before this was kept."""
     status: Status
     decision: DecisionView | None
     """The newest; while `status` is pending it was made on an earlier revision."""
@@ -86,10 +97,11 @@ class AttributeChange(Word):
 
 
 class Change(Word):
-    """The attributes that changed in one scan."""
+    """What happened in one scan: attributes changed, it was gone, or it returned."""
 
     revision: int
     at: UtcTime
+    change: Literal["changed", "gone", "returned"]
     attributes: tuple[AttributeChange, ...]
 
     @classmethod
@@ -100,6 +112,7 @@ class Change(Word):
         return cls(
             revision=row["revision"],
             at=row["at"],
+            change=row["change"],
             attributes=tuple(
                 AttributeChange(name=name, before=before.get(name), after=after.get(name))
                 for name in sorted(before.keys() | after.keys())

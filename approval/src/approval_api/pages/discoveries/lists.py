@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from approval_api.discoveries.decisions import Decided, Decision
 from approval_api.discoveries.dryrun.schemas import DryrunDiscoveryView
-from approval_api.discoveries.listing import SortOrder, Status, Wanted
+from approval_api.discoveries.listing import Life, SortOrder, Status, Wanted
 from approval_api.discoveries.production.schemas import ProductionView
 from approval_api.identity.person import Person
 from approval_api.pages.forms import Form
@@ -42,6 +42,7 @@ class Filters:
     collector: str = ""
     session: str = ""
     changed: str = ""
+    change: str = ""
     sort: str = "newest"
     cursor: str = ""
 
@@ -50,10 +51,16 @@ class Filters:
         """Read the filters from an address; values that no page would send are ignored."""
         given = {
             name: query.get(name, "").replace("\x00", "").strip()[:_WORD]
-            for name in ("search", "kind", "status", "collector", "session", "changed", "sort")
+            for name in ("search", "kind", "status", "collector", "session", "changed", "change", "sort")
         }
         given["search"] = given["search"][:100]
-        allowed = {"kind": KINDS, "status": list(Status), "changed": ["yes"], "sort": SORTS}
+        allowed = {
+            "kind": KINDS,
+            "status": list(Status),
+            "changed": ["yes"],
+            "change": list(Life),
+            "sort": SORTS,
+        }
         for name, values in allowed.items():
             if given[name] not in values:
                 given[name] = ""
@@ -71,6 +78,7 @@ class Filters:
             status=Status(self.status) if self.status else None,
             collector=self.collector or None,
             changed=True if self.changed else None,
+            change=Life(self.change) if self.change else None,
             search=self.search or None,
         )
 
@@ -87,7 +95,7 @@ class Filters:
     @property
     def narrow(self) -> bool:
         """Return whether any filter but the session is set."""
-        return any((self.search, self.kind, self.status, self.collector, self.changed))
+        return any((self.search, self.kind, self.status, self.collector, self.changed, self.change))
 
 
 def _uuid(text: str) -> str:

@@ -8,7 +8,7 @@ from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Decider, Reader
 from approval_api.audit.transaction import Transaction
 from approval_api.discoveries.decisions import note_decision
-from approval_api.discoveries.production import repository
+from approval_api.discoveries.production import repository, scans
 from approval_api.discoveries.production.schemas import Change, ProductionView
 from approval_api.pages.discoveries.lists import Filters, answer_decision, decision_message, read_decision
 from approval_api.pages.forms import SentForm
@@ -16,10 +16,19 @@ from approval_api.pages.rendering import page
 from approval_api.web.problems import ProblemError
 from dryrun_contract.kinds import KINDS
 
-router = APIRouter(prefix="/production/discoveries", include_in_schema=False)
+router = APIRouter(prefix="/production", include_in_schema=False)
 
 
-@router.get("")
+@router.get("/scans")
+async def show_scans(request: Request, visitor: Reader) -> Response:
+    """List the newest scans: what each covered, missed, and proved gone."""
+    async with request.app.state.engine.connect() as connection:
+        found = await scans.newest(connection)
+    gone_after = request.app.state.settings.gone_after_scans
+    return page(request, "discoveries/scans.html", visitor, scans=found, gone_after=gone_after)
+
+
+@router.get("/discoveries")
 async def show_production_list(request: Request, visitor: Reader, _turn: ListTurn) -> Response:
     """List what collectors found in production."""
     filters = Filters.of(request.query_params)
@@ -37,7 +46,7 @@ async def show_production_list(request: Request, visitor: Reader, _turn: ListTur
     )
 
 
-@router.post("", name="decide_production")
+@router.post("/discoveries", name="decide_production")
 async def decide_production_list(
     request: Request, visitor: Decider, form: SentForm, _turn: ListTurn, transaction: Transaction
 ) -> Response:
@@ -52,7 +61,7 @@ async def decide_production_list(
     )
 
 
-@router.get("/{discovery_id}")
+@router.get("/discoveries/{discovery_id}")
 async def show_production_discovery(
     discovery_id: Annotated[int, Path(ge=1, lt=2**63)],
     request: Request,

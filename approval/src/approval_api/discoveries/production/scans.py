@@ -1,0 +1,126 @@
+"""Scans of production: what a collector covered, and what a complete scan proves absent.
+
+A scan proves something only about what it covered: its collector's discoveries at addresses inside its
+targets, as far as its profile reaches, and only when it was complete. Whatever was reported since it began,
+by it or not, counts as seen.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+from sqlalchemy import RowMapping, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.database.tables import production_scans as table
+from approval_api.discoveries.production.repository import lock_collector
+from dryrun_contract.production import ScanEnd, ScanStart, ScanView
+
+MAX_LISTED = 100
+BATCH_ROWS = 20_000
+"""Of one statement, which may take 15 s; all of a scan's are one transaction."""
+
+
+_MISS = text("""
+WITH unseen AS MATERIALIZED (
+    SELECT id FROM gateway.discoveries
+    WHERE collector = :collector AND gone_at IS NULL AND last_seen_at < :started_at
+        AND host <<= ANY (CAST(:targets AS inet[])) AND NOT host <<= ANY (CAST(:excluded AS inet[]))
+        AND (:full OR seen_by_quick) AND id > :after
+    ORDER BY id LIMIT :batch FOR UPDATE
+), missed AS (
+    UPDATE gateway.discoveries AS known
+    SET missed_scans = missed_scans + 1,
+        revision = revision + (missed_scans + 1 >= :gone_after)::integer,
+        gone_at = CASE WHEN missed_scans + 1 >= :gone_after THEN now() END,
+        changed_at = CASE WHEN missed_scans + 1 >= :gone_after THEN now() ELSE changed_at END,
+        change = CASE WHEN missed_scans + 1 >= :gone_after THEN 'gone' ELSE change END,
+        status = CASE WHEN missed_scans + 1 >= :gone_after AND status = 'approved' THEN 'pending'
+            ELSE status END
+    FROM unseen WHERE known.id = unseen.id
+    RETURNING known.id, known.revision, known.data, known.gone_at
+), noted AS (
+    INSERT INTO gateway.discovery_changes (discovery_id, revision, before, after, change)
+    SELECT id, revision, data, data, 'gone' FROM missed WHERE gone_at IS NOT NULL
+    RETURNING discovery_id
+)
+SELECT (SELECT count(*) FROM missed) AS missed, (SELECT count(*) FROM noted) AS gone,
+    (SELECT max(id) FROM missed) AS last
+""")
+
+
+async def begin(connection: AsyncConnection, start: ScanStart, started_by: str) -> ScanView:
+    """Store a scan that begins now."""
+    stored = await connection.execute(
+        insert(table)
+        .values(
+            id=uuid4(),
+            collector=start.collector,
+            targets=list(start.targets),
+            excluded=list(start.exclude),
+            profile=start.profile,
+            started_by=started_by,
+        )
+        .returning(table)
+    )
+    return _view(stored.mappings().one())
+
+
+async def find(connection: AsyncConnection, scan_id: UUID) -> ScanView | None:
+    """Return a scan, or None."""
+    found = await connection.execute(select(table).where(table.c.id == scan_id))
+    row = found.mappings().one_or_none()
+    return None if row is None else _view(row)
+
+
+async def newest(connection: AsyncConnection, limit: int = MAX_LISTED) -> list[ScanView]:
+    """Return the newest scans, newest first."""
+    query = select(table).order_by(table.c.started_at.desc(), table.c.id.desc()).limit(limit)
+    return [_view(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def end(connection: AsyncConnection, scan: ScanView, ended: ScanEnd, gone_after: int) -> ScanView:
+    """End a scan, and count what it missed; an ended one is returned as it is.
+
+    What `gone_after` complete scans in a row missed is gone. An approved discovery that is gone is pending
+    again: that it is gone is to be approved too.
+    """
+    # Reports of this collector wait: what they bring is seen.
+    await lock_collector(connection, scan.collector)
+    now = await find(connection, scan.id)
+    if now is None or now.ended_at is not None:
+        return now or scan
+    excluded = [*map(str, scan.excluded), *ended.not_covered]
+    missed, gone = await _miss(connection, scan, excluded, gone_after) if ended.complete else (0, 0)
+    stored = await connection.execute(
+        table.update()
+        .where(table.c.id == scan.id)
+        .values(ended_at=text("now()"), complete=ended.complete, missed=missed, gone=gone, excluded=excluded)
+        .returning(table)
+    )
+    return _view(stored.mappings().one())
+
+
+async def _miss(
+    connection: AsyncConnection, scan: ScanView, excluded: Sequence[str], gone_after: int
+) -> tuple[int, int]:
+    given = {
+        "collector": scan.collector,
+        "started_at": scan.started_at,
+        "targets": list(map(str, scan.targets)),
+        "excluded": excluded,
+        "full": scan.profile == "full",
+        "gone_after": gone_after,
+        "batch": BATCH_ROWS,
+    }
+    missed, gone, after = 0, 0, 0
+    while True:
+        counted = (await connection.execute(_MISS, given | {"after": after})).one()
+        missed, gone = missed + counted.missed, gone + counted.gone
+        if counted.missed < BATCH_ROWS:
+            return missed, gone
+        after = counted.last
+
+
+def _view(row: RowMapping) -> ScanView:
+    networks = {name: tuple(map(str, row[name])) for name in ("targets", "excluded")}
+    return ScanView.model_validate({**{name: row[name] for name in ScanView.model_fields}, **networks})

@@ -1,0 +1,207 @@
+"""The life of production's discoveries: only a complete scan that covers an address proves anything gone."""
+
+import pytest
+
+PATH = "/api/v1/production/discoveries"
+SCANS = "/api/v1/production/scans"
+DB = {"kind": "service", "key": "192.0.2.7:5432/tcp", "data": {"product": "PostgreSQL", "version": "17.2"}}
+WEB = {"kind": "service", "key": "192.0.2.8:443/tcp", "data": {"product": "nginx"}}
+NAMED = {"kind": "host", "key": "printer.example"}
+NET = "192.0.2.0/24"
+
+
+@pytest.fixture
+def programs():
+    return "ada/operator+approver/network+database"
+
+
+async def begin(api, *, collector="network", targets=(NET,), exclude=(), profile="full"):
+    body = {"collector": collector, "targets": targets, "exclude": exclude, "profile": profile}
+    answer = await api.client.post(SCANS, json=body)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
+
+
+async def scan(api, *found, complete=True, not_covered=(), **how):
+    scan_id = await begin(api, **how)
+    if found:
+        body = {"collector": how.get("collector", "network"), "scan": scan_id, "discoveries": found}
+        answer = await api.client.post(PATH, json=body)
+        assert answer.status_code == 200, answer.text
+    body = {"complete": complete, "not_covered": not_covered}
+    answer = await api.client.post(f"{SCANS}/{scan_id}/end", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["missed"], answer.json()["gone"]
+
+
+async def listed(api, **params):
+    answer = await api.client.get(PATH, params={"sort": "key", **params})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["discoveries"]
+
+
+async def decide(api, decision, *rows):
+    seen = [{"id": row["id"], "revision": row["revision"]} for row in rows]
+    answer = await api.client.post(f"{PATH}/decisions", json={"decision": decision, "discoveries": seen})
+    assert answer.json()["decided"] == [row["id"] for row in rows]
+
+
+async def lives(api):
+    return {row["key"]: (row["change"], row["status"], row["missed_scans"]) for row in await listed(api)}
+
+
+async def changes(api, row):
+    return (await api.client.get(f"{PATH}/{row['id']}/changes")).json()["changes"]
+
+
+async def test_what_three_complete_scans_miss_is_gone_and_its_removal_is_to_be_approved(api):
+    assert await scan(api, DB, WEB) == (0, 0)
+    await decide(api, "approved", *await listed(api))
+    assert await scan(api, WEB) == (1, 0)
+    assert await scan(api, WEB) == (1, 0)
+    assert (await lives(api))[DB["key"]] == ("new", "approved", 2)
+    assert await scan(api, WEB) == (1, 1)
+    assert await lives(api) == {DB["key"]: ("gone", "pending", 3), WEB["key"]: ("new", "approved", 0)}
+    (gone,) = await listed(api, change="gone")
+    assert (gone["decision"]["decision"], gone["revision"]) == ("approved", 2)
+    assert gone["gone_at"] == gone["changed_at"]
+    assert [change["change"] for change in await changes(api, gone)] == ["gone"]
+    # It is no longer missed by more scans.
+    assert await scan(api, WEB) == (0, 0)
+
+
+async def test_what_is_seen_again_returned_and_counts_anew(api):
+    await scan(api, DB)
+    await decide(api, "approved", *await listed(api))
+    for _ in range(3):
+        await scan(api)
+    await decide(api, "approved", *await listed(api))
+    assert await lives(api) == {DB["key"]: ("gone", "approved", 3)}
+    assert await scan(api, DB) == (0, 0)
+    assert await lives(api) == {DB["key"]: ("returned", "pending", 0)}
+    (row,) = await listed(api)
+    assert (row["gone_at"], row["revision"]) == (None, 3)
+    assert [(c["change"], c["attributes"]) for c in await changes(api, row)] == [
+        ("returned", []),
+        ("gone", []),
+    ]
+    await scan(api)
+    await scan(api, DB)
+    await scan(api)
+    assert (await lives(api))[DB["key"]][2] == 1, "scans in a row count, not scans in all"
+
+
+async def test_a_rejected_one_that_is_gone_asks_for_nothing(api):
+    await scan(api, DB)
+    await decide(api, "rejected", *await listed(api))
+    for _ in range(3):
+        await scan(api)
+    assert await lives(api) == {DB["key"]: ("gone", "rejected", 3)}
+    await scan(api, DB)
+    assert await lives(api) == {DB["key"]: ("returned", "rejected", 0)}
+
+
+async def test_what_nobody_decided_on_stays_new_until_somebody_did(api):
+    await scan(api, DB)
+    await scan(api, DB | {"data": {"product": "PostgreSQL", "version": "18.1"}})
+    assert await lives(api) == {DB["key"]: ("new", "pending", 0)}
+    await decide(api, "approved", *await listed(api))
+    await scan(api, DB)
+    assert await lives(api) == {DB["key"]: ("changed", "pending", 0)}
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"complete": False},
+        {"targets": ["198.51.100.0/24"]},
+        {"targets": ["192.0.2.8"]},
+        {"exclude": ["192.0.2.0/29"]},
+        {"not_covered": ["192.0.2.7"]},
+        {"collector": "database"},
+        {"profile": "quick"},
+        {"targets": ["2001:db8::/32"]},
+    ],
+    ids=str,
+)
+async def test_a_scan_that_did_not_cover_it_whole_proves_nothing(api, how):
+    await scan(api, DB)
+    for _ in range(4):
+        assert await scan(api, **how) == (0, 0)
+    assert await lives(api) == {DB["key"]: ("new", "pending", 0)}
+
+
+async def test_a_scan_that_never_ended_proves_nothing(api):
+    await scan(api, DB)
+    for _ in range(4):
+        await begin(api)
+    assert await lives(api) == {DB["key"]: ("new", "pending", 0)}
+
+
+async def test_a_quick_scan_misses_what_a_quick_scan_found(api):
+    await scan(api, DB, WEB)
+    await scan(api, WEB, profile="quick")
+    assert await scan(api, profile="quick") == (1, 0)
+    assert await lives(api) == {DB["key"]: ("new", "pending", 0), WEB["key"]: ("new", "pending", 1)}
+
+
+async def test_reports_outside_the_scan_count_as_seen_and_names_are_covered_by_nothing(api):
+    body = {"collector": "network", "discoveries": [DB, NAMED]}
+    await api.client.post(PATH, json=body)
+    scan_id = await begin(api, targets=["0.0.0.0/0", "::/0"])
+    await api.client.post(PATH, json=body)
+    ended = await api.client.post(f"{SCANS}/{scan_id}/end", json={"complete": True})
+    assert (ended.json()["missed"], ended.json()["gone"]) == (0, 0)
+    assert await scan(api, DB, targets=["0.0.0.0/0", "::/0"]) == (0, 0)
+
+
+async def test_an_address_is_covered_however_it_is_written(api):
+    mapped = WEB | {"key": "[::ffff:192.0.2.9]:443/tcp"}
+    six = WEB | {"key": "[2001:0DB8:0::7]:443/tcp"}
+    await scan(api, mapped, six)
+    assert await scan(api) == (1, 0)
+    assert await scan(api, targets=["2001:db8::/64"]) == (1, 0)
+
+
+async def test_the_end_of_a_scan_counts_once_and_a_report_to_an_ended_scan_is_refused(api):
+    await scan(api, DB)
+    scan_id = await begin(api)
+    first = (await api.client.post(f"{SCANS}/{scan_id}/end", json={"complete": True})).json()
+    again = (await api.client.post(f"{SCANS}/{scan_id}/end", json={"complete": True})).json()
+    assert (first, first["missed"]) == (again, 1)
+    assert (await lives(api))[DB["key"]][2] == 1
+    refused = await api.client.post(PATH, json={"collector": "network", "scan": scan_id, "discoveries": [DB]})
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:dryrun:problem:not-this-scan")
+    other = await begin(api, collector="database")
+    refused = await api.client.post(PATH, json={"collector": "network", "scan": other, "discoveries": [DB]})
+    assert refused.status_code == 409
+
+
+@pytest.mark.parametrize("programs", ["ada/operator/database"])
+async def test_nobody_scans_under_another_collectors_name(api, engine):
+    body = {"collector": "network", "targets": [NET], "profile": "full"}
+    refused = await api.client.post(SCANS, json=body)
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:dryrun:problem:not-this-collector")
+    scan_id = await begin(api, collector="database")
+    others = {"Authorization": "Bearer another-token-of-the-tests"}
+    refused = await api.client.post(f"{SCANS}/{scan_id}/end", json={"complete": True}, headers=others)
+    assert refused.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"targets": []},
+        {"targets": ["not an address"]},
+        {"targets": ["192.0.2.0/33"]},
+        {"targets": [NET] * 257},
+        {"targets": [NET], "exclude": ["x" * 65]},
+        {"targets": [NET], "profile": "thorough"},
+        {"targets": ["fe80::1%eth0"]},
+    ],
+)
+async def test_a_scan_that_is_not_valid_is_refused(api, body):
+    answer = await api.client.post(SCANS, json={"collector": "network", "profile": "full", **body})
+    assert answer.status_code == 422
+    unknown = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+    assert (await api.client.post(f"{SCANS}/{unknown}/end", json={"complete": True})).status_code == 404

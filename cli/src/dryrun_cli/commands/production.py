@@ -1,0 +1,157 @@
+"""Commands on production: report a scan, list discoveries and scans."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import JsonValue, ValidationError
+
+from dryrun_cli.api.client import ApiClient
+from dryrun_cli.api.reading import JsonObject, read_list, read_object, read_word
+from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.production_output import read_lines
+from dryrun_cli.drawing.production_view import draw_discoveries, draw_scans
+from dryrun_cli.errors import WrongUseError
+from dryrun_cli.exit_codes import ExitCode
+from dryrun_contract.discovery import DiscoveryLine, EndLine, WarningLine
+from dryrun_contract.production import ScanEnd, ScanStart, ScanView
+
+REPORTED_AT_ONCE: Final = 500
+BYTES_AT_ONCE: Final = 1024 * 1024
+"""Of one request. The API takes four times that, and 100,000 values."""
+_PAGE: Final = 200
+_DECLARED: Final = {"collector": "--collector", "targets": "--targets", "exclude": "--exclude"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A scan that was made, as the command line describes it."""
+
+    file: Path
+    collector: str
+    targets: tuple[str, ...]
+    exclude: tuple[str, ...]
+    profile: Literal["quick", "full"]
+    despite_warnings: bool
+
+
+class _Lines:
+    """A collector's lines: discoveries in batches, and afterwards whether they were all."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.warnings = 0
+        self.count = 0
+        self._promised: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the end line was there, the last one, with the right count."""
+        return self._promised == self.count
+
+    def batches(self) -> Iterator[list[JsonObject]]:
+        batch: list[JsonObject] = []
+        size = 0
+        for line in read_lines(self._file):
+            if self._promised is not None:
+                raise WrongUseError(
+                    f"{self._file} goes on after its end line; report each collector's output by itself"
+                )
+            if isinstance(line, EndLine):
+                self._promised = line.discoveries
+            elif isinstance(line, WarningLine):
+                self.warnings += 1
+            elif isinstance(line, DiscoveryLine):
+                self.count += 1
+                found = line.discovery()
+                length = len(found.model_dump_json())
+                if batch and (len(batch) == REPORTED_AT_ONCE or size + length > BYTES_AT_ONCE):
+                    yield batch
+                    batch, size = [], 0
+                batch.append(found.model_dump(mode="json"))
+                size += length
+        if batch:
+            yield batch
+
+
+@command
+async def report(client: ApiClient, common: Common, scan: Scan) -> ExitCode:
+    """`dryrun production report FILE --collector NAME --targets CIDR --profile full`."""
+    try:
+        start = ScanStart(
+            collector=scan.collector, targets=scan.targets, exclude=scan.exclude, profile=scan.profile
+        )
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        raise WrongUseError(f"{_DECLARED.get(str(fault['loc'][0]), '')}: {fault['msg']}") from None
+    # Read once before anything is sent: a line that is none ends the command here.
+    for _ in _Lines(scan.file).batches() if scan.file.is_file() else ():
+        pass
+    answer = await client.production("POST", "/scans", body=start.model_dump(mode="json"))
+    begun = read_word(ScanView, answer, "a scan")
+    counts = {"new": 0, "changed": 0, "returned": 0, "unchanged": 0}
+    lines = _Lines(scan.file)
+    for batch in lines.batches():
+        body: JsonObject = {"collector": scan.collector, "scan": str(begun.id), "discoveries": [*batch]}
+        received = read_object(await client.production("POST", "/discoveries", body=body), "a report")
+        for name in counts:
+            counts[name] += _number(received.get(name))
+    complete = lines.whole and (scan.despite_warnings or not lines.warnings)
+    ended = ScanEnd(complete=complete)
+    answer = await client.production("POST", f"/scans/{begun.id}/end", body=ended.model_dump(mode="json"))
+    view = read_word(ScanView, answer, "a scan")
+    if common.json_output:
+        write_json({**counts, "scan": answer})
+        return ExitCode.OK
+    sys.stdout.write(", ".join(f"{number} {name}" for name, number in counts.items()) + "\n")
+    if complete:
+        sys.stdout.write(f"{view.missed} missed, {view.gone} of them gone.\n")
+    elif not lines.whole:
+        sys.stderr.write("The collector did not come to its end: nothing counts as missed.\n")
+    else:
+        sys.stderr.write(
+            f"The collector warned {lines.warnings} times of what it could not inspect: nothing counts as "
+            "missed. To count all the same: --despite-warnings\n"
+        )
+    return ExitCode.OK
+
+
+@command
+async def list_discoveries(
+    client: ApiClient, common: Common, change: str | None, status: str | None, limit: int
+) -> ExitCode:
+    """`dryrun production list`."""
+    found: list[JsonValue] = []
+    params: dict[str, str | int] = {"limit": min(limit, _PAGE)}
+    params |= {name: value for name, value in (("change", change), ("status", status)) if value is not None}
+    while len(found) < limit:
+        page = read_object(await client.production("GET", "/discoveries", params=params), "discoveries")
+        found += read_list(page, "discoveries")
+        following = page.get("next")
+        if not isinstance(following, str) or following == params.get("cursor"):
+            break
+        params["cursor"] = following
+    if common.json_output:
+        write_json(found[:limit])
+        return ExitCode.OK
+    rows = [read_object(each, "a discovery") for each in found[:limit]]
+    make_console().print(draw_discoveries(rows))
+    return ExitCode.OK
+
+
+@command
+async def list_scans(client: ApiClient, common: Common) -> ExitCode:
+    """`dryrun production scans`."""
+    answer = await client.production("GET", "/scans")
+    if common.json_output:
+        write_json(answer)
+        return ExitCode.OK
+    views = [read_word(ScanView, each, "a scan") for each in read_list(read_object(answer, "scans"), "scans")]
+    make_console().print(draw_scans(views))
+    return ExitCode.OK
+
+
+def _number(value: JsonValue) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,58 @@
+"""Draws production's discoveries and scans."""
+
+from collections.abc import Iterable
+
+from pydantic import JsonValue
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dryrun_cli.api.reading import JsonObject
+from dryrun_cli.drawing.safe_text import inert, shown
+from dryrun_cli.drawing.tables import when
+from dryrun_contract.production import ScanView
+
+_STYLES = {"new": "cyan", "changed": "yellow", "gone": "red", "returned": "yellow"}
+
+
+def draw_discoveries(rows: Iterable[JsonObject]) -> RenderableType:
+    """Return one row per discovery: what happened to it, and what was decided."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("ID", "CHANGE", "STATE", "KIND", "KEY", "COLLECTOR", "LAST SEEN"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        change = str(row.get("change"))
+        table.add_row(
+            shown(_text(row.get("id"))),
+            Text(inert(change, 20), style=_STYLES.get(change, "")),
+            shown(_text(row.get("status")), limit=20),
+            shown(_text(row.get("kind")), limit=40),
+            shown(_text(row.get("key")), limit=80),
+            shown(_text(row.get("collector")), limit=40),
+            shown(_text(row.get("last_seen_at")).replace("T", " ")[:16]),
+        )
+    return table if table.row_count else Text("Nothing of the kind is in the queue.")
+
+
+def draw_scans(scans: Iterable[ScanView]) -> RenderableType:
+    """Return one row per scan."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("BEGAN", "COLLECTOR", "PROFILE", "TARGETS", "RESULT", "MISSED", "GONE"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    for each in scans:
+        more = f" and {len(each.targets) - 3} more" if len(each.targets) > 3 else ""
+        result = {True: "complete", False: "incomplete", None: "not ended"}[each.complete]
+        table.add_row(
+            when(each.started_at).rpartition(":")[0],
+            shown(each.collector, limit=40),
+            each.profile,
+            shown(", ".join(each.targets[:3]) + more, limit=80),
+            Text(result, style="green" if each.complete else "yellow"),
+            "-" if each.missed is None else str(each.missed),
+            "-" if each.gone is None else str(each.gone),
+        )
+    return table if table.row_count else Text("No scans yet. To report one: dryrun production report FILE …")
+
+
+def _text(value: JsonValue) -> str:
+    return "-" if value is None else str(value)

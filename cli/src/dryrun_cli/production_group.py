@@ -1,0 +1,79 @@
+"""`dryrun production`: declarations only."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from dryrun_cli.options import ApiUrlOption, JsonOption, common_options, run
+
+production_app = typer.Typer(
+    help="Report what collectors found in production, and see what changed there.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@production_app.command("report")
+def report_scan(
+    context: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What discovery-collect wrote (- for standard input).")
+    ],
+    collector: Annotated[str, typer.Option("--collector", metavar="NAME", help="Which collector wrote it.")],
+    targets: Annotated[
+        list[str],
+        typer.Option("--targets", metavar="CIDR", help="What it scanned; as it was called. Repeatable."),
+    ],
+    profile: Annotated[
+        Literal["quick", "full"],
+        typer.Option("--profile", help="How thoroughly; quick proves nothing of what only full finds."),
+    ],
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", metavar="CIDR", help="What it left out. Repeatable.")
+    ] = None,
+    despite_warnings: Annotated[
+        bool,
+        typer.Option(
+            "--despite-warnings",
+            help="Count it as complete although the collector could not inspect something.",
+        ),
+    ] = False,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Report a scan of production with what it covered: a complete one proves what is gone."""
+    from dryrun_cli.commands import production
+
+    scan = production.Scan(file, collector, tuple(targets), tuple(exclude or ()), profile, despite_warnings)
+    run(production.report(common_options(context, json_output, api_url), scan))
+
+
+@production_app.command("list")
+def list_discoveries(
+    context: typer.Context,
+    change: Annotated[
+        Literal["new", "changed", "gone", "returned"] | None,
+        typer.Option("--change", help="Only what is new, changed, gone or returned."),
+    ] = None,
+    status: Annotated[
+        Literal["pending", "approved", "rejected"] | None, typer.Option("--status", help="Only these.")
+    ] = "pending",
+    any_status: Annotated[bool, typer.Option("--all", help="Whatever was decided.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, max=10000)] = 50,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """List production discoveries that wait for a decision, newest first."""
+    from dryrun_cli.commands import production
+
+    common = common_options(context, json_output, api_url)
+    run(production.list_discoveries(common, change, None if any_status else status, limit))
+
+
+@production_app.command("scans")
+def list_scans(context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None) -> None:
+    """List the newest scans of production: what each covered, missed, and proved gone."""
+    from dryrun_cli.commands import production
+
+    run(production.list_scans(common_options(context, json_output, api_url)))

@@ -1,0 +1,100 @@
+"""Production on the command line: a scan is reported with what it covered, and only a whole one counts."""
+
+import json
+
+import pytest
+
+FOUND = [
+    {"type": "discovery", "kind": "host", "key": "10.213.0.9"},
+    {"type": "progress", "done": 1, "total": 2, "message": "x"},
+    {"type": "discovery", "kind": "service", "key": "10.213.0.1:22/tcp", "data": {"product": "OpenSSH"}},
+]
+END = {"type": "end", "discoveries": 2}
+WARNING = {"type": "warning", "message": "no login"}
+
+
+@pytest.fixture
+def report(run, tmp_path):
+    def report(lines, *more):
+        path = tmp_path / "found.ndjson"
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        how = ("--collector", "network", "--targets", "10.213.0.7/16", "--profile", "full")
+        return run("production", "report", path, *how, *more)
+
+    return report
+
+
+def test_a_whole_scan_is_reported_with_what_it_covered_and_counts(report, api):
+    code, out, err = report([*FOUND, END], "--exclude", "10.213.0.7")
+    assert (code, err) == (0, "")
+    assert out == "2 new, 0 changed, 0 returned, 0 unchanged\n3 missed, 0 of them gone.\n"
+    (scan,) = api.scans
+    assert (scan["targets"], scan["excluded"], scan["complete"]) == (
+        ["10.213.0.0/16"],
+        ["10.213.0.7/32"],
+        True,
+    )
+    (sent,) = api.reported
+    assert (sent["collector"], sent["scan"]) == ("network", scan["id"])
+    assert [each["key"] for each in sent["discoveries"]] == ["10.213.0.9", "10.213.0.1:22/tcp"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (FOUND, "did not come to its end"),
+        ([*FOUND, {"type": "end", "discoveries": 3}], "did not come to its end"),
+        ([WARNING, *FOUND, END], "warned 1 times"),
+    ],
+)
+def test_what_a_collector_left_out_makes_nothing_missed(report, api, lines, why):
+    code, _, err = report(lines)
+    assert (code, why in err, api.scans[0]["complete"]) == (0, True, False)
+    if WARNING in lines:
+        assert report(lines, "--despite-warnings")[0] == 0
+        assert api.scans[1]["complete"] is True
+
+
+def test_many_are_sent_in_parts(report, api):
+    many = [{"type": "discovery", "kind": "host", "key": f"10.213.{n // 250}.{n % 250}"} for n in range(1100)]
+    assert report([*many, {"type": "end", "discoveries": 1100}])[0] == 0
+    assert [len(each["discoveries"]) for each in api.reported] == [500, 500, 100]
+    large = [each | {"data": {"x": "y" * 60_000}} for each in many[:40]]
+    assert report([*large, {"type": "end", "discoveries": 40}])[0] == 0
+    assert [len(each["discoveries"]) for each in api.reported[3:]] == [17, 17, 6]
+
+
+def test_wrong_lines_and_networks_end_it_before_anything_is_sent(report, api):
+    assert "is no line of a collector" in report([*FOUND, {"type": "nothing"}])[2]
+    assert "goes on after its end line" in report([*FOUND, END, *FOUND, END])[2]
+    code, _, err = report([*FOUND, END], "--exclude", "somewhere")
+    assert (code, "--exclude" in err) == (2, True)
+    assert api.scans == []
+
+
+def test_the_list_says_what_happened_and_steers_no_terminal(run, api):
+    api.production = [
+        {
+            "id": 7,
+            "change": "gone",
+            "status": "pending",
+            "kind": "service",
+            "key": "10.213.0.1:22/tcp/\x1b[31m",
+            "collector": "network",
+            "last_seen_at": "2026-11-27T00:00:00Z",
+        }
+    ]
+    code, out, _ = run("production", "list", "--change", "gone")
+    assert (code, api.questions[-1]) == (0, {"limit": ["50"], "change": ["gone"], "status": ["pending"]})
+    assert "gone" in out
+    assert "\x1b" not in out
+    assert json.loads(run("production", "list", "--all", "--json")[1])[0]["id"] == 7
+    assert "status" not in api.questions[-1]
+
+
+def test_scans_are_listed(run, report, api):
+    assert "No scans yet" in run("production", "scans")[1]
+    report([*FOUND, END])
+    out = run("production", "scans")[1]
+    assert "10.213.0.0/16" in out
+    assert "complete" in out
