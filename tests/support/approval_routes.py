@@ -17,6 +17,7 @@ READ, RUN, DECIDE, COLLECT, ADMINISTER, MANAGE_PEOPLE, OWN_ACCOUNT = (
 DRYRUN = "/api/v1/dryrun"
 PRODUCTION = "/api/v1/production/discoveries"
 SCANS = "/api/v1/production/scans"
+RULES = "/api/v1/production/rules"
 
 ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", "/livez"): OPEN,
@@ -47,6 +48,13 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", SCANS): READ,
     ("GET", SCANS + "/{scan_id}"): READ,
     ("POST", SCANS + "/{scan_id}/end"): COLLECT,
+    ("POST", RULES): DECIDE,
+    ("GET", RULES): READ,
+    ("GET", RULES + "/{rule_id}"): READ,
+    ("GET", RULES + "/{rule_id}/preview"): READ,
+    ("POST", RULES + "/{rule_id}/on"): DECIDE,
+    ("POST", RULES + "/{rule_id}/off"): DECIDE,
+    ("DELETE", RULES + "/{rule_id}"): DECIDE,
     ("GET", f"{DRYRUN}/templates"): READ,
     ("GET", DRYRUN + "/templates/{template_id}"): READ,
     ("POST", f"{DRYRUN}/sessions"): RUN,
@@ -117,6 +125,12 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("POST", "/production/discoveries"): DECIDE,
     ("GET", "/production/discoveries/{discovery_id}"): READ,
     ("GET", "/production/scans"): READ,
+    ("GET", "/production/rules"): READ,
+    ("POST", "/production/rules"): DECIDE,
+    ("GET", "/production/rules/{rule_id}"): READ,
+    ("POST", "/production/rules/{rule_id}/on"): DECIDE,
+    ("POST", "/production/rules/{rule_id}/off"): DECIDE,
+    ("POST", "/production/rules/{rule_id}/remove"): DECIDE,
     ("GET", "/settings"): READ,
     ("GET", "/account"): OWN_ACCOUNT,
     ("POST", "/account/password"): OWN_ACCOUNT,
@@ -142,6 +156,15 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "/api/v1/people/{person_id}"): {"roles": ["viewer"]},
     ("POST", PRODUCTION): {"collector": "network", "discoveries": [{"kind": "host", "key": "192.0.2.1"}]},
     ("POST", f"{PRODUCTION}/decisions"): DECISION,
+    ("POST", RULES): {
+        "name": "lab",
+        "collectors": ["network"],
+        "reporters": ["program:lab"],
+        "kinds": ["host"],
+        "subnets": ["192.0.2.0/24"],
+        "min_confidence": 0.9,
+    },
+    ("POST", RULES + "/{rule_id}/on"): {"preview": "0" * 64},
     ("POST", SCANS): {"collector": "network", "targets": ["192.0.2.0/24"], "profile": "full"},
     ("POST", SCANS + "/{scan_id}/end"): {"complete": True},
     ("POST", f"{DRYRUN}/sessions"): {"template": "small"},

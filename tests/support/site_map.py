@@ -46,6 +46,8 @@ PLACES = (
         route="/production/discoveries/{discovery_id}",
     ),
     Place("production-scans", "/production/scans"),
+    Place("rules", "/production/rules"),
+    Place("rule", "/production/rules/{rule}", route="/production/rules/{rule_id}"),
     Place("settings", "/settings"),
     Place("account", "/account"),
     Place("people", "/people", ADMINS),

@@ -30,6 +30,7 @@ from approval_api.api.pool import router as pool_router
 from approval_api.api.production import router as production_router
 from approval_api.api.reports import criteria_router
 from approval_api.api.reports import router as reports_router
+from approval_api.api.rules import router as rules_router
 from approval_api.api.scans import router as scans_router
 from approval_api.api.schedules import router as schedules_router
 from approval_api.api.session_discoveries import router as discoveries_router
@@ -99,6 +100,7 @@ def create_app(
     app.state.passwords = Passwords()
     app.state.openid = OpenIdProvider(settings.openid) if settings.openid is not None else None
     app.state.engine = engine or create_engine(settings.database_url.get_secret_value(), role=APP_ROLE)
+    app.state.standing = Standing(app.state.engine, settings.tokens, settings.provider_word_for_tokens)
     app.state.notifications = Notifications(app.state.engine)
     app.state.shared_reads = SharedReads(app.state.engine)
     app.state.open_streams = OpenStreams(Ceiling(settings.streams, settings.streams_per_person), metrics)
@@ -140,13 +142,12 @@ def create_app(
         orchestrator_transport,
     )
     app.state.reports = Reports(app.state.engine)
-    standing = Standing(app.state.engine, settings.tokens, settings.provider_word_for_tokens)
     app.state.experiments = Experiments(
         app.state.engine,
         app.state.orchestrator,
         app.state.reports,
         app.state.limits,
-        may_run=standing.may_run,
+        may_run=app.state.standing.may_run,
     )
     app.state.checks = Checks(app.state.engine, app.state.reports)
     app.state.schedules = Schedules(app.state.engine, app.state.experiments)
@@ -164,7 +165,7 @@ def _routes(*, dryrun: bool, metrics: bool) -> tuple[BaseRoute, ...]:
     table.include_router(health_router)
     if metrics:
         table.include_router(metrics_router)
-    for router in (people_router, audit_router, production_router, scans_router):
+    for router in (people_router, audit_router, production_router, scans_router, rules_router):
         table.include_router(router, prefix=API_PATH)
     for router in page_routers(dryrun=dryrun):
         table.include_router(router)

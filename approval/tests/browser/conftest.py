@@ -15,9 +15,11 @@ from scripted_session import ScriptedSession, scan_all
 from sqlalchemy import text
 from wire import Wire, open_wire
 
+from approval_api.discoveries.production import rules
 from approval_api.identity.roles import Role
 from approval_api.people import logins, repository
 from approval_api.people.passwords import Passwords
+from dryrun_contract.production import RuleRequest
 
 PASSWORD = "several words of nobody"
 expect.set_options(timeout=30_000)
@@ -162,6 +164,28 @@ class Site:
             "/api/v1/production/discoveries", json={"collector": "network", "discoveries": [found]}
         )
         assert answer.status_code == 200, answer.text
+
+    async def scan_production(self, *targets: str, complete: bool = True) -> None:
+        """Scan in production and find nothing."""
+        scans = "/api/v1/production/scans"
+        start = {"collector": "network", "targets": targets, "exclude": ["192.0.2.99"], "profile": "full"}
+        scan = (await self.api.client.post(scans, json=start)).json()["id"]
+        answer = await self.api.client.post(f"{scans}/{scan}/end", json={"complete": complete})
+        assert answer.status_code == 200, answer.text
+
+    async def make_rule(self) -> str:
+        """Return a rule, switched off, that would approve what was reported."""
+        rule = RuleRequest(
+            name="lab-databases",
+            collectors=("network",),
+            reporters=("program:ada",),
+            kinds=("service", "host"),
+            subnets=("192.0.2.0/24", "2001:db8::/64"),
+            min_confidence=0.9,
+            attributes={"product": ("PostgreSQL", "MariaDB"), "version": "any"},
+        )
+        async with self.api.app.state.engine.begin() as connection:
+            return str((await rules.create(connection, rule, "grace")).id)
 
     def scripted(self, session_id: UUID) -> ScriptedSession:
         """What the orchestrator tells of a session that a page started."""

@@ -66,8 +66,12 @@ async def filled(site):
     (changed, _) = (await site.api.client.get("/api/v1/production/discoveries?sort=oldest")).json()[
         "discoveries"
     ]
+    for _ in range(3):
+        await site.scan_production("192.0.2.8")
+    await site.scan_production("192.0.2.0/24", "198.51.100.0/24", complete=False)
     return {
         "production": changed["id"],
+        "rule": await site.make_rule(),
         "person": await site.add_person("grace", Role.OPERATOR),
         "ended": ended.id,
         "earlier": earlier.id,

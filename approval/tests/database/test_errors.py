@@ -139,6 +139,15 @@ SENT = {
         "collector": NUL,
         "discoveries": [{"kind": "host", "key": NUL, "data": {NUL: NUL}}],
     },
+    ("POST", "/api/v1/production/rules"): {
+        "name": "x",
+        "collectors": ["network"],
+        "reporters": [NUL],
+        "kinds": ["service"],
+        "subnets": ["10.0.0.0/8"],
+        "min_confidence": 0,
+        "attributes": {"product": [NUL]},
+    },
     ("POST", "/api/v1/production/scans"): {"collector": NUL, "targets": [NUL], "profile": "full"},
     ("POST", "/api/v1/production/discoveries/decisions"): {
         "decision": "approved",
@@ -158,6 +167,7 @@ FORMS = (
     "/dryrun/sessions",
     "/dryrun/discoveries",
     "/production/discoveries",
+    "/production/rules",
     "/account/password",
     "/account/tokens",
     "/people",

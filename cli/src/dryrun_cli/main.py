@@ -20,6 +20,7 @@ from dryrun_cli.options import (
     run,
 )
 from dryrun_cli.production_group import production_app
+from dryrun_cli.rule_group import rule_app
 from dryrun_cli.schedule_group import schedule_app
 
 if TYPE_CHECKING:
@@ -375,6 +376,7 @@ def checks(context: typer.Context, json_output: JsonOption = False, api_url: Api
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(schedule_app, name="schedule")
 app.add_typer(production_app, name="production")
+app.add_typer(rule_app, name="rule")
 
 
 def main() -> None:

@@ -64,6 +64,7 @@ class FakeApi:
         self.pool = {"lines": []}
         self.experiments = {}
         self.schedules = {}
+        self.rules = []
         self.scans, self.reported, self.production = [], [], []
         self.ends = {}
         self.reads = {}
@@ -229,6 +230,8 @@ class FakeApi:
                 ended = {"ended_at": "2026-11-27T00:01:00Z", "complete": sent["complete"]}
                 self.scans[-1] |= ended | {"missed": 3 if sent["complete"] else 0, "gone": 0}
                 await request.json(self.scans[-1])
+            case _, ["rules", *rest]:
+                await self.route_rules(request, rest, sent)
             case "POST", ["discoveries"]:
                 self.reported.append(sent)
                 number = len(sent["discoveries"])
@@ -236,6 +239,30 @@ class FakeApi:
             case "GET", ["discoveries"]:
                 self.questions.append(request.query)
                 await request.json({"discoveries": self.production, "next": None})
+
+    async def route_rules(self, request, path, sent):
+        match request.method, path:
+            case "POST", []:
+                made = {"made_by": "ada", "made_at": "2026-11-27T00:00:00Z", "approved": 0}
+                off = dict.fromkeys(("on_since", "on_by", "off_because"))
+                self.rules.append({"id": str(uuid4()), "request": sent, **made, **off})
+                await request.json(self.rules[-1], status=201)
+            case "GET", []:
+                await request.json({"rules": self.rules})
+            case "GET", [_, "preview"]:
+                match = {"id": 7, "revision": 1, "change": "new", "kind": "host", "collector": "network"}
+                match |= {"key": "10.213.0.1\x1b[31m", "confidence": 0.9, "data": {}}
+                shown = {"matching": 1, "queue": 7, "examples": [match], "digest": "0" * 64}
+                await request.json(shown)
+            case "POST", [_, "on"]:
+                assert sent == {"preview": "0" * 64}
+                on = {"on_since": "2026-11-27T00:01:00Z", "on_by": "ada", "approved": 1}
+                await request.json(self.rules[-1] | on)
+            case "POST", [_, "off"]:
+                await request.json(self.rules[-1])
+            case "DELETE", [_]:
+                self.rules.clear()
+                await request.answer(204, b"", "application/json")
 
     async def route_schedules(self, request, path):
         match request.method, path:

@@ -1,12 +1,13 @@
-"""Scans of production: what each covers, and so what it can prove absent."""
+"""Production: scans with what they cover, and rules that approve discoveries."""
 
 from ipaddress import ip_network
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StrictBool, StringConstraints
+from pydantic import AfterValidator, Field, JsonValue, StrictBool, StringConstraints, model_validator
 
 from dryrun_contract.base import UtcTime, Word
+from dryrun_contract.kinds import KINDS
 
 MAX_NETWORKS = 256
 """Of one list; a scan of more is reported as several."""
@@ -25,10 +26,13 @@ type Network = Annotated[
 """A network or an address, e.g. `192.0.2.0/24`; bits of the host are dropped."""
 
 
+type CollectorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", examples=["network"])]
+
+
 class ScanStart(Word):
     """A scan that begins: who scans what, and how thoroughly."""
 
-    collector: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", examples=["network"])]
+    collector: CollectorName
     targets: Annotated[tuple[Network, ...], Field(min_length=1, max_length=MAX_NETWORKS)]
     exclude: Annotated[tuple[Network, ...], Field(max_length=MAX_NETWORKS)] = ()
     profile: Literal["quick", "full"]
@@ -67,3 +71,106 @@ class ScanList(Word):
     """The newest scans, newest first."""
 
     scans: tuple[ScanView, ...]
+
+
+MAX_NAMED = 20
+MAX_VALUES = 100
+
+type RuleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", examples=["lab-web-servers"])]
+type ReporterName = Annotated[str, Field(pattern=r"^[ -~]{1,80}$", examples=["program:lab-collector"])]
+type AttributeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+type Values = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")], ...],
+    Field(min_length=1, max_length=MAX_VALUES),
+]
+
+
+class RuleRequest(Word):
+    """A rule that approves: everything has to be named, and nothing else is approved.
+
+    It does not change afterwards; another rule takes its place.
+    """
+
+    name: RuleName
+    collectors: Annotated[tuple[CollectorName, ...], Field(min_length=1, max_length=MAX_NAMED)]
+    reporters: Annotated[tuple[ReporterName, ...], Field(min_length=1, max_length=MAX_NAMED)]
+    """Whose reports: a person's name, or `program:NAME`. A collector's name alone is anybody's to claim."""
+    kinds: Annotated[tuple[AttributeName, ...], Field(min_length=1, max_length=MAX_NAMED)]
+    subnets: Annotated[tuple[Network, ...], Field(min_length=1, max_length=MAX_NETWORKS)]
+    min_confidence: Annotated[float, Field(ge=0, le=1, examples=[0.9])]
+    """The collector's own word: it keeps out guesses, not lies."""
+    attributes: Annotated[
+        dict[AttributeName, Values | Literal["any"]], Field(max_length=MAX_NAMED, default_factory=dict)
+    ]
+    """Scored attributes of the kinds, each with its accepted values or `any`. A discovery with another scored
+    attribute is not approved."""
+    changes: Annotated[tuple[Literal["new", "changed", "returned"], ...], Field(min_length=1)] = ("new",)
+    """A removal is always a person's to approve."""
+    most_a_day: Annotated[int, Field(ge=1, le=10_000)] = 500
+    """What would be more switches the rule off."""
+
+    @model_validator(mode="after")
+    def _names_what_is_there(self) -> Self:
+        unknown = sorted(set(self.kinds) - KINDS.keys())
+        if unknown:
+            raise ValueError(f"there is no kind {unknown[0]!r}; kinds are {', '.join(KINDS)}")
+        scored = {name for kind in self.kinds for name in KINDS[kind].scored}
+        unknown = sorted(self.attributes.keys() - scored)
+        if unknown:
+            kinds = ", ".join(self.kinds)
+            known = ", ".join(sorted(scored)) or "none"
+            raise ValueError(f"{unknown[0]!r} is no scored attribute of {kinds}; they have {known}")
+        return self
+
+
+class RuleView(Word):
+    """A rule, who made it, and what it did."""
+
+    id: UUID
+    request: RuleRequest
+    made_by: str
+    made_at: UtcTime
+    on_since: UtcTime | None
+    """Null while it is off."""
+    on_by: str | None
+    off_because: str | None
+    approved: int
+    """Discoveries, ever."""
+
+
+class RuleList(Word):
+    """All rules, by name."""
+
+    rules: tuple[RuleView, ...]
+
+
+class RuleMatch(Word):
+    """A discovery that a rule would approve."""
+
+    id: int
+    revision: int
+    change: str
+    kind: str
+    key: str
+    collector: str
+    confidence: float
+    data: dict[str, JsonValue]
+
+
+class RulePreview(Word):
+    """What a rule would approve of today's queue."""
+
+    matching: int
+    """At most one more than the rule may approve in a day."""
+    queue: int
+    """How many discoveries wait for a decision."""
+    examples: tuple[RuleMatch, ...]
+    digest: str
+    """Of all that match, in their revisions: switching the rule on names it."""
+
+
+class RuleSwitch(Word):
+    """Switches a rule on, as it was previewed."""
+
+    preview: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """The digest of the preview that was looked at."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.identity.person import PROGRAM_PREFIX
 from approval_api.identity.roles import Permission, permissions_of
@@ -24,8 +24,15 @@ class Standing:
 
     async def may_run(self, name: str) -> bool:
         """Return whether `name` may start sessions."""
-        if name.startswith(PROGRAM_PREFIX):
-            return Permission.RUN in self._programs.get(name, ())
         async with self._engine.connect() as connection:
-            roles = await roles_in_force(connection, name, self._confirmation_lasts)
-        return Permission.RUN in permissions_of(roles)
+            return await self._may(connection, name, Permission.RUN)
+
+    async def may_decide(self, connection: AsyncConnection, name: str) -> bool:
+        """Return whether `name` may approve discoveries."""
+        return await self._may(connection, name, Permission.DECIDE)
+
+    async def _may(self, connection: AsyncConnection, name: str, permission: Permission) -> bool:
+        if name.startswith(PROGRAM_PREFIX):
+            return permission in self._programs.get(name, ())
+        roles = await roles_in_force(connection, name, self._confirmation_lasts)
+        return permission in permissions_of(roles)

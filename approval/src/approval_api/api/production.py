@@ -22,7 +22,7 @@ from approval_api.discoveries.listing import (
     Status,
     Wanted,
 )
-from approval_api.discoveries.production import repository
+from approval_api.discoveries.production import repository, rules
 from approval_api.discoveries.production.schemas import (
     Change,
     History,
@@ -58,13 +58,22 @@ async def report_discoveries(
             else f"scan {scan.id} is one of {scan.collector!r}, not of {reported.collector!r}",
             title="Not this scan",
         )
-    received, _ = await repository.receive(
+    received, ids = await repository.receive(
         transaction,
         reported.collector,
         reported.discoveries,
         reported_by=reporting.name,
         quick=scan is not None and scan.profile == "quick",
     )
+    approved = await rules.apply(
+        transaction,
+        reported.collector,
+        reporting.name,
+        ids,
+        request.app.state.standing.may_decide,
+        request.scope.get("request_id"),
+    )
+    received = received.model_copy(update={"approved": approved})
     counts = ", ".join(f"{count} {name}" for name, count in received.model_dump().items())
     note(request, object_=reported.collector, detail=counts)
     return received

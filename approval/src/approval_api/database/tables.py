@@ -1,6 +1,6 @@
 """The tables of schema `gateway` as queries see them; `database.migrations` makes them."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Date, Float, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR, INET, JSON, JSONB, TIMESTAMP, UUID
 
 metadata = MetaData(schema="gateway")
@@ -211,6 +211,23 @@ discovery_changes = Table(
     Column("change", Text, nullable=False),
 )
 """Production again: what changed in a later scan; also that it was gone, or returned."""
+
+approval_rules = Table(
+    "approval_rules",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("request", JSON, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("made_at", _TIME, nullable=False),
+    Column("on_since", _TIME),
+    Column("on_by", Text),
+    Column("off_because", Text),
+    Column("approved", BigInteger, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("approved_on_day", Integer, nullable=False),
+)
+"""`approved_on_day` counts what it approved on `day`."""
 
 follower_position = Table(
     "follower_position",

@@ -16,6 +16,7 @@ from approval_api.pages.people.routes import router as people_router
 from approval_api.pages.problems.answer import answer_with_page
 from approval_api.pages.rendering import Pages
 from approval_api.pages.reports.routes import router as report_router
+from approval_api.pages.rules.routes import router as rules_router
 from approval_api.pages.schedules.routes import router as schedules_router
 from approval_api.pages.sessions.fragments import live_sessions
 from approval_api.pages.sessions.routes import router as sessions_router
@@ -40,6 +41,7 @@ def page_routers(*, dryrun: bool) -> Iterator[APIRouter]:
     yield openid_router
     yield overview_router
     yield production_router
+    yield rules_router
     yield people_router
     yield audit_router
     yield account_router

@@ -150,7 +150,10 @@ class ApiClient:
         body: JsonObject | None = None,
         params: Mapping[str, str | int | Sequence[str]] | None = None,
     ) -> JsonValue:
-        """Return the answer to a request about production. Never retried."""
+        """Return the answer to a request about production; None for a DELETE. Never retried."""
+        if method == "DELETE":
+            await self._answer(method, path, body=body, params=params, base=PRODUCTION_PATH)
+            return None
         return await self._json(method, path, body=body, params=params, base=PRODUCTION_PATH)
 
     async def events(self, session_id: UUID) -> AsyncGenerator[JsonObject]:

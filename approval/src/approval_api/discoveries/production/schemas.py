@@ -47,6 +47,8 @@ class Received(Word):
     returned: int
     """Seen again after scans had shown them gone."""
     unchanged: int
+    approved: int = 0
+    """Of all these, how many rules approved."""
 
 
 class ProductionView(Word):

@@ -1,0 +1,76 @@
+"""What a rule approves, as one condition of SQL: previews and approvals ask the same.
+
+Everything that a hostile collector may word is compared whole: the key has to be written in its canonical
+form, in plain ASCII and with the parts of its kind; an attribute has to be named by the rule, with the value
+among those that it accepts.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ARRAY, ColumnElement, Text, and_, any_, case, cast, func, literal, not_, or_, true
+from sqlalchemy.dialects.postgresql import INET
+
+from approval_api.database.tables import discoveries as table
+from dryrun_contract.kinds import KINDS
+from dryrun_contract.production import RuleRequest
+
+MAX_CHARACTERS = 4_000
+"""Of a value that a rule accepts whatever it is, as JSON."""
+_PLAIN = "^[ -~]*$"
+"""Others than U+0020 to U+007E do not always read as they are written: they are for a person to read."""
+_PLAIN_JSON = "^[] -[^-~]*$"
+"""The same without the backslash, which begins JSON's escapes of control characters."""
+
+
+def matches(rule: RuleRequest) -> ColumnElement[bool]:
+    """Return the condition on a row of `discoveries` that `rule` approves it."""
+    return and_(
+        _is_open(),
+        table.c.change.in_(rule.changes),
+        table.c.collector.in_(rule.collectors),
+        table.c.reported_by.in_(rule.reporters),
+        table.c.confidence >= rule.min_confidence,
+        table.c.host.op("<<=", is_comparison=True)(
+            any_(cast(literal(list(rule.subnets), ARRAY(Text)), ARRAY(INET)))
+        ),
+        table.c.key.regexp_match(_PLAIN),
+        or_(*(_is_of_kind(kind, rule.attributes) for kind in rule.kinds)),
+    )
+
+
+def _is_open() -> ColumnElement[bool]:
+    """Return that nobody decided on this revision, and that nobody has rejected it before."""
+    return and_(
+        table.c.status == "pending",
+        func.coalesce(table.c.decided_revision, 0) < table.c.revision,
+        func.coalesce(table.c.decided_as, "approved") == "approved",
+    )
+
+
+def _is_of_kind(kind: str, attributes: Mapping[str, tuple[str, ...] | str]) -> ColumnElement[bool]:
+    fewest, most = KINDS[kind].names
+    rest = "^$" if kind == "host" else f"^:[1-9][0-9]{{0,4}}/(tcp|udp)(/[^/]+){{{fewest},{most}}}$"
+    address = func.host(table.c.host)
+    written = case((func.family(table.c.host) == 4, address), else_=func.concat("[", address, "]"))
+    length = func.length(written)
+    return and_(
+        table.c.kind == kind,
+        func.left(table.c.key, length) == written,
+        func.substr(table.c.key, length + 1).regexp_match(rest),
+        *(_accepts(name, attributes.get(name)) for name in KINDS[kind].scored),
+        true(),
+    )
+
+
+def _accepts(name: str, accepted: tuple[str, ...] | str | None) -> ColumnElement[bool]:
+    value: ColumnElement[Any] = table.c.data[name]
+    absent: ColumnElement[bool] = not_(table.c.data.has_key(name))
+    if accepted is None:
+        return absent
+    if accepted == "any":
+        written = cast(value, Text)
+        plain = and_(func.length(written) <= MAX_CHARACTERS, written.regexp_match(_PLAIN_JSON))
+        return or_(absent, plain)
+    texts = [literal(each) for each in accepted]
+    return and_(func.jsonb_typeof(value) == "string", table.c.data[name].astext.in_(texts))

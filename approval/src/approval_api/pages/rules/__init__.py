@@ -1,0 +1,1 @@
+"""Rules that approve production's discoveries."""

@@ -1,0 +1,113 @@
+"""Pages: rules with a form for a new one, and one rule with what it would approve."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+
+from approval_api.access.permission import Decider, Reader
+from approval_api.audit.log import note
+from approval_api.audit.transaction import Transaction
+from approval_api.discoveries.production import rules
+from approval_api.pages.forms import Form, SentForm, first_fault
+from approval_api.pages.rendering import page
+from approval_api.web.problems import ProblemError
+from dryrun_contract.kinds import KINDS
+from dryrun_contract.production import RuleRequest
+
+router = APIRouter(prefix="/production/rules", include_in_schema=False)
+
+_SEE_OTHER = 303
+
+
+@router.get("")
+async def list_rules(request: Request, visitor: Reader, transaction: Transaction) -> Response:
+    """Show all rules and the form for a new one."""
+    found = await rules.list_all(transaction)
+    return page(request, "rules/rules.html", visitor, rules=found, kinds=KINDS)
+
+
+@router.post("", name="create_rule")
+async def create_rule(
+    request: Request, visitor: Decider, form: SentForm, transaction: Transaction
+) -> Response:
+    """Store a rule, switched off, and go to its page."""
+    try:
+        wanted = RuleRequest.model_validate(_read(form))
+    except ValidationError as error:
+        raise first_fault(error, "This is no rule") from error
+    rule = await rules.create(transaction, wanted, visitor.name)
+    note(request, object_=f"rule {wanted.name} {rule.id}", detail=wanted.model_dump_json())
+    return RedirectResponse(f"/production/rules/{rule.id}", _SEE_OTHER)
+
+
+def _read(form: Form) -> dict[str, object]:
+    return {
+        "name": form.one("name"),
+        **{name: _words(form.one(name)) for name in ("collectors", "reporters", "subnets")},
+        "kinds": form.all("kinds"),
+        "changes": form.all("changes"),
+        "min_confidence": form.one("min_confidence"),
+        "most_a_day": form.one("most_a_day"),
+        "attributes": _attributes(form.one("attributes")),
+    }
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
+
+
+def _attributes(text: str) -> dict[str, object]:
+    """Read lines such as `product = nginx, Apache httpd` and `version = any`. Raises a 422 problem."""
+    attributes: dict[str, object] = {}
+    for line in filter(str.strip, text.splitlines()):
+        name, separator, values = line.partition("=")
+        if not separator or name.strip() in attributes:
+            raise ProblemError(
+                "invalid-request",
+                422,
+                f"attributes: expected lines such as 'product = nginx, Apache httpd', each name once: "
+                f"{line!r}. Go back, correct it and send it again",
+                title="This is no rule",
+            )
+        accepted = [each.strip() for each in values.split(",") if each.strip()]
+        attributes[name.strip()] = "any" if accepted == ["any"] else accepted
+    return attributes
+
+
+@router.get("/{rule_id}")
+async def show_rule(rule_id: UUID, request: Request, visitor: Reader, transaction: Transaction) -> Response:
+    """Show one rule; while it is off, with what it would approve."""
+    rule = await rules.require(transaction, rule_id)
+    preview = await rules.preview(transaction, rule.request) if rule.on_since is None else None
+    return page(request, "rules/rule.html", visitor, rule=rule, preview=preview)
+
+
+@router.post("/{rule_id}/on", name="switch_rule_on")
+async def switch_rule_on(
+    rule_id: UUID, request: Request, visitor: Decider, form: SentForm, transaction: Transaction
+) -> Response:
+    """Approve what the preview showed, and from now on what is reported."""
+    count = await rules.switch_on(transaction, rule_id, form.one("preview"), visitor.name)
+    rule = await rules.require(transaction, rule_id)
+    note(request, object_=f"rule {rule.request.name} {rule_id}", detail=f"{count} approved")
+    return RedirectResponse(f"/production/rules/{rule_id}", _SEE_OTHER)
+
+
+@router.post("/{rule_id}/off", name="switch_rule_off")
+async def switch_rule_off(
+    rule_id: UUID, request: Request, visitor: Decider, transaction: Transaction
+) -> Response:
+    """Let it approve no more."""
+    rule = await rules.switch_off(transaction, rule_id, f"switched off by {visitor.name}")
+    note(request, object_=f"rule {rule.request.name} {rule_id}")
+    return RedirectResponse(f"/production/rules/{rule_id}", _SEE_OTHER)
+
+
+@router.post("/{rule_id}/remove", name="remove_rule")
+async def remove_rule(rule_id: UUID, request: Request, _: Decider, transaction: Transaction) -> Response:
+    """Delete it; what it approved stays approved."""
+    rule = await rules.remove(transaction, rule_id)
+    note(request, object_=f"rule {rule.request.name} {rule_id}", detail=rule.request.model_dump_json())
+    return RedirectResponse("/production/rules", _SEE_OTHER)

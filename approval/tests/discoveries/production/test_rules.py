@@ -1,0 +1,283 @@
+"""Rules approve what they name, as they were previewed, and nothing that is worded cleverly."""
+
+import pytest
+from sqlalchemy import text
+
+from approval_api.identity.roles import Role
+
+PATH = "/api/v1/production/discoveries"
+RULES = "/api/v1/production/rules"
+LAB = {"Authorization": "Bearer lab-token-of-the-tests"}
+RULE = {
+    "name": "lab-web",
+    "collectors": ["network"],
+    "reporters": ["program:lab"],
+    "kinds": ["service", "host"],
+    "subnets": ["192.0.2.0/24", "2001:db8::/64"],
+    "min_confidence": 0.9,
+    "attributes": {"product": ["nginx", "Apache httpd"], "version": "any"},
+}
+WEB = {
+    "kind": "service",
+    "key": "192.0.2.8:443/tcp",
+    "data": {"product": "nginx", "version": "1.26.3"},
+    "confidence": 0.95,
+}
+HOST = {"kind": "host", "key": "192.0.2.9", "data": {"names": ["a"]}, "confidence": 1}
+
+
+@pytest.fixture
+def programs():
+    return "lab/operator/network+database:lab-token-of-the-tests,ada/approver"
+
+
+async def report(api, *discoveries, collector="network", headers=LAB):
+    body = {"collector": collector, "discoveries": discoveries}
+    answer = await api.client.post(PATH, json=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["approved"]
+
+
+async def make(api, **changes):
+    answer = await api.client.post(RULES, json=RULE | changes)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def switch_on(api, rule):
+    preview = (await api.client.get(f"{RULES}/{rule['id']}/preview")).json()
+    answer = await api.client.post(f"{RULES}/{rule['id']}/on", json={"preview": preview["digest"]})
+    assert answer.status_code == 200, answer.text
+    return preview
+
+
+async def listed(api):
+    answer = await api.client.get(PATH, params={"sort": "oldest"})
+    return answer.json()["discoveries"]
+
+
+async def states(api):
+    return {row["key"]: row["status"] for row in await listed(api)}
+
+
+async def decide(api, decision, row):
+    body = {"decision": decision, "discoveries": [{"id": row["id"], "revision": row["revision"]}]}
+    assert (await api.client.post(f"{PATH}/decisions", json=body)).json()["decided"]
+
+
+async def lines(engine, action):
+    async with engine.connect() as connection:
+        found = await connection.execute(
+            text(
+                "SELECT actor, object, detail, request_id FROM gateway.audit_log "
+                "WHERE action = :a ORDER BY id"
+            ),
+            {"a": action},
+        )
+        return [tuple(row) for row in found]
+
+
+async def test_a_rule_approves_what_its_preview_showed_and_then_what_is_reported(api, engine):
+    await report(api, WEB, HOST, WEB | {"key": "198.51.100.1:443/tcp"})
+    rule = await make(api)
+    assert (rule["on_since"], await states(api)) == (None, dict.fromkeys(await states(api), "pending"))
+    preview = await switch_on(api, rule)
+    assert (preview["matching"], preview["queue"]) == (2, 3)
+    assert [each["key"] for each in preview["examples"]] == [WEB["key"], HOST["key"]]
+    assert await states(api) == {
+        WEB["key"]: "approved",
+        HOST["key"]: "approved",
+        "198.51.100.1:443/tcp": "pending",
+    }
+    (web, *_) = await listed(api)
+    assert web["decision"]["by"] == "rule:lab-web"
+    assert web["decision"]["note"] == "made by program:ada, switched on by program:ada"
+    assert await report(api, WEB | {"key": "[2001:db8::8]:80/tcp"}) == 1
+    shown = (await api.client.get(f"{RULES}/{rule['id']}")).json()
+    assert shown["approved"] == 3
+    who = "made by program:ada, switched on by program:ada"
+    first, second = await lines(engine, "approve_by_rule")
+    assert first[:3] == ("rule:lab-web", "discoveries 1, 2", who)
+    assert second[:3] == ("rule:lab-web", "discoveries 4", who)
+    assert second[3] == (await lines(engine, "report_discoveries"))[-1][3], "the report's own request"
+
+
+@pytest.mark.parametrize(
+    "worded",
+    [
+        {"confidence": 0.89},
+        {"kind": "database", "key": "192.0.2.8:443/tcp/x", "data": {"engine": "nginx"}},
+        {"key": "192.0.3.8:443/tcp"},
+        {"key": "192.0.2.8.example:443/tcp"},
+        {"key": "192.0.2.08:443/tcp"},
+        {"key": "192.0.2.8:0443/tcp"},
+        {"key": "192.0.2.8:443/tcp/approve-me"},
+        {"key": "[::ffff:192.0.2.8]:443/tcp"},
+        {"key": "[2001:0db8::8]:443/tcp"},
+        {"key": "[2001:db8:0:1::8]:443/tcp"},
+        {"key": "192.0.2.8"},
+        {"kind": "host"},
+        {"kind": "service_host", "key": "192.0.2.8"},
+        {"data": {"product": "NGINX", "version": "1"}},
+        {"data": {"product": "nginx ", "version": "1"}},
+        {"data": {"product": "ngin\u0445", "version": "1"}},
+        {"data": {"product": "nginx\u200b", "version": "1"}},
+        {"data": {"product": ["nginx"], "version": "1"}},
+        {"data": {"product": {"name": "nginx"}}},
+        {"data": {"product": None}},
+        {"data": {"Product": "nginx"}},
+        {"data": {}},
+        {"data": {"product": "nginx; approved by ada"}},
+        {"data": {"product": "nginx", "version": "1\u202e0"}},
+        {"data": {"product": "nginx", "version": "1\n2"}},
+        {"data": {"product": "nginx", "version": "x" * 4001}},
+        {"data": {"product": "nginx", "version": {"a": "\u0430"}}},
+    ],
+    ids=str,
+)
+async def test_nothing_that_is_worded_cleverly_is_approved(api, worded):
+    await switch_on(api, await make(api))
+    assert await report(api, WEB) == 1, "the rule works"
+    assert await report(api, WEB | {"key": "192.0.2.10:443/tcp"} | worded) == 0
+    assert [row["status"] for row in await listed(api)][-1] == "pending"
+
+
+async def test_an_attribute_that_the_rule_does_not_name_keeps_it_from_approving(api):
+    await switch_on(api, await make(api, attributes={"product": ["nginx"]}))
+    assert await report(api, WEB) == 0
+    assert await report(api, WEB | {"data": {"product": "nginx", "banner": "evidence is not judged"}}) == 1
+
+
+async def test_only_the_named_reporter_counts_whatever_collector_it_says(api, browsers):
+    await switch_on(api, await make(api))
+    eve = await browsers("eve", Role.OPERATOR)
+    answer = await eve.ask(
+        "POST", "/production/discoveries", json={"collector": "network", "discoveries": [WEB]}
+    )
+    assert answer.json()["approved"] == 0
+    assert await states(api) == {WEB["key"]: "pending"}
+    assert await report(api, WEB, collector="database") == 0
+    assert await report(api, WEB) == 1, "the named one confirmed it"
+
+
+async def test_a_persons_decision_stands(api):
+    await switch_on(api, await make(api, changes=["new", "changed", "returned"]))
+    await report(api, WEB, HOST)
+    web, host = await listed(api)
+    await decide(api, "rejected", web)
+    await decide(api, "pending", host)
+    newer = WEB | {"data": {"product": "nginx", "version": "1.27"}}
+    assert await report(api, WEB, HOST) == 0
+    assert await report(api, newer, HOST) == 0
+    assert await states(api) == {WEB["key"]: "pending", HOST["key"]: "pending"}
+    assert await report(api, newer, HOST | {"data": {"names": ["b"]}}) == 1, (
+        "a host taken back, changed since"
+    )
+
+
+async def test_only_named_changes_and_never_a_removal(api):
+    rule = await make(api)
+    await switch_on(api, rule)
+    await report(api, WEB)
+    assert await report(api, WEB | {"data": {"product": "nginx", "version": "1.27"}}) == 0
+    for changes in (["gone"], ["new", "gone"], []):
+        assert (
+            await api.client.post(RULES, json=RULE | {"name": "x", "changes": changes})
+        ).status_code == 422
+
+
+async def test_it_is_switched_on_only_as_it_was_previewed(api):
+    rule = await make(api)
+    preview = (await api.client.get(f"{RULES}/{rule['id']}/preview")).json()
+    await report(api, WEB)
+    refused = await api.client.post(f"{RULES}/{rule['id']}/on", json={"preview": preview["digest"]})
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:dryrun:problem:preview-outdated")
+    preview = (await api.client.get(f"{RULES}/{rule['id']}/preview")).json()
+    await report(api, WEB | {"data": {"product": "nginx", "version": "2"}})
+    refused = await api.client.post(f"{RULES}/{rule['id']}/on", json={"preview": preview["digest"]})
+    assert refused.status_code == 409
+    assert await states(api) == {WEB["key"]: "pending"}
+
+
+async def test_more_than_it_may_in_a_day_switches_it_off_and_approves_nothing(api, engine):
+    rule = await make(api, most_a_day=3)
+    await switch_on(api, rule)
+    assert await report(api, *(HOST | {"key": f"192.0.2.{n}"} for n in (1, 2))) == 2
+    assert await report(api, *(HOST | {"key": f"192.0.2.{n}"} for n in (3, 4))) == 0
+    shown = (await api.client.get(f"{RULES}/{rule['id']}")).json()
+    assert (shown["on_since"], shown["off_because"]) == (
+        None,
+        "it would have approved 4 in a day, more than 3",
+    )
+    assert (await lines(engine, "stop_rule"))[0][0] == "rule:lab-web"
+    await report(api, *(HOST | {"key": f"192.0.2.{n}"} for n in (5, 6, 7)))
+    preview = (await api.client.get(f"{RULES}/{rule['id']}/preview")).json()
+    refused = await api.client.post(f"{RULES}/{rule['id']}/on", json={"preview": preview["digest"]})
+    assert refused.json()["type"] == "urn:dryrun:problem:too-many-matches"
+
+
+async def test_it_stops_when_its_maker_may_no_longer_decide(api, browsers, engine):
+    grace = await browsers("grace", Role.APPROVER)
+    rule = (await grace.ask("POST", "/production/rules", json=RULE)).json()
+    await switch_on(api, rule)
+    assert await report(api, WEB) == 1
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.people SET roles = '{viewer}' WHERE name = 'grace'"))
+    assert await report(api, HOST) == 0
+    shown = (await api.client.get(f"{RULES}/{rule['id']}")).json()
+    assert shown["off_because"] == "grace may no longer decide"
+
+
+async def test_nobody_makes_or_switches_on_a_rule_for_their_own_reports(api, browsers):
+    eve = await browsers("eve", Role.ADMIN)
+    own = RULE | {"reporters": ["eve"]}
+    refused = await eve.ask("POST", "/production/rules", json=own)
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:dryrun:problem:own-reports")
+    rule = await make(api, reporters=["eve"])
+    preview = (await eve.ask("GET", f"/production/rules/{rule['id']}/preview")).json()
+    switch = {"preview": preview["digest"]}
+    refused = await eve.ask("POST", f"/production/rules/{rule['id']}/on", json=switch)
+    assert refused.status_code == 409
+
+
+async def test_off_and_removed_it_approves_nothing_and_what_it_approved_stays(api):
+    rule = await make(api)
+    await switch_on(api, rule)
+    await report(api, WEB)
+    off = (await api.client.post(f"{RULES}/{rule['id']}/off")).json()
+    assert (off["on_since"], off["off_because"]) == (None, "switched off by program:ada")
+    assert await report(api, HOST) == 0
+    assert (await api.client.delete(f"{RULES}/{rule['id']}")).status_code == 204
+    assert (await api.client.get(RULES)).json() == {"rules": []}
+    assert await states(api) == {WEB["key"]: "approved", HOST["key"]: "pending"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kinds": ["everything"]},
+        {"kinds": []},
+        {"subnets": []},
+        {"subnets": ["everywhere"]},
+        {"collectors": []},
+        {"reporters": []},
+        {"attributes": {"columns": "any"}},
+        {"attributes": {"product": []}},
+        {"attributes": {"product": "some"}},
+        {"min_confidence": 1.1},
+        {"most_a_day": 0},
+        {"name": "Rule: all"},
+        {"decision": "rejected"},
+    ],
+    ids=str,
+)
+async def test_a_rule_names_everything(api, wrong):
+    assert (await api.client.post(RULES, json=RULE | wrong)).status_code == 422
+    for name in ("collectors", "reporters", "kinds", "subnets", "min_confidence"):
+        body = {key: value for key, value in RULE.items() if key != name}
+        assert (await api.client.post(RULES, json=body)).status_code == 422
+
+
+async def test_a_name_is_used_once(api):
+    await make(api)
+    assert (await api.client.post(RULES, json=RULE)).status_code == 409

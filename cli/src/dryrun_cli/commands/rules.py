@@ -1,0 +1,112 @@
+"""Commands on approval rules: add, list, preview, on, off, remove."""
+
+import sys
+from pathlib import Path
+
+from pydantic import JsonValue, ValidationError
+
+from dryrun_cli.api.client import ApiClient
+from dryrun_cli.api.reading import read_list, read_object, read_word
+from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.yaml_file import read_mapping
+from dryrun_cli.drawing.rule_view import draw_preview, draw_rules
+from dryrun_cli.drawing.safe_text import inert
+from dryrun_cli.errors import WrongUseError
+from dryrun_cli.exit_codes import ExitCode
+from dryrun_contract.production import RulePreview, RuleRequest, RuleView
+
+
+@command
+async def add(client: ApiClient, common: Common, path: Path) -> ExitCode:
+    """`dryrun rule add FILE`. The file is checked completely before anything is sent."""
+    loaded = read_mapping(path, "rule", "expected NAME, COLLECTORS, REPORTERS, KINDS, SUBNETS, …")
+    loaded.setdefault("name", path.stem)
+    try:
+        wanted = RuleRequest.model_validate(loaded)
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(map(str, fault['loc'])) or 'the whole'}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise WrongUseError("\n".join([f"{path} is no rule:", *faults])) from None
+    answer = await client.production("POST", "/rules", body=wanted.model_dump(mode="json"))
+    if common.json_output:
+        write_json(answer)
+        return ExitCode.OK
+    view = read_word(RuleView, answer, "a rule")
+    sys.stdout.write(f"{view.id}\n")
+    name = inert(view.request.name)
+    sys.stderr.write(f"It is off. To see what it would approve: dryrun rule preview {name}\n")
+    return ExitCode.OK
+
+
+@command
+async def list_all(client: ApiClient, common: Common) -> ExitCode:
+    """`dryrun rule list`."""
+    answer = await client.production("GET", "/rules")
+    if common.json_output:
+        write_json(answer)
+    else:
+        make_console().print(draw_rules(_views(read_list(answer, "rules"))))
+    return ExitCode.OK
+
+
+@command
+async def preview(client: ApiClient, common: Common, text: str) -> ExitCode:
+    """`dryrun rule preview NAME`."""
+    rule = await _find(client, text)
+    answer = await client.production("GET", f"/rules/{rule.id}/preview")
+    if common.json_output:
+        write_json(answer)
+        return ExitCode.OK
+    shown = read_word(RulePreview, answer, "a preview")
+    make_console().print(draw_preview(rule, shown))
+    return ExitCode.OK
+
+
+@command
+async def switch_on(client: ApiClient, common: Common, text: str, digest: str) -> ExitCode:
+    """`dryrun rule on NAME --preview DIGEST`."""
+    rule = await _find(client, text)
+    answer = await client.production("POST", f"/rules/{rule.id}/on", body={"preview": digest})
+    if common.json_output:
+        write_json(answer)
+        return ExitCode.OK
+    view = read_word(RuleView, answer, "a rule")
+    now = view.approved - rule.approved
+    sys.stdout.write(f"{inert(view.request.name)} is on; it approved {now}.\n")
+    return ExitCode.OK
+
+
+@command
+async def switch_off(client: ApiClient, common: Common, text: str) -> ExitCode:
+    """`dryrun rule off NAME`."""
+    rule = await _find(client, text)
+    answer = await client.production("POST", f"/rules/{rule.id}/off")
+    if common.json_output:
+        write_json(answer)
+    else:
+        sys.stdout.write(f"{inert(rule.request.name)} is off.\n")
+    return ExitCode.OK
+
+
+@command
+async def remove(client: ApiClient, _: Common, text: str) -> ExitCode:
+    """`dryrun rule remove NAME`."""
+    rule = await _find(client, text)
+    await client.production("DELETE", f"/rules/{rule.id}")
+    sys.stdout.write(f"{inert(rule.request.name)} is removed; what it approved stays approved.\n")
+    return ExitCode.OK
+
+
+async def _find(client: ApiClient, text: str) -> RuleView:
+    wanted = text.strip().lower()
+    views = _views(read_list(await client.production("GET", "/rules"), "rules"))
+    for view in views:
+        if wanted in {view.request.name, str(view.id)}:
+            return view
+    raise WrongUseError(f"there is no rule {text!r}; see: dryrun rule list")
+
+
+def _views(listed: list[JsonValue]) -> list[RuleView]:
+    return [read_word(RuleView, read_object(each, "a rule"), "a rule") for each in listed]
