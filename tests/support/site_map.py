@@ -39,6 +39,8 @@ PLACES = (
     Place("check", "/dryrun/checks/{check}", route="/dryrun/checks/{check_id}"),
     Place("schedules", "/dryrun/schedules"),
     Place("schedule", "/dryrun/schedules/{schedule}", route="/dryrun/schedules/{schedule_id}"),
+    Place("trends", "/dryrun/trends?template=small", route="/dryrun/trends"),
+    Place("trends-collector", "/dryrun/trends?template=small&collector=network", route="/dryrun/trends"),
     Place("production", "/production/discoveries"),
     Place(
         "production-one",

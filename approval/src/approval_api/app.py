@@ -36,6 +36,7 @@ from approval_api.api.schedules import router as schedules_router
 from approval_api.api.session_discoveries import router as discoveries_router
 from approval_api.api.sessions import router as sessions_router
 from approval_api.api.templates import router as templates_router
+from approval_api.api.trends import router as trends_router
 from approval_api.audit.log import AuditLog
 from approval_api.checks.service import Checks
 from approval_api.database.engine import APP_ROLE, create_engine
@@ -185,6 +186,7 @@ def _routes(*, dryrun: bool, metrics: bool) -> tuple[BaseRoute, ...]:
         experiments_router,
         checks_router,
         schedules_router,
+        trends_router,
     ):
         table.include_router(router, prefix=DRYRUN_PATH)
     return tuple(table.routes)

@@ -373,6 +373,31 @@ def checks(context: typer.Context, json_output: JsonOption = False, api_url: Api
     run(forecasts.list_checks(common_options(context, json_output, api_url)))
 
 
+@app.command()
+def trend(
+    context: typer.Context,
+    template: Annotated[
+        str | None,
+        typer.Argument(metavar="TEMPLATE", help="Template id.", autocompletion=completion.complete_template),
+    ] = None,
+    collector: Annotated[
+        str | None, typer.Option("--collector", metavar="NAME", help="This collector's own figures.")
+    ] = None,
+    schedule: Annotated[
+        str | None, typer.Option("--schedule", metavar="ID", help="A schedule's times instead.")
+    ] = None,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Show what sessions of a template measured over time, and where a collector's image changed."""
+    from dryrun_cli.commands import trends
+
+    if (template is None) == (schedule is None):
+        raise typer.BadParameter("name a template or a schedule", param_hint="'TEMPLATE', '--schedule'")
+    common = common_options(context, json_output, api_url)
+    run(trends.show(common, template=template, collector=collector, schedule=schedule))
+
+
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(schedule_app, name="schedule")
 app.add_typer(production_app, name="production")

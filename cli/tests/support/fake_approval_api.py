@@ -64,7 +64,7 @@ class FakeApi:
         self.pool = {"lines": []}
         self.experiments = {}
         self.schedules = {}
-        self.rules = []
+        self.rules, self.trend = [], []
         self.scans, self.reported, self.production = [], [], []
         self.ends = {}
         self.reads = {}
@@ -179,7 +179,7 @@ class FakeApi:
                 await request.json({"sessions": newest[begin:end], "next": following})
             case _, ["api", "v1", "production", *path]:
                 await self.route_production(request, path)
-            case _, ["checks"] | ["sessions", _, "checks" | "forecast"] as path:
+            case _, ["checks" | "trends"] | ["sessions", _, "checks" | "forecast"] as path:
                 await self.route_forecasts(request, path)
             case _, [("schedules" | "experiments") as kind, *rest]:
                 await (self.route_schedules if kind == "schedules" else self.route_experiments)(request, rest)
@@ -204,6 +204,8 @@ class FakeApi:
 
     async def route_forecasts(self, request, path):
         match path:
+            case ["trends"]:
+                await request.json({"points": self.trend})
             case ["checks"]:
                 calibration = [{"what": "kind", "within": 2, "of": 3}] if self.checks else []
                 await request.json({"checks": self.checks, "calibration": calibration})

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.experiment import ExperimentRequest, ExperimentView, Interval
+from dryrun_contract.trend import TrendMeasure
 
 MAX_FIRINGS_SHOWN = 100
 
@@ -32,6 +33,9 @@ class FiringArm(Word):
     arm: str
     services: Interval
     """Recall of services."""
+    measured: dict[TrendMeasure, Interval] = Field(default_factory=dict)
+    incomplete: int = 0
+    """Scans that were cut short."""
     images: dict[str, str]
     """Collector → the ID of the image that it ran from."""
 

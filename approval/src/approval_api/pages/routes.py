@@ -24,6 +24,7 @@ from approval_api.pages.settings.routes import router as settings_router
 from approval_api.pages.sign_in.openid import router as openid_router
 from approval_api.pages.sign_in.routes import router as sign_in_router
 from approval_api.pages.templates.routes import router as templates_router
+from approval_api.pages.trends.routes import router as trends_router
 from approval_api.settings import Settings
 
 
@@ -55,3 +56,4 @@ def page_routers(*, dryrun: bool) -> Iterator[APIRouter]:
     yield experiments_router
     yield checks_router
     yield schedules_router
+    yield trends_router

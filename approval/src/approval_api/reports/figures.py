@@ -1,8 +1,64 @@
 """The figures of a report that lists of sessions show."""
 
+from collections.abc import Iterable
+
 from approval_api.reports.criteria import DEFAULT_CRITERIA, judge
 from dryrun_contract.base import Word
 from dryrun_contract.report import Report
+from dryrun_contract.scores import ScoreRow
+from dryrun_contract.session import Phase
+
+
+class CollectorMeasures(Word):
+    """What a trend shows of one collector alone."""
+
+    image: str
+    """The ID of the image that it ran from."""
+    recall: float | None
+    precision: float | None
+    seconds: float | None
+
+
+class Measures(Word):
+    """What a trend shows of one session: recall and precision are those of services."""
+
+    recall: float | None
+    precision: float | None
+    harmed: int
+    seconds: float | None
+    packets: int | None
+    collectors: dict[str, CollectorMeasures]
+
+    @classmethod
+    def of(cls, report: Report) -> "Measures | None":
+        """Return the measures of a report; None for one without scores."""
+        if report.scores is None:
+            return None
+        recall, precision = _services(report.scores.rows)
+        own = {each.collector: _services(each.rows) for each in report.collector_scores}
+        scanning = [phase.seconds for phase in report.phases if phase.phase == Phase.SCANNING]
+        traffic = report.traffic
+        return cls(
+            recall=recall,
+            precision=precision,
+            harmed=len({harm.service for harm in report.harmed}),
+            seconds=sum(filter(None, scanning)) if scanning and None not in scanning else None,
+            packets=sum(each.rx_packets for each in traffic.targets.values()) if traffic else None,
+            collectors={
+                run.collector: CollectorMeasures(
+                    image=run.image_id,
+                    recall=own.get(run.collector, (None, None))[0],
+                    precision=own.get(run.collector, (None, None))[1],
+                    seconds=run.seconds,
+                )
+                for run in report.collectors
+            },
+        )
+
+
+def _services(rows: Iterable[ScoreRow]) -> tuple[float | None, float | None]:
+    found = ((row.recall, row.precision) for row in rows if (row.kind, row.attribute) == ("service", None))
+    return next(found, (None, None))
 
 
 class Figures(Word):
@@ -17,6 +73,8 @@ class Figures(Word):
     """Targets."""
     cut: bool = False
     """Some collector, not for comparison, did not run to its end."""
+    measures: Measures | None = None
+    """For trends."""
     passed: bool | None = None
     """The verdict by the default criteria; None where there are no scores."""
 
@@ -35,5 +93,6 @@ class Figures(Word):
             cut=any(
                 run.truncated or not run.complete for run in report.collectors if run.purpose == "discovery"
             ),
+            measures=Measures.of(report),
             passed=judge(report, DEFAULT_CRITERIA).passed if scores else None,
         )

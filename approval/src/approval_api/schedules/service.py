@@ -221,7 +221,18 @@ def _named(wanted: ExperimentRequest, due_at: datetime) -> ExperimentRequest:
 
 def _firing_arm(arm: ArmResult) -> FiringArm:
     nothing = Interval(value=None, low=None, high=None)
-    services = next(
-        (row.recall for row in arm.rows if (row.kind, row.attribute) == ("service", None)), nothing
+    row = next((row for row in arm.rows if (row.kind, row.attribute) == ("service", None)), None)
+    recall, precision = (row.recall, row.precision) if row else (nothing, nothing)
+    return FiringArm(
+        arm=arm.arm,
+        services=recall,
+        measured={
+            "recall": recall,
+            "precision": precision,
+            "harmed": arm.harmed,
+            "seconds": arm.seconds,
+            "packets": arm.packets,
+        },
+        incomplete=arm.incomplete,
+        images=arm.images,
     )
-    return FiringArm(arm=arm.arm, services=services, images=arm.images)

@@ -122,6 +122,15 @@ class ApiClient:
         """Start its sessions again; a second request changes nothing."""
         return await self._json("POST", f"/experiments/{experiment_id}/continue")
 
+    async def trend(self, template: str, collector: str | None) -> JsonValue:
+        """Return what sessions of a template measured over time."""
+        params = {"template": template} | ({} if collector is None else {"collector": collector})
+        return await self._json("GET", "/trends", params=params)
+
+    async def schedule_trend(self, schedule_id: UUID) -> JsonValue:
+        """Return what a schedule's times measured."""
+        return await self._json("GET", f"/schedules/{schedule_id}/trend")
+
     async def create_schedule(self, request: ScheduleRequest) -> JsonValue:
         """Store a schedule. Never retried: each call that arrives makes one."""
         return await self._json("POST", "/schedules", body=request.model_dump(mode="json"))

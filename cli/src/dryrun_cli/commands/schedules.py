@@ -61,7 +61,7 @@ async def list_all(client: ApiClient, common: Common) -> ExitCode:
 @command
 async def show(client: ApiClient, common: Common, text: str) -> ExitCode:
     """`dryrun schedule show ID`."""
-    answer = await client.schedule(await _find(client, text))
+    answer = await client.schedule(await find_schedule(client, text))
     if common.json_output:
         write_json(answer)
         return ExitCode.OK
@@ -73,7 +73,7 @@ async def show(client: ApiClient, common: Common, text: str) -> ExitCode:
 @command
 async def change(client: ApiClient, common: Common, text: str, how: Literal["pause", "resume"]) -> ExitCode:
     """`dryrun schedule pause ID` and `resume ID`."""
-    answer = await client.change_schedule(await _find(client, text), how)
+    answer = await client.change_schedule(await find_schedule(client, text), how)
     if common.json_output:
         write_json(answer)
     else:
@@ -85,13 +85,14 @@ async def change(client: ApiClient, common: Common, text: str, how: Literal["pau
 @command
 async def remove(client: ApiClient, _: Common, text: str) -> ExitCode:
     """`dryrun schedule remove ID`."""
-    schedule_id = await _find(client, text)
+    schedule_id = await find_schedule(client, text)
     await client.remove_schedule(schedule_id)
     sys.stdout.write(f"{schedule_id} is removed; its experiments stay.\n")
     return ExitCode.OK
 
 
-async def _find(client: ApiClient, text: str) -> UUID:
+async def find_schedule(client: ApiClient, text: str) -> UUID:
+    """Return the id that `text` begins. Raises WrongUseError when none or several do."""
     wanted = text.strip().lower()
     try:
         return UUID(wanted)

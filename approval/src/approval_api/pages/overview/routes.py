@@ -6,9 +6,11 @@ from approval_api.access.permission import Reader
 from approval_api.follower.follower import Follower
 from approval_api.pages.overview.results import Result
 from approval_api.pages.rendering import page
+from approval_api.pages.trend_charts import sparkline
 from approval_api.reports.repository import figures_of
 from approval_api.sessions import repository
 from approval_api.sessions.prepared import pool_now
+from approval_api.trends.reading import sparklines
 
 router = APIRouter(include_in_schema=False)
 
@@ -30,6 +32,7 @@ async def show_overview(request: Request, visitor: Reader) -> Response:
         sessions = await repository.page(connection, _LOOKED_AT, None)
         ended = [session for session in sessions if session.phase == "ended"][:_RESULTS]
         figures = await figures_of(connection, [session.id for session in ended])
+        trends = await sparklines(connection)
     follower: Follower = state.follower
     pool = await pool_now(state.orchestrator) if follower.state.following else None
     return page(
@@ -41,5 +44,6 @@ async def show_overview(request: Request, visitor: Reader) -> Response:
         running=[each for each in sessions if each.phase not in _WAITING and each.phase != "ended"],
         # Oldest first: it is the next one.
         waiting=[each for each in reversed(sessions) if each.phase in _WAITING],
+        trends=[(each, sparkline(each.recalls)) for each in trends],
         results=[Result.of(session, figures.get(session.id)) for session in ended],
     )

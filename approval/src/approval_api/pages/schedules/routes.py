@@ -16,8 +16,9 @@ from approval_api.orchestrator.client import (
 )
 from approval_api.pages.forms import SentForm, first_fault
 from approval_api.pages.rendering import page
-from approval_api.pages.schedules.trend import trend
+from approval_api.pages.trend_charts import charts
 from approval_api.schedules.service import Schedules
+from approval_api.trends.reading import of_schedule
 from dryrun_contract.schedule import ScheduleRequest
 
 router = APIRouter(prefix="/dryrun/schedules", include_in_schema=False)
@@ -74,7 +75,9 @@ def _seeds(text: str) -> int:
 async def show_schedule(schedule_id: UUID, request: Request, visitor: Reader) -> Response:
     """Show one schedule: when it is due, how recall went, and each of its times."""
     schedule = await _schedules(request).show(schedule_id)
-    return page(request, "schedules/schedule.html", visitor, schedule=schedule, trend=trend(schedule))
+    return page(
+        request, "schedules/schedule.html", visitor, schedule=schedule, charts=charts(of_schedule(schedule))
+    )
 
 
 @router.post("/{schedule_id}/pause", name="pause_schedule")

@@ -1,0 +1,32 @@
+"""Routes: trends of a template's sessions and of a schedule's times."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+
+from approval_api.access.permission import Reader
+from approval_api.audit.transaction import Transaction
+from approval_api.trends import reading
+from dryrun_contract.scan_choice import COLLECTOR_NAME
+from dryrun_contract.template import TEMPLATE_ID
+from dryrun_contract.trend import Trend
+
+router = APIRouter(tags=["trends"])
+
+
+@router.get("/trends")
+async def show_trend(
+    _: Reader,
+    transaction: Transaction,
+    template: Annotated[str, Query(pattern=TEMPLATE_ID, examples=["small"])],
+    collector: Annotated[str | None, Query(pattern=COLLECTOR_NAME, examples=["network"])] = None,
+) -> Trend:
+    """Show the newest scored sessions of a template; with `collector`, that collector's own figures."""
+    return await reading.of_template(transaction, template, collector)
+
+
+@router.get("/schedules/{schedule_id}/trend")
+async def show_schedule_trend(schedule_id: UUID, request: Request, _: Reader) -> Trend:
+    """Show the measured times of a schedule."""
+    return reading.of_schedule(await request.app.state.schedules.show(schedule_id))

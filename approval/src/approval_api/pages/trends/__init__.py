@@ -1,0 +1,1 @@
+"""Trends over time, drawn on the server."""

@@ -1,0 +1,131 @@
+"""Reads trends: of a template's sessions, of one collector in them, and of a schedule's times.
+
+Nothing is stored for them: a session's figures are kept with its report, and an experiment has its results.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Integer, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.reports.figures import Measures
+from dryrun_contract.experiment import Interval
+from dryrun_contract.scan_choice import ScanChoice
+from dryrun_contract.schedule import Schedule
+from dryrun_contract.trend import MAX_POINTS, Trend, TrendPoint
+
+SPARKLINE_POINTS = 20
+_LOOKED_AT = 400
+
+_SESSIONS = text("""
+SELECT s.id, s.requested_at, s.scan, r.figures -> 'measures' AS measures, r.figures -> 'cut' AS cut
+FROM gateway.dryrun_sessions s JOIN gateway.dryrun_reports r ON r.session_id = s.id
+WHERE s.template = :template AND r.final AND r.failure IS NULL AND r.figures -> 'measures' <> 'null'
+    AND (CAST(:collector AS text) IS NULL
+        OR jsonb_exists(r.figures -> 'measures' -> 'collectors', CAST(:collector AS text)))
+ORDER BY s.requested_at DESC, s.id DESC LIMIT :most
+""").bindparams(bindparam("most", type_=Integer))
+
+_NEWEST = text("""
+SELECT template, recall FROM (
+    SELECT s.template, s.requested_at, r.figures -> 'measures' ->> 'recall' AS recall,
+        row_number() OVER (PARTITION BY s.template ORDER BY s.requested_at DESC) AS age
+    FROM (SELECT id, template, requested_at FROM gateway.dryrun_sessions
+          ORDER BY requested_at DESC, id DESC LIMIT :looked_at) s
+    JOIN gateway.dryrun_reports r ON r.session_id = s.id
+    WHERE r.final AND r.failure IS NULL AND r.figures -> 'measures' ->> 'recall' IS NOT NULL
+) newest WHERE age <= :most ORDER BY template, age DESC
+""")
+
+
+_TEMPLATES = text("""
+SELECT DISTINCT template FROM (
+    SELECT template FROM gateway.dryrun_sessions ORDER BY requested_at DESC, id DESC LIMIT :looked_at
+) newest ORDER BY template
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Sparkline:
+    """Recall of services in a template's newest sessions, oldest first."""
+
+    template: str
+    recalls: tuple[float, ...]
+
+
+async def of_template(connection: AsyncConnection, template: str, collector: str | None = None) -> Trend:
+    """Return the newest scored sessions of a template; with `collector`, that collector's own figures."""
+    given = {"template": template, "collector": collector, "most": MAX_POINTS}
+    rows = list((await connection.execute(_SESSIONS, given)).mappings())
+    points = []
+    for row in reversed(rows):
+        measures = Measures.model_validate(row["measures"])
+        own = measures if collector is None else measures.collectors[collector]
+        images = {name: each.image for name, each in measures.collectors.items()}
+        points.append(
+            TrendPoint(
+                at=row["requested_at"],
+                line=_way(row["scan"]),
+                measured={
+                    "recall": _exactly(own.recall),
+                    "precision": _exactly(own.precision),
+                    "harmed": _exactly(measures.harmed),
+                    "seconds": _exactly(own.seconds),
+                    "packets": _exactly(measures.packets),
+                },
+                images=images if collector is None else {collector: images[collector]},
+                whole=not row["cut"],
+                session_id=row["id"],
+            )
+        )
+    return Trend(points=tuple(points))
+
+
+async def templates(connection: AsyncConnection) -> list[str]:
+    """Return the templates of the newest sessions."""
+    return list((await connection.execute(_TEMPLATES, {"looked_at": _LOOKED_AT})).scalars())
+
+
+async def collectors(connection: AsyncConnection, template: str) -> set[str]:
+    """Return the collectors that ran in the newest scored sessions of a template."""
+    given = {"template": template, "collector": None, "most": MAX_POINTS}
+    rows = (await connection.execute(_SESSIONS, given)).mappings()
+    return {name for row in rows for name in Measures.model_validate(row["measures"]).collectors}
+
+
+def of_schedule(schedule: Schedule) -> Trend:
+    """Return the measured times of a schedule, one line for each way to scan."""
+    points = [
+        TrendPoint(
+            at=firing.due_at,
+            line=arm.arm,
+            measured=dict(arm.measured),
+            images=arm.images,
+            whole=not arm.incomplete,
+            experiment_id=firing.experiment.id if firing.experiment else None,
+        )
+        for firing in reversed(schedule.firings)
+        for arm in firing.arms
+        if arm.services.value is not None
+    ]
+    return Trend(points=tuple(points[-MAX_POINTS:]))
+
+
+async def sparklines(connection: AsyncConnection) -> list[Sparkline]:
+    """Return recall in the newest sessions of each template that has at least two."""
+    found = await connection.execute(_NEWEST, {"looked_at": _LOOKED_AT, "most": SPARKLINE_POINTS})
+    recalls: dict[str, list[float]] = {}
+    for template, recall in found:
+        recalls.setdefault(template, []).append(float(recall))
+    return [Sparkline(name, tuple(values)) for name, values in recalls.items() if len(values) > 1]
+
+
+def _way(stored: Mapping[str, object]) -> str:
+    scan = ScanChoice.model_validate(stored)
+    rate = f"{scan.max_rate}/s" if scan.max_rate else None
+    return " ".join(filter(None, ("+".join(scan.collectors), scan.profile, rate))) or "as installed"
+
+
+def _exactly(value: float | None) -> Interval:
+    return Interval(value=value, low=None, high=None)

@@ -1,0 +1,101 @@
+"""Trends are read from what reports and results keep: by template, by collector, newest last."""
+
+import json
+import uuid
+
+import pytest
+from sqlalchemy import text
+
+NETWORK, DATABASE = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+
+
+@pytest.fixture
+def store(engine):
+    """Store a scored session so many hours ago."""
+
+    async def store(hours, recall, *, template="small", scan=None, cut=False, images=None, measures=True):
+        own = {
+            name: {"image": image, "recall": recall / 2, "precision": None, "seconds": 5}
+            for name, image in (images or {"network": NETWORK}).items()
+        }
+        kept = {
+            "recall": recall,
+            "precision": 1,
+            "harmed": 1,
+            "seconds": 9.5,
+            "packets": 100,
+            "collectors": own,
+        }
+        figures = {"precision": 1, "recall": 1, "f1": 1, "missed": 0, "false_positives": 0, "harmed": 1}
+        session = uuid.uuid4()
+        async with engine.begin() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO gateway.dryrun_sessions (id, template, digest, seed, keep, requested_by, "
+                    "phase, outcome, requested_at, scan) VALUES (:id, :template, 'd', 0, false, 'ada', "
+                    "'ended', 'completed', now() - make_interval(hours => :hours), CAST(:scan AS jsonb))"
+                ),
+                {"id": session, "template": template, "hours": hours, "scan": json.dumps(scan or {})},
+            )
+            await connection.execute(
+                text(
+                    "INSERT INTO gateway.dryrun_reports (session_id, state, final, figures, report) "
+                    "VALUES (:id, '', true, CAST(:figures AS jsonb), '')"
+                ),
+                {
+                    "id": session,
+                    "figures": json.dumps(figures | {"cut": cut, "measures": kept if measures else None}),
+                },
+            )
+        return str(session)
+
+    return store
+
+
+async def points(api, **params):
+    answer = await api.get("/trends", params=params)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["points"]
+
+
+async def test_sessions_of_a_template_are_points_oldest_first(api, store):
+    scan = {"collectors": ["network"], "profile": "full", "max_rate": 100}
+    newest = await store(1, 0.5, scan=scan, cut=True)
+    oldest = await store(9, 0.75)
+    await store(5, 0.1, template="large")
+    await store(4, 0.1, measures=False)
+    first, second = await points(api, template="small")
+    assert (first["session_id"], second["session_id"]) == (oldest, newest)
+    assert (first["line"], second["line"]) == ("as installed", "network full 100/s")
+    assert (first["whole"], second["whole"]) == (True, False)
+    measured = {name: each["value"] for name, each in first["measured"].items()}
+    assert measured == {"recall": 0.75, "precision": 1, "harmed": 1, "seconds": 9.5, "packets": 100}
+    assert first["images"] == {"network": NETWORK}
+
+
+async def test_a_collector_has_its_own_figures(api, store):
+    await store(2, 0.5, images={"network": NETWORK, "database": DATABASE})
+    await store(1, 0.5)
+    (only,) = await points(api, template="small", collector="database")
+    assert only["images"] == {"database": DATABASE}
+    assert only["measured"]["recall"]["value"] == 0.25
+    assert only["measured"]["seconds"]["value"] == 5
+    assert len(await points(api, template="small", collector="network")) == 2
+    assert await points(api, template="small", collector="web") == []
+
+
+async def test_the_page_and_the_overview_draw_it(api, store):
+    await store(2, 0.5)
+    await store(1, 0.75, images={"network": DATABASE})
+    shown = (await api.client.get("/dryrun/trends?template=small", headers={"Accept": "text/html"})).text
+    assert shown.count("<figure") == 5
+    assert "network bbbbbbbbbbbb" in shown
+    shown = (await api.client.get("/dryrun/trends?template=<i>x&collector=<i>x")).text
+    assert "<i>x" not in shown
+    assert "Recall of services lately" in (await api.client.get("/")).text
+
+
+async def test_what_cannot_be_a_name_is_refused(api):
+    assert (await api.get("/trends", params={"template": "../x"})).status_code == 422
+    assert (await api.get("/trends", params={"template": "small", "collector": "' OR 1"})).status_code == 422
+    assert (await api.get(f"/schedules/{uuid.uuid4()}/trend")).status_code == 404

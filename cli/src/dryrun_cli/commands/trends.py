@@ -1,0 +1,25 @@
+"""The command on trends."""
+
+from dryrun_cli.api.client import ApiClient
+from dryrun_cli.api.reading import read_word
+from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.schedules import find_schedule
+from dryrun_cli.drawing.trend_view import draw_trend
+from dryrun_cli.exit_codes import ExitCode
+from dryrun_contract.trend import Trend
+
+
+@command
+async def show(
+    client: ApiClient, common: Common, *, template: str | None, collector: str | None, schedule: str | None
+) -> ExitCode:
+    """`dryrun trend TEMPLATE` and `dryrun trend --schedule ID`."""
+    if template is not None:
+        answer = await client.trend(template, collector)
+    else:
+        answer = await client.schedule_trend(await find_schedule(client, schedule or ""))
+    if common.json_output:
+        write_json(answer)
+    else:
+        make_console().print(draw_trend(read_word(Trend, answer, "a trend")))
+    return ExitCode.OK

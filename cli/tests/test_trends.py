@@ -1,0 +1,32 @@
+"""Trends on the command line: newest first, with what changed."""
+
+import json
+
+FIGURES = {"recall": 0.9, "precision": 1.0, "harmed": 0, "seconds": 75.0, "packets": 12345}
+
+
+def point(day, **more):
+    measured = {name: {"value": value, "low": None, "high": None} for name, value in FIGURES.items()}
+    images = {"network": "sha256:" + "a" * 64}
+    at = f"2026-11-{day:02}T02:30:00Z"
+    return {"at": at, "line": "as installed", "measured": measured, "images": images, "whole": True, **more}
+
+
+def test_a_trend_shows_where_an_image_changed(run, api):
+    changed = {"images": {"network": "sha256:" + "b" * 64}, "whole": False, "line": "\x1b[31mquick"}
+    api.trend = [point(1), point(2, **changed)]
+    code, out, _ = run("trend", "small", "--collector", "network")
+    assert (code, api.requests[-1]) == (0, ("GET", "/api/v1/dryrun/trends"))
+    head, newest, oldest = out.splitlines()
+    assert head.startswith("WHEN")
+    assert "network bbbbbbbbbbbb" in newest
+    assert "(cut short)" in newest
+    assert "\x1b" not in out
+    assert oldest.split()[4:] == ["0.90", "1.00", "0", "1m", "15s", "12,345", "-"]
+    assert json.loads(run("trend", "small", "--json")[1])["points"][0]["whole"] is True
+
+
+def test_one_of_template_and_schedule_is_named(run, api):
+    assert run("trend")[0] == 2
+    assert run("trend", "small", "--schedule", "x")[0] == 2
+    assert "Nothing was measured" in run("trend", "small")[1]
