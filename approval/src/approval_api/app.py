@@ -18,6 +18,8 @@ from approval_api.access.open_streams import OpenStreams
 from approval_api.access.permission import OPEN, admit_sender
 from approval_api.access.standing import Standing
 from approval_api.api.audit import router as audit_router
+from approval_api.api.badges import open_router as open_badges_router
+from approval_api.api.badges import router as badges_router
 from approval_api.api.checks import router as checks_router
 from approval_api.api.dryrun_discoveries import router as dryrun_discoveries_router
 from approval_api.api.dryrun_off import router as dryrun_off_router
@@ -187,8 +189,10 @@ def _routes(*, dryrun: bool, metrics: bool) -> tuple[BaseRoute, ...]:
         checks_router,
         schedules_router,
         trends_router,
+        badges_router,
     ):
         table.include_router(router, prefix=DRYRUN_PATH)
+    table.include_router(open_badges_router)
     return tuple(table.routes)
 
 

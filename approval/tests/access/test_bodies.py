@@ -28,6 +28,8 @@ def path_of(route):
         "check_id": ANY_ID,
         "scan_id": ANY_ID,
         "rule_id": ANY_ID,
+        "badge_id": "A" * 22,
+        "form": "svg",
         "schedule_id": ANY_ID,
         "discovery_id": "1",
     }

@@ -211,6 +211,8 @@ async def test_text_that_cannot_be_stored_is_a_fault_of_the_request_on_every_rou
         "check_id": "a%00b",
         "scan_id": "a%00b",
         "rule_id": "a%00b",
+        "badge_id": "a%00b",
+        "form": "svg",
         "schedule_id": "a%00b",
         "token_id": "a%00b",
     }

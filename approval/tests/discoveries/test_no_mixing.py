@@ -49,6 +49,8 @@ async def read(api, path, **params):
         "check_id": SESSION,
         "scan_id": SESSION,
         "rule_id": SESSION,
+        "badge_id": "A" * 22,
+        "form": "svg",
         "schedule_id": SESSION,
         "discovery_id": "1",
         "person_id": SESSION,

@@ -73,6 +73,8 @@ async def given(engine, api, browsers):
         "check_id": "00000000-0000-4000-8000-000000000000",
         "scan_id": "00000000-0000-4000-8000-000000000000",
         "rule_id": "00000000-0000-4000-8000-000000000000",
+        "badge_id": "A" * 22,
+        "form": "svg",
         "schedule_id": "00000000-0000-4000-8000-000000000000",
         "discovery_id": "1",
         "secret": secret["secret"],

@@ -241,8 +241,9 @@ def report(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="markdown, html, csv, json, or signed (a ZIP); default: a summary for the terminal.",
-            autocompletion=lambda: ["markdown", "html", "csv", "json", "signed"],
+            help="markdown, html, csv, json; jira or servicenow (a few lines for a ticket); signed (a ZIP); "
+            "default: a summary for the terminal.",
+            autocompletion=lambda: ["markdown", "html", "csv", "json", "jira", "servicenow", "signed"],
         ),
     ] = None,
     criteria: CriteriaOption = None,

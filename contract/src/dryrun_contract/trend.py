@@ -1,10 +1,13 @@
 """Trends: what sessions of a template, or the times of a schedule, measured over time."""
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
+
+from pydantic import Field, model_validator
 
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.experiment import Interval
+from dryrun_contract.template import TEMPLATE_ID
 
 MAX_POINTS = 120
 
@@ -31,3 +34,52 @@ class Trend(Word):
     """The newest points, oldest first."""
 
     points: tuple[TrendPoint, ...]
+
+
+class Badge(Word):
+    """How the newest measured session of a template, or time of a schedule, came out.
+
+    The first four fields are what shields.io reads from an endpoint.
+    """
+
+    schemaVersion: Literal[1] = 1  # noqa: N815  # their name
+    label: str
+    message: str
+    color: Literal["green", "red", "blue", "lightgrey"]
+    at: UtcTime | None
+    recall: float | None
+    """Of services."""
+    precision: float | None
+    passed: bool | None
+    """The verdict; null where there is none."""
+
+
+class PublishRequest(Word):
+    """Publishes the badge of one template or of one schedule."""
+
+    template: Annotated[str, Field(pattern=TEMPLATE_ID)] | None = None
+    schedule_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _is_of_one(self) -> Self:
+        if (self.template is None) == (self.schedule_id is None):
+            raise ValueError("name a template or a schedule")
+        return self
+
+
+class PublishedBadge(Word):
+    """A badge that whoever knows its address may read without signing in."""
+
+    id: str
+    template: str | None
+    schedule_id: UUID | None
+    published_by: str
+    published_at: UtcTime
+    path: str
+    """Of the picture; `.json` in place of `.svg` is the same as data."""
+
+
+class PublishedBadges(Word):
+    """All published badges, newest first."""
+
+    badges: tuple[PublishedBadge, ...]

@@ -1,4 +1,4 @@
-"""Routes: a session's report in four formats, judged by criteria when some are given."""
+"""Routes: a session's report in several formats, judged by criteria when some are given."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -21,10 +21,17 @@ from dryrun_contract.session import SessionView
 router = APIRouter(prefix="/sessions/{session_id}/report", tags=["reports"])
 criteria_router = APIRouter(prefix="/criteria", tags=["reports"])
 
-type _Form = Literal["json", "markdown", "html", "csv", "signed"]
+type _Form = Literal["json", "markdown", "html", "csv", "jira", "servicenow", "signed"]
 
 _ZIP = "application/zip"
-_MEDIA = {"markdown": "text/markdown", "html": "text/html", "csv": "text/csv"}
+_MEDIA = {
+    "markdown": "text/markdown",
+    "html": "text/html",
+    "csv": "text/csv",
+    "jira": "text/plain",
+    "servicenow": "text/plain",
+}
+_SUFFIXES = {"markdown": "md", "jira": "jira.txt", "servicenow": "servicenow.txt"}
 _HEADERS = {
     # For a saved file: it runs nothing, loads nothing and has no origin.
     "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
@@ -68,7 +75,7 @@ async def _answer(
     session, document = await reports.write(session_id, form, criteria, asked)
     if form == "json":
         return SentDocument(request, document, "application/json")
-    suffix = "md" if form == "markdown" else form
+    suffix = _SUFFIXES.get(form, form)
     name = f'inline; filename="{_file_name(session)}.{suffix}"'
     headers = {**_HEADERS, "Content-Disposition": name}
     return SentDocument(request, document, _MEDIA[form], headers)

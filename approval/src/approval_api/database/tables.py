@@ -229,6 +229,17 @@ approval_rules = Table(
 )
 """`approved_on_day` counts what it approved on `day`."""
 
+published_badges = Table(
+    "published_badges",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("template", Text),
+    Column("schedule_id", UUID(as_uuid=True)),
+    Column("published_by", Text, nullable=False),
+    Column("published_at", _TIME, nullable=False),
+)
+"""The id is the secret part of an address that anybody may read: nobody guesses it."""
+
 follower_position = Table(
     "follower_position",
     metadata,

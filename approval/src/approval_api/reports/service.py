@@ -24,7 +24,7 @@ from dryrun_contract.session import SessionView
 
 logger = logging.getLogger(__name__)
 
-type Form = Literal["json", "markdown", "html", "csv", "fragment"]
+type Form = Literal["json", "markdown", "html", "csv", "jira", "servicenow", "fragment"]
 
 _MODULE = "approval_api.reports.worker"
 _MIB = 1024 * 1024

@@ -14,6 +14,7 @@ from approval_api.reports.forecast import ForecastQuestion, forecast
 from approval_api.reports.html import render_html_file, render_html_fragment
 from approval_api.reports.inputs import Inputs
 from approval_api.reports.markdown import render
+from approval_api.reports.ticket import render_jira, render_servicenow
 from approval_api.reports.worker_loop import Task, serve
 from dryrun_contract.base import Word
 from dryrun_contract.report import Report
@@ -22,7 +23,7 @@ from dryrun_contract.report import Report
 class Writing(Word):
     """The options for writing a report."""
 
-    form: str = Field(pattern="^(json|markdown|html|csv|fragment)$")
+    form: str = Field(pattern="^(json|markdown|html|csv|jira|servicenow|fragment)$")
     criteria: Criteria | None = None
     question: ForecastQuestion | None = None
 
@@ -32,6 +33,8 @@ _RENDERERS: dict[str, Callable[[Report], str]] = {
     "markdown": render,
     "html": render_html_file,
     "csv": render_csv,
+    "jira": render_jira,
+    "servicenow": render_servicenow,
     "fragment": render_html_fragment,
 }
 

@@ -26,7 +26,7 @@ from dryrun_contract.report import Report
 
 STANDARD_OUTPUT: Final = Path("-")
 SIGNED: Final = "signed"
-FORMS: Final = ("markdown", "html", "csv", "json", SIGNED)
+FORMS: Final = ("markdown", "html", "csv", "json", "jira", "servicenow", SIGNED)
 _FORM_BY_SUFFIX: Final = {
     ".json": "json",
     ".html": "html",

@@ -18,6 +18,7 @@ from approval_api.pages.forms import SentForm, first_fault
 from approval_api.pages.rendering import page
 from approval_api.pages.trend_charts import charts
 from approval_api.schedules.service import Schedules
+from approval_api.trends.badges import published
 from approval_api.trends.reading import of_schedule
 from dryrun_contract.schedule import ScheduleRequest
 
@@ -75,8 +76,15 @@ def _seeds(text: str) -> int:
 async def show_schedule(schedule_id: UUID, request: Request, visitor: Reader) -> Response:
     """Show one schedule: when it is due, how recall went, and each of its times."""
     schedule = await _schedules(request).show(schedule_id)
+    async with request.app.state.engine.connect() as connection:
+        known = await published(connection)
     return page(
-        request, "schedules/schedule.html", visitor, schedule=schedule, charts=charts(of_schedule(schedule))
+        request,
+        "schedules/schedule.html",
+        visitor,
+        schedule=schedule,
+        charts=charts(of_schedule(schedule)),
+        published=[each for each in known if each.schedule_id == schedule_id],
     )
 
 

@@ -1,17 +1,27 @@
-"""Page: what sessions of one template measured over time."""
+"""Pages: what sessions of one template measured over time; publishing of badges."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+from uuid import UUID
 
-from approval_api.access.permission import Reader
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+
+from approval_api.access.permission import Administrator, Reader
+from approval_api.audit.log import note
+from approval_api.audit.transaction import Transaction
+from approval_api.pages.forms import SentForm, first_fault
 from approval_api.pages.rendering import page
 from approval_api.pages.trend_charts import charts
-from approval_api.trends import reading
-from dryrun_contract.trend import Trend
+from approval_api.trends import badges, reading
+from dryrun_contract.trend import PublishRequest, Trend
 
-router = APIRouter(prefix="/dryrun/trends", include_in_schema=False)
+router = APIRouter(prefix="/dryrun", include_in_schema=False)
+
+_SEE_OTHER = 303
 
 
-@router.get("")
+@router.get("/trends")
 async def show_trends(request: Request, visitor: Reader, template: str = "", collector: str = "") -> Response:
     """Show the trends of one template, of all its collectors together or of one alone."""
     async with request.app.state.engine.connect() as connection:
@@ -25,6 +35,7 @@ async def show_trends(request: Request, visitor: Reader, template: str = "", col
             if template
             else Trend(points=())
         )
+        published = [each for each in await badges.published(connection) if each.template == template]
     return page(
         request,
         "trends/trends.html",
@@ -35,4 +46,38 @@ async def show_trends(request: Request, visitor: Reader, template: str = "", col
         collector=collector,
         trend=trend,
         charts=charts(trend),
+        published=published,
     )
+
+
+@router.post("/badges", name="publish_badge")
+async def publish_badge(
+    request: Request, visitor: Administrator, form: SentForm, transaction: Transaction
+) -> Response:
+    """Publish a badge and go back to its page."""
+    try:
+        wanted = PublishRequest.model_validate(
+            {name: form.one(name) or None for name in ("template", "schedule_id")}
+        )
+    except ValidationError as error:
+        raise first_fault(error, "This is no badge") from error
+    if wanted.schedule_id is not None:
+        await request.app.state.schedules.show(wanted.schedule_id)
+    badge = await badges.publish(transaction, wanted, visitor.name)
+    note(request, object_=f"badge of {wanted.template or wanted.schedule_id}")
+    return _back_to(badge.template, badge.schedule_id)
+
+
+@router.post("/badges/{badge_id}/withdraw", name="withdraw_badge")
+async def withdraw_badge(
+    badge_id: Annotated[str, Path(pattern=badges.ID)], _: Administrator, transaction: Transaction
+) -> Response:
+    """Let nobody read it without signing in any more."""
+    template, schedule_id = await badges.find_published(transaction, badge_id)
+    await badges.withdraw(transaction, badge_id)
+    return _back_to(template, schedule_id)
+
+
+def _back_to(template: str | None, schedule_id: UUID | None) -> Response:
+    where = f"trends?template={template}" if schedule_id is None else f"schedules/{schedule_id}"
+    return RedirectResponse(f"/dryrun/{where}", _SEE_OTHER)

@@ -1,0 +1,91 @@
+"""Routes: badges of templates and schedules, for those signed in; and those that are published, for all."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from approval_api.access.permission import OPEN, Administrator, Reader
+from approval_api.audit.log import note
+from approval_api.audit.transaction import Transaction
+from approval_api.trends import badges
+from dryrun_contract.template import TEMPLATE_ID
+from dryrun_contract.trend import Badge, PublishedBadge, PublishedBadges, PublishRequest
+
+router = APIRouter(tags=["badges"])
+open_router = APIRouter(prefix="/badges", tags=["badges"], dependencies=[OPEN])
+
+type _Form = Literal["json", "svg"]
+
+BadgeForm = Annotated[_Form, Query(alias="format")]
+BadgeId = Annotated[str, Path(pattern=badges.ID)]
+_SVG = "image/svg+xml"
+_ANSWERS: dict[int | str, dict[str, object]] = {200: {"content": {_SVG: {"schema": {"type": "string"}}}}}
+_STRICT = {"Content-Security-Policy": "sandbox; default-src 'none'"}
+_FOR_ALL = {
+    "Cache-Control": "public, max-age=60",
+    # A wiki or a repository's page shows it.
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+
+
+def _answer(badge: Badge, form: _Form, headers: dict[str, str]) -> Response:
+    if form == "svg":
+        return Response(badges.draw(badge), media_type=_SVG, headers=_STRICT | headers)
+    return Response(badge.model_dump_json(), media_type="application/json", headers=headers)
+
+
+@router.get("/templates/{template_id}/badge", response_model=Badge, responses=_ANSWERS)
+async def show_template_badge(
+    template_id: Annotated[str, Path(pattern=TEMPLATE_ID)],
+    _: Reader,
+    transaction: Transaction,
+    form: BadgeForm = "json",
+) -> Response:
+    """Show how a template's newest scored session came out."""
+    return _answer(await badges.of_template(transaction, template_id), form, {})
+
+
+@router.get("/schedules/{schedule_id}/badge", response_model=Badge, responses=_ANSWERS)
+async def show_schedule_badge(
+    schedule_id: UUID, request: Request, _: Reader, form: BadgeForm = "json"
+) -> Response:
+    """Show how a schedule's newest time came out."""
+    return _answer(badges.of_schedule(await request.app.state.schedules.show(schedule_id)), form, {})
+
+
+@router.post("/badges", status_code=201)
+async def publish_badge(
+    request: Request, person: Administrator, transaction: Transaction, wanted: PublishRequest
+) -> PublishedBadge:
+    """Publish a badge: whoever knows its address reads it without signing in."""
+    if wanted.schedule_id is not None:
+        await request.app.state.schedules.show(wanted.schedule_id)
+    badge = await badges.publish(transaction, wanted, person.name)
+    note(request, object_=f"badge of {wanted.template or wanted.schedule_id}")
+    return badge
+
+
+@router.get("/badges")
+async def list_badges(_: Administrator, transaction: Transaction) -> PublishedBadges:
+    """List published badges, newest first."""
+    return PublishedBadges(badges=tuple(await badges.published(transaction)))
+
+
+@router.delete("/badges/{badge_id}", status_code=204)
+async def withdraw_badge(badge_id: BadgeId, _: Administrator, transaction: Transaction) -> None:
+    """Withdraw a badge: its address answers 404."""
+    await badges.withdraw(transaction, badge_id)
+
+
+@open_router.get("/{badge_id}.{form}", response_model=Badge, responses=_ANSWERS)
+async def show_published_badge(
+    badge_id: BadgeId, form: Annotated[_Form, Path()], request: Request, transaction: Transaction
+) -> Response:
+    """Show a published badge. One that is not published answers 404."""
+    template, schedule_id = await badges.find_published(transaction, badge_id)
+    if template is not None:
+        return _answer(await badges.of_template(transaction, template), form, _FOR_ALL)
+    assert schedule_id is not None
+    schedule = await request.app.state.schedules.show(schedule_id)
+    return _answer(badges.of_schedule(schedule), form, _FOR_ALL)

@@ -1,0 +1,99 @@
+"""The report as a few lines for a change ticket: Jira's wiki markup, or plain text for ServiceNow.
+
+Both trackers give meaning to characters: macros, links, mentions, images, `[code]` blocks of HTML. In quoted
+text each of them is written as an escape, and no address becomes a link.
+"""
+
+from collections.abc import Callable
+
+from approval_api.reports.view.blocks import Quoted, Text
+from approval_api.reports.view.decision import criterion_name, headline
+from approval_api.reports.view.wording import seconds
+from dryrun_contract.report import Report
+from dryrun_contract.session import Phase
+from dryrun_contract.text import printable
+
+MAX_CRITERIA = 10
+"""Failed criteria listed; more are counted."""
+MAX_COLLECTORS = 10
+
+_STEERING = {ord(character): f"\\x{ord(character):02x}" for character in "{}[]|!*_~^@<>&`#?+\\"}
+
+
+def render_jira(report: Report) -> str:
+    """Return Jira's wiki markup, ending in a line break."""
+    return _render(report, lambda title: f"h3. {title}", lambda label: f"*{label}*", "* ")
+
+
+def render_servicenow(report: Report) -> str:
+    """Return plain text for ServiceNow's work notes, ending in a line break."""
+    return _render(report, lambda title: f"{title}\n", lambda label: label, "- ")
+
+
+def _render(report: Report, title: Callable[[str], str], strong: Callable[[str], str], item: str) -> str:
+    session, verdict = report.session, report.verdict
+    word = "no criteria" if verdict is None else "PASSED" if verdict.passed else "FAILED"
+    lines = [title(f"Dry-run of {_inert(report.template.id)}: {word}"), _words(headline(report))]
+    if not report.final:
+        lines.append("Not final: the session still runs.")
+    failed = [each for each in verdict.results if each.status != "passed"] if verdict else []
+    lines += [
+        f"{item}{_words(criterion_name(each.criterion))}: {_inert(each.detail)}"
+        for each in failed[:MAX_CRITERIA]
+    ]
+    if len(failed) > MAX_CRITERIA:
+        lines.append(f"{item}and {len(failed) - MAX_CRITERIA} more")
+    lines += [f"{strong(label)}: {value}" for label, value in _figures(report)]
+    runs = report.collectors[:MAX_COLLECTORS]
+    for run in runs:
+        image = run.image_id.removeprefix("sha256:")[:12]
+        whole = "" if run.complete and not run.truncated else ", incomplete"
+        lines.append(f"{item}{_inert(run.collector)} from image {_inert(image)}{whole}")
+    if len(report.collectors) > len(runs):
+        lines.append(f"{item}and {len(report.collectors) - len(runs)} more collectors")
+    lines.append(
+        f"Session {session.id}, requested by {_inert(session.requested_by)} at "
+        f"{session.requested_at:%Y-%m-%d %H:%M} UTC. Report: /dryrun/sessions/{session.id}/report"
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _figures(report: Report) -> list[tuple[str, str]]:
+    figures = []
+    scores = report.scores
+    if scores is None:
+        figures.append(("Scores", f"none: {_inert(report.scores_missing or 'unknown')}"))
+    else:
+        ratios = {"Recall": scores.overall.recall, "Precision": scores.overall.precision}
+        shown = (f"{name} {'-' if value is None else f'{value:.2f}'}" for name, value in ratios.items())
+        figures.append(("Scores", ", ".join(shown)))
+        missed = len(scores.false_negatives)
+        false, wrong = len(scores.false_positives), len(scores.wrong_values)
+        figures.append(("Differences", f"{missed} missed, {false} false, {wrong} wrong values"))
+    harmed = sorted({harm.service for harm in report.harmed})
+    names = ", ".join(map(_inert, harmed[:MAX_COLLECTORS]))
+    figures.append(("Targets harmed", f"{len(harmed)}{': ' + names if names else ''}"))
+    scanning = [phase.seconds for phase in report.phases if phase.phase == Phase.SCANNING]
+    if scanning and scanning[0] is not None:
+        figures.append(("Scan", seconds(scanning[0])))
+    if report.traffic is not None:
+        packets = sum(each.rx_packets for each in report.traffic.targets.values())
+        peak = report.traffic.peak_packets_per_second
+        figures.append(("Traffic", f"{packets:,} packets to all targets, at most {peak:,.0f}/s to one"))
+    return figures
+
+
+def _words(text: Text) -> str:
+    return "".join(
+        _inert(each.text, each.limit) if isinstance(each, Quoted) else each for each in text.pieces
+    )
+
+
+def _inert(text: object, limit: int = 200) -> str:
+    r"""Return `text` as one line that neither tracker reads as markup.
+
+    >>> _inert("a {html} http://b")
+    'a \\x7bhtml\\x7d http:\\x2f/b'
+    """
+    shown = printable(str(text), limit=limit).translate(_STEERING)
+    return shown.replace("//", "\\x2f/").strip() or "-"

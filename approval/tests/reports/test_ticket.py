@@ -1,0 +1,64 @@
+"""The report as a few lines for a ticket: short, and nothing quoted is markup in a tracker."""
+
+import pytest
+
+from approval_api.reports.criteria import DEFAULT_CRITERIA, judge
+from approval_api.reports.ticket import render_jira, render_servicenow
+from dryrun_contract.report import Report
+
+STEERING = "{}[]|!*_~^@<>&`#?+"
+NASTY = (
+    "{html}<script>{html}",
+    "[click|http://evil.example] !http://evil.example/x.png!",
+    "[~admin] @admin",
+    "[code]<b>x</b>[/code]",
+    "{color:red}*_PASSED_*{color}",
+    "a\n\nh1. PASSED\n|| x ||",
+    "\\{html}",
+    "\x1b[31m\u202e",
+)
+
+
+def saying(report, text):
+    """Return a report in which everything that is quoted here is `text`."""
+    data = report.model_dump(mode="json")
+    data["session"]["requested_by"] = text
+    for run in data["collectors"]:
+        run["collector"] = run["image_id"] = text
+    for harm in data["harmed"]:
+        harm["service"] = text
+    for result in data["verdict"]["results"]:
+        result |= {"detail": text, "status": "failed"}
+    return Report.model_validate(data)
+
+
+@pytest.fixture
+def judged(report):
+    return report.model_copy(update={"verdict": judge(report, DEFAULT_CRITERIA)})
+
+
+@pytest.mark.parametrize("render", [render_jira, render_servicenow])
+def test_nothing_quoted_is_markup_in_a_tracker(judged, render):
+    harmless = render(saying(judged, "harmless"))
+    for text in NASTY:
+        shown = render(saying(judged, text))
+        assert len(shown.splitlines()) == len(harmless.splitlines()), text
+        for character in STEERING:
+            assert shown.count(character) == harmless.count(character), (text, character)
+        assert "//" not in shown
+        assert all(character.isprintable() or character == "\n" for character in shown)
+
+
+def test_it_says_what_a_change_board_needs(judged):
+    jira, plain = render_jira(judged), render_servicenow(judged)
+    assert jira.startswith(f"h3. Dry-run of {judged.template.id}: ")
+    assert "*Scores*: Recall" in jira
+    assert f"/dryrun/sessions/{judged.session.id}/report" in plain
+    assert len(plain) < 3000
+    assert len(plain.splitlines()) < 40
+
+
+async def test_a_ticket_is_one_of_the_forms_of_a_report(api):
+    path = "/sessions/7c9e6679-7425-40de-944b-e07fc1f90ae7/report"
+    assert (await api.get(path, params={"format": "jira"})).status_code == 404
+    assert (await api.get(path, params={"format": "word"})).status_code == 422

@@ -1,0 +1,109 @@
+"""Badges: for those signed in; for others only at an address that an administrator published."""
+
+import json
+import uuid
+import xml.etree.ElementTree as ET
+
+import pytest
+from sqlalchemy import text
+
+from approval_api.trends.badges import draw
+from dryrun_contract.trend import Badge
+
+NOBODY = {"Authorization": ""}
+
+
+@pytest.fixture
+def programs():
+    return "ada/admin"
+
+
+@pytest.fixture
+async def scored(engine):
+    """Score a session of `small`."""
+
+    async def score(passed):
+        session = uuid.uuid4()
+        measures = {
+            "recall": 0.875,
+            "precision": 1.0,
+            "harmed": 0,
+            "seconds": 1,
+            "packets": 1,
+            "collectors": {},
+        }
+        figures = {"recall": 0.9, "precision": 1, "passed": passed, "measures": measures}
+        async with engine.begin() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO gateway.dryrun_sessions (id, template, digest, seed, keep, requested_by, "
+                    "phase, outcome) VALUES (:id, 'small', 'd', 0, false, 'ada', 'ended', 'completed')"
+                ),
+                {"id": session},
+            )
+            await connection.execute(
+                text(
+                    "INSERT INTO gateway.dryrun_reports (session_id, state, final, figures, report) "
+                    "VALUES (:id, '', true, CAST(:figures AS jsonb), '')"
+                ),
+                {"id": session, "figures": json.dumps(figures)},
+            )
+
+    return score
+
+
+async def test_a_badge_says_how_the_newest_session_came_out(api, scored):
+    badge = (await api.get("/templates/small/badge")).json()
+    assert (badge["message"], badge["color"]) == ("not measured", "lightgrey")
+    await scored(passed=False)
+    badge = (await api.get("/templates/small/badge")).json()
+    assert (badge["schemaVersion"], badge["label"], badge["message"], badge["color"]) == (
+        1,
+        "dry-run small",
+        "recall 0.88, failed",
+        "red",
+    )
+    await scored(passed=True)
+    picture = await api.get("/templates/small/badge", params={"format": "svg"})
+    assert picture.headers["content-type"] == "image/svg+xml"
+    assert "sandbox" in picture.headers["content-security-policy"]
+    assert "recall 0.88, passed" in picture.text
+
+
+async def test_nobody_reads_it_until_an_administrator_publishes_it_nor_after_it_is_withdrawn(api, scored):
+    await scored(passed=True)
+    assert (await api.get("/templates/small/badge", headers=NOBODY)).status_code == 401
+    guessed = f"/badges/{'A' * 22}.svg"
+    assert (await api.client.get(guessed, headers=NOBODY)).status_code == 404
+    made = (await api.post("/badges", json={"template": "small"})).json()
+    shown = await api.client.get(made["path"], headers=NOBODY)
+    assert (shown.status_code, shown.headers["cross-origin-resource-policy"]) == (200, "cross-origin")
+    data = (await api.client.get(made["path"].replace(".svg", ".json"), headers=NOBODY)).json()
+    assert (data["passed"], data["recall"]) == (True, 0.875)
+    assert [each["id"] for each in (await api.get("/badges")).json()["badges"]] == [made["id"]]
+    gone = await api.client.delete(f"/api/v1/dryrun/badges/{made['id']}")
+    assert gone.status_code == 204
+    assert (await api.client.get(made["path"], headers=NOBODY)).status_code == 404
+
+
+async def test_a_schedules_badge_goes_with_it(api):
+    wanted = {"cron": "30 2 * * *", "experiment": {"name": "nightly", "templates": ["small"]}}
+    schedule = (await api.post("/schedules", json=wanted)).json()["id"]
+    badge = (await api.get(f"/schedules/{schedule}/badge")).json()
+    assert (badge["label"], badge["message"]) == ("dry-run nightly", "not measured")
+    made = (await api.post("/badges", json={"schedule_id": schedule})).json()
+    assert (await api.client.get(made["path"], headers=NOBODY)).status_code == 200
+    await api.client.delete(f"/api/v1/dryrun/schedules/{schedule}")
+    assert (await api.client.get(made["path"], headers=NOBODY)).status_code == 404
+    unknown = {"schedule_id": str(uuid.uuid4())}
+    assert (await api.post("/badges", json=unknown)).status_code == 404
+    for wrong in ({}, {"template": "small", "schedule_id": schedule}, {"template": "../x"}):
+        assert (await api.post("/badges", json=wrong)).status_code == 422
+
+
+def test_no_name_becomes_part_of_the_picture():
+    label = '"><script>alert(1)</script>&{{ 7 * 7 }}'
+    badge = Badge(label=label, message="<b>", color="red", at=None, recall=None, precision=None, passed=None)
+    picture = ET.fromstring(draw(badge))
+    assert {each.tag.split("}")[1] for each in picture.iter()} == {"svg", "title", "rect", "text"}
+    assert [each.text for each in picture.iter() if each.tag.endswith("text")] == [label, "<b>"]
