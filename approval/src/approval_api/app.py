@@ -53,6 +53,7 @@ from approval_api.people import purge
 from approval_api.people.openid import OpenIdProvider
 from approval_api.people.passwords import Passwords
 from approval_api.reports.service import Reports
+from approval_api.retention import pruning
 from approval_api.schedules.service import Schedules
 from approval_api.sessions.admission import Limits
 from approval_api.sessions.outbox import Outbox
@@ -231,6 +232,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.callback(state.passwords.close)
         await _migrate(settings)
         await stack.enter_async_context(_running(purge.run(state.engine, settings.login_limits)))
+        await stack.enter_async_context(_running(pruning.run(state.engine, settings.retention)))
         await stack.enter_async_context(
             serving_metrics(settings.metrics_listen, lambda: metrics_page(state.metrics))
         )

@@ -74,6 +74,23 @@ class LoginLimits:
     """The greatest age of the provider's confirmation for a person who signs in by OpenID Connect."""
 
 
+MIN_AUDIT_DAYS = 90
+"""The database itself refuses to remove younger lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPolicy:
+    """For how long things are kept; None: for ever."""
+
+    sessions: timedelta | None = None
+    """Ended dry-runs, with everything of them."""
+    events: timedelta | None = None
+    """The events of ended dry-runs whose report is kept."""
+    discoveries: timedelta | None = None
+    """Discoveries of production that are gone and decided on; changes and scans."""
+    audit: timedelta | None = None
+
+
 class ProgramToken(BaseModel):
     """A token that an operator gave to a program, which has a name and roles and no account.
 
@@ -148,6 +165,11 @@ class Settings(DatabaseSettings):
     """The same for their tokens: after this they are refused until the person signs in again."""
     gone_after_scans: int = Field(default=3, ge=1, le=100)
     """How many complete scans in a row that cover a production discovery and miss it make it gone."""
+    keep_sessions_days: int = Field(default=0, ge=0, le=36_500)
+    """These four: 0 keeps for ever."""
+    keep_events_days: int = Field(default=0, ge=0, le=36_500)
+    keep_discoveries_days: int = Field(default=0, ge=0, le=36_500)
+    keep_audit_days: int = Field(default=0, ge=0, le=36_500)
     dryrun: Literal["on", "off"] = "on"
     orchestrator_url: HttpUrl | None = None
     orchestrator_token: SecretStr | None = None
@@ -191,6 +213,13 @@ class Settings(DatabaseSettings):
             if names.count(name) > 1:
                 raise ValueError(f"the name {name!r} is used twice; names are unique")
         return tokens
+
+    @field_validator("keep_audit_days")
+    @classmethod
+    def _keeps_the_audit_log_for_a_while(cls, days: int) -> int:
+        if 0 < days < MIN_AUDIT_DAYS:
+            raise ValueError(f"expected 0, to keep it for ever, or at least {MIN_AUDIT_DAYS}")
+        return days
 
     @field_validator("report_key")
     @classmethod
@@ -244,6 +273,20 @@ class Settings(DatabaseSettings):
             idle=timedelta(minutes=self.login_idle_minutes),
             longest=timedelta(hours=self.login_hours),
             provider_word=timedelta(hours=self.oidc_login_hours),
+        )
+
+    @property
+    def retention(self) -> RetentionPolicy:
+        """For how long things are kept."""
+
+        def days(number: int) -> timedelta | None:
+            return timedelta(days=number) if number else None
+
+        return RetentionPolicy(
+            sessions=days(self.keep_sessions_days),
+            events=days(self.keep_events_days),
+            discoveries=days(self.keep_discoveries_days),
+            audit=days(self.keep_audit_days),
         )
 
     @property

@@ -28,11 +28,13 @@ dryrun_sessions = Table(
     Column("prepared_at", _TIME),
     Column("template_snapshot", JSONB(none_as_null=True)),
     Column("history_complete", Boolean, nullable=False),
+    Column("events_removed_at", _TIME),
 )
 """`template_snapshot` is the template as it was at the start, ground truth included; null when this API
 learned of the session from the orchestrator. `admitted_at` is null
 while it waits for a free place, `prepared_at` when it started cold. `history_complete` is false when a
-snapshot took the place of events."""
+snapshot took the place of events, or when they were removed by policy at `events_removed_at`; the report
+that was kept then stays."""
 
 dryrun_events = Table(
     "dryrun_events",

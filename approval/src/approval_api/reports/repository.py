@@ -66,11 +66,15 @@ class SessionState:
     stored: StoredSession
     upto: int
     """Sequence number of its newest event; 0 before the first."""
+    last: bytes | None = None
+    """The digest of the report that was kept when the events were removed: no other can be computed."""
 
     @property
     def digest(self) -> bytes:
         """A digest that is equal for equal reports."""
-        return _digest(self.stored.view, self.upto, history_complete=self.stored.history_complete)
+        return self.last or _digest(
+            self.stored.view, self.upto, history_complete=self.stored.history_complete
+        )
 
     @property
     def final(self) -> bool:
@@ -100,7 +104,8 @@ async def find_state(connection: AsyncConnection, session_id: UUID) -> SessionSt
     if stored is None:
         return None
     newest = select(func.max(dryrun_events.c.seq)).where(dryrun_events.c.session_id == session_id)
-    return SessionState(stored, (await connection.execute(newest)).scalar_one() or 0)
+    upto = (await connection.execute(newest)).scalar_one() or 0
+    return SessionState(stored, upto, (await _last_digests(connection, [session_id])).get(session_id))
 
 
 async def find(connection: AsyncConnection, session_id: UUID) -> KeptReport | None:
@@ -201,7 +206,19 @@ async def _states_of_ended(connection: AsyncConnection, session_ids: Sequence[UU
     found = await connection.execute(
         select(dryrun_sessions.c.id, newest.scalar_subquery()).where(dryrun_sessions.c.id.in_(ended))
     )
+    last = await _last_digests(connection, list(ended))
     return {
-        session_id: _digest(ended[session_id][0], upto or 0, history_complete=ended[session_id][1])
+        session_id: last.get(session_id)
+        or _digest(ended[session_id][0], upto or 0, history_complete=ended[session_id][1])
         for session_id, upto in found
     }
+
+
+async def _last_digests(connection: AsyncConnection, session_ids: Sequence[UUID]) -> dict[UUID, bytes]:
+    """Return the digests of the reports of sessions whose events were removed."""
+    found = await connection.execute(
+        select(table.c.session_id, table.c.state)
+        .join(dryrun_sessions, dryrun_sessions.c.id == table.c.session_id)
+        .where(table.c.session_id.in_(session_ids), dryrun_sessions.c.events_removed_at.is_not(None))
+    )
+    return {row.session_id: row.state for row in found}

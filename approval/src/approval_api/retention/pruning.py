@@ -1,0 +1,183 @@
+"""Removes what is older than the policy, in short transactions, each with its line of the audit log.
+
+Readers never wait: a batch locks the rows that it deletes and nothing else, and there is a pause between
+batches. One process at a time works; the others find the lock taken.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from approval_api.audit.entry import AuditOutcome, Entry, write
+from approval_api.settings import RetentionPolicy
+
+logger = logging.getLogger(__name__)
+
+EVERY = timedelta(minutes=10)
+BATCH_ROWS = 5_000
+"""Rows per transaction."""
+PAUSE_SECONDS = 0.02
+"""Between transactions: requests get their turn."""
+_MOST_SESSIONS = 200
+"""In one round."""
+
+_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('retention'))")
+_OLD_SESSIONS = text("""
+SELECT id FROM gateway.dryrun_sessions WHERE phase = 'ended' AND ended_at < now() - CAST(:keep AS interval)
+ORDER BY ended_at LIMIT :most
+""")
+_OLD_HISTORIES = text("""
+SELECT s.id FROM gateway.dryrun_sessions s JOIN gateway.dryrun_reports r ON r.session_id = s.id
+WHERE s.phase = 'ended' AND s.ended_at < now() - CAST(:keep AS interval)
+    AND s.events_removed_at IS NULL AND r.final AND r.failure IS NULL
+ORDER BY s.ended_at LIMIT :most
+""")
+_MARK = text("""
+UPDATE gateway.dryrun_sessions SET events_removed_at = now(), history_complete = false WHERE id = :id
+""")
+# What says how it ended, and which address was which service, stays with the session.
+_EVENTS = text("""
+DELETE FROM gateway.dryrun_events WHERE (journal, seq) IN (
+    SELECT journal, seq FROM gateway.dryrun_events
+    WHERE session_id = :id AND type NOT IN ('session_ended', 'addresses_mapped') LIMIT :batch)
+""")
+_OF_SESSION = text("""
+DELETE FROM gateway.dryrun_discoveries WHERE id IN (
+    SELECT id FROM gateway.dryrun_discoveries WHERE dryrun_session_id = :id LIMIT :batch)
+""")
+_SESSION = text("DELETE FROM gateway.dryrun_sessions WHERE id = :id AND phase = 'ended'")
+# What nobody decided on is not removed: that it is gone is still a question.
+_GONE = text("""
+DELETE FROM gateway.discoveries WHERE id IN (
+    SELECT id FROM gateway.discoveries
+    WHERE gone_at < now() - CAST(:keep AS interval) AND status <> 'pending' LIMIT :batch)
+""")
+_CHANGES = text("""
+DELETE FROM gateway.discovery_changes WHERE id IN (
+    SELECT id FROM gateway.discovery_changes WHERE at < now() - CAST(:keep AS interval)
+    ORDER BY at, id LIMIT :batch)
+""")
+_SCANS = text("""
+DELETE FROM gateway.production_scans WHERE id IN (
+    SELECT id FROM gateway.production_scans WHERE started_at < now() - CAST(:keep AS interval) LIMIT :batch)
+""")
+_AUDIT = text("SELECT gateway.prune_audit_log(CAST(:keep AS interval), :batch)")
+
+
+async def prune(engine: AsyncEngine, policy: RetentionPolicy) -> dict[str, int]:
+    """Remove what is older than the policy; return how many of each. Raises SQLAlchemyError, OSError."""
+    removed: dict[str, int] = {}
+    if policy.sessions is not None:
+        removed["sessions"] = await _sessions(engine, policy.sessions)
+    if policy.events is not None:
+        removed["events"] = await _histories(engine, policy.events)
+    if policy.discoveries is not None:
+        keep = policy.discoveries
+        for name, statement in (("discoveries", _GONE), ("changes", _CHANGES), ("scans", _SCANS)):
+            what = f"{name} of production from more than {keep.days} days ago"
+            removed[name] = await _in_batches(engine, what, statement, keep=keep)
+    if policy.audit is not None:
+        removed["audit"] = await _audit(engine, policy.audit)
+    return removed
+
+
+async def _sessions(engine: AsyncEngine, keep: timedelta) -> int:
+    removed = 0
+    for session in await _ids(engine, _OLD_SESSIONS, keep):
+        await _in_transaction(engine, partial(_mark, session=session))
+        why = f"session {session}, ended more than {keep.days} days ago"
+        await _in_batches(engine, f"events of {why}", _EVENTS, id=session)
+        await _in_batches(engine, f"discoveries of {why}", _OF_SESSION, id=session)
+        removed += await _in_batches(engine, why, _SESSION, id=session)
+    return removed
+
+
+async def _histories(engine: AsyncEngine, keep: timedelta) -> int:
+    removed = 0
+    for session in await _ids(engine, _OLD_HISTORIES, keep):
+        await _in_transaction(engine, partial(_mark, session=session))
+        what = f"events of session {session}, ended more than {keep.days} days ago; its report stays"
+        removed += await _in_batches(engine, what, _EVENTS, id=session)
+    return removed
+
+
+async def _mark(connection: AsyncConnection, session: UUID) -> int:
+    await connection.execute(_MARK, {"id": session})
+    return 0
+
+
+async def _audit(engine: AsyncEngine, keep: timedelta) -> int:
+    what = f"lines of the audit log from more than {keep.days} days ago"
+
+    async def batch(connection: AsyncConnection) -> int:
+        done: int = (await connection.execute(_AUDIT, {"keep": keep, "batch": BATCH_ROWS})).scalar_one()
+        await _record(connection, what, done)
+        return done
+
+    return await _repeated(engine, batch)
+
+
+async def _in_batches(engine: AsyncEngine, what: str, statement: TextClause, **given: object) -> int:
+    async def batch(connection: AsyncConnection) -> int:
+        wanted = given if statement is _SESSION else {**given, "batch": BATCH_ROWS}
+        done = await connection.execute(statement, wanted)
+        count: int = done.rowcount
+        await _record(connection, what, count)
+        return count
+
+    return await _repeated(engine, batch)
+
+
+async def _repeated(engine: AsyncEngine, batch: Callable[[AsyncConnection], Awaitable[int]]) -> int:
+    removed = 0
+    while True:
+        done = await _in_transaction(engine, batch)
+        removed += done
+        if done < BATCH_ROWS:
+            return removed
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _in_transaction(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[int]]) -> int:
+    """Do `work` in a transaction of its own; nothing while another process prunes."""
+    async with engine.begin() as connection:
+        return await work(connection) if await connection.scalar(_LOCK) else 0
+
+
+async def _record(connection: AsyncConnection, what: str, count: int) -> None:
+    if count:
+        entry = Entry(
+            action="remove_by_policy",
+            outcome=AuditOutcome.DONE,
+            actor="policy",
+            object=what,
+            detail=f"{count} removed",
+        )
+        await write(connection, entry)
+
+
+async def _ids(engine: AsyncEngine, statement: TextClause, keep: timedelta) -> list[UUID]:
+    async with engine.connect() as connection:
+        found = await connection.execute(statement, {"keep": keep, "most": _MOST_SESSIONS})
+        return list(found.scalars())
+
+
+async def run(engine: AsyncEngine, policy: RetentionPolicy) -> None:
+    """Remove what is old now and every `EVERY`, until cancelled."""
+    while True:
+        try:
+            removed = await prune(engine, policy)
+            if any(removed.values()):
+                logger.info("removed by policy", extra={"rows": removed})
+        except (SQLAlchemyError, OSError) as error:
+            logger.warning(
+                "what is old could not be removed; trying again later", extra={"reason": str(error)}
+            )
+        await asyncio.sleep(EVERY.total_seconds())

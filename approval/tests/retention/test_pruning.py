@@ -1,0 +1,185 @@
+"""What is older than the policy is removed, on record, and nothing else."""
+
+import uuid
+import zlib
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from approval_api.database.engine import APP_ROLE, create_engine
+from approval_api.retention import pruning
+from approval_api.retention.pruning import prune
+from approval_api.settings import RetentionPolicy, Settings
+
+DAYS = timedelta(days=30)
+OLD, NEW = 40, 20
+KEPT = zlib.compress(b'{"kept": true}')
+
+
+@pytest.fixture
+async def app(database_url):
+    """The application's own rights: no more are needed."""
+    engine = create_engine(database_url, role=APP_ROLE)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def do(engine):
+    async def do(statement, **values):
+        async with engine.begin() as connection:
+            done = await connection.execute(text(statement), values)
+            return list(done.mappings()) if done.returns_rows else []
+
+    return do
+
+
+async def session(do, days, *, phase="ended", report=True):
+    known = uuid.uuid4()
+    await do(
+        "INSERT INTO gateway.dryrun_sessions (id, template, digest, seed, keep, requested_by, phase, "
+        "outcome, ended_at) VALUES (:id, 'small', 'd', 0, false, 'ada', :phase, :outcome, "
+        "now() - make_interval(days => :days))",
+        id=known,
+        phase=phase,
+        outcome="completed" if phase == "ended" else None,
+        days=days,
+    )
+    await do(
+        "INSERT INTO gateway.dryrun_events (journal, seq, session_id, at, type, data) "
+        "SELECT :id, n, :id, now(), CASE n WHEN 9 THEN 'session_ended' ELSE 'x' END, '{}' "
+        "FROM generate_series(1, 9) n",
+        id=known,
+    )
+    await do(
+        "INSERT INTO gateway.dryrun_discoveries (dryrun_session_id, is_dryrun, collector, run, line, "
+        "kind, key, data, confidence, found_at) "
+        "VALUES (:id, true, 'n', '1', 1, 'host', '10.0.0.1', '{}', 1, now())",
+        id=known,
+    )
+    if report:
+        await do(
+            "INSERT INTO gateway.dryrun_reports (session_id, state, final, figures, report) "
+            "VALUES (:id, 'kept', true, '{}', :report)",
+            id=known,
+            report=KEPT,
+        )
+    return known
+
+
+async def audited(do):
+    rows = await do(
+        "SELECT actor, object, detail FROM gateway.audit_log WHERE action = 'remove_by_policy' ORDER BY id"
+    )
+    return [tuple(row.values()) for row in rows]
+
+
+async def count(do, table):
+    return (await do(f"SELECT count(*) AS n FROM gateway.{table}"))[0]["n"]
+
+
+async def test_without_a_policy_nothing_is_removed(app, do):
+    await session(do, 10_000)
+    assert await prune(app, RetentionPolicy()) == {}
+    assert await count(do, "dryrun_sessions") == 1
+
+
+async def test_old_sessions_go_with_everything_of_them_and_others_stay(app, do):
+    old, young = await session(do, OLD), await session(do, NEW)
+    running = await session(do, OLD, phase="scanning")
+    assert await prune(app, RetentionPolicy(sessions=DAYS)) == {"sessions": 1}
+    left = {row["id"] for row in await do("SELECT id FROM gateway.dryrun_sessions")}
+    assert left == {young, running}
+    for table in ("dryrun_events", "dryrun_discoveries"):
+        assert await count(do, table) == (18 if table == "dryrun_events" else 2)
+    lines = await audited(do)
+    assert lines == [
+        ("policy", f"events of session {old}, ended more than 30 days ago", "8 removed"),
+        ("policy", f"discoveries of session {old}, ended more than 30 days ago", "1 removed"),
+        ("policy", f"session {old}, ended more than 30 days ago", "1 removed"),
+    ]
+
+
+async def test_events_go_once_a_report_is_kept_and_the_report_stays(app, api, do):
+    kept, unscored = await session(do, OLD), await session(do, OLD, report=False)
+    young = await session(do, NEW)
+    assert await prune(app, RetentionPolicy(events=DAYS)) == {"events": 8}
+    left = await do("SELECT session_id, count(*) AS n FROM gateway.dryrun_events GROUP BY session_id")
+    assert {row["session_id"]: row["n"] for row in left} == {kept: 1, unscored: 9, young: 9}
+    answer = await api.get(f"/sessions/{kept}/report")
+    assert (answer.status_code, answer.json()) == (200, {"kept": True})
+    state = await do("SELECT state, report FROM gateway.dryrun_reports WHERE session_id = :id", id=kept)
+    assert [(bytes(row["state"]), bytes(row["report"])) for row in state] == [(b"kept", KEPT)]
+    assert await prune(app, RetentionPolicy(events=DAYS)) == {"events": 0}
+
+
+async def test_production_discoveries_go_when_they_are_gone_and_decided_on(app, do):
+    for number, (days, status) in enumerate(
+        [(OLD, "approved"), (OLD, "rejected"), (OLD, "pending"), (NEW, "approved"), (None, "approved")]
+    ):
+        await do(
+            "INSERT INTO gateway.discoveries (collector, kind, key, data, confidence, status, change, "
+            "gone_at) VALUES "
+            "('n', 'host', :key, '{}', 1, :status, :change, now() - make_interval(days => :days))",
+            key=f"10.0.0.{number}",
+            status=status,
+            change="new" if days is None else "gone",
+            days=days,
+        )
+    await do(
+        "INSERT INTO gateway.discovery_changes (discovery_id, revision, at, before, after) "
+        "SELECT id, n, now() - make_interval(days => n * 20), '{}', '{}' "
+        "FROM gateway.discoveries, generate_series(1, 2) n WHERE key = '10.0.0.4'"
+    )
+    await do(
+        "INSERT INTO gateway.production_scans (id, collector, targets, excluded, profile, started_by, "
+        "started_at) SELECT gen_random_uuid(), 'n', '{10.0.0.0/8}', '{}', 'full', 'ada', "
+        "now() - make_interval(days => n) FROM generate_series(20, 40, 20) n"
+    )
+    removed = await prune(app, RetentionPolicy(discoveries=DAYS))
+    assert removed == {"discoveries": 2, "changes": 1, "scans": 1}
+    left = await do("SELECT key FROM gateway.discoveries ORDER BY key")
+    assert [row["key"] for row in left] == ["10.0.0.2", "10.0.0.3", "10.0.0.4"]
+    assert len(await audited(do)) == 3
+
+
+async def test_the_audit_log_loses_its_oldest_lines_and_says_so_and_no_young_ones(app, do):
+    await do(
+        "INSERT INTO gateway.audit_log (at, action, outcome) "
+        "SELECT now() - make_interval(days => n), 'x', 'done' FROM generate_series(200, 1, -1) n"
+    )
+    assert await prune(app, RetentionPolicy(audit=timedelta(days=100))) == {"audit": 101}
+    assert await count(do, "audit_log") == 100
+    assert await audited(do) == [
+        ("policy", "lines of the audit log from more than 100 days ago", "101 removed")
+    ]
+    for statement in (
+        "SELECT gateway.prune_audit_log(interval '89 days', 10)",
+        "DELETE FROM gateway.audit_log",
+        "UPDATE gateway.audit_log SET actor = 'x'",
+    ):
+        with pytest.raises(DBAPIError):
+            async with app.begin() as connection:
+                await connection.execute(text(statement))
+    with pytest.raises(ValueError, match="at least 90"):
+        Settings.model_validate({"keep_audit_days": 89, "database_url": "postgresql+asyncpg:///x"})
+
+
+async def test_many_are_removed_in_batches_and_by_one_process_at_a_time(app, do, monkeypatch):
+    monkeypatch.setattr(pruning, "BATCH_ROWS", 10)
+    await do(
+        "INSERT INTO gateway.audit_log (at, action, outcome) "
+        "SELECT now() - interval '200 days', 'x', 'done' FROM generate_series(1, 35)"
+    )
+    async with app.begin() as connection:
+        assert await connection.scalar(pruning._LOCK)
+        assert await prune(app, RetentionPolicy(audit=timedelta(days=100))) == {"audit": 0}
+    assert await prune(app, RetentionPolicy(audit=timedelta(days=100))) == {"audit": 35}
+    assert [detail for _, _, detail in await audited(do)] == [
+        "10 removed",
+        "10 removed",
+        "10 removed",
+        "5 removed",
+    ]
