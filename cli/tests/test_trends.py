@@ -13,14 +13,15 @@ def point(day, **more):
 
 
 def test_a_trend_shows_where_an_image_changed(run, api):
-    changed = {"images": {"network": "sha256:" + "b" * 64}, "whole": False, "line": "\x1b[31mquick"}
-    api.trend = [point(1), point(2, **changed)]
+    changed = {"images": {"network": "sha256:" + "b" * 64}, "whole": False}
+    api.trend = [point(1), point(2, **changed), point(3, line="\x1b[31mquick", **changed)]
     code, out, _ = run("trend", "small", "--collector", "network")
     assert (code, api.requests[-1]) == (0, ("GET", "/api/v1/dryrun/trends"))
-    head, newest, oldest = out.splitlines()
+    head, other, newest, oldest = out.splitlines()
     assert head.startswith("WHEN")
     assert "network bbbbbbbbbbbb" in newest
     assert "(cut short)" in newest
+    assert "bbbbbbbbbbbb" not in other, "the first of its own line"
     assert "\x1b" not in out
     assert oldest.split()[4:] == ["0.90", "1.00", "0", "1m", "15s", "12,345", "-"]
     assert json.loads(run("trend", "small", "--json")[1])["points"][0]["whole"] is True

@@ -82,7 +82,7 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("POST", f"{DRYRUN}/badges"): ADMINISTER,
     ("GET", f"{DRYRUN}/badges"): ADMINISTER,
     ("DELETE", DRYRUN + "/badges/{badge_id}"): ADMINISTER,
-    ("GET", "/badges/{badge_id}.{form}"): OPEN,
+    ("GET", "/badges/{badge_id}.{shape}"): OPEN,
     ("GET", DRYRUN + "/schedules/{schedule_id}/trend"): READ,
     ("POST", f"{DRYRUN}/experiments"): RUN,
     ("GET", f"{DRYRUN}/experiments"): READ,

@@ -29,7 +29,7 @@ def path_of(route):
         "scan_id": ANY_ID,
         "rule_id": ANY_ID,
         "badge_id": "A" * 22,
-        "form": "svg",
+        "shape": "svg",
         "schedule_id": ANY_ID,
         "discovery_id": "1",
     }

@@ -139,6 +139,9 @@ SENT = {
         "collector": NUL,
         "discoveries": [{"kind": "host", "key": NUL, "data": {NUL: NUL}}],
     },
+    ("POST", "/api/v1/production/scans/{scan_id}/end"): {"complete": True, "not_covered": [NUL]},
+    ("POST", "/api/v1/production/rules/{rule_id}/on"): {"preview": NUL},
+    ("POST", "/api/v1/dryrun/badges"): {"template": NUL},
     ("POST", "/api/v1/production/rules"): {
         "name": "x",
         "collectors": ["network"],
@@ -212,7 +215,7 @@ async def test_text_that_cannot_be_stored_is_a_fault_of_the_request_on_every_rou
         "scan_id": "a%00b",
         "rule_id": "a%00b",
         "badge_id": "a%00b",
-        "form": "svg",
+        "shape": "svg",
         "schedule_id": "a%00b",
         "token_id": "a%00b",
     }
@@ -281,6 +284,7 @@ def test_the_tables_bodies_are_all_tried():
         ("POST", "/api/v1/dryrun/experiments/{experiment_id}/continue"),
         ("POST", "/api/v1/dryrun/schedules/{schedule_id}/pause"),
         ("POST", "/api/v1/dryrun/schedules/{schedule_id}/resume"),
+        ("POST", "/api/v1/production/rules/{rule_id}/off"),
     }
     assert writing - unread == set(SENT)
     assert SCOPES

@@ -50,7 +50,7 @@ async def read(api, path, **params):
         "scan_id": SESSION,
         "rule_id": SESSION,
         "badge_id": "A" * 22,
-        "form": "svg",
+        "shape": "svg",
         "schedule_id": SESSION,
         "discovery_id": "1",
         "person_id": SESSION,

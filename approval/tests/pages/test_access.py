@@ -12,6 +12,7 @@ from approval_api.identity.roles import PERMISSIONS, Role
 PROGRAMS = ("/api/", "/livez", "/readyz", "/metrics")
 NO_PAGES = {
     "/assets/{version}/{name:path}",
+    "/badges/{badge_id}.{shape}",
     "/dryrun/sessions/{session_id}/live",
     "/sign-in/openid",
     "/sign-in/openid/callback",

@@ -48,7 +48,16 @@ async def filled(admin, orchestrator, eventually):
 
     await eventually(has_ended)
     wanted = {"name": "one", "templates": ["small"]}
+    rule = {
+        "name": "lab",
+        "collectors": ["network"],
+        "reporters": ["program:lab"],
+        "kinds": ["service"],
+        "subnets": ["192.0.2.0/24"],
+        "min_confidence": 0.9,
+    }
     return {
+        "rule": (await admin.client.post("/api/v1/production/rules", json=rule)).json()["id"],
         "experiment": (await admin.post("/experiments", json=wanted)).json()["id"],
         "schedule": (
             await admin.post("/schedules", json={"cron": "30 2 * * *", "experiment": wanted})

@@ -74,7 +74,7 @@ async def given(engine, api, browsers):
         "scan_id": "00000000-0000-4000-8000-000000000000",
         "rule_id": "00000000-0000-4000-8000-000000000000",
         "badge_id": "A" * 22,
-        "form": "svg",
+        "shape": "svg",
         "schedule_id": "00000000-0000-4000-8000-000000000000",
         "discovery_id": "1",
         "secret": secret["secret"],

@@ -15,9 +15,9 @@ from dryrun_contract.trend import Badge, PublishedBadge, PublishedBadges, Publis
 router = APIRouter(tags=["badges"])
 open_router = APIRouter(prefix="/badges", tags=["badges"], dependencies=[OPEN])
 
-type _Form = Literal["json", "svg"]
+type _Shape = Literal["json", "svg"]
 
-BadgeForm = Annotated[_Form, Query(alias="format")]
+BadgeShape = Annotated[_Shape, Query(alias="format")]
 BadgeId = Annotated[str, Path(pattern=badges.ID)]
 _SVG = "image/svg+xml"
 _ANSWERS: dict[int | str, dict[str, object]] = {200: {"content": {_SVG: {"schema": {"type": "string"}}}}}
@@ -29,8 +29,8 @@ _FOR_ALL = {
 }
 
 
-def _answer(badge: Badge, form: _Form, headers: dict[str, str]) -> Response:
-    if form == "svg":
+def _answer(badge: Badge, shape: _Shape, headers: dict[str, str]) -> Response:
+    if shape == "svg":
         return Response(badges.draw(badge), media_type=_SVG, headers=_STRICT | headers)
     return Response(badge.model_dump_json(), media_type="application/json", headers=headers)
 
@@ -40,18 +40,18 @@ async def show_template_badge(
     template_id: Annotated[str, Path(pattern=TEMPLATE_ID)],
     _: Reader,
     transaction: Transaction,
-    form: BadgeForm = "json",
+    shape: BadgeShape = "json",
 ) -> Response:
     """Show how a template's newest scored session came out."""
-    return _answer(await badges.of_template(transaction, template_id), form, {})
+    return _answer(await badges.of_template(transaction, template_id), shape, {})
 
 
 @router.get("/schedules/{schedule_id}/badge", response_model=Badge, responses=_ANSWERS)
 async def show_schedule_badge(
-    schedule_id: UUID, request: Request, _: Reader, form: BadgeForm = "json"
+    schedule_id: UUID, request: Request, _: Reader, shape: BadgeShape = "json"
 ) -> Response:
     """Show how a schedule's newest time came out."""
-    return _answer(badges.of_schedule(await request.app.state.schedules.show(schedule_id)), form, {})
+    return _answer(badges.of_schedule(await request.app.state.schedules.show(schedule_id)), shape, {})
 
 
 @router.post("/badges", status_code=201)
@@ -78,14 +78,14 @@ async def withdraw_badge(badge_id: BadgeId, _: Administrator, transaction: Trans
     await badges.withdraw(transaction, badge_id)
 
 
-@open_router.get("/{badge_id}.{form}", response_model=Badge, responses=_ANSWERS)
+@open_router.get("/{badge_id}.{shape}", response_model=Badge, responses=_ANSWERS)
 async def show_published_badge(
-    badge_id: BadgeId, form: Annotated[_Form, Path()], request: Request, transaction: Transaction
+    badge_id: BadgeId, shape: Annotated[_Shape, Path()], request: Request, transaction: Transaction
 ) -> Response:
     """Show a published badge. One that is not published answers 404."""
     template, schedule_id = await badges.find_published(transaction, badge_id)
     if template is not None:
-        return _answer(await badges.of_template(transaction, template), form, _FOR_ALL)
+        return _answer(await badges.of_template(transaction, template), shape, _FOR_ALL)
     assert schedule_id is not None
     schedule = await request.app.state.schedules.show(schedule_id)
-    return _answer(badges.of_schedule(schedule), form, _FOR_ALL)
+    return _answer(badges.of_schedule(schedule), shape, _FOR_ALL)

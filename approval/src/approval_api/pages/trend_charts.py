@@ -140,13 +140,13 @@ def _line(
 
 def _changes(points: Sequence[TrendPoint], places: dict[datetime, float]) -> list[Change]:
     changes: dict[float, list[str]] = {}
-    before: dict[str, str] = {}
+    before: dict[tuple[str, str], str] = {}
     for each in sorted(points, key=lambda point: point.at):
         for name, image in sorted(each.images.items()):
-            if before.get(name, image) != image:
+            if before.get((each.line, name), image) != image:
                 short = image.removeprefix("sha256:")[:12]
                 changes.setdefault(places[each.at], []).append(f"{name} {short}")
-        before |= each.images
+            before[each.line, name] = image
     return [Change(x, ", ".join(dict.fromkeys(what))) for x, what in changes.items()]
 
 

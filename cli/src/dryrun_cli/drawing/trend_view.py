@@ -18,21 +18,21 @@ def draw_trend(trend: Trend) -> RenderableType:
     for name in ("WHEN", "SCANNED", "RECALL", "PRECISION", "HARMED", "DURATION", "PACKETS", "CHANGED"):
         numbers = name in {"RECALL", "PRECISION", "HARMED", "DURATION", "PACKETS"}
         table.add_column(name, no_wrap=True, overflow="ellipsis", justify="right" if numbers else "left")
-    before: dict[str, str] = {}
+    before: dict[tuple[str, str], str] = {}
     rows = []
     for each in trend.points:
         rows.append(_row(each, before))
-        before |= each.images
+        before |= {(each.line, name): image for name, image in each.images.items()}
     for row in reversed(rows):
         table.add_row(*row)
     return table
 
 
-def _row(point: TrendPoint, before: dict[str, str]) -> tuple[RenderableType, ...]:
+def _row(point: TrendPoint, before: dict[tuple[str, str], str]) -> tuple[RenderableType, ...]:
     changed = ", ".join(
         f"{name} {image.removeprefix('sha256:')[:12]}"
         for name, image in sorted(point.images.items())
-        if before.get(name, image) != image
+        if before.get((point.line, name), image) != image
     )
     seconds = _value(point, "seconds")
     return (
