@@ -38,6 +38,7 @@ PLACES = (
     Place("checks", "/dryrun/checks"),
     Place("check", "/dryrun/checks/{check}", route="/dryrun/checks/{check_id}"),
     Place("schedules", "/dryrun/schedules"),
+    Place("criteria", "/dryrun/criteria"),
     Place("schedule", "/dryrun/schedules/{schedule}", route="/dryrun/schedules/{schedule_id}"),
     Place("trends", "/dryrun/trends?template=small", route="/dryrun/trends"),
     Place("trends-collector", "/dryrun/trends?template=small&collector=network", route="/dryrun/trends"),

@@ -21,6 +21,7 @@ from approval_api.api.audit import router as audit_router
 from approval_api.api.badges import open_router as open_badges_router
 from approval_api.api.badges import router as badges_router
 from approval_api.api.checks import router as checks_router
+from approval_api.api.criteria import router as criteria_router
 from approval_api.api.dryrun_discoveries import router as dryrun_discoveries_router
 from approval_api.api.dryrun_off import router as dryrun_off_router
 from approval_api.api.events import router as events_router
@@ -30,7 +31,6 @@ from approval_api.api.health import router as health_router
 from approval_api.api.people import router as people_router
 from approval_api.api.pool import router as pool_router
 from approval_api.api.production import router as production_router
-from approval_api.api.reports import criteria_router
 from approval_api.api.reports import router as reports_router
 from approval_api.api.rules import router as rules_router
 from approval_api.api.scans import router as scans_router
@@ -145,7 +145,7 @@ def create_app(
         settings.orchestrator_token.get_secret_value(),
         orchestrator_transport,
     )
-    app.state.reports = Reports(app.state.engine)
+    app.state.reports = Reports(app.state.engine, metrics)
     app.state.experiments = Experiments(
         app.state.engine,
         app.state.orchestrator,

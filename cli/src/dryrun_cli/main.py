@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from dryrun_cli import __version__, completion
+from dryrun_cli.criteria_group import criteria_app
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.experiment_group import experiment_app
 from dryrun_cli.options import (
@@ -107,6 +108,14 @@ def start(
         typer.Option("--max-rate", metavar="N", min=1, max=1_000_000, help="Packets per second at most."),
     ] = None,
     criteria: CriteriaOption = None,
+    judged_by: Annotated[
+        str | None,
+        typer.Option(
+            "--judged-by",
+            metavar="NAME",
+            help="Stored criteria that its verdict follows from; see: dryrun criteria list.",
+        ),
+    ] = None,
     plain: PlainOption = False,
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
@@ -118,6 +127,8 @@ def start(
         raise typer.BadParameter(
             "needs --watch: criteria are checked when the session has ended", param_hint="'--criteria'"
         )
+    if criteria is not None and judged_by is not None:
+        raise typer.BadParameter("choose one: a file, or stored criteria", param_hint="'--judged-by'")
     common = common_options(context, json_output, api_url)
     run(
         watching.start(
@@ -127,6 +138,7 @@ def start(
                 "seed": seed,
                 "keep": keep,
                 "scan": {"collectors": collector or (), "profile": profile, "max_rate": max_rate},
+                "criteria": judged_by,
             },
             watch=watch_it,
             plain=plain,
@@ -247,6 +259,10 @@ def report(
         ),
     ] = None,
     criteria: CriteriaOption = None,
+    judged: Annotated[
+        bool,
+        typer.Option("--judged", help="With its verdict, by the criteria that the session was started with."),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -308,7 +324,9 @@ def report(
     if form is not None and form not in reports.FORMS:
         forms = ", ".join(reports.FORMS)
         raise typer.BadParameter(f"expected one of {forms}", param_hint="'--format'")
-    question = reports.Question(forecast_hosts, forecast_cidr)
+    if criteria is not None and judged:
+        raise typer.BadParameter("choose one: a file, or the session's criteria", param_hint="'--judged'")
+    question = reports.Question(forecast_hosts, forecast_cidr, judged=judged)
     common = common_options(context, json_output, api_url)
     run(reports.report(common, session, form=form, criteria_file=criteria, output=output, question=question))
 
@@ -329,14 +347,6 @@ def verify_report(
 
     common = common_options(context, json_output, None)
     run(verification.verify_report(common, file, key_file=key, show=show))
-
-
-@app.command()
-def criteria(context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None) -> None:
-    """Print the default criteria, as a file to start from."""
-    from dryrun_cli.commands import reports
-
-    run(reports.show_criteria(common_options(context, json_output, api_url)))
 
 
 @app.command()
@@ -399,6 +409,7 @@ def trend(
     run(trends.show(common, template=template, collector=collector, schedule=schedule))
 
 
+app.add_typer(criteria_app, name="criteria")
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(schedule_app, name="schedule")
 app.add_typer(production_app, name="production")

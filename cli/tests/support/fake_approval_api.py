@@ -66,6 +66,8 @@ class FakeApi:
         self.schedules = {}
         self.rules, self.trend = [], []
         self.scans, self.reported, self.production = [], [], []
+        self.criteria = {}
+        """Stored sets by name."""
         self.ends = {}
         self.reads = {}
         self.closing = False
@@ -177,6 +179,8 @@ class FakeApi:
                 end = begin + int(request.query.get("limit", ["50"])[0])
                 following = str(end) if end < len(newest) else None
                 await request.json({"sessions": newest[begin:end], "next": following})
+            case _, ["criteria", *rest]:
+                await self.route_criteria(request, rest)
             case _, ["api", "v1", "production", *path]:
                 await self.route_production(request, path)
             case _, ["checks" | "trends"] | ["sessions", _, "checks" | "forecast"] as path:
@@ -201,6 +205,31 @@ class FakeApi:
             "criteria": {"overall": {"recall_min": 0.8}, "targets_harmed_max": 0},
             "pool": self.pool,
         }[name]
+
+    async def route_criteria(self, request, path):
+        match request.method, path:
+            case "GET", ["sets"]:
+                await request.json({"sets": list(self.criteria.values())})
+            case "PUT", ["default"]:
+                name = json.loads(request.body)["name"]
+                for each in self.criteria.values():
+                    each["is_default"] = each["name"] == name
+                await request.answer(204, b"", "application/json")
+            case "PUT", ["sets", name]:
+                criteria = json.loads(request.body)
+                if "recal_min" in criteria:
+                    faults = [{"where": "body.recal_min", "what": "Extra inputs are not permitted"}]
+                    await request.problem(422, "1 fault in the request", faults)
+                    return
+                made = {"name": name, "criteria": criteria, "is_default": False, "stored_by": HOSTILE}
+                await request.json(self.criteria.setdefault(name, made))
+            case "DELETE", ["sets", name]:
+                del self.criteria[name]
+                await request.answer(204, b"", "application/json")
+            case "GET", ["sets", name] if name in self.criteria:
+                await request.json(self.criteria[name])
+            case _:
+                await request.problem(404, "no criteria are stored by that name")
 
     async def route_forecasts(self, request, path):
         match path:
@@ -338,6 +367,8 @@ class FakeApi:
                 report = self.reports.get(session["id"]) or (
                     hostile_report if session["template"] == HOSTILE else small_report
                 )(session)
+                if request.query.get("judged") == ["true"]:
+                    criteria = {"overall": {"recall_min": 1.0}}
                 if criteria is not None:
                     report = with_verdict(report, criteria)
                 form = request.query.get("format", ["json"])[0]
@@ -358,7 +389,12 @@ class FakeApi:
             await request.problem(404, f"unknown template; known are: {', '.join(SCRIPTS)}")
             return
         session = self.add_session(
-            wanted["template"], "requested", None, seed=wanted["seed"], keep=wanted["keep"]
+            wanted["template"],
+            "requested",
+            None,
+            seed=wanted["seed"],
+            keep=wanted["keep"],
+            criteria=wanted.get("criteria", "built-in"),
         )
         if wanted["template"] == "hostile":
             session["template"] = HOSTILE

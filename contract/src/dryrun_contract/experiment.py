@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue, model_validator
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.collector_config import Profile
 from dryrun_contract.event import SideEffect
+from dryrun_contract.named_criteria import CriteriaName
 from dryrun_contract.scan_choice import COLLECTOR_NAME, MAX_CHOSEN_COLLECTORS, MAX_RATE, ScanChoice
 from dryrun_contract.session import MAX_SEED
 from dryrun_contract.template import TEMPLATE_ID
@@ -54,6 +55,8 @@ class ExperimentRequest(Word):
     profiles: tuple[Profile, ...] = Field(default=(), max_length=2)
     rates: tuple[_Rate, ...] = Field(default=(), max_length=MAX_ARMS)
     """Packets per second."""
+    criteria: CriteriaName | None = None
+    """Stored criteria that all its sessions are judged by, as they are at the request; None: the default."""
 
     @model_validator(mode="after")
     def _is_feasible(self) -> Self:
@@ -137,6 +140,10 @@ class ArmResult(Word):
     """In a session; those that targets of its templates can suffer."""
     images: dict[str, str] = Field(default_factory=dict)
     """Collector → the ID of the image that it ran from."""
+    judged: int = 0
+    """Runs with a verdict."""
+    passed: int = 0
+    """Of these, how many met the experiment's criteria."""
 
 
 class Difference(Word):

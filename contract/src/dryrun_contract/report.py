@@ -43,6 +43,8 @@ class Verdict(Word):
 
     passed: bool
     results: tuple[CriterionResult, ...]
+    criteria: str | None = None
+    """Name of the stored criteria; None for a client's own."""
 
 
 class PhaseDuration(Word):

@@ -38,6 +38,10 @@ class FiringArm(Word):
     """Scans that were cut short."""
     images: dict[str, str]
     """Collector → the ID of the image that it ran from."""
+    judged: int = 0
+    """Sessions with a verdict."""
+    passed: int = 0
+    """Of these, how many met the criteria."""
 
 
 class Firing(Word):

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from dryrun_contract.base import UtcTime, Word
+from dryrun_contract.named_criteria import BUILT_IN, CriteriaName
 from dryrun_contract.scan_choice import NO_CHOICE, ScanChoice
 from dryrun_contract.template import TEMPLATE_ID
 
@@ -43,6 +44,17 @@ class SessionRequest(Word):
     keep: bool = False
     """Keep the network after the scan until the session is stopped or expires."""
     scan: ScanChoice = NO_CHOICE
+
+
+class StartRequest(SessionRequest):
+    """What a client of the approval API may say; the orchestrator does not learn of the criteria."""
+
+    criteria: CriteriaName | None = None
+    """Stored criteria that the session is judged by; None: the default at its start."""
+
+    def session(self) -> SessionRequest:
+        """Return what the orchestrator is asked for."""
+        return SessionRequest(**self.model_dump(exclude={"criteria"}))
 
 
 class Session(Word):
@@ -96,3 +108,5 @@ class SessionView(Word):
     prepared_at: UtcTime | None = None
     """When its network and targets were made ahead of the request: its deadline counts from then. Null for a
     session that started cold."""
+    criteria: str = BUILT_IN
+    """Name of the stored criteria that it is judged by, as they were at its start."""

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from approval_api.access.large_answers import ReportTurn, SentDocument
 from approval_api.access.permission import Reader
 from approval_api.identity.report_key import ReportKey
-from approval_api.reports.criteria import DEFAULT_CRITERIA, Criteria
+from approval_api.reports.criteria import Criteria
 from approval_api.reports.forecast import Cidr, ForecastQuestion, HostCount
-from approval_api.reports.service import Reports
+from approval_api.reports.service import Judge, Reports
 from approval_api.reports.signing import sign_documents
 from approval_api.web.problems import ProblemError
 from dryrun_contract.problem import Fault
@@ -19,7 +19,6 @@ from dryrun_contract.report import Report
 from dryrun_contract.session import SessionView
 
 router = APIRouter(prefix="/sessions/{session_id}/report", tags=["reports"])
-criteria_router = APIRouter(prefix="/criteria", tags=["reports"])
 
 type _Form = Literal["json", "markdown", "html", "csv", "jira", "servicenow", "signed"]
 
@@ -65,7 +64,7 @@ async def _answer(
     request: Request,
     session_id: UUID,
     form: _Form,
-    criteria: Criteria | None,
+    criteria: Judge,
     question: ForecastQuestion,
 ) -> Response:
     reports: Reports = request.app.state.reports
@@ -82,7 +81,7 @@ async def _answer(
 
 
 async def _signed(
-    request: Request, session_id: UUID, criteria: Criteria | None, question: ForecastQuestion | None
+    request: Request, session_id: UUID, criteria: Judge, question: ForecastQuestion | None
 ) -> Response:
     """Return the final report as a page and as data, each with its signature, in a ZIP."""
     key: ReportKey | None = request.app.state.report_key
@@ -114,11 +113,10 @@ async def show_report(
     question: Question,
     report_format: ReportFormat = "json",
     *,
-    judged: Annotated[bool, Query(description="Judge by the default criteria")] = False,
+    judged: Annotated[bool, Query(description="Judge by the session's own criteria")] = False,
 ) -> Response:
     """Show the report, with a verdict only on request. Before the session's end it is marked as not final."""
-    criteria = DEFAULT_CRITERIA if judged else None
-    return await _answer(request, session_id, report_format, criteria, question)
+    return await _answer(request, session_id, report_format, "own" if judged else None, question)
 
 
 @router.post("", response_model=Report, responses=_ANSWERS)
@@ -133,9 +131,3 @@ async def judge_report(
 ) -> Response:
     """Show the report with a verdict by the criteria given. The verdict is not stored."""
     return await _answer(request, session_id, report_format, criteria, question)
-
-
-@criteria_router.get("")
-async def show_default_criteria(_: Reader) -> Criteria:
-    """Show the criteria that clients use when they have none of their own."""
-    return DEFAULT_CRITERIA

@@ -8,11 +8,13 @@ from fastapi import APIRouter, Query, Request, Response
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
+from approval_api.criteria.service import choose
 from approval_api.identity.person import Person
 from approval_api.orchestrator.client import Asker
-from approval_api.reports.listed import ListedSessions, with_figures
+from approval_api.reports.listed import ListedSession, ListedSessions, with_figures
 from approval_api.sessions import listing, service
-from dryrun_contract.session import SessionRequest, SessionView
+from approval_api.sessions.schemas import SessionList
+from dryrun_contract.session import SessionView, StartRequest
 
 router = APIRouter(prefix="/sessions", tags=["sessions"])
 
@@ -23,12 +25,16 @@ def _asker(request: Request, person: Person) -> Asker:
 
 @router.post("", status_code=201)
 async def start_session(
-    request: Request, response: Response, person: Runner, wanted: SessionRequest
+    request: Request, response: Response, person: Runner, wanted: StartRequest
 ) -> SessionView:
     """Start a dry-run of a template. Only predefined templates; nothing else reaches the engine."""
     state = request.app.state
     asker = _asker(request, person)
-    session = await service.start(state.engine, state.orchestrator, wanted, asker, state.limits)
+    async with state.engine.connect() as connection:
+        judged_by = await choose(connection, wanted.criteria)
+    session = await service.start(
+        state.engine, state.orchestrator, wanted.session(), asker, state.limits, judged_by=judged_by
+    )
     note(request, object_=str(session.id), detail=wanted.model_dump_json())
     response.headers["Location"] = f"/api/v1/dryrun/sessions/{session.id}"
     return session
@@ -46,9 +52,11 @@ async def list_sessions(
 
 
 @router.get("/{session_id}")
-async def show_session(session_id: UUID, _: Reader, transaction: Transaction) -> SessionView:
-    """Show one session."""
-    return await service.require(transaction, session_id)
+async def show_session(session_id: UUID, _: Reader, transaction: Transaction) -> ListedSession:
+    """Show one session, with its figures once it is scored."""
+    session = await service.require(transaction, session_id)
+    (listed,) = (await with_figures(transaction, SessionList(sessions=(session,), next=None))).sessions
+    return listed
 
 
 @router.post("/{session_id}/stop", status_code=202)

@@ -29,12 +29,26 @@ dryrun_sessions = Table(
     Column("template_snapshot", JSONB(none_as_null=True)),
     Column("history_complete", Boolean, nullable=False),
     Column("events_removed_at", _TIME),
+    Column("criteria_name", Text),
+    Column("criteria", JSON(none_as_null=True)),
 )
 """`template_snapshot` is the template as it was at the start, ground truth included; null when this API
 learned of the session from the orchestrator. `admitted_at` is null
 while it waits for a free place, `prepared_at` when it started cold. `history_complete` is false when a
 snapshot took the place of events, or when they were removed by policy at `events_removed_at`; the report
-that was kept then stays."""
+that was kept then stays. `criteria` are those it is judged by, as they were at its start; null for the
+built-in ones."""
+
+criteria_sets = Table(
+    "criteria_sets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("criteria", JSON, nullable=False),
+    Column("is_default", Boolean, nullable=False),
+    Column("stored_by", Text, nullable=False),
+    Column("stored_at", _TIME, nullable=False),
+)
+"""What sessions are judged by. At most one is the default; without one, the built-in criteria are."""
 
 dryrun_events = Table(
     "dryrun_events",
@@ -70,6 +84,8 @@ experiments = Table(
     Column("stopped_at", _TIME),
     Column("results", JSONB(none_as_null=True)),
     Column("results_of", Integer, nullable=False),
+    Column("criteria_name", Text),
+    Column("criteria", JSON(none_as_null=True)),
 )
 """`request` keeps the order of its keys: the first arm is the baseline. `results_of` counts the measured
 runs that `results` sums up."""

@@ -60,6 +60,8 @@ class Measured(Word):
     """What a forecast needs, where the template stands for a real network."""
     images: dict[str, str] = Field(default_factory=dict)
     """Collector → the ID of the image that it ran from."""
+    passed: bool | None = None
+    """The verdict by the session's own criteria."""
 
 
 def measure(report: Report) -> Measured | None:
@@ -97,6 +99,7 @@ def measure(report: Report) -> Measured | None:
         logs_read=report.logs is not None,
         observation=report.observation,
         images={run.collector: run.image_id for run in report.collectors},
+        passed=None if report.verdict is None else report.verdict.passed,
     )
 
 

@@ -13,6 +13,7 @@ from approval_api.database.storable import storable_text
 from approval_api.database.tables import dryrun_sessions, experiments
 from approval_api.database.tables import experiment_runs as runs
 from approval_api.experiments.plan import planned_run
+from approval_api.sessions.stored import JudgedBy
 from dryrun_contract.experiment import (
     ArmResult,
     Experiment,
@@ -47,6 +48,7 @@ class OpenExperiment:
     id: UUID
     request: ExperimentRequest
     requested_by: str
+    judged_by: JudgedBy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,13 @@ class ExperimentSummary:
 
 
 async def insert_requested(
-    connection: AsyncConnection, experiment_id: UUID, request: ExperimentRequest, actor: str
+    connection: AsyncConnection,
+    experiment_id: UUID,
+    request: ExperimentRequest,
+    actor: str,
+    judged_by: JudgedBy | None,
 ) -> None:
-    """Store a new experiment with all its runs."""
+    """Store a new experiment with all its runs, and the criteria as they are now."""
     await connection.execute(
         insert(experiments).values(
             id=experiment_id,
@@ -68,6 +74,8 @@ async def insert_requested(
             requested_by=actor,
             requested_at=func.now(),
             results_of=0,
+            criteria_name=judged_by.name if judged_by else None,
+            criteria=dict(judged_by.criteria) if judged_by else None,
         )
     )
     numbers = [{"experiment_id": experiment_id, "number": number} for number in range(request.sessions)]
@@ -100,7 +108,7 @@ async def page(
     connection: AsyncConnection, limit: int, before: tuple[datetime, UUID] | None
 ) -> list[ExperimentView]:
     """Return up to `limit` experiments requested before the given one, newest first."""
-    columns = [column for column in experiments.c if column.name != "results"]
+    columns = [column for column in experiments.c if column.name not in {"results", "criteria"}]
     query = select(*columns).order_by(experiments.c.requested_at.desc(), experiments.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(tuple_(experiments.c.requested_at, experiments.c.id) < before)
@@ -139,7 +147,13 @@ async def open_experiments(connection: AsyncConnection, limit: int = 20) -> list
         runs.c.experiment_id == experiments.c.id, _OPEN, runs.c.session_id.is_(None)
     )
     found = await connection.execute(
-        select(experiments.c.id, experiments.c.request, experiments.c.requested_by)
+        select(
+            experiments.c.id,
+            experiments.c.request,
+            experiments.c.requested_by,
+            experiments.c.criteria_name,
+            experiments.c.criteria,
+        )
         .where(
             experiments.c.stopped_at.is_(None), startable.exists(), ~_one_waits(experiments.c.requested_by)
         )
@@ -147,7 +161,12 @@ async def open_experiments(connection: AsyncConnection, limit: int = 20) -> list
         .limit(limit)
     )
     return [
-        OpenExperiment(row["id"], ExperimentRequest.model_validate(row["request"]), row["requested_by"])
+        OpenExperiment(
+            row["id"],
+            ExperimentRequest.model_validate(row["request"]),
+            row["requested_by"],
+            None if row["criteria"] is None else JudgedBy(row["criteria_name"], row["criteria"]),
+        )
         for row in found.mappings()
     ]
 

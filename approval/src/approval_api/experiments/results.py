@@ -82,6 +82,8 @@ def _arm(arm: str, planned: int, runs: Sequence[Run]) -> ArmResult:
             if any(name in run.measured.side_effects for run in runs)
         },
         images={name: image for run in runs for name, image in run.measured.images.items()},
+        judged=sum(run.measured.passed is not None for run in runs),
+        passed=sum(run.measured.passed is True for run in runs),
     )
 
 

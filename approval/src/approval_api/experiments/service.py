@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from approval_api.criteria.service import choose
 from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.experiments import repository
 from approval_api.experiments.measure import Measured
@@ -106,13 +107,16 @@ class Experiments:
         await self.try_every_arm(wanted)
         experiment_id = uuid4()
         async with self._engine.begin() as connection:
-            await repository.insert_requested(connection, experiment_id, wanted, actor)
+            judged_by = await choose(connection, wanted.criteria)
+            await repository.insert_requested(connection, experiment_id, wanted, actor, judged_by)
             if link is not None:
                 await link(connection, experiment_id)
         return await self.show(experiment_id)
 
     async def try_every_arm(self, wanted: ExperimentRequest) -> None:
-        """Ask whether every arm can scan every template. Raises ProblemError as `request` does."""
+        """Ask whether every arm can scan every template, by criteria there are. Raises as `request` does."""
+        async with self._engine.connect() as connection:
+            await choose(connection, wanted.criteria)
         async with self._trying.entered():
             try:
                 async with asyncio.timeout(_TRY_SECONDS):
@@ -260,7 +264,15 @@ class Experiments:
         wanted = planned_run(experiment.request, number).session()
         asker = Asker(experiment.requested_by, f"experiment-{experiment.id}-{number}")
         try:
-            await sessions.start(self._engine, self._orchestrator, wanted, asker, self._limits, link)
+            await sessions.start(
+                self._engine,
+                self._orchestrator,
+                wanted,
+                asker,
+                self._limits,
+                link,
+                judged_by=experiment.judged_by,
+            )
         except _TakenError:
             return
         except ProblemError as error:
@@ -278,7 +290,7 @@ class Experiments:
             failure = f"the session {outcome}: {reason or 'no reason is known'}"
         else:
             try:
-                _, kept = await self._reports.write(session_id, "json")
+                _, kept = await self._reports.write(session_id, "json", "own")
                 (answer,) = await self._worker.call(b"measure", kept)
                 read = _MEASURED.validate_json(answer)
                 measured = None if read is None else read.model_dump(mode="json")

@@ -8,6 +8,7 @@ from approval_api.pages.account.routes import router as account_router
 from approval_api.pages.assets import router as assets_router
 from approval_api.pages.audit.routes import router as audit_router
 from approval_api.pages.checks.routes import router as checks_router
+from approval_api.pages.criteria.routes import router as criteria_router
 from approval_api.pages.discoveries.dryrun import router as dryrun_discoveries_router
 from approval_api.pages.discoveries.production import router as production_router
 from approval_api.pages.experiments.routes import router as experiments_router
@@ -57,3 +58,4 @@ def page_routers(*, dryrun: bool) -> Iterator[APIRouter]:
     yield checks_router
     yield schedules_router
     yield trends_router
+    yield criteria_router

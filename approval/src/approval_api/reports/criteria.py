@@ -4,12 +4,13 @@ import difflib
 from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationError
 
 from approval_api.reports.collector_criteria import CollectorLimits, CollectorName, judge_collectors
 from approval_api.reports.criterion_results import at_least, at_most
 from approval_api.reports.limits import Count, Share
 from approval_api.reports.side_effect_criteria import judge_side_effects
+from approval_api.sessions.stored import StoredSession
 from dryrun_contract.base import Word
 from dryrun_contract.kinds import KINDS
 from dryrun_contract.report import CollectorRun, CriterionResult, Report, Verdict
@@ -92,6 +93,16 @@ DEFAULT_CRITERIA = Criteria(
     scope=True,
 )
 """Used when a client sets none: most easy facts found, no false positives, no harm, nobody locked out."""
+
+
+def own_criteria(stored: StoredSession) -> Criteria | None:
+    """Return what a session is judged by; None for criteria of another version that this one cannot read."""
+    if stored.criteria is None:
+        return DEFAULT_CRITERIA
+    try:
+        return Criteria.model_validate(stored.criteria)
+    except ValidationError:
+        return None
 
 
 def judge(report: Report, criteria: Criteria) -> Verdict:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from approval_api.reports.criteria import DEFAULT_CRITERIA, judge
+from approval_api.reports.criteria import Criteria, judge
 from dryrun_contract.base import Word
 from dryrun_contract.report import Report
 from dryrun_contract.scores import ScoreRow
@@ -76,11 +76,11 @@ class Figures(Word):
     measures: Measures | None = None
     """For trends."""
     passed: bool | None = None
-    """The verdict by the default criteria; None where there are no scores."""
+    """The verdict by the session's criteria; None where there are no scores."""
 
     @classmethod
-    def of(cls, report: Report) -> "Figures":
-        """Return the figures of a report."""
+    def of(cls, report: Report, criteria: Criteria | None) -> "Figures":
+        """Return the figures of a report, judged by `criteria`."""
         scores = report.scores
         keys = [row for row in scores.rows if row.attribute is None] if scores else []
         return cls(
@@ -94,5 +94,5 @@ class Figures(Word):
                 run.truncated or not run.complete for run in report.collectors if run.purpose == "discovery"
             ),
             measures=Measures.of(report),
-            passed=judge(report, DEFAULT_CRITERIA).passed if scores else None,
+            passed=judge(report, criteria).passed if scores and criteria else None,
         )

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import func, select, text
@@ -21,7 +22,7 @@ from approval_api.sessions import repository as sessions
 from approval_api.sessions.stored import StoredSession
 from dryrun_contract.session import SessionView
 
-REVISION = 6
+REVISION = 7
 """The revision of the computation: raise it when the same events give a different report."""
 
 MAX_DISCOVERIES = 10_000
@@ -57,6 +58,17 @@ _COUNTED = text("""
 SELECT count(*) FROM gateway.dryrun_events
 WHERE session_id = :session_id AND seq <= :upto AND type <> 'collector_progressed'
 """)
+
+
+_ORIGIN = text("""
+SELECT CASE
+    WHEN count(f.due_at) > 0 THEN 'schedule' WHEN count(r.number) > 0 THEN 'experiment' ELSE 'person' END
+FROM gateway.experiment_runs r
+LEFT JOIN gateway.schedule_firings f ON f.experiment_id = r.experiment_id
+WHERE r.session_id = :session_id
+""")
+
+type Origin = Literal["schedule", "experiment", "person"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +153,11 @@ async def keep(
     figures: Figures | None = None,
     report: bytes | None = None,
     failure: str | None = None,
-) -> None:
-    """Keep a report, or the reason why there is none; a deleted session keeps none."""
+) -> Origin | None:
+    """Keep a report, or the reason why there is none; a deleted session keeps none.
+
+    Returns who started the session when this is its first final report, so that each counts once.
+    """
     values = {
         "state": state.digest,
         "final": state.final,
@@ -156,12 +171,18 @@ async def keep(
         select(dryrun_sessions.c.id).where(dryrun_sessions.c.id == session_id).with_for_update(key_share=True)
     )
     if (await connection.execute(locked)).scalar_one_or_none() is None:
-        return
+        return None
+    earlier = select(table.c.final & table.c.failure.is_(None)).where(table.c.session_id == session_id)
+    was_final = (await connection.execute(earlier)).scalar_one_or_none()
     await connection.execute(
         insert(table)
         .values(session_id=session_id, **values)
         .on_conflict_do_update(index_elements=[table.c.session_id], set_=values)
     )
+    if was_final or report is None or not state.final:
+        return None
+    origin: Origin = (await connection.execute(_ORIGIN, {"session_id": session_id})).scalar_one()
+    return origin
 
 
 async def figures_of(connection: AsyncConnection, session_ids: Sequence[UUID]) -> dict[UUID, Figures | str]:

@@ -12,19 +12,23 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.reports import repository
 from approval_api.reports.comparison import COMPARISON, ReportComparison
-from approval_api.reports.criteria import Criteria
+from approval_api.reports.criteria import Criteria, own_criteria
 from approval_api.reports.figures import Figures
 from approval_api.reports.forecast import ForecastQuestion
 from approval_api.reports.repository import SessionState
 from approval_api.reports.worker import Writing
 from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
 from approval_api.sessions.service import unknown_session
+from approval_api.sessions.stored import StoredSession
+from approval_api.telemetry.metrics import Metrics
 from approval_api.web.problems import ProblemError
 from dryrun_contract.session import SessionView
 
 logger = logging.getLogger(__name__)
 
 type Form = Literal["json", "markdown", "html", "csv", "jira", "servicenow", "fragment"]
+type Judge = Criteria | Literal["own"] | None
+"""What a report is judged by: a client's criteria, the session's own, or none."""
 
 _MODULE = "approval_api.reports.worker"
 _MIB = 1024 * 1024
@@ -43,9 +47,10 @@ _RETRY_SECONDS = 5.0
 class Reports:
     """The reports of all sessions. Concurrent requests for the same report share one computation."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, metrics: Metrics) -> None:
         """Read from `engine`; the worker processes start with the first report."""
         self._engine = engine
+        self._metrics = metrics
         self._scoring = WorkerProcess(
             _MODULE, "scoring", seconds=COMPUTE_SECONDS, waiting=20, answer_bytes=MAX_REPORT_BYTES
         )
@@ -58,7 +63,7 @@ class Reports:
         self,
         session_id: UUID,
         form: Form,
-        criteria: Criteria | None = None,
+        criteria: Judge = None,
         question: ForecastQuestion | None = None,
     ) -> tuple[SessionView, bytes]:
         """Return the session and its report in a form, compressed by zlib.
@@ -72,12 +77,12 @@ class Reports:
         self,
         session_id: UUID,
         forms: tuple[Form, ...],
-        criteria: Criteria | None = None,
+        criteria: Judge = None,
         question: ForecastQuestion | None = None,
     ) -> tuple[SessionView, list[bytes]]:
         """Return the session and one report of it in several forms. Raises ProblemError as `write` does."""
         state, kept = await self._current(session_id)
-        hows = [Writing(form=form, criteria=criteria, question=question) for form in forms]
+        hows = [_writing(state.stored, form, criteria, question) for form in forms]
         return state.stored.view, [await self._written(state, kept, how) for how in hows]
 
     async def _written(self, state: SessionState, kept: bytes, how: Writing) -> bytes:
@@ -94,9 +99,12 @@ class Reports:
         except WorkFailedError as error:
             raise _failed(str(error)) from error
 
-    async def fragment(self, session_id: UUID, criteria: Criteria) -> tuple[SessionView, str]:
-        """Return the session and its report as part of a page. Raises ProblemError as `write` does."""
-        session, document = await self.write(session_id, "fragment", criteria)
+    async def fragment(self, session_id: UUID) -> tuple[SessionView, str]:
+        """Return the session and its report, judged by its own criteria, as part of a page.
+
+        Raises ProblemError as `write` does.
+        """
+        session, document = await self.write(session_id, "fragment", "own")
         reader = zlib.decompressobj()
         html = reader.decompress(document, MAX_FRAGMENT_BYTES)
         if reader.unconsumed_tail:
@@ -142,9 +150,11 @@ class Reports:
             async with self._engine.begin() as connection:
                 await repository.keep(connection, state, failure=str(error))
             raise
+        read = Figures.model_validate_json(figures)
         async with self._engine.begin() as connection:
-            read = Figures.model_validate_json(figures)
-            await repository.keep(connection, state, figures=read, report=report)
+            origin = await repository.keep(connection, state, figures=read, report=report)
+        if origin is not None and read.passed is not None:
+            self._metrics.judged.labels("passed" if read.passed else "failed", origin).inc()
         return report
 
     async def _once(self, key: tuple[object, ...], work: Callable[[], Awaitable[bytes]]) -> bytes:
@@ -197,6 +207,14 @@ class Reports:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(self._scoring.close(), self._writing.close())
+
+
+def _writing(stored: StoredSession, form: Form, judge: Judge, question: ForecastQuestion | None) -> Writing:
+    if judge != "own":
+        return Writing(form=form, criteria=judge, question=question)
+    own = own_criteria(stored)
+    name = None if own is None else stored.view.criteria
+    return Writing(form=form, criteria=own, criteria_name=name, question=question)
 
 
 def _failed(reason: str) -> ProblemError:

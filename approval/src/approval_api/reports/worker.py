@@ -7,7 +7,7 @@ from pydantic import Field
 
 from approval_api.reports.build import build
 from approval_api.reports.comparison import COMPARISON, compare
-from approval_api.reports.criteria import Criteria, judge
+from approval_api.reports.criteria import Criteria, judge, own_criteria
 from approval_api.reports.csv_file import render_csv
 from approval_api.reports.figures import Figures
 from approval_api.reports.forecast import ForecastQuestion, forecast
@@ -25,6 +25,7 @@ class Writing(Word):
 
     form: str = Field(pattern="^(json|markdown|html|csv|jira|servicenow|fragment)$")
     criteria: Criteria | None = None
+    criteria_name: str | None = None
     question: ForecastQuestion | None = None
 
 
@@ -45,7 +46,7 @@ def compute(*parts: bytes) -> tuple[bytes, ...]:
     refused: list[None] = []
     report = build(inputs.session(), inputs.events(lambda: refused.append(None)))
     report = report.model_copy(update={"left_out": inputs.left_out + len(refused)})
-    figures = Figures.of(report).model_dump_json().encode()
+    figures = Figures.of(report, own_criteria(inputs.session())).model_dump_json().encode()
     return figures, zlib.compress(report.model_dump_json().encode(), 1)
 
 
@@ -55,7 +56,8 @@ def write(how: bytes, kept: bytes) -> tuple[bytes, ...]:
     if wanted.question is not None:
         report = report.model_copy(update={"forecast": forecast(report, wanted.question)})
     if wanted.criteria is not None:
-        report = report.model_copy(update={"verdict": judge(report, wanted.criteria)})
+        verdict = judge(report, wanted.criteria).model_copy(update={"criteria": wanted.criteria_name})
+        report = report.model_copy(update={"verdict": verdict})
     document = _RENDERERS[wanted.form](report)
     return (zlib.compress(document.encode("utf-8", "replace"), 1),)
 

@@ -235,4 +235,6 @@ def _firing_arm(arm: ArmResult) -> FiringArm:
         },
         incomplete=arm.incomplete,
         images=arm.images,
+        judged=arm.judged,
+        passed=arm.passed,
     )

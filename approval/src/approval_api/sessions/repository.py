@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.database.storable import storable_text
 from approval_api.database.tables import dryrun_sessions as table
 from approval_api.sessions.admission import WAITING_REASON, waiting
-from approval_api.sessions.stored import StoredSession
+from approval_api.sessions.stored import JudgedBy, StoredSession
+from dryrun_contract.named_criteria import BUILT_IN
 from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import SessionRequest, SessionView
 from dryrun_contract.template import Template
@@ -34,8 +35,9 @@ _queue_position = case(
 """Among sessions that wait for a place here and those that the orchestrator has not started yet."""
 
 _MOST_REASON = 2000
+_LEFT_OUT = {"template_snapshot", "history_complete", "reason", "criteria"}
 _COLUMNS = [
-    *(column for column in table.c if column.name not in {"template_snapshot", "history_complete", "reason"}),
+    *(column for column in table.c if column.name not in _LEFT_OUT),
     func.left(table.c.reason, _MOST_REASON).label("reason"),
     _queue_position,
 ]
@@ -71,13 +73,19 @@ def _view(row: RowMapping) -> SessionView:
         expires_at=row["expires_at"],
         ended_at=row["ended_at"],
         prepared_at=row["prepared_at"],
+        criteria=row["criteria_name"] or BUILT_IN,
     )
 
 
 async def insert_requested(
-    connection: AsyncConnection, session_id: UUID, request: SessionRequest, template: Template, actor: str
+    connection: AsyncConnection,
+    session_id: UUID,
+    request: SessionRequest,
+    template: Template,
+    actor: str,
+    judged_by: JudgedBy | None = None,
 ) -> SessionView:
-    """Store a new session with the template as it is now; later changes to the template do not affect it."""
+    """Store a new session with template and criteria as they are now; later changes do not affect it."""
     result = await connection.execute(
         insert(table)
         .values(
@@ -93,6 +101,8 @@ async def insert_requested(
             reason=WAITING_REASON,
             template_snapshot=template.model_dump(mode="json"),
             history_complete=True,
+            criteria_name=judged_by.name if judged_by else None,
+            criteria=dict(judged_by.criteria) if judged_by else None,
         )
         .returning(table)
     )
@@ -120,7 +130,7 @@ async def find(connection: AsyncConnection, session_id: UUID) -> SessionView | N
 
 async def find_stored(connection: AsyncConnection, session_id: UUID) -> StoredSession | None:
     """Return the session with its template, or None."""
-    columns = (*_COLUMNS, table.c.template_snapshot, table.c.history_complete)
+    columns = (*_COLUMNS, table.c.template_snapshot, table.c.history_complete, table.c.criteria)
     found = await connection.execute(select(*columns).where(table.c.id == session_id))
     row = found.mappings().one_or_none()
     if row is None:
@@ -130,6 +140,7 @@ async def find_stored(connection: AsyncConnection, session_id: UUID) -> StoredSe
         view=_view(row),
         template=Template.model_validate(snapshot) if snapshot is not None else None,
         history_complete=row["history_complete"],
+        criteria=row["criteria"],
     )
 
 

@@ -14,6 +14,7 @@ from approval_api.orchestrator.client import Asker, OrchestratorRefusedError, Or
 from approval_api.sessions import admission, repository
 from approval_api.sessions.admission import Limits
 from approval_api.sessions.prepared import prepared_ids
+from approval_api.sessions.stored import JudgedBy
 from approval_api.web.problems import ProblemError
 from dryrun_contract.pool import Pool
 from dryrun_contract.scan_choice import ScanChoice
@@ -79,10 +80,13 @@ async def start(
     asker: Asker,
     limits: Limits,
     also: Callable[[AsyncConnection, UUID], Awaitable[None]] | None = None,
+    *,
+    judged_by: JudgedBy | None = None,
 ) -> SessionView:
     """Store a session with its template and, when there is a free place, request it from the orchestrator.
 
-    `also` is called with its id in the transaction that stores it; if it raises, nothing is stored.
+    It is judged by `judged_by`, by default the built-in criteria. `also` is called with its id in the
+    transaction that stores it; if it raises, nothing is stored.
     It takes the id of a session that is prepared, if there is one.
     Without a free place it waits, and the outbox continues when there is one. When the orchestrator stops
     answering in between, the session stays `requested` and the outbox continues.
@@ -102,7 +106,7 @@ async def start(
     session_id = uuid4()
     async with engine.begin() as connection:
         await admission.require_room(connection, limits)
-        await repository.insert_requested(connection, session_id, request, template, asker.actor)
+        await repository.insert_requested(connection, session_id, request, template, asker.actor, judged_by)
         if also is not None:
             await also(connection, session_id)
         admitted = session_id in await admission.admit(connection, limits)

@@ -41,6 +41,16 @@ class Metrics:
             "Times the position was gone and a snapshot took its place.",
             registry=self.registry,
         )
+        self.judged = Counter(
+            "approval_sessions_judged_total",
+            "Ended sessions, by the verdict of their own criteria and by what started them.",
+            ("verdict", "origin"),
+            registry=self.registry,
+        )
+        for verdict in ("passed", "failed"):
+            for origin in ("person", "experiment", "schedule"):
+                # An alert needs the zero to see the first one.
+                self.judged.labels(verdict, origin)
         self.unaccepted = Gauge(
             "approval_sessions_unaccepted",
             "Sessions the orchestrator has not accepted yet.",

@@ -56,7 +56,7 @@ class ApiClient:
 
     async def start_session(self, request: SessionRequest) -> JsonValue:
         """Start a session. Never retried: each call that arrives starts one."""
-        return await self._json("POST", "/sessions", body=request.model_dump(mode="json"))
+        return await self._json("POST", "/sessions", body=request.model_dump(mode="json", exclude_none=True))
 
     async def sessions(self) -> AsyncGenerator[JsonValue]:
         """Yield sessions, newest first; a page is fetched when it is needed."""
@@ -179,8 +179,28 @@ class ApiClient:
             after = following
 
     async def criteria(self) -> JsonValue:
-        """Tell which criteria there are and what they default to."""
+        """Return the criteria that sessions are judged by when they name none."""
         return await self._json("GET", "/criteria")
+
+    async def criteria_sets(self) -> JsonValue:
+        """Return all stored criteria."""
+        return await self._json("GET", "/criteria/sets")
+
+    async def criteria_set(self, name: str) -> JsonValue:
+        """Return the criteria stored by `name`, a valid one."""
+        return await self._json("GET", f"/criteria/sets/{name}")
+
+    async def store_criteria(self, name: str, criteria: JsonObject) -> JsonValue:
+        """Store criteria by `name`, a valid one."""
+        return await self._json("PUT", f"/criteria/sets/{name}", body=criteria)
+
+    async def choose_default_criteria(self, name: str) -> None:
+        """Judge new sessions by these criteria."""
+        await self._answer("PUT", "/criteria/default", body={"name": name})
+
+    async def remove_criteria(self, name: str) -> None:
+        """Delete stored criteria."""
+        await self._answer("DELETE", f"/criteria/sets/{name}", body=None)
 
     async def report(
         self,

@@ -24,7 +24,7 @@ class ListedFigures(Word):
     cut: bool = False
     """Some collector did not run to its end."""
     passed: bool | None = None
-    """The verdict by the server's default criteria."""
+    """The verdict by the session's criteria."""
 
 
 class ListedSession(SessionView):

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-import yaml
 from pydantic import JsonValue
 from rich.console import Console
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import SAME_VERSION, JsonObject, read_object, read_report
 from dryrun_cli.api.session_ids import find_session_id
-from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.command import Common, command, make_console
 from dryrun_cli.commands.criteria_file import NOT_VALID, read_criteria, wrong_criteria
 from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.drawing.report_view import draw_report
@@ -38,14 +37,25 @@ _FORM_BY_SUFFIX: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The network to forecast for; the API fills in what is missing."""
+    """What a report is to say more: a forecast, for which the API fills in what is missing, and a verdict."""
 
     hosts: int | None = None
     cidr: str | None = None
+    judged: bool = False
+    """With the verdict by the session's own criteria."""
+
+    @property
+    def is_forecast(self) -> bool:
+        """Whether it asks for a forecast."""
+        return self.hosts is not None or self.cidr is not None
 
     def parameters(self) -> dict[str, str | int]:
         """Return the parameters of the API's request."""
-        parameters = {"forecast_hosts": self.hosts, "forecast_cidr": self.cidr}
+        parameters = {
+            "forecast_hosts": self.hosts,
+            "forecast_cidr": self.cidr,
+            "judged": "true" if self.judged else None,
+        }
         return {name: value for name, value in parameters.items() if value is not None}
 
 
@@ -55,13 +65,15 @@ async def conclude(
     console: Console,
     criteria: JsonObject | None = None,
     *,
+    judged: bool = False,
     whole: str | None = None,
 ) -> Report:
-    """Fetch the report, print it on `console` and return it; with `criteria` it has a verdict.
+    """Fetch the report, print it on `console` and return it.
 
-    `whole` says where the whole report is, by default the command that writes it.
+    It has a verdict by `criteria`, or by the session's own when it is to be `judged`. `whole` says where the
+    whole report is, by default the command that writes it.
     """
-    report = read_report(await client.report(session_id, criteria))
+    report = read_report(await client.report(session_id, criteria, Question(judged=judged).parameters()))
     console.print()
     console.print(draw_report(report, glyphs_for(console.encoding), with_reason=False, whole=whole))
     return report
@@ -83,10 +95,10 @@ async def report(
     criteria = None if criteria_file is None else read_criteria(criteria_file)
     session_id = await find_session_id(client, text)
     try:
-        forecast = question.parameters()
-        answer = await client.report(session_id, criteria, forecast)
+        asked = question.parameters()
+        answer = await client.report(session_id, criteria, asked)
         written = form not in {None, "json"}
-        document = await client.written_report(session_id, str(form), criteria, forecast) if written else b""
+        document = await client.written_report(session_id, str(form), criteria, asked) if written else b""
     except ApiRefusedError as error:
         of_file = any(fault.where.startswith("body") for fault in error.problem.faults)
         if criteria_file is not None and of_file and error.problem.status == NOT_VALID:
@@ -97,11 +109,11 @@ async def report(
     elif form is None:
         console = make_console()
         glyphs = glyphs_for(console.encoding)
-        console.print(draw_report(read_report(answer), glyphs, with_forecast=bool(forecast)))
+        console.print(draw_report(read_report(answer), glyphs, with_forecast=question.is_forecast))
     else:
         whole = ascii_json(answer, indent=2) if form == "json" else inert_lines(document.decode())
         _write(output, whole.rstrip("\n") + "\n")
-    return verdict_code(answer, judged=criteria is not None)
+    return verdict_code(answer, judged=criteria is not None or question.judged)
 
 
 def _form(form: str | None, output: Path | None, *, as_json: bool) -> str | None:
@@ -132,17 +144,6 @@ def verdict_code(answer: JsonValue, *, judged: bool) -> ExitCode:
     if not isinstance(passed, bool):
         raise ApiUnreachableError(f"the API's report has no verdict; {SAME_VERSION}")
     return ExitCode.OK if passed else ExitCode.CRITERIA_NOT_MET
-
-
-@command
-async def show_criteria(client: ApiClient, common: Common) -> ExitCode:
-    """`dryrun criteria`: all criteria with their defaults, as a file to start from."""
-    answer = read_object(await client.criteria(), "criteria")
-    if common.json_output:
-        write_json(answer)
-    else:
-        sys.stdout.write(inert_lines(yaml.safe_dump(answer, sort_keys=False, allow_unicode=False)))
-    return ExitCode.OK
 
 
 def _write(path: Path | None, text: str) -> None:

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.event_stream import Received
-from dryrun_cli.api.reading import read_event, read_pool, read_session, read_template
+from dryrun_cli.api.reading import read_event, read_listed, read_pool, read_session, read_template
 from dryrun_cli.api.session_ids import find_session_id, newest_sessions
 from dryrun_cli.commands.command import Common, command, make_console, write_json
 from dryrun_cli.drawing.glyphs import glyphs_for
@@ -68,7 +68,7 @@ async def show_session(client: ApiClient, common: Common, text: str) -> ExitCode
         write_json(answer)
     else:
         console = make_console()
-        console.print(draw_session(read_session(answer), glyphs_for(console.encoding)))
+        console.print(draw_session(read_listed(answer), glyphs_for(console.encoding)))
     return ExitCode.OK
 
 

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from uuid import UUID
@@ -15,13 +16,21 @@ from dryrun_cli.api.reading import JsonObject, read_object, read_session
 from dryrun_cli.api.session_ids import find_session_id
 from dryrun_cli.commands.command import Common, command, make_console, write_json, write_json_line
 from dryrun_cli.commands.criteria_file import read_checked
-from dryrun_cli.commands.reports import conclude, verdict_code
+from dryrun_cli.commands.reports import Question, conclude, verdict_code
 from dryrun_cli.drawing.safe_text import inert
 from dryrun_cli.errors import ApiRefusedError, WrongUseError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.live.screens import Manner
 from dryrun_cli.live.watch import WatchOutcome, watch_session
-from dryrun_contract.session import Outcome, SessionRequest
+from dryrun_contract.session import Outcome, StartRequest
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """What the report at the end is judged by: a file's criteria, the session's own, or none."""
+
+    criteria: JsonObject | None = None
+    own: bool = False
 
 
 @command
@@ -37,7 +46,7 @@ async def start(
     """`dryrun start TEMPLATE`. Criteria are read and checked before the session starts."""
     criteria = None if criteria_file is None else await read_checked(client, criteria_file)
     try:
-        request = SessionRequest.model_validate(wanted)
+        request = StartRequest.model_validate(wanted)
     except ValidationError as error:
         raise WrongUseError(_why_not(error)) from None
     try:
@@ -47,7 +56,8 @@ async def start(
         raise
     session = read_session(answer)
     if watch:
-        return await _watch_to_report(client, common, session.id, criteria, plain=plain, on_interrupt="stop")
+        judge = _Judge(criteria, own=request.criteria is not None)
+        return await _watch_to_report(client, common, session.id, judge, plain=plain, on_interrupt="stop")
     if common.json_output:
         write_json(answer)
     else:
@@ -63,6 +73,8 @@ def _why_not(error: ValidationError) -> str:
     given = inert(str(fault["input"])[:80])
     if fault["loc"][0] == "template":
         return f"{given!r} is not a template id (small letters, digits, hyphens); see: dryrun templates"
+    if fault["loc"][0] == "criteria":
+        return f"{given!r} is no name of criteria (small letters, digits, hyphens); see: dryrun criteria list"
     if fault["type"] == "string_pattern_mismatch":
         return f"{given!r} is not a collector's name (small letters, digits, hyphens)"
     return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
@@ -72,7 +84,7 @@ def _why_not(error: ValidationError) -> str:
 async def watch(client: ApiClient, common: Common, text: str, *, plain: bool) -> ExitCode:
     """`dryrun watch ID`. Ctrl-C leaves the session running: somebody else may have started it."""
     session_id = await find_session_id(client, text)
-    return await _watch_to_report(client, common, session_id, None, plain=plain, on_interrupt="leave")
+    return await _watch_to_report(client, common, session_id, _Judge(), plain=plain, on_interrupt="leave")
 
 
 @command
@@ -88,7 +100,7 @@ async def _watch_to_report(
     client: ApiClient,
     common: Common,
     session_id: UUID,
-    criteria: JsonObject | None,
+    judge: _Judge,
     *,
     plain: bool,
     on_interrupt: Literal["stop", "leave"],
@@ -103,7 +115,7 @@ async def _watch_to_report(
         sys.stderr.write(f"Left session {session_id}. {state}: dryrun watch {session_id}\n")
         return left
     try:
-        met = await _conclude(client, common, session_id, criteria)
+        met = await _conclude(client, common, session_id, judge)
     except ApiRefusedError as error:
         # A session that failed early may have no report; its outcome matters more than the refusal.
         if watched.outcome is Outcome.COMPLETED:
@@ -115,15 +127,13 @@ async def _watch_to_report(
     return met if watched.outcome is Outcome.COMPLETED else ExitCode.SESSION_FAILED
 
 
-async def _conclude(
-    client: ApiClient, common: Common, session_id: UUID, criteria: JsonObject | None
-) -> ExitCode:
+async def _conclude(client: ApiClient, common: Common, session_id: UUID, judge: _Judge) -> ExitCode:
     if not common.json_output:
-        report = await conclude(client, session_id, make_console(), criteria)
+        report = await conclude(client, session_id, make_console(), judge.criteria, judged=judge.own)
         return ExitCode.OK if report.verdict is None or report.verdict.passed else ExitCode.CRITERIA_NOT_MET
-    if criteria is None:
+    if judge.criteria is None and not judge.own:
         return ExitCode.OK
-    answer = await client.report(session_id, criteria)
+    answer = await client.report(session_id, judge.criteria, Question(judged=judge.own).parameters())
     code = verdict_code(answer, judged=True)
     verdict = read_object(answer, "report").get("verdict")
     # After the events, each of which is an object with `seq`: one more line, with `type`.

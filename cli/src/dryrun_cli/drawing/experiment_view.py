@@ -151,6 +151,9 @@ def _figures(results: ExperimentResults) -> Table:
             nothing = Interval(value=None, low=None, high=None)
             cells = [_interval(arm.side_effects.get(effect, nothing), "{:.2f}") for arm in results.arms]
             table.add_row(Text(effect.replace("_", " ")), *cells)
+    if any(arm.judged for arm in results.arms):
+        met = (f"{arm.passed} of {arm.judged}" if arm.judged else "-" for arm in results.arms)
+        table.add_row(Text("criteria met"), *map(Text, met))
     table.add_row(Text("sessions"), *(Text(_sessions(arm)) for arm in results.arms))
     return table
 

@@ -245,10 +245,11 @@ def _verdict(verdict: Verdict, glyphs: Glyphs) -> Iterator[RenderableType]:
     yield Text("")
     passed = [result for result in verdict.results if result.status == "passed"]
     count, met = len(verdict.results), len(passed)
+    by = "" if verdict.criteria is None else f" ({inert(verdict.criteria, 40)})"
     if verdict.passed:
-        yield Text(f"{glyphs.done} Criteria met: {met} of {count}", style="bold green")
+        yield Text(f"{glyphs.done} Criteria met: {met} of {count}{by}", style="bold green")
     else:
-        yield Text(f"{glyphs.bad} Criteria not met: {count - met} of {count}", style="bold red")
+        yield Text(f"{glyphs.bad} Criteria not met: {count - met} of {count}{by}", style="bold red")
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")

@@ -114,7 +114,7 @@ def draw_pool(pool: Pool, glyphs: Glyphs, now: datetime | None = None) -> Render
     return Group(table, Text(""), *notes) if notes else table
 
 
-def draw_session(session: SessionView, glyphs: Glyphs, now: datetime | None = None) -> RenderableType:
+def draw_session(session: ListedSession, glyphs: Glyphs, now: datetime | None = None) -> RenderableType:
     """Return one session in detail."""
     now = now or datetime.now(UTC)
     grid = Table.grid(padding=(0, 1, 0, 0))
@@ -135,6 +135,9 @@ def draw_session(session: SessionView, glyphs: Glyphs, now: datetime | None = No
     elif session.expires_at is not None:
         left = duration((session.expires_at - now).total_seconds())
         grid.add_row("removed", Text(f"by {when(session.expires_at)} at the latest, in {left}"))
+    grid.add_row(
+        "verdict", _verdict(session.figures).append(f" by {inert(session.criteria, 40)}", "not bold dim")
+    )
     name = short(session.id)
     following = f"dryrun report {name}" if session.phase == Phase.ENDED else f"dryrun watch {name}"
     grid.add_row("next", Text(following))

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
+from approval_api.criteria.service import names as criteria_names
 from approval_api.experiments import listing
 from approval_api.experiments.service import Experiments
 from approval_api.orchestrator.client import (
@@ -55,6 +56,7 @@ async def list_experiments(
         next=listed.next,
         cursor=cursor,
         templates=templates,
+        criteria=await criteria_names(transaction),
     )
 
 
@@ -108,6 +110,7 @@ def _request_of(form: Form) -> dict[str, object]:
         "collectors": _choices(form.raw("collectors")),
         "profiles": form.all("profiles"),
         "rates": _numbers(form.one("rates"), "Rates"),
+        "criteria": form.one("criteria") or None,
     }
 
 

@@ -8,7 +8,6 @@ from markupsafe import Markup
 from approval_api.access.large_answers import ReportTurn
 from approval_api.access.permission import Reader
 from approval_api.pages.rendering import page
-from approval_api.reports.criteria import DEFAULT_CRITERIA
 from approval_api.reports.service import Reports
 from approval_api.sessions import repository
 from dryrun_contract.session import SessionView
@@ -22,9 +21,9 @@ EXPECTED = 'id="report-expected"'
 
 @router.get("/sessions/{session_id}/report")
 async def show_report_page(session_id: UUID, request: Request, visitor: Reader) -> Response:
-    """Show the report, judged by the default criteria, with what it can be downloaded as."""
+    """Show the report, judged by the session's criteria, with what it can be downloaded as."""
     reports: Reports = request.app.state.reports
-    session, html = await reports.fragment(session_id, DEFAULT_CRITERIA)
+    session, html = await reports.fragment(session_id)
     fragment = Markup(html)  # noqa: S704 - made by templates that escape
     final = session.phase == "ended"
     signed = final and request.app.state.report_key is not None

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
+from approval_api.criteria.service import names as criteria_names
 from approval_api.orchestrator.client import (
     OrchestratorClient,
     OrchestratorRefusedError,
@@ -40,8 +41,16 @@ async def list_schedules(request: Request, visitor: Reader) -> Response:
         templates = [template.id for template in await orchestrator.templates()]
     except (OrchestratorRefusedError, OrchestratorUnavailableError):
         templates = []
-    schedules = await _schedules(request).list_all()
-    return page(request, "schedules/schedules.html", visitor, schedules=schedules, templates=templates)
+    async with request.app.state.engine.connect() as connection:
+        criteria = await criteria_names(connection)
+    return page(
+        request,
+        "schedules/schedules.html",
+        visitor,
+        schedules=await _schedules(request).list_all(),
+        templates=templates,
+        criteria=criteria,
+    )
 
 
 @router.post("", name="create_schedule")
@@ -57,6 +66,7 @@ async def create_schedule(request: Request, visitor: Runner, form: SentForm) -> 
                     "templates": form.all("templates"),
                     "seeds": list(range(_seeds(form.one("seeds", "1")))),
                     "repetitions": form.one("repetitions", "1") or "1",
+                    "criteria": form.one("criteria") or None,
                 },
             }
         )

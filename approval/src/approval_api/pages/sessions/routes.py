@@ -10,14 +10,16 @@ from pydantic import ValidationError
 from approval_api.access.open_streams import EventStream
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
+from approval_api.criteria.service import choose
 from approval_api.identity.person import Person
 from approval_api.orchestrator.client import Asker
 from approval_api.pages.forms import SentForm, first_fault
 from approval_api.pages.rendering import page
 from approval_api.pages.sessions.fragments import session_values
 from approval_api.pages.sessions.live import LiveSessions, frames
+from approval_api.reports.listed import with_figures
 from approval_api.sessions import listing, service
-from dryrun_contract.session import SessionRequest
+from dryrun_contract.session import StartRequest
 
 router = APIRouter(prefix="/dryrun/sessions", include_in_schema=False)
 
@@ -29,7 +31,7 @@ _SEE_OTHER = 303
 async def show_sessions(request: Request, visitor: Reader, cursor: str | None = None) -> Response:
     """List sessions, newest first."""
     async with request.app.state.engine.connect() as connection:
-        listed = await listing.page(connection, _PER_PAGE, cursor)
+        listed = await with_figures(connection, await listing.page(connection, _PER_PAGE, cursor))
     return page(
         request,
         "sessions/sessions.html",
@@ -44,18 +46,23 @@ async def show_sessions(request: Request, visitor: Reader, cursor: str | None = 
 async def start_session(request: Request, visitor: Runner, form: SentForm) -> Response:
     """Start a dry-run and go to its page."""
     try:
-        wanted = SessionRequest.model_validate(
+        wanted = StartRequest.model_validate(
             {
                 "template": form.one("template"),
                 "seed": form.one("seed", "0") or "0",
                 "keep": form.one("keep") == "yes",
+                "criteria": form.one("criteria") or None,
             }
         )
     except ValidationError as error:
         raise first_fault(error, "This cannot be started") from error
     state = request.app.state
     asker = _asker(request, visitor)
-    session = await service.start(state.engine, state.orchestrator, wanted, asker, state.limits)
+    async with state.engine.connect() as connection:
+        judged_by = await choose(connection, wanted.criteria)
+    session = await service.start(
+        state.engine, state.orchestrator, wanted.session(), asker, state.limits, judged_by=judged_by
+    )
     note(request, object_=str(session.id), detail=wanted.model_dump_json())
     return RedirectResponse(f"/dryrun/sessions/{session.id}", _SEE_OTHER)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request, Response
 
 from approval_api.access.permission import Reader
+from approval_api.criteria.service import names as criteria_names
 from approval_api.orchestrator.client import (
     OrchestratorClient,
     OrchestratorRefusedError,
@@ -44,6 +45,7 @@ async def show_templates(request: Request, visitor: Reader) -> Response:
         raise orchestrator_unavailable(error) from error
     async with request.app.state.engine.connect() as connection:
         typical = await typical_durations(connection)
+        criteria = await criteria_names(connection)
     cards = [
         Card(
             template,
@@ -53,4 +55,4 @@ async def show_templates(request: Request, visitor: Reader) -> Response:
         )
         for template in sorted(templates, key=lambda template: len(template.services))
     ]
-    return page(request, "templates/templates.html", visitor, cards=cards)
+    return page(request, "templates/templates.html", visitor, cards=cards, criteria=criteria)

@@ -78,7 +78,9 @@ def decision(report: Report) -> Section:
     if report.verdict is not None and report.verdict.results:
         rows = [_row(result) for result in report.verdict.results]
         columns = ("Criterion", "", figure("Required"), figure("Measured"), "Detail")
-        blocks.append(table("Criteria", columns, rows, "No criterion was set."))
+        name = report.verdict.criteria
+        title = "Criteria" if name is None else f"Criteria: {name}"
+        blocks.append(table(title, columns, rows, "No criterion was set."))
     blocks.append(Tiles(tuple(_tiles(report))))
     if report.scores is None:
         blocks.append(Paragraph(text(f"There are no scores: {report.scores_missing}.", tone="warn")))

@@ -1,0 +1,1 @@
+"""Criteria that sessions are judged by, stored by name."""
