@@ -131,6 +131,8 @@ def test_two_sessions_are_compared_as_an_experiment_of_two_arms(run, api):
     assert f"{first[:8]} (baseline)" in out
     assert f"{second[:8]} beside {first[:8]}: 1 lost" in out
     assert "any difference may be chance" in out
+    assert "small service ghost:80/tcp" in out
+    assert "3 more false positives" in out
     assert "\x1b" not in out
     _, whole, _ = run("experiment", "compare", first, second, "--json")
     assert [arm["arm"] for arm in json.loads(whole)["arms"]] == [first, second]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from approval_api.experiments.measure import FactResult, Measured, RowCounts
+from approval_api.experiments.measure import FactResult, FalseReport, Measured, RowCounts
 from approval_api.experiments.results import summarize
 from approval_api.experiments.runs import Run
 from dryrun_contract.experiment import ExperimentRequest
@@ -187,3 +187,40 @@ def test_exchanging_the_arms_exchanges_lost_and_gained(first, second):
     other = {"lost": "gained", "gained": "lost", "changed": "changed", "unclear": "unclear"}
     assert {(key, other[word]) for key, word in judged(first, second)} == judged(second, first)
     assert {key for key, word in judged(first, second) if word == "lost"} == first - second
+
+
+def with_false(run, *keys, left_out=0):
+    """Return a run that also reported these, which are not true."""
+    false = tuple(FalseReport(kind="service", key=key) for key in keys)
+    return run.model_copy(update={"false_positives": false, "false_positives_left_out": left_out})
+
+
+def test_a_false_positive_that_one_arm_alone_reports_is_clear_and_one_that_flickers_is_not():
+    wanted = request("old", "new")
+
+    def make(arm, seed, repetition):
+        always = ["ghost:80/tcp"] if arm == "new" else []
+        flickers = ["ghost:81/tcp"] if (seed + repetition) % 2 == (arm == "new") else []
+        return with_false(measured(set(SERVICES)), "ghost:82/tcp", *always, *flickers)
+
+    (contrast,) = summarize(wanted, runs(wanted, make)).contrasts
+    clear, *others = contrast.false_positives
+    assert (clear.key, clear.by_baseline, clear.of_baseline, clear.by_arm, clear.of_arm) == (
+        "ghost:80/tcp",
+        0,
+        15,
+        15,
+        15,
+    )
+    assert clear.is_clear
+    assert [(each.key, each.is_clear) for each in others] in ([], [("ghost:81/tcp", False)])
+
+
+def test_what_a_list_that_was_cut_does_not_show_was_perhaps_reported_all_the_same():
+    wanted = request("old", "new")
+
+    def make(arm, seed, repetition):
+        return with_false(measured(set(SERVICES)), *["ghost:80/tcp"] * (arm == "new"), left_out=arm == "old")
+
+    (contrast,) = summarize(wanted, runs(wanted, make)).contrasts
+    assert not any(each.is_clear for each in contrast.false_positives)

@@ -76,6 +76,19 @@ def results(request):
                     difference("unclear", "web:80/tcp", None, {}, {}),
                 ],
                 "left_out": 7,
+                "false_positives": [
+                    {
+                        "template": "small",
+                        "kind": "service",
+                        "key": f"ghost:80/tcp{HOSTILE}",
+                        "by_baseline": 0,
+                        "of_baseline": 2,
+                        "by_arm": 2,
+                        "of_arm": 2,
+                        "is_clear": True,
+                    }
+                ],
+                "false_positives_left_out": 3,
             }
         ],
         "unstable": [

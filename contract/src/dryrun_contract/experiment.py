@@ -165,6 +165,21 @@ class Difference(Word):
     """`changed`: as true as before, with another value; `unclear`: chance may explain it."""
 
 
+class FalseDifference(Word):
+    """Something that is not true, and that two arms report differently often."""
+
+    template: str
+    kind: str
+    key: str
+    by_baseline: int
+    of_baseline: int
+    """Runs of which it is known whether they reported it."""
+    by_arm: int
+    of_arm: int
+    is_clear: bool = False
+    """Chance does not explain it."""
+
+
 class RowDifference(Word):
     """The arm's figure minus the baseline's, paired by template and seed."""
 
@@ -189,6 +204,9 @@ class Contrast(Word):
     differences: tuple[Difference, ...]
     """Facts lost, gained, or reported with another value, the clearest first."""
     left_out: int = 0
+    false_positives: tuple[FalseDifference, ...] = ()
+    """The clear ones first."""
+    false_positives_left_out: int = 0
 
 
 class Unstable(Word):
@@ -254,6 +272,8 @@ class ExperimentResults(Word):
     """One for each choice of collectors and profile, when there are several rates."""
     facts_left_out: int = 0
     """Facts of runs beyond what one run may keep."""
+    false_positives_left_out: int = 0
+    """The same of what was reported falsely."""
 
 
 type RunState = Literal["planned", "waiting", "running", "measured", "failed"]

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from approval_api.experiments.false_reports import false_differences
 from approval_api.experiments.measure import Measured, RowCounts
 from approval_api.experiments.runs import (
     Network,
@@ -29,6 +30,8 @@ from approval_api.experiments.statistics import (
 from dryrun_contract.experiment import MAX_DIFFERENCES, Contrast, Difference, Interval, RowDifference
 
 _MOST_VALUES = 5
+MAX_FALSE = 100
+"""False positives on which arms differ, in one comparison; more are counted."""
 _ROWS_CHANCE = 0.01
 """How often a scanner compared with itself may show a clear difference, over all rows together."""
 FALSE_CLAIMS = 0.05
@@ -45,6 +48,7 @@ def contrast(baseline: str, own: Sequence[Run], arm: str, others: Sequence[Run])
     """Return how the arm's runs differ from the baseline's."""
     pairs = _pairs(own, others)
     found = differences(tallies_of(own), tallies_of(others))
+    false = false_differences(own, others, FALSE_CLAIMS)
     return Contrast(
         arm=arm,
         baseline=baseline,
@@ -54,6 +58,8 @@ def contrast(baseline: str, own: Sequence[Run], arm: str, others: Sequence[Run])
         packets=_average(pairs, lambda each: each.packets),
         differences=tuple(found[:MAX_DIFFERENCES]),
         left_out=max(0, len(found) - MAX_DIFFERENCES),
+        false_positives=tuple(false[:MAX_FALSE]),
+        false_positives_left_out=max(0, len(false) - MAX_FALSE),
     )
 
 

@@ -1,6 +1,7 @@
 """What an experiment keeps of one session: counts of the scores, and each fact's fate. Pure."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, Self
 
 from pydantic import Field, JsonValue
 
@@ -9,12 +10,19 @@ from dryrun_contract.event import SideEffect
 from dryrun_contract.kinds import KINDS
 from dryrun_contract.observation import Observation
 from dryrun_contract.report import Report
+from dryrun_contract.scores import FalsePositive, ScoreRow
 from dryrun_contract.session import Phase
 from dryrun_contract.side_effects import side_effect_totals
 
 MAX_FACTS = 500
 """Facts and values kept of one run, the missed ones first; more are counted."""
 MAX_VALUE_CHARACTERS = 120
+MAX_FALSE_POSITIVES = 100
+MAX_KEY_CHARACTERS = 160
+"""Of something that is not there; the keys of facts are the template's."""
+
+type Name = tuple[str, str, str | None]
+"""Kind, key and attribute of a fact."""
 
 type Fate = Literal["found", "missed", "not_evaluable"]
 
@@ -31,6 +39,13 @@ class FactResult(Word):
     expected: JsonValue = None
 
 
+class FalseReport(Word):
+    """Something that was reported and is not true."""
+
+    kind: str
+    key: str
+
+
 class RowCounts(Word):
     """Counts of one row of the scores."""
 
@@ -40,6 +55,17 @@ class RowCounts(Word):
     false_positives: int
     false_negatives: int
 
+    @classmethod
+    def of(cls, row: ScoreRow) -> Self:
+        """Return the counts of a row."""
+        return cls(
+            kind=row.kind,
+            attribute=row.attribute,
+            true_positives=row.true_positives,
+            false_positives=row.false_positives,
+            false_negatives=row.false_negatives,
+        )
+
 
 class Measured(Word):
     """One run."""
@@ -48,6 +74,8 @@ class Measured(Word):
     rows: tuple[RowCounts, ...]
     facts: tuple[FactResult, ...]
     facts_left_out: int = Field(default=0, ge=0)
+    false_positives: tuple[FalseReport, ...] = ()
+    false_positives_left_out: int = Field(default=0, ge=0)
     seconds: float | None
     packets: int | None
     failed_logins: int | None
@@ -73,21 +101,15 @@ def measure(report: Report) -> Measured | None:
     facts = sorted(_facts(report), key=lambda fact: fact.fate != "missed")
     logs = [counts.counts.get("failed_logins") for counts in (report.logs or {}).values()]
     known = [count for count in logs if count is not None]
+    false, false_left_out = false_reports(scores.false_positives)
     scanning = [phase.seconds for phase in report.phases if phase.phase == Phase.SCANNING]
     return Measured(
         complete=all(run.complete for run in report.collectors if run.purpose == "discovery"),
-        rows=tuple(
-            RowCounts(
-                kind=row.kind,
-                attribute=row.attribute,
-                true_positives=row.true_positives,
-                false_positives=row.false_positives,
-                false_negatives=row.false_negatives,
-            )
-            for row in scores.rows
-        ),
+        rows=tuple(RowCounts.of(row) for row in scores.rows),
         facts=tuple(facts[:MAX_FACTS]),
         facts_left_out=max(0, len(facts) - MAX_FACTS),
+        false_positives=false,
+        false_positives_left_out=false_left_out,
         seconds=sum(filter(None, scanning)) if scanning and None not in scanning else None,
         packets=sum(each.rx_packets for each in report.traffic.targets.values()) if report.traffic else None,
         failed_logins=sum(known) if known else None,
@@ -150,6 +172,15 @@ def _facts(report: Report) -> list[FactResult]:
         FactResult(kind=each.kind, key=each.key, fate="not_evaluable") for each in scores.not_evaluable
     )
     return results
+
+
+def false_reports(found: Sequence[FalsePositive]) -> tuple[tuple[FalseReport, ...], int]:
+    """Return false positives as an experiment keeps them, cut, and how many were left out."""
+    kept = tuple(
+        FalseReport(kind=each.kind[:MAX_KEY_CHARACTERS], key=each.key[:MAX_KEY_CHARACTERS])
+        for each in found[:MAX_FALSE_POSITIVES]
+    )
+    return kept, len(found) - len(kept)
 
 
 def shown_value(value: JsonValue) -> str:

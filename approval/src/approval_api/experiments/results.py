@@ -47,16 +47,23 @@ def summarize(request: ExperimentRequest, runs: Sequence[Run]) -> ExperimentResu
         unstable=tuple(unstable[:MAX_UNSTABLE]),
         rate_sweeps=rate_sweeps(request, by_arm),
         facts_left_out=sum(run.measured.facts_left_out for run in ordered),
+        false_positives_left_out=sum(run.measured.false_positives_left_out for run in ordered),
     )
 
 
-def beside(baseline: Run, other: Run) -> ExperimentResults:
-    """Return two sessions as an experiment of two arms, each run once: what differs may always be chance."""
+def beside(baseline: Run, other: Run, alone: Sequence[tuple[Run, Run]] = ()) -> ExperimentResults:
+    """Return two sessions as an experiment of two arms, each run once: what differs may always be chance.
+
+    `alone` are the same as each collector for comparison saw them, whose findings no arm counts.
+    """
+    pairs = ((baseline, other), *alone)
+    runs = [run for pair in pairs for run in pair]
     return ExperimentResults(
         arms=tuple(_arm(run.arm, 1, [run]) for run in (baseline, other)),
-        contrasts=(contrast(baseline.arm, [baseline], other.arm, [other]),),
+        contrasts=tuple(contrast(one.arm, [one], two.arm, [two]) for one, two in pairs),
         unstable=(),
-        facts_left_out=baseline.measured.facts_left_out + other.measured.facts_left_out,
+        facts_left_out=sum(run.measured.facts_left_out for run in runs),
+        false_positives_left_out=sum(run.measured.false_positives_left_out for run in runs),
     )
 
 

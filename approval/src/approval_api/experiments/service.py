@@ -41,6 +41,7 @@ _TRY_SECONDS = 30.0
 _SUM_UP_AGAIN_SECONDS = 60.0
 MOST_UNFINISHED = 10
 """Experiments of one person with sessions to come."""
+NO_SCORES = "no-scores"
 type Link = Callable[[AsyncConnection, UUID], Awaitable[None]]
 _MAY_HEAL = frozenset({429, 502, 503, 504})
 
@@ -157,7 +158,7 @@ class Experiments:
         results = _RESULTS.validate_json(answer)
         if results is None:
             raise ProblemError(
-                "no-scores", 409, "one of the sessions has no scores, so it has no recall", title="No scores"
+                NO_SCORES, 409, "one of the sessions has no scores, so it has no recall", title="No scores"
             )
         return results
 

@@ -5,6 +5,7 @@ import zlib
 
 from pydantic import TypeAdapter
 
+from approval_api.experiments.alone import for_comparison, runs_alone
 from approval_api.experiments.measure import Measured, measure
 from approval_api.experiments.plan import planned_run
 from approval_api.experiments.results import beside, summarize
@@ -37,15 +38,17 @@ def sum_up(request: bytes, measured: bytes) -> tuple[bytes, ...]:
 
 def compare_two(*kept: bytes) -> tuple[bytes, ...]:
     """Return two reports, which are compressed, as an experiment of two arms; `null` without scores."""
+    reports = [Report.model_validate_json(zlib.decompress(each)) for each in kept]
     runs = []
-    for each in kept:
-        report = Report.model_validate_json(zlib.decompress(each))
+    for report in reports:
         measured = measure(report)
         if measured is None:
             return (b"null",)
         template = report.template
         runs.append(Run(str(report.session.id), template.id, template.seed, 0, measured))
-    return (beside(*runs).model_dump_json().encode("utf-8", "replace"),)
+    before, after = reports
+    alone = [runs_alone(before, after, name) for name in for_comparison(*reports)]
+    return (beside(*runs, alone).model_dump_json().encode("utf-8", "replace"),)
 
 
 _TASKS: dict[bytes, Task] = {b"measure": measure_kept, b"sum up": sum_up, b"compare": compare_two}

@@ -11,6 +11,7 @@ from approval_api.pages.checks.routes import router as checks_router
 from approval_api.pages.criteria.routes import router as criteria_router
 from approval_api.pages.discoveries.dryrun import router as dryrun_discoveries_router
 from approval_api.pages.discoveries.production import router as production_router
+from approval_api.pages.experiments.compare import router as compare_router
 from approval_api.pages.experiments.routes import router as experiments_router
 from approval_api.pages.overview.routes import router as overview_router
 from approval_api.pages.people.routes import router as people_router
@@ -59,3 +60,4 @@ def page_routers(*, dryrun: bool) -> Iterator[APIRouter]:
     yield schedules_router
     yield trends_router
     yield criteria_router
+    yield compare_router

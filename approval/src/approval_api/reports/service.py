@@ -11,7 +11,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.reports import repository
-from approval_api.reports.comparison import COMPARISON, ReportComparison
 from approval_api.reports.criteria import Criteria, own_criteria
 from approval_api.reports.figures import Figures
 from approval_api.reports.forecast import ForecastQuestion
@@ -110,20 +109,6 @@ class Reports:
         if reader.unconsumed_tail:
             raise _failed("it is too large for a page; its CSV and JSON have all of it")
         return session, html.decode()
-
-    async def compare(self, before: UUID, after: UUID) -> ReportComparison:
-        """Return the comparison of two reports. Raises ProblemError as `write` does."""
-        kept = [await self._current(session_id) for session_id in (before, after)]
-
-        async def compared() -> bytes:
-            (answer,) = await self._writing.call(b"compare", *(report for _, report in kept))
-            return answer
-
-        try:
-            answer = await self._once((b"compare", *(state.digest for state, _ in kept)), compared)
-        except WorkFailedError as error:
-            raise _failed(str(error)) from error
-        return COMPARISON.validate_json(answer)
 
     async def _current(self, session_id: UUID) -> tuple[SessionState, bytes]:
         """Return the session's state and the report of that state, compressed."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pydantic import Field
 
 from approval_api.reports.build import build
-from approval_api.reports.comparison import COMPARISON, compare
 from approval_api.reports.criteria import Criteria, judge, own_criteria
 from approval_api.reports.csv_file import render_csv
 from approval_api.reports.figures import Figures
@@ -62,11 +61,6 @@ def write(how: bytes, kept: bytes) -> tuple[bytes, ...]:
     return (zlib.compress(document.encode("utf-8", "replace"), 1),)
 
 
-def compare_two(before: bytes, after: bytes) -> tuple[bytes, ...]:
-    """Return the comparison of two reports."""
-    return (COMPARISON.dump_json(compare(_read(before), _read(after))),)
-
-
 def _read(kept: bytes) -> Report:
     return Report.model_validate_json(zlib.decompress(kept))
 
@@ -74,7 +68,6 @@ def _read(kept: bytes) -> Report:
 _TASKS: dict[bytes, Task] = {
     b"compute": compute,
     b"write": write,
-    b"compare": compare_two,
 }
 
 

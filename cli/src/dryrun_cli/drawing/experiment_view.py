@@ -25,6 +25,7 @@ from dryrun_contract.experiment import (
 from dryrun_contract.side_effects import SIDE_EFFECTS
 
 _MOST_LINES = 40
+_MOST_FALSE = 20
 _STYLES = {"lost": "red", "gained": "green", "changed": "yellow", "unclear": "dim"}
 
 
@@ -72,14 +73,11 @@ def draw_experiment(experiment: Experiment, glyphs: Glyphs) -> RenderableType:
 
 def draw_comparison(results: ExperimentResults, glyphs: Glyphs) -> RenderableType:
     """Return two sessions side by side; one run of each can show what differs, and not why."""
-    names = {arm.arm: arm.arm[:8] for arm in results.arms}
     results = results.model_copy(
         update={
-            "arms": tuple(arm.model_copy(update={"arm": names[arm.arm]}) for arm in results.arms),
+            "arms": tuple(arm.model_copy(update={"arm": _short_name(arm.arm)}) for arm in results.arms),
             "contrasts": tuple(
-                each.model_copy(
-                    update={"arm": names.get(each.arm, ""), "baseline": names.get(each.baseline, "")}
-                )
+                each.model_copy(update={"arm": _short_name(each.arm), "baseline": _short_name(each.baseline)})
                 for each in results.contrasts
             ),
         }
@@ -91,6 +89,12 @@ def draw_comparison(results: ExperimentResults, glyphs: Glyphs) -> RenderableTyp
         Text("One session of each: any difference may be chance. To know: dryrun experiment run", style="dim")
     )
     return Group(*parts)
+
+
+def _short_name(name: str) -> str:
+    """Return the beginning of a session's id, and the name of a collector that is seen alone."""
+    session, _, collector = name.partition(" ")
+    return f"{session[:8]} {collector}".rstrip()
 
 
 def time_left(experiment: ExperimentView) -> str:
@@ -184,6 +188,7 @@ def _contrasts(results: ExperimentResults, glyphs: Glyphs) -> Iterable[Renderabl
         yield title.append(words or "no difference", "not bold")
         yield from (Text(f"  * {_row_sentence(row)}") for row in contrast.rows if row.is_clear)
         yield from _lines(contrast, glyphs)
+        yield from _false_positives(contrast, glyphs)
 
 
 def _row_sentence(row: RowDifference) -> str:
@@ -204,6 +209,19 @@ def _lines(contrast: Contrast, glyphs: Glyphs) -> Iterable[Text]:
     more = max(0, len(contrast.differences) - _MOST_LINES) + contrast.left_out
     if more:
         yield Text(f"  {glyphs.dot} {counted(more, 'more difference')}; --json has them", style="dim")
+
+
+def _false_positives(contrast: Contrast, glyphs: Glyphs) -> Iterable[Text]:
+    for each in contrast.false_positives[:_MOST_FALSE]:
+        what = f"{each.template} {each.kind} {each.key}"
+        before = f"{contrast.baseline} {each.by_baseline} of {each.of_baseline}"
+        after = f"{contrast.arm} {each.by_arm} of {each.of_arm}"
+        yield Text("  false   ", style="yellow" if each.is_clear else "dim").append(
+            inert(f"{what}: {before}, {after}", 500), "default"
+        )
+    more = max(0, len(contrast.false_positives) - _MOST_FALSE) + contrast.false_positives_left_out
+    if more:
+        yield Text(f"  {glyphs.dot} {counted(more, 'more false positive')}; --json has them", style="dim")
 
 
 def _sentence(each: Difference, contrast: Contrast) -> str:

@@ -81,7 +81,7 @@ async def show_experiment(experiment_id: UUID, request: Request, visitor: Reader
         "experiments/experiment.html",
         visitor,
         experiment=experiment,
-        drawn=None if experiment.results is None else drawn(experiment, experiment.results),
+        drawn=None if experiment.results is None else drawn(experiment.results),
     )
 
 

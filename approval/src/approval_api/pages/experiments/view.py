@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from approval_api.pages.experiments.rate_charts import Chart, charts
-from dryrun_contract.experiment import Experiment, ExperimentResults, Interval, RowResult
+from dryrun_contract.experiment import ExperimentResults, Interval, RowResult
 from dryrun_contract.side_effects import SIDE_EFFECTS
 
 _SHADES = 10
@@ -48,11 +48,9 @@ class Drawn:
     charts: tuple[Chart, ...]
     side_effects: tuple[str, ...]
     """Those that any arm's targets could suffer."""
-    runs: dict[str, list[object]]
-    """Sessions by arm."""
 
 
-def drawn(experiment: Experiment, results: ExperimentResults) -> Drawn:
+def drawn(results: ExperimentResults) -> Drawn:
     """Return the pictures' coordinates."""
     clear = {
         (contrast.arm, row.kind, row.attribute)
@@ -65,9 +63,6 @@ def drawn(experiment: Experiment, results: ExperimentResults) -> Drawn:
         key=lambda name: (name[0], name[1] or ""),
     )
     by_arm = {arm.arm: {(row.kind, row.attribute): row for row in arm.rows} for arm in results.arms}
-    runs: dict[str, list[object]] = {arm.arm: [] for arm in results.arms}
-    for run in experiment.run_list:
-        runs[run.arm].append(run)
     return Drawn(
         rows=tuple(
             Row(
@@ -90,7 +85,6 @@ def drawn(experiment: Experiment, results: ExperimentResults) -> Drawn:
         side_effects=tuple(
             name for name in SIDE_EFFECTS if any(name in arm.side_effects for arm in results.arms)
         ),
-        runs=runs,
     )
 
 

@@ -1,0 +1,91 @@
+"""Page: two sessions side by side, as an experiment of two arms that ran once each."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from approval_api.access.large_answers import ReportTurn
+from approval_api.access.permission import Reader
+from approval_api.experiments.service import NO_SCORES, Experiments
+from approval_api.pages.experiments.view import drawn
+from approval_api.pages.rendering import page
+from approval_api.sessions import repository
+from approval_api.web.problems import ProblemError
+from dryrun_contract.experiment import ExperimentResults
+from dryrun_contract.problem import problem_type
+from dryrun_contract.session import SessionView
+
+router = APIRouter(prefix="/dryrun/compare", include_in_schema=False)
+
+_OFFERED = 100
+
+
+@router.get("")
+async def show_comparison(
+    request: Request, visitor: Reader, _turn: ReportTurn, a: str = "", b: str = ""
+) -> Response:
+    """Show what differs between two sessions; without two, let them be chosen."""
+    state = request.app.state
+    async with state.engine.connect() as connection:
+        latest = await repository.page(connection, _OFFERED, None)
+    offered = [session for session in latest if session.phase == "ended"]
+    before, after = _uuid(a), _uuid(b)
+    if before is None and after is not None:
+        before = _earlier(offered, after)
+    results, missing = None, ""
+    if before is not None and after is not None:
+        experiments: Experiments = state.experiments
+        try:
+            results = _named(await experiments.compare(before, after))
+        except ProblemError as error:
+            if error.problem.type != problem_type(NO_SCORES):
+                raise
+            missing = error.problem.detail
+    return page(
+        request,
+        "experiments/compare.html",
+        visitor,
+        offered=offered,
+        before=str(before or ""),
+        after=str(after or ""),
+        results=results,
+        drawn=None if results is None else drawn(results),
+        missing=missing,
+    )
+
+
+def _named(results: ExperimentResults) -> ExperimentResults:
+    """Return results whose arms have short names: the beginning of a session's id, and a collector's name."""
+    contrasts = tuple(
+        each.model_copy(update={"arm": _short(each.arm), "baseline": _short(each.baseline)})
+        for each in results.contrasts
+    )
+    arms = tuple(arm.model_copy(update={"arm": _short(arm.arm)}) for arm in results.arms)
+    return results.model_copy(update={"arms": arms, "contrasts": contrasts})
+
+
+def _short(name: str) -> str:
+    session, _, collector = name.partition(" ")
+    return f"{session[:8]} {collector}".rstrip()
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _earlier(offered: list[SessionView], after: UUID) -> UUID | None:
+    """Return the session before `after` of the same template: what a change is measured against."""
+    later = next((session for session in offered if session.id == after), None)
+    if later is None:
+        return None
+    return next(
+        (
+            session.id
+            for session in offered
+            if session.template == later.template and session.requested_at < later.requested_at
+        ),
+        None,
+    )
