@@ -137,3 +137,23 @@ def test_two_sessions_are_compared_as_an_experiment_of_two_arms(run, api):
     _, whole, _ = run("experiment", "compare", first, second, "--json")
     assert [arm["arm"] for arm in json.loads(whole)["arms"]] == [first, second]
     assert run("experiment", "compare", "nothing", second)[0] != 0
+
+
+def test_a_fact_is_shown_over_the_versions_of_the_collectors(run, api):
+    code, out, _ = run("experiment", "history", "small", "service", "web:80/tcp", "--attribute", "version")
+    assert code == 0
+    assert api.questions[-1] == {
+        "template": ["small"],
+        "kind": ["service"],
+        "key": ["web:80/tcp"],
+        "attribute": ["version"],
+    }
+    rows = [line.split() for line in out.splitlines() if line.startswith("network")]
+    assert [(row[1], row[4:7]) for row in rows] == [
+        ("bbbbbbbb", ["1", "of", "2"]),
+        ("aaaaaaaa", ["2", "of", "2"]),
+    ]
+    assert "Older runs are left out." in out
+    assert "\x1b" not in out
+    code, out, _ = run("experiment", "history", "small", "service", "web:80/tcp", "--json")
+    assert json.loads(out)["more"] is True

@@ -35,6 +35,11 @@ PLACES = (
     Place("compare", "/dryrun/compare?a={earlier}&b={ended}", route="/dryrun/compare"),
     Place("experiments", "/dryrun/experiments"),
     Place("experiment", "/dryrun/experiments/{experiment}", route="/dryrun/experiments/{experiment_id}"),
+    Place(
+        "fact",
+        "/dryrun/facts?template=small&kind=service&key=web:80/tcp",
+        route="/dryrun/facts",
+    ),
     Place("checks", "/dryrun/checks"),
     Place("check", "/dryrun/checks/{check}", route="/dryrun/checks/{check_id}"),
     Place("schedules", "/dryrun/schedules"),

@@ -34,6 +34,25 @@ def run_experiment(
     run(experiments.run(common_options(context, json_output, api_url), file, watch=watch_it))
 
 
+@experiment_app.command("history")
+def show_history(
+    context: typer.Context,
+    template: Annotated[str, typer.Argument(metavar="TEMPLATE", help="The template that has the fact.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="For example service.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="For example web:80/tcp.")],
+    attribute: Annotated[
+        str | None, typer.Option("--attribute", metavar="NAME", help="An attribute of it, such as version.")
+    ] = None,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Show which versions of the collectors found a fact, and which did not."""
+    from dryrun_cli.commands import experiments
+
+    common = common_options(context, json_output, api_url)
+    run(experiments.history(common, template, kind, key, attribute))
+
+
 @experiment_app.command("list")
 def list_experiments(
     context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None

@@ -336,6 +336,9 @@ class FakeApi:
             case "GET", ["comparison"]:
                 arms = dict.fromkeys(request.query[name][0] for name in ("baseline", "session"))
                 await request.json(recorded_experiment.results({"collectors": arms}))
+            case "GET", ["facts"]:
+                self.questions.append(request.query)
+                await request.json(recorded_experiment.fact_history())
             case "GET", [_, "forecast"]:
                 self.questions.append(request.query)
                 await request.json(network_forecast(HOSTILE))

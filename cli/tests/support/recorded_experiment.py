@@ -19,6 +19,7 @@ def requested(request):
         "measured": 0,
         "failed": 0,
         "seconds_left": None,
+        "services": [1.0, None, 0.75],
         "results": None,
         "run_list": [
             {
@@ -118,6 +119,37 @@ def results(request):
             }
         ],
         "facts_left_out": 0,
+    }
+
+
+def fact_history():
+    run = {
+        "session_id": str(uuid4()),
+        "experiment_id": str(uuid4()),
+        "arm": HOSTILE,
+        "seed": 0,
+        "at": "2026-11-27T01:30:00Z",
+        "value": HOSTILE,
+    }
+    return {
+        "template": "small",
+        "kind": "service",
+        "key": HOSTILE,
+        "attribute": "version",
+        "expected": "4.6.2",
+        "versions": [
+            {
+                "collectors": [
+                    {"collector": "network", "image": f"sha256:{letter * 64}", "configuration": None}
+                ],
+                "found": sum(fate == "found" for fate in fates),
+                "of": 2,
+                "values": {HOSTILE: 2},
+                "runs": [{**run, "fate": fate} for fate in fates],
+            }
+            for letter, fates in (("b", ["found", "missed", "unknown"]), ("a", ["found", "found"]))
+        ],
+        "more": True,
     }
 
 

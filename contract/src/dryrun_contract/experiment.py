@@ -306,6 +306,8 @@ class ExperimentView(Word):
     failed: int
     seconds_left: float | None
     """Estimated from the runs so far; None before the first has ended, and when nothing is left."""
+    services: tuple[float | None, ...] = ()
+    """Recall of services by arm, the baseline first; empty before the first has been measured."""
 
 
 class Experiment(ExperimentView):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from approval_api.access.large_answers import ReportTurn
+from approval_api.access.large_answers import ListTurn, ReportTurn
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
@@ -14,9 +14,12 @@ from approval_api.experiments import listing
 from approval_api.experiments.listing import ExperimentList
 from approval_api.experiments.service import Experiments
 from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentResults
+from dryrun_contract.fact_history import FactHistory
 from dryrun_contract.network_forecast import NetworkForecast
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
+
+_Text = Annotated[str, Query(min_length=1, max_length=500)]
 
 
 def _experiments(request: Request) -> Experiments:
@@ -52,6 +55,20 @@ async def compare_sessions(
 ) -> ExperimentResults:
     """Compare two sessions as an experiment of two arms, which are named by the sessions' ids."""
     return await _experiments(request).compare(baseline, session)
+
+
+@router.get("/facts")
+async def show_fact_history(
+    request: Request,
+    _: Reader,
+    _turn: ListTurn,
+    template: _Text,
+    kind: _Text,
+    key: _Text,
+    attribute: Annotated[str | None, Query(min_length=1, max_length=120)] = None,
+) -> FactHistory:
+    """Show which versions of the collectors found a fact of a template, the one that ran last first."""
+    return await _experiments(request).fact_history(template, (kind, key, attribute))
 
 
 @router.get("/{experiment_id}")

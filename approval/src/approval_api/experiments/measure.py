@@ -88,6 +88,8 @@ class Measured(Word):
     """What a forecast needs, where the template stands for a real network."""
     images: dict[str, str] = Field(default_factory=dict)
     """Collector → the ID of the image that it ran from."""
+    configurations: dict[str, str] = Field(default_factory=dict)
+    """Collector → the digest of its configuration."""
     passed: bool | None = None
     """The verdict by the session's own criteria."""
 
@@ -121,6 +123,9 @@ def measure(report: Report) -> Measured | None:
         logs_read=report.logs is not None,
         observation=report.observation,
         images={run.collector: run.image_id for run in report.collectors},
+        configurations={
+            run.collector: run.config_digest for run in report.collectors if run.config_digest is not None
+        },
         passed=None if report.verdict is None else report.verdict.passed,
     )
 

@@ -41,6 +41,19 @@ WHERE r.experiment_id = ANY(:ids) GROUP BY r.experiment_id
 """)
 
 
+# By arm, in the order of the arms; null where an arm has no such row.
+_SERVICES = text("""
+SELECT e.id, (
+    SELECT array_agg((
+        SELECT (row #>> '{recall,value}')::float FROM jsonb_array_elements(arm -> 'rows') AS row
+        WHERE row ->> 'kind' = 'service' AND row ->> 'attribute' IS NULL LIMIT 1
+    ) ORDER BY place)
+    FROM jsonb_array_elements(e.results -> 'arms') WITH ORDINALITY AS arms (arm, place)
+) AS recalls
+FROM gateway.experiments e WHERE e.id = ANY(:ids) AND e.results IS NOT NULL
+""")
+
+
 @dataclass(frozen=True, slots=True)
 class OpenExperiment:
     """One that has runs to make."""
@@ -113,8 +126,12 @@ async def page(
     if before is not None:
         query = query.where(tuple_(experiments.c.requested_at, experiments.c.id) < before)
     rows = list((await connection.execute(query)).mappings())
-    counts = await _counts(connection, [row["id"] for row in rows])
-    return [_view(row, counts) for row in rows]
+    ids = [row["id"] for row in rows]
+    counts = await _counts(connection, ids)
+    recalls = {
+        row.id: tuple(row.recalls) for row in await connection.execute(_SERVICES, {"ids": ids}) if row.recalls
+    }
+    return [_view(row, counts).model_copy(update={"services": recalls.get(row["id"], ())}) for row in rows]
 
 
 async def summaries(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, ExperimentSummary]:

@@ -17,7 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from approval_api.criteria.service import choose
 from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.experiments import repository
-from approval_api.experiments.measure import Measured
+from approval_api.experiments.fact_history import history
+from approval_api.experiments.looks import looks_at
+from approval_api.experiments.measure import Measured, Name
 from approval_api.experiments.plan import planned_run
 from approval_api.experiments.repository import OpenExperiment
 from approval_api.orchestrator.client import Asker, OrchestratorRefusedError, OrchestratorUnavailableError
@@ -29,6 +31,7 @@ from approval_api.sessions.service import Orchestrator, orchestrator_unavailable
 from approval_api.web.bulkhead import Bulkhead, busy
 from approval_api.web.problems import ProblemError
 from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentResults
+from dryrun_contract.fact_history import FactHistory
 from dryrun_contract.session import Outcome
 
 logger = logging.getLogger(__name__)
@@ -41,6 +44,8 @@ _TRY_SECONDS = 30.0
 _SUM_UP_AGAIN_SECONDS = 60.0
 MOST_UNFINISHED = 10
 """Experiments of one person with sessions to come."""
+MOST_LOOKS = 300
+"""Runs that a fact's history looks at."""
 NO_SCORES = "no-scores"
 type Link = Callable[[AsyncConnection, UUID], Awaitable[None]]
 _MAY_HEAL = frozenset({429, 502, 503, 504})
@@ -188,6 +193,12 @@ class Experiments:
                 title="There is no forecast",
             )
         return own
+
+    async def fact_history(self, template: str, name: Name) -> FactHistory:
+        """Return which versions of the collectors found a fact, over the newest runs on its template."""
+        async with self._engine.connect() as connection:
+            looks = await looks_at(connection, template, name, MOST_LOOKS + 1)
+        return history(template, name, looks[:MOST_LOOKS], more=len(looks) > MOST_LOOKS)
 
     async def stop(self, experiment_id: UUID) -> Experiment:
         """Start no more of its sessions; those under way end by themselves. Raises a 404 problem."""

@@ -12,6 +12,7 @@ from approval_api.pages.criteria.routes import router as criteria_router
 from approval_api.pages.discoveries.dryrun import router as dryrun_discoveries_router
 from approval_api.pages.discoveries.production import router as production_router
 from approval_api.pages.experiments.compare import router as compare_router
+from approval_api.pages.experiments.history import router as history_router
 from approval_api.pages.experiments.routes import router as experiments_router
 from approval_api.pages.overview.routes import router as overview_router
 from approval_api.pages.people.routes import router as people_router
@@ -61,3 +62,4 @@ def page_routers(*, dryrun: bool) -> Iterator[APIRouter]:
     yield trends_router
     yield criteria_router
     yield compare_router
+    yield history_router

@@ -118,6 +118,13 @@ class ApiClient:
         """Start no more of its sessions; a second request changes nothing."""
         return await self._json("POST", f"/experiments/{experiment_id}/stop")
 
+    async def fact_history(self, template: str, kind: str, key: str, attribute: str | None) -> JsonValue:
+        """Return one fact over the versions of the collectors that looked for it."""
+        params = {"template": template, "kind": kind, "key": key}
+        if attribute is not None:
+            params["attribute"] = attribute
+        return await self._json("GET", "/experiments/facts", params=params)
+
     async def continue_experiment(self, experiment_id: UUID) -> JsonValue:
         """Start its sessions again; a second request changes nothing."""
         return await self._json("POST", f"/experiments/{experiment_id}/continue")

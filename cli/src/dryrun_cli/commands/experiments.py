@@ -22,10 +22,12 @@ from dryrun_cli.drawing.experiment_view import (
     draw_experiments,
     time_left,
 )
+from dryrun_cli.drawing.fact_history_view import draw_history
 from dryrun_cli.drawing.glyphs import glyphs_for
 from dryrun_cli.errors import ApiUnreachableError, WrongUseError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_contract.experiment import Experiment, ExperimentRequest, ExperimentResults, ExperimentView
+from dryrun_contract.fact_history import FactHistory
 
 LOOK_SECONDS: Final = 2.0
 UNREACHABLE_LOOKS: Final = 30
@@ -113,6 +115,21 @@ async def compare(client: ApiClient, common: Common, baseline: str, session: str
         results = read_word(ExperimentResults, answer, "a comparison")
         console = make_console()
         console.print(draw_comparison(results, glyphs_for(console.encoding)))
+    return ExitCode.OK
+
+
+@command
+async def history(
+    client: ApiClient, common: Common, template: str, kind: str, key: str, attribute: str | None
+) -> ExitCode:
+    """`dryrun experiment history TEMPLATE KIND KEY`."""
+    answer = await client.fact_history(template, kind, key, attribute)
+    if common.json_output:
+        write_json(answer)
+    else:
+        found = read_word(FactHistory, answer, "a fact's history")
+        console = make_console()
+        console.print(draw_history(found, glyphs_for(console.encoding)))
     return ExitCode.OK
 
 

@@ -32,7 +32,7 @@ _STYLES = {"lost": "red", "gained": "green", "changed": "yellow", "unclear": "di
 def draw_experiments(experiments: Iterable[ExperimentView], glyphs: Glyphs) -> RenderableType:
     """Return one row per experiment."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("ID", "NAME", "STATE", "SESSIONS", "STARTED", "BY"):
+    for name in ("ID", "NAME", "STATE", "SESSIONS", "SERVICES", "STARTED", "BY"):
         table.add_column(name, no_wrap=True, overflow="ellipsis")
     for each in experiments:
         table.add_row(
@@ -40,12 +40,22 @@ def draw_experiments(experiments: Iterable[ExperimentView], glyphs: Glyphs) -> R
             shown(each.request.name, limit=40),
             _state(each, glyphs),
             f"{each.measured} of {each.runs}" + (f", {each.failed} failed" if each.failed else ""),
+            _range(each.services),
             when(each.requested_at).rpartition(":")[0],
             shown(each.requested_by, limit=20),
         )
     if not table.row_count:
         return Text("No experiments yet. To run one: dryrun experiment run FILE")
     return table
+
+
+def _range(recalls: Sequence[float | None]) -> str:
+    """Return the recall of services, from the worst arm to the best."""
+    known = [each for each in recalls if each is not None]
+    if not known:
+        return "-"
+    low, high = min(known), max(known)
+    return f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
 
 
 def draw_experiment(experiment: Experiment, glyphs: Glyphs) -> RenderableType:

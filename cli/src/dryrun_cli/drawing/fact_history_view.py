@@ -1,0 +1,52 @@
+"""Draws one fact over the versions of the collectors that looked for it."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dryrun_cli.drawing.glyphs import Glyphs
+from dryrun_cli.drawing.safe_text import inert, shown
+from dryrun_cli.drawing.tables import when
+from dryrun_contract.fact_history import FactHistory, FactVersion
+
+_MOST_FATES = 20
+
+
+def draw_history(history: FactHistory, glyphs: Glyphs) -> RenderableType:
+    """Return one row per version, the one that ran last first."""
+    attribute = f" {history.attribute}" if history.attribute else ""
+    title = Text(inert(f"{history.kind} {history.key}{attribute}", 300), style="bold")
+    title.append(f", template {inert(history.template)}", "not bold")
+    if history.expected is not None:
+        title.append(f", true: {inert(str(history.expected), 120)}", "not bold")
+    if not history.versions:
+        return Group(title, Text("No session of an experiment or schedule knows this fact."))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("COLLECTORS", "LAST RUN", "FOUND", "RUNS", "REPORTED"):
+        table.add_column(name, no_wrap=name != "REPORTED", overflow="ellipsis")
+    for version in history.versions:
+        style = "green" if version.found == version.of else "red" if not version.found else "yellow"
+        table.add_row(
+            shown(_names(version), limit=50),
+            when(version.runs[-1].at).rpartition(":")[0],
+            Text(f"{version.found} of {version.of}", style=style),
+            _fates(version, glyphs),
+            shown(", ".join(f"{value!r} in {count}" for value, count in version.values.items()) or "-"),
+        )
+    older = [Text("Older runs are left out.", style="dim")] if history.more else []
+    return Group(title, table, *older)
+
+
+def _names(version: FactVersion) -> str:
+    return ", ".join(
+        f"{each.collector} {each.image.removeprefix('sha256:')[:8]}" for each in version.collectors
+    )
+
+
+def _fates(version: FactVersion, glyphs: Glyphs) -> Text:
+    signs = {"found": (glyphs.done, "green"), "missed": (glyphs.bad, "red")}
+    text = Text()
+    for run in version.runs[-_MOST_FATES:]:
+        sign, style = signs.get(run.fate, (glyphs.dot, "dim"))
+        text.append(sign, style)
+    return text
