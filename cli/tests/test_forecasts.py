@@ -34,6 +34,7 @@ def test_a_production_run_is_counted_here_and_put_beside_the_forecast(run, api, 
         "places": {"22/tcp": 1},
         "products": {"OpenSSH": 1},
         "others": 0,
+        "other_products": 0,
         "complete": True,
         "seconds": 100.0,
         "packets": 5000,
@@ -115,3 +116,20 @@ def test_the_list_says_how_often_forecasts_were_right(run, api, file):
     assert "2 of 3 within  hosts, services, products" in out
     assert "outside" in out
     assert "\x1b" not in out
+
+
+def test_what_a_check_left_out_is_said(run, api, tmp_path):
+    api.add_session()
+    file = tmp_path / "many.ndjson"
+    services = [
+        {
+            "type": "discovery",
+            "kind": "service",
+            "key": f"10.213.0.1:{number}/tcp",
+            "data": {"product": f"p{number}"},
+        }
+        for number in range(1, 1001)
+    ]
+    file.write_text(written([*services, {"type": "end", "discoveries": 1000}]))
+    _, out, _ = run("report", "last", "--check-against", file)
+    assert "200 services at further ports and 600 services of further products" in " ".join(out.split())

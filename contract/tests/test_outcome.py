@@ -29,6 +29,7 @@ def test_however_many_places_and_products_there_are_the_outcome_has_its_bounds()
     counted = count_outcome(found)
     assert (len(counted.places), len(counted.products)) == (MAX_OUTCOME_PLACES, MAX_OUTCOME_PRODUCTS)
     assert counted.others == 2000 - MAX_OUTCOME_PLACES
+    assert counted.other_products == 2000 - MAX_OUTCOME_PRODUCTS
     assert Outcome.model_validate_json(counted.model_dump_json()) == counted
     assert len(counted.model_dump_json()) < 60 * 1024
 

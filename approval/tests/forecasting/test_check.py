@@ -50,3 +50,25 @@ def test_a_check_says_why_there_is_no_forecast(seen):
     found, why = check(*words)
     assert not found
     assert b"different networks" in why
+
+
+@pytest.mark.parametrize("left_out", [0, 5])
+def test_an_outcome_that_left_something_out_judges_nothing_that_it_may_belong_to(seen, left_out):
+    observation = seen.model_dump_json().encode()
+    shown = list(PLACES)[:-10]
+    outcome = Outcome(
+        hosts=2,
+        places=dict.fromkeys(shown, 1),
+        products={PLACES[place]: 1 for place in shown},
+        others=left_out,
+        other_products=left_out,
+    )
+    found = Comparison.model_validate_json(check(outcome.model_dump_json().encode(), observation)[0])
+    assert (found.places_left_out, found.products_left_out) == (left_out, left_out)
+    kinds = {each.name: each.within for each in found.of("kind")}
+    expected = None if left_out else False
+    assert kinds == {"host": True, "service": expected, "product": expected}
+    for what in ("place", "product"):
+        verdicts = {each.within for each in found.of(what) if not each.outcome}
+        assert verdicts <= {expected}
+        assert all(each.within for each in found.of(what) if each.outcome == each.total)

@@ -183,6 +183,8 @@ def recorded_check(session_id, outcome):
             "hosts": 1200,
             "sessions": 5,
             "complete": bool(outcome.get("complete")),
+            "places_left_out": outcome.get("others", 0),
+            "products_left_out": outcome.get("other_products", 0),
             "groups": [
                 {**found, "what": "kind", "name": "service"},
                 {**found, "what": "place", "name": "443/tcp"},

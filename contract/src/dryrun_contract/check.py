@@ -42,7 +42,8 @@ class CheckedGroup(Word):
     beyond: int = 0
     """Found in production beyond the inventory's count: the inventory does not have them."""
     within: bool | None
-    """Inside the interval, where of the unknown none or all may be found; None when nothing was predicted."""
+    """Inside the interval, where of the unknown none or all may be found; None when nothing was predicted, or
+    when the outcome left out services that may belong here."""
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -69,6 +70,10 @@ class Comparison(Word):
     """That the forecast was made from."""
     complete: bool
     """The production run came to its end."""
+    places_left_out: int = Field(default=0, ge=0)
+    """Services at places beyond those that an outcome lists."""
+    products_left_out: int = Field(default=0, ge=0)
+    """Services of products beyond those that an outcome lists."""
     groups: tuple[CheckedGroup, ...]
     quantities: tuple[CheckedQuantity, ...]
     explained_by: dict[str, tuple[str, ...]] = Field(default_factory=dict)

@@ -33,6 +33,8 @@ class Outcome(Word):
     """Product as it was reported → how many services."""
     others: _Count = 0
     """Services at further places."""
+    other_products: _Count = 0
+    """Services of further products."""
     complete: bool = True
     """The run came to its end, and all of it was read."""
     seconds: float | None = Field(default=None, ge=0, le=100_000_000)
@@ -73,11 +75,13 @@ class OutcomeCount:
         places = Counter(place for _, place in self._services)
         products = Counter(product for _, product in self._services.values() if product)
         shown = dict(places.most_common(MAX_OUTCOME_PLACES))
+        named = dict(products.most_common(MAX_OUTCOME_PRODUCTS))
         return Outcome(
             hosts=len(self._hosts),
             places=shown,
-            products=dict(products.most_common(MAX_OUTCOME_PRODUCTS)),
+            products=named,
             others=len(self._services) - sum(shown.values()),
+            other_products=products.total() - sum(named.values()),
             complete=complete and not self.overflowed,
             seconds=seconds,
             packets=packets,

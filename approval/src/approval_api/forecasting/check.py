@@ -24,15 +24,31 @@ def compare(known: NetworkForecast, outcome: Outcome) -> Comparison:
     `known` has every place and product of the census: one that it lacks would count as not in the inventory.
     """
     counted = _by_product(known.products, outcome.products)
-    places = [_checked("place", group, outcome.places.get(group.name, 0)) for group in known.places]
-    products = [_checked("product", group, counted[group.name]) for group in known.products]
+    places = [
+        _checked(
+            "place",
+            group,
+            outcome.places.get(group.name, 0),
+            at_least=bool(outcome.others) and group.name not in outcome.places,
+        )
+        for group in known.places
+    ]
+    # Each product may be among those left out, by another of its spellings.
+    products = [
+        _checked("product", group, counted[group.name], at_least=bool(outcome.other_products))
+        for group in known.products
+    ]
     totals = {
-        "host": outcome.hosts,
-        "service": sum(each.outcome for each in places),
-        "product": sum(each.outcome for each in products),
+        "host": (outcome.hosts, False),
+        "service": (sum(each.outcome for each in places), bool(outcome.others)),
+        "product": (sum(each.outcome for each in products), bool(outcome.other_products)),
     }
     listed = {group.name: group for group in known.kinds}
-    kinds = [_checked("kind", group, totals[name]) for name, group in listed.items() if name in totals]
+    kinds = [
+        _checked("kind", group, totals[name][0], at_least=totals[name][1])
+        for name, group in listed.items()
+        if name in totals
+    ]
     quantities = [
         *_quantity(known, "seconds", outcome.seconds),
         *_quantity(known, "packets", outcome.packets),
@@ -43,6 +59,8 @@ def compare(known: NetworkForecast, outcome: Outcome) -> Comparison:
         hosts=known.hosts,
         sessions=known.sessions,
         complete=outcome.complete,
+        places_left_out=outcome.others,
+        products_left_out=outcome.other_products,
         groups=(*kinds, *places[:MOST_GROUPS], *products[:MOST_GROUPS]),
         quantities=tuple(quantities),
         explained_by={
@@ -54,11 +72,15 @@ def compare(known: NetworkForecast, outcome: Outcome) -> Comparison:
     )
 
 
-def _checked(what: GroupKind, group: Group, found: int) -> CheckedGroup:
+def _checked(what: GroupKind, group: Group, found: int, *, at_least: bool) -> CheckedGroup:
+    """Put a group's forecast beside its count; `at_least`: the outcome may have left some of it out."""
     counted = min(found, group.total)
     low, high = group.outcome
     # An interval's end may lie between two counts.
-    inside = floor(low + _ROUNDING) <= counted <= ceil(high - _ROUNDING)
+    is_too_many = counted > ceil(high - _ROUNDING)
+    inside: bool | None = floor(low + _ROUNDING) <= counted and not is_too_many
+    if at_least and counted < group.total and not is_too_many:
+        inside = None
     return CheckedGroup(
         what=what,
         name=group.name,

@@ -12,7 +12,7 @@ from dryrun_cli.drawing.glyphs import Glyphs
 from dryrun_cli.drawing.narration import counted
 from dryrun_cli.drawing.network_forecast_view import KINDS, QUANTITIES, count_text, quantity_text
 from dryrun_cli.drawing.safe_text import inert
-from dryrun_contract.check import Check, CheckedGroup, CheckList
+from dryrun_contract.check import Check, CheckedGroup, CheckList, Comparison
 
 _MOST_GROUPS: Final = 10
 _WHAT: Final = {
@@ -38,6 +38,10 @@ def draw_check(check: Check, glyphs: Glyphs) -> RenderableType:
     if not compared.complete:
         said = "The production run did not come to its end: what it missed may be there."
         parts.append(Padding(Text(f"{glyphs.warning} {said}", style="yellow"), (0, 0, 0, 2), expand=False))
+    left_out = _left_out(compared)
+    if left_out:
+        text = Text(f"{glyphs.warning} {left_out}", style="yellow")
+        parts.append(Padding(text, (0, 0, 0, 2), expand=False))
     table = _table("", "expected", "90% interval", "unknown", "production", "")
     for group in kinds:
         table.add_row(KINDS.get(group.name, inert(group.name)), *_cells(group, glyphs))
@@ -70,6 +74,23 @@ def draw_check(check: Check, glyphs: Glyphs) -> RenderableType:
         parts.append(Text(f"Not in the inventory: {counted(more, 'service')}, {places}", style="dim"))
     parts.append(Text(f"Stored as {short(check.id)}; `dryrun checks` shows all", style="dim"))
     return Group(*parts)
+
+
+def _left_out(compared: Comparison) -> str:
+    """Return what the outcome did not list, in a sentence; empty when it listed everything."""
+    parts = [
+        f"{counted(number, 'service')} {of}"
+        for number, of in (
+            (compared.places_left_out, "at further ports"),
+            (compared.products_left_out, "of further products"),
+        )
+        if number
+    ]
+    if not parts:
+        return ""
+    return (
+        f"Left out, beyond the most frequent: {' and '.join(parts)}; what they may belong to has no verdict."
+    )
 
 
 def draw_checks(listed: CheckList) -> RenderableType:
@@ -107,7 +128,7 @@ def _cells(group: CheckedGroup, glyphs: Glyphs) -> list[Text]:
 
 def _verdict(within: bool | None, glyphs: Glyphs) -> Text:
     if within is None:
-        return Text("not predicted", style="dim")
+        return Text("no verdict", style="dim")
     return (
         Text(f"{glyphs.done} within", style="green") if within else Text(f"{glyphs.bad} outside", style="red")
     )
