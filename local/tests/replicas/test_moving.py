@@ -27,6 +27,16 @@ from dryrun_replica.planning.template import template_text
 
 FAKE_DOCKER = Path(__file__).parents[1] / "images" / "fake_docker.py"
 IMAGE = f"discovery/test-stand-in:{'a' * 16}"
+SCANNER = "discovery/test-collector-plain:1.0"
+MANIFEST = f"""\
+name: plain
+image: {SCANNER}
+summary: Finds hosts.
+provides: [host]
+timeout_seconds: 60
+arguments: ["{{cidr}}"]
+"""
+ALLOWED = {SCANNER: {"id": f"sha256:{'5' * 64}", "arguments": [["{cidr}"]]}}
 BASE = f"{'the files of the base':257}ustar"
 LAYER = f"{'the files of a stand-in':257}ustar"
 
@@ -34,8 +44,10 @@ LAYER = f"{'the files of a stand-in':257}ustar"
 def in_folder(path: Path) -> Installation:
     made = Installation(path / "root", path / "state")
     (made.root / "templates").mkdir(parents=True)
+    made.manifests.mkdir(parents=True)
+    (made.manifests / "plain.yml").write_text(MANIFEST)
     made.prepare()
-    made.allowlist.write_text(json.dumps({"version": 1, "images": {}}))
+    made.allowlist.write_text(json.dumps({"version": 1, "images": ALLOWED}))
     return made
 
 
@@ -125,7 +137,7 @@ def take(installation: Installation, path: Path, sha256: str | None = None) -> N
 
 def nothing_happened(installation: Installation, docker: Path) -> bool:
     calls = (docker / "calls").read_text() if (docker / "calls").exists() else ""
-    unpinned = json.loads(installation.allowlist.read_text())["images"] == {}
+    unpinned = json.loads(installation.allowlist.read_text())["images"] == ALLOWED
     return unpinned and not list(installation.replicas.glob("*/replica.json")) and '["load"' not in calls
 
 
@@ -357,7 +369,7 @@ def test_what_was_loaded_and_is_not_true_is_not_left_to_be_taken_for_ones_own(
         take(there, bundle)
     assert '["load"' in (docker / "calls").read_text()
     assert json.loads((docker / "images.json").read_text()) == {}
-    assert json.loads(there.allowlist.read_text())["images"] == {}
+    assert json.loads(there.allowlist.read_text())["images"] == ALLOWED
 
 
 def test_the_row_that_was_verified_here_holds_when_its_image_is_loaded_again(
@@ -383,6 +395,36 @@ def test_what_a_bundles_template_says_beyond_its_plan_is_not_installed(
 
     take(there, changed(bundle, more))
     assert "postgres" not in (there.replica_templates / "acme.yml").read_text()
+
+
+def _crowd(card: dict[str, Any]) -> None:
+    names = [f"web-{number}" for number in range(1, 30)]
+    card["plan"]["templates"][0]["sample"]["chosen"][0]["hosts"] = names
+    card["images"] = dict.fromkeys(names, IMAGE)
+
+
+def _more_hosts_than_it_is_made_of(card: dict[str, Any]) -> None:
+    card["plan"]["hosts"] = -5
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [(_crowd, "services"), (_more_hosts_than_it_is_made_of, "hosts")],
+    ids=["crowd", "hosts"],
+)
+def test_a_plan_whose_template_could_not_be_started_is_refused_before_anything_is_loaded(
+    bundle: Path, there: Installation, docker: Path, change: Callable[[dict[str, Any]], None], why: str
+) -> None:
+    def another_plan(_: Any, files: dict[str, bytes]) -> None:
+        card = json.loads(files["replica.json"])
+        change(card)
+        files["replica.json"] = json.dumps(card).encode()
+
+    with pytest.raises(ReplicaError, match="could not be started") as raised:
+        take(there, changed(bundle, another_plan))
+    assert "acme.yml:" in str(raised.value)
+    assert why in str(raised.value)
+    assert nothing_happened(there, docker)
 
 
 def test_a_byte_that_changed_on_the_way_or_another_digest_is_refused(

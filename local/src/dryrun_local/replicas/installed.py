@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,14 +16,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dryrun_contract.text import printable
 from dryrun_local.images.building import ALLOWLIST_VERSION, write_atomically
 from dryrun_local.images.installed_rows import ROWS, STAND_IN, installed_rows
 from dryrun_local.machine.errors import LocalError
 from dryrun_local.machine.installation import Installation
 from dryrun_orchestrator.catalog.allowlist import AllowlistError, load_allowlist
+from dryrun_orchestrator.catalog.collector_manifests import load_collector_manifests
+from dryrun_orchestrator.catalog.operator_file import OperatorFileError
+from dryrun_orchestrator.catalog.templates import TemplateInvalidError, load_template
 
 _CARD = "replica.json"
 MAX_CARD_BYTES = 8 * 1024 * 1024
+_MOST_FAULTS = 20
 
 
 class ReplicaError(LocalError):
@@ -119,6 +125,37 @@ def judge_rows(installation: Installation, rows: Mapping[str, Mapping[str, objec
     """Raise ReplicaError if the allowlist would not be valid with these rows; it stays as it is."""
     with _draft(installation, rows):
         pass
+
+
+def judge_templates(
+    installation: Installation,
+    templates: Mapping[str, str],
+    rows: Mapping[str, Mapping[str, object]],
+) -> None:
+    """Raise ReplicaError with every fault that the orchestrator would find in these templates.
+
+    They are read as it reads them, in another folder: whatever wrote the plan, nothing is installed that
+    could not be started.
+    """
+    faults: list[str] = []
+    folder = tempfile.TemporaryDirectory(prefix="dryrun-templates-")
+    with _draft(installation, rows) as draft, folder as made:
+        try:
+            allowlist = load_allowlist(draft)
+            manifests = load_collector_manifests(installation.manifests, allowlist)
+        except OperatorFileError as error:
+            raise ReplicaError(str(error)) from error
+        for template_id, text in templates.items():
+            path = Path(made) / f"{template_id}.yml"
+            path.write_text(text, encoding="utf-8")
+            try:
+                load_template(path, allowlist, manifests)
+            except TemplateInvalidError as error:
+                faults += [
+                    printable(f"{Path(fault.where).name}: {fault.what}", limit=300) for fault in error.faults
+                ]
+    if faults:
+        raise ReplicaError("\n  ".join(["these templates could not be started:", *faults[:_MOST_FAULTS]]))
 
 
 def allowed_images(installation: Installation) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from dryrun_local.replicas.installed import (
     find,
     install,
     judge_rows,
+    judge_templates,
     require_free_name,
     require_free_templates,
 )
@@ -174,6 +175,7 @@ async def import_bundle(installation: Installation, screen: Screen, path: Path, 
         # Before a verification starts anything with the rights that they grant.
         judge_rows(installation, bundle.rows)
         rows, wanted = await _choose(bundle, known)
+        judge_templates(installation, bundle.templates, rows)
         await _load(archive, path, screen, bundle, wanted)
         try:
             new = {image: row for image, row in rows.items() if known.get(image, {}).get("id") != row["id"]}
