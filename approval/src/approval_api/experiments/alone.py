@@ -55,7 +55,7 @@ class _View:
         if own is None:
             return cls(None, frozenset(facts), {(kind, key, None): None for kind, key in facts})
         claimed = {row.kind for row in own.rows}
-        lists = (*own.false_negatives, *own.wrong_values)
+        lists: list[MissedFact | WrongValue] = [*own.false_negatives, *own.wrong_values]
         return cls(
             own,
             frozenset(fact for fact in facts if fact[0] in claimed),

@@ -47,8 +47,9 @@ def compare_two(*kept: bytes) -> tuple[bytes, ...]:
         template = report.template
         runs.append(Run(str(report.session.id), template.id, template.seed, 0, measured))
     before, after = reports
+    first, second = runs
     alone = [runs_alone(before, after, name) for name in for_comparison(*reports)]
-    return (beside(*runs, alone).model_dump_json().encode("utf-8", "replace"),)
+    return (beside(first, second, alone).model_dump_json().encode("utf-8", "replace"),)
 
 
 _TASKS: dict[bytes, Task] = {b"measure": measure_kept, b"sum up": sum_up, b"compare": compare_two}
