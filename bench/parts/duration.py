@@ -1,4 +1,4 @@
-"""How long the collector `network` takes on networks of several sizes: what forecasts of duration scale by."""
+"""How long the collector `network` takes on networks of several sizes, for forecasts of duration."""
 
 import asyncio
 from collections.abc import Iterator, Sequence

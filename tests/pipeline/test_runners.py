@@ -62,6 +62,9 @@ def test_a_scanner_that_was_made_worse_is_red_on_both_runners(project, environ):
     assert (green.code, green.outputs["rehearse"]["result"]) == (0, "passed"), green.log
     assert green.summary.startswith("## ✅ Passed: nothing was lost")
     assert red_tests(project / "dryrun-junit.xml") == []
+    gitlab = {**GIVEN, "home": str(ROOT), "cache": "false"}
+    passed = run_gitlab_job(project, gitlab, environ)
+    assert (passed.code, red_tests(project / "dryrun-junit.xml")) == (0, []), passed.log
 
     edit(scanner, "(22, 80, 6379)", "(22, 80)")
     red = run_github_action(project, {**GIVEN, "cache": "false"}, environ)
@@ -72,9 +75,11 @@ def test_a_scanner_that_was_made_worse_is_red_on_both_runners(project, environ):
     assert "| `office` | `service queues:6379/tcp` |" in red.summary
     assert "::error title=service queues%3A6379/tcp (knock)::lost on office: found in 0 of 3 runs" in red.log
 
-    again = run_gitlab_job(project, {**GIVEN, "home": str(ROOT), "cache": "false"}, environ)
+    again = run_gitlab_job(project, gitlab, environ)
     assert (again.code, red_tests(project / "dryrun-junit.xml")) == (1, lost), again.log
     if folder := os.environ.get("DRYRUN_KEEP"):
-        Path(folder, "runners.log").write_text("\n\n".join(each.log for each in (made, green, red, again)))
+        Path(folder, "runners.log").write_text(
+            "\n\n".join(each.log for each in (made, green, passed, red, again))
+        )
         Path(folder, "summary.md").write_text(red.summary)
         shutil.copy2(project / "baseline.json", folder)
