@@ -179,14 +179,12 @@ class FakeApi:
                 end = begin + int(request.query.get("limit", ["50"])[0])
                 following = str(end) if end < len(newest) else None
                 await request.json({"sessions": newest[begin:end], "next": following})
-            case _, ["criteria", *rest]:
-                await self.route_criteria(request, rest)
             case _, ["api", "v1", "production", *path]:
                 await self.route_production(request, path)
             case _, ["checks" | "trends"] | ["sessions", _, "checks" | "forecast"] as path:
                 await self.route_forecasts(request, path)
-            case _, [("schedules" | "experiments") as kind, *rest]:
-                await (self.route_schedules if kind == "schedules" else self.route_experiments)(request, rest)
+            case _, [("criteria" | "schedules" | "experiments") as kind, *rest]:
+                await getattr(self, f"route_{kind}")(request, rest)
             case _, ["sessions", session_id, *rest]:
                 criteria = json.loads(request.body) if request.body else None
                 if isinstance(criteria, dict) and set(criteria) - {"overall", "targets_harmed_max"}:

@@ -1,6 +1,9 @@
 """Page: the criteria that are stored, a form for more, and which set is the default."""
 
+from typing import Annotated
+
 from fastapi import APIRouter, Request, Response
+from fastapi import Path as PathValue
 from fastapi.responses import RedirectResponse
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,6 +22,7 @@ router = APIRouter(prefix="/dryrun/criteria", include_in_schema=False)
 
 _SEE_OTHER = 303
 _BOUNDS = JsonBounds(size=32 * 1024, values=2_000, depth=8)
+_Name = Annotated[CriteriaName, PathValue()]
 _NAME: TypeAdapter[str] = TypeAdapter(CriteriaName)
 
 
@@ -60,14 +64,14 @@ async def store_criteria(
 
 
 @router.post("/{name}/default", name="choose_default_criteria")
-async def choose_default_criteria(name: str, _: Runner, transaction: Transaction) -> Response:
+async def choose_default_criteria(name: _Name, _: Runner, transaction: Transaction) -> Response:
     """Let new sessions be judged by this set unless they name another."""
     await service.choose_default(transaction, name)
     return RedirectResponse("/dryrun/criteria", _SEE_OTHER)
 
 
 @router.post("/{name}/remove", name="remove_criteria")
-async def remove_criteria(name: str, _: Runner, transaction: Transaction) -> Response:
+async def remove_criteria(name: _Name, _: Runner, transaction: Transaction) -> Response:
     """Delete a set; sessions keep what they are judged by."""
     await service.remove(transaction, name)
     return RedirectResponse("/dryrun/criteria", _SEE_OTHER)
