@@ -18,6 +18,8 @@ DRYRUN = "/api/v1/dryrun"
 PRODUCTION = "/api/v1/production/discoveries"
 SCANS = "/api/v1/production/scans"
 RULES = "/api/v1/production/rules"
+DESTINATIONS = "/api/v1/production/destinations"
+DELIVERIES = "/api/v1/production/deliveries"
 
 ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", "/livez"): OPEN,
@@ -55,6 +57,17 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("POST", RULES + "/{rule_id}/on"): DECIDE,
     ("POST", RULES + "/{rule_id}/off"): DECIDE,
     ("DELETE", RULES + "/{rule_id}"): DECIDE,
+    ("POST", DESTINATIONS): ADMINISTER,
+    ("GET", DESTINATIONS): READ,
+    ("DELETE", DESTINATIONS + "/{destination_id}"): ADMINISTER,
+    ("POST", DESTINATIONS + "/{destination_id}/deliveries"): DECIDE,
+    ("GET", DELIVERIES): READ,
+    ("GET", DELIVERIES + "/{delivery_id}"): READ,
+    ("GET", DELIVERIES + "/{delivery_id}/items"): READ,
+    ("POST", DELIVERIES + "/{delivery_id}/approve"): DECIDE,
+    ("POST", DELIVERIES + "/{delivery_id}/discard"): DECIDE,
+    ("POST", DELIVERIES + "/{delivery_id}/resend"): DECIDE,
+    ("GET", DELIVERIES + "/{delivery_id}/file"): READ,
     ("GET", f"{DRYRUN}/templates"): READ,
     ("GET", DRYRUN + "/templates/{template_id}"): READ,
     ("POST", f"{DRYRUN}/sessions"): RUN,
@@ -153,6 +166,14 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("POST", "/production/rules/{rule_id}/on"): DECIDE,
     ("POST", "/production/rules/{rule_id}/off"): DECIDE,
     ("POST", "/production/rules/{rule_id}/remove"): DECIDE,
+    ("GET", "/production/deliveries"): READ,
+    ("GET", "/production/deliveries/{delivery_id}"): READ,
+    ("POST", "/production/deliveries/{delivery_id}/approve"): DECIDE,
+    ("POST", "/production/deliveries/{delivery_id}/discard"): DECIDE,
+    ("POST", "/production/deliveries/{delivery_id}/resend"): DECIDE,
+    ("POST", "/production/destinations"): ADMINISTER,
+    ("POST", "/production/destinations/{destination_id}/preview"): DECIDE,
+    ("POST", "/production/destinations/{destination_id}/remove"): ADMINISTER,
     ("GET", "/settings"): READ,
     ("GET", "/account"): OWN_ACCOUNT,
     ("POST", "/account/password"): OWN_ACCOUNT,
@@ -189,6 +210,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", RULES + "/{rule_id}/on"): {"preview": "0" * 64},
     ("POST", SCANS): {"collector": "network", "targets": ["192.0.2.0/24"], "profile": "full"},
     ("POST", SCANS + "/{scan_id}/end"): {"complete": True},
+    ("POST", DESTINATIONS): {"name": "nightly", "kind": "csv"},
     ("POST", f"{DRYRUN}/sessions"): {"template": "small"},
     ("POST", DRYRUN + "/sessions/{session_id}/report"): {},
     ("PUT", f"{DRYRUN}/criteria/default"): {"name": "built-in"},

@@ -56,6 +56,8 @@ PLACES = (
     Place("production-scans", "/production/scans"),
     Place("rules", "/production/rules"),
     Place("rule", "/production/rules/{rule}", route="/production/rules/{rule_id}"),
+    Place("deliveries", "/production/deliveries"),
+    Place("delivery", "/production/deliveries/{delivery}", route="/production/deliveries/{delivery_id}"),
     Place("settings", "/settings"),
     Place("account", "/account"),
     Place("people", "/people", ADMINS),

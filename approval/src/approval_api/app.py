@@ -22,6 +22,8 @@ from approval_api.api.badges import open_router as open_badges_router
 from approval_api.api.badges import router as badges_router
 from approval_api.api.checks import router as checks_router
 from approval_api.api.criteria import router as criteria_router
+from approval_api.api.deliveries import destinations_router
+from approval_api.api.deliveries import router as deliveries_router
 from approval_api.api.dryrun_discoveries import router as dryrun_discoveries_router
 from approval_api.api.dryrun_off import router as dryrun_off_router
 from approval_api.api.events import router as events_router
@@ -169,7 +171,15 @@ def _routes(*, dryrun: bool, metrics: bool) -> tuple[BaseRoute, ...]:
     table.include_router(health_router)
     if metrics:
         table.include_router(metrics_router)
-    for router in (people_router, audit_router, production_router, scans_router, rules_router):
+    for router in (
+        people_router,
+        audit_router,
+        production_router,
+        scans_router,
+        rules_router,
+        destinations_router,
+        deliveries_router,
+    ):
         table.include_router(router, prefix=API_PATH)
     for router in page_routers(dryrun=dryrun):
         table.include_router(router)

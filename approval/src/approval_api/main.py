@@ -1,4 +1,4 @@
-"""The command line: `approval-api serve`, `migrate` and `invite`."""
+"""The command line: `approval-api serve`, `deliver`, `migrate` and `invite`."""
 
 import argparse
 import asyncio
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Run one command; settings come from `APPROVAL_*` variables. Exits 2 when they are wrong."""
+    """Run one command. Settings are `APPROVAL_*` variables, of `deliver` `DELIVERY_*`; wrong ones exit 2."""
     parser = argparse.ArgumentParser(prog="approval-api", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="migrate when needed, then serve until SIGTERM or Ctrl-C")
+    commands.add_parser("deliver", help="send approved deliveries until SIGTERM or Ctrl-C")
     commands.add_parser("migrate", help="bring the database to this version's schema")
     invite = commands.add_parser("invite", help="print a one-time link by which a person chooses a password")
     invite.add_argument("name", help="the person's name; an unknown one is added")
@@ -36,6 +37,8 @@ def main() -> None:
     try:
         if arguments.command == "migrate":
             _migrate(DatabaseSettings.read(os.environ))
+        elif arguments.command == "deliver":
+            _deliver()
         elif arguments.command == "invite":
             _invite(DatabaseSettings.read(os.environ), arguments)
         else:
@@ -99,6 +102,13 @@ def _run(url: SecretStr, work: "Callable[[AsyncEngine], Awaitable[object]]") -> 
     except (DatabaseUnreachableError, MigrationRefusedError) as error:
         sys.stderr.write(f"approval-api: {error}\n")
         sys.exit(1)
+
+
+def _deliver() -> None:
+    from approval_api.deliveries.sending.process import run
+    from approval_api.deliveries.sending.settings import DeliverySettings
+
+    run(DeliverySettings.read(os.environ))
 
 
 def _serve(settings: Settings) -> None:

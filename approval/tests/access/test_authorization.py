@@ -86,6 +86,8 @@ async def anothers(browsers, engine, api):
         "badge_id": "A" * 22,
         "shape": "svg",
         "schedule_id": "00000000-0000-4000-8000-000000000000",
+        "destination_id": "00000000-0000-4000-8000-000000000000",
+        "delivery_id": "00000000-0000-4000-8000-000000000000",
         "discovery_id": "1",
     }
 

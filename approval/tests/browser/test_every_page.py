@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from chromium import DESKTOP, PHONE, is_wider_than_the_screen, violations
+from made_deliveries import store_deliveries
 from playwright.async_api import expect
 from scripted_session import HOSTILE
 from site_map import DOORS, EVERYBODY, PLACES
@@ -79,6 +80,7 @@ async def filled(site):
         "running": running.id,
         "experiment": experiment,
         "schedule": await site.schedule(experiment),
+        "delivery": await store_deliveries(site.api.app.state.engine),
         "check": await store_check(site.api.app.state.engine, ended.id),
     }
 

@@ -159,6 +159,12 @@ SENT = {
         "note": NUL,
         "discoveries": [{"id": 2**63, "revision": 2**40}],
     },
+    ("POST", "/api/v1/production/destinations"): {
+        "name": NUL,
+        "kind": "webhook",
+        "url": NUL,
+        "credential": NUL,
+    },
     ("POST", "/api/v1/dryrun/sessions"): {"template": NUL, "seed": 2**70},
     ("POST", "/api/v1/dryrun/discoveries/decisions"): {
         "decision": "approved",
@@ -174,6 +180,7 @@ FORMS = (
     "/dryrun/discoveries",
     "/production/discoveries",
     "/production/rules",
+    "/production/destinations",
     "/account/password",
     "/account/tokens",
     "/people",
@@ -197,6 +204,9 @@ FIELDS = (
     "seed",
     "decision",
     "selected",
+    "kind",
+    "kinds",
+    "url",
     "id",
     "revision",
 )
@@ -220,6 +230,8 @@ async def test_text_that_cannot_be_stored_is_a_fault_of_the_request_on_every_rou
         "badge_id": "a%00b",
         "shape": "svg",
         "schedule_id": "a%00b",
+        "destination_id": "a%00b",
+        "delivery_id": "a%00b",
         "token_id": "a%00b",
     }
     headers = {"X-CSRF-Token": ada.csrf}
@@ -291,6 +303,10 @@ def test_the_tables_bodies_are_all_tried():
         ("POST", "/api/v1/dryrun/schedules/{schedule_id}/pause"),
         ("POST", "/api/v1/dryrun/schedules/{schedule_id}/resume"),
         ("POST", "/api/v1/production/rules/{rule_id}/off"),
+        ("POST", "/api/v1/production/destinations/{destination_id}/deliveries"),
+        ("POST", "/api/v1/production/deliveries/{delivery_id}/approve"),
+        ("POST", "/api/v1/production/deliveries/{delivery_id}/discard"),
+        ("POST", "/api/v1/production/deliveries/{delivery_id}/resend"),
     }
     assert writing - unread == set(SENT)
     assert SCOPES

@@ -52,6 +52,8 @@ async def read(api, path, **params):
         "badge_id": "A" * 22,
         "shape": "svg",
         "schedule_id": SESSION,
+        "destination_id": SESSION,
+        "delivery_id": SESSION,
         "discovery_id": "1",
         "person_id": SESSION,
     }

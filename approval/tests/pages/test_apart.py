@@ -69,6 +69,7 @@ async def filled(admin, orchestrator, eventually):
         "running": sessions[0].id,
         "production": 1,
         "person": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+        "delivery": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
     }
 
 

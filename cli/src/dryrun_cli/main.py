@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from dryrun_cli import __version__, completion
 from dryrun_cli.criteria_group import criteria_app
+from dryrun_cli.delivery_group import delivery_app, destination_app
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.experiment_group import experiment_app
 from dryrun_cli.options import (
@@ -414,6 +415,8 @@ app.add_typer(experiment_app, name="experiment")
 app.add_typer(schedule_app, name="schedule")
 app.add_typer(production_app, name="production")
 app.add_typer(rule_app, name="rule")
+app.add_typer(destination_app, name="destination")
+app.add_typer(delivery_app, name="delivery")
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs
 from uuid import uuid4
 
+import deliveries_api
 import recorded_experiment
 import recorded_session
 from recorded_report import (
@@ -68,6 +69,8 @@ class FakeApi:
         self.scans, self.reported, self.production = [], [], []
         self.criteria = {}
         """Stored sets by name."""
+        self.destinations = {}
+        self.deliveries = {}
         self.ends = {}
         self.reads = {}
         self.closing = False
@@ -246,6 +249,9 @@ class FakeApi:
 
     async def route_production(self, request, path):
         sent = json.loads(request.body) if request.body else None
+        if path[0] in {"destinations", "deliveries"}:
+            await deliveries_api.route(self, request, path[0], path[1:])
+            return
         match request.method, path:
             case "POST", ["scans"]:
                 begun = {"id": str(uuid4()), "started_by": "ada", "started_at": "2026-11-27T00:00:00Z"}

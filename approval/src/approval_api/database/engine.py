@@ -10,6 +10,8 @@ STATEMENT_SECONDS = 15
 
 APP_ROLE = "approval_app"
 """The application's role, whichever role it logs in as; `migrations` grant its rights."""
+DELIVERY_ROLE = "approval_delivery"
+"""The role of the process that delivers: approved discoveries of production, and its own outbox."""
 
 
 def create_engine(url: str, *, role: str | None = None) -> AsyncEngine:

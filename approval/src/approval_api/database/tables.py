@@ -258,6 +258,69 @@ published_badges = Table(
 )
 """The id is the secret part of an address that anybody may read: nobody guesses it."""
 
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("request", JSONB, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Column("not_before", _TIME),
+)
+"""`not_before` is when the other side wants to be asked again."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("destination_id", UUID(as_uuid=True), nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("requested_at", _TIME, nullable=False),
+    Column("approved_by", Text),
+    Column("approved_at", _TIME),
+    Column("discarded_at", _TIME),
+    Column("unchanged", Integer, nullable=False),
+    Column("more", Boolean, nullable=False),
+)
+
+delivery_items = Table(
+    "delivery_items",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("delivery_id", UUID(as_uuid=True), nullable=False),
+    Column("destination_id", UUID(as_uuid=True), nullable=False),
+    Column("discovery_id", BigInteger, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("content", JSONB, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("message_id", UUID(as_uuid=True), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", _TIME, nullable=False),
+    Column("lease", UUID(as_uuid=True)),
+    Column("answer", Text),
+    Column("answered_at", _TIME),
+    Column("reference", Text),
+)
+"""The outbox. `content` is what was previewed and all that is sent; `message_id` makes repeats harmless."""
+
+delivered = Table(
+    "delivered",
+    metadata,
+    Column("destination_id", UUID(as_uuid=True), primary_key=True),
+    Column("discovery_id", BigInteger, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("reference", Text),
+    Column("delivered_at", _TIME, nullable=False),
+)
+"""What a destination has of each discovery: the next preview compares with it."""
+
 follower_position = Table(
     "follower_position",
     metadata,

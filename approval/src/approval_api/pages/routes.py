@@ -9,6 +9,7 @@ from approval_api.pages.assets import router as assets_router
 from approval_api.pages.audit.routes import router as audit_router
 from approval_api.pages.checks.routes import router as checks_router
 from approval_api.pages.criteria.routes import router as criteria_router
+from approval_api.pages.deliveries.routes import router as deliveries_router
 from approval_api.pages.discoveries.dryrun import router as dryrun_discoveries_router
 from approval_api.pages.discoveries.production import router as production_router
 from approval_api.pages.experiments.compare import router as compare_router
@@ -46,6 +47,7 @@ def page_routers(*, dryrun: bool) -> Iterator[APIRouter]:
     yield overview_router
     yield production_router
     yield rules_router
+    yield deliveries_router
     yield people_router
     yield audit_router
     yield account_router

@@ -44,7 +44,7 @@ def render_csv(report: Report) -> str:
     return file.getvalue()
 
 
-def cell_text(value: str) -> str:
+def cell_text(value: str, limit: int = CELL_CHARACTERS) -> str:
     r"""Return `value` so that no spreadsheet computes it: a cell that could begin a formula gets a leading '.
 
     >>> cell_text("=1+1")
@@ -52,7 +52,7 @@ def cell_text(value: str) -> str:
     >>> cell_text("10.0.0.1")
     '10.0.0.1'
     """
-    shown = printable(value, limit=CELL_CHARACTERS)
+    shown = printable(value, limit=limit)
     return f"'{shown}" if shown.lstrip().startswith(_FORMULA_STARTS) else shown
 
 

@@ -172,6 +172,11 @@ class ApiClient:
             return None
         return await self._json(method, path, body=body, params=params, base=PRODUCTION_PATH)
 
+    async def production_file(self, path: str, params: Mapping[str, str]) -> bytes:
+        """Return a file of production, as the server wrote it: hostile until inert."""
+        answer = await self._answer("GET", path, body=None, params=params, base=PRODUCTION_PATH)
+        return answer.content
+
     async def events(self, session_id: UUID) -> AsyncGenerator[JsonObject]:
         """Yield a session's events so far, oldest first."""
         after = -1

@@ -1,0 +1,1 @@
+"""Approved production discoveries on their way to systems of record: previewed, approved, sent once."""

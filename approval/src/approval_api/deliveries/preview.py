@@ -1,0 +1,94 @@
+"""Compares what is approved with what a destination has, and freezes the difference as a delivery's items."""
+
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dryrun_contract.delivery import MOST_ITEMS, DestinationRequest
+
+# A revision that the destination has needs no second look; a digest tells whether a newer one differs. The
+# comparison reads two indexes (`discoveries_approved` and the key of `delivered`), and rows only of what
+# differs. Hosts come before what is on them.
+_FREEZE = text(r"""
+WITH differing AS MATERIALIZED (
+    SELECT d.id FROM gateway.discoveries d
+    LEFT JOIN gateway.delivered s ON s.destination_id = :destination_id AND s.discovery_id = d.id
+    WHERE d.status = 'approved' AND d.gone_at IS NULL AND s.revision IS DISTINCT FROM d.revision
+        AND (:every_kind OR d.kind = ANY(:kinds))
+        AND NOT EXISTS (
+            SELECT 1 FROM gateway.delivery_items o
+            WHERE o.destination_id = :destination_id AND o.discovery_id = d.id
+                AND o.state IN ('checking', 'planned', 'waiting'))
+    ORDER BY d.id LIMIT :most
+), digested AS (
+    SELECT d.*, s.digest AS before, s.reference,
+        btrim(substring(d.key from '^(\[[^]]*\]|[^:/]+)'), '[]') AS host, sha256(convert_to(
+            jsonb_build_array(d.collector, d.kind, d.key, d.data)::text, 'UTF8')) AS digest
+    FROM differing JOIN gateway.approved_discoveries d ON d.id = differing.id
+    LEFT JOIN gateway.delivered s ON s.destination_id = :destination_id AND s.discovery_id = d.id
+)
+INSERT INTO gateway.delivery_items (delivery_id, destination_id, discovery_id, host, kind, key, revision,
+    digest, content, reference, action, state)
+SELECT :delivery_id, :destination_id, id, host, kind, key, revision, digest,
+    jsonb_build_object('id', id, 'revision', revision, 'collector', collector, 'kind', kind, 'key', key,
+        'data', data, 'confidence', confidence, 'found_at', found_at,
+        'approved_by', decided_by, 'approved_at', decided_at),
+    reference,
+    CASE WHEN before IS NULL THEN 'create' WHEN before = digest THEN 'leave' ELSE 'change' END,
+    CASE WHEN :asks AND before IS DISTINCT FROM digest THEN 'checking' ELSE 'planned' END
+FROM digested
+ORDER BY host, CASE kind WHEN 'host' THEN 0 WHEN 'service' THEN 1 ELSE 2 END, id
+""")
+
+_UNCHANGED = text("""
+SELECT count(*) FROM gateway.discoveries d
+JOIN gateway.delivered s ON s.destination_id = :destination_id AND s.discovery_id = d.id
+    AND s.revision = d.revision
+WHERE d.status = 'approved' AND d.gone_at IS NULL AND (:every_kind OR d.kind = ANY(:kinds))
+""")
+
+_INSERT = text("""
+INSERT INTO gateway.deliveries (id, destination_id, requested_by, unchanged, more)
+VALUES (:delivery_id, :destination_id, :requested_by, :unchanged, false)
+""")
+
+_SUPERSEDE = text("""
+UPDATE gateway.delivery_items old SET state = 'superseded' FROM gateway.delivery_items new
+WHERE new.delivery_id = :delivery_id AND old.destination_id = new.destination_id
+    AND old.discovery_id = new.discovery_id AND old.state = 'dead'
+""")
+
+
+async def freeze(
+    connection: AsyncConnection,
+    delivery_id: UUID,
+    destination_id: UUID,
+    destination: DestinationRequest,
+    requested_by: str,
+) -> int:
+    """Store a delivery of what differs, and return the number of its items.
+
+    What is on its way already is left out. Items of destinations that can be asked are checked there first.
+    """
+    scope = {
+        "destination_id": destination_id,
+        "every_kind": not destination.kinds,
+        "kinds": list(destination.kinds),
+    }
+    # Previews of one destination come one after the other, so that no discovery is in two of them.
+    await connection.execute(
+        text("SELECT 1 FROM gateway.destinations WHERE id = :destination_id FOR UPDATE"), scope
+    )
+    unchanged = (await connection.execute(_UNCHANGED, scope)).scalar_one()
+    named = {**scope, "delivery_id": delivery_id, "requested_by": requested_by, "unchanged": unchanged}
+    await connection.execute(_INSERT, named)
+    frozen = await connection.execute(
+        _FREEZE, {**named, "asks": destination.kind == "netbox", "most": MOST_ITEMS}
+    )
+    if frozen.rowcount == MOST_ITEMS:
+        await connection.execute(
+            text("UPDATE gateway.deliveries SET more = true WHERE id = :delivery_id"), named
+        )
+    await connection.execute(_SUPERSEDE, named)
+    return frozen.rowcount

@@ -1,0 +1,202 @@
+"""Rows of destinations and deliveries, as people work on them; the process that sends has its own statements.
+
+Every function works inside the caller's transaction.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Select, delete, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.database.tables import deliveries, destinations
+from approval_api.database.tables import delivery_items as items
+from dryrun_contract.delivery import (
+    Counts,
+    DeliveryItem,
+    DeliveryState,
+    DeliveryView,
+    DestinationRequest,
+    DestinationView,
+)
+
+_COUNTS = text("""
+SELECT delivery_id, action, state, count(*) AS number FROM gateway.delivery_items
+WHERE delivery_id = ANY(:ids) GROUP BY delivery_id, action, state
+""")
+
+# What is left alone is settled without sending, and a file is delivered when it can be fetched. What changed
+# since the preview, or lost its approval, is in neither.
+_SETTLE = text("""
+WITH judged AS (
+    SELECT i.id, d.id IS NOT NULL AS current FROM gateway.delivery_items i
+    LEFT JOIN gateway.approved_discoveries d ON d.id = i.discovery_id AND d.revision = i.revision
+    WHERE i.delivery_id = :id AND i.state = 'planned'
+), settled AS (
+    UPDATE gateway.delivery_items i SET next_at = now(), attempts = 0,
+        state = CASE WHEN NOT current THEN 'withdrawn' WHEN action = 'leave' OR :is_file THEN 'delivered'
+            ELSE 'waiting' END,
+        answered_at = CASE WHEN action = 'leave' OR :is_file THEN now() ELSE answered_at END
+    FROM judged WHERE i.id = judged.id
+    RETURNING i.destination_id, i.discovery_id, i.revision, i.digest, i.reference, i.state)
+INSERT INTO gateway.delivered (destination_id, discovery_id, revision, digest, reference)
+SELECT destination_id, discovery_id, revision, digest, reference FROM settled WHERE state = 'delivered'
+ON CONFLICT (destination_id, discovery_id) DO UPDATE SET revision = excluded.revision,
+    digest = excluded.digest, reference = excluded.reference, delivered_at = now()
+""")
+
+_RESEND = text("""
+UPDATE gateway.delivery_items SET state = 'waiting', attempts = 0, next_at = now(), lease = NULL
+WHERE delivery_id = :id AND state = 'dead'
+""")
+
+
+async def insert_destination(
+    connection: AsyncConnection, destination_id: UUID, request: DestinationRequest, created_by: str
+) -> bool:
+    """Store a destination; False when there is one of this name."""
+    added = await connection.execute(
+        insert(destinations)
+        .values(
+            id=destination_id,
+            name=request.name,
+            request=request.model_dump(mode="json"),
+            created_by=created_by,
+        )
+        .on_conflict_do_nothing(index_elements=["name"])
+    )
+    return added.rowcount == 1
+
+
+async def count_destinations(connection: AsyncConnection) -> int:
+    """Return how many destinations there are."""
+    counted = await connection.execute(text("SELECT count(*) FROM gateway.destinations"))
+    number: int = counted.scalar_one()
+    return number
+
+
+async def list_destinations(connection: AsyncConnection) -> list[DestinationView]:
+    """Return all destinations by name."""
+    found = await connection.execute(select(destinations).order_by(destinations.c.name))
+    return [_destination(row) for row in found.mappings()]
+
+
+async def find_destination(connection: AsyncConnection, destination_id: UUID) -> DestinationView | None:
+    """Return a destination, or None."""
+    found = await connection.execute(select(destinations).where(destinations.c.id == destination_id))
+    row = found.mappings().one_or_none()
+    return None if row is None else _destination(row)
+
+
+async def remove_destination(connection: AsyncConnection, destination_id: UUID) -> bool:
+    """Delete a destination with its deliveries, and the record of what it has."""
+    removed = await connection.execute(delete(destinations).where(destinations.c.id == destination_id))
+    return removed.rowcount == 1
+
+
+async def list_deliveries(connection: AsyncConnection, limit: int) -> list[DeliveryView]:
+    """Return the newest deliveries, newest first."""
+    order = (deliveries.c.requested_at.desc(), deliveries.c.id.desc())
+    found = await connection.execute(_with_destination().order_by(*order).limit(limit))
+    return await _views(connection, list(found.mappings()))
+
+
+async def find_delivery(
+    connection: AsyncConnection, delivery_id: UUID, *, lock: bool = False
+) -> DeliveryView | None:
+    """Return a delivery, or None; with `lock`, others who want to change it wait."""
+    query = _with_destination().where(deliveries.c.id == delivery_id)
+    if lock:
+        query = query.with_for_update(of=deliveries)
+    found = await connection.execute(query)
+    views = await _views(connection, list(found.mappings()))
+    return views[0] if views else None
+
+
+async def approve(connection: AsyncConnection, delivery_id: UUID, by: str, *, is_file: bool) -> None:
+    """Let the items of a planned delivery be sent; those of a file count as delivered."""
+    approved = "UPDATE gateway.deliveries SET approved_by = :by, approved_at = now() WHERE id = :id"
+    await connection.execute(text(approved), {"id": delivery_id, "by": by})
+    await connection.execute(_SETTLE, {"id": delivery_id, "is_file": is_file})
+
+
+async def discard(connection: AsyncConnection, delivery_id: UUID) -> None:
+    """Give up a delivery that nobody approved."""
+    for statement in (
+        "UPDATE gateway.deliveries SET discarded_at = now() WHERE id = :id",
+        (
+            "UPDATE gateway.delivery_items SET state = 'discarded', lease = NULL "
+            "WHERE delivery_id = :id AND state IN ('checking', 'planned', 'dead')"
+        ),
+    ):
+        await connection.execute(text(statement), {"id": delivery_id})
+
+
+async def resend(connection: AsyncConnection, delivery_id: UUID) -> int:
+    """Let given-up items be sent again, and return how many."""
+    return (await connection.execute(_RESEND, {"id": delivery_id})).rowcount
+
+
+async def page_of_items(
+    connection: AsyncConnection, delivery_id: UUID, after: int, limit: int, state: str | None
+) -> list[DeliveryItem]:
+    """Return items after the id `after`, in the order in which they are sent, without their contents."""
+    columns = [items.c[name] for name in DeliveryItem.model_fields]
+    query = select(*columns).where(items.c.delivery_id == delivery_id, items.c.id > after)
+    if state is not None:
+        query = query.where(items.c.state == state)
+    found = await connection.execute(query.order_by(items.c.id).limit(limit))
+    return [DeliveryItem.model_validate(dict(row)) for row in found.mappings()]
+
+
+def _with_destination() -> Select[Any]:
+    return select(
+        deliveries, destinations.c.name.label("destination"), destinations.c.request.label("request")
+    ).join(destinations, destinations.c.id == deliveries.c.destination_id)
+
+
+async def _views(connection: AsyncConnection, rows: Sequence[RowMapping]) -> list[DeliveryView]:
+    counted: dict[UUID, dict[str, int]] = {row["id"]: {} for row in rows}
+    for row in await connection.execute(_COUNTS, {"ids": list(counted)}):
+        of = counted[row.delivery_id]
+        for name in (row.action, row.state):
+            of[name] = of.get(name, 0) + row.number
+    return [_view(row, Counts(**counted[row["id"]])) for row in rows]
+
+
+def _view(row: RowMapping, counts: Counts) -> DeliveryView:
+    return DeliveryView(
+        id=row["id"],
+        destination_id=row["destination_id"],
+        destination=row["destination"],
+        kind=row["request"]["kind"],
+        state=_state(row, counts),
+        requested_by=row["requested_by"],
+        requested_at=row["requested_at"],
+        approved_by=row["approved_by"],
+        approved_at=row["approved_at"],
+        unchanged=row["unchanged"],
+        more=row["more"],
+        counts=counts,
+    )
+
+
+def _state(row: RowMapping, counts: Counts) -> DeliveryState:
+    if row["discarded_at"] is not None:
+        return "discarded"
+    if row["approved_at"] is None:
+        return "checking" if counts.checking else "planned"
+    if counts.waiting:
+        return "sending"
+    return "stuck" if counts.dead else "done"
+
+
+def _destination(row: RowMapping) -> DestinationView:
+    return DestinationView(
+        id=row["id"],
+        request=DestinationRequest.model_validate(row["request"]),
+        created_by=row["created_by"],
+        created_at=row["created_at"],
+    )

@@ -1,0 +1,49 @@
+"""Tells which answers to a request mean that it may be repeated."""
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from approval_api.deliveries.sending.sender import BusyError, RefusedError
+from approval_api.egress.client import Answer
+from dryrun_contract.text import printable
+
+_MAY_HEAL = frozenset({408, 409, 423, 425, 429})
+_LONGEST_WAIT = 3600.0
+_SAID = 200
+
+
+def require_success(answer: Answer) -> None:
+    """Raise BusyError for an answer that may be another one later, RefusedError for one that will not.
+
+    A redirect is refused: whoever moved has to be entered anew.
+    """
+    if 200 <= answer.status < 300:
+        return
+    said = f"HTTP {answer.status}{_excerpt(answer.body)}"
+    if answer.status in _MAY_HEAL or answer.status >= 500:
+        raise BusyError(said, wait_asked_for(answer))
+    if 300 <= answer.status < 400:
+        raise RefusedError(f"HTTP {answer.status}: redirects are not followed; enter the address it leads to")
+    raise RefusedError(said)
+
+
+def wait_asked_for(answer: Answer) -> float | None:
+    """Return the seconds in `Retry-After` (RFC 9110, 10.2.3), at most an hour; None without a valid one.
+
+    >>> wait_asked_for(Answer(429, {"retry-after": "7"}, b""))
+    7.0
+    """
+    text = answer.headers.get("retry-after", "")
+    if text.isascii() and text.isdecimal() and len(text) < 10:
+        return min(float(text), _LONGEST_WAIT)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    seconds = (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), _LONGEST_WAIT)
+
+
+def _excerpt(body: bytes) -> str:
+    text = printable(body[: 4 * _SAID].decode("utf-8", "replace"), limit=_SAID).strip()
+    return f": {text}" if text else ""

@@ -1,0 +1,203 @@
+"""NetBox's REST API: hosts become IP addresses, services become services of the device that has the address.
+
+NetBox has no idempotency keys, so everything is looked up before it is created, and again when creating it
+is refused. What people entered there is never changed: only what carries our mark is.
+"""
+
+import json
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlencode
+
+from pydantic import JsonValue
+
+from approval_api.deliveries.sending.answers import require_success
+from approval_api.deliveries.sending.sender import Item, RefusedError, Result
+from approval_api.egress.client import Answer, Egress, NotAnsweredError
+from dryrun_contract.bounded_json import JsonBounds, read_json
+from dryrun_contract.resource_key import ResourceKey
+from dryrun_contract.text import printable
+
+MARK = "Discovered: "
+"""The beginning of descriptions of objects that deliveries made and may change."""
+_BOUNDS = JsonBounds(size=1024 * 1024, values=50_000)
+_PARENTS = {"dcim.interface": "device", "virtualization.vminterface": "virtual_machine"}
+_OBJECT_TYPES = {"device": "dcim.device", "virtual_machine": "virtualization.virtualmachine"}
+_GENERIC_PARENTS_SINCE = (4, 3)
+
+type Object = dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What an item means in NetBox, beside what NetBox has."""
+
+    path: str
+    values: Object
+    """For a new object."""
+    existing: Object | None
+
+    def change(self) -> Object:
+        """Return the values that an object of ours should have and has not; none for other people's."""
+        if self.existing is None or not str(self.existing.get("description", "")).startswith(MARK):
+            return {}
+        return {
+            name: self.values[name]
+            for name in ("name", "description")
+            if name in self.values and self.existing.get(name) != self.values[name]
+        }
+
+
+class NetBoxSender:
+    """Speaks with one NetBox by a token."""
+
+    def __init__(self, egress: Egress, url: str, token: str) -> None:
+        """Use the NetBox at `url`, by a token of either version."""
+        self._egress = egress
+        self._base = url.rstrip("/")
+        scheme = "Bearer" if token.startswith("nbt_") else "Token"
+        self._headers = {
+            "Authorization": f"{scheme} {token}",
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+        }
+
+    async def look(self, item: Item) -> Result:
+        """Return what sending would create or change; NetBox is only read."""
+        wanted = await self._compare(item)
+        if wanted is None:
+            return Result("leave", f"NetBox has no objects of kind {item.kind}")
+        if wanted.existing is None:
+            return Result("create", f"would be created in {wanted.path}")
+        if change := wanted.change():
+            return Result("change", f"would change: {', '.join(sorted(change))}", _url(wanted.existing))
+        return Result("leave", "NetBox has it", _url(wanted.existing))
+
+    async def send(self, item: Item) -> Result:
+        """Create it or change it, unless NetBox has it as it is."""
+        wanted = await self._compare(item)
+        if wanted is None:
+            return Result("leave", f"NetBox has no objects of kind {item.kind}")
+        if wanted.existing is None:
+            return await self._create(item, wanted)
+        if change := wanted.change():
+            answer = await self._ask("PATCH", f"{wanted.path}{wanted.existing['id']}/", change)
+            return Result("change", f"HTTP {answer.status}", _url(_object(answer)))
+        return Result("leave", "NetBox has it", _url(wanted.existing))
+
+    async def _create(self, item: Item, wanted: _Wanted) -> Result:
+        try:
+            answer = await self._ask("POST", wanted.path, wanted.values)
+        except RefusedError:
+            # A request whose answer was lost may have been carried out only now: then NetBox has it.
+            again = await self._compare(item)
+            if again is None or again.existing is None:
+                raise
+            return Result("leave", "NetBox has it", _url(again.existing))
+        return Result("create", f"HTTP {answer.status}", _url(_object(answer)))
+
+    async def _compare(self, item: Item) -> _Wanted | None:
+        if item.kind not in {"host", "service"}:
+            return None
+        key = ResourceKey.parse(item.key)
+        try:
+            address = ip_address(key.host)
+        except ValueError:
+            raise RefusedError(f"{printable(key.host)} is a name; NetBox's hosts are addresses") from None
+        found = await self._find("/api/ipam/ip-addresses/", {"address": str(address)})
+        if item.kind == "host":
+            described = _described(item, "host")
+            values: Object = {
+                "address": f"{address}/{address.max_prefixlen}",
+                "status": "active",
+                "description": described,
+            }
+            return _Wanted("/api/ipam/ip-addresses/", values, found)
+        if found is None:
+            raise RefusedError(f"NetBox does not have {address}; deliver the host first")
+        return await self._compare_service(item, key, found)
+
+    async def _compare_service(self, item: Item, key: ResourceKey, address: Object) -> _Wanted:
+        kind = _PARENTS.get(str(address.get("assigned_object_type")))
+        assigned = address.get("assigned_object")
+        parent = assigned.get(kind) if kind is not None and isinstance(assigned, dict) else None
+        if kind is None or not isinstance(parent, dict):
+            raise RefusedError(
+                "NetBox keeps services on devices and virtual machines, and this address is assigned to "
+                "none; assign it there, then send again"
+            )
+        port, protocol = key.port, key.transport
+        path = "/api/ipam/services/"
+        query = {f"{kind}_id": str(parent["id"]), "port": str(port), "protocol": str(protocol)}
+        existing = await self._find(path, query)
+        values: Object = {
+            "name": _product(item)[:100],
+            "ports": [port],
+            "protocol": protocol,
+            "ipaddresses": [address["id"]],
+            "description": _described(item, "service"),
+        }
+        if await self._has_generic_parents():
+            values |= {"parent_object_type": _OBJECT_TYPES[kind], "parent_object_id": parent["id"]}
+        else:
+            values |= {kind: parent["id"]}
+        return _Wanted(path, values, existing)
+
+    async def _has_generic_parents(self) -> bool:
+        """Return whether services name their parent by type and id, as NetBox does since 4.3."""
+        answer = await self._ask("GET", "/api/")
+        major, _, minor = answer.headers.get("api-version", "").partition(".")
+        if not (major.isdecimal() and minor.isdecimal()):
+            raise RefusedError("the answer names no API-Version; this is no NetBox")
+        return (int(major), int(minor)) >= _GENERIC_PARENTS_SINCE
+
+    async def _find(self, path: str, query: dict[str, str]) -> Object | None:
+        """Return the first object that `query` finds, the one with the lowest id."""
+        answer = await self._ask("GET", f"{path}?{urlencode({**query, 'limit': '2', 'ordering': 'id'})}")
+        results = _object(answer).get("results")
+        if not isinstance(results, list):
+            raise RefusedError("the answer is no list; this is no NetBox")
+        first = results[0] if results else None
+        if first is None:
+            return None
+        if not isinstance(first, dict) or not isinstance(first.get("id"), int):
+            raise RefusedError("the answer lists no objects; this is no NetBox")
+        return first
+
+    async def _ask(self, method: str, path: str, body: Object | None = None) -> Answer:
+        sent = b"" if body is None else json.dumps(body).encode()
+        answer = await self._egress.request(method, f"{self._base}{path}", headers=self._headers, body=sent)
+        require_success(answer)
+        return answer
+
+
+def _object(answer: Answer) -> Object:
+    try:
+        value = read_json(answer.body, _BOUNDS)
+    except ValueError as error:
+        raise NotAnsweredError("the answer is not JSON, or too much of it") from error
+    if not isinstance(value, dict):
+        raise NotAnsweredError("the answer is no JSON object")
+    return value
+
+
+def _url(found: Object) -> str | None:
+    url = found.get("url")
+    return url if isinstance(url, str) else None
+
+
+def _data(item: Item) -> dict[str, JsonValue]:
+    data = item.content.get("data")
+    return data if isinstance(data, dict) else {}
+
+
+def _product(item: Item) -> str:
+    return printable(str(_data(item).get("product") or "unknown service"), limit=90)
+
+
+def _described(item: Item, what: str) -> str:
+    """Return the description of an object of ours; NetBox takes 200 characters."""
+    version = _data(item).get("version")
+    told = what if what == "host" else " ".join(filter(None, (_product(item), str(version or ""))))
+    by = str(item.content.get("collector", ""))
+    return printable(f"{MARK}{told} ({by})", limit=199)

@@ -1,0 +1,169 @@
+"""The outbox as the sending process works on it: claims items under a lease and stores what became of them.
+
+Several processes may work at once. An item belongs to whoever holds its lease; when that process dies, the
+lease ends and another one repeats the item, with the same message id.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.database.storable import storable_text
+from approval_api.deliveries.sending.sender import Item, Result
+from dryrun_contract.delivery import DestinationRequest
+
+LEASE = timedelta(seconds=90)
+"""Longer than anything that is done for one item."""
+
+_DUE = text("""
+SELECT d.id, d.request FROM gateway.destinations d
+WHERE coalesce(d.not_before, '-infinity') <= now() AND EXISTS (
+    SELECT 1 FROM gateway.delivery_items i
+    WHERE i.destination_id = d.id AND i.state IN ('checking', 'waiting') AND i.next_at <= now())
+ORDER BY d.id
+""")
+
+# In order for each host: an item waits for those before it, also while they are sent or paused.
+_CLAIM = text("""
+WITH due AS MATERIALIZED (
+    SELECT i.id FROM gateway.delivery_items i
+    WHERE i.destination_id = :destination_id AND i.state IN ('checking', 'waiting') AND i.next_at <= now()
+        AND (i.state = 'checking' OR NOT EXISTS (
+            SELECT 1 FROM gateway.delivery_items e
+            WHERE e.destination_id = i.destination_id AND e.host = i.host AND e.id < i.id
+                AND e.state = 'waiting'))
+    ORDER BY i.next_at, i.id LIMIT :most FOR UPDATE SKIP LOCKED
+)
+UPDATE gateway.delivery_items i
+SET lease = :lease, next_at = now() + CAST(:for_as_long AS interval), attempts = i.attempts + 1
+FROM due WHERE i.id = due.id
+RETURNING i.id, i.lease, i.message_id, i.state, i.kind, i.key, i.host, i.action, i.content, i.attempts,
+    i.reference, EXISTS (
+        SELECT 1 FROM gateway.approved_discoveries d WHERE d.id = i.discovery_id AND d.revision = i.revision
+    ) AS current
+""")
+
+_WITHDRAW = text("""
+UPDATE gateway.delivery_items SET state = 'withdrawn', lease = NULL, answered_at = now(),
+    answer = 'changed or no longer approved since the preview'
+WHERE id = ANY(:ids) AND lease = :lease
+""")
+
+_CHECKED = text("""
+UPDATE gateway.delivery_items SET state = 'planned', action = :action, answer = :answer, answered_at = now(),
+    reference = coalesce(:reference, reference), lease = NULL, attempts = 0
+WHERE id = :id AND lease = :lease AND state = 'checking'
+""")
+
+# Both or neither, and nothing when the lease went to another process meanwhile.
+_DELIVERED = text("""
+WITH sent AS (
+    UPDATE gateway.delivery_items SET state = 'delivered', action = :action, answer = :answer,
+        answered_at = now(), reference = coalesce(:reference, reference), lease = NULL
+    WHERE id = :id AND lease = :lease AND state = 'waiting'
+    RETURNING destination_id, discovery_id, revision, digest, reference)
+INSERT INTO gateway.delivered AS known (destination_id, discovery_id, revision, digest, reference)
+SELECT * FROM sent
+ON CONFLICT (destination_id, discovery_id) DO UPDATE SET revision = excluded.revision,
+    digest = excluded.digest, reference = excluded.reference, delivered_at = now()
+""")
+
+_PAUSE = text("""
+UPDATE gateway.delivery_items SET next_at = now() + CAST(:pause AS interval), lease = NULL,
+    answer = :answer, answered_at = now()
+WHERE id = :id AND lease = :lease
+""")
+
+_GIVE_UP = text("""
+UPDATE gateway.delivery_items SET state = 'dead', lease = NULL, answer = :answer, answered_at = now()
+WHERE id = :id AND lease = :lease
+""")
+
+_LEAVE_ALONE = text("""
+UPDATE gateway.destinations SET not_before = now() + CAST(:pause AS interval) WHERE id = :destination_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A destination that has items due."""
+
+    id: UUID
+    stored: object
+    """Its request as it is stored, perhaps by another version."""
+
+    def request(self) -> DestinationRequest:
+        """Return the request. Raises pydantic.ValidationError."""
+        return DestinationRequest.model_validate(self.stored)
+
+
+async def due(connection: AsyncConnection) -> list[Destination]:
+    """Return the destinations that something is due for."""
+    return [Destination(row.id, row.request) for row in await connection.execute(_DUE)]
+
+
+async def claim(connection: AsyncConnection, destination_id: UUID, most: int) -> tuple[list[Item], int]:
+    """Take up to `most` items that are due, and return those to be sent, and how many were taken.
+
+    What changed since the preview, or lost its approval, is withdrawn and not sent.
+    """
+    lease = uuid4()
+    claimed = await connection.execute(
+        _CLAIM, {"destination_id": destination_id, "most": most, "lease": lease, "for_as_long": LEASE}
+    )
+    rows = claimed.mappings().all()
+    stale = [row["id"] for row in rows if not row["current"]]
+    if stale:
+        await connection.execute(_WITHDRAW, {"ids": stale, "lease": lease})
+    items = [
+        Item(**{name: value for name, value in row.items() if name != "current"})
+        for row in sorted(rows, key=lambda row: row["id"])
+        if row["current"]
+    ]
+    return items, len(rows)
+
+
+async def store_check(connection: AsyncConnection, item: Item, found: Result) -> None:
+    """Store what sending would do."""
+    await connection.execute(_CHECKED, _of(item, found))
+
+
+async def store_delivery(connection: AsyncConnection, item: Item, result: Result) -> None:
+    """Store that the destination has the item."""
+    await connection.execute(_DELIVERED, _of(item, result))
+
+
+async def pause(connection: AsyncConnection, item: Item, why: str, seconds: float) -> None:
+    """Have the item tried again after `seconds`."""
+    pause = timedelta(seconds=seconds)
+    await connection.execute(
+        _PAUSE, {"id": item.id, "lease": item.lease, "answer": _said(why), "pause": pause}
+    )
+
+
+async def give_up(connection: AsyncConnection, item: Item, why: str) -> None:
+    """Put the item on the list of those that a person may send again."""
+    await connection.execute(_GIVE_UP, {"id": item.id, "lease": item.lease, "answer": _said(why)})
+
+
+async def leave_alone(connection: AsyncConnection, destination_id: UUID, seconds: float) -> None:
+    """Send nothing to a destination for so long."""
+    pause = timedelta(seconds=seconds)
+    await connection.execute(_LEAVE_ALONE, {"destination_id": destination_id, "pause": pause})
+
+
+def _of(item: Item, result: Result) -> dict[str, object]:
+    return {
+        "id": item.id,
+        "lease": item.lease,
+        "action": result.action,
+        "answer": _said(result.answer),
+        "reference": None if result.reference is None else storable_text(result.reference[:500]),
+    }
+
+
+def _said(text_of: str) -> str:
+    return storable_text(text_of[:1000])

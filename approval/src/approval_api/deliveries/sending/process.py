@@ -1,0 +1,59 @@
+"""The process that delivers: settings become the way out, the database and the worker."""
+
+import asyncio
+import signal
+import ssl
+
+from approval_api.database.engine import DELIVERY_ROLE, create_engine
+from approval_api.deliveries.sending.netbox import NetBoxSender
+from approval_api.deliveries.sending.sender import RefusedError, Sender
+from approval_api.deliveries.sending.settings import DeliverySettings
+from approval_api.deliveries.sending.webhook import WebhookSender
+from approval_api.deliveries.sending.worker import Deliverer, MakeSender
+from approval_api.egress.client import Egress
+from approval_api.telemetry.logs import log_to_stdout
+from dryrun_contract.delivery import DestinationRequest
+
+
+def make_senders(egress: Egress, settings: DeliverySettings) -> MakeSender:
+    """Return what makes a sender for each destination from its request and the credential that it names."""
+
+    def make(destination: DestinationRequest) -> Sender:
+        secret = settings.credentials.get(destination.credential or "")
+        if destination.url is None or secret is None:
+            raise RefusedError(
+                f"this process has no credential {destination.credential!r}; see DELIVERY_CREDENTIALS"
+            )
+        value = secret.get_secret_value()
+        if destination.kind == "webhook":
+            return WebhookSender(egress, destination.url, value)
+        if destination.kind == "netbox":
+            return NetBoxSender(egress, destination.url, value)
+        raise RefusedError(f"this version does not send to destinations of kind {destination.kind}")
+
+    return make
+
+
+def run(settings: DeliverySettings) -> None:
+    """Deliver until SIGTERM or Ctrl-C."""
+    log_to_stdout(settings.log_level)
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: DeliverySettings) -> None:
+    engine = create_engine(settings.database_url.get_secret_value(), role=DELIVERY_ROLE)
+    tls = ssl.create_default_context(cafile=settings.ca_file)
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        async with Egress(settings.hosts, own_networks=settings.own_networks, tls=tls) as egress:
+            working = asyncio.create_task(Deliverer(engine, make_senders(egress, settings)).run())
+            await asyncio.wait(
+                (working, asyncio.create_task(stopped.wait())), return_when=asyncio.FIRST_COMPLETED
+            )
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+    finally:
+        await engine.dispose()

@@ -1,0 +1,62 @@
+"""What every kind of destination can do: look at what the other side has, and send one item."""
+
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from dryrun_contract.delivery import Action
+
+
+class RefusedError(Exception):
+    """The other side, or a rule of ours, refuses this item; sending it again as it is does not help."""
+
+
+class BusyError(Exception):
+    """The other side wants to be left alone; nothing is known of the item. Sending it again may help."""
+
+    def __init__(self, said: str, seconds: float | None = None) -> None:
+        """Keep what it `said`, and after how many `seconds` it wants to be asked again."""
+        super().__init__(said)
+        self.seconds = seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of the outbox, claimed by this process."""
+
+    id: int
+    lease: UUID
+    message_id: UUID
+    state: str
+    """`checking` or `waiting`."""
+    kind: str
+    key: str
+    host: str
+    action: Action
+    content: dict[str, JsonValue]
+    attempts: int
+    reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of an item, or would."""
+
+    action: Action
+    """What was done, or would be: the other side may have it already."""
+    answer: str
+    """What it said, in a few words."""
+    reference: str | None = None
+    """What it calls the thing."""
+
+
+class Sender(Protocol):
+    """Speaks with one destination. Raises RefusedError, BusyError, and egress' errors."""
+
+    async def look(self, item: Item) -> Result:
+        """Return what sending `item` would do; nothing is changed."""
+
+    async def send(self, item: Item) -> Result:
+        """Send `item`. Repeating it has no further effect."""

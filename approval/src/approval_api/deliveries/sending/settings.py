@@ -1,0 +1,61 @@
+"""Settings of the process that delivers, read once at start from `DELIVERY_*` variables."""
+
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator
+
+from approval_api.egress.hosts import HostList
+from dryrun_contract.environment import SettingsError, read_environment
+
+PREFIX = "DELIVERY_"
+
+
+class DeliverySettings(BaseModel):
+    """Settings of one delivering process."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    database_url: SecretStr
+    """`postgresql+asyncpg://…` of the role `approval_delivery`, or of one that may take it."""
+    hosts: HostList
+    """Where it may send to: `host[:port][=network+network]`, comma separated."""
+    own_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Public networks of the deployment itself, comma separated; refused like private ones."""
+    credentials: dict[str, SecretStr] = {}
+    """`name:secret`, a line or a comma between them: what destinations name."""
+    ca_file: str | None = None
+    """Certificates to trust in place of the system's."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _reads_hosts(cls, given: object) -> object:
+        return HostList.parse(given) if isinstance(given, str) else given
+
+    @field_validator("own_networks", mode="before")
+    @classmethod
+    def _splits_networks(cls, given: object) -> object:
+        return list(filter(None, map(str.strip, given.split(",")))) if isinstance(given, str) else given
+
+    @field_validator("credentials", mode="before")
+    @classmethod
+    def _splits_credentials(cls, given: object) -> object:
+        if not isinstance(given, str):
+            return given
+        entries = filter(None, map(str.strip, given.replace("\n", ",").split(",")))
+        pairs = [entry.partition(":") for entry in entries]
+        if not all(name.strip() and secret.strip() for name, _, secret in pairs):
+            raise ValueError("expected name:secret, comma separated")
+        return {name.strip(): secret.strip() for name, _, secret in pairs}
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Self:
+        """Read the environment. Raises SettingsError that names every variable that is wrong."""
+        try:
+            return cls.model_validate(read_environment(PREFIX, environ))
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_input=False)
+            told = (f"{PREFIX}{'.'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in faults)
+            raise SettingsError("; ".join(told)) from None

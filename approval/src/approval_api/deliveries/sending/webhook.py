@@ -1,0 +1,54 @@
+"""Webhooks by the Standard Webhooks specification: one signed message for each discovery."""
+
+import json
+from datetime import UTC, datetime
+
+from standardwebhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError
+
+from approval_api.deliveries.sending.answers import require_success
+from approval_api.deliveries.sending.sender import Item, RefusedError, Result
+from approval_api.egress.client import Egress
+
+_EVENTS = {
+    "create": "discovery.created",
+    "change": "discovery.changed",
+    "leave": "discovery.changed",
+}
+
+
+class WebhookSender:
+    """Posts to one address; `webhook-id` stays the same however often a message is repeated."""
+
+    def __init__(self, egress: Egress, url: str, secret: str) -> None:
+        """Sign by `secret`: base64, with or without `whsec_`. Raises RefusedError for anything else."""
+        self._egress = egress
+        self._url = url
+        try:
+            self._webhook = Webhook(secret)
+        except (ValueError, EmptyWebhookSecretError) as error:
+            raise RefusedError(
+                "the signing secret is not base64, with or without whsec_ before it"
+            ) from error
+
+    async def look(self, item: Item) -> Result:
+        """Return what the preview said: a webhook's receiver cannot be asked."""
+        return Result(item.action, "")
+
+    async def send(self, item: Item) -> Result:
+        """Post the message."""
+        now = datetime.now(UTC)
+        body = json.dumps(
+            {"type": _EVENTS[item.action], "timestamp": now.isoformat(), "data": item.content},
+            ensure_ascii=False,
+        )
+        message_id = f"msg_{item.message_id}"
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": message_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": self._webhook.sign(message_id, now, body),
+        }
+        answer = await self._egress.request("POST", self._url, headers=headers, body=body.encode())
+        require_success(answer)
+        return Result(item.action, f"HTTP {answer.status}")

@@ -1,0 +1,139 @@
+"""Works on the outbox until it is stopped: each destination by itself, a few items at a time.
+
+What may heal is repeated with growing pauses; what does not is put on the list that a person may send again.
+A kill at any point loses nothing: the lease ends, and the item is repeated with the same message id.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from approval_api.database.rounds import apart, work_in_rounds
+from approval_api.deliveries.sending import outbox
+from approval_api.deliveries.sending.outbox import Destination
+from approval_api.deliveries.sending.sender import BusyError, Item, RefusedError, Result, Sender
+from approval_api.egress.client import NotAnsweredError
+from approval_api.egress.hosts import NotAllowedError
+from dryrun_contract.delivery import DestinationRequest
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 4
+"""Items of one destination."""
+MOST_ATTEMPTS = 10
+SECONDS_FOR_ONE = 60.0
+"""Shorter than a lease."""
+_FIRST_PAUSE = 10.0
+_LONGEST_PAUSE = 3600.0
+_MOST_ROUNDS = 100_000
+
+type MakeSender = Callable[[DestinationRequest], Sender]
+"""Returns what speaks with a destination. Raises RefusedError when it cannot be spoken with."""
+
+
+class Deliverer:
+    """One process that delivers."""
+
+    def __init__(
+        self, engine: AsyncEngine, make_sender: MakeSender, *, first_pause: float = _FIRST_PAUSE
+    ) -> None:
+        """Work by `engine`, whose role is DELIVERY_ROLE; `first_pause` is in seconds."""
+        self._engine = engine
+        self._make_sender = make_sender
+        self._first_pause = first_pause
+        self._busy: dict[UUID, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Work until cancelled; wait for a database that is unreachable."""
+        try:
+            await work_in_rounds(self.work_once, "deliveries")
+        finally:
+            for task in self._busy.values():
+                task.cancel()
+            await asyncio.gather(*self._busy.values(), return_exceptions=True)
+
+    async def work_once(self) -> None:
+        """Begin to work on every destination that something is due for, unless that is under way."""
+        for destination_id in [each for each, task in self._busy.items() if task.done()]:
+            self._busy.pop(destination_id).result()
+        async with self._engine.connect() as connection:
+            found = await outbox.due(connection)
+        for each in found:
+            if each.id not in self._busy:
+                work = apart(self.drain(each), "a destination", destination=str(each.id))
+                self._busy[each.id] = asyncio.create_task(work)
+
+    async def drain(self, destination: Destination) -> None:
+        """Work on one destination until nothing is due, or the other side wants to be left alone."""
+        sender = self._sender(destination)
+        for _ in range(_MOST_ROUNDS):
+            async with self._engine.begin() as connection:
+                items, taken = await outbox.claim(connection, destination.id, AT_ONCE)
+            if not taken:
+                return
+            waits = await asyncio.gather(*(self._work_on(item, sender) for item in items))
+            longest = max(waits, default=0.0)
+            if longest:
+                async with self._engine.begin() as connection:
+                    await outbox.leave_alone(connection, destination.id, longest)
+                return
+
+    def _sender(self, destination: Destination) -> Sender | RefusedError:
+        try:
+            return self._make_sender(destination.request())
+        except ValidationError:
+            return RefusedError("another version stored this destination; remove it and add it again")
+        except RefusedError as error:
+            return error
+
+    async def _work_on(self, item: Item, sender: Sender | RefusedError) -> float:
+        """Do one item; return for how many seconds the whole destination wants to be left alone."""
+        if isinstance(sender, RefusedError):
+            await self._give_up(item, str(sender))
+            return 0.0
+        try:
+            async with asyncio.timeout(SECONDS_FOR_ONE):
+                act = sender.look if item.state == "checking" else sender.send
+                result = await act(item)
+        except (RefusedError, NotAllowedError) as error:
+            await self._give_up(item, str(error))
+            return 0.0
+        except BusyError as error:
+            await self._try_again(item, str(error), error.seconds)
+            return error.seconds or 0.0
+        except (NotAnsweredError, TimeoutError) as error:
+            await self._try_again(item, str(error) or f"not done within {SECONDS_FOR_ONE:g} s", None)
+            return 0.0
+        except Exception:
+            logger.exception("an item could not be worked on", extra={"item": item.id})
+            await self._try_again(item, "an error of this service; see its log", None)
+            return 0.0
+        await self._store(item, result)
+        return 0.0
+
+    async def _store(self, item: Item, result: Result) -> None:
+        async with self._engine.begin() as connection:
+            if item.state == "checking":
+                await outbox.store_check(connection, item, result)
+            else:
+                await outbox.store_delivery(connection, item, result)
+
+    async def _try_again(self, item: Item, why: str, asked_for: float | None) -> None:
+        if item.attempts >= MOST_ATTEMPTS:
+            await self._give_up(item, f"given up after {item.attempts} attempts: {why}")
+            return
+        doubled = min(self._first_pause * 2 ** (item.attempts - 1), _LONGEST_PAUSE)
+        # Spread, so that what failed together is not repeated together.
+        pause = max(doubled * random.uniform(0.75, 1.25), asked_for or 0.0)  # noqa: S311  # no secret
+        async with self._engine.begin() as connection:
+            await outbox.pause(connection, item, why, pause)
+
+    async def _give_up(self, item: Item, why: str) -> None:
+        logger.warning("an item was given up", extra={"item": item.id, "reason": why})
+        async with self._engine.begin() as connection:
+            await outbox.give_up(connection, item, why)

@@ -1,0 +1,147 @@
+"""What people do with deliveries: destinations, a preview, its approval, its files, sending again."""
+
+from uuid import UUID, uuid4
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from approval_api.deliveries import repository
+from approval_api.deliveries.preview import freeze
+from approval_api.web.pagination import from_cursor, row_id, to_cursor
+from approval_api.web.problems import ProblemError
+from dryrun_contract.delivery import (
+    FILE_KINDS,
+    DeliveryItems,
+    DeliveryView,
+    DestinationRequest,
+    DestinationView,
+    ItemState,
+)
+
+MOST_DESTINATIONS = 20
+MOST_LISTED = 100
+
+
+def unknown_delivery(delivery_id: UUID) -> ProblemError:
+    """Return the 404 problem."""
+    return ProblemError(
+        "unknown-delivery",
+        404,
+        f"there is no delivery {delivery_id}; GET /api/v1/production/deliveries lists the newest",
+        title="Unknown delivery",
+    )
+
+
+def unknown_destination(destination_id: UUID) -> ProblemError:
+    """Return the 404 problem."""
+    return ProblemError(
+        "unknown-destination",
+        404,
+        f"there is no destination {destination_id}; GET /api/v1/production/destinations lists them",
+        title="Unknown destination",
+    )
+
+
+async def add_destination(
+    connection: AsyncConnection, request: DestinationRequest, actor: str
+) -> DestinationView:
+    """Store a destination. Raises ProblemError: 409 when the name is taken, 429 when there are too many."""
+    if await repository.count_destinations(connection) >= MOST_DESTINATIONS:
+        raise ProblemError(
+            "too-many-destinations",
+            429,
+            f"there are {MOST_DESTINATIONS} destinations, which is the most; remove one first",
+            title="Too many destinations",
+        )
+    destination_id = uuid4()
+    if not await repository.insert_destination(connection, destination_id, request, actor):
+        raise ProblemError(
+            "destination-exists",
+            409,
+            f"there is a destination {request.name!r}; remove it first, or choose another name",
+            title="The name is taken",
+        )
+    return await _destination(connection, destination_id)
+
+
+async def remove_destination(connection: AsyncConnection, destination_id: UUID) -> None:
+    """Delete a destination and all that is known of it. Raises a 404 problem."""
+    if not await repository.remove_destination(connection, destination_id):
+        raise unknown_destination(destination_id)
+
+
+async def preview(connection: AsyncConnection, destination_id: UUID, actor: str) -> DeliveryView:
+    """Freeze what differs from what the destination has. Raises ProblemError: 404, 409 when nothing does."""
+    destination = await _destination(connection, destination_id)
+    delivery_id = uuid4()
+    if not await freeze(connection, delivery_id, destination_id, destination.request, actor):
+        raise ProblemError(
+            "nothing-to-deliver",
+            409,
+            f"{destination.request.name} has every approved discovery as it is, or it is on its way there",
+            title="Nothing to deliver",
+        )
+    return await show(connection, delivery_id)
+
+
+async def show(connection: AsyncConnection, delivery_id: UUID, *, lock: bool = False) -> DeliveryView:
+    """Return a delivery. Raises a 404 problem."""
+    view = await repository.find_delivery(connection, delivery_id, lock=lock)
+    if view is None:
+        raise unknown_delivery(delivery_id)
+    return view
+
+
+async def approve(connection: AsyncConnection, delivery_id: UUID, actor: str) -> DeliveryView:
+    """Let a planned delivery be sent; approving it twice has no effect. Raises ProblemError: 404, 409."""
+    view = await show(connection, delivery_id, lock=True)
+    if view.approved_at is not None:
+        return view
+    if view.state != "planned":
+        raise _not_now(view, "approved")
+    await repository.approve(connection, delivery_id, actor, is_file=view.kind in FILE_KINDS)
+    return await show(connection, delivery_id)
+
+
+async def discard(connection: AsyncConnection, delivery_id: UUID) -> DeliveryView:
+    """Give a preview up; doing so twice has no effect. Raises ProblemError: 404, 409 once it is approved."""
+    view = await show(connection, delivery_id, lock=True)
+    if view.approved_at is not None:
+        raise _not_now(view, "discarded")
+    await repository.discard(connection, delivery_id)
+    return await show(connection, delivery_id)
+
+
+async def resend(connection: AsyncConnection, delivery_id: UUID) -> DeliveryView:
+    """Have what was given up sent again. Raises ProblemError: 404, 409 when it was never approved."""
+    view = await show(connection, delivery_id, lock=True)
+    if view.approved_at is None:
+        raise _not_now(view, "sent again")
+    await repository.resend(connection, delivery_id)
+    return await show(connection, delivery_id)
+
+
+async def list_items(
+    connection: AsyncConnection, delivery_id: UUID, limit: int, cursor: str | None, state: ItemState | None
+) -> DeliveryItems:
+    """Return a page of a delivery's items. Raises ProblemError: 404, 422 for a cursor of another list."""
+    await show(connection, delivery_id)
+    after = from_cursor(cursor, row_id) or 0
+    found = await repository.page_of_items(connection, delivery_id, after, limit + 1, state)
+    more = len(found) > limit
+    return DeliveryItems(items=tuple(found[:limit]), next=to_cursor(found[limit - 1].id) if more else None)
+
+
+async def _destination(connection: AsyncConnection, destination_id: UUID) -> DestinationView:
+    view = await repository.find_destination(connection, destination_id)
+    if view is None:
+        raise unknown_destination(destination_id)
+    return view
+
+
+def _not_now(view: DeliveryView, what: str) -> ProblemError:
+    return ProblemError(
+        "delivery-state",
+        409,
+        f"delivery {view.id} is {view.state} and cannot be {what}",
+        title="Not in this state",
+    )

@@ -1,0 +1,134 @@
+"""Pages: destinations and deliveries, a form for each, and one delivery with its items."""
+
+from typing import get_args
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+
+from approval_api.access.large_answers import ListTurn
+from approval_api.access.permission import Administrator, Decider, Reader
+from approval_api.audit.log import note
+from approval_api.audit.transaction import Transaction
+from approval_api.deliveries import repository, service
+from approval_api.pages.forms import SentForm, first_fault
+from approval_api.pages.rendering import page
+from dryrun_contract.delivery import FILE_KINDS, DestinationKind, DestinationRequest, ItemState
+from dryrun_contract.kinds import KINDS
+
+router = APIRouter(prefix="/production", include_in_schema=False)
+
+_SEE_OTHER = 303
+_PER_PAGE = 100
+_KINDS: tuple[DestinationKind, ...] = get_args(DestinationKind.__value__)
+_STATES: tuple[ItemState, ...] = get_args(ItemState.__value__)
+
+
+@router.get("/deliveries")
+async def list_deliveries(request: Request, visitor: Reader, _turn: ListTurn) -> Response:
+    """Show destinations with a form for a new one, and the newest deliveries."""
+    async with request.app.state.engine.connect() as connection:
+        destinations = await repository.list_destinations(connection)
+        deliveries = await repository.list_deliveries(connection, service.MOST_LISTED)
+    return page(
+        request,
+        "deliveries/deliveries.html",
+        visitor,
+        destinations=destinations,
+        deliveries=deliveries,
+        destination_kinds=_KINDS,
+        kinds=KINDS,
+    )
+
+
+@router.post("/destinations", name="add_destination")
+async def add_destination(
+    request: Request, visitor: Administrator, form: SentForm, transaction: Transaction
+) -> Response:
+    """Add a destination."""
+    try:
+        wanted = DestinationRequest.model_validate(
+            {
+                "name": form.one("name"),
+                "kind": form.one("kind"),
+                "url": form.one("url") or None,
+                "credential": form.one("credential") or None,
+                "kinds": form.all("kinds"),
+            }
+        )
+    except ValidationError as error:
+        raise first_fault(error, "This is no destination") from error
+    await service.add_destination(transaction, wanted, visitor.name)
+    note(request, object_=f"destination {wanted.name}", detail=wanted.model_dump_json())
+    return RedirectResponse("/production/deliveries", _SEE_OTHER)
+
+
+@router.post("/destinations/{destination_id}/remove", name="remove_destination")
+async def remove_destination(
+    destination_id: UUID, request: Request, _: Administrator, transaction: Transaction
+) -> Response:
+    """Remove a destination with its deliveries; nothing is deleted there."""
+    note(request, object_=f"destination {destination_id}")
+    await service.remove_destination(transaction, destination_id)
+    return RedirectResponse("/production/deliveries", _SEE_OTHER)
+
+
+@router.post("/destinations/{destination_id}/preview", name="preview_delivery")
+async def preview_delivery(
+    destination_id: UUID, request: Request, visitor: Decider, transaction: Transaction
+) -> Response:
+    """Freeze what differs and go to its page; nothing is sent."""
+    delivery = await service.preview(transaction, destination_id, visitor.name)
+    note(request, object_=f"delivery {delivery.id}", detail=f"preview for {delivery.destination}")
+    return RedirectResponse(f"/production/deliveries/{delivery.id}", _SEE_OTHER)
+
+
+@router.get("/deliveries/{delivery_id}")
+async def show_delivery(
+    delivery_id: UUID, request: Request, visitor: Reader, _turn: ListTurn, cursor: str | None = None
+) -> Response:
+    """Show a delivery: what would be done or was, and what the other side said."""
+    state = next((each for each in _STATES if each == request.query_params.get("state")), None)
+    async with request.app.state.engine.connect() as connection:
+        delivery = await service.show(connection, delivery_id)
+        items = await service.list_items(connection, delivery_id, _PER_PAGE, cursor, state)
+    return page(
+        request,
+        "deliveries/delivery.html",
+        visitor,
+        delivery=delivery,
+        items=items,
+        state=state,
+        is_file=delivery.kind in FILE_KINDS,
+    )
+
+
+@router.post("/deliveries/{delivery_id}/approve", name="approve_delivery")
+async def approve_delivery(
+    delivery_id: UUID, request: Request, visitor: Decider, transaction: Transaction
+) -> Response:
+    """Let it be sent."""
+    delivery = await service.approve(transaction, delivery_id, visitor.name)
+    note(request, object_=f"delivery {delivery_id}", detail=delivery.counts.model_dump_json())
+    return RedirectResponse(f"/production/deliveries/{delivery_id}", _SEE_OTHER)
+
+
+@router.post("/deliveries/{delivery_id}/discard", name="discard_delivery")
+async def discard_delivery(
+    delivery_id: UUID, request: Request, _: Decider, transaction: Transaction
+) -> Response:
+    """Give the preview up."""
+    note(request, object_=f"delivery {delivery_id}")
+    await service.discard(transaction, delivery_id)
+    return RedirectResponse(f"/production/deliveries/{delivery_id}", _SEE_OTHER)
+
+
+@router.post("/deliveries/{delivery_id}/resend", name="resend_delivery")
+async def resend_delivery(
+    delivery_id: UUID, request: Request, _: Decider, transaction: Transaction
+) -> Response:
+    """Send again what was given up."""
+    note(request, object_=f"delivery {delivery_id}")
+    await service.resend(transaction, delivery_id)
+    return RedirectResponse(f"/production/deliveries/{delivery_id}", _SEE_OTHER)

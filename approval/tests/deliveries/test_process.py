@@ -1,0 +1,124 @@
+"""The delivering process itself: its settings, its start and stop, and a kill at any point."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections import Counter
+from contextlib import asynccontextmanager
+
+import pytest
+from made_deliveries import (
+    SECRET,
+    add_destination,
+    approve,
+    approve_discoveries,
+    make_everything_due,
+    preview,
+    show,
+)
+from receiver import answer, receiving
+
+from approval_api.deliveries.sending.settings import DeliverySettings
+from dryrun_contract.environment import SettingsError
+
+
+@asynccontextmanager
+async def delivering_process(url, receiver):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "approval_api",
+        "deliver",
+        env={
+            "PATH": os.environ["PATH"],
+            "DELIVERY_DATABASE_URL": url,
+            "DELIVERY_HOSTS": f"http://127.0.0.1:{receiver.port}=127.0.0.1",
+            "DELIVERY_CREDENTIALS": f"hook:whsec_{SECRET}",
+        },
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_a_kill_at_any_point_loses_nothing_and_doubles_nothing(database_url, engine, eventually):
+    """The first process is killed while requests of it are unanswered; the second one finishes."""
+    rows = [("host", f"198.51.100.{n}", "{}") for n in range(1, 31)]
+    slow = asyncio.Event()
+
+    def behaviour(_):
+        return answer(204) if len(receiver.received) < 8 or slow.is_set() else wait_and_answer()
+
+    async def wait_and_answer():
+        await slow.wait()
+        return answer(204)
+
+    async with receiving(behaviour) as receiver:
+        await approve_discoveries(engine, *rows)
+        destination = await add_destination(engine, kind="webhook", url=receiver.url(), credential="hook")
+        delivery = (await approve(engine, (await preview(engine, destination)).id)).id
+        async with delivering_process(database_url, receiver) as first:
+
+            async def some_are_under_way():
+                return len(receiver.received) >= 8
+
+            await eventually(some_are_under_way, seconds=20)
+            first.kill()
+            await first.wait()
+        counts = (await show(engine, delivery)).counts
+        assert 0 < counts.delivered < 30
+        assert counts.waiting == 30 - counts.delivered
+        slow.set()
+        await make_everything_due(engine)
+        async with delivering_process(database_url, receiver) as second:
+
+            async def all_are_delivered():
+                return (await show(engine, delivery)).state == "done"
+
+            await eventually(all_are_delivered, seconds=20)
+            second.send_signal(signal.SIGTERM)
+            assert await second.wait() == 0
+    ids = Counter(seen.headers["webhook-id"] for seen in receiver.received)
+    assert len(ids) == 30, "whoever goes by webhook-id acts once for each discovery"
+    assert sum(ids.values()) <= 30 + 4, "only what was under way at the kill came twice"
+
+
+URL = "postgresql+asyncpg://approval_delivery:x@database/dryrun"
+
+
+def test_credentials_come_from_a_file_and_are_not_shown(tmp_path):
+    file = tmp_path / "credentials"
+    file.write_text("hook:whsec_abc\nnetbox:0123:45\n")
+    settings = DeliverySettings.read(
+        {
+            "DELIVERY_DATABASE_URL": URL,
+            "DELIVERY_HOSTS": "hooks.example.com, netbox.lan=10.1.2.0/24",
+            "DELIVERY_OWN_NETWORKS": "203.0.113.0/24, 2001:db8::/32",
+            "DELIVERY_CREDENTIALS_FILE": str(file),
+        }
+    )
+    assert settings.credentials["netbox"].get_secret_value() == "0123:45"
+    assert len(settings.own_networks) == 2
+    for secret in ("whsec_abc", "0123:45", ":x@"):
+        assert secret not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("HOSTS", "*.example.com", "DELIVERY_HOSTS"),
+        ("CREDENTIALS", "nothing-but-a-secret-Xyz", "name:secret"),
+        ("OWN_NETWORKS", "here", "DELIVERY_OWN_NETWORKS"),
+        ("PROXY", "http://proxy", "DELIVERY_PROXY"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_not_quoted_when_it_is_a_secret(name, value, reason):
+    given = {"DELIVERY_DATABASE_URL": URL, "DELIVERY_HOSTS": "", f"DELIVERY_{name}": value}
+    with pytest.raises(SettingsError, match=reason) as refused:
+        DeliverySettings.read(given)
+    assert "Xyz" not in str(refused.value)

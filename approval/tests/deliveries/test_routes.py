@@ -1,0 +1,98 @@
+"""Deliveries by the API: who does what, what is refused, and what the audit log holds."""
+
+import json
+
+import pytest
+from made_deliveries import approve_discoveries
+from sqlalchemy import text
+
+PRODUCTION = "/api/v1/production"
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def programs():
+    return "ada/admin+approver"
+
+
+async def ask(api, method, path, status, **kwargs):
+    answer = await api.client.request(method, f"{PRODUCTION}{path}", **kwargs)
+    assert answer.status_code == status, answer.text
+    return answer.json() if answer.content else None
+
+
+async def test_from_a_destination_to_a_file(api, engine):
+    await approve_discoveries(
+        engine, ("host", "192.0.2.1", "{}"), ("service", "192.0.2.1:22/tcp", '{"product": "x"}')
+    )
+    wanted = {"name": "nightly", "kind": "csv"}
+    destination = await ask(api, "POST", "/destinations", 201, json=wanted)
+    assert (await ask(api, "POST", "/destinations", 409, json=wanted))["type"].endswith("destination-exists")
+    assert (await ask(api, "GET", "/destinations", 200))["destinations"] == [destination]
+    delivery = await ask(api, "POST", f"/destinations/{destination['id']}/deliveries", 201)
+    assert (delivery["state"], delivery["counts"]["create"]) == ("planned", 2)
+    path = f"/deliveries/{delivery['id']}"
+    assert (await ask(api, "GET", f"{path}/file", 409))["type"].endswith("no-file")
+    assert (await ask(api, "POST", f"{path}/resend", 409))["type"].endswith("delivery-state")
+    page = await ask(api, "GET", f"{path}/items?limit=1", 200)
+    (rest,) = (await ask(api, "GET", f"{path}/items?limit=1&cursor={page['next']}", 200))["items"]
+    assert [page["items"][0]["key"], rest["key"]] == ["192.0.2.1", "192.0.2.1:22/tcp"]
+    for _ in range(2):
+        approved = await ask(api, "POST", f"{path}/approve", 202)
+        assert (approved["state"], approved["approved_by"]) == ("done", "program:ada")
+    assert (await ask(api, "POST", f"{path}/discard", 409))["type"].endswith("delivery-state")
+    file = await api.client.get(f"{PRODUCTION}{path}/file")
+    assert file.headers["content-disposition"].startswith('attachment; filename="nightly-')
+    assert len(file.text.splitlines()) == 3
+    lines = (await api.client.get(f"{PRODUCTION}{path}/file?format=ndjson")).text.splitlines()
+    assert [json.loads(line)["discovery"]["key"] for line in lines] == ["192.0.2.1", "192.0.2.1:22/tcp"]
+    assert (await ask(api, "GET", "/deliveries", 200))["deliveries"] == [approved]
+    assert (await ask(api, "POST", f"/destinations/{destination['id']}/deliveries", 409))["type"].endswith(
+        "nothing-to-deliver"
+    )
+    await ask(api, "DELETE", f"/destinations/{destination['id']}", 204)
+    await ask(api, "GET", path, 404)
+    async with engine.connect() as connection:
+        actions = await connection.execute(
+            text("SELECT action FROM gateway.audit_log WHERE outcome = 'done'")
+        )
+        assert {"add_destination", "preview_delivery", "approve_delivery", "remove_destination"} <= {
+            row.action for row in actions
+        }
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"name": "x", "kind": "webhook"},
+        {"name": "x", "kind": "webhook", "url": "https://hooks.example.com/"},
+        {"name": "x", "kind": "webhook", "url": "ftp://hooks.example.com/", "credential": "hook"},
+        {"name": "x", "kind": "webhook", "url": "x", "credential": "hook"},
+        {"name": "x", "kind": "csv", "url": "https://hooks.example.com/"},
+        {"name": "X y", "kind": "csv"},
+        {"name": "x", "kind": "telnet"},
+        {"name": "x", "kind": "csv", "kinds": ["a"] * 41},
+    ],
+)
+async def test_what_is_no_destination_is_refused(api, wanted):
+    await ask(api, "POST", "/destinations", 422, json=wanted)
+
+
+async def test_twenty_destinations_are_the_most(api):
+    for number in range(20):
+        await ask(api, "POST", "/destinations", 201, json={"name": f"d{number}", "kind": "csv"})
+    await ask(api, "POST", "/destinations", 429, json={"name": "one-more", "kind": "csv"})
+
+
+async def test_unknown_ones_are_404(api):
+    for method, path in (
+        ("GET", "/deliveries/{}"),
+        ("GET", "/deliveries/{}/items"),
+        ("GET", "/deliveries/{}/file"),
+        ("POST", "/deliveries/{}/approve"),
+        ("POST", "/deliveries/{}/discard"),
+        ("POST", "/deliveries/{}/resend"),
+        ("POST", "/destinations/{}/deliveries"),
+        ("DELETE", "/destinations/{}"),
+    ):
+        await ask(api, method, path.format(NOBODY), 404)

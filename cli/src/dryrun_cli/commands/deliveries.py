@@ -1,0 +1,169 @@
+"""Commands on destinations and deliveries."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal
+from uuid import UUID
+
+from pydantic import JsonValue, ValidationError
+
+from dryrun_cli.api import deliveries as api
+from dryrun_cli.api.client import ApiClient
+from dryrun_cli.api.reading import read_list, read_object, read_word
+from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.drawing.delivery_view import draw_deliveries, draw_delivery, draw_destinations
+from dryrun_cli.drawing.safe_text import inert_lines
+from dryrun_cli.errors import WrongUseError
+from dryrun_cli.exit_codes import ExitCode
+from dryrun_contract.delivery import DeliveryItems, DeliveryView, DestinationRequest, DestinationView
+
+_SHOWN: Final = 50
+
+
+@command
+async def add_destination(
+    client: ApiClient,
+    common: Common,
+    name: str,
+    kind: str,
+    url: str | None,
+    credential: str | None,
+    kinds: Sequence[str],
+) -> ExitCode:
+    """`dryrun destination add NAME --kind KIND`."""
+    given = {"name": name, "kind": kind, "url": url, "credential": credential, "kinds": list(kinds)}
+    try:
+        wanted = DestinationRequest.model_validate(given)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise WrongUseError(f"{where}: {fault['msg']}".removeprefix(": Value error, ")) from None
+    answer = await api.add_destination(client, wanted)
+    if common.json_output:
+        write_json(answer)
+    else:
+        sys.stdout.write(f"{name} is added. To preview a delivery: dryrun delivery preview {name}\n")
+    return ExitCode.OK
+
+
+@command
+async def list_destinations(client: ApiClient, common: Common) -> ExitCode:
+    """`dryrun destination list`."""
+    answer = await api.destinations(client)
+    if common.json_output:
+        write_json(answer)
+    else:
+        make_console().print(draw_destinations(_destinations(answer)))
+    return ExitCode.OK
+
+
+@command
+async def remove_destination(client: ApiClient, _: Common, name: str) -> ExitCode:
+    """`dryrun destination remove NAME`."""
+    await api.remove_destination(client, await _destination(client, name))
+    sys.stdout.write(f"{name} is removed with its deliveries; nothing is deleted there.\n")
+    return ExitCode.OK
+
+
+@command
+async def preview(client: ApiClient, common: Common, name: str) -> ExitCode:
+    """`dryrun delivery preview DESTINATION`."""
+    answer = await api.preview(client, await _destination(client, name))
+    view = read_word(DeliveryView, answer, "a delivery")
+    if common.json_output:
+        write_json(answer)
+        return ExitCode.OK
+    await _draw(client, view, None)
+    sys.stderr.write(f"Nothing is sent yet. To send it: dryrun delivery approve {view.id}\n")
+    return ExitCode.OK
+
+
+@command
+async def list_all(client: ApiClient, common: Common) -> ExitCode:
+    """`dryrun delivery list`."""
+    answer = await api.deliveries(client)
+    if common.json_output:
+        write_json(answer)
+    else:
+        make_console().print(draw_deliveries(_deliveries(answer)))
+    return ExitCode.OK
+
+
+@command
+async def show(client: ApiClient, common: Common, text: str, state: str | None) -> ExitCode:
+    """`dryrun delivery show ID`."""
+    delivery_id = await _find(client, text)
+    answer = await api.delivery(client, delivery_id)
+    if common.json_output:
+        items = read_object(await api.items(client, delivery_id, 500, state), "items")
+        write_json({**read_object(answer, "a delivery"), **items})
+    else:
+        await _draw(client, read_word(DeliveryView, answer, "a delivery"), state)
+    return ExitCode.OK
+
+
+@command
+async def change(
+    client: ApiClient, common: Common, text: str, how: Literal["approve", "discard", "resend"]
+) -> ExitCode:
+    """`dryrun delivery approve ID`, `discard ID` and `resend ID`."""
+    answer = await api.change(client, await _find(client, text), how)
+    if common.json_output:
+        write_json(answer)
+    else:
+        await _draw(client, read_word(DeliveryView, answer, "a delivery"), None)
+    return ExitCode.OK
+
+
+@command
+async def fetch(client: ApiClient, _: Common, text: str, form: str | None, output: Path | None) -> ExitCode:
+    """`dryrun delivery fetch ID`."""
+    _write(await api.file(client, await _find(client, text), form), output)
+    return ExitCode.OK
+
+
+def _write(content: bytes, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.write(inert_lines(content.decode("utf-8", "replace")))
+        return
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        raise WrongUseError(f"--output {output}: {error.strerror}") from error
+
+
+async def _draw(client: ApiClient, view: DeliveryView, state: str | None) -> None:
+    answer = await api.items(client, view.id, _SHOWN, state)
+    page = read_word(DeliveryItems, answer, "items")
+    make_console().print(draw_delivery(view, page.items, page.next is not None))
+
+
+def _destinations(answer: JsonValue) -> list[DestinationView]:
+    listed = read_list(read_object(answer, "destinations"), "destinations")
+    return [read_word(DestinationView, each, "a destination") for each in listed]
+
+
+def _deliveries(answer: JsonValue) -> list[DeliveryView]:
+    listed = read_list(read_object(answer, "deliveries"), "deliveries")
+    return [read_word(DeliveryView, each, "a delivery") for each in listed]
+
+
+async def _destination(client: ApiClient, name: str) -> UUID:
+    for each in _destinations(await api.destinations(client)):
+        if name in {each.request.name, str(each.id)}:
+            return each.id
+    raise WrongUseError(f"there is no destination {name!r}; see: dryrun destination list")
+
+
+async def _find(client: ApiClient, text: str) -> UUID:
+    wanted = text.strip().lower()
+    try:
+        return UUID(wanted)
+    except ValueError:
+        pass
+    found = [each.id for each in _deliveries(await api.deliveries(client)) if str(each.id).startswith(wanted)]
+    if len(found) == 1 and wanted:
+        return found[0]
+    how_many = "no delivery has" if not found else f"{len(found)} deliveries have"
+    raise WrongUseError(f"{how_many} an id that begins with {text!r}; see: dryrun delivery list")

@@ -1,0 +1,102 @@
+"""Draws destinations and deliveries: what would be done, what was, and what the other side said."""
+
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dryrun_cli.api.session_ids import short
+from dryrun_cli.drawing.safe_text import inert, shown
+from dryrun_cli.drawing.tables import when
+from dryrun_contract.delivery import DeliveryItem, DeliveryView, DestinationView
+
+_STYLES = {
+    "planned": "yellow",
+    "checking": "cyan",
+    "sending": "cyan",
+    "waiting": "cyan",
+    "stuck": "red",
+    "dead": "red",
+    "done": "green",
+    "delivered": "green",
+}
+
+
+def draw_destinations(destinations: Iterable[DestinationView]) -> RenderableType:
+    """Return one row per destination."""
+    table = _table("NAME", "KIND", "ADDRESS", "KINDS", "SECRET", "ADDED BY")
+    for each in destinations:
+        request = each.request
+        table.add_row(
+            Text(request.name, style="cyan"),
+            request.kind,
+            shown(request.url or "-", limit=60),
+            shown(", ".join(request.kinds) or "all", limit=40),
+            request.credential or "-",
+            shown(each.created_by, limit=20),
+        )
+    if not table.row_count:
+        return Text("No destinations yet. To add one: dryrun destination add NAME --kind csv")
+    return table
+
+
+def draw_deliveries(deliveries: Iterable[DeliveryView]) -> RenderableType:
+    """Return one row per delivery."""
+    table = _table(
+        "ID", "PREVIEWED", "DESTINATION", "STATE", "CREATE", "CHANGE", "LEAVE", "DELIVERED", "DEAD"
+    )
+    for each in deliveries:
+        counts = each.counts
+        table.add_row(
+            Text(short(each.id), style="cyan"),
+            when(each.requested_at).rpartition(":")[0],
+            each.destination,
+            _state(each.state),
+            *(f"{n:,}" for n in (counts.create, counts.change, counts.leave, counts.delivered, counts.dead)),
+        )
+    if not table.row_count:
+        return Text("No deliveries yet. To make one: dryrun delivery preview DESTINATION")
+    return table
+
+
+def draw_delivery(delivery: DeliveryView, items: Iterable[DeliveryItem], more: bool) -> RenderableType:
+    """Return a delivery with its first items."""
+    counts = delivery.counts
+    head = Text(f"To {delivery.destination}  ", style="bold").append_text(_state(delivery.state))
+    approved = "" if delivery.approved_by is None else f", approved by {inert(delivery.approved_by, 40)}"
+    parts: list[RenderableType] = [
+        head,
+        Text(f"{delivery.id}, previewed by {inert(delivery.requested_by, 40)}{approved}", style="dim"),
+        Text(
+            f"{counts.create:,} to create, {counts.change:,} to change, {counts.leave:,} left alone, "
+            f"{delivery.unchanged:,} unchanged; {counts.delivered:,} delivered, {counts.dead:,} given up"
+        ),
+    ]
+    if delivery.more:
+        parts.append(Text("There is more: preview another delivery when this one is done.", style="yellow"))
+    table = _table("ACTION", "STATE", "KIND", "KEY", "THE OTHER SIDE")
+    for each in items:
+        table.add_row(
+            each.action,
+            _state(each.state),
+            each.kind,
+            shown(each.key, limit=60),
+            shown(each.answer or "-", limit=80),
+        )
+    if table.row_count:
+        parts += [Text(""), table]
+    if more:
+        parts.append(Text("…", style="dim"))
+    return Group(*parts)
+
+
+def _state(state: str) -> Text:
+    return Text("given up" if state == "dead" else state, style=_STYLES.get(state, "dim"))
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name, no_wrap=name != "THE OTHER SIDE", overflow="fold")
+    return table

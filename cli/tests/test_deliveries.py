@@ -1,0 +1,69 @@
+"""Destinations and deliveries on the command line."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def destination(run, api):
+    code, out, _ = run(
+        "destination",
+        "add",
+        "cmdb",
+        "--kind",
+        "webhook",
+        "--url",
+        "https://hooks.example.com/x",
+        "--credential",
+        "hook",
+        "--only",
+        "host",
+    )
+    assert (code, "dryrun delivery preview cmdb" in out) == (0, True)
+    (made,) = api.destinations.values()
+    return made
+
+
+def test_a_destination_is_added_listed_and_removed(run, api, destination):
+    assert destination["request"]["kinds"] == ["host"]
+    _, out, _ = run("destination", "list")
+    assert "https://hooks.example.com/x" in out
+    assert "is removed" in run("destination", "remove", "cmdb")[1]
+    assert "No destinations yet" in run("destination", "list")[1]
+
+
+def test_what_is_no_destination_is_named_before_anything_is_sent(run, api):
+    code, _, err = run("destination", "add", "x", "--kind", "webhook")
+    assert (code, "needs a url and the name of a credential" in err, api.destinations) == (2, True, {})
+    code, _, err = run("destination", "add", "x", "--kind", "telnet")
+    assert (code, "kind:" in err) == (2, True)
+
+
+def test_a_delivery_is_previewed_approved_and_shown(run, api, destination):
+    code, out, err = run("delivery", "preview", "cmdb")
+    assert (code, "Nothing is sent yet" in err) == (0, True)
+    assert "3 to create, 1 to change, 0 left alone, 1,200 unchanged" in out
+    assert "\x1b" not in out
+    assert "[red]no" in out
+    (made,) = api.deliveries
+    assert "sending" in run("delivery", "approve", made[:8])[1]
+    assert "sending" in run("delivery", "resend", made[:8])[1]
+    assert "cmdb" in run("delivery", "list")[1]
+    assert json.loads(run("delivery", "show", made[:8], "--json")[1])["items"][0]["key"] == "192.0.2.1:22/tcp"
+    assert "discarded" in run("delivery", "discard", made[:8])[1]
+
+
+def test_a_file_goes_to_standard_output_or_where_it_is_wanted(run, api, destination, tmp_path):
+    run("delivery", "preview", "cmdb")
+    (made,) = api.deliveries
+    assert "192.0.2.1" in run("delivery", "fetch", made[:8])[1]
+    run("delivery", "fetch", made[:8], "--format", "csv", "-o", tmp_path / "x.csv")
+    assert "192.0.2.1" in (tmp_path / "x.csv").read_text()
+    code, _, err = run("delivery", "fetch", made[:8], "-o", tmp_path / "no" / "x.csv")
+    assert (code, "--output" in err) == (2, True)
+
+
+def test_unknown_names_and_ids_say_where_they_are_listed(run, api):
+    assert "see: dryrun destination list" in run("delivery", "preview", "nowhere")[2]
+    assert "see: dryrun delivery list" in run("delivery", "show", "abc")[2]

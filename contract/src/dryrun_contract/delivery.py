@@ -1,0 +1,141 @@
+"""Deliveries: approved production discoveries on their way to systems of record."""
+
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import Field, HttpUrl, JsonValue, TypeAdapter, model_validator
+
+from dryrun_contract.base import UtcTime, Word
+
+MOST_ITEMS = 20_000
+"""Of one delivery; what is beyond comes with the next one."""
+
+type DestinationKind = Literal["webhook", "netbox", "ndjson", "csv", "servicenow"]
+type FileFormat = Literal["ndjson", "csv", "servicenow"]
+FILE_KINDS: frozenset[DestinationKind] = frozenset({"ndjson", "csv", "servicenow"})
+"""Somebody fetches these; to the others the service sends by itself."""
+
+type Action = Literal["create", "change", "leave"]
+type ItemState = Literal[
+    "checking", "planned", "waiting", "delivered", "dead", "withdrawn", "superseded", "discarded"
+]
+type DeliveryState = Literal["checking", "planned", "discarded", "sending", "stuck", "done"]
+
+type _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+type _Kind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+_URL = TypeAdapter(HttpUrl)
+
+
+class DestinationRequest(Word):
+    """Where approved discoveries go. Credentials are named here and kept by the process that delivers."""
+
+    name: _Name = Field(examples=["netbox"])
+    kind: DestinationKind
+    url: str | None = Field(default=None, max_length=500, examples=["https://netbox.example.com"])
+    """The webhook's address, or where NetBox's pages are; null for files."""
+    credential: _Name | None = Field(default=None, examples=["netbox-token"])
+    """The name of the credential: a webhook's signing secret, NetBox's token; null for files."""
+    kinds: tuple[_Kind, ...] = Field(default=(), max_length=40, examples=[["host", "service"]])
+    """The kinds of discoveries that go there; all of them when empty."""
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> Self:
+        if self.kind in FILE_KINDS:
+            if self.url is not None or self.credential is not None:
+                raise ValueError(
+                    f"a destination of kind {self.kind} is a file: it has no url and no credential"
+                )
+            return self
+        if self.url is None or self.credential is None:
+            raise ValueError(f"a destination of kind {self.kind} needs a url and the name of a credential")
+        _URL.validate_python(self.url)
+        return self
+
+
+class DestinationView(Word):
+    """A destination as clients see it."""
+
+    id: UUID
+    request: DestinationRequest
+    created_by: str
+    created_at: UtcTime
+
+
+class Counts(Word):
+    """Items of a delivery by what is done with them, and by what became of them."""
+
+    create: int = 0
+    change: int = 0
+    leave: int = 0
+    """Looked at and left alone: the other side has it already."""
+    checking: int = 0
+    planned: int = 0
+    waiting: int = 0
+    delivered: int = 0
+    dead: int = 0
+    """Given up; a person can have them sent again."""
+    withdrawn: int = 0
+    """Changed or no longer approved since the preview, so not sent."""
+    superseded: int = 0
+    """Given up, and contained in a later delivery."""
+    discarded: int = 0
+
+
+class DeliveryView(Word):
+    """A delivery: what a preview froze, whether somebody approved it, and how far it got."""
+
+    id: UUID
+    destination_id: UUID
+    destination: str
+    kind: DestinationKind
+    state: DeliveryState
+    requested_by: str
+    requested_at: UtcTime
+    approved_by: str | None
+    approved_at: UtcTime | None
+    unchanged: int
+    """Approved discoveries that are at the destination as they are, so not in this delivery."""
+    more: bool
+    """There is more than fits one delivery; request another when this one is done."""
+    counts: Counts
+
+
+class DeliveryItem(Word):
+    """One discovery on its way."""
+
+    id: int
+    discovery_id: int
+    kind: str
+    key: str
+    revision: int
+    action: Action
+    state: ItemState
+    attempts: int
+    answer: str | None
+    """What the other side said last, or why nothing was sent."""
+    answered_at: UtcTime | None
+    reference: str | None
+    """What the other side calls it."""
+
+
+class DeliveryItems(Word):
+    """Items in the order of sending. `next` is the cursor of the next page, null after the last."""
+
+    items: tuple[DeliveryItem, ...]
+    next: str | None
+
+
+class DeliveredDiscovery(Word):
+    """One approved discovery as it is delivered: in webhooks and NDJSON."""
+
+    id: int
+    revision: int
+    collector: str
+    kind: str
+    key: str
+    data: dict[str, JsonValue]
+    confidence: float
+    found_at: UtcTime
+    """When it was first seen."""
+    approved_by: str
+    approved_at: UtcTime
