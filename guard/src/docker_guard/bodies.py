@@ -7,7 +7,7 @@ these models and build the engine's body from them alone.
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -238,8 +238,8 @@ class AddressRange(Body):
     """`IPAM.Config[0]`."""
 
     Subnet: Text
+    IPRange: Text = ""
     DEFAULTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "IPRange": NOTHING,
         "Gateway": NOTHING,
         "AuxiliaryAddresses": (None, {}),
         "AuxAddress": (None, {}),
@@ -260,17 +260,17 @@ class CreateNetwork(Body):
     """`POST /networks/create`."""
 
     Name: Text
+    Driver: Literal["", "bridge", "overlay"] = ""
+    Scope: Literal["", "local", "swarm"] = ""
     Internal: bool = False
+    Attachable: bool = False
     IPAM: Addressing
     Options: dict[Text, Text] = Field(default_factory=dict, max_length=8)
     Labels: dict[Text, Text] = Field(default_factory=dict, max_length=16)
 
     DEFAULTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "Driver": (None, "", "bridge"),
-        "Scope": (None, "", "local"),
         "EnableIPv6": OFF,
         "EnableIPv4": (None, True),
-        "Attachable": OFF,
         "Ingress": OFF,
         "ConfigOnly": OFF,
         "ConfigFrom": (None, {}, {"Network": ""}),

@@ -98,6 +98,9 @@ def fit_into_session(draft: ContainerDraft, network: SessionNetwork) -> None:
         for allowed in draft.image.row.arguments
     ):
         raise Refusal("body", f"Cmd may only be one of the argument lists of {draft.image.name}")
+    if network.is_overlay and draft.address is None:
+        # The addresses also bound how many containers a session has on all hosts together.
+        raise Refusal("session", "a container on an overlay needs an address of its own")
     # The engine reserves the first address for a gateway, although none uses it.
     if draft.address is not None and not _is_free(draft.address, network.subnet):
         raise Refusal("session", f"the address is not one for a container in the subnet {network.subnet}")

@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
 
 from docker_guard import labels
 from docker_guard.audit_log import (
@@ -83,7 +85,9 @@ class DeadlineKeeper:
                 if session_id:
                     latest = latest_end(thing, self._policy) if kind == "network" else None
                     self._deadlines.observe(session_id, thing["Labels"].get(labels.EXPIRES_AT), latest)
-                    found[session_id].append((kind, thing["Id"]))
+                    due = found[session_id]
+                    if self._is_ours_to_remove(thing):
+                        due.append((kind, thing["Id"]))
         self._swept_at = time.monotonic()
         left = {session_id: self._deadlines.seconds_left(session_id) for session_id in found}
         for session_id, due in found.items():
@@ -93,6 +97,10 @@ class DeadlineKeeper:
         self._deadlines.forget(keep=found.keys())
         SESSIONS.set(sum(seconds > 0 for seconds in left.values()))
         OVERDUE_SECONDS.set(max(0.0, -min(left.values(), default=0.0)))
+
+    def _is_ours_to_remove(self, thing: Mapping[str, Any]) -> bool:
+        """Return whether this engine can remove it; an overlay leaves a worker with the last container."""
+        return thing.get("Scope") != "swarm" or self._policy.makes_overlays
 
     async def _remove(self, session_id: str, due: list[tuple[str, str]]) -> None:
         """Remove containers in parallel, then networks, by full id only."""

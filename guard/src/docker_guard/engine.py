@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -75,13 +76,14 @@ class Reply:
 class Engine:
     """One Docker Engine. Every call has a deadline; calls raise only EngineDownError."""
 
-    def __init__(self, docker: str, policy: Policy) -> None:
-        """Take `unix:///path` or `tcp://host:port`; the first call connects."""
+    def __init__(self, docker: str, policy: Policy, tls: ssl.SSLContext | None = None) -> None:
+        """Take `unix:///path` or `tcp://host:port`, with TLS or without; the first call connects."""
         scheme, _, place = docker.partition("://")
         if scheme not in ("unix", "tcp") or not place:
             raise ConfigurationError(f"--docker is {docker!r}; expected unix:///PATH or tcp://HOST:PORT")
         self._is_unix = scheme == "unix"
         self._place = place
+        self._tls = tls
         self._seconds = policy.engine_seconds
         self._session: aiohttp.ClientSession | None = None
         self._api: str | None = None
@@ -193,7 +195,8 @@ class Engine:
                 counts.give_back(len(answer))
 
     def _url(self, path: str, query: Mapping[str, str] | None) -> URL:
-        base = "http://engine" if self._is_unix else f"http://{self._place}"
+        scheme = "http" if self._tls is None else "https"
+        base = "http://engine" if self._is_unix else f"{scheme}://{self._place}"
         return URL(f"{base}{path}{f'?{urlencode(query)}' if query else ''}", encoded=True)
 
     def _client(self) -> aiohttp.ClientSession:
@@ -201,7 +204,7 @@ class Engine:
             connector: aiohttp.BaseConnector = (
                 aiohttp.UnixConnector(self._place, limit=0, keepalive_timeout=60)
                 if self._is_unix
-                else aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+                else aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=self._tls or True)
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,

@@ -95,7 +95,8 @@ class FrontDoor:
         self._conversations.add(task)
         replies = ReplyWriter(writer, self._policy, self._record)
         try:
-            peer = peer_of(writer.get_extra_info("socket"), self._policy)
+            certificate = writer.get_extra_info("peercert")
+            peer = peer_of(writer.get_extra_info("socket"), self._policy, certificate)
             try:
                 with self._crowd.admitted(peer):
                     audit_log.CONNECTIONS.set(self._crowd.size)
@@ -153,6 +154,7 @@ class FrontDoor:
         try:
             head = parse_head(raw)
             route, reference = find_route(head.method, head.path)
+            _check_sight(peer, route)
             body = await self._read_body(reader, head, route, share)
             unread = False
             if body:
@@ -248,3 +250,8 @@ class FrontDoor:
             reason=verdict.reason,
             objects=objects,
         )
+
+
+def _check_sight(peer: Peer, route: Route) -> None:
+    if peer.observes and not route.observable:
+        raise Refusal("peer", "the guard of a worker may list networks and nothing else")

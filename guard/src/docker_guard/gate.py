@@ -18,6 +18,7 @@ from docker_guard.network_rules import judge_network
 from docker_guard.places import LogReaders, Places
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, Refusal, shown
+from docker_guard.session_networks import SessionNetworks
 from docker_guard.start_rules import judge_before_start
 
 _CONTAINERS, _NETWORKS = "/containers/json", "/networks"
@@ -49,13 +50,20 @@ class Gate:
     """The handlers of `routes.ROUTES`. Each raises Refusal or EngineDownError."""
 
     def __init__(
-        self, engine: Engine, allowlist: AllowlistReader, policy: Policy, deadlines: Deadlines
+        self,
+        engine: Engine,
+        allowlist: AllowlistReader,
+        policy: Policy,
+        deadlines: Deadlines,
+        manager: Engine | None = None,
     ) -> None:
+        """Take the guard of the fleet's manager, for a worker."""
         self._engine = engine
         self._allowlist = allowlist
         self._policy = policy
         self._deadlines = deadlines
-        self._places = Places(engine, policy, deadlines)
+        self._networks = SessionNetworks(engine, policy, deadlines, manager)
+        self._places = Places(engine, policy, deadlines, self._networks)
         self._log_readers = LogReaders(policy)
         self._owned: dict[tuple[str, str], Owned] = {}
         self._image_configs: dict[str, Mapping[str, Any]] = {}
@@ -109,9 +117,12 @@ class Gate:
         session_id, expires_at = body["Labels"][labels.SESSION_ID], body["Labels"][labels.EXPIRES_AT]
         async with self._places.for_network(session_id, expires_at):
             reply = await self._engine.call("POST", "/networks/create", body=body)
-            asked.objects += _made(reply)
+            made = _made(reply)
+            asked.objects += made
             answer = answers.answer_from(reply, asked.shows)
             self._deadlines.observe(session_id, expires_at)
+            if body["Driver"] == "overlay":
+                await self._networks.until_allocated(made[0])
         return answer
 
     async def inspect_container(self, asked: Asked) -> Answer:
@@ -137,7 +148,7 @@ class Gate:
         owned = await self._container(asked)
         inspected, network = await asyncio.gather(
             self._engine.call("GET", f"/containers/{owned.id}/json"),
-            self._places.network_of(owned.session_id),
+            self._networks.of(owned.session_id),
         )
         if inspected.status != 200:
             raise Refusal("absent", f"No such container: {asked.reference}", 404)

@@ -41,6 +41,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--tlscert", type=Path, metavar="FILE", help="the guard's certificate")
     serve.add_argument("--tlskey", type=Path, metavar="FILE", help="its key")
+    serve.add_argument(
+        "--manager", metavar="tcp://HOST:PORT", help="on a fleet's worker: the guard of the manager"
+    )
+    serve.add_argument(
+        "--manager-certs",
+        type=Path,
+        metavar="FOLDER",
+        help="ca.pem, cert.pem and key.pem of this guard as a client of that one",
+    )
     serve.add_argument("--docker", default=DOCKER, help=f"the engine ({DOCKER})")
     serve.add_argument("--allowlist", type=Path, required=True)
     serve.add_argument("--policy", type=Path, help="JSON or TOML; without it, the defaults")
@@ -82,8 +91,28 @@ def _serve(options: argparse.Namespace) -> int:
 
     listen = tuple(options.listen or [LISTEN])
     tls = _tls_files(options, listen)
-    serve(ServeSettings(listen, options.docker, options.allowlist, options.policy, options.metrics, tls))
+    serve(
+        ServeSettings(
+            listen,
+            options.docker,
+            options.allowlist,
+            options.policy,
+            options.metrics,
+            tls,
+            options.manager,
+            _manager_files(options),
+        )
+    )
     return 0
+
+
+def _manager_files(options: argparse.Namespace) -> "TlsFiles | None":
+    from docker_guard.tls import TlsFiles
+
+    folder = options.manager_certs
+    if (folder is None) != (options.manager is None):
+        raise ConfigurationError("--manager and --manager-certs need each other")
+    return None if folder is None else TlsFiles(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
 
 
 def _tls_files(options: argparse.Namespace, listen: tuple[str, ...]) -> "TlsFiles | None":

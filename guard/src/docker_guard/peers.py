@@ -4,7 +4,7 @@ import os
 import socket
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -27,16 +27,30 @@ class Peer:
     key: str
     shown: str
     refusal: str = ""
+    observes: bool = False
+    """Whether it may list networks and nothing else."""
 
 
-def peer_of(connection: Any, policy: Policy) -> Peer:
-    """Return who has connected, with the reason if it may not connect."""
+def peer_of(connection: Any, policy: Policy, certificate: Mapping[str, Any] | None = None) -> Peer:
+    """Return who has connected, with the reason if it may not connect.
+
+    `certificate` is the client's, verified, as `ssl` has it.
+    """
     if connection.family == socket.AF_UNIX:
         return _unix_peer(connection, policy)
     address = ip_address(connection.getpeername()[0].partition("%")[0])
     address = getattr(address, "ipv4_mapped", None) or address
     allowed = any(address in network for network in policy.client_networks)
-    return Peer(str(address), str(address), "" if allowed else f"{address} may not connect")
+    refusal = "" if allowed else f"{address} may not connect"
+    name = _common_name(certificate or {})
+    if name in policy.observers:
+        return Peer(f"{address} {name}", f"{address} {name}", refusal, observes=True)
+    return Peer(str(address), str(address), refusal)
+
+
+def _common_name(certificate: Mapping[str, Any]) -> str:
+    names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+    return str(names[0]) if len(names) == 1 else ""
 
 
 def _unix_peer(connection: Any, policy: Policy) -> Peer:

@@ -1,7 +1,6 @@
 """Ceilings on sessions and containers: reserved places count together with what the engine holds."""
 
 import asyncio
-import math
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
@@ -13,9 +12,10 @@ from docker_guard import labels
 from docker_guard.container_rules import ContainerDraft
 from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine
-from docker_guard.network_rules import SessionNetwork, session_network
+from docker_guard.network_rules import SessionNetwork
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, Refusal
+from docker_guard.session_networks import SessionNetworks, check_limits, in_turn
 
 type _Place = tuple[str, str, labels.Role]
 """A container's name (its id, for a start), its session, its role."""
@@ -97,7 +97,10 @@ class Places:
     Places reserved before a listing began are counted with it, so nothing is missed in between.
     """
 
-    def __init__(self, engine: Engine, policy: Policy, deadlines: Deadlines) -> None:
+    def __init__(
+        self, engine: Engine, policy: Policy, deadlines: Deadlines, session_networks: SessionNetworks
+    ) -> None:
+        self._session_networks = session_networks
         self._engine = engine
         self._policy = policy
         self._deadlines = deadlines
@@ -106,27 +109,19 @@ class Places:
         self._networks: _Taken[str] = _Taken()
         self._containers: _Taken[_Place] = _Taken()
         self._starts: _Taken[_Place] = _Taken()
-        self._looking = asyncio.Lock()
         self._created: _Count | None = None
         self._running: _Count | None = None
-        self._network: tuple[float, SessionNetwork] | None = None
 
     @asynccontextmanager
     async def for_network(self, session_id: str, expires_at: str) -> AsyncGenerator[None]:
         """Hold the place of a session's one network. Raises Refusal, also for unenforced limits."""
         name = labels.network_name(session_id)
-        async with self._counting(self._creating):
+        async with in_turn(self._creating, self._policy.engine_seconds):
             self._deadlines.check_unmoved(session_id, expires_at)
             names = self._networks.now()
-            unenforced, listed = await asyncio.gather(
-                self._engine.unenforced_limits(), self._engine.listed("/networks", labels.SESSION_ID)
+            _, listed = await asyncio.gather(
+                check_limits(self._engine), self._engine.listed("/networks", labels.SESSION_ID)
             )
-            if unenforced:
-                raise Refusal(
-                    "limits",
-                    f"this engine does not enforce limits of {', '.join(unenforced)} (docker info shows it); "
-                    "a rootless engine needs cgroup v2 with delegation",
-                )
             present = {each["Name"] for each in listed}
             self._networks.settle(present.__contains__)
             if any(labels.session_of(each.get("Labels")) == session_id for each in listed):
@@ -147,17 +142,19 @@ class Places:
         """Hold a container's place and return its session's network. Raises Refusal."""
         wanted: _Place = (name, draft.session_id, draft.image.role)
         arrived = time.monotonic()
-        network = await self.network_of(draft.session_id)
-        async with self._counting(self._creating):
+        network = await self._session_networks.of(draft.session_id)
+        async with in_turn(self._creating, self._policy.engine_seconds):
             count = self._created
             if count is None or not count.serves(draft.session_id, arrived):
                 count = self._created = await self._count_created(draft.session_id)
-            self._check_in_time(network)
+            self._session_networks.check_in_time(network)
             places = count.places - {wanted}  # the engine refuses a name that is in use
             of_session = sum(place[1:] == wanted[1:] for place in places)
             ceiling = self._policy.targets if wanted[2] == "target" else self._policy.collectors
             if of_session >= ceiling:
                 raise Refusal("ceiling", f"at most {ceiling} {wanted[2]}s in one session")
+            if len({draft.session_id, *(place[1] for place in places)}) > self._policy.sessions:
+                raise Refusal("ceiling", f"at most {self._policy.sessions} sessions at a time")
             if len(places) >= self._policy.containers:
                 raise Refusal("ceiling", f"at most {self._policy.containers} containers at a time")
             key = self._containers.take(wanted)
@@ -174,7 +171,7 @@ class Places:
         """
         wanted: _Place = (container_id, session_id, role)
         arrived = time.monotonic()
-        async with self._counting(self._starting):
+        async with in_turn(self._starting, self._policy.engine_seconds):
             count = self._running
             if count is None or not count.serves(session_id, arrived):
                 count = self._running = await self._count_running(session_id)
@@ -206,45 +203,6 @@ class Places:
             if each.get("State") in _RUNNING and place is not None and place[1] == session_id:
                 running.add((each["Id"], *place[1:]))
         return _Count(session_id, began, running)
-
-    @asynccontextmanager
-    async def _counting(self, lock: asyncio.Lock) -> AsyncGenerator[None]:
-        """Count for one request at a time. Raises Refusal when the wait takes too long."""
-        try:
-            async with asyncio.timeout(self._policy.engine_seconds):
-                await lock.acquire()
-        except TimeoutError:
-            raise Refusal("crowd", "too many requests wait for a place; try again", 503) from None
-        try:
-            yield
-        finally:
-            lock.release()
-
-    async def network_of(self, session_id: str) -> SessionNetwork:
-        """Return a session's network if its deadline has not passed. Raises Refusal."""
-        arrived = time.monotonic()
-        async with self._counting(self._looking):
-            began, network = self._network or (-math.inf, None)
-            if network is None or network.session_id != session_id or began <= arrived:
-                began = time.monotonic()
-                network = await self._look_at_network(session_id)
-                self._network = began, network
-        self._check_in_time(network)
-        return network
-
-    async def _look_at_network(self, session_id: str) -> SessionNetwork:
-        listed = await self._engine.listed("/networks", f"{labels.SESSION_ID}={session_id}")
-        if len(listed) != 1:
-            raise Refusal(
-                "session", f"there is no network {labels.network_name(session_id)}, or more than one"
-            )
-        network = session_network(listed[0], session_id, self._policy)
-        self._deadlines.observe(session_id, network.labels.get(labels.EXPIRES_AT))
-        return network
-
-    def _check_in_time(self, network: SessionNetwork) -> None:
-        if self._deadlines.is_over(network.session_id):
-            raise Refusal("deadline", f"session {network.session_id} is past its deadline")
 
 
 class LogReaders:

@@ -34,6 +34,13 @@ class Policy(BaseModel):
     largest_subnet: int = Field(default=26, ge=20, le=30)
     """Prefix length of the largest subnet that a session may take from the pool."""
 
+    makes_overlays: bool = False
+    """Whether clients may create overlay networks here: on a fleet's manager, and nowhere else."""
+    encrypted_overlays: bool = True
+    """Whether overlays have to be encrypted. Without it, the network between the hosts has to be private."""
+    observers: tuple[str, ...] = ()
+    """Common names of client certificates that may list networks and nothing else: the guards of workers."""
+
     session_seconds: int = Field(default=1800, gt=0, le=1800)
     targets: int = Field(default=20, gt=0)
     running_collectors: int = Field(default=2, gt=0)

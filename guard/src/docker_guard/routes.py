@@ -50,6 +50,8 @@ class Route:
     shows: Shown = as_it_is
     makes: bool = False
     """Whether something is created or started; refused while the audit log cannot be written."""
+    observable: bool = False
+    """Whether the guard of a worker may ask for it, at that of the manager."""
     lasts: bool = False
     """Whether the answer is long-lived: it ends when the client leaves or the engine is done."""
 
@@ -68,7 +70,7 @@ class Route:
 ROUTES = (
     Route("ping", "GET", "/_ping", Gate.ping),
     Route("ping", "HEAD", "/_ping", Gate.ping),
-    Route("version", "GET", "/version", Gate.version, shows=version_numbers),
+    Route("version", "GET", "/version", Gate.version, shows=version_numbers, observable=True),
     Route("events", "GET", "/events", Gate.events,
           {"since": MOMENT, "until": MOMENT, "filters": OF_EVENTS}, lasts=True),
     Route("container list", "GET", "/containers/json", Gate.list_containers,
@@ -88,7 +90,8 @@ ROUTES = (
     Route("container stats", "GET", "/containers/{}/stats", Gate.stats, {"stream": never, "one-shot": flag}),
     Route("container remove", "DELETE", "/containers/{}", Gate.remove_container,
           {"v": flag, "force": flag, "link": never}, shows=nothing),
-    Route("network list", "GET", "/networks", Gate.list_networks, {"filters": OF_NETWORKS}, shows=own_only),
+    Route("network list", "GET", "/networks", Gate.list_networks, {"filters": OF_NETWORKS}, shows=own_only,
+          observable=True),
     Route("network create", "POST", "/networks/create", Gate.create_network,
           {}, CreateNetwork, only_network_id, makes=True),
     Route("network inspect", "GET", "/networks/{}", Gate.inspect_network, {"verbose": never, "scope": LOCAL}),

@@ -20,8 +20,8 @@ from docker_guard.gate import Gate
 from docker_guard.listeners import BACKLOG, open_listener, take_connections
 from docker_guard.metrics_page import MAX_HEAD_BYTES, MetricsPage
 from docker_guard.own_thread import in_own_thread
-from docker_guard.policy import Policy
-from docker_guard.tls import TlsDoor, TlsFiles, server_context
+from docker_guard.policy import ConfigurationError, Policy
+from docker_guard.tls import TlsDoor, TlsFiles, client_context, server_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class ServeSettings:
     metrics: str | None = None
     tls: TlsFiles | None = None
     """For every TCP address."""
+    manager: str | None = None
+    manager_tls: TlsFiles | None = None
 
 
 def serve(settings: ServeSettings) -> None:
@@ -42,16 +44,30 @@ def serve(settings: ServeSettings) -> None:
     policy = Policy.load(settings.policy)
     allowlist = AllowlistReader(settings.allowlist, policy)
     context = server_context(settings.tls) if settings.tls else None
-    uvloop.run(_serve(settings, policy, allowlist, context))
+    manager = _manager(settings, policy)
+    uvloop.run(_serve(settings, policy, allowlist, context, manager))
+
+
+def _manager(settings: ServeSettings, policy: Policy) -> Engine | None:
+    """Return the guard of the fleet's manager, which answers as an engine does."""
+    if settings.manager is None or settings.manager_tls is None:
+        return None
+    if policy.makes_overlays:
+        raise ConfigurationError("makes_overlays is for the manager, --manager for workers")
+    return Engine(settings.manager, policy, client_context(settings.manager_tls))
 
 
 async def _serve(
-    settings: ServeSettings, policy: Policy, allowlist: AllowlistReader, context: ssl.SSLContext | None
+    settings: ServeSettings,
+    policy: Policy,
+    allowlist: AllowlistReader,
+    context: ssl.SSLContext | None,
+    manager: Engine | None,
 ) -> None:
     record = AuditLog()
     deadlines = Deadlines(policy)
     engine = Engine(settings.docker, policy)
-    door = FrontDoor(Gate(engine, allowlist, policy, deadlines), policy, record)
+    door = FrontDoor(Gate(engine, allowlist, policy, deadlines, manager), policy, record)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,6 +77,8 @@ async def _serve(
     async with AsyncExitStack() as exits:
         exits.callback(record.line, "ended")
         exits.push_async_callback(engine.close)
+        if manager is not None:
+            exits.push_async_callback(manager.close)
         if settings.metrics:
             shown_at = open_listener(f"tcp://{settings.metrics}")
             page = await asyncio.start_server(

@@ -50,6 +50,19 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
     return context
 
 
+def client_context(files: TlsFiles) -> ssl.SSLContext:
+    """Return TLS 1.3 towards another guard, which has to be of the same CA. Raises ConfigurationError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    try:
+        context.load_verify_locations(files.ca)
+        context.load_cert_chain(files.certificate, files.key)
+    except OSError as error:
+        shown = ", ".join(map(str, (files.ca, files.certificate, files.key)))
+        raise ConfigurationError(f"TLS cannot be spoken with {shown}: {error}") from None
+    return context
+
+
 def _expiry(server: ssl.SSLContext, ca: Path) -> datetime:
     """Return when the guard's certificate expires, by a handshake with a client that trusts `ca`.
 

@@ -40,6 +40,8 @@ class FakeEngine:
     """A log is followed until its reader goes."""
     hangs: set[str] = field(default_factory=set)
     """Ids whose removal gets no answer."""
+    allocates: bool = True
+    """Whether a swarm gives overlays the subnets that they ask for; it answers before it does."""
     padding: str = ""
     """Makes every inspection longer."""
     log: bytes = b"\x01\0\0\0\0\0\0\x03hi\n"
@@ -189,7 +191,8 @@ class _Server:
             },
             "NetworkSettings": {
                 "Networks": {
-                    self._engine.networks[network]["Name"]: {
+                    # An overlay that has no container here yet is known by nothing but the id.
+                    self._engine.networks.get(network, {"Name": network})["Name"]: {
                         **endpoint,
                         "Aliases": [*endpoint["Aliases"], identity[:12]],
                         "NetworkID": network,
@@ -206,6 +209,8 @@ class _Server:
 
     async def inspect(self, request: web.Request) -> web.Response:
         thing = dict(self._thing(request))
+        if thing.get("Driver") == "overlay" and not self._engine.allocates:
+            thing["Driver"] = ""
         if "State" in thing:
             thing["State"] = {"Running": thing["State"] == "running"}
         return web.json_response(thing | ({"Padding": self._engine.padding} if self._engine.padding else {}))
@@ -259,7 +264,8 @@ class _Server:
 
 
 def _network(body: Any) -> dict[str, Any]:
-    return {key: body[key] for key in ("Driver", "Internal", "EnableIPv6", "IPAM", "Options")}
+    keys = ("Driver", "Internal", "EnableIPv6", "IPAM", "Options", "Attachable")
+    return {**{key: body[key] for key in keys}, "Scope": body.get("Scope", "local")}
 
 
 def _filtered(things: dict[str, dict[str, Any]], query: dict[str, str]) -> list[dict[str, Any]]:

@@ -74,6 +74,23 @@ class Words:
         }
         return body | changes
 
+    def overlay(self, **changes: Any) -> dict[str, Any]:
+        body = {
+            "Name": self.network_name,
+            "Driver": "overlay",
+            "Scope": "swarm",
+            "Internal": True,
+            "EnableIPv6": False,
+            "Attachable": True,
+            "IPAM": {
+                "Driver": "default",
+                "Config": [{"Subnet": "10.213.4.0/26", "IPRange": "10.213.4.32/27"}],
+            },
+            "Options": {"encrypted": ""},
+            "Labels": dict(self.shared),
+        }
+        return body | changes
+
     def container(self, image: str = WEB, **changes: Any) -> dict[str, Any]:
         is_web = image in (WEB, WEB_ID)
         body: dict[str, Any] = {

@@ -251,3 +251,38 @@ def test_a_certificate_that_clients_would_refuse_is_not_served(authority: Author
 def test_half_of_the_options_is_reported(options, message, capsys):
     assert main(["serve", "--allowlist", "x", "--listen", "unix:///nowhere/x", *options]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.fixture
+async def observed(guard: Guard, authority: Authority):
+    """Served to the guard of a worker."""
+    watching = Policy(observers=("guard-b",), head_seconds=0.3, body_seconds=0.3)
+    guard.door._policy = watching
+    async with served_by(guard, watching, authority.sign("server", server=True)) as served:
+        yield served
+
+
+def asked(method: str, path: str) -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n".encode()
+
+
+async def test_the_guard_of_a_worker_may_list_networks_and_nothing_else(
+    observed: Served, authority: Authority
+):
+    identity = await own_container(observed.guard)
+    worker, other = authority.sign("guard-b"), authority.sign("guard-c")
+    for path in ("/version", "/v1.45/networks"):
+        assert read_reply(await observed.send(asked("GET", path), worker)).status == 200
+    for method, path in (
+        ("GET", "/v1.45/containers/json"),
+        ("GET", f"/v1.45/containers/{identity}/json"),
+        ("DELETE", f"/v1.45/containers/{identity}?force=1"),
+        ("POST", "/v1.45/networks/create"),
+        ("POST", "/v1.45/containers/create"),
+        ("GET", "/v1.45/events"),
+        ("GET", "/_ping"),
+    ):
+        assert read_reply(await observed.send(asked(method, path), worker)).status == 403
+        assert observed.guard.decisions[-1]["rule"] == "peer"
+    assert identity in observed.guard.engine.containers
+    assert read_reply(await observed.send(asked("GET", "/v1.45/containers/json"), other)).status == 200

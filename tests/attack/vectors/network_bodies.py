@@ -12,6 +12,10 @@ NAMED: Final = "name and bridge follow from the session's id"
 POOL: Final = "subnet inside the configured pool, nothing beside it"
 DEADLINE: Final = "deadline at most 30 minutes from now, on the network"
 LABELS: Final = "labels of the design and no others"
+OVERLAY: Final = "overlays are made by the guard of a fleet's manager alone, in the one form"
+RANGED: Final[dict[str, Any]] = {
+    "IPAM": {"Driver": "default", "Config": [{"Subnet": "@NEW_SUBNET@", "IPRange": "@NEW_BASE@/28"}]}
+}
 
 
 def _row(
@@ -23,6 +27,19 @@ def _row(
 
 def _pool(name: str, what: str, **config: Any) -> Vector:
     return _row(name, what, POOL, IPAM={"Driver": "default", "Config": [config]})
+
+
+def _overlay(name: str, what: str, rule: str, **fields: Any) -> Vector:
+    """An overlay, as the guard of a fleet's manager would make it, with fields replaced."""
+    addresses = {"Subnet": "10.213.192.0/26", "IPRange": "10.213.192.32/27"}
+    whole = {
+        "Driver": "overlay",
+        "Scope": "swarm",
+        "Attachable": True,
+        "IPAM": {"Driver": "default", "Config": [addresses]},
+        "Options": {"encrypted": ""},
+    }
+    return _row(f"overlay-{name}", what, rule, **(whole | fields))
 
 
 _WHOLE = json.dumps(network())
@@ -55,6 +72,12 @@ VECTORS: Final = (
     _row("driver-host", "driver host", SHUT, Driver="host"),
     _row("driver-null", "driver null", SHUT, Driver="null"),
     _row("driver-overlay", "driver overlay", SHUT, Driver="overlay"),
+    _overlay("whole", "an overlay, on a host that manages no fleet", OVERLAY),
+    _overlay("open", "an overlay that is not internal", SHUT, Internal=False),
+    _overlay("clear", "an overlay without encryption", OVERLAY, Options={}),
+    _overlay("ingress", "the ingress of services", CLOSED_MODEL, Ingress=True),
+    _overlay("peers", "an overlay with peers of the client's own", CLOSED_MODEL, Peers=[]),
+    _row("range", "a range for addresses on a bridge", CLOSED_MODEL, **RANGED),
     _row("driver-plugin", "a driver that the engine would look for", SHUT, Driver="@NONCE@/plugin:latest"),
     _row("driver-absent", "Driver left out", SHUT, answers=HARMLESS, Driver=None),
     _row(

@@ -36,6 +36,7 @@ STOPPED_BY: Final[dict[str, frozenset[str]]] = {
         "exactly one network: that session's own": "session body",
         "an address for a container in the session's subnet": "session body",
         "internal, IPv4 only, no address of the host on the bridge": "network body",
+        "overlays are made by the guard of a fleet's manager alone, in the one form": "network",
         "name and bridge follow from the session's id": "network session",
         "subnet inside the configured pool, nothing beside it": "network body",
         "deadline at most 30 minutes from now, on the network": "deadline labels",

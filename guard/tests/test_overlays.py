@@ -1,0 +1,308 @@
+"""A session across hosts: the manager's guard alone makes its overlay, and a worker's trusts no name."""
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from fake_engine import FakeEngine, running_engine
+from guard_stage import SCAN, SCAN_ID, WEB, WEB_ID, Guard, Log, Words, in_seconds
+
+from docker_guard import labels
+from docker_guard.allowlist import AllowlistReader
+from docker_guard.audit_log import AuditLog
+from docker_guard.bodies import CreateNetwork, parse_body
+from docker_guard.deadline_keeper import DeadlineKeeper
+from docker_guard.deadlines import Deadlines
+from docker_guard.engine import Engine
+from docker_guard.front_door import FrontDoor
+from docker_guard.gate import Gate
+from docker_guard.network_rules import VXLAN_IDS, judge_network
+from docker_guard.policy import Policy
+from docker_guard.refusal import Refusal
+
+WORDS = Words()
+MANAGER = Policy(makes_overlays=True)
+PRIVATE = Policy(makes_overlays=True, encrypted_overlays=False)
+ADDRESSES = {"Subnet": "10.213.4.0/26", "IPRange": "10.213.4.32/27"}
+
+
+def decided(body, policy=MANAGER):
+    return judge_network(parse_body(CreateNetwork, json.dumps(body).encode()), policy, datetime.now(UTC))
+
+
+def ranges(**changes):
+    given = {key: value for key, value in (ADDRESSES | changes).items() if value is not None}
+    return {"IPAM": {"Driver": "default", "Config": [given]}}
+
+
+def test_the_manager_builds_the_one_allowed_overlay():
+    assert decided(WORDS.overlay()) == WORDS.overlay()
+    assert decided(WORDS.overlay(Scope="")) == WORDS.overlay()
+    assert decided(WORDS.overlay(Options={}), PRIVATE) == WORDS.overlay(Options={})
+
+
+def test_everybody_else_makes_bridges_only():
+    with pytest.raises(Refusal) as refused:
+        decided(WORDS.overlay(), Policy())
+    assert refused.value.rule == "network"
+    assert decided(WORDS.network())["Driver"] == "bridge"
+
+
+BRIDGE_OPTIONS = WORDS.network()["Options"]
+REFUSED = {
+    "not internal": {"Internal": False},
+    "not attachable": {"Attachable": False},
+    "the ingress of services": {"Ingress": True},
+    "IPv6": {"EnableIPv6": True},
+    "of one host": {"Scope": "local"},
+    "a configuration": {"ConfigOnly": True},
+    "in the clear": {"Options": {}},
+    "encryption switched off": {"Options": {"encrypted": "false"}},
+    "one more option": {"Options": {"encrypted": "", "com.docker.network.driver.mtu": "9000"}},
+    "chosen VXLAN": {"Options": {"encrypted": "", VXLAN_IDS: "4097"}},
+    "a bridge's options": {"Options": BRIDGE_OPTIONS},
+    "no range for the engines": ranges(IPRange=None),
+    "the containers' half for the engines": ranges(IPRange="10.213.4.0/27"),
+    "all of it for the engines": ranges(IPRange="10.213.4.0/26"),
+    "a part of the half": ranges(IPRange="10.213.4.32/28"),
+    "somebody else's half": ranges(IPRange="10.213.4.96/27"),
+    "a gateway": ranges(Gateway="10.213.4.2"),
+    "reserved addresses": ranges(AuxiliaryAddresses={"x": "10.213.4.3"}),
+    "too large a part of the pool": ranges(Subnet="10.213.4.0/25", IPRange="10.213.4.64/26"),
+    "outside of the pool": ranges(Subnet="10.214.4.0/26", IPRange="10.214.4.32/27"),
+    "too small for halves": ranges(Subnet="10.213.4.0/30", IPRange="10.213.4.2/31"),
+    "another name": {"Name": "dryrun-x"},
+    "no labels": {"Labels": {}},
+    "one more label": {"Labels": WORDS.shared | {"x": "y"}},
+    "a deadline too late": {"Labels": WORDS.shared | {labels.EXPIRES_AT: in_seconds(1830)}},
+}
+
+
+@pytest.mark.parametrize("change", REFUSED.values(), ids=REFUSED.keys())
+def test_refuses(change):
+    with pytest.raises(Refusal) as refused:
+        decided(WORDS.overlay(**change))
+    assert refused.value.status == 403
+
+
+@pytest.mark.parametrize("change", [{"Attachable": True}, {"Scope": "swarm"}, ranges()])
+def test_a_bridge_has_nothing_of_an_overlay(change):
+    with pytest.raises(Refusal) as refused:
+        decided(WORDS.network(**change))
+    assert refused.value.rule == "body"
+
+
+# the manager
+
+
+async def test_an_overlay_is_made_once_the_swarm_has_allocated_it(engine, tmp_path, allowlist_file):
+    async with worker_of(tmp_path, engine, allowlist_file, PRIVATE) as guard:
+        words = Words()
+        reply = await guard.ask("POST", "/v1.45/networks/create", words.overlay(Options={}))
+        assert (reply.status, len(engine.networks)) == (201, 1)
+        await guard.make_container(words.container())
+
+
+async def test_a_subnet_that_another_overlay_has_is_refused_and_leaves_nothing(
+    engine, tmp_path, allowlist_file, monkeypatch
+):
+    monkeypatch.setattr("docker_guard.session_networks._ALLOCATION_SECONDS", 0.1)
+    engine.allocates = False
+    async with worker_of(tmp_path, engine, allowlist_file, PRIVATE) as guard:
+        reply = await guard.ask("POST", "/v1.45/networks/create", Words().overlay(Options={}))
+        assert reply.status == 403
+        assert reply.message == "Pool overlaps with other one on this address space"
+        assert not engine.networks
+
+
+# a worker
+
+
+@pytest.fixture
+def policy() -> Policy:
+    return Policy(sessions=2)
+
+
+@pytest.fixture
+async def manager(tmp_path):
+    """What the manager's guard answers to that of a worker."""
+    async with running_engine(tmp_path / "manager.sock") as engine:
+        yield engine
+
+
+@pytest.fixture
+async def worker(tmp_path, engine, manager, allowlist_file, policy):
+    async with worker_of(tmp_path, engine, allowlist_file, policy) as guard:
+        yield guard
+
+
+@asynccontextmanager
+async def worker_of(tmp_path, engine, allowlist_file, policy):
+    socket, log = tmp_path / "worker.sock", Log()
+    client, asked = (Engine(f"unix://{tmp_path / name}.sock", policy) for name in ("engine", "manager"))
+    gate = Gate(client, AllowlistReader(allowlist_file, policy), policy, Deadlines(policy), asked)
+    door = FrontDoor(gate, policy, AuditLog(log.write))
+    server = await asyncio.get_running_loop().create_unix_server(door.connection, str(socket))
+    yield Guard(socket, engine, log, door)
+    server.close()
+    await door.say_goodbye()
+    await client.close()
+    await asked.close()
+
+
+def lay(manager: FakeEngine, words: Words, **changes) -> str:
+    """Make a session's overlay at the manager, as its engine lists it."""
+    body = {**words.overlay(), "Ingress": False, **changes}
+    return manager.add_network(body.pop("Labels"), body.pop("Name"), **body)
+
+
+async def test_a_container_is_created_on_the_id_that_the_manager_says(worker: Guard, manager: FakeEngine):
+    words = Words()
+    network = lay(manager, words)
+    identity = await worker.make_container(words.container())
+    (body,) = worker.engine.bodies("/containers/create")
+    assert body["HostConfig"]["NetworkMode"] == network
+    assert list(body["NetworkingConfig"]["EndpointsConfig"]) == [network]
+    assert (await worker.ask("POST", f"/v1.45/containers/{identity}/start")).status == 204
+
+
+async def test_a_name_alone_opens_nothing(worker: Guard, manager: FakeEngine):
+    words = Words()
+    # Of the right name on both engines, and of the wrong session, or of none.
+    lay(manager, words, Labels={})
+    lay(manager, Words(), Name=words.network_name)
+    lay(worker.engine, words, Labels={})
+    reply = await worker.create(words.container())
+    assert (reply.status, worker.engine.bodies("/containers/create")) == (403, [])
+    assert worker.decisions[-1]["rule"] == "session"
+
+
+OUTSIDE = {
+    "not internal": {"Internal": False},
+    "not attachable": {"Attachable": False},
+    "the ingress": {"Ingress": True},
+    "local": {"Scope": "local"},
+    "in the clear": {"Options": {VXLAN_IDS: "4097"}},
+    "another name": {"Name": "dryrun-other"},
+    "no half for the engines": {"IPAM": {"Config": [{"Subnet": "10.213.4.0/26"}]}},
+    "two subnets": {"IPAM": {"Config": [ADDRESSES, ADDRESSES]}},
+    "IPv6": {"EnableIPv6": True},
+    "older than a session": {"Created": (datetime.now(UTC) - timedelta(hours=1)).isoformat()},
+    "the manager's own bridge": {"Driver": "bridge", "Scope": "local"},
+    "a deadline that is over": {
+        "Labels": {**Words().shared, labels.EXPIRES_AT: "2020-01-01T00:00:00Z"},
+    },
+}
+
+
+@pytest.mark.parametrize("change", OUTSIDE.values(), ids=OUTSIDE.keys())
+async def test_an_overlay_outside_of_the_rules_is_no_sessions(worker, manager, change):
+    words = Words()
+    if "Labels" in change:
+        change = {"Labels": {**words.shared, labels.EXPIRES_AT: "2020-01-01T00:00:00Z"}}
+    lay(manager, words, **change)
+    assert (await worker.create(words.container())).status == 403
+    assert worker.engine.bodies("/containers/create") == []
+
+
+async def test_encryption_beyond_what_is_asked_for_is_welcome(tmp_path, engine, manager, allowlist_file):
+    policy = Policy(encrypted_overlays=False)
+    async with worker_of(tmp_path, engine, allowlist_file, policy) as worker:
+        for options in ({}, {"encrypted": "", VXLAN_IDS: "4099"}):
+            words = Words()
+            lay(manager, words, Options=options)
+            await worker.make_container(words.container())
+
+
+@pytest.mark.parametrize("address", ["10.213.4.32", "10.213.4.33", "10.213.4.40", "10.213.4.31", ""])
+async def test_a_container_has_an_address_of_the_containers_half(worker, manager, address):
+    words = Words()
+    lay(manager, words)
+    body = words.container()
+    endpoint = {"IPAMConfig": {"IPv4Address": address}} if address else {}
+    body["NetworkingConfig"]["EndpointsConfig"] = {words.network_name: endpoint}
+    assert (await worker.create(body)).status == 403
+
+
+async def test_without_an_answer_of_the_manager_nothing_is_created(worker, manager):
+    words = Words()
+    lay(manager, words)
+    manager.refuse["GET", "/networks"] = (503, "gone")
+    assert (await worker.create(words.container())).status == 503
+    manager.refuse.clear()
+    assert (await worker.create(words.container())).status == 201
+
+
+async def test_once_a_container_is_there_the_workers_engine_knows(worker, manager):
+    """So a session goes on while the manager is away."""
+    words = Words()
+    overlay = dict(words.overlay(), Options={"encrypted": "", VXLAN_IDS: "4097"})
+    worker.engine.add_network(overlay.pop("Labels"), overlay.pop("Name"), **overlay)
+    manager.refuse["GET", "/networks"] = (503, "gone")
+    assert (await worker.create(words.container())).status == 201
+
+
+async def test_no_session_begins_on_a_worker_that_enforces_no_limits(worker, manager):
+    words = Words()
+    lay(manager, words)
+    worker.engine.info["PidsLimit"] = False
+    assert (await worker.create(words.container())).status == 403
+    assert worker.decisions[-1]["rule"] == "limits"
+
+
+async def test_a_workers_sessions_are_counted_by_their_containers(worker, manager):
+    sessions = [Words() for _ in range(3)]
+    for words in sessions:
+        lay(manager, words)
+    replies = [await worker.create(words.container()) for words in sessions]
+    assert [reply.status for reply in replies] == [201, 201, 403]
+    assert worker.decisions[-1]["rule"] == "ceiling"
+
+
+async def test_a_network_made_anew_with_a_later_deadline_prolongs_nothing(worker, manager):
+    words = Words(seconds=1)
+    network = lay(manager, words)
+    await worker.make_container(words.container(), "dryrun-first")
+    del manager.networks[network]
+    longer = dict(words.shared, **{labels.EXPIRES_AT: in_seconds(900)})
+    lay(manager, words, Labels=longer)
+    await asyncio.sleep(1.1)
+    body = words.container()
+    body["Labels"] |= longer
+    assert (await worker.create(body, "dryrun-second")).status == 403
+    assert worker.decisions[-1]["rule"] == "deadline"
+
+
+# deadlines
+
+
+@pytest.mark.parametrize("makes_overlays", [False, True])
+async def test_a_worker_removes_containers_and_the_manager_the_overlay(tmp_path, engine, makes_overlays):
+    policy = Policy(makes_overlays=makes_overlays)
+    words = Words(-1)
+    engine.add_container(words.shared, "due")
+    lay(engine, words)
+    client = Engine(f"unix://{tmp_path / 'engine.sock'}", policy)
+    keeper = DeadlineKeeper(client, policy, Deadlines(policy), AuditLog(Log().write))
+    async with asyncio.TaskGroup() as removals:
+        await keeper.sweep(removals)
+    await client.close()
+    assert not engine.containers
+    assert len(engine.networks) == (0 if makes_overlays else 1)
+    assert bool([each for each in engine.asked if each[0] == "DELETE" and "networks" in each[1]]) is (
+        makes_overlays
+    )
+
+
+# who asks at the manager
+
+
+async def test_images_stay_pinned_on_a_worker(worker, manager):
+    words = Words()
+    lay(manager, words)
+    worker.engine.images[WEB] = SCAN_ID
+    assert (await worker.create(words.container())).status == 403
+    worker.engine.images |= {WEB: WEB_ID, SCAN: SCAN_ID}
+    assert (await worker.create(words.container())).status == 201
