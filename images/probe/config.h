@@ -4,7 +4,17 @@
 
 #include <stdint.h>
 
-/* Read version and first host address of the network into `first_host`; return NULL, or why that is impossible. */
-const char *read_config(const char *json, uint8_t first_host[4]);
+enum { MAX_PEERS = 16 };
+
+struct config {
+    uint8_t first_host[4];
+    uint32_t size; /* of the network, in addresses */
+    uint8_t own[4];
+    uint8_t peers[MAX_PEERS][4]; /* probes on the other hosts of an overlay */
+    int peer_count;              /* 0 on a bridge */
+};
+
+/* Read what is needed; return NULL, or why that is impossible. */
+const char *read_config(const char *json, struct config *config);
 
 #endif

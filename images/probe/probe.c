@@ -7,10 +7,15 @@
 
    Output: a progress line, a verdict line, an end line, as JSON. The end line comes from the process that waits for
    the one that judges, and holds its exit code: so whoever reads it need not wait until the engine has taken the
-   container apart. Exit code: 0 isolated, 1 reached, 2 inconclusive. It has to be alone in its network. */
+   container apart. Exit code: 0 isolated, 1 reached, 2 inconclusive. It has to be alone in its network.
+
+   An overlay across hosts has no bridge of the host's: overlay.c asks other questions there, with a probe on each
+   other host. Each of them stays after its verdict, because the others wait for its answers. */
 
 #include "config.h"
 #include "frames.h"
+#include "overlay.h"
+#include "verdict.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,8 +31,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-enum { ISOLATED = 0, REACHED = 1, INCONCLUSIVE = 2 };
 
 /* The bridge's first report comes within a second of its first container, and is repeated within the next. */
 static const double FIRST_WORD_SECONDS = 4.0;
@@ -198,12 +201,27 @@ static void tell(const struct probe *probe, int code) {
 
 static int judge(void) {
     static struct probe probe;
+    static struct config config;
+    const char *fault = read_config(getenv("DISCOVERY_CONFIG"), &config);
+    memcpy(probe.likely[0], config.first_host, sizeof probe.likely[0]);
     inet_pton(AF_INET, "172.17.0.1", probe.likely[1]);
-    const char *fault = read_config(getenv("DISCOVERY_CONFIG"), probe.likely[0]);
-    int code = fault ? because(&probe, INCONCLUSIVE, "%s", fault) : open_socket(&probe);
-    if (code == 0) code = run(&probe);
+    int code = fault ? because(&probe, INCONCLUSIVE, "%s", fault) : 0;
+    if (code == 0 && config.peer_count > 0) {
+        code = judge_overlay(&config, probe.reason, sizeof probe.reason);
+    } else {
+        if (code == 0) code = open_socket(&probe);
+        if (code == 0) code = run(&probe);
+    }
     tell(&probe, code);
     return fflush(stdout) == 0 ? code : INCONCLUSIVE;
+}
+
+/* How long a probe of an overlay answers the others after its own verdict; it is removed long before. */
+enum { LINGER_SECONDS = 120 };
+
+static bool is_of_overlay(void) {
+    static struct config config;
+    return read_config(getenv("DISCOVERY_CONFIG"), &config) == NULL && config.peer_count > 0;
 }
 
 int main(void) {
@@ -215,5 +233,7 @@ int main(void) {
     if (child < 0 || waitpid(child, &status, 0) != child) return INCONCLUSIVE;
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     printf("{\"type\": \"end\", \"discoveries\": 0, \"exit_code\": %d}\n", code);
-    return fflush(stdout) == 0 ? code : INCONCLUSIVE;
+    if (fflush(stdout) != 0) return INCONCLUSIVE;
+    if (code == ISOLATED && is_of_overlay()) sleep(LINGER_SECONDS);
+    return code;
 }

@@ -50,11 +50,19 @@ int main(void) {
     ssize_t length;
     while ((length = getdelim(&json, &room, '\0', stdin)) > 0) {
         char *exact = strdup(json);
-        uint8_t first[4];
-        const char *fault = read_config(exact, first);
+        struct config config;
+        const char *fault = read_config(exact, &config);
         free(exact);
         if (fault) printf("%s\n", fault);
-        else printf("%d.%d.%d.%d\n", first[0], first[1], first[2], first[3]);
+        else {
+            const uint8_t *first = config.first_host;
+            printf("%d.%d.%d.%d", first[0], first[1], first[2], first[3]);
+            for (int i = 0; i < config.peer_count; i++) {
+                const uint8_t *peer = config.peers[i];
+                printf(" %d.%d.%d.%d", peer[0], peer[1], peer[2], peer[3]);
+            }
+            printf("\n");
+        }
     }
     free(json);
     return 0;
