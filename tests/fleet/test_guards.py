@@ -1,0 +1,225 @@
+"""Guards of a fleet, attacked by who has taken over the orchestrator, and by who has taken over a host."""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from fleet_lab import FleetLab, Host
+from local_stack import ROOT
+
+pytestmark = pytest.mark.engine
+
+IMAGES = json.loads((ROOT / ".dryrun" / "allowlist.json").read_text())["images"]
+NGINX = "discovery/test-nginx:1.26"
+
+
+class Words:
+    """What a session's orchestrator sends to the guards."""
+
+    def __init__(self, number: int, seconds: float = 600) -> None:
+        self.id = str(uuid4())
+        end = datetime.now(UTC) + timedelta(seconds=seconds)
+        self.shared = {
+            "discovery.dryrun.session_id": self.id,
+            "discovery.dryrun.owner": "owner",
+            "discovery.dryrun.template": "small",
+            "discovery.dryrun.expires_at": end.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        self.name = f"dryrun-{self.id}"
+        self.base = f"10.213.{number}"
+
+    def overlay(self, **changes: Any) -> dict[str, Any]:
+        addresses = {"Subnet": f"{self.base}.0/26", "IPRange": f"{self.base}.32/27"}
+        body = {
+            "Name": self.name,
+            "Driver": "overlay",
+            "Scope": "swarm",
+            "Internal": True,
+            "EnableIPv6": False,
+            "Attachable": True,
+            "IPAM": {"Driver": "default", "Config": [addresses]},
+            "Options": {},
+            "Labels": dict(self.shared),
+        }
+        return body | changes
+
+    def container(self, last: int, *, network: str = "") -> dict[str, Any]:
+        row = IMAGES[NGINX]
+        mounts = {
+            path: f"size={each['size']},uid={each['uid']},gid={each['gid']},mode={each['mode']}"
+            for path, each in row["tmpfs"].items()
+        }
+        on = network or self.name
+        return {
+            "Image": row["id"],
+            "Labels": self.shared
+            | {
+                "discovery.dryrun.service": f"web{last}",
+                "discovery.dryrun.role": "target",
+                "discovery.dryrun.image": NGINX,
+            },
+            "HostConfig": {
+                "NetworkMode": on,
+                "CapDrop": ["ALL"],
+                "SecurityOpt": ["no-new-privileges"],
+                "Memory": 512 * 2**20,
+                "MemorySwap": 512 * 2**20,
+                "NanoCpus": 500_000_000,
+                "PidsLimit": 100,
+                "ReadonlyRootfs": row["read_only"],
+                "Tmpfs": mounts,
+                "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "1"}},
+            },
+            "NetworkingConfig": {
+                "EndpointsConfig": {on: {"IPAMConfig": {"IPv4Address": f"{self.base}.{last}"}}}
+            },
+        }
+
+
+@pytest.fixture
+def made(fleet: FleetLab) -> Iterator[list[tuple[Host, str, str]]]:
+    """What a test makes past the guards, removed after it."""
+    things: list[tuple[Host, str, str]] = []
+    yield things
+    for host, kind, identity in reversed(things):
+        host.ask("DELETE", f"/{kind}/{identity}?force=1")
+
+
+def run_on(fleet: FleetLab, host: Host, words: Words, last: int) -> tuple[int, Any]:
+    """Create a container through a host's guard and start it; return the last answer."""
+    status, answer = fleet.ask(
+        host, "POST", f"/containers/create?name=dryrun-{uuid4().hex[:12]}", words.container(last)
+    )
+    if status != 201:
+        return status, answer
+    return fleet.ask(host, "POST", f"/containers/{answer['Id']}/start")
+
+
+def wait_until(condition: Any, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_session_lives_on_all_hosts_and_ends_on_all_at_its_deadline(fleet: FleetLab) -> None:
+    words = Words(1, seconds=12)
+    assert fleet.ask(fleet.manager, "POST", "/networks/create", words.overlay())[0] == 201
+    for number, host in enumerate(fleet.hosts.values()):
+        status, answer = run_on(fleet, host, words, 5 + number)
+        assert status == 204, answer
+        (found,) = fleet.ask(host, "GET", "/networks")[1]
+        assert (found["Name"], found["Internal"], found["Scope"]) == (words.name, True, "swarm")
+    assert len(fleet.left_of(words.id)) == 6
+    # Nobody but the guards removes it: the orchestrator of these words does not exist.
+    wait_until(lambda: not fleet.left_of(words.id), 40)
+    for host in fleet.hosts.values():
+        assert '"removal-failed"' not in host.log.read_text() or host.is_manager
+
+
+def remove(fleet: FleetLab, words: Words) -> None:
+    """End a session as its orchestrator does."""
+    for host in fleet.hosts.values():
+        for each in fleet.ask(host, "GET", "/containers/json?all=1")[1]:
+            if each["Labels"]["discovery.dryrun.session_id"] == words.id:
+                assert fleet.ask(host, "DELETE", f"/containers/{each['Id']}?force=1&v=1")[0] == 204
+
+    def gone() -> bool:
+        for each in fleet.ask(fleet.manager, "GET", "/networks")[1]:
+            if each["Name"] == words.name:
+                fleet.ask(fleet.manager, "DELETE", f"/networks/{each['Id']}")
+        return not fleet.left_of(words.id)
+
+    wait_until(gone)
+
+
+def test_overlays_are_made_by_the_manager_alone_and_in_one_form(fleet: FleetLab) -> None:
+    words = Words(3)
+    for worker in fleet.workers:
+        assert fleet.ask(worker, "POST", "/networks/create", words.overlay())[0] == 403
+    for change in (
+        {"Internal": False},
+        {"Attachable": False},
+        {"Ingress": True},
+        {"Options": {"com.docker.network.driver.mtu": "9000"}},
+        {"IPAM": {"Config": [{"Subnet": "10.213.3.0/26"}]}},
+        {"IPAM": {"Config": [{"Subnet": "10.213.255.0/26", "IPRange": "10.213.255.32/27"}]}},
+        {"Name": "ingress"},
+    ):
+        assert fleet.ask(fleet.manager, "POST", "/networks/create", words.overlay(**change))[0] == 403, change
+    assert not fleet.left_of(words.id)
+
+
+FOREIGN = {
+    "without labels": {"Labels": {}},
+    "of another session's labels": {"Labels": Words(4).shared},
+    "that is not internal": {"Internal": False},
+    "whose engines take any address": {"IPAM": {"Config": [{"Subnet": "10.213.4.0/26"}]}},
+}
+
+
+@pytest.mark.parametrize("change", FOREIGN.values(), ids=FOREIGN.keys())
+@pytest.mark.parametrize("is_known", [False, True], ids=["unknown to the worker", "known to the worker"])
+def test_a_network_of_the_right_name_opens_nothing_on_a_worker(
+    fleet: FleetLab, made: list[tuple[Host, str, str]], change: dict[str, Any], is_known: bool
+) -> None:
+    words, worker = Words(4), fleet.workers[0]
+    identity = fleet.manager.ask("POST", "/networks/create", words.overlay(**change))["Id"]
+    made.append((fleet.manager, "networks", identity))
+    if is_known:
+        # A container of somebody else brings the network to this host first.
+        foreign = worker.ask(
+            "POST",
+            "/containers/create",
+            {"Image": IMAGES[NGINX]["id"], "HostConfig": {"NetworkMode": identity}},
+        )["Id"]
+        made.append((worker, "containers", foreign))
+        worker.ask("POST", f"/containers/{foreign}/start")
+        assert words.name in worker.docker("network", "ls", "--format", "{{.Name}}").split()
+    for network in (words.name, identity):
+        body = words.container(5, network=network)
+        status, answer = fleet.ask(worker, "POST", "/containers/create?name=dryrun-evil", body)
+        assert status == 403, answer
+    assert not worker.docker("ps", "--all", "--quiet", "--filter", "name=dryrun-evil")
+
+
+def test_a_container_made_past_the_guard_on_an_overlay_is_not_started(fleet: FleetLab, made) -> None:
+    words, worker = Words(5), fleet.workers[0]
+    assert fleet.ask(fleet.manager, "POST", "/networks/create", words.overlay())[0] == 201
+    body = words.container(5)
+    body["HostConfig"]["CapAdd"] = ["NET_ADMIN"]
+    identity = worker.ask("POST", "/containers/create?name=dryrun-past", body)["Id"]
+    made.append((worker, "containers", identity))
+    assert fleet.ask(worker, "POST", f"/containers/{identity}/start")[0] == 403
+    remove(fleet, words)
+
+
+def test_who_takes_over_a_worker_may_list_networks_at_the_manager_and_nothing_else(fleet: FleetLab) -> None:
+    words, stolen = Words(6), fleet.folder / "tls" / "guard-b"
+    assert fleet.ask(fleet.manager, "GET", "/networks", certs=stolen)[0] == 200
+    assert fleet.ask(fleet.manager, "POST", "/networks/create", words.overlay(), certs=stolen)[0] == 403
+    assert fleet.ask(fleet.manager, "GET", "/containers/json", certs=stolen)[0] == 403
+    assert not fleet.left_of(words.id)
+
+
+def test_without_the_managers_guard_no_session_begins_on_a_worker(fleet: FleetLab) -> None:
+    words, later, worker = Words(7), Words(8), fleet.workers[0]
+    for each in (words, later):
+        assert fleet.ask(fleet.manager, "POST", "/networks/create", each.overlay())[0] == 201
+    assert run_on(fleet, worker, words, 5)[0] == 204
+    guard = fleet.manager.guard
+    assert guard is not None
+    guard.terminate()
+    guard.wait(20)
+    try:
+        # The worker's engine knows the network that it is on.
+        assert run_on(fleet, worker, words, 6)[0] == 204
+        assert run_on(fleet, worker, later, 5)[0] == 503
+    finally:
+        fleet.start_guard(fleet.manager, ROOT / ".dryrun" / "allowlist.json")
+    for each in (words, later):
+        remove(fleet, each)

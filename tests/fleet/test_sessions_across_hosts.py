@@ -1,0 +1,220 @@
+"""Sessions on three hosts: the same findings as on one, no host reached from inside, nothing left on any."""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import struct
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fleet_lab import GUARD_PORT, POOL, FleetLab, Host
+from local_stack import Stack, open_stack
+from probe_frames import BROADCAST, checksum
+from quick_stack import FOUND, QUICK, found_in
+
+from dryrun_contract.event import IsolationProbed, SessionPlaced, TargetChanged
+
+pytestmark = pytest.mark.engine
+
+SPREAD = QUICK.replace("  collectors:", "  spread: targets\n  collectors:")
+APART = QUICK.replace("  collectors:", "  spread: collectors\n  collectors:")
+ATTACK_SECONDS = 1.0
+
+
+@asynccontextmanager
+async def stack_of(fleet: FleetLab, cluster: Path, fleet_file: str, **settings: str) -> AsyncIterator[Stack]:
+    """Run a system on the fleet, with the templates `quick`, `spread` and `apart`."""
+    async with AsyncExitStack() as exits:
+        state = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="dt-")))
+        (state / "templates").mkdir()
+        for name, text in {"quick": QUICK, "spread": SPREAD, "apart": APART}.items():
+            (state / "templates" / f"{name}.yml").write_text(text)
+        (state / "fleet.yml").write_text(fleet_file)
+        own = {
+            "ORCHESTRATOR_FLEET": str(state / "fleet.yml"),
+            "ORCHESTRATOR_SUBNET_POOL": POOL,
+            "ORCHESTRATOR_TEMPLATES_DIR": str(state / "templates"),
+            # Not used, and no guard beside those of the fleet is needed.
+            "DOCKER_HOST": fleet.manager.docker_host,
+            "APPROVAL_SESSIONS_AT_ONCE": "10",
+        }
+        yield await exits.enter_async_context(open_stack(state, cluster, own | settings))
+
+
+async def test_the_findings_are_the_same_and_nothing_of_any_host_is_reached(
+    fleet: FleetLab, empty_cluster: Path
+) -> None:
+    async with stack_of(fleet, empty_cluster, fleet.fleet_file()) as stack:
+        whole = await stack.start_session("quick")
+        spread, apart = [await stack.start_session(name, keep=True) for name in ("spread", "apart")]
+        await stack.wait_until_ended(whole)
+        for session_id in (spread, apart):
+            await stack.wait_for_phase(session_id, "kept", seconds=90)
+        assert found_in(stack, whole) >= FOUND
+        for session_id in (spread, apart):
+            assert found_in(stack, session_id) == found_in(stack, whole)
+        placed = {
+            session_id: placed_of(await stack.events(session_id)) for session_id in (whole, spread, apart)
+        }
+        assert len(placed[whole].targets) == 1
+        assert len(placed[spread].targets) == 2
+        assert placed[apart].collectors not in placed[apart].targets
+        assert (placed[whole].encrypted, placed[spread].encrypted) == (None, False)
+        events = await stack.events(spread)
+        hosts = {event.data.host for event in events if isinstance(event.data, TargetChanged)}
+        assert hosts == set(placed[spread].targets)
+        (probed,) = [event.data for event in events if isinstance(event.data, IsolationProbed)]
+        assert all(f"{host}: nothing leads out" in probed.detail for host in placed[spread].targets)
+        report: Any = await stack.client.report(spread)
+        assert {image["host"] for image in report["images"]} == hosts
+        assert "not encrypted" not in report["placement"]["reason"]
+        await attacked_from_inside(fleet, str(spread))
+        for session_id in (spread, apart):
+            await stack.client.stop_session(session_id)
+            await stack.wait_until_ended(session_id)
+        for session_id in (whole, spread, apart):
+            assert fleet.left_of(str(session_id)) == []
+
+
+def placed_of(events: list) -> SessionPlaced:
+    (placed,) = [event.data for event in events if isinstance(event.data, SessionPlaced)]
+    return placed
+
+
+# from inside
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A container's network, and what it could address its frames to."""
+
+    namespace: Path
+    address: str
+
+
+@contextlib.contextmanager
+def entered(namespace: str | Path) -> Iterator[None]:
+    """Make sockets in another network namespace."""
+    with Path("/proc/self/ns/net").open() as home, Path(namespace).open() as there:
+        os.setns(there.fileno(), os.CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            os.setns(home.fileno(), os.CLONE_NEWNET)
+
+
+def network_of(host: Host) -> str:
+    return "/proc/self/ns/net" if host.is_manager else f"/run/netns/{host.namespace}"
+
+
+def addresses_of(host: Host) -> list[str]:
+    shown = host.inside("ip", "-j", "-4", "addr")
+    found = json.loads(subprocess.run(shown, check=True, capture_output=True, text=True).stdout)
+    return [entry["local"] for interface in found for entry in interface["addr_info"] if entry.get("local")]
+
+
+def inside_of(fleet: FleetLab, session_id: str) -> list[Inside]:
+    found = []
+    for host in fleet.hosts.values():
+        label = f"label=discovery.dryrun.session_id={session_id}"
+        for identity in host.docker("ps", "--quiet", "--filter", label).split():
+            pid, address = host.docker(
+                "inspect",
+                "--format",
+                "{{.State.Pid}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}",
+                identity,
+            ).split()
+            found.append(Inside(Path(f"/proc/{pid}/ns/net"), address))
+    return found
+
+
+def udp_frame(to: bytes, mac: bytes, source: str, address: str, port: int) -> bytes:
+    payload = b"escaped"
+    udp = struct.pack("!HHHH", 40000, port, 8 + len(payload), 0) + payload
+    head = struct.pack(
+        "!BBHHHBBH4s4s",
+        *(0x45, 0, 20 + len(udp), 1, 0, 64, socket.IPPROTO_UDP, 0),
+        *map(socket.inet_aton, (source, address)),
+    )
+    head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+    return to + mac + b"\x08\x00" + head + udp
+
+
+async def attacked_from_inside(fleet: FleetLab, session_id: str) -> None:
+    """From each container: connect to every address of every host, and put frames on the wire for them."""
+    ears: list[socket.socket] = []
+    for host in fleet.hosts.values():
+        with entered(network_of(host)):
+            ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        ear.bind(("0.0.0.0", 40404))
+        ear.setblocking(False)
+        ears.append(ear)
+    targets = {address for host in fleet.hosts.values() for address in addresses_of(host)}
+    assert {host.address for host in fleet.hosts.values()} <= targets
+    insiders = inside_of(fleet, session_id)
+    assert len(insiders) >= 2
+    engines = [f"{insiders[0].address.rpartition('.')[0]}.{last}" for last in range(32, 36)]
+    for insider in insiders:
+        for address in (*sorted(targets - {"127.0.0.1"}), *engines):
+            for port in (GUARD_PORT, 2377, 7946, 40404):
+                assert connected(insider, address, port) not in ("open", "refused by a host"), (address, port)
+        with entered(insider.namespace):
+            wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        wire.bind(("eth0", 0))
+        mac = wire.getsockname()[4]
+        wire.settimeout(0.2)
+        # Whoever answers ARP in the engines' half may forward; broadcast reaches everybody on the wire.
+        speakers = {BROADCAST, *answering(wire, mac, insider.address, engines)}
+        for speaker in speakers:
+            for address in sorted(targets):
+                wire.send(udp_frame(speaker, mac, insider.address, address, 40404))
+        # The hosts' own addresses have no answer to ARP.
+        assert not answering(wire, mac, insider.address, sorted(targets - {"127.0.0.1"}))
+        wire.close()
+    await asyncio.sleep(ATTACK_SECONDS)
+    for ear in ears:
+        with pytest.raises(BlockingIOError):
+            ear.recv(100)
+        ear.close()
+
+
+def connected(insider: Inside, address: str, port: int) -> str:
+    with entered(insider.namespace):
+        client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    client.settimeout(0.15)
+    try:
+        client.connect((address, port))
+    except ConnectionRefusedError:
+        # The engines' endpoints refuse, with every port closed; they are on the session's own subnet.
+        return (
+            "refused"
+            if address.rpartition(".")[0] == insider.address.rpartition(".")[0]
+            else "refused by a host"
+        )
+    except OSError:
+        return "nothing"
+    finally:
+        client.close()
+    return "open"
+
+
+def answering(wire: socket.socket, mac: bytes, own: str, addresses: list[str]) -> set[bytes]:
+    """Return who answers ARP requests for addresses."""
+    for address in addresses:
+        request = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + mac + socket.inet_aton(own)
+        wire.send(BROADCAST + mac + b"\x08\x06" + request + bytes(6) + socket.inet_aton(address))
+    asked, found = set(map(socket.inet_aton, addresses)), set()
+    with contextlib.suppress(TimeoutError):
+        for _ in range(200):
+            frame = wire.recv(2048)
+            if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\x00\x02" and frame[28:32] in asked:
+                found.add(frame[22:28])
+    return found

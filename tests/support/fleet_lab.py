@@ -1,0 +1,322 @@
+"""A fleet on one machine: three engines in network namespaces, a swarm with one manager, a guard beside each.
+
+Inside of `tests/support/with-own-engine` (root): its engine is host `a`, the manager, in the namespace of
+whoever uses this module; `b` and `c` are workers. A bridge is the network between the hosts, the underlay.
+"""
+
+import http.client
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from certificates import Authority
+from local_stack import ROOT
+
+LAYERS: Final = Path("/run/layers")
+"""Where `with-own-engine` shows the machine's images."""
+UNDERLAY: Final = "10.213.255"
+POOL: Final = "10.213.0.0/17"
+"""The sessions' part; the underlay is outside of it."""
+MANAGER: Final = "a"
+GUARD_PORT: Final = 2376
+READY_SECONDS: Final = 60.0
+POLICY: Final[Mapping[str, Any]] = {
+    "subnet_pool": POOL,
+    # This machine's kernel lacks the algorithm, and an engine does not say so.
+    "encrypted_overlays": False,
+    "sweep_seconds": 1,
+}
+
+
+def run(*command: str | Path, seconds: float = 60) -> str:
+    """Run a command and return what it says."""
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, timeout=seconds, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(map(str, command))}: {done.stderr.strip()}"
+    return done.stdout.strip()
+
+
+@dataclass
+class Host:
+    """One host: an engine, and its guard at `guard_url`."""
+
+    name: str
+    address: str
+    folder: Path
+    policy: dict[str, Any]
+    guard_options: tuple[str, ...] = ()
+    engine: subprocess.Popen[bytes] | None = None
+    """None for the manager's, which runs already."""
+    guard: subprocess.Popen[bytes] | None = None
+    log: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir()
+        self.log = self.folder / "guard.log"
+
+    @property
+    def is_manager(self) -> bool:
+        return self.name == MANAGER
+
+    @property
+    def namespace(self) -> str:
+        return f"fleet-{self.name}"
+
+    @property
+    def link(self) -> str:
+        """This host's cable, at the bridge's end."""
+        return f"fl-{self.name}"
+
+    @property
+    def docker_host(self) -> str:
+        """The engine's own socket, for its operator."""
+        return "unix:///run/docker.sock" if self.is_manager else f"unix://{self.folder}/engine.sock"
+
+    @property
+    def guard_url(self) -> str:
+        return f"tcp://{self.address}:{GUARD_PORT}"
+
+    def docker(self, *words: str, seconds: float = 60) -> str:
+        """Run the docker command as the operator of this host."""
+        return run("docker", "--host", self.docker_host, *words, seconds=seconds)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the engine itself, past the guard."""
+        sent = [] if body is None else ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
+        socket = self.docker_host.removeprefix("unix://")
+        said = run(
+            *("curl", "-s", "-m", "30", "--unix-socket", socket, "-X", method),
+            *sent,
+            f"http://engine/v1.45{path}",
+        )
+        return json.loads(said) if said else None
+
+    def inside(self, *command: str) -> list[str]:
+        """Return a command that runs in this host's network."""
+        # Not `ip netns exec`: that hides the cgroups.
+        return [*command] if self.is_manager else ["nsenter", f"--net=/run/netns/{self.namespace}", *command]
+
+
+class FleetLab:
+    """The hosts by name, the certificates, and the underlay."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        self.authority = Authority(folder / "tls")
+        self.orchestrator_certs = self.authority.sign("orchestrator")
+        self.hosts: dict[str, Host] = {}
+        for number, name in enumerate("abc", 1):
+            is_manager = name == MANAGER
+            policy = dict(POLICY)
+            if is_manager:
+                policy |= {"makes_overlays": True, "observers": ["guard-b", "guard-c"]}
+            self.hosts[name] = Host(name, f"{UNDERLAY}.{number}", folder / name, policy)
+
+    @property
+    def manager(self) -> Host:
+        return self.hosts[MANAGER]
+
+    @property
+    def workers(self) -> list[Host]:
+        return [host for host in self.hosts.values() if not host.is_manager]
+
+    # the machine's parts
+
+    def lay_underlay(self) -> None:
+        """Make the bridge between the hosts, and a namespace for each worker."""
+        run("ip", "link", "add", "fleet0", "type", "bridge")
+        run("ip", "addr", "add", f"{self.manager.address}/24", "dev", "fleet0")
+        run("ip", "link", "set", "fleet0", "up")
+        for host in self.workers:
+            run("ip", "netns", "add", host.namespace)
+            run(
+                "ip",
+                "link",
+                "add",
+                host.link,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "eth0",
+                "netns",
+                host.namespace,
+            )
+            run("ip", "link", "set", host.link, "master", "fleet0", "up")
+            run(*host.inside("ip", "addr", "add", f"{host.address}/24", "dev", "eth0"))
+            for interface in ("lo", "eth0"):
+                run(*host.inside("ip", "link", "set", interface, "up"))
+            run("ip", "netns", "exec", host.namespace, ROOT / "deploy/host-rule/dryrun-host-rule", "apply")
+
+    def start_engine(self, host: Host) -> None:
+        """Start a worker's engine, with this machine's images."""
+        data = host.folder / "data"
+        if not data.exists():
+            data.mkdir()
+            run(ROOT / "tests/support/linked-images", LAYERS, data)
+        (host.folder / "engine.pid").unlink(missing_ok=True)
+        with (host.folder / "engine.log").open("ab") as log:
+            host.engine = subprocess.Popen(
+                host.inside(
+                    *("dockerd", "--config-file=/dev/null", "--bridge=none"),
+                    *(
+                        "--exec-opt",
+                        "native.cgroupdriver=cgroupfs",
+                        f"--cgroup-parent=/{os.environ['DRYRUN_OWN_ENGINE']}/{host.name}",
+                    ),
+                    *(f"--data-root={data}", f"--exec-root={host.folder}/exec"),
+                    *(f"--pidfile={host.folder}/engine.pid", f"--host={host.docker_host}"),
+                ),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._until(lambda: bool(host.docker("version")), f"the engine of {host.name}")
+
+    def join(self) -> None:
+        """Make the swarm."""
+        here = ("--advertise-addr", self.manager.address, "--listen-addr", f"{self.manager.address}:2377")
+        self.manager.docker("swarm", "init", *here)
+        token = self.manager.docker("swarm", "join-token", "--quiet", "worker")
+        for host in self.workers:
+            join = ("swarm", "join", "--token", token, "--advertise-addr", host.address)
+            host.docker(*join, f"{self.manager.address}:2377")
+
+    def start_guard(self, host: Host, allowlist: Path) -> None:
+        """Start a host's guard."""
+        certs = self.folder / "tls" / f"{host.name}-server"
+        if not certs.exists():
+            self.authority.sign(f"{host.name}-server", server=True, address=host.address)
+        policy = host.folder / "policy.json"
+        policy.write_text(json.dumps(host.policy))
+        options = ["--listen", host.guard_url, "--tlsverify"]
+        options += [f"--tls{name}={certs}/{file}.pem" for name, file in _TLS_FILES.items()]
+        if not host.is_manager:
+            own = self.folder / "tls" / f"guard-{host.name}"
+            if not own.exists():
+                self.authority.sign(own.name)
+            options += ["--manager", self.manager.guard_url, "--manager-certs", str(own)]
+        guard = str(Path(sys.prefix) / "bin" / "docker-guard")
+        with host.log.open("ab") as log:
+            host.guard = subprocess.Popen(
+                host.inside(
+                    *(guard, "serve", "--docker", host.docker_host, "--policy", str(policy)),
+                    *("--allowlist", str(allowlist), *options),
+                ),
+                stdout=log,
+                stderr=log,
+            )
+        self._until(lambda: '"serving"' in host.log.read_text(), f"the guard of {host.name}")
+
+    def ask(
+        self, host: Host, method: str, path: str, body: Any = None, *, certs: Path | None = None
+    ) -> tuple[int, Any]:
+        """Ask a host's guard, by default as the orchestrator; return status and answer."""
+        folder = certs or self.orchestrator_certs
+        context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+        context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+        connection = http.client.HTTPSConnection(host.address, GUARD_PORT, timeout=60, context=context)
+        sent = None if body is None else json.dumps(body)
+        try:
+            connection.request(method, f"/v1.45{path}", sent, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            raw = answer.read()
+        finally:
+            connection.close()
+        return answer.status, json.loads(raw) if raw else None
+
+    def fleet_file(self, **rooms: int) -> str:
+        """Return the orchestrator's fleet file; `rooms` are containers of each host."""
+        hosts = "".join(
+            f"  {host.name}: {{guard: '{host.guard_url}', certificates: {self.orchestrator_certs}, "
+            f"memory_mib: {512 * rooms.get(host.name, 60)}, cpus: 100, sessions: 4}}\n"
+            for host in self.hosts.values()
+        )
+        return f"manager: {MANAGER}\noverlay: plain\nhosts:\n{hosts}"
+
+    def left_of(self, session_id: str) -> list[str]:
+        """Return what the engines hold of a session, by host."""
+        wanted = f"label=discovery.dryrun.session_id={session_id}"
+        left = []
+        for host in self.hosts.values():
+            for listing in (("ps", "--all", "--quiet"), ("network", "ls", "--quiet")):
+                found = host.docker(*listing, "--filter", wanted)
+                left += [f"{host.name}: {identity}" for identity in found.split()]
+        return left
+
+    # faults
+
+    def cut(self, host: Host, *, off: bool) -> None:
+        """Unplug a worker's cable, or plug it in again."""
+        run("ip", "link", "set", host.link, "down" if off else "up")
+
+    def end_engine(self, host: Host, number: signal.Signals) -> None:
+        """End a worker's engine."""
+        assert host.engine is not None
+        host.engine.send_signal(number)
+        host.engine.wait(60)
+
+    # the end
+
+    def close(self) -> None:
+        """End what runs. Namespaces, cables and files go with the namespaces of `with-own-engine`."""
+        for host in self.hosts.values():
+            _end(host.guard)
+        for host in self.workers:
+            _end(host.engine)
+        with suppress(AssertionError):
+            self.manager.docker("swarm", "leave", "--force")
+        for host in self.workers:
+            with suppress(AssertionError):
+                run("ip", "netns", "delete", host.namespace)
+        with suppress(AssertionError):
+            run("ip", "link", "delete", "fleet0")
+
+    def _until(self, condition: Any, what: str) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            with suppress(AssertionError):
+                if condition():
+                    return
+            assert time.monotonic() < deadline, f"{what} is not ready; see {self.folder}"
+            time.sleep(0.1)
+
+
+_TLS_FILES: Final = {"cacert": "ca", "cert": "cert", "key": "key"}
+
+
+def _end(process: subprocess.Popen[bytes] | None) -> None:
+    if process is not None and process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
+
+@contextmanager
+def open_fleet(folder: Path, allowlist: Path) -> Iterator[FleetLab]:
+    """Run a fleet for the time of the block."""
+    assert LAYERS.is_dir(), "run this inside of tests/support/with-own-engine"
+    lab = FleetLab(folder)
+    with ExitStack() as exits:
+        exits.callback(lab.close)
+        lab.lay_underlay()
+        for host in lab.workers:
+            lab.start_engine(host)
+        lab.join()
+        for host in lab.hosts.values():
+            lab.start_guard(host, allowlist)
+        yield lab
