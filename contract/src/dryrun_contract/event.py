@@ -38,6 +38,20 @@ class PhaseChanged(Word):
     reason: str | None = None
 
 
+class SessionPlaced(Word):
+    """Where the session's containers will stand, in a fleet of several hosts."""
+
+    type: Literal["session_placed"] = "session_placed"
+    targets: dict[str, int]
+    """Host → how many targets."""
+    collectors: str
+    """The host on which collectors run."""
+    encrypted: bool | None = None
+    """Whether traffic between the hosts is encrypted; None for a session on one host."""
+    reason: str
+    """Why there, e.g. `17 on a, 3 on b, collectors on a: a has room for 19`."""
+
+
 class NetworkCreated(Word):
     """The session's network was created; from now on its deadline is fixed."""
 
@@ -69,6 +83,8 @@ class TargetChanged(Word):
     image_id: str
     state: TargetState
     detail: str | None = None
+    host: str | None = None
+    """The host that it stands on; None where there is only one."""
 
 
 class AddressesMapped(Word):
@@ -285,6 +301,7 @@ class EventRefused(Word):
 type EventData = Annotated[
     SessionQueued
     | PhaseChanged
+    | SessionPlaced
     | NetworkCreated
     | IsolationProbed
     | TargetChanged

@@ -106,6 +106,18 @@ class TargetImage(Word):
     service: str
     image: str
     image_id: str
+    host: str | None = None
+    """The host that it stood on; None where there is only one."""
+
+
+class Placement(Word):
+    """Where the session stood, in a fleet of several hosts."""
+
+    collectors: str
+    """The host on which collectors ran."""
+    encrypted: bool | None
+    """Whether traffic between the hosts was encrypted; None for a session on one host."""
+    reason: str
 
 
 class Isolation(Word):
@@ -226,6 +238,8 @@ class Report(Word):
     images: tuple[TargetImage, ...]
     template: ReportTemplate
     isolation: Isolation | None
+    placement: Placement | None = None
+    """None where there is only one host."""
     scope: Scope | None = None
     network: NetworkMap | None = None
     forecast: Forecast | None = None

@@ -23,6 +23,7 @@ from dryrun_contract.event import (
     NetworkCreated,
     PhaseChanged,
     SessionEnded,
+    SessionPlaced,
     SessionQueued,
     TargetChanged,
     TargetHarmed,
@@ -61,6 +62,8 @@ class Target:
     state: TargetState | Literal["planned"] = "planned"
     detail: str | None = None
     address: str | None = None
+    host: str | None = None
+    """The host that it stands on; None where there is only one."""
     was_healthy: bool = False
     harm: Literal["died", "unhealthy", "out_of_memory"] | None = None
     """Harm while collectors ran; it stays after the container is removed."""
@@ -110,6 +113,8 @@ class SessionHistory:
 
     started: SessionQueued | None = None
     phases: list[PhaseSpan] = field(default_factory=list)
+    placement: SessionPlaced | None = None
+    """None where there is only one host."""
     network: NetworkCreated | None = None
     isolation: IsolationProbed | None = None
     targets: dict[str, Target] = field(default_factory=dict)
@@ -174,6 +179,8 @@ class SessionHistory:
 
     def _read_network(self, event: Event) -> None:
         match event.data:
+            case SessionPlaced() as placement:
+                self.placement = placement
             case NetworkCreated() as network:
                 self.network = network
             case IsolationProbed() as probed:
@@ -191,9 +198,10 @@ class SessionHistory:
 
     def _read_target(self, event: Event) -> None:
         match event.data:
-            case TargetChanged(service=service, image=image, image_id=image_id, state=state, detail=detail):
+            case TargetChanged(service=service, image=image, state=state) as changed:
                 target = self.targets.setdefault(service, Target(service, image))
-                target.image, target.image_id, target.state, target.detail = image, image_id, state, detail
+                target.image, target.image_id, target.host = image, changed.image_id, changed.host
+                target.state, target.detail = state, changed.detail
                 target.was_healthy |= state == "healthy"
             case AddressesMapped(addresses=addresses):
                 self.addresses |= addresses

@@ -23,6 +23,8 @@ from dryrun_orchestrator.endpoints import (
 )
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import Engine
+from dryrun_orchestrator.fleet.fleet_file import FleetFile, read_fleet_file
+from dryrun_orchestrator.hosts import Hosts, hosts_of_fleet, one_host
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.problems import install_problem_handlers
 from dryrun_orchestrator.services import Services
@@ -44,18 +46,17 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         settings.allowlist, settings.collectors_dir, settings.templates_dir, settings.replicas_dir
     )
     files = OperatorFiles(places, settings.state_dir / "installed")
+    fleet = None if settings.fleet is None else read_fleet_file(settings.fleet)
     journal = Journal.open(settings.state_dir)
 
     def compose() -> Services:
-        used = engine or DockerEngine(settings.docker_host, cert_path=settings.docker_cert_path)
-        isolation = Isolation(used, files, settings, journal.id)
-        supervisor = Supervisor(used, journal, files, isolation, settings)
+        hosts = _hosts(settings, files, journal, fleet, engine)
+        supervisor = Supervisor(hosts, journal, files, settings)
         services: Services = Services(
             settings=settings,
-            engine=used,
+            hosts=hosts,
             journal=journal,
             audit=AuditJournal(settings.state_dir / "audit.jsonl"),
-            isolation=isolation,
             supervisor=supervisor,
             readiness=Sparing(lambda: check_readiness(services)),
             metrics_page=Sparing(lambda: render_metrics(services)),
@@ -77,7 +78,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
             supervising.cancel()
             await asyncio.gather(supervising, return_exceptions=True)
             await services.supervisor.empty_pool()
-            await services.engine.close()
+            await services.hosts.close()
             await services.journal.close()
             services.audit.close()
 
@@ -99,6 +100,15 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     if settings.metrics_listen is None:
         app.include_router(metrics_router)
     return app
+
+
+def _hosts(
+    settings: Settings, files: OperatorFiles, journal: Journal, fleet: FleetFile | None, engine: Engine | None
+) -> Hosts:
+    if fleet is not None:
+        return hosts_of_fleet(fleet, files, settings, journal.id)
+    used = engine or DockerEngine(settings.docker_host, cert_path=settings.docker_cert_path)
+    return one_host(used, Isolation(used, files, settings, journal.id), files, settings)
 
 
 def _end_the_process_with_it(app: FastAPI, supervising: asyncio.Task[None]) -> None:

@@ -8,12 +8,12 @@ from dryrun_orchestrator.catalog.installed import OperatorFiles
 from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
 from dryrun_orchestrator.catalog.template import LoadedTemplate
 from dryrun_orchestrator.catalog.templates import TemplateInvalidError, UnknownTemplateError
-from dryrun_orchestrator.engine.protocol import Engine
+from dryrun_orchestrator.fleet.placement import Needs, Placement
+from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.context import SessionContext
-from dryrun_orchestrator.session.isolation import Isolation
-from dryrun_orchestrator.session.preflight import Preflight
+from dryrun_orchestrator.session.scanning import COLLECTORS_AT_ONCE
 from dryrun_orchestrator.settings import Settings
 
 
@@ -22,34 +22,43 @@ class Contexts:
 
     def __init__(
         self,
-        engine: Engine,
+        hosts: Hosts,
         journal: Journal,
         files: OperatorFiles,
-        isolation: Isolation,
-        preflight: Preflight,
         settings: Settings,
         now: Callable[[], datetime],
     ) -> None:
-        self._engine = engine
+        self._hosts = hosts
         self._journal = journal
         self._files = files
-        self._isolation = isolation
-        self._preflight = preflight
         self._settings = settings
-        self._now = now
+        self.now = now
 
     async def of(self, record: SessionRecord) -> SessionContext:
         """Return a context for the session's loop."""
+        placement = None if record.placement is None else Placement.from_json(record.placement)
+        ground = self._hosts.ground_of(placement)
         return SessionContext(
             id=record.id,
             planned=await asyncio.to_thread(self._planned, record),
-            engine=self._engine,
+            engine=ground.engine,
             journal=self._journal,
             settings=self._settings,
-            isolation=self._isolation,
-            preflight=self._preflight,
-            now=self._now,
+            isolation=ground.isolation,
+            preflight=ground.preflight,
+            now=self.now,
+            placement=placement,
+            lost_host=ground.lost_host,
         )
+
+    async def needs(self, record: SessionRecord) -> Needs:
+        """Return what a session takes of the hosts; nothing for one whose template is gone: it ends."""
+        planned = await asyncio.to_thread(self._planned, record)
+        if planned is None:
+            return Needs((), 1)
+        collectors = min(len(planned.collectors), COLLECTORS_AT_ONCE)
+        names = [service.name for service in planned.services]
+        return Needs(names, collectors, planned.spread)
 
     async def plan(self, context: SessionContext) -> None:
         """Plan the session again, from its row as it is now."""

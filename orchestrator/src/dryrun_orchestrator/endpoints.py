@@ -22,6 +22,7 @@ from dryrun_contract.text import printable
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
 from dryrun_orchestrator.engine.protocol import EngineError
+from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import PositionGoneError
 from dryrun_orchestrator.problems import problem_response
 from dryrun_orchestrator.services import Services
@@ -204,9 +205,12 @@ async def ready(request: Request) -> Response:
 
 async def check_readiness(services: Services) -> dict[str, str]:
     """Return the state of each check; `ok…` means passed. Calls the engine."""
+    if services.hosts.fleet is None:
+        of_hosts = {"engine": await _engine_state(services), "isolation": _isolation_state(services)}
+    else:
+        of_hosts = {"hosts": _hosts_state(services.hosts), "overlay": _overlay_state(services.hosts)}
     return {
-        "engine": await _engine_state(services),
-        "isolation": _isolation_state(services),
+        **of_hosts,
         "journal": f"ok, {await services.journal.newest()} events",
         "installed files": services.supervisor.files_state,
     }
@@ -215,7 +219,7 @@ async def check_readiness(services: Services) -> dict[str, str]:
 async def _engine_state(services: Services) -> str:
     try:
         async with asyncio.timeout(READY_DEADLINE_SECONDS):
-            await services.engine.ping()
+            await services.hosts.only.engine.ping()
     except EngineError as error:
         return f"no: {error}"
     except TimeoutError:
@@ -226,10 +230,24 @@ async def _engine_state(services: Services) -> str:
 def _isolation_state(services: Services) -> str:
     if services.supervisor.fault is not None:
         return f"no: {services.supervisor.fault}"
-    last = services.isolation.last
+    last = services.hosts.only.isolation.last
     if last is None:
         return "no: not probed yet"
     return f"ok, {last.detail}" if last.isolated else f"no: {last.detail}"
+
+
+def _hosts_state(hosts: Hosts) -> str:
+    """Return how many hosts take sessions, and what stands against the others."""
+    obstacles = {host.name: host.obstacle for host in hosts.all}
+    closed = [f"{name}: {obstacle}" for name, obstacle in obstacles.items() if obstacle is not None]
+    usable = len(obstacles) - len(closed)
+    return "; ".join([f"{'ok' if usable else 'no'}, {usable} of {len(obstacles)} hosts can be used", *closed])
+
+
+def _overlay_state(hosts: Hosts) -> str:
+    if hosts.is_encrypted:
+        return "ok, encrypted between hosts"
+    return "ok, plain between hosts: the network between them has to be private"
 
 
 @metrics_router.get("/metrics")

@@ -17,7 +17,10 @@ state: 20 targets that start cause 200 a second. What a check changes comes as `
 
 
 async def follow_engine_events(
-    engine: Engine, wake: Callable[[UUID, str], None], wake_all: Callable[[], None]
+    engine: Engine,
+    wake: Callable[[UUID, str], None],
+    wake_all: Callable[[], None],
+    tell_up: Callable[[bool], None] = metrics.ENGINE_UP.set,
 ) -> None:
     """Run until cancelled; `wake` gets the session and the container of an event.
 
@@ -27,7 +30,7 @@ async def follow_engine_events(
     while True:
         try:
             async with engine.events() as events:
-                metrics.ENGINE_UP.set(1)
+                tell_up(True)
                 pause = 0.2
                 wake_all()
                 async for event in events:
@@ -35,7 +38,7 @@ async def follow_engine_events(
                         _wake_session(event, wake)
         except EngineError as error:
             log.warning("engine events: %s; subscribing again", error)
-        metrics.ENGINE_UP.set(0)
+        tell_up(False)
         await asyncio.sleep(pause)
         pause = min(pause * 2, MAX_PAUSE_SECONDS)
 

@@ -8,9 +8,8 @@ from collections.abc import Callable
 
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.engine.protocol import EngineError
+from dryrun_orchestrator.hosts import Host
 from dryrun_orchestrator.session.context import SessionFailedError
-from dryrun_orchestrator.session.isolation import Isolation
-from dryrun_orchestrator.session.preflight import Preflight
 from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError
 from dryrun_orchestrator.settings import Settings
 
@@ -21,46 +20,48 @@ LOOK_SECONDS = 1.0
 
 
 class HostCheck:
-    """The check of one orchestrator; `is_needed` says whether networks exist that need it."""
+    """The check of one host; `is_needed` says whether networks exist there that need it."""
 
     def __init__(
-        self, preflight: Preflight, isolation: Isolation, settings: Settings, is_needed: Callable[[], bool]
+        self,
+        host: Host,
+        settings: Settings,
+        is_needed: Callable[[], bool],
+        tell_isolated: Callable[[bool], None] = metrics.ISOLATED.set,
     ) -> None:
-        self._preflight = preflight
-        self._isolation = isolation
+        self._host = host
         self._settings = settings
         self._is_needed = is_needed
-        self.fault: str | None = None
-        """Why the host could not be checked: no engine, or a proxy that refuses calls. None otherwise."""
+        self._tell_isolated = tell_isolated
 
     async def check_forever(self) -> None:
         """Probe at start-up, and again while isolation is not proved or sessions run.
 
-        Only a check clears `fault`: a session's own probe may have succeeded meanwhile.
+        Only a check clears the host's `fault`: a session's own probe may have succeeded meanwhile.
         """
         settings = self._settings
         tried_at = -math.inf
         while True:
-            isolated = self._isolation.last is not None and self._isolation.last.isolated
-            if self.fault is None and isolated:
-                is_old = self._isolation.seconds_since_verdict >= settings.isolation_seconds
+            isolated = self._host.isolation.last is not None and self._host.isolation.last.isolated
+            if self._host.fault is None and isolated:
+                is_old = self._host.isolation.seconds_since_verdict >= settings.isolation_seconds
                 due = is_old and self._is_needed()
             else:
                 due = time.monotonic() - tried_at >= settings.reaper_seconds
             if due:
                 await self._check()
                 tried_at = time.monotonic()
-                isolated = self._isolation.last is not None and self._isolation.last.isolated
-            metrics.ISOLATED.set(isolated)
+                isolated = self._host.isolation.last is not None and self._host.isolation.last.isolated
+            self._tell_isolated(isolated)
             await asyncio.sleep(min(LOOK_SECONDS, settings.reaper_seconds))
 
     async def _check(self) -> None:
         try:
-            if self.fault is not None or self._isolation.last is None:
-                await self._preflight.check()
-            await self._isolation.check_host()
+            if self._host.fault is not None or self._host.isolation.last is None:
+                await self._host.preflight.check()
+            await self._host.isolation.check_host()
         except (EngineError, SessionFailedError, SubnetPoolExhaustedError) as error:
-            self.fault = str(error) or type(error).__name__
-            log.warning("isolation check: %s", self.fault)
+            self._host.fault = str(error) or type(error).__name__
+            log.warning("isolation check: %s", self._host.fault)
         else:
-            self.fault = None
+            self._host.fault = None

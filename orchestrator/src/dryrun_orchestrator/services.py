@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from dryrun_contract.pool import Pool
 from dryrun_orchestrator.audit import AuditJournal
-from dryrun_orchestrator.engine.protocol import Engine
+from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal
-from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.settings import Settings
 from dryrun_orchestrator.sparing import Sparing
 from dryrun_orchestrator.supervisor import Supervisor
@@ -17,10 +16,9 @@ class Services:
     """The parts that the endpoints use."""
 
     settings: Settings
-    engine: Engine
+    hosts: Hosts
     journal: Journal
     audit: AuditJournal
-    isolation: Isolation
     supervisor: Supervisor
     readiness: Sparing[dict[str, str]]
     """Anybody may request it, and it calls the engine."""

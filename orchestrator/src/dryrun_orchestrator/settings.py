@@ -77,6 +77,8 @@ class Settings(BaseModel):
     collectors_dir: Path
     allowlist: Path
     docker_host: str = "unix:///var/run/docker.sock"
+    fleet: Path | None = None
+    """The fleet file, for several hosts; without it, sessions run on the one at `docker_host`."""
     docker_cert_path: Path | None = None
     """Folder of `ca.pem`, `cert.pem` and `key.pem`, for mutual TLS at a tcp:// address."""
     subnet_pool: IPv4Network = IPv4Network("10.213.0.0/16")
@@ -129,6 +131,12 @@ class Settings(BaseModel):
             )
         if self.least_left > self.session_duration - self.cleanup_lead:
             raise ValueError(f"pool_least_seconds is more than a session of {self.session_seconds:g} s has")
+        return self
+
+    @model_validator(mode="after")
+    def _pool_is_of_one_host(self) -> Self:
+        if self.pool and self.fleet is not None:
+            raise ValueError("pool: sessions are kept prepared on one host only, not in a fleet")
         return self
 
     @model_validator(mode="after")

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 from dryrun_contract.pool import Pool as PoolWord
@@ -13,18 +14,15 @@ from dryrun_orchestrator import metrics
 from dryrun_orchestrator.catalog.installed import OperatorFiles
 from dryrun_orchestrator.catalog.templates import TemplateCatalog
 from dryrun_orchestrator.contexts import Contexts
-from dryrun_orchestrator.engine.protocol import Engine, EngineError
-from dryrun_orchestrator.engine_watch import follow_engine_events
-from dryrun_orchestrator.host_check import HostCheck
+from dryrun_orchestrator.host_care import HostCare
+from dryrun_orchestrator.hosts import Host, Hosts
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
+from dryrun_orchestrator.placing import Placing
 from dryrun_orchestrator.pool.pool import Pool, Surroundings
 from dryrun_orchestrator.pool.prepared_session import PreparedSession, clear_for_cold_start, drop
-from dryrun_orchestrator.reaper import Reaper
 from dryrun_orchestrator.session.context import SessionContext
-from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.session.loop import SessionLoop
-from dryrun_orchestrator.session.preflight import Preflight
 from dryrun_orchestrator.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -50,42 +48,39 @@ class Supervisor:
 
     def __init__(
         self,
-        engine: Engine,
+        hosts: Hosts,
         journal: Journal,
         files: OperatorFiles,
-        isolation: Isolation,
         settings: Settings,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._engine = engine
+        self._hosts = hosts
         self._journal = journal
-        preflight = Preflight(engine)
-        self._contexts = Contexts(engine, journal, files, isolation, preflight, settings, now)
-        self._pool = Pool(journal, files, isolation, settings, now)
+        self._contexts = Contexts(hosts, journal, files, settings, now)
+        self._placing = Placing(hosts, self._contexts, journal)
+        self._pool = Pool(journal, files, hosts.only.isolation, settings, now)
         self._files = files
-        self._isolation = isolation
         self._settings = settings
         self._now = now
-        self._reaper = Reaper(engine, journal, now)
         self._running: dict[UUID, SessionContext] = {}
         self._queue_changed = asyncio.Event()
         self._waiting = 0
         """Queued sessions that found no place."""
-        self._host = HostCheck(preflight, isolation, settings, is_needed=lambda: bool(self._running))
 
     async def run(self) -> None:
         """Resume the sessions in the journal, then serve until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(follow_engine_events(self._engine, self._wake, self._wake_all))
-            group.create_task(self._reap_forever())
-            group.create_task(self._host.check_forever())
+            for host in self._hosts.all:
+                care = HostCare(host, self._hosts, self._journal, self._settings, self._now)
+                care.begin(group, self._wake, self._wake_all, partial(self._users_of, host))
+            group.create_task(self._prune_forever())
             group.create_task(self._run_sessions(group))
             group.create_task(self._reread_forever())
 
     @property
     def fault(self) -> str | None:
-        """Return why the host could not be checked; None when it was."""
-        return self._host.fault
+        """Return why no host could be checked; None when one was."""
+        return self._hosts.fault
 
     @property
     def catalog(self) -> TemplateCatalog:
@@ -202,20 +197,32 @@ class Supervisor:
         for record in (*under_way, *unclaimed):
             if record.id not in self._running:
                 await self._start(record, group)
-        waiting = 0
-        for record in records:
-            if record.phase is not Phase.QUEUED or record.id in self._running:
-                continue
-            # A queued session that was stopped needs no slot: it ends at once.
-            if len(self._running) < self._settings.sessions_at_once or record.stop_requested_at is not None:
-                await self._start(record, group)
-            else:
-                waiting += 1
+        queued = [r for r in records if r.phase is Phase.QUEUED and r.id not in self._running]
+        waiting = len(queued)
+        async for record in self._admitted(queued, everything):
+            await self._start(record, group)
+            waiting -= 1
         try:
             await self._tend_pool(group, everything, waiting)
         except Exception:
             # What is merely prepared must not end anybody's session. It is tried again within seconds.
             log.exception("the pool could not be tended")
+
+    async def _admitted(
+        self, queued: Sequence[SessionRecord], everything: Sequence[SessionRecord]
+    ) -> AsyncGenerator[SessionRecord]:
+        """Yield the queued sessions that start now."""
+        if self._hosts.fleet is not None:
+            # Not those that a process placed which died before it started them.
+            unplaced = [r for r in queued if r.placement is None and r.stop_requested_at is None]
+            for record in await self._placing.place(unplaced, everything):
+                yield record
+        for record in queued:
+            # A queued session that was stopped needs no slot: it ends at once.
+            has_place = record.stop_requested_at is not None or record.placement is not None
+            is_free = self._hosts.fleet is None and len(self._running) < self._settings.sessions_at_once
+            if has_place or is_free:
+                yield record
 
     async def _tend_pool(
         self, group: asyncio.TaskGroup, records: Sequence[SessionRecord], waiting: int
@@ -284,26 +291,26 @@ class Supervisor:
         for context in self._running.values():
             context.stir(None)
 
-    async def _reap_forever(self) -> None:
+    async def _prune_forever(self) -> None:
         while True:
-            try:
-                await self._reaper.round(self._busy)
-            except EngineError as error:
-                log.warning("reaper: %s; trying again", error)
             await self._journal.prune()
             unfinished = [r.installed for r in await self._journal.sessions() if r.phase is not Phase.ENDED]
             await asyncio.to_thread(self._files.forget, unfinished)
             await asyncio.sleep(self._settings.reaper_seconds)
 
-    def _busy(self) -> set[UUID]:
-        checking = self._isolation.checking
-        return set(self._running) | (set() if checking is None else {checking})
+    def _users_of(self, host: Host) -> set[UUID]:
+        """Return the running sessions that stand on a host."""
+        return {
+            session_id
+            for session_id, context in self._running.items()
+            if context.placement is None or host.name in context.placement.hosts
+        }
 
     async def _reread_forever(self) -> None:
         while True:
             await asyncio.sleep(REREAD_SECONDS)
             await asyncio.to_thread(self._files.reread)
             metrics.INSTALLED_VALID.set(self._files.fault is None)
-            if self._settings.pool:
-                # It goes by these files, by clocks and by memory, none of which tell when they change.
+            if self._settings.pool or self._hosts.fleet is not None:
+                # They go by these files, by clocks, memory and answers, none of which tell when they change.
                 self._queue_changed.set()

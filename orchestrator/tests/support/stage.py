@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 from engine_in_memory.engine import FakeEngine, FakeImage, stdout
@@ -11,8 +13,12 @@ from dryrun_contract.event import Event
 from dryrun_contract.session import Phase, SessionRequest
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.installed import OperatorFiles, Places
+from dryrun_orchestrator.fleet.engine import FleetEngine
+from dryrun_orchestrator.fleet.fleet_file import FleetFile, FleetHost
+from dryrun_orchestrator.hosts import Host, Hosts, one_host
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.session.isolation import Isolation
+from dryrun_orchestrator.session.preflight import Preflight
 from dryrun_orchestrator.settings import Settings
 from dryrun_orchestrator.supervisor import Supervisor
 
@@ -104,13 +110,16 @@ def images(**changes):
 class Stage:
     """`async with stage.running()` is one life of the orchestrator; leaving it is `kill -9`."""
 
-    def __init__(self, folder, engine=None):
+    def __init__(self, folder, engine=None, fleet=None):
         self.folder = folder
         self.engine = engine or FakeEngine(images())
+        self.fleet = fleet
+        """Host → (engine, places of containers, places of sessions); the first is the manager."""
         self.supervisor = None
         self.journal = None
         self.timeouts = {"network": 30, "database": 30}
         self.changes = {}
+        self.drained = ()
         self.ends_early = False
         (folder / "templates").mkdir()
         (folder / "collectors").mkdir()
@@ -151,7 +160,12 @@ class Stage:
         files = OperatorFiles(places, settings.state_dir / "installed")
         self.journal = Journal.open(settings.state_dir)
         self.isolation = Isolation(self.engine, files, settings, self.journal.id)
-        self.supervisor = Supervisor(self.engine, self.journal, files, self.isolation, settings)
+        hosts = (
+            one_host(self.engine, self.isolation, files, settings)
+            if self.fleet is None
+            else self.hosts_of_fleet(files, settings)
+        )
+        self.supervisor = Supervisor(hosts, self.journal, files, settings)
         task = asyncio.create_task(self.supervisor.run())
         try:
             yield self.supervisor
@@ -162,6 +176,20 @@ class Stage:
             await self.engine.close()
             await self.journal.close()
             assert self.ends_early or not died, "the supervisor died"
+
+    def hosts_of_fleet(self, files, settings):
+        rows = {
+            name: FleetHost(name, f"tcp://{name}:2376", Path("/"), containers, sessions)
+            for name, (_, containers, sessions) in self.fleet.items()
+        }
+        manager = next(iter(rows))
+        hosts = []
+        for name, (engine, _, _) in self.fleet.items():
+            named = FleetEngine({name: engine}, manager)
+            isolation = Isolation(named, files, settings, self.journal.id)
+            hosts.append(Host(name, engine, named, isolation, Preflight(named)))
+        file = FleetFile(rows, manager, encrypted=False, drained=frozenset(self.drained))
+        return Hosts(hosts, files, settings, lambda: datetime.now(UTC), file)
 
     async def start(self, session_id=None, **request):
         session_id = session_id or uuid4()

@@ -13,7 +13,15 @@ from approval_api.scoring.score import score, score_each_alone
 from approval_api.sessions.stored import StoredSession
 from dryrun_contract.event import Event
 from dryrun_contract.ground_truth import Fact
-from dryrun_contract.report import VERSION, Isolation, NetworkMap, Report, ReportTemplate, Traffic
+from dryrun_contract.report import (
+    VERSION,
+    Isolation,
+    NetworkMap,
+    Placement,
+    Report,
+    ReportTemplate,
+    Traffic,
+)
 from dryrun_contract.scores import CollectorScores, Scores
 from dryrun_contract.session import Outcome, Phase
 from dryrun_contract.template import StandsFor, Template
@@ -44,7 +52,7 @@ def build(
     network: NetworkMap | None = None
     if template is not None and missing is None:
         scores, alone, network = _score(template.ground_truth.facts, scanned)
-    traffic, probed = scanned.traffic, scanned.isolation
+    traffic, probed, placed = scanned.traffic, scanned.isolation, scanned.placement
     report = Report(
         version=VERSION,
         final=view.phase == Phase.ENDED,
@@ -69,6 +77,7 @@ def build(
             stands_for=_without_census(template),
         ),
         isolation=Isolation(isolated=probed.isolated, detail=probed.detail) if probed else None,
+        placement=Placement(**placed.model_dump(exclude={"type", "targets"})) if placed else None,
         scope=check_scope(scanned),
         network=network,
         not_rehearsed=NOT_REHEARSED,

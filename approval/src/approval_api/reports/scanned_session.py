@@ -70,7 +70,7 @@ class ScannedSession(SessionHistory):
     def images(self) -> tuple[TargetImage, ...]:
         """Return the image of every target that was created, by service."""
         return tuple(
-            TargetImage(service=name, image=target.image, image_id=target.image_id)
+            TargetImage(service=name, image=target.image, image_id=target.image_id, host=target.host)
             for name, target in sorted(self.targets.items())
             if target.image_id is not None
         )

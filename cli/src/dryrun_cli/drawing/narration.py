@@ -145,6 +145,11 @@ def _phase(data: words.PhaseChanged, _addresses: _Addresses) -> _Line:
     return "phase", f"{name}: {data.reason}" if data.reason else name
 
 
+def _placed(data: words.SessionPlaced, _addresses: _Addresses) -> _Line:
+    plain = "; traffic between hosts is not encrypted" if data.encrypted is False else ""
+    return "hosts", f"{data.reason}{plain}"
+
+
 def _network(data: words.NetworkCreated, _addresses: _Addresses) -> _Line:
     return (
         "network",
@@ -159,7 +164,8 @@ def _probed(data: words.IsolationProbed, _addresses: _Addresses) -> _Line:
 
 def _target(data: words.TargetChanged, _addresses: _Addresses) -> _Line:
     detail = f": {data.detail}" if data.detail else ""
-    return "target", f"{data.service} {data.state} ({data.image}){detail}"
+    host = f" on {data.host}" if data.host else ""
+    return "target", f"{data.service} {data.state}{host} ({data.image}){detail}"
 
 
 def _mapped(data: words.AddressesMapped, _addresses: _Addresses) -> _Line:
@@ -224,6 +230,7 @@ def _ended(data: words.SessionEnded, _addresses: _Addresses) -> _Line:
 _NARRATORS: Final[Mapping[type, Callable[[Any, _Addresses], _Line]]] = {
     words.SessionQueued: _queued,
     words.PhaseChanged: _phase,
+    words.SessionPlaced: _placed,
     words.NetworkCreated: _network,
     words.IsolationProbed: _probed,
     words.TargetChanged: _target,

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pydantic import Field
 
@@ -15,6 +16,9 @@ from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest
 from dryrun_orchestrator.catalog.compose import Dependency, ServiceEntry
 from dryrun_orchestrator.catalog.truth_reader import of_service
 from dryrun_orchestrator.catalog.variants import Variants
+
+type Spread = Literal["targets", "collectors"]
+"""What a fleet keeps on different hosts: all targets from each other, or collectors from every target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class LoadedTemplate:
     """Each after those that provide what it needs."""
     stands_for: StandsFor | None
     """The real network, for a template made from an inventory."""
+    spread: Spread | None
     file: "TemplateFile" = field(repr=False)
 
     def service(self, name: str) -> LoadedService:
@@ -124,6 +129,7 @@ class TemplateFile:
     credentials: tuple[TemplateCredential, ...]
     collectors: tuple[CollectorManifest, ...]
     stands_for: StandsFor | None = None
+    spread: Spread | None = None
 
     def with_seed(self, seed: int) -> LoadedTemplate:
         """Return the template for this seed."""
@@ -151,6 +157,7 @@ class TemplateFile:
             ground_truth=GroundTruth(facts=facts),
             collectors=self.collectors,
             stands_for=self.stands_for,
+            spread=self.spread,
             file=self,
         )
 

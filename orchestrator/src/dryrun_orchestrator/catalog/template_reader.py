@@ -1,7 +1,7 @@
 """Reads one template's file and reports all its problems."""
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from pydantic import ValidationError
 
@@ -17,7 +17,12 @@ from dryrun_orchestrator.catalog.compose import (
     unescape,
 )
 from dryrun_orchestrator.catalog.stands_for import read_stands_for
-from dryrun_orchestrator.catalog.template import LoadedTemplate, TemplateCredential, TemplateFile
+from dryrun_orchestrator.catalog.template import (
+    LoadedTemplate,
+    Spread,
+    TemplateCredential,
+    TemplateFile,
+)
 from dryrun_orchestrator.catalog.variants import HARD_SHARE, Variants
 from dryrun_orchestrator.catalog.yaml_reader import read_yaml
 from dryrun_orchestrator.catalog.yaml_tree import FaultList, Node, shown
@@ -29,7 +34,9 @@ _HEADER_KEYS = {
     "collectors": False,
     "shuffle": False,
     "stands_for": False,
+    "spread": False,
 }
+_SPREADS: Mapping[str, Spread] = {"targets": "targets", "collectors": "collectors"}
 _CREDENTIAL_KEYS = {"engine": True, "username": False, "password": True, "services": False}
 _ANYWHERE = {"host": "credentials are by engine, or for `services` of the template, never by host"}
 
@@ -53,6 +60,7 @@ def read_template(
     names = list(fields["services"].entries()) if services else []
     credentials = _read_credentials(header["credentials"], names) if "credentials" in header else ()
     stands_for = read_stands_for(header["stands_for"], names) if "stands_for" in header else None
+    spread = _read_spread(header["spread"]) if "spread" in header else None
     groups = _read_groups(header["shuffle"], names, services) if "shuffle" in header else ()
     alternatives = {service.name: service.alternatives for service in services}
     variants = Variants({name: alternatives[name] for name in names if name in alternatives}, groups)
@@ -74,7 +82,16 @@ def read_template(
         credentials=credentials,
         collectors=collectors,
         stands_for=stands_for,
+        spread=spread,
     ).with_seed(0)
+
+
+def _read_spread(node: Node) -> Spread | None:
+    """Read what a fleet is to keep on different hosts; it means nothing on one host."""
+    word = node.text(max_length=40)
+    if word is not None and word not in _SPREADS:
+        node.fault(f"is {shown(word)}; it can be {' or '.join(_SPREADS)}")
+    return _SPREADS.get(word or "")
 
 
 def _read_credentials(node: Node, known: Collection[str]) -> tuple[TemplateCredential, ...]:

@@ -51,6 +51,7 @@ def network_from(item: Mapping[str, Any]) -> Network:
         name=item["Name"],
         subnet=configurations[0].get("Subnet") if configurations else None,
         labels=dict(item.get("Labels") or {}),
+        is_overlay=item.get("Driver") == "overlay",
     )
 
 

@@ -14,6 +14,8 @@ def network_body(spec: NetworkSpec) -> dict[str, Any]:
     With `inhibit_ipv4` the bridge has no gateway address, through which containers would reach every
     service of the host. Engines of API 1.44 and later refuse two networks with one name.
     """
+    if spec.reserved is not None:
+        return _overlay_body(spec)
     return {
         "Name": spec.name,
         "Driver": "bridge",
@@ -25,6 +27,25 @@ def network_body(spec: NetworkSpec) -> dict[str, Any]:
             "com.docker.network.bridge.name": spec.bridge,
             "com.docker.network.bridge.inhibit_ipv4": "true",
         },
+        "Labels": dict(spec.labels),
+    }
+
+
+def _overlay_body(spec: NetworkSpec) -> dict[str, Any]:
+    """Return the body of an overlay, on which plain containers of every host have fixed addresses.
+
+    Its bridges live in namespaces of the engines': no host has an address there. What the engines need for
+    themselves, a gateway and an endpoint for each host, they take from `IPRange`.
+    """
+    return {
+        "Name": spec.name,
+        "Driver": "overlay",
+        "Scope": "swarm",
+        "Internal": True,
+        "EnableIPv6": False,
+        "Attachable": True,
+        "IPAM": {"Driver": "default", "Config": [{"Subnet": spec.subnet, "IPRange": spec.reserved}]},
+        "Options": {"encrypted": ""} if spec.encrypted else {},
         "Labels": dict(spec.labels),
     }
 

@@ -65,13 +65,17 @@ class RejectedError(PermanentEngineError):
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """An internal network with a bridge of its own and no host address."""
+    """An internal network that no host is on: a bridge, or an overlay across hosts."""
 
     name: str
     bridge: str
     subnet: str
     """CIDR, e.g. `10.213.0.0/27`."""
     labels: Mapping[str, str]
+    reserved: str | None = None
+    """For an overlay: the half of its subnet in which engines find addresses for themselves."""
+    encrypted: bool = False
+    """For an overlay: whether what crosses hosts is encrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ class Network:
     name: str
     subnet: str | None
     labels: Mapping[str, str]
+    is_overlay: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from uuid import UUID
 from dryrun_contract.event import SessionQueued, TargetChanged, TargetState
 from dryrun_contract.scan_choice import NO_CHOICE, ScanChoice
 from dryrun_contract.session import Outcome, Phase, Session
+from dryrun_orchestrator.engine.host_ids import split
 
 
 class PoolState(StrEnum):
@@ -75,6 +76,8 @@ class SessionRecord:
     """When it was begun ahead of its request; None for a session that started cold."""
     ready_at: datetime | None = None
     drop_cause: DropCause | None = None
+    placement: str | None = None
+    """Where its containers stand, as `fleet.placement` has it; None where there is no fleet."""
 
     @classmethod
     def from_row(cls, row: sqlite3.Row) -> Self:
@@ -142,6 +145,11 @@ class TargetRecord:
     state: TargetState
     harm: Literal["died", "unhealthy", "out_of_memory"] | None = None
 
+    @property
+    def host(self) -> str | None:
+        """Return the host that it stands on; None where there is no fleet."""
+        return split(self.container_id)[0]
+
     def changed(self, detail: str | None = None) -> TargetChanged:
         """Return the event that reports its state."""
         return TargetChanged(
@@ -150,6 +158,7 @@ class TargetRecord:
             image_id=self.image_id,
             state=self.state,
             detail=detail,
+            host=self.host,
         )
 
     @classmethod

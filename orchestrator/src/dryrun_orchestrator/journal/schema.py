@@ -7,6 +7,7 @@ LATER_COLUMNS = {
     "prepared_at": "TEXT",
     "ready_at": "TEXT",
     "drop_cause": "TEXT",
+    "placement": "TEXT",
 }
 """Columns added to `sessions` since the first version, oldest first; missing ones are added on opening."""
 
@@ -39,7 +40,8 @@ CREATE TABLE IF NOT EXISTS sessions (
     pool TEXT,
     prepared_at TEXT,
     ready_at TEXT,
-    drop_cause TEXT
+    drop_cause TEXT,
+    placement TEXT
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS targets (

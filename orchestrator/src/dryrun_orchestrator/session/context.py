@@ -1,25 +1,43 @@
 """What the steps of one session share, and the error that ends a session."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from dryrun_contract.text import printable
 from dryrun_orchestrator.catalog.template import LoadedTemplate
 from dryrun_orchestrator.engine.protocol import Engine
+from dryrun_orchestrator.fleet.placement import Placement
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.container_specs import session_labels
-from dryrun_orchestrator.session.isolation import Isolation
+from dryrun_orchestrator.session.isolation import Verdict
 from dryrun_orchestrator.session.log_lines import CollectorSpan
 from dryrun_orchestrator.session.trace import Trace
 from dryrun_orchestrator.settings import Settings
 
 if TYPE_CHECKING:  # it raises what is defined here
     from dryrun_orchestrator.session.preflight import Preflight
+
+
+class IsolationProof(Protocol):
+    """How a session's network is proved: a bridge, or an overlay across hosts."""
+
+    @property
+    def lost(self) -> Verdict | None:
+        """Return why no session may continue; None while isolation is proved."""
+
+    async def probe(
+        self, session_id: UUID, subnet: str, common: Mapping[str, str], trace: Trace | None = None
+    ) -> Verdict:
+        """Probe a session's network and return the verdict. Raises EngineError."""
+
+    async def put_away(self, session_id: UUID) -> Verdict | None:
+        """Remove what probed; return a verdict instead of the first if it is refuted. Raises EngineError."""
+
 
 STARTS_IN_FLIGHT = 8
 """Measured on 2 cores: as fast as 64, with less load on the engine."""
@@ -39,9 +57,13 @@ class SessionContext:
     engine: Engine
     journal: Journal
     settings: Settings
-    isolation: Isolation
+    isolation: IsolationProof
     preflight: "Preflight"
     now: Callable[[], datetime]
+    placement: Placement | None = None
+    """None where there is no fleet."""
+    lost_host: Callable[[], str | None] = lambda: None
+    """Returns why the session cannot go on without one of its hosts; None while all answer."""
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     stirred: set[str] | None = field(default_factory=set)
     """Containers that the engine reported an event about since the last look; None: it may have been any."""

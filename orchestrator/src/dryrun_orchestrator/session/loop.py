@@ -8,11 +8,16 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from dryrun_contract.event import EventData, IsolationProbed, PhaseChanged, SessionEnded
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels, metrics
-from dryrun_orchestrator.engine.protocol import EngineError, TransientEngineError
+from dryrun_orchestrator.engine.protocol import (
+    EngineError,
+    EngineUnreachableError,
+    TransientEngineError,
+)
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.cleaning_up import LeftoverError, remove_everything
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
@@ -26,6 +31,8 @@ log = logging.getLogger(__name__)
 
 MAX_PAUSE_SECONDS = 5.0
 DEADLINE_LOOK_SECONDS = 0.5
+AFTER_DEADLINE = timedelta(seconds=60)
+"""How long after its deadline a session in a fleet ends that cannot be cleaned up on a host that is lost."""
 
 _ISOLATED_PHASES = frozenset({Phase.WAITING, Phase.SCANNING, Phase.KEPT})
 """Phases that rely on a proof; `provisioning` makes its own."""
@@ -157,6 +164,8 @@ class SessionLoop:
                     f"the network {what} isolated from the host: {lost.detail}",
                     (IsolationProbed(isolated=False, detail=lost.detail),),
                 )
+            if (gone := self._context.lost_host()) is not None:
+                return _Verdict(Phase.CLEANING_UP, Outcome.FAILED, gone)
             if record.expires_at is not None and deadline.has_passed(
                 record.expires_at - settings.cleanup_lead
             ):
@@ -197,11 +206,22 @@ class SessionLoop:
             except (LeftoverError, EngineError) as error:
                 metrics.CLEANUP_FAILURES.inc()
                 log.warning("session %s: cleanup: %s; trying again", self._context.id, error)
+                if isinstance(error, EngineUnreachableError) and self._is_left_to_guards(record):
+                    break
             else:
                 break
             await asyncio.sleep(pause)
             pause = min(pause * 2, MAX_PAUSE_SECONDS)
         await self._end(record)
+
+    def _is_left_to_guards(self, record: SessionRecord) -> bool:
+        """Return whether a host that does not answer keeps nothing of the session by now.
+
+        Its guard removes what is due, at once when the host comes back; so does the reaper.
+        """
+        if self._context.placement is None or record.expires_at is None:
+            return False
+        return self._context.now() > record.expires_at + AFTER_DEADLINE
 
     async def _end(self, record: SessionRecord) -> None:
         targets = await self._context.journal.targets(self._context.id)

@@ -21,8 +21,8 @@ RECENT_SECONDS = 3600.0
 class Preflight:
     """The check of one process, which remembers when it passed."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, *engines: Engine) -> None:
+        self._engines = engines
         self._passed_at = -math.inf
 
     @property
@@ -34,7 +34,7 @@ class Preflight:
         """Return when every needed call passes. Raises SessionFailedError."""
         began = time.monotonic()
         try:
-            await check_calls_are_allowed(self._engine)
+            await asyncio.gather(*map(check_calls_are_allowed, self._engines))
         except BaseException:
             self._passed_at = -math.inf
             raise

@@ -25,6 +25,24 @@ async def put_probe_away(context: SessionContext) -> None:
         await _fail(context, refuted)
 
 
+async def prove_crossing_again(context: SessionContext) -> None:
+    """Probe again, after the scan, whether the session's hosts reach each other. Raises SessionFailedError.
+
+    Otherwise targets behind a broken network would count as missed.
+    """
+    if context.placement is None or not context.placement.is_spread:
+        return
+    record = await context.record()
+    assert record.expires_at is not None
+    verdict = await context.isolation.probe(context.id, str(record.subnet), context.labels(record.expires_at))
+    refuted = await context.isolation.put_away(context.id)
+    if not verdict.isolated or refuted is not None:
+        detail = (refuted or verdict).detail
+        raise SessionFailedError(
+            f"its hosts may not have reached each other while it was scanned, run it again: {detail}"
+        )
+
+
 async def _fail(context: SessionContext, verdict: Verdict) -> None:
     await context.journal.append(context.id, IsolationProbed(isolated=False, detail=verdict.detail))
     what = "is not known to be" if verdict.undecided else "is not"

@@ -88,7 +88,8 @@ async def _create_network(context: SessionContext) -> SessionRecord:
     deadline = (await context.record()).expires_at
     taken = [record.subnet for record in await context.journal.sessions() if _holds_subnet(record)]
     tried = 0
-    for subnet in candidate_subnets(settings.subnet_pool, settings.subnet_prefix, filter(None, taken)):
+    pool, prefix, spaced = settings.subnet_pool, settings.subnet_prefix, context.placement is not None
+    for subnet in candidate_subnets(pool, prefix, filter(None, taken), spaced=spaced):
         tried += 1
         # Computed before the call: the deadline is never later than 30 minutes after creation.
         # Nothing prolongs the deadline of an id, not even that its first network is gone.

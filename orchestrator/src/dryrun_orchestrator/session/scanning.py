@@ -26,6 +26,7 @@ from dryrun_orchestrator.session.collector_run import REMOVED_BY_OTHERS, Collect
 from dryrun_orchestrator.session.container_specs import container_spec
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
 from dryrun_orchestrator.session.log_lines import CollectorSpan
+from dryrun_orchestrator.session.proof import prove_crossing_again
 from dryrun_orchestrator.session.subnets import collector_address, probe_address
 from dryrun_orchestrator.session.target_logs import measure_logs
 from dryrun_orchestrator.session.target_states import look_for_harm, watch_for_harm
@@ -46,6 +47,7 @@ async def scan(context: SessionContext) -> tuple[EventData, ...]:
         await _run_collectors(context, sampler)
         sampling.cancel()
         watching.cancel()
+    await prove_crossing_again(context)
     await look_for_harm(context)
     await sampler.sample()
     logs = await measure_logs(context)

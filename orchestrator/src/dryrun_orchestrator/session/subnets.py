@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Network
+from itertools import islice
 
 
 class SubnetPoolExhaustedError(Exception):
@@ -16,10 +17,17 @@ class SubnetPoolExhaustedError(Exception):
         )
 
 
-def candidate_subnets(pool: IPv4Network, prefix: int, taken: Iterable[str]) -> Iterator[str]:
-    """Yield the pool's subnets that are not in `taken`, in order, as CIDR text."""
+def candidate_subnets(
+    pool: IPv4Network, prefix: int, taken: Iterable[str], *, spaced: bool = False
+) -> Iterator[str]:
+    """Yield the pool's subnets that are not in `taken`, in order, as CIDR text.
+
+    `spaced` leaves out every second one: an overlay's engines take addresses there for themselves.
+    """
     used = set(taken)
-    return (str(subnet) for subnet in pool.subnets(new_prefix=prefix) if str(subnet) not in used)
+    step = 2 if spaced else 1
+    subnets = islice(pool.subnets(new_prefix=prefix), 0, None, step)
+    return (str(subnet) for subnet in subnets if str(subnet) not in used)
 
 
 def target_addresses(subnet: str, services: Sequence[str], seed: int) -> dict[str, str]:
@@ -39,6 +47,6 @@ def collector_address(subnet: str, slot: int) -> str:
     return str(list(IPv4Network(subnet).hosts())[-1 - slot])
 
 
-def probe_address(subnet: str) -> str:
-    """Return the address of the isolation probe."""
-    return str(list(IPv4Network(subnet).hosts())[-3])
+def probe_address(subnet: str, number: int = 0) -> str:
+    """Return the address of the isolation probe; of several, one on each host, that of `number`."""
+    return str(list(IPv4Network(subnet).hosts())[-3 - number])

@@ -27,9 +27,11 @@ from dryrun_orchestrator.engine.protocol import (
 )
 from engine_in_memory.container import KILLED, FakeContainer, FakeImage, stdout
 from engine_in_memory.faults import CallName, Faults
-from engine_in_memory.machine import FakeMachine, FakeNetwork, Subscription
+from engine_in_memory.machine import FakeMachine, FakeNetwork, FakeSwarm, Subscription
 
-__all__ = ["FakeCall", "FakeContainer", "FakeEngine", "FakeImage", "FakeNetwork", "Faults", "stdout"]
+__all__ = [
+    "FakeCall", "FakeContainer", "FakeEngine", "FakeImage", "FakeNetwork", "FakeSwarm", "Faults", "stdout",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +49,17 @@ class FakeEngine:
     that was restarted) finds everything as it was.
     """
 
-    def __init__(self, images: dict[str, FakeImage] | None = None) -> None:
-        """Take image id → what its containers do; more may be put into `images` at any time."""
+    def __init__(self, images: dict[str, FakeImage] | None = None, swarm: FakeSwarm | None = None) -> None:
+        """Take image id → what its containers do; more may be put into `images` at any time.
+
+        `swarm` is shared by the engines of a fleet; the first of them is the manager.
+        """
         self.faults = Faults()
         self.calls: list[FakeCall] = []
         self.engine_version = "26.1.5"
         self.late_errors: list[EngineError] = []
         """What went wrong with calls whose client was gone."""
-        self._machine = FakeMachine(dict(images or {}))
+        self._machine = FakeMachine(dict(images or {}), swarm)
         self._is_up = True
         self._cut = asyncio.Event()
         """Set when the streams of now are cut; streams keep the one they were opened with."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, ip_address
 
@@ -36,11 +36,25 @@ class FakeNetwork:
     """So many removals are still refused because of "active endpoints"."""
 
 
+@dataclass(slots=True)
+class FakeSwarm:
+    """What machines have in common that are one swarm. The first is its manager."""
+
+    overlays: dict[str, FakeNetwork] = field(default_factory=dict)
+    machines: "list[FakeMachine]" = field(default_factory=list)
+
+    def is_used(self, network_id: str) -> bool:
+        """Return whether a running container of any machine is on a network."""
+        return any(machine.has_attached(network_id) for machine in self.machines)
+
+
 class FakeMachine:
     """The machine that the fake engine runs on. It outlives its clients."""
 
-    def __init__(self, images: dict[str, FakeImage]) -> None:
+    def __init__(self, images: dict[str, FakeImage], swarm: FakeSwarm | None = None) -> None:
         self.images = images
+        self.swarm = swarm or FakeSwarm()
+        self.swarm.machines.append(self)
         self.networks: dict[str, FakeNetwork] = {}
         self.containers: dict[str, FakeContainer] = {}
         self.removed: list[FakeContainer] = []
@@ -52,6 +66,8 @@ class FakeMachine:
 
     def create_network(self, spec: NetworkSpec) -> str:
         """Make a network; its name, bridge and subnet have to be free."""
+        if spec.reserved is not None:
+            return self._create_overlay(spec)
         subnet = IPv4Network(spec.subnet)
         for other in self.networks.values():
             if other.spec.name == spec.name:
@@ -67,16 +83,46 @@ class FakeMachine:
         self._tell(EngineEvent("network", "create", network.id, {}))
         return network.id
 
+    def _create_overlay(self, spec: NetworkSpec) -> str:
+        if not self.is_manager:
+            raise RejectedError("this node is not a swarm manager")
+        network = FakeNetwork(hashlib.sha256(spec.name.encode()).hexdigest()[:25], spec)
+        self.swarm.overlays[network.id] = network
+        return network.id
+
+    @property
+    def is_manager(self) -> bool:
+        """Whether it manages its swarm."""
+        return self.swarm.machines[0] is self
+
+    def has_attached(self, network_id: str) -> bool:
+        """Return whether a running container is on a network."""
+        return any(container.network_id == network_id for container in self.containers.values())
+
     def list_networks(self, label: str) -> list[Network]:
-        """Return the networks that carry the label."""
+        """Return the networks that carry the label; of overlays a worker knows those that it is on."""
+        overlays = [
+            each for each in self.swarm.overlays.values() if self.is_manager or self.has_attached(each.id)
+        ]
         return [
-            Network(network.id, network.spec.name, network.spec.subnet, dict(network.spec.labels))
-            for network in self.networks.values()
+            Network(
+                network.id,
+                network.spec.name,
+                network.spec.subnet,
+                dict(network.spec.labels),
+                is_overlay=network.spec.reserved is not None,
+            )
+            for network in (*self.networks.values(), *overlays)
             if carries(network.spec.labels, label)
         ]
 
     def remove_network(self, network_id: str) -> None:
         """Remove a network that nothing running is attached to."""
+        if network_id in self.swarm.overlays:
+            if not self.is_manager or self.swarm.is_used(network_id):
+                raise ConflictError("network is in use by a task, or this node is not a manager")
+            del self.swarm.overlays[network_id]
+            return
         network = self.networks.get(network_id)
         if network is None:
             raise NotFoundError(f"network {network_id} not found")
@@ -167,7 +213,7 @@ class FakeMachine:
         return self.containers[container_id]
 
     def _network_of(self, spec: ContainerSpec) -> FakeNetwork | None:
-        for network in self.networks.values():
+        for network in (*self.networks.values(), *self.swarm.overlays.values()):
             if spec.network in (network.spec.name, network.id):
                 return network
         return None

@@ -14,7 +14,7 @@ from approval_api.reports.view.blocks import (
 )
 from approval_api.reports.view.bring_up import bring_up
 from approval_api.reports.view.wording import seconds
-from dryrun_contract.report import Report
+from dryrun_contract.report import Placement, Report
 
 
 def course(report: Report) -> Section:
@@ -64,7 +64,7 @@ def provenance(report: Report) -> Section:
     ]
     rows += [
         (
-            text("target ", Quoted(image.service), ", ", Quoted(image.image)),
+            text("target ", Quoted(image.service), ", ", Quoted(image.image), *_on(image.host)),
             quoted(image.image_id, limit=80),
             text(),
         )
@@ -81,5 +81,21 @@ def provenance(report: Report) -> Section:
     return Section(
         "provenance",
         "What ran",
-        (Paragraph(probe), table("Digests", ("What", "Digest", "Configuration"), rows, "", note=note)),
+        (
+            Paragraph(probe),
+            *_placed(report.placement),
+            table("Digests", ("What", "Digest", "Configuration"), rows, "", note=note),
+        ),
     )
+
+
+def _on(host: str | None) -> tuple[str | Quoted, ...]:
+    return () if host is None else (", on ", Quoted(host))
+
+
+def _placed(placement: Placement | None) -> tuple[Paragraph, ...]:
+    """Return on which hosts it stood, and whether anybody between them could have read along."""
+    if placement is None:
+        return ()
+    plain = "" if placement.encrypted is not False else " Traffic between the hosts was not encrypted."
+    return (Paragraph(text("Hosts: ", Quoted(placement.reason, prose=True), f".{plain}", tone="quiet")),)

@@ -1,0 +1,210 @@
+"""One engine made of several, for whoever need not know how many hosts there are.
+
+Ids are `HOST/ID`. A session's overlay is the manager's: elsewhere it comes and goes with containers.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from ipaddress import IPv4Network
+
+from dryrun_orchestrator import labels
+from dryrun_orchestrator.engine.host_ids import joined, split
+from dryrun_orchestrator.engine.protocol import (
+    Container,
+    ContainerDetail,
+    ContainerSpec,
+    Engine,
+    EngineError,
+    EngineEvent,
+    LogChunk,
+    Network,
+    NetworkSpec,
+    NotFoundError,
+    Traffic,
+)
+from dryrun_orchestrator.fleet.placement import Placement
+
+
+class FleetEngine:
+    """Some hosts of a fleet: one, those of a session, or all."""
+
+    def __init__(
+        self,
+        hosts: Mapping[str, Engine],
+        manager: str,
+        *,
+        placement: Placement | None = None,
+        encrypted: bool = False,
+    ) -> None:
+        """Take the hosts; for a session that is spread over several also the manager, and its placement."""
+        self._hosts = hosts
+        self._manager = manager
+        self._placement = placement
+        self._encrypted = encrypted
+
+    # all hosts
+
+    async def ping(self) -> None:
+        """Return when every host's engine answers."""
+        await self._of_all(lambda engine: engine.ping())
+
+    async def version(self) -> str:
+        """Return the versions, each once."""
+        found = await self._of_all(lambda engine: engine.version())
+        return ", ".join(sorted(set(found.values())))
+
+    async def list_networks(self, label: str) -> list[Network]:
+        """List networks; of an overlay its containers' half, and only by the manager."""
+        found = await self._of_all(lambda engine: engine.list_networks(label))
+        return [
+            replace(
+                network,
+                id=joined(host, network.id),
+                subnet=_first_half(network.subnet) if network.is_overlay else network.subnet,
+            )
+            for host, networks in found.items()
+            for network in networks
+            if host == self._manager or not network.is_overlay
+        ]
+
+    async def list_containers(self, label: str) -> list[Container]:
+        """List the containers of all hosts. Raises EngineError when one of them cannot be asked."""
+        found = await self._of_all(lambda engine: engine.list_containers(label))
+        return [replace(each, id=joined(host, each.id)) for host, listed in found.items() for each in listed]
+
+    @asynccontextmanager
+    async def events(self) -> AsyncGenerator[AsyncIterator[EngineEvent]]:
+        """Subscribe at every host; when one subscription ends, all do."""
+        async with AsyncExitStack() as exits:
+            merged: asyncio.Queue[EngineEvent | EngineError] = asyncio.Queue()
+            readers = []
+            for host, engine in self._hosts.items():
+                events = await exits.enter_async_context(engine.events())
+                readers.append(asyncio.create_task(_pass_on(host, events, merged)))
+            try:
+                yield _merged(merged)
+            finally:
+                for reader in readers:
+                    reader.cancel()
+                await asyncio.gather(*readers, return_exceptions=True)
+
+    # one host
+
+    async def create_network(self, spec: NetworkSpec) -> str:
+        """Create a bridge on the one host, or an overlay of twice the subnet at the manager."""
+        host = self._manager
+        if self._placement is None or not self._placement.is_spread:
+            (host,) = self._hosts
+        else:
+            block = IPv4Network(spec.subnet).supernet()
+            reserved = str(list(block.subnets(prefixlen_diff=1))[1])
+            spec = replace(spec, subnet=str(block), reserved=reserved, encrypted=self._encrypted)
+        return joined(host, await _named(host, self._hosts[host].create_network(spec)))
+
+    async def remove_network(self, network_id: str) -> None:
+        """Remove a network, at the host that made it."""
+        await self._at(network_id, lambda engine, identity: engine.remove_network(identity))
+
+    async def create_container(self, spec: ContainerSpec) -> str:
+        """Create a container where its session's placement has it."""
+        host = self._host_of(spec)
+        return joined(host, await _named(host, self._hosts[host].create_container(spec)))
+
+    async def start_container(self, container_id: str) -> None:
+        """Start a container."""
+        await self._at(container_id, lambda engine, identity: engine.start_container(identity))
+
+    async def inspect_container(self, container_id: str) -> ContainerDetail:
+        """Inspect a container."""
+        detail = await self._at(container_id, lambda engine, identity: engine.inspect_container(identity))
+        return replace(detail, id=container_id)
+
+    async def remove_container(self, container_id: str) -> None:
+        """Remove a container."""
+        await self._at(container_id, lambda engine, identity: engine.remove_container(identity))
+
+    async def read_traffic(self, container_id: str) -> Traffic | None:
+        """Read a container's counters once."""
+        return await self._at(container_id, lambda engine, identity: engine.read_traffic(identity))
+
+    async def read_log(
+        self, container_id: str, *, follow: bool, since: datetime | None = None
+    ) -> AsyncGenerator[LogChunk]:
+        """Read a container's log."""
+        _, engine, identity = self._found(container_id)
+        async with aclosing(engine.read_log(identity, follow=follow, since=since)) as log:
+            async for chunk in log:
+                yield chunk
+
+    async def past_actions(self, container_id: str, since: datetime, until: datetime) -> tuple[str, ...]:
+        """Return a container's actions, by the clock of its host."""
+        return await self._at(
+            container_id, lambda engine, identity: engine.past_actions(identity, since, until)
+        )
+
+    async def close(self) -> None:
+        """Close all connections of these hosts."""
+        for engine in self._hosts.values():
+            await engine.close()
+
+    def _host_of(self, spec: ContainerSpec) -> str:
+        if self._placement is None:
+            (host,) = self._hosts
+            return host
+        if spec.labels[labels.ROLE] == "target":
+            return self._placement.services[spec.labels[labels.SERVICE]]
+        return self._placement.collectors
+
+    def _found(self, identity: str) -> tuple[str, Engine, str]:
+        named, own = split(identity)
+        if named is not None and named not in self._hosts:
+            raise NotFoundError(f"there is no host {named} in the fleet any more")
+        # Ids without a host are made up, to try whether calls are allowed.
+        host = named or next(iter(self._hosts))
+        return host, self._hosts[host], own
+
+    async def _at[T](self, identity: str, call: Callable[[Engine, str], Awaitable[T]]) -> T:
+        host, engine, own = self._found(identity)
+        return await _named(host, call(engine, own))
+
+    async def _of_all[T](self, call: Callable[[Engine], Awaitable[T]]) -> dict[str, T]:
+        asked = [_named(host, call(engine)) for host, engine in self._hosts.items()]
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        for each in found:
+            if isinstance(each, BaseException):
+                raise each
+        answers = zip(self._hosts, found, strict=True)
+        return {host: each for host, each in answers if not isinstance(each, BaseException)}
+
+
+async def _named[T](host: str, call: Awaitable[T]) -> T:
+    """Have an error name the host."""
+    try:
+        return await call
+    except EngineError as error:
+        raise type(error)(f"host {host}: {error}") from error
+
+
+async def _pass_on(
+    host: str, events: AsyncIterator[EngineEvent], merged: "asyncio.Queue[EngineEvent | EngineError]"
+) -> None:
+    try:
+        async for event in events:
+            merged.put_nowait(replace(event, id=joined(host, event.id)))
+    except EngineError as error:
+        merged.put_nowait(type(error)(f"host {host}: {error}"))
+
+
+async def _merged(queue: "asyncio.Queue[EngineEvent | EngineError]") -> AsyncGenerator[EngineEvent]:
+    while True:
+        event = await queue.get()
+        if isinstance(event, EngineError):
+            raise event
+        yield event
+
+
+def _first_half(subnet: str | None) -> str | None:
+    return None if subnet is None else str(next(IPv4Network(subnet).subnets(prefixlen_diff=1)))

@@ -1,0 +1,67 @@
+"""What goes on for each host as long as the process lives: its events, its check, its reaper."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from dryrun_orchestrator import metrics
+from dryrun_orchestrator.engine.protocol import EngineError
+from dryrun_orchestrator.engine_watch import follow_engine_events
+from dryrun_orchestrator.host_check import HostCheck
+from dryrun_orchestrator.hosts import Host, Hosts
+from dryrun_orchestrator.journal.journal import Journal
+from dryrun_orchestrator.reaper import Reaper
+from dryrun_orchestrator.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class HostCare:
+    """The tasks of one host. One that hangs delays no other host."""
+
+    def __init__(
+        self, host: Host, hosts: Hosts, journal: Journal, settings: Settings, now: Callable[[], datetime]
+    ) -> None:
+        self._host = host
+        self._hosts = hosts
+        self._settings = settings
+        self._reaper = Reaper(host.engine, journal, now)
+
+    def begin(
+        self,
+        group: asyncio.TaskGroup,
+        wake: Callable[[UUID, str], None],
+        wake_all: Callable[[], None],
+        users: Callable[[], set[UUID]],
+    ) -> None:
+        """Start the tasks. `users` returns the running sessions that stand on this host."""
+        check = HostCheck(self._host, self._settings, lambda: bool(users()), self._tell_isolated)
+        group.create_task(check.check_forever())
+        group.create_task(follow_engine_events(self._host.engine, wake, wake_all, self._tell_up))
+        group.create_task(self._reap_forever(users))
+        if self._hosts.fleet is not None:
+            group.create_task(self._host.keep_pulse())
+
+    async def _reap_forever(self, users: Callable[[], set[UUID]]) -> None:
+        def busy() -> set[UUID]:
+            checking = self._host.isolation.checking
+            return users() | (set() if checking is None else {checking})
+
+        while True:
+            try:
+                await self._reaper.round(busy)
+            except EngineError as error:
+                log.warning("reaper: %s; trying again", error)
+            await asyncio.sleep(self._settings.reaper_seconds)
+
+    def _tell_isolated(self, isolated: bool) -> None:
+        self._host.is_isolated = isolated
+        if self._host.name:
+            metrics.HOST_ISOLATED.labels(host=self._host.name).set(isolated)
+        metrics.ISOLATED.set(all(host.is_isolated for host in self._hosts.all))
+
+    def _tell_up(self, up: bool) -> None:
+        self._host.is_followed = up
+        metrics.ENGINE_UP.set(all(host.is_followed for host in self._hosts.all))

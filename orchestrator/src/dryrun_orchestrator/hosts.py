@@ -1,0 +1,225 @@
+"""The hosts that sessions run on: one, or those of the fleet file. Composed once at the start."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from dryrun_contract.session import Phase
+from dryrun_orchestrator import metrics
+from dryrun_orchestrator.engine.docker import DockerEngine
+from dryrun_orchestrator.engine.protocol import Engine, EngineError
+from dryrun_orchestrator.fleet.engine import FleetEngine
+from dryrun_orchestrator.fleet.fleet_file import FleetFile
+from dryrun_orchestrator.fleet.placement import Needs, Placement, Room, place
+from dryrun_orchestrator.journal.records import SessionRecord
+from dryrun_orchestrator.session.context import IsolationProof
+from dryrun_orchestrator.session.crossing import CrossingIsolation
+from dryrun_orchestrator.session.isolation import ApprovedImages, Isolation
+from dryrun_orchestrator.session.preflight import Preflight
+from dryrun_orchestrator.settings import Settings
+
+PULSE_SECONDS: Final = 5.0
+ABSENT_SECONDS: Final = 12.0
+"""A host that has not answered for so long gets no new session."""
+LOST_SECONDS: Final = 60.0
+"""A session on a host that has not answered for so long ends."""
+
+
+@dataclass(slots=True)
+class Host:
+    """One host. `name` is empty where there is no fleet."""
+
+    name: str
+    own_engine: Engine
+    """With the engine's own ids."""
+    engine: Engine
+    """With ids of the fleet; the same engine where there is none."""
+    isolation: Isolation
+    preflight: Preflight
+    answered_at: float = field(default_factory=time.monotonic)
+    fault: str | None = None
+    """Why it could not be checked; None otherwise."""
+    is_isolated: bool = False
+    is_followed: bool = False
+    """Whether its engine's events are followed."""
+
+    @property
+    def silent_seconds(self) -> float:
+        """Return for how long it has not answered."""
+        return time.monotonic() - self.answered_at
+
+    @property
+    def obstacle(self) -> str | None:
+        """Return why it gets no new session; None when nothing stands against it."""
+        if self.fault is not None:
+            return self.fault
+        if self.silent_seconds > ABSENT_SECONDS:
+            return f"it has not answered for {self.silent_seconds:.0f} s"
+        last = self.isolation.last
+        if last is None:
+            return "its isolation is not probed yet"
+        return None if last.isolated and self.isolation.lost is None else last.detail
+
+    async def keep_pulse(self) -> None:
+        """Ask whether it answers, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(PULSE_SECONDS):
+                    await self.engine.ping()
+            except (EngineError, TimeoutError):
+                pass
+            else:
+                self.answered_at = time.monotonic()
+            metrics.HOST_UP.labels(host=self.name).set(self.silent_seconds < ABSENT_SECONDS)
+            await asyncio.sleep(PULSE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What one session stands on."""
+
+    engine: Engine
+    isolation: IsolationProof
+    preflight: Preflight
+    lost_host: Callable[[], str | None]
+
+
+class Hosts:
+    """All hosts of one orchestrator."""
+
+    def __init__(
+        self,
+        hosts: Iterable[Host],
+        images: ApprovedImages,
+        settings: Settings,
+        now: Callable[[], datetime],
+        fleet: FleetFile | None = None,
+    ) -> None:
+        self.all = tuple(hosts)
+        self.fleet = fleet
+        self._by_name = {host.name: host for host in self.all}
+        self._images = images
+        self._settings = settings
+        self._now = now
+
+    @property
+    def only(self) -> Host:
+        """Return the first host: the only one where there is no fleet."""
+        return self.all[0]
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Return whether what crosses hosts is encrypted."""
+        return self.fleet is not None and self.fleet.encrypted
+
+    @property
+    def fault(self) -> str | None:
+        """Return why no session can start; None when one can, on one host at least."""
+        obstacles = {host.name: host.fault for host in self.all}
+        if None in obstacles.values():
+            return None
+        return "; ".join(f"{name}: {fault}" if name else str(fault) for name, fault in obstacles.items())
+
+    def ground_of(self, placement: Placement | None) -> Ground:
+        """Return what a session of this placement stands on."""
+        if placement is None or self.fleet is None:
+            only = self.only
+            return Ground(only.engine, only.isolation, only.preflight, lambda: None)
+        hosts = [self._by_name[name] for name in placement.hosts if name in self._by_name]
+        if len(hosts) == 1 and not placement.is_spread:
+            (host,) = hosts
+            return Ground(host.engine, host.isolation, host.preflight, lambda: _lost(hosts))
+        manager = self._by_name[self.fleet.manager]
+        engines = {host.name: host.own_engine for host in (manager, *hosts)}
+        return Ground(
+            FleetEngine(engines, manager.name, placement=placement, encrypted=self.fleet.encrypted),
+            CrossingIsolation(
+                {host.name: (host.engine, host.isolation) for host in hosts},
+                self._images,
+                self._settings,
+                self._now,
+            ),
+            Preflight(*(host.engine for host in hosts)),
+            lambda: _lost(hosts),
+        )
+
+    def place(self, needs: Needs, records: Iterable[SessionRecord]) -> Placement | None:
+        """Return where a session can stand now, beside those of `records`; None when it has to wait."""
+        return place(needs, self._rooms(records, self._usable()))
+
+    def why_never(self, needs: Needs) -> str | None:
+        """Return why a session fits on no fleet of these hosts, however empty; None when it does."""
+        if place(needs, self._rooms((), {host.name for host in self.all})) is not None:
+            return None
+        rooms = ", ".join(f"{room.host} {room.containers}" for room in self._rooms((), self._by_name))
+        return f"it needs room for {needs.containers} containers at once, and the hosts have: {rooms}"
+
+    def could_fit(self, needs: Needs) -> bool:
+        """Return whether a session fits on the hosts that can be used now, once they are empty."""
+        return place(needs, self._rooms((), self._usable())) is not None
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for host in self.all:
+            await host.engine.close()
+
+    def _usable(self) -> set[str]:
+        drained = self.fleet.drained if self.fleet is not None else frozenset()
+        return {host.name for host in self.all if host.obstacle is None and host.name not in drained}
+
+    def _rooms(self, records: Iterable[SessionRecord], usable: Iterable[str]) -> list[Room]:
+        if self.fleet is None:
+            return []
+        containers: Counter[str] = Counter()
+        sessions: Counter[str] = Counter()
+        for record in records:
+            if record.placement is not None and record.phase is not Phase.ENDED:
+                placement = Placement.from_json(record.placement)
+                containers += placement.taken()
+                sessions += Counter(placement.hosts)
+        usable = set(usable)
+        return [
+            Room(host.name, host.containers - containers[host.name], host.sessions - sessions[host.name])
+            for host in self.fleet.hosts.values()
+            if host.name in usable
+        ]
+
+
+def _lost(hosts: Iterable[Host]) -> str | None:
+    for host in hosts:
+        if (seconds := host.silent_seconds) > LOST_SECONDS:
+            return f"host {host.name} is lost: it has not answered for {seconds:.0f} s"
+    return None
+
+
+def one_host(
+    engine: Engine,
+    isolation: Isolation,
+    images: ApprovedImages,
+    settings: Settings,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Hosts:
+    """Return the one host at `docker_host`."""
+    return Hosts([Host("", engine, engine, isolation, Preflight(engine))], images, settings, now)
+
+
+def hosts_of_fleet(
+    fleet: FleetFile,
+    images: ApprovedImages,
+    settings: Settings,
+    owner: UUID,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Hosts:
+    """Return the hosts of a fleet file, each behind its guard. Raises ValueError for bad certificates."""
+    hosts = []
+    for entry in fleet.hosts.values():
+        own_engine = DockerEngine(entry.guard, cert_path=entry.certificates)
+        engine = FleetEngine({entry.name: own_engine}, fleet.manager)
+        isolation = Isolation(engine, images, settings, owner, now)
+        hosts.append(Host(entry.name, own_engine, engine, isolation, Preflight(engine)))
+    return Hosts(hosts, images, settings, now, fleet)

@@ -1,0 +1,55 @@
+"""Finds hosts for queued sessions of a fleet, the oldest first."""
+
+import logging
+from collections.abc import Sequence
+
+from dryrun_contract.session import Outcome, Phase
+from dryrun_orchestrator.contexts import Contexts
+from dryrun_orchestrator.hosts import Hosts
+from dryrun_orchestrator.journal.journal import Journal
+from dryrun_orchestrator.journal.records import SessionRecord
+
+log = logging.getLogger(__name__)
+
+
+class Placing:
+    """Gives places to sessions. A place is stored before anything of the session is created."""
+
+    def __init__(self, hosts: Hosts, contexts: Contexts, journal: Journal) -> None:
+        self._hosts = hosts
+        self._contexts = contexts
+        self._journal = journal
+
+    async def place(
+        self, queued: Sequence[SessionRecord], everything: Sequence[SessionRecord]
+    ) -> list[SessionRecord]:
+        """Return the sessions of `queued` that can start now, with their places, or their reason to end.
+
+        Nobody overtakes a session that fits on the hosts that can be used now, once they are free: a large
+        one would wait for ever. One that has to wait for a host to come back holds up nobody.
+        """
+        starting: list[SessionRecord] = []
+        held = [record for record in everything if record.placement is not None]
+        for record in queued:
+            needs = await self._contexts.needs(record)
+            placement = self._hosts.place(needs, [*held, *starting])
+            if placement is not None:
+                event = placement.event(encrypted=self._hosts.is_encrypted)
+                starting.append(
+                    await self._journal.update_session(record.id, event, placement=placement.to_json())
+                )
+            elif (reason := self._hosts.why_never(needs)) is not None:
+                starting.append(await self._end(record, reason))
+            elif self._hosts.could_fit(needs):
+                break
+        return starting
+
+    async def _end(self, record: SessionRecord, reason: str) -> SessionRecord:
+        log.warning("session %s: %s", record.id, reason)
+        return await self._journal.update_session(
+            record.id,
+            phase=Phase.CLEANING_UP,
+            phase_since=self._contexts.now(),
+            outcome=Outcome.FAILED,
+            reason=reason,
+        )

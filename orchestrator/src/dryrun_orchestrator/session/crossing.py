@@ -1,0 +1,159 @@
+"""Proves an overlay from inside, on every host that takes part: no way out, and the hosts reach each other.
+
+An engine accepts an encrypted overlay that the kernel cannot encrypt, and drops what crosses hosts without
+telling anybody. So a session is built only after a probe on each host had an answer from those on all others.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from dryrun_contract.collector_config import VARIABLE
+from dryrun_orchestrator import labels
+from dryrun_orchestrator.catalog.allowlist import ImageNotApprovedError
+from dryrun_orchestrator.engine.protocol import (
+    Container,
+    ContainerSpec,
+    Engine,
+    NotFoundError,
+)
+from dryrun_orchestrator.session.container_specs import container_spec
+from dryrun_orchestrator.session.isolation import (
+    OUTPUT_BYTES,
+    PROBE_SERVICE,
+    ApprovedImages,
+    Isolation,
+    Verdict,
+)
+from dryrun_orchestrator.session.probe_report import ProbeReport
+from dryrun_orchestrator.session.subnets import probe_address
+from dryrun_orchestrator.session.trace import Trace
+from dryrun_orchestrator.settings import Settings
+
+PROOF_SECONDS: Final = 30.0
+"""For all hosts together: an engine meets an overlay for the first time."""
+
+
+class CrossingIsolation:
+    """The proof of a session's overlay. It has the methods of `Isolation` that sessions use."""
+
+    def __init__(
+        self,
+        hosts: Mapping[str, tuple[Engine, Isolation]],
+        images: ApprovedImages,
+        settings: Settings,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Take the hosts that take part, by name."""
+        self._hosts = hosts
+        self._images = images
+        self._settings = settings
+        self._now = now
+
+    @property
+    def lost(self) -> Verdict | None:
+        """Return why no session may continue on one of the hosts; None while all are isolated."""
+        for host, (_, isolation) in self._hosts.items():
+            if (lost := isolation.lost) is not None:
+                return replace(lost, detail=f"host {host}: {lost.detail}")
+        return None
+
+    async def probe(
+        self, session_id: UUID, subnet: str, common: Mapping[str, str], trace: Trace | None = None
+    ) -> Verdict:
+        """Run a probe on each host at once and return their verdict. Raises EngineError.
+
+        Each stays until `put_away`, because it answers those of the other hosts.
+        """
+        try:
+            image = self._images.image(self._settings.probe_image)
+        except ImageNotApprovedError as error:
+            return Verdict(isolated=False, detail=str(error), at=self._now())
+        addresses = {host: probe_address(subnet, number) for number, host in enumerate(self._hosts)}
+        specs = {
+            host: container_spec(
+                session_id,
+                common,
+                image,
+                service=PROBE_SERVICE,
+                address=address,
+                environment=_configuration(subnet, address, addresses.values()),
+                alias=False,
+            )
+            for host, address in addresses.items()
+        }
+        try:
+            with (trace or Trace()).span("probe"):
+                async with asyncio.timeout(PROOF_SECONDS):
+                    reports = await self._run(session_id, specs)
+        except TimeoutError:
+            detail = f"the probes on {', '.join(self._hosts)} did not end within {PROOF_SECONDS:.0f} s"
+            return Verdict(isolated=False, detail=detail, at=self._now(), undecided=True)
+        failed = {host: report for host, report in reports.items() if not report.isolated}
+        said = "; ".join(f"{host}: {report.reason}" for host, report in (failed or reports).items())
+        return Verdict(
+            isolated=not failed,
+            detail=said,
+            at=self._now(),
+            undecided=all(report.undecided for report in failed.values()) and bool(failed),
+            reached=any(report.reached for report in failed.values()),
+        )
+
+    async def put_away(self, session_id: UUID) -> Verdict | None:
+        """Remove the probes. Return a verdict instead of theirs if one ended otherwise than it told."""
+        for host, (engine, _) in self._hosts.items():
+            for container in await _probes(engine, session_id):
+                try:
+                    detail = await engine.inspect_container(container.id)
+                except NotFoundError:
+                    continue
+                if detail.exit_code not in (None, 0):
+                    what = f"host {host}: the probe reported success and ended with {detail.exit_code}"
+                    return Verdict(isolated=False, detail=what, at=self._now())
+                await _remove(engine, container.id)
+        return None
+
+    async def _run(self, session_id: UUID, specs: Mapping[str, ContainerSpec]) -> dict[str, ProbeReport]:
+        async with asyncio.TaskGroup() as group:
+            running = {
+                host: group.create_task(self._run_on(host, session_id, spec)) for host, spec in specs.items()
+            }
+        return {host: task.result() for host, task in running.items()}
+
+    async def _run_on(self, host: str, session_id: UUID, spec: ContainerSpec) -> ProbeReport:
+        engine, _ = self._hosts[host]
+        # Of an earlier attempt. Names are an engine's own: the probes of all hosts have the same.
+        for earlier in await _probes(engine, session_id):
+            await _remove(engine, earlier.id)
+        container = await engine.create_container(spec)
+        await engine.start_container(container)
+        said = bytearray()
+        async with aclosing(engine.read_log(container, follow=True)) as output:
+            async for chunk in output:
+                if chunk.stream == "stdout":
+                    said += chunk.data
+                if len(said) > OUTPUT_BYTES or ProbeReport.is_complete(said):
+                    break
+        return ProbeReport.read(bytes(said))
+
+
+def _configuration(subnet: str, own: str, addresses: Iterable[str]) -> dict[str, str]:
+    config = {"version": 1, "cidr": subnet, "self": own, "peers": [each for each in addresses if each != own]}
+    return {VARIABLE: json.dumps(config)}
+
+
+async def _probes(engine: Engine, session_id: UUID) -> list[Container]:
+    containers = await engine.list_containers(f"{labels.SESSION_ID}={session_id}")
+    return [each for each in containers if each.labels.get(labels.SERVICE) == PROBE_SERVICE]
+
+
+async def _remove(engine: Engine, container: str) -> None:
+    try:
+        await engine.remove_container(container)
+    except NotFoundError:
+        return

@@ -1,0 +1,85 @@
+"""The fleet file: every fault at once, and nothing is guessed."""
+
+from pathlib import Path
+
+import pytest
+
+from dryrun_orchestrator.fleet.fleet_file import FleetFileError, read_fleet_file
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Path:
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (folder / name).touch()
+    return folder
+
+
+def host(certificates: Path, number: int, **changes: object) -> str:
+    values = {
+        "guard": f"tcp://10.0.0.{number}:2376",
+        "certificates": certificates,
+        "memory_mib": 8192,
+        "cpus": 6,
+        "sessions": 4,
+        **changes,
+    }
+    return "{" + ", ".join(f"{key}: {value}" for key, value in values.items()) + "}"
+
+
+def faults_of(path: Path, text: str) -> list[str]:
+    path.write_text(text)
+    with pytest.raises(FleetFileError) as refused:
+        read_fleet_file(path)
+    return [f"{fault.where}: {fault.what}" for fault in refused.value.faults]
+
+
+def test_reads_hosts_with_the_containers_that_fit(tmp_path: Path, certificates: Path):
+    path = tmp_path / "fleet.yml"
+    path.write_text(
+        f"manager: alpha\noverlay: plain\nhosts:\n  alpha: {host(certificates, 1)}\n"
+        f"  beta: {host(certificates, 2, memory_mib=2048)}\ndrained: [beta]\n"
+    )
+    fleet = read_fleet_file(path)
+    assert (fleet.manager, fleet.encrypted, fleet.drained) == ("alpha", False, {"beta"})
+    assert {name: each.containers for name, each in fleet.hosts.items()} == {"alpha": 12, "beta": 4}
+    assert fleet.hosts["alpha"].certificates == certificates
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path, certificates: Path):
+    text = (
+        f"manager: gamma\noverlay: maybe\nspeed: high\ndrained: [delta]\nhosts:\n"
+        f"  Alpha: {host(certificates, 1, guard='http://10.0.0.1')}\n"
+        f"  beta: {host(tmp_path, 2, cpus=0, sessions='many')}\n"
+        f"  gama: {host(certificates, 3, guard='tcp://10.0.0.9:99999')}\n"
+        f"  gamb: {host(certificates, 3)}\n  gamc: {host(certificates, 3)}\n"
+    )
+    faults = "\n".join(faults_of(tmp_path / "fleet.yml", text))
+    for expected in (
+        "manager: there is no host 'gamma'",
+        "overlay: is 'maybe'",
+        "'speed' is outside of the subset",
+        "drained[0]: there is no host 'delta'",
+        "'Alpha' is no name",
+        "hosts.Alpha.guard: is not of the form",
+        "hosts.beta.certificates: lacks ca.pem",
+        "hosts.beta.cpus: is 0",
+        "hosts.beta.sessions: is a text",
+        "hosts.gama.guard: is not of the form",
+        "hosts.gamc: has the same guard as 'gamb'",
+    ):
+        assert expected.replace("outside of the", "outside the") in faults, faults
+
+
+EMPTY = ["", "[]", "hosts: {}", "manager: a\noverlay: plain\nhosts: {}\n", "&a [*a]"]
+
+
+@pytest.mark.parametrize("text", EMPTY)
+def test_an_empty_or_foreign_file_is_refused(tmp_path: Path, text: str):
+    assert faults_of(tmp_path / "fleet.yml", text)
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(FleetFileError, match="cannot be read"):
+        read_fleet_file(tmp_path / "nowhere.yml")

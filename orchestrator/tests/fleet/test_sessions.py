@@ -1,0 +1,166 @@
+"""Sessions of a fleet: placed, built, scanned and removed on several engines by the code that knows one."""
+
+import pytest
+from engine_in_memory.engine import FakeEngine, FakeSwarm
+from stage import NETWORK, PROBE, Stage, images, verdict
+
+from dryrun_contract.session import Outcome, Phase
+from dryrun_orchestrator import labels
+
+from engine_in_memory.engine import FakeImage  # isort: skip
+
+
+@pytest.fixture
+async def fleet(tmp_path):
+    swarm = FakeSwarm()
+    engines = {name: FakeEngine(images(), swarm) for name in ("a", "b", "c")}
+    stage = Stage(tmp_path, engines["a"], {name: (engine, 60, 4) for name, engine in engines.items()})
+    stage.swarm = swarm
+    yield stage
+    for engine in engines.values():
+        await engine.shut_down()
+
+
+def resize(stage, **rooms):
+    stage.fleet = {name: (engine, *rooms.get(name, (60, 4))) for name, (engine, _, _) in stage.fleet.items()}
+
+
+def left(stage, session_id):
+    label = f"{labels.SESSION_ID}={session_id}"
+    things = [each for each in stage.swarm.overlays.values() if labels.SESSION_ID in each.spec.labels]
+    for engine, _, _ in stage.fleet.values():
+        things += [*engine.networks.values(), *engine.containers.values()]
+    return [each for each in things if each.spec.labels.get(labels.SESSION_ID) == label.partition("=")[2]]
+
+
+async def test_a_session_that_fits_stands_whole_on_one_host(fleet):
+    async with fleet.running():
+        session_id = await fleet.start()
+        session = await fleet.ended(session_id)
+        assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
+        (placed,) = await fleet.events_of(session_id, "session_placed")
+        assert (placed.targets, placed.collectors, placed.encrypted) == ({"a": 2}, "a", None)
+        changes = await fleet.events_of(session_id, "target_changed")
+        assert {change.host for change in changes} == {"a"}
+        assert not left(fleet, session_id)
+
+
+async def test_one_that_does_not_fit_is_spread_over_an_overlay(fleet):
+    resize(fleet, a=(1, 4), b=(2, 4), c=(1, 4))
+    async with fleet.running():
+        session_id = await fleet.start(keep=True)
+        await fleet.until(session_id, Phase.KEPT)
+        (overlay,) = fleet.swarm.overlays.values()
+        assert (overlay.spec.subnet, overlay.spec.reserved) == ("10.213.0.0/26", "10.213.0.32/27")
+        (network,) = await fleet.events_of(session_id, "network_created")
+        assert network.subnet == "10.213.0.0/27"
+        (placed,) = await fleet.events_of(session_id, "session_placed")
+        assert (placed.targets, placed.collectors, placed.encrypted) == ({"a": 1, "c": 1}, "b", False)
+        hosts = {
+            change.service: change.host for change in await fleet.events_of(session_id, "target_changed")
+        }
+        assert sorted(hosts.values()) == ["a", "c"]
+        (probed,) = await fleet.events_of(session_id, "isolation_probed")
+        assert probed.isolated
+        assert all(f"{host}: the host is silent" in probed.detail for host in "abc")
+        await fleet.supervisor.stop(session_id)
+        session = await fleet.ended(session_id)
+        assert session.outcome is Outcome.STOPPED
+        assert not left(fleet, session_id)
+
+
+async def test_no_target_starts_before_every_host_is_proved(fleet):
+    resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
+    fleet.fleet["b"][0].images[PROBE] = FakeImage(log=verdict(None, "the other host does not answer"))
+    async with fleet.running():
+        # The bridges of b are not proved either, so nothing is placed there.
+        session_id = await fleet.start()
+        await fleet.eventually(lambda: fleet.fleet["b"][0].calls_of("create_network"))
+        session = await fleet.supervisor.show(session_id)
+        assert session.phase is Phase.QUEUED
+
+
+async def test_hosts_that_do_not_reach_each_other_end_the_session(fleet):
+    resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
+    async with fleet.running():
+        await fleet.eventually(lambda: all(host.obstacle is None for host in fleet.supervisor._hosts.all))
+        for name in "ab":
+            fleet.fleet[name][0].images[PROBE] = FakeImage(log=verdict(None, "the other does not answer"))
+        session_id = await fleet.start()
+        session = await fleet.ended(session_id)
+        assert session.outcome is Outcome.FAILED
+        assert "is not known to be isolated" in session.reason
+        assert "a: the other does not answer" in session.reason
+        started = [
+            each for each in await fleet.events_of(session_id, "target_changed") if each.state == "running"
+        ]
+        assert not started
+        assert not left(fleet, session_id)
+
+
+async def test_hosts_that_part_while_it_is_scanned_end_the_session(fleet):
+    resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
+    async with fleet.running():
+        for name in "ab":
+            fleet.fleet[name][0].images[NETWORK] = FakeImage(log=(), exit_after=0.3)
+        session_id = await fleet.start()
+        await fleet.until(session_id, Phase.SCANNING)
+        for name in "ab":
+            fleet.fleet[name][0].images[PROBE] = FakeImage(log=verdict(None, "the other does not answer"))
+        session = await fleet.ended(session_id)
+        assert session.outcome is Outcome.FAILED
+        assert session.reason.startswith("its hosts may not have reached each other while it was scanned")
+        assert not left(fleet, session_id)
+
+
+async def test_sessions_wait_for_room_and_nobody_is_placed_by_hope(fleet):
+    resize(fleet, a=(4, 1), b=(4, 1), c=(0, 0))
+    async with fleet.running():
+        sessions = [await fleet.start(keep=True) for _ in range(3)]
+        for session_id in sessions[:2]:
+            await fleet.until(session_id, Phase.KEPT)
+        waiting = await fleet.supervisor.show(sessions[2])
+        assert (waiting.phase, waiting.queue_position) == (Phase.QUEUED, 1)
+        await fleet.supervisor.stop(sessions[0])
+        await fleet.until(sessions[2], Phase.KEPT)
+
+
+async def test_one_that_can_never_fit_ends_and_says_so(fleet):
+    resize(fleet, a=(1, 1), b=(1, 1), c=(1, 1))
+    async with fleet.running():
+        session_id = await fleet.start()
+        session = await fleet.ended(session_id)
+        assert session.outcome is Outcome.FAILED
+        assert session.reason == "it needs room for 4 containers at once, and the hosts have: a 1, b 1, c 1"
+
+
+async def test_a_drained_host_gets_no_new_session(fleet):
+    fleet.drained = ("a", "c")
+    async with fleet.running():
+        session_id = await fleet.start()
+        await fleet.ended(session_id)
+        (placed,) = await fleet.events_of(session_id, "session_placed")
+        assert placed.collectors == "b"
+
+
+async def test_a_host_that_is_down_gets_no_session_and_holds_up_nobody(fleet):
+    fleet.fleet["a"][0].go_down()
+    async with fleet.running():
+        session_id = await fleet.start()
+        session = await fleet.ended(session_id)
+        assert session.outcome is Outcome.COMPLETED
+        (placed,) = await fleet.events_of(session_id, "session_placed")
+        assert placed.collectors in ("b", "c")
+
+
+async def test_a_killed_orchestrator_goes_on_where_it_was(fleet):
+    resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
+    async with fleet.running():
+        session_id = await fleet.start(keep=True)
+        await fleet.until(session_id, Phase.WAITING, Phase.SCANNING)
+    async with fleet.running():
+        await fleet.until(session_id, Phase.KEPT)
+        assert len(await fleet.events_of(session_id, "session_placed")) == 1
+        await fleet.supervisor.stop(session_id)
+        await fleet.ended(session_id)
+        assert not left(fleet, session_id)
