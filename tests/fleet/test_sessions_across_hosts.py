@@ -163,7 +163,7 @@ async def attacked_from_inside(fleet: FleetLab, session_id: str) -> None:
     assert len(insiders) >= 2
     engines = [f"{insiders[0].address.rpartition('.')[0]}.{last}" for last in range(32, 36)]
     for insider in insiders:
-        for address in (*sorted(targets - {"127.0.0.1"}), *engines):
+        for address in (*sorted(host.address for host in fleet.hosts.values()), *engines):
             for port in (GUARD_PORT, 2377, 7946, 40404):
                 assert connected(insider, address, port) not in ("open", "refused by a host"), (address, port)
         with entered(insider.namespace):

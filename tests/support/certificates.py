@@ -41,10 +41,8 @@ class Authority:
             .sign(self.key, hashes.SHA256())
         )
 
-    def sign(
-        self, name: str, *, server: bool = False, ended: bool = False, address: str = "127.0.0.1"
-    ) -> Path:
-        """Return the folder of a new certificate; a server's is for `name`, `address` and docker-proxy."""
+    def sign(self, name: str, *, server: bool = False, ended: bool = False) -> Path:
+        """Return the folder of a new certificate; a server's is for `name`, this machine and docker-proxy."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
@@ -55,7 +53,7 @@ class Authority:
         )
         if server:
             names = [x509.DNSName(each) for each in (name, "localhost", "docker-proxy")]
-            addresses = [x509.IPAddress(ip_address(address))]
+            addresses = [x509.IPAddress(ip_address("127.0.0.1"))]
             builder = builder.add_extension(x509.SubjectAlternativeName([*names, *addresses]), critical=False)
         place = self.folder / name
         place.mkdir()

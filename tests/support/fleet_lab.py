@@ -13,12 +13,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from certificates import Authority
 from local_stack import ROOT
 
 LAYERS: Final = Path("/run/layers")
@@ -53,8 +53,6 @@ class Host:
     name: str
     address: str
     folder: Path
-    policy: dict[str, Any]
-    guard_options: tuple[str, ...] = ()
     engine: subprocess.Popen[bytes] | None = None
     """None for the manager's, which runs already."""
     guard: subprocess.Popen[bytes] | None = None
@@ -113,15 +111,12 @@ class FleetLab:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         self.folder = folder
-        self.authority = Authority(folder / "tls")
-        self.orchestrator_certs = self.authority.sign("orchestrator")
-        self.hosts: dict[str, Host] = {}
-        for number, name in enumerate("abc", 1):
-            is_manager = name == MANAGER
-            policy = dict(POLICY)
-            if is_manager:
-                policy |= {"makes_overlays": True, "observers": ["guard-b", "guard-c"]}
-            self.hosts[name] = Host(name, f"{UNDERLAY}.{number}", folder / name, policy)
+        self.certificates = folder / "certificates"
+        self.orchestrator_certs = self.certificates / "orchestrator"
+        addresses = {name: f"{UNDERLAY}.{number}" for number, name in enumerate("abc", 1)}
+        pairs = [f"{name}={address}" for name, address in addresses.items()]
+        run(ROOT / "deploy/fleet/certificates", self.certificates, *pairs)
+        self.hosts = {name: Host(name, address, folder / name) for name, address in addresses.items()}
 
     @property
     def manager(self) -> Host:
@@ -195,20 +190,15 @@ class FleetLab:
 
     def start_guard(self, host: Host, allowlist: Path) -> None:
         """Start a host's guard."""
-        certs = self.folder / "tls" / f"{host.name}-server"
-        if not certs.exists():
-            self.authority.sign(f"{host.name}-server", server=True, address=host.address)
+        certs = self.certificates / host.name
         policy = host.folder / "policy.json"
-        policy.write_text(json.dumps(host.policy))
+        policy.write_text(json.dumps({**json.loads((certs / "policy.json").read_text()), **POLICY}))
         options = ["--listen", host.guard_url, "--tlsverify"]
         options += [f"--tls{name}={certs}/{file}.pem" for name, file in _TLS_FILES.items()]
         if not host.is_manager:
-            own = self.folder / "tls" / f"guard-{host.name}"
-            if not own.exists():
-                self.authority.sign(own.name)
-            options += ["--manager", self.manager.guard_url, "--manager-certs", str(own)]
+            options += ["--manager", self.manager.guard_url, "--manager-certs", str(certs / "manager")]
         guard = str(Path(sys.prefix) / "bin" / "docker-guard")
-        with host.log.open("ab") as log:
+        with host.log.open("wb") as log:
             host.guard = subprocess.Popen(
                 host.inside(
                     *(guard, "serve", "--docker", host.docker_host, "--policy", str(policy)),
@@ -314,9 +304,8 @@ def open_fleet(folder: Path, allowlist: Path) -> Iterator[FleetLab]:
     with ExitStack() as exits:
         exits.callback(lab.close)
         lab.lay_underlay()
-        for host in lab.workers:
-            lab.start_engine(host)
-        lab.join()
-        for host in lab.hosts.values():
-            lab.start_guard(host, allowlist)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lab.start_engine, lab.workers))
+            lab.join()
+            list(pool.map(lambda host: lab.start_guard(host, allowlist), lab.hosts.values()))
         yield lab

@@ -1,20 +1,22 @@
 """The hosts that sessions run on: one, or those of the fleet file. Composed once at the start."""
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
 from dryrun_contract.session import Phase
+from dryrun_contract.text import printable
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import Engine, EngineError
 from dryrun_orchestrator.fleet.engine import FleetEngine
-from dryrun_orchestrator.fleet.fleet_file import FleetFile
+from dryrun_orchestrator.fleet.fleet_file import FleetFile, FleetFileError, read_fleet_file
 from dryrun_orchestrator.fleet.placement import Needs, Placement, Room, place
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.context import IsolationProof
@@ -22,6 +24,8 @@ from dryrun_orchestrator.session.crossing import CrossingIsolation
 from dryrun_orchestrator.session.isolation import ApprovedImages, Isolation
 from dryrun_orchestrator.session.preflight import Preflight
 from dryrun_orchestrator.settings import Settings
+
+log = logging.getLogger(__name__)
 
 PULSE_SECONDS: Final = 5.0
 ABSENT_SECONDS: Final = 12.0
@@ -106,6 +110,7 @@ class Hosts:
         self._images = images
         self._settings = settings
         self._now = now
+        self._file_fault: str | None = None
 
     @property
     def only(self) -> Host:
@@ -162,6 +167,25 @@ class Hosts:
     def could_fit(self, needs: Needs) -> bool:
         """Return whether a session fits on the hosts that can be used now, once they are empty."""
         return place(needs, self._rooms((), self._usable())) is not None
+
+    def reread(self) -> None:
+        """Take in which hosts the file drains now; its other changes apply at the next start.
+
+        A faulty file changes nothing.
+        """
+        if self.fleet is None or self._settings.fleet is None:
+            return
+        try:
+            drained = read_fleet_file(self._settings.fleet).drained
+        except FleetFileError as error:
+            if str(error) != self._file_fault:
+                log.warning("the drained hosts stay as they were: %s", printable(str(error), limit=1000))
+            self._file_fault = str(error)
+            return
+        self._file_fault = None
+        if drained != self.fleet.drained:
+            log.info("drained hosts: %s", ", ".join(sorted(drained)) or "none")
+            self.fleet = replace(self.fleet, drained=drained)
 
     async def close(self) -> None:
         """Close every connection."""

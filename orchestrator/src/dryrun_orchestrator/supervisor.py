@@ -310,6 +310,7 @@ class Supervisor:
         while True:
             await asyncio.sleep(REREAD_SECONDS)
             await asyncio.to_thread(self._files.reread)
+            await asyncio.to_thread(self._hosts.reread)
             metrics.INSTALLED_VALID.set(self._files.fault is None)
             if self._settings.pool or self._hosts.fleet is not None:
                 # They go by these files, by clocks, memory and answers, none of which tell when they change.

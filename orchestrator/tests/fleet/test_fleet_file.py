@@ -1,10 +1,21 @@
 """The fleet file: every fault at once, and nothing is guessed."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from dryrun_orchestrator.catalog.allowlist import AllowedImage, ImageNotApprovedError
 from dryrun_orchestrator.fleet.fleet_file import FleetFileError, read_fleet_file
+from dryrun_orchestrator.hosts import Hosts
+from dryrun_orchestrator.settings import Settings
+
+
+class NoImages:
+    """An allowlist without images."""
+
+    def image(self, name: str) -> AllowedImage:
+        raise ImageNotApprovedError(name)
 
 
 @pytest.fixture
@@ -83,3 +94,20 @@ def test_an_empty_or_foreign_file_is_refused(tmp_path: Path, text: str):
 def test_a_missing_file_is_named(tmp_path: Path):
     with pytest.raises(FleetFileError, match="cannot be read"):
         read_fleet_file(tmp_path / "nowhere.yml")
+
+
+async def test_a_host_is_drained_without_a_new_start(tmp_path: Path, certificates: Path):
+    path = tmp_path / "fleet.yml"
+    rows = f"  alpha: {host(certificates, 1)}\n  beta: {host(certificates, 2)}\n"
+    path.write_text(f"manager: alpha\noverlay: plain\nhosts:\n{rows}")
+    values = dict.fromkeys(("state_dir", "templates_dir", "collectors_dir", "allowlist"), tmp_path)
+    settings = Settings.model_validate({"token": "a-token-of-sixteen", "fleet": path, **values})
+    hosts = Hosts((), NoImages(), settings, lambda: datetime.now(UTC), read_fleet_file(path))
+    assert hosts.fleet is not None
+    assert hosts.fleet.drained == set()
+    path.write_text(path.read_text() + "drained: [beta]\n")
+    hosts.reread()
+    assert hosts.fleet.drained == {"beta"}
+    path.write_text("drained: [alpha]\n")
+    hosts.reread()
+    assert hosts.fleet.drained == {"beta"}

@@ -1,11 +1,14 @@
 """Sessions of a fleet: placed, built, scanned and removed on several engines by the code that knows one."""
 
+from datetime import timedelta
+
 import pytest
 from engine_in_memory.engine import FakeEngine, FakeSwarm
 from stage import NETWORK, PROBE, Stage, images, verdict
 
 from dryrun_contract.session import Outcome, Phase
-from dryrun_orchestrator import labels
+from dryrun_orchestrator import hosts, labels
+from dryrun_orchestrator.session import loop
 
 from engine_in_memory.engine import FakeImage  # isort: skip
 
@@ -151,6 +154,58 @@ async def test_a_host_that_is_down_gets_no_session_and_holds_up_nobody(fleet):
         assert session.outcome is Outcome.COMPLETED
         (placed,) = await fleet.events_of(session_id, "session_placed")
         assert placed.collectors in ("b", "c")
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Take seconds for tenths."""
+    for name, seconds in {"PULSE_SECONDS": 0.05, "ABSENT_SECONDS": 0.2, "LOST_SECONDS": 0.5}.items():
+        monkeypatch.setattr(hosts, name, seconds)
+
+
+async def test_a_session_ends_when_one_of_its_hosts_is_lost(fleet, impatient):
+    resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
+    async with fleet.running():
+        session_id = await fleet.start(keep=True)
+        await fleet.until(session_id, Phase.KEPT)
+        lost = fleet.fleet["b"][0]
+        lost.go_down()
+        session = await fleet.until(session_id, Phase.CLEANING_UP)
+        assert session.outcome is Outcome.FAILED
+        assert session.reason.startswith("host b is lost")
+        # It has not ended before nothing is left of it.
+        await fleet.eventually(lambda: not fleet.fleet["a"][0].containers)
+        assert (await fleet.supervisor.show(session_id)).phase is Phase.CLEANING_UP
+        lost.come_up()
+        await fleet.ended(session_id)
+        assert not left(fleet, session_id)
+
+
+async def test_what_is_left_on_a_lost_host_is_its_guards_after_the_deadline(fleet, impatient, monkeypatch):
+    monkeypatch.setattr(loop, "AFTER_DEADLINE", timedelta())
+    fleet.changes = {"session_seconds": 5}
+    resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
+    async with fleet.running():
+        session_id = await fleet.start(keep=True)
+        await fleet.until(session_id, Phase.KEPT)
+        fleet.fleet["b"][0].go_down()
+        session = await fleet.ended(session_id)
+        assert session.reason.startswith("host b is lost")
+        # It comes back with what it had, and the reaper of its host finds it.
+        assert fleet.fleet["b"][0].containers
+        fleet.fleet["b"][0].come_up()
+        await fleet.eventually(lambda: not left(fleet, session_id))
+
+
+async def test_a_host_that_is_lost_ends_no_session_elsewhere(fleet, impatient):
+    async with fleet.running():
+        session_id = await fleet.start(keep=True)
+        await fleet.until(session_id, Phase.KEPT)
+        fleet.fleet["b"][0].go_down()
+        await fleet.eventually(lambda: fleet.supervisor._hosts.all[1].silent_seconds > 0.6)
+        assert (await fleet.supervisor.show(session_id)).phase is Phase.KEPT
+        await fleet.supervisor.stop(session_id)
+        await fleet.ended(session_id)
 
 
 async def test_a_killed_orchestrator_goes_on_where_it_was(fleet):
