@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from fleet_lab import GUARD_PORT, POOL, FleetLab, Host
-from local_stack import Stack, open_stack
+from local_stack import ROOT, Stack, open_stack
 from probe_frames import BROADCAST, checksum
 from quick_stack import FOUND, QUICK, found_in
 
@@ -27,6 +27,8 @@ pytestmark = pytest.mark.engine
 SPREAD = QUICK.replace("  collectors:", "  spread: targets\n  collectors:")
 APART = QUICK.replace("  collectors:", "  spread: collectors\n  collectors:")
 ATTACK_SECONDS = 1.0
+CAN_ENCRYPT = "rfc4106(gcm(aes))" in Path("/proc/crypto").read_text()
+ALLOWLIST = ROOT / ".dryrun" / "allowlist.json"
 
 
 @asynccontextmanager
@@ -81,6 +83,27 @@ async def test_the_findings_are_the_same_and_nothing_of_any_host_is_reached(
             await stack.client.stop_session(session_id)
             await stack.wait_until_ended(session_id)
         for session_id in (whole, spread, apart):
+            assert fleet.left_of(str(session_id)) == []
+
+
+async def test_what_cannot_be_encrypted_is_found_out_before_a_target_starts(
+    fleet: FleetLab, empty_cluster: Path
+) -> None:
+    """The engine accepts an overlay that its kernel cannot encrypt, and drops what crosses hosts."""
+    with fleet.encrypted(ALLOWLIST):
+        file = fleet.fleet_file().replace("overlay: plain", "overlay: encrypted")
+        async with stack_of(fleet, empty_cluster, file) as stack:
+            session_id = await stack.start_session("spread")
+            ended = await stack.wait_until_ended(session_id)
+            events = await stack.events(session_id)
+            assert placed_of(events).encrypted is True
+            if CAN_ENCRYPT:
+                assert ended.outcome == "completed"
+            else:
+                assert ended.outcome == "failed"
+                assert "what crosses hosts is lost" in str(ended.reason)
+                states = {event.data.state for event in events if isinstance(event.data, TargetChanged)}
+                assert states <= {"created", "removed"}
             assert fleet.left_of(str(session_id)) == []
 
 

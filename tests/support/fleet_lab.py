@@ -31,8 +31,6 @@ GUARD_PORT: Final = 2376
 READY_SECONDS: Final = 60.0
 POLICY: Final[Mapping[str, Any]] = {
     "subnet_pool": POOL,
-    # This machine's kernel lacks the algorithm, and an engine does not say so.
-    "encrypted_overlays": False,
     "sweep_seconds": 1,
 }
 
@@ -111,6 +109,8 @@ class FleetLab:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         self.folder = folder
+        self.is_encrypted = False
+        """Whether guards ask for encryption. This machine's kernel may lack it; an engine does not say so."""
         self.certificates = folder / "certificates"
         self.orchestrator_certs = self.certificates / "orchestrator"
         addresses = {name: f"{UNDERLAY}.{number}" for number, name in enumerate("abc", 1)}
@@ -192,7 +192,8 @@ class FleetLab:
         """Start a host's guard."""
         certs = self.certificates / host.name
         policy = host.folder / "policy.json"
-        policy.write_text(json.dumps({**json.loads((certs / "policy.json").read_text()), **POLICY}))
+        own = json.loads((certs / "policy.json").read_text())
+        policy.write_text(json.dumps({**own, **POLICY, "encrypted_overlays": self.is_encrypted}))
         options = ["--listen", host.guard_url, "--tlsverify"]
         options += [f"--tls{name}={certs}/{file}.pem" for name, file in _TLS_FILES.items()]
         if not host.is_manager:
@@ -244,6 +245,21 @@ class FleetLab:
                 found = host.docker(*listing, "--filter", wanted)
                 left += [f"{host.name}: {identity}" for identity in found.split()]
         return left
+
+    @contextmanager
+    def encrypted(self, allowlist: Path) -> Iterator[None]:
+        """Run the guards with encryption for the time of the block."""
+        self._restart_guards(allowlist, is_encrypted=True)
+        try:
+            yield
+        finally:
+            self._restart_guards(allowlist, is_encrypted=False)
+
+    def _restart_guards(self, allowlist: Path, *, is_encrypted: bool) -> None:
+        self.is_encrypted = is_encrypted
+        for host in self.hosts.values():
+            _end(host.guard)
+            self.start_guard(host, allowlist)
 
     # faults
 

@@ -89,3 +89,21 @@ def import_images(
 
     screen = Screen()
     run_work(lambda _: take(Installation.here(add or ()), screen, file), screen)
+
+
+@app.command("distribute")
+def distribute_images(
+    hosts: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="HOST…", help="Engines of a fleet's hosts as DOCKER_HOST has it, e.g. ssh://root@beta."
+        ),
+    ],
+) -> None:
+    """Copy the images that other hosts lack to their engines, and compare their ids."""
+    from dryrun_local.images.commands import spread
+    from dryrun_local.machine.installation import Installation
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    run_work(lambda _: spread(Installation.here(), screen, hosts), screen)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from dryrun_contract.text import printable
 from dryrun_local.images.building import based_on, build_images, list_images
+from dryrun_local.images.distribution import distribute
 from dryrun_local.images.exchange import export_images, import_images
 from dryrun_local.images.manifest import load_folders
 from dryrun_local.images.progress import ImageScreen
@@ -98,6 +99,16 @@ async def take(installation: Installation, screen: Screen, path: Path) -> int:
             f"{len(done.outdated)} images of {path} are left out, because their folders have changed since:",
             ", ".join(printable(image) for image in sorted(done.outdated)),
         )
+    return 0
+
+
+async def spread(installation: Installation, screen: Screen, hosts: Collection[str]) -> int:
+    """Copy images to other hosts' engines, one after the other. Returns 0."""
+    installation.prepare()
+    for host in hosts:
+        with screen.busy(f"Comparing and copying images to {printable(host)}"):
+            done = await distribute(host, installation.allowlist, installation.logs / "distribute.log")
+        screen.done(f"{printable(host)}: copied {len(done.copied)} images", f"{done.here} were there")
     return 0
 
 

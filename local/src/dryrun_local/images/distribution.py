@@ -1,0 +1,65 @@
+"""Copies images to the other hosts of a fleet, over the operator's own access to their engines.
+
+No guard takes part: none of them can load an image. What a host lacks is streamed from engine to engine, and
+afterwards every pinned id has to be there: a session's containers are created by id, and nothing is pulled.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dryrun_local.images.building import pinned_rows
+from dryrun_local.images.programs import ProgramError, capture, pipe
+
+_LIST_SECONDS: Final = 60.0
+_COPY_SECONDS: Final = 1800.0
+"""For all images of one host, on a slow network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distributed:
+    """What came of it on one host: names of images."""
+
+    host: str
+    copied: tuple[str, ...]
+    here: int
+    """How many it had."""
+
+
+async def distribute(host: str, allowlist: Path, log: Path) -> Distributed:
+    """Copy the pinned images that the engine at `host` lacks there.
+
+    `host` is as DOCKER_HOST has it. Raises ProgramError, also when an id is missing afterwards.
+    """
+    pinned = {name: str(row["id"]) for name, row in pinned_rows(allowlist).items()}
+    await _check_own(pinned)
+    present = await _ids(host)
+    missing = sorted(name for name, identity in pinned.items() if identity not in present)
+    if missing:
+        there = ("docker", "--host", host, "load", "--quiet")
+        await pipe(("docker", "save", *missing), there, log, seconds=_COPY_SECONDS)
+        present = await _ids(host)
+        if left := [name for name in missing if pinned[name] not in present]:
+            raise ProgramError(
+                f"{host}: {', '.join(left)} arrived with another id than the pinned one; nothing starts from "
+                "them. The image stores of both engines have to be of one kind (docker info: Storage Driver)"
+            )
+    return Distributed(host, tuple(missing), len(pinned) - len(missing))
+
+
+async def _check_own(pinned: dict[str, str]) -> None:
+    """Raise ProgramError unless each name stands for its pinned image on this machine."""
+    command = ("docker", "image", "inspect", "--format", "{{.Id}}", *pinned)
+    code, said, errors = await capture(command, seconds=_LIST_SECONDS)
+    if code != 0 or said.split() != list(pinned.values()):
+        what = errors.strip() or "a name stands for another image"
+        raise ProgramError(f"this machine's images are not those pinned: {what}; `dryrun-local images build`")
+
+
+async def _ids(host: str) -> set[str]:
+    command: Sequence[str] = ("docker", "--host", host, "images", "--all", "--no-trunc", "--quiet")
+    code, said, errors = await capture(command, seconds=_LIST_SECONDS)
+    if code != 0:
+        raise ProgramError(f"{host}: {errors.strip()}")
+    return set(said.split())
