@@ -84,3 +84,27 @@ async def test_a_report_about_a_replica_says_which_network_it_stands_for(report)
         assert line in written
         assert "<b>," not in written
     assert "Stands for" not in render(report)
+
+
+async def test_a_report_of_a_fleet_says_where_each_target_stood_and_who_could_read_along(
+    report_of, story_events
+):
+    reason = "1 on alpha, 1 on beta, collectors on alpha: alpha has room for 3"
+    placed = words.SessionPlaced(
+        targets={"alpha": 1, "beta": 1}, collectors="alpha", encrypted=False, reason=reason
+    )
+    happened = [
+        (at, data.model_copy(update={"host": "beta"}) if isinstance(data, words.TargetChanged) else data)
+        for at, data in story_events()
+    ]
+    happened.insert(1, (happened[0][0], placed))
+    of_fleet, report = await report_of(happened), await report_of(story_events())
+    assert {image.host for image in of_fleet.images} == {"beta"}
+    assert of_fleet.placement.reason == reason
+    text = render(of_fleet)
+    assert f"Hosts: `{reason}`. Traffic between the hosts was not encrypted." in text
+    # But for hosts, it is the same report.
+    alone = {"images", "placement"}
+    assert of_fleet.model_dump(exclude=alone) == report.model_dump(exclude=alone)
+    assert report.placement is None
+    assert "Hosts:" not in render(report)
