@@ -62,7 +62,7 @@ async def _serve(
     policy: Policy,
     allowlist: AllowlistReader,
     context: ssl.SSLContext | None,
-    manager: Engine | None,
+    manager: Engine | None = None,
 ) -> None:
     record = AuditLog()
     deadlines = Deadlines(policy)
