@@ -27,6 +27,7 @@ class HostCare:
         self._host = host
         self._hosts = hosts
         self._settings = settings
+        self._now = now
         self._reaper = Reaper(host.engine, journal, now)
 
     def begin(
@@ -37,7 +38,7 @@ class HostCare:
         users: Callable[[], set[UUID]],
     ) -> None:
         """Start the tasks. `users` returns the running sessions that stand on this host."""
-        check = HostCheck(self._host, self._settings, lambda: bool(users()), self._tell_isolated)
+        check = HostCheck(self._host, self._settings, lambda: bool(users()), self._tell_isolated, self._now)
         group.create_task(check.check_forever())
         group.create_task(follow_engine_events(self._host.engine, wake, wake_all, self._tell_up))
         group.create_task(self._reap_forever(users))

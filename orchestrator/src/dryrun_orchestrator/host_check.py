@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.engine.protocol import EngineError
@@ -15,6 +16,8 @@ from dryrun_orchestrator.settings import Settings
 
 log = logging.getLogger(__name__)
 
+CLOCK_SECONDS = 2.0
+"""How far the clocks of a fleet's hosts may be apart."""
 LOOK_SECONDS = 1.0
 """How often the age of the last isolation proof is checked."""
 
@@ -28,10 +31,12 @@ class HostCheck:
         settings: Settings,
         is_needed: Callable[[], bool],
         tell_isolated: Callable[[bool], None] = metrics.ISOLATED.set,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._host = host
         self._settings = settings
         self._is_needed = is_needed
+        self._now = now
         self._tell_isolated = tell_isolated
 
     async def check_forever(self) -> None:
@@ -59,9 +64,25 @@ class HostCheck:
         try:
             if self._host.fault is not None or self._host.isolation.last is None:
                 await self._host.preflight.check()
+            begun = self._now()
             await self._host.isolation.check_host()
+            fault = self._clock_fault(begun)
         except (EngineError, SessionFailedError, SubnetPoolExhaustedError) as error:
             self._host.fault = str(error) or type(error).__name__
             log.warning("isolation check: %s", self._host.fault)
         else:
-            self._host.fault = None
+            self._host.fault = fault
+            self._host.is_checked = True
+
+    def _clock_fault(self, begun: datetime) -> str | None:
+        """Return by how much the clock of a fleet's host is wrong, beside this one's; None within bounds.
+
+        Lines in logs of one host are told apart by when collectors ran on another, and deadlines are times.
+        """
+        started = self._host.isolation.probe_started_at
+        if not self._host.name or started is None:
+            return None
+        early, late = (begun - started).total_seconds(), (started - self._now()).total_seconds()
+        if max(early, late) <= CLOCK_SECONDS:
+            return None
+        return f"its clock is {max(early, late):.0f} s {'slow' if early > late else 'fast'}"

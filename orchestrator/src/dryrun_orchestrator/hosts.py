@@ -48,6 +48,8 @@ class Host:
     answered_at: float = field(default_factory=time.monotonic)
     fault: str | None = None
     """Why it could not be checked; None otherwise."""
+    is_checked: bool = False
+    """Whether a check of it came to an end; the probe's verdict comes earlier."""
     is_isolated: bool = False
     is_followed: bool = False
     """Whether its engine's events are followed."""
@@ -65,8 +67,8 @@ class Host:
         if self.silent_seconds > ABSENT_SECONDS:
             return f"it has not answered for {self.silent_seconds:.0f} s"
         last = self.isolation.last
-        if last is None:
-            return "its isolation is not probed yet"
+        if last is None or not self.is_checked:
+            return "it is not checked yet"
         return None if last.isolated and self.isolation.lost is None else last.detail
 
     async def keep_pulse(self) -> None:

@@ -1,5 +1,6 @@
 """Sessions of a fleet: placed, built, scanned and removed on several engines by the code that knows one."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -206,6 +207,23 @@ async def test_a_host_that_is_lost_ends_no_session_elsewhere(fleet, impatient):
         assert (await fleet.supervisor.show(session_id)).phase is Phase.KEPT
         await fleet.supervisor.stop(session_id)
         await fleet.ended(session_id)
+
+
+async def test_a_host_whose_clock_is_wrong_gets_no_session(fleet, monkeypatch):
+    slow = fleet.fleet["a"][0]
+    inspect = slow.inspect_container
+
+    async def an_hour_ago(identity):
+        detail = await inspect(identity)
+        return replace(detail, started_at=detail.started_at and detail.started_at - timedelta(hours=1))
+
+    monkeypatch.setattr(slow, "inspect_container", an_hour_ago)
+    async with fleet.running():
+        session_id = await fleet.start()
+        await fleet.ended(session_id)
+        (placed,) = await fleet.events_of(session_id, "session_placed")
+        assert placed.collectors in ("b", "c")
+        await fleet.eventually(lambda: fleet.supervisor._hosts.all[0].obstacle == "its clock is 3600 s slow")
 
 
 async def test_a_killed_orchestrator_goes_on_where_it_was(fleet):

@@ -94,6 +94,8 @@ class Isolation:
         self._judged_at = -math.inf
         self._proved_at = time.monotonic()
         """Proofs of an earlier process count as of this process's start."""
+        self.probe_started_at: datetime | None = None
+        """When the last probe that was put away had started, by the engine's clock."""
         self.checking: UUID | None = None
         """The session id that `check_host` is using; the reaper leaves it alone."""
 
@@ -206,7 +208,9 @@ class Isolation:
                 async with aclosing(self._engine.read_log(container, follow=True)) as log:
                     async for _ in log:
                         pass
-                return (await self._engine.inspect_container(container)).exit_code
+                detail = await self._engine.inspect_container(container)
+                self.probe_started_at = detail.started_at
+                return detail.exit_code
         except TimeoutError:
             return None
 
