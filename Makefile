@@ -1,6 +1,6 @@
 # Every command for people and CI. Each target does the set-up that it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo up quick test nightly bench screenshots deploy-test chaos soak check release assets audit clean requirements
+.PHONY: help demo fleet-demo up quick test nightly bench screenshots deploy-test chaos soak check release assets audit clean requirements
 
 BIN := .venv/bin
 
@@ -10,6 +10,11 @@ help: ## list the targets
 demo: ## one session from start to report: set-up, simulated network, scan, scores, cleanup
 	@setup/setup demo
 	@$(BIN)/dryrun-local demo
+
+fleet-demo: ## one session over three engines on this machine, from start to report (root; UP=1: serve until Ctrl-C)
+	@setup/setup test
+	@$(BIN)/dryrun-local images build
+	@PYTHONPATH=tests/support $(BIN)/python tests/support/fleet_demo.py $(if $(UP),--up)
 
 up: ## run all services until Ctrl-C, for trying out and developing
 	@setup/setup demo
