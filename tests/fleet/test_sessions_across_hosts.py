@@ -3,19 +3,18 @@
 import asyncio
 import contextlib
 import json
-import os
 import socket
 import struct
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fleet_lab import GUARD_PORT, POOL, FleetLab, Host
+from fleet_lab import GUARD_PORT, POOL, FleetLab, Host, entered
 from local_stack import ROOT, Stack, open_stack
 from probe_frames import BROADCAST, checksum
 from quick_stack import FOUND, QUICK, found_in
@@ -79,6 +78,7 @@ async def test_the_findings_are_the_same_and_nothing_of_any_host_is_reached(
         assert {image["host"] for image in report["images"]} == hosts
         assert "not encrypted" not in report["placement"]["reason"]
         await attacked_from_inside(fleet, str(spread))
+        injected_from_outside(fleet, str(spread))
         for session_id in (spread, apart):
             await stack.client.stop_session(session_id)
             await stack.wait_until_ended(session_id)
@@ -117,21 +117,11 @@ def placed_of(events: list) -> SessionPlaced:
 
 @dataclass(frozen=True)
 class Inside:
-    """A container's network, and what it could address its frames to."""
+    """A container's network."""
 
+    host: Host
     namespace: Path
     address: str
-
-
-@contextlib.contextmanager
-def entered(namespace: str | Path) -> Iterator[None]:
-    """Make sockets in another network namespace."""
-    with Path("/proc/self/ns/net").open() as home, Path(namespace).open() as there:
-        os.setns(there.fileno(), os.CLONE_NEWNET)
-        try:
-            yield
-        finally:
-            os.setns(home.fileno(), os.CLONE_NEWNET)
 
 
 def network_of(host: Host) -> str:
@@ -155,7 +145,7 @@ def inside_of(fleet: FleetLab, session_id: str) -> list[Inside]:
                 "{{.State.Pid}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}",
                 identity,
             ).split()
-            found.append(Inside(Path(f"/proc/{pid}/ns/net"), address))
+            found.append(Inside(host, Path(f"/proc/{pid}/ns/net"), address))
     return found
 
 
@@ -241,3 +231,40 @@ def answering(wire: socket.socket, mac: bytes, own: str, addresses: list[str]) -
             if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\x00\x02" and frame[28:32] in asked:
                 found.add(frame[22:28])
     return found
+
+
+# from the network between the hosts
+
+
+def injected_from_outside(fleet: FleetLab, session_id: str) -> None:
+    """Send a frame for a container in a VXLAN packet of nobody's: it arrives only without the hosts' rule."""
+    listed = fleet.manager.ask("GET", f"/networks/dryrun-{session_id}")
+    vni = int(listed["Options"]["com.docker.network.driver.overlay.vxlanid_list"])
+    victims = {
+        host: insider
+        for host in fleet.workers
+        for insider in inside_of(fleet, session_id)
+        if insider.host is host
+    }
+    assert victims
+    for host, victim in victims.items():
+        with entered(victim.namespace):
+            ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        ear.bind(("0.0.0.0", 40405))
+        ear.settimeout(0.5)
+        mac = bytes([0x02, 0x42]) + socket.inet_aton(victim.address)
+        source = f"{victim.address.rpartition('.')[0]}.30"
+        inner = udp_frame(mac, bytes([0x02, 0x42, 0, 0, 0, 9]), source, victim.address, 40405)
+        packet = struct.pack("!II", 0x08000000, vni << 8) + inner
+        with fleet.stranger() as stranger:
+            stranger.sendto(packet, (host.address, 4789))
+            with pytest.raises(TimeoutError):
+                ear.recv(100)
+            # The same packet gets in where the rule is missing: what kept it out is the rule.
+            fleet.open_to_strangers(host)
+            try:
+                stranger.sendto(packet, (host.address, 4789))
+                assert ear.recv(100) == b"escaped"
+            finally:
+                fleet.shut_to_strangers(host)
+        ear.close()

@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -42,6 +43,17 @@ def run(*command: str | Path, seconds: float = 60) -> str:
     )
     assert done.returncode == 0, f"{' '.join(map(str, command))}: {done.stderr.strip()}"
     return done.stdout.strip()
+
+
+@contextmanager
+def entered(namespace: str | Path) -> Iterator[None]:
+    """Make sockets in another network namespace."""
+    with Path("/proc/self/ns/net").open() as home, Path(namespace).open() as there:
+        os.setns(there.fileno(), os.CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            os.setns(home.fileno(), os.CLONE_NEWNET)
 
 
 @dataclass
@@ -153,6 +165,36 @@ class FleetLab:
             for interface in ("lo", "eth0"):
                 run(*host.inside("ip", "link", "set", interface, "up"))
             run("ip", "netns", "exec", host.namespace, ROOT / "deploy/host-rule/dryrun-host-rule", "apply")
+        for host in self.hosts.values():
+            self.shut_to_strangers(host)
+
+    def shut_to_strangers(self, host: Host) -> None:
+        """Let only the fleet's hosts send to a host's swarm and VXLAN ports."""
+        rule = run(ROOT / "deploy/fleet/peers", *(each.address for each in self.hosts.values()))
+        subprocess.run(host.inside("nft", "-f", "-"), input=rule, text=True, check=True, timeout=30)
+
+    @staticmethod
+    def open_to_strangers(host: Host) -> None:
+        """Take that rule away."""
+        run(*host.inside("nft", "delete", "table", "inet", "dryrun_fleet"))
+
+    @contextmanager
+    def stranger(self) -> Iterator[socket.socket]:
+        """Yield a UDP socket of a machine on the underlay that is none of the hosts."""
+        run("ip", "netns", "add", "fleet-stranger")
+        try:
+            cable = ("type", "veth", "peer", "name", "eth0", "netns", "fleet-stranger")
+            run("ip", "link", "add", "fl-stranger", *cable)
+            run("ip", "link", "set", "fl-stranger", "master", "fleet0", "up")
+            inside = ("ip", "-n", "fleet-stranger")
+            run(*inside, "addr", "add", f"{UNDERLAY}.99/24", "dev", "eth0")
+            run(*inside, "link", "set", "eth0", "up")
+            with entered("/run/netns/fleet-stranger"):
+                made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            with made:
+                yield made
+        finally:
+            run("ip", "netns", "delete", "fleet-stranger")
 
     def start_engine(self, host: Host) -> None:
         """Start a worker's engine, with this machine's images."""
