@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from dryrun_local.images.building import pinned_rows
-from dryrun_local.images.programs import ProgramError, capture, pipe
+from dryrun_local.images.programs import ProgramError, capture, pipe, run
 
 _LIST_SECONDS: Final = 60.0
 _COPY_SECONDS: Final = 1800.0
@@ -28,33 +28,28 @@ class Distributed:
 
 
 async def distribute(host: str, allowlist: Path, log: Path) -> Distributed:
-    """Copy the pinned images that the engine at `host` lacks there.
+    """Copy the pinned images that the engine at `host` lacks there, and name them.
 
     `host` is as DOCKER_HOST has it. Raises ProgramError, also when an id is missing afterwards.
     """
     pinned = {name: str(row["id"]) for name, row in pinned_rows(allowlist).items()}
-    await _check_own(pinned)
     present = await _ids(host)
-    missing = sorted(name for name, identity in pinned.items() if identity not in present)
+    missing = {name: pinned[name] for name in sorted(pinned) if pinned[name] not in present}
     if missing:
-        there = ("docker", "--host", host, "load", "--quiet")
-        await pipe(("docker", "save", *missing), there, log, seconds=_COPY_SECONDS)
+        there = ("docker", "--host", host)
+        # By id: on this machine a name may stand for a newer build by now.
+        copied = ("docker", "save", *missing.values())
+        await pipe(copied, (*there, "load", "--quiet"), log, seconds=_COPY_SECONDS)
         present = await _ids(host)
-        if left := [name for name in missing if pinned[name] not in present]:
+        if left := [name for name, identity in missing.items() if identity not in present]:
             raise ProgramError(
                 f"{host}: {', '.join(left)} arrived with another id than the pinned one; nothing starts from "
                 "them. The image stores of both engines have to be of one kind (docker info: Storage Driver)"
             )
+        for name, identity in missing.items():
+            # Without a name it would be removed by the next `docker image prune`.
+            await run((*there, "tag", identity, name), log, seconds=_LIST_SECONDS)
     return Distributed(host, tuple(missing), len(pinned) - len(missing))
-
-
-async def _check_own(pinned: dict[str, str]) -> None:
-    """Raise ProgramError unless each name stands for its pinned image on this machine."""
-    command = ("docker", "image", "inspect", "--format", "{{.Id}}", *pinned)
-    code, said, errors = await capture(command, seconds=_LIST_SECONDS)
-    if code != 0 or said.split() != list(pinned.values()):
-        what = errors.strip() or "a name stands for another image"
-        raise ProgramError(f"this machine's images are not those pinned: {what}; `dryrun-local images build`")
 
 
 async def _ids(host: str) -> set[str]:
