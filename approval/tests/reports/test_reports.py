@@ -128,7 +128,8 @@ async def test_the_report_tells_what_a_decision_needs(api, reported):
     (run,) = report["collectors"]
     assert (run["complete"], run["seconds"], run["warnings"]) == (True, 4, 1)
     assert run["warning_examples"] == [f"line 6: {HOSTILE}"]
-    assert report["images"] == [{"service": "db", "image": "discovery/test-postgres:17", "image_id": DIGEST}]
+    image = {"service": "db", "image": "discovery/test-postgres:17", "image_id": DIGEST, "host": None}
+    assert report["images"] == [image]
     assert report["isolation"]["isolated"] is True
     scores = report["scores"]
     assert [one["key"] for one in scores["false_positives"]] == ["10.213.0.99:80/tcp"]
