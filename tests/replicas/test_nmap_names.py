@@ -1,7 +1,6 @@
 """nmap names each stand-in as its recipe says: what an inventory by nmap finds again is what was built."""
 
 import asyncio
-import os
 from collections.abc import Iterator, Mapping
 from itertools import batched
 from typing import Any
@@ -10,6 +9,7 @@ from xml.parsers import expat
 import pytest
 from made_networks import host, service
 from made_stand_ins import BOOK, made
+from todays_share import todays_share
 
 from dryrun_local.machine.installation import Installation
 from dryrun_replica.recipes.matching import same_version
@@ -19,7 +19,8 @@ from dryrun_replica.verifying.container import running
 # On the machine's own engine: an engine of one's own cannot fetch what the shared root may lack.
 pytestmark = [pytest.mark.engine, pytest.mark.machine, pytest.mark.long, pytest.mark.timeout(1500)]
 TOGETHER = 4
-EVERY = int(os.environ.get("DRYRUN_RECIPES_EVERY", "8"))
+EVERY = 8
+"""A day takes one recipe in so many, `make nightly` each of them."""
 """Of the recipes one in so many, with `make nightly` each of them."""
 NMAP = ("nmap", "-Pn", "-n", "-sV", "--host-timeout", "80s", "-oX", "-")
 
@@ -74,7 +75,7 @@ def differences(recipe: Recipe, expected: Mapping[str, Any], seen: Mapping[str, 
 
 def test_nmap_names_products_as_recipes_do(installation: Installation) -> None:
     # Without TLS, behind which nmap knows less of some products.
-    recipes = list(BOOK)[::EVERY]
+    recipes = todays_share(list(BOOK), EVERY)
     groups = [
         {20000 + number: recipe for number, recipe in group}
         for group in batched(enumerate(recipes), TOGETHER, strict=False)

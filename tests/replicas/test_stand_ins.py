@@ -3,7 +3,6 @@
 import asyncio
 import copy
 import json
-import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import batched
@@ -13,6 +12,7 @@ import pytest
 from made_networks import host, service
 from made_stand_ins import BOOK, RECIPES, made
 from target_container import docker, run_options
+from todays_share import todays_share
 
 from dryrun_local.machine.installation import Installation
 from dryrun_replica.inventory.model import Host, TlsFacts
@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.engine, pytest.mark.machine, pytest.mark.long, pytest.
 TOGETHER = 6
 TWICE_TOGETHER = 2
 """With RabbitMQ and MariaDB, two of each are what a container's memory holds."""
-EVERY = int(os.environ.get("DRYRUN_RECIPES_EVERY", "8"))
-"""Of the recipes one in so many is run, with `make nightly` each of them: together they take minutes."""
+EVERY = 8
+"""A day takes one recipe in so many, `make nightly` each of them: together they take minutes."""
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,8 @@ def faults_of(rows: Iterable[Mapping[str, Any]], products: Products) -> list[str
 def test_what_recipes_say_of_their_products_is_true(
     installation: Installation, products: Products, tls: bool
 ) -> None:
-    recipes = [recipe for recipe in BOOK if not tls or recipe.tls in {"own", "front", "always"}][::EVERY]
+    able = [recipe for recipe in BOOK if not tls or recipe.tls in {"own", "front", "always"}]
+    recipes = todays_share(able, EVERY)
     rows = made(installation, [_host_of(each, tls=tls) for each in batched(recipes, TOGETHER, strict=False)])
     assert faults_of(rows, products) == []
 
@@ -79,7 +80,7 @@ def test_what_recipes_say_of_their_products_is_true(
 def test_a_second_one_of_a_product_works_beside_the_first(
     installation: Installation, products: Products
 ) -> None:
-    recipes = [recipe for recipe in BOOK if not recipe.only_once][::EVERY]
+    recipes = todays_share([recipe for recipe in BOOK if not recipe.only_once], EVERY)
     hosts = []
     for few in batched(recipes, TWICE_TOGETHER, strict=False):
         once = _host_of(few, tls=False)
