@@ -59,6 +59,7 @@ PLACES = (
     Place("deliveries", "/production/deliveries"),
     Place("delivery", "/production/deliveries/{delivery}", route="/production/deliveries/{delivery_id}"),
     Place("settings", "/settings"),
+    Place("notifications", "/notifications"),
     Place("account", "/account"),
     Place("people", "/people", ADMINS),
     Place("person", "/people/{person}", ADMINS, route="/people/{person_id}"),

@@ -20,6 +20,7 @@ from approval_api.access.standing import Standing
 from approval_api.api.audit import router as audit_router
 from approval_api.api.badges import open_router as open_badges_router
 from approval_api.api.badges import router as badges_router
+from approval_api.api.channels import router as channels_router
 from approval_api.api.checks import router as checks_router
 from approval_api.api.criteria import router as criteria_router
 from approval_api.api.deliveries import destinations_router
@@ -49,6 +50,7 @@ from approval_api.events.notifications import Notifications
 from approval_api.events.shared_reads import SharedReads
 from approval_api.experiments.service import Experiments
 from approval_api.follower.follower import Follower
+from approval_api.notifications.noticing import Noticing
 from approval_api.orchestrator.client import OrchestratorClient
 from approval_api.pages.routes import install_pages, page_routers
 from approval_api.people import purge
@@ -179,6 +181,7 @@ def _routes(*, dryrun: bool, metrics: bool) -> tuple[BaseRoute, ...]:
         rules_router,
         destinations_router,
         deliveries_router,
+        channels_router,
     ):
         table.include_router(router, prefix=API_PATH)
     for router in page_routers(dryrun=dryrun):
@@ -241,6 +244,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(state.engine.dispose)
         stack.callback(state.passwords.close)
         await _migrate(settings)
+        await stack.enter_async_context(_running(Noticing(state.engine).run()))
         await stack.enter_async_context(_running(purge.run(state.engine, settings.login_limits)))
         await stack.enter_async_context(_running(pruning.run(state.engine, settings.retention)))
         await stack.enter_async_context(

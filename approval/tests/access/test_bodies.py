@@ -34,6 +34,7 @@ def path_of(route):
         "schedule_id": ANY_ID,
         "destination_id": ANY_ID,
         "delivery_id": ANY_ID,
+        "channel_id": ANY_ID,
         "discovery_id": "1",
     }
     path = re.sub(r":(path|int)", "", route[1])

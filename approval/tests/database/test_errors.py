@@ -135,6 +135,13 @@ SENT = {
     ("POST", "/api/v1/invitations/taken"): {"secret": NUL, "password": PASSWORD + NUL},
     ("PUT", "/api/v1/me/password"): {"current": NUL, "new": NEW_PASSWORD + NUL},
     ("POST", "/api/v1/me/tokens"): {"label": NUL, "scopes": ["read"]},
+    ("POST", "/api/v1/me/channels"): {
+        "name": NUL,
+        "kind": "email",
+        "address": NUL,
+        "occasions": [NUL],
+        "timezone": NUL,
+    },
     ("POST", "/api/v1/people"): {"name": NUL, "display_name": NUL, "roles": ["viewer"]},
     ("PATCH", "/api/v1/people/{person_id}"): {"display_name": NUL},
     ("POST", "/api/v1/production/discoveries"): {
@@ -181,6 +188,7 @@ FORMS = (
     "/production/discoveries",
     "/production/rules",
     "/production/destinations",
+    "/notifications",
     "/account/password",
     "/account/tokens",
     "/people",
@@ -207,6 +215,11 @@ FIELDS = (
     "kind",
     "kinds",
     "url",
+    "address",
+    "occasions",
+    "quiet_from",
+    "timezone",
+    "gather_minutes",
     "id",
     "revision",
 )
@@ -232,6 +245,7 @@ async def test_text_that_cannot_be_stored_is_a_fault_of_the_request_on_every_rou
         "schedule_id": "a%00b",
         "destination_id": "a%00b",
         "delivery_id": "a%00b",
+        "channel_id": "a%00b",
         "token_id": "a%00b",
     }
     headers = {"X-CSRF-Token": ada.csrf}
@@ -307,6 +321,7 @@ def test_the_tables_bodies_are_all_tried():
         ("POST", "/api/v1/production/deliveries/{delivery_id}/approve"),
         ("POST", "/api/v1/production/deliveries/{delivery_id}/discard"),
         ("POST", "/api/v1/production/deliveries/{delivery_id}/resend"),
+        ("POST", "/api/v1/me/channels/{channel_id}/test"),
     }
     assert writing - unread == set(SENT)
     assert SCOPES

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from approval_api.database.engine import DELIVERY_ROLE, create_engine
 from approval_api.database.tables import metadata
 
-READABLE = {"destinations", "delivery_items", "delivered"}
+READABLE = {"destinations", "delivery_items", "delivered", "channels", "notifications"}
 
 
 @pytest.fixture
@@ -51,6 +51,9 @@ FORBIDDEN = (
     "DELETE FROM gateway.delivery_items",
     "DELETE FROM gateway.delivered",
     "SELECT count(*) FROM gateway.dryrun_discoveries",
+    "INSERT INTO gateway.notifications (text) VALUES ('x')",
+    "UPDATE gateway.notifications SET text = 'x'",
+    "UPDATE gateway.channels SET request = '{}'",
     "CREATE TABLE gateway.x (y int)",
 )
 

@@ -54,6 +54,7 @@ async def read(api, path, **params):
         "schedule_id": SESSION,
         "destination_id": SESSION,
         "delivery_id": SESSION,
+        "channel_id": SESSION,
         "discovery_id": "1",
         "person_id": SESSION,
     }

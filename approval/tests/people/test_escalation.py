@@ -78,6 +78,7 @@ async def given(engine, api, browsers):
         "schedule_id": "00000000-0000-4000-8000-000000000000",
         "destination_id": "00000000-0000-4000-8000-000000000000",
         "delivery_id": "00000000-0000-4000-8000-000000000000",
+        "channel_id": "00000000-0000-4000-8000-000000000000",
         "discovery_id": "1",
         "secret": secret["secret"],
     }

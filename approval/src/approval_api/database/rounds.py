@@ -12,10 +12,12 @@ _LOOK_SECONDS = 1.0
 _RETRY_SECONDS = 5.0
 
 
-async def work_in_rounds(work_once: Callable[[], Awaitable[None]], what: str) -> None:
-    """Do a round of work every second until cancelled; wait for a database that is unreachable."""
+async def work_in_rounds(
+    work_once: Callable[[], Awaitable[None]], what: str, *, every: float = _LOOK_SECONDS
+) -> None:
+    """Do a round of work `every` so many seconds until cancelled; wait for a database that is unreachable."""
     while True:
-        pause = _LOOK_SECONDS
+        pause = every
         try:
             await work_once()
         except (SQLAlchemyError, OSError) as error:

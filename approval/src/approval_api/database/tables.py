@@ -321,6 +321,36 @@ delivered = Table(
 )
 """What a destination has of each discovery: the next preview compares with it."""
 
+channels = Table(
+    "channels",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("request", JSONB, nullable=False),
+    Column("signing_key", Text),
+    Column("created_at", _TIME, nullable=False),
+    Column("answer", Text),
+    Column("answered_at", _TIME),
+)
+"""Where people are told of what. `signing_key` signs a webhook's messages."""
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("channel_id", UUID(as_uuid=True), nullable=False),
+    Column("occasion", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("link", Text, nullable=False),
+    Column("noticed_at", _TIME, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("message_id", UUID(as_uuid=True)),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", _TIME, nullable=False),
+)
+"""What is to be told on a channel; those of one `message_id` are sent together."""
+
 follower_position = Table(
     "follower_position",
     metadata,

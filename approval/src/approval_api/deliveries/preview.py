@@ -80,6 +80,8 @@ async def freeze(
     await connection.execute(
         text("SELECT 1 FROM gateway.destinations WHERE id = :destination_id FOR UPDATE"), scope
     )
+    # A million revisions fit: the comparison stays in memory.
+    await connection.execute(text("SET LOCAL work_mem = '64MB'"))
     unchanged = (await connection.execute(_UNCHANGED, scope)).scalar_one()
     named = {**scope, "delivery_id": delivery_id, "requested_by": requested_by, "unchanged": unchanged}
     await connection.execute(_INSERT, named)

@@ -1,8 +1,8 @@
 """The administrator's list of hosts: where requests may go, and at which addresses those hosts may be.
 
-An entry is `host`, `host:port` or `host:port=network+network`, comma separated. Without networks a host must
-resolve to public addresses and is spoken to by https. With networks it is internal: it must resolve into
-them, and `http://` before it allows plain HTTP.
+An entry is `host`, `host:port` or `host:port=network+network`; commas or lines separate entries. Without
+networks a host must resolve to public addresses and is spoken to by https. With networks it is internal: it
+must resolve into them, and `http://` before it allows plain HTTP.
 """
 
 import re
@@ -75,7 +75,7 @@ class HostList:
     def parse(cls, text: str) -> Self:
         """Read the setting. Raises ValueError that names the entry."""
         places: dict[Place, tuple[Network, ...]] = {}
-        for entry in filter(None, map(str.strip, text.split(","))):
+        for entry in filter(None, map(str.strip, re.split(r"[,\n]", text))):
             where, separator, listed = entry.partition("=")
             try:
                 place = Place.of(where if "://" in where else f"https://{where}")

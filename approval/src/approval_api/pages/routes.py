@@ -15,6 +15,7 @@ from approval_api.pages.discoveries.production import router as production_route
 from approval_api.pages.experiments.compare import router as compare_router
 from approval_api.pages.experiments.history import router as history_router
 from approval_api.pages.experiments.routes import router as experiments_router
+from approval_api.pages.notifications.routes import router as notifications_router
 from approval_api.pages.overview.routes import router as overview_router
 from approval_api.pages.people.routes import router as people_router
 from approval_api.pages.problems.answer import answer_with_page
@@ -51,6 +52,7 @@ def page_routers(*, dryrun: bool) -> Iterator[APIRouter]:
     yield people_router
     yield audit_router
     yield account_router
+    yield notifications_router
     yield settings_router
     if not dryrun:
         return

@@ -11,6 +11,8 @@ from approval_api.deliveries.sending.settings import DeliverySettings
 from approval_api.deliveries.sending.webhook import WebhookSender
 from approval_api.deliveries.sending.worker import Deliverer, MakeSender
 from approval_api.egress.client import Egress
+from approval_api.egress.mail import MailServer
+from approval_api.notifications.sending.notifier import Notifier
 from approval_api.telemetry.logs import log_to_stdout
 from dryrun_contract.delivery import DestinationRequest
 
@@ -34,8 +36,18 @@ def make_senders(egress: Egress, settings: DeliverySettings) -> MakeSender:
     return make
 
 
+def _mail_server(settings: DeliverySettings, tls: ssl.SSLContext) -> MailServer | None:
+    if settings.smtp is None:
+        return None
+    place, networks = MailServer.parse(settings.smtp)
+    secret = settings.credentials.get("smtp")
+    user, _, password = secret.get_secret_value().partition(":") if secret is not None else ("", "", "")
+    login = (user, password) if user else None
+    return MailServer(place, networks, settings.smtp_from, login, tls, settings.own_networks)
+
+
 def run(settings: DeliverySettings) -> None:
-    """Deliver until SIGTERM or Ctrl-C."""
+    """Deliver and notify until SIGTERM or Ctrl-C."""
     log_to_stdout(settings.log_level)
     asyncio.run(_run(settings))
 
@@ -49,7 +61,15 @@ async def _run(settings: DeliverySettings) -> None:
         loop.add_signal_handler(number, stopped.set)
     try:
         async with Egress(settings.hosts, own_networks=settings.own_networks, tls=tls) as egress:
-            working = asyncio.create_task(Deliverer(engine, make_senders(egress, settings)).run())
+            deliverer = Deliverer(engine, make_senders(egress, settings))
+            notifier = Notifier(
+                engine,
+                egress,
+                _mail_server(settings, tls),
+                settings.mail_domains,
+                str(settings.public_url or ""),
+            )
+            working = asyncio.gather(deliverer.run(), notifier.run())
             await asyncio.wait(
                 (working, asyncio.create_task(stopped.wait())), return_when=asyncio.FIRST_COMPLETED
             )

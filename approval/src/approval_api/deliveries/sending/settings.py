@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, HttpUrl, SecretStr, ValidationError, field_validator
 
 from approval_api.egress.hosts import HostList
+from approval_api.egress.mail import MailServer
 from dryrun_contract.environment import SettingsError, read_environment
 
 PREFIX = "DELIVERY_"
@@ -27,6 +28,13 @@ class DeliverySettings(BaseModel):
     """`name:secret`, a line or a comma between them: what destinations name."""
     ca_file: str | None = None
     """Certificates to trust in place of the system's."""
+    public_url: HttpUrl | None = None
+    """Where browsers reach the service: links in notifications begin with it."""
+    smtp: str | None = None
+    """The mail server, as an entry of the list of hosts."""
+    smtp_from: str = "discovery@localhost"
+    mail_domains: frozenset[str] = frozenset()
+    """Domains that mail may go to, comma separated."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("hosts", mode="before")
@@ -34,9 +42,16 @@ class DeliverySettings(BaseModel):
     def _reads_hosts(cls, given: object) -> object:
         return HostList.parse(given) if isinstance(given, str) else given
 
-    @field_validator("own_networks", mode="before")
+    @field_validator("smtp")
     @classmethod
-    def _splits_networks(cls, given: object) -> object:
+    def _is_one_server(cls, entry: str | None) -> str | None:
+        if entry is not None:
+            MailServer.parse(entry)
+        return entry
+
+    @field_validator("own_networks", "mail_domains", mode="before")
+    @classmethod
+    def _splits_lists(cls, given: object) -> object:
         return list(filter(None, map(str.strip, given.split(",")))) if isinstance(given, str) else given
 
     @field_validator("credentials", mode="before")

@@ -1,0 +1,100 @@
+"""Mail through the administrator's server, connected to at a judged address like everything else."""
+
+import asyncio
+import smtplib
+import socket
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
+
+from approval_api.egress.addresses import judge
+from approval_api.egress.client import NotAnsweredError
+from approval_api.egress.connection import Resolve, resolve
+from approval_api.egress.hosts import HostList, Network, NotAllowedError, Place
+
+_SECONDS = 10.0
+"""For each step; the whole has the caller's deadline."""
+_IMPLICIT_TLS = 465
+
+
+class _JudgedSmtp(smtplib.SMTP):
+    """Connects to an address that was judged; TLS checks the name all the same."""
+
+    def __init__(self, address: str, place: Place, tls: ssl.SSLContext | None) -> None:
+        self._judged = address
+        self._implicit = tls if place.port == _IMPLICIT_TLS else None
+        super().__init__(place.host, place.port, local_hostname="discovery", timeout=_SECONDS)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        connected = socket.create_connection((self._judged, port), timeout)
+        if self._implicit is None:
+            return connected
+        return self._implicit.wrap_socket(connected, server_hostname=host)
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """The server, in the form of an entry of the list of hosts: `mail.lan:587=10.1.2.0/24`.
+
+    With TLS (from the start on port 465, by STARTTLS elsewhere), unless the entry begins with `http://`.
+    """
+
+    place: Place
+    networks: tuple[Network, ...]
+    sender: str
+    login: tuple[str, str] | None
+    tls: ssl.SSLContext
+    own_networks: Sequence[Network] = ()
+    resolve: Resolve = resolve
+
+    @staticmethod
+    def parse(entry: str) -> tuple[Place, tuple[Network, ...]]:
+        """Read the setting. Raises ValueError."""
+        places = HostList.parse(entry).places
+        if len(places) != 1:
+            raise ValueError("expected one server: HOST:PORT[=NETWORK]")
+        return next(iter(places.items()))
+
+    async def send(self, *, to: str, subject: str, text: str, message_id: str) -> str:
+        """Send one mail and return what the server said.
+
+        Raises NotAllowedError when a rule or the server refuses it for good, NotAnsweredError otherwise.
+        """
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = self.sender, to, subject
+        mail["Message-ID"] = f"<{message_id}@{self.sender.rpartition('@')[2]}>"
+        mail["Auto-Submitted"] = "auto-generated"
+        mail.set_content(text)
+        try:
+            answers = await self.resolve(self.place.host, self.place.port)
+        except OSError as error:
+            raise NotAnsweredError(f"the mail server's name could not be resolved: {error}") from error
+        judged = [str(judge(answer, self.networks, self.own_networks)) for answer in answers]
+        if not judged:
+            raise NotAnsweredError("the mail server's name has no address")
+        return await asyncio.to_thread(self._converse, judged[0], mail, to)
+
+    def _converse(self, address: str, mail: EmailMessage, to: str) -> str:
+        plain = self.place.scheme == "http"
+        try:
+            with _JudgedSmtp(address, self.place, None if plain else self.tls) as smtp:
+                if not plain and self.place.port != _IMPLICIT_TLS:
+                    smtp.starttls(context=self.tls)
+                if self.login is not None:
+                    smtp.login(*self.login)
+                smtp.send_message(mail, self.sender, [to])
+        except smtplib.SMTPRecipientsRefused as error:
+            code = next(iter(error.recipients.values()))[0]
+            raise _refused(code, "the mail server refuses the address") from error
+        except smtplib.SMTPResponseException as error:
+            raise _refused(error.smtp_code, "the mail server refuses the mail") from error
+        except (smtplib.SMTPException, OSError) as error:
+            raise NotAnsweredError(f"no whole answer of the mail server: {type(error).__name__}") from error
+        return "accepted by the mail server"
+
+
+def _refused(code: int, why: str) -> Exception:
+    """A code of 500 and above is for good (RFC 5321, 4.2.1)."""
+    said = f"{why} ({code})"
+    return NotAllowedError(said) if code >= 500 else NotAnsweredError(said)

@@ -1,0 +1,93 @@
+"""One message for many occasions, in the form of each kind of channel; text of targets is made inert."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from dryrun_contract.text import printable
+
+MOST_IN_ONE = 100
+_TOLD_IN_FULL = 20
+_LONGEST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One occasion to tell of."""
+
+    occasion: str
+    text: str
+    link: str
+    noticed_at: datetime
+
+    @property
+    def line(self) -> str:
+        """Return what happened as one line that steers nothing."""
+        return printable(self.text, limit=_LONGEST)
+
+
+def subject(told: Sequence[Told]) -> str:
+    """Return one line for all of them."""
+    return told[0].line[:150] if len(told) == 1 else f"{len(told)} events in discovery"
+
+
+def plain(told: Sequence[Told], base_url: str) -> str:
+    """Return a text for mail, with links when `base_url` is known."""
+    lines = [f"{each.line}\n  {_url(each, base_url)}" for each in told[:_TOLD_IN_FULL]]
+    if len(told) > _TOLD_IN_FULL:
+        lines.append(f"… and {len(told) - _TOLD_IN_FULL} more")
+    return "\n".join(lines) + "\n"
+
+
+def webhook(told: Sequence[Told], base_url: str, now: datetime) -> JsonValue:
+    """Return the body of a signed webhook."""
+    return {
+        "type": "notification",
+        "timestamp": now.isoformat(),
+        "data": {
+            "events": [
+                {
+                    "occasion": each.occasion,
+                    "text": each.text,
+                    "url": _url(each, base_url),
+                    "noticed_at": each.noticed_at.isoformat(),
+                }
+                for each in told
+            ]
+        },
+    }
+
+
+def slack(told: Sequence[Told], base_url: str) -> JsonValue:
+    """Return the body for an incoming webhook of Slack: text blocks that are plain, so nothing is markup."""
+    blocks: list[JsonValue] = [
+        {"type": "section", "text": {"type": "plain_text", "text": line, "emoji": False}}
+        for line in plain(told, base_url).split("\n")
+        if line.strip()
+    ]
+    return {"text": _no_mentions(subject(told)), "blocks": blocks[:45]}
+
+
+def teams(told: Sequence[Told], base_url: str) -> JsonValue:
+    """Return the body for a workflow's webhook of Teams: an adaptive card, its markdown made inert."""
+    lines = [line for line in plain(told, base_url).split("\n") if line.strip()]
+    body: list[JsonValue] = [
+        {"type": "TextBlock", "text": _no_markdown(line), "wrap": True} for line in lines[:45]
+    ]
+    card: JsonValue = {"type": "AdaptiveCard", "version": "1.4", "body": body}
+    content: JsonValue = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
+    return {"type": "message", "attachments": [content]}
+
+
+def _no_mentions(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _no_markdown(text: str) -> str:
+    return "".join(f"\\{each}" if each in "\\`*_[]()#<>!|" else each for each in text)
+
+
+def _url(told: Told, base_url: str) -> str:
+    return f"{base_url.rstrip('/')}{told.link}"

@@ -1,0 +1,133 @@
+"""Sends messages: signed webhooks, Slack, Teams and mail, each through the only way out."""
+
+import asyncio
+import json
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pydantic import JsonValue
+from sqlalchemy.ext.asyncio import AsyncEngine
+from standardwebhooks import Webhook
+
+from approval_api.database.rounds import apart, work_in_rounds
+from approval_api.egress.client import Answer, Egress, NotAnsweredError
+from approval_api.egress.hosts import NotAllowedError
+from approval_api.egress.mail import MailServer
+from approval_api.notifications.sending import messages, outbox
+from approval_api.notifications.sending.outbox import Message
+
+logger = logging.getLogger(__name__)
+
+_SECONDS = 60.0
+_MAY_HEAL = frozenset({408, 409, 425, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the other side said."""
+
+    answer: str
+    sent: bool
+    may_heal: bool = False
+
+
+class Notifier:
+    """Sends what waits for the life of the process."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        egress: Egress,
+        mail: MailServer | None,
+        mail_domains: frozenset[str],
+        base_url: str,
+    ) -> None:
+        """Send by `egress` and `mail`, to addresses in `mail_domains`, with links below `base_url`."""
+        self._engine = engine
+        self._egress = egress
+        self._mail = mail
+        self._mail_domains = mail_domains
+        self._base_url = base_url
+
+    async def run(self) -> None:
+        """Work until cancelled; wait for a database that is unreachable."""
+        await work_in_rounds(self.work_once, "notifications")
+
+    async def work_once(self) -> None:
+        """Send what is due, one message for each channel."""
+        async with self._engine.connect() as connection:
+            found = await outbox.due(connection)
+        await asyncio.gather(
+            *(apart(self._work_on(each), "a channel", channel=str(each.channel_id)) for each in found)
+        )
+
+    async def _work_on(self, each: outbox.Due) -> None:
+        async with self._engine.begin() as connection:
+            message = await outbox.claim(connection, each)
+        if message is None:
+            return
+        try:
+            async with asyncio.timeout(_SECONDS):
+                said = await self._send(message)
+        except NotAllowedError as error:
+            said = Said(str(error), sent=False)
+        except (NotAnsweredError, TimeoutError) as error:
+            said = Said(str(error) or "no answer in time", sent=False, may_heal=True)
+        async with self._engine.begin() as connection:
+            await outbox.store(connection, message, said.answer, sent=said.sent, may_heal=said.may_heal)
+
+    async def _send(self, message: Message) -> Said:
+        told, kind = message.told, message.channel.kind
+        if kind == "email":
+            return await self._send_mail(message)
+        now = datetime.now(UTC)
+        body: JsonValue
+        if kind == "webhook":
+            body = messages.webhook(told, self._base_url, now)
+        elif kind == "slack":
+            body = messages.slack(told, self._base_url)
+        else:
+            body = messages.teams(told, self._base_url)
+        text = json.dumps(body)
+        headers = {"Content-Type": "application/json"}
+        if message.signing_key is not None:
+            headers |= _signed(message, text, now)
+        answer = await self._egress.request(
+            "POST", message.channel.address, headers=headers, body=text.encode()
+        )
+        return _said(answer)
+
+    async def _send_mail(self, message: Message) -> Said:
+        domain = message.channel.address.rpartition("@")[2]
+        if self._mail is None:
+            raise NotAllowedError("this deployment sends no mail; see DELIVERY_SMTP")
+        if domain not in self._mail_domains:
+            raise NotAllowedError(f"mail to {domain} is not allowed; see DELIVERY_MAIL_DOMAINS")
+        told = message.told
+        answer = await self._mail.send(
+            to=message.channel.address,
+            subject=messages.subject(told),
+            text=messages.plain(told, self._base_url),
+            message_id=str(message.id),
+        )
+        return Said(answer, sent=True)
+
+
+def _signed(message: Message, text: str, now: datetime) -> dict[str, str]:
+    assert message.signing_key is not None
+    message_id = f"msg_{message.id}"
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(message.signing_key).sign(message_id, now, text),
+    }
+
+
+def _said(answer: Answer) -> Said:
+    if 200 <= answer.status < 300:
+        return Said(f"HTTP {answer.status}", sent=True)
+    if 300 <= answer.status < 400:
+        return Said(f"HTTP {answer.status}: redirects are not followed", sent=False)
+    may_heal = answer.status >= 500 or answer.status in _MAY_HEAL
+    return Said(f"HTTP {answer.status}", sent=False, may_heal=may_heal)

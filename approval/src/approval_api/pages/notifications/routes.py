@@ -1,0 +1,91 @@
+"""Page: where one is told of what, and a form for another channel."""
+
+from typing import get_args
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+
+from approval_api.access.permission import AccountOwner
+from approval_api.audit.log import note
+from approval_api.audit.transaction import Transaction
+from approval_api.identity.person import Person
+from approval_api.notifications import repository, service
+from approval_api.pages.forms import SentForm, first_fault
+from approval_api.pages.rendering import page
+from dryrun_contract.notification import OCCASIONS, ChannelKind, ChannelRequest, NewChannel
+
+router = APIRouter(prefix="/notifications", include_in_schema=False)
+
+_SEE_OTHER = 303
+_KINDS: tuple[ChannelKind, ...] = get_args(ChannelKind.__value__)
+
+
+@router.get("")
+async def show_channels(request: Request, visitor: AccountOwner, transaction: Transaction) -> Response:
+    """Show one's own channels."""
+    return await _page(request, visitor, transaction)
+
+
+@router.post("", name="add_channel")
+async def add_channel(
+    request: Request, visitor: AccountOwner, form: SentForm, transaction: Transaction
+) -> Response:
+    """Add a channel; a webhook's signing key is shown this once."""
+    try:
+        wanted = ChannelRequest.model_validate(
+            {
+                "name": form.one("name"),
+                "kind": form.one("kind"),
+                "address": form.one("address"),
+                "occasions": form.all("occasions"),
+                "everybody": form.one("everybody") == "yes",
+                "quiet_from": form.one("quiet_from") or None,
+                "quiet_to": form.one("quiet_to") or None,
+                "timezone": form.one("timezone") or "UTC",
+                "gather_minutes": form.one("gather_minutes") or "0",
+            }
+        )
+    except ValidationError as error:
+        raise first_fault(error, "This is no channel") from error
+    made = await service.add(transaction, wanted, visitor.name)
+    note(request, object_=f"channel {wanted.name}", detail=f"{wanted.kind}: {', '.join(wanted.occasions)}")
+    if made.signing_key is None:
+        return RedirectResponse("/notifications", _SEE_OTHER)
+    return await _page(request, visitor, transaction, made)
+
+
+@router.post("/{channel_id}/test", name="test_channel")
+async def test_channel(
+    channel_id: UUID, request: Request, visitor: AccountOwner, transaction: Transaction
+) -> Response:
+    """Have a test sent."""
+    note(request, object_=f"channel {channel_id}")
+    await service.test(transaction, channel_id, visitor.name)
+    return RedirectResponse("/notifications", _SEE_OTHER)
+
+
+@router.post("/{channel_id}/remove", name="remove_channel")
+async def remove_channel(
+    channel_id: UUID, request: Request, visitor: AccountOwner, transaction: Transaction
+) -> Response:
+    """Remove one's own channel."""
+    note(request, object_=f"channel {channel_id}")
+    await service.remove(transaction, channel_id, visitor.name)
+    return RedirectResponse("/notifications", _SEE_OTHER)
+
+
+async def _page(
+    request: Request, visitor: Person, transaction: Transaction, made: NewChannel | None = None
+) -> Response:
+    return page(
+        request,
+        "notifications/notifications.html",
+        visitor,
+        channels=await repository.list_of(transaction, visitor.name),
+        made=made,
+        kinds=_KINDS,
+        occasions=OCCASIONS,
+        headers={"Cache-Control": "no-store"},
+    )

@@ -1,0 +1,218 @@
+"""Messages: one for what a channel gathered, signed, inert, once, and to nowhere that is not listed."""
+
+import ssl
+from contextlib import AsyncExitStack
+from uuid import uuid4
+
+import pytest
+from certificates import Authority
+from receiver import answer, receiving
+from smtp_server import smtp_server
+from sqlalchemy import text
+from standardwebhooks import Webhook
+
+from approval_api.database.engine import DELIVERY_ROLE, create_engine
+from approval_api.egress.client import Egress
+from approval_api.egress.hosts import HostList
+from approval_api.egress.mail import MailServer
+from approval_api.notifications import repository
+from approval_api.notifications.sending.notifier import Notifier
+from dryrun_contract.notification import ChannelRequest
+
+KEY = "whsec_c29tZSBzZWNyZXQgb2YgdGVzdHM="
+HOSTILE = (
+    "Session failed: <!channel> <script>alert(1)</script> *bold* [x](http://evil) \x1b[31m\r\nBcc: x@y.z"
+)
+
+
+@pytest.fixture
+async def notifying(database_url):
+    async with AsyncExitStack() as exits:
+
+        async def make(*receivers, mail=None, domains=("example.com",)):
+            hosts = ",".join(f"http://127.0.0.1:{each.port}=127.0.0.1" for each in receivers)
+            engine = create_engine(database_url, role=DELIVERY_ROLE)
+            exits.push_async_callback(engine.dispose)
+            egress = await exits.enter_async_context(Egress(HostList.parse(hosts), seconds=5))
+            return Notifier(engine, egress, mail, frozenset(domains), "https://approval.example")
+
+        yield make
+
+
+async def add_channel(engine, kind, address, *texts, **wanted):
+    request = ChannelRequest.model_validate(
+        {"name": "x", "kind": kind, "address": address, "occasions": ["session_failed"], **wanted}
+    )
+    channel = uuid4()
+    async with engine.begin() as connection:
+        await repository.add(connection, channel, request, "ada", KEY if kind == "webhook" else None)
+        for each in texts:
+            await connection.execute(
+                text(
+                    "INSERT INTO gateway.notifications (channel_id, occasion, object, text, link) "
+                    "VALUES (:channel, 'session_failed', gen_random_uuid()::text, :text, "
+                    "'/dryrun/sessions/1')"
+                ),
+                {"channel": channel, "text": each},
+            )
+    return channel
+
+
+async def states(engine, channel):
+    async with engine.connect() as connection:
+        rows = await connection.execute(
+            text("SELECT state FROM gateway.notifications WHERE channel_id = :id ORDER BY id"),
+            {"id": channel},
+        )
+        return [row.state for row in rows]
+
+
+async def said(engine, channel):
+    async with engine.connect() as connection:
+        query = text("SELECT answer FROM gateway.channels WHERE id = :id")
+        return await connection.scalar(query, {"id": channel})
+
+
+async def make_everything_due(engine):
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE gateway.notifications SET next_at = now()"))
+
+
+async def test_a_webhook_tells_of_all_in_one_signed_message(engine, notifying):
+    async with receiving() as receiver:
+        channel = await add_channel(engine, "webhook", receiver.url(), "one", "two")
+        await (await notifying(receiver)).work_once()
+    (seen,) = receiver.received
+    told = Webhook(KEY).verify(seen.body, seen.headers)
+    assert [each["text"] for each in told["data"]["events"]] == ["one", "two"]
+    assert told["data"]["events"][0]["url"] == "https://approval.example/dryrun/sessions/1"
+    assert await states(engine, channel) == ["sent", "sent"]
+    assert await said(engine, channel) == "HTTP 204"
+
+
+async def test_a_lost_answer_repeats_the_same_message_and_newer_ones_wait_for_their_own(engine, notifying):
+    answers = [answer(503), answer(200), answer(200)]
+    async with receiving(lambda _: answers.pop(0)) as receiver:
+        channel = await add_channel(engine, "webhook", receiver.url(), "one")
+        notifier = await notifying(receiver)
+        await notifier.work_once()
+        await notifier.work_once()
+        assert len(receiver.received) == 1, "not before its pause is over"
+        async with engine.begin() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO gateway.notifications (channel_id, occasion, object, text, link) "
+                    "VALUES (:id, 'session_failed', 'x', 'two', '/')"
+                ),
+                {"id": channel},
+            )
+        await make_everything_due(engine)
+        await notifier.work_once()
+    first, *others = receiver.received
+    texts = {
+        seen.headers["webhook-id"]: [each["text"] for each in seen.json["data"]["events"]] for seen in others
+    }
+    assert texts.pop(first.headers["webhook-id"]) == ["one"]
+    assert list(texts.values()) == [["two"]]
+    assert await states(engine, channel) == ["sent", "sent"]
+
+
+@pytest.mark.parametrize("kind", ["slack", "teams"])
+async def test_text_of_targets_is_inert_in_chats(engine, notifying, kind):
+    async with receiving() as receiver:
+        await add_channel(engine, kind, receiver.url(), HOSTILE)
+        await (await notifying(receiver)).work_once()
+    (seen,) = receiver.received
+    assert b"\\u001b" not in seen.body
+    assert b"\x1b" not in seen.body
+    if kind == "slack":
+        assert "<!channel>" not in seen.json["text"]
+        assert {block["text"]["type"] for block in seen.json["blocks"]} == {"plain_text"}
+    else:
+        (card,) = seen.json["attachments"]
+        assert "\\[x\\]\\(http:" in card["content"]["body"][0]["text"]
+
+
+async def test_mail_goes_through_the_servers_tls_and_has_one_subject_line(engine, notifying, tmp_path):
+    place = Authority(tmp_path / "ca").sign("mail.lan", server=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(place / "cert.pem", place / "key.pem")
+    async with smtp_server(tls=tls) as server:
+        where, networks = MailServer.parse(f"mail.lan:{server.port}=127.0.0.1")
+        trusting = ssl.create_default_context(cafile=place / "ca.pem")
+
+        async def resolved(host, port):
+            return ["127.0.0.1"]
+
+        mail = MailServer(where, networks, "discovery@example.com", None, trusting, resolve=resolved)
+        channel = await add_channel(engine, "email", "ada@example.com", HOSTILE)
+        await (await notifying(mail=mail)).work_once()
+    (got,) = server.mails
+    assert (got["To"], got["Bcc"]) == ("ada@example.com", None)
+    assert got["Auto-Submitted"] == "auto-generated"
+    assert "https://approval.example/dryrun/sessions/1" in got.get_content()
+    assert await states(engine, channel) == ["sent"]
+
+
+@pytest.mark.parametrize(("code", "state"), [(550, "dead"), (451, "waiting")])
+async def test_a_mail_that_is_refused_for_good_is_given_up(engine, notifying, code, state):
+    async with smtp_server(recipient_code=code) as server:
+        where, networks = MailServer.parse(f"http://127.0.0.1:{server.port}=127.0.0.1")
+        mail = MailServer(where, networks, "discovery@example.com", None, ssl.create_default_context())
+        channel = await add_channel(engine, "email", "ada@example.com", "one")
+        await (await notifying(mail=mail)).work_once()
+    assert await states(engine, channel) == [state]
+    assert str(code) in await said(engine, channel)
+
+
+async def test_mail_goes_to_listed_domains_and_through_a_server_in_its_networks_only(engine, notifying):
+    async with smtp_server() as server:
+        where, networks = MailServer.parse(f"http://127.0.0.1:{server.port}=127.0.0.2")
+        mail = MailServer(where, networks, "discovery@example.com", None, ssl.create_default_context())
+        notifier = await notifying(mail=mail)
+        elsewhere = await add_channel(engine, "email", "ada@elsewhere.example", "one")
+        wrong = await add_channel(engine, "email", "ada@example.com", "one")
+        await notifier.work_once()
+    assert server.mails == []
+    assert "DELIVERY_MAIL_DOMAINS" in await said(engine, elsewhere)
+    assert "outside of the networks" in await said(engine, wrong)
+
+
+async def test_a_host_that_is_not_listed_gets_nothing_and_a_redirect_is_not_followed(engine, notifying):
+    async with (
+        receiving() as inside,
+        receiving(lambda _: answer(307, b"", Location=inside.url())) as receiver,
+    ):
+        other = await add_channel(engine, "slack", inside.url(), "one")
+        redirected = await add_channel(engine, "slack", receiver.url(), "one")
+        await (await notifying(receiver)).work_once()
+    assert inside.connections == 0
+    assert "not among the hosts" in await said(engine, other)
+    assert "redirects are not followed" in await said(engine, redirected)
+    assert await states(engine, other) == await states(engine, redirected) == ["dead"]
+
+
+async def test_quiet_channels_wait_and_a_test_does_not(engine, notifying):
+    async with receiving() as receiver:
+        quiet = {"quiet_from": "00:00", "quiet_to": "23:59"}
+        channel = await add_channel(engine, "slack", receiver.url(), "one", gather_minutes=1440, **quiet)
+        notifier = await notifying(receiver)
+        await notifier.work_once()
+        assert receiver.received == []
+        async with engine.begin() as connection:
+            await repository.request_test(connection, channel, "ada")
+            await repository.request_test(connection, channel, "ada")
+        await notifier.work_once()
+    assert "this channel works" in receiver.received[0].json["text"]
+    assert await states(engine, channel) == ["waiting", "sent"]
+
+
+async def test_eight_attempts_are_the_most(engine, notifying):
+    async with receiving(lambda _: answer(500)) as receiver:
+        channel = await add_channel(engine, "slack", receiver.url(), "one")
+        notifier = await notifying(receiver)
+        for _ in range(10):
+            await notifier.work_once()
+            await make_everything_due(engine)
+    assert len(receiver.received) == 8
+    assert await states(engine, channel) == ["dead"]

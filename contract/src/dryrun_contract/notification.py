@@ -1,0 +1,71 @@
+"""Notifications: what a person wants to be told, and where."""
+
+from typing import Annotated, Literal, Self, get_args
+from uuid import UUID
+
+from pydantic import Field, HttpUrl, TypeAdapter, model_validator
+
+from dryrun_contract.base import UtcTime, Word
+
+type ChannelKind = Literal["email", "webhook", "slack", "teams"]
+type Occasion = Literal[
+    "session_failed",
+    "verdict_changed",
+    "recall_regressed",
+    "targets_harmed",
+    "cleanup_late",
+    "delivery_stuck",
+    "credential_expiring",
+]
+OCCASIONS: tuple[Occasion, ...] = get_args(Occasion.__value__)
+
+type _Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["22:00"])]
+_URL = TypeAdapter(HttpUrl)
+_MAIL = r"^[A-Za-z0-9._%+-]{1,64}@[a-z0-9.-]{1,190}$"
+_MAIL_ADDRESS = TypeAdapter(Annotated[str, Field(pattern=_MAIL)])
+
+
+class ChannelRequest(Word):
+    """Where one person is told of what, and when not."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", examples=["on-call"])
+    kind: ChannelKind
+    address: str = Field(max_length=500, examples=["https://hooks.example.com/discovery"])
+    """A mail address, or the address that a webhook is sent to."""
+    occasions: tuple[Occasion, ...] = Field(min_length=1, max_length=len(OCCASIONS))
+    everybody: bool = False
+    """Also of what others started, not only of one's own."""
+    quiet_from: _Clock | None = None
+    quiet_to: _Clock | None = None
+    """Nothing is sent between the two, by the wall clock of `timezone`; it waits until then."""
+    timezone: str = Field(default="UTC", min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$")
+    gather_minutes: int = Field(default=0, ge=0, le=1440)
+    """How long to gather what happens into one message."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.quiet_from is None) != (self.quiet_to is None):
+            raise ValueError("quiet hours have a beginning and an end; give both, or none")
+        (_MAIL_ADDRESS if self.kind == "email" else _URL).validate_python(self.address)
+        return self
+
+
+class ChannelView(Word):
+    """A channel as its owner sees it."""
+
+    id: UUID
+    request: ChannelRequest
+    created_at: UtcTime
+    waiting: int
+    """Messages not sent yet."""
+    answer: str | None
+    """What the other side said last."""
+    answered_at: UtcTime | None
+
+
+class NewChannel(Word):
+    """A channel that was just added."""
+
+    channel: ChannelView
+    signing_key: str | None
+    """A webhook's, by Standard Webhooks; shown this once."""
