@@ -34,7 +34,7 @@ async def delivering_process(url, receiver):
             "PATH": os.environ["PATH"],
             "DELIVERY_DATABASE_URL": url,
             "DELIVERY_HOSTS": f"http://127.0.0.1:{receiver.port}=127.0.0.1",
-            "DELIVERY_CREDENTIALS": f"hook:whsec_{SECRET}",
+            "DELIVERY_CREDENTIALS": f"hook@http://127.0.0.1:{receiver.port}=whsec_{SECRET}",
         },
         stdout=asyncio.subprocess.DEVNULL,
     )
@@ -93,7 +93,7 @@ URL = "postgresql+asyncpg://approval_delivery:x@database/dryrun"
 
 def test_credentials_come_from_a_file_and_are_not_shown(tmp_path):
     file = tmp_path / "credentials"
-    file.write_text("hook:whsec_abc\nnetbox:0123:45\n")
+    file.write_text("hook@hooks.example.com=whsec_abc=\nnetbox@netbox.lan:8443=0123:45\n")
     settings = DeliverySettings.read(
         {
             "DELIVERY_DATABASE_URL": URL,
@@ -102,7 +102,9 @@ def test_credentials_come_from_a_file_and_are_not_shown(tmp_path):
             "DELIVERY_CREDENTIALS_FILE": str(file),
         }
     )
-    assert settings.credentials["netbox"].get_secret_value() == "0123:45"
+    assert settings.credentials["netbox"].secret.get_secret_value() == "0123:45"
+    assert str(settings.credentials["netbox"].place) == "https://netbox.lan:8443"
+    assert settings.credentials["hook"].secret.get_secret_value() == "whsec_abc="
     assert len(settings.own_networks) == 2
     for secret in ("whsec_abc", "0123:45", ":x@"):
         assert secret not in repr(settings)
@@ -112,7 +114,7 @@ def test_credentials_come_from_a_file_and_are_not_shown(tmp_path):
     ("name", "value", "reason"),
     [
         ("HOSTS", "*.example.com", "DELIVERY_HOSTS"),
-        ("CREDENTIALS", "nothing-but-a-secret-Xyz", "name:secret"),
+        ("CREDENTIALS", "nothing-but-a-secret-Xyz", "name@host=secret"),
         ("OWN_NETWORKS", "here", "DELIVERY_OWN_NETWORKS"),
         ("PROXY", "http://proxy", "DELIVERY_PROXY"),
     ],

@@ -168,7 +168,7 @@ async def test_a_host_that_wants_to_be_left_alone_is(engine, delivering):
 async def test_a_destination_that_is_not_listed_or_has_no_secret_is_told_so(engine, delivering):
     async with receiving() as receiver:
         delivery = await approved(engine, receiver, HOST)
-        await delivering().work()
+        await delivering(at=receiver).work()
         (item,) = await items_of(engine, delivery)
         assert "not among the hosts" in item.answer
         async with engine.begin() as connection:
@@ -177,6 +177,16 @@ async def test_a_destination_that_is_not_listed_or_has_no_secret_is_told_so(engi
         (item,) = await items_of(engine, delivery)
         assert "base64" in item.answer
     assert receiver.connections == 0
+
+
+async def test_a_credential_is_shown_to_its_own_host_only(engine, delivering):
+    """Whoever may change a destination does not learn its credential by another host of the list."""
+    async with receiving() as receiver, receiving() as other:
+        delivery = await approved(engine, other, HOST)
+        await delivering(receiver, other).work()
+        (item,) = await items_of(engine, delivery)
+        assert "shown nowhere else" in item.answer
+    assert other.connections == 0
 
 
 async def test_items_of_a_host_come_one_after_the_other(engine, delivering):

@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from approval_api.database.engine import DELIVERY_ROLE, create_engine
 from approval_api.deliveries import repository, service
 from approval_api.deliveries.sending.process import make_senders
-from approval_api.deliveries.sending.settings import DeliverySettings
+from approval_api.deliveries.sending.settings import Credential, DeliverySettings
 from approval_api.deliveries.sending.worker import Deliverer
 from approval_api.egress.client import Egress
-from approval_api.egress.hosts import HostList
+from approval_api.egress.hosts import HostList, Place
 from dryrun_contract.delivery import DeliveryView, DestinationRequest
 
 SECRET = base64.b64encode(b"a secret of the tests of webhooks").decode()
@@ -82,11 +82,12 @@ async def make_everything_due(engine: AsyncEngine) -> None:
 class Delivering:
     """A delivering process's parts, with its role in the database."""
 
-    def __init__(self, url: str, hosts: str, *, seconds: float = 5, **secrets: str) -> None:
+    def __init__(self, url: str, hosts: str, at: str, *, seconds: float = 5, **secrets: str) -> None:
+        """Deliver to `hosts`; the credentials are for the place `at`."""
         self.settings = DeliverySettings(
             database_url=SecretStr(url),
             hosts=HostList.parse(hosts),
-            credentials={name: SecretStr(value) for name, value in secrets.items()},
+            credentials={name: Credential(Place.of(at), SecretStr(value)) for name, value in secrets.items()},
         )
         self.engine = create_engine(url, role=DELIVERY_ROLE)
         self.egress = Egress(self.settings.hosts, seconds=seconds)

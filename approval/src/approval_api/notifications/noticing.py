@@ -75,6 +75,11 @@ ON CONFLICT (channel_id, occasion, object) DO NOTHING
 
 _STATEMENTS = {occasion: text(_NOTICE.format(happened=happened)) for occasion, happened in _HAPPENED.items()}
 
+# Longer than any occasion is noticed again.
+_FORGET = text("""
+DELETE FROM gateway.notifications WHERE state <> 'waiting' AND noticed_at < now() - interval '60 days'
+""")
+
 _TELL = text("""
 INSERT INTO gateway.notifications (channel_id, occasion, object, text, link)
 SELECT c.id, :occasion, :object, :text, :link FROM gateway.channels c
@@ -103,6 +108,8 @@ class Noticing:
         for occasion in _STATEMENTS:
             await apart(self._notice(occasion), "noticing", occasion=occasion)
         await apart(self._notice_regressions(), "noticing", occasion="regressions")
+        async with self._engine.begin() as connection:
+            await connection.execute(_FORGET)
 
     async def _anybody_listens(self) -> bool:
         async with self._engine.connect() as connection:

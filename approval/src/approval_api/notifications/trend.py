@@ -11,7 +11,8 @@ _NEWEST = text("""
 SELECT * FROM (
     SELECT f.schedule_id, f.due_at, f.experiment_id, s.owner, s.request -> 'experiment' ->> 'name' AS name,
         e.results, v.passed, v.at,
-        row_number() OVER (PARTITION BY f.schedule_id ORDER BY f.due_at DESC) AS turn
+        row_number() OVER (PARTITION BY f.schedule_id ORDER BY f.due_at DESC) AS turn,
+        max(v.at) OVER (PARTITION BY f.schedule_id) AS newest
     FROM gateway.schedule_firings f
     JOIN gateway.schedules s ON s.id = f.schedule_id
     JOIN gateway.experiments e ON e.id = f.experiment_id AND e.results IS NOT NULL
@@ -23,7 +24,7 @@ SELECT * FROM (
     WHERE f.due_at > now() - interval '90 days' AND NOT EXISTS (
         SELECT 1 FROM gateway.experiment_runs x
         WHERE x.experiment_id = f.experiment_id AND x.measured IS NULL AND x.failure IS NULL)
-) newest WHERE turn <= 2 ORDER BY schedule_id, turn
+) runs WHERE turn <= 2 AND newest > now() - interval '1 day' ORDER BY schedule_id, turn
 """)
 
 

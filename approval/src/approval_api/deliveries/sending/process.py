@@ -11,6 +11,7 @@ from approval_api.deliveries.sending.settings import DeliverySettings
 from approval_api.deliveries.sending.webhook import WebhookSender
 from approval_api.deliveries.sending.worker import Deliverer, MakeSender
 from approval_api.egress.client import Egress
+from approval_api.egress.hosts import NotAllowedError, Place
 from approval_api.egress.mail import MailServer
 from approval_api.notifications.sending.notifier import Notifier
 from approval_api.telemetry.logs import log_to_stdout
@@ -21,12 +22,16 @@ def make_senders(egress: Egress, settings: DeliverySettings) -> MakeSender:
     """Return what makes a sender for each destination from its request and the credential that it names."""
 
     def make(destination: DestinationRequest) -> Sender:
-        secret = settings.credentials.get(destination.credential or "")
-        if destination.url is None or secret is None:
+        credential = settings.credentials.get(destination.credential or "")
+        if destination.url is None or credential is None:
             raise RefusedError(
                 f"this process has no credential {destination.credential!r}; see DELIVERY_CREDENTIALS"
             )
-        value = secret.get_secret_value()
+        if Place.of(destination.url) != credential.place:
+            raise NotAllowedError(
+                f"the credential {destination.credential!r} is for {credential.place} and shown nowhere else"
+            )
+        value = credential.secret.get_secret_value()
         if destination.kind == "webhook":
             return WebhookSender(egress, destination.url, value)
         if destination.kind == "netbox":
@@ -40,10 +45,11 @@ def _mail_server(settings: DeliverySettings, tls: ssl.SSLContext) -> MailServer 
     if settings.smtp is None:
         return None
     place, networks = MailServer.parse(settings.smtp)
-    secret = settings.credentials.get("smtp")
-    user, _, password = secret.get_secret_value().partition(":") if secret is not None else ("", "", "")
-    login = (user, password) if user else None
-    return MailServer(place, networks, settings.smtp_from, login, tls, settings.own_networks)
+    login = settings.smtp_login.get_secret_value() if settings.smtp_login is not None else ""
+    user, _, password = login.partition(":")
+    return MailServer(
+        place, networks, settings.smtp_from, (user, password) if user else None, tls, settings.own_networks
+    )
 
 
 def run(settings: DeliverySettings) -> None:

@@ -1,16 +1,38 @@
 """Settings of the process that delivers, read once at start from `DELIVERY_*` variables."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, HttpUrl, SecretStr, ValidationError, field_validator
 
-from approval_api.egress.hosts import HostList
+from approval_api.egress.hosts import HostList, NotAllowedError, Place
 from approval_api.egress.mail import MailServer
 from dryrun_contract.environment import SettingsError, read_environment
 
 PREFIX = "DELIVERY_"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A secret, and the only place where it is shown."""
+
+    place: Place
+    secret: SecretStr
+
+    @classmethod
+    def parse(cls, entry: str) -> tuple[str, Self]:
+        """Read `name@host[:port]=secret`. Raises ValueError, which does not quote the secret."""
+        named, separator, secret = entry.partition("=")
+        name, at, where = named.partition("@")
+        if not (separator and at and name.strip() and secret.strip()):
+            raise ValueError("expected name@host=secret, one a line or comma separated")
+        try:
+            place = Place.of(where.strip() if "://" in where else f"https://{where.strip()}")
+        except NotAllowedError as error:
+            raise ValueError(f"{name.strip()}: {error}") from None
+        return name.strip(), cls(place, SecretStr(secret.strip()))
 
 
 class DeliverySettings(BaseModel):
@@ -24,14 +46,17 @@ class DeliverySettings(BaseModel):
     """Where it may send to: `host[:port][=network+network]`, comma separated."""
     own_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Public networks of the deployment itself, comma separated; refused like private ones."""
-    credentials: dict[str, SecretStr] = {}
-    """`name:secret`, a line or a comma between them: what destinations name."""
+    credentials: dict[str, Credential] = {}
+    """`name@host[:port]=secret`, a line or a comma between them: what destinations name. None is shown to
+    another host, whatever address an administrator gives a destination."""
     ca_file: str | None = None
     """Certificates to trust in place of the system's."""
     public_url: HttpUrl | None = None
     """Where browsers reach the service: links in notifications begin with it."""
     smtp: str | None = None
     """The mail server, as an entry of the list of hosts."""
+    smtp_login: SecretStr | None = None
+    """`user:password`."""
     smtp_from: str = "discovery@localhost"
     mail_domains: frozenset[str] = frozenset()
     """Domains that mail may go to, comma separated."""
@@ -60,10 +85,7 @@ class DeliverySettings(BaseModel):
         if not isinstance(given, str):
             return given
         entries = filter(None, map(str.strip, given.replace("\n", ",").split(",")))
-        pairs = [entry.partition(":") for entry in entries]
-        if not all(name.strip() and secret.strip() for name, _, secret in pairs):
-            raise ValueError("expected name:secret, comma separated")
-        return {name.strip(): secret.strip() for name, _, secret in pairs}
+        return dict(map(Credential.parse, entries))
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:

@@ -90,6 +90,8 @@ class Deliverer:
             return RefusedError("another version stored this destination; remove it and add it again")
         except RefusedError as error:
             return error
+        except NotAllowedError as error:
+            return RefusedError(str(error))
 
     async def _work_on(self, item: Item, sender: Sender | RefusedError) -> float:
         """Do one item; return for how many seconds the whole destination wants to be left alone."""
