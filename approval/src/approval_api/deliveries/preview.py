@@ -8,19 +8,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dryrun_contract.delivery import MOST_ITEMS, DestinationRequest
 
 # A revision that the destination has needs no second look; a digest tells whether a newer one differs. The
-# comparison reads two indexes (`discoveries_approved` and the key of `delivered`), and rows only of what
-# differs. Hosts come before what is on them.
+# comparison reads two indexes (`discoveries_approved` and the key of `delivered`) by several workers, which
+# PostgreSQL does for a SELECT only.
+_COMPARE = text("""
+SELECT count(*) FILTER (WHERE s.revision = d.revision) AS unchanged,
+    (array_agg(d.id) FILTER (WHERE s.revision IS DISTINCT FROM d.revision AND o.id IS NULL))
+        [1:CAST(:most AS integer)] AS differing
+FROM gateway.discoveries d
+LEFT JOIN gateway.delivered s ON s.destination_id = :destination_id AND s.discovery_id = d.id
+LEFT JOIN gateway.delivery_items o ON o.destination_id = :destination_id AND o.discovery_id = d.id
+    AND o.state IN ('checking', 'planned', 'waiting')
+WHERE d.status = 'approved' AND d.gone_at IS NULL AND (:every_kind OR d.kind = ANY(:kinds))
+""")
+
+# Hosts come before what is on them.
 _FREEZE = text(r"""
-WITH differing AS MATERIALIZED (
-    SELECT d.id FROM gateway.discoveries d
-    LEFT JOIN gateway.delivered s ON s.destination_id = :destination_id AND s.discovery_id = d.id
-    WHERE d.status = 'approved' AND d.gone_at IS NULL AND s.revision IS DISTINCT FROM d.revision
-        AND (:every_kind OR d.kind = ANY(:kinds))
-        AND NOT EXISTS (
-            SELECT 1 FROM gateway.delivery_items o
-            WHERE o.destination_id = :destination_id AND o.discovery_id = d.id
-                AND o.state IN ('checking', 'planned', 'waiting'))
-    ORDER BY d.id LIMIT :most
+WITH differing AS (
+    SELECT unnest(CAST(:differing AS bigint[])) AS id
 ), digested AS (
     SELECT d.*, s.digest AS before, s.reference,
         btrim(substring(d.key from '^(\[[^]]*\]|[^:/]+)'), '[]') AS host, sha256(convert_to(
@@ -41,16 +45,9 @@ FROM digested
 ORDER BY host, CASE kind WHEN 'host' THEN 0 WHEN 'service' THEN 1 ELSE 2 END, id
 """)
 
-_UNCHANGED = text("""
-SELECT count(*) FROM gateway.discoveries d
-JOIN gateway.delivered s ON s.destination_id = :destination_id AND s.discovery_id = d.id
-    AND s.revision = d.revision
-WHERE d.status = 'approved' AND d.gone_at IS NULL AND (:every_kind OR d.kind = ANY(:kinds))
-""")
-
 _INSERT = text("""
 INSERT INTO gateway.deliveries (id, destination_id, requested_by, unchanged, more)
-VALUES (:delivery_id, :destination_id, :requested_by, :unchanged, false)
+VALUES (:delivery_id, :destination_id, :requested_by, :unchanged, :more)
 """)
 
 _SUPERSEDE = text("""
@@ -82,15 +79,18 @@ async def freeze(
     )
     # A million revisions fit: the comparison stays in memory.
     await connection.execute(text("SET LOCAL work_mem = '64MB'"))
-    unchanged = (await connection.execute(_UNCHANGED, scope)).scalar_one()
-    named = {**scope, "delivery_id": delivery_id, "requested_by": requested_by, "unchanged": unchanged}
+    compared = (await connection.execute(_COMPARE, {**scope, "most": MOST_ITEMS})).one()
+    differing = compared.differing or []
+    named = {
+        **scope,
+        "delivery_id": delivery_id,
+        "requested_by": requested_by,
+        "unchanged": compared.unchanged,
+        "more": len(differing) == MOST_ITEMS,
+        "asks": destination.kind == "netbox",
+        "differing": differing,
+    }
     await connection.execute(_INSERT, named)
-    frozen = await connection.execute(
-        _FREEZE, {**named, "asks": destination.kind == "netbox", "most": MOST_ITEMS}
-    )
-    if frozen.rowcount == MOST_ITEMS:
-        await connection.execute(
-            text("UPDATE gateway.deliveries SET more = true WHERE id = :delivery_id"), named
-        )
+    frozen = await connection.execute(_FREEZE, named)
     await connection.execute(_SUPERSEDE, named)
     return frozen.rowcount
