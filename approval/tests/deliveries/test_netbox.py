@@ -142,7 +142,7 @@ async def test_what_people_entered_there_is_not_changed(engine, netbox, deliveri
     assert netbox.addresses[1]["description"] == "the print server"
 
 
-async def test_a_service_without_a_device_is_given_up_until_a_person_assigned_the_address(
+async def test_what_could_not_be_looked_at_is_left_out_unless_another_look_succeeds(
     engine, netbox, delivering
 ):
     process = delivering(netbox.receiver, netbox=TOKEN)
@@ -152,15 +152,32 @@ async def test_a_service_without_a_device_is_given_up_until_a_person_assigned_th
     await approve_discoveries(engine, SSH)
     second = await preview(engine, first.destination_id)
     await process.work()
-    await approve(engine, second.id)
     (item,) = await items_of(engine, second.id)
     assert (item.state, "assigned to none" in item.answer) == ("dead", True)
-    netbox.assign("192.0.2.1", 7)
+    assert (await approve(engine, second.id)).state == "done"
     async with engine.begin() as connection:
         await service.resend(connection, second.id)
     await process.work()
-    assert (await show(engine, second.id)).state == "done"
+    assert netbox.services == {}
+    netbox.assign("192.0.2.1", 7)
+    third = await preview(engine, first.destination_id)
+    await process.work()
+    await approve(engine, third.id)
+    await process.work()
+    assert (await show(engine, third.id)).state == "done"
     assert len(netbox.services) == 1
+
+
+async def test_another_look_may_succeed_before_the_approval(engine, netbox, delivering):
+    process = delivering(netbox.receiver, netbox=TOKEN)
+    netbox.receiver.behaviour = lambda _: answer(403)
+    view = await prepared(engine, netbox, process, HOST)
+    assert view.counts.dead == 1
+    netbox.receiver.behaviour = netbox
+    async with engine.begin() as connection:
+        assert (await service.resend(connection, view.id)).state == "checking"
+    await process.work()
+    assert (await show(engine, view.id)).counts.planned == 1
 
 
 @pytest.mark.parametrize("seed", range(2))

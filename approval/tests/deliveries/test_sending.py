@@ -189,6 +189,19 @@ async def test_a_credential_is_shown_to_its_own_host_only(engine, delivering):
     assert other.connections == 0
 
 
+async def test_an_answer_that_repeats_the_credential_shows_nothing(engine, delivering):
+    async with receiving(
+        lambda seen: answer(400, b"x" * 150 + seen.headers["authorization"].encode())
+    ) as receiver:
+        await approve_discoveries(engine, HOST)
+        netbox = await add_destination(engine, kind="netbox", url=receiver.url(""), credential="netbox")
+        delivery = (await preview(engine, netbox)).id
+        await delivering(receiver, netbox="0123456789abcdef-the-token-of-netbox").work()
+    (item,) = await items_of(engine, delivery)
+    assert "HTTP 400" in item.answer
+    assert "0123" not in item.answer
+
+
 async def test_items_of_a_host_come_one_after_the_other(engine, delivering):
     """Its host waits out a pause: the service waits with it, other hosts do not."""
 

@@ -187,6 +187,15 @@ async def test_a_slow_resolver_and_nobody_listening_are_no_answer():
             await egress.request("GET", gone.url())
 
 
+async def test_a_header_that_cannot_be_sent_is_refused_and_not_quoted():
+    async with receiving() as receiver:
+        hosts = listed(f"http://127.0.0.1:{receiver.port}=127.0.0.1")
+        async with Egress(hosts) as egress:
+            with pytest.raises(NotAllowedError) as refused:
+                await egress.request("GET", receiver.url(), headers={"Authorization": "Token s3cr\net"})
+    assert "s3cr" not in str(refused.value)
+
+
 async def test_a_request_has_a_ceiling():
     async with Egress(listed("http://127.0.0.1=127.0.0.1")) as egress:
         with pytest.raises(NotAllowedError, match="bytes"):

@@ -51,6 +51,7 @@ def test_what_gathers_waits_from_its_oldest_on():
         {"occasions": []},
         {"occasions": ["nothing"]},
         {"kind": "webhook"},
+        {"kind": "slack", "address": "https://a:b@hooks.example.com/"},
         {"address": "a b@example.com"},
         {"address": "a@example.com\r\nBcc: b@example.com"},
         {"address": "a@example.com,b@example.com"},

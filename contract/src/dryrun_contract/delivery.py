@@ -26,6 +26,13 @@ type _Kind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 _URL = TypeAdapter(HttpUrl)
 
 
+def require_plain_url(url: str) -> None:
+    """Raise ValueError for what is no URL of HTTP, or holds a name or a password, which would be shown."""
+    parsed = _URL.validate_python(url)
+    if parsed.username is not None or parsed.password is not None:
+        raise ValueError("a URL holds no name and no password here; credentials are configured apart")
+
+
 class DestinationRequest(Word):
     """Where approved discoveries go. Credentials are named here and kept by the process that delivers."""
 
@@ -48,7 +55,7 @@ class DestinationRequest(Word):
             return self
         if self.url is None or self.credential is None:
             raise ValueError(f"a destination of kind {self.kind} needs a url and the name of a credential")
-        _URL.validate_python(self.url)
+        require_plain_url(self.url)
         return self
 
 

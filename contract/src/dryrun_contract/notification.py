@@ -3,9 +3,10 @@
 from typing import Annotated, Literal, Self, get_args
 from uuid import UUID
 
-from pydantic import Field, HttpUrl, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from dryrun_contract.base import UtcTime, Word
+from dryrun_contract.delivery import require_plain_url
 
 type ChannelKind = Literal["email", "webhook", "slack", "teams"]
 type Occasion = Literal[
@@ -20,7 +21,6 @@ type Occasion = Literal[
 OCCASIONS: tuple[Occasion, ...] = get_args(Occasion.__value__)
 
 type _Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["22:00"])]
-_URL = TypeAdapter(HttpUrl)
 _MAIL = r"^[A-Za-z0-9._%+-]{1,64}@[a-z0-9.-]{1,190}$"
 _MAIL_ADDRESS = TypeAdapter(Annotated[str, Field(pattern=_MAIL)])
 
@@ -46,7 +46,10 @@ class ChannelRequest(Word):
     def _fits_together(self) -> Self:
         if (self.quiet_from is None) != (self.quiet_to is None):
             raise ValueError("quiet hours have a beginning and an end; give both, or none")
-        (_MAIL_ADDRESS if self.kind == "email" else _URL).validate_python(self.address)
+        if self.kind == "email":
+            _MAIL_ADDRESS.validate_python(self.address)
+        else:
+            require_plain_url(self.address)
         return self
 
 

@@ -133,7 +133,7 @@ async def discard_delivery(
 async def resend_delivery(
     delivery_id: UUID, request: Request, _: Decider, transaction: Transaction
 ) -> DeliveryView:
-    """Send again what was given up; what changed since is withdrawn instead."""
+    """Send again what was given up; what changed since is withdrawn. Before the approval: look again."""
     note(request, object_=f"delivery {delivery_id}")
     return await service.resend(transaction, delivery_id)
 

@@ -160,7 +160,9 @@ WRITERS: dict[FileFormat, Callable[[], Writer]] = {
 def _application(key: ResourceKey, data: JsonValue) -> dict[str, JsonValue]:
     told = data if isinstance(data, dict) else {}
     product = printable(str(told.get("product") or "service"), limit=100)
-    values: dict[str, JsonValue] = {"name": f"{product} on {key}", "tcp_port": str(key.port)}
+    values: dict[str, JsonValue] = {"name": f"{product} on {key}"}
+    if key.port is not None and key.transport == "tcp":
+        values["tcp_port"] = str(key.port)
     if isinstance(version := told.get("version"), str):
         values["version"] = printable(version, limit=100)
     return values

@@ -27,7 +27,7 @@ WITH differing AS (
     SELECT unnest(CAST(:differing AS bigint[])) AS id
 ), digested AS (
     SELECT d.*, s.digest AS before, s.reference,
-        btrim(substring(d.key from '^(\[[^]]*\]|[^:/]+)'), '[]') AS host, sha256(convert_to(
+        coalesce(btrim(substring(d.key from '^(\[[^]]*\]|[^:/]+)'), '[]'), '') AS host, sha256(convert_to(
             jsonb_build_array(d.collector, d.kind, d.key, d.data)::text, 'UTF8')) AS digest
     FROM differing JOIN gateway.approved_discoveries d ON d.id = differing.id
     LEFT JOIN gateway.delivered s ON s.destination_id = :destination_id AND s.discovery_id = d.id

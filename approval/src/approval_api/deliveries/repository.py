@@ -47,9 +47,16 @@ ON CONFLICT (destination_id, discovery_id) DO UPDATE SET revision = excluded.rev
     digest = excluded.digest, reference = excluded.reference, delivered_at = now()
 """)
 
+# Before the approval they are looked at again, so that nothing is approved that no preview showed.
 _RESEND = text("""
-UPDATE gateway.delivery_items SET state = 'waiting', attempts = 0, next_at = now(), lease = NULL
+UPDATE gateway.delivery_items SET state = CASE WHEN :approved THEN 'waiting' ELSE 'checking' END,
+    attempts = 0, next_at = now(), lease = NULL
 WHERE delivery_id = :id AND state = 'dead'
+""")
+
+# What could not be looked at was not previewed: it comes with the next delivery.
+_LEAVE_OUT = text("""
+UPDATE gateway.delivery_items SET state = 'discarded', lease = NULL WHERE delivery_id = :id AND state = 'dead'
 """)
 
 
@@ -119,24 +126,22 @@ async def approve(connection: AsyncConnection, delivery_id: UUID, by: str, *, is
     """Let the items of a planned delivery be sent; those of a file count as delivered."""
     approved = "UPDATE gateway.deliveries SET approved_by = :by, approved_at = now() WHERE id = :id"
     await connection.execute(text(approved), {"id": delivery_id, "by": by})
+    await connection.execute(_LEAVE_OUT, {"id": delivery_id})
     await connection.execute(_SETTLE, {"id": delivery_id, "is_file": is_file})
 
 
 async def discard(connection: AsyncConnection, delivery_id: UUID) -> None:
-    """Give up a delivery that nobody approved."""
+    """Give up a delivery that nobody approved; its items are deleted."""
     for statement in (
         "UPDATE gateway.deliveries SET discarded_at = now() WHERE id = :id",
-        (
-            "UPDATE gateway.delivery_items SET state = 'discarded', lease = NULL "
-            "WHERE delivery_id = :id AND state IN ('checking', 'planned', 'dead')"
-        ),
+        "DELETE FROM gateway.delivery_items WHERE delivery_id = :id",
     ):
         await connection.execute(text(statement), {"id": delivery_id})
 
 
-async def resend(connection: AsyncConnection, delivery_id: UUID) -> int:
-    """Let given-up items be sent again, and return how many."""
-    return (await connection.execute(_RESEND, {"id": delivery_id})).rowcount
+async def resend(connection: AsyncConnection, delivery_id: UUID, *, approved: bool) -> None:
+    """Let given-up items be sent again; before the approval, looked at again."""
+    await connection.execute(_RESEND, {"id": delivery_id, "approved": approved})
 
 
 async def page_of_items(

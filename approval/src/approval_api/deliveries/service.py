@@ -112,11 +112,14 @@ async def discard(connection: AsyncConnection, delivery_id: UUID) -> DeliveryVie
 
 
 async def resend(connection: AsyncConnection, delivery_id: UUID) -> DeliveryView:
-    """Have what was given up sent again. Raises ProblemError: 404, 409 when it was never approved."""
+    """Have what was given up sent again; before the approval, looked at again.
+
+    Raises ProblemError: 404, 409 when it was discarded.
+    """
     view = await show(connection, delivery_id, lock=True)
-    if view.approved_at is None:
+    if view.state == "discarded":
         raise _not_now(view, "sent again")
-    await repository.resend(connection, delivery_id)
+    await repository.resend(connection, delivery_id, approved=view.approved_at is not None)
     return await show(connection, delivery_id)
 
 

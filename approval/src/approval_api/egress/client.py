@@ -89,6 +89,9 @@ class Egress:
                 return await self._exchange(pool, method, _url(place, url), named, body)
         except TimeoutError as error:
             raise NotAnsweredError(f"no whole answer within {self._seconds:g} s") from error
+        except httpcore2.LocalProtocolError:
+            # Its text quotes the header, which may hold a credential.
+            raise NotAllowedError("the request has a header with characters that none may have") from None
         except httpcore2.ConnectError as error:
             raise NotAnsweredError(f"could not connect: {_reason(error)}") from error
         except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError) as error:

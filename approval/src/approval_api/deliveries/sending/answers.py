@@ -12,14 +12,15 @@ _LONGEST_WAIT = 3600.0
 _SAID = 200
 
 
-def require_success(answer: Answer) -> None:
+def require_success(answer: Answer, hidden: str) -> None:
     """Raise BusyError for an answer that may be another one later, RefusedError for one that will not.
 
-    A redirect is refused: whoever moved has to be entered anew.
+    A redirect is refused: whoever moved has to be entered anew. What was said is shown to everybody, so
+    `hidden`, which was sent along, is taken out of it.
     """
     if 200 <= answer.status < 300:
         return
-    said = f"HTTP {answer.status}{_excerpt(answer.body)}"
+    said = f"HTTP {answer.status}{_excerpt(answer.body, hidden)}"
     if answer.status in _MAY_HEAL or answer.status >= 500:
         raise BusyError(said, wait_asked_for(answer))
     if 300 <= answer.status < 400:
@@ -44,6 +45,8 @@ def wait_asked_for(answer: Answer) -> float | None:
     return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
-def _excerpt(body: bytes) -> str:
-    text = printable(body[: 4 * _SAID].decode("utf-8", "replace"), limit=_SAID).strip()
+def _excerpt(body: bytes, hidden: str) -> str:
+    # Before it is cut: a part of it must not stay.
+    whole = body.decode("utf-8", "replace").replace(hidden, "…")
+    text = printable(whole, limit=_SAID).strip()
     return f": {text}" if text else ""

@@ -55,6 +55,7 @@ class NetBoxSender:
         """Use the NetBox at `url`, by a token of either version."""
         self._egress = egress
         self._base = url.rstrip("/")
+        self._token = token
         scheme = "Bearer" if token.startswith("nbt_") else "Token"
         self._headers = {
             "Authorization": f"{scheme} {token}",
@@ -127,6 +128,8 @@ class NetBoxSender:
                 "none; assign it there, then send again"
             )
         port, protocol = key.port, key.transport
+        if port is None:
+            raise RefusedError("a service of NetBox has a port, and this one has none")
         path = "/api/ipam/services/"
         query = {f"{kind}_id": str(parent["id"]), "port": str(port), "protocol": str(protocol)}
         existing = await self._find(path, query)
@@ -167,7 +170,7 @@ class NetBoxSender:
     async def _ask(self, method: str, path: str, body: Object | None = None) -> Answer:
         sent = b"" if body is None else json.dumps(body).encode()
         answer = await self._egress.request(method, f"{self._base}{path}", headers=self._headers, body=sent)
-        require_success(answer)
+        require_success(answer, self._token)
         return answer
 
 

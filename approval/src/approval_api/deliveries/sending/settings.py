@@ -26,8 +26,10 @@ class Credential:
         """Read `name@host[:port]=secret`. Raises ValueError, which does not quote the secret."""
         named, separator, secret = entry.partition("=")
         name, at, where = named.partition("@")
-        if not (separator and at and name.strip() and secret.strip()):
-            raise ValueError("expected name@host=secret, one a line or comma separated")
+        if not (
+            separator and at and name.strip() and secret.strip().isascii() and secret.strip().isprintable()
+        ):
+            raise ValueError("expected name@host=secret in printable ASCII, one a line or comma separated")
         try:
             place = Place.of(where.strip() if "://" in where else f"https://{where.strip()}")
         except NotAllowedError as error:

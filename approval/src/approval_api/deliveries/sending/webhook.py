@@ -24,6 +24,7 @@ class WebhookSender:
         """Sign by `secret`: base64, with or without `whsec_`. Raises RefusedError for anything else."""
         self._egress = egress
         self._url = url
+        self._secret = secret
         try:
             self._webhook = Webhook(secret)
         except (ValueError, EmptyWebhookSecretError) as error:
@@ -50,5 +51,5 @@ class WebhookSender:
             "webhook-signature": self._webhook.sign(message_id, now, body),
         }
         answer = await self._egress.request("POST", self._url, headers=headers, body=body.encode())
-        require_success(answer)
+        require_success(answer, self._secret)
         return Result(item.action, f"HTTP {answer.status}")
