@@ -69,6 +69,7 @@ async def given(engine, api, browsers):
         "person_id": str(person_id),
         "token_id": secret["token"]["id"],
         "template_id": "small",
+        "name": "x",
         "experiment_id": "00000000-0000-4000-8000-000000000000",
         "check_id": "00000000-0000-4000-8000-000000000000",
         "scan_id": "00000000-0000-4000-8000-000000000000",
