@@ -1,6 +1,7 @@
 """Guards of a fleet, attacked by who has taken over the orchestrator, and by who has taken over a host."""
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -209,6 +210,21 @@ def test_who_takes_over_a_worker_may_list_networks_at_the_manager_and_nothing_el
     with pytest.raises(OSError):  # noqa: PT011 - refused by an alert, or by a reset
         fleet.ask(fleet.manager, "GET", "/networks", certs=fleet.certificates / "b")
     assert not fleet.left_of(words.id)
+
+
+def test_new_certificates_replace_all_old_ones(fleet: FleetLab) -> None:
+    old = fleet.folder / "old"
+    shutil.copytree(fleet.orchestrator_certs, old)
+    fleet.make_certificates()
+    fleet.restart_guards(ROOT / ".dryrun" / "allowlist.json")
+    assert fleet.ask(fleet.manager, "GET", "/networks")[0] == 200
+    with pytest.raises(OSError):  # noqa: PT011 - refused by an alert, or by a reset
+        fleet.ask(fleet.manager, "GET", "/networks", certs=old)
+    words = Words(9)
+    assert fleet.ask(fleet.manager, "POST", "/networks/create", words.overlay())[0] == 201
+    # The worker's guard is a client of the manager's, by its new certificate.
+    assert run_on(fleet, fleet.workers[0], words, 5)[0] == 204
+    remove(fleet, words)
 
 
 def test_without_the_managers_guard_no_session_begins_on_a_worker(fleet: FleetLab) -> None:

@@ -124,11 +124,10 @@ class FleetLab:
         self.is_encrypted = False
         """Whether guards ask for encryption. This machine's kernel may lack it; an engine does not say so."""
         self.certificates = folder / "certificates"
+        self.addresses = {name: f"{UNDERLAY}.{number}" for number, name in enumerate("abc", 1)}
+        self.make_certificates()
         self.orchestrator_certs = self.certificates / "orchestrator"
-        addresses = {name: f"{UNDERLAY}.{number}" for number, name in enumerate("abc", 1)}
-        pairs = [f"{name}={address}" for name, address in addresses.items()]
-        run(ROOT / "deploy/fleet/certificates", self.certificates, *pairs)
-        self.hosts = {name: Host(name, address, folder / name) for name, address in addresses.items()}
+        self.hosts = {name: Host(name, address, folder / name) for name, address in self.addresses.items()}
 
     @property
     def manager(self) -> Host:
@@ -288,17 +287,24 @@ class FleetLab:
                 left += [f"{host.name}: {identity}" for identity in found.split()]
         return left
 
+    def make_certificates(self) -> None:
+        """Make the certificates of all hosts, anew if there are any."""
+        pairs = [f"{name}={address}" for name, address in self.addresses.items()]
+        run(ROOT / "deploy/fleet/certificates", self.certificates, *pairs)
+
     @contextmanager
     def encrypted(self, allowlist: Path) -> Iterator[None]:
         """Run the guards with encryption for the time of the block."""
-        self._restart_guards(allowlist, is_encrypted=True)
+        self.is_encrypted = True
+        self.restart_guards(allowlist)
         try:
             yield
         finally:
-            self._restart_guards(allowlist, is_encrypted=False)
+            self.is_encrypted = False
+            self.restart_guards(allowlist)
 
-    def _restart_guards(self, allowlist: Path, *, is_encrypted: bool) -> None:
-        self.is_encrypted = is_encrypted
+    def restart_guards(self, allowlist: Path) -> None:
+        """Start every guard again, with the certificates and the policy of now."""
         for host in self.hosts.values():
             _end(host.guard)
             self.start_guard(host, allowlist)

@@ -1,10 +1,13 @@
 """A session's page while it runs: nothing is missed, nothing is shown twice, and hostile text stays text."""
 
+import os
+
 import pytest
 from playwright.async_api import expect
 from scripted_session import HOSTILE
 
 from approval_api.identity.roles import Role
+from dryrun_contract.event import SessionPlaced, TargetChanged
 
 pytestmark = pytest.mark.browser
 
@@ -44,6 +47,35 @@ async def test_a_session_is_watched_from_start_to_end_without_reloading(site):
     await page.reload()
     assert await arrivals(page) == live
     assert await page.locator("#status").inner_text() == status
+
+
+async def test_the_page_of_a_fleet_says_where_targets_stand_and_why(site):
+    session = await site.start_session()
+    page = await site.visit(Role.VIEWER, f"/dryrun/sessions/{session.id}")
+    reason = f"1 on alpha, 1 on beta, collectors on beta: beta has room for 3 {HOSTILE[0]}"
+    placed = SessionPlaced(targets={"alpha": 1, "beta": 1}, collectors="beta", encrypted=False, reason=reason)
+    session.tell(placed)
+    session.build()
+    for name, host in (("web", "alpha"), ("db", "beta")):
+        session.tell(
+            TargetChanged(
+                service=name,
+                image=f"discovery/test-{name}:1",
+                image_id=f"sha256:{'a' * 64}",
+                state="healthy",
+                host=host,
+            )
+        )
+    await expect(page.locator("#status")).to_contain_text(f"Hosts: {reason}")
+    await expect(page.locator("#status")).to_contain_text("Traffic between the hosts is not encrypted.")
+    for name, host in (("web", "alpha"), ("db", "beta")):
+        target = page.locator(".target").filter(has=page.get_by_text(name, exact=True))
+        await expect(target.locator(".target-address")).to_contain_text(f" on {host}")
+    if folder := os.environ.get("FLEET_SCREENSHOTS"):
+        for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light")):
+            await page.set_viewport_size({"width": width, "height": 1000})
+            await page.emulate_media(color_scheme=scheme)
+            await page.screenshot(path=f"{folder}/{width}-{scheme}.png")
 
 
 async def test_a_page_that_lost_its_connection_misses_nothing(site):

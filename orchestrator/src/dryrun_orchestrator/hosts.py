@@ -194,6 +194,15 @@ class Hosts:
         for host in self.all:
             await host.engine.close()
 
+    def measure(self, records: Iterable[SessionRecord]) -> None:
+        """Set the metrics of what sessions hold on each host."""
+        if self.fleet is None:
+            return
+        for room in self._rooms(records, self._by_name):
+            places = self.fleet.hosts[room.host].containers
+            metrics.HOST_PLACES.labels(host=room.host).set(places)
+            metrics.HOST_CONTAINERS.labels(host=room.host).set(places - room.containers)
+
     def _usable(self) -> set[str]:
         drained = self.fleet.drained if self.fleet is not None else frozenset()
         return {host.name for host in self.all if host.obstacle is None and host.name not in drained}

@@ -13,6 +13,10 @@ HOST_UP = Gauge("dryrun_host_up", "1 while a host of the fleet answers, else 0."
 HOST_ISOLATED = Gauge(
     "dryrun_host_isolated", "1 when the last probe on a host of the fleet proved it silent, else 0.", ["host"]
 )
+HOST_CONTAINERS = Gauge(
+    "dryrun_host_containers", "Places of containers on a host of the fleet that sessions hold.", ["host"]
+)
+HOST_PLACES = Gauge("dryrun_host_places", "Places of containers on a host of the fleet in all.", ["host"])
 POOL_WANTED = Gauge("dryrun_pool_wanted", "Sessions that the settings ask to keep prepared.")
 POOL = Gauge("dryrun_pool_sessions", "Prepared sessions that nobody has claimed, by state.", ["state"])
 POOL_CLAIMS = Counter(

@@ -197,6 +197,7 @@ class Supervisor:
         for record in (*under_way, *unclaimed):
             if record.id not in self._running:
                 await self._start(record, group)
+        self._hosts.measure(everything)
         queued = [r for r in records if r.phase is Phase.QUEUED and r.id not in self._running]
         waiting = len(queued)
         async for record in self._admitted(queued, everything):

@@ -27,6 +27,9 @@ from dryrun_orchestrator.engine.protocol import (
 )
 from dryrun_orchestrator.fleet.placement import Placement
 
+EVENTS_AHEAD = 1_000
+"""Events of all hosts that are read before somebody takes them."""
+
 
 class FleetEngine:
     """Some hosts of a fleet: one, those of a session, or all."""
@@ -79,7 +82,7 @@ class FleetEngine:
     async def events(self) -> AsyncGenerator[AsyncIterator[EngineEvent]]:
         """Subscribe at every host; when one subscription ends, all do."""
         async with AsyncExitStack() as exits:
-            merged: asyncio.Queue[EngineEvent | EngineError] = asyncio.Queue()
+            merged: asyncio.Queue[EngineEvent | EngineError] = asyncio.Queue(EVENTS_AHEAD)
             readers = []
             for host, engine in self._hosts.items():
                 events = await exits.enter_async_context(engine.events())
@@ -155,8 +158,12 @@ class FleetEngine:
             (host,) = self._hosts
             return host
         if spec.labels[labels.ROLE] == "target":
-            return self._placement.services[spec.labels[labels.SERVICE]]
-        return self._placement.collectors
+            host = self._placement.services[spec.labels[labels.SERVICE]]
+        else:
+            host = self._placement.collectors
+        if host not in self._hosts:
+            raise NotFoundError(f"there is no host {host} in the fleet any more")
+        return host
 
     def _found(self, identity: str) -> tuple[str, Engine, str]:
         named, own = split(identity)
@@ -193,9 +200,9 @@ async def _pass_on(
 ) -> None:
     try:
         async for event in events:
-            merged.put_nowait(replace(event, id=joined(host, event.id)))
+            await merged.put(replace(event, id=joined(host, event.id)))
     except EngineError as error:
-        merged.put_nowait(type(error)(f"host {host}: {error}"))
+        await merged.put(type(error)(f"host {host}: {error}"))
 
 
 async def _merged(queue: "asyncio.Queue[EngineEvent | EngineError]") -> AsyncGenerator[EngineEvent]:
