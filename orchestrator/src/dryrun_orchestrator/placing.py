@@ -1,13 +1,14 @@
-"""Finds hosts for queued sessions of a fleet, the oldest first."""
+"""Finds places for queued sessions, the oldest first: on the one host, or on those of a fleet."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator.contexts import Contexts
 from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import SessionRecord
+from dryrun_orchestrator.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -15,12 +16,31 @@ log = logging.getLogger(__name__)
 class Placing:
     """Gives places to sessions. A place is stored before anything of the session is created."""
 
-    def __init__(self, hosts: Hosts, contexts: Contexts, journal: Journal) -> None:
+    def __init__(self, hosts: Hosts, contexts: Contexts, journal: Journal, settings: Settings) -> None:
         self._hosts = hosts
         self._contexts = contexts
         self._journal = journal
+        self._settings = settings
 
-    async def place(
+    async def admitted(
+        self,
+        queued: Sequence[SessionRecord],
+        everything: Sequence[SessionRecord],
+        running: Callable[[], int],
+    ) -> AsyncGenerator[SessionRecord]:
+        """Yield the queued sessions that start now. `running` counts those that have started."""
+        if self._hosts.fleet is not None:
+            unplaced = [r for r in queued if r.placement is None and r.stop_requested_at is None]
+            for record in await self._place(unplaced, everything):
+                yield record
+        for record in queued:
+            # A queued session that was stopped needs no place: it ends at once. One that has a place was
+            # given it by a process that died before it started the session.
+            has_place = record.stop_requested_at is not None or record.placement is not None
+            if has_place or (self._hosts.fleet is None and running() < self._settings.sessions_at_once):
+                yield record
+
+    async def _place(
         self, queued: Sequence[SessionRecord], everything: Sequence[SessionRecord]
     ) -> list[SessionRecord]:
         """Return the sessions of `queued` that can start now, with their places, or their reason to end.

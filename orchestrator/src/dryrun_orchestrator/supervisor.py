@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
@@ -57,7 +57,7 @@ class Supervisor:
         self._hosts = hosts
         self._journal = journal
         self._contexts = Contexts(hosts, journal, files, settings, now)
-        self._placing = Placing(hosts, self._contexts, journal)
+        self._placing = Placing(hosts, self._contexts, journal, settings)
         self._pool = Pool(journal, files, hosts.only.isolation, settings, now)
         self._files = files
         self._settings = settings
@@ -200,7 +200,7 @@ class Supervisor:
         self._hosts.measure(everything)
         queued = [r for r in records if r.phase is Phase.QUEUED and r.id not in self._running]
         waiting = len(queued)
-        async for record in self._admitted(queued, everything):
+        async for record in self._placing.admitted(queued, everything, lambda: len(self._running)):
             await self._start(record, group)
             waiting -= 1
         try:
@@ -208,22 +208,6 @@ class Supervisor:
         except Exception:
             # What is merely prepared must not end anybody's session. It is tried again within seconds.
             log.exception("the pool could not be tended")
-
-    async def _admitted(
-        self, queued: Sequence[SessionRecord], everything: Sequence[SessionRecord]
-    ) -> AsyncGenerator[SessionRecord]:
-        """Yield the queued sessions that start now."""
-        if self._hosts.fleet is not None:
-            # Not those that a process placed which died before it started them.
-            unplaced = [r for r in queued if r.placement is None and r.stop_requested_at is None]
-            for record in await self._placing.place(unplaced, everything):
-                yield record
-        for record in queued:
-            # A queued session that was stopped needs no slot: it ends at once.
-            has_place = record.stop_requested_at is not None or record.placement is not None
-            is_free = self._hosts.fleet is None and len(self._running) < self._settings.sessions_at_once
-            if has_place or is_free:
-                yield record
 
     async def _tend_pool(
         self, group: asyncio.TaskGroup, records: Sequence[SessionRecord], waiting: int
