@@ -108,7 +108,7 @@ def wait_until(condition: Any, seconds: float = 30) -> None:
 
 
 def test_a_session_lives_on_all_hosts_and_ends_on_all_at_its_deadline(fleet: FleetLab) -> None:
-    words = Words(1, seconds=12)
+    words = Words(1, seconds=8)
     assert fleet.ask(fleet.manager, "POST", "/networks/create", words.overlay())[0] == 201
     for number, host in enumerate(fleet.hosts.values()):
         status, answer = run_on(fleet, host, words, 5 + number)

@@ -20,6 +20,8 @@ from probe_frames import BROADCAST, checksum
 from quick_stack import FOUND, QUICK, found_in
 
 from dryrun_contract.event import IsolationProbed, SessionPlaced, TargetChanged
+from dryrun_local.images.distribution import distribute
+from dryrun_local.images.programs import ProgramError
 
 pytestmark = pytest.mark.engine
 
@@ -105,6 +107,20 @@ async def test_what_cannot_be_encrypted_is_found_out_before_a_target_starts(
                 states = {event.data.state for event in events if isinstance(event.data, TargetChanged)}
                 assert states <= {"created", "removed"}
             assert fleet.left_of(str(session_id)) == []
+
+
+async def test_a_host_gets_what_it_lacks_and_nothing_else(fleet: FleetLab, tmp_path: Path) -> None:
+    worker = fleet.workers[0]
+    pinned = json.loads(ALLOWLIST.read_text())["images"]["discovery/test-quiet:1.0"]["id"]
+    worker.docker("image", "rm", "--force", pinned)
+    first = await distribute(worker.docker_host, ALLOWLIST, tmp_path / "log")
+    assert first.copied == ("discovery/test-quiet:1.0",)
+    name = ("image", "inspect", "--format", "{{.Id}}", "discovery/test-quiet:1.0")
+    assert worker.docker(*name) == pinned
+    second = await distribute(worker.docker_host, ALLOWLIST, tmp_path / "log")
+    assert (second.copied, second.here) == ((), first.here + 1)
+    with pytest.raises(ProgramError, match="nowhere"):
+        await distribute(f"unix://{tmp_path}/nowhere", ALLOWLIST, tmp_path / "log")
 
 
 def placed_of(events: list) -> SessionPlaced:
