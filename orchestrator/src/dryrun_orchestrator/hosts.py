@@ -157,7 +157,7 @@ class Hosts:
 
     def place(self, needs: Needs, records: Iterable[SessionRecord]) -> Placement | None:
         """Return where a session can stand now, beside those of `records`; None when it has to wait."""
-        return place(needs, self._rooms(records, self._usable()))
+        return place(needs, self._rooms(records, self._usable()), crosses=self._can_cross())
 
     def why_never(self, needs: Needs) -> str | None:
         """Return why a session fits on no fleet of these hosts, however empty; None when it does."""
@@ -168,7 +168,7 @@ class Hosts:
 
     def could_fit(self, needs: Needs) -> bool:
         """Return whether a session fits on the hosts that can be used now, once they are empty."""
-        return place(needs, self._rooms((), self._usable())) is not None
+        return place(needs, self._rooms((), self._usable()), crosses=self._can_cross()) is not None
 
     def reread(self) -> None:
         """Take in which hosts the file drains now; its other changes apply at the next start.
@@ -202,6 +202,10 @@ class Hosts:
             places = self.fleet.hosts[room.host].containers
             metrics.HOST_PLACES.labels(host=room.host).set(places)
             metrics.HOST_CONTAINERS.labels(host=room.host).set(places - room.containers)
+
+    def _can_cross(self) -> bool:
+        """Return whether overlays can be made now: whether the manager answers."""
+        return self.fleet is None or self._by_name[self.fleet.manager].silent_seconds <= ABSENT_SECONDS
 
     def _usable(self) -> set[str]:
         drained = self.fleet.drained if self.fleet is not None else frozenset()

@@ -198,6 +198,24 @@ async def test_what_is_left_on_a_lost_host_is_its_guards_after_the_deadline(flee
         await fleet.eventually(lambda: not left(fleet, session_id))
 
 
+async def test_without_the_manager_sessions_start_on_one_host_and_none_across(fleet, impatient):
+    resize(fleet, a=(9, 9), b=(4, 4), c=(2, 4))
+    async with fleet.running():
+        known = fleet.supervisor._hosts
+        await fleet.eventually(lambda: all(host.obstacle is None for host in known.all))
+        fleet.fleet["a"][0].go_down()
+        await fleet.eventually(lambda: not known._can_cross())
+        whole = await fleet.start(keep=True)
+        await fleet.until(whole, Phase.KEPT)
+        (placed,) = await fleet.events_of(whole, "session_placed")
+        assert placed.targets == {"b": 2}
+        waiting = await fleet.start(keep=True)
+        await fleet.eventually(lambda: fleet.supervisor._waiting == 1)
+        assert (await fleet.supervisor.show(waiting)).phase is Phase.QUEUED
+        fleet.fleet["a"][0].come_up()
+        await fleet.until(waiting, Phase.KEPT)
+
+
 async def test_a_host_that_is_lost_ends_no_session_elsewhere(fleet, impatient):
     async with fleet.running():
         session_id = await fleet.start(keep=True)

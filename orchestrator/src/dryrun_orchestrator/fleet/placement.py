@@ -97,10 +97,11 @@ class Placement:
         )
 
 
-def place(needs: Needs, rooms: Iterable[Room]) -> Placement | None:
+def place(needs: Needs, rooms: Iterable[Room], *, crosses: bool = True) -> Placement | None:
     """Return where a session can stand now; None when there is no room.
 
     Of several hosts that it fits on, the emptiest gets it; one that fits nowhere takes the fewest hosts.
+    `crosses` says whether a network across hosts can be made.
     """
     ranked = sorted((room for room in rooms if room.is_open), key=lambda room: (-room.containers, room.host))
     if needs.spread is None and ranked and ranked[0].containers >= needs.containers:
@@ -108,7 +109,7 @@ def place(needs: Needs, rooms: Iterable[Room]) -> Placement | None:
         reason = f"it fits on {host}, the emptiest host"
         return Placement(dict.fromkeys(needs.services, host), host, needs.collectors, reason)
     ranked = ranked[:MAX_HOSTS_OF_SESSION]
-    if len(ranked) < 2 or sum(room.containers for room in ranked) < needs.containers:
+    if not crosses or len(ranked) < 2 or sum(room.containers for room in ranked) < needs.containers:
         return None
     if needs.spread == "collectors":
         return _apart(needs, ranked)
