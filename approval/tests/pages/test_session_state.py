@@ -140,3 +140,30 @@ def test_kept_stands_in_the_pipeline_only_when_it_was_asked_for_or_came():
     assert ("kept", "ahead") in states(folded(QUEUED), now="queued", keep=True)
     assert "kept" not in dict(states(folded(QUEUED), now="queued"))
     assert ("kept", "now") in states(folded(QUEUED, phase("kept")), now="kept")
+
+
+def changed(service, state):
+    return TargetChanged(service=service, image="i", image_id="sha256:1", state=state)
+
+
+def test_a_machine_of_the_drawing_comes_up_is_found_and_stays_so_when_it_is_removed():
+    mapped = AddressesMapped(addresses={"10.213.0.2": "db", "10.213.0.3": "web"})
+    so_far = [QUEUED, mapped]
+    assert folded(*so_far).standing("db") == "planned"
+    so_far.append(changed("db", "healthy"))
+    assert folded(*so_far).standing("db") == "healthy"
+    so_far += [changed("web", "healthy"), STARTED, found(1), found(2, key="10.213.0.99:1/tcp")]
+    state = folded(*so_far)
+    assert (state.standing("db"), state.standing("web")) == ("found", "healthy")
+    assert state.found_on == {"db"}, "an address of nobody is no machine of the drawing"
+    so_far += [changed("db", "removed"), changed("web", "removed")]
+    state = folded(*so_far)
+    assert (state.standing("db"), state.standing("web")) == ("found", "missed")
+    assert state.standing("nobody") == "planned"
+
+
+def test_harm_outweighs_that_it_was_found():
+    mapped = AddressesMapped(addresses={"10.213.0.2": "db"})
+    harmed = TargetHarmed(service="db", harm="died", during=("network",), detail="x")
+    state = folded(QUEUED, mapped, changed("db", "healthy"), STARTED, found(1), harmed)
+    assert state.standing("db") == "harmed"

@@ -3,8 +3,7 @@
 import doctest
 from datetime import UTC, datetime
 
-from approval_api.pages import words
-from approval_api.pages.templates import topology
+from approval_api.pages import topology, words
 
 
 def test_the_examples_in_the_docstrings_hold():

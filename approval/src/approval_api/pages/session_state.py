@@ -63,6 +63,8 @@ class SessionState(SessionHistory):
     found: Counter[str] = field(default_factory=Counter)
     """Discoveries by kind."""
     arrivals: deque[Arrival] = field(default_factory=lambda: deque(maxlen=ARRIVALS))
+    found_on: set[str] = field(default_factory=set)
+    """Targets of which something was found."""
     notes_count: int = 0
 
     @classmethod
@@ -82,7 +84,10 @@ class SessionState(SessionHistory):
         match event.data:
             case DiscoveryReported(collector=collector, discovery=discovery):
                 self.found[counted_kind(discovery.kind)] += 1
-                key = name_place(discovery.key, self.addresses).key
+                place = name_place(discovery.key, self.addresses)
+                key = place.key
+                if place.service in self.targets:
+                    self.found_on.add(place.service)
                 shown = gist(discovery.data)
                 self.arrivals.append(Arrival(event.seq, event.at, collector, key, discovery.kind, shown))
             case TargetHarmed() | CollectorWarned():
@@ -90,6 +95,19 @@ class SessionState(SessionHistory):
             case _:
                 pass
         return True
+
+    def standing(self, service: str) -> str:
+        """Return what a drawing of the network shows of a target, the worst first."""
+        target = self.targets.get(service)
+        if target is None:
+            return "planned"
+        if target.harm is not None:
+            return "harmed"
+        if service in self.found_on:
+            return "found"
+        if target.state in {"removed", "stopped"}:
+            return "missed" if target.was_healthy and self.runs else target.state
+        return target.state
 
     @property
     def notes(self) -> list[Note]:

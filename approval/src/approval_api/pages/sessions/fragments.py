@@ -5,9 +5,10 @@ from typing import Any
 from approval_api.pages.rendering import Pages
 from approval_api.pages.session_state import Arrival, SessionState
 from approval_api.pages.sessions.live import LiveSessions
+from approval_api.pages.topology import draw
 from approval_api.sessions.stored import StoredSession
 
-LIVE_FRAGMENTS = ("status", "collectors", "targets", "tally", "notes", "outcome")
+LIVE_FRAGMENTS = ("status", "network", "collectors", "targets", "tally", "notes", "outcome")
 """The files `live/*.html`, by the ids they carry."""
 
 
@@ -31,5 +32,6 @@ def session_values(stored: StoredSession, state: SessionState) -> dict[str, Any]
         "session": session,
         "template": stored.template,
         "state": state,
+        "drawing": draw(stored.template.services) if stored.template else None,
         "steps": state.steps(keep=session.keep, phase=session.phase, outcome=session.outcome),
     }

@@ -13,7 +13,7 @@ from approval_api.orchestrator.client import (
 )
 from approval_api.pages.rendering import page
 from approval_api.pages.templates.coverage import CoveragePart, draw_coverage
-from approval_api.pages.templates.topology import Topology, draw
+from approval_api.pages.topology import Topology, draw
 from approval_api.sessions.history import TypicalDuration, typical_durations
 from approval_api.sessions.service import orchestrator_unavailable
 from approval_api.web.problems import ProblemError

@@ -5,7 +5,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from approval_api.pages.templates.topology import NODE_HEIGHT, NODE_WIDTH, draw
+from approval_api.pages.topology import NODE_HEIGHT, NODE_WIDTH, draw
 from dryrun_contract.template import TemplateService
 
 
