@@ -33,6 +33,7 @@ PARTS = {
     "discoveries": 45,
     "scoring": 15,
     "discovery_lists": 20,
+    "production": 40,
     "event_streams": 20,
     "idle": 25,
 }

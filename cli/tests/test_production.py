@@ -98,3 +98,15 @@ def test_scans_are_listed(run, report, api):
     out = run("production", "scans")[1]
     assert "10.213.0.0/16" in out
     assert "complete" in out
+
+
+def test_changes_are_counted_by_kind(run, api):
+    assert "Nothing since" in run("production", "changes")[1]
+    api.changes = [
+        {"change": "gone", "kind": "host", "count": 2},
+        {"change": "new", "kind": "host", "count": 1200},
+        {"change": "new", "kind": "\x1b[31m", "count": 1},
+    ]
+    code, out, _ = run("production", "changes", "--days", "7")
+    assert (code, out.splitlines()[1].split()) == (0, ["host", "1,200", "0", "2", "0"])
+    assert "\x1b" not in out

@@ -77,3 +77,16 @@ def list_scans(context: typer.Context, json_output: JsonOption = False, api_url:
     from dryrun_cli.commands import production
 
     run(production.list_scans(common_options(context, json_output, api_url)))
+
+
+@production_app.command("changes")
+def summarize_changes(
+    context: typer.Context,
+    days: Annotated[int, typer.Option("--days", metavar="N", min=1, max=366, help="Since N days ago.")] = 1,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Count what is new, changed, gone or back in production, by kind."""
+    from dryrun_cli.commands import production
+
+    run(production.summarize(common_options(context, json_output, api_url), days))

@@ -65,7 +65,7 @@ class FakeApi:
         self.pool = {"lines": []}
         self.experiments = {}
         self.schedules = {}
-        self.rules, self.trend = [], []
+        self.rules, self.trend, self.changes = [], [], []
         self.scans, self.reported, self.production = [], [], []
         self.criteria = {}
         """Stored sets by name."""
@@ -271,6 +271,8 @@ class FakeApi:
                 self.reported.append(sent)
                 number = len(sent["discoveries"])
                 await request.json({"new": number, "changed": 0, "returned": 0, "unchanged": 0})
+            case "GET", ["discoveries", "summary"]:
+                await request.json({"since": request.query["since"][0], "counts": self.changes})
             case "GET", ["discoveries"]:
                 self.questions.append(request.query)
                 await request.json({"discoveries": self.production, "next": None})

@@ -73,6 +73,21 @@ class ScanList(Word):
     scans: tuple[ScanView, ...]
 
 
+class ChangeCount(Word):
+    """How many discoveries of one kind are new, changed, gone or back."""
+
+    change: Literal["new", "changed", "gone", "returned"]
+    kind: str
+    count: int
+
+
+class ChangeSummary(Word):
+    """What happened in production since a time: each discovery counts once, by the last thing."""
+
+    since: UtcTime
+    counts: tuple[ChangeCount, ...]
+
+
 MAX_NAMED = 20
 MAX_VALUES = 100
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import RowMapping
 
 from approval_api.access.large_answers import ListTurn
@@ -32,6 +32,8 @@ from approval_api.discoveries.production.schemas import (
     ReportedDiscoveries,
 )
 from approval_api.web.problems import ProblemError
+from dryrun_contract.base import UtcTime
+from dryrun_contract.production import ChangeSummary
 
 router = APIRouter(prefix="/production/discoveries", tags=["production"])
 
@@ -111,6 +113,17 @@ async def list_production(
     )
     page = await repository.list_all(transaction, wanted)
     return ProductionList(discoveries=tuple(map(ProductionView.of, page.rows)), next=page.next)
+
+
+@router.get("/summary")
+async def summarize_changes(
+    _: Reader,
+    _turn: ListTurn,
+    transaction: Transaction,
+    since: Annotated[UtcTime, Query(examples=["2026-11-26T00:00:00Z"])],
+) -> ChangeSummary:
+    """Count what is new, changed, gone or back since a time, by kind."""
+    return await repository.changes_since(transaction, since)
 
 
 @router.post("/decisions")

@@ -205,3 +205,20 @@ async def test_a_scan_that_is_not_valid_is_refused(api, body):
     assert answer.status_code == 422
     unknown = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
     assert (await api.client.post(f"{SCANS}/{unknown}/end", json={"complete": True})).status_code == 404
+
+
+async def test_a_summary_counts_each_discovery_once_by_what_happened_last(api):
+    await scan(api, DB, WEB, {"kind": "made_up", "key": "192.0.2.1"})
+    await decide(api, "approved", *await listed(api))
+    await scan(api, DB | {"data": {"product": "other"}}, WEB)
+    for _ in range(3):
+        await scan(api, DB | {"data": {"product": "other"}})
+    answer = await api.client.get(f"{PATH}/summary", params={"since": "2026-01-01T00:00:00Z"})
+    assert answer.json()["counts"] == [
+        {"change": "changed", "kind": "service", "count": 1},
+        {"change": "gone", "kind": "of other kinds", "count": 1},
+        {"change": "gone", "kind": "service", "count": 1},
+    ]
+    answer = await api.client.get(f"{PATH}/summary", params={"since": "2999-01-01T00:00:00Z"})
+    assert answer.json()["counts"] == []
+    assert (await api.client.get(f"{PATH}/summary", params={"since": "today"})).status_code == 422

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
@@ -12,11 +13,11 @@ from dryrun_cli.api.client import ApiClient
 from dryrun_cli.api.reading import JsonObject, read_list, read_object, read_word
 from dryrun_cli.commands.command import Common, command, make_console, write_json
 from dryrun_cli.commands.production_output import read_lines
-from dryrun_cli.drawing.production_view import draw_discoveries, draw_scans
+from dryrun_cli.drawing.production_view import draw_changes, draw_discoveries, draw_scans
 from dryrun_cli.errors import WrongUseError
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_contract.discovery import DiscoveryLine, EndLine, WarningLine
-from dryrun_contract.production import ScanEnd, ScanStart, ScanView
+from dryrun_contract.production import ChangeSummary, ScanEnd, ScanStart, ScanView
 
 REPORTED_AT_ONCE: Final = 500
 BYTES_AT_ONCE: Final = 1024 * 1024
@@ -150,6 +151,19 @@ async def list_scans(client: ApiClient, common: Common) -> ExitCode:
         return ExitCode.OK
     views = [read_word(ScanView, each, "a scan") for each in read_list(read_object(answer, "scans"), "scans")]
     make_console().print(draw_scans(views))
+    return ExitCode.OK
+
+
+@command
+async def summarize(client: ApiClient, common: Common, days: int) -> ExitCode:
+    """`dryrun production changes`."""
+    since = datetime.now(UTC) - timedelta(days=days)
+    params = {"since": since.isoformat(timespec="seconds")}
+    answer = await client.production("GET", "/discoveries/summary", params=params)
+    if common.json_output:
+        write_json(answer)
+        return ExitCode.OK
+    make_console().print(draw_changes(read_word(ChangeSummary, answer, "changes")))
     return ExitCode.OK
 
 

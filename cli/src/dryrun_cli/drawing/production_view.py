@@ -10,7 +10,7 @@ from rich.text import Text
 from dryrun_cli.api.reading import JsonObject
 from dryrun_cli.drawing.safe_text import inert, shown
 from dryrun_cli.drawing.tables import when
-from dryrun_contract.production import ScanView
+from dryrun_contract.production import ChangeSummary, ScanView
 
 _STYLES = {"new": "cyan", "changed": "yellow", "gone": "red", "returned": "yellow"}
 
@@ -32,6 +32,18 @@ def draw_discoveries(rows: Iterable[JsonObject]) -> RenderableType:
             shown(_text(row.get("last_seen_at")).replace("T", " ")[:16]),
         )
     return table if table.row_count else Text("Nothing of the kind is in the queue.")
+
+
+def draw_changes(summary: ChangeSummary) -> RenderableType:
+    """Return one row per kind, one column for each thing that may happen."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("KIND", no_wrap=True)
+    for change in _STYLES:
+        table.add_column(change.upper(), justify="right")
+    counts = {(each.kind, each.change): each.count for each in summary.counts}
+    for kind in dict.fromkeys(each.kind for each in summary.counts):
+        table.add_row(shown(kind, limit=40), *(f"{counts.get((kind, change), 0):,}" for change in _STYLES))
+    return table if table.row_count else Text(f"Nothing since {when(summary.since)}.")
 
 
 def draw_scans(scans: Iterable[ScanView]) -> RenderableType:

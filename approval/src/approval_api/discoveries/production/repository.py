@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from ipaddress import IPv6Address, ip_address
 
-from sqlalchemy import RowMapping, bindparam, select, text, update
+from sqlalchemy import RowMapping, bindparam, case, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.storable import storable, storable_text
@@ -15,6 +16,8 @@ from approval_api.discoveries.decisions import Decided, Decision
 from approval_api.discoveries.listing import Page, Wanted, read_page, read_some, read_within
 from approval_api.discoveries.production.schemas import Received
 from dryrun_contract.discovery import Discovery
+from dryrun_contract.kinds import KINDS, OTHER_KINDS
+from dryrun_contract.production import ChangeCount, ChangeSummary
 from dryrun_contract.resource_key import ResourceKey
 
 MAX_CHANGES = 100
@@ -169,3 +172,18 @@ async def history(connection: AsyncConnection, discovery_id: int) -> list[RowMap
     )
     rows, _ = await read_within(connection, query, ["-id"], MAX_CHANGES, "before", "after")
     return rows
+
+
+async def changes_since(connection: AsyncConnection, since: datetime) -> ChangeSummary:
+    """Return how many discoveries are new, changed, gone or back since a time, by kind."""
+    happened = func.coalesce(table.c.changed_at, table.c.found_at)
+    # A hostile collector can invent a kind for each discovery.
+    kind = case((table.c.kind.in_(KINDS), table.c.kind), else_=OTHER_KINDS).label("kind")
+    counted = (
+        select(table.c.change, kind, func.count().label("count"))
+        .where(happened >= since)
+        .group_by(table.c.change, kind)
+        .order_by(table.c.change, kind)
+    )
+    rows = (await connection.execute(counted)).mappings()
+    return ChangeSummary(since=since, counts=tuple(ChangeCount.model_validate(dict(row)) for row in rows))

@@ -1,5 +1,6 @@
 """Pages of production: its queue, and the changes in later scans. Nothing here concerns dry-runs."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -8,6 +9,7 @@ from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Decider, Reader
 from approval_api.audit.transaction import Transaction
 from approval_api.discoveries.decisions import note_decision
+from approval_api.discoveries.listing import Life
 from approval_api.discoveries.production import repository, scans
 from approval_api.discoveries.production.schemas import Change, ProductionView
 from approval_api.pages.discoveries.lists import Filters, answer_decision, decision_message, read_decision
@@ -17,6 +19,8 @@ from approval_api.web.problems import ProblemError
 from dryrun_contract.kinds import KINDS
 
 router = APIRouter(prefix="/production", include_in_schema=False)
+
+LATELY = timedelta(days=1)
 
 
 @router.get("/scans")
@@ -34,6 +38,7 @@ async def show_production_list(request: Request, visitor: Reader, _turn: ListTur
     filters = Filters.of(request.query_params)
     async with request.app.state.engine.connect() as connection:
         found = await repository.list_all(connection, filters.wanted())
+        lately = await repository.changes_since(connection, datetime.now(UTC) - LATELY)
     return page(
         request,
         "discoveries/production.html",
@@ -42,6 +47,9 @@ async def show_production_list(request: Request, visitor: Reader, _turn: ListTur
         rows=[ProductionView.of(row) for row in found.rows],
         next=found.next,
         kinds=KINDS,
+        lately={
+            change: sum(each.count for each in lately.counts if each.change == change) for change in Life
+        },
         area="production",
     )
 
