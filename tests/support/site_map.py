@@ -60,6 +60,7 @@ PLACES = (
     Place("delivery", "/production/deliveries/{delivery}", route="/production/deliveries/{delivery_id}"),
     Place("settings", "/settings"),
     Place("notifications", "/notifications"),
+    Place("reference", "/reference?tag=production", route="/reference"),
     Place("account", "/account"),
     Place("people", "/people", ADMINS),
     Place("person", "/people/{person}", ADMINS, route="/people/{person_id}"),

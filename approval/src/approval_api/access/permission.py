@@ -74,6 +74,12 @@ async def admit_sender(request: Request) -> Sender:
     raise ProblemError("forbidden", 403, "this route takes no body", title="Not allowed")
 
 
+def permission_of(dependant: Dependant) -> Permission | None:
+    """Return the permission that a route's dependencies require; None for one that is open to all."""
+    found = (each.call for each in _all_of(dependant))
+    return next((call.permission for call in found if isinstance(call, Requires)), None)
+
+
 def _all_of(dependant: Dependant) -> Iterator[Dependant]:
     for each in dependant.dependencies:
         yield each

@@ -19,6 +19,7 @@ from approval_api.pages.notifications.routes import router as notifications_rout
 from approval_api.pages.overview.routes import router as overview_router
 from approval_api.pages.people.routes import router as people_router
 from approval_api.pages.problems.answer import answer_with_page
+from approval_api.pages.reference.routes import router as reference_router
 from approval_api.pages.rendering import Pages
 from approval_api.pages.reports.routes import router as report_router
 from approval_api.pages.rules.routes import router as rules_router
@@ -54,6 +55,7 @@ def page_routers(*, dryrun: bool) -> Iterator[APIRouter]:
     yield account_router
     yield notifications_router
     yield settings_router
+    yield reference_router
     if not dryrun:
         return
     yield templates_router
