@@ -40,7 +40,7 @@ def draw_changes(summary: ChangeSummary) -> RenderableType:
     table.add_column("KIND", no_wrap=True)
     for change in _STYLES:
         table.add_column(change.upper(), justify="right")
-    counts = {(each.kind, each.change): each.count for each in summary.counts}
+    counts: dict[tuple[str, str], int] = {(each.kind, each.change): each.count for each in summary.counts}
     for kind in dict.fromkeys(each.kind for each in summary.counts):
         table.add_row(shown(kind, limit=40), *(f"{counts.get((kind, change), 0):,}" for change in _STYLES))
     return table if table.row_count else Text(f"Nothing since {when(summary.since)}.")

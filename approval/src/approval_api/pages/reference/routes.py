@@ -23,10 +23,10 @@ async def show_reference(request: Request, visitor: Reader, tag: str = "") -> Re
     tags = tags_of(document)
     tag = tag if tag in tags else "sessions" if "sessions" in tags else tags[0]
     permissions = {
-        (method, _CONVERTER.sub("", route.path)): permission.value
+        (method, _CONVERTER.sub("", route.path or "")): permission.value
         for route in iter_route_contexts(app.routes)
         if route.path != app.openapi_url and (permission := permission_of(route.dependant)) is not None
-        for method in route.methods
+        for method in route.methods or ()
     }
     operations = operations_of(document, tag, permissions)
     return page(request, "reference/reference.html", visitor, tags=tags, tag=tag, operations=operations)
