@@ -45,6 +45,7 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", "/api/v1/people/{person_id}/tokens"): ADMINISTER,
     ("DELETE", "/api/v1/people/{person_id}/tokens/{token_id}"): ADMINISTER,
     ("GET", "/api/v1/audit"): ADMINISTER,
+    ("GET", "/api/v1/retention"): ADMINISTER,
     ("POST", PRODUCTION): COLLECT,
     ("GET", PRODUCTION): READ,
     ("GET", f"{PRODUCTION}/summary"): READ,

@@ -35,6 +35,7 @@ from approval_api.api.people import router as people_router
 from approval_api.api.pool import router as pool_router
 from approval_api.api.production import router as production_router
 from approval_api.api.reports import router as reports_router
+from approval_api.api.retention import router as retention_router
 from approval_api.api.rules import router as rules_router
 from approval_api.api.scans import router as scans_router
 from approval_api.api.schedules import router as schedules_router
@@ -176,6 +177,7 @@ def _routes(*, dryrun: bool, metrics: bool) -> tuple[BaseRoute, ...]:
     for router in (
         people_router,
         audit_router,
+        retention_router,
         production_router,
         scans_router,
         rules_router,

@@ -183,3 +183,12 @@ async def test_many_are_removed_in_batches_and_by_one_process_at_a_time(app, do,
         "10 removed",
         "5 removed",
     ]
+
+
+@pytest.mark.parametrize("programs", ["ada/admin"])
+async def test_administrators_read_the_policy_and_what_it_removed(api, app, do):
+    await session(do, OLD)
+    await prune(app, RetentionPolicy(sessions=DAYS))
+    shown = (await api.client.get("/api/v1/retention")).json()
+    assert (shown["sessions_days"], shown["audit_days"]) == (None, None)
+    assert [each["detail"] for each in shown["removed"]] == ["1 removed", "1 removed", "8 removed"]

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from dryrun_cli import __version__, completion
+from dryrun_cli.badge_group import badge_app
 from dryrun_cli.criteria_group import criteria_app
 from dryrun_cli.delivery_group import delivery_app, destination_app
 from dryrun_cli.exit_codes import ExitCode
@@ -413,6 +414,7 @@ def trend(
 app.add_typer(criteria_app, name="criteria")
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(schedule_app, name="schedule")
+app.add_typer(badge_app, name="badge")
 app.add_typer(production_app, name="production")
 app.add_typer(rule_app, name="rule")
 app.add_typer(destination_app, name="destination")

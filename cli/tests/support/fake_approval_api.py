@@ -65,7 +65,7 @@ class FakeApi:
         self.pool = {"lines": []}
         self.experiments = {}
         self.schedules = {}
-        self.rules, self.trend, self.changes = [], [], []
+        self.rules, self.trend, self.changes, self.badges = [], [], [], []
         self.scans, self.reported, self.production = [], [], []
         self.criteria = {}
         """Stored sets by name."""
@@ -184,7 +184,11 @@ class FakeApi:
                 await request.json({"sessions": newest[begin:end], "next": following})
             case _, ["api", "v1", "production", *path]:
                 await self.route_production(request, path)
-            case _, ["checks" | "trends"] | ["sessions", _, "checks" | "forecast"] as path:
+            case _, ["checks" | "trends" | "badges", *_] | ["templates" | "schedules", _, "badge"] | [
+                "sessions",
+                _,
+                "checks" | "forecast",
+            ] as path:
                 await self.route_forecasts(request, path)
             case _, [("criteria" | "schedules" | "experiments") as kind, *rest]:
                 await getattr(self, f"route_{kind}")(request, rest)
@@ -234,6 +238,13 @@ class FakeApi:
 
     async def route_forecasts(self, request, path):
         match path:
+            case ["badges", *named]:
+                await self.route_badges(request, named)
+            case [_, _, "badge"]:
+                known = dict.fromkeys(("at", "recall", "precision", "passed"))
+                await request.json(
+                    {"label": "dry-run small", "message": "recall\x1b 0.9", "color": "blue", **known}
+                )
             case ["trends"]:
                 await request.json({"points": self.trend})
             case ["checks"]:
@@ -246,6 +257,18 @@ class FakeApi:
             case _:
                 self.questions.append(request.query)
                 await request.json(network_forecast())
+
+    async def route_badges(self, request, named):
+        match request.method, named:
+            case "POST", []:
+                made = {"id": "A" * 22, "published_by": "ada", "published_at": "2026-11-27T00:00:00Z"}
+                self.badges.append({**json.loads(request.body), **made, "path": f"/badges/{'A' * 22}.svg"})
+                await request.json(self.badges[-1], status=201)
+            case "GET", []:
+                await request.json({"badges": self.badges})
+            case "DELETE", [badge_id]:
+                self.badges = [each for each in self.badges if each["id"] != badge_id]
+                await request.answer(204, b"", "application/json")
 
     async def route_production(self, request, path):
         sent = json.loads(request.body) if request.body else None

@@ -20,6 +20,8 @@ from approval_api.settings import RetentionPolicy
 
 logger = logging.getLogger(__name__)
 
+ACTION = "remove_by_policy"
+"""In the audit log."""
 EVERY = timedelta(minutes=10)
 BATCH_ROWS = 5_000
 """Rows per transaction."""
@@ -154,7 +156,7 @@ async def _in_transaction(engine: AsyncEngine, work: Callable[[AsyncConnection],
 async def _record(connection: AsyncConnection, what: str, count: int) -> None:
     if count:
         entry = Entry(
-            action="remove_by_policy",
+            action=ACTION,
             outcome=AuditOutcome.DONE,
             actor="policy",
             object=what,

@@ -21,6 +21,7 @@ from dryrun_contract.problem import Problem
 from dryrun_contract.report import REPORT_BOUNDS
 from dryrun_contract.schedule import ScheduleRequest
 from dryrun_contract.session import SessionRequest
+from dryrun_contract.trend import PublishRequest
 
 BASE_PATH: Final = "/api/v1/dryrun"
 PRODUCTION_PATH: Final = "/api/v1/production"
@@ -137,6 +138,23 @@ class ApiClient:
     async def schedule_trend(self, schedule_id: UUID) -> JsonValue:
         """Return what a schedule's times measured."""
         return await self._json("GET", f"/schedules/{schedule_id}/trend")
+
+    async def badge(self, wanted: PublishRequest) -> JsonValue:
+        """Return the badge of a template or a schedule."""
+        of = f"/templates/{wanted.template}" if wanted.template else f"/schedules/{wanted.schedule_id}"
+        return await self._json("GET", f"{of}/badge")
+
+    async def badges(self) -> JsonValue:
+        """Return all published badges."""
+        return await self._json("GET", "/badges")
+
+    async def publish_badge(self, wanted: PublishRequest) -> JsonValue:
+        """Publish a badge. Never retried: each call that arrives makes an address."""
+        return await self._json("POST", "/badges", body=wanted.model_dump(mode="json"))
+
+    async def withdraw_badge(self, badge_id: str) -> None:
+        """Withdraw a published badge."""
+        await self._answer("DELETE", f"/badges/{badge_id}", body=None)
 
     async def create_schedule(self, request: ScheduleRequest) -> JsonValue:
         """Store a schedule. Never retried: each call that arrives makes one."""

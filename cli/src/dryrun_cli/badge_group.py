@@ -1,0 +1,72 @@
+"""`dryrun badge`: declarations only."""
+
+from typing import Annotated
+
+import typer
+
+from dryrun_cli.options import ApiUrlOption, JsonOption, common_options, run
+
+badge_app = typer.Typer(
+    help="Badges of templates and schedules, and who may read them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+TemplateArgument = Annotated[str | None, typer.Argument(metavar="TEMPLATE", help="Template id.")]
+ScheduleOption = Annotated[str | None, typer.Option("--schedule", metavar="ID", help="A schedule instead.")]
+
+
+@badge_app.command("show")
+def show_badge(
+    context: typer.Context,
+    template: TemplateArgument = None,
+    schedule: ScheduleOption = None,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Say how the newest measured session of a template, or time of a schedule, came out."""
+    from dryrun_cli.commands import badges
+
+    _require_one(template, schedule)
+    run(badges.show(common_options(context, json_output, api_url), template, schedule))
+
+
+@badge_app.command("publish")
+def publish_badge(
+    context: typer.Context,
+    template: TemplateArgument = None,
+    schedule: ScheduleOption = None,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Let whoever knows its address read a badge without signing in (administrators)."""
+    from dryrun_cli.commands import badges
+
+    _require_one(template, schedule)
+    run(badges.publish(common_options(context, json_output, api_url), template, schedule))
+
+
+@badge_app.command("list")
+def list_badges(
+    context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None
+) -> None:
+    """List published badges, newest first (administrators)."""
+    from dryrun_cli.commands import badges
+
+    run(badges.list_all(common_options(context, json_output, api_url)))
+
+
+@badge_app.command("withdraw")
+def withdraw_badge(
+    context: typer.Context,
+    badge: Annotated[str, typer.Argument(metavar="ID", help="As `dryrun badge list` shows it.")],
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Let nobody read a badge without signing in any more (administrators)."""
+    from dryrun_cli.commands import badges
+
+    run(badges.withdraw(common_options(context, False, api_url), badge))
+
+
+def _require_one(template: str | None, schedule: str | None) -> None:
+    if (template is None) == (schedule is None):
+        raise typer.BadParameter("name a template or a schedule", param_hint="'TEMPLATE', '--schedule'")

@@ -1,0 +1,80 @@
+"""Commands on badges: show, publish, list, withdraw."""
+
+import re
+import sys
+
+from rich.table import Table
+from rich.text import Text
+
+from dryrun_cli.api.client import ApiClient
+from dryrun_cli.api.reading import read_word
+from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.commands.schedules import find_schedule
+from dryrun_cli.drawing.safe_text import inert, shown
+from dryrun_cli.drawing.tables import when
+from dryrun_cli.errors import WrongUseError
+from dryrun_cli.exit_codes import ExitCode
+from dryrun_contract.template import TEMPLATE_ID
+from dryrun_contract.trend import Badge, PublishedBadge, PublishedBadges, PublishRequest
+
+
+@command
+async def show(client: ApiClient, common: Common, template: str | None, schedule: str | None) -> ExitCode:
+    """`dryrun badge show TEMPLATE`."""
+    wanted = await _wanted(client, template, schedule)
+    answer = await client.badge(wanted)
+    if common.json_output:
+        write_json(answer)
+    else:
+        badge = read_word(Badge, answer, "a badge")
+        sys.stdout.write(f"{inert(badge.label)}: {inert(badge.message)}\n")
+    return ExitCode.OK
+
+
+@command
+async def publish(client: ApiClient, common: Common, template: str | None, schedule: str | None) -> ExitCode:
+    """`dryrun badge publish TEMPLATE`."""
+    answer = await client.publish_badge(await _wanted(client, template, schedule))
+    if common.json_output:
+        write_json(answer)
+        return ExitCode.OK
+    badge = read_word(PublishedBadge, answer, "a badge")
+    sys.stdout.write(f"{client.url}{inert(badge.path)}\n")
+    sys.stderr.write("Whoever knows this address reads it without signing in.\n")
+    return ExitCode.OK
+
+
+@command
+async def list_all(client: ApiClient, common: Common) -> ExitCode:
+    """`dryrun badge list`."""
+    answer = await client.badges()
+    if common.json_output:
+        write_json(answer)
+        return ExitCode.OK
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("ID", "OF", "PUBLISHED", "BY"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    for each in read_word(PublishedBadges, answer, "published badges").badges:
+        of = each.template or f"schedule {str(each.schedule_id)[:8]}"
+        published = when(each.published_at).rpartition(":")[0]
+        table.add_row(shown(each.id), shown(of, limit=50), published, shown(each.published_by, limit=30))
+    make_console().print(table if table.row_count else Text("No badge is published."))
+    return ExitCode.OK
+
+
+@command
+async def withdraw(client: ApiClient, _: Common, badge: str) -> ExitCode:
+    """`dryrun badge withdraw ID`."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{22}", badge):
+        raise WrongUseError(f"{badge!r} is no badge's id; see: dryrun badge list")
+    await client.withdraw_badge(badge)
+    sys.stdout.write("It is withdrawn: its address answers 404.\n")
+    return ExitCode.OK
+
+
+async def _wanted(client: ApiClient, template: str | None, schedule: str | None) -> PublishRequest:
+    if template is None:
+        return PublishRequest(schedule_id=await find_schedule(client, schedule or ""))
+    if not re.fullmatch(TEMPLATE_ID, template):
+        raise WrongUseError(f"{template!r} is no template's id; see: dryrun templates")
+    return PublishRequest(template=template)
