@@ -11,29 +11,29 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.database.engine import create_engine
 from approval_api.database.migration import migrate
-from approval_api.discoveries.production import repository, scans
+from approval_api.discoveries.production import repository, rules, scans
 from approval_api.retention.pruning import prune
 from approval_api.settings import RetentionPolicy
 from bench.intervals import percentile
 from bench.results import PartResult, Table
 from bench.served_api import client, running_postgres, serving
 from bench.turns import Setting
-from dryrun_contract.production import ScanEnd, ScanStart
+from dryrun_contract.production import RuleRequest, ScanEnd, ScanStart
 
 ABOUT = """\
 A million production discoveries of one collector on the embedded PostgreSQL, 1 % of them changed within a
-day, a fifth gone for more than a year, with as many changes of before. A day's changes: counted by kind, as
-the page and `dryrun production changes` show them. A scan's end: a complete scan of everything that found
-all but 10 %. Pruning: what has been gone for a year and the changes of before, while a reader asks for pages
-of the list all the time."""
+day, a fifth gone for more than a year, with as many changes of before, a third of them open. A day's
+changes: counted by kind, as the page and `dryrun production changes` show them. A rule's preview: over the
+whole queue. A scan's end: a complete scan of everything that found all but 10 %. Pruning: what has been gone
+for a year and the changes of before, while a reader asks for pages of the list all the time."""
 PATH = "/api/v1/production/discoveries"
 _FILL = """
 INSERT INTO gateway.discoveries (collector, kind, key, data, confidence, status, decided_as, decided_revision,
-    host, change, gone_at, changed_at, found_at, last_seen_at, revision)
+    host, change, gone_at, changed_at, found_at, last_seen_at, revision, reported_by)
 SELECT 'network', CASE WHEN n % 4 = 0 THEN 'host' ELSE 'service' END,
     '10.' || n / 65536 % 256 || '.' || n / 256 % 256 || '.' || n % 256 || ':' || n % 60000 + 1 || '/tcp',
     jsonb_build_object('product', 'product ' || n % 97, 'version', n % 20 || '.' || n % 7),
-    0.9, 'approved', 'approved', 1,
+    0.9, CASE WHEN n % 3 = 0 THEN 'pending' ELSE 'approved' END, 'approved', (n % 3 > 0)::int,
     ('10.' || n / 65536 % 256 || '.' || n / 256 % 256 || '.' || n % 256)::inet,
     CASE WHEN n % 5 = 0 THEN 'gone' WHEN n % 100 = 1 THEN 'changed' ELSE 'new' END,
     CASE WHEN n % 5 = 0 THEN now() - interval '400 days' END,
@@ -42,13 +42,24 @@ SELECT 'network', CASE WHEN n % 4 = 0 THEN 'host' ELSE 'service' END,
     now() - interval '500 days',
     CASE WHEN n % 5 = 0 THEN now() - interval '400 days' WHEN n % 10 = 1 THEN now() - interval '1 hour'
         ELSE now() + interval '1 hour' END,
-    1
+    1, 'bench'
 FROM generate_series(1, $ROWS) AS n
 """
 _CHANGES = """
 INSERT INTO gateway.discovery_changes (discovery_id, revision, at, before, after)
 SELECT id, 1, found_at, data, data FROM gateway.discoveries WHERE id % 5 = 0
 """
+_RULE = RuleRequest(
+    name="bench",
+    collectors=("network",),
+    reporters=("bench",),
+    kinds=("host", "service"),
+    subnets=("10.0.0.0/9",),
+    min_confidence=0.9,
+    attributes={"product": ("product 1", "product 2"), "version": "any"},
+    changes=("new", "changed"),
+    most_a_day=10_000,
+)
 
 
 async def measure(setting: Setting) -> PartResult:
@@ -93,6 +104,15 @@ async def _lines(engine: AsyncEngine, http: httpx2.AsyncClient, setting: Setting
             seconds.append(time.perf_counter() - began)
     number = sum(each.count for each in counted.counts)
     lines.append(["a day's changes, by kind", _ms(percentile(seconds, 0.5)), f"{number:,}"])
+    setting.say("a rule's preview")
+    seconds = []
+    for _ in range(setting.amount(3, long=5)):
+        async with engine.connect() as connection:
+            began = time.perf_counter()
+            shown = await rules.preview(connection, _RULE)
+            seconds.append(time.perf_counter() - began)
+    found = f"{shown.matching:,} of {shown.queue:,} open"
+    lines.append(["a rule's preview", _ms(percentile(seconds, 0.5)), found])
     setting.say("a scan's end")
     async with engine.begin() as connection:
         start = ScanStart(collector="network", targets=("10.0.0.0/8",), profile="full")

@@ -1,6 +1,10 @@
 """The life of production's discoveries: only a complete scan that covers an address proves anything gone."""
 
+import asyncio
+
 import pytest
+
+from approval_api.discoveries.production import scans
 
 PATH = "/api/v1/production/discoveries"
 SCANS = "/api/v1/production/scans"
@@ -222,3 +226,29 @@ async def test_a_summary_counts_each_discovery_once_by_what_happened_last(api):
     answer = await api.client.get(f"{PATH}/summary", params={"since": "2999-01-01T00:00:00Z"})
     assert answer.json()["counts"] == []
     assert (await api.client.get(f"{PATH}/summary", params={"since": "today"})).status_code == 422
+
+
+async def test_a_collector_gone_wild_begins_no_more_scans_than_a_days(api, monkeypatch):
+    monkeypatch.setattr(scans, "MOST_A_DAY", 3)
+    body = {"collector": "network", "targets": [NET], "profile": "full"}
+    answers = await asyncio.gather(*(api.client.post(SCANS, json=body) for _ in range(6)))
+    assert sorted(answer.status_code for answer in answers) == [201] * 3 + [429] * 3
+    await begin(api, collector="database")
+
+
+async def test_a_report_while_a_scan_ends_is_seen_or_missed_and_never_both(api):
+    for _ in range(3):
+        await scan(api, DB)
+        for _ in range(2):
+            await scan(api)
+        scan_id = await begin(api)
+        found = {"collector": "network", "scan": scan_id, "discoveries": [DB]}
+        _, reported = await asyncio.gather(
+            api.client.post(f"{SCANS}/{scan_id}/end", json={"complete": True}),
+            api.client.post(PATH, json=found),
+        )
+        (row,) = await listed(api)
+        if reported.status_code == 200:
+            assert (row["gone_at"], row["missed_scans"]) == (None, 0)
+        else:
+            assert (reported.status_code, row["change"], row["missed_scans"]) == (409, "gone", 3)

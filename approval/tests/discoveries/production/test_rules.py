@@ -1,5 +1,7 @@
 """Rules approve what they name, as they were previewed, and nothing that is worded cleverly."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
@@ -281,3 +283,33 @@ async def test_a_rule_names_everything(api, wrong):
 async def test_a_name_is_used_once(api):
     await make(api)
     assert (await api.client.post(RULES, json=RULE)).status_code == 409
+
+
+async def test_reports_at_the_same_moment_share_the_most_of_a_day(api):
+    rule = await make(api, collectors=["network", "database"], most_a_day=5)
+    await switch_on(api, rule)
+    hosts = [HOST | {"key": f"192.0.2.{number}"} for number in range(1, 5)]
+    approved = await asyncio.gather(
+        *(report(api, *hosts, collector=collector) for collector in ("network", "database"))
+    )
+    assert sorted(approved) == [0, 4]
+    assert list((await states(api)).values()).count("approved") <= 5
+    shown = (await api.client.get(f"{RULES}/{rule['id']}")).json()
+    assert (shown["approved"], shown["on_since"]) == (4, None)
+
+
+async def test_switching_on_while_reports_arrive_ends(api):
+    rule = await make(api, most_a_day=10_000)
+    await report(api, *(HOST | {"key": f"192.0.2.{number}"} for number in range(1, 100)))
+
+    async def switch():
+        preview = (await api.client.get(f"{RULES}/{rule['id']}/preview")).json()
+        return await api.client.post(f"{RULES}/{rule['id']}/on", json={"preview": preview["digest"]})
+
+    reports = [report(api, HOST | {"key": f"192.0.2.{number}"}) for number in range(100, 120)]
+    switched, *_ = await asyncio.gather(switch(), *reports)
+    assert switched.status_code in {200, 409}
+    if switched.status_code == 409:
+        assert (await switch()).status_code == 200
+    await report(api, *(HOST | {"key": f"192.0.2.{number}"} for number in range(1, 120)))
+    assert set((await states(api)).values()) == {"approved"}

@@ -6,16 +6,20 @@ by it or not, counts as seen.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, insert, select, text
+from sqlalchemy import RowMapping, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import production_scans as table
 from approval_api.discoveries.production.repository import lock_collector
+from approval_api.web.problems import ProblemError
 from dryrun_contract.production import ScanEnd, ScanStart, ScanView
 
 MAX_LISTED = 100
+MOST_A_DAY = 1_000
+"""Of one collector: a program gone wild fills no table."""
 BATCH_ROWS = 20_000
 """Of one statement, which may take 15 s; all of a scan's are one transaction."""
 
@@ -49,7 +53,18 @@ SELECT (SELECT count(*) FROM missed) AS missed, (SELECT count(*) FROM noted) AS 
 
 
 async def begin(connection: AsyncConnection, start: ScanStart, started_by: str) -> ScanView:
-    """Store a scan that begins now."""
+    """Store a scan that begins now. Raises a 429 problem for a collector with too many."""
+    await lock_collector(connection, start.collector)
+    lately = table.c.started_at > func.now() - timedelta(days=1)
+    counted = select(func.count()).select_from(table).where(lately, table.c.collector == start.collector)
+    if (await connection.scalar(counted) or 0) >= MOST_A_DAY:
+        raise ProblemError(
+            "too-many-scans",
+            429,
+            f"{start.collector!r} began {MOST_A_DAY} scans within a day, the most there may be",
+            title="Too many scans",
+            headers={"Retry-After": "3600"},
+        )
     stored = await connection.execute(
         insert(table)
         .values(
