@@ -55,6 +55,13 @@ def test_what_a_collector_left_out_makes_nothing_missed(report, api, lines, why)
         assert api.scans[1]["complete"] is True
 
 
+def test_what_rules_approved_is_said(report, api):
+    api.approved = 2
+    assert report([*FOUND, END])[1].startswith(
+        "2 new, 0 changed, 0 returned, 0 unchanged; 2 of them approved"
+    )
+
+
 def test_many_are_sent_in_parts(report, api):
     many = [{"type": "discovery", "kind": "host", "key": f"10.213.{n // 250}.{n % 250}"} for n in range(1100)]
     assert report([*many, {"type": "end", "discoveries": 1100}])[0] == 0

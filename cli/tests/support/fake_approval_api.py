@@ -65,6 +65,7 @@ class FakeApi:
         self.pool = {"lines": []}
         self.experiments = {}
         self.schedules = {}
+        self.approved = 0
         self.rules, self.trend, self.changes, self.badges = [], [], [], []
         self.scans, self.reported, self.production = [], [], []
         self.criteria = {}
@@ -293,7 +294,8 @@ class FakeApi:
             case "POST", ["discoveries"]:
                 self.reported.append(sent)
                 number = len(sent["discoveries"])
-                await request.json({"new": number, "changed": 0, "returned": 0, "unchanged": 0})
+                counts = {"new": number, "changed": 0, "returned": 0, "unchanged": 0}
+                await request.json({**counts, "approved": self.approved})
             case "GET", ["discoveries", "summary"]:
                 await request.json({"since": request.query["since"][0], "counts": self.changes})
             case "GET", ["discoveries"]:

@@ -92,7 +92,7 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> ExitCode:
         pass
     answer = await client.production("POST", "/scans", body=start.model_dump(mode="json"))
     begun = read_word(ScanView, answer, "a scan")
-    counts = {"new": 0, "changed": 0, "returned": 0, "unchanged": 0}
+    counts = {"new": 0, "changed": 0, "returned": 0, "unchanged": 0, "approved": 0}
     lines = _Lines(scan.file)
     for batch in lines.batches():
         body: JsonObject = {"collector": scan.collector, "scan": str(begun.id), "discoveries": [*batch]}
@@ -106,7 +106,9 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> ExitCode:
     if common.json_output:
         write_json({**counts, "scan": answer})
         return ExitCode.OK
-    sys.stdout.write(", ".join(f"{number} {name}" for name, number in counts.items()) + "\n")
+    approved = counts.pop("approved")
+    by_rules = f"; {approved} of them approved by rules" if approved else ""
+    sys.stdout.write(", ".join(f"{number} {name}" for name, number in counts.items()) + by_rules + "\n")
     if complete:
         sys.stdout.write(f"{view.missed} missed, {view.gone} of them gone.\n")
     elif not lines.whole:
