@@ -26,21 +26,16 @@ async def test_what_changes_something_asks_first_and_carries_the_logins_proof(si
     page = await site.visit(Role.OPERATOR, "/reference?tag=sessions")
     shown = page.locator("details", has=page.locator(".is-post")).first
     await shown.locator("summary").click()
-    asked = []
-
-    async def answer(dialog):
-        asked.append(dialog.message)
-        await (dialog.dismiss() if len(asked) == 1 else dialog.accept())
-
-    page.on("dialog", answer)
+    await page.evaluate("window.asked = []; window.confirm = text => (window.asked.push(text), false); 0")
     await shown.get_by_role("button", name="Send").click()
     await expect(shown.locator(".answer")).to_be_empty()
+    assert "takes effect on this deployment" in (await page.evaluate("window.asked"))[0]
+    assert site.orchestrator.sessions == {}
+    await page.evaluate("window.confirm = () => true; 0")
     await shown.locator("textarea").fill('{"template": "small"}')
     await shown.get_by_role("button", name="Send").click()
     await expect(shown.locator(".answer p")).to_contain_text("201")
     await expect(shown.locator(".answer pre")).to_contain_text('"requested_by": "operator-one"')
-    assert len(asked) == 2
-    assert "takes effect on this deployment" in asked[0]
 
 
 async def test_an_answer_is_text_whatever_it_holds(site):
