@@ -71,6 +71,7 @@ async def test_the_page_of_a_fleet_says_where_targets_stand_and_why(site):
         )
     await expect(page.locator("#status")).to_contain_text(f"Hosts: {reason}")
     await expect(page.locator("#status")).to_contain_text("Traffic between the hosts is not encrypted.")
+    await expect(page.locator("#status")).to_contain_text("and every host of the session is reached")
     for name, host in (("web", "alpha"), ("db", "beta")):
         target = page.locator(".target").filter(has=page.get_by_text(name, exact=True))
         await expect(target.locator(".target-address")).to_contain_text(f" on {host}")
