@@ -77,7 +77,7 @@ VECTORS: Final = (
     _overlay("clear", "an overlay without encryption", OVERLAY, Options={}),
     _overlay("ingress", "the ingress of services", CLOSED_MODEL, Ingress=True),
     _overlay("peers", "an overlay with peers of the client's own", CLOSED_MODEL, Peers=[]),
-    _row("range", "a range for addresses on a bridge", CLOSED_MODEL, **RANGED),
+    _row("engines-range", "a range for addresses on a bridge", CLOSED_MODEL, **RANGED),
     _row("driver-plugin", "a driver that the engine would look for", SHUT, Driver="@NONCE@/plugin:latest"),
     _row("driver-absent", "Driver left out", SHUT, answers=HARMLESS, Driver=None),
     _row(
