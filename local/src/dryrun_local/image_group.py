@@ -63,15 +63,17 @@ def export_images(
     """Write built images to a file, to cache them or to carry them to another machine."""
     from dryrun_cli.commands.experiments import read_request
     from dryrun_local.images.commands import export
-    from dryrun_local.images.needed import images_of
+    from dryrun_local.images.needed import for_experiment, images_of
     from dryrun_local.machine.installation import Installation
     from dryrun_local.terminal.screen import Screen
 
     screen, installation = Screen(), Installation.here(add or ())
 
     async def work(_: "Interruption") -> int:
-        request = None if experiment is None else read_request(experiment)
-        needed = None if request is None else images_of(installation, request.templates, request.seeds)
+        if experiment is None:
+            return await export(installation, screen, file, None)
+        request = read_request(experiment)
+        needed = images_of(for_experiment(installation, request), request.templates, request.seeds)
         return await export(installation, screen, file, needed)
 
     run_work(work, screen)

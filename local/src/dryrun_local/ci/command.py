@@ -29,7 +29,7 @@ from dryrun_local.ci.truths import Truth, load_truths
 from dryrun_local.ci.verdict import Verdict, can_be_lost, judge, runs_needed
 from dryrun_local.images.building import write_atomically
 from dryrun_local.images.commands import prepare
-from dryrun_local.images.needed import images_of
+from dryrun_local.images.needed import for_experiment, images_of
 from dryrun_local.machine.added_folders import note_running
 from dryrun_local.machine.engine_view import open_engine
 from dryrun_local.machine.errors import LocalError
@@ -125,6 +125,7 @@ class Ci:
         return request, baseline
 
     async def _measure(self, request: ExperimentRequest, baseline: Baseline | None) -> Verdict:
+        self._installation = for_experiment(self._installation, request)
         needed = images_of(self._installation, request.templates, request.seeds)
         async with open_engine(os.environ) as engine:
             # First: without one nothing else is worth starting.

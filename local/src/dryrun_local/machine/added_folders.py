@@ -48,24 +48,26 @@ def sources(installation: Installation, part: str) -> dict[str, Path]:
         if path.name in found:
             raise AddedFolderError(f"{path} has the name of {found[path.name]}; rename one of them")
         found[path.name] = path
+    if part == MANIFESTS and installation.collectors is not None:
+        return {name: path for name, path in found.items() if path.stem in installation.collectors}
     return found
 
 
 def gather(installation: Installation) -> bool:
     """Copy all parts but images where the orchestrator reads them; return whether anything changed.
 
-    Does nothing without added folders. Raises AddedFolderError before anything is copied.
+    Does nothing where the orchestrator reads the project's own folders. Raises AddedFolderError before
+    anything is copied.
     """
-    if not installation.added:
+    if not installation.added and installation.collectors is None:
         return False
     require_folders(installation)
     wanted = {part: sources(installation, part) for part in _OF_THE_PROJECT}
     changed = False
-    for part, target in (
-        (TEMPLATES, installation.templates),
-        (MANIFESTS, installation.manifests),
-        (READERS, installation.manifests / READERS),
-    ):
+    targets = {MANIFESTS: installation.manifests, READERS: installation.manifests / READERS}
+    if installation.added:
+        targets[TEMPLATES] = installation.templates
+    for part, target in targets.items():
         target.mkdir(parents=True, exist_ok=True)
         for old in {path for path in target.iterdir() if path.is_file()} - {
             target / name for name in wanted[part]

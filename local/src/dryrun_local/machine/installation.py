@@ -21,6 +21,8 @@ class Installation:
     state: Path
     added: tuple[Path, ...] = ()
     """Further folders with images, manifests, readers and templates, each of which may be missing."""
+    collectors: frozenset[str] | None = None
+    """Names of manifests' files: of these only the orchestrator reads; None: all."""
 
     @classmethod
     def here(cls, added: Iterable[Path] = ()) -> "Installation":
@@ -44,7 +46,8 @@ class Installation:
     def manifests(self) -> Path:
         """The folder of collector manifests that the orchestrator reads."""
         project = self.root / "collectors" / "manifests"
-        return self.state / "installed" / "manifests" if self.added else project
+        is_project = not self.added and self.collectors is None
+        return project if is_project else self.state / "installed" / "manifests"
 
     @property
     def scanners(self) -> Path:
