@@ -51,10 +51,16 @@ VALUES (:delivery_id, :destination_id, :requested_by, :unchanged, :more)
 """)
 
 _SUPERSEDE = text("""
-UPDATE gateway.delivery_items old SET state = 'superseded' FROM gateway.delivery_items new
-WHERE new.delivery_id = :delivery_id AND old.destination_id = new.destination_id
-    AND old.discovery_id = new.discovery_id AND old.state = 'dead'
+UPDATE gateway.delivery_items old SET state = 'superseded'
+WHERE old.destination_id = :destination_id AND old.state = 'dead' AND EXISTS (
+    SELECT 1 FROM gateway.delivery_items new
+    WHERE new.destination_id = :destination_id AND new.discovery_id = old.discovery_id
+        AND new.state IN ('checking', 'planned', 'waiting'))
 """)
+
+# Tables without statistics yet look empty to the planner, and a loop in a loop good enough.
+_WHOLE_TABLES = ("SET LOCAL work_mem = '64MB'", "SET LOCAL enable_nestloop = off")
+_SINGLE_ROWS = "SET LOCAL enable_nestloop = on"
 
 
 async def freeze(
@@ -77,9 +83,10 @@ async def freeze(
     await connection.execute(
         text("SELECT 1 FROM gateway.destinations WHERE id = :destination_id FOR UPDATE"), scope
     )
-    # A million revisions fit: the comparison stays in memory.
-    await connection.execute(text("SET LOCAL work_mem = '64MB'"))
+    for setting in _WHOLE_TABLES:
+        await connection.execute(text(setting))
     compared = (await connection.execute(_COMPARE, {**scope, "most": MOST_ITEMS})).one()
+    await connection.execute(text(_SINGLE_ROWS))
     differing = compared.differing or []
     named = {
         **scope,

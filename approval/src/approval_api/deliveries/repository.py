@@ -30,16 +30,16 @@ WHERE delivery_id = ANY(:ids) GROUP BY delivery_id, action, state
 # What is left alone is settled without sending, and a file is delivered when it can be fetched. What changed
 # since the preview, or lost its approval, is in neither.
 _SETTLE = text("""
-WITH judged AS (
-    SELECT i.id, d.id IS NOT NULL AS current FROM gateway.delivery_items i
-    LEFT JOIN gateway.approved_discoveries d ON d.id = i.discovery_id AND d.revision = i.revision
-    WHERE i.delivery_id = :id AND i.state = 'planned'
-), settled AS (
+WITH settled AS (
     UPDATE gateway.delivery_items i SET next_at = now(), attempts = 0,
-        state = CASE WHEN NOT current THEN 'withdrawn' WHEN action = 'leave' OR :is_file THEN 'delivered'
+        state = CASE
+            WHEN NOT EXISTS (
+                SELECT 1 FROM gateway.approved_discoveries d
+                WHERE d.id = i.discovery_id AND d.revision = i.revision) THEN 'withdrawn'
+            WHEN action = 'leave' OR :is_file THEN 'delivered'
             ELSE 'waiting' END,
         answered_at = CASE WHEN action = 'leave' OR :is_file THEN now() ELSE answered_at END
-    FROM judged WHERE i.id = judged.id
+    WHERE i.delivery_id = :id AND i.state = 'planned'
     RETURNING i.destination_id, i.discovery_id, i.revision, i.digest, i.reference, i.state)
 INSERT INTO gateway.delivered (destination_id, discovery_id, revision, digest, reference)
 SELECT destination_id, discovery_id, revision, digest, reference FROM settled WHERE state = 'delivered'
