@@ -29,7 +29,8 @@ for a year and the changes of before, while a reader asks for pages of the list 
 PATH = "/api/v1/production/discoveries"
 _FILL = """
 INSERT INTO gateway.discoveries (collector, kind, key, data, confidence, status, decided_as, decided_revision,
-    host, change, gone_at, changed_at, found_at, last_seen_at, revision, reported_by)
+    host, change, gone_at, changed_at, found_at, last_seen_at, revision, reported_by,
+    decided_by, decided_at, note)
 SELECT 'network', CASE WHEN n % 4 = 0 THEN 'host' ELSE 'service' END,
     '10.' || n / 65536 % 256 || '.' || n / 256 % 256 || '.' || n % 256 || ':' || n % 60000 + 1 || '/tcp',
     jsonb_build_object('product', 'product ' || n % 97, 'version', n % 20 || '.' || n % 7),
@@ -42,7 +43,7 @@ SELECT 'network', CASE WHEN n % 4 = 0 THEN 'host' ELSE 'service' END,
     now() - interval '500 days',
     CASE WHEN n % 5 = 0 THEN now() - interval '400 days' WHEN n % 10 = 1 THEN now() - interval '1 hour'
         ELSE now() + interval '1 hour' END,
-    1, 'bench'
+    1, 'bench', 'bench', now() - interval '450 days', ''
 FROM generate_series(1, $ROWS) AS n
 """
 _CHANGES = """
