@@ -183,12 +183,13 @@ class ApiClient:
         *,
         body: JsonObject | None = None,
         params: Mapping[str, str | int | Sequence[str]] | None = None,
+        seconds: float = ANSWER_SECONDS,
     ) -> JsonValue:
         """Return the answer to a request about production; None for a DELETE. Never retried."""
         if method == "DELETE":
             await self._answer(method, path, body=body, params=params, base=PRODUCTION_PATH)
             return None
-        return await self._json(method, path, body=body, params=params, base=PRODUCTION_PATH)
+        return await self._json(method, path, body=body, params=params, base=PRODUCTION_PATH, seconds=seconds)
 
     async def production_file(self, path: str, params: Mapping[str, str]) -> bytes:
         """Return a file of production, as the server wrote it: hostile until inert."""
@@ -286,8 +287,9 @@ class ApiClient:
         body: JsonObject | None = None,
         params: Mapping[str, str | int | Sequence[str]] | None = None,
         base: str = BASE_PATH,
+        seconds: float = ANSWER_SECONDS,
     ) -> JsonValue:
-        response = await self._answer(method, path, body=body, params=params, base=base)
+        response = await self._answer(method, path, body=body, params=params, base=base, seconds=seconds)
         try:
             return read_json(response.content, REPORT_BOUNDS)
         except OutOfBoundsError as error:
@@ -306,10 +308,14 @@ class ApiClient:
         body: JsonObject | None,
         params: Mapping[str, str | int | Sequence[str]] | None = None,
         base: str = BASE_PATH,
+        seconds: float = ANSWER_SECONDS,
     ) -> httpx2.Response:
         with self._translated():
-            async with asyncio.timeout(ANSWER_SECONDS):
-                response = await self._http.request(method, base + path, json=body, params=params)
+            async with asyncio.timeout(seconds):
+                timeout = httpx2.Timeout(seconds, connect=CONNECT_SECONDS)
+                response = await self._http.request(
+                    method, base + path, json=body, params=params, timeout=timeout
+                )
         if not response.is_success:
             self._raise_for(response)
         return response

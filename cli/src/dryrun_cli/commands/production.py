@@ -22,6 +22,8 @@ from dryrun_contract.production import ChangeSummary, ScanEnd, ScanStart, ScanVi
 REPORTED_AT_ONCE: Final = 500
 BYTES_AT_ONCE: Final = 1024 * 1024
 """Of one request. The API takes four times that, and 100,000 values."""
+END_SECONDS: Final = 300.0
+"""A scan that misses 100,000 of a million discoveries takes 40 s to end."""
 _PAGE: Final = 200
 _DECLARED: Final = {"collector": "--collector", "targets": "--targets", "exclude": "--exclude"}
 
@@ -101,7 +103,9 @@ async def report(client: ApiClient, common: Common, scan: Scan) -> ExitCode:
             counts[name] += _number(received.get(name))
     complete = lines.whole and (scan.despite_warnings or not lines.warnings)
     ended = ScanEnd(complete=complete)
-    answer = await client.production("POST", f"/scans/{begun.id}/end", body=ended.model_dump(mode="json"))
+    answer = await client.production(
+        "POST", f"/scans/{begun.id}/end", body=ended.model_dump(mode="json"), seconds=END_SECONDS
+    )
     view = read_word(ScanView, answer, "a scan")
     if common.json_output:
         write_json({**counts, "scan": answer})
