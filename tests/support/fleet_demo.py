@@ -17,6 +17,8 @@ from typing import Final
 from fleet_lab import POOL, FleetLab, open_fleet
 from local_stack import ROOT
 
+from dryrun_local.system.launch import free_ports
+
 PORT: Final = 8470
 PIECE_BYTES: Final = 65536
 ROOMS: Final = {"a": 9, "b": 9, "c": 9}
@@ -26,7 +28,9 @@ PROGRAM: Final = Path(sys.prefix) / "bin" / "dryrun-local"
 
 def outside(arguments: list[str]) -> int:
     """Listen where a browser can connect, and start the rest with that socket."""
-    listener = socket.create_server(("127.0.0.1", PORT))
+    (port,) = free_ports(PORT)
+    listener = socket.create_server(("127.0.0.1", port))
+    say(f"In the browser, once it runs: http://127.0.0.1:{port}")
     command = [ROOT / "tests/support/with-own-engine", sys.executable, __file__]
     with listener:
         handle = listener.fileno()
