@@ -76,7 +76,7 @@ REFUSED = {
     "another name": {"Name": "dryrun-x"},
     "no labels": {"Labels": {}},
     "one more label": {"Labels": WORDS.shared | {"x": "y"}},
-    "a deadline too late": {"Labels": WORDS.shared | {labels.EXPIRES_AT: in_seconds(1830)}},
+    "a deadline too late": {"Labels": WORDS.shared | {labels.EXPIRES_AT: in_seconds(3600)}},
 }
 
 
@@ -115,6 +115,19 @@ async def test_a_subnet_that_another_overlay_has_is_refused_and_leaves_nothing(
         assert reply.status == 403
         assert reply.message == "Pool overlaps with other one on this address space"
         assert not engine.networks
+
+
+async def test_overlays_past_their_deadline_that_the_swarm_keeps_take_no_places(
+    tmp_path, engine, allowlist_file
+):
+    policy = Policy(makes_overlays=True, sessions=2)
+    async with worker_of(tmp_path, engine, allowlist_file, policy) as guard:
+        for _ in range(2):
+            words = Words()
+            old = dict(words.shared, **{labels.EXPIRES_AT: "2020-01-01T00:00:00Z"})
+            engine.add_network(old, words.network_name, Driver="overlay")
+            guard.door._gate._deadlines.observe(words.session_id, old[labels.EXPIRES_AT])
+        assert (await guard.ask("POST", "/v1.45/networks/create", Words().network())).status == 201
 
 
 # a worker
@@ -188,6 +201,7 @@ OUTSIDE = {
     "another name": {"Name": "dryrun-other"},
     "no half for the engines": {"IPAM": {"Config": [{"Subnet": "10.213.4.0/26"}]}},
     "two subnets": {"IPAM": {"Config": [ADDRESSES, ADDRESSES]}},
+    "outside the pool": {"IPAM": {"Config": [{"Subnet": "10.214.4.0/26", "IPRange": "10.214.4.32/27"}]}},
     "IPv6": {"EnableIPv6": True},
     "older than a session": {"Created": (datetime.now(UTC) - timedelta(hours=1)).isoformat()},
     "the manager's own bridge": {"Driver": "bridge", "Scope": "local"},
@@ -224,6 +238,52 @@ async def test_a_container_has_an_address_of_the_containers_half(worker, manager
     endpoint = {"IPAMConfig": {"IPv4Address": address}} if address else {}
     body["NetworkingConfig"]["EndpointsConfig"] = {words.network_name: endpoint}
     assert (await worker.create(body)).status == 403
+
+
+def at(words: Words, image: str, number: int):
+    """A container with the address of this number in its overlay."""
+    body = words.container(image)
+    endpoint = {"IPAMConfig": {"IPv4Address": f"10.213.4.{number}"}}
+    body["NetworkingConfig"]["EndpointsConfig"] = {words.network_name: endpoint}
+    return body
+
+
+@pytest.mark.parametrize(
+    ("image", "number", "status"),
+    [
+        *[(WEB, 1, 403), (WEB, 2, 201), (WEB, 21, 201), (WEB, 22, 403), (WEB, 29, 403)],
+        *[(SCAN, 2, 403), (SCAN, 28, 403), (SCAN, 29, 201), (SCAN, 30, 201)],
+    ],
+)
+async def test_addresses_bound_targets_and_collectors_on_all_hosts_together(
+    worker, manager, image, number, status
+):
+    words = Words()
+    lay(manager, words)
+    assert (await worker.create(at(words, image, number))).status == status
+
+
+async def test_a_manager_that_hangs_holds_up_no_session_of_the_workers_own(worker, manager):
+    words = Words()
+    assert (await worker.ask("POST", "/v1.45/networks/create", words.network())).status == 201
+    manager.list_seconds = 30
+    asking = asyncio.create_task(worker.create(Words().container()))
+    while not manager.asked:
+        await asyncio.sleep(0.01)
+    identity = await worker.make_container(words.container())
+    assert (await worker.ask("POST", f"/v1.45/containers/{identity}/start")).status == 204
+    assert not asking.done()
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+
+@pytest.mark.parametrize("identity", ["host", "", "none", "container:abc"])
+async def test_what_is_no_id_of_a_network_is_none(worker, manager, identity):
+    words = Words()
+    network = manager.networks[lay(manager, words)]
+    network["Id"] = identity
+    assert (await worker.create(words.container())).status == 403
+    assert worker.engine.bodies("/containers/create") == []
 
 
 async def test_without_an_answer_of_the_manager_nothing_is_created(worker, manager):

@@ -41,10 +41,11 @@ class Authority:
             .sign(self.key, hashes.SHA256())
         )
 
-    def sign(self, name: str, *, server: bool = False, ended: bool = False) -> Path:
+    def sign(self, name: str, *, server: bool = False, ended: bool = False, unit: str = "") -> Path:
         """Return the folder of a new certificate; a server's is for `name`, this machine and docker-proxy."""
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        units = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit)] if unit else []
+        subject = x509.Name([*units, x509.NameAttribute(NameOID.COMMON_NAME, name)])
         usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
         builder = _builder(subject, self.certificate.subject, key.public_key(), ended=ended)
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)

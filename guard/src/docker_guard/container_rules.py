@@ -21,6 +21,9 @@ _SAFE_MOUNT_FLAGS = frozenset({"rw", "noexec", "nosuid", "nodev"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DIGITS = {8: re.compile("[0-7]{1,6}"), 10: re.compile("[0-9]{1,10}")}
 _LOG_OPTIONS = frozenset({"max-size", "max-file"})
+_PROBE = "discovery/test-collector-probe:"
+_TARGETS, _COLLECTORS = 20, 2
+"""Of a session on an overlay, on all hosts together; the addresses between them are for probes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +101,31 @@ def fit_into_session(draft: ContainerDraft, network: SessionNetwork) -> None:
         for allowed in draft.image.row.arguments
     ):
         raise Refusal("body", f"Cmd may only be one of the argument lists of {draft.image.name}")
-    if network.is_overlay and draft.address is None:
-        # The addresses also bound how many containers a session has on all hosts together.
-        raise Refusal("session", "a container on an overlay needs an address of its own")
+    if network.is_overlay:
+        _check_place(draft, network.subnet)
     # The engine reserves the first address for a gateway, although none uses it.
     if draft.address is not None and not _is_free(draft.address, network.subnet):
         raise Refusal("session", f"the address is not one for a container in the subnet {network.subnet}")
+
+
+def _check_place(draft: ContainerDraft, subnet: IPv4Network) -> None:
+    """Check the address of a container on an overlay.
+
+    No guard sees what the other hosts hold, but an address is taken once in the whole overlay. So addresses
+    bound how many targets and collectors a session has on all hosts together.
+    """
+    if draft.address is None:
+        raise Refusal("session", "a container on an overlay needs an address of its own")
+    after_gateway = int(draft.address) - int(subnet.network_address) - 1
+    from_end = int(subnet.broadcast_address) - int(draft.address)
+    if draft.image.role == "target":
+        is_right = 1 <= after_gateway <= _TARGETS
+    elif draft.image.name.startswith(_PROBE):
+        is_right = after_gateway > _TARGETS
+    else:
+        is_right = 1 <= from_end <= _COLLECTORS
+    if not is_right:
+        raise Refusal("session", f"{draft.address} is not an address for such a container in {subnet}")
 
 
 def _is_free(address: IPv4Address, subnet: IPv4Network) -> bool:

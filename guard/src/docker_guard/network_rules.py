@@ -5,6 +5,7 @@ subnet has two halves: containers have fixed addresses in the first; the engines
 they need themselves, a gateway and an endpoint for each host.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,8 @@ INHIBIT_IPV4 = "com.docker.network.bridge.inhibit_ipv4"
 ENCRYPTED = {"encrypted": ""}
 VXLAN_IDS = "com.docker.network.driver.overlay.vxlanid_list"
 """Added to an overlay's options by the engine."""
+_ENGINE_ID = re.compile("[0-9a-z]{25}|[0-9a-f]{64}")
+"""An overlay's or a bridge's: `host` is a network to the engine too."""
 SMALLEST_SUBNET = 30
 SMALLEST_OVERLAY = 29
 
@@ -112,6 +115,8 @@ def session_network(found: Mapping[str, Any], session_id: str, policy: Policy) -
     deadline, latest = labels.parse_moment(found["Labels"].get(labels.EXPIRES_AT)), latest_end(found, policy)
     if not is_shut or deadline is None or latest is None or deadline > latest:
         raise Refusal("session", f"the network {name} was not created within the rules")
+    if not _ENGINE_ID.fullmatch(str(found.get("Id"))):
+        raise Refusal("session", f"the network {name} has no id")
     subnet = IPv4Network(ranges[0]["Subnet"])
     of_containers = halves(subnet)[0] if is_overlay else subnet
     return SessionNetwork(found["Id"], name, session_id, of_containers, found["Labels"], is_overlay)
@@ -129,7 +134,8 @@ def _is_closed_overlay(found: Mapping[str, Any], policy: Policy) -> bool:
         found.get("Scope") == "swarm"
         and found.get("Attachable") is True
         and not found.get("Ingress")
-        and subnet.prefixlen <= SMALLEST_OVERLAY
+        and subnet.subnet_of(policy.subnet_pool)
+        and policy.largest_subnet <= subnet.prefixlen <= SMALLEST_OVERLAY
         and given.get("IPRange") == str(halves(subnet)[1])
         # More than the policy asks for is no less closed.
         and options in (_overlay_options(policy), ENCRYPTED)

@@ -16,6 +16,8 @@ from docker_guard.turns import Turns
 
 _SO_PEERGROUPS = 59
 """Linux: the supplementary groups of the peer; `socket` has no name for it."""
+OBSERVER = "observer"
+"""The unit in a certificate that says, by the authority's word, that its holder may list networks only."""
 _MOST_GROUPS = 256
 """Python allows no larger buffer; a peer in more groups is identified by its user and first group only."""
 
@@ -42,15 +44,11 @@ def peer_of(connection: Any, policy: Policy, certificate: Mapping[str, Any] | No
     address = getattr(address, "ipv4_mapped", None) or address
     allowed = any(address in network for network in policy.client_networks)
     refusal = "" if allowed else f"{address} may not connect"
-    name = _common_name(certificate or {})
-    if name in policy.observers:
+    subject = [pair for part in (certificate or {}).get("subject", ()) for pair in part]
+    if ("organizationalUnitName", OBSERVER) in subject:
+        name = " ".join(str(value) for key, value in subject if key == "commonName")
         return Peer(f"{address} {name}", f"{address} {name}", refusal, observes=True)
     return Peer(str(address), str(address), refusal)
-
-
-def _common_name(certificate: Mapping[str, Any]) -> str:
-    names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
-    return str(names[0]) if len(names) == 1 else ""
 
 
 def _unix_peer(connection: Any, policy: Policy) -> Peer:

@@ -126,7 +126,14 @@ class Places:
             self._networks.settle(present.__contains__)
             if any(labels.session_of(each.get("Labels")) == session_id for each in listed):
                 raise Refusal("session", f"the network {name} already exists", 409)
-            if len((names | present) - {name}) >= self._policy.sessions:
+            # The swarm keeps an overlay for as long as it believes that a lost host's container is on it.
+            stuck = {
+                each["Name"]
+                for each in listed
+                if each.get("Driver") == "overlay"
+                and self._deadlines.is_over(labels.session_of(each.get("Labels")) or "")
+            }
+            if len((names | present) - {name} - stuck) >= self._policy.sessions:
                 raise Refusal("ceiling", f"at most {self._policy.sessions} sessions at a time")
             key = self._networks.take(name)
 

@@ -38,8 +38,6 @@ class Policy(BaseModel):
     """Whether clients may create overlay networks here: on a fleet's manager, and nowhere else."""
     encrypted_overlays: bool = True
     """Whether overlays have to be encrypted. Without it, the network between the hosts has to be private."""
-    observers: tuple[str, ...] = ()
-    """Common names of client certificates that may list networks and nothing else: the guards of workers."""
 
     session_seconds: int = Field(default=1800, gt=0, le=1800)
     targets: int = Field(default=20, gt=0)

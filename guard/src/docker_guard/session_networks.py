@@ -8,7 +8,7 @@ manager, gets the network's id with its labels, and creates containers on that i
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,10 +20,32 @@ from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, Refusal
 
 _ALLOCATION_SECONDS = 4.0
+_MANAGER_SECONDS = 5.0
+
+
+class _Lookup:
+    """Looks up the network of a session, once for all requests that wait for the same one."""
+
+    def __init__(self, look: Callable[[str], Awaitable[SessionNetwork | None]], seconds: float) -> None:
+        self._look = look
+        self._seconds = seconds
+        self._turn = asyncio.Lock()
+        self._last: tuple[float, str, SessionNetwork | None] = (-math.inf, "", None)
+
+    async def of(self, session_id: str) -> SessionNetwork | None:
+        """Return a session's network, None if nobody there knows one. Raises Refusal."""
+        arrived = time.monotonic()
+        async with in_turn(self._turn, self._seconds):
+            began, looked_up, network = self._last
+            if looked_up != session_id or began <= arrived:
+                began = time.monotonic()
+                network = await self._look(session_id)
+                self._last = began, session_id, network
+        return network
 
 
 class SessionNetworks:
-    """The networks of sessions, looked up once for all requests that wait for the same one."""
+    """The networks of sessions, known here or to the guard of the fleet's manager."""
 
     def __init__(
         self, engine: Engine, policy: Policy, deadlines: Deadlines, manager: Engine | None = None
@@ -33,18 +55,18 @@ class SessionNetworks:
         self._policy = policy
         self._deadlines = deadlines
         self._manager = manager
-        self._looking = asyncio.Lock()
-        self._last: tuple[float, SessionNetwork] | None = None
+        self._here = _Lookup(self._look_here, policy.engine_seconds)
+        # Apart: a manager that hangs holds up nobody whose network this engine knows.
+        self._there = _Lookup(self._look_there, policy.engine_seconds)
 
     async def of(self, session_id: str) -> SessionNetwork:
         """Return a session's network if its deadline has not passed. Raises Refusal."""
-        arrived = time.monotonic()
-        async with in_turn(self._looking, self._policy.engine_seconds):
-            began, network = self._last or (-math.inf, None)
-            if network is None or network.session_id != session_id or began <= arrived:
-                began = time.monotonic()
-                network = await self._look(session_id)
-                self._last = began, network
+        network = await self._here.of(session_id)
+        if network is None and self._manager is not None:
+            network = await self._there.of(session_id)
+        if network is None:
+            raise Refusal("session", f"there is no network {labels.network_name(session_id)}")
+        self._deadlines.observe(session_id, network.labels.get(labels.EXPIRES_AT))
         self.check_in_time(network)
         return network
 
@@ -68,28 +90,30 @@ class SessionNetworks:
         await self._engine.call("DELETE", f"/networks/{network_id}")
         raise Refusal("engine", "Pool overlaps with other one on this address space", 403)
 
-    async def _look(self, session_id: str) -> SessionNetwork:
-        label = f"{labels.SESSION_ID}={session_id}"
-        listed = await self._engine.listed("/networks", label)
-        if not listed and self._manager is not None:
-            listed = await self._overlays(self._manager, label)
-        if len(listed) != 1:
-            raise Refusal(
-                "session", f"there is no network {labels.network_name(session_id)}, or more than one"
-            )
-        network = session_network(listed[0], session_id, self._policy)
-        self._deadlines.observe(session_id, network.labels.get(labels.EXPIRES_AT))
-        return network
+    async def _look_here(self, session_id: str) -> SessionNetwork | None:
+        return self._only(await self._engine.listed("/networks", _label(session_id)), session_id)
 
-    async def _overlays(self, manager: Engine, label: str) -> list[dict[str, Any]]:
+    async def _look_there(self, session_id: str) -> SessionNetwork | None:
         """Return what the manager lists, for the first container of a session on this host."""
+        assert self._manager is not None
         await check_limits(self._engine)
         try:
-            listed = await manager.listed("/networks", label)
-        except EngineDownError as error:
-            raise EngineDownError(f"the guard of the fleet's manager: {error}", may_land=False) from error
+            async with asyncio.timeout(_MANAGER_SECONDS):
+                listed = await self._manager.listed("/networks", _label(session_id))
+        except (EngineDownError, TimeoutError) as error:
+            why = str(error) or f"no answer within {_MANAGER_SECONDS:.0f} s"
+            raise EngineDownError(f"the guard of the fleet's manager: {why}", may_land=False) from error
         # The manager's host has bridges too; none of them reaches this one.
-        return [each for each in listed if each.get("Driver") == "overlay"]
+        return self._only([each for each in listed if each.get("Driver") == "overlay"], session_id)
+
+    def _only(self, listed: Sequence[Mapping[str, Any]], session_id: str) -> SessionNetwork | None:
+        if len(listed) > 1:
+            raise Refusal("session", f"there is more than one network {labels.network_name(session_id)}")
+        return session_network(listed[0], session_id, self._policy) if listed else None
+
+
+def _label(session_id: str) -> str:
+    return f"{labels.SESSION_ID}={session_id}"
 
 
 async def check_limits(engine: Engine) -> None:

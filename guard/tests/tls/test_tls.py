@@ -256,7 +256,7 @@ def test_half_of_the_options_is_reported(options, message, capsys):
 @pytest.fixture
 async def observed(guard: Guard, authority: Authority):
     """Served to the guard of a worker."""
-    watching = Policy(observers=("guard-b",), head_seconds=0.3, body_seconds=0.3)
+    watching = Policy(head_seconds=0.3, body_seconds=0.3)
     guard.door._policy = watching
     async with served_by(guard, watching, authority.sign("server", server=True)) as served:
         yield served
@@ -270,7 +270,7 @@ async def test_the_guard_of_a_worker_may_list_networks_and_nothing_else(
     observed: Served, authority: Authority
 ):
     identity = await own_container(observed.guard)
-    worker, other = authority.sign("guard-b"), authority.sign("guard-c")
+    worker, other = authority.sign("guard-b", unit="observer"), authority.sign("guard-c")
     for path in ("/version", "/v1.45/networks"):
         assert read_reply(await observed.send(asked("GET", path), worker)).status == 200
     for method, path in (

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -138,9 +138,10 @@ class Hosts:
             only = self.only
             return Ground(only.engine, only.isolation, only.preflight, lambda: None)
         hosts = [self._by_name[name] for name in placement.hosts if name in self._by_name]
+        gone = [name for name in placement.hosts if name not in self._by_name]
         if len(hosts) == 1 and not placement.is_spread:
             (host,) = hosts
-            return Ground(host.engine, host.isolation, host.preflight, lambda: _lost(hosts))
+            return Ground(host.engine, host.isolation, host.preflight, lambda: _lost(hosts, gone))
         manager = self._by_name[self.fleet.manager]
         engines = {host.name: host.own_engine for host in (manager, *hosts)}
         return Ground(
@@ -152,7 +153,7 @@ class Hosts:
                 self._now,
             ),
             Preflight(*(host.engine for host in hosts)),
-            lambda: _lost(hosts),
+            lambda: _lost(hosts, gone),
         )
 
     def place(self, needs: Needs, records: Iterable[SessionRecord]) -> Placement | None:
@@ -229,7 +230,9 @@ class Hosts:
         ]
 
 
-def _lost(hosts: Iterable[Host]) -> str | None:
+def _lost(hosts: Iterable[Host], gone: Sequence[str]) -> str | None:
+    if gone:
+        return f"host {gone[0]} is no longer in the fleet's file"
     for host in hosts:
         if (seconds := host.silent_seconds) > LOST_SECONDS:
             return f"host {host.name} is lost: it has not answered for {seconds:.0f} s"

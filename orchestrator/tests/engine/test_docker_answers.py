@@ -3,7 +3,7 @@
 import pytest
 
 from dryrun_orchestrator.engine import docker_http
-from dryrun_orchestrator.engine.docker_answers import container_detail_from
+from dryrun_orchestrator.engine.docker_answers import container_detail_from, network_from, shape_checked
 from dryrun_orchestrator.engine.docker_errors import Call
 from dryrun_orchestrator.engine.protocol import RejectedError
 
@@ -47,3 +47,10 @@ def test_an_image_without_a_health_check_has_none_that_failed():
 def test_an_answer_made_to_grow_is_refused_before_it_becomes_values(answer):
     with pytest.raises(RejectedError, match=r"more than 500000 values|nested deeper than 32"):
         docker_http._parse_json(Call("GET", "/containers/json"), answer)
+
+
+@pytest.mark.parametrize("subnet", ["x", "", "fd00::/64", {"a": 1}, 7.5, "10.213.0.4/32", "10.213.0.0/99"])
+def test_an_overlay_whose_subnet_has_no_halves_is_no_engines_answer(subnet):
+    item = {"Id": "n", "Name": "dryrun-one", "Driver": "overlay", "IPAM": {"Config": [{"Subnet": subnet}]}}
+    with pytest.raises(RejectedError), shape_checked(Call("GET", "/networks")):
+        network_from(item)

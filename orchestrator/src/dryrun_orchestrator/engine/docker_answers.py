@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from ipaddress import IPv4Network
 from typing import Any, get_args
 
 from dryrun_orchestrator.engine.docker_errors import Call, rubbish
@@ -46,12 +47,16 @@ def id_from(answer: Any) -> str:
 def network_from(item: Mapping[str, Any]) -> Network:
     """Read one network of `GET /networks`."""
     configurations = (item.get("IPAM") or {}).get("Config") or []
+    subnet = configurations[0].get("Subnet") if configurations else None
+    is_overlay = item.get("Driver") == "overlay"
+    if is_overlay and subnet is not None and IPv4Network(subnet).prefixlen == 32:
+        raise ValueError(f"{subnet} has no halves")  # what callers take of an overlay's
     return Network(
         id=item["Id"],
         name=item["Name"],
-        subnet=configurations[0].get("Subnet") if configurations else None,
+        subnet=subnet,
         labels=dict(item.get("Labels") or {}),
-        is_overlay=item.get("Driver") == "overlay",
+        is_overlay=is_overlay,
     )
 
 

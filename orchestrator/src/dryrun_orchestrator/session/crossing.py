@@ -74,6 +74,8 @@ class CrossingIsolation:
             image = self._images.image(self._settings.probe_image)
         except ImageNotApprovedError as error:
             return Verdict(isolated=False, detail=str(error), at=self._now())
+        if not self._hosts:
+            return Verdict(isolated=False, detail="there is no host to prove it on", at=self._now())
         addresses = {host: probe_address(subnet, number) for number, host in enumerate(self._hosts)}
         specs = {
             host: container_spec(
