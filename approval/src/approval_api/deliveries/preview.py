@@ -21,7 +21,8 @@ LEFT JOIN gateway.delivery_items o ON o.destination_id = :destination_id AND o.d
 WHERE d.status = 'approved' AND d.gone_at IS NULL AND (:every_kind OR d.kind = ANY(:kinds))
 """)
 
-# Hosts come before what is on them.
+# OFFSET 0 keeps the lookup of single rows: the planner would read and digest the whole table. Hosts come
+# before what is on them.
 _FREEZE = text(r"""
 WITH differing AS (
     SELECT unnest(CAST(:differing AS bigint[])) AS id
@@ -29,8 +30,13 @@ WITH differing AS (
     SELECT d.*, s.digest AS before, s.reference,
         coalesce(btrim(substring(d.key from '^(\[[^]]*\]|[^:/]+)'), '[]'), '') AS host, sha256(convert_to(
             jsonb_build_array(d.collector, d.kind, d.key, d.data)::text, 'UTF8')) AS digest
-    FROM differing JOIN gateway.approved_discoveries d ON d.id = differing.id
-    LEFT JOIN gateway.delivered s ON s.destination_id = :destination_id AND s.discovery_id = d.id
+    FROM differing CROSS JOIN LATERAL (
+        SELECT id, collector, kind, key, data, confidence, found_at, revision, decided_by, decided_at
+        FROM gateway.discoveries WHERE id = differing.id AND status = 'approved' AND gone_at IS NULL
+        OFFSET 0) d
+    LEFT JOIN LATERAL (
+        SELECT digest, reference FROM gateway.delivered
+        WHERE destination_id = :destination_id AND discovery_id = d.id OFFSET 0) s ON true
 )
 INSERT INTO gateway.delivery_items (delivery_id, destination_id, discovery_id, host, kind, key, revision,
     digest, content, reference, action, state)
