@@ -1,5 +1,6 @@
 """What is older than the policy is removed, on record, and nothing else."""
 
+import asyncio
 import uuid
 import zlib
 from datetime import timedelta
@@ -115,7 +116,7 @@ async def test_events_go_once_a_report_is_kept_and_the_report_stays(app, api, do
     assert await prune(app, RetentionPolicy(events=DAYS)) == {"events": 0}
 
 
-async def test_production_discoveries_go_when_they_are_gone_and_decided_on(app, do):
+async def test_production_discoveries_go_when_they_are_gone_and_that_was_approved(app, do):
     for number, (days, status) in enumerate(
         [(OLD, "approved"), (OLD, "rejected"), (OLD, "pending"), (NEW, "approved"), (None, "approved")]
     ):
@@ -139,10 +140,25 @@ async def test_production_discoveries_go_when_they_are_gone_and_decided_on(app, 
         "now() - make_interval(days => n) FROM generate_series(20, 40, 20) n"
     )
     removed = await prune(app, RetentionPolicy(discoveries=DAYS))
-    assert removed == {"discoveries": 2, "changes": 1, "scans": 1}
+    assert removed == {"discoveries": 1, "changes": 1, "scans": 1}
     left = await do("SELECT key FROM gateway.discoveries ORDER BY key")
-    assert [row["key"] for row in left] == ["10.0.0.2", "10.0.0.3", "10.0.0.4"]
+    # A rejection stays, for rules to heed.
+    assert [row["key"] for row in left] == [f"10.0.0.{number}" for number in (1, 2, 3, 4)]
     assert len(await audited(do)) == 3
+
+
+async def test_a_discovery_that_returns_at_this_moment_stays(app, do, engine):
+    await do(
+        "INSERT INTO gateway.discoveries (collector, kind, key, data, confidence, status, change, gone_at) "
+        "VALUES ('n', 'host', '10.0.0.1', '{}', 1, 'approved', 'gone', now() - interval '40 days')"
+    )
+    async with engine.begin() as reporting:
+        await reporting.execute(
+            text("UPDATE gateway.discoveries SET gone_at = NULL, change = 'returned', status = 'pending'")
+        )
+        removed = await asyncio.wait_for(prune(app, RetentionPolicy(discoveries=DAYS)), 5)
+    assert removed["discoveries"] == 0
+    assert [row["change"] for row in await do("SELECT change FROM gateway.discoveries")] == ["returned"]
 
 
 async def test_the_audit_log_loses_its_oldest_lines_and_says_so_and_no_young_ones(app, do):

@@ -55,11 +55,14 @@ DELETE FROM gateway.dryrun_discoveries WHERE id IN (
     SELECT id FROM gateway.dryrun_discoveries WHERE dryrun_session_id = :id LIMIT :batch)
 """)
 _SESSION = text("DELETE FROM gateway.dryrun_sessions WHERE id = :id AND phase = 'ended'")
-# What nobody decided on is not removed: that it is gone is still a question.
+# Only what somebody approved: what is pending is still a question, and without the row of what somebody
+# rejected, it would be new when it returns, and a rule could approve it. A row that a report holds returns
+# just now.
 _GONE = text("""
 DELETE FROM gateway.discoveries WHERE id IN (
     SELECT id FROM gateway.discoveries
-    WHERE gone_at < now() - CAST(:keep AS interval) AND status <> 'pending' LIMIT :batch)
+    WHERE gone_at < now() - CAST(:keep AS interval) AND status = 'approved'
+    LIMIT :batch FOR UPDATE SKIP LOCKED)
 """)
 _CHANGES = text("""
 DELETE FROM gateway.discovery_changes WHERE id IN (
