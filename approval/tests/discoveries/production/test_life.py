@@ -105,6 +105,16 @@ async def test_a_rejected_one_that_is_gone_asks_for_nothing(api):
     assert await lives(api) == {DB["key"]: ("returned", "rejected", 0)}
 
 
+async def test_whose_removal_somebody_rejected_is_to_be_approved_when_it_returns(api):
+    await scan(api, DB)
+    await decide(api, "approved", *await listed(api))
+    for _ in range(3):
+        await scan(api)
+    await decide(api, "rejected", *await listed(api, change="gone"))
+    await scan(api, DB)
+    assert await lives(api) == {DB["key"]: ("returned", "pending", 0)}
+
+
 async def test_what_nobody_decided_on_stays_new_until_somebody_did(api):
     await scan(api, DB)
     await scan(api, DB | {"data": {"product": "PostgreSQL", "version": "18.1"}})

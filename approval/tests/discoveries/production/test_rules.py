@@ -144,6 +144,24 @@ async def test_nothing_that_is_worded_cleverly_is_approved(api, worded):
     assert [row["status"] for row in await listed(api)][-1] == "pending"
 
 
+@pytest.mark.parametrize(
+    ("name", "approved"),
+    [
+        ("Admin", 1),
+        ("50%25 of a%2Fb", 1),
+        ("%41dmin", 0),
+        ("a%2fb", 0),
+        ("50%", 0),
+        ("%1B[31m", 0),
+        ("%C2%AD", 0),
+    ],
+)
+async def test_a_name_in_a_key_counts_in_one_spelling_only(api, name, approved):
+    await switch_on(api, await make(api, kinds=["share"], attributes={"type": "any"}))
+    share = {"kind": "share", "key": f"192.0.2.8:445/tcp/{name}", "data": {"type": "disk"}, "confidence": 1}
+    assert await report(api, share) == approved
+
+
 async def test_an_attribute_that_the_rule_does_not_name_keeps_it_from_approving(api):
     await switch_on(api, await make(api, attributes={"product": ["nginx"]}))
     assert await report(api, WEB) == 0
@@ -172,9 +190,14 @@ async def test_a_persons_decision_stands(api):
     assert await report(api, WEB, HOST) == 0
     assert await report(api, newer, HOST) == 0
     assert await states(api) == {WEB["key"]: "pending", HOST["key"]: "pending"}
-    assert await report(api, newer, HOST | {"data": {"names": ["b"]}}) == 1, (
-        "a host taken back, changed since"
-    )
+    assert await report(api, newer, HOST | {"data": {"names": ["b"]}}) == 0, "taken back, and changed since"
+    for row in await listed(api):
+        await decide(api, "pending", row)
+    newest = WEB | {"data": {"product": "nginx", "version": "1.28"}}
+    assert await report(api, newest, HOST | {"data": {"names": ["c"]}}) == 0, "a rejection taken back too"
+    for row in await listed(api):
+        await decide(api, "approved", row)
+    assert await report(api, newer, HOST) == 2, "approved by a person, and changed since"
 
 
 async def test_only_named_changes_and_never_a_removal(api):

@@ -57,7 +57,10 @@ WITH reported AS (
             ELSE known.change END,
         status = CASE
             WHEN known.data IS DISTINCT FROM excluded.data
-                OR (known.gone_at IS NOT NULL AND known.status = 'approved') THEN 'pending'
+                -- Whatever was decided on its being gone is answered by its being there.
+                OR (known.gone_at IS NOT NULL
+                    AND (known.status = 'approved' OR known.decided_revision = known.revision))
+                THEN 'pending'
             ELSE known.status END
     RETURNING id, revision, data
 ), changed_rows AS (

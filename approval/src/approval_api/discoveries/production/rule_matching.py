@@ -19,6 +19,8 @@ MAX_CHARACTERS = 4_000
 """Of a value that a rule accepts whatever it is, as JSON."""
 _PLAIN = "^[ -~]*$"
 """Others than U+0020 to U+007E do not always read as they are written: they are for a person to read."""
+_NAME = "([^/%]|%2F|%25)+"
+"""A name in a key, escaped only as `ResourceKey` escapes what is plain: one name has one spelling."""
 _PLAIN_JSON = "^[] -[^-~]*$"
 """The same without the backslash, which begins JSON's escapes of control characters."""
 
@@ -40,17 +42,21 @@ def matches(rule: RuleRequest) -> ColumnElement[bool]:
 
 
 def _is_open() -> ColumnElement[bool]:
-    """Return that nobody decided on this revision, and that nobody has rejected it before."""
+    """Return that nobody decided on this revision, and that the last decision, if any, approved it.
+
+    A decision that was taken back leaves its revision, and is a person's word too.
+    """
+    undecided = and_(table.c.decided_as.is_(None), table.c.decided_revision.is_(None))
     return and_(
         table.c.status == "pending",
         func.coalesce(table.c.decided_revision, 0) < table.c.revision,
-        func.coalesce(table.c.decided_as, "approved") == "approved",
+        or_(undecided, table.c.decided_as == "approved"),
     )
 
 
 def _is_of_kind(kind: str, attributes: Mapping[str, tuple[str, ...] | str]) -> ColumnElement[bool]:
     fewest, most = KINDS[kind].names
-    rest = "^$" if kind == "host" else f"^:[1-9][0-9]{{0,4}}/(tcp|udp)(/[^/]+){{{fewest},{most}}}$"
+    rest = "^$" if kind == "host" else f"^:[1-9][0-9]{{0,4}}/(tcp|udp)(/{_NAME}){{{fewest},{most}}}$"
     address = func.host(table.c.host)
     written = case((func.family(table.c.host) == 4, address), else_=func.concat("[", address, "]"))
     length = func.length(written)
