@@ -55,6 +55,13 @@ def test_what_a_collector_left_out_makes_nothing_missed(report, api, lines, why)
         assert api.scans[1]["complete"] is True
 
 
+def test_a_scan_of_earlier_says_when_it_began(report, api):
+    assert report([*FOUND, END], "--began", "2026-11-26T02:30:00+01:00")[0] == 0
+    assert api.scans[0]["started_at"] == "2026-11-26T01:30:00Z"
+    code, _, err = report([*FOUND, END], "--began", "yesterday")
+    assert (code == 0, "--began" in err, len(api.scans)) == (False, True, 1)
+
+
 def test_what_rules_approved_is_said(report, api):
     api.approved = 2
     assert report([*FOUND, END])[1].startswith(

@@ -113,12 +113,12 @@ async def test_discoveries_of_revision_11_are_covered_by_scans_and_changed_since
                 | {"decided": "approved" if number < 2 else None},
             )
     assert await migrate(engine)
-    columns = "host(host), change, decided_revision, gone_at"
+    columns = "host(host), change, decided_revision, gone_at, decided_sha256 IS NOT NULL"
     async with engine.connect() as connection:
         rows = await connection.execute(text(f"SELECT {columns} FROM gateway.discoveries ORDER BY id"))
         assert [tuple(row) for row in rows] == [
-            ("10.0.0.1", "changed", 2, None),
-            ("10.0.0.255", "changed", None, None),
-            *[(None, "new", None, None)] * 4,
+            ("10.0.0.1", "changed", 2, None, True),
+            ("10.0.0.255", "changed", None, None, False),
+            *[(None, "new", None, None, False)] * 4,
         ]
     await engine.dispose()

@@ -32,6 +32,15 @@ def report_scan(
     exclude: Annotated[
         list[str] | None, typer.Option("--exclude", metavar="CIDR", help="What it left out. Repeatable.")
     ] = None,
+    began: Annotated[
+        str | None,
+        typer.Option(
+            "--began",
+            metavar="TIME",
+            help="When it began, as in 2026-01-31T02:30:00Z; without, now. What ran at the same time as "
+            "another scan counts once.",
+        ),
+    ] = None,
     despite_warnings: Annotated[
         bool,
         typer.Option(
@@ -45,7 +54,9 @@ def report_scan(
     """Report a scan of production with what it covered: a complete one proves what is gone."""
     from dryrun_cli.commands import production
 
-    scan = production.Scan(file, collector, tuple(targets), tuple(exclude or ()), profile, despite_warnings)
+    scan = production.Scan(
+        file, collector, tuple(targets), tuple(exclude or ()), profile, despite_warnings, began
+    )
     run(production.report(common_options(context, json_output, api_url), scan))
 
 

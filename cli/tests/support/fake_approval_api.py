@@ -278,7 +278,8 @@ class FakeApi:
             return
         match request.method, path:
             case "POST", ["scans"]:
-                begun = {"id": str(uuid4()), "started_by": "ada", "started_at": "2026-11-27T00:00:00Z"}
+                began = sent.pop("began_at") or "2026-11-27T00:00:00Z"
+                begun = {"id": str(uuid4()), "started_by": "ada", "started_at": began}
                 rest = dict.fromkeys(("ended_at", "complete", "missed", "gone"))
                 excluded = sent.pop("exclude")
                 self.scans.append({**sent, "excluded": excluded, **begun, **rest})

@@ -37,6 +37,8 @@ class ScanStart(Word):
     exclude: Annotated[tuple[Network, ...], Field(max_length=MAX_NETWORKS)] = ()
     profile: Literal["quick", "full"]
     """A quick scan proves nothing about what only full ones found."""
+    began_at: UtcTime | None = None
+    """When it began to look, where that was before this report of it; null: now."""
 
 
 class ScanEnd(Word):

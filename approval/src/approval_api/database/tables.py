@@ -192,13 +192,15 @@ discoveries = Table(
     Column("seen_by_quick", Boolean, nullable=False),
     Column("reported_by", Text),
     Column("decided_revision", Integer),
+    Column("decided_sha256", LargeBinary),
+    Column("missed_at", _TIME),
 )
 """Production. No dry-run row can be stored here: the table has a check of its own.
 
 `change` is what there is to decide: `new` until the first decision, then what happened since. `host` is the
 key's address, null for a name. `missed_scans` counts complete scans that covered it in a row and did not
-report it; `reported_by` reported it last, and `decided_revision` is what somebody decided on last, also by
-taking a decision back."""
+report it, the last of which ended at `missed_at`; `reported_by` reported it last. `decided_revision` is what
+somebody decided on last, also by taking a decision back, and `decided_sha256` of its data as text."""
 
 production_scans = Table(
     "production_scans",
@@ -214,8 +216,10 @@ production_scans = Table(
     Column("complete", Boolean),
     Column("missed", Integer),
     Column("gone", Integer),
+    Column("reported_at", _TIME, nullable=False),
 )
-"""What a collector covered. Only a complete scan proves anything absent."""
+"""What a collector covered. Only a complete scan proves anything absent. `started_at` is its reporter's word,
+if earlier than `reported_at`."""
 
 discovery_changes = Table(
     "discovery_changes",

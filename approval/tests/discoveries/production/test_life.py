@@ -19,8 +19,9 @@ def programs():
     return "ada/operator+approver/network+database"
 
 
-async def begin(api, *, collector="network", targets=(NET,), exclude=(), profile="full"):
+async def begin(api, *, collector="network", targets=(NET,), exclude=(), profile="full", began_at=None):
     body = {"collector": collector, "targets": targets, "exclude": exclude, "profile": profile}
+    body |= {"began_at": began_at} if began_at else {}
     answer = await api.client.post(SCANS, json=body)
     assert answer.status_code == 201, answer.text
     return answer.json()["id"]
@@ -113,6 +114,33 @@ async def test_whose_removal_somebody_rejected_is_to_be_approved_when_it_returns
     await decide(api, "rejected", *await listed(api, change="gone"))
     await scan(api, DB)
     assert await lives(api) == {DB["key"]: ("returned", "pending", 0)}
+
+
+async def test_what_returns_as_something_else_than_was_decided_on_is_changed(api):
+    other = DB | {"data": {"product": "PostgreSQL", "version": "0.1"}}
+    await scan(api, DB)
+    await decide(api, "approved", *await listed(api))
+    for before, after, change in (
+        ((other,), other, "changed"),
+        ((), other, "changed"),
+        ((DB,), DB, "returned"),
+    ):
+        await scan(api, *before)
+        for _ in range(3):
+            await scan(api)
+        await scan(api, after)
+        assert await lives(api) == {DB["key"]: (change, "pending", 0)}
+
+
+async def test_scans_at_the_same_time_are_one_look(api):
+    await scan(api, DB)
+    began = [await begin(api) for _ in range(4)]
+    for scan_id, missed in zip(began, (1, 0, 0, 0), strict=True):
+        ended = (await api.client.post(f"{SCANS}/{scan_id}/end", json={"complete": True})).json()
+        assert (ended["missed"], ended["gone"]) == (missed, 0)
+    assert await scan(api, began_at="2026-01-01T00:00:00Z") == (0, 0), "it began before DB was seen"
+    assert await scan(api, began_at="2999-01-01T00:00:00Z") == (1, 0), "no scan began later than now"
+    assert await scan(api) == (1, 1)
 
 
 async def test_what_nobody_decided_on_stays_new_until_somebody_did(api):

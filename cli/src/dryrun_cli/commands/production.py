@@ -25,7 +25,12 @@ BYTES_AT_ONCE: Final = 1024 * 1024
 END_SECONDS: Final = 300.0
 """A scan that misses 100,000 of a million discoveries takes 40 s to end."""
 _PAGE: Final = 200
-_DECLARED: Final = {"collector": "--collector", "targets": "--targets", "exclude": "--exclude"}
+_DECLARED: Final = {
+    "collector": "--collector",
+    "targets": "--targets",
+    "exclude": "--exclude",
+    "began_at": "--began",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class Scan:
     exclude: tuple[str, ...]
     profile: Literal["quick", "full"]
     despite_warnings: bool
+    began: str | None = None
+    """RFC 3339."""
 
 
 class _Lines:
@@ -83,8 +90,14 @@ class _Lines:
 async def report(client: ApiClient, common: Common, scan: Scan) -> ExitCode:
     """`dryrun production report FILE --collector NAME --targets CIDR --profile full`."""
     try:
-        start = ScanStart(
-            collector=scan.collector, targets=scan.targets, exclude=scan.exclude, profile=scan.profile
+        start = ScanStart.model_validate(
+            {
+                "collector": scan.collector,
+                "targets": scan.targets,
+                "exclude": scan.exclude,
+                "profile": scan.profile,
+                "began_at": scan.began,
+            }
         )
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address
 
-from sqlalchemy import RowMapping, bindparam, case, func, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, Text, bindparam, case, cast, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.storable import storable, storable_text
@@ -45,15 +45,17 @@ WITH reported AS (
     ON CONFLICT (collector, kind, key_sha256) DO UPDATE
     SET last_seen_at = now(), times_seen = known.times_seen + 1, confidence = excluded.confidence,
         data = excluded.data, host = excluded.host, reported_by = excluded.reported_by,
-        missed_scans = 0, gone_at = NULL, seen_by_quick = known.seen_by_quick OR excluded.seen_by_quick,
+        missed_scans = 0, missed_at = NULL, gone_at = NULL,
+        seen_by_quick = known.seen_by_quick OR excluded.seen_by_quick,
         revision = known.revision
             + (known.data IS DISTINCT FROM excluded.data OR known.gone_at IS NOT NULL)::integer,
         changed_at = CASE WHEN known.data IS DISTINCT FROM excluded.data OR known.gone_at IS NOT NULL
             THEN now() ELSE known.changed_at END,
         change = CASE
             WHEN known.decided_as IS NULL THEN 'new'
-            WHEN known.gone_at IS NOT NULL THEN 'returned'
-            WHEN known.data IS DISTINCT FROM excluded.data THEN 'changed'
+            WHEN known.gone_at IS NOT NULL
+                AND known.decided_sha256 = sha256(convert_to(excluded.data::text, 'UTF8')) THEN 'returned'
+            WHEN known.data IS DISTINCT FROM excluded.data OR known.gone_at IS NOT NULL THEN 'changed'
             ELSE known.change END,
         status = CASE
             WHEN known.data IS DISTINCT FROM excluded.data
@@ -157,12 +159,16 @@ async def decide(connection: AsyncConnection, decision: Decision, actor: str) ->
     """Store a decision, and on which revision: what somebody decided on is nothing for a rule."""
     decided = await decisions.decide(connection, table, decision, actor)
     await connection.execute(
-        update(table)
-        .where(table.c.id.in_(bindparam("ids", expanding=True)))
-        .values(decided_revision=table.c.revision),
+        update(table).where(table.c.id.in_(bindparam("ids", expanding=True))).values(**of_decision()),
         {"ids": list(decided.decided)},
     )
     return decided
+
+
+def of_decision() -> dict[str, ColumnElement[int] | ColumnElement[bytes]]:
+    """Return the columns that keep what a decision was about, for an UPDATE of its rows."""
+    written = func.convert_to(cast(table.c.data, Text), "UTF8")
+    return {"decided_revision": table.c.revision, "decided_sha256": func.sha256(written)}
 
 
 async def history(connection: AsyncConnection, discovery_id: int) -> list[RowMapping]:

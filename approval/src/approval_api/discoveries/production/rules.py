@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.audit.entry import AuditOutcome, Entry, write
 from approval_api.database.tables import approval_rules as table
 from approval_api.database.tables import discoveries
+from approval_api.discoveries.production.repository import of_decision
 from approval_api.discoveries.production.rule_matching import matches
 from approval_api.web.problems import ProblemError
 from dryrun_contract.production import RuleMatch, RulePreview, RuleRequest, RuleView
@@ -220,8 +221,8 @@ async def _approve(
             decided_as="approved",
             decided_by=RULE_PREFIX + rule.request.name,
             decided_at=func.now(),
-            decided_revision=discoveries.c.revision,
             note=who,
+            **of_decision(),
         )
     )
     on_day = text("CASE WHEN day = current_date THEN approved_on_day ELSE 0 END + :more").bindparams(

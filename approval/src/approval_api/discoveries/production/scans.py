@@ -2,7 +2,7 @@
 
 A scan proves something only about what it covered: its collector's discoveries at addresses inside its
 targets, as far as its profile reaches, and only when it was complete. Whatever was reported since it began,
-by it or not, counts as seen.
+by it or not, counts as seen. Scans that ran at the same time looked once: of those, one counts as a miss.
 """
 
 from collections.abc import Sequence
@@ -29,11 +29,11 @@ WITH unseen AS MATERIALIZED (
     SELECT id FROM gateway.discoveries
     WHERE collector = :collector AND gone_at IS NULL AND last_seen_at < :started_at
         AND host <<= ANY (CAST(:targets AS inet[])) AND NOT host <<= ANY (CAST(:excluded AS inet[]))
-        AND (:full OR seen_by_quick) AND id > :after
+        AND (:full OR seen_by_quick) AND coalesce(missed_at, '-infinity') < :started_at AND id > :after
     ORDER BY id LIMIT :batch FOR UPDATE
 ), missed AS (
     UPDATE gateway.discoveries AS known
-    SET missed_scans = missed_scans + 1,
+    SET missed_scans = missed_scans + 1, missed_at = now(),
         revision = revision + (missed_scans + 1 >= :gone_after)::integer,
         gone_at = CASE WHEN missed_scans + 1 >= :gone_after THEN now() END,
         changed_at = CASE WHEN missed_scans + 1 >= :gone_after THEN now() ELSE changed_at END,
@@ -53,9 +53,9 @@ SELECT (SELECT count(*) FROM missed) AS missed, (SELECT count(*) FROM noted) AS 
 
 
 async def begin(connection: AsyncConnection, start: ScanStart, started_by: str) -> ScanView:
-    """Store a scan that begins now. Raises a 429 problem for a collector with too many."""
+    """Store a scan that begins now, or began before. Raises a 429 problem for a collector with too many."""
     await lock_collector(connection, start.collector)
-    lately = table.c.started_at > func.now() - timedelta(days=1)
+    lately = table.c.reported_at > func.now() - timedelta(days=1)
     counted = select(func.count()).select_from(table).where(lately, table.c.collector == start.collector)
     if (await connection.scalar(counted) or 0) >= MOST_A_DAY:
         raise ProblemError(
@@ -74,6 +74,7 @@ async def begin(connection: AsyncConnection, start: ScanStart, started_by: str) 
             excluded=list(start.exclude),
             profile=start.profile,
             started_by=started_by,
+            started_at=func.least(start.began_at, func.now()),  # least() passes over null
         )
         .returning(table)
     )
