@@ -13,7 +13,14 @@ def test_no_character_can_steer_a_terminal(text):
 
 @given(st.text(), st.integers(1, 50))
 def test_what_is_shown_stays_within_the_limit(text, limit):
-    assert printable(text, limit=limit).removesuffix("…") == printable(text[:limit], limit=limit)
+    shown = printable(text, limit=limit)
+    assert shown == printable(text[: limit + 1], limit=limit)
+    assert shown == (whole := printable(text, limit=1000)) or whole.startswith(shown.removesuffix("…"))
+    assert len(shown.removesuffix("…")) <= limit
+
+
+def test_an_escape_counts_as_what_it_becomes_and_is_not_cut():
+    assert printable("a\x1b\x1b\x1b", limit=10) == "a\\x1b\\x1b…"
 
 
 def test_ordinary_text_is_left_as_it_is():

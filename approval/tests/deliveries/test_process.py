@@ -117,6 +117,9 @@ def test_credentials_come_from_a_file_and_are_not_shown(tmp_path):
         ("CREDENTIALS", "nothing-but-a-secret-Xyz", "name@host=secret"),
         ("OWN_NETWORKS", "here", "DELIVERY_OWN_NETWORKS"),
         ("PROXY", "http://proxy", "DELIVERY_PROXY"),
+        ("CREDENTIALS", "hook@hooks.example.com=", "expected name@host=secret"),
+        ("CREDENTIALS", "@hooks.example.com=Xyz", "expected name@host=secret"),
+        ("CREDENTIALS", "hook@hooks.example.com/team=Xyz", "leave out"),
     ],
 )
 def test_a_wrong_setting_is_named_and_not_quoted_when_it_is_a_secret(name, value, reason):

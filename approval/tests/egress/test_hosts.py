@@ -105,6 +105,10 @@ def test_a_host_is_listed_with_its_port_and_its_scheme():
         ("hooks.example.com=lan", "lan"),
         ("*.example.com", "neither a name"),
         ("hooks.example.com,https://hooks.example.com:443", "twice"),
+        ("hooks.example.com/team-a", "leave out"),
+        ("https://hooks.example.com/team-a/", "leave out"),
+        ("hooks.example.com?a", "leave out"),
+        ("http://hooks.example.com/team-a=10.1.2.3", "leave out"),
     ],
 )
 def test_an_entry_that_cannot_be_meant_is_refused_by_name(text, reason):

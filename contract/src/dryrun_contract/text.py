@@ -9,18 +9,21 @@ _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 def printable(text: str, *, limit: int = 200) -> str:
     r"""Return `text` with every character that could steer a terminal, a page or a spreadsheet made visible.
 
-    Control, format and unassigned characters become `\xNN` or `\uNNNN`; at most `limit` characters of
-    `text` are kept, an ellipsis marks a cut.
+    Control, format and unassigned characters become `\xNN` or `\uNNNN`; at most `limit` characters are
+    returned, and an ellipsis after them marks a cut.
 
     >>> printable("ok \x1b[31mred")
     'ok \\x1b[31mred'
     """
-    shown = []
+    shown: list[str] = []
+    left = limit
     for character in text[: limit + 1]:
+        piece = character
         if unicodedata.category(character) in _UNSAFE_CATEGORIES:
             point = ord(character)
-            shown.append(f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}")
-        else:
-            shown.append(character)
-    cut = len(text) > limit
-    return "".join(shown[:limit]) + ("…" if cut else "")
+            piece = f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}"
+        left -= len(piece)
+        if left < 0:
+            return "".join(shown) + "…"
+        shown.append(piece)
+    return "".join(shown)

@@ -43,6 +43,17 @@ class Place:
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
     @classmethod
+    def listed(cls, text: str) -> Self:
+        """Read `host[:port]` of a setting; https unless it says `http://`.
+
+        Raises NotAllowedError, also for what follows the host: a path would look like a bound and be none.
+        """
+        url = text if "://" in text else f"https://{text}"
+        if re.search(r"[/?#]", url.partition("://")[2]):
+            raise NotAllowedError("an entry names a host and its port; leave out what follows them")
+        return cls.of(url)
+
+    @classmethod
     def of(cls, url: str) -> Self:
         """Return the place of `url`. Raises NotAllowedError for what is not plainly one.
 
@@ -78,7 +89,7 @@ class HostList:
         for entry in filter(None, map(str.strip, re.split(r"[,\n]", text))):
             where, separator, listed = entry.partition("=")
             try:
-                place = Place.of(where if "://" in where else f"https://{where}")
+                place = Place.listed(where)
                 networks = tuple(ip_network(each) for each in listed.split("+")) if separator else ()
             except (NotAllowedError, ValueError) as error:
                 raise ValueError(f"{entry!r}: {error}") from error

@@ -38,10 +38,10 @@ def wait_asked_for(answer: Answer) -> float | None:
     if text.isascii() and text.isdecimal() and len(text) < 10:
         return min(float(text), _LONGEST_WAIT)
     try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
+        moment = parsedate_to_datetime(text).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    seconds = (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds()
+    seconds = (moment - datetime.now(UTC)).total_seconds()
     return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 

@@ -1,5 +1,6 @@
 """Settings of the process that delivers, read once at start from `DELIVERY_*` variables."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -24,14 +25,12 @@ class Credential:
     @classmethod
     def parse(cls, entry: str) -> tuple[str, Self]:
         """Read `name@host[:port]=secret`. Raises ValueError, which does not quote the secret."""
-        named, separator, secret = entry.partition("=")
-        name, at, where = named.partition("@")
-        if not (
-            separator and at and name.strip() and secret.strip().isascii() and secret.strip().isprintable()
-        ):
+        named, _, secret = entry.partition("=")
+        name, _, where = named.partition("@")
+        if not (name.strip() and where.strip() and re.fullmatch(r"[\x20-\x7e]+", secret.strip())):
             raise ValueError("expected name@host=secret in printable ASCII, one a line or comma separated")
         try:
-            place = Place.of(where.strip() if "://" in where else f"https://{where.strip()}")
+            place = Place.listed(where.strip())
         except NotAllowedError as error:
             raise ValueError(f"{name.strip()}: {error}") from None
         return name.strip(), cls(place, SecretStr(secret.strip()))
