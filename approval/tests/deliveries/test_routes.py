@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from made_deliveries import approve_discoveries
+from made_deliveries import add_destination, approve, approve_discoveries, preview, set_status
 from sqlalchemy import text
 
 PRODUCTION = "/api/v1/production"
@@ -58,6 +58,17 @@ async def test_from_a_destination_to_a_file(api, engine):
         assert {"add_destination", "preview_delivery", "approve_delivery", "remove_destination"} <= {
             row.action for row in actions
         }
+
+
+async def test_a_file_holds_nothing_that_lost_its_approval_or_changed(api, engine):
+    hosts = [("host", f"192.0.2.{number}", "{}") for number in range(1, 4)]
+    await approve_discoveries(engine, *hosts)
+    delivery = await preview(engine, await add_destination(engine, kind="ndjson"))
+    await approve(engine, delivery.id)
+    await set_status(engine, "192.0.2.1", "rejected")
+    await approve_discoveries(engine, ("host", "192.0.2.2", '{"changed": true}'))
+    file = await api.client.get(f"{PRODUCTION}/deliveries/{delivery.id}/file")
+    assert [json.loads(line)["discovery"]["key"] for line in file.text.splitlines()] == ["192.0.2.3"]
 
 
 @pytest.mark.parametrize(

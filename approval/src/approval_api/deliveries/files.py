@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import delivery_items as items
@@ -41,6 +41,11 @@ _COLUMNS = (
     "revision",
 )
 
+_STILL_APPROVED = text("""EXISTS (
+    SELECT 1 FROM gateway.approved_discoveries d
+    WHERE d.id = delivery_items.discovery_id AND d.revision = delivery_items.revision)
+""")
+
 type Content = dict[str, JsonValue]
 
 
@@ -59,7 +64,8 @@ async def page(
 ) -> tuple[list[tuple[int, str, Content]], bool]:
     """Return id, action and content of delivered items after the id `after`, and whether there are more.
 
-    What was left alone is at the destination already, and in no file.
+    What was left alone is at the destination already, and in no file. What changed since, or lost its
+    approval, is in no file that is fetched from then on.
     """
     query = (
         select(items.c.id, items.c.action, items.c.content)
@@ -68,6 +74,7 @@ async def page(
             items.c.id > after,
             items.c.state == "delivered",
             items.c.action != "leave",
+            _STILL_APPROVED,
         )
         .order_by(items.c.id)
         .limit(_ROWS + 1)
