@@ -7,6 +7,7 @@ from made_deliveries import add_destination, approve, approve_discoveries, previ
 from sqlalchemy import text
 
 PRODUCTION = "/api/v1/production"
+BOB = {"Authorization": "Bearer another-token-of-the-tests"}
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -69,6 +70,25 @@ async def test_a_file_holds_nothing_that_lost_its_approval_or_changed(api, engin
     await approve_discoveries(engine, ("host", "192.0.2.2", '{"changed": true}'))
     file = await api.client.get(f"{PRODUCTION}/deliveries/{delivery.id}/file")
     assert [json.loads(line)["discovery"]["key"] for line in file.text.splitlines()] == ["192.0.2.3"]
+
+
+async def test_the_path_of_a_hook_is_shown_to_administrators_alone(api, engine):
+    await approve_discoveries(engine, ("host", "192.0.2.1", "{}"))
+    hook = {"name": "cmdb", "kind": "webhook", "url": "https://h.example.com:8443/s3cr3t?k=s3cr3t#s3cr3t"}
+    made = await ask(api, "POST", "/destinations", 201, json={**hook, "credential": "hook"})
+    assert (await ask(api, "GET", "/destinations", 200))["destinations"] == [made]
+    delivery = await ask(api, "POST", f"/destinations/{made['id']}/deliveries", 201)
+    for path in ("/destinations", "/deliveries", f"/deliveries/{delivery['id']}"):
+        shown = json.dumps(await ask(api, "GET", path, 200, headers=BOB))
+        assert "https://h.example.com:8443" in shown
+        assert "s3cr3t" not in shown
+    async with engine.connect() as connection:
+        written = await connection.execute(
+            text("SELECT detail FROM gateway.audit_log WHERE action = 'add_destination'")
+        )
+        detail = written.scalar_one()
+    assert "https://h.example.com:8443" in detail
+    assert "s3cr3t" not in detail
 
 
 @pytest.mark.parametrize(

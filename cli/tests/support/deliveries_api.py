@@ -52,6 +52,7 @@ def delivery(destination):
         "destination_id": destination["id"],
         "destination": destination["request"]["name"],
         "kind": destination["request"]["kind"],
+        "place": destination["request"]["url"],
         "state": "planned",
         "requested_by": "ada",
         "requested_at": "2026-11-27T08:30:00Z",

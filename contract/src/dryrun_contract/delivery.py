@@ -1,6 +1,7 @@
 """Deliveries: approved production discoveries on their way to systems of record."""
 
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import Field, HttpUrl, JsonValue, TypeAdapter, model_validator
@@ -39,7 +40,8 @@ class DestinationRequest(Word):
     name: _Name = Field(examples=["netbox"])
     kind: DestinationKind
     url: str | None = Field(default=None, max_length=500, examples=["https://netbox.example.com"])
-    """The webhook's address, or where NetBox's pages are; null for files."""
+    """The webhook's address, or where NetBox's pages are; null for files. Its path is shown to administrators
+    alone."""
     credential: _Name | None = Field(default=None, examples=["netbox-token"])
     """The name of the credential: a webhook's signing secret, NetBox's token; null for files."""
     kinds: tuple[_Kind, ...] = Field(default=(), max_length=40, examples=[["host", "service"]])
@@ -57,6 +59,18 @@ class DestinationRequest(Word):
             raise ValueError(f"a destination of kind {self.kind} needs a url and the name of a credential")
         require_plain_url(self.url)
         return self
+
+    @property
+    def place(self) -> str | None:
+        """Return scheme, host and port of the url; None for files."""
+        if self.url is None:
+            return None
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    def without_path(self) -> Self:
+        """Return it with the place alone as its url: the path of a hook may be its only secret."""
+        return self.model_copy(update={"url": self.place})
 
 
 class DestinationView(Word):
@@ -95,6 +109,8 @@ class DeliveryView(Word):
     destination_id: UUID
     destination: str
     kind: DestinationKind
+    place: str | None = None
+    """Scheme, host and port of where it goes; null for files."""
     state: DeliveryState
     requested_by: str
     requested_at: UtcTime

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from approval_api.access.large_answers import prepared
+from approval_api.access.large_answers import ListTurn, prepared
 from approval_api.access.permission import Administrator, Decider, Reader
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
@@ -54,14 +54,14 @@ async def add_destination(
     Nothing is sent there unless its host is on the list of the process that delivers.
     """
     added = await service.add_destination(transaction, wanted, person.name)
-    note(request, object_=f"destination {wanted.name}", detail=wanted.model_dump_json())
+    note(request, object_=f"destination {wanted.name}", detail=wanted.without_path().model_dump_json())
     return added
 
 
 @destinations_router.get("")
-async def list_destinations(_: Reader, transaction: Transaction) -> DestinationList:
-    """List destinations by name."""
-    return DestinationList(destinations=tuple(await repository.list_destinations(transaction)))
+async def list_destinations(person: Reader, transaction: Transaction) -> DestinationList:
+    """List destinations by name; who is no administrator sees scheme, host and port of their addresses."""
+    return DestinationList(destinations=tuple(await service.list_destinations(transaction, person)))
 
 
 @destinations_router.delete("/{destination_id}", status_code=204)
@@ -85,14 +85,16 @@ async def preview_delivery(
 
 
 @router.get("")
-async def list_deliveries(_: Reader, transaction: Transaction) -> DeliveryList:
+async def list_deliveries(_: Reader, _turn: ListTurn, transaction: Transaction) -> DeliveryList:
     """List the newest deliveries, newest first."""
     found = await repository.list_deliveries(transaction, service.MOST_LISTED)
     return DeliveryList(deliveries=tuple(found))
 
 
 @router.get("/{delivery_id}")
-async def show_delivery(delivery_id: UUID, _: Reader, transaction: Transaction) -> DeliveryView:
+async def show_delivery(
+    delivery_id: UUID, _: Reader, _turn: ListTurn, transaction: Transaction
+) -> DeliveryView:
     """Show a delivery: how much is created, changed, left alone, and how far it got."""
     return await service.show(transaction, delivery_id)
 
@@ -101,6 +103,7 @@ async def show_delivery(delivery_id: UUID, _: Reader, transaction: Transaction) 
 async def list_items(
     delivery_id: UUID,
     _: Reader,
+    _turn: ListTurn,
     transaction: Transaction,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: str | None = None,

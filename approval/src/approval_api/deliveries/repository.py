@@ -172,11 +172,13 @@ async def _views(connection: AsyncConnection, rows: Sequence[RowMapping]) -> lis
 
 
 def _view(row: RowMapping, counts: Counts) -> DeliveryView:
+    request = DestinationRequest.model_validate(row["request"])
     return DeliveryView(
         id=row["id"],
         destination_id=row["destination_id"],
         destination=row["destination"],
-        kind=row["request"]["kind"],
+        kind=request.kind,
+        place=request.place,
         state=_state(row, counts),
         requested_by=row["requested_by"],
         requested_at=row["requested_at"],

@@ -6,6 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.deliveries import repository
 from approval_api.deliveries.preview import freeze
+from approval_api.identity.person import Person
+from approval_api.identity.roles import Permission
 from approval_api.web.pagination import from_cursor, row_id, to_cursor
 from approval_api.web.problems import ProblemError
 from dryrun_contract.delivery import (
@@ -61,6 +63,14 @@ async def add_destination(
             title="The name is taken",
         )
     return await _destination(connection, destination_id)
+
+
+async def list_destinations(connection: AsyncConnection, person: Person) -> list[DestinationView]:
+    """Return destinations by name, as `person` may see them: without the paths, unless an administrator."""
+    found = await repository.list_destinations(connection)
+    if person.may(Permission.ADMINISTER):
+        return found
+    return [each.model_copy(update={"request": each.request.without_path()}) for each in found]
 
 
 async def remove_destination(connection: AsyncConnection, destination_id: UUID) -> None:

@@ -65,6 +65,8 @@ def draw_delivery(delivery: DeliveryView, items: Iterable[DeliveryItem], more: b
     counts = delivery.counts
     head = Text(f"To {delivery.destination}  ", style="bold").append_text(_state(delivery.state))
     approved = "" if delivery.approved_by is None else f", approved by {inert(delivery.approved_by, 40)}"
+    if delivery.place is not None:
+        head.append_text(Text(f"  {inert(delivery.place, 300)}", style="dim"))
     parts: list[RenderableType] = [
         head,
         Text(f"{delivery.id}, previewed by {inert(delivery.requested_by, 40)}{approved}", style="dim"),

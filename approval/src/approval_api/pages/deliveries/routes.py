@@ -29,7 +29,7 @@ _STATES: tuple[ItemState, ...] = get_args(ItemState.__value__)
 async def list_deliveries(request: Request, visitor: Reader, _turn: ListTurn) -> Response:
     """Show destinations with a form for a new one, and the newest deliveries."""
     async with request.app.state.engine.connect() as connection:
-        destinations = await repository.list_destinations(connection)
+        destinations = await service.list_destinations(connection, visitor)
         deliveries = await repository.list_deliveries(connection, service.MOST_LISTED)
     return page(
         request,
@@ -60,7 +60,7 @@ async def add_destination(
     except ValidationError as error:
         raise first_fault(error, "This is no destination") from error
     await service.add_destination(transaction, wanted, visitor.name)
-    note(request, object_=f"destination {wanted.name}", detail=wanted.model_dump_json())
+    note(request, object_=f"destination {wanted.name}", detail=wanted.without_path().model_dump_json())
     return RedirectResponse("/production/deliveries", _SEE_OTHER)
 
 
