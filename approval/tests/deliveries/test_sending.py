@@ -271,6 +271,7 @@ async def test_whatever_the_other_side_does_nothing_is_lost_and_nothing_doubled(
             receiver.behaviour = lambda seen: (
                 acted.setdefault(seen.headers["webhook-id"], seen.json["data"]["key"]) and answer(200)
             )
+            await make_everything_due(engine)
             await process.work()
     assert (await show(engine, delivery)).counts.delivered == 100
     assert sorted(acted.values()) == sorted(key for _, key, _ in rows)

@@ -95,7 +95,8 @@ WHERE id = :id AND lease = :lease
 """)
 
 _LEAVE_ALONE = text("""
-UPDATE gateway.destinations SET not_before = now() + CAST(:pause AS interval) WHERE id = :destination_id
+UPDATE gateway.destinations SET not_before = greatest(not_before, now() + CAST(:pause AS interval))
+WHERE id = :destination_id
 """)
 
 

@@ -7,7 +7,7 @@ A kill at any point loses nothing: the lease ends, and the item is repeated with
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -30,6 +30,8 @@ SECONDS_FOR_ONE = 60.0
 """Shorter than a lease."""
 _FIRST_PAUSE = 10.0
 _LONGEST_PAUSE = 3600.0
+_LONGEST_REST = 300.0
+"""Seconds for which a destination that does not answer is left alone; then it is tried again."""
 _MOST_ROUNDS = 100_000
 
 type MakeSender = Callable[[DestinationRequest], Sender]
@@ -47,6 +49,8 @@ class Deliverer:
         self._make_sender = make_sender
         self._first_pause = first_pause
         self._busy: dict[UUID, asyncio.Task[None]] = {}
+        self._unanswered: dict[UUID, int] = {}
+        """How often in a row nothing came of what was sent to a destination."""
 
     async def run(self) -> None:
         """Work until cancelled; wait for a database that is unreachable."""
@@ -69,7 +73,7 @@ class Deliverer:
                 self._busy[each.id] = asyncio.create_task(work)
 
     async def drain(self, destination: Destination) -> None:
-        """Work on one destination until nothing is due, or the other side wants to be left alone."""
+        """Work on one destination until nothing is due, or the other side is better left alone."""
         sender = self._sender(destination)
         for _ in range(_MOST_ROUNDS):
             async with self._engine.begin() as connection:
@@ -77,11 +81,24 @@ class Deliverer:
             if not taken:
                 return
             waits = await asyncio.gather(*(self._work_on(item, sender) for item in items))
-            longest = max(waits, default=0.0)
-            if longest:
+            rest = self._rest(destination.id, waits)
+            if rest:
                 async with self._engine.begin() as connection:
-                    await outbox.leave_alone(connection, destination.id, longest)
+                    await outbox.leave_alone(connection, destination.id, rest)
                 return
+
+    def _rest(self, destination_id: UUID, waits: Sequence[float | None]) -> float:
+        """Return for how many seconds to leave a destination alone, by what became of its items.
+
+        As long as it asks for; and, when nothing came of any of them, for twice as long as the last time.
+        """
+        asked_for = max((seconds for seconds in waits if seconds is not None), default=0.0)
+        if not waits or None in waits:
+            self._unanswered.pop(destination_id, None)
+            return asked_for
+        times = self._unanswered.get(destination_id, 0)
+        self._unanswered[destination_id] = min(times + 1, MOST_ATTEMPTS)
+        return max(asked_for, min(self._first_pause * (1 << times), _LONGEST_REST))
 
     def _sender(self, destination: Destination) -> Sender | RefusedError:
         try:
@@ -93,18 +110,21 @@ class Deliverer:
         except NotAllowedError as error:
             return RefusedError(str(error))
 
-    async def _work_on(self, item: Item, sender: Sender | RefusedError) -> float:
-        """Do one item; return for how many seconds the whole destination wants to be left alone."""
+    async def _work_on(self, item: Item, sender: Sender | RefusedError) -> float | None:
+        """Do one item; return None when that is settled.
+
+        Otherwise for how many seconds the whole destination wants to be left alone: 0 if it named none.
+        """
         if isinstance(sender, RefusedError):
             await self._give_up(item, str(sender))
-            return 0.0
+            return None
         try:
             async with asyncio.timeout(SECONDS_FOR_ONE):
                 act = sender.look if item.state == "checking" else sender.send
                 result = await act(item)
         except (RefusedError, NotAllowedError) as error:
             await self._give_up(item, str(error))
-            return 0.0
+            return None
         except BusyError as error:
             await self._try_again(item, str(error), error.seconds)
             return error.seconds or 0.0
@@ -114,9 +134,9 @@ class Deliverer:
         except Exception:
             logger.exception("an item could not be worked on", extra={"item": item.id})
             await self._try_again(item, "an error of this service; see its log", None)
-            return 0.0
+            return None
         await self._store(item, result)
-        return 0.0
+        return None
 
     async def _store(self, item: Item, result: Result) -> None:
         async with self._engine.begin() as connection:

@@ -1,0 +1,57 @@
+"""A destination of which nothing comes is left alone, and tried again at growing pauses."""
+
+import pytest
+from made_deliveries import (
+    add_destination,
+    approve,
+    approve_discoveries,
+    make_everything_due,
+    preview,
+    show,
+)
+from receiver import RESET, answer, receiving
+from sqlalchemy import text
+
+
+async def approved(engine, receiver, number):
+    """Approve a delivery of so many hosts."""
+    await approve_discoveries(engine, *(("host", f"192.0.2.{n}", "{}") for n in range(1, number + 1)))
+    destination = await add_destination(engine, kind="webhook", url=receiver.url(), credential="hook")
+    return (await approve(engine, (await preview(engine, destination)).id)).id
+
+
+@pytest.mark.parametrize("said", [answer(503), answer(429), RESET])
+async def test_a_destination_of_which_nothing_comes_is_left_alone_for_longer_and_longer(
+    engine, delivering, said
+):
+    """Not every item learns by itself that the other side is down, and none is given up meanwhile."""
+    async with receiving(lambda _: said) as receiver:
+        delivery = await approved(engine, receiver, 29)
+        process = delivering(receiver)
+        process.deliverer._first_pause = 10
+        rests = []
+        for round_ in range(1, 8):
+            await process.work()
+            await process.work()
+            assert len(receiver.received) <= 4 * round_
+            async with engine.begin() as connection:
+                rest = await connection.execute(
+                    text("SELECT extract(epoch FROM not_before - now()) FROM gateway.destinations")
+                )
+                rests.append(float(rest.scalar_one()))
+                await connection.execute(text("UPDATE gateway.destinations SET not_before = NULL"))
+        assert rests == pytest.approx([10, 20, 40, 80, 160, 300, 300], abs=5)
+        receiver.behaviour = lambda _: answer(204)
+        await make_everything_due(engine)
+        await process.work()
+    assert (await show(engine, delivery)).state == "done"
+
+
+async def test_one_item_that_fails_does_not_stop_the_others(engine, delivering):
+    async with receiving(
+        lambda seen: answer(500 if seen.json["data"]["key"] == "192.0.2.1" else 204)
+    ) as receiver:
+        delivery = await approved(engine, receiver, 9)
+        await delivering(receiver).work()
+    counts = (await show(engine, delivery)).counts
+    assert (counts.delivered, counts.waiting) == (8, 1)
