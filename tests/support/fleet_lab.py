@@ -56,7 +56,7 @@ def entered(namespace: str | Path) -> Iterator[None]:
             os.setns(home.fileno(), os.CLONE_NEWNET)
 
 
-@dataclass
+@dataclass(eq=False)
 class Host:
     """One host: an engine, and its guard at `guard_url`."""
 
