@@ -140,7 +140,7 @@ async def test_production_discoveries_go_when_they_are_gone_and_that_was_approve
         "now() - make_interval(days => n) FROM generate_series(20, 40, 20) n"
     )
     removed = await prune(app, RetentionPolicy(discoveries=DAYS))
-    assert removed == {"discoveries": 1, "changes": 1, "scans": 1}
+    assert removed == {"discoveries": 1, "changes": 1, "scans": 1, "deliveries": 0}
     left = await do("SELECT key FROM gateway.discoveries ORDER BY key")
     # A rejection stays, for rules to heed.
     assert [row["key"] for row in left] == [f"10.0.0.{number}" for number in (1, 2, 3, 4)]
@@ -159,6 +159,56 @@ async def test_a_discovery_that_returns_at_this_moment_stays(app, do, engine):
         removed = await asyncio.wait_for(prune(app, RetentionPolicy(discoveries=DAYS)), 5)
     assert removed["discoveries"] == 0
     assert [row["change"] for row in await do("SELECT change FROM gateway.discoveries")] == ["returned"]
+
+
+async def test_finished_deliveries_go_with_their_items_and_open_ones_stay(app, do):
+    (destination,) = await do(
+        "INSERT INTO gateway.destinations (id, name, request, created_by) "
+        "VALUES (gen_random_uuid(), 'x', '{}', 'ada') RETURNING id"
+    )
+    made = {}
+    for number, (days, approved, state) in enumerate(
+        [
+            (OLD, True, "delivered"),
+            (OLD, True, "waiting"),
+            (OLD, True, "dead"),
+            (OLD, False, "planned"),
+            (NEW, True, "delivered"),
+        ]
+    ):
+        (delivery,) = await do(
+            "INSERT INTO gateway.deliveries (id, destination_id, requested_by, requested_at, approved_at, "
+            "unchanged, more) VALUES (gen_random_uuid(), :destination, 'ada', "
+            "now() - make_interval(days => :days), CASE WHEN :approved THEN now() END, 0, false) "
+            "RETURNING id",
+            destination=destination["id"],
+            days=days,
+            approved=approved,
+        )
+        made[delivery["id"]] = number
+        await do(
+            "INSERT INTO gateway.delivery_items (delivery_id, destination_id, discovery_id, host, kind, key, "
+            "revision, digest, content, action, state) SELECT :delivery, :destination, :number * 10 + n, "
+            "'h', 'host', 'h', 1, '', '{}', 'create', :state FROM generate_series(1, 2) n",
+            delivery=delivery["id"],
+            destination=destination["id"],
+            number=number,
+            state=state,
+        )
+    discarded = "UPDATE gateway.deliveries SET discarded_at = now(), approved_at = NULL"
+    assert (await prune(app, RetentionPolicy(discoveries=DAYS)))["deliveries"] == 1
+    left = await do("SELECT id FROM gateway.deliveries")
+    assert sorted(made[row["id"]] for row in left) == [1, 2, 3, 4]
+    assert await count(do, "delivery_items") == 8
+    await do(discarded)
+    assert (await prune(app, RetentionPolicy(discoveries=DAYS)))["deliveries"] == 3
+    assert await count(do, "delivery_items") == 2
+    assert [detail for _, _, detail in await audited(do)] == [
+        "2 removed",
+        "1 removed",
+        "6 removed",
+        "3 removed",
+    ]
 
 
 async def test_the_audit_log_loses_its_oldest_lines_and_says_so_and_no_young_ones(app, do):

@@ -73,6 +73,22 @@ _SCANS = text("""
 DELETE FROM gateway.production_scans WHERE id IN (
     SELECT id FROM gateway.production_scans WHERE started_at < now() - CAST(:keep AS interval) LIMIT :batch)
 """)
+# What waits for a person or for the other side is not finished. What destinations have is kept apart.
+_FINISHED = """
+SELECT d.id FROM gateway.deliveries d
+WHERE d.requested_at < now() - CAST(:keep AS interval)
+    AND (d.discarded_at IS NOT NULL OR d.approved_at IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM gateway.delivery_items o
+        WHERE o.delivery_id = d.id AND o.state IN ('waiting', 'dead')))
+"""
+_ITEMS = text(f"""
+DELETE FROM gateway.delivery_items WHERE id IN (
+    SELECT i.id FROM gateway.delivery_items i WHERE i.delivery_id IN ({_FINISHED}) LIMIT :batch)
+""")  # noqa: S608  # the statement above
+_DELIVERIES = text(f"""
+DELETE FROM gateway.deliveries WHERE id IN ({_FINISHED}
+    AND NOT EXISTS (SELECT 1 FROM gateway.delivery_items i WHERE i.delivery_id = d.id) LIMIT :batch)
+""")  # noqa: S608  # the statement above
 _AUDIT = text("SELECT gateway.prune_audit_log(CAST(:keep AS interval), :batch)")
 
 
@@ -88,6 +104,9 @@ async def prune(engine: AsyncEngine, policy: RetentionPolicy) -> dict[str, int]:
         for name, statement in (("discoveries", _GONE), ("changes", _CHANGES), ("scans", _SCANS)):
             what = f"{name} of production from more than {keep.days} days ago"
             removed[name] = await _in_batches(engine, what, statement, keep=keep)
+        what = f"finished deliveries from more than {keep.days} days ago"
+        await _in_batches(engine, f"items of {what}", _ITEMS, keep=keep)
+        removed["deliveries"] = await _in_batches(engine, what, _DELIVERIES, keep=keep)
     if policy.audit is not None:
         removed["audit"] = await _audit(engine, policy.audit)
     return removed
