@@ -173,7 +173,7 @@ async def test_a_destination_that_is_not_listed_or_has_no_secret_is_told_so(engi
         assert "not among the hosts" in item.answer
         async with engine.begin() as connection:
             await service.resend(connection, delivery)
-        await delivering(receiver, hook="not base64!").work()
+        await delivering(receiver, hook="whsec_not base64!").work()
         (item,) = await items_of(engine, delivery)
         assert "base64" in item.answer
     assert receiver.connections == 0
@@ -187,6 +187,21 @@ async def test_a_credential_is_shown_to_its_own_host_only(engine, delivering):
         (item,) = await items_of(engine, delivery)
         assert "shown nowhere else" in item.answer
     assert other.connections == 0
+
+
+@pytest.mark.parametrize(("kind", "credential"), [("netbox", "hook"), ("webhook", "token")])
+async def test_a_credential_is_used_for_its_own_kind_only(engine, delivering, kind, credential):
+    """What signs webhooks is sent to nobody, and a token signs nothing."""
+    async with receiving() as receiver:
+        await approve_discoveries(engine, HOST)
+        destination = await add_destination(engine, kind=kind, url=receiver.url(), credential=credential)
+        delivery = await preview(engine, destination)
+        if kind == "webhook":
+            await approve(engine, delivery.id)
+        await delivering(receiver, token=SECRET).work()
+        (item,) = await items_of(engine, delivery.id)
+        assert (item.state, "for another kind" in item.answer) == ("dead", True)
+    assert receiver.connections == 0
 
 
 async def test_an_answer_that_repeats_the_credential_shows_nothing(engine, delivering):

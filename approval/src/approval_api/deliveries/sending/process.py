@@ -32,6 +32,12 @@ def make_senders(egress: Egress, settings: DeliverySettings) -> MakeSender:
                 f"the credential {destination.credential!r} is for {credential.place} and shown nowhere else"
             )
         value = credential.secret.get_secret_value()
+        # A signing secret is never sent, whoever names it for a destination that is sent its credential.
+        if value.startswith("whsec_") != (destination.kind == "webhook"):
+            raise RefusedError(
+                f"the credential {destination.credential!r} is for another kind: a webhook's is whsec_ and "
+                "base64, and no other's is"
+            )
         if destination.kind == "webhook":
             return WebhookSender(egress, destination.url, value)
         if destination.kind == "netbox":
