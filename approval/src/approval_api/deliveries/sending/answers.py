@@ -1,5 +1,6 @@
 """Tells which answers to a request mean that it may be repeated."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -12,11 +13,11 @@ _LONGEST_WAIT = 3600.0
 _SAID = 200
 
 
-def require_success(answer: Answer, hidden: str) -> None:
+def require_success(answer: Answer, *hidden: str) -> None:
     """Raise BusyError for an answer that may be another one later, RefusedError for one that will not.
 
     A redirect is refused: whoever moved has to be entered anew. What was said is shown to everybody, so
-    `hidden`, which was sent along, is taken out of it.
+    each of `hidden`, which was sent along, is taken out of it, the longest first.
     """
     if 200 <= answer.status < 300:
         return
@@ -45,8 +46,10 @@ def wait_asked_for(answer: Answer) -> float | None:
     return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
-def _excerpt(body: bytes, hidden: str) -> str:
+def _excerpt(body: bytes, hidden: Sequence[str]) -> str:
     # Before it is cut: a part of it must not stay.
-    whole = body.decode("utf-8", "replace").replace(hidden, "…")
+    whole = body.decode("utf-8", "replace")
+    for secret in sorted(hidden, key=len, reverse=True):
+        whole = whole.replace(secret, "…")
     text = printable(whole, limit=_SAID).strip()
     return f": {text}" if text else ""

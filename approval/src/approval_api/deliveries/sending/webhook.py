@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
@@ -21,16 +22,16 @@ class WebhookSender:
     """Posts to one address; `webhook-id` stays the same however often a message is repeated."""
 
     def __init__(self, egress: Egress, url: str, secret: str) -> None:
-        """Sign by `secret`: base64, with or without `whsec_`. Raises RefusedError for anything else."""
+        """Sign by `secret`: `whsec_` and base64. Raises RefusedError for anything else."""
         self._egress = egress
         self._url = url
-        self._secret = secret
+        parts = urlsplit(url)
+        # The path of a hook may be as secret as its key, and pages of faults repeat it.
+        self._hidden = [secret, *(part for part in (parts.path, parts.query) if part.strip("/"))]
         try:
             self._webhook = Webhook(secret)
         except (ValueError, EmptyWebhookSecretError) as error:
-            raise RefusedError(
-                "the signing secret is not base64, with or without whsec_ before it"
-            ) from error
+            raise RefusedError("the signing secret is not whsec_ and base64") from error
 
     async def look(self, item: Item) -> Result:
         """Return what the preview said: a webhook's receiver cannot be asked."""
@@ -51,5 +52,5 @@ class WebhookSender:
             "webhook-signature": self._webhook.sign(message_id, now, body),
         }
         answer = await self._egress.request("POST", self._url, headers=headers, body=body.encode())
-        require_success(answer, self._secret)
+        require_success(answer, *self._hidden)
         return Result(item.action, f"HTTP {answer.status}")

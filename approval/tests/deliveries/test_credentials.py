@@ -1,0 +1,65 @@
+"""Credentials: sent to their own host, for their own kind, and shown to nobody."""
+
+import pytest
+from made_deliveries import (
+    SECRET,
+    add_destination,
+    approve,
+    approve_discoveries,
+    items_of,
+    preview,
+)
+from receiver import answer, receiving
+
+HOST = ("host", "192.0.2.1", "{}")
+
+
+async def test_a_credential_is_shown_to_its_own_host_only(engine, delivering):
+    """Whoever may change a destination does not learn its credential by another host of the list."""
+    async with receiving() as receiver, receiving() as other:
+        await approve_discoveries(engine, HOST)
+        destination = await add_destination(engine, kind="webhook", url=other.url(), credential="hook")
+        delivery = await approve(engine, (await preview(engine, destination)).id)
+        await delivering(receiver, other).work()
+        (item,) = await items_of(engine, delivery.id)
+        assert "shown nowhere else" in item.answer
+    assert other.connections == 0
+
+
+async def test_an_answer_that_repeats_the_path_of_a_hook_shows_nothing(engine, delivering):
+    async with receiving(lambda seen: answer(404, f"{seen.target} is unknown: /".encode())) as receiver:
+        await approve_discoveries(engine, HOST)
+        hook = receiver.url("/services/s3cr3t?key=s3cr3t")
+        destination = await add_destination(engine, kind="webhook", url=hook, credential="hook")
+        delivery = await approve(engine, (await preview(engine, destination)).id)
+        await delivering(receiver).work()
+    (item,) = await items_of(engine, delivery.id)
+    assert item.answer == "HTTP 404: …?… is unknown: /"
+
+
+@pytest.mark.parametrize(("kind", "credential"), [("netbox", "hook"), ("webhook", "token")])
+async def test_a_credential_is_used_for_its_own_kind_only(engine, delivering, kind, credential):
+    """What signs webhooks is sent to nobody, and a token signs nothing."""
+    async with receiving() as receiver:
+        await approve_discoveries(engine, HOST)
+        destination = await add_destination(engine, kind=kind, url=receiver.url(), credential=credential)
+        delivery = await preview(engine, destination)
+        if kind == "webhook":
+            await approve(engine, delivery.id)
+        await delivering(receiver, token=SECRET).work()
+        (item,) = await items_of(engine, delivery.id)
+        assert (item.state, "for another kind" in item.answer) == ("dead", True)
+    assert receiver.connections == 0
+
+
+async def test_an_answer_that_repeats_the_credential_shows_nothing(engine, delivering):
+    async with receiving(
+        lambda seen: answer(400, b"x" * 150 + seen.headers["authorization"].encode())
+    ) as receiver:
+        await approve_discoveries(engine, HOST)
+        netbox = await add_destination(engine, kind="netbox", url=receiver.url(""), credential="netbox")
+        delivery = (await preview(engine, netbox)).id
+        await delivering(receiver, netbox="0123456789abcdef-the-token-of-netbox").work()
+    (item,) = await items_of(engine, delivery)
+    assert "HTTP 400" in item.answer
+    assert "0123" not in item.answer
