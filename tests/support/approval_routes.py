@@ -200,6 +200,14 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
 }
 """A route that is not here fails the first test: say who may use it."""
 
+NO_PERSONS_TOKEN = frozenset(
+    {
+        ("POST", RULES + "/{rule_id}/on"),
+        ("POST", "/production/rules/{rule_id}/on"),
+    }
+)
+"""What they begin goes on when a token has ended: a person's token gets a 403 in spite of its scopes."""
+
 DECISION = {"decision": "approved", "discoveries": [{"id": 1, "revision": 1}]}
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/login"): {"name": "nobody", "password": "x"},

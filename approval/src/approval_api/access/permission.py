@@ -10,7 +10,7 @@ from fastapi.security import APIKeyCookie, HTTPBearer
 
 from approval_api.access.authentication import current_person
 from approval_api.access.body_bounds import MAX_FIELDS, REPORT_BODY, SMALL_BODY
-from approval_api.identity.person import Person
+from approval_api.identity.person import Person, Proof
 from approval_api.identity.roles import LOGIN_ONLY, Permission, permissions_of
 from approval_api.web.origin import require_csrf_field
 from approval_api.web.problems import ProblemError
@@ -98,6 +98,20 @@ def require(person: Person, permission: Permission) -> None:
         roles = ", ".join(sorted(person.roles)) or "none"
         detail = f"this needs the permission {permission.value!r}; your roles ({roles}) do not give it"
     raise ProblemError("forbidden", 403, f"{detail}. An administrator can change roles", title="Not allowed")
+
+
+def require_no_token(person: Person) -> None:
+    """Raise a 403 problem for somebody's token: what is made here would outlive it.
+
+    A program's token may: the operator configures it, as they could configure this.
+    """
+    if person.proof is Proof.TOKEN:
+        raise ProblemError(
+            "forbidden",
+            403,
+            "this goes on when the token has ended, so no token of a person may; sign in in a browser",
+            title="Not allowed",
+        )
 
 
 def open_to_all() -> None:

@@ -4,7 +4,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from approval_api.access.permission import Decider, Reader
+from approval_api.access.large_answers import ListTurn
+from approval_api.access.permission import Decider, Reader, require_no_token
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.discoveries.production import rules
@@ -37,7 +38,7 @@ async def show_rule(rule_id: UUID, _: Reader, transaction: Transaction) -> RuleV
 
 
 @router.get("/{rule_id}/preview")
-async def preview_rule(rule_id: UUID, _: Reader, transaction: Transaction) -> RulePreview:
+async def preview_rule(rule_id: UUID, _: Reader, _turn: ListTurn, transaction: Transaction) -> RulePreview:
     """Show what a rule would approve of the queue as it is now."""
     rule = await rules.require(transaction, rule_id)
     return await rules.preview(transaction, rule.request)
@@ -51,6 +52,7 @@ async def switch_rule_on(
 
     409 when the queue is no longer what the preview showed.
     """
+    require_no_token(person)
     count = await rules.switch_on(transaction, rule_id, switch.preview, person.name)
     rule = await rules.require(transaction, rule_id)
     note(request, object_=f"rule {rule.request.name} {rule_id}", detail=f"{count} approved")

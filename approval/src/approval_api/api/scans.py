@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Collecting, Reader
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
@@ -31,7 +32,7 @@ async def begin_scan(
 
 
 @router.get("")
-async def list_scans(_: Reader, transaction: Transaction) -> ScanList:
+async def list_scans(_: Reader, _turn: ListTurn, transaction: Transaction) -> ScanList:
     """List the newest scans, newest first."""
     return ScanList(scans=tuple(await scans.newest(transaction)))
 

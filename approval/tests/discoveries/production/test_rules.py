@@ -5,7 +5,9 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
+from approval_api.access import large_answers
 from approval_api.identity.roles import Role
+from dryrun_serving.ceiling import Ceiling
 
 PATH = "/api/v1/production/discoveries"
 RULES = "/api/v1/production/rules"
@@ -263,6 +265,31 @@ async def test_nobody_makes_or_switches_on_a_rule_for_their_own_reports(api, bro
     switch = {"preview": preview["digest"]}
     refused = await eve.ask("POST", f"/production/rules/{rule['id']}/on", json=switch)
     assert refused.status_code == 409
+
+
+async def test_a_persons_token_switches_none_on_which_would_outlive_it(api, browsers):
+    grace = await browsers("grace", Role.APPROVER)
+    made = (await grace.ask("POST", "/me/tokens", json={"label": "x", "scopes": ["read", "decide"]})).json()
+    token = {"Authorization": f"Bearer {made['secret']}"}
+    rule = await make(api)
+    switch = {"preview": (await api.client.get(f"{RULES}/{rule['id']}/preview")).json()["digest"]}
+    refused = await api.client.post(f"{RULES}/{rule['id']}/on", json=switch, headers=token)
+    assert (refused.status_code, "sign in" in refused.json()["detail"]) == (403, True)
+    assert (await grace.ask("POST", f"/production/rules/{rule['id']}/on", json=switch)).status_code == 200
+    assert (await api.client.post(f"{RULES}/{rule['id']}/off", headers=token)).status_code == 200
+
+
+async def test_previews_and_scans_take_their_turn(api, monkeypatch):
+    rule = await make(api)
+    monkeypatch.setattr(large_answers, "PLACE_SECONDS", 0.01)
+    monkeypatch.setitem(api.app.state.large_answers, "lists", Ceiling(0, 0))
+    for path in (
+        f"{RULES}/{rule['id']}/preview",
+        "/api/v1/production/scans",
+        f"/production/rules/{rule['id']}",
+    ):
+        answer = await api.client.get(path)
+        assert answer.status_code == 503, path
 
 
 async def test_off_and_removed_it_approves_nothing_and_what_it_approved_stays(api):

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
-from approval_api.access.permission import Decider, Reader
+from approval_api.access.large_answers import ListTurn
+from approval_api.access.permission import Decider, Reader, require_no_token
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.discoveries.production import rules
@@ -77,7 +78,9 @@ def _attributes(text: str) -> dict[str, object]:
 
 
 @router.get("/{rule_id}")
-async def show_rule(rule_id: UUID, request: Request, visitor: Reader, transaction: Transaction) -> Response:
+async def show_rule(
+    rule_id: UUID, request: Request, visitor: Reader, _turn: ListTurn, transaction: Transaction
+) -> Response:
     """Show one rule; while it is off, with what it would approve."""
     rule = await rules.require(transaction, rule_id)
     preview = await rules.preview(transaction, rule.request) if rule.on_since is None else None
@@ -89,6 +92,7 @@ async def switch_rule_on(
     rule_id: UUID, request: Request, visitor: Decider, form: SentForm, transaction: Transaction
 ) -> Response:
     """Approve what the preview showed, and from now on what is reported."""
+    require_no_token(visitor)
     count = await rules.switch_on(transaction, rule_id, form.one("preview"), visitor.name)
     rule = await rules.require(transaction, rule_id)
     note(request, object_=f"rule {rule.request.name} {rule_id}", detail=f"{count} approved")
