@@ -204,6 +204,8 @@ NO_PERSONS_TOKEN = frozenset(
     {
         ("POST", RULES + "/{rule_id}/on"),
         ("POST", "/production/rules/{rule_id}/on"),
+        ("POST", f"{DRYRUN}/badges"),
+        ("POST", "/dryrun/badges"),
     }
 )
 """What they begin goes on when a token has ended: a person's token gets a 403 in spite of its scopes."""

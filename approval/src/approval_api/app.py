@@ -64,6 +64,7 @@ from approval_api.sessions.admission import Limits
 from approval_api.sessions.outbox import Outbox
 from approval_api.settings import Settings
 from approval_api.telemetry.metrics import Metrics
+from approval_api.trends.badges import KeptBadges
 from approval_api.web.problems import install_problem_handlers
 from approval_api.web.request_log import RequestLog
 from approval_api.web.security_headers import SecurityHeaders
@@ -115,6 +116,7 @@ def create_app(
     app.state.open_streams = OpenStreams(Ceiling(settings.streams, settings.streams_per_person), metrics)
     app.state.stopping = asyncio.Event()
     app.state.large_answers = ceilings()
+    app.state.kept_badges = KeptBadges()
     app.state.bytes_on_their_way = bytes_on_their_way()
     app.state.rate_limit = RateLimit(settings.requests_per_second, settings.requests_burst)
     app.state.limits = Limits(

@@ -7,6 +7,8 @@ import xml.etree.ElementTree as ET
 import pytest
 from sqlalchemy import text
 
+from approval_api.identity.roles import Role
+from approval_api.trends import badges
 from approval_api.trends.badges import draw
 from dryrun_contract.trend import Badge
 
@@ -22,7 +24,7 @@ def programs():
 async def scored(engine):
     """Score a session of `small`."""
 
-    async def score(passed):
+    async def score(passed, criteria=None):
         session = uuid.uuid4()
         measures = {
             "recall": 0.875,
@@ -37,9 +39,11 @@ async def scored(engine):
             await connection.execute(
                 text(
                     "INSERT INTO gateway.dryrun_sessions (id, template, digest, seed, keep, requested_by, "
-                    "phase, outcome) VALUES (:id, 'small', 'd', 0, false, 'ada', 'ended', 'completed')"
+                    "phase, outcome, criteria_name, criteria) "
+                    "VALUES (:id, 'small', 'd', 0, false, 'ada', 'ended', 'completed', :criteria, "
+                    "CASE WHEN CAST(:criteria AS text) IS NOT NULL THEN '{}'::json END)"
                 ),
-                {"id": session},
+                {"id": session, "criteria": criteria},
             )
             await connection.execute(
                 text(
@@ -84,6 +88,77 @@ async def test_nobody_reads_it_until_an_administrator_publishes_it_nor_after_it_
     gone = await api.client.delete(f"/api/v1/dryrun/badges/{made['id']}")
     assert gone.status_code == 204
     assert (await api.client.get(made["path"], headers=NOBODY)).status_code == 404
+
+
+async def test_a_verdict_by_criteria_that_somebody_stored_says_so(api, scored):
+    await scored(passed=True, criteria="lenient")
+    assert (await api.get("/templates/small/badge")).json()["message"] == "recall 0.88, passed by lenient"
+    await scored(passed=True)
+    assert (await api.get("/templates/small/badge")).json()["message"] == "recall 0.88, passed"
+
+
+async def test_a_persons_token_publishes_nothing(api, browsers, scored):
+    await scored(passed=True)
+    grace = await browsers("grace", Role.ADMIN)
+    made = (await grace.ask("POST", "/me/tokens", json={"label": "x", "scopes": ["administer"]})).json()
+    token = {"Authorization": f"Bearer {made['secret']}"}
+    wanted = {"template": "small"}
+    refused = await api.post("/badges", json=wanted, headers=token)
+    assert (refused.status_code, "sign in" in refused.json()["detail"]) == (403, True)
+    assert (await grace.ask("POST", "/dryrun/badges", json=wanted)).status_code == 201
+
+
+async def test_a_published_schedule_is_read_from_its_newest_measured_time_once_a_minute(
+    api, engine, monkeypatch
+):
+    wanted = {"cron": "30 2 * * *", "experiment": {"name": "nightly", "templates": ["small"]}}
+    schedule = (await api.post("/schedules", json=wanted)).json()["id"]
+
+    async def fired(hours, recall):
+        experiment = uuid.uuid4()
+        rows = [
+            {
+                "kind": "service",
+                "attribute": "product",
+                "recall": {"value": 0.1},
+                "precision": {"value": 0.1},
+            },
+            {"kind": "service", "attribute": None, "recall": {"value": recall}, "precision": {"value": 1.0}},
+        ]
+        # No results that anything but a badge could read.
+        results = {"arms": [{"rows": rows}, {"rows": "unreadable"}]}
+        async with engine.begin() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO gateway.experiments (id, request, requested_by, requested_at, results, "
+                    "results_of) VALUES (:id, '{}', 'ada', now(), CAST(:results AS jsonb), 1)"
+                ),
+                {"id": experiment, "results": json.dumps(results)},
+            )
+            await connection.execute(
+                text(
+                    "INSERT INTO gateway.schedule_firings (schedule_id, due_at, experiment_id) "
+                    "VALUES (:schedule, now() - make_interval(hours => :hours), :id)"
+                ),
+                {"schedule": schedule, "hours": hours, "id": experiment},
+            )
+
+    await fired(3, 0.5)
+    await fired(2, 0.75)
+    await fired(1, None)
+    made = (await api.post("/badges", json={"schedule_id": schedule})).json()
+
+    async def message():
+        answer = await api.client.get(made["path"].replace(".svg", ".json"), headers=NOBODY)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["message"]
+
+    assert await message() == "recall 0.75"
+    await fired(0, 0.25)
+    assert await message() == "recall 0.75", "kept"
+    now = badges.monotonic()
+    monkeypatch.setattr(badges, "monotonic", lambda: now + 61)
+    assert await message() == "recall 0.25"
 
 
 async def test_a_schedules_badge_goes_with_it(api):

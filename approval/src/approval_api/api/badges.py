@@ -4,10 +4,12 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from approval_api.access.permission import OPEN, Administrator, Reader
+from approval_api.access.permission import OPEN, Administrator, Reader, require_no_token
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
+from approval_api.schedules.service import unknown_schedule
 from approval_api.trends import badges
 from dryrun_contract.template import TEMPLATE_ID
 from dryrun_contract.trend import Badge, PublishedBadge, PublishedBadges, PublishRequest
@@ -35,6 +37,13 @@ def _answer(badge: Badge, shape: _Shape, headers: dict[str, str]) -> Response:
     return Response(badge.model_dump_json(), media_type="application/json", headers=headers)
 
 
+async def _of_schedule(transaction: AsyncConnection, schedule_id: UUID) -> Badge:
+    badge = await badges.of_schedule(transaction, schedule_id)
+    if badge is None:
+        raise unknown_schedule(schedule_id)
+    return badge
+
+
 @router.get("/templates/{template_id}/badge", response_model=Badge, responses=_ANSWERS)
 async def show_template_badge(
     template_id: Annotated[str, Path(pattern=TEMPLATE_ID)],
@@ -48,10 +57,10 @@ async def show_template_badge(
 
 @router.get("/schedules/{schedule_id}/badge", response_model=Badge, responses=_ANSWERS)
 async def show_schedule_badge(
-    schedule_id: UUID, request: Request, _: Reader, shape: BadgeShape = "json"
+    schedule_id: UUID, _: Reader, transaction: Transaction, shape: BadgeShape = "json"
 ) -> Response:
     """Show how a schedule's newest time came out."""
-    return _answer(badges.of_schedule(await request.app.state.schedules.show(schedule_id)), shape, {})
+    return _answer(await _of_schedule(transaction, schedule_id), shape, {})
 
 
 @router.post("/badges", status_code=201)
@@ -59,8 +68,9 @@ async def publish_badge(
     request: Request, person: Administrator, transaction: Transaction, wanted: PublishRequest
 ) -> PublishedBadge:
     """Publish a badge: whoever knows its address reads it without signing in."""
+    require_no_token(person)
     if wanted.schedule_id is not None:
-        await request.app.state.schedules.show(wanted.schedule_id)
+        await _of_schedule(transaction, wanted.schedule_id)
     badge = await badges.publish(transaction, wanted, person.name)
     note(request, object_=f"badge of {wanted.template or wanted.schedule_id}")
     return badge
@@ -84,8 +94,13 @@ async def show_published_badge(
 ) -> Response:
     """Show a published badge. One that is not published answers 404."""
     template, schedule_id = await badges.find_published(transaction, badge_id)
-    if template is not None:
-        return _answer(await badges.of_template(transaction, template), shape, _FOR_ALL)
-    assert schedule_id is not None
-    schedule = await request.app.state.schedules.show(schedule_id)
-    return _answer(badges.of_schedule(schedule), shape, _FOR_ALL)
+    kept: badges.KeptBadges = request.app.state.kept_badges
+    badge = kept.find(badge_id)
+    if badge is None:
+        if template is not None:
+            badge = await badges.of_template(transaction, template)
+        else:
+            assert schedule_id is not None
+            badge = await _of_schedule(transaction, schedule_id)
+        kept.keep(badge_id, badge)
+    return _answer(badge, shape, _FOR_ALL)

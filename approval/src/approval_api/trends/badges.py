@@ -5,6 +5,7 @@ Signed-in people read each; others only those that an administrator published, a
 
 import secrets
 from html import escape
+from time import monotonic
 from uuid import UUID
 
 from sqlalchemy import RowMapping, delete, func, insert, select, text
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import published_badges as table
 from approval_api.web.problems import ProblemError
-from dryrun_contract.schedule import Schedule
+from dryrun_contract.schedule import MAX_FIRINGS_SHOWN
 from dryrun_contract.text import printable
 from dryrun_contract.trend import Badge, PublishedBadge, PublishRequest
 
@@ -22,12 +23,49 @@ _COLOURS = {"green": "#0d6b3f", "red": "#b0211b", "blue": "#1f5ad6", "lightgrey"
 _CHARACTER = 7.2
 """Width of a character in pixels, at 12 pixels, generously."""
 
+_KEPT_SECONDS = 60
+"""As long as others may keep a published badge."""
+
 _NEWEST = text("""
-SELECT s.requested_at, r.figures FROM gateway.dryrun_sessions s
+SELECT s.requested_at, s.criteria_name, r.figures FROM gateway.dryrun_sessions s
 JOIN gateway.dryrun_reports r ON r.session_id = s.id
 WHERE s.template = :template AND r.final AND r.failure IS NULL AND r.figures ->> 'recall' IS NOT NULL
 ORDER BY s.requested_at DESC, s.id DESC LIMIT 1
 """)
+# Results of an experiment may have a hundred thousand values: the two that are shown leave the database.
+_NEWEST_TIME = text("""
+SELECT s.request #>> '{experiment,name}' AS name, s.next_at IS NULL AS paused,
+    newest.due_at, newest.failed, newest.services
+FROM gateway.schedules s LEFT JOIN LATERAL (
+    SELECT due_at, failed, services FROM (
+        SELECT f.due_at, f.failure IS NOT NULL AND f.skipped IS NULL AS failed,
+            jsonb_path_query_first(
+                e.results, '$.arms[0].rows[*] ? (@.kind == "service" && @.attribute == null)') AS services
+        FROM gateway.schedule_firings f LEFT JOIN gateway.experiments e ON e.id = f.experiment_id
+        WHERE f.schedule_id = s.id ORDER BY f.due_at DESC LIMIT :most
+    ) times
+    WHERE failed OR services #>> '{recall,value}' IS NOT NULL ORDER BY due_at DESC LIMIT 1
+) newest ON true
+WHERE s.id = :id
+""")
+
+
+class KeptBadges:
+    """Published badges for a minute: a stranger who asks for one over and over has it computed once."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[float, Badge]] = {}
+
+    def find(self, badge_id: str) -> Badge | None:
+        """Return a badge that was computed within the last minute."""
+        until, badge = self._kept.get(badge_id, (0.0, None))
+        return badge if monotonic() < until else None
+
+    def keep(self, badge_id: str, badge: Badge) -> None:
+        """Keep a badge for a minute."""
+        now = monotonic()
+        self._kept = {key: each for key, each in self._kept.items() if now < each[0]}
+        self._kept[badge_id] = now + _KEPT_SECONDS, badge
 
 
 async def of_template(connection: AsyncConnection, template: str) -> Badge:
@@ -37,7 +75,9 @@ async def of_template(connection: AsyncConnection, template: str) -> Badge:
         return _badge(template, "not measured", "lightgrey")
     measures = row.figures.get("measures") or {}
     recall, precision, passed = measures.get("recall"), measures.get("precision"), row.figures.get("passed")
-    word = "" if passed is None else ", passed" if passed else ", failed"
+    # Operators store criteria: a green badge says when it is by theirs.
+    by = f" by {row.criteria_name}" if row.criteria_name else ""
+    word = "" if passed is None else f", passed{by}" if passed else f", failed{by}"
     colour = "blue" if passed is None else "green" if passed else "red"
     badge = _badge(template, f"recall {_ratio(recall)}{word}", colour)
     return badge.model_copy(
@@ -45,25 +85,22 @@ async def of_template(connection: AsyncConnection, template: str) -> Badge:
     )
 
 
-def of_schedule(schedule: Schedule) -> Badge:
-    """Return the badge of a schedule's newest time: its baseline, or that it failed or is paused."""
-    name = schedule.request.experiment.name
-    if schedule.next_at is None:
-        return _badge(name, "paused", "lightgrey")
-    for firing in schedule.firings:
-        if firing.state == "failed":
-            return _badge(name, "failed", "red").model_copy(update={"at": firing.due_at})
-        if firing.arms and firing.arms[0].services.value is not None:
-            first = firing.arms[0]
-            precision = first.measured.get("precision")
-            return _badge(name, f"recall {_ratio(first.services.value)}", "blue").model_copy(
-                update={
-                    "at": firing.due_at,
-                    "recall": first.services.value,
-                    "precision": precision.value if precision else None,
-                }
-            )
-    return _badge(name, "not measured", "lightgrey")
+async def of_schedule(connection: AsyncConnection, schedule_id: UUID) -> Badge | None:
+    """Return the badge of a schedule's newest time: its baseline, or that it failed or is paused; or None."""
+    given = {"id": schedule_id, "most": MAX_FIRINGS_SHOWN}
+    row = (await connection.execute(_NEWEST_TIME, given)).one_or_none()
+    if row is None:
+        return None
+    if row.paused:
+        return _badge(row.name, "paused", "lightgrey")
+    if row.due_at is None:
+        return _badge(row.name, "not measured", "lightgrey")
+    if row.failed:
+        return _badge(row.name, "failed", "red").model_copy(update={"at": row.due_at})
+    recall, precision = (row.services[name]["value"] for name in ("recall", "precision"))
+    return _badge(row.name, f"recall {_ratio(recall)}", "blue").model_copy(
+        update={"at": row.due_at, "recall": recall, "precision": precision}
+    )
 
 
 def _badge(label: str, message: str, color: str) -> Badge:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
-from approval_api.access.permission import Administrator, Reader
+from approval_api.access.permission import Administrator, Reader, require_no_token
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
 from approval_api.pages.forms import SentForm, first_fault
@@ -55,6 +55,7 @@ async def publish_badge(
     request: Request, visitor: Administrator, form: SentForm, transaction: Transaction
 ) -> Response:
     """Publish a badge and go back to its page."""
+    require_no_token(visitor)
     try:
         wanted = PublishRequest.model_validate(
             {name: form.one(name) or None for name in ("template", "schedule_id")}
