@@ -15,7 +15,10 @@ class Word(BaseModel):
 def _in_utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time needs a zone, e.g. 2026-01-31T09:30:00Z (RFC 3339)")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time lies within the years 1 to 9999 in UTC too") from None
 
 
 type UtcTime = Annotated[datetime, AfterValidator(_in_utc)]
