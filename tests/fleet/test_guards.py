@@ -155,6 +155,15 @@ def test_overlays_are_made_by_the_manager_alone_and_in_one_form(fleet: FleetLab)
     assert not fleet.left_of(words.id)
 
 
+def becomes_known(worker: Host, name: str) -> bool:
+    """Return whether a worker's engine lists a network within ten seconds; the swarm tells it by and by."""
+    for _ in range(100):
+        if name in worker.docker("network", "ls", "--format", "{{.Name}}").split():
+            return True
+        time.sleep(0.1)
+    return False
+
+
 FOREIGN = {
     "without labels": {"Labels": {}},
     "of another session's labels": {"Labels": Words(4).shared},
@@ -180,7 +189,7 @@ def test_a_network_of_the_right_name_opens_nothing_on_a_worker(
         )["Id"]
         made.append((worker, "containers", foreign))
         worker.ask("POST", f"/containers/{foreign}/start")
-        assert words.name in worker.docker("network", "ls", "--format", "{{.Name}}").split()
+        assert becomes_known(worker, words.name)
     for network in (words.name, identity):
         body = words.container(5, network=network)
         status, answer = fleet.ask(worker, "POST", "/containers/create?name=dryrun-evil", body)

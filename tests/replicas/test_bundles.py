@@ -31,6 +31,18 @@ from dryrun_replica.planning.template import template_text
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 
 
+SCANNER = "discovery/test-collector-plain:1.0"
+MANIFEST = f"""\
+name: plain
+image: {SCANNER}
+summary: Finds hosts.
+provides: [host]
+timeout_seconds: 60
+arguments: ["{{cidr}}"]
+"""
+ALLOWED = {SCANNER: {"id": f"sha256:{'5' * 64}", "arguments": [["{cidr}"]]}}
+
+
 class MadeImage:
     """An image of two small layers, the lower one shared with `base`; nothing of it runs."""
 
@@ -97,8 +109,10 @@ def unverified(monkeypatch: pytest.MonkeyPatch) -> None:
 def in_folder(path: Path) -> Installation:
     made = Installation(path / "root", path / "state")
     (made.root / "templates").mkdir(parents=True)
+    made.manifests.mkdir(parents=True)
+    (made.manifests / "plain.yml").write_text(MANIFEST)
     made.prepare()
-    made.allowlist.write_text(json.dumps({"version": 1, "images": {}}))
+    made.allowlist.write_text(json.dumps({"version": 1, "images": ALLOWED}))
     return made
 
 

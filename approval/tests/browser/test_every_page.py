@@ -95,6 +95,7 @@ async def filled(site):
     }
 
 
+@pytest.mark.timeout(900)  # every page in every look: two minutes, more beside other suites
 async def test_axe_finds_nothing_and_nothing_is_cut_off_in_any_look_and_for_any_role(site, filled):
     page = await (await site.open(Role.ADMIN)).context.new_page()
     faults = []
