@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.engine.protocol import EngineError
 from dryrun_orchestrator.hosts import Host
+from dryrun_orchestrator.session.cleaning_up import LeftoverError
 from dryrun_orchestrator.session.context import SessionFailedError
 from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError
 from dryrun_orchestrator.settings import Settings
@@ -67,7 +68,7 @@ class HostCheck:
             begun = self._now()
             await self._host.isolation.check_host()
             fault = self._clock_fault(begun)
-        except (EngineError, SessionFailedError, SubnetPoolExhaustedError) as error:
+        except (EngineError, LeftoverError, SessionFailedError, SubnetPoolExhaustedError) as error:
             self._host.fault = str(error) or type(error).__name__
             log.warning("isolation check: %s", self._host.fault)
         else:

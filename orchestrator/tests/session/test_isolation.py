@@ -83,12 +83,26 @@ async def test_a_refuted_probe_stays_to_be_found_again_until_the_session_is_remo
         stage.engine.images[PROBE] = FakeImage(log=verdict(isolated=True), exit_after=0.01, exit_code=1)
         session_id = uuid4()
         common = session_labels(session_id, uuid4(), "two", datetime.now(UTC) + timedelta(minutes=5))
-        subnet, _ = await stage.isolation._make_network(session_id, common)
+        subnet = await stage.isolation._make_network(session_id, common)
         assert (await stage.isolation.probe(session_id, subnet, common)).isolated
         for _ in range(2):
             refuted = await stage.isolation.put_away(session_id)
             assert refuted is not None
             assert not refuted.isolated
+
+
+@pytest.mark.parametrize("call", ["create_network", "start_container", "remove_container", "list_networks"])
+async def test_a_check_that_is_cancelled_at_any_call_leaves_nothing(stage, call):
+    async with stage.running():
+        await stage.eventually(lambda: stage.isolation.last and not stage.engine.networks)
+        stage.engine.faults.delay(call, 0.2)
+        before = len(stage.engine.calls_of(call))
+        check = asyncio.create_task(stage.isolation.check_host())
+        await stage.eventually(lambda: len(stage.engine.calls_of(call)) > before)
+        check.cancel()
+        await asyncio.gather(check, return_exceptions=True)
+        assert check.cancelled()
+        assert (stage.engine.networks, stage.engine.containers) == ({}, {}), "without the reaper"
 
 
 async def test_targets_start_while_the_probes_container_still_ends_and_it_is_gone_before_the_scan(stage):

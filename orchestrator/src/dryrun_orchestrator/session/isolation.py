@@ -26,7 +26,7 @@ from dryrun_orchestrator.engine.protocol import (
     NotFoundError,
     SubnetTakenError,
 )
-from dryrun_orchestrator.session.cleaning_up import remove_network_patiently
+from dryrun_orchestrator.session.cleaning_up import remove_everything
 from dryrun_orchestrator.session.container_specs import container_spec, network_spec, session_labels
 from dryrun_orchestrator.session.probe_report import ProbeReport
 from dryrun_orchestrator.session.subnets import SubnetPoolExhaustedError, candidate_subnets, probe_address
@@ -215,32 +215,41 @@ class Isolation:
             return None
 
     async def check_host(self) -> Verdict:
-        """Probe in a network made for this and removed afterwards, outside of any session."""
+        """Probe in a network made for this and removed afterwards, outside of any session.
+
+        Raises EngineError, SubnetPoolExhaustedError, and LeftoverError when something could not be removed.
+        """
         session_id = self.checking = uuid4()
         common = session_labels(
             session_id, self._owner, "isolation-check", self._now() + timedelta(minutes=5)
         )
         try:
-            subnet, network = await self._make_network(session_id, common)
-            try:
-                verdict = await self.probe(session_id, subnet, common)
-                return await self.put_away(session_id) or verdict
-            finally:
-                for probe in await self._probes(session_id):
-                    await self._remove(probe.id)
-                await remove_network_patiently(self._engine, network)
+            subnet = await self._make_network(session_id, common)
+            verdict = await self.probe(session_id, subnet, common)
+            return await self.put_away(session_id) or verdict
         finally:
-            self.checking = None
+            # By label: cancelled while a network was being made, nobody here knows its id.
+            removal = asyncio.create_task(
+                remove_everything(self._engine, f"{labels.SESSION_ID}={session_id}")
+            )
+            try:
+                await asyncio.shield(removal)
+            except asyncio.CancelledError:
+                await removal
+                raise
+            finally:
+                self.checking = None
 
-    async def _make_network(self, session_id: UUID, common: Mapping[str, str]) -> tuple[str, str]:
+    async def _make_network(self, session_id: UUID, common: Mapping[str, str]) -> str:
         # From the end of the pool: sessions take subnets from its beginning.
         pool, prefix = self._settings.subnet_pool, self._settings.subnet_prefix
         candidates = list(candidate_subnets(pool, prefix, ()))
         for subnet in reversed(candidates):
             try:
-                return subnet, await self._engine.create_network(network_spec(session_id, subnet, common))
+                await self._engine.create_network(network_spec(session_id, subnet, common))
             except SubnetTakenError:
                 continue
+            return subnet
         raise SubnetPoolExhaustedError(pool, prefix, len(candidates))
 
     async def _output(self, container: str) -> bytes:
