@@ -209,12 +209,28 @@ async def test_the_full_profile_looks_at_likely_ports_first_and_at_each_port_onc
     assert targets.split() == ["10.0.0.3"]
 
 
-async def test_a_host_where_everything_is_open_is_reported_in_part_and_says_so(fake_nmap, emit):
-    ports = [port(number) for number in range(1, 5001)]
-    fake_nmap(HEAD + host("10.0.0.3", *ports) + FOOT, HEAD + host("10.0.0.3") + FOOT)
+@pytest.mark.parametrize("said_early", [True, False])
+async def test_ports_of_a_host_where_everything_is_open_are_no_services(fake_nmap, emit, said_early):
+    numbers = range(1, 5001)
+    ports = [port(number) for number in numbers]
+    said = "".join(f"Discovered open port {number}/tcp on 10.0.0.3\n" for number in numbers)
+    named = HEAD + host("10.0.0.3", port(9), port(80, HTTP)) + FOOT
+    fake_nmap(HEAD + host("10.0.0.3", *ports) + FOOT, named, said=said if said_early else "")
     await collect(assignment(), emit)
-    assert len(emit.keys("service")) == 2000
-    assert "10.0.0.3 has more than 2000 open ports; the first of them are reported" in emit.warnings
+    assert emit.keys("service")[:8] == [f"10.0.0.3:{number}/tcp" for number in range(1, 9)]
+    assert emit.keys("service")[8:] == ["10.0.0.3:80/tcp"], "what gives its name is a service"
+    assert "10.0.0.3 has more than 1000 open ports: it answers on whatever it is asked" in " ".join(
+        emit.warnings
+    )
+
+
+async def test_many_ports_are_reported_when_it_is_known_that_there_are_not_too_many(fake_nmap, emit):
+    up = host("10.0.0.3").replace("<host>", "<hosthint>").replace("</host>", "</hosthint>")
+    said = "".join(f"Discovered open port {number}/tcp on 10.0.0.3\n" for number in range(1, 1001))
+    fake_nmap(HEAD + up, said=said)
+    with pytest.raises(NmapError):
+        await collect(assignment(), emit)
+    assert emit.keys("service") == [f"10.0.0.3:{number}/tcp" for number in range(1, 1001)]
 
 
 async def test_a_second_opinion_is_reported_after_nmaps_and_its_tls_is_read(

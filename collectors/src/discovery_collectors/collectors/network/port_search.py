@@ -13,8 +13,11 @@ from discovery_collectors.collectors.network.reports import Reports
 from discovery_collectors.installed import tcp_ports
 from discovery_collectors.running.scope import OutOfScopeError, ScopedAddress
 
-_REPORTED_PORTS = 2000
-"""Of one host, and kept in memory. What opens more is a tarpit, or answers for others."""
+_MOST_PORTS = 1000
+"""Of one host, and kept in memory. What opens more is a tarpit, or answers for others: none is a service."""
+_AT_ONCE = 8
+"""Of one host, reported as soon as they are found; others once it is known that there are not too many. What
+gives its name is reported when it does."""
 _PROBES_AT_ONCE = 128
 """On the way at least, however slowly answers come: at half a processor they come late, which nmap takes for
 loss. It still waits for each answer, and repeats up to six times what got none."""
@@ -30,7 +33,7 @@ _ITSELF = "localhost-response"
 class PortSearch:
     """One run's search. `on_host` and `on_port` are called once for each host and open port found.
 
-    Of a host with more ports than are reported only the first, and those that tell a printer.
+    Of a host with more than `_MOST_PORTS` only the first, and those that tell a printer.
     """
 
     def __init__(
@@ -52,6 +55,8 @@ class PortSearch:
         """Ports of hosts that nmap has not reported yet; it writes both at the same time."""
         self._crowded: set[ScopedAddress] = set()
         """Hosts of which not every port is kept."""
+        self._held: set[tuple[ScopedAddress, int]] = set()
+        """Ports that are not reported before the host's search has ended."""
         self._itself: set[str] = set()
         self._refused: set[str] = set()
 
@@ -86,7 +91,16 @@ class PortSearch:
             options += ["--min-parallelism", str(_PROBES_AT_ONCE), "--min-rate", str(_PROBES_PER_SECOND)]
         else:
             options += ["--max-rate", str(max_rate)]
-        await run_nmap(options, targets, self._environment, self._take)
+        try:
+            await run_nmap(options, targets, self._environment, self._take)
+        finally:
+            self._report_held()
+
+    def _report_held(self) -> None:
+        for address, number in sorted(self._held, key=lambda held: held[1]):
+            if address not in self._crowded:
+                self._report(address, number)
+        self._held = {held for held in self._held if held[0] in self._crowded}
 
     def _take(self, found: Found) -> None:
         match found:
@@ -106,7 +120,7 @@ class PortSearch:
         if found.address in self._names:
             address = self._assignment.scope.admit(found.address)
             self._note(address, found.number, port_names().get(found.number, ""))
-        elif len(self._early[found.address]) < _REPORTED_PORTS:
+        elif len(self._early[found.address]) <= _MOST_PORTS:
             self._early[found.address].append(found.number)
 
     def _take_host(self, host: Host) -> ScopedAddress | None:
@@ -142,17 +156,25 @@ class PortSearch:
         known = number in names
         if known and (names[number] or not name or port_names()):
             return
-        if not known and len(names) == _REPORTED_PORTS:
+        if not known and len(names) == _MOST_PORTS:
             if number in PRINTER_SIGNS:
                 # Not reported, but it decides whether others of the host's ports are written to.
                 self._on_port(address, number)
             if address not in self._crowded:
                 self._crowded.add(address)
                 self._reports.warning(
-                    f"{address} has more than {_REPORTED_PORTS} open ports; the first of them are reported"
+                    f"{address} has more than {_MOST_PORTS} open ports: it answers on whatever it is asked; "
+                    f"the first {_AT_ONCE} are reported, and others that give their names"
                 )
             return
         names[number] = name
-        self._reports.service(address, Port(number, name, confidence=_TABLE_CONFIDENCE if name else 0))
+        if not known and len(names) > _AT_ONCE:
+            self._held.add((address, number))
+        if (address, number) not in self._held:
+            self._report(address, number)
         if not known:
             self._on_port(address, number)
+
+    def _report(self, address: ScopedAddress, number: int) -> None:
+        name = self._names[address][number]
+        self._reports.service(address, Port(number, name, confidence=_TABLE_CONFIDENCE if name else 0))
