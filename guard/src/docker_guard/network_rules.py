@@ -166,6 +166,10 @@ def _overlay_options(policy: Policy) -> dict[str, str]:
 
 
 def _check_deadline(text: str, policy: Policy, now: datetime) -> None:
+    """Refuse a deadline beyond `session_seconds`, of which no policy allows more than 1800.
+
+    Containers are created on a network of their session only, and removed at its deadline.
+    """
     moment = labels.parse_moment(text)
     if moment is None:
         raise Refusal("deadline", f"{labels.EXPIRES_AT} does not have the form 2026-01-31T12:00:00Z")

@@ -143,6 +143,11 @@ def _by_kind(truth: Iterable[Fact]) -> dict[str, KindFacts]:
 
 
 def _compare(kinds: Mapping[str, KindFacts], findings: Iterable[Placed]) -> Comparison:
+    """Divide the findings into true and false positives.
+
+    True is a finding at the address of a service (`named`) whose kind and key are a fact's; every other is a
+    false positive. A true one with another value than the fact's is a wrong value (`wrong_values`).
+    """
     true: dict[FactId, Merged] = {}
     false_positives, named = [], []
     for found in merge(findings).values():
