@@ -1,11 +1,9 @@
 """The command line `dryrun`: declarations only. What a command needs is imported when it runs."""
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
-from typer.core import TyperGroup
 
 from dryrun_cli import __version__, completion
 from dryrun_cli.badge_group import badge_app
@@ -13,6 +11,7 @@ from dryrun_cli.criteria_group import criteria_app
 from dryrun_cli.delivery_group import delivery_app, destination_app
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_cli.experiment_group import experiment_app
+from dryrun_cli.figures_group import figures_app
 from dryrun_cli.options import (
     ApiUrlOption,
     CriteriaOption,
@@ -23,11 +22,9 @@ from dryrun_cli.options import (
     run,
 )
 from dryrun_cli.production_group import production_app
+from dryrun_cli.report_group import report_app
 from dryrun_cli.rule_group import rule_app
 from dryrun_cli.schedule_group import schedule_app
-
-if TYPE_CHECKING:
-    pass
 
 EPILOG = (
     "Exit codes: 0 done (criteria met), 1 the session failed, was stopped or expired, 2 usage error, "
@@ -230,187 +227,9 @@ def stop(
     run(sessions.stop(common_options(context, json_output, api_url), session))
 
 
-class _ReportGroup(TyperGroup):
-    """`dryrun report ID` shows a report; what else can be done with one has a name of its own."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take what is no command's name for the arguments of `show`."""
-        if not args or args[0] not in self.commands:
-            args = ["show", *args]
-        return super().parse_args(ctx, args)
-
-
-report_app = typer.Typer(
-    cls=_ReportGroup, rich_markup_mode=None, help="Show a session's report, or verify a signed one."
-)
+# Without a name: its commands are commands of `dryrun`.
+app.add_typer(figures_app)
 app.add_typer(report_app, name="report")
-
-
-@report_app.command("show", epilog="A signed report is checked by: dryrun report verify FILE --key KEY.pub")
-def report(
-    context: typer.Context,
-    session: SessionArgument,
-    form: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="markdown, html, csv, json; jira or servicenow (a few lines for a ticket); signed (a ZIP); "
-            "default: a summary for the terminal.",
-            autocompletion=lambda: ["markdown", "html", "csv", "json", "jira", "servicenow", "signed"],
-        ),
-    ] = None,
-    criteria: CriteriaOption = None,
-    judged: Annotated[
-        bool,
-        typer.Option("--judged", help="With its verdict, by the criteria that the session was started with."),
-    ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Write to FILE: *.json, *.html, *.csv, *.zip (signed) in that format, others as Markdown.",
-        ),
-    ] = None,
-    forecast_hosts: Annotated[
-        int | None,
-        typer.Option("--forecast-hosts", metavar="N", min=1, help="Forecast for a network of N hosts."),
-    ] = None,
-    forecast_cidr: Annotated[
-        str | None,
-        typer.Option("--forecast-cidr", metavar="CIDR", help="The hosts' network, e.g. 10.20.0.0/16."),
-    ] = None,
-    check_against: Annotated[
-        Path | None,
-        typer.Option(
-            "--check-against",
-            metavar="FILE",
-            help="Put the forecast of a real network beside what discovery-collect wrote there (- for "
-            "standard input). Addresses are counted here and not sent.",
-        ),
-    ] = None,
-    check_production: Annotated[
-        bool,
-        typer.Option("--check-production", help="The same, with the production discoveries of the API."),
-    ] = False,
-    took_seconds: Annotated[
-        float | None, typer.Option("--took", metavar="SECONDS", min=0, help="How long that run took.")
-    ] = None,
-    packets: Annotated[
-        int | None, typer.Option("--packets", metavar="N", min=0, help="How many packets its hosts received.")
-    ] = None,
-    more: Annotated[
-        list[str] | None,
-        typer.Option("--with", metavar="ID", help="Forecast from this session too; may be repeated."),
-    ] = None,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
-    """Show a session's report: scores, differences, harm to targets."""
-    from dryrun_cli.commands import reports
-
-    if check_against is not None or check_production:
-        from dryrun_cli.commands import forecasts
-
-        if check_against is not None and check_production:
-            raise typer.BadParameter("choose one of the two", param_hint="'--check-against'")
-        production = forecasts.Production(check_against, took_seconds, packets)
-        run(forecasts.check(common_options(context, json_output, api_url), session, production, more or []))
-    if more or took_seconds is not None or packets is not None:
-        raise typer.BadParameter(
-            "they belong to --check-against", param_hint="'--with', '--took', '--packets'"
-        )
-
-    if form is not None and form not in reports.FORMS:
-        forms = ", ".join(reports.FORMS)
-        raise typer.BadParameter(f"expected one of {forms}", param_hint="'--format'")
-    if criteria is not None and judged:
-        raise typer.BadParameter("choose one: a file, or the session's criteria", param_hint="'--judged'")
-    question = reports.Question(forecast_hosts, forecast_cidr, judged=judged)
-    common = common_options(context, json_output, api_url)
-    run(reports.report(common, session, form=form, criteria_file=criteria, output=output, question=question))
-
-
-@report_app.command("verify")
-def verify_report(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A signed report (*.zip).")],
-    key: Annotated[
-        Path,
-        typer.Option("--key", metavar="FILE", help="The public keys that you trust: a report-key.pub."),
-    ],
-    show: Annotated[bool, typer.Option("--show", help="Print the report too.")] = False,
-    json_output: JsonOption = False,
-) -> None:
-    """Check a signed report, offline: who signed it, and what it says. Exit code 6: it is not genuine."""
-    from dryrun_cli.commands import verification
-
-    common = common_options(context, json_output, None)
-    run(verification.verify_report(common, file, key_file=key, show=show))
-
-
-@app.command()
-def forecast(
-    context: typer.Context,
-    sessions: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[ID]...", help="Session ids, their beginnings, or 'last'; 'last' by default."
-        ),
-    ] = None,
-    experiment: Annotated[
-        str | None, typer.Option("--experiment", metavar="ID", help="All measured sessions of an experiment.")
-    ] = None,
-    arm: Annotated[
-        str | None, typer.Option("--arm", metavar="NAME", help="Of which arm; the baseline by default.")
-    ] = None,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
-    """Forecast the real network that templates stand for, from several sessions together."""
-    from dryrun_cli.commands import forecasts
-
-    if sessions and experiment is not None:
-        raise typer.BadParameter("name sessions or an experiment, not both", param_hint="'--experiment'")
-    common = common_options(context, json_output, api_url)
-    run(forecasts.forecast(common, sessions or ["last"], experiment=experiment, arm=arm))
-
-
-@app.command()
-def checks(context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None) -> None:
-    """Show how well forecasts of real networks agreed with production."""
-    from dryrun_cli.commands import forecasts
-
-    run(forecasts.list_checks(common_options(context, json_output, api_url)))
-
-
-@app.command()
-def trend(
-    context: typer.Context,
-    template: Annotated[
-        str | None,
-        typer.Argument(metavar="TEMPLATE", help="Template id.", autocompletion=completion.complete_template),
-    ] = None,
-    collector: Annotated[
-        str | None, typer.Option("--collector", metavar="NAME", help="This collector's own figures.")
-    ] = None,
-    schedule: Annotated[
-        str | None, typer.Option("--schedule", metavar="ID", help="A schedule's times instead.")
-    ] = None,
-    json_output: JsonOption = False,
-    api_url: ApiUrlOption = None,
-) -> None:
-    """Show what sessions of a template measured over time, and where a collector's image changed."""
-    from dryrun_cli.commands import trends
-
-    if (template is None) == (schedule is None):
-        raise typer.BadParameter("name a template or a schedule", param_hint="'TEMPLATE', '--schedule'")
-    common = common_options(context, json_output, api_url)
-    run(trends.show(common, template=template, collector=collector, schedule=schedule))
-
-
 app.add_typer(criteria_app, name="criteria")
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(schedule_app, name="schedule")

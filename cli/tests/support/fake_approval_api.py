@@ -11,14 +11,15 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs
 from uuid import uuid4
 
-import deliveries_api
-import recorded_experiment
+import criteria_api
+import experiments_api
+import forecasts_api
+import production_api
 import recorded_session
+from asgi_request import AsgiRequest
 from recorded_report import (
     WRITTEN,
     hostile_report,
-    network_forecast,
-    recorded_check,
     small_report,
     stands_for,
     with_verdict,
@@ -34,6 +35,11 @@ SCRIPTS = {
     "harmed": recorded_session.harmed,
     "failing": recorded_session.failing,
     "hostile": recorded_session.hostile,
+}
+NOUNS = {
+    "criteria": criteria_api.criteria,
+    "schedules": experiments_api.schedules,
+    "experiments": experiments_api.experiments,
 }
 
 
@@ -58,10 +64,10 @@ class FakeApi:
         """Send the event of Last-Event-ID once more after a break."""
         self.tasks = set()
         self.reports = {}
+        """Reports by session id, in place of the recorded ones."""
         self.checks = []
         self.questions = []
         """Query parameters of reports that were asked for."""
-        """Reports by session id, in place of the recorded ones."""
         self.pool = {"lines": []}
         self.experiments = {}
         self.schedules = {}
@@ -154,7 +160,7 @@ class FakeApi:
             if not message.get("more_body"):
                 break
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        request = Request(
+        request = AsgiRequest(
             scope["method"],
             scope["path"],
             headers,
@@ -184,15 +190,15 @@ class FakeApi:
                 following = str(end) if end < len(newest) else None
                 await request.json({"sessions": newest[begin:end], "next": following})
             case _, ["api", "v1", "production", *path]:
-                await self.route_production(request, path)
+                await production_api.production(self, request, path)
             case _, ["checks" | "trends" | "badges", *_] | ["templates" | "schedules", _, "badge"] | [
                 "sessions",
                 _,
                 "checks" | "forecast",
             ] as path:
-                await self.route_forecasts(request, path)
-            case _, [("criteria" | "schedules" | "experiments") as kind, *rest]:
-                await getattr(self, f"route_{kind}")(request, rest)
+                await forecasts_api.forecasts(self, request, path)
+            case _, [name, *rest] if name in NOUNS:
+                await NOUNS[name](self, request, rest)
             case _, ["sessions", session_id, *rest]:
                 criteria = json.loads(request.body) if request.body else None
                 if isinstance(criteria, dict) and set(criteria) - {"overall", "targets_harmed_max"}:
@@ -211,177 +217,6 @@ class FakeApi:
             "criteria": {"overall": {"recall_min": 0.8}, "targets_harmed_max": 0},
             "pool": self.pool,
         }[name]
-
-    async def route_criteria(self, request, path):
-        match request.method, path:
-            case "GET", ["sets"]:
-                await request.json({"sets": list(self.criteria.values())})
-            case "PUT", ["default"]:
-                name = json.loads(request.body)["name"]
-                for each in self.criteria.values():
-                    each["is_default"] = each["name"] == name
-                await request.answer(204, b"", "application/json")
-            case "PUT", ["sets", name]:
-                criteria = json.loads(request.body)
-                if "recal_min" in criteria:
-                    faults = [{"where": "body.recal_min", "what": "Extra inputs are not permitted"}]
-                    await request.problem(422, "1 fault in the request", faults)
-                    return
-                made = {"name": name, "criteria": criteria, "is_default": False, "stored_by": HOSTILE}
-                await request.json(self.criteria.setdefault(name, made))
-            case "DELETE", ["sets", name]:
-                del self.criteria[name]
-                await request.answer(204, b"", "application/json")
-            case "GET", ["sets", name] if name in self.criteria:
-                await request.json(self.criteria[name])
-            case _:
-                await request.problem(404, "no criteria are stored by that name")
-
-    async def route_forecasts(self, request, path):
-        match path:
-            case ["badges", *named]:
-                await self.route_badges(request, named)
-            case [_, _, "badge"]:
-                known = dict.fromkeys(("at", "recall", "precision", "passed"))
-                await request.json(
-                    {"label": "dry-run small", "message": "recall\x1b 0.9", "color": "blue", **known}
-                )
-            case ["trends"]:
-                await request.json({"points": self.trend})
-            case ["checks"]:
-                calibration = [{"what": "kind", "within": 2, "of": 3}] if self.checks else []
-                await request.json({"checks": self.checks, "calibration": calibration})
-            case ["sessions", session_id, "checks"]:
-                self.questions.append(json.loads(request.body))
-                self.checks.append(recorded_check(session_id, self.questions[-1]["outcome"] or {}))
-                await request.json(self.checks[-1], status=201)
-            case _:
-                self.questions.append(request.query)
-                await request.json(network_forecast())
-
-    async def route_badges(self, request, named):
-        match request.method, named:
-            case "POST", []:
-                made = {"id": "A" * 22, "published_by": "ada", "published_at": "2026-11-27T00:00:00Z"}
-                self.badges.append({**json.loads(request.body), **made, "path": f"/badges/{'A' * 22}.svg"})
-                await request.json(self.badges[-1], status=201)
-            case "GET", []:
-                await request.json({"badges": self.badges})
-            case "DELETE", [badge_id]:
-                self.badges = [each for each in self.badges if each["id"] != badge_id]
-                await request.answer(204, b"", "application/json")
-
-    async def route_production(self, request, path):
-        sent = json.loads(request.body) if request.body else None
-        if path[0] in {"destinations", "deliveries"}:
-            await deliveries_api.route(self, request, path[0], path[1:])
-            return
-        match request.method, path:
-            case "POST", ["scans"]:
-                began = sent.pop("began_at") or "2026-11-27T00:00:00Z"
-                begun = {"id": str(uuid4()), "started_by": "ada", "started_at": began}
-                rest = dict.fromkeys(("ended_at", "complete", "missed", "gone"))
-                excluded = sent.pop("exclude")
-                self.scans.append({**sent, "excluded": excluded, **begun, **rest})
-                await request.json(self.scans[-1], status=201)
-            case "GET", ["scans"]:
-                await request.json({"scans": self.scans[::-1]})
-            case "POST", ["scans", _, "end"]:
-                ended = {"ended_at": "2026-11-27T00:01:00Z", "complete": sent["complete"]}
-                self.scans[-1] |= ended | {"missed": 3 if sent["complete"] else 0, "gone": 0}
-                await request.json(self.scans[-1])
-            case _, ["rules", *rest]:
-                await self.route_rules(request, rest, sent)
-            case "POST", ["discoveries"]:
-                self.reported.append(sent)
-                number = len(sent["discoveries"])
-                counts = {"new": number, "changed": 0, "returned": 0, "unchanged": 0}
-                await request.json({**counts, "approved": self.approved})
-            case "GET", ["discoveries", "summary"]:
-                await request.json({"since": request.query["since"][0], "counts": self.changes})
-            case "GET", ["discoveries"]:
-                self.questions.append(request.query)
-                await request.json({"discoveries": self.production, "next": None})
-
-    async def route_rules(self, request, path, sent):
-        match request.method, path:
-            case "POST", []:
-                made = {"made_by": "ada", "made_at": "2026-11-27T00:00:00Z", "approved": 0}
-                off = dict.fromkeys(("on_since", "on_by", "off_because"))
-                self.rules.append({"id": str(uuid4()), "request": sent, **made, **off})
-                await request.json(self.rules[-1], status=201)
-            case "GET", []:
-                await request.json({"rules": self.rules})
-            case "GET", [_, "preview"]:
-                match = {"id": 7, "revision": 1, "change": "new", "kind": "host", "collector": "network"}
-                match |= {"key": "10.213.0.1\x1b[31m", "confidence": 0.9, "data": {}}
-                shown = {"matching": 1, "queue": 7, "examples": [match], "digest": "0" * 64}
-                await request.json(shown)
-            case "POST", [_, "on"]:
-                assert sent == {"preview": "0" * 64}
-                on = {"on_since": "2026-11-27T00:01:00Z", "on_by": "ada", "approved": 1}
-                await request.json(self.rules[-1] | on)
-            case "POST", [_, "off"]:
-                await request.json(self.rules[-1])
-            case "DELETE", [_]:
-                self.rules.clear()
-                await request.answer(204, b"", "application/json")
-
-    async def route_schedules(self, request, path):
-        match request.method, path:
-            case "POST", []:
-                made = {
-                    "id": str(uuid4()),
-                    "request": json.loads(request.body),
-                    "owner": "ada",
-                    "created_at": "2026-11-27T00:00:00Z",
-                    "next_at": "2026-11-28T01:30:00Z",
-                    "paused_because": None,
-                }
-                self.schedules[made["id"]] = made
-                await request.json(made, status=201)
-            case "GET", []:
-                listed = [{**each} for each in self.schedules.values()]
-                for each in listed:
-                    each.pop("firings", None)
-                await request.json({"schedules": listed})
-            case "GET", [schedule_id]:
-                await request.json({"firings": [], **self.schedules[schedule_id]})
-            case "POST", [schedule_id, word]:
-                made = self.schedules[schedule_id]
-                made["next_at"] = None if word == "pause" else "2026-11-28T01:30:00Z"
-                made["paused_because"] = "paused by ada" if word == "pause" else None
-                await request.json(made)
-            case "DELETE", [schedule_id]:
-                del self.schedules[schedule_id]
-                await request.json({})
-
-    async def route_experiments(self, request, path):
-        match request.method, path:
-            case "POST", []:
-                shown = recorded_experiment.requested(json.loads(request.body))
-                self.experiments[shown["id"]] = shown
-                await request.json(shown, status=201)
-            case "GET", []:
-                listed = [recorded_experiment.view(each) for each in self.experiments.values()]
-                await request.json({"experiments": listed})
-            case "GET", ["comparison"]:
-                arms = dict.fromkeys(request.query[name][0] for name in ("baseline", "session"))
-                await request.json(recorded_experiment.results({"collectors": arms}))
-            case "GET", ["facts"]:
-                self.questions.append(request.query)
-                await request.json(recorded_experiment.fact_history())
-            case "GET", [_, "forecast"]:
-                self.questions.append(request.query)
-                await request.json(network_forecast(HOSTILE))
-            case "GET", [experiment_id]:
-                shown = self.experiments[experiment_id]
-                if shown["state"] == "running":
-                    recorded_experiment.advance(shown)
-                await request.json(shown)
-            case "POST", [experiment_id, word]:
-                self.experiments[experiment_id]["state"] = "stopped" if word == "stop" else "running"
-                await request.json(self.experiments[experiment_id])
 
     async def route_session(self, request, session, rest, criteria):
         match request.method, rest:
@@ -474,44 +309,6 @@ class FakeApi:
                         await self.news.wait()
                 except TimeoutError:
                     await request.more(b": still here\n\n")
-
-
-class Request:
-    def __init__(self, method, path, headers, query, body, receive, send):
-        self.method, self.path, self.headers, self.query, self.body = method, path, headers, query, body
-        self._receive, self._send = receive, send
-
-    async def client_left(self):
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-
-    async def begin(self, status, media_type):
-        headers = [(b"content-type", media_type.encode())]
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-
-    async def more(self, body, *, last=False):
-        await self._send({"type": "http.response.body", "body": body, "more_body": not last})
-
-    async def answer(self, status, body, media_type):
-        await self.begin(status, media_type)
-        await self.more(body, last=True)
-
-    async def json(self, value, status=200):
-        if isinstance(value, dict):
-            value = {key: item for key, item in value.items() if key != "task"}
-        elif isinstance(value, list):
-            value = [{key: item for key, item in entry.items() if key != "task"} for entry in value]
-        await self.answer(status, json.dumps(value, default=lambda _: None).encode(), "application/json")
-
-    async def problem(self, status, detail, faults=()):
-        body = {
-            "type": "urn:dryrun:problem:test",
-            "title": "Refused",
-            "status": status,
-            "detail": detail,
-            "faults": list(faults),
-        }
-        await self.answer(status, json.dumps(body).encode(), "application/problem+json")
 
 
 def template(name):

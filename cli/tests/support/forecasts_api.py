@@ -1,0 +1,41 @@
+"""Forecasts, checks, trends and badges of the approval API in memory."""
+
+import json
+
+from recorded_report import network_forecast, recorded_check
+
+
+async def forecasts(api, request, path):
+    match path:
+        case ["badges", *named]:
+            await badges(api, request, named)
+        case [_, _, "badge"]:
+            known = dict.fromkeys(("at", "recall", "precision", "passed"))
+            await request.json(
+                {"label": "dry-run small", "message": "recall\x1b 0.9", "color": "blue", **known}
+            )
+        case ["trends"]:
+            await request.json({"points": api.trend})
+        case ["checks"]:
+            calibration = [{"what": "kind", "within": 2, "of": 3}] if api.checks else []
+            await request.json({"checks": api.checks, "calibration": calibration})
+        case ["sessions", session_id, "checks"]:
+            api.questions.append(json.loads(request.body))
+            api.checks.append(recorded_check(session_id, api.questions[-1]["outcome"] or {}))
+            await request.json(api.checks[-1], status=201)
+        case _:
+            api.questions.append(request.query)
+            await request.json(network_forecast())
+
+
+async def badges(api, request, named):
+    match request.method, named:
+        case "POST", []:
+            made = {"id": "A" * 22, "published_by": "ada", "published_at": "2026-11-27T00:00:00Z"}
+            api.badges.append({**json.loads(request.body), **made, "path": f"/badges/{'A' * 22}.svg"})
+            await request.json(api.badges[-1], status=201)
+        case "GET", []:
+            await request.json({"badges": api.badges})
+        case "DELETE", [badge_id]:
+            api.badges = [each for each in api.badges if each["id"] != badge_id]
+            await request.answer(204, b"", "application/json")
