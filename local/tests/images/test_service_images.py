@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from dryrun_local.images import service_images
+from dryrun_local.images.digest import folder_digests
+from dryrun_local.images.folder_build import BuiltImage
 from dryrun_local.images.manifest import SERVICE_IMAGES, TEST_IMAGES, load_folders
 
 ROOT = Path(__file__).parents[3]
@@ -56,3 +59,33 @@ def test_no_session_can_start_the_image_of_a_service():
     services = [folder for folder in folders.values() if folder.path.parent == ROOT / SERVICE_IMAGES]
     assert len(services) == len(SERVICES) + 1
     assert not any(folder.manifest.allowlisted for folder in services)
+
+
+async def test_each_image_that_is_built_has_its_number_among_those_to_build(tmp_path, monkeypatch):
+    folders = load_folders(ROOT, (TEST_IMAGES, SERVICE_IMAGES))
+    digests = folder_digests(folders, ROOT)
+    by_image = {folder.manifest.image: name for name, folder in folders.items()}
+    outdated = {
+        image
+        for image in by_image
+        if image.startswith(("discovery/approval-api:", "discovery/docker-guard:"))
+    }
+
+    async def inspect(images):
+        return {
+            image: BuiltImage("sha256:1", 1, "" if image in outdated else digests[by_image[image]], ())
+            for image in images
+        }
+
+    async def build(*_, **__):
+        return None
+
+    monkeypatch.setattr(service_images, "inspect_images", inspect)
+    monkeypatch.setattr(service_images, "build_folder", build)
+    events = []
+    await service_images.build_service_images(ROOT, tmp_path, events.append)
+    for state in ("building", "built"):
+        seen = [event for event in events if event.state == state]
+        assert {event.image for event in seen} == outdated
+        assert [(event.number, event.of) for event in seen] == [(1, 2), (2, 2)]
+    assert any(event.state == "unchanged" for event in events)
