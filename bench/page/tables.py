@@ -53,10 +53,6 @@ def _measured_row(each: Measured) -> list[str]:
     return [each.name, median, spread, _between(each.interval), times]
 
 
-def _share_row(each: Share) -> list[str]:
-    return [each.name, f"`{each.by}`", f"{each.found} of {each.of}", f"{each.share:.2f}"]
-
-
 def _ratio_row(each: Ratio) -> list[str]:
     return [each.name, f"{each.interval.value:.2f}", _between(each.interval), str(len(each.pairs))]
 

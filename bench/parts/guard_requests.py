@@ -175,10 +175,6 @@ async def session(docker_host: str, allowlist: Path) -> AsyncIterator[str]:
         await engine.close()
 
 
-def _percentile(values: list[float], percent: int) -> float:
-    return statistics.quantiles(values, n=100)[percent - 1] * 1000
-
-
 async def measure(setting: Setting) -> PartResult:
     """Ask all three in turn."""
     engine = (os.environ.get("DOCKER_HOST") or DEFAULT_HOST).removeprefix("unix://")

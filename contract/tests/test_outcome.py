@@ -2,12 +2,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dryrun_contract.discovery import Discovery
-from dryrun_contract.outcome import MAX_OUTCOME_PLACES, MAX_OUTCOME_PRODUCTS, Outcome, count_outcome
+from dryrun_contract.outcome import MAX_OUTCOME_PLACES, MAX_OUTCOME_PRODUCTS, Outcome, OutcomeCount
 from dryrun_contract.text import printable
 
 
 def service(key, confidence=1.0, **data):
     return Discovery(kind="service", key=key, data=data, confidence=confidence)
+
+
+def counts_of(found):
+    counted = OutcomeCount()
+    for each in found:
+        counted.add(each)
+    return counted.outcome(complete=True)
 
 
 def test_a_thing_told_twice_counts_once_with_the_surest_product():
@@ -19,14 +26,14 @@ def test_a_thing_told_twice_counts_once_with_the_surest_product():
         service("10.213.0.2:80/tcp"),
         Discovery(kind="web_app", key="10.213.0.2:80/tcp"),
     ]
-    counted = count_outcome(found)
+    counted = counts_of(found)
     assert (counted.hosts, counted.places, counted.products) == (3, {"80/tcp": 2}, {"nginx": 1})
     assert "10.213" not in counted.model_dump_json()
 
 
 def test_however_many_places_and_products_there_are_the_outcome_has_its_bounds():
     found = [service(f"10.213.0.1:{n}/tcp", product=f"p{n}") for n in range(1, 2001)]
-    counted = count_outcome(found)
+    counted = counts_of(found)
     assert (len(counted.places), len(counted.products)) == (MAX_OUTCOME_PLACES, MAX_OUTCOME_PRODUCTS)
     assert counted.others == 2000 - MAX_OUTCOME_PLACES
     assert counted.other_products == 2000 - MAX_OUTCOME_PRODUCTS
@@ -36,6 +43,6 @@ def test_however_many_places_and_products_there_are_the_outcome_has_its_bounds()
 
 @given(st.text(max_size=300))
 def test_no_product_breaks_an_outcome(product):
-    counted = count_outcome([service("10.213.0.1:80/tcp", product=product)])
+    counted = counts_of([service("10.213.0.1:80/tcp", product=product)])
     assert Outcome.model_validate_json(counted.model_dump_json()) == counted
     assert all(printable(name) == name for name in counted.products)

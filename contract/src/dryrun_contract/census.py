@@ -62,10 +62,6 @@ class Census(Word):
         """All services of the network."""
         return self.beyond + sum(each.count for each in self.services)
 
-    def class_of(self, target: str) -> CensusClass | None:
-        """Return the class that a target stands for."""
-        return next((each for each in self.classes if target in each.targets), None)
-
     def outside(self, classes: tuple[CensusClass, ...]) -> list[ServiceCount]:
         """Return the services that are on no host of `classes`."""
         inside: Counter[tuple[str, str, str | None]] = Counter()

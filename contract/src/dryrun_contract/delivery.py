@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import Field, HttpUrl, JsonValue, TypeAdapter, model_validator
+from pydantic import Field, HttpUrl, TypeAdapter, model_validator
 
 from dryrun_contract.base import UtcTime, Word
 
@@ -146,19 +146,3 @@ class DeliveryItems(Word):
 
     items: tuple[DeliveryItem, ...]
     next: str | None
-
-
-class DeliveredDiscovery(Word):
-    """One approved discovery as it is delivered: in webhooks and NDJSON."""
-
-    id: int
-    revision: int
-    collector: str
-    kind: str
-    key: str
-    data: dict[str, JsonValue]
-    confidence: float
-    found_at: UtcTime
-    """When it was first seen."""
-    approved_by: str
-    approved_at: UtcTime

@@ -1,7 +1,6 @@
 """A production run as counts: what a check compares a forecast with. No address and no name is in it."""
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field
@@ -86,16 +85,3 @@ class OutcomeCount:
             seconds=seconds,
             packets=packets,
         )
-
-
-def count_outcome(discoveries: Iterable[Discovery], *, complete: bool = True) -> Outcome:
-    """Return what these discoveries count to.
-
-    >>> found = [Discovery(kind="service", key="10.0.0.3:22/tcp", data={"product": "OpenSSH"})] * 2
-    >>> count_outcome(found).places
-    {'22/tcp': 1}
-    """
-    counted = OutcomeCount()
-    for each in discoveries:
-        counted.add(each)
-    return counted.outcome(complete=complete)

@@ -1,7 +1,7 @@
 """Rows of `dryrun_events`, read in the order of their sequence."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -56,18 +56,6 @@ async def page(connection: AsyncConnection, session_id: UUID, after: int, limit:
     asked = {"session_id": session_id, "after": after, "limit": limit, "bytes": PAGE_BYTES}
     rows = (await connection.execute(_PAGE, asked)).mappings().all()
     return EventsPage([_event(row) for row in rows], bool(rows) and len(rows) < rows[0]["found"])
-
-
-async def all_of(connection: AsyncConnection, session_id: UUID, chunk: int = 2000) -> AsyncIterator[Event]:
-    """Yield every event of the session, oldest first, never holding more than a chunk."""
-    after = 0
-    while True:
-        found = await page(connection, session_id, after, chunk)
-        for event in found.events:
-            yield event
-        if not found.is_full:
-            return
-        after = found.events[-1].seq
 
 
 async def address_map(connection: AsyncConnection, session_id: UUID) -> dict[str, str]:

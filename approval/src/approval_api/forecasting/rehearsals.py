@@ -1,10 +1,10 @@
 """Several rehearsals of one network, put together: what each class of its hosts showed. Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dryrun_contract.census import CensusClass, ServiceCount
-from dryrun_contract.observation import Observation, SeenService, SeenTarget
+from dryrun_contract.observation import Observation, SeenTarget
 
 
 class UnlikeRehearsalsError(ValueError):
@@ -100,16 +100,6 @@ def put_together(observations: Sequence[Observation]) -> Rehearsals:
         beyond=census.beyond,
         hosts=first.hosts,
     )
-
-
-def services_at(classes: Iterable[SeenClass], place: str) -> list[tuple[SeenService, ...]]:
-    """Return what was seen at a place, on every target that has a service there."""
-    return [
-        at_place
-        for each in classes
-        for sessions in each.targets
-        if (at_place := tuple(seen.services[place] for seen in sessions if place in seen.services))
-    ]
 
 
 def _scan(observation: Observation) -> str:

@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
 
 from dryrun_contract.ssh_signature import (
-    KEY_TYPE,
     SshSignature,
     public_key_blob,
     signed_data,
@@ -38,11 +37,6 @@ class ReportKey:
                 "ssh-keygen -t ed25519 -N '' -C reports -f report-key"
             )
         return cls(key)
-
-    @property
-    def public_line(self) -> str:
-        """The public key as a line of OpenSSH's files."""
-        return f"{KEY_TYPE} {base64.b64encode(public_key_blob(self.public_key)).decode()}"
 
     @property
     def fingerprint(self) -> str:

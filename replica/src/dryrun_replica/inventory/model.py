@@ -127,8 +127,3 @@ class Inventory(Word):
         if len({host.name for host in self.hosts}) < len(self.hosts):
             raise ValueError("two hosts have one name")
         return self
-
-    @property
-    def service_count(self) -> int:
-        """How many services all hosts have together."""
-        return sum(len(host.services) for host in self.hosts)
