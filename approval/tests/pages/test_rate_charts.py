@@ -1,6 +1,6 @@
 """Recall, harm and duration over the rates lie where they belong, whatever was measured."""
 
-from approval_api.pages.experiments.rate_charts import HEIGHT, MARGIN, WIDTH, charts
+from approval_api.pages.experiments.rate_charts import PLOT, charts
 from dryrun_contract.experiment import Interval, RatePoint, RateSweep
 
 
@@ -40,12 +40,15 @@ def test_a_chart_spans_the_rates_on_a_logarithmic_axis():
     points = (point(100, 1.0, 0.0, 40.0), point(1_000, 0.5, 2.0, 20.0), point(10_000, None, 0.0, None))
     recall, harm, seconds = charts([sweep(*points)])
     (curve,) = recall.curves
-    assert [(dot.x, dot.y) for dot in curve.dots] == [(MARGIN, MARGIN), (WIDTH / 2, HEIGHT / 2)]
+    assert [(dot.x, dot.y) for dot in curve.dots] == [
+        (PLOT.margin, PLOT.margin),
+        (PLOT.width / 2, PLOT.height / 2),
+    ]
     assert [dot.state for dot in curve.dots] == ["safe", "harms"]
     assert [dot.recommended for dot in curve.dots] == [True, False]
     assert (harm.top, seconds.top) == ("2.00", "40.0")
-    assert [dot.y for dot in harm.curves[0].dots] == [HEIGHT - MARGIN, MARGIN, HEIGHT - MARGIN]
-    assert [(tick.x, tick.rate) for tick in seconds.ticks] == [(MARGIN, 100), (WIDTH - MARGIN, 10_000)]
+    assert [dot.y for dot in harm.curves[0].dots] == [PLOT.bottom, PLOT.margin, PLOT.bottom]
+    assert [(tick.x, tick.rate) for tick in seconds.ticks] == [(PLOT.margin, 100), (PLOT.right, 10_000)]
 
 
 def test_one_rate_is_no_curve():
@@ -55,4 +58,4 @@ def test_one_rate_is_no_curve():
 
 def test_a_sweep_without_any_harm_lies_on_the_axis():
     _, harm, _ = charts([sweep(point(100, 1.0, 0.0, 1.0), point(200, 1.0, 0.0, 1.0))])
-    assert {dot.y for dot in harm.curves[0].dots} == {HEIGHT - MARGIN}
+    assert {dot.y for dot in harm.curves[0].dots} == {PLOT.bottom}

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from approval_api.pages.plots import Dot, Plot, Series
 from approval_api.pages.words import duration, number
 from dryrun_contract.trend import Trend, TrendMeasure, TrendPoint
 
-WIDTH, HEIGHT, MARGIN = 720.0, 220.0, 40.0
+PLOT = Plot(720, 220, 40)
 SPARK_WIDTH, SPARK_HEIGHT = 140.0, 28.0
-_COLOURS = 6
 _MOST_CHANGES = 12
 _TITLES: dict[TrendMeasure, str] = {
     "recall": "Recall of services",
@@ -22,26 +22,18 @@ _TITLES: dict[TrendMeasure, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Dot:
-    """One point."""
+class Time(Dot):
+    """One time; whether nothing was cut short at it."""
 
-    x: float
-    y: float
-    label: str
     whole: bool
-    href: str
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One way to scan."""
+class Line(Series[Time]):
+    """One way to scan, over time."""
 
-    name: str
-    colour: int
-    dots: tuple[Dot, ...]
     band: str
     """Outline of the 95 % intervals; empty where there are none."""
-    line: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +48,6 @@ class Change:
 class Chart:
     """Everything that one picture has."""
 
-    measure: TrendMeasure
     title: str
     lines: tuple[Line, ...]
     changes: tuple[Change, ...]
@@ -65,6 +56,7 @@ class Chart:
     top: str
     middle: str
     banded: bool
+    plot: Plot = PLOT
 
 
 def charts(trend: Trend) -> tuple[Chart, ...]:
@@ -93,8 +85,7 @@ def _chart(points: Sequence[TrendPoint], measure: TrendMeasure) -> Chart | None:
     times = sorted({each.at for each in measured})
     if len(times) < 2:
         return None
-    step = (WIDTH - 2 * MARGIN) / (len(times) - 1)
-    places = {at: round(MARGIN + index * step, 1) for index, at in enumerate(times)}
+    places = {at: PLOT.x(index / (len(times) - 1)) for index, at in enumerate(times)}
     most = max(_high(each, measure) for each in measured)
     top = 1.0 if measure in {"recall", "precision"} else _rounded_up(most)
     names = list(dict.fromkeys(each.line for each in measured))
@@ -103,7 +94,6 @@ def _chart(points: Sequence[TrendPoint], measure: TrendMeasure) -> Chart | None:
         for index, name in enumerate(names)
     )
     return Chart(
-        measure=measure,
         title=_TITLES[measure],
         lines=lines,
         changes=tuple(_changes(measured, places)[:_MOST_CHANGES]),
@@ -127,15 +117,15 @@ def _line(
     for each in points:
         interval = each.measured[measure]
         assert interval.value is not None
-        x, y = places[each.at], _height(interval.value, top)
+        x, y = places[each.at], PLOT.y(interval.value / top)
         cut = "" if each.whole else ", a scan was cut short"
         label = f"{each.at:%Y-%m-%d %H:%M} UTC: {_shown(interval.value, measure)}{cut}"
-        dots.append(Dot(x, y, label, each.whole, _page_of(each)))
+        dots.append(Time(x, y, label, each.whole))
         if interval.low is not None and interval.high is not None:
-            upper.append(f"{x},{_height(interval.high, top)}")
-            lower.append(f"{x},{_height(interval.low, top)}")
+            upper.append(f"{x},{PLOT.y(interval.high / top)}")
+            lower.append(f"{x},{PLOT.y(interval.low / top)}")
     band = " ".join([*upper, *reversed(lower)]) if len(upper) > 1 else ""
-    return Line(name, index % _COLOURS, tuple(dots), band, " ".join(f"{dot.x},{dot.y}" for dot in dots))
+    return Line(name, index, dots, band)
 
 
 def _changes(points: Sequence[TrendPoint], places: dict[datetime, float]) -> list[Change]:
@@ -150,20 +140,9 @@ def _changes(points: Sequence[TrendPoint], places: dict[datetime, float]) -> lis
     return [Change(x, ", ".join(dict.fromkeys(what))) for x, what in changes.items()]
 
 
-def _page_of(point: TrendPoint) -> str:
-    if point.session_id is not None:
-        return f"/dryrun/sessions/{point.session_id}/report"
-    return f"/dryrun/experiments/{point.experiment_id}"
-
-
 def _high(point: TrendPoint, measure: TrendMeasure) -> float:
     interval = point.measured[measure]
     return max(interval.value or 0.0, interval.high or 0.0)
-
-
-def _height(value: float, top: float) -> float:
-    share = min(1.0, max(0.0, value / top))
-    return round(HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * share, 1)
 
 
 def _rounded_up(value: float) -> float:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log10
 
+from approval_api.pages.plots import Dot, Plot, Series
 from dryrun_contract.experiment import RatePoint, RateSweep
 
-WIDTH, HEIGHT, MARGIN = 360.0, 170.0, 34.0
-_COLOURS = 6
+PLOT = Plot(360, 170, 34)
 _FIGURES: tuple[tuple[str, Callable[[RatePoint], float | None], str], ...] = (
     ("Recall", lambda point: point.recall.value, ".2f"),
     ("Harm in a session", lambda point: point.harm.value, ".2f"),
@@ -16,24 +16,11 @@ _FIGURES: tuple[tuple[str, Callable[[RatePoint], float | None], str], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Dot:
+class Rate(Dot):
     """One rate; `state` is that of its point."""
 
-    x: float
-    y: float
-    label: str
     state: str
     recommended: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """One way to scan over its rates."""
-
-    name: str
-    colour: int
-    dots: tuple[Dot, ...]
-    line: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +38,9 @@ class Chart:
     title: str
     top: str
     """The value at the upper end of the axis; 0 is the lower."""
-    curves: tuple[Curve, ...]
+    curves: tuple[Series[Rate], ...]
     ticks: tuple[Tick, ...]
+    plot: Plot = PLOT
 
 
 def charts(sweeps: Sequence[RateSweep]) -> tuple[Chart, ...]:
@@ -63,7 +51,7 @@ def charts(sweeps: Sequence[RateSweep]) -> tuple[Chart, ...]:
     first, last = log10(rates[0]), log10(rates[-1])
 
     def x(rate: int) -> float:
-        return round(MARGIN + (WIDTH - 2 * MARGIN) * (log10(rate) - first) / (last - first), 1)
+        return PLOT.x((log10(rate) - first) / (last - first))
 
     ticks = tuple(Tick(x(rate), rate) for rate in (rates[0], rates[-1]))
     return tuple(_chart(title, figure, form, sweeps, ticks, x) for title, figure, form in _FIGURES)
@@ -80,11 +68,11 @@ def _chart(
     values = [value for sweep in sweeps for point in sweep.points if (value := figure(point)) is not None]
     top = 1.0 if title == "Recall" else max(values, default=0.0) or 1.0
 
-    def curve(number: int, sweep: RateSweep) -> Curve:
+    def curve(number: int, sweep: RateSweep) -> Series[Rate]:
         dots = tuple(
-            Dot(
+            Rate(
                 x(point.rate),
-                round(HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * value / top, 1),
+                PLOT.y(value / top),
                 f"{point.rate:,} packets/s: {value:{form}}",
                 point.state,
                 point.rate == sweep.recommended,
@@ -92,7 +80,7 @@ def _chart(
             for point in sweep.points
             if (value := figure(point)) is not None
         )
-        return Curve(sweep.name, number % _COLOURS, dots, " ".join(f"{dot.x},{dot.y}" for dot in dots))
+        return Series(sweep.name, number, dots)
 
     curves = tuple(curve(number, sweep) for number, sweep in enumerate(sweeps))
     return Chart(title, f"{top:{form}}", curves, ticks)
