@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from dryrun_contract.collector_config import MAX_PART_BYTES
-from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist, ImageNotApprovedError
+from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist
+from dryrun_orchestrator.catalog.named_image import read_image
 from dryrun_orchestrator.catalog.truth_reader import read_ground_truth
 from dryrun_orchestrator.catalog.variants import Alternative
 from dryrun_orchestrator.catalog.yaml_tree import Node, shown
@@ -44,7 +45,7 @@ def _read_one(
     kept = None if "image" in fields else written
     image = None if kept is None else kept.image
     if "image" in fields:
-        image = _read_image(fields["image"], allowlist)
+        image = read_image(fields["image"], allowlist, "target")
     environment = {} if kept is None else kept.environment
     if "environment" in fields:
         environment = _read_environment(fields["environment"], image)
@@ -53,23 +54,6 @@ def _read_one(
         name, known = (None, {}) if image is None else (image.name, image.facts)
         facts = read_ground_truth(fields["x-ground-truth"], name, known)
     return None if image is None else Alternative(image, MappingProxyType(dict(environment)), facts)
-
-
-def _read_image(node: Node, allowlist: Allowlist) -> AllowedImage | None:
-    name = node.text()
-    if name is None:
-        return None
-    try:
-        image = allowlist.image(name)
-    except ImageNotApprovedError as error:
-        node.fault(str(error))
-        return None
-    if image.role == "collector":
-        node.fault(
-            f"{name} is a collector; a template names targets, and collectors have manifests of their own"
-        )
-        return None
-    return image
 
 
 def _read_environment(node: Node, image: AllowedImage | None) -> dict[str, str]:

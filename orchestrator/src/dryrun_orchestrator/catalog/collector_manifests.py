@@ -11,9 +11,10 @@ from dryrun_contract.event import Purpose
 from dryrun_contract.kinds import KINDS
 from dryrun_contract.problem import Fault
 from dryrun_contract.scan_choice import MAX_RATE
-from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist, ImageNotApprovedError
+from dryrun_orchestrator.catalog.allowlist import AllowedImage, Allowlist
 from dryrun_orchestrator.catalog.arguments import MAX_ARGUMENT_CHARACTERS, RATE, difference, has_rate
 from dryrun_orchestrator.catalog.collector_order import CollectorOrderError, order_collectors
+from dryrun_orchestrator.catalog.named_image import read_image
 from dryrun_orchestrator.catalog.operator_file import (
     OperatorFileError,
     UnreadableFileError,
@@ -169,7 +170,7 @@ def _load(
         fields["name"].fault(
             "is not a collector name: lower-case letters, digits and '-', the first one a letter"
         )
-    image = _read_image(fields["image"], allowlist) if "image" in fields else None
+    image = read_image(fields["image"], allowlist, "collector") if "image" in fields else None
     summary = fields["summary"].text(max_length=300) if "summary" in fields else None
     provides = _read_kinds(fields["provides"]) if "provides" in fields else frozenset[str]()
     if "provides" in fields and fields["provides"].content == []:
@@ -213,21 +214,6 @@ def _load(
         claims,
         tables.get(output),
     )
-
-
-def _read_image(node: Node, allowlist: Allowlist) -> AllowedImage | None:
-    name = node.text()
-    if name is None:
-        return None
-    try:
-        image = allowlist.image(name)
-    except ImageNotApprovedError as error:
-        node.fault(str(error))
-        return None
-    if image.role != "collector":
-        node.fault(f"{name} is a target; a collector's image is called discovery/test-collector-NAME:TAG")
-        return None
-    return image
 
 
 def _check_configurable(node: Node, image: AllowedImage) -> None:

@@ -7,7 +7,7 @@ numbers them the same way. Nothing that looks like a result is dropped without a
 A script that calls its scanner once for each host writes one document after another; they are read as one.
 """
 
-from xml.parsers import expat  # every declaration ends the reading, see _refuse
+from xml.parsers.expat import ExpatError
 
 from dryrun_contract.discovery import DiscoveryLine, EndLine, ProgressLine
 from dryrun_orchestrator.readers.nmap_host import (
@@ -19,15 +19,9 @@ from dryrun_orchestrator.readers.nmap_host import (
     TooManyPortsError,
     cut,
 )
+from dryrun_orchestrator.readers.sealed_xml import MAX_DEPTH, MAX_DOCUMENTS, SLICE_BYTES, SealedParser
 from dryrun_orchestrator.readers.words import Word, warning
 
-MAX_DEPTH = 32
-MAX_TAG_BYTES = 256 * 1024
-"""From one `<` to the next: a start tag with its attributes and the text after it."""
-SLICE_BYTES = 64 * 1024
-MAX_NAMES = 1000
-"""Distinct element and attribute names, which the parser keeps; nmap's DTD has under 150."""
-MAX_DOCUMENTS = 10_000
 MAX_KNOWN_HOSTS = 65_536
 """Addresses kept to report a host once; masscan repeats it for each of its ports."""
 DOCUMENT_END = b"</nmaprun>"
@@ -66,23 +60,15 @@ class NmapOutput:
 
     def _begin(self) -> None:
         """Get ready for a document."""
-        self._names: dict[str, str] = {}
-        self._parser = expat.ParserCreate(intern=self._names)
-        self._parser.buffer_text = True
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._characters
-        self._parser.StartDoctypeDeclHandler = self._doctype
-        self._parser.EntityDeclHandler = self._refuse
-        self._parser.UnparsedEntityDeclHandler = self._refuse
-        self._parser.ExternalEntityRefHandler = self._refuse
+        # nmap writes <!DOCTYPE nmaprun>, with nothing in it.
+        self._parser = SealedParser(
+            _RefusedError, start=self._start, end=self._end, characters=self._characters
+        )
         self._path: list[str] = []
         self._host: ReadHost | None = None
         self._text: str | None = None
         self._ended_as: str | None = None
         """What `<finished>` says: `success`, or an error; None while there was none."""
-        self._since_tag = 0
-        """Bytes after the last `<`."""
 
     def _parse(self, data: bytes, *, final: bool) -> list[Word]:
         if not self._over:
@@ -90,7 +76,7 @@ class NmapOutput:
                 self._parse_documents(data)
                 if final:
                     self._end_output()
-            except (expat.ExpatError, _RefusedError) as error:
+            except (ExpatError, _RefusedError) as error:
                 self._over = True
                 self._words.append(warning(f"the output is not what nmap or masscan writes: {error}"))
         words, self._words = self._words, []
@@ -111,7 +97,7 @@ class NmapOutput:
                 return
             end = found + len(DOCUMENT_END) - len(self._tail)
             self._parse_slices(data[:end])
-            self._parser.Parse(b"", True)
+            self._parser.finish()
             self._end_document()
             data = data[end:]
 
@@ -140,8 +126,8 @@ class NmapOutput:
         if self._inside:
             cut_at = ""
             try:
-                self._parser.Parse(b"", True)
-            except expat.ExpatError as error:
+                self._parser.finish()
+            except ExpatError as error:
                 cut_at = f" ({error})"
             raise _RefusedError(f"it ends without {DOCUMENT_END.decode()}{cut_at}")
         if not self._documents:
@@ -150,20 +136,7 @@ class NmapOutput:
     def _parse_slices(self, data: bytes) -> None:
         # In slices, so that little passes between two checks.
         for start in range(0, len(data), SLICE_BYTES):
-            self._parse_slice(data[start : start + SLICE_BYTES])
-
-    def _parse_slice(self, data: bytes) -> None:
-        # No attribute contains `<`, so the distance between two of them bounds the length of a tag.
-        first, *others = data.split(b"<")
-        self._since_tag += len(first)
-        longest = max(map(len, others), default=0)
-        if max(self._since_tag, longest) > MAX_TAG_BYTES:
-            raise _RefusedError(f"a tag and its text are longer than {MAX_TAG_BYTES} bytes")
-        if others:
-            self._since_tag = len(others[-1])
-        self._parser.Parse(data, False)
-        if len(self._names) > MAX_NAMES:
-            raise _RefusedError(f"it has more than {MAX_NAMES} names of elements and attributes")
+            self._parser.parse(data[start : start + SLICE_BYTES])
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if not self._path and name != "nmaprun":
@@ -228,14 +201,6 @@ class NmapOutput:
     def _characters(self, text: str) -> None:
         if self._text is not None:
             self._text = (self._text + text)[:MAX_TEXT_CHARACTERS]
-
-    def _doctype(self, _name: str, system: str | None, public: str | None, has_content: int) -> None:
-        # nmap writes <!DOCTYPE nmaprun>, with nothing in it.
-        if system or public or has_content:
-            self._refuse()
-
-    def _refuse(self, *_: object) -> int:
-        raise _RefusedError("it declares a document type or an entity of its own")
 
     def _progress(self, attributes: dict[str, str]) -> None:
         try:

@@ -5,19 +5,20 @@ The parser resolves nothing: an entity or a document type with content ends the 
 """
 
 from collections.abc import Iterator
-from xml.parsers import expat  # every declaration ends the reading, see _refuse
+from xml.parsers.expat import ExpatError
 
 from pydantic import JsonValue
 
-MAX_DEPTH = 32
-MAX_NAMES = 1000
-"""Distinct element and attribute names, which the parser keeps."""
+from dryrun_orchestrator.readers.sealed_xml import (
+    MAX_DEPTH,
+    MAX_DOCUMENTS,
+    MAX_TAG_BYTES,
+    SLICE_BYTES,
+    SealedParser,
+)
+
 MAX_RECORD_VALUES = 65_536
 MAX_RECORD_CHARACTERS = 1024 * 1024
-MAX_TAG_BYTES = 256 * 1024
-"""From one `<` to the next: a start tag with its attributes and the text after it."""
-MAX_DOCUMENTS = 10_000
-SLICE_BYTES = 64 * 1024
 
 _JUNK_AFTER_DOCUMENT, _MISPLACED_DECLARATION = 9, 17
 """expat's XML_ERROR_JUNK_AFTER_DOC_ELEMENT and XML_ERROR_MISPLACED_XML_PI: another document follows."""
@@ -51,26 +52,17 @@ class XmlRecords:
         self._documents += 1
         if self._documents > MAX_DOCUMENTS:
             raise self._refused(f"it has more than {MAX_DOCUMENTS} documents")
-        self._names: dict[str, str] = {}
-        self._parser = expat.ParserCreate(intern=self._names)
-        self._parser.buffer_text = True
+        self._parser = SealedParser(
+            self._refused, start=self._start, end=self._end, characters=self._characters, may_refer=True
+        )
         # Each piece is parsed at once; tags are too short for the time that this may cost.
-        self._parser.SetReparseDeferralEnabled(False)
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._characters
-        self._parser.StartDoctypeDeclHandler = self._doctype
-        self._parser.EntityDeclHandler = self._refuse
-        self._parser.UnparsedEntityDeclHandler = self._refuse
-        self._parser.ExternalEntityRefHandler = self._refuse
+        self._parser.expat.SetReparseDeferralEnabled(False)
         self._path: list[str] = []
         self._open: list[dict[str, JsonValue]] = []
         """The record's elements from the outermost to the innermost; empty outside of a record."""
         self._values = self._characters_kept = 0
         self._given = 0
         """Bytes that this document's parser was given."""
-        self._since_tag = 0
-        """Bytes after the last `<`."""
         self._closed = False
         self._last = b""
         """What was given from the piece on in which the document ended."""
@@ -82,31 +74,19 @@ class XmlRecords:
                 if not data:
                     return
             self._given += len(data)
-            self._check_tags(data)
             self._last = self._last + data if self._closed else data
             if len(self._last) > MAX_TAG_BYTES:
                 raise self._refused("what follows a document is none")
             try:
-                self._parser.Parse(data, False)
-            except expat.ExpatError as error:
+                self._parser.parse(data)
+            except ExpatError as error:
                 if not self._closed or error.code not in (_JUNK_AFTER_DOCUMENT, _MISPLACED_DECLARATION):
                     raise self._refused(f"it is no XML: {error}") from None
                 # The next document may have begun in an earlier piece.
-                data = self._last[self._parser.ErrorByteIndex - self._given + len(self._last) :]
+                data = self._last[self._parser.expat.ErrorByteIndex - self._given + len(self._last) :]
                 self._begin()
                 continue
-            if len(self._names) > MAX_NAMES:
-                raise self._refused(f"it has more than {MAX_NAMES} names of elements and attributes")
             return
-
-    def _check_tags(self, data: bytes) -> None:
-        # No attribute contains `<`, so the distance between two of them bounds the length of a tag.
-        first, *others = data.split(b"<")
-        self._since_tag += len(first)
-        if max(self._since_tag, *map(len, others), 0) > MAX_TAG_BYTES:
-            raise self._refused(f"a tag and its text are longer than {MAX_TAG_BYTES} bytes")
-        if others:
-            self._since_tag = len(others[-1])
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if len(self._path) == MAX_DEPTH:
@@ -150,11 +130,3 @@ class XmlRecords:
                 f"a <{self._record}> has more than {MAX_RECORD_VALUES} values "
                 f"or {MAX_RECORD_CHARACTERS} characters"
             )
-
-    def _doctype(self, _name: str, _system: str | None, _public: str | None, has_content: int) -> None:
-        # A reference to a document type elsewhere is never followed.
-        if has_content:
-            self._refuse()
-
-    def _refuse(self, *_: object) -> int:
-        raise self._refused("it declares an entity, or a document type with content")
