@@ -3,8 +3,8 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -22,6 +22,8 @@ _SEGMENTS_PER_QUESTION = 2
 _QUIET_SECONDS = 0.4
 """After some bytes nothing more came for so long: the answer is complete."""
 _GOODBYE_SECONDS = 0.5
+_AT_ONCE = 3
+"""Questions to one port: what is silent to each would take all of its time one after another."""
 _ROUND_TRIPS = 20
 """Within which whoever speaks the protocol begins to answer, beside the time to think."""
 _tls = cache(accepting_context)
@@ -49,7 +51,7 @@ class Answer:
 
 
 class Questioner:
-    """Asks one port, one question at a time, until the port's time is up."""
+    """Asks one port, until the port's time is up; by the clock, however many questions are under way."""
 
     def __init__(
         self,
@@ -68,15 +70,24 @@ class Questioner:
         self._answer_seconds = answer_seconds
         self._port_seconds = port_seconds
         self._spent = 0.0
+        self._under_way = 0
+        self._since = 0.0
         self._rate = rate
         self._service_time = service_time or nullcontext()
-        self._segments = 0
-        """Received in the conversation under way."""
+
+    @property
+    def at_once(self) -> int:
+        """How many questions may be under way: with a packet rate, one."""
+        return _AT_ONCE if self._rate.per_second is None else 1
 
     @property
     def time_is_up(self) -> bool:
         """Whether the port's time is spent."""
-        return self._spent >= self._port_seconds
+        return self._left() <= 0
+
+    def _left(self) -> float:
+        under_way = time.monotonic() - self._since if self._under_way else 0.0
+        return self._port_seconds - self._spent - under_way
 
     async def ask(
         self, *questions: bytes, whole: Callable[[bytes], bool] | None = None, in_a_hurry: bool = False
@@ -86,24 +97,29 @@ class Questioner:
         `whole`: whether what has come is all that is needed. `in_a_hurry`: wait for the first byte no longer
         than the way to the service and a moment's thought take. Never raises for what the service does.
         """
-        left = self._port_seconds - self._spent
-        if left <= 0:
+        if self.time_is_up:
             return Answer(b"", Ending.NO_TIME)
         await self._rate.take(PACKETS_PER_QUESTION * (2 if self.tls else 1))
         # Waiting for the rate is not the service's time.
-        began = time.monotonic()
-        self._segments = 0
-        try:
-            with self._service_time:
-                answer = await self._converse(
-                    questions, whole, min(left, self._answer_seconds), in_a_hurry=in_a_hurry
-                )
-        finally:
-            self._spent += time.monotonic() - began
+        with self._service_time, self._time_spent():
+            seconds = min(max(self._left(), 0.0), self._answer_seconds)
+            answer, segments = await self._converse(questions, whole, seconds, in_a_hurry=in_a_hurry)
         # Each was acknowledged.
-        if self._segments > _SEGMENTS_PER_QUESTION:
-            await self._rate.take(self._segments - _SEGMENTS_PER_QUESTION)
+        if segments > _SEGMENTS_PER_QUESTION:
+            await self._rate.take(segments - _SEGMENTS_PER_QUESTION)
         return answer
+
+    @contextmanager
+    def _time_spent(self) -> Iterator[None]:
+        if not self._under_way:
+            self._since = time.monotonic()
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._spent += time.monotonic() - self._since
 
     async def _converse(
         self,
@@ -112,17 +128,17 @@ class Questioner:
         seconds: float,
         *,
         in_a_hurry: bool,
-    ) -> Answer:
+    ) -> tuple[Answer, int]:
+        """Return the last answer, and the segments that came."""
         began = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
                 reader, writer = await self._connected()
-        except TimeoutError:
-            return Answer(b"", Ending.NO_TLS if self.tls else Ending.UNREACHABLE)
         except ssl.SSLError:
-            return Answer(b"", Ending.NO_TLS)
-        except (OSError, ValueError):
-            return Answer(b"", Ending.NO_TLS if self.tls else Ending.UNREACHABLE)
+            return Answer(b"", Ending.NO_TLS), 0
+        except (TimeoutError, OSError, ValueError):
+            return Answer(b"", Ending.NO_TLS if self.tls else Ending.UNREACHABLE), 0
+        segments = 0
         try:
             connection: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
             certificate = None if connection is None else connection.getpeercert(binary_form=True)
@@ -135,10 +151,10 @@ class Questioner:
                     writer.write(question)
                 content, ending = await _read(reader, first_byte, seconds, whole)
                 answer = Answer(content, ending, certificate)
-                self._segments += -(-len(content) // _SEGMENT_BYTES)
+                segments += -(-len(content) // _SEGMENT_BYTES)
                 if ending is Ending.CLOSED:
                     break
-            return answer
+            return answer, segments
         finally:
             writer.close()
 

@@ -1,5 +1,8 @@
 """The order of questions to one port: what it is meant for, HTTP, TLS, then the other protocols."""
 
+import asyncio
+from itertools import batched
+
 from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.second_opinion import (
     banner_signs,
@@ -93,15 +96,17 @@ def _may_be_tls(answer: Answer) -> bool:
 
 
 async def _ask_in_turn(questioner: Questioner, port: Port, first: Answer) -> Finding | None:
-    """Ask protocol by protocol, until one answers or the port's time is up."""
+    """Ask protocol by protocol, a few at once, until one answers or the port's time is up."""
     # A certificate of the product's own settles it: Mumble bans whoever connects ten times.
     found = certificate_signs.recognise(first.certificate)
     if found is not None:
         return found
-    for question in protocol_questions.in_order(port.number, again=questioner.tls and not port.tls):
+    in_order = protocol_questions.in_order(port.number, again=questioner.tls and not port.tls)
+    for questions in batched(in_order, questioner.at_once, strict=False):
         if questioner.time_is_up:
             break
-        found = await _ask(questioner, question, in_a_hurry=True)
+        answers = (_ask(questioner, question, in_a_hurry=True) for question in questions)
+        found = next((each for each in await asyncio.gather(*answers) if each is not None), None)
         if found is not None:
             return found
     return Finding("ssl", tls=True) if questioner.tls else None
