@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from guard_stage import Log, Words, in_seconds
 
-from docker_guard import labels
+from docker_guard import deadline_keeper, labels
 from docker_guard.audit_log import REGISTRY, AuditLog
 from docker_guard.deadline_keeper import DeadlineKeeper
 from docker_guard.deadlines import Deadlines
@@ -118,6 +118,24 @@ async def test_a_hanging_removal_delays_no_other_session_and_is_retried(engine, 
     finally:
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def test_removals_that_hang_delay_no_other_of_their_session(engine, tmp_path, log, monkeypatch):
+    """An engine answers no removal of a container whose start hangs: here of twenty, beside one that runs."""
+    monkeypatch.setattr(deadline_keeper, "_PLACE_SECONDS", 0.05)
+    words, policy = Words(-1), Policy(removal_seconds=20, sweep_seconds=0.2)
+    engine.hangs = {engine.add_container(words.shared, f"starting-{number}") for number in range(20)}
+    running = engine.add_container(words.shared, "running")
+    client = Engine(f"unix://{tmp_path / 'engine.sock'}", policy)
+    try:
+        async with keeping(DeadlineKeeper(client, policy, Deadlines(policy), AuditLog(log.write))):
+            await until(lambda: running not in engine.containers)
+            # What appears meanwhile, by a request whose answer was lost, waits for none of them either.
+            late = engine.add_container(words.shared, "late")
+            await until(lambda: late not in engine.containers)
+    finally:
+        await client.close()
+    assert not log.lines("removal-failed")
 
 
 async def test_a_full_disk_stops_no_removal(engine, keeper, log):

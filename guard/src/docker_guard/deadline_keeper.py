@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from docker_guard import labels
@@ -27,6 +28,10 @@ _SHORTEST_PAUSE = 0.2
 _LATE_SECONDS = 1.0
 """A sweep that ends later than this after it was due is recorded."""
 _REMOVALS_AT_ONCE = 8
+"""Of one session."""
+_PLACE_SECONDS = 1.0
+"""How long a removal keeps the others of its session waiting. The engine answers none for a container whose
+start hangs, some 20 s when that waits for a fleet's manager."""
 
 
 class DeadlineKeeper:
@@ -70,7 +75,7 @@ class DeadlineKeeper:
             due = await self._until_next_sweep()
 
     async def sweep(self, group: asyncio.TaskGroup) -> None:
-        """Start removing what is due; a removal that hangs delays no other session.
+        """Start removing what is due; a removal that hangs delays no other.
 
         Raises EngineDownError.
         """
@@ -86,13 +91,13 @@ class DeadlineKeeper:
                     latest = latest_end(thing, self._policy) if kind == "network" else None
                     self._deadlines.observe(session_id, thing["Labels"].get(labels.EXPIRES_AT), latest)
                     due = found[session_id]
-                    if self._is_ours_to_remove(thing):
+                    if self._is_ours_to_remove(thing) and thing["Id"] not in self._being_removed:
                         due.append((kind, thing["Id"]))
         self._swept_at = time.monotonic()
         left = {session_id: self._deadlines.seconds_left(session_id) for session_id in found}
         for session_id, due in found.items():
-            if left[session_id] <= 0 and session_id not in self._being_removed:
-                self._being_removed.add(session_id)
+            if left[session_id] <= 0 and due:
+                self._being_removed.update(identity for _, identity in due)
                 group.create_task(self._remove(session_id, due))
         self._deadlines.forget(keep=found.keys())
         SESSIONS.set(sum(seconds > 0 for seconds in left.values()))
@@ -105,19 +110,16 @@ class DeadlineKeeper:
     async def _remove(self, session_id: str, due: list[tuple[str, str]]) -> None:
         """Remove containers in parallel, then networks, by full id only."""
         places = asyncio.Semaphore(_REMOVALS_AT_ONCE)
-        try:
-            for kind in ("container", "network"):
-                ids = [identity for each, identity in due if each == kind]
-                await asyncio.gather(*(self._remove_one(session_id, kind, each, places) for each in ids))
-        finally:
-            self._being_removed.discard(session_id)
+        for kind in ("container", "network"):
+            ids = [identity for each, identity in due if each == kind]
+            await asyncio.gather(*(self._remove_one(session_id, kind, each, places) for each in ids))
 
     async def _remove_one(self, session_id: str, kind: str, identity: str, places: asyncio.Semaphore) -> None:
         query = {"v": "1", "force": "1"} if kind == "container" else None
         seconds = self._policy.removal_seconds
         reason = ""
         try:
-            async with places, asyncio.timeout(seconds):
+            async with _place_for_a_while(places), asyncio.timeout(seconds):
                 reply = await self._engine.call("DELETE", f"/{kind}s/{identity}", query)
             if reply.status not in (204, 404):
                 reason = f"the engine answered {reply.status}: {shown(reply.message)}"
@@ -125,6 +127,7 @@ class DeadlineKeeper:
             reason = f"the engine did not answer within {seconds:g} s"
         except EngineDownError as error:
             reason = shown(error)
+        self._being_removed.discard(identity)
         if reason:
             REMOVAL_FAILURES.inc()
         else:
@@ -151,3 +154,23 @@ class DeadlineKeeper:
             except TimeoutError:
                 return due
             changed.clear()
+
+
+@asynccontextmanager
+async def _place_for_a_while(places: asyncio.Semaphore) -> AsyncGenerator[None]:
+    """Take a place, and give it back at the end or after `_PLACE_SECONDS`, whichever comes first."""
+    await places.acquire()
+    held = True
+
+    def give_back() -> None:
+        nonlocal held
+        if held:
+            held = False
+            places.release()
+
+    timer = asyncio.get_running_loop().call_later(_PLACE_SECONDS, give_back)
+    try:
+        yield
+    finally:
+        timer.cancel()
+        give_back()
