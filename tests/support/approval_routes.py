@@ -79,6 +79,7 @@ ROUTES: dict[tuple[str, str], Permission | None] = {
     ("POST", f"{DRYRUN}/sessions"): RUN,
     ("GET", f"{DRYRUN}/sessions"): READ,
     ("GET", f"{DRYRUN}/pool"): READ,
+    ("GET", f"{DRYRUN}/hosts"): READ,
     ("GET", DRYRUN + "/sessions/{session_id}"): READ,
     ("POST", DRYRUN + "/sessions/{session_id}/stop"): RUN,
     ("GET", DRYRUN + "/sessions/{session_id}/events"): READ,

@@ -31,6 +31,7 @@ from approval_api.api.events import router as events_router
 from approval_api.api.experiments import router as experiments_router
 from approval_api.api.health import metrics_page, metrics_router
 from approval_api.api.health import router as health_router
+from approval_api.api.hosts import router as hosts_router
 from approval_api.api.people import router as people_router
 from approval_api.api.pool import router as pool_router
 from approval_api.api.production import router as production_router
@@ -198,6 +199,7 @@ def _routes(*, dryrun: bool, metrics: bool) -> tuple[BaseRoute, ...]:
         templates_router,
         sessions_router,
         pool_router,
+        hosts_router,
         events_router,
         discoveries_router,
         dryrun_discoveries_router,

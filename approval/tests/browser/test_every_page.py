@@ -12,6 +12,7 @@ from site_map import DOORS, EVERYBODY, PLACES
 from stored_check import store_check
 
 from approval_api.identity.roles import Role
+from dryrun_contract.fleet import Fleet, FleetHost
 
 pytestmark = pytest.mark.browser
 
@@ -48,6 +49,24 @@ async def look_at(page, place, path):
     return faults
 
 
+def fleet_with(session_id):
+    """Return hosts in each state."""
+    away = {"drained": False, "obstacle": "it has not answered for 47 s"}
+    rows = (("alpha", 22, {"drained": False}), ("beta", 4, {"drained": True}), ("gamma", 0, away))
+    hosts = [
+        FleetHost(
+            name=name,
+            containers=held,
+            places=32,
+            sessions=(session_id,) if held else (),
+            labels={"zone": "lab", "disk": "fast"} if held else {},
+            **state,
+        )
+        for name, held, state in rows
+    ]
+    return Fleet(manager="alpha", encrypted=True, hosts=tuple(hosts))
+
+
 @pytest.fixture
 async def filled(site):
     """Sessions in every state, by the names that paths use."""
@@ -69,6 +88,7 @@ async def filled(site):
     running.start("database")
     running.progress("database", 2, 5, "reading shop.orders")
     await site.until_phase(running, "scanning")
+    site.orchestrator.fleet = fleet_with(running.id)
     await site.start_session()
     experiment = await site.run_experiment()
     for version in ("17.2", "17.4"):

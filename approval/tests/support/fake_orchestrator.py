@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import httpx2
 
 from dryrun_contract.event import Event, EventData, NetworkCreated, PhaseChanged, SessionQueued, Snapshot
+from dryrun_contract.fleet import Fleet
 from dryrun_contract.ground_truth import Fact, GroundTruth
 from dryrun_contract.pool import Pool, PoolLine, PreparedSession
 from dryrun_contract.problem import Problem, problem_type
@@ -67,6 +68,7 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
         self.endless: Callable[[], AsyncIterator[bytes]] | None = None
         """What events are answered with, however long it is."""
         self.pool = Pool()
+        self.fleet = Fleet()
         """What is prepared; a session that is claimed leaves it."""
         self.pool_seconds = 0.0
         """How long it takes to say so."""
@@ -108,6 +110,8 @@ class FakeOrchestrator(httpx2.AsyncBaseTransport):
                 answer = self._template(template_id, request.url.params.get("scan", "{}"))
             case "GET", ["pool"]:
                 answer = await self._show_pool()
+            case "GET", ["hosts"]:
+                answer = httpx2.Response(200, content=self.fleet.model_dump_json())
             case "PUT", ["sessions", session_id]:
                 answer = self._put(UUID(session_id), request)
             case "POST", ["sessions", session_id, "stop"]:

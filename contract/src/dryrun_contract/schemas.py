@@ -11,6 +11,7 @@ from dryrun_contract.baseline import Baseline
 from dryrun_contract.collector_config import CollectorConfig
 from dryrun_contract.discovery import COLLECTOR_LINE
 from dryrun_contract.event import Event, EventPage, Snapshot
+from dryrun_contract.fleet import Fleet
 from dryrun_contract.ground_truth import GroundTruth
 from dryrun_contract.pool import Pool
 from dryrun_contract.problem import Problem
@@ -24,6 +25,7 @@ _SCHEMAS: dict[str, TypeAdapter[object]] = {
     "collector-line": COLLECTOR_LINE,  # type: ignore[dict-item]  # an adapter of a union is one of objects
     "event": TypeAdapter(Event),
     "event-page": TypeAdapter(EventPage),
+    "fleet": TypeAdapter(Fleet),
     "ground-truth": TypeAdapter(GroundTruth),
     "pool": TypeAdapter(Pool),
     "problem": TypeAdapter(Problem),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dryrun_local import collector_group, image_group, network_group
+from dryrun_local import collector_group, fleet_group, image_group, network_group
 from dryrun_local.command_line import AddOption, JsonOption, run_work
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(image_group.app, name="images")
+app.add_typer(fleet_group.app, name="fleet")
 app.add_typer(network_group.app, name="network")
 app.add_typer(collector_group.app, name="collector")
 app.add_typer(network_group.template_app, name="template")

@@ -24,6 +24,7 @@ from dryrun_orchestrator.endpoints import (
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import Engine
 from dryrun_orchestrator.fleet.fleet_file import FleetFile, read_fleet_file
+from dryrun_orchestrator.fleet_view import show_fleet
 from dryrun_orchestrator.hosts import Hosts, hosts_of_fleet, one_host
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.problems import install_problem_handlers
@@ -61,6 +62,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
             readiness=Sparing(lambda: check_readiness(services)),
             metrics_page=Sparing(lambda: render_metrics(services)),
             pool=Sparing(supervisor.show_pool),
+            fleet=Sparing(partial(show_fleet, hosts, journal)),
         )
         return services
 

@@ -58,7 +58,7 @@ class Contexts:
             return Needs((), 1)
         collectors = min(len(planned.collectors), COLLECTORS_AT_ONCE)
         names = [service.name for service in planned.services]
-        return Needs(names, collectors, planned.spread)
+        return Needs(names, collectors, planned.spread, planned.hosts)
 
     async def plan(self, context: SessionContext) -> None:
         """Plan the session again, from its row as it is now."""

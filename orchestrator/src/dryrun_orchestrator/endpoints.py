@@ -13,6 +13,7 @@ from prometheus_client import generate_latest
 from pydantic import ValidationError
 
 from dryrun_contract.event import Snapshot
+from dryrun_contract.fleet import Fleet
 from dryrun_contract.pool import Pool
 from dryrun_contract.problem import Fault
 from dryrun_contract.scan_choice import ScanChoice
@@ -22,7 +23,7 @@ from dryrun_contract.text import printable
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
 from dryrun_orchestrator.engine.protocol import EngineError
-from dryrun_orchestrator.hosts import Hosts
+from dryrun_orchestrator.fleet_view import hosts_state, overlay_state, show_fleet
 from dryrun_orchestrator.journal.journal import PositionGoneError
 from dryrun_orchestrator.problems import problem_response
 from dryrun_orchestrator.services import Services
@@ -101,6 +102,12 @@ async def show_session(request: Request, session_id: UUID) -> Session:
 async def show_pool(request: Request) -> Pool:
     """Show the sessions that are prepared ahead. Requesting the id of one claims it."""
     return await services_of(request).pool.get()
+
+
+@guarded.get("/hosts")
+async def show_hosts(request: Request) -> Fleet:
+    """Show the hosts of the fleet and what stands on each; none where there is no fleet."""
+    return await services_of(request).fleet.get()
 
 
 @guarded.get("/templates")
@@ -208,7 +215,8 @@ async def check_readiness(services: Services) -> dict[str, str]:
     if services.hosts.fleet is None:
         of_hosts = {"engine": await _engine_state(services), "isolation": _isolation_state(services)}
     else:
-        of_hosts = {"hosts": _hosts_state(services.hosts), "overlay": _overlay_state(services.hosts)}
+        fleet = await show_fleet(services.hosts, services.journal)
+        of_hosts = {"hosts": hosts_state(fleet), "overlay": overlay_state(fleet)}
     return {
         **of_hosts,
         "journal": f"ok, {await services.journal.newest()} events",
@@ -234,20 +242,6 @@ def _isolation_state(services: Services) -> str:
     if last is None:
         return "no: not probed yet"
     return f"ok, {last.detail}" if last.isolated else f"no: {last.detail}"
-
-
-def _hosts_state(hosts: Hosts) -> str:
-    """Return how many hosts take sessions, and what stands against the others."""
-    obstacles = {host.name: host.obstacle for host in hosts.all}
-    closed = [f"{name}: {obstacle}" for name, obstacle in obstacles.items() if obstacle is not None]
-    usable = len(obstacles) - len(closed)
-    return "; ".join([f"{'ok' if usable else 'no'}, {usable} of {len(obstacles)} hosts can be used", *closed])
-
-
-def _overlay_state(hosts: Hosts) -> str:
-    if hosts.is_encrypted:
-        return "ok, encrypted between hosts"
-    return "ok, plain between hosts: the network between them has to be private"
 
 
 @metrics_router.get("/metrics")

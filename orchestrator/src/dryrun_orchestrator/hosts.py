@@ -158,18 +158,23 @@ class Hosts:
 
     def place(self, needs: Needs, records: Iterable[SessionRecord]) -> Placement | None:
         """Return where a session can stand now, beside those of `records`; None when it has to wait."""
-        return place(needs, self._rooms(records, self._usable()), crosses=self._can_cross())
+        return place(needs, self.rooms(records, self._usable()), crosses=self._can_cross())
 
     def why_never(self, needs: Needs) -> str | None:
         """Return why a session fits on no fleet of these hosts, however empty; None when it does."""
-        if place(needs, self._rooms((), {host.name for host in self.all})) is not None:
+        if place(needs, self.rooms((), {host.name for host in self.all})) is not None:
             return None
-        rooms = ", ".join(f"{room.host} {room.containers}" for room in self._rooms((), self._by_name))
-        return f"it needs room for {needs.containers} containers at once, and the hosts have: {rooms}"
+        rooms = [room for room in self.rooms((), self._by_name) if needs.admits(room)]
+        found = ", ".join(f"{room.host} {room.containers}" for room in rooms)
+        wanted = ", ".join(f"{key}={value}" for key, value in needs.labels.items())
+        return (
+            f"it needs room for {needs.containers} containers at once, and the hosts"
+            f"{f' with {wanted}' if wanted else ''} have: {found or 'none'}"
+        )
 
     def could_fit(self, needs: Needs) -> bool:
         """Return whether a session fits on the hosts that can be used now, once they are empty."""
-        return place(needs, self._rooms((), self._usable()), crosses=self._can_cross()) is not None
+        return place(needs, self.rooms((), self._usable()), crosses=self._can_cross()) is not None
 
     def reread(self) -> None:
         """Take in which hosts the file drains now; its other changes apply at the next start.
@@ -195,24 +200,8 @@ class Hosts:
         for host in self.all:
             await host.engine.close()
 
-    def measure(self, records: Iterable[SessionRecord]) -> None:
-        """Set the metrics of what sessions hold on each host."""
-        if self.fleet is None:
-            return
-        for room in self._rooms(records, self._by_name):
-            places = self.fleet.hosts[room.host].containers
-            metrics.HOST_PLACES.labels(host=room.host).set(places)
-            metrics.HOST_CONTAINERS.labels(host=room.host).set(places - room.containers)
-
-    def _can_cross(self) -> bool:
-        """Return whether overlays can be made now: whether the manager answers."""
-        return self.fleet is None or self._by_name[self.fleet.manager].silent_seconds <= ABSENT_SECONDS
-
-    def _usable(self) -> set[str]:
-        drained = self.fleet.drained if self.fleet is not None else frozenset()
-        return {host.name for host in self.all if host.obstacle is None and host.name not in drained}
-
-    def _rooms(self, records: Iterable[SessionRecord], usable: Iterable[str]) -> list[Room]:
+    def rooms(self, records: Iterable[SessionRecord], usable: Iterable[str]) -> list[Room]:
+        """Return what the sessions of `records` leave of hosts, in the file's order."""
         if self.fleet is None:
             return []
         containers: Counter[str] = Counter()
@@ -224,10 +213,23 @@ class Hosts:
                 sessions += Counter(placement.hosts)
         usable = set(usable)
         return [
-            Room(host.name, host.containers - containers[host.name], host.sessions - sessions[host.name])
+            Room(
+                host.name,
+                host.containers - containers[host.name],
+                host.sessions - sessions[host.name],
+                host.labels,
+            )
             for host in self.fleet.hosts.values()
             if host.name in usable
         ]
+
+    def _can_cross(self) -> bool:
+        """Return whether overlays can be made now: whether the manager answers."""
+        return self.fleet is None or self._by_name[self.fleet.manager].silent_seconds <= ABSENT_SECONDS
+
+    def _usable(self) -> set[str]:
+        drained = self.fleet.drained if self.fleet is not None else frozenset()
+        return {host.name for host in self.all if host.obstacle is None and host.name not in drained}
 
 
 def _lost(hosts: Iterable[Host], gone: Sequence[str]) -> str | None:

@@ -16,6 +16,13 @@ HOST_ISOLATED = Gauge(
 HOST_CONTAINERS = Gauge(
     "dryrun_host_containers", "Places of containers on a host of the fleet that sessions hold.", ["host"]
 )
+HOST_SESSIONS = Gauge(
+    "dryrun_host_sessions", "Sessions that stand on a host of the fleet, whole or in part.", ["host"]
+)
+HOST_DRAINED = Gauge("dryrun_host_drained", "1 while a host of the fleet is drained, else 0.", ["host"])
+HOST_LABEL = Gauge(
+    "dryrun_host_label", "1 for each label that the fleet file gives a host.", ["host", "label", "value"]
+)
 HOST_PLACES = Gauge("dryrun_host_places", "Places of containers on a host of the fleet in all.", ["host"])
 POOL_WANTED = Gauge("dryrun_pool_wanted", "Sessions that the settings ask to keep prepared.")
 POOL = Gauge("dryrun_pool_sessions", "Prepared sessions that nobody has claimed, by state.", ["state"])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from dryrun_contract.fleet import Fleet
 from dryrun_contract.pool import Pool
 from dryrun_orchestrator.audit import AuditJournal
 from dryrun_orchestrator.hosts import Hosts
@@ -24,4 +25,5 @@ class Services:
     """Anybody may request it, and it calls the engine."""
     metrics_page: Sparing[bytes]
     pool: Sparing[Pool]
-    """Every page may request it, and it reads every session."""
+    """Every page may request it, and it reads every session; `fleet` likewise."""
+    fleet: Sparing[Fleet]

@@ -14,6 +14,7 @@ from dryrun_orchestrator import metrics
 from dryrun_orchestrator.catalog.installed import OperatorFiles
 from dryrun_orchestrator.catalog.templates import TemplateCatalog
 from dryrun_orchestrator.contexts import Contexts
+from dryrun_orchestrator.fleet_view import fleet_view, measure
 from dryrun_orchestrator.host_care import HostCare
 from dryrun_orchestrator.hosts import Host, Hosts
 from dryrun_orchestrator.journal.journal import Journal
@@ -197,7 +198,7 @@ class Supervisor:
         for record in (*under_way, *unclaimed):
             if record.id not in self._running:
                 await self._start(record, group)
-        self._hosts.measure(everything)
+        measure(fleet_view(self._hosts, everything))
         queued = [r for r in records if r.phase is Phase.QUEUED and r.id not in self._running]
         waiting = len(queued)
         async for record in self._placing.admitted(queued, everything, lambda: len(self._running)):

@@ -50,9 +50,11 @@ def test_reads_hosts_with_the_containers_that_fit(tmp_path: Path, certificates: 
     path = tmp_path / "fleet.yml"
     path.write_text(
         f"manager: alpha\noverlay: plain\nhosts:\n  alpha: {host(certificates, 1)}\n"
-        f"  beta: {host(certificates, 2, memory_mib=2048)}\ndrained: [beta]\n"
+        f"  beta: {host(certificates, 2, memory_mib=2048, labels='{zone: lab, rack: "7"}')}\n"
+        "drained: [beta]\n"
     )
     fleet = read_fleet_file(path)
+    assert fleet.hosts["beta"].labels == {"zone": "lab", "rack": "7"}
     assert (fleet.manager, fleet.encrypted, fleet.drained) == ("alpha", False, {"beta"})
     assert {name: each.containers for name, each in fleet.hosts.items()} == {"alpha": 12, "beta": 4}
     assert fleet.hosts["alpha"].certificates == certificates
@@ -65,6 +67,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path, certificates: Path):
         f"  beta: {host(tmp_path, 2, cpus=0, sessions='many')}\n"
         f"  gama: {host(certificates, 3, guard='tcp://10.0.0.9:99999')}\n"
         f"  gamb: {host(certificates, 3)}\n  gamc: {host(certificates, 3)}\n"
+        f"  gamd: {host(certificates, 4, labels='{Zone: lab, zone: in the lab, rack: 7}')}\n"
     )
     faults = "\n".join(faults_of(tmp_path / "fleet.yml", text))
     for expected in (
@@ -79,6 +82,9 @@ def test_all_faults_are_told_at_once(tmp_path: Path, certificates: Path):
         "hosts.beta.sessions: is a text",
         "hosts.gama.guard: is not of the form",
         "hosts.gamc: has the same guard as 'gamb'",
+        "hosts.gamd.labels.Zone: 'Zone' is no label",
+        "hosts.gamd.labels.zone: is 'in the lab'",
+        "hosts.gamd.labels.rack: is a number",
     ):
         assert expected.replace("outside of the", "outside the") in faults, faults
 

@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import pytest
 from engine_in_memory.engine import FakeEngine, FakeSwarm
-from stage import NETWORK, PROBE, Stage, images, verdict
+from prometheus_client import REGISTRY
+from stage import NETWORK, PROBE, TEMPLATE, Stage, images, verdict
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import hosts, labels
+from dryrun_orchestrator.fleet_view import hosts_state, measure, show_fleet
 from dryrun_orchestrator.session import loop
 
 from engine_in_memory.engine import FakeImage  # isort: skip
@@ -145,6 +147,58 @@ async def test_a_drained_host_gets_no_new_session(fleet):
         await fleet.ended(session_id)
         (placed,) = await fleet.events_of(session_id, "session_placed")
         assert placed.collectors == "b"
+
+
+async def test_what_is_drained_is_shown_with_what_still_stands_there(fleet):
+    fleet.labels = {"b": {"zone": "lab"}}
+    async with fleet.running():
+        hosts = fleet.supervisor._hosts
+        await fleet.eventually(lambda: all(host.obstacle is None for host in hosts.all))
+        session_id = await fleet.start(keep=True)
+        await fleet.until(session_id, Phase.KEPT)
+        hosts.fleet = replace(hosts.fleet, drained=frozenset("a"))
+        shown = await show_fleet(hosts, fleet.journal)
+        assert (shown.manager, shown.encrypted) == ("a", False)
+        first, second, _ = shown.hosts
+        assert (first.drained, first.obstacle, first.sessions) == (True, None, (session_id,))
+        assert (first.containers, first.places) == (4, 60)
+        assert (second.drained, second.sessions, second.labels) == (False, (), {"zone": "lab"})
+        assert hosts_state(shown) == "ok, 2 of 3 hosts can be used; a: drained, 1 session on it"
+        measure(shown)
+        for name, labels_of, value in (
+            ("dryrun_host_drained", {"host": "a"}, 1),
+            ("dryrun_host_sessions", {"host": "a"}, 1),
+            ("dryrun_host_containers", {"host": "a"}, 4),
+            ("dryrun_host_label", {"host": "b", "label": "zone", "value": "lab"}, 1),
+        ):
+            assert REGISTRY.get_sample_value(name, labels_of) == value
+        # What stands there goes on, and ends as it would.
+        await fleet.supervisor.stop(session_id)
+        assert (await fleet.ended(session_id)).outcome is Outcome.STOPPED
+
+
+async def test_a_template_may_ask_for_labels_of_its_hosts(fleet):
+    (fleet.folder / "templates" / "two.yml").write_text(
+        TEMPLATE.replace("x-dryrun:\n", "x-dryrun:\n  hosts: {zone: lab}\n", 1)
+    )
+    fleet.labels = {"c": {"zone": "lab", "disk": "fast"}, "b": {"zone": "office"}}
+    resize(fleet, c=(4, 1))
+    async with fleet.running():
+        session_id = await fleet.start()
+        await fleet.ended(session_id)
+        (placed,) = await fleet.events_of(session_id, "session_placed")
+        assert (placed.targets, placed.collectors) == ({"c": 2}, "c")
+
+
+async def test_one_whose_labels_no_host_has_ends_and_says_so(fleet):
+    (fleet.folder / "templates" / "two.yml").write_text(
+        TEMPLATE.replace("x-dryrun:\n", "x-dryrun:\n  hosts: {zone: lab}\n", 1)
+    )
+    async with fleet.running():
+        session = await fleet.ended(await fleet.start())
+        assert session.reason == (
+            "it needs room for 4 containers at once, and the hosts with zone=lab have: none"
+        )
 
 
 async def test_a_host_that_is_down_gets_no_session_and_holds_up_nobody(fleet):

@@ -120,6 +120,7 @@ class Stage:
         self.timeouts = {"network": 30, "database": 30}
         self.changes = {}
         self.drained = ()
+        self.labels = {}
         self.ends_early = False
         (folder / "templates").mkdir()
         (folder / "collectors").mkdir()
@@ -179,7 +180,9 @@ class Stage:
 
     def hosts_of_fleet(self, files, settings):
         rows = {
-            name: FleetHost(name, f"tcp://{name}:2376", Path("/"), containers, sessions)
+            name: FleetHost(
+                name, f"tcp://{name}:2376", Path("/"), containers, sessions, self.labels.get(name, {})
+            )
             for name, (_, containers, sessions) in self.fleet.items()
         }
         manager = next(iter(rows))

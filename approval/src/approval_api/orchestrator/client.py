@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from approval_api.orchestrator.page_head import PageHead, read_head
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_model
 from dryrun_contract.event import PAGE_BOUNDS, SNAPSHOT_BOUNDS, EventPage, Snapshot
+from dryrun_contract.fleet import Fleet
 from dryrun_contract.pool import Pool
 from dryrun_contract.problem import Problem
 from dryrun_contract.scan_choice import NO_CHOICE, ScanChoice
@@ -29,6 +30,7 @@ _SESSION = TypeAdapter(Session)
 _PAGE = TypeAdapter(EventPage)
 _SNAPSHOT = TypeAdapter(Snapshot)
 _POOL = TypeAdapter(Pool)
+_FLEET = TypeAdapter(Fleet)
 _PROBLEM = TypeAdapter(Problem)
 
 
@@ -120,6 +122,10 @@ class OrchestratorClient:
     async def pool(self) -> Pool:
         """Return what is prepared; requesting the id of a prepared session claims it."""
         return _parse(_POOL, await self._ask("GET", "/pool"))
+
+    async def fleet(self) -> Fleet:
+        """Return the hosts of the fleet; none where there is no fleet."""
+        return _parse(_FLEET, await self._ask("GET", "/hosts"))
 
     async def put_session(self, session_id: UUID, request: SessionRequest, asker: Asker) -> Session:
         """Request a session; repeating it with the same id has no effect."""

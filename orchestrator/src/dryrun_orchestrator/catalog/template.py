@@ -66,6 +66,8 @@ class LoadedTemplate:
     stands_for: StandsFor | None
     """The real network, for a template made from an inventory."""
     spread: Spread | None
+    hosts: Mapping[str, str]
+    """Labels of the hosts of a fleet that it may stand on."""
     file: "TemplateFile" = field(repr=False)
 
     def service(self, name: str) -> LoadedService:
@@ -130,6 +132,7 @@ class TemplateFile:
     collectors: tuple[CollectorManifest, ...]
     stands_for: StandsFor | None = None
     spread: Spread | None = None
+    hosts: Mapping[str, str] = field(default_factory=dict)
 
     def with_seed(self, seed: int) -> LoadedTemplate:
         """Return the template for this seed."""
@@ -158,6 +161,7 @@ class TemplateFile:
             collectors=self.collectors,
             stands_for=self.stands_for,
             spread=self.spread,
+            hosts=self.hosts,
             file=self,
         )
 

@@ -16,6 +16,7 @@ from dryrun_orchestrator.catalog.compose import (
     read_services,
     unescape,
 )
+from dryrun_orchestrator.catalog.host_labels import read_labels
 from dryrun_orchestrator.catalog.stands_for import read_stands_for
 from dryrun_orchestrator.catalog.template import (
     LoadedTemplate,
@@ -35,6 +36,7 @@ _HEADER_KEYS = {
     "shuffle": False,
     "stands_for": False,
     "spread": False,
+    "hosts": False,
 }
 _SPREADS: Mapping[str, Spread] = {"targets": "targets", "collectors": "collectors"}
 _CREDENTIAL_KEYS = {"engine": True, "username": False, "password": True, "services": False}
@@ -61,6 +63,7 @@ def read_template(
     credentials = _read_credentials(header["credentials"], names) if "credentials" in header else ()
     stands_for = read_stands_for(header["stands_for"], names) if "stands_for" in header else None
     spread = _read_spread(header["spread"]) if "spread" in header else None
+    hosts = read_labels(header["hosts"]) if "hosts" in header else {}
     groups = _read_groups(header["shuffle"], names, services) if "shuffle" in header else ()
     alternatives = {service.name: service.alternatives for service in services}
     variants = Variants({name: alternatives[name] for name in names if name in alternatives}, groups)
@@ -83,6 +86,7 @@ def read_template(
         collectors=collectors,
         stands_for=stands_for,
         spread=spread,
+        hosts=hosts,
     ).with_seed(0)
 
 

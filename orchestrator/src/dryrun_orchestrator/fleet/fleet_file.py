@@ -10,6 +10,7 @@ hosts:
     memory_mib: 16384
     cpus: 8
     sessions: 4
+    labels: {zone: lab}
   beta: {…}
 drained: [beta]
 ```
@@ -17,10 +18,12 @@ drained: [beta]
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from dryrun_contract.fleet import HOST_NAME, MAX_HOSTS
 from dryrun_contract.problem import Fault
+from dryrun_orchestrator.catalog.host_labels import read_labels
 from dryrun_orchestrator.catalog.operator_file import (
     OperatorFileError,
     UnreadableFileError,
@@ -30,9 +33,8 @@ from dryrun_orchestrator.catalog.yaml_reader import read_yaml
 from dryrun_orchestrator.catalog.yaml_tree import FaultList, Node, shown
 from dryrun_orchestrator.engine.protocol import Limits
 
-MAX_HOSTS = 50
 MOST_MEMORY_MIB, MOST_CPUS, MOST_SESSIONS = 4 * 1024 * 1024, 1024, 50
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+_NAME = re.compile(HOST_NAME)
 """Also part of a container's id in the journal, `HOST/ID`."""
 _GUARD = re.compile(r"tcp://(?:[A-Za-z0-9.-]{1,253}|\[[0-9a-f:]{2,39}\]):[0-9]{1,5}")
 _TOP = {"manager": True, "overlay": True, "hosts": True, "drained": False}
@@ -43,6 +45,7 @@ _HOST = {
     "memory_mib": True,
     "cpus": True,
     "sessions": True,
+    "labels": False,
 }
 _CERTIFICATES = ("ca.pem", "cert.pem", "key.pem")
 
@@ -63,6 +66,8 @@ class FleetHost:
     containers: int
     """How many containers fit, by their ceilings of memory and processor."""
     sessions: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What templates may ask for, with `x-dryrun.hosts`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +82,23 @@ class FleetFile:
     """Hosts that get no new sessions."""
 
 
-def read_fleet_file(path: Path) -> FleetFile:
-    """Read the file. Raises FleetFileError with all its problems."""
+def read_fleet_file(path: Path, *, finds_certificates: bool = True) -> FleetFile:
+    """Read the file. Raises FleetFileError with all its problems.
+
+    `finds_certificates` says whether the paths of certificates are those of this process's file system.
+    """
     report = FaultList(path.name)
     try:
         document = read_yaml(read_regular_file(path), report)
     except UnreadableFileError as error:
         raise FleetFileError("the fleet file", [Fault(where=str(path), what=str(error))]) from error
-    found = _fleet(document) if document is not None else None
+    found = _fleet(document, finds_certificates=finds_certificates) if document is not None else None
     if report.faults or found is None:
         raise FleetFileError("the fleet file", report.faults)
     return found
 
 
-def _fleet(document: Node) -> FleetFile | None:
+def _fleet(document: Node, *, finds_certificates: bool) -> FleetFile | None:
     fields = document.fields(_TOP)
     overlay = fields["overlay"].text(max_length=40) if "overlay" in fields else None
     if overlay is not None and overlay not in _OVERLAYS:
@@ -100,7 +108,7 @@ def _fleet(document: Node) -> FleetFile | None:
         fields["hosts"].fault("is empty; leave ORCHESTRATOR_FLEET out for one host")
     if len(entries) > MAX_HOSTS:
         fields["hosts"].fault(f"has {len(entries)} hosts; {MAX_HOSTS} are the most")
-    hosts = [_host(name, node) for name, node in entries.items()]
+    hosts = [_host(name, node, finds_certificates=finds_certificates) for name, node in entries.items()]
     _check_guards(entries, hosts)
     manager = _known(fields["manager"], entries) if "manager" in fields else None
     drained = [_known(item, entries) for item in fields["drained"].items()] if "drained" in fields else []
@@ -124,7 +132,7 @@ def _known(node: Node, hosts: Mapping[str, Node]) -> str | None:
     return name
 
 
-def _host(name: str, node: Node) -> FleetHost | None:
+def _host(name: str, node: Node, *, finds_certificates: bool) -> FleetHost | None:
     if not _NAME.fullmatch(name):
         node.fault(f"{shown(name)} is no name of a host: lower case letters, digits and dashes")
     fields = node.fields(_HOST)
@@ -132,14 +140,15 @@ def _host(name: str, node: Node) -> FleetHost | None:
     if guard is not None and not _is_guard(guard):
         fields["guard"].fault("is not of the form tcp://HOST:PORT")
     folder = fields["certificates"].text(max_length=1000) if "certificates" in fields else None
-    if folder is not None:
+    if folder is not None and finds_certificates:
         _check_certificates(fields["certificates"], Path(folder))
     memory = fields["memory_mib"].integer(least=1, most=MOST_MEMORY_MIB) if "memory_mib" in fields else None
     cpus = fields["cpus"].integer(least=1, most=MOST_CPUS) if "cpus" in fields else None
     sessions = fields["sessions"].integer(least=1, most=MOST_SESSIONS) if "sessions" in fields else None
     if guard is None or folder is None or memory is None or cpus is None or sessions is None:
         return None
-    return FleetHost(name, guard, Path(folder), _room(memory, cpus), sessions)
+    labels = read_labels(fields["labels"]) if "labels" in fields else {}
+    return FleetHost(name, guard, Path(folder), _room(memory, cpus), sessions, labels)
 
 
 def _room(memory_mib: int, cpus: int) -> int:

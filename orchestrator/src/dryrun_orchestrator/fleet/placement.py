@@ -7,7 +7,7 @@ lose a target because another one became busy.
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from dryrun_contract.event import SessionPlaced
@@ -24,6 +24,7 @@ class Room:
     host: str
     containers: int
     sessions: int
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:
@@ -39,11 +40,17 @@ class Needs:
     collectors: int
     """How many run at once."""
     spread: Spread | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Of every host that it may stand on."""
 
     @property
     def containers(self) -> int:
         """Return how many there are at once."""
         return len(self.services) + self.collectors
+
+    def admits(self, room: Room) -> bool:
+        """Return whether a host has the labels."""
+        return self.labels.items() <= room.labels.items()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,8 @@ def place(needs: Needs, rooms: Iterable[Room], *, crosses: bool = True) -> Place
     Of several hosts that it fits on, the emptiest gets it; one that fits nowhere takes the fewest hosts.
     `crosses` says whether a network across hosts can be made.
     """
-    ranked = sorted((room for room in rooms if room.is_open), key=lambda room: (-room.containers, room.host))
+    fitting = [room for room in rooms if room.is_open and needs.admits(room)]
+    ranked = sorted(fitting, key=lambda room: (-room.containers, room.host))
     if needs.spread is None and ranked and ranked[0].containers >= needs.containers:
         host = ranked[0].host
         reason = f"it fits on {host}, the emptiest host"

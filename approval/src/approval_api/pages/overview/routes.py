@@ -1,5 +1,7 @@
 """Page: what runs, what waits, how the last ones came out, and whether everything works."""
 
+import asyncio
+
 from fastapi import APIRouter, Request, Response
 
 from approval_api.access.permission import Reader
@@ -9,6 +11,7 @@ from approval_api.pages.rendering import page
 from approval_api.pages.trend_charts import sparkline
 from approval_api.reports.repository import figures_of
 from approval_api.sessions import repository
+from approval_api.sessions.hosts import fleet_now
 from approval_api.sessions.prepared import pool_now
 from approval_api.trends.reading import sparklines
 
@@ -23,7 +26,8 @@ _WAITING = frozenset({"requested", "queued"})
 async def show_overview(request: Request, visitor: Reader) -> Response:
     """Show the state of everything. Nothing is computed here: who opens this page is not to wait.
 
-    What is prepared is the orchestrator's to say; it is left out when that takes more than a moment.
+    What is prepared, and on which hosts, is the orchestrator's to say; it is left out when that takes more
+    than a moment.
     """
     state = request.app.state
     if state.settings.dryrun == "off":
@@ -34,13 +38,18 @@ async def show_overview(request: Request, visitor: Reader) -> Response:
         figures = await figures_of(connection, [session.id for session in ended])
         trends = await sparklines(connection)
     follower: Follower = state.follower
-    pool = await pool_now(state.orchestrator) if follower.state.following else None
+    pool, fleet = (
+        await asyncio.gather(pool_now(state.orchestrator), fleet_now(state.orchestrator))
+        if follower.state.following
+        else (None, None)
+    )
     return page(
         request,
         "overview/overview.html",
         visitor,
         follower=follower.state,
         pool=pool.lines if pool else (),
+        hosts=fleet.hosts if fleet else (),
         running=[each for each in sessions if each.phase not in _WAITING and each.phase != "ended"],
         # Oldest first: it is the next one.
         waiting=[each for each in reversed(sessions) if each.phase in _WAITING],

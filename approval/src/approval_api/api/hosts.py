@@ -1,0 +1,27 @@
+"""Route: the hosts that sessions run on."""
+
+from fastapi import APIRouter, Request
+
+from approval_api.access.permission import Reader
+from approval_api.orchestrator.client import (
+    OrchestratorClient,
+    OrchestratorRefusedError,
+    OrchestratorUnavailableError,
+)
+from approval_api.sessions.service import orchestrator_unavailable
+from approval_api.web.problems import ProblemError
+from dryrun_contract.fleet import Fleet
+
+router = APIRouter(prefix="/hosts", tags=["sessions"])
+
+
+@router.get("")
+async def show_hosts(request: Request, _: Reader) -> Fleet:
+    """Show the hosts of the fleet and what stands on each; none where there is no fleet."""
+    orchestrator: OrchestratorClient = request.app.state.orchestrator
+    try:
+        return await orchestrator.fleet()
+    except OrchestratorRefusedError as error:
+        raise ProblemError.passing_on(error.problem) from error
+    except OrchestratorUnavailableError as error:
+        raise orchestrator_unavailable(error) from error

@@ -1,0 +1,57 @@
+"""The fleet commands: list the hosts, drain one, take it in again."""
+
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from dryrun_local.fleet.drained_hosts import read, set_drained
+from dryrun_local.terminal.screen import Screen
+
+
+async def show(file: Path, screen: Screen) -> int:
+    """List the hosts of a fleet file. Returns 0."""
+    fleet = read(file)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("HOST", "GUARD", "CONTAINERS", "SESSIONS", "STATE", "LABELS"):
+        table.add_column(title, justify="right" if title in ("CONTAINERS", "SESSIONS") else "left")
+    for host in fleet.hosts.values():
+        is_drained = host.name in fleet.drained
+        table.add_row(
+            Text(f"{host.name} (manager)" if host.name == fleet.manager else host.name),
+            Text(host.guard),
+            Text(str(host.containers)),
+            Text(str(host.sessions)),
+            Text("drained", "yellow") if is_drained else Text("in use", "green"),
+            Text(" ".join(f"{key}={value}" for key, value in host.labels.items())),
+        )
+    screen.console.print(table)
+    return 0
+
+
+async def drain(file: Path, host: str, screen: Screen) -> int:
+    """Have a host take no new session. Returns 0."""
+    fleet, changed = set_drained(file, host, drained=True)
+    if not changed:
+        screen.note(f"{host} is drained already")
+        return 0
+    screen.done(f"{host} is drained:", "it gets no new session within seconds")
+    screen.note(
+        "Sessions that stand there go on to their end, 30 minutes at most;",
+        f'the overview, /readyz and dryrun_host_sessions{{host="{host}"}} say when none is left',
+    )
+    if host == fleet.manager:
+        screen.note(f"{host} is the manager:", "sessions across other hosts still need its engine and guard")
+    if fleet.drained >= fleet.hosts.keys():
+        screen.warn("Every host is drained:", "sessions wait until one is not")
+    return 0
+
+
+async def undrain(file: Path, host: str, screen: Screen) -> int:
+    """Have a host take sessions again. Returns 0."""
+    _, changed = set_drained(file, host, drained=False)
+    if changed:
+        screen.done(f"{host} takes sessions again", "within seconds")
+    else:
+        screen.note(f"{host} is not drained")
+    return 0

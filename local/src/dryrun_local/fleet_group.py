@@ -1,0 +1,48 @@
+"""The commands `dryrun-local fleet`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dryrun_local.command_line import group, run_work
+
+app = group("List the hosts of a fleet, and drain them for maintenance.")
+
+HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="Its name in the fleet file.")]
+FileOption = Annotated[
+    Path, typer.Option("--file", metavar="FILE", envvar="ORCHESTRATOR_FLEET", help="The fleet file.")
+]
+
+
+@app.command("list")
+def list_hosts(file: FileOption) -> None:
+    """List the hosts of the fleet file with what sessions may take of each."""
+    from dryrun_local.fleet.commands import show
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    run_work(lambda _: show(file, screen), screen)
+
+
+@app.command("drain")
+def drain_host(host: HostArgument, file: FileOption) -> None:
+    """Have a host take no new session; those that stand there go on to their end, 30 minutes at most.
+
+    Changes `drained` in the file, which the orchestrator takes in within seconds.
+    """
+    from dryrun_local.fleet.commands import drain
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    run_work(lambda _: drain(file, host, screen), screen)
+
+
+@app.command("undrain")
+def undrain_host(host: HostArgument, file: FileOption) -> None:
+    """Have a drained host take sessions again."""
+    from dryrun_local.fleet.commands import undrain
+    from dryrun_local.terminal.screen import Screen
+
+    screen = Screen()
+    run_work(lambda _: undrain(file, host, screen), screen)

@@ -1,0 +1,82 @@
+"""What people and monitoring see of the hosts: readiness, metrics, the fleet with what each host holds."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from uuid import UUID
+
+from dryrun_contract.fleet import Fleet, FleetHost
+from dryrun_contract.session import Phase
+from dryrun_contract.text import printable
+from dryrun_orchestrator import metrics
+from dryrun_orchestrator.fleet.placement import Placement
+from dryrun_orchestrator.hosts import Hosts
+from dryrun_orchestrator.journal.journal import Journal
+from dryrun_orchestrator.journal.records import SessionRecord
+
+
+async def show_fleet(hosts: Hosts, journal: Journal) -> Fleet:
+    """Return the fleet as it is now, with the sessions of the journal."""
+    return fleet_view(hosts, await journal.sessions())
+
+
+def fleet_view(hosts: Hosts, records: Sequence[SessionRecord]) -> Fleet:
+    """Return the fleet as it is now; without hosts where there is none."""
+    file = hosts.fleet
+    if file is None:
+        return Fleet()
+    standing: dict[str, list[UUID]] = defaultdict(list)
+    for record in records:
+        if record.placement is not None and record.phase is not Phase.ENDED:
+            for name in Placement.from_json(record.placement).hosts:
+                standing[name].append(record.id)
+    left = {room.host: room.containers for room in hosts.rooms(records, file.hosts)}
+    return Fleet(
+        manager=file.manager,
+        encrypted=file.encrypted,
+        hosts=tuple(
+            FleetHost(
+                name=host.name,
+                drained=host.name in file.drained,
+                obstacle=None if host.obstacle is None else printable(host.obstacle, limit=1000),
+                # Sessions that were placed when the file said that the host is larger keep their places.
+                containers=max(0, file.hosts[host.name].containers - left[host.name]),
+                places=file.hosts[host.name].containers,
+                sessions=tuple(standing[host.name]),
+                labels=dict(file.hosts[host.name].labels),
+            )
+            for host in hosts.all
+        ),
+    )
+
+
+def measure(fleet: Fleet) -> None:
+    """Set the metrics of each host."""
+    for host in fleet.hosts:
+        metrics.HOST_PLACES.labels(host=host.name).set(host.places)
+        metrics.HOST_CONTAINERS.labels(host=host.name).set(host.containers)
+        metrics.HOST_SESSIONS.labels(host=host.name).set(len(host.sessions))
+        metrics.HOST_DRAINED.labels(host=host.name).set(host.drained)
+        for key, value in host.labels.items():
+            metrics.HOST_LABEL.labels(host=host.name, label=key, value=value).set(1)
+
+
+def hosts_state(fleet: Fleet) -> str:
+    """Return how many hosts take sessions, and what stands against the others."""
+    usable = sum(not host.drained and host.obstacle is None for host in fleet.hosts)
+    closed = []
+    for host in fleet.hosts:
+        if host.obstacle is not None:
+            closed.append(f"{host.name}: {host.obstacle}")
+        if host.drained:
+            standing = len(host.sessions)
+            closed.append(f"{host.name}: drained, {standing} session{'' if standing == 1 else 's'} on it")
+    return "; ".join(
+        [f"{'ok' if usable else 'no'}, {usable} of {len(fleet.hosts)} hosts can be used", *closed]
+    )
+
+
+def overlay_state(fleet: Fleet) -> str:
+    """Return whether what crosses hosts is encrypted."""
+    if fleet.encrypted:
+        return "ok, encrypted between hosts"
+    return "ok, plain between hosts: the network between them has to be private"
