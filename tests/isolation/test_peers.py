@@ -9,7 +9,6 @@ import pytest
 from network_lab import (
     BRIDGE,
     HOST,
-    OTHER_BRIDGE,
     OTHER_SESSION,
     OUTSIDE,
     PEER,
@@ -26,6 +25,7 @@ pytestmark = [
 
 STRANGER, WORKER, ORCHESTRATOR = OUTSIDE, "10.213.201.6", "10.213.201.7"
 BROADCAST = "10.213.201.31"
+GUARDS_BRIDGE, GATEWAY = "drf-guard", "10.213.200.33"
 SWARM, GUARD, VXLAN = (2377, 7946), 2376, 4789
 NAT = f"""
 table ip published {{
@@ -109,17 +109,44 @@ def test_vxlan_comes_from_peers_alone_however_it_is_addressed(host: Lab) -> None
             assert is_heard(host, WORKER, address, ear)
 
 
-def test_a_guards_port_that_a_container_publishes_is_shut_as_well(host: Lab) -> None:
-    host.plug("b", OTHER_SESSION, OTHER_BRIDGE)
-    host.inside("host", "ip", "addr", "add", "10.213.200.33/27", "dev", OTHER_BRIDGE)
-    host.inside("b", "ip", "route", "add", "default", "via", "10.213.200.33")
-    host.load_rule(NAT)
-    with listen(host, "b", GUARD):
-        assert connects(host, STRANGER, GUARD)
-        shut(host)
-        assert not connects(host, STRANGER, GUARD)
-        assert connects(host, ORCHESTRATOR, GUARD)
-        assert connects(host, WORKER, GUARD)
+@pytest.fixture
+def contained(host: Lab) -> Lab:
+    """The same, with a container on a bridge as the fleet's compose files name it."""
+    host.inside("host", "ip", "link", "add", GUARDS_BRIDGE, "type", "bridge")
+    host.inside("host", "ip", "link", "set", GUARDS_BRIDGE, "up")
+    host.inside("host", "ip", "addr", "add", f"{GATEWAY}/27", "dev", GUARDS_BRIDGE)
+    host.plug("b", OTHER_SESSION, GUARDS_BRIDGE)
+    host.inside("b", "ip", "route", "add", "default", "via", GATEWAY)
+    host.inside("out", "ip", "route", "add", f"{GATEWAY}/32", "via", HOST)
+    host.inside("out", "ip", "route", "add", f"{OTHER_SESSION}/32", "via", HOST)
+    return host
+
+
+def test_a_guards_port_that_a_container_publishes_is_shut_as_well(contained: Lab) -> None:
+    contained.load_rule(NAT)
+    with listen(contained, "b", GUARD):
+        assert connects(contained, STRANGER, GUARD)
+        assert connects(contained, STRANGER, GUARD, OTHER_SESSION)
+        shut(contained)
+        for source, admitted in ((STRANGER, False), (ORCHESTRATOR, True), (WORKER, True)):
+            assert connects(contained, source, GUARD) is admitted
+            # Routed straight to the container, around the publication.
+            assert not connects(contained, source, GUARD, OTHER_SESSION)
+
+
+def test_a_guard_in_a_container_reaches_guards_of_the_fleet_and_nothing_else(contained: Lab) -> None:
+    asked = [(address, port) for address in (HOST, WORKER, STRANGER) for port in (GUARD, *SWARM)]
+
+    def reached() -> list[tuple[str, int]]:
+        return [each for each in asked if connects(contained, OTHER_SESSION, each[1], each[0], "b")]
+
+    with ExitStack() as exits:
+        for port in (GUARD, *SWARM):
+            for name in ("host", "out"):
+                exits.enter_context(listen(contained, name, port))
+        assert reached() == asked
+        shut(contained)
+        assert reached() == [(HOST, GUARD), (WORKER, GUARD)]
 
 
 def test_what_containers_say_to_each_other_on_these_ports_is_theirs(host: Lab) -> None:

@@ -1,0 +1,129 @@
+"""The guards of a manager and a worker as the compose files run them, behind the packet filter of a host."""
+
+import http.client
+import json
+import os
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from fleet_lab import LAYERS, run
+from local_stack import ROOT
+
+pytestmark = pytest.mark.engine
+
+FLEET = ROOT / "deploy" / "fleet"
+ADDRESSES = {"alpha": "10.213.254.1", "beta": "10.213.254.2"}
+IMAGES = json.loads((ROOT / ".dryrun" / "allowlist.json").read_text())["images"]
+NGINX = "discovery/test-nginx:1.26"
+
+
+class Hosts:
+    """Both on this engine, each at an address of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        pairs = [f"{name}={address}" for name, address in ADDRESSES.items()]
+        run(FLEET / "certificates", folder / "certificates", *pairs)
+        (folder / "config").mkdir()
+        (folder / "config" / "allowlist.json").write_bytes((ROOT / ".dryrun" / "allowlist.json").read_bytes())
+
+    def compose(self, name: str, *words: str) -> None:
+        own = self.folder / "certificates" / name
+        settings = {
+            "FLEET_HOST": str(own),
+            "FLEET_CONFIG": str(self.folder / "config"),
+            "FLEET_BRIDGES": f"drf-{name[0]}",
+            "DRYRUN_BRIDGES": f"drs-{name[0]}",
+            "DOCKER_GID": str(Path("/run/docker.sock").stat().st_gid),
+        }
+        subprocess.run(
+            ["docker", "compose", f"--project-name={name}", f"--env-file={own / 'compose.env'}", *words],
+            cwd=FLEET,
+            env={**os.environ, **settings},
+            check=True,
+            timeout=120,
+            capture_output=True,
+        )
+
+    def ask(self, name: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Ask a guard as the orchestrator does."""
+        own = self.folder / "certificates" / "orchestrator"
+        context = ssl.create_default_context(cafile=str(own / "ca.pem"))
+        context.load_cert_chain(own / "cert.pem", own / "key.pem")
+        connection = http.client.HTTPSConnection(ADDRESSES[name], 2376, timeout=20, context=context)
+        try:
+            sent = None if body is None else json.dumps(body)
+            connection.request(method, f"/v1.45{path}", sent, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    if not LAYERS.is_dir():
+        pytest.skip("needs an engine of its own: tests/support/with-own-engine .venv/bin/pytest …")
+    if not run("docker", "image", "ls", "--quiet", "discovery/docker-guard:0.1.0"):
+        pytest.skip("needs the guard's image: dryrun-local images services")
+    made = Hosts(tmp_path_factory.mktemp("hosts"))
+    for address in ADDRESSES.values():
+        run("ip", "addr", "add", f"{address}/32", "dev", "lo")
+    rule = run(FLEET / "peers", *ADDRESSES.values())
+    subprocess.run(["nft", "-f", "-"], input=rule, text=True, check=True, timeout=30)
+    try:
+        for name in ADDRESSES:
+            made.compose(name, "up", "--detach", "--wait")
+        yield made
+    finally:
+        for name in ADDRESSES:
+            made.compose(name, "down", "--timeout=2")
+        run("nft", "delete", "table", "inet", "dryrun_fleet")
+
+
+def container(session_id: str) -> Any:
+    shared = {
+        "discovery.dryrun.session_id": session_id,
+        "discovery.dryrun.owner": "owner",
+        "discovery.dryrun.template": "small",
+        "discovery.dryrun.expires_at": "2099-01-01T00:00:00Z",
+        "discovery.dryrun.service": "web",
+        "discovery.dryrun.role": "target",
+        "discovery.dryrun.image": NGINX,
+    }
+    row, name = IMAGES[NGINX], f"dryrun-{session_id}"
+    return {
+        "Image": row["id"],
+        "Labels": shared,
+        "HostConfig": {
+            "NetworkMode": name,
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "Memory": 512 * 2**20,
+            "MemorySwap": 512 * 2**20,
+            "NanoCpus": 500_000_000,
+            "PidsLimit": 100,
+            "ReadonlyRootfs": row["read_only"],
+            "Tmpfs": {path: f"size={each['size']}" for path, each in row["tmpfs"].items()},
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "1"}},
+        },
+        "NetworkingConfig": {"EndpointsConfig": {name: {"IPAMConfig": {"IPv4Address": "10.213.1.5"}}}},
+    }
+
+
+def test_both_guards_answer_and_the_workers_asks_the_managers(hosts: Hosts) -> None:
+    for name in ADDRESSES:
+        assert hosts.ask(name, "GET", "/networks") == (200, "[]")
+    session_id, create = str(uuid4()), f"/containers/create?name=dryrun-{uuid4().hex[:12]}"
+    body = container(session_id)
+    # Only an answer of the manager's guard makes this a refusal; without one it is a 503.
+    status, said = hosts.ask("beta", "POST", create, body)
+    assert (status, f"there is no network dryrun-{session_id}" in said) == (403, True), said
+    hosts.compose("alpha", "stop", "--timeout=2")
+    status, said = hosts.ask("beta", "POST", create, body)
+    assert (status, "the guard of the fleet's manager" in said) == (503, True), said
