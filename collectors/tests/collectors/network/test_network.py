@@ -171,6 +171,42 @@ async def test_what_is_open_is_asked_while_other_ports_are_still_looked_for(
     ]
 
 
+ASKED_WHILE_NMAP_ASKS = """
+if [ -e calls ] && [ "$(wc -l < calls)" -ge 2 ]; then
+  for probe in GenericLines GetRequest SSLSessionReq $LAST; do
+    echo "Service scan sending probe $probe to 10.0.0.3:7070 (tcp)"
+  done
+  seconds=0
+  while [ ! -e asked ] && [ "$seconds" -lt 10 ]; do sleep 0.1; seconds=$((seconds + 1)); done
+  echo "$seconds" >> waited
+fi
+"""
+
+
+@pytest.mark.parametrize(
+    ("last", "open_too", "asked_early"),
+    [("TLSSessionReq", (), True), ("", (), False), ("TLSSessionReq", (502,), False)],
+    ids=["silent", "nmap has understood it", "a controller"],
+)
+async def test_a_silent_port_is_asked_while_nmap_goes_on_asking_it(
+    fake_nmap, asked_again, emit, tmp_path, monkeypatch, last, open_too, asked_early
+):
+    class Asking(network.SecondOpinion):
+        async def ask(self, address, ports, on_port, *, open_ports=()):
+            await super().ask(address, ports, on_port, open_ports=open_ports)
+            if ports:
+                (tmp_path / "asked").touch()
+
+    monkeypatch.setattr(network, "SecondOpinion", Asking)
+    monkeypatch.setenv("LAST", last)
+    ports = [port(number) for number in (*open_too, 7070)]
+    fake_nmap(HEAD + host("10.0.0.3", *ports) + FOOT, script=ASKED_WHILE_NMAP_ASKS)
+    await collect(assignment(), emit)
+    waited = int((tmp_path / "waited").read_text().split()[0])
+    assert (waited < 10) is asked_early
+    assert asked_again == ([] if open_too else [("10.0.0.3", 7070)]), "once, and a controller never"
+
+
 async def test_what_was_found_stays_reported_when_the_search_fails(fake_nmap, emit):
     up = host("10.0.0.3").replace("<host>", "<hosthint>").replace("</host>", "</hosthint>")
     fake_nmap(HEAD + up, said="Discovered open port 80/tcp on 10.0.0.3\n")

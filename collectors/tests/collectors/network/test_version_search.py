@@ -35,7 +35,10 @@ def searching(emit, passed_on: list[Port]) -> VersionSearch:
     def on_versions(address, ports):
         passed_on.extend(ports)
 
-    return VersionSearch(Assignment(SCOPE), [], {}, PacketRate(None), Reports(emit), on_versions)
+    def on_silent(address, number):
+        pass
+
+    return VersionSearch(Assignment(SCOPE), [], {}, PacketRate(None), Reports(emit), on_versions, on_silent)
 
 
 def host(*ports: Port) -> list[Host]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from discovery_collectors.collector import Assignment, CollectorError, Emit
 from discovery_collectors.collectors.network.listening_ports import rarer_ports
-from discovery_collectors.collectors.network.nmap_data import nmap_environment
+from discovery_collectors.collectors.network.nmap_data import nmap_environment, port_names
 from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.port_search import PortSearch
@@ -84,23 +84,29 @@ async def _scan(
         def on_versions(address: ScopedAddress, ports: tuple[Port, ...]) -> None:
             group.create_task(ask(address, ports))
 
+        def on_silent(address: ScopedAddress, number: int) -> None:
+            if not versions.is_controller(address):
+                follow_up().ask_early(group, address, Port(number, port_names().get(number, "")))
+
         options = ["--version-intensity", str(profile.intensity)]
-        versions = VersionSearch(assignment, options, environment, rate, reports, on_versions)
+        versions = VersionSearch(assignment, options, environment, rate, reports, on_versions, on_silent)
         search = PortSearch(assignment, environment, reports, on_host, versions.add)
         group.create_task(versions.run())
-        max_rate = _part(assignment.max_rate, _SEARCH_SHARE)
-        await search.search_likely_ports(max_rate)
-        if profile.all_ports:
-            versions.patience_seconds = _PATIENCE_SECONDS
-            await search.search_other_ports(max_rate)
-        if assignment.max_rate is not None:
-            rate.change(max(1, int(assignment.max_rate * _AFTER_SEARCH_SHARE)))
+        await _search(search, versions, assignment.max_rate, all_ports=profile.all_ports)
+        rate.change(_part(assignment.max_rate, _AFTER_SEARCH_SHARE))
         finished.update(search.hosts_without_ports())
         versions.close()
     if versions.failure is not None:
         raise versions.failure
     reports.done = len(search.hosts)
     reports.progress("network scanned")
+
+
+async def _search(search: PortSearch, versions: VersionSearch, rate: int | None, *, all_ports: bool) -> None:
+    await search.search_likely_ports(_part(rate, _SEARCH_SHARE))
+    if all_ports:
+        versions.patience_seconds = _PATIENCE_SECONDS
+        await search.search_other_ports(_part(rate, _SEARCH_SHARE))
 
 
 def _part(max_rate: int | None, share: float) -> int | None:

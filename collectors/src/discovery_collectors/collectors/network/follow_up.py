@@ -1,6 +1,7 @@
 """What follows nmap's answer: a second opinion, brokers' own words, certificates; and UDP beside it."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -37,6 +38,8 @@ class FollowUp:
         self._rate = rate
         self._reports = reports
         self._opinion = SecondOpinion(patience, rate, reports.warning)
+        self._early: defaultdict[ScopedAddress, dict[int, asyncio.Task[None]]] = defaultdict(dict)
+        """What is asked while nmap still asks, too."""
         self._handshakes = asyncio.Semaphore(_HANDSHAKES_AT_ONCE)
         self._conversations = asyncio.Semaphore(_BROKERS_AT_ONCE)
         self._datagrams = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
@@ -52,11 +55,24 @@ class FollowUp:
         `all_open_ports` returns the host's when its search has ended. Only they tell a printer, whose ports
         wait for them: what is written there is printed.
         """
+        early = self._early[address]
+        # What nmap learned nothing of is not asked again.
+        ports = tuple(port for port in ports if port.probed or port.number not in early)
         at_once = tuple(port for port in ports if port.number not in PERHAPS_PRINTED)
         await self._ask_services(address, at_once, frozenset())
         held = tuple(port for port in ports if port.number in PERHAPS_PRINTED)
         if held:
             await self._ask_services(address, held, await all_open_ports())
+        await asyncio.gather(*early.values())
+
+    def ask_early(self, group: asyncio.TaskGroup, address: ScopedAddress, port: Port) -> None:
+        """Begin to ask a port, once, that has understood nothing so far while nmap goes on asking.
+
+        A port where it may be printed what is written waits for `ask_services`.
+        """
+        if port.number not in self._early[address] and port.number not in PERHAPS_PRINTED:
+            asking = self._ask_services(address, (port,), frozenset())
+            self._early[address][port.number] = group.create_task(asking)
 
     async def _ask_services(
         self, address: ScopedAddress, ports: tuple[Port, ...], open_ports: frozenset[int]

@@ -27,6 +27,10 @@ _STOP_SECONDS = 2
 _COMPLAINT_BYTES = 4096
 _DISCOVERED = re.compile(rb"Discovered open port (\d{1,5})/tcp on (\d{1,3}(?:\.\d{1,3}){3})\s*")
 """What nmap -v says at once; its report names a host's ports when all hosts of the group are scanned."""
+_ASKED = re.compile(
+    rb"Service scan sending probe (\w{1,64}) to (\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5}) \(tcp\)\s*"
+)
+"""What nmap -d2 says of each question of its version detection."""
 
 
 class NmapError(CollectorError):
@@ -41,7 +45,17 @@ class OpenPort:
     number: int
 
 
-type Found = Host | HostUp | OpenPort | Progress
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question that nmap sends: nothing it asked there before was understood."""
+
+    address: str
+    number: int
+    probe: str
+    """Its name in nmap-service-probes."""
+
+
+type Found = Asked | Host | HostUp | OpenPort | Progress
 
 
 @dataclass(slots=True)
@@ -177,7 +191,7 @@ def _processor_ticks(pid: int) -> int:
 
 
 async def _read_spoken(stream: asyncio.StreamReader, on_found: Callable[[Found], None], life: _Life) -> None:
-    """Read what nmap says to its user, and pass on the open ports."""
+    """Read what nmap says to its user, and pass on open ports and questions."""
     rest = b""
     while chunk := await stream.read(_CHUNK_BYTES):
         life.read += len(chunk)
@@ -187,6 +201,9 @@ async def _read_spoken(stream: asyncio.StreamReader, on_found: Callable[[Found],
             found = _DISCOVERED.fullmatch(line)
             if found is not None and 0 < int(found[1]) < 65536:
                 on_found(OpenPort(found[2].decode("ascii"), int(found[1])))
+            asked = _ASKED.fullmatch(line)
+            if asked is not None and 0 < int(asked[3]) < 65536:
+                on_found(Asked(asked[2].decode("ascii"), int(asked[3]), asked[1].decode("ascii")))
 
 
 async def _end_of(stream: asyncio.StreamReader, life: _Life) -> str:

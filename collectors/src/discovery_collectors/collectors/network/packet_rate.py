@@ -31,7 +31,7 @@ class PacketRate:
         """Packets per second; None when there is no bound."""
         return self._per_second
 
-    def change(self, per_second: int) -> None:
+    def change(self, per_second: int | None) -> None:
         """Go on at another rate; turns already given out stay."""
         self._per_second = per_second
 

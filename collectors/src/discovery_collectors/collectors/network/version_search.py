@@ -1,13 +1,14 @@
 """Asks open ports for their versions by nmap, in batches, while other ports are still being looked for."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 
 from discovery_collectors.collector import Assignment
 from discovery_collectors.collectors.network.controllers import is_controller
 from discovery_collectors.collectors.network.metered_relay import MeteredRelay
-from discovery_collectors.collectors.network.nmap_process import Found, NmapError, run_nmap
+from discovery_collectors.collectors.network.nmap_process import Asked, Found, NmapError, run_nmap
 from discovery_collectors.collectors.network.nmap_xml import Host, Port
 from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.pending_ports import Batch, PendingPorts
@@ -25,11 +26,18 @@ _PACKETS_PER_OPEN_PORT = 3
 _RATE_PER_CONNECTION = 20
 """Packets per second that a connection may need, so that none waits in the relay for longer than nmap."""
 
+_NOTHING_UNDERSTOOD = frozenset({"GenericLines", "GetRequest", "TLSSessionReq"})
+"""What has these questions sent, the last of them a moment ago, knows neither lines, HTTP nor SSL 3."""
+
 type OnVersions = Callable[[ScopedAddress, tuple[Port, ...]], None]
+type OnSilent = Callable[[ScopedAddress, int], None]
 
 
 class VersionSearch:
-    """One run's version detection. `on_versions` gets a host's ports as nmap names them, each once."""
+    """One run's version detection. `on_versions` gets a host's ports as nmap names them, each once.
+
+    `on_silent` gets a port before, when it understood nothing so far: nmap still has questions, for seconds.
+    """
 
     def __init__(
         self,
@@ -39,6 +47,7 @@ class VersionSearch:
         rate: PacketRate,
         reports: Reports,
         on_versions: OnVersions,
+        on_silent: OnSilent,
     ) -> None:
         self._assignment = assignment
         self._options = options
@@ -46,6 +55,7 @@ class VersionSearch:
         self._rate = rate
         self._reports = reports
         self._on_versions = on_versions
+        self._on_silent = on_silent
         self._pending = PendingPorts(_VERSIONED_PORTS)
         self._tarpits: set[ScopedAddress] = set()
         self._passed_on: set[tuple[ScopedAddress, int]] = set()
@@ -105,8 +115,15 @@ class VersionSearch:
 
     async def _ask(self, batch: Batch) -> None:
         unheard = dict(batch)
+        in_vain: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
 
         def on_found(found: Found) -> None:
+            if isinstance(found, Asked):
+                questions = in_vain[found.address, found.number]
+                is_new = found.probe not in questions
+                questions.add(found.probe)
+                if is_new and found.probe in _NOTHING_UNDERSTOOD <= questions:
+                    self._take_silent(batch, found)
             if not isinstance(found, Host):
                 return
             try:
@@ -140,9 +157,15 @@ class VersionSearch:
             self._asked_again.update((address, each) for each in again)
             self._pending.return_unanswered(address, again)
 
+    def _take_silent(self, batch: Batch, found: Asked) -> None:
+        for address, numbers in batch.items():
+            # Another run may ask this port on its own turn.
+            if address == found.address and found.number in numbers:
+                self._on_silent(address, found.number)
+
     async def _run_nmap(self, batch: Batch, on_found: Callable[[Found], None]) -> None:
         ports = sorted(frozenset[int]().union(*batch.values()))
-        options = ["-n", "-v", "-T4", "--send-eth", "-Pn", "-sV", *self._options]
+        options = ["-n", "-v", "-d2", "-T4", "--send-eth", "-Pn", "-sV", *self._options]
         options += ["-p", ",".join(map(str, ports))]
         rate = self._rate.per_second
         if rate is None:

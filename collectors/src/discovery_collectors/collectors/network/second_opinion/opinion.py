@@ -1,4 +1,4 @@
-"""Asks open ports again that nmap could not name: one bounded question at a time, HTTP and TLS first.
+"""Asks open ports again that nmap could not name: bounded questions, a few at a time, HTTP and TLS first.
 
 No question offers a login, and none is written to a port where printers print whatever arrives.
 """
