@@ -31,6 +31,10 @@ async def test_a_destination_of_which_nothing_comes_is_left_alone_for_longer_and
         process.deliverer._first_pause = 10
         rests = []
         for round_ in range(1, 8):
+            if round_ == 4:
+                # Another process, or a new one, knows how long the destination has been silent.
+                process = delivering(receiver)
+                process.deliverer._first_pause = 10
             await process.work()
             await process.work()
             assert len(receiver.received) <= 4 * round_
@@ -45,6 +49,9 @@ async def test_a_destination_of_which_nothing_comes_is_left_alone_for_longer_and
         await make_everything_due(engine)
         await process.work()
     assert (await show(engine, delivery)).state == "done"
+    async with engine.connect() as connection:
+        counted = await connection.execute(text("SELECT unanswered FROM gateway.destinations"))
+    assert counted.scalar_one() == 0, "the next silence begins anew"
 
 
 async def test_one_item_that_fails_does_not_stop_the_others(engine, delivering):

@@ -271,8 +271,9 @@ destinations = Table(
     Column("created_by", Text, nullable=False),
     Column("created_at", _TIME, nullable=False),
     Column("not_before", _TIME),
+    Column("unanswered", Integer, nullable=False),
 )
-"""`not_before` is when the other side wants to be asked again."""
+"""`not_before` is when it may be asked again; `unanswered` says how often in a row nothing came of it."""
 
 deliveries = Table(
     "deliveries",

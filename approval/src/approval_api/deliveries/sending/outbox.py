@@ -19,7 +19,7 @@ LEASE = timedelta(seconds=90)
 """Longer than anything that is done for one item."""
 
 _DUE = text("""
-SELECT d.id, d.request FROM gateway.destinations d
+SELECT d.id, d.request, d.unanswered FROM gateway.destinations d
 WHERE coalesce(d.not_before, '-infinity') <= now() AND EXISTS (
     SELECT 1 FROM gateway.delivery_items i
     WHERE i.destination_id = d.id AND i.state IN ('checking', 'waiting') AND i.next_at <= now())
@@ -94,8 +94,17 @@ UPDATE gateway.delivery_items SET state = 'dead', lease = NULL, answer = :answer
 WHERE id = :id AND lease = :lease
 """)
 
-_LEAVE_ALONE = text("""
-UPDATE gateway.destinations SET not_before = greatest(not_before, now() + CAST(:pause AS interval))
+# In the row, so that neither another process nor a new one begins to count anew.
+_NO_ANSWER = text("""
+UPDATE gateway.destinations SET unanswered = least(unanswered + 1, 30), not_before = greatest(not_before,
+    now() + greatest(CAST(:asked_for AS interval),
+        least(CAST(:first AS interval) * power(2, least(unanswered, 30)), CAST(:longest AS interval))))
+WHERE id = :destination_id
+""")
+
+_ANSWER = text("""
+UPDATE gateway.destinations
+SET unanswered = 0, not_before = greatest(not_before, now() + CAST(:asked_for AS interval))
 WHERE id = :destination_id
 """)
 
@@ -107,6 +116,8 @@ class Destination:
     id: UUID
     stored: object
     """Its request as it is stored, perhaps by another version."""
+    unanswered: int
+    """How often in a row nothing came of what was sent to it."""
 
     def request(self) -> DestinationRequest:
         """Return the request. Raises pydantic.ValidationError."""
@@ -115,7 +126,7 @@ class Destination:
 
 async def due(connection: AsyncConnection) -> list[Destination]:
     """Return the destinations that something is due for."""
-    return [Destination(row.id, row.request) for row in await connection.execute(_DUE)]
+    return [Destination(row.id, row.request, row.unanswered) for row in await connection.execute(_DUE)]
 
 
 async def claim(connection: AsyncConnection, destination_id: UUID, most: int) -> tuple[list[Item], int]:
@@ -162,10 +173,24 @@ async def give_up(connection: AsyncConnection, item: Item, why: str) -> None:
     await connection.execute(_GIVE_UP, {"id": item.id, "lease": item.lease, "answer": _said(why)})
 
 
-async def leave_alone(connection: AsyncConnection, destination_id: UUID, seconds: float) -> None:
-    """Send nothing to a destination for so long."""
-    pause = timedelta(seconds=seconds)
-    await connection.execute(_LEAVE_ALONE, {"destination_id": destination_id, "pause": pause})
+async def store_silence(
+    connection: AsyncConnection,
+    destination_id: UUID,
+    asked_for: timedelta,
+    first: timedelta,
+    longest: timedelta,
+) -> None:
+    """Leave a destination alone of which nothing came: at `first`, then twice as long each time.
+
+    Up to `longest`, but for as long as it asked for.
+    """
+    given = {"destination_id": destination_id, "asked_for": asked_for, "first": first, "longest": longest}
+    await connection.execute(_NO_ANSWER, given)
+
+
+async def store_answer(connection: AsyncConnection, destination_id: UUID, asked_for: timedelta) -> None:
+    """Note that something came of what was sent; send nothing for as long as it asked for."""
+    await connection.execute(_ANSWER, {"destination_id": destination_id, "asked_for": asked_for})
 
 
 def _of(item: Item, result: Result) -> dict[str, object]:

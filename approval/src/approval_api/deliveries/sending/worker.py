@@ -7,7 +7,8 @@ A kill at any point loses nothing: the lease ends, and the item is repeated with
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -42,15 +43,22 @@ class Deliverer:
     """One process that delivers."""
 
     def __init__(
-        self, engine: AsyncEngine, make_sender: MakeSender, *, first_pause: float = _FIRST_PAUSE
+        self,
+        engine: AsyncEngine,
+        make_sender: MakeSender,
+        *,
+        first_pause: float = _FIRST_PAUSE,
+        looked: Callable[[], None] = lambda: None,
     ) -> None:
-        """Work by `engine`, whose role is DELIVERY_ROLE; `first_pause` is in seconds."""
+        """Work by `engine`, whose role is DELIVERY_ROLE; `first_pause` is in seconds.
+
+        `looked` is called whenever the outbox was looked into.
+        """
         self._engine = engine
+        self._looked = looked
         self._make_sender = make_sender
         self._first_pause = first_pause
         self._busy: dict[UUID, asyncio.Task[None]] = {}
-        self._unanswered: dict[UUID, int] = {}
-        """How often in a row nothing came of what was sent to a destination."""
 
     async def run(self) -> None:
         """Work until cancelled; wait for a database that is unreachable."""
@@ -67,6 +75,7 @@ class Deliverer:
             self._busy.pop(destination_id).result()
         async with self._engine.connect() as connection:
             found = await outbox.due(connection)
+        self._looked()
         for each in found:
             if each.id not in self._busy:
                 work = apart(self.drain(each), "a destination", destination=str(each.id))
@@ -75,30 +84,31 @@ class Deliverer:
     async def drain(self, destination: Destination) -> None:
         """Work on one destination until nothing is due, or the other side is better left alone."""
         sender = self._sender(destination)
+        was_silent = destination.unanswered > 0
         for _ in range(_MOST_ROUNDS):
             async with self._engine.begin() as connection:
                 items, taken = await outbox.claim(connection, destination.id, AT_ONCE)
             if not taken:
                 return
             waits = await asyncio.gather(*(self._work_on(item, sender) for item in items))
-            rest = self._rest(destination.id, waits)
-            if rest:
+            asked_for = max((seconds for seconds in waits if seconds is not None), default=0.0)
+            if waits and None not in waits:
+                await self._rest(destination.id, asked_for)
+                return
+            if waits and (was_silent or asked_for):
+                was_silent = False
                 async with self._engine.begin() as connection:
-                    await outbox.leave_alone(connection, destination.id, rest)
+                    await outbox.store_answer(connection, destination.id, timedelta(seconds=asked_for))
+            if asked_for:
                 return
 
-    def _rest(self, destination_id: UUID, waits: Sequence[float | None]) -> float:
-        """Return for how many seconds to leave a destination alone, by what became of its items.
-
-        As long as it asks for; and, when nothing came of any of them, for twice as long as the last time.
-        """
-        asked_for = max((seconds for seconds in waits if seconds is not None), default=0.0)
-        if not waits or None in waits:
-            self._unanswered.pop(destination_id, None)
-            return asked_for
-        times = self._unanswered.get(destination_id, 0)
-        self._unanswered[destination_id] = min(times + 1, MOST_ATTEMPTS)
-        return max(asked_for, min(self._first_pause * (1 << times), _LONGEST_REST))
+    async def _rest(self, destination_id: UUID, asked_for: float) -> None:
+        """Leave a destination alone of which nothing came."""
+        times = (asked_for, self._first_pause, _LONGEST_REST)
+        async with self._engine.begin() as connection:
+            await outbox.store_silence(
+                connection, destination_id, *(timedelta(seconds=each) for each in times)
+            )
 
     def _sender(self, destination: Destination) -> Sender | RefusedError:
         try:
