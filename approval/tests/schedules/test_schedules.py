@@ -6,8 +6,10 @@ import pytest
 from scripted_session import scan_all
 from sqlalchemy import text
 
+from approval_api.access import large_answers
 from approval_api.app import create_app
 from approval_api.schedules.service import MOST_OF_ONE, Schedules
+from dryrun_serving.ceiling import Ceiling
 
 EXPERIMENT = {"name": "nightly", "templates": ["small"], "seeds": [3]}
 WANTED = {"cron": "30 2 * * *", "timezone": "Europe/Berlin", "experiment": EXPERIMENT}
@@ -85,6 +87,15 @@ async def test_a_due_time_makes_one_experiment_and_its_recall_is_the_trends(api,
     assert 0 < arm["services"]["value"] <= 1
     assert set(arm["images"]) >= {"network"}
     assert schedule["next_at"] > firing["due_at"]
+    # Whatever else the results hold stays in the database: a schedule shows a hundred of them.
+    async with api.app.state.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "UPDATE gateway.experiments SET results = jsonb_set(jsonb_set(results, '{arms,0,rows}',"
+                """ '[{"no": "row"}]' || (results #> '{arms,0,rows}')), '{false_differences}', '"none"')"""
+            )
+        )
+    assert (await show(api, schedule_id))["firings"] == [firing]
 
 
 async def test_whatever_was_missed_is_caught_up_once(api, scanned, eventually):
@@ -95,6 +106,20 @@ async def test_whatever_was_missed_is_caught_up_once(api, scanned, eventually):
     await asyncio.sleep(1.5)
     schedule = await show(api, schedule_id)
     assert states(schedule) == ["started"]
+
+
+async def test_schedules_and_trends_take_their_turn(api, monkeypatch):
+    schedule_id = await create(api)
+    monkeypatch.setattr(large_answers, "PLACE_SECONDS", 0.01)
+    monkeypatch.setitem(api.app.state.large_answers, "lists", Ceiling(0, 0))
+    for path in (
+        f"/api/v1/dryrun/schedules/{schedule_id}",
+        f"/api/v1/dryrun/schedules/{schedule_id}/trend",
+        "/api/v1/dryrun/trends?template=small",
+        f"/dryrun/schedules/{schedule_id}",
+        "/dryrun/trends",
+    ):
+        assert (await api.client.get(path)).status_code == 503, path
 
 
 async def test_several_processes_start_each_time_once(api, orchestrator, eventually):

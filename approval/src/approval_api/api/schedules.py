@@ -4,6 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
+from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.schedules.service import Schedules
@@ -42,7 +43,7 @@ async def list_schedules(request: Request, _: Reader) -> ScheduleList:
 
 
 @router.get("/{schedule_id}")
-async def show_schedule(schedule_id: UUID, request: Request, _: Reader) -> Schedule:
+async def show_schedule(schedule_id: UUID, request: Request, _: Reader, _turn: ListTurn) -> Schedule:
     """Show a schedule and what became of its newest times."""
     return await _schedules(request).show(schedule_id)
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
+from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Reader
 from approval_api.audit.transaction import Transaction
 from approval_api.trends import reading
@@ -18,6 +19,7 @@ router = APIRouter(tags=["trends"])
 @router.get("/trends")
 async def show_trend(
     _: Reader,
+    _turn: ListTurn,
     transaction: Transaction,
     template: Annotated[str, Query(pattern=TEMPLATE_ID, examples=["small"])],
     collector: Annotated[str | None, Query(pattern=COLLECTOR_NAME, examples=["network"])] = None,
@@ -27,6 +29,6 @@ async def show_trend(
 
 
 @router.get("/schedules/{schedule_id}/trend")
-async def show_schedule_trend(schedule_id: UUID, request: Request, _: Reader) -> Trend:
+async def show_schedule_trend(schedule_id: UUID, request: Request, _: Reader, _turn: ListTurn) -> Trend:
     """Show the measured times of a schedule."""
     return reading.of_schedule(await request.app.state.schedules.show(schedule_id))

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.database.storable import storable_text
 from approval_api.database.tables import dryrun_sessions, experiments
 from approval_api.database.tables import experiment_runs as runs
+from approval_api.experiments.arms import arms_of
 from approval_api.experiments.plan import planned_run
 from approval_api.sessions.stored import JudgedBy
 from dryrun_contract.experiment import (
@@ -24,6 +25,7 @@ from dryrun_contract.experiment import (
     RunState,
 )
 
+_LISTED = [column for column in experiments.c if column.name not in {"results", "criteria"}]
 _OPEN = runs.c.measured.is_(None) & runs.c.failure.is_(None)
 _ENDED = "ended"
 _WAITING = ("requested", "queued")
@@ -66,7 +68,7 @@ class OpenExperiment:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentSummary:
-    """An experiment, and what each way to scan achieved."""
+    """An experiment, and what each way to scan achieved: of its rows that of services alone."""
 
     view: ExperimentView
     arms: tuple[ArmResult, ...]
@@ -121,8 +123,7 @@ async def page(
     connection: AsyncConnection, limit: int, before: tuple[datetime, UUID] | None
 ) -> list[ExperimentView]:
     """Return up to `limit` experiments requested before the given one, newest first."""
-    columns = [column for column in experiments.c if column.name not in {"results", "criteria"}]
-    query = select(*columns).order_by(experiments.c.requested_at.desc(), experiments.c.id.desc()).limit(limit)
+    query = select(*_LISTED).order_by(experiments.c.requested_at.desc(), experiments.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(tuple_(experiments.c.requested_at, experiments.c.id) < before)
     rows = list((await connection.execute(query)).mappings())
@@ -138,15 +139,11 @@ async def summaries(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UU
     """Return experiments by id, each with what its arms achieved."""
     if not ids:
         return {}
-    rows = list((await connection.execute(select(experiments).where(experiments.c.id.in_(ids)))).mappings())
+    query = select(*_LISTED).where(experiments.c.id.in_(ids))
+    rows = list((await connection.execute(query)).mappings())
     counts = await _counts(connection, [row["id"] for row in rows])
-    return {
-        row["id"]: ExperimentSummary(
-            _view(row, counts),
-            () if row["results"] is None else ExperimentResults.model_validate(row["results"]).arms,
-        )
-        for row in rows
-    }
+    arms = await arms_of(connection, ids)
+    return {row["id"]: ExperimentSummary(_view(row, counts), arms.get(row["id"], ())) for row in rows}
 
 
 async def set_stopped(connection: AsyncConnection, experiment_id: UUID, *, stopped: bool) -> bool:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
+from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Reader, Runner
 from approval_api.audit.log import note
 from approval_api.criteria.service import names as criteria_names
@@ -83,7 +84,7 @@ def _seeds(text: str) -> int:
 
 
 @router.get("/{schedule_id}")
-async def show_schedule(schedule_id: UUID, request: Request, visitor: Reader) -> Response:
+async def show_schedule(schedule_id: UUID, request: Request, visitor: Reader, _turn: ListTurn) -> Response:
     """Show one schedule: when it is due, how recall went, and each of its times."""
     schedule = await _schedules(request).show(schedule_id)
     async with request.app.state.engine.connect() as connection:

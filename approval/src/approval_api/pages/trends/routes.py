@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
+from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Administrator, Reader, require_no_token
 from approval_api.audit.log import note
 from approval_api.audit.transaction import Transaction
@@ -22,7 +23,9 @@ _SEE_OTHER = 303
 
 
 @router.get("/trends")
-async def show_trends(request: Request, visitor: Reader, template: str = "", collector: str = "") -> Response:
+async def show_trends(
+    request: Request, visitor: Reader, _turn: ListTurn, template: str = "", collector: str = ""
+) -> Response:
     """Show the trends of one template, of all its collectors together or of one alone."""
     async with request.app.state.engine.connect() as connection:
         templates = await reading.templates(connection)
