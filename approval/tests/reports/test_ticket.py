@@ -49,6 +49,24 @@ def test_nothing_quoted_is_markup_in_a_tracker(judged, render):
         assert all(character.isprintable() or character == "\n" for character in shown)
 
 
+@pytest.mark.parametrize("render", [render_jira, render_servicenow])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("was -not- there", r"was \x2dnot\x2d there"),
+        ("(-not-)", r"(\x2dnot\x2d)"),
+        ("see evil.example", r"see evil\x2eexample"),
+        ("www.evil.example", r"www\x2eevil\x2eexample"),
+        ("mailto:grace", r"mailto\x3agrace"),
+        ("http://evil", r"http:/\x2fevil"),
+        ("like OPS-1 and A1-2", r"like OPS\x2d1 and A1\x2d2"),
+        ("web-1 of 10.213.0.3 on 2026-11-27, nginx 1.26", "web-1 of 10.213.0.3 on 2026-11-27, nginx 1.26"),
+    ],
+)
+def test_nothing_quoted_becomes_a_link_or_struck_out(judged, render, text, shown):
+    assert f"requested by {shown} at" in render(saying(judged, text))
+
+
 def test_it_says_what_a_change_board_needs(judged):
     jira, plain = render_jira(judged), render_servicenow(judged)
     assert jira.startswith(f"h3. Dry-run of {judged.template.id}: ")

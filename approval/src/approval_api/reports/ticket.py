@@ -4,6 +4,7 @@ Both trackers give meaning to characters: macros, links, mentions, images, `[cod
 text each of them is written as an escape, and no address becomes a link.
 """
 
+import re
 from collections.abc import Callable
 
 from approval_api.reports.view.blocks import Quoted, Text
@@ -17,7 +18,14 @@ MAX_CRITERIA = 10
 """Failed criteria listed; more are counted."""
 MAX_COLLECTORS = 10
 
-_STEERING = {ord(character): f"\\x{ord(character):02x}" for character in "{}[]|!*_~^@<>&`#?+\\"}
+# Beside characters of markup: the second stroke of an address, the point of a name that trackers make a link
+# of by themselves (evil.example), the colon of `mailto:`, a hyphen that may begin or end struck-out text or
+# makes the key of an issue (OPS-1).
+_STEERING = re.compile(
+    r"""[{}\[\]|!*_~^@<>&`\#?+\\] | (?<=/)/ | (?<=[^\W_])\.(?=[^\W\d_]{2}) | (?i:(?<=mailto):)
+        | (?<![^\W_])- | -(?![^\W_]) | (?<=[A-Z])-(?=\d) | (?<=[A-Z]\d)-(?=\d)""",
+    re.VERBOSE,
+)
 
 
 def render_jira(report: Report) -> str:
@@ -93,7 +101,7 @@ def _inert(text: object, limit: int = 200) -> str:
     r"""Return `text` as one line that neither tracker reads as markup.
 
     >>> _inert("a {html} http://b")
-    'a \\x7bhtml\\x7d http:\\x2f/b'
+    'a \\x7bhtml\\x7d http:/\\x2fb'
     """
-    shown = printable(str(text), limit=limit).translate(_STEERING)
-    return shown.replace("//", "\\x2f/").strip() or "-"
+    shown = _STEERING.sub(lambda found: f"\\x{ord(found[0]):02x}", printable(str(text), limit=limit))
+    return shown.strip() or "-"
