@@ -71,6 +71,19 @@ def test_servicenow_gets_hosts_and_what_runs_on_them():
     assert json.loads(written(ServiceNowWriter())) == {"items": [], "relations": []}
 
 
+STEERING = "\u202egpj.exe \u2066 \u200f \x85 \x7f \U000e0001"
+
+
+@pytest.mark.parametrize("writer", [NdjsonWriter, CsvWriter, ServiceNowWriter])
+def test_no_file_has_a_character_that_steers(writer):
+    service = content("service", f"web\u202e:22/tcp/{STEERING}", product=STEERING, **{STEERING: STEERING})
+    text = written(writer(), content("host", "web\u202e"), service)
+    assert all(line.isprintable() for line in text.splitlines())
+    if writer is CsvWriter:
+        (_, row) = csv.DictReader(io.StringIO(text))
+        assert json.loads(row["data"]) == service["data"], "a parser reads what was found"
+
+
 @pytest.mark.parametrize("product", [None, 7, ["x"], {"a": 1}, "\x1b[31m\u202e"])
 def test_servicenow_takes_whatever_a_collector_reported(product):
     service = content("service", "192.0.2.1:22/tcp", product=product, version=product)

@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.tables import delivery_items as items
+from approval_api.deliveries.steady_json import steady_json
 from approval_api.discoveries.listing import read_within
 from approval_api.reports.csv_file import cell_text
 from dryrun_contract.delivery import DeliveryView, FileFormat
@@ -25,6 +26,7 @@ MEDIA: dict[FileFormat, str] = {
 }
 _SUFFIX: dict[FileFormat, str] = {"ndjson": "ndjson", "csv": "csv", "servicenow": "servicenow.json"}
 _ROWS = 200
+_NAME = 500
 _CELL = 32_000
 """Characters; spreadsheets hold 32,767."""
 _COLUMNS = (
@@ -108,7 +110,7 @@ class CsvWriter:
 
     def add(self, action: str, content: Content) -> str:
         """Return one row, before the first the head."""
-        values = {**content, "action": action, "data": json.dumps(content["data"], ensure_ascii=False)}
+        values = {**content, "action": action, "data": steady_json(content["data"])}
         head = "" if self._begun else _row(_COLUMNS)
         self._begun = True
         return head + _row([cell_text(str(values[name]), _CELL) for name in _COLUMNS])
@@ -138,7 +140,8 @@ class ServiceNowWriter:
         written = ""
         if key.host not in self._hosts:
             self._hosts[key.host] = self._count
-            written += self._item("cmdb_ci_computer", {"name": key.host, "ip_address": key.host})
+            shown = printable(key.host, limit=_NAME)
+            written += self._item("cmdb_ci_computer", {"name": shown, "ip_address": shown})
         if content["kind"] == "service":
             self._relations.append(
                 {"parent": self._count, "child": self._hosts[key.host], "type": "Runs on::Runs"}
@@ -167,7 +170,7 @@ WRITERS: dict[FileFormat, Callable[[], Writer]] = {
 def _application(key: ResourceKey, data: JsonValue) -> dict[str, JsonValue]:
     told = data if isinstance(data, dict) else {}
     product = printable(str(told.get("product") or "service"), limit=100)
-    values: dict[str, JsonValue] = {"name": f"{product} on {key}"}
+    values: dict[str, JsonValue] = {"name": f"{product} on {printable(str(key), limit=_NAME)}"}
     if key.port is not None and key.transport == "tcp":
         values["tcp_port"] = str(key.port)
     if isinstance(version := told.get("version"), str):

@@ -1,6 +1,5 @@
 """Webhooks by the Standard Webhooks specification: one signed message for each discovery."""
 
-import json
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -9,6 +8,7 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from approval_api.deliveries.sending.answers import require_success
 from approval_api.deliveries.sending.sender import Item, RefusedError, Result
+from approval_api.deliveries.steady_json import steady_json
 from approval_api.egress.client import Egress
 
 _EVENTS = {
@@ -40,10 +40,7 @@ class WebhookSender:
     async def send(self, item: Item) -> Result:
         """Post the message."""
         now = datetime.now(UTC)
-        body = json.dumps(
-            {"type": _EVENTS[item.action], "timestamp": now.isoformat(), "data": item.content},
-            ensure_ascii=False,
-        )
+        body = steady_json({"type": _EVENTS[item.action], "timestamp": now.isoformat(), "data": item.content})
         message_id = f"msg_{item.message_id}"
         headers = {
             "Content-Type": "application/json",
