@@ -1,10 +1,12 @@
 """A session's page while it runs: nothing is missed, nothing is shown twice, and hostile text stays text."""
 
+import asyncio
 import os
 
 import pytest
+from chromium import violations
 from playwright.async_api import expect
-from scripted_session import HOSTILE
+from scripted_session import HOSTILE, scan_all
 
 from approval_api.identity.roles import Role
 from dryrun_contract.event import SessionPlaced, TargetChanged
@@ -115,6 +117,21 @@ async def test_what_targets_say_stays_text(site):
     await expect(page.locator("#notes")).to_contain_text(HOSTILE[0])
     assert await page.evaluate("window.attacked") is None
     assert await page.locator("#arrivals img, #arrivals script, #arrivals div").count() == 0
+
+
+async def test_the_page_of_an_experiment_follows_it_without_reloading(site):
+    wanted = {"name": "nightly", "templates": ["small"], "seeds": [0]}
+    experiment = (await site.api.post("/experiments", json=wanted)).json()["id"]
+    page = await site.visit(Role.VIEWER, f"/dryrun/experiments/{experiment}")
+    await page.evaluate("window.notReloaded = true")
+    await expect(page.locator(".lead")).to_contain_text("0 of 1 session measured")
+    assert not await violations(page)
+    scanning = asyncio.create_task(scan_all(site.orchestrator))
+    await expect(page.locator(".lead")).to_contain_text("1 of 1 session measured")
+    await expect(page.get_by_role("heading", name="What each way to scan finds")).to_be_visible()
+    scanning.cancel()
+    assert await page.locator("#experiment").get_attribute("hx-get") is None
+    assert await page.evaluate("window.notReloaded")
 
 
 async def test_a_session_is_watched_without_a_script(site):
