@@ -114,6 +114,26 @@ async def test_what_is_gone_is_not_delivered_and_comes_with_the_approval_of_its_
     assert [(item.key, item.action) for item in again] == [(HOST[1], "create"), (SERVICE[1], "leave")]
 
 
+async def test_the_page_of_what_is_gone_names_who_has_it_and_that_no_delivery_removes_it(api, engine):
+    await approve_discoveries(engine, HOST, SERVICE)
+    await add_destination(engine, name="empty", kind="csv")
+    destination = await add_destination(engine, name="inventory", kind="ndjson")
+    await approve(engine, (await preview(engine, destination)).id)
+    (host, service) = (await api.client.get("/api/v1/production/discoveries?sort=oldest")).json()[
+        "discoveries"
+    ]
+    async with engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE gateway.discoveries SET change = 'gone', gone_at = now() WHERE id = :id"),
+            {"id": host["id"]},
+        )
+    gone, there = [
+        (await api.client.get(f"/production/discoveries/{each['id']}")).text for each in (host, service)
+    ]
+    assert "<dt>Delivered to</dt><dd>inventory. No delivery removes anything" in gone
+    assert "<dt>Delivered to</dt><dd>inventory</dd>" in there
+
+
 async def test_a_discarded_preview_comes_again(engine):
     from approval_api.deliveries import service
 

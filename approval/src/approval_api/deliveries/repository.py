@@ -27,6 +27,12 @@ SELECT delivery_id, action, state, count(*) AS number FROM gateway.delivery_item
 WHERE delivery_id = ANY(:ids) GROUP BY delivery_id, action, state
 """)
 
+_HOLDERS = text("""
+SELECT n.name FROM gateway.destinations n WHERE EXISTS (
+    SELECT 1 FROM gateway.delivered s WHERE s.destination_id = n.id AND s.discovery_id = :discovery_id)
+ORDER BY n.name
+""")
+
 # What is left alone is settled without sending, and a file is delivered when it can be fetched. What changed
 # since the preview, or lost its approval, is in neither.
 _SETTLE = text("""
@@ -95,6 +101,12 @@ async def find_destination(connection: AsyncConnection, destination_id: UUID) ->
     found = await connection.execute(select(destinations).where(destinations.c.id == destination_id))
     row = found.mappings().one_or_none()
     return None if row is None else _destination(row)
+
+
+async def holders(connection: AsyncConnection, discovery_id: int) -> list[str]:
+    """Return the names of destinations that a discovery was delivered to."""
+    found = await connection.execute(_HOLDERS, {"discovery_id": discovery_id})
+    return list(found.scalars())
 
 
 async def remove_destination(connection: AsyncConnection, destination_id: UUID) -> bool:

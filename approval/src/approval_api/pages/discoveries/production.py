@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Request, Response
 from approval_api.access.large_answers import ListTurn
 from approval_api.access.permission import Decider, Reader
 from approval_api.audit.transaction import Transaction
+from approval_api.deliveries.repository import holders
 from approval_api.discoveries.decisions import note_decision
 from approval_api.discoveries.listing import Life
 from approval_api.discoveries.production import repository, scans
@@ -80,6 +81,7 @@ async def show_production_discovery(
     async with request.app.state.engine.connect() as connection:
         row = await repository.find(connection, discovery_id)
         history = await repository.history(connection, discovery_id)
+        held_by = await holders(connection, discovery_id)
     if row is None:
         raise ProblemError(
             "unknown-discovery",
@@ -94,5 +96,6 @@ async def show_production_discovery(
         visitor,
         found=ProductionView.of(row),
         changes=changes,
+        held_by=held_by,
         area="production",
     )
