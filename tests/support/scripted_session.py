@@ -80,14 +80,14 @@ class ScriptedSession:
         self.targets("healthy")
         self.tell(AddressesMapped(addresses=self.addresses))
 
-    def start(self, collector: str) -> None:
+    def start(self, collector: str, image_id: str = f"sha256:{'b' * 64}") -> None:
         self._lines[collector] = 0
         self.tell(
             CollectorStarted(
                 collector=collector,
                 run=collector,
                 image=f"discovery/test-collector-{collector}:1.0",
-                image_id=f"sha256:{'b' * 64}",
+                image_id=image_id,
             )
         )
 
@@ -191,11 +191,13 @@ class ScriptedSession:
         self.measure()
         self.clean_up()
 
-    def scanned_by(self, collector: str, *, misses: str = "", version: str = "17.2") -> None:
+    def scanned_by(
+        self, collector: str, *, misses: str = "", version: str = "17.2", image: str = f"sha256:{'b' * 64}"
+    ) -> None:
         """Everything, for an experiment: one collector that misses the service whose key ends with this."""
         self.build()
         self.enter("scanning")
-        self.start(collector)
+        self.start(collector, image)
         for address in self.addresses:
             self.find(collector, "host", address)
         for key, data in (
