@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deployment import DEPLOY, ROOT, Deployment, Json, prepared, run
+from deployment import DEPLOY, OUTSIDE, OUTSIDE_PORT, ROOT, Deployment, Json, prepared, run
 
 
 @pytest.fixture(scope="package")
@@ -25,7 +25,8 @@ def deployment(folder: Path) -> Iterator[Deployment]:
     if os.geteuid() == 0:
         run(str(DEPLOY / "host-rule" / "dryrun-host-rule"), "check")
     run(str(ROOT / ".venv" / "bin" / "dryrun-local"), "images", "services", seconds=600)
-    with prepared(folder) as made:
+    hosts = f"http://{OUTSIDE[1]}:{OUTSIDE_PORT}={OUTSIDE[1]}/32"
+    with prepared(folder, options=("--deliver-to", hosts)) as made:
         made.up()
         yield made
 

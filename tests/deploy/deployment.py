@@ -22,6 +22,9 @@ DEPLOY = ROOT / "deploy"
 SUBNET_POOL = "10.213.112.0/20"
 """Apart from those of a demo and of other tests."""
 METRICS_PORT = 9323
+OUTSIDE = ("10.213.110.1", "10.213.110.2")
+"""This host's and the other address of a link to a machine beyond it, where deliveries go to."""
+OUTSIDE_PORT = 8080
 UP_SECONDS = 240
 REACH = Path(__file__).with_name("reach.py")
 
@@ -125,7 +128,7 @@ def run(*command: str, seconds: float = 120) -> str:
 
 def _environment() -> Mapping[str, str]:
     # What a developer has set for a deployment of their own is none of this one's.
-    foreign = ("DRYRUN", "COMPOSE_", "DOCKER_GID", "TECNATIVA_")
+    foreign = ("DRYRUN", "COMPOSE_", "DELIVERY_", "DOCKER_GID", "TECNATIVA_")
     return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
 
 
@@ -151,7 +154,7 @@ def prepared(
     deployment.prepare("--prefix", prefix, *options, kind)
     with deployment.env_file.open("a", encoding="utf-8") as file:
         file.write(f"DRYRUN_BRIDGES={deployment.bridges}\nDRYRUN_PUBLISH=127.0.0.1:{port}\n")
-        file.write(f"DRYRUN_SUBNET_POOL={SUBNET_POOL}\n")
+        file.write(f"DRYRUN_SUBNET_POOL={SUBNET_POOL}\nDRYRUN_OUTSIDE_BRIDGE=dro{token}\n")
     config = deployment.state / "config" / "guard-policy.json"
     if dryrun:
         policy = json.loads(config.read_text())

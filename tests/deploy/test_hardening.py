@@ -7,7 +7,7 @@ from deployment import Deployment, Json, run
 
 pytestmark = pytest.mark.deploy
 
-SERVICES = ("postgres", "migrate", "approval-api", "dryrun-orchestrator", "docker-proxy")
+SERVICES = ("postgres", "migrate", "approval-api", "approval-delivery", "dryrun-orchestrator", "docker-proxy")
 OWN_MODULES = {
     "discovery/approval-api:0.1.0": {"approval_api", "dryrun_contract", "dryrun_serving"},
     "discovery/dryrun-orchestrator:0.1.0": {"dryrun_orchestrator", "dryrun_contract", "dryrun_serving"},
@@ -74,9 +74,19 @@ def test_a_service_is_given_its_own_secrets_and_no_value_of_one_in_its_environme
     assert (
         given
         == {
-            "postgres": {"database_owner_password", "database_app_password"},
+            "postgres": {
+                "database_owner_password",
+                "database_app_password",
+                "database_delivery_password",
+            },
             "migrate": {"database_owner_url"},
             "approval-api": SECRETS_OF_THE_API,
+            "approval-delivery": {
+                "database_delivery_url",
+                "delivery_credentials",
+                "delivery_smtp_login",
+                "authorities",
+            },
             "dryrun-orchestrator": {
                 "orchestrator_token",
                 *(f"docker/{name}.pem" for name in ("ca", "cert", "key")),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
@@ -22,6 +23,7 @@ RESTARTED = {
     "orchestrator_token": ("dryrun-orchestrator", "approval-api"),
     "database_app": ("postgres", "approval-api"),
     "database_owner": ("postgres", "migrate"),
+    "database_delivery": ("postgres", "approval-delivery"),
     "api_tokens": ("approval-api",),
     "guard_tls": ("docker-proxy", "dryrun-orchestrator"),
 }
@@ -71,7 +73,7 @@ def test_after_rotation_the_old_secret_is_refused(deployment: Deployment, folder
         refused = ask(deployment, "/api/v1/dryrun/templates", old_token)
         assert refused.status_code == httpx2.codes.UNAUTHORIZED
     elif secret.startswith("database_"):
-        role = "owner" if secret == "database_owner" else "approval_app"
+        role = "owner" if secret == "database_owner" else f"approval_{secret.removeprefix('database_')}"
         assert logs_in(deployment, role, (deployment.state / "secrets" / f"{secret}_password").read_text())
         assert not logs_in(deployment, role, before[f"{secret}_password"])
     elif secret == "guard_tls":
@@ -144,6 +146,7 @@ def test_a_backup_is_restored_completely_and_half_of_one_changes_nothing(
     options = ["--project-name", deployment.project, "--env-file", str(deployment.env_file)]
     rows(deployment, "CREATE TABLE gateway.mark AS SELECT 'before' AS what")
     kept = folder / "kept.dump"
+    containers = {name: deployment.inspect(name)["Id"] for name in ("approval-api", "approval-delivery")}
     run(str(DEPLOY / "backup"), str(kept), *options)
     assert kept.stat().st_mode & 0o077 == 0
     rows(deployment, "UPDATE gateway.mark SET what = 'after'")
@@ -152,9 +155,14 @@ def test_a_backup_is_restored_completely_and_half_of_one_changes_nothing(
     with pytest.raises(AssertionError, match="was not restored, the database is unchanged"):
         run(str(DEPLOY / "restore"), str(half), *options, seconds=180)
     assert rows(deployment, "SELECT what FROM gateway.mark") == "after"
+    stopped = datetime.now(UTC).isoformat()
     run(str(DEPLOY / "restore"), str(kept), *options, seconds=180)
     assert rows(deployment, "SELECT what FROM gateway.mark") == "before"
     until_it_follows(deployment)
+    for name, container in containers.items():
+        again = deployment.inspect(name)
+        assert (again["Id"], again["State"]["Health"]["Status"]) == (container, "healthy")
+        assert again["State"]["StartedAt"] > stopped, "it wrote nothing meanwhile"
     assert ask(deployment, "/api/v1/dryrun/sessions", token_of(deployment)).status_code == httpx2.codes.OK
     rows(deployment, "DROP TABLE gateway.mark")
 
@@ -215,7 +223,7 @@ def command_lines(stop: threading.Event) -> Iterator[bytes]:
 def test_no_command_line_has_a_password(deployment: Deployment):
     files = (deployment.state / "secrets").glob("database_*_password")
     passwords = [file.read_bytes() for file in files]
-    assert len(passwords) == 2
+    assert len(passwords) == 3
     stop = threading.Event()
 
     def watch() -> list[bytes]:
@@ -243,7 +251,7 @@ def test_the_application_cannot_change_the_audit_log_or_the_schema(deployment: D
 
 PROMETHEUS = """
 import urllib.request as r
-for service in ("approval-api", "dryrun-orchestrator", "docker-proxy"):
+for service in ("approval-api", "approval-delivery", "dryrun-orchestrator", "docker-proxy"):
     print(r.urlopen(f"http://{service}.metrics:9323/metrics", timeout=10).read().decode())
 """
 
@@ -301,7 +309,7 @@ def test_nothing_is_ever_pulled(tmp_path: Path, files: tuple[str, ...]):
         "docker", "compose", *options, "--profile=*", "--env-file", str(env), "config", "--format=json"
     )
     services = json.loads(output)["services"]
-    assert len(services) == 5
+    assert len(services) == 6
     assert {name: service.get("pull_policy") for name, service in services.items()} == dict.fromkeys(
         services, "never"
     )

@@ -1,12 +1,16 @@
 """What deploy/prepare writes fits the services' defaults."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from deployment import DEPLOY
 
+from approval_api.deliveries.sending.settings import DeliverySettings
+from approval_api.egress.hosts import HostList
 from docker_guard.policy import Policy
 from dryrun_orchestrator.settings import Settings
 
@@ -61,3 +65,68 @@ def test_what_an_operator_wrote_stays_and_the_hosts_authorities_are_renewed(tmp_
     prepare(tmp_path, "without-dryrun")
     assert (folder / "oidc_client_secret").read_text() == "written by hand"
     assert (folder / "oidc_authorities").read_text() != "written by hand"
+
+
+FOREIGN = ("DRYRUN", "COMPOSE_", "DELIVERY_", "APPROVAL_")
+"""What a developer has set for a deployment of their own."""
+
+
+def composed(place: Path) -> dict[str, Any]:
+    """Return the services that Compose would run."""
+    done = subprocess.run(
+        ["docker", "compose", "--env-file", place / "env", "--file", DEPLOY / "compose.yaml", "config",
+         "--format=json"],
+        check=True, capture_output=True, text=True, timeout=60,
+        env={name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)},
+    )  # fmt: skip
+    services: dict[str, Any] = json.loads(done.stdout)["services"]
+    return services
+
+
+@pytest.mark.parametrize("kind", ["with-dryrun", "without-dryrun"])
+def test_the_service_that_sends_runs_only_where_hosts_are_listed(tmp_path: Path, kind: str):
+    prepare(tmp_path, kind)
+    without = composed(tmp_path)
+    assert not [name for name, service in without.items() if "outside" in service["networks"]]
+    hosts = "hooks.example.com, http://netbox.lan:8000=10.1.2.0/24+10.1.3.0/24"
+    for _ in range(2):
+        prepare(tmp_path, "--deliver-to", hosts, kind)
+    services = composed(tmp_path)
+    assert services.keys() == without.keys() | {"approval-delivery"}
+    given = services["approval-delivery"]["environment"]
+    assert HostList.parse(given["DELIVERY_HOSTS"]).places.keys() == HostList.parse(hosts).places.keys()
+    assert given["DELIVERY_PUBLIC_URL"] == "http://127.0.0.1:8470"
+    assert "ports" not in services["approval-delivery"]
+    prepare(tmp_path, "--public-url", "https://approval.example", "--deliver-to", "other.example", kind)
+    given = composed(tmp_path)["approval-delivery"]["environment"]
+    assert (given["DELIVERY_HOSTS"], given["DELIVERY_PUBLIC_URL"]) == (
+        "other.example",
+        "https://approval.example",
+    )
+
+
+def test_what_the_service_that_sends_is_given_are_its_settings(tmp_path: Path):
+    prepare(tmp_path, "--deliver-to", "hooks.example.com")
+    service = composed(tmp_path)["approval-delivery"]
+    files = {
+        f"/run/secrets/{secret.get('target', secret['source']).rpartition('/')[2]}": secret["source"]
+        for secret in service["secrets"]
+    }
+    environment = {
+        name: str(tmp_path / "state" / "secrets" / files[value]) if value in files else value
+        for name, value in service["environment"].items()
+        if value is not None
+    }
+    assert {str(tmp_path / "state" / "secrets" / each) for each in files.values()} <= set(
+        environment.values()
+    )
+    settings = DeliverySettings.read(environment)
+    assert settings.credentials == {}
+    assert "approval_delivery:" in settings.database_url.get_secret_value()
+    assert settings.ca is not None
+    (tmp_path / "state" / "secrets" / "delivery_credentials").chmod(0o644)
+    (tmp_path / "state" / "secrets" / "delivery_credentials").write_text(
+        "hook@hooks.example.com=whsec_YQ==\n"
+    )
+    prepare(tmp_path)
+    assert DeliverySettings.read(environment).credentials.keys() == {"hook"}

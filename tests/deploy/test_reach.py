@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,22 +12,50 @@ from deployment import METRICS_PORT, Deployment, Json, addresses, needs_root, re
 
 pytestmark = [pytest.mark.deploy, needs_root]
 
-PORTS = {"postgres": 5432, "approval-api": 8470, "dryrun-orchestrator": 8471, "docker-proxy": 2376}
+PORTS = {
+    "postgres": 5432,
+    "approval-api": 8470,
+    "approval-delivery": METRICS_PORT,
+    "dryrun-orchestrator": 8471,
+    "docker-proxy": 2376,
+}
 PLAIN_PORT = 2375
 """Where Docker speaks without TLS: nothing is there."""
 ALLOWED = {
     "postgres": set(),
     "approval-api": {"postgres", "dryrun-orchestrator"},
+    "approval-delivery": {"postgres"},
     "dryrun-orchestrator": {"docker-proxy"},
     "docker-proxy": set(),
 }
 """Who may reach whom, the design's table. Arrows point one way, also where two share a network."""
-MEASURED = {"approval-api", "dryrun-orchestrator", "docker-proxy"}
+MEASURED = {"approval-api", "approval-delivery", "dryrun-orchestrator", "docker-proxy"}
 """Who is on the metrics' network: each sees the others' figures there."""
 SHUT = {"no answer", "no route"}
 OUTSIDE_SUBNET = "10.213.111.0/29"
 OUTSIDE_IMAGE = "discovery/docker-guard:0.1.0"
 LISTEN = "import socket, time; s = socket.create_server(('', 8080)); time.sleep(600)"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nobody_beyond_answers_for_them(networks: dict[str, Json]) -> Iterator[None]:
+    """Keep on this host what is for a network that it has no route to, as the internal ones are.
+
+    A router beyond may answer in place of any address, which would look like a service from `outside`.
+    """
+    subnets = [
+        config["Subnet"]
+        for network in networks.values()
+        if network["Internal"]
+        for config in network["IPAM"]["Config"]
+    ]
+    try:
+        for subnet in subnets:
+            run("ip", "route", "add", "blackhole", subnet)
+        yield
+    finally:
+        for subnet in subnets:
+            subprocess.run(["ip", "route", "delete", "blackhole", subnet], check=False, timeout=30)
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,18 @@
 
 import asyncio
 import os
+import re
 import signal
+import socket
+import ssl
 import sys
+import time
 from collections import Counter
 from contextlib import asynccontextmanager
 
+import httpx2
 import pytest
+from certificates import Authority
 from made_deliveries import (
     SECRET,
     add_destination,
@@ -19,12 +25,13 @@ from made_deliveries import (
 )
 from receiver import answer, receiving
 
+from approval_api.deliveries.sending.process import _work_until
 from approval_api.deliveries.sending.settings import DeliverySettings
 from dryrun_contract.environment import SettingsError
 
 
 @asynccontextmanager
-async def delivering_process(url, receiver):
+async def delivering_process(url, receiver, **settings):
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -35,6 +42,7 @@ async def delivering_process(url, receiver):
             "DELIVERY_DATABASE_URL": url,
             "DELIVERY_HOSTS": f"http://127.0.0.1:{receiver.port}=127.0.0.1",
             "DELIVERY_CREDENTIALS": f"hook@http://127.0.0.1:{receiver.port}=whsec_{SECRET}",
+            **settings,
         },
         stdout=asyncio.subprocess.DEVNULL,
     )
@@ -88,6 +96,54 @@ async def test_a_kill_at_any_point_loses_nothing_and_doubles_nothing(database_ur
     assert sum(ids.values()) <= 30 + 4, "only what was under way at the kill came twice"
 
 
+async def test_it_serves_its_figures_and_nothing_else(database_url, engine, eventually):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        place = f"127.0.0.1:{free.getsockname()[1]}"
+    async with receiving(lambda _: answer(400)) as receiver, httpx2.AsyncClient(trust_env=False) as client:
+        await approve_discoveries(engine, ("host", "198.51.100.1", "{}"))
+        destination = await add_destination(engine, kind="webhook", url=receiver.url(), credential="hook")
+        await approve(engine, (await preview(engine, destination)).id)
+        async with delivering_process(database_url, receiver, DELIVERY_METRICS_LISTEN=place):
+
+            async def page():
+                try:
+                    return (await client.get(f"http://{place}/metrics")).text
+                except httpx2.HTTPError:
+                    return ""
+
+            async def the_item_was_given_up():
+                return 'approval_delivery_items{state="dead"} 1.0' in await page()
+
+            await eventually(the_item_was_given_up, seconds=20)
+            figures = await page()
+            assert (await client.get(f"http://{place}/")).status_code == 404
+    assert 'approval_delivery_items{state="waiting"} 0.0' in figures
+    looked = re.search(r"^approval_delivery_last_round_seconds (\S+)$", figures, re.MULTILINE)
+    assert time.time() - float(looked[1]) < 20
+
+
+async def test_a_process_whose_work_ended_ends_and_says_why():
+    async def ends():
+        raise RuntimeError("a fault of ours")
+
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        await _work_until(asyncio.Event(), asyncio.Event().wait(), ends())
+
+
+async def test_a_process_that_is_stopped_ends_its_work():
+    stopped, ended = asyncio.Event(), asyncio.Event()
+
+    async def work():
+        try:
+            stopped.set()
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    await _work_until(stopped, work())
+    assert ended.is_set()
+
+
 URL = "postgresql+asyncpg://approval_delivery:x@database/dryrun"
 
 
@@ -110,12 +166,26 @@ def test_credentials_come_from_a_file_and_are_not_shown(tmp_path):
         assert secret not in repr(settings)
 
 
+def test_authorities_come_from_a_file(tmp_path):
+    authority = (Authority(tmp_path / "authority").sign("mail") / "ca.pem").read_text()
+    file = tmp_path / "authorities"
+    file.write_text(f"# Unsere Behörde\n{authority}", encoding="utf-8")
+    given = {"DELIVERY_DATABASE_URL": URL, "DELIVERY_HOSTS": ""}
+    settings = DeliverySettings.read({**given, "DELIVERY_CA_FILE": str(file)})
+    trusted = ssl.create_default_context(cadata=settings.ca).get_ca_certs()
+    assert [dict(*each["subject"])["commonName"] for each in trusted] == ["test CA"]
+    file.write_text("")
+    assert DeliverySettings.read({**given, "DELIVERY_CA_FILE": str(file)}).ca is None
+
+
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
         ("HOSTS", "*.example.com", "DELIVERY_HOSTS"),
         ("CREDENTIALS", "nothing-but-a-secret-Xyz", "name@host=secret"),
         ("OWN_NETWORKS", "here", "DELIVERY_OWN_NETWORKS"),
+        ("CA", "no certificate", "DELIVERY_CA: .*PEM"),
+        ("METRICS_LISTEN", "9323", "DELIVERY_METRICS_LISTEN: .*HOST:PORT"),
         ("PROXY", "http://proxy", "DELIVERY_PROXY"),
         ("CREDENTIALS", "hook@hooks.example.com=", "expected name@host=secret"),
         ("CREDENTIALS", "@hooks.example.com=Xyz", "expected name@host=secret"),

@@ -41,9 +41,16 @@ GRANT approval_app TO owner WITH ADMIN OPTION;
 SET log_statement = 'none';
 ALTER ROLE owner PASSWORD :'owner';
 ALTER ROLE approval_app PASSWORD :'app';
+SELECT 'CREATE ROLE approval_delivery LOGIN'
+    WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'approval_delivery') \gexec
+GRANT approval_delivery TO owner WITH ADMIN OPTION;
+-- Without its secret it has no password, and so no way in.
+\set delivery `cat "$SECRETS/database_delivery_password" 2>/dev/null`
+ALTER ROLE approval_delivery PASSWORD NULL;
+SELECT format('ALTER ROLE approval_delivery PASSWORD %L', :'delivery') WHERE :'delivery' <> '' \gexec
 SELECT 'CREATE DATABASE dryrun OWNER owner' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'dryrun') \gexec
 REVOKE ALL ON DATABASE dryrun FROM PUBLIC;
-GRANT CONNECT ON DATABASE dryrun TO owner, approval_app;
+GRANT CONNECT ON DATABASE dryrun TO owner, approval_app, approval_delivery;
 SQL
 pg_ctl --silent --wait --mode=fast stop
 

@@ -3,8 +3,10 @@
 import asyncio
 import signal
 import ssl
+from collections.abc import Coroutine
 
 from approval_api.database.engine import DELIVERY_ROLE, create_engine
+from approval_api.deliveries.sending.figures import Figures
 from approval_api.deliveries.sending.netbox import NetBoxSender
 from approval_api.deliveries.sending.sender import RefusedError, Sender
 from approval_api.deliveries.sending.settings import DeliverySettings
@@ -16,6 +18,7 @@ from approval_api.egress.mail import MailServer
 from approval_api.notifications.sending.notifier import Notifier
 from approval_api.telemetry.logs import log_to_stdout
 from dryrun_contract.delivery import DestinationRequest
+from dryrun_serving.metrics_listener import serving_metrics
 
 
 def make_senders(egress: Egress, settings: DeliverySettings) -> MakeSender:
@@ -66,14 +69,18 @@ def run(settings: DeliverySettings) -> None:
 
 async def _run(settings: DeliverySettings) -> None:
     engine = create_engine(settings.database_url.get_secret_value(), role=DELIVERY_ROLE)
-    tls = ssl.create_default_context(cafile=settings.ca_file)
+    tls = ssl.create_default_context(cadata=settings.ca)
+    figures = Figures(engine)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     try:
-        async with Egress(settings.hosts, own_networks=settings.own_networks, tls=tls) as egress:
-            deliverer = Deliverer(engine, make_senders(egress, settings))
+        async with (
+            Egress(settings.hosts, own_networks=settings.own_networks, tls=tls) as egress,
+            serving_metrics(settings.metrics_listen, figures.page),
+        ):
+            deliverer = Deliverer(engine, make_senders(egress, settings), looked=figures.looked)
             notifier = Notifier(
                 engine,
                 egress,
@@ -81,11 +88,18 @@ async def _run(settings: DeliverySettings) -> None:
                 settings.mail_domains,
                 str(settings.public_url or ""),
             )
-            working = asyncio.gather(deliverer.run(), notifier.run())
-            await asyncio.wait(
-                (working, asyncio.create_task(stopped.wait())), return_when=asyncio.FIRST_COMPLETED
-            )
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            await _work_until(stopped, deliverer.run(), notifier.run())
     finally:
         await engine.dispose()
+
+
+async def _work_until(stopped: asyncio.Event, *work: Coroutine[None, None, None]) -> None:
+    """Work until `stopped`. Raises what ends the work before: a process that does nothing must not go on."""
+    working = asyncio.gather(*work)
+    stopping = asyncio.create_task(stopped.wait())
+    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if working.done():
+        stopping.cancel()
+        await working
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)

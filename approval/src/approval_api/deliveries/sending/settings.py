@@ -1,6 +1,7 @@
 """Settings of the process that delivers, read once at start from `DELIVERY_*` variables."""
 
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -50,8 +51,8 @@ class DeliverySettings(BaseModel):
     credentials: dict[str, Credential] = {}
     """`name@host[:port]=secret`, a line or a comma between them: what destinations name. None is shown to
     another host, whatever address an administrator gives a destination."""
-    ca_file: str | None = None
-    """Certificates to trust in place of the system's."""
+    ca: str | None = None
+    """Certificates to trust in place of the system's, in PEM."""
     public_url: HttpUrl | None = None
     """Where browsers reach the service: links in notifications begin with it."""
     smtp: str | None = None
@@ -61,6 +62,8 @@ class DeliverySettings(BaseModel):
     smtp_from: str = "discovery@localhost"
     mail_domains: frozenset[str] = frozenset()
     """Domains that mail may go to, comma separated."""
+    metrics_listen: str | None = None
+    """`HOST:PORT` that serves `/metrics`, and nothing else; without it nothing listens."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("hosts", mode="before")
@@ -74,6 +77,27 @@ class DeliverySettings(BaseModel):
         if entry is not None:
             MailServer.parse(entry)
         return entry
+
+    @field_validator("ca")
+    @classmethod
+    def _holds_certificates(cls, pem: str | None) -> str | None:
+        if not pem:
+            return None
+        # What stands between the certificates may be in any language.
+        certificates = pem.encode("ascii", "ignore").decode()
+        try:
+            ssl.create_default_context(cadata=certificates)
+        except ssl.SSLError as error:
+            raise ValueError("expected certificates in PEM") from error
+        return certificates
+
+    @field_validator("metrics_listen")
+    @classmethod
+    def _is_host_and_port(cls, listen: str | None) -> str | None:
+        host, _, port = (listen or "").rpartition(":")
+        if listen is not None and not (host and port.isdecimal() and int(port) <= 65535):
+            raise ValueError("expected HOST:PORT")
+        return listen
 
     @field_validator("own_networks", "mail_domains", mode="before")
     @classmethod
