@@ -2,11 +2,14 @@ import asyncio
 import json
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 
+from approval_api.deliveries.sending.settings import DeliverySettings
 from dryrun_local.machine.errors import ServiceDiedError
 from dryrun_local.machine.installation import Installation
+from dryrun_local.system.delivery import delivery_program
 from dryrun_local.system.launch import (
     System,
     _api_settings,
@@ -60,6 +63,31 @@ def test_a_limit_set_by_hand_is_kept_and_a_token_is_not(installation):
     assert settings["ORCHESTRATOR_SESSION_SECONDS"] == "60"
     assert settings["ORCHESTRATOR_LISTEN"] == "127.0.0.1:2"
     assert "ORCHESTRATOR_TOKEN" not in settings
+
+
+EMBEDDED = "postgresql+asyncpg://postgres@/dryrun?host=/run"
+
+
+def test_without_hosts_deliveries_go_nowhere_and_by_a_role_of_their_own(installation):
+    program = delivery_program(installation, {"DRYRUN_X": "1"}, {"PATH": "/bin"}, EMBEDDED, "http://api")
+    file = Path(program.environment["DELIVERY_DATABASE_URL_FILE"])
+    assert file.read_text() == "postgresql+asyncpg://approval_delivery@/dryrun?host=/run\n"
+    settings = DeliverySettings.read(program.environment)
+    assert settings.hosts.places == {}
+    assert str(settings.public_url) == "http://api/"
+    assert program.environment["PATH"] == "/bin"
+    assert "DRYRUN_X" not in program.environment
+
+
+def test_hosts_and_a_database_that_a_developer_names_are_taken(installation):
+    chosen = {
+        "DELIVERY_HOSTS": "http://127.0.0.1:9000=127.0.0.1",
+        "DELIVERY_DATABASE_URL": "postgresql+asyncpg://me@there/d",
+        "DELIVERY_PUBLIC_URL": "https://approval.example",
+    }
+    program = delivery_program(installation, chosen, {}, EMBEDDED, "http://api")
+    assert chosen.items() <= program.environment.items()
+    assert "DELIVERY_DATABASE_URL_FILE" not in program.environment
 
 
 async def test_work_ends_with_an_error_when_a_service_dies(installation):

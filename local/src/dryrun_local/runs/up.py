@@ -1,9 +1,12 @@
 """Runs all services on this machine until Ctrl-C."""
 
 import asyncio
+import os
+from collections.abc import Mapping
 from functools import partial
 
 from dryrun_cli.api.client import open_client
+from dryrun_contract.text import printable
 from dryrun_local.images.commands import prepare
 from dryrun_local.machine.added_folders import keep_gathered, note_running
 from dryrun_local.machine.installation import Installation
@@ -24,7 +27,10 @@ async def up(installation: Installation, screen: Screen, timings: Timings, inter
             screen.note("Ended a process of an earlier run:", name)
         try:
             async with running_system(
-                installation, timings=timings, prepare_images=partial(prepare, installation, screen)
+                installation,
+                timings=timings,
+                prepare_images=partial(prepare, installation, screen),
+                deliver=True,
             ) as system:
                 gathering = asyncio.create_task(keep_gathered(installation, screen.note))
                 try:
@@ -41,6 +47,13 @@ async def up(installation: Installation, screen: Screen, timings: Timings, inter
         return 0
 
 
+def _destinations(environ: Mapping[str, str]) -> str:
+    hosts = environ.get("DELIVERY_HOSTS") or environ.get("DELIVERY_HOSTS_FILE")
+    if hosts:
+        return f"and notifications go to {printable(hosts, limit=200)}"
+    return "and notifications go nowhere: DELIVERY_HOSTS is not set (docs/deliveries.md)"
+
+
 async def _serve(system: System, screen: Screen, timings: Timings) -> None:
     screen.done("All services are running", f"{timings.seconds():.1f} s")
     link = await system.first_link()
@@ -54,6 +67,7 @@ async def _serve(system: System, screen: Screen, timings: Timings) -> None:
         f"  approval API   {system.api_url}",
         f"  API schema     {system.api_url}/openapi.json",
         f"  token          in {system.api_token_file}",
+        f"  deliveries     {_destinations(os.environ)}",
         *(first if link else ()),
         "",
         "  In another terminal:",

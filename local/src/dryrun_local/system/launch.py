@@ -17,6 +17,7 @@ from dryrun_contract.event import EventPage
 from dryrun_contract.text import printable
 from dryrun_local.machine.errors import ServiceDiedError
 from dryrun_local.machine.installation import Installation, write_private
+from dryrun_local.system.delivery import delivery_program
 from dryrun_local.system.guard import running_guard
 from dryrun_local.system.postgres import application_url, running_postgres
 from dryrun_local.system.processes import Child, Program, running
@@ -122,11 +123,13 @@ async def running_system(
     timings: Timings,
     prepare_images: Callable[[], Awaitable[None]],
     environ: Mapping[str, str] = os.environ,
+    deliver: bool = False,
 ) -> AsyncIterator[System]:
     """Run all services during the block, stopped in reverse order.
 
     `prepare_images` has to write a complete allowlist; guard and orchestrator start after it.
-    `APPROVAL_DATABASE_URL` in `environ` replaces the embedded PostgreSQL.
+    `APPROVAL_DATABASE_URL` in `environ` replaces the embedded PostgreSQL. `deliver` runs the delivering
+    process too.
     Raises ServiceDiedError and LocalError.
     """
     ports = free_ports(API_PORT, ORCHESTRATOR_PORT)
@@ -134,7 +137,7 @@ async def running_system(
     inherited = {
         name: value
         for name, value in environ.items()
-        if not name.startswith(("ORCHESTRATOR_", "APPROVAL_", "DRYRUN_"))
+        if not name.startswith(("ORCHESTRATOR_", "APPROVAL_", "DELIVERY_", "DRYRUN_"))
     }
     async with AsyncExitStack() as stack:
         database_url = environ.get("APPROVAL_DATABASE_URL")
@@ -180,12 +183,17 @@ async def running_system(
         except ExceptionGroup as failures:
             # One message is enough: the other service may fail only because this one did.
             raise failures.exceptions[0] from None
+        children = [api_child, guard_child, orchestrator_child]
+        if deliver:
+            # After the API, whose migration makes the role in the database.
+            delivery = delivery_program(installation, environ, inherited, owner_url or database_url, api_url)
+            children.append(await stack.enter_async_context(running(installation, delivery)))
         timings.mark("services ready")
         yield System(
             api_url,
             installation.api_token_file,
             orchestrator_url,
-            (api_child, guard_child, orchestrator_child),
+            tuple(children),
             replace(
                 api,
                 name="the first administrator's invitation",

