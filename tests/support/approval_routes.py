@@ -21,6 +21,22 @@ RULES = "/api/v1/production/rules"
 DESTINATIONS = "/api/v1/production/destinations"
 DELIVERIES = "/api/v1/production/deliveries"
 
+_NO_ID = "00000000-0000-4000-8000-000000000000"
+PATH_VALUES = {
+    "experiment_id": _NO_ID,
+    "check_id": _NO_ID,
+    "scan_id": _NO_ID,
+    "rule_id": _NO_ID,
+    "badge_id": "A" * 22,
+    "shape": "svg",
+    "schedule_id": _NO_ID,
+    "destination_id": _NO_ID,
+    "delivery_id": _NO_ID,
+    "channel_id": _NO_ID,
+    "discovery_id": "1",
+}
+"""Values for the parameters in paths, of things that do not exist."""
+
 ROUTES: dict[tuple[str, str], Permission | None] = {
     ("GET", "/livez"): OPEN,
     ("GET", "/readyz"): OPEN,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from approval_routes import BODIES, DRYRUN, NO_PERSONS_TOKEN, OPEN, OWN_ACCOUNT, READ, ROUTES
+from approval_routes import BODIES, DRYRUN, NO_PERSONS_TOKEN, OPEN, OWN_ACCOUNT, PATH_VALUES, READ, ROUTES
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
@@ -79,17 +79,7 @@ async def anothers(browsers, engine, api):
         "person_id": str(victim_id),
         "token_id": token["token"]["id"],
         "template_id": "small",
-        "experiment_id": "00000000-0000-4000-8000-000000000000",
-        "check_id": "00000000-0000-4000-8000-000000000000",
-        "scan_id": "00000000-0000-4000-8000-000000000000",
-        "rule_id": "00000000-0000-4000-8000-000000000000",
-        "badge_id": "A" * 22,
-        "shape": "svg",
-        "schedule_id": "00000000-0000-4000-8000-000000000000",
-        "destination_id": "00000000-0000-4000-8000-000000000000",
-        "delivery_id": "00000000-0000-4000-8000-000000000000",
-        "channel_id": "00000000-0000-4000-8000-000000000000",
-        "discovery_id": "1",
+        **PATH_VALUES,
     }
 
 

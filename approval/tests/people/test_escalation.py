@@ -1,7 +1,7 @@
 """No token becomes more than it is: over every route, nothing that a token does yields a login or a token."""
 
 import pytest
-from approval_routes import BODIES, ROUTES
+from approval_routes import BODIES, PATH_VALUES, ROUTES
 from sqlalchemy import text
 
 from approval_api.app import create_app
@@ -70,17 +70,7 @@ async def given(engine, api, browsers):
         "token_id": secret["token"]["id"],
         "template_id": "small",
         "name": "x",
-        "experiment_id": "00000000-0000-4000-8000-000000000000",
-        "check_id": "00000000-0000-4000-8000-000000000000",
-        "scan_id": "00000000-0000-4000-8000-000000000000",
-        "rule_id": "00000000-0000-4000-8000-000000000000",
-        "badge_id": "A" * 22,
-        "shape": "svg",
-        "schedule_id": "00000000-0000-4000-8000-000000000000",
-        "destination_id": "00000000-0000-4000-8000-000000000000",
-        "delivery_id": "00000000-0000-4000-8000-000000000000",
-        "channel_id": "00000000-0000-4000-8000-000000000000",
-        "discovery_id": "1",
+        **PATH_VALUES,
         "secret": secret["secret"],
     }
 

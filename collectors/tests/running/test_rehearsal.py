@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+from ended_session import SESSION
 
 from discovery_collectors.running.command_line import read_command
 from discovery_collectors.running.rehearsal import NotRehearsedError, require_rehearsal
@@ -15,29 +16,11 @@ REHEARSED = CollectorConfig(
     max_rate=500,
     credentials=(Credential(engine="snmp", password="public"),),
 )
-
-
-SESSION = {
-    "id": "c386e49b-0000-4000-8000-000000000000",
-    "template": "medium",
-    "template_digest": "sha256:2",
-    "seed": 0,
-    "keep": False,
-    "requested_by": "ada",
-    "requested_at": "2026-01-31T09:30:00Z",
-    "queue_position": None,
-    "accepted_at": None,
-    "phase": "ended",
-    "outcome": "completed",
-    "reason": None,
-    "expires_at": None,
-    "ended_at": None,
-}
 REPORT = {
     "version": 2,
     "final": True,
     "scan_over": True,
-    "session": SESSION,
+    "session": {**SESSION, "template": "medium"},
     "verdict": None,
     "scores": None,
     "scores_missing": None,

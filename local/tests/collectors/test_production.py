@@ -4,6 +4,7 @@ import json
 import shlex
 
 import pytest
+from ended_session import SESSION
 
 from dryrun_local.collectors.production import NotRehearsedError, production_command
 from dryrun_local.machine.installation import Installation
@@ -43,22 +44,7 @@ REPORT = {
     "version": 2,
     "final": True,
     "scan_over": True,
-    "session": {
-        "id": "c386e49b-0000-4000-8000-000000000000",
-        "template": "small",
-        "template_digest": "sha256:2",
-        "seed": 0,
-        "keep": False,
-        "requested_by": "ada",
-        "requested_at": "2026-01-31T09:30:00Z",
-        "queue_position": None,
-        "accepted_at": None,
-        "phase": "ended",
-        "outcome": "completed",
-        "reason": None,
-        "expires_at": None,
-        "ended_at": None,
-    },
+    "session": SESSION,
     "verdict": None,
     "scores": None,
     "scores_missing": None,

@@ -1,27 +1,12 @@
 import json
 
 import pytest
+from ended_session import SESSION
 from read_files import read, services_of
 
 from dryrun_replica.inventory.faults import InventoryError
 
 ID = "sha256:" + "a" * 64
-SESSION = {
-    "id": "c386e49b-0000-4000-8000-000000000000",
-    "template": "small",
-    "template_digest": "sha256:2",
-    "seed": 0,
-    "keep": False,
-    "requested_by": "ada",
-    "requested_at": "2026-01-31T09:30:00Z",
-    "queue_position": None,
-    "accepted_at": None,
-    "phase": "ended",
-    "outcome": "completed",
-    "reason": None,
-    "expires_at": None,
-    "ended_at": None,
-}
 AVERAGES = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "coverage": 1.0}
 SCORES = {
     "rows": [],
