@@ -146,6 +146,16 @@ async def test_a_comparison_that_was_cut_does_not_fail_the_scan(report_of, story
     assert (own.criterion, own.measured) == ("collectors.nmap.complete", complete)
 
 
+async def test_a_scan_by_collectors_for_comparison_alone_says_so(report_of, story_events):
+    report = await report_of(for_comparison(story_events()))
+    compared = tuple(run for run in report.collectors if run.purpose == "comparison")
+    for runs, why in ((compared, "only collectors for comparison ran"), ((), "no collector ran")):
+        (result,) = judge(
+            report.model_copy(update={"collectors": runs}), Criteria(complete_scan=True)
+        ).results
+        assert (result.status, result.detail) == ("not_measured", why)
+
+
 async def test_each_collector_can_have_criteria_of_its_own(report_of, story_events):
     report = await report_of(for_comparison(story_events()))
     own = next(one for one in report.collector_scores if one.collector == "nmap")

@@ -231,7 +231,7 @@ def _failed_logins(report: Report, limit: int) -> CriterionResult:
 def _complete_detail(report: Report) -> str:
     runs = _counted_runs(report)
     if not runs:
-        return "no collector ran"
+        return "only collectors for comparison ran" if report.collectors else "no collector ran"
     short = [run.collector for run in runs if run.truncated or not run.complete]
     aside = "; those for comparison are left out" if len(runs) < len(report.collectors) else ""
     return (f"not complete: {', '.join(short)}" if short else "every collector is complete") + aside
