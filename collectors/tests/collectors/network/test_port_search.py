@@ -14,7 +14,7 @@ def test_what_tells_a_printer_is_passed_on_also_of_a_host_with_too_many_open_por
         lambda address: None,
         lambda address, number: found.append(number),
     )
-    many = [*range(10_000, 12_000), 12_001, 515]
+    many = [*range(10_000, 11_000), 11_001, 515]
     search._take(Host("10.0.0.3", "arp-response", ports=tuple(map(Port, many))))
-    assert found[-2:] == [11_999, 515]
+    assert found[-2:] == [10_999, 515]
     assert "10.0.0.3:515/tcp" not in emit.keys("service")
