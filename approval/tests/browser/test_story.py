@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,7 @@ async def test_people_learn_overnight_that_a_collector_got_worse_and_since_which
     assert re.search(r"recall of services fell: .*0\.67 → 0\.33", event["text"])
     # The mail's link leads to the trend, which shows the version at which it fell.
     assert mail.mails[0]["to"] == "ops@example.com"
+    assert abs(mail.mails[0]["date"].datetime - datetime.now(UTC)) < timedelta(minutes=3)
     await page.goto(re.search(r"http\S+/dryrun/schedules/\S+", mail.mails[0].get_content())[0])
     recall = page.get_by_role("region", name="Chart: Recall")
     await expect(recall.locator(".change text")).to_have_text([f"network {WORSE[7:19]}"])

@@ -6,7 +6,9 @@ import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.utils import format_datetime
 
 from approval_api.egress.addresses import judge
 from approval_api.egress.client import NotAnsweredError
@@ -63,6 +65,8 @@ class MailServer:
         """
         mail = EmailMessage()
         mail["From"], mail["To"], mail["Subject"] = self.sender, to, subject
+        # RFC 5322 demands it, and not every server adds it.
+        mail["Date"] = format_datetime(datetime.now(UTC))
         mail["Message-ID"] = f"<{message_id}@{self.sender.rpartition('@')[2]}>"
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(text)
