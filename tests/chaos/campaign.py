@@ -15,12 +15,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
 from faults import FAULTS, Fault, NothingToBreakError
+from fleet_faults import FLEET_FAULTS
+from fleet_world import FleetWorld, open_fleet_world
 from invariants import Bystanders, breaches, stored_events, until_ended
 from local_stack import ROOT
 from odd import misbehaving
@@ -41,12 +44,15 @@ IMAGES = (
 )
 JOURNAL_MIB, DATABASE_MIB = 12, 400
 FAULTS_A_ROUND = 6
+FLEET_FAULTS_A_ROUND = 3
 SPREAD_SECONDS = 9.0
 FAULT_SECONDS = 150.0
 MOST_WORLDS = 20
 """A campaign that has to begin anew so often has another fault than those it makes."""
 KEPT = ROOT / ".dryrun" / "chaos"
 """Where logs and events of rounds with a breach stay."""
+type AnyWorld = World | FleetWorld
+
 _figures = re.compile(r"\b[0-9a-f]*\d[0-9a-f.:-]*")
 
 
@@ -58,7 +64,7 @@ def plan(
     return chance, chance.sample(known, min(count, len(known)))
 
 
-async def play(world: World, seed: int, number: int, known: Sequence[Fault], count: int) -> Round:
+async def play(world: AnyWorld, seed: int, number: int, known: Sequence[Fault], count: int) -> Round:
     """Play one round. What goes wrong with a fault itself is in the result and ends nothing."""
     chance, faults = plan(seed, number, known, count)
     unmade: dict[str, str] = {}
@@ -114,7 +120,7 @@ async def play(world: World, seed: int, number: int, known: Sequence[Fault], cou
     )
 
 
-async def _next_one_works(world: World) -> list[str]:
+async def _next_one_works(world: AnyWorld) -> list[str]:
     session_id = await world.start_session("quick")
     ended = await until_ended(world, [session_id])
     if session_id not in ended or ended[session_id]["outcome"] != "completed":
@@ -163,17 +169,24 @@ def _docker(*arguments: str, seconds: float = 120) -> str:
 
 
 async def campaign(
-    record: Record, faults: int, seed: int, known: Sequence[Fault], *, own_engine: bool, only: int | None
+    record: Record,
+    faults: int,
+    seed: int,
+    known: Sequence[Fault],
+    opened: Callable[[], AbstractAsyncContextManager[AnyWorld]],
+    *,
+    only: int | None,
+    a_round: int = FAULTS_A_ROUND,
 ) -> None:
     """Play rounds until the record holds so many faults; in a new world after one that was not put right."""
     worlds = 0
     while record.faults < faults and worlds < MOST_WORLDS:
         worlds += 1
-        async with opened_world(own_engine=own_engine) as world:
+        async with opened() as world:
             while record.faults < faults:
                 number = only or record.claim(seed)
                 begun = time.monotonic()
-                played = await play(world, seed, number, known, FAULTS_A_ROUND)
+                played = await play(world, seed, number, known, a_round)
                 record.add(played)
                 _say(
                     f"round {number} ({record.faults}/{faults} faults, {time.monotonic() - begun:.0f} s): "
@@ -192,10 +205,18 @@ async def campaign(
                     break
 
 
-async def _keep(world: World, kept: Path) -> Path:
-    shutil.copytree(world.installation.logs, kept, dirs_exist_ok=True)
-    if world.own_engine is not None:
-        shutil.copy(world.own_engine.log, kept)
+def _copy(logs: Sequence[Path], kept: Path) -> None:
+    kept.mkdir(parents=True, exist_ok=True)
+    for log in logs:
+        if log.is_dir():
+            shutil.copytree(log, kept, dirs_exist_ok=True)
+        elif log.exists():
+            # Of several hosts by the host's folder.
+            shutil.copy(log, kept / "-".join(log.parts[-2:]))
+
+
+async def _keep(world: AnyWorld, kept: Path) -> Path:
+    await asyncio.to_thread(_copy, world.logs, kept)
     try:
         rows = await stored_events(world)
     except Exception as error:  # noqa: BLE001 a database that is down has no events; the logs say why
@@ -221,12 +242,17 @@ def main() -> None:
     parser.add_argument(
         "--shared-engine", action="store_true", help="break nothing that needs an engine of our own"
     )
+    parser.add_argument(
+        "--fleet",
+        action="store_true",
+        help="break three hosts (inside of with-own-engine)",
+    )
     chosen = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("a campaign mounts small disks and starts an engine: run it as root")
     known = [
         fault
-        for fault in FAULTS
+        for fault in (FLEET_FAULTS if chosen.fleet else FAULTS)
         if not (fault.needs_own_engine and chosen.shared_engine)
         and any(words in fault.name for words in chosen.fault or ("",))
     ]
@@ -240,8 +266,9 @@ def main() -> None:
             chosen.faults,
             chosen.seed,
             known,
-            own_engine=not chosen.shared_engine,
+            open_fleet_world if chosen.fleet else partial(opened_world, own_engine=not chosen.shared_engine),
             only=chosen.round,
+            a_round=FLEET_FAULTS_A_ROUND if chosen.fleet else FAULTS_A_ROUND,
         )
     )
     _say(f"\n{summary(record)}")

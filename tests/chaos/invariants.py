@@ -21,6 +21,8 @@ END_SECONDS = SESSION_SECONDS + 120
 GONE_SECONDS = 30.0
 """So long after the sessions' ends things of theirs may be seen."""
 SECRETS = (API_TOKEN, ORCHESTRATOR_TOKEN, "not-this-one")
+UNDISTURBED = frozenset({"quick", "spread"})
+"""Templates whose own targets and collectors do what they should."""
 DISCOVERED, ENDED = "discovery_reported", "collector_ended"
 
 type Row = tuple[str, int, str, str, dict[str, Any]]
@@ -148,7 +150,7 @@ async def breaches(
             f"events {lost[:5]}… ({len(lost)} of {len(said)}) of the journal are not as PostgreSQL has them"
         )
     for session_id, session in ended.items():
-        if session["outcome"] == "completed" and sessions[session_id] == "quick":
+        if session["outcome"] == "completed" and sessions[session_id] in UNDISTURBED:
             found += _other_findings(stored, session_id, whole=whole)
     found += list(_secrets(world))
     return found

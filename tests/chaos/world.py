@@ -103,35 +103,12 @@ class Disks:
     database: SmallDisk
 
 
-@dataclass(slots=True)
-class World:
-    """All parts. `engine` is looked at directly, never through the guard."""
+class Watched:
+    """A system as its users see it, whatever it consists of."""
 
-    installation: Installation
-    engine: EngineView
-    docker_host: str
-    own_engine: OwnEngine | None
-    disks: Disks
-    database_url: str
-    services: dict[str, Service] = field(default_factory=dict)
-    wires: dict[str, Wire] = field(default_factory=dict)
-    clocks: dict[str, Path] = field(default_factory=dict)
-    api_url: str = ""
-    orchestrator_url: str = ""
-    settings: Mapping[str, str] = field(default_factory=dict)
-    client: ApiClient | None = None
-
-    @property
-    def journal_folder(self) -> Path:
-        """Where the orchestrator's state lies."""
-        return self.disks.journal.folder / "state"
-
-    def set_clock(self, name: str, seconds: int) -> None:
-        """Let a service's clock differ by so much; at once, since half a file read is no time at all."""
-        clock = self.clocks[name]
-        new = clock.with_suffix(".new")
-        new.write_text(f"{seconds:+d}\n")
-        new.replace(clock)
+    __slots__ = ()
+    api_url: str
+    orchestrator_url: str
 
     async def session(self, session_id: UUID) -> dict[str, object] | None:
         """Return what the API says of a session, None while it does not answer."""
@@ -191,6 +168,43 @@ class World:
         while lacking := await self.is_well():
             assert loop.time() < end, f"not well after {seconds:.0f} s without a fault: {lacking}"
             await asyncio.sleep(0.3)
+
+
+@dataclass(slots=True)
+class World(Watched):
+    """All parts. `engine` is looked at directly, never through the guard."""
+
+    installation: Installation
+    engine: EngineView
+    docker_host: str
+    own_engine: OwnEngine | None
+    disks: Disks
+    database_url: str
+    services: dict[str, Service] = field(default_factory=dict)
+    wires: dict[str, Wire] = field(default_factory=dict)
+    clocks: dict[str, Path] = field(default_factory=dict)
+    api_url: str = ""
+    orchestrator_url: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    client: ApiClient | None = None
+
+    @property
+    def logs(self) -> tuple[Path, ...]:
+        """Where logs lie, files and folders."""
+        engine = () if self.own_engine is None else (self.own_engine.log,)
+        return (self.installation.logs, *engine)
+
+    @property
+    def journal_folder(self) -> Path:
+        """Where the orchestrator's state lies."""
+        return self.disks.journal.folder / "state"
+
+    def set_clock(self, name: str, seconds: int) -> None:
+        """Let a service's clock differ by so much; at once, since half a file read is no time at all."""
+        clock = self.clocks[name]
+        new = clock.with_suffix(".new")
+        new.write_text(f"{seconds:+d}\n")
+        new.replace(clock)
 
     async def start_postgres(self) -> None:
         """Start the database; one that was killed needs a moment until its processes are gone."""

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from local_stack import ROOT
@@ -229,8 +230,10 @@ class FleetLab:
             join = ("swarm", "join", "--token", token, "--advertise-addr", host.address)
             host.docker(*join, f"{self.manager.address}:2377")
 
-    def start_guard(self, host: Host, allowlist: Path) -> None:
-        """Start a host's guard."""
+    def start_guard(
+        self, host: Host, allowlist: Path, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Start a host's guard, with more in its environment."""
         certs = self.certificates / host.name
         policy = host.folder / "policy.json"
         own = json.loads((certs / "policy.json").read_text())
@@ -248,6 +251,7 @@ class FleetLab:
                 ),
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **environment},
             )
         self._until(lambda: '"serving"' in host.log.read_text(), f"the guard of {host.name}")
 
@@ -320,6 +324,22 @@ class FleetLab:
         assert host.engine is not None
         host.engine.send_signal(number)
         host.engine.wait(60)
+
+    def freeze_engine(self, host: Host, *, frozen: bool) -> None:
+        """Stop an engine as a debugger does, or let it go on."""
+        pid = int(Path("/run/docker.pid").read_text()) if host.engine is None else host.engine.pid
+        os.kill(pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+
+    @staticmethod
+    def end_containers(host: Host) -> None:
+        """End the processes of all containers of a worker, as a failure of its power does."""
+        folder = f"{os.environ['DRYRUN_OWN_ENGINE']}/{host.name}"
+        # Below a controller in the first version of cgroups, at the top in the second.
+        for place in (f"pids/{folder}", folder):
+            for processes in Path("/sys/fs/cgroup").glob(f"{place}/**/cgroup.procs"):
+                for pid in processes.read_text().split():
+                    with suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGKILL)
 
     # the end
 
