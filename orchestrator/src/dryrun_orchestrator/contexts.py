@@ -49,6 +49,7 @@ class Contexts:
             now=self.now,
             placement=placement,
             lost_host=ground.lost_host,
+            silent_host=ground.silent_host,
         )
 
     async def needs(self, record: SessionRecord) -> Needs:

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -46,6 +47,8 @@ class Host:
     isolation: Isolation
     preflight: Preflight
     answered_at: float = field(default_factory=time.monotonic)
+    last_silence: tuple[float, float] = (-math.inf, 0.0)
+    """When its last silence of more than `ABSENT_SECONDS` ended, and the seconds it lasted."""
     fault: str | None = None
     """Why it could not be checked; None otherwise."""
     is_checked: bool = False
@@ -58,6 +61,13 @@ class Host:
     def silent_seconds(self) -> float:
         """Return for how long it has not answered."""
         return time.monotonic() - self.answered_at
+
+    def silence_since(self, began: float) -> float | None:
+        """Return the seconds of a silence of more than `ABSENT_SECONDS` at `began` (monotonic) or later."""
+        if self.silent_seconds > ABSENT_SECONDS:
+            return self.silent_seconds
+        ended, seconds = self.last_silence
+        return seconds if ended >= began else None
 
     @property
     def obstacle(self) -> str | None:
@@ -80,6 +90,8 @@ class Host:
             except (EngineError, TimeoutError):
                 pass
             else:
+                if (seconds := self.silent_seconds) > ABSENT_SECONDS:
+                    self.last_silence = time.monotonic(), seconds
                 self.answered_at = time.monotonic()
             metrics.HOST_UP.labels(host=self.name).set(self.silent_seconds < ABSENT_SECONDS)
             await asyncio.sleep(PULSE_SECONDS)
@@ -93,6 +105,8 @@ class Ground:
     isolation: IsolationProof
     preflight: Preflight
     lost_host: Callable[[], str | None]
+    silent_host: Callable[[float], str | None] = lambda _: None
+    """Returns which host was silent at a monotonic time or later, where the session crosses hosts."""
 
 
 class Hosts:
@@ -154,6 +168,7 @@ class Hosts:
             ),
             Preflight(*(host.engine for host in hosts)),
             lambda: _lost(hosts, gone),
+            lambda began: _silent({manager.name: manager} | {host.name: host for host in hosts}, began),
         )
 
     def place(self, needs: Needs, records: Iterable[SessionRecord]) -> Placement | None:
@@ -238,6 +253,13 @@ def _lost(hosts: Iterable[Host], gone: Sequence[str]) -> str | None:
     for host in hosts:
         if (seconds := host.silent_seconds) > LOST_SECONDS:
             return f"host {host.name} is lost: it has not answered for {seconds:.0f} s"
+    return None
+
+
+def _silent(hosts: Mapping[str, Host], began: float) -> str | None:
+    for name, host in hosts.items():
+        if (seconds := host.silence_since(began)) is not None:
+            return f"host {name} did not answer for {seconds:.0f} s"
     return None
 
 

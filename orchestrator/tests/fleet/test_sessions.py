@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from engine_in_memory.engine import FakeEngine, FakeSwarm
 from prometheus_client import REGISTRY
-from stage import NETWORK, PROBE, TEMPLATE, Stage, images, verdict
+from stage import NETWORK, NETWORK_OUTPUT, PROBE, TEMPLATE, Stage, images, verdict
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import hosts, labels
@@ -234,6 +234,26 @@ async def test_a_session_ends_when_one_of_its_hosts_is_lost(fleet, impatient):
         lost.come_up()
         await fleet.ended(session_id)
         assert not left(fleet, session_id)
+
+
+@pytest.mark.parametrize("silent", ["a", "b"], ids=["the manager", "a worker"])
+async def test_a_host_that_was_silent_during_a_scan_across_hosts_fails_it(fleet, monkeypatch, silent):
+    monkeypatch.setattr(hosts, "PULSE_SECONDS", 0.05)
+    monkeypatch.setattr(hosts, "ABSENT_SECONDS", 0.2)
+    resize(fleet, a=(0, 4), b=(2, 4), c=(2, 4))
+    for engine, _, _ in fleet.fleet.values():
+        engine.images[NETWORK] = FakeImage(log=NETWORK_OUTPUT, exit_after=1.0)
+    async with fleet.running():
+        session_id = await fleet.start()
+        await fleet.until(session_id, Phase.SCANNING)
+        (host,) = [each for each in fleet.supervisor._hosts.all if each.name == silent]
+        engine = fleet.fleet[silent][0]
+        engine.go_down()
+        await fleet.eventually(lambda: host.silent_seconds > 0.3)
+        engine.come_up()
+        session = await fleet.ended(session_id)
+        assert session.outcome is Outcome.FAILED
+        assert f"run it again: host {silent} did not answer for" in session.reason
 
 
 async def test_what_is_left_on_a_lost_host_is_its_guards_after_the_deadline(fleet, impatient, monkeypatch):

@@ -1,6 +1,7 @@
 """What the steps of one session share, and the error that ends a session."""
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -64,12 +65,16 @@ class SessionContext:
     """None where there is no fleet."""
     lost_host: Callable[[], str | None] = lambda: None
     """Returns why the session cannot go on without one of its hosts; None while all answer."""
+    silent_host: Callable[[float], str | None] = lambda _: None
+    """Returns which of the hosts it crosses was silent at a monotonic time or later; None when none was."""
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     stirred: set[str] | None = field(default_factory=set)
     """Containers that the engine reported an event about since the last look; None: it may have been any."""
     stop_requested: asyncio.Event = field(default_factory=asyncio.Event)
     collecting: set[str] = field(default_factory=set)
     """Collectors that are running."""
+    scan_began: float = math.inf
+    """Monotonic, in this process; a scan that broke off is tried again, and is one scan."""
     spans: list[CollectorSpan] = field(default_factory=list)
     """When each collector ran that ended in this process."""
     spans_lost: bool = False

@@ -5,6 +5,8 @@ from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
 from dryrun_orchestrator.session.isolation import Verdict
 
+_DOUBT = "its hosts may not have reached each other while it was scanned, run it again: {}"
+
 
 async def prove_isolation(context: SessionContext, record: SessionRecord) -> IsolationProbed:
     """Probe the network from inside. Raises SessionFailedError unless the host provably does not answer."""
@@ -26,21 +28,23 @@ async def put_probe_away(context: SessionContext) -> None:
 
 
 async def prove_crossing_again(context: SessionContext) -> None:
-    """Probe again, after the scan, whether the session's hosts reach each other. Raises SessionFailedError.
+    """Probe again, after the scan, whether the session's hosts reach each other.
 
-    Otherwise targets behind a broken network would count as missed.
+    Raises SessionFailedError when they may not have: targets behind a broken network would count as missed.
+    An engine that hangs finds no way to addresses of other hosts, and may go on before this probe: so a host
+    that was silent meanwhile is enough.
     """
     if context.placement is None or not context.placement.is_spread:
         return
+    if (silent := context.silent_host(context.scan_began)) is not None:
+        raise SessionFailedError(_DOUBT.format(silent))
     record = await context.record()
     assert record.expires_at is not None
     verdict = await context.isolation.probe(context.id, str(record.subnet), context.labels(record.expires_at))
     refuted = await context.isolation.put_away(context.id)
     if not verdict.isolated or refuted is not None:
         detail = (refuted or verdict).detail
-        raise SessionFailedError(
-            f"its hosts may not have reached each other while it was scanned, run it again: {detail}"
-        )
+        raise SessionFailedError(_DOUBT.format(detail))
 
 
 async def _fail(context: SessionContext, verdict: Verdict) -> None:

@@ -1,6 +1,7 @@
 """Phase `scanning`: runs collectors in dependency order, at most two at once, and watches the targets."""
 
 import asyncio
+import time
 from dataclasses import replace
 from uuid import uuid4
 
@@ -39,6 +40,7 @@ LOG_FACTOR = 8
 
 async def scan(context: SessionContext) -> tuple[EventData, ...]:
     """Run every collector that has not run yet; return events on their effect on the targets."""
+    context.scan_began = min(context.scan_began, time.monotonic())
     sampler = TrafficSampler(context)
     await sampler.begin()
     async with asyncio.TaskGroup() as watchers:
