@@ -118,7 +118,8 @@ def container(session_id: str) -> Any:
 
 def test_both_guards_answer_and_the_workers_asks_the_managers(hosts: Hosts) -> None:
     for name in ADDRESSES:
-        assert hosts.ask(name, "GET", "/networks") == (200, "[]")
+        status, said = hosts.ask(name, "GET", "/networks")
+        assert (status, type(json.loads(said))) == (200, list), said
     session_id, create = str(uuid4()), f"/containers/create?name=dryrun-{uuid4().hex[:12]}"
     body = container(session_id)
     # Only an answer of the manager's guard makes this a refusal; without one it is a 503.

@@ -113,11 +113,18 @@ async def test_events_prints_afterwards_what_watching_printed(
 
 async def test_list_and_show_find_the_session(user: User, watched: list[dict[str, Any]]) -> None:
     session_id = watched[0]["session_id"]
-    listed = (await user.runs("list", "--json")).json()
-    (session,) = [each for each in listed if each["id"] == session_id]
+
+    async def listed() -> dict[str, Any]:
+        sessions = (await user.runs("list", "--json")).json()
+        (found,) = [each for each in sessions if each["id"] == session_id]
+        return dict(found)
+
+    async with asyncio.timeout(60):
+        # Its scores are computed after its end.
+        while not (session := await listed())["figures"]:
+            await asyncio.sleep(0.5)
     assert (session["phase"], session["outcome"]) == ("ended", "completed")
-    # Figures belong to lists; one session has its report.
-    assert session.pop("figures")["f1"] > 0.9
+    assert session["figures"]["f1"] > 0.9
     assert (await user.runs("show", session_id[:8], "--json")).json() == session
     for command in (("list",), ("show", session_id)):
         ran = await user.runs(*command)
