@@ -61,14 +61,12 @@ def differences(recipe: Recipe, expected: Mapping[str, Any], seen: Mapping[str, 
     if product is None:
         if not recipe.names.unnamed:
             yield f"{recipe.name}: nmap names no product, the service {seen.get('name')}"
-    elif product.casefold() not in {each.casefold() for each in expected["product"]}:
+        return
+    if product in recipe.names.beneath:
+        return
+    if product.casefold() not in {each.casefold() for each in expected["product"]}:
         yield f"{recipe.name}: nmap says {product}, ground truth {expected['product']}"
-    if (
-        product is not None
-        and version
-        and "version" in expected
-        and not same_version(version, expected["version"])
-    ):
+    if version and "version" in expected and not same_version(version, expected["version"]):
         yield f"{recipe.name}: nmap says version {version}, ground truth {expected['version']}"
 
 

@@ -70,6 +70,8 @@ class Names(Word):
     """Titles of its first page, where several products go by one name."""
     unnamed: bool = False
     """Whether nmap may name no product: it knows the protocol at most."""
+    beneath: tuple[str, ...] = ()
+    """What nmap names in its place: a library or a protocol that many products share."""
 
 
 class Version(Word):
