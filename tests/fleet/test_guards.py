@@ -158,8 +158,8 @@ def test_overlays_are_made_by_the_manager_alone_and_in_one_form(fleet: FleetLab)
 
 
 def becomes_known(worker: Host, name: str) -> bool:
-    """Return whether a worker's engine lists a network within ten seconds; the swarm tells it by and by."""
-    for _ in range(100):
+    """Return whether a worker's engine lists a network within a minute; the swarm tells it by and by."""
+    for _ in range(600):
         if name in worker.docker("network", "ls", "--format", "{{.Name}}").split():
             return True
         time.sleep(0.1)
