@@ -8,7 +8,6 @@ import asyncio
 import os
 import re
 import sys
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_ssh_private_key,
 )
+from delivering import delivering
 from playwright.async_api import expect
 from receiver import receiving
 from scripted_session import ScriptedSession
@@ -32,31 +32,6 @@ from approval_api.notifications.noticing import Noticing
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 BETTER, WORSE = (f"sha256:{digit * 64}" for digit in "bc")
-
-
-@asynccontextmanager
-async def delivering(site, database_url, receiver, mail):
-    """Run the process that sends, as an operator configures it."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "approval_api",
-        "deliver",
-        env={
-            "PATH": os.environ["PATH"],
-            "DELIVERY_DATABASE_URL": database_url,
-            "DELIVERY_HOSTS": f"http://127.0.0.1:{receiver.port}=127.0.0.1",
-            "DELIVERY_SMTP": f"http://127.0.0.1:{mail.port}=127.0.0.1",
-            "DELIVERY_MAIL_DOMAINS": "example.com",
-            "DELIVERY_PUBLIC_URL": site.url,
-        },
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 async def make_schedule(page):
@@ -138,7 +113,12 @@ async def test_people_learn_overnight_that_a_collector_got_worse_and_since_which
         schedule = await make_schedule(page)
         await add_channel(page, "email", "ops@example.com")
         key = re.search(r"whsec_\S+", await add_channel(page, "webhook", receiver.url()))[0]
-        async with delivering(site, database_url, receiver, mail):
+        settings = {
+            "DELIVERY_SMTP": f"http://127.0.0.1:{mail.port}=127.0.0.1",
+            "DELIVERY_MAIL_DOMAINS": "example.com",
+            "DELIVERY_PUBLIC_URL": site.url,
+        }
+        async with delivering(database_url, receiver, **settings):
             await let_a_night_pass(site, page, schedule, 1, BETTER)
             worse = await let_a_night_pass(site, page, schedule, 2, WORSE, misses=":80/tcp")
             await Noticing(site.api.app.state.engine).work_once()

@@ -1,19 +1,17 @@
 """The delivering process itself: its settings, its start and stop, and a kill at any point."""
 
 import asyncio
-import os
 import re
 import signal
 import socket
 import ssl
-import sys
 import time
 from collections import Counter
-from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
 from certificates import Authority
+from delivering import delivering
 from made_deliveries import (
     SECRET,
     add_destination,
@@ -30,28 +28,9 @@ from approval_api.deliveries.sending.settings import DeliverySettings
 from dryrun_contract.environment import SettingsError
 
 
-@asynccontextmanager
-async def delivering_process(url, receiver, **settings):
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "approval_api",
-        "deliver",
-        env={
-            "PATH": os.environ["PATH"],
-            "DELIVERY_DATABASE_URL": url,
-            "DELIVERY_HOSTS": f"http://127.0.0.1:{receiver.port}=127.0.0.1",
-            "DELIVERY_CREDENTIALS": f"hook@http://127.0.0.1:{receiver.port}=whsec_{SECRET}",
-            **settings,
-        },
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+def delivering_process(url, receiver, **settings):
+    credentials = f"hook@http://127.0.0.1:{receiver.port}=whsec_{SECRET}"
+    return delivering(url, receiver, **({"DELIVERY_CREDENTIALS": credentials} | settings))
 
 
 async def test_a_kill_at_any_point_loses_nothing_and_doubles_nothing(database_url, engine, eventually):
