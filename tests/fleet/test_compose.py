@@ -12,14 +12,13 @@ from uuid import uuid4
 
 import pytest
 from fleet_lab import LAYERS, run
+from fleet_words import Words
 from local_stack import ROOT
 
 pytestmark = pytest.mark.engine
 
 FLEET = ROOT / "deploy" / "fleet"
 ADDRESSES = {"alpha": "10.213.254.1", "beta": "10.213.254.2"}
-IMAGES = json.loads((ROOT / ".dryrun" / "allowlist.json").read_text())["images"]
-NGINX = "discovery/test-nginx:1.26"
 
 
 class Hosts:
@@ -86,45 +85,15 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
         run("nft", "delete", "table", "inet", "dryrun_fleet")
 
 
-def container(session_id: str) -> Any:
-    shared = {
-        "discovery.dryrun.session_id": session_id,
-        "discovery.dryrun.owner": "owner",
-        "discovery.dryrun.template": "small",
-        "discovery.dryrun.expires_at": "2099-01-01T00:00:00Z",
-        "discovery.dryrun.service": "web",
-        "discovery.dryrun.role": "target",
-        "discovery.dryrun.image": NGINX,
-    }
-    row, name = IMAGES[NGINX], f"dryrun-{session_id}"
-    return {
-        "Image": row["id"],
-        "Labels": shared,
-        "HostConfig": {
-            "NetworkMode": name,
-            "CapDrop": ["ALL"],
-            "SecurityOpt": ["no-new-privileges"],
-            "Memory": 512 * 2**20,
-            "MemorySwap": 512 * 2**20,
-            "NanoCpus": 500_000_000,
-            "PidsLimit": 100,
-            "ReadonlyRootfs": row["read_only"],
-            "Tmpfs": {path: f"size={each['size']}" for path, each in row["tmpfs"].items()},
-            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "1"}},
-        },
-        "NetworkingConfig": {"EndpointsConfig": {name: {"IPAMConfig": {"IPv4Address": "10.213.1.5"}}}},
-    }
-
-
 def test_both_guards_answer_and_the_workers_asks_the_managers(hosts: Hosts) -> None:
     for name in ADDRESSES:
         status, said = hosts.ask(name, "GET", "/networks")
         assert (status, type(json.loads(said))) == (200, list), said
-    session_id, create = str(uuid4()), f"/containers/create?name=dryrun-{uuid4().hex[:12]}"
-    body = container(session_id)
+    words, create = Words(1), f"/containers/create?name=dryrun-{uuid4().hex[:12]}"
+    body = words.container(5)
     # Only an answer of the manager's guard makes this a refusal; without one it is a 503.
     status, said = hosts.ask("beta", "POST", create, body)
-    assert (status, f"there is no network dryrun-{session_id}" in said) == (403, True), said
+    assert (status, f"there is no network {words.name}" in said) == (403, True), said
     hosts.compose("alpha", "stop", "--timeout=2")
     status, said = hosts.ask("beta", "POST", create, body)
     assert (status, "the guard of the fleet's manager" in said) == (503, True), said
