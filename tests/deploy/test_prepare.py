@@ -130,3 +130,25 @@ def test_what_the_service_that_sends_is_given_are_its_settings(tmp_path: Path):
     )
     prepare(tmp_path)
     assert DeliverySettings.read(environment).credentials.keys() == {"hook"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("without-dryrun", "--deliver-to", "hooks.example.com"), "options go before it"),
+        (("--public-url",), "--public-url needs a value"),
+    ],
+)
+def test_an_option_that_would_have_no_effect_is_refused(
+    tmp_path: Path, arguments: tuple[str, ...], says: str
+):
+    done = subprocess.run(
+        [DEPLOY / "prepare", "--state", tmp_path / "state", "--env", tmp_path / "env", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert not (tmp_path / "env").exists()
