@@ -69,6 +69,11 @@ class HostCheck:
             await self._host.isolation.check_host()
             fault = self._clock_fault(begun)
         except (EngineError, LeftoverError, SessionFailedError, SubnetPoolExhaustedError) as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # The process ends, and the error took the cancellation's place on its way. The reaper removes
+                # what is left.
+                raise asyncio.CancelledError from error
             self._host.fault = str(error) or type(error).__name__
             log.warning("isolation check: %s", self._host.fault)
         else:

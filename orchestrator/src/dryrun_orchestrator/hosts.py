@@ -84,6 +84,7 @@ class Host:
     async def keep_pulse(self) -> None:
         """Ask whether it answers, until cancelled."""
         while True:
+            asked_at = time.monotonic()
             try:
                 async with asyncio.timeout(PULSE_SECONDS):
                     await self.engine.ping()
@@ -94,7 +95,8 @@ class Host:
                     self.last_silence = time.monotonic(), seconds
                 self.answered_at = time.monotonic()
             metrics.HOST_UP.labels(host=self.name).set(self.silent_seconds < ABSENT_SECONDS)
-            await asyncio.sleep(PULSE_SECONDS)
+            # After no answer at once: one slow answer is no silence.
+            await asyncio.sleep(max(0.0, asked_at + PULSE_SECONDS - time.monotonic()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from stage import NETWORK, PROBE, WEB, verdict
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator.engine.protocol import ForbiddenError
+from dryrun_orchestrator.host_check import HostCheck
 from dryrun_orchestrator.session import isolation
 from dryrun_orchestrator.session.container_specs import session_labels
 
@@ -103,6 +104,22 @@ async def test_a_check_that_is_cancelled_at_any_call_leaves_nothing(stage, call)
         await asyncio.gather(check, return_exceptions=True)
         assert check.cancelled()
         assert (stage.engine.networks, stage.engine.containers) == ({}, {}), "without the reaper"
+
+
+async def test_a_check_ends_when_it_is_cancelled_also_while_the_engine_is_down(stage):
+    async with stage.running():
+        await stage.eventually(lambda: stage.isolation.last and not stage.engine.networks)
+        stage.engine.faults.delay("create_network", 0.2)
+        (host,) = stage.supervisor._hosts.all
+        check = HostCheck(host, stage.settings, lambda: True, lambda _: None)
+        before = len(stage.engine.calls_of("create_network"))
+        checking = asyncio.create_task(check._check())
+        await stage.eventually(lambda: len(stage.engine.calls_of("create_network")) > before)
+        stage.engine.go_down()
+        checking.cancel()
+        await asyncio.gather(checking, return_exceptions=True)
+        stage.engine.come_up()
+        assert checking.cancelled(), "a check that goes on keeps its process from ending"
 
 
 async def test_targets_start_while_the_probes_container_still_ends_and_it_is_gone_before_the_scan(stage):

@@ -45,6 +45,9 @@ async def prove_crossing_again(context: SessionContext) -> None:
     if not verdict.isolated or refuted is not None:
         detail = (refuted or verdict).detail
         raise SessionFailedError(_DOUBT.format(detail))
+    # A silence that began late was over only when the probe had its answers.
+    if (silent := context.silent_host(context.scan_began)) is not None:
+        raise SessionFailedError(_DOUBT.format(silent))
 
 
 async def _fail(context: SessionContext, verdict: Verdict) -> None:
