@@ -49,7 +49,7 @@ def asked_again(monkeypatch):
         def __init__(self, patience, rate, warn):
             pass
 
-        async def ask(self, address, ports, on_port, *, open_ports=()):
+        async def ask(self, address, ports, on_port, **_):
             for port in ports:
                 asked.append((address, port.number))
                 if (address, port.number) in SECOND_OPINIONS:
@@ -192,8 +192,8 @@ async def test_a_silent_port_is_asked_while_nmap_goes_on_asking_it(
     fake_nmap, asked_again, emit, tmp_path, monkeypatch, last, open_too, asked_early
 ):
     class Asking(network.SecondOpinion):
-        async def ask(self, address, ports, on_port, *, open_ports=()):
-            await super().ask(address, ports, on_port, open_ports=open_ports)
+        async def ask(self, address, ports, on_port, **_):
+            await super().ask(address, ports, on_port)
             if ports:
                 (tmp_path / "asked").touch()
 
@@ -205,6 +205,35 @@ async def test_a_silent_port_is_asked_while_nmap_goes_on_asking_it(
     waited = int((tmp_path / "waited").read_text().split()[0])
     assert (waited < 10) is asked_early
     assert asked_again == ([] if open_too else [("10.0.0.3", 7070)]), "once, and a controller never"
+
+
+async def test_what_nmap_names_after_all_stands_before_what_was_learned_early(
+    fake_nmap, asked_again, emit, tmp_path, monkeypatch
+):
+    class Asking(network.SecondOpinion):
+        async def ask(self, address, ports, on_port, **_):
+            await super().ask(address, ports, on_port)
+            if ports:
+                (tmp_path / "asked").touch()
+
+    monkeypatch.setattr(network, "SecondOpinion", Asking)
+    monkeypatch.setenv("LAST", "TLSSessionReq")
+    SECOND_OPINIONS["10.0.0.3", 7070] = {"name": "microsoft-ds", "probed": True}
+    samba = "<service name='netbios-ssn' method='probed' conf='10' product='Samba smbd' version='4.6.2'/>"
+    fake_nmap(
+        HEAD + host("10.0.0.3", port(7070)) + FOOT,
+        HEAD + host("10.0.0.3", port(7070, samba)) + FOOT,
+        script=ASKED_WHILE_NMAP_ASKS,
+    )
+    # Settled, so that the second opinion itself would leave it alone.
+    monkeypatch.setattr(network.FollowUp, "_ask_services", _nothing)
+    await collect(assignment(), emit)
+    assert asked_again == [("10.0.0.3", 7070)]
+    assert emit.data("service", "10.0.0.3:7070/tcp")["product"] == "Samba smbd"
+
+
+async def _nothing(*_) -> None:
+    pass
 
 
 async def test_what_was_found_stays_reported_when_the_search_fails(fake_nmap, emit):

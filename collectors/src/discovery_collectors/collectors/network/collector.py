@@ -86,7 +86,8 @@ async def _scan(
 
         def on_silent(address: ScopedAddress, number: int) -> None:
             if not versions.is_controller(address):
-                follow_up().ask_early(group, address, Port(number, port_names().get(number, "")))
+                port = Port(number, port_names().get(number, ""))
+                follow_up().ask_early(group, address, port, partial(versions.is_controller, address))
 
         options = ["--version-intensity", str(profile.intensity)]
         versions = VersionSearch(assignment, options, environment, rate, reports, on_versions, on_silent)

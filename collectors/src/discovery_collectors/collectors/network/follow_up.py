@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -38,7 +38,7 @@ class FollowUp:
         self._rate = rate
         self._reports = reports
         self._opinion = SecondOpinion(patience, rate, reports.warning)
-        self._early: defaultdict[ScopedAddress, dict[int, asyncio.Task[None]]] = defaultdict(dict)
+        self._early: defaultdict[ScopedAddress, dict[int, asyncio.Task[Port | None]]] = defaultdict(dict)
         """What is asked while nmap still asks, too."""
         self._handshakes = asyncio.Semaphore(_HANDSHAKES_AT_ONCE)
         self._conversations = asyncio.Semaphore(_BROKERS_AT_ONCE)
@@ -56,23 +56,40 @@ class FollowUp:
         wait for them: what is written there is printed.
         """
         early = self._early[address]
-        # What nmap learned nothing of is not asked again.
-        ports = tuple(port for port in ports if port.probed or port.number not in early)
+        for port in ports:
+            # What nmap has heard stands, and is asked anew if it has no name.
+            if port.probed and port.number in early:
+                early[port.number].cancel()
+        unheard = frozenset(port.number for port in ports if not port.probed and port.number in early)
+        ports = tuple(port for port in ports if port.number not in unheard)
         at_once = tuple(port for port in ports if port.number not in PERHAPS_PRINTED)
         await self._ask_services(address, at_once, frozenset())
         held = tuple(port for port in ports if port.number in PERHAPS_PRINTED)
         if held:
             await self._ask_services(address, held, await all_open_ports())
-        await asyncio.gather(*early.values())
+        learned = [found for number in unheard if (found := await early[number]) is not None]
+        for port in learned:
+            self._reports.service(address, port, CONFIDENCE)
+        await self._follow(address, learned)
 
-    def ask_early(self, group: asyncio.TaskGroup, address: ScopedAddress, port: Port) -> None:
+    def ask_early(
+        self, group: asyncio.TaskGroup, address: ScopedAddress, port: Port, spared: Callable[[], bool]
+    ) -> None:
         """Begin to ask a port, once, that has understood nothing so far while nmap goes on asking.
 
-        A port where it may be printed what is written waits for `ask_services`.
+        `ask_services` reports what it learns, if nmap hears nothing. A port where it may be printed what is
+        written waits for that. `spared`: whether the host is found to be one that is not asked.
         """
         if port.number not in self._early[address] and port.number not in PERHAPS_PRINTED:
-            asking = self._ask_services(address, (port,), frozenset())
+            asking = self._opinion_of(address, port, spared)
             self._early[address][port.number] = group.create_task(asking)
+
+    async def _opinion_of(
+        self, address: ScopedAddress, port: Port, spared: Callable[[], bool]
+    ) -> Port | None:
+        learned: list[Port] = []
+        await self._opinion.ask(address, (port,), learned.append, spared=spared)
+        return learned[-1] if learned else None
 
     async def _ask_services(
         self, address: ScopedAddress, ports: tuple[Port, ...], open_ports: frozenset[int]
@@ -84,8 +101,11 @@ class FollowUp:
             self._reports.service(address, port, CONFIDENCE)
 
         await self._opinion.ask(address, ports, on_port, open_ports=open_ports)
+        await self._follow(address, known.values())
+
+    async def _follow(self, address: ScopedAddress, ports: Iterable[Port]) -> None:
         async with asyncio.TaskGroup() as group:
-            for port in known.values():
+            for port in ports:
                 if port.name in _BROKERS and port.probed and not port.product and not port.tls:
                     group.create_task(self._ask_broker(address, port))
                 if port.tls or port.name in {"https", "ssl"}:

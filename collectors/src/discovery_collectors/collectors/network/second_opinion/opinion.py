@@ -73,18 +73,20 @@ class SecondOpinion:
         on_port: Callable[[Port], None],
         *,
         open_ports: Collection[int] = (),
+        spared: Callable[[], bool] = lambda: False,
     ) -> None:
         """Ask those of `ports` that nmap's answer leaves unnamed; call `on_port` with what each tells.
 
         May be called several times for one host, at the same time too: a host's bounds hold for all calls
-        together. `open_ports`: what else is known to be open there, which tells printers.
+        together. `open_ports`: what else is known to be open there, which tells printers. `spared`, looked at
+        when a port has its turn, says whether it is not to be asked after all.
         """
         host = self._hosts.setdefault(address, _Host())
         numbers = {port.number for port in ports} | set(open_ports)
 
         async def ask_port(port: Port) -> None:
             async with host.slots, self._slots:
-                if self._may_ask(address, host):
+                if not spared() and self._may_ask(address, host):
                     host.asked += 1
                     finding = await self._interview(address, port, host)
                     host.fruitless = 0 if finding else host.fruitless + 1
