@@ -316,6 +316,8 @@ def _describe(world: World, folder: Path, sockets: Path, catalog: tuple[Path, Pa
             # Clocks that measure durations never jump, on any machine.
             "DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            # Else every wait with a deadline returns at once: threads that wait for Python's lock spin.
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
         }
 
     logs = world.installation.logs
