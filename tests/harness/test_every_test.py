@@ -14,7 +14,12 @@ PYTEST = """#!/bin/sh
 suite=${2#cache_dir=.pytest_cache/}
 case "$*" in *--last-failed*) suite="$suite-again" ;; esac
 echo "$suite" >>calls
+echo "$suite $(nice) $(cut -d" " -f3 /proc/self/autogroup)" >>priorities
 case " $FAILING " in *" $suite "*) exit 1 ;; esac
+"""
+DRYRUN_LOCAL = """#!/bin/sh
+echo "$*" >>built
+case " $FAILING " in *" images "*) exit 1 ;; esac
 """
 
 
@@ -29,7 +34,8 @@ def run(tmp_path: Path) -> Callable[..., tuple[int, list[str]]]:
     def run(*options: str, failing: str = "", possible: bool = True) -> tuple[int, list[str]]:
         for stub, text in (
             (tmp_path / ".venv" / "bin" / "pytest", PYTEST),
-            (own_engine, f"#!/bin/{possible}"),
+            (tmp_path / ".venv" / "bin" / "dryrun-local", DRYRUN_LOCAL),
+            (own_engine, "#!/bin/true" if possible else "#!/bin/false"),
         ):
             stub.parent.mkdir(parents=True, exist_ok=True)
             stub.write_text(text)
@@ -38,7 +44,8 @@ def run(tmp_path: Path) -> Callable[..., tuple[int, list[str]]]:
         done = subprocess.run(
             [program, *options], env=environ, capture_output=True, text=True, timeout=30, check=False
         )
-        return done.returncode, (tmp_path / "calls").read_text().split()
+        calls = tmp_path / "calls"
+        return done.returncode, calls.read_text().split() if calls.exists() else []
 
     return run
 
@@ -47,7 +54,24 @@ def run(tmp_path: Path) -> Callable[..., tuple[int, list[str]]]:
 def test_every_suite_runs_once_and_passes(run, possible):
     code, calls = run(possible=possible)
     assert (code, sorted(calls)) == (0, sorted(SUITES))
-    assert (calls[0], calls[-1]) == ("unit", "alone")
+    assert calls[-1] == "alone"
+
+
+def test_unit_tests_take_the_time_that_others_leave(run, tmp_path):
+    run()
+    priorities = dict(line.split(" ", 1) for line in (tmp_path / "priorities").read_text().splitlines())
+    unit = priorities.pop("unit")
+    assert len(set(priorities.values())) == 1
+    assert unit.split()[0] == str(int(priorities["engines"].split()[0]) + 10)
+    if Path("/proc/sys/kernel/sched_autogroup_enabled").exists():
+        assert unit.split()[1] == "10"
+
+
+@pytest.mark.parametrize("possible", [True, False])
+def test_without_images_no_test_of_an_engine_begins(run, tmp_path, possible):
+    code, calls = run(failing="images", possible=possible)
+    assert (code, (tmp_path / "built").read_text()) == (1, "images build\n")
+    assert set(calls) <= {"unit"}
 
 
 @pytest.mark.parametrize("possible", [True, False])

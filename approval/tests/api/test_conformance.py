@@ -21,6 +21,8 @@ def programs():
     return "ada/admin"
 
 
+@pytest.mark.long
+@pytest.mark.timeout(600)  # 40 s of processor time, of which unit tests get what others leave
 async def test_every_answer_is_one_that_the_document_describes(settings, orchestrator, serving, tmp_path):
     from approval_api.app import create_app
 
@@ -38,7 +40,7 @@ async def test_every_answer_is_one_that_the_document_describes(settings, orchest
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        async with asyncio.timeout(250):
+        async with asyncio.timeout(550):
             output, _ = await process.communicate()
     words = output.decode()
     assert process.returncode == 0, words[-8000:]
