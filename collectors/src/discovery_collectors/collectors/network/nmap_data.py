@@ -38,7 +38,15 @@ _SCRIPTS = 'Entry { filename = "http-server-header.nse", categories = { "version
 
 _SELDOM = (b"HTTPOptions", b"RPCCheck", b"DNSVersionBindReqTCP", b"Help", b"X11Probe")
 """Probes that `hurry` leaves to the ports they are meant for: each costs a silent service a whole wait."""
-_BRIEF = (b"GenericLines", b"SSLSessionReq", b"TLSSessionReq", b"SSLv23SessionReq", b"SMBProgNeg")
+_BRIEF = (
+    b"GenericLines",
+    b"RTSPRequest",
+    b"SIPOptions",
+    b"SMBProgNeg",
+    b"SSLSessionReq",
+    b"SSLv23SessionReq",
+    b"TLSSessionReq",
+)
 """Probes for which `hurry` waits half as long: what understands them answers without thinking. What is late
 is heard at the next probe, whose matches include the banner's."""
 

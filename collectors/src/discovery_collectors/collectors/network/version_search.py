@@ -1,6 +1,7 @@
 """Asks open ports for their versions by nmap, in batches, while other ports are still being looked for."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,9 +29,32 @@ _RATE_PER_CONNECTION = 20
 
 _NOTHING_UNDERSTOOD = frozenset({"GenericLines", "GetRequest", "TLSSessionReq"})
 """What has these questions sent, the last of them a moment ago, knows neither lines, HTTP nor SSL 3."""
+_SILENCE_SECONDS = 1.0
+"""A question that the next one follows later than this had no answer for its whole wait."""
 
 type OnVersions = Callable[[ScopedAddress, tuple[Port, ...]], None]
 type OnSilent = Callable[[ScopedAddress, int], None]
+
+
+class _Questions:
+    """What nmap has asked one port in vain."""
+
+    def __init__(self) -> None:
+        self._probes: set[str] = set()
+        self._last = ""
+        self._last_at = 0.0
+
+    def show_silence(self, probe: str) -> bool:
+        """Return whether the port understood nothing so far, now that nmap sends it `probe`.
+
+        It let a web server's question wait in vain, or broke off at each of several.
+        """
+        now = time.monotonic()
+        waited = self._last == "GetRequest" and now - self._last_at >= _SILENCE_SECONDS
+        is_new = probe not in self._probes
+        self._probes.add(probe)
+        self._last, self._last_at = probe, now
+        return waited or (is_new and probe in _NOTHING_UNDERSTOOD <= self._probes)
 
 
 class VersionSearch:
@@ -115,15 +139,11 @@ class VersionSearch:
 
     async def _ask(self, batch: Batch) -> None:
         unheard = dict(batch)
-        in_vain: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
+        in_vain: defaultdict[tuple[str, int], _Questions] = defaultdict(_Questions)
 
         def on_found(found: Found) -> None:
-            if isinstance(found, Asked):
-                questions = in_vain[found.address, found.number]
-                is_new = found.probe not in questions
-                questions.add(found.probe)
-                if is_new and found.probe in _NOTHING_UNDERSTOOD <= questions:
-                    self._take_silent(batch, found)
+            if isinstance(found, Asked) and in_vain[found.address, found.number].show_silence(found.probe):
+                self._take_silent(batch, found)
             if not isinstance(found, Host):
                 return
             try:
