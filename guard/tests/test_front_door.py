@@ -338,3 +338,13 @@ async def test_a_slow_reader_is_cut_off_and_a_fast_one_is_not(guard: Guard, is_s
             assert await loop.sock_recv(connection, 4096 if is_slow else 2**20)
             await asyncio.sleep(0.02 if is_slow else 0)
     assert bool(guard.log.lines("stream-broken")) is is_slow
+
+
+async def test_a_decision_is_recorded_with_the_trace_that_it_belongs_to(guard: Guard):
+    trace, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    for value in (f"00-{trace}-{span}-01", "anything else"):
+        await guard.send(f"GET /_ping HTTP/1.1\r\nHost: d\r\ntraceparent: {value}\r\n\r\n".encode())
+    told, untold = guard.decisions
+    assert (told["trace_id"], told["span_id"]) == (trace, span)
+    assert "trace_id" not in untold
+    assert "anything" not in str(guard.lines)

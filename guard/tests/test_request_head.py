@@ -160,3 +160,26 @@ def test_a_path_that_passes_has_plain_segments_only(text):
     assert path == text
     segments = path.split("/")[1:]
     assert all(segment and segment[0] not in ".%" and ".." not in segment[:2] for segment in segments)
+
+
+TRACE = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+BOTH = "-".join(TRACE)
+
+
+def test_reads_which_trace_a_request_belongs_to():
+    head = parse_head(GOOD + f"traceparent: 00-{BOTH}-01\r\n\r\n".encode())
+    assert head.trace == TRACE
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "", "x", "00", f"01-{BOTH}-01", f"00-{BOTH.upper()}-01", f"00-{BOTH}-01-x",
+        f"00-{'0' * 32}-{TRACE[1]}-01", f"00-{TRACE[0]}-{'0' * 16}-01", "A" * 8000,
+        '00-"},{"verdict":"allowed"',
+    ],
+)  # fmt: skip
+def test_any_other_trace_counts_as_none_and_decides_nothing(value):
+    head = parse_head(GOOD + f"traceparent: {value}\r\n\r\n".encode())
+    assert head.trace is None
+    assert head == parse_head(GOOD + b"\r\n")

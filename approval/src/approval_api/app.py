@@ -75,6 +75,7 @@ from dryrun_serving.ceiling import Ceiling
 from dryrun_serving.door import Door
 from dryrun_serving.metrics_listener import serving_metrics
 from dryrun_serving.rate_limit import RateLimit
+from dryrun_serving.telemetry import Telemetry
 
 API_PATH = "/api/v1"
 DRYRUN_PATH = f"{API_PATH}/dryrun"
@@ -250,6 +251,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(state.engine.dispose)
         stack.callback(state.passwords.close)
         await _migrate(settings)
+        telemetry = await stack.enter_async_context(
+            Telemetry("approval-api", settings.otlp_endpoint, state.metrics.registry.collect)
+        )
         await stack.enter_async_context(_running(Noticing(state.engine).run()))
         await stack.enter_async_context(_running(purge.run(state.engine, settings.login_limits)))
         await stack.enter_async_context(_running(pruning.run(state.engine, settings.retention)))
@@ -259,6 +263,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         if settings.dryrun == "off":
             yield
             return
+        state.orchestrator.record_span = telemetry.record
         await stack.enter_async_context(state.orchestrator)
         stack.push_async_callback(state.reports.close)
         stack.push_async_callback(state.experiments.close)

@@ -21,6 +21,7 @@ from approval_api.identity.openid_settings import OpenIdSettings
 from approval_api.identity.report_key import ReportKey
 from approval_api.identity.roles import COLLECTOR_NAME, Role
 from dryrun_contract.environment import SettingsError, read_environment
+from dryrun_serving.telemetry import CollectorUrl
 
 PREFIX = "APPROVAL_"
 MIN_TOKEN_CHARACTERS = 16
@@ -145,6 +146,8 @@ class Settings(DatabaseSettings):
     listen: str = "127.0.0.1:8470"
     metrics_listen: str | None = None
     """Where `/metrics` is served, and nothing else; without it, `listen` serves it beside the rest."""
+    otlp_endpoint: CollectorUrl | None = None
+    """The OpenTelemetry collector that gets traces and metrics; without it, nobody does."""
     public_url: HttpUrl | None = None
     """Where browsers reach this service, when a proxy stands before it; https makes cookies `Secure`."""
     trusted_proxies: str = ""

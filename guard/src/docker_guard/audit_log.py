@@ -114,8 +114,9 @@ class AuditLog:
         seconds: float,
         reason: str = "",
         objects: Sequence[str] = (),
+        trace: tuple[str, str] | None = None,
     ) -> None:
-        """Record a decision on a request."""
+        """Record a decision on a request, and of which trace and span it says to be part."""
         DECISIONS.labels(route, verdict, rule).inc()
         SECONDS.labels(route).observe(seconds)
         self.line(
@@ -130,6 +131,7 @@ class AuditLog:
             ms=round(seconds * 1000, 2),
             **({"reason": reason} if reason else {}),
             **({"objects": list(objects)} if objects else {}),
+            **({"trace_id": trace[0], "span_id": trace[1]} if trace else {}),
         )
 
     def line(self, what: str, **fields: Any) -> bool:

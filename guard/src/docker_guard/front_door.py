@@ -249,6 +249,7 @@ class FrontDoor:
             seconds=seconds,
             reason=verdict.reason,
             objects=objects,
+            trace=head.trace if head else None,
         )
 
 

@@ -19,6 +19,7 @@ _HEADER = re.compile(rb"([A-Za-z0-9-]{1,64}):([ -~\t]*)")
 _PARAMETER = re.compile(r"([A-Za-z][A-Za-z_-]{0,39})=((?:[A-Za-z0-9._~!$'()*,:@/?\[\]+-]|%[0-9A-Fa-f]{2})*)")
 _LENGTH = re.compile(r"0|[1-9][0-9]{0,8}")
 _HOST = re.compile(r"[A-Za-z0-9._:%\[\]-]*")
+_TRACE = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
 _JSON_TYPE = re.compile(r"application/json(?:; ?charset=utf-8)?", re.IGNORECASE)
 _REFUSED_HEADERS = frozenset(
     {
@@ -36,7 +37,10 @@ _REFUSED_HEADERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """A request without its body. `path` has no query; `query` is decoded once."""
+    """A request without its body. `path` has no query; `query` is decoded once.
+
+    `trace` are the ids of a trace and a span there, which the client says the request belongs to.
+    """
 
     method: str
     path: str
@@ -44,6 +48,7 @@ class RequestHead:
     length: int
     is_json: bool
     keep_alive: bool
+    trace: tuple[str, str] | None
 
 
 def parse_head(raw: bytes) -> RequestHead:
@@ -66,7 +71,14 @@ def parse_head(raw: bytes) -> RequestHead:
         length=int(length),
         is_json=_JSON_TYPE.fullmatch(headers.get("content-type", "")) is not None,
         keep_alive=connection == "keep-alive",
+        trace=_trace(headers.get("traceparent", "")),
     )
+
+
+def _trace(text: str) -> tuple[str, str] | None:
+    """Read a header of W3C Trace Context. It decides nothing: any other form counts as none, as there."""
+    found = _TRACE.fullmatch(text)
+    return None if found is None else (found[1], found[2])
 
 
 def parse_path(text: str) -> str:

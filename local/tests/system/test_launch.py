@@ -43,7 +43,7 @@ def test_free_ports_are_different_ones():
 
 
 def test_the_services_share_secrets_by_files_and_never_by_value(installation):
-    api = _api_settings(installation, "http://127.0.0.1:1", "http://127.0.0.1:2")
+    api = _api_settings(installation, {}, "http://127.0.0.1:1", "http://127.0.0.1:2")
     api |= _database_settings(installation, "postgresql+asyncpg://u:p@/d", "postgresql+asyncpg://o:p@/d")
     orchestrator = _orchestrator_settings(installation, {}, "http://127.0.0.1:2")
     secrets = [path.read_text().strip() for path in installation.api_token_file.parent.iterdir()]

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
+from prometheus_client import REGISTRY
 
 from dryrun_contract.problem import problem_answers
 from dryrun_orchestrator.audit import AuditJournal
@@ -34,6 +35,8 @@ from dryrun_orchestrator.settings import Settings
 from dryrun_orchestrator.sparing import Sparing
 from dryrun_orchestrator.supervisor import Supervisor
 from dryrun_serving.metrics_listener import serving_metrics
+from dryrun_serving.telemetry import Telemetry
+from dryrun_serving.tracing import Record
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +53,9 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     fleet = None if settings.fleet is None else read_fleet_file(settings.fleet)
     journal = Journal.open(settings.state_dir)
 
-    def compose() -> Services:
+    def compose(record: Record | None) -> Services:
         hosts = _hosts(settings, files, journal, fleet, engine)
-        supervisor = Supervisor(hosts, journal, files, settings)
+        supervisor = Supervisor(hosts, journal, files, settings, record=record)
         services: Services = Services(
             settings=settings,
             hosts=hosts,
@@ -68,21 +71,22 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        services = compose()
-        app.state.services = services
-        supervising = asyncio.create_task(services.supervisor.run())
-        supervising.add_done_callback(partial(_end_the_process_with_it, app))
-        try:
-            async with serving_metrics(settings.metrics_listen, services.metrics_page.get):
-                yield
-        finally:
-            # The journal and the engine's labels hold everything the next process needs.
-            supervising.cancel()
-            await asyncio.gather(supervising, return_exceptions=True)
-            await services.supervisor.empty_pool()
-            await services.hosts.close()
-            await services.journal.close()
-            services.audit.close()
+        async with Telemetry("dryrun-orchestrator", settings.otlp_endpoint, REGISTRY.collect) as telemetry:
+            services = compose(telemetry.record)
+            app.state.services = services
+            supervising = asyncio.create_task(services.supervisor.run())
+            supervising.add_done_callback(partial(_end_the_process_with_it, app))
+            try:
+                async with serving_metrics(settings.metrics_listen, services.metrics_page.get):
+                    yield
+            finally:
+                # The journal and the engine's labels hold everything the next process needs.
+                supervising.cancel()
+                await asyncio.gather(supervising, return_exceptions=True)
+                await services.supervisor.empty_pool()
+                await services.hosts.close()
+                await services.journal.close()
+                services.audit.close()
 
     app = FastAPI(
         title="Dry-run orchestrator",

@@ -15,6 +15,7 @@ from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.scanning import COLLECTORS_AT_ONCE
 from dryrun_orchestrator.settings import Settings
+from dryrun_serving.tracing import Record
 
 
 class Contexts:
@@ -27,12 +28,14 @@ class Contexts:
         files: OperatorFiles,
         settings: Settings,
         now: Callable[[], datetime],
+        record: Record | None = None,
     ) -> None:
         self._hosts = hosts
         self._journal = journal
         self._files = files
         self._settings = settings
         self.now = now
+        self._record = record
 
     async def of(self, record: SessionRecord) -> SessionContext:
         """Return a context for the session's loop."""
@@ -50,6 +53,7 @@ class Contexts:
             placement=placement,
             lost_host=ground.lost_host,
             silent_host=ground.silent_host,
+            record_span=self._record,
         )
 
     async def needs(self, record: SessionRecord) -> Needs:

@@ -20,6 +20,7 @@ from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import MAX_SEED, Session, SessionRequest
 from dryrun_contract.template import Template, TemplateSummary
 from dryrun_contract.text import printable
+from dryrun_contract.trace_context import TraceContext
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
 from dryrun_orchestrator.engine.protocol import EngineError
@@ -64,6 +65,9 @@ async def put_session(
     session_id: UUID,
     wanted: Annotated[SessionRequest, Body()],
     x_actor: Actor,
+    traceparent: Annotated[
+        str | None, Header(description="The span that requests it (W3C Trace Context).")
+    ] = None,
 ) -> Session:
     """Create a session, or claim the prepared one with this id.
 
@@ -72,7 +76,8 @@ async def put_session(
     supervisor = services_of(request).supervisor
 
     async def put() -> tuple[Session, bool]:
-        return await supervisor.put(session_id, wanted, printable(x_actor))
+        caller = TraceContext.read(traceparent)
+        return await supervisor.put(session_id, wanted, printable(x_actor), caller)
 
     session, fresh = await _audited(request, x_actor, put, wanted.model_dump())
     response.status_code = 201 if fresh else 200

@@ -20,6 +20,7 @@ from pydantic import (
 from dryrun_contract.environment import SettingsError, read_environment
 from dryrun_contract.session import MAX_SEED
 from dryrun_contract.template import TEMPLATE_ID
+from dryrun_serving.telemetry import CollectorUrl
 
 PROBE_IMAGE = "discovery/test-collector-probe:1.0"
 MAX_SESSION = timedelta(minutes=30)
@@ -70,6 +71,8 @@ class Settings(BaseModel):
     listen: str = "127.0.0.1:8471"
     metrics_listen: str | None = None
     """Address of a listener that serves only `/metrics`; without it, `listen` serves `/metrics` too."""
+    otlp_endpoint: CollectorUrl | None = None
+    """The OpenTelemetry collector that gets traces and metrics; without it, nobody does."""
     state_dir: Path
     templates_dir: Path
     replicas_dir: Path | None = None

@@ -10,6 +10,7 @@ from uuid import UUID
 from dryrun_contract.pool import Pool as PoolWord
 from dryrun_contract.session import Phase, Session, SessionRequest
 from dryrun_contract.text import printable
+from dryrun_contract.trace_context import TraceContext
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.catalog.installed import OperatorFiles
 from dryrun_orchestrator.catalog.templates import TemplateCatalog
@@ -25,6 +26,7 @@ from dryrun_orchestrator.pool.prepared_session import PreparedSession, clear_for
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.loop import SessionLoop
 from dryrun_orchestrator.settings import Settings
+from dryrun_serving.tracing import Record
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +56,12 @@ class Supervisor:
         files: OperatorFiles,
         settings: Settings,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        record: Record | None = None,
     ) -> None:
+        """`record` takes spans, where they are exported."""
         self._hosts = hosts
         self._journal = journal
-        self._contexts = Contexts(hosts, journal, files, settings, now)
+        self._contexts = Contexts(hosts, journal, files, settings, now, record)
         self._placing = Placing(hosts, self._contexts, journal, settings)
         self._pool = Pool(journal, files, hosts.only.isolation, settings, now)
         self._files = files
@@ -98,9 +102,12 @@ class Supervisor:
 
     # commands
 
-    async def put(self, session_id: UUID, request: SessionRequest, actor: str) -> tuple[Session, bool]:
+    async def put(
+        self, session_id: UUID, request: SessionRequest, actor: str, caller: TraceContext | None = None
+    ) -> tuple[Session, bool]:
         """Create the session, or return the one with this id; True when it is new.
 
+        `caller` is the span that requests it; one that repeats a request is not remembered.
         Raises UnknownTemplateError, TemplateInvalidError, ScanChoiceError, SessionDiffersError.
         """
         installed = self._files.current
@@ -120,6 +127,7 @@ class Supervisor:
             phase_since=now,
             created_at=now,
             installed=installed.digest,
+            traceparent=None if caller is None else caller.header(),
         )
         queued = wanted.queued()
         if await self._pool.claim(wanted, queued, self._running.get(session_id)):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from aiohttp import web
 
+from dryrun_contract.trace_context import TraceContext
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
@@ -21,6 +22,7 @@ from dryrun_orchestrator.engine.protocol import (
     SubnetTakenError,
     TransientEngineError,
 )
+from dryrun_serving.tracing import Span, inside
 
 VERSION = '{"Version": "26.1.5", "ApiVersion": "1.45", "MinAPIVersion": "1.24"}'
 CONTAINER = "c" * 64
@@ -47,12 +49,14 @@ class Played:
     version: str = VERSION
     pause: float = 0.0
     asked: list[str] = field(default_factory=list)
+    traces: list[str | None] = field(default_factory=list)
     url: str = ""
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(f"{request.method} {request.path}")
         if request.path == "/version":
             return web.Response(text=self.version, content_type="application/json")
+        self.traces.append(request.headers.get("traceparent"))
         await asyncio.sleep(self.pause)
         return web.Response(status=self.status, text=self.body, content_type=self.content_type)
 
@@ -327,3 +331,30 @@ async def test_refuses_a_ping_that_is_answered_by_something_else(played, engine,
     played.body = "<html>hello</html>"
     with pytest.raises(RejectedError, match="not an engine's"):
         await getattr(engine, name)()
+
+
+async def test_a_call_that_changes_something_is_a_span_that_the_guard_is_told_of(
+    played: Played, engine: DockerEngine
+) -> None:
+    spans: list[Span] = []
+    played.body = "[]"
+    with inside(TraceContext(1, 2), spans.append):
+        await engine.list_containers("a=b")
+        played.status, played.body = 204, ""
+        await engine.remove_container(CONTAINER)
+        played.status, played.body = 500, said("secret-of-a-target")
+        with pytest.raises(TransientEngineError):
+            await engine.start_container(CONTAINER)
+    removed, failed = spans
+    assert [removed.name, failed.name] == ["DELETE /containers/{id}", "POST /containers/{id}/start"]
+    assert [removed.failed, failed.failed] == [False, True]
+    assert played.traces == [None, removed.context.header(), failed.context.header()]
+    assert {span.parent for span in spans} == {TraceContext(1, 2)}
+    assert "secret" not in repr(spans)
+    assert CONTAINER not in repr(spans)
+
+
+async def test_outside_of_a_trace_the_guard_is_told_nothing(played: Played, engine: DockerEngine) -> None:
+    played.status, played.body = 204, ""
+    await engine.remove_container(CONTAINER)
+    assert played.traces == [None]

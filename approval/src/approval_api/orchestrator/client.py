@@ -1,6 +1,7 @@
 """The orchestrator's internal API as this service uses it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
@@ -15,8 +16,10 @@ from dryrun_contract.fleet import Fleet
 from dryrun_contract.pool import Pool
 from dryrun_contract.problem import Problem
 from dryrun_contract.scan_choice import NO_CHOICE, ScanChoice
-from dryrun_contract.session import Session, SessionRequest
+from dryrun_contract.session import Session, SessionRequest, SessionView
 from dryrun_contract.template import Template, TemplateSummary
+from dryrun_contract.trace_context import HEADER, request_of
+from dryrun_serving.tracing import Record, Span, client_span, inside
 
 WAIT_SECONDS = 30
 PAGE_EVENTS = 500
@@ -86,6 +89,9 @@ class Asker:
 class OrchestratorClient:
     """One pooled connection to the orchestrator; every call has a deadline."""
 
+    record_span: Record | None = None
+    """Takes spans, where they are exported."""
+
     def __init__(self, base_url: str, token: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         """Connect to `base_url`; `transport` is for tests."""
         self._http = httpx2.AsyncClient(
@@ -129,15 +135,48 @@ class OrchestratorClient:
 
     async def put_session(self, session_id: UUID, request: SessionRequest, asker: Asker) -> Session:
         """Request a session; repeating it with the same id has no effect."""
-        body = await self._ask(
-            "PUT", f"/sessions/{session_id}", json=request.model_dump(mode="json"), headers=asker.headers()
-        )
+        with self._traced(session_id, "PUT", "/sessions/{id}") as trace:
+            body = await self._ask(
+                "PUT",
+                f"/sessions/{session_id}",
+                json=request.model_dump(mode="json"),
+                headers={**asker.headers(), **trace},
+            )
         return _parse(_SESSION, body)
 
     async def stop_session(self, session_id: UUID, asker: Asker) -> Session:
         """Request a session's end; it has ended only when its last event says so."""
-        body = await self._ask("POST", f"/sessions/{session_id}/stop", headers=asker.headers())
+        with self._traced(session_id, "POST", "/sessions/{id}/stop") as trace:
+            headers = {**asker.headers(), **trace}
+            body = await self._ask("POST", f"/sessions/{session_id}/stop", headers=headers)
         return _parse(_SESSION, body)
+
+    def trace_request(self, session: SessionView) -> None:
+        """Record the first span of a session's trace: from its request until the orchestrator took it."""
+        if self.record_span is None or session.accepted_at is None:
+            return
+        begin, end = session.requested_at.timestamp(), session.accepted_at.timestamp()
+        attributes: dict[str, str | int] = {
+            "dryrun.session.id": str(session.id),
+            "dryrun.session.template": session.template,
+            "dryrun.session.seed": session.seed,
+        }
+        place = request_of(session.id)
+        self.record_span(Span("session requested", place, None, begin, end, "server", attributes))
+
+    @contextmanager
+    def _traced(self, session_id: UUID, method: str, route: str) -> Iterator[dict[str, str]]:
+        """Make a span of a command in the session's trace; yields the headers that name it."""
+        attributes = {
+            "http.request.method": method,
+            "url.template": route,
+            "peer.service": "dryrun-orchestrator",
+        }
+        with (
+            inside(request_of(session_id), self.record_span),
+            client_span(f"{method} {route}", attributes) as trace,
+        ):
+            yield {} if trace is None else {HEADER: trace.header()}
 
     async def events(
         self, after: Position | None, *, wait: bool, limit: int = PAGE_EVENTS

@@ -43,6 +43,10 @@ class Orchestrator(Protocol):
         """Request its end."""
         ...
 
+    def trace_request(self, session: SessionView) -> None:
+        """Record how long its request took, where traces are exported."""
+        ...
+
 
 def unknown_session(session_id: UUID) -> ProblemError:
     """Return the 404 problem."""
@@ -139,6 +143,8 @@ async def hand_over(
     async with engine.begin() as connection:
         accepted = await repository.mark_accepted(connection, session_id)
         now = await require(connection, session_id)
+    if accepted:
+        orchestrator.trace_request(now)
     if not accepted and (now.accepted_at is None or now.outcome == "stopped"):
         # It was stopped or given up while the orchestrator was accepting it.
         await stop_late(orchestrator, session_id, asker)

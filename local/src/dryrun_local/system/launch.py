@@ -150,7 +150,9 @@ async def running_system(
         api = Program(
             name="the approval API",
             command=(str(installation.program("approval-api")), "serve"),
-            environment=inherited | databases | _api_settings(installation, api_url, orchestrator_url),
+            environment=inherited
+            | databases
+            | _api_settings(installation, environ, api_url, orchestrator_url),
             log=installation.logs / "approval-api.log",
             stop_seconds=_STOP_SECONDS,
         )
@@ -243,11 +245,14 @@ def _database_settings(
     return settings
 
 
-def _api_settings(installation: Installation, api_url: str, orchestrator_url: str) -> dict[str, str]:
+def _api_settings(
+    installation: Installation, environ: Mapping[str, str], api_url: str, orchestrator_url: str
+) -> dict[str, str]:
     token = installation.secret("api-token").read_text(encoding="utf-8").strip()
     tokens = installation.api_token_file.with_name("api-tokens")
     write_private(tokens, f"local:{token}\n")
     return {
+        **{name: value for name, value in environ.items() if name == "APPROVAL_OTLP_ENDPOINT"},
         "APPROVAL_LISTEN": api_url.removeprefix("http://"),
         "APPROVAL_TOKENS_FILE": str(tokens),
         "APPROVAL_REPORT_KEY_FILE": str(installation.report_key()),

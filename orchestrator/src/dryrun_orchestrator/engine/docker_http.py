@@ -12,6 +12,8 @@ import aiohttp
 from yarl import URL
 
 from dryrun_contract.bounded_json import JsonBounds, OutOfBoundsError, read_json
+from dryrun_contract.trace_context import HEADER, TraceContext
+from dryrun_orchestrator.engine.call_spans import traced
 from dryrun_orchestrator.engine.docker_errors import Call, error_from_answer, rubbish
 from dryrun_orchestrator.engine.protocol import EngineUnreachableError, RejectedError
 
@@ -147,9 +149,13 @@ class EngineHttp:
         versioned: bool = True,
     ) -> bytes:
         prefix = await self._api_prefix() if versioned else ""
-        async with self._deadline(call, self._call_seconds if seconds is None else seconds):
-            response = await self._request(call, prefix, query, body)
-            answer = await _read(call, response)
+        with traced(call) as trace:
+            async with self._deadline(call, self._call_seconds if seconds is None else seconds):
+                response = await self._request(call, prefix, query, body, trace=trace)
+                answer = await _read(call, response)
+            return self._judge(call, response, answer)
+
+    def _judge(self, call: Call, response: aiohttp.ClientResponse, answer: bytes) -> bytes:
         if response.status == _NOT_MODIFIED:  # already started, already stopped
             return b""
         if not _OK <= response.status < _REDIRECTS:
@@ -167,11 +173,13 @@ class EngineHttp:
         body: Mapping[str, Any] | None,
         *,
         quiet_seconds: float | None = None,
+        trace: TraceContext | None = None,
     ) -> aiohttp.ClientResponse:
         timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=quiet_seconds)
         url = self._base.with_path(f"{prefix}{call.path}").with_query(query)
+        headers = None if trace is None else {HEADER: trace.header()}
         return await self._client().request(
-            call.method, url, json=body, timeout=timeout, allow_redirects=False
+            call.method, url, json=body, headers=headers, timeout=timeout, allow_redirects=False
         )
 
     @asynccontextmanager

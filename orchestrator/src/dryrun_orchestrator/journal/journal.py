@@ -100,11 +100,12 @@ class Journal:
         def add() -> bool:
             fresh = self._connection.execute(
                 "INSERT INTO sessions (id, template, template_digest, seed, keep, actor, phase, created_at,"
-                " phase_since, installed, scan) VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
+                " phase_since, installed, scan, traceparent) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+                " ON CONFLICT (id) DO NOTHING",
                 (
                     str(session.id), session.template, session.template_digest, session.seed, session.keep,
                     session.actor, session.phase, _text(session.created_at), _text(session.phase_since),
-                    session.installed, session.scan.model_dump_json(),
+                    session.installed, session.scan.model_dump_json(), session.traceparent,
                 ),
             ).rowcount  # fmt: skip
             if fresh:

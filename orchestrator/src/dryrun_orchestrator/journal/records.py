@@ -78,6 +78,8 @@ class SessionRecord:
     drop_cause: DropCause | None = None
     placement: str | None = None
     """Where its containers stand, as `fleet.placement` has it; None where there is no fleet."""
+    traceparent: str | None = None
+    """The span of its request, as the approval API named it; None where that exports no traces."""
 
     @classmethod
     def from_row(cls, row: sqlite3.Row) -> Self:

@@ -8,6 +8,7 @@ LATER_COLUMNS = {
     "ready_at": "TEXT",
     "drop_cause": "TEXT",
     "placement": "TEXT",
+    "traceparent": "TEXT",
 }
 """Columns added to `sessions` since the first version, oldest first; missing ones are added on opening."""
 
@@ -41,7 +42,8 @@ CREATE TABLE IF NOT EXISTS sessions (
     prepared_at TEXT,
     ready_at TEXT,
     drop_cause TEXT,
-    placement TEXT
+    placement TEXT,
+    traceparent TEXT
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS targets (

@@ -19,6 +19,7 @@ from dryrun_orchestrator.session.isolation import Verdict
 from dryrun_orchestrator.session.log_lines import CollectorSpan
 from dryrun_orchestrator.session.trace import Trace
 from dryrun_orchestrator.settings import Settings
+from dryrun_serving.tracing import Record
 
 if TYPE_CHECKING:  # it raises what is defined here
     from dryrun_orchestrator.session.preflight import Preflight
@@ -67,6 +68,8 @@ class SessionContext:
     """Returns why the session cannot go on without one of its hosts; None while all answer."""
     silent_host: Callable[[float], str | None] = lambda _: None
     """Returns which of the hosts it crosses was silent at a monotonic time or later; None when none was."""
+    record_span: Record | None = None
+    """Takes spans, where they are exported."""
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     stirred: set[str] | None = field(default_factory=set)
     """Containers that the engine reported an event about since the last look; None: it may have been any."""

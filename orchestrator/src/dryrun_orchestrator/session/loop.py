@@ -24,6 +24,7 @@ from dryrun_orchestrator.session.context import SessionContext, SessionFailedErr
 from dryrun_orchestrator.session.deadline import Deadline
 from dryrun_orchestrator.session.provisioning import provision
 from dryrun_orchestrator.session.scanning import scan
+from dryrun_orchestrator.session.spans import phase_span, record_session
 from dryrun_orchestrator.session.target_states import watch_for_harm
 from dryrun_orchestrator.session.waiting import READY_STATES, start_targets
 
@@ -69,13 +70,19 @@ class SessionLoop:
         while True:
             record = await self._context.record()
             if record.phase is Phase.ENDED:
+                record_session(self._context, record)
                 return
-            if record.phase is Phase.CLEANING_UP:
-                await self._clean_up(record)
-            elif record.phase is Phase.QUEUED:
-                await self._enter(_Verdict(Phase.PROVISIONING))
-            else:
-                await self._enter(await self._carry_out(record.phase))
+            with phase_span(self._context, record):
+                await self._leave(record)
+
+    async def _leave(self, record: SessionRecord) -> None:
+        """Carry out the session's phase and enter the next."""
+        if record.phase is Phase.CLEANING_UP:
+            await self._clean_up(record)
+        elif record.phase is Phase.QUEUED:
+            await self._enter(_Verdict(Phase.PROVISIONING))
+        else:
+            await self._enter(await self._carry_out(record.phase))
 
     async def _enter(self, verdict: _Verdict) -> None:
         changes: dict[str, Outcome | str | None] = {}

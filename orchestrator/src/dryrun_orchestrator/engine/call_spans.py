@@ -1,0 +1,24 @@
+"""Spans of the calls that change something on an engine; listings and looks would bury those."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dryrun_contract.trace_context import TraceContext
+from dryrun_orchestrator.engine.docker_errors import Call
+from dryrun_serving.tracing import client_span
+
+_WORDS = frozenset({"containers", "networks", "create", "start"})
+"""Of paths that change something; what else stands there is an id."""
+
+
+@contextmanager
+def traced(call: Call) -> Iterator[TraceContext | None]:
+    """Record a call inside a session's phase; yields what the guard is told of it, None for nothing."""
+    if call.method == "GET":
+        yield None
+        return
+    words = (word if word in _WORDS else "{id}" for word in call.path.strip("/").split("/"))
+    route = f"/{'/'.join(words)}"
+    attributes = {"http.request.method": call.method, "url.template": route, "peer.service": "docker-guard"}
+    with client_span(f"{call.method} {route}", attributes) as trace:
+        yield trace

@@ -1,0 +1,68 @@
+from functools import partial
+from uuid import uuid4
+
+import pytest
+import stage as stage_module
+
+from dryrun_contract.session import Outcome, SessionRequest
+from dryrun_contract.trace_context import TraceContext, request_of
+from dryrun_orchestrator.supervisor import Supervisor
+
+CALLER = TraceContext(0xABC, 0xDEF)
+
+
+@pytest.fixture
+def recording(monkeypatch):
+    """Let supervisors that begin from now on record their spans in the returned list."""
+
+    def begin():
+        spans = []
+        monkeypatch.setattr(stage_module, "Supervisor", partial(Supervisor, record=spans.append))
+        return spans
+
+    return begin
+
+
+async def test_a_session_and_its_phases_are_spans_of_the_trace_that_requests_it(stage, recording):
+    spans = recording()
+    session_id = uuid4()
+    async with stage.running() as supervisor:
+        await supervisor.put(session_id, SessionRequest(template="two"), "ada", CALLER)
+        await stage.ended(session_id)
+        await stage.eventually(lambda: spans and spans[-1].name == "session")
+    names = [span.name for span in spans]
+    phases = ("queued", "provisioning", "waiting", "scanning", "cleaning_up")
+    assert names == [*(f"phase {phase}" for phase in phases), "session"]
+    session = spans[-1]
+    assert (session.parent, session.context.trace_id) == (CALLER, CALLER.trace_id)
+    assert {span.parent for span in spans[:-1]} == {session.context}
+    assert session.attributes == {
+        "dryrun.session.id": str(session_id),
+        "dryrun.session.template": "two",
+        "dryrun.session.seed": 0,
+        "dryrun.session.outcome": "completed",
+    }
+    assert not session.failed
+    ends = [span.end for span in spans[:-1]]
+    assert ends == sorted(ends)
+    assert session.end >= ends[-1] - 0.01
+
+
+async def test_the_trace_goes_on_in_the_next_process_and_the_first_request_counts(stage, recording):
+    lives = []
+    session_id = uuid4()
+    for caller in (None, CALLER):
+        lives.append(recording())
+        async with stage.running() as supervisor:
+            await supervisor.put(session_id, SessionRequest(template="two"), "ada", caller)
+            if caller is None:
+                await stage.until(session_id, "waiting")
+                await stage.eventually(lambda: lives[0])
+            else:
+                assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
+                await stage.eventually(lambda: lives[1] and lives[1][-1].name == "session")
+    first, second = lives
+    session = second[-1]
+    assert (session.parent, session.context) == (None, request_of(session_id).child("session"))
+    assert {span.parent for span in (*first, *second[:-1])} == {session.context}
+    assert {span.name for span in first}.isdisjoint({span.name for span in second})
