@@ -103,6 +103,10 @@ def test_the_service_that_sends_runs_only_where_hosts_are_listed(tmp_path: Path,
         "other.example",
         "https://approval.example",
     )
+    for _ in range(2):
+        prepare(tmp_path, "--deliver-to", "", kind)
+    assert composed(tmp_path).keys() == without.keys()
+    assert "other.example" not in (tmp_path / "env").read_text()
 
 
 def test_what_the_service_that_sends_is_given_are_its_settings(tmp_path: Path):
