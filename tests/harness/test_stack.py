@@ -49,6 +49,8 @@ async def test_an_orchestrator_that_was_killed_finishes_its_sessions_in_their_tr
     stack = await start_stack(**exporting_to(receiver))
     session_id = await stack.start_session()
     await stack.wait_for_phase(session_id, "waiting", "scanning")
+    # What a killed process has not sent is lost; its spans are sent every second.
+    await arrived(receiver, session_id, "phase provisioning")
 
     await stack.orchestrator.kill()
     await stack.orchestrator.start()
@@ -61,11 +63,15 @@ async def test_an_orchestrator_that_was_killed_finishes_its_sessions_in_their_tr
     await is_one_trace(stack, receiver, session_id)
 
 
+async def arrived(receiver: Receiver, session_id: UUID, name: str) -> None:
+    async with asyncio.timeout(15):
+        while name not in {span.name for span in receiver.of_trace(session_id.hex)}:
+            await asyncio.sleep(0.1)
+
+
 async def is_one_trace(stack: Stack, receiver: Receiver, session_id: UUID) -> None:
     """Check what arrived: from the click over the phases to the removal, and each call of the guard."""
-    async with asyncio.timeout(15):
-        while "session" not in {span.name for span in receiver.of_trace(session_id.hex)}:
-            await asyncio.sleep(0.1)
+    await arrived(receiver, session_id, "session")
     spans = receiver.of_trace(session_id.hex)
     named = {span.name: span for span in spans}
     by_id = {span.id: span for span in spans}

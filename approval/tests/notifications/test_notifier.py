@@ -2,18 +2,20 @@
 
 import ssl
 from contextlib import AsyncExitStack
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
 from certificates import Authority
-from receiver import answer, receiving
+from pydantic import ValidationError
+from receiver import RESET, answer, receiving
 from smtp_server import smtp_server
 from sqlalchemy import text
 from standardwebhooks import Webhook
 
 from approval_api.database.engine import DELIVERY_ROLE, create_engine
 from approval_api.egress.client import Egress
-from approval_api.egress.hosts import HostList
+from approval_api.egress.hosts import HostList, Place
 from approval_api.egress.mail import MailServer
 from approval_api.notifications import repository
 from approval_api.notifications.sending.notifier import Notifier
@@ -29,12 +31,14 @@ HOSTILE = (
 async def notifying(database_url):
     async with AsyncExitStack() as exits:
 
-        async def make(*receivers, mail=None, domains=("example.com",)):
+        async def make(*receivers, mail=None, domains=("example.com",), tokens=None):
             hosts = ",".join(f"http://127.0.0.1:{each.port}=127.0.0.1" for each in receivers)
             engine = create_engine(database_url, role=DELIVERY_ROLE)
             exits.push_async_callback(engine.dispose)
             egress = await exits.enter_async_context(Egress(HostList.parse(hosts), seconds=5))
-            return Notifier(engine, egress, mail, frozenset(domains), "https://approval.example")
+            return Notifier(
+                engine, egress, mail, frozenset(domains), "https://approval.example", tokens or {}
+            )
 
         yield make
 
@@ -216,3 +220,68 @@ async def test_eight_attempts_are_the_most(engine, notifying):
             await make_everything_due(engine)
     assert len(receiver.received) == 8
     assert await states(engine, channel) == ["dead"]
+
+
+ROOM = "!a/b c:example.org".replace(" ", "-")
+
+
+class Homeserver:
+    """The call of Matrix' client-server API that is needed, with its rule on transactions."""
+
+    def __init__(self, *lost):
+        self.events = {}
+        self.lost = list(lost)
+
+    def behave(self, seen):
+        assert seen.method == "PUT"
+        before, room, after = "/_matrix/client/v3/rooms/", quote(ROOM, safe=""), "/send/m.room.message/"
+        if seen.headers.get("authorization") != "Bearer a-token-of-matrix":
+            return answer(401, {"errcode": "M_UNKNOWN_TOKEN"})
+        if not seen.target.startswith(before + room + after):
+            return answer(403, {"errcode": "M_FORBIDDEN"})
+        transaction = seen.target.removeprefix(before + room + after)
+        event = self.events.setdefault(transaction, seen.json)
+        assert event == seen.json, "one transaction, two events"
+        return self.lost.pop(0) if self.lost else answer(200, {"event_id": f"${transaction}"})
+
+
+async def test_a_room_of_matrix_is_told_once_although_the_answer_is_lost(engine, notifying):
+    homeserver = Homeserver(RESET)
+    async with receiving(homeserver.behave) as receiver:
+        channel = await add_channel(engine, "matrix", receiver.url(f"/{ROOM}"), HOSTILE)
+        notifier = await notifying(receiver, tokens={Place.of(receiver.url()): "a-token-of-matrix"})
+        for _ in range(2):
+            await make_everything_due(engine)
+            await notifier.work_once()
+    assert len(receiver.received) == 2
+    (event,) = homeserver.events.values()
+    assert event.keys() == {"msgtype", "body", "m.mentions"}
+    assert (event["msgtype"], event["m.mentions"]) == ("m.notice", {})
+    assert "\x1b" not in event["body"]
+    assert "https://approval.example/dryrun/sessions/1" in event["body"]
+    assert await states(engine, channel) == ["sent"]
+
+
+async def test_a_homeserver_is_shown_its_own_token_and_no_other(engine, notifying):
+    async with receiving() as receiver, receiving() as other:
+        channel = await add_channel(engine, "matrix", receiver.url(f"/{ROOM}"), "one")
+        tokens = {Place.of(other.url()): "a-token-of-matrix"}
+        await (await notifying(receiver, other, tokens=tokens)).work_once()
+    assert receiver.connections == other.connections == 0
+    assert "no credential of Matrix" in await said(engine, channel)
+    assert await states(engine, channel) == ["dead"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://matrix.example",
+        "https://m.example/#room:x",
+        "https://m.example/!a:b?x=1",
+        "https://m.example/!a:b/%2e%2e",
+        "https://m.example/../!a:b",
+    ],
+)
+def test_a_room_is_named_by_its_id_and_by_nothing_that_leads_elsewhere(address):
+    with pytest.raises(ValidationError):
+        ChannelRequest(name="x", kind="matrix", address=address, occasions=("session_failed",))

@@ -87,6 +87,7 @@ async def _run(settings: DeliverySettings) -> None:
                 _mail_server(settings, tls),
                 settings.mail_domains,
                 str(settings.public_url or ""),
+                settings.matrix_tokens,
             )
             await _work_until(stopped, deliverer.run(), notifier.run())
     finally:

@@ -112,6 +112,15 @@ class DeliverySettings(BaseModel):
         entries = filter(None, map(str.strip, given.replace("\n", ",").split(",")))
         return dict(map(Credential.parse, entries))
 
+    @property
+    def matrix_tokens(self) -> dict[Place, str]:
+        """Return the access tokens for rooms of Matrix by homeserver: credentials named `matrix…`."""
+        return {
+            each.place: each.secret.get_secret_value()
+            for name, each in self.credentials.items()
+            if name.startswith("matrix")
+        }
+
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
         """Read the environment. Raises SettingsError that names every variable that is wrong."""

@@ -81,6 +81,11 @@ def teams(told: Sequence[Told], base_url: str) -> JsonValue:
     return {"type": "message", "attachments": [content]}
 
 
+def matrix(told: Sequence[Told], base_url: str) -> JsonValue:
+    """Return the content of a message in a room of Matrix: a notice, which no bot answers, in plain text."""
+    return {"msgtype": "m.notice", "body": plain(told, base_url), "m.mentions": {}}
+
+
 def _no_mentions(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 

@@ -1,10 +1,13 @@
-"""Sends messages: signed webhooks, Slack, Teams and mail, each through the only way out."""
+"""Sends messages: signed webhooks, Slack, Teams, Matrix and mail, each through the only way out."""
 
 import asyncio
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
+from urllib.parse import quote, urlsplit
 
 from pydantic import JsonValue
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,7 +15,7 @@ from standardwebhooks import Webhook
 
 from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.egress.client import Answer, Egress, NotAnsweredError
-from approval_api.egress.hosts import NotAllowedError
+from approval_api.egress.hosts import NotAllowedError, Place
 from approval_api.egress.mail import MailServer
 from approval_api.notifications.sending import messages, outbox
 from approval_api.notifications.sending.outbox import Message
@@ -42,13 +45,18 @@ class Notifier:
         mail: MailServer | None,
         mail_domains: frozenset[str],
         base_url: str,
+        matrix_tokens: Mapping[Place, str] = MappingProxyType({}),
     ) -> None:
-        """Send by `egress` and `mail`, to addresses in `mail_domains`, with links below `base_url`."""
+        """Send by `egress` and `mail`, to addresses in `mail_domains`, with links below `base_url`.
+
+        `matrix_tokens` are access tokens by homeserver; each is shown to its own alone.
+        """
         self._engine = engine
         self._egress = egress
         self._mail = mail
         self._mail_domains = mail_domains
         self._base_url = base_url
+        self._matrix_tokens = matrix_tokens
 
     async def run(self) -> None:
         """Work until cancelled; wait for a database that is unreachable."""
@@ -81,6 +89,8 @@ class Notifier:
         told, kind = message.told, message.channel.kind
         if kind == "email":
             return await self._send_mail(message)
+        if kind == "matrix":
+            return await self._send_to_room(message)
         now = datetime.now(UTC)
         body: JsonValue
         if kind == "webhook":
@@ -112,6 +122,26 @@ class Notifier:
             message_id=str(message.id),
         )
         return Said(answer, sent=True)
+
+    async def _send_to_room(self, message: Message) -> Said:
+        """Send an event whose transaction has the message's id: a repetition has no further effect.
+
+        The one call that is needed (Matrix' client-server API, `PUT /rooms/…/send/…`): nobody can have the
+        account join a room by naming it.
+        """
+        address = message.channel.address
+        place = Place.of(address)
+        token = self._matrix_tokens.get(place)
+        if token is None:
+            raise NotAllowedError(f"no credential of Matrix is for {place}; see DELIVERY_CREDENTIALS")
+        room = quote(urlsplit(address).path.removeprefix("/"), safe="")
+        answer = await self._egress.request(
+            "PUT",
+            f"{place}/_matrix/client/v3/rooms/{room}/send/m.room.message/{message.id}",
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
+            body=json.dumps(messages.matrix(message.told, self._base_url)).encode(),
+        )
+        return _said(answer)
 
 
 def _signed(message: Message, text: str, now: datetime) -> dict[str, str]:
