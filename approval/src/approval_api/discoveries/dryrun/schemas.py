@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Self
 from uuid import UUID
 
-from pydantic import JsonValue
 from sqlalchemy import RowMapping
 
+from approval_api.database.stored_json import StoredJson
 from approval_api.discoveries.decisions import DecisionView, decision_view
 from approval_api.discoveries.listing import Status
 from approval_api.scoring.naming import name_place
@@ -25,7 +25,7 @@ class DiscoveryView(Word):
     key: str
     named_key: str
     service: str | None
-    data: dict[str, JsonValue]
+    data: dict[str, StoredJson]
     confidence: float
     found_at: UtcTime
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import Field, JsonValue
 from sqlalchemy import RowMapping
 
+from approval_api.database.stored_json import StoredJson
 from approval_api.discoveries.decisions import MAX_AT_ONCE, DecisionView, decision_view
 from approval_api.discoveries.listing import Life, Status
 from approval_api.people.schemas import CollectorName
@@ -59,7 +60,7 @@ class ProductionView(Word):
     collector: str
     kind: str
     key: str
-    data: dict[str, JsonValue]
+    data: dict[str, StoredJson]
     confidence: float
     found_at: UtcTime
     """When it was first seen."""
@@ -94,8 +95,8 @@ class AttributeChange(Word):
     """An attribute before and after; null where it was missing."""
 
     name: str
-    before: JsonValue
-    after: JsonValue
+    before: StoredJson
+    after: StoredJson
 
 
 class Change(Word):
