@@ -27,5 +27,9 @@ def test_ordinary_text_is_left_as_it_is():
     assert printable("Zürich, 东京: 5 €") == "Zürich, 东京: 5 €"
 
 
+def test_ordinary_text_is_cut_at_the_limit_and_the_cut_is_marked():
+    assert [printable("5 €", limit=limit) for limit in (0, 2, 3)] == ["…", "5 …", "5 €"]
+
+
 def test_escapes_and_bidirectional_marks_become_visible():
     assert printable("a\x1b[2J\u202eb\x00") == "a\\x1b[2J\\u202eb\\x00"

@@ -15,6 +15,9 @@ def printable(text: str, *, limit: int = 200) -> str:
     >>> printable("ok \x1b[31mred")
     'ok \\x1b[31mred'
     """
+    whole = text[:limit]
+    if whole.isprintable():  # stricter than below: no separator but the space either
+        return whole if len(text) <= limit else f"{whole}…"
     shown: list[str] = []
     left = limit
     for character in text[: limit + 1]:
