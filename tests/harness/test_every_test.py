@@ -62,9 +62,9 @@ def test_unit_tests_take_the_time_that_others_leave(run, tmp_path):
     priorities = dict(line.split(" ", 1) for line in (tmp_path / "priorities").read_text().splitlines())
     unit = priorities.pop("unit")
     assert len(set(priorities.values())) == 1
-    assert unit.split()[0] == str(int(priorities["engines"].split()[0]) + 10)
+    assert unit.split()[0] == str(int(priorities["engines"].split()[0]) + 5)
     if Path("/proc/sys/kernel/sched_autogroup_enabled").exists():
-        assert unit.split()[1] == "10"
+        assert unit.split()[1] == "5"
 
 
 @pytest.mark.parametrize("possible", [True, False])
