@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_networks import host, network, service
 
+from dryrun_replica.classes import sampling
 from dryrun_replica.classes.grouping import ServiceKind, group
 from dryrun_replica.classes.sampling import MAX_TARGETS, choose, cut
 from dryrun_replica.inventory.model import Inventory
@@ -83,6 +84,24 @@ def test_every_product_is_there_when_a_class_each_would_fit(inventory, seed):
     if len(products) <= MAX_TARGETS:
         assert {kind.software for kind in kinds(inventory, names)} == products
         assert all(each.only_there == () for each in sample.left_out)
+
+
+@pytest.mark.parametrize("first", [0, 2, 40])
+def test_where_products_do_not_fit_two_seeds_together_have_every_class(first):
+    hosts = [host(f"h-{number}", service(1000 + number, f"Product {number}")) for number in range(34)]
+    classes = group(network(*hosts))
+    samples = [choose(classes, seed) for seed in (first, first + 1)]
+    assert [sample.targets for sample in samples] == [MAX_TARGETS, MAX_TARGETS]
+    together = {each.host_class for sample in samples for each in sample.chosen}
+    assert together == {each.name for each in classes}
+
+
+def test_many_classes_have_turns_of_few_covers(monkeypatch):
+    covers = []
+    monkeypatch.setattr(sampling, "_cover", lambda classes, most, chance: covers.append(1) or classes[:most])
+    hosts = [host(f"h-{number}", service(1000 + number, f"Product {number}")) for number in range(1000)]
+    choose(group(network(*hosts)), 9999)
+    assert len(covers) <= 11
 
 
 @given(networks(), st.integers(0, 9999))

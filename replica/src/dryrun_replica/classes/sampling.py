@@ -3,7 +3,8 @@
 Classes are the strata. First those are taken that bring what no other has: every product, then every version,
 then every port, then every class. What is left of the targets is shared in proportion (Sainte-Laguë's
 method, which favours neither small classes nor large ones). Each target weighs as much as the hosts it stands
-for. All chance is the seed's.
+for. All chance is the seed's. Where one sample cannot hold every product, neighbouring seeds take turns:
+each begins with the classes that those before it left out, so that together they have all.
 """
 
 import random
@@ -18,6 +19,8 @@ from dryrun_replica.inventory.model import HostName
 
 MAX_TARGETS = 20
 """Of a session (the record: max_containers)."""
+_MOST_TURNS = 10
+"""Each costs a cover of all classes; beyond them the rarest products stay out."""
 
 
 class Chosen(Word):
@@ -54,7 +57,7 @@ class Sample(Word):
 def choose(classes: Sequence[HostClass], seed: int, most: int = MAX_TARGETS) -> Sample:
     """Return a stratified sample of at most `most` hosts; the same classes and seed give the same sample."""
     chance = random.Random(seed)  # noqa: S311 - a sample, no secret
-    taken = _cover(classes, most, chance)
+    taken = _in_turn(classes, seed, most, chance)
     counts = _share(taken, most, chance)
     by_name = {each.name: each for each in classes}
     chosen = []
@@ -91,6 +94,29 @@ def cut(classes: Sequence[HostClass], most: int = MAX_TARGETS) -> tuple[Sample, 
             )
         )
     return tuple(samples)
+
+
+def _in_turn(classes: Sequence[HostClass], seed: int, most: int, chance: random.Random) -> list[HostClass]:
+    """Return what covers most; where products do not fit, first what the turns before this one left out."""
+    turns = min(_MOST_TURNS, -(-len(classes) // most))
+    first = seed - seed % turns
+    taken = _cover(classes, most, random.Random(first))  # noqa: S311 - a sample, no secret
+    if _has_every_product(taken, classes):
+        return _cover(classes, most, chance)
+    left = list(classes)
+    for turn in range(first, seed):
+        names = {each.name for each in taken}
+        left = [each for each in left if each.name not in names] or list(classes)
+        taken = _cover(left, most, random.Random(turn + 1))  # noqa: S311 - a sample, no secret
+    names = {each.name for each in taken}
+    others = [each for each in classes if each.name not in names]
+    return [*taken, *_cover(others, most - len(taken), chance)]
+
+
+def _has_every_product(taken: Sequence[HostClass], classes: Sequence[HostClass]) -> bool:
+    return {kind.software for each in taken for kind in each.kinds} == {
+        kind.software for each in classes for kind in each.kinds
+    }
 
 
 def _cover(classes: Sequence[HostClass], most: int, chance: random.Random) -> list[HostClass]:
