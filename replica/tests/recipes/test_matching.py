@@ -37,7 +37,9 @@ MATCHER = Matcher(BOOK, VERSIONS, OnlyCisco())
         (Service(port=80, name="http"), Level.RELATIVE, "nginx"),
         (Service(port=23, name="telnet", product="Cisco router telnetd"), Level.BANNER, None),
         (Service(port=9, name="telnet", product="Unknown telnetd"), Level.NOTHING, None),
-        (Service(port=80, name="http", product="Golang net/http server"), Level.SAME_PRODUCT, "alertmanager"),
+        # Many products are built on it: which one it is, and so what discovery will call it, is not known.
+        (Service(port=80, name="http", product="Golang net/http server"), Level.RELATIVE, "alertmanager"),
+        (Service(port=6379, name="redis", product="Redis key-value store"), Level.SAME_PRODUCT, "redis"),
         (
             Service(port=80, name="http", product="Golang net/http server", title="Node Exporter"),
             Level.SAME_PRODUCT,

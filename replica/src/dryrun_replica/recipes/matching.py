@@ -24,6 +24,8 @@ _FRONT_MIB, _FRONT_PIDS = 6, 9
 """stunnel before a service that knows no TLS of its own."""
 _BANNERS_MIB = 14
 """One program gives all banners of a host."""
+_LIBRARY_PRODUCTS = 3
+"""Recipes that go by one name before it is a library's. Two may be a product and its fork."""
 _WORDS = re.compile(r"[a-z0-9]+")
 _CPE = re.compile(r"cpe:(?:/|2\.3:)a:([^:]+):([^:]+)")
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9A-Za-z]+)*")
@@ -66,6 +68,9 @@ class Matcher:
     def match(self, service: Service) -> Match:
         """Return what would stand for one service alone."""
         own = self._own(service)
+        if own is not None and self._is_named_by_library(service, own):
+            why = f"{service.product} is what many products are built on; one of them"
+            return self._matched(own, service, Level.RELATIVE, why)
         if own is not None:
             return self._of_product(service, own)
         relative = None if service.name is None else self.book.relative_of(service.name, service.transport)
@@ -135,6 +140,11 @@ class Matcher:
         if not chosen and (service.title is None or len({recipe.name for recipe in fitting}) == 1):
             chosen = fitting
         return chosen[0] if chosen else None
+
+    def _is_named_by_library(self, service: Service, own: Recipe) -> bool:
+        """Return whether the inventory's name is that of several products, and nothing else tells which."""
+        alike = self._names.get(_normal(service.product or ""), [])
+        return len(alike) >= _LIBRARY_PRODUCTS and own in alike and service.title not in own.names.titles
 
     def _named(self, service: Service) -> Iterable[Recipe]:
         for cpe in service.cpe:
