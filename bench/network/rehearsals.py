@@ -2,16 +2,19 @@
 
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from uuid import UUID
 
 from bench.network.running import RunningNetwork, received_packets
 from bench.network.scans import Scan, by_collector, nmap_xml
 from bench.system import Sessions
+from dryrun_contract.check import Check, CheckRequest, Comparison
 from dryrun_contract.collector_config import Profile
+from dryrun_contract.outcome import Outcome
 from dryrun_contract.scan_choice import ScanChoice
 from dryrun_contract.session import Phase
 
@@ -28,14 +31,25 @@ class ProductionRun:
     packets: int
     """Received by its hosts, all together."""
 
+    @property
+    def outcome(self) -> Outcome:
+        """The run as the counts that a forecast is compared with."""
+        return Outcome(
+            hosts=len({host for host, _ in self.scan.found}),
+            places=Counter(f"{port}/tcp" for _, port in self.scan.found),
+            products=Counter(product for product in self.scan.found.values() if product),
+            seconds=self.scan.seconds,
+            packets=self.packets,
+        )
+
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """One session on the stand-ins: its report."""
+    """One session on the stand-ins."""
 
     seed: int
     profile: Profile
-    report: Mapping[str, Any]
+    session_id: UUID
 
 
 def scan_to(file: Path, network: RunningNetwork) -> float:
@@ -65,13 +79,18 @@ def imported(file: Path, name: str, seed: int) -> Iterator[float]:
 
 
 async def rehearse(sessions: Sessions, template: str, profile: Profile, seed: int) -> Rehearsal:
-    """Run one session with the collector `network` and return its report."""
+    """Run one session with the collector `network` to its end."""
     scan = ScanChoice(collectors=("network",), profile=profile)
     session_id = await sessions.start(template, seed=seed, scan=scan)
     await sessions.until(session_id, Phase.ENDED)
-    report = await sessions.client.report(session_id)
-    assert isinstance(report, dict)
-    return Rehearsal(seed, profile, report)
+    return Rehearsal(seed, profile, session_id)
+
+
+async def checked(sessions: Sessions, rehearsals: Sequence[Rehearsal], run: ProductionRun) -> Comparison:
+    """Return what these rehearsals together forecast, beside what the run in production was."""
+    first, *more = (each.session_id for each in rehearsals)
+    request = CheckRequest(outcome=run.outcome, sessions=tuple(more))
+    return Check.model_validate(await sessions.client.check_forecast(first, request)).comparison
 
 
 def _local(*arguments: str) -> None:

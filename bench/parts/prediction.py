@@ -1,40 +1,45 @@
 """What rehearsals on stand-ins predict of a network that no template resembles, beside what happens there."""
 
 import asyncio
-import statistics
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.network.hosts import read_networks
-from bench.network.rehearsals import ProductionRun, Rehearsal, imported, in_production, rehearse, scan_to
+from bench.network.rehearsals import ProductionRun, checked, imported, in_production, rehearse, scan_to
 from bench.network.running import RunningNetwork, build_image, running_network
-from bench.network.scans import score
 from bench.results import Measured, PartResult, Table
 from bench.system import Sessions, running_sessions
 from bench.turns import Setting
+from dryrun_contract.check import Comparison
 from dryrun_contract.collector_config import Profile
 
 ABOUT = """\
 The network `company` ([bench/network](../bench/network/README.md)): several servers on most hosts, most off
 their usual ports, some that no recipe knows. Plain nmap scans all its ports; its XML is imported with five
-seeds, each of which chooses other hosts for its 20 targets; sessions on the stand-ins run the collector
-`network`. The same collector, in the same container, scans the network itself. What the rehearsals'
-forecasts expect is compared with what was found and with what it took."""
+seeds, of which each takes other hosts for its 20 targets; sessions on the stand-ins run the collector
+`network`. The same collector, in the same container, scans the network itself, and the forecast that the
+sessions make together ([forecast.md](forecast.md)) is checked against that run. Shares are those of what
+stand-ins speak for, on both sides."""
 NETWORK = "company"
 SEEDS = 5
 PROFILES: tuple[Profile, ...] = ("quick", "full")
-MOST_DIFFERENCE = {"ports": 0.05, "products": 0.05, "seconds": 0.25, "packets": 0.25}
+KINDS = {"service": "ports", "product": "products"}
+MOST_POINTS = 0.05
+MOST_PART = 0.25
 """Shares differ by points; seconds and packets by parts of what was measured."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One scan in figures: shares of what is there, seconds, packets."""
+class Share:
+    """Of what the inventory has and stand-ins speak for: how much is found, as expected and as it was."""
 
-    figures: Mapping[str, float]
+    total: int
+    covered: int
+    predicted: float
+    measured: float
 
 
 async def measure(setting: Setting) -> PartResult:
@@ -54,10 +59,8 @@ async def measure(setting: Setting) -> PartResult:
                 setting.say(f"import with seed {seed}")
                 imports.append(exits.enter_context(imported(scan, f"bench-{seed}", seed)))
             async with running_sessions() as sessions:
-                rehearsals = [
-                    await _rehearsed(sessions, profile, seed, setting)
-                    for profile in PROFILES
-                    for seed in seeds
+                tables = [
+                    await _compared(sessions, runs[profile], profile, seeds, setting) for profile in PROFILES
                 ]
     return PartResult(
         part="prediction",
@@ -68,66 +71,75 @@ async def measure(setting: Setting) -> PartResult:
             Measured(name="import of its XML, the first", values=imports[:1]),
             *([Measured(name="import, another seed", values=imports[1:])] if imports[1:] else []),
         ],
-        tables=[table(profile, runs[profile], rehearsals) for profile in PROFILES],
+        tables=tables,
     )
 
 
-async def _produced(network: RunningNetwork, profile: Profile, setting: Setting) -> Outcome:
+async def _produced(network: RunningNetwork, profile: Profile, setting: Setting) -> ProductionRun:
     setting.say(f"{profile} on the network itself")
-    return measured_in(network, await asyncio.to_thread(in_production, network, profile))
+    return await asyncio.to_thread(in_production, network, profile)
 
 
-async def _rehearsed(sessions: Sessions, profile: Profile, seed: int, setting: Setting) -> Rehearsal:
-    setting.say(f"{profile} on the stand-ins, seed {seed}")
-    return await rehearse(sessions, f"bench-{seed}", profile, seed)
+async def _compared(
+    sessions: Sessions, run: ProductionRun, profile: Profile, seeds: Sequence[int], setting: Setting
+) -> Table:
+    rehearsals = []
+    for seed in seeds:
+        setting.say(f"{profile} on the stand-ins, seed {seed}")
+        rehearsals.append(await rehearse(sessions, f"bench-{seed}", profile, seed))
+    together = await checked(sessions, rehearsals, run)
+    return table(profile, together, [await checked(sessions, [each], run) for each in rehearsals])
 
 
-def measured_in(network: RunningNetwork, run: ProductionRun) -> Outcome:
-    """Return what a run in production found and took."""
-    judged = score(network.hosts, run.scan.found)
-    return Outcome(
-        {
-            "ports": judged.ports / judged.all_ports,
-            "products": judged.products / judged.all_products,
-            "seconds": run.scan.seconds,
-            "packets": float(run.packets),
-        }
+def share(comparison: Comparison, kind: str) -> Share:
+    """Return what of a kind was expected and found, of the places or products that stand-ins speak for."""
+    whole = next(each for each in comparison.of("kind") if each.name == kind)
+    groups = [
+        each
+        for each in comparison.of("place" if kind == "service" else "product")
+        if each.predicted is not None and not each.unknown
+    ]
+    covered = sum(each.total for each in groups)
+    expected = sum(each.predicted.value for each in groups if each.predicted is not None)
+    return Share(
+        total=whole.total,
+        covered=covered,
+        predicted=expected / covered,
+        measured=sum(each.outcome for each in groups) / covered,
     )
 
 
-def expected_by(rehearsal: Rehearsal) -> Outcome:
-    """Return what the forecast of a rehearsal expects of the network; of what no stand-in covers, nothing."""
-    forecast = rehearsal.report["network_forecast"]
-    kinds = {kind["name"]: kind for kind in forecast["kinds"]}
-    quantities = {
-        each["name"]: each["expected"]["value"] for each in forecast["quantities"] if each["expected"]
-    }
-    return Outcome(
-        {
-            "ports": kinds["service"]["found"]["value"] / kinds["service"]["covered"],
-            "products": kinds["product"]["found"]["value"] / kinds["product"]["covered"],
-            "seconds": quantities["seconds"],
-            "packets": quantities["packets"],
-        }
-    )
-
-
-def table(profile: Profile, run: Outcome, rehearsals: Sequence[Rehearsal]) -> Table:
-    """Return predicted beside measured: the mean over seeds, and each."""
-    expected = [expected_by(each) for each in rehearsals if each.profile == profile]
+def table(profile: Profile, together: Comparison, alone: Sequence[Comparison]) -> Table:
+    """Return predicted beside measured: by all rehearsals together, and by each alone."""
     rows = []
-    for what, most in MOST_DIFFERENCE.items():
-        values = [each.figures[what] for each in expected]
-        mean, there = statistics.mean(values), run.figures[what]
-        difference = mean - there if what in {"ports", "products"} else mean / there - 1
+    for kind, name in KINDS.items():
+        found = share(together, kind)
+        difference = found.predicted - found.measured
         rows.append(
             [
-                what,
-                f"{there:.3g}",
-                f"{mean:.3g} ({', '.join(f'{value:.3g}' for value in values)})",
+                f"{name} found, of {found.covered} of {found.total}",
+                f"{found.measured:.2f}",
+                f"{found.predicted:.2f}",
                 f"{difference:+.3f}",
-                "yes" if abs(difference) <= most else "no",
+                "yes" if abs(difference) <= MOST_POINTS else "no",
+                ", ".join(
+                    f"{each.predicted:.2f} for {each.measured:.2f}"
+                    for each in (share(one, kind) for one in alone)
+                ),
             ]
         )
-    columns = ["", "measured", "predicted (by seed)", "difference", "within the goal"]
+    for number, quantity in enumerate(together.quantities):
+        predicted = quantity.predicted.value
+        difference = predicted / quantity.outcome - 1
+        rows.append(
+            [
+                quantity.name,
+                f"{quantity.outcome:,.0f}",
+                f"{predicted:,.0f}",
+                f"{difference:+.1%}",
+                "yes" if abs(difference) <= MOST_PART else "no",
+                ", ".join(f"{one.quantities[number].predicted.value:,.0f}" for one in alone),
+            ]
+        )
+    columns = ["", "measured", "predicted", "difference", "within the goal", "by one rehearsal alone"]
     return Table(title=f"Predicted and measured: {profile}", columns=columns, rows=rows)

@@ -1,41 +1,61 @@
-from bench.network.rehearsals import Rehearsal
-from bench.parts.prediction import Outcome, expected_by, table
+from bench.network.rehearsals import ProductionRun
+from bench.network.scans import Scan
+from bench.parts.prediction import Share, share, table
+
+from dryrun_contract.check import CheckedGroup, CheckedQuantity, Comparison
+from dryrun_contract.network_forecast import Expected
 
 
-def rehearsal(seed: int, found: float, seconds: float) -> Rehearsal:
-    kinds = [
-        {
-            "name": name,
-            "total": 100,
-            "covered": 80,
-            "unknown": 20,
-            "found": {"value": found, "low": 0, "high": 80},
-        }
-        for name in ("service", "product")
-    ]
-    quantities = [
-        {"name": "seconds", "expected": {"value": seconds, "low": 1, "high": 99}},
-        {"name": "packets", "expected": {"value": 1000, "low": 1, "high": 2000}},
-        {"name": "connections", "expected": None},
-    ]
-    return Rehearsal(seed, "quick", {"network_forecast": {"kinds": kinds, "quantities": quantities}})
+def group(what, name, total, predicted, outcome, unknown=0) -> CheckedGroup:
+    expected = None if predicted is None else Expected(value=predicted, low=0, high=total)
+    return CheckedGroup(
+        what=what, name=name, total=total, predicted=expected, unknown=unknown, outcome=outcome, within=True
+    )
 
 
-def test_a_forecast_is_read_as_shares_of_what_is_covered():
-    assert expected_by(rehearsal(0, 72, 30)).figures == {
-        "ports": 0.9,
-        "products": 0.9,
-        "seconds": 30,
-        "packets": 1000,
-    }
+def comparison(found: float = 9, seconds: float = 30) -> Comparison:
+    return Comparison(
+        network="n0123456789abcdef",
+        hosts=20,
+        sessions=1,
+        complete=True,
+        groups=(
+            group("kind", "service", 15, found, 8, unknown=5),
+            group("kind", "product", 12, 6, 7, unknown=2),
+            group("place", "80/tcp", 10, found, 8),
+            group("place", "8000/tcp", 3, None, 0, unknown=3),
+            group("place", "22/tcp", 2, 0, 0, unknown=2),
+            group("product", "nginx", 10, 6, 7),
+            group("product", "of nobody", 2, None, 0, unknown=2),
+        ),
+        quantities=(
+            CheckedQuantity(
+                name="seconds", predicted=Expected(value=seconds, low=1, high=99), outcome=40, within=True
+            ),
+        ),
+    )
+
+
+def test_shares_are_of_what_stand_ins_speak_for_on_both_sides():
+    assert share(comparison(), "service") == Share(total=15, covered=10, predicted=0.9, measured=0.8)
+    assert share(comparison(), "product") == Share(total=12, covered=10, predicted=0.6, measured=0.7)
 
 
 def test_shares_differ_by_points_and_the_rest_by_parts_of_what_was_measured():
-    run = Outcome({"ports": 0.86, "products": 0.7, "seconds": 40, "packets": 1300})
-    rows = table("quick", run, [rehearsal(0, 72, 30), rehearsal(1, 72, 32)]).rows
-    assert [(row[0], row[3], row[4]) for row in rows] == [
-        ("ports", "+0.040", "yes"),
-        ("products", "+0.200", "no"),
-        ("seconds", "-0.225", "yes"),
-        ("packets", "-0.231", "yes"),
+    rows = table("quick", comparison(8.4), [comparison(9, 32), comparison(7, 28)]).rows
+    assert [row[:5] for row in rows] == [
+        ["ports found, of 10 of 15", "0.80", "0.84", "+0.040", "yes"],
+        ["products found, of 10 of 12", "0.70", "0.60", "-0.100", "no"],
+        ["seconds", "40", "30", "-25.0%", "yes"],
     ]
+    assert rows[0][5] == "0.90 for 0.80, 0.70 for 0.80"
+    assert rows[2][5] == "32, 28"
+
+
+def test_a_run_counts_as_its_output_would():
+    found = {("a", 80): "nginx", ("a", 22): "OpenSSH", ("b", 22): ""}
+    counted = ProductionRun(Scan(12.5, found), packets=900).outcome
+    assert counted.hosts == 2
+    assert counted.places == {"80/tcp": 1, "22/tcp": 2}
+    assert counted.products == {"nginx": 1, "OpenSSH": 1}
+    assert (counted.seconds, counted.packets) == (12.5, 900)
