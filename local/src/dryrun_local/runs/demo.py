@@ -48,6 +48,8 @@ class Options:
     timings: bool = False
     criteria: Path | None = None
     """Judge report and exit code; without them the default criteria judge, and the exit code ignores it."""
+    judged_by: JsonObject | None = None
+    """As `criteria`, without a file."""
 
 
 @dataclass(slots=True)
@@ -124,12 +126,7 @@ class Demo:
     async def _rehearse(self, system: System, interruption: Interruption) -> None:
         self._result.owner = await system.owner()
         async with open_client(system.client_settings()) as client:
-            file = self._options.criteria
-            criteria = (
-                read_object(await client.criteria(), "criteria")
-                if file is None
-                else await read_checked(client, file)
-            )
+            criteria = await self._criteria(client)
             for earlier in await sessions.unfinished(client):
                 self._screen.note(f"Cleaning up session {earlier.id} of an earlier run")
                 await client.stop_session(earlier.id)
@@ -139,6 +136,13 @@ class Demo:
                 # Also after an interrupted start: the session may exist without an answer having arrived.
                 await sessions.end_all(client, self._screen)
             await self._report(client, criteria, interruption)
+
+    async def _criteria(self, client: ApiClient) -> JsonObject:
+        if self._options.judged_by is not None:
+            return self._options.judged_by
+        if self._options.criteria is not None:
+            return await read_checked(client, self._options.criteria)
+        return read_object(await client.criteria(), "criteria")
 
     async def _watch(self, client: ApiClient, system: System, interruption: Interruption) -> None:
         options = self._options
@@ -179,7 +183,8 @@ class Demo:
         except ApiRefusedError as error:
             self._screen.warn("There is no report", str(error))
             return
-        self._result.verdict = verdict_code(self._result.report, judged=self._options.criteria is not None)
+        judged = self._options.criteria is not None or self._options.judged_by is not None
+        self._result.verdict = verdict_code(self._result.report, judged=judged)
         stem = self._installation.reports / str(self._result.session_id)
         written["json"] = ascii_json(self._result.report, indent=2)
         for suffix, text in written.items():

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from dryrun_cli.api.reading import JsonObject
+from dryrun_cli.exit_codes import ExitCode
 from dryrun_local.collectors.adding import Added, add
 from dryrun_local.collectors.installed import remove as uninstall
 from dryrun_local.machine.added_folders import gather
@@ -25,7 +27,7 @@ async def add_and_try(
     tmpfs: tuple[str, ...],
     trial: bool,
 ) -> int:
-    """Install a scanner and try it; return 0 when its trial was complete."""
+    """Install a scanner and try it; return 0 when its trial was complete and harmed nothing, 5 if it did."""
     added = await add(installation, screen, image, manifest, tmpfs)
     # From now on its folder is one of those that are read.
     installation = Installation.here(installation.added)
@@ -35,9 +37,22 @@ async def add_and_try(
     if is_held(installation):
         screen.note(f"Services run here; they take it over. Try it: dryrun start {added.template} --watch")
         return 0
-    demo = Demo(installation, Options(template=added.template), screen, Timings())
+    options = Options(template=added.template, judged_by=criteria_of_a_trial(added.name))
+    demo = Demo(installation, options, screen, Timings())
     code = await demo.run(interruption)
-    return code or _conclude(demo.report, added, screen)
+    if code not in {ExitCode.OK, ExitCode.CRITERIA_NOT_MET}:
+        return code
+    return _conclude(demo.report, added, screen) or code
+
+
+def criteria_of_a_trial(name: str) -> JsonObject:
+    """Return what any scanner has to meet, however little it claims to find."""
+    return {
+        "collectors": {name: {"complete": True}},
+        "targets_harmed_max": 0,
+        "no_side_effects": True,
+        "scope": True,
+    }
 
 
 async def remove(installation: Installation, screen: Screen, name: str) -> int:
