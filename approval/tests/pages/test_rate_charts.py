@@ -41,14 +41,27 @@ def test_a_chart_spans_the_rates_on_a_logarithmic_axis():
     recall, harm, seconds = charts([sweep(*points)])
     (curve,) = recall.curves
     assert [(dot.x, dot.y) for dot in curve.dots] == [
-        (PLOT.margin, PLOT.margin),
+        (PLOT.x(0.04), PLOT.margin),
         (PLOT.width / 2, PLOT.height / 2),
     ]
     assert [dot.state for dot in curve.dots] == ["safe", "harms"]
     assert [dot.recommended for dot in curve.dots] == [True, False]
     assert (harm.top, seconds.top) == ("2.00", "40.0")
     assert [dot.y for dot in harm.curves[0].dots] == [PLOT.bottom, PLOT.margin, PLOT.bottom]
-    assert [(tick.x, tick.rate) for tick in seconds.ticks] == [(PLOT.margin, 100), (PLOT.right, 10_000)]
+    assert [(tick.x, tick.rate, tick.recommended) for tick in seconds.ticks] == [
+        (PLOT.x(0.04), 100, True),
+        (PLOT.x(0.96), 10_000, False),
+    ]
+
+
+def test_a_recommended_rate_between_the_ends_is_marked_on_the_axis():
+    swept = sweep(point(100, 1.0, 0.0, 40.0), point(1_000, 1.0, 0.0, 20.0), point(10_000, 1.0, 1.0, 9.0))
+    recall, _, _ = charts([swept.model_copy(update={"recommended": 1_000})])
+    assert [(tick.rate, tick.recommended) for tick in recall.ticks] == [
+        (100, False),
+        (1_000, True),
+        (10_000, False),
+    ]
 
 
 def test_one_rate_is_no_curve():

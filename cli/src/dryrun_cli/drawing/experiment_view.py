@@ -187,7 +187,13 @@ def _interval(interval: Interval, form: str) -> Text:
 
 
 def _contrasts(results: ExperimentResults, glyphs: Glyphs) -> Iterable[RenderableType]:
+    alike: dict[str, list[str]] = {}
     for contrast in results.contrasts:
+        if not (
+            contrast.differences or contrast.false_positives or any(row.is_clear for row in contrast.rows)
+        ):
+            alike.setdefault(contrast.baseline, []).append(contrast.arm)
+            continue
         yield Text("")
         counts = {
             word: sum(each.judgement == word for each in contrast.differences)
@@ -195,10 +201,14 @@ def _contrasts(results: ExperimentResults, glyphs: Glyphs) -> Iterable[Renderabl
         }
         words = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
         title = Text(f"{inert(contrast.arm)} beside {inert(contrast.baseline)}: ", style="bold")
-        yield title.append(words or "no difference", "not bold")
+        yield title.append(words or "no fact differs", "not bold")
         yield from (Text(f"  * {_row_sentence(row)}") for row in contrast.rows if row.is_clear)
         yield from _lines(contrast, glyphs)
         yield from _false_positives(contrast, glyphs)
+    for baseline, arms in alike.items():
+        yield Text("")
+        title = Text(f"{', '.join(map(inert, arms))} beside {inert(baseline)}: ", style="bold")
+        yield title.append("no difference", "not bold")
 
 
 def _row_sentence(row: RowDifference) -> str:

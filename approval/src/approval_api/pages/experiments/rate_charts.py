@@ -8,6 +8,8 @@ from approval_api.pages.plots import Dot, Plot, Series
 from dryrun_contract.experiment import RatePoint, RateSweep
 
 PLOT = Plot(360, 170, 34)
+_INSET = 0.04
+"""Of the axis: the first and last dots lie beside its ends, whose labels they would cover."""
 _FIGURES: tuple[tuple[str, Callable[[RatePoint], float | None], str], ...] = (
     ("Recall", lambda point: point.recall.value, ".2f"),
     ("Harm in a session", lambda point: point.harm.value, ".2f"),
@@ -25,10 +27,11 @@ class Rate(Dot):
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A rate on the axis."""
+    """A rate on the axis: the slowest, the fastest, and those that are recommended."""
 
     x: float
     rate: int
+    recommended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,10 @@ def charts(sweeps: Sequence[RateSweep]) -> tuple[Chart, ...]:
     first, last = log10(rates[0]), log10(rates[-1])
 
     def x(rate: int) -> float:
-        return PLOT.x((log10(rate) - first) / (last - first))
+        return PLOT.x(_INSET + (1 - 2 * _INSET) * (log10(rate) - first) / (last - first))
 
-    ticks = tuple(Tick(x(rate), rate) for rate in (rates[0], rates[-1]))
+    best = {sweep.recommended for sweep in sweeps}
+    ticks = tuple(Tick(x(rate), rate, rate in best) for rate in rates if rate in {rates[0], rates[-1], *best})
     return tuple(_chart(title, figure, form, sweeps, ticks, x) for title, figure, form in _FIGURES)
 
 
