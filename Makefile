@@ -29,14 +29,15 @@ test: ## run every test, on the real Docker Engine
 	@setup/setup test
 	@tests/support/every-test $(AGAIN)
 
-nightly: ## tests too long for every change: 10,000 mutated requests, five variants of every template, every image and recipe
+nightly: ## tests too long for every change: 10,000 mutated requests, five variants of every template, every image and recipe, versions of scanners
 	@setup/setup test
 	@$(BIN)/dryrun-local images build
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n 2 --durations=3 guard/tests/test_container_rules.py; bodies=$$?; \
 	DRYRUN_SHARE=all DRYRUN_SEEDS=5 $(BIN)/pytest -m engine --durations=5 tests/truth/test_templates.py; seeds=$$?; \
 	DRYRUN_SHARE=all $(BIN)/pytest -m engine --durations=5 tests/truth/test_ground_truth.py tests/bounds/test_images.py \
 		tests/replicas/test_stand_ins.py tests/replicas/test_nmap_names.py; shares=$$?; \
-	exit $$((bodies | seeds | shares))
+	DRYRUN_SEEDS=5 DRYRUN_REPETITIONS=3 $(BIN)/pytest -m engine --durations=5 tests/pipeline/test_versions.py; versions=$$?; \
+	exit $$((bodies | seeds | shares | versions))
 
 bench: ## measure speed beside what people use instead; writes docs/benchmarks.md (LONG=1: an hour, surer)
 	@setup/setup bench

@@ -1,6 +1,7 @@
 """Two versions of one scanner in an experiment: exactly what the second lost is named, whatever is killed.
 
-`DRYRUN_SEEDS=5 DRYRUN_REPETITIONS=3` is the long variant, with 30 sessions.
+`DRYRUN_SEEDS=5 DRYRUN_REPETITIONS=3` is the long variant: 30 sessions for each pair, 20 for one version under
+two names.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ SCANNERS = Path(__file__).with_name("scanners")
 SEEDS = tuple(range(int(os.environ.get("DRYRUN_SEEDS", "2"))))
 REPETITIONS = int(os.environ.get("DRYRUN_REPETITIONS", "2"))
 SECONDS_A_SESSION = 90
+only_at_length = pytest.mark.skipif(len(SEEDS) < 5, reason="needs five seeds: make nightly")
 
 
 @pytest.fixture
@@ -101,3 +103,31 @@ async def test_a_version_that_lost_a_service_is_named_though_everything_is_kille
     assert {key for _, key, _ in lost} == {"cache:6379/tcp"}
     assert ("service", "cache:6379/tcp", None) in lost
     assert gained == set()
+
+
+@pytest.mark.engine
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@only_at_length
+async def test_another_table_of_probes_loses_the_versions_that_it_no_longer_reads(installed, start_stack):
+    stack = await start_stack(**installed)
+    experiment = await run(stack, {"debian's": ("nmap",), "patched": ("nmap-patched",)})
+    keep(experiment, "probes")
+    assert (experiment.measured, experiment.failed) == (2 * len(SEEDS) * REPETITIONS, 0)
+    lost = {("service", "web:80/tcp", "version"), ("service", "web:443/tcp", "version")}
+    assert (named(experiment, "lost"), named(experiment, "gained")) == (lost, set())
+
+
+@pytest.mark.engine
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@only_at_length
+async def test_one_version_under_two_names_differs_in_nothing(installed, start_stack):
+    stack = await start_stack(**installed)
+    arms = {"one": ("network",), "the same": ("network-again",)}
+    experiment = await run(stack, arms, seeds=range(5), repetitions=2)
+    keep(experiment, "same")
+    assert (experiment.measured, experiment.failed) == (20, 0)
+    (contrast,) = experiment.results.contrasts
+    assert {each.judgement for each in contrast.differences} <= {"unclear"}
+    assert not [each for each in (*contrast.rows, *contrast.false_positives) if each.is_clear]
