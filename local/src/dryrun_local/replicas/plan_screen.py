@@ -114,7 +114,7 @@ class PlanScreen:
                 f"{row.services:,}",
                 printable(row.label),
                 places,
-                printable(row.stands_on or self._screen.glyphs.link),
+                printable(row.stands_on or ("an open port" if row.level is Level.BANNER else "nothing")),
                 printable(row.why),
             )
         self._screen.console.print(table)
@@ -136,7 +136,10 @@ class PlanScreen:
             table.add_row(f"{each.hosts:,}", each.host_class, services, only)
         self._screen.console.print(table)
         self._more(len(left_out) - MAX_GAPS, "classes")
-        self._screen.say("--all takes every host, in several templates", "dim")
+        ways = "--all takes every host, in several templates"
+        if any(each.only_there for each in left_out):
+            ways += f"; a second import with --seed {self._plan.seed + 1} begins with these"
+        self._screen.say(ways, "dim")
 
     def _show_cost(self) -> None:
         plan, estimate = self._plan, self._plan.estimate
@@ -179,4 +182,4 @@ def _lines(texts: Iterable[str]) -> Text:
 
 def _stands_on(match: Match) -> str:
     known = " ".join(filter(None, (match.product, match.version)))
-    return printable(known) if known else "nothing"
+    return printable(known) or ("an open port" if match.level is Level.BANNER else "nothing")

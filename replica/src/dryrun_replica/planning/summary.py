@@ -12,7 +12,7 @@ TITLES: Final[Mapping[Level, str]] = {
     Level.SAME_VERSION: "same product and version",
     Level.SAME_PRODUCT: "same product, another version",
     Level.RELATIVE: "a relative: another product of the protocol",
-    Level.BANNER: "a banner, no software",
+    Level.BANNER: "a banner or an open port, no software",
     Level.NOTHING: "nothing",
 }
 _FORMATS: Final[Mapping[str, str]] = {

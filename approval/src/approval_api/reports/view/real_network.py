@@ -35,7 +35,7 @@ LEVEL_WORDS: tuple[tuple[str, Tone, str], ...] = (
     ("same_version", "good", "same product and version"),
     ("same_product", "", "same product, another version"),
     ("relative", "warn", "a relative: another product of the protocol"),
-    ("banner", "quiet", "a banner, no software"),
+    ("banner", "quiet", "a banner or an open port, no software"),
     ("nothing", "gap", "nothing"),
 )
 _QUANTITIES: dict[Quantity, str] = {
