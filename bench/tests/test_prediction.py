@@ -1,6 +1,6 @@
 from bench.network.rehearsals import ProductionRun
 from bench.network.scans import Scan
-from bench.parts.prediction import Share, share, table
+from bench.parts.prediction import Share, differences, share, table
 
 from dryrun_contract.check import CheckedGroup, CheckedQuantity, Comparison
 from dryrun_contract.network_forecast import Expected
@@ -50,6 +50,11 @@ def test_shares_differ_by_points_and_the_rest_by_parts_of_what_was_measured():
     ]
     assert rows[0][5] == "0.90 for 0.80, 0.70 for 0.80"
     assert rows[2][5] == "32, 28"
+
+
+def test_what_differs_is_listed_unless_nothing_stands_for_it():
+    rows = differences("full", comparison(8.4)).rows
+    assert rows == [["nginx", "10", "6.0", "7"]]
 
 
 def test_a_run_counts_as_its_output_would():

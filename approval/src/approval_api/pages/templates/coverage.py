@@ -9,7 +9,7 @@ _WORDS = {
     "same_version": "the same version",
     "same_product": "another version",
     "relative": "a relative",
-    "banner": "a banner",
+    "banner": "a banner or open port",
     "nothing": "nothing",
 }
 
