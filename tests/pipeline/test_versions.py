@@ -111,7 +111,7 @@ async def test_a_version_that_lost_a_service_is_named_though_everything_is_kille
 @only_at_length
 async def test_another_table_of_probes_loses_the_versions_that_it_no_longer_reads(installed, start_stack):
     stack = await start_stack(**installed)
-    experiment = await run(stack, {"debian's": ("nmap",), "patched": ("nmap-patched",)})
+    experiment = await run(stack, {"plain": ("nmap",), "patched": ("nmap-patched",)})
     keep(experiment, "probes")
     assert (experiment.measured, experiment.failed) == (2 * len(SEEDS) * REPETITIONS, 0)
     lost = {("service", "web:80/tcp", "version"), ("service", "web:443/tcp", "version")}
