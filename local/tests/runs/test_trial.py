@@ -37,11 +37,18 @@ async def test_the_exit_code_says_whether_the_trial_was_complete_and_harmed_noth
         async def run(self, interruption):
             return code
 
+    done = []
+
+    async def prepare(*_):
+        done.append("images")
+
     async def add(*_):
+        assert done == ["images"], "a new checkout has no allowlist yet"
         return SimpleNamespace(name="whatweb", template="try-whatweb", hints=lambda reason: [])
 
     monkeypatch.setattr(trial, "Demo", Demo)
     monkeypatch.setattr(trial, "add", add)
+    monkeypatch.setattr(trial, "prepare", prepare)
     monkeypatch.setattr(trial, "gather", lambda installation: None)
     monkeypatch.setenv("DRYRUN_STATE", str(tmp_path))
     screen = SimpleNamespace(done=lambda *_: None, note=lambda *_: None, warn=lambda *_: None)

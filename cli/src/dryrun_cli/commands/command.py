@@ -73,7 +73,9 @@ def complain(error: CliError, *, json_output: bool) -> None:
             lines.append(
                 "       set DRYRUN_API_TOKEN (or DRYRUN_API_TOKEN_FILE) to a token of the approval API"
             )
-        lines += [f"       {inert(fault.where)}: {inert(fault.what, 1000)}" for fault in problem.faults]
+        # Several services sum their faults up in the detail.
+        faults = [f"{fault.where}: {fault.what}" for fault in problem.faults]
+        lines += [f"       {inert(fault, 1200)}" for fault in faults if fault not in str(error)]
         request = f", request {inert(problem.request_id)}" if problem.request_id else ""
         lines.append(f"       (refused with {problem.status} {inert(problem.title)}{request})")
     sys.stderr.write("\n".join(lines) + "\n")

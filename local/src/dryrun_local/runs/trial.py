@@ -8,6 +8,7 @@ from dryrun_cli.api.reading import JsonObject
 from dryrun_cli.exit_codes import ExitCode
 from dryrun_local.collectors.adding import Added, add
 from dryrun_local.collectors.installed import remove as uninstall
+from dryrun_local.images.commands import prepare
 from dryrun_local.machine.added_folders import gather
 from dryrun_local.machine.installation import Installation
 from dryrun_local.machine.lock import is_held
@@ -28,6 +29,9 @@ async def add_and_try(
     trial: bool,
 ) -> int:
     """Install a scanner and try it; return 0 when its trial was complete and harmed nothing, 5 if it did."""
+    if not installation.allowlist.exists():
+        # On a new checkout this is the first command: a scanner's row joins those of the project's images.
+        await prepare(installation, screen)
     added = await add(installation, screen, image, manifest, tmpfs)
     # From now on its folder is one of those that are read.
     installation = Installation.here(installation.added)
