@@ -22,7 +22,7 @@ def add_destination(
     context: typer.Context,
     name: DestinationArgument,
     kind: Annotated[
-        str, typer.Option("--kind", metavar="KIND", help="webhook, netbox, ndjson, csv or servicenow.")
+        str, typer.Option("--kind", metavar="KIND", help="webhook, netbox, diode, ndjson, csv or servicenow.")
     ],
     url: Annotated[
         str | None, typer.Option("--url", metavar="URL", help="Where it is; files have none.")

@@ -11,7 +11,7 @@ from dryrun_contract.base import UtcTime, Word
 MOST_ITEMS = 20_000
 """Of one delivery; what is beyond comes with the next one."""
 
-type DestinationKind = Literal["webhook", "netbox", "ndjson", "csv", "servicenow"]
+type DestinationKind = Literal["webhook", "netbox", "diode", "ndjson", "csv", "servicenow"]
 type FileFormat = Literal["ndjson", "csv", "servicenow"]
 FILE_KINDS: frozenset[DestinationKind] = frozenset({"ndjson", "csv", "servicenow"})
 """Somebody fetches these; to the others the service sends by itself."""
@@ -40,10 +40,11 @@ class DestinationRequest(Word):
     name: _Name = Field(examples=["netbox"])
     kind: DestinationKind
     url: str | None = Field(default=None, max_length=500, examples=["https://netbox.example.com"])
-    """The webhook's address, or where NetBox's pages are; null for files. Its path is shown to administrators
-    alone."""
+    """The webhook's address, or where NetBox's pages or Diode are; null for files. Its path is shown to
+    administrators alone."""
     credential: _Name | None = Field(default=None, examples=["netbox-token"])
-    """The name of the credential: a webhook's signing secret, NetBox's token; null for files."""
+    """The name of the credential: a webhook's signing secret, NetBox's token, Diode's client; null for
+    files."""
     kinds: tuple[_Kind, ...] = Field(default=(), max_length=40, examples=[["host", "service"]])
     """The kinds of discoveries that go there; all of them when empty."""
 

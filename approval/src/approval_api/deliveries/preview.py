@@ -100,7 +100,7 @@ async def freeze(
         "requested_by": requested_by,
         "unchanged": compared.unchanged,
         "more": len(differing) == MOST_ITEMS,
-        "asks": destination.kind == "netbox",
+        "asks": destination.kind in ("netbox", "diode"),
         "differing": differing,
     }
     await connection.execute(_INSERT, named)

@@ -15,6 +15,7 @@ import httpcore2
 
 from approval_api.egress.connection import CONNECT_SECONDS, JudgedConnections, Resolve, resolve
 from approval_api.egress.hosts import HostList, Network, NotAllowedError, Place
+from approval_api.egress.relay import Relay
 
 MAX_SENT = 4 * 1024 * 1024
 MAX_ANSWER = 1024 * 1024
@@ -59,6 +60,8 @@ class Egress:
         self._seconds = seconds
         self._max_answer = max_answer
         self._pools: dict[Place, httpcore2.AsyncConnectionPool] = {}
+        self._relays: dict[Place, Relay] = {}
+        self._making_relays = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -66,8 +69,21 @@ class Egress:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for relay in self._relays.values():
+            await relay.__aexit__(None, None, None)
         for pool in self._pools.values():
             await pool.aclose()
+
+    async def relay(self, place: Place) -> Relay:
+        """Return a socket that leads to `place`, for a library that connects by itself.
+
+        Raises NotAllowedError for a place that is not listed.
+        """
+        networks = self._hosts.networks_of(place)
+        async with self._making_relays:
+            if place not in self._relays:
+                self._relays[place] = await Relay(place, self._connections(networks)).__aenter__()
+        return self._relays[place]
 
     async def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
@@ -103,8 +119,11 @@ class Egress:
             max_connections=_CONNECTIONS_PER_PLACE,
             max_keepalive_connections=_CONNECTIONS_PER_PLACE,
             keepalive_expiry=_IDLE_SECONDS,
-            network_backend=JudgedConnections(networks, self._own, self._resolve),
+            network_backend=self._connections(networks),
         )
+
+    def _connections(self, networks: Sequence[Network]) -> JudgedConnections:
+        return JudgedConnections(networks, self._own, self._resolve)
 
     async def _exchange(
         self,

@@ -45,6 +45,11 @@ def make_senders(egress: Egress, settings: DeliverySettings) -> MakeSender:
             return WebhookSender(egress, destination.url, value)
         if destination.kind == "netbox":
             return NetBoxSender(egress, destination.url, value)
+        if destination.kind == "diode":
+            # gRPC starts threads, and takes memory of those only who use it.
+            from approval_api.deliveries.sending.diode import DiodeSender
+
+            return DiodeSender(egress, destination.url, value, settings.authorities)
         raise RefusedError(f"this version does not send to destinations of kind {destination.kind}")
 
     return make

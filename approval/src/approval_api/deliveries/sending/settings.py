@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, HttpUrl, SecretStr, ValidationError, field_validator
@@ -111,6 +112,12 @@ class DeliverySettings(BaseModel):
             return given
         entries = filter(None, map(str.strip, given.replace("\n", ",").split(",")))
         return dict(map(Credential.parse, entries))
+
+    @property
+    def authorities(self) -> str | None:
+        """Return the certificates to trust, in PEM: those of the setting, or the system's."""
+        system = ssl.get_default_verify_paths().cafile
+        return self.ca or (None if system is None else Path(system).read_text("ascii", "ignore"))
 
     @property
     def matrix_tokens(self) -> dict[Place, str]:

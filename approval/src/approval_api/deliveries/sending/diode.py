@@ -1,0 +1,195 @@
+"""Diode, NetBox's ingestion service: hosts become IP addresses.
+
+Its SDK has the messages. Its client is not used: it resolves, connects and asks for its token by itself,
+which here goes through the only way out. Diode tells nothing of what NetBox has, and applies what it is told
+over what people entered there: so an address is told by itself, with nothing that could replace theirs.
+"""
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Self
+from urllib.parse import urlencode, urlsplit
+
+import grpc
+import grpc.aio
+from netboxlabs.diode.sdk.diode.v1.ingester_pb2 import Entity, IngestRequest, IngestResponse, IPAddress
+
+from approval_api.deliveries.sending.answers import require_success
+from approval_api.deliveries.sending.sender import BusyError, Item, RefusedError, Result
+from approval_api.egress.client import Egress, NotAnsweredError
+from approval_api.egress.hosts import Place
+from approval_api.egress.relay import Relay
+from dryrun_contract.bounded_json import JsonBounds, read_json
+from dryrun_contract.resource_key import ResourceKey
+from dryrun_contract.text import printable
+
+SECONDS = 15.0
+_METHOD = "/diode.v1.IngesterService/Ingest"
+_SCOPE = "diode:ingest"
+_MAX_ANSWER = 1024 * 1024
+_TOKEN_BOUNDS = JsonBounds(size=64 * 1024, values=100)
+_MAY_HEAL = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
+    }
+)
+_SAID = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A client of Diode's, as the credential has it: `CLIENT_ID:CLIENT_SECRET`."""
+
+    client_id: str
+    secret: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a credential. Raises RefusedError, which does not quote it."""
+        client_id, separator, secret = text.partition(":")
+        if not (separator and client_id and secret):
+            raise RefusedError("a credential of Diode is CLIENT_ID:CLIENT_SECRET")
+        return cls(client_id, secret)
+
+
+class DiodeSender:
+    """Speaks with one Diode. Ingesting the same entity again has no further effect there."""
+
+    def __init__(self, egress: Egress, url: str, credential: str, authorities: str | None) -> None:
+        """Use the Diode at `url`; `authorities` are certificates to trust in place of gRPC's, in PEM."""
+        self._egress = egress
+        self._place = Place.of(url)
+        self._path = urlsplit(url).path.rstrip("/")
+        self._login = Login.parse(credential)
+        self._authorities = authorities
+        self._token = ""
+
+    async def look(self, item: Item) -> Result:
+        """Return what sending would do, as far as that is known: Diode cannot be asked what NetBox has."""
+        if _entity(item) is None:
+            return _left_alone(item)
+        return Result(item.action, "would be told to Diode, which creates what NetBox does not have")
+
+    async def send(self, item: Item) -> Result:
+        """Tell Diode of it."""
+        entity = _entity(item)
+        if entity is None:
+            return _left_alone(item)
+        request = IngestRequest(
+            stream="latest",
+            id=str(item.message_id),
+            producer_app_name="discovery-dry-run",
+            producer_app_version="0",
+            sdk_name="diode-sdk-python",
+            sdk_version="0",
+            entities=[entity],
+        )
+        relay = await self._egress.relay(self._place)
+        answer = await self._ingest(relay, request)
+        if answer.errors:
+            raise RefusedError(self._inert("; ".join(answer.errors)))
+        return Result(item.action, "taken by Diode")
+
+    async def _ingest(self, relay: Relay, request: IngestRequest) -> IngestResponse:
+        fresh = not self._token
+        if fresh:
+            self._token = await self._authenticate()
+        try:
+            return await self._call(relay, request, self._token)
+        except grpc.aio.AioRpcError as error:
+            if relay.refused is not None:
+                raise relay.refused from None
+            if error.code() is grpc.StatusCode.UNAUTHENTICATED and not fresh:
+                self._token = ""  # it expired
+                return await self._ingest(relay, request)
+            raise self._translated(error) from None
+
+    async def _call(self, relay: Relay, request: IngestRequest, token: str) -> IngestResponse:
+        target = f"unix:{relay.path}"
+        options = (
+            ("grpc.default_authority", self._place.authority),
+            ("grpc.ssl_target_name_override", self._place.host),
+            ("grpc.enable_http_proxy", 0),
+            ("grpc.enable_retries", 0),  # the outbox repeats, and counts
+            ("grpc.service_config_disable_resolution", 1),
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.max_receive_message_length", _MAX_ANSWER),
+        )
+        if self._place.scheme == "https":
+            roots = None if self._authorities is None else self._authorities.encode()
+            channel = grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(roots), options)
+        else:
+            channel = grpc.aio.insecure_channel(target, options)
+        async with channel:
+            ingest = channel.unary_unary(
+                f"{self._path}{_METHOD}",
+                request_serializer=IngestRequest.SerializeToString,
+                response_deserializer=IngestResponse.FromString,
+            )
+            metadata = (("authorization", f"Bearer {token}"), ("platform", "linux"))
+            answer: IngestResponse = await ingest(request, timeout=SECONDS, metadata=metadata)
+        return answer
+
+    async def _authenticate(self) -> str:
+        """Return a token by the client's credentials (RFC 6749, 4.4)."""
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self._login.client_id,
+            "client_secret": self._login.secret,
+            "scope": _SCOPE,
+        }
+        answer = await self._egress.request(
+            "POST",
+            f"{self._place}{self._path}/auth/token",
+            headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
+            body=urlencode(form).encode(),
+        )
+        require_success(answer, self._login.secret, self._login.client_id)
+        try:
+            found = read_json(answer.body, _TOKEN_BOUNDS)
+        except ValueError as error:
+            raise NotAnsweredError("the answer to the request for a token is not JSON") from error
+        token = found.get("access_token") if isinstance(found, dict) else None
+        if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
+            raise RefusedError("the answer to the request for a token has none; this is no Diode")
+        return token
+
+    def _translated(self, error: grpc.aio.AioRpcError) -> Exception:
+        said = self._inert(f"{error.code().name}: {error.details() or ''}")
+        if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return BusyError(said)
+        if error.code() in _MAY_HEAL:
+            return NotAnsweredError(said)
+        return RefusedError(said)
+
+    def _inert(self, said: str) -> str:
+        # Before it is cut: a part of a secret must not stay.
+        for secret in (self._token, self._login.secret, self._login.client_id):
+            said = said.replace(secret, "…") if secret else said
+        return printable(said, limit=_SAID)
+
+
+def _entity(item: Item) -> Entity | None:
+    """Return what Diode is told of an item; None for kinds that it has no place for.
+
+    Raises RefusedError for a host that is a name.
+    """
+    if item.kind != "host":
+        return None
+    host = ResourceKey.parse(item.key).host
+    try:
+        address = ip_address(host)
+    except ValueError:
+        raise RefusedError(f"{printable(host)} is a name; NetBox's hosts are addresses") from None
+    return Entity(ip_address=IPAddress(address=f"{address}/{address.max_prefixlen}"))
+
+
+def _left_alone(item: Item) -> Result:
+    if item.kind == "service":
+        return Result("leave", "Diode's services need a device or virtual machine, which no scan knows")
+    return Result("leave", f"Diode is told of hosts only, and this is of kind {printable(item.kind)}")
