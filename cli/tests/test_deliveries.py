@@ -43,7 +43,7 @@ def test_what_is_no_destination_is_named_before_anything_is_sent(run, api):
 def test_a_delivery_is_previewed_approved_and_shown(run, api, destination):
     code, out, err = run("delivery", "preview", "cmdb")
     assert (code, "Nothing is sent yet" in err) == (0, True)
-    assert "3 to create, 1 to change, 0 left alone, 1,200 unchanged" in out
+    assert "3 to create, 1 to change, 0 to remove, 0 left alone, 1,200 unchanged" in out
     assert "\x1b" not in out
     assert "[red]no" in out
     (made,) = api.deliveries

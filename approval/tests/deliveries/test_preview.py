@@ -114,7 +114,7 @@ async def test_what_is_gone_is_not_delivered_and_comes_with_the_approval_of_its_
     assert [(item.key, item.action) for item in again] == [(HOST[1], "create"), (SERVICE[1], "leave")]
 
 
-async def test_the_page_of_what_is_gone_names_who_has_it_and_that_no_delivery_removes_it(api, engine):
+async def test_the_page_of_what_is_gone_names_who_has_it_and_how_they_will_hear_of_it(api, engine):
     await approve_discoveries(engine, HOST, SERVICE)
     await add_destination(engine, name="empty", kind="csv")
     destination = await add_destination(engine, name="inventory", kind="ndjson")
@@ -130,7 +130,7 @@ async def test_the_page_of_what_is_gone_names_who_has_it_and_that_no_delivery_re
     gone, there = [
         (await api.client.get(f"/production/discoveries/{each['id']}")).text for each in (host, service)
     ]
-    assert "<dt>Delivered to</dt><dd>inventory. No delivery removes anything" in gone
+    assert "<dt>Delivered to</dt><dd>inventory. Once its removal is approved" in gone
     assert "<dt>Delivered to</dt><dd>inventory</dd>" in there
 
 

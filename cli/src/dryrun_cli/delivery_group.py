@@ -76,7 +76,7 @@ def preview(
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Show what would be created, changed and left alone; nothing is sent."""
+    """Show what would be created, changed, removed and left alone; nothing is sent."""
     from dryrun_cli.commands import deliveries
 
     run(deliveries.preview(common_options(context, json_output, api_url), name))

@@ -16,7 +16,7 @@ type FileFormat = Literal["ndjson", "csv", "servicenow"]
 FILE_KINDS: frozenset[DestinationKind] = frozenset({"ndjson", "csv", "servicenow"})
 """Somebody fetches these; to the others the service sends by itself."""
 
-type Action = Literal["create", "change", "leave"]
+type Action = Literal["create", "change", "leave", "remove"]
 type ItemState = Literal[
     "checking", "planned", "waiting", "delivered", "dead", "withdrawn", "superseded", "discarded"
 ]
@@ -88,6 +88,8 @@ class Counts(Word):
 
     create: int = 0
     change: int = 0
+    remove: int = 0
+    """Gone, as somebody approved: the other side is told, and nothing is deleted there."""
     leave: int = 0
     """Looked at and left alone: the other side has it already."""
     checking: int = 0

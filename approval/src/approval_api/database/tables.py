@@ -323,8 +323,9 @@ delivered = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("reference", Text),
     Column("delivered_at", _TIME, nullable=False),
+    Column("removed", Boolean, nullable=False),
 )
-"""What a destination has of each discovery: the next preview compares with it."""
+"""What a destination has of each discovery, or was told to be gone: the next preview compares with it."""
 
 channels = Table(
     "channels",

@@ -43,9 +43,11 @@ _COLUMNS = (
     "revision",
 )
 
-_STILL_APPROVED = text("""EXISTS (
-    SELECT 1 FROM gateway.approved_discoveries d
-    WHERE d.id = delivery_items.discovery_id AND d.revision = delivery_items.revision)
+_STILL_APPROVED = text("""CASE WHEN jsonb_exists(delivery_items.content, 'gone_at')
+    THEN EXISTS (SELECT 1 FROM gateway.approved_removals d
+        WHERE d.id = delivery_items.discovery_id AND d.revision = delivery_items.revision)
+    ELSE EXISTS (SELECT 1 FROM gateway.approved_discoveries d
+        WHERE d.id = delivery_items.discovery_id AND d.revision = delivery_items.revision) END
 """)
 
 type Content = dict[str, JsonValue]

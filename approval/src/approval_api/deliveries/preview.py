@@ -7,6 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dryrun_contract.delivery import MOST_ITEMS, DestinationRequest
 
+_TAKE_NO_REMOVALS = frozenset({"servicenow", "diode"})
+"""Neither the payload of ServiceNow's identification nor Diode's has a place for what is gone."""
+
 # A revision that the destination has needs no second look; a digest tells whether a newer one differs. The
 # comparison reads two indexes (`discoveries_approved` and the key of `delivered`) by several workers, which
 # PostgreSQL does for a SELECT only.
@@ -27,7 +30,7 @@ _FREEZE = text(r"""
 WITH differing AS (
     SELECT unnest(CAST(:differing AS bigint[])) AS id
 ), digested AS (
-    SELECT d.*, s.digest AS before, s.reference,
+    SELECT d.*, CASE WHEN NOT s.removed THEN s.digest END AS before, s.reference,
         coalesce(btrim(substring(d.key from '^(\[[^]]*\]|[^:/]+)'), '[]'), '') AS host, sha256(convert_to(
             jsonb_build_array(d.collector, d.kind, d.key, d.data)::text, 'UTF8')) AS digest
     FROM differing CROSS JOIN LATERAL (
@@ -35,7 +38,7 @@ WITH differing AS (
         FROM gateway.discoveries WHERE id = differing.id AND status = 'approved' AND gone_at IS NULL
         OFFSET 0) d
     LEFT JOIN LATERAL (
-        SELECT digest, reference FROM gateway.delivered
+        SELECT digest, reference, removed FROM gateway.delivered
         WHERE destination_id = :destination_id AND discovery_id = d.id OFFSET 0) s ON true
 )
 INSERT INTO gateway.delivery_items (delivery_id, destination_id, discovery_id, host, kind, key, revision,
@@ -49,6 +52,27 @@ SELECT :delivery_id, :destination_id, id, host, kind, key, revision, digest,
     CASE WHEN :asks AND before IS DISTINCT FROM digest THEN 'checking' ELSE 'planned' END
 FROM digested
 ORDER BY host, CASE kind WHEN 'host' THEN 0 WHEN 'service' THEN 1 ELSE 2 END, id
+""")
+
+# What a destination was given and is gone, once somebody approved that; hosts come after what is on them.
+_FREEZE_REMOVALS = text(r"""
+INSERT INTO gateway.delivery_items (delivery_id, destination_id, discovery_id, host, kind, key, revision,
+    digest, content, reference, action, state)
+SELECT :delivery_id, :destination_id, d.id,
+    coalesce(btrim(substring(d.key from '^(\[[^]]*\]|[^:/]+)'), '[]'), ''), d.kind, d.key, d.revision,
+    s.digest,
+    jsonb_build_object('id', d.id, 'revision', d.revision, 'collector', d.collector, 'kind', d.kind,
+        'key', d.key, 'data', d.data, 'confidence', d.confidence, 'found_at', d.found_at,
+        'gone_at', d.gone_at, 'approved_by', d.decided_by, 'approved_at', d.decided_at),
+    s.reference, 'remove', CASE WHEN :asks THEN 'checking' ELSE 'planned' END
+FROM gateway.delivered s JOIN gateway.discoveries d ON d.id = s.discovery_id
+WHERE s.destination_id = :destination_id AND NOT s.removed
+    AND d.status = 'approved' AND d.gone_at IS NOT NULL AND (:every_kind OR d.kind = ANY(:kinds))
+    AND NOT EXISTS (SELECT 1 FROM gateway.delivery_items o
+        WHERE o.destination_id = :destination_id AND o.discovery_id = d.id
+            AND o.state IN ('checking', 'planned', 'waiting'))
+ORDER BY 4, CASE d.kind WHEN 'host' THEN 1 ELSE 0 END, d.id
+LIMIT :room
 """)
 
 _INSERT = text("""
@@ -104,6 +128,9 @@ async def freeze(
         "differing": differing,
     }
     await connection.execute(_INSERT, named)
-    frozen = await connection.execute(_FREEZE, named)
+    frozen = (await connection.execute(_FREEZE, named)).rowcount
+    if destination.kind not in _TAKE_NO_REMOVALS:
+        removals = await connection.execute(_FREEZE_REMOVALS, {**named, "room": MOST_ITEMS - frozen})
+        frozen += removals.rowcount
     await connection.execute(_SUPERSEDE, named)
-    return frozen.rowcount
+    return frozen

@@ -29,7 +29,8 @@ WHERE delivery_id = ANY(:ids) GROUP BY delivery_id, action, state
 
 _HOLDERS = text("""
 SELECT n.name FROM gateway.destinations n WHERE EXISTS (
-    SELECT 1 FROM gateway.delivered s WHERE s.destination_id = n.id AND s.discovery_id = :discovery_id)
+    SELECT 1 FROM gateway.delivered s
+    WHERE s.destination_id = n.id AND s.discovery_id = :discovery_id AND NOT s.removed)
 ORDER BY n.name
 """)
 
@@ -39,18 +40,23 @@ _SETTLE = text("""
 WITH settled AS (
     UPDATE gateway.delivery_items i SET next_at = now(), attempts = 0,
         state = CASE
-            WHEN NOT EXISTS (
-                SELECT 1 FROM gateway.approved_discoveries d
-                WHERE d.id = i.discovery_id AND d.revision = i.revision) THEN 'withdrawn'
+            WHEN NOT CASE WHEN jsonb_exists(i.content, 'gone_at')
+                THEN EXISTS (SELECT 1 FROM gateway.approved_removals d
+                    WHERE d.id = i.discovery_id AND d.revision = i.revision)
+                ELSE EXISTS (SELECT 1 FROM gateway.approved_discoveries d
+                    WHERE d.id = i.discovery_id AND d.revision = i.revision) END THEN 'withdrawn'
             WHEN action = 'leave' OR :is_file THEN 'delivered'
             ELSE 'waiting' END,
         answered_at = CASE WHEN action = 'leave' OR :is_file THEN now() ELSE answered_at END
     WHERE i.delivery_id = :id AND i.state = 'planned'
-    RETURNING i.destination_id, i.discovery_id, i.revision, i.digest, i.reference, i.state)
-INSERT INTO gateway.delivered (destination_id, discovery_id, revision, digest, reference)
-SELECT destination_id, discovery_id, revision, digest, reference FROM settled WHERE state = 'delivered'
+    RETURNING i.destination_id, i.discovery_id, i.revision, i.digest, i.reference, i.state,
+        jsonb_exists(i.content, 'gone_at') AS removed)
+INSERT INTO gateway.delivered (destination_id, discovery_id, revision, digest, reference, removed)
+SELECT destination_id, discovery_id, revision, digest, reference, removed FROM settled
+WHERE state = 'delivered'
 ON CONFLICT (destination_id, discovery_id) DO UPDATE SET revision = excluded.revision,
-    digest = excluded.digest, reference = excluded.reference, delivered_at = now()
+    digest = excluded.digest, reference = excluded.reference, removed = excluded.removed,
+    delivered_at = now()
 """)
 
 # Before the approval they are looked at again, so that nothing is approved that no preview showed.

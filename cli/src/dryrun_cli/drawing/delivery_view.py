@@ -44,7 +44,7 @@ def draw_destinations(destinations: Iterable[DestinationView]) -> RenderableType
 def draw_deliveries(deliveries: Iterable[DeliveryView]) -> RenderableType:
     """Return one row per delivery."""
     table = _table(
-        "ID", "PREVIEWED", "DESTINATION", "STATE", "CREATE", "CHANGE", "LEAVE", "DELIVERED", "DEAD"
+        "ID", "PREVIEWED", "DESTINATION", "STATE", "CREATE", "CHANGE", "REMOVE", "LEAVE", "DELIVERED", "DEAD"
     )
     for each in deliveries:
         counts = each.counts
@@ -53,7 +53,17 @@ def draw_deliveries(deliveries: Iterable[DeliveryView]) -> RenderableType:
             when(each.requested_at).rpartition(":")[0],
             each.destination,
             _state(each.state),
-            *(f"{n:,}" for n in (counts.create, counts.change, counts.leave, counts.delivered, counts.dead)),
+            *(
+                f"{n:,}"
+                for n in (
+                    counts.create,
+                    counts.change,
+                    counts.remove,
+                    counts.leave,
+                    counts.delivered,
+                    counts.dead,
+                )
+            ),
         )
     if not table.row_count:
         return Text("No deliveries yet. To make one: dryrun delivery preview DESTINATION")
@@ -71,8 +81,9 @@ def draw_delivery(delivery: DeliveryView, items: Iterable[DeliveryItem], more: b
         head,
         Text(f"{delivery.id}, previewed by {inert(delivery.requested_by, 40)}{approved}", style="dim"),
         Text(
-            f"{counts.create:,} to create, {counts.change:,} to change, {counts.leave:,} left alone, "
-            f"{delivery.unchanged:,} unchanged; {counts.delivered:,} delivered, {counts.dead:,} given up"
+            f"{counts.create:,} to create, {counts.change:,} to change, {counts.remove:,} to remove, "
+            f"{counts.leave:,} left alone, {delivery.unchanged:,} unchanged; "
+            f"{counts.delivered:,} delivered, {counts.dead:,} given up"
         ),
     ]
     if delivery.more:

@@ -18,6 +18,8 @@ from dryrun_contract.bounded_json import JsonBounds, read_json
 from dryrun_contract.resource_key import ResourceKey
 from dryrun_contract.text import printable
 
+GONE_STATUS = "deprecated"
+"""Of an IP address that is gone; services have no status there."""
 MARK = "Discovered: "
 """The beginning of descriptions of objects that deliveries made and may change."""
 _BOUNDS = JsonBounds(size=1024 * 1024, values=50_000)
@@ -37,15 +39,38 @@ class _Wanted:
     """For a new object."""
     existing: Object | None
 
+    @property
+    def is_ours(self) -> bool:
+        """Return whether a delivery made what is there."""
+        return self.existing is not None and str(self.existing.get("description", "")).startswith(MARK)
+
     def change(self) -> Object:
         """Return the values that an object of ours should have and has not; none for other people's."""
-        if self.existing is None or not str(self.existing.get("description", "")).startswith(MARK):
+        if self.existing is None or not self.is_ours:
             return {}
-        return {
+        changed: Object = {
             name: self.values[name]
             for name in ("name", "description")
             if name in self.values and self.existing.get(name) != self.values[name]
         }
+        # People set a status of their own; only the one that a removal set is taken back.
+        if "status" in self.values and _status(self.existing) == GONE_STATUS:
+            changed["status"] = self.values["status"]
+        return changed
+
+    def end(self, item: Item) -> Object:
+        """Return what an object of ours lacks of being marked as gone; nothing is deleted."""
+        if self.existing is None or not self.is_ours:
+            return {}
+        wanted: Object = {"description": _gone(item)}
+        if "status" in self.values:
+            wanted["status"] = GONE_STATUS
+        has = {**self.existing, "status": _status(self.existing)}
+        return {name: value for name, value in wanted.items() if has.get(name) != value}
+
+
+class _NowhereError(RefusedError):
+    """NetBox has no place where a service could be."""
 
 
 class NetBoxSender:
@@ -65,6 +90,11 @@ class NetBoxSender:
 
     async def look(self, item: Item) -> Result:
         """Return what sending would create or change; NetBox is only read."""
+        if item.is_removal:
+            wanted, change = await self._end(item)
+            if not change or wanted is None:
+                return _nothing_to_end(wanted)
+            return Result("remove", f"would be marked as gone: {', '.join(sorted(change))}")
         wanted = await self._compare(item)
         if wanted is None:
             return Result("leave", f"NetBox has no objects of kind {item.kind}")
@@ -75,7 +105,13 @@ class NetBoxSender:
         return Result("leave", "NetBox has it", _url(wanted.existing))
 
     async def send(self, item: Item) -> Result:
-        """Create it or change it, unless NetBox has it as it is."""
+        """Create it or change it, unless NetBox has it as it is; mark it where it is gone."""
+        if item.is_removal:
+            wanted, change = await self._end(item)
+            if not change or wanted is None or wanted.existing is None:
+                return _nothing_to_end(wanted)
+            answer = await self._ask("PATCH", f"{wanted.path}{wanted.existing['id']}/", change)
+            return Result("remove", f"HTTP {answer.status}, marked as gone", _url(_object(answer)))
         wanted = await self._compare(item)
         if wanted is None:
             return Result("leave", f"NetBox has no objects of kind {item.kind}")
@@ -85,6 +121,14 @@ class NetBoxSender:
             answer = await self._ask("PATCH", f"{wanted.path}{wanted.existing['id']}/", change)
             return Result("change", f"HTTP {answer.status}", _url(_object(answer)))
         return Result("leave", "NetBox has it", _url(wanted.existing))
+
+    async def _end(self, item: Item) -> tuple[_Wanted | None, Object]:
+        """Return what NetBox has of something that is gone, and what to change of it."""
+        try:
+            wanted = await self._compare(item)
+        except _NowhereError:
+            return None, {}
+        return wanted, {} if wanted is None else wanted.end(item)
 
     async def _create(self, item: Item, wanted: _Wanted) -> Result:
         try:
@@ -115,7 +159,7 @@ class NetBoxSender:
             }
             return _Wanted("/api/ipam/ip-addresses/", values, found)
         if found is None:
-            raise RefusedError(f"NetBox does not have {address}; deliver the host first")
+            raise _NowhereError(f"NetBox does not have {address}; deliver the host first")
         return await self._compare_service(item, key, found)
 
     async def _compare_service(self, item: Item, key: ResourceKey, address: Object) -> _Wanted:
@@ -123,7 +167,7 @@ class NetBoxSender:
         assigned = address.get("assigned_object")
         parent = assigned.get(kind) if kind is not None and isinstance(assigned, dict) else None
         if kind is None or not isinstance(parent, dict):
-            raise RefusedError(
+            raise _NowhereError(
                 "NetBox keeps services on devices and virtual machines, and this address is assigned to "
                 "none; assign it there, then send again"
             )
@@ -174,6 +218,14 @@ class NetBoxSender:
         return answer
 
 
+def _nothing_to_end(wanted: _Wanted | None) -> Result:
+    if wanted is None or wanted.existing is None:
+        return Result("leave", "NetBox does not have it")
+    if not wanted.is_ours:
+        return Result("leave", "people entered it; nothing of it is changed", _url(wanted.existing))
+    return Result("leave", "NetBox has it as gone", _url(wanted.existing))
+
+
 def _object(answer: Answer) -> Object:
     try:
         value = read_json(answer.body, _BOUNDS)
@@ -196,6 +248,18 @@ def _data(item: Item) -> dict[str, JsonValue]:
 
 def _product(item: Item) -> str:
     return printable(str(_data(item).get("product") or "unknown service"), limit=90)
+
+
+def _status(found: Object) -> JsonValue:
+    status = found.get("status")
+    return status.get("value") if isinstance(status, dict) else status
+
+
+def _gone(item: Item) -> str:
+    """Return the description of an object of ours that is gone; it begins with the mark, as before."""
+    day = str(item.content.get("gone_at", ""))[:10]
+    what = "host" if item.kind == "host" else _product(item)
+    return printable(f"{MARK}gone since {day}, was {what} ({item.content.get('collector', '')})", limit=199)
 
 
 def _described(item: Item, what: str) -> str:

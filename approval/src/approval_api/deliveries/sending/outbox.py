@@ -53,9 +53,11 @@ UPDATE gateway.delivery_items i
 SET lease = :lease, next_at = now() + CAST(:for_as_long AS interval), attempts = i.attempts + 1
 FROM due WHERE i.id = due.id
 RETURNING i.id, i.lease, i.message_id, i.state, i.kind, i.key, i.host, i.action, i.content, i.attempts,
-    i.reference, EXISTS (
-        SELECT 1 FROM gateway.approved_discoveries d WHERE d.id = i.discovery_id AND d.revision = i.revision
-    ) AS current
+    i.reference, CASE WHEN jsonb_exists(i.content, 'gone_at')
+        THEN EXISTS (SELECT 1 FROM gateway.approved_removals d
+            WHERE d.id = i.discovery_id AND d.revision = i.revision)
+        ELSE EXISTS (SELECT 1 FROM gateway.approved_discoveries d
+            WHERE d.id = i.discovery_id AND d.revision = i.revision) END AS current
 """)
 
 _WITHDRAW = text("""
@@ -76,11 +78,13 @@ WITH sent AS (
     UPDATE gateway.delivery_items SET state = 'delivered', action = :action, answer = :answer,
         answered_at = now(), reference = coalesce(:reference, reference), lease = NULL
     WHERE id = :id AND lease = :lease AND state = 'waiting'
-    RETURNING destination_id, discovery_id, revision, digest, reference)
-INSERT INTO gateway.delivered AS known (destination_id, discovery_id, revision, digest, reference)
+    RETURNING destination_id, discovery_id, revision, digest, reference,
+        jsonb_exists(content, 'gone_at') AS removed)
+INSERT INTO gateway.delivered AS known (destination_id, discovery_id, revision, digest, reference, removed)
 SELECT * FROM sent
 ON CONFLICT (destination_id, discovery_id) DO UPDATE SET revision = excluded.revision,
-    digest = excluded.digest, reference = excluded.reference, delivered_at = now()
+    digest = excluded.digest, reference = excluded.reference, removed = excluded.removed,
+    delivered_at = now()
 """)
 
 _PAUSE = text("""

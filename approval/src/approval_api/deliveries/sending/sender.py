@@ -39,6 +39,11 @@ class Item:
     attempts: int
     reference: str | None
 
+    @property
+    def is_removal(self) -> bool:
+        """Return whether it tells that something is gone, whatever a look made of its action."""
+        return "gone_at" in self.content
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

@@ -15,6 +15,7 @@ _EVENTS = {
     "create": "discovery.created",
     "change": "discovery.changed",
     "leave": "discovery.changed",
+    "remove": "discovery.removed",
 }
 
 

@@ -1,0 +1,211 @@
+"""What is gone is told where it was delivered, once somebody approved that; nothing is deleted there."""
+
+import asyncio
+import json
+
+import pytest
+from fake_netbox import TOKEN, FakeNetBox
+from made_deliveries import (
+    add_destination,
+    approve,
+    approve_discoveries,
+    items_of,
+    preview,
+    set_status,
+    show,
+)
+from receiver import answer, receiving
+from sqlalchemy import text
+
+from approval_api.deliveries import repository
+from approval_api.deliveries.files import WRITERS, page
+from approval_api.web.problems import ProblemError
+
+HOST = ("host", "192.0.2.7", "{}")
+SERVICE = ("service", "192.0.2.7:5432/tcp", '{"product": "PostgreSQL", "version": "17"}')
+
+
+async def go(engine, *keys, status="approved"):
+    """Let discoveries be gone after some scans, and decide on that."""
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "UPDATE gateway.discoveries SET gone_at = '2026-11-20 10:00+00', change = 'gone', "
+                "status = :status, revision = revision + 1 WHERE key = ANY(:keys)"
+            ),
+            {"keys": list(keys), "status": status},
+        )
+
+
+async def come_back(engine, key):
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "UPDATE gateway.discoveries SET gone_at = NULL, change = 'returned', "
+                "revision = revision + 1 WHERE key = :key"
+            ),
+            {"key": key},
+        )
+
+
+async def delivered(engine, destination, process):
+    """Preview, approve and send all that there is; return the delivery's items."""
+    delivery = (await preview(engine, destination)).id
+    await process.work()
+    await approve(engine, delivery)
+    await process.work()
+    assert (await show(engine, delivery)).state == "done"
+    return await items_of(engine, delivery)
+
+
+async def is_nothing(engine, destination):
+    with pytest.raises(ProblemError, match="has every approved discovery"):
+        await preview(engine, destination)
+
+
+async def holders(engine, key):
+    async with engine.connect() as connection:
+        found = await connection.scalar(
+            text("SELECT id FROM gateway.discoveries WHERE key = :key"), {"key": key}
+        )
+        return await repository.holders(connection, found)
+
+
+async def test_a_webhook_is_told_once_that_something_is_gone_services_before_their_host(engine, delivering):
+    async with receiving(lambda _: answer(200)) as receiver:
+        process = delivering(receiver)
+        await approve_discoveries(engine, HOST, SERVICE)
+        hook = await add_destination(engine, kind="webhook", url=receiver.url(), credential="hook")
+        await delivered(engine, hook, process)
+        await go(engine, HOST[1], SERVICE[1], status="pending")
+        await is_nothing(engine, hook)  # nobody approved it yet
+        await set_status(engine, HOST[1], "approved")
+        await set_status(engine, SERVICE[1], "approved")
+        assert await holders(engine, HOST[1])
+        receiver.received.clear()
+        items = await delivered(engine, hook, process)
+        assert [(each.action, each.key) for each in items] == [("remove", SERVICE[1]), ("remove", HOST[1])]
+        told = [seen.json for seen in receiver.received]
+        assert [each["type"] for each in told] == ["discovery.removed"] * 2
+        assert told[0]["data"]["gone_at"].startswith("2026-11-20T10:00:00")
+        await is_nothing(engine, hook)
+        assert await holders(engine, HOST[1]) == []
+        # What returns is there anew.
+        await come_back(engine, HOST[1])
+        (item,) = await delivered(engine, hook, process)
+        assert item.action == "create"
+
+
+async def test_a_destination_that_never_had_it_is_not_told(engine, delivering):
+    await approve_discoveries(engine, HOST)
+    await go(engine, HOST[1])
+    await is_nothing(engine, await add_destination(engine, kind="ndjson"))
+
+
+@pytest.mark.parametrize("before_approval", [True, False])
+async def test_what_returns_before_it_is_sent_is_not_removed(engine, delivering, before_approval):
+    async with receiving(lambda _: answer(200)) as receiver:
+        process = delivering(receiver)
+        await approve_discoveries(engine, HOST)
+        hook = await add_destination(engine, kind="webhook", url=receiver.url(), credential="hook")
+        await delivered(engine, hook, process)
+        await go(engine, HOST[1])
+        delivery = (await preview(engine, hook)).id
+        assert (await show(engine, delivery)).counts.remove == 1
+        receiver.received.clear()
+        if before_approval:
+            await come_back(engine, HOST[1])
+        await approve(engine, delivery)
+        if not before_approval:
+            await come_back(engine, HOST[1])
+        await process.work()
+        assert receiver.received == []
+        assert (await show(engine, delivery)).counts.withdrawn == 1
+        assert await holders(engine, HOST[1])
+
+
+@pytest.mark.parametrize("form", ["ndjson", "csv"])
+async def test_a_file_has_a_row_for_what_is_gone(engine, form):
+    await approve_discoveries(engine, HOST)
+    destination = await add_destination(engine, kind=form)
+    await approve(engine, (await preview(engine, destination)).id)
+    await go(engine, HOST[1])
+    delivery = (await preview(engine, destination)).id
+    await approve(engine, delivery)
+    async with engine.connect() as connection:
+        ((_, action, content),), more = await page(connection, delivery, 0)
+    assert (action, more) == ("remove", False)
+    written = WRITERS[form]().add(action, content)
+    if form == "ndjson":
+        assert json.loads(written)["action"] == "remove"
+    else:
+        assert written.splitlines()[1].startswith('"remove","host","192.0.2.7"')
+    await is_nothing(engine, destination)
+
+
+async def test_servicenow_has_no_place_for_what_is_gone(engine):
+    await approve_discoveries(engine, HOST)
+    destination = await add_destination(engine, kind="servicenow")
+    await approve(engine, (await preview(engine, destination)).id)
+    await go(engine, HOST[1])
+    await is_nothing(engine, destination)
+
+
+@pytest.fixture
+async def netbox():
+    netbox = FakeNetBox()
+    async with receiving(netbox) as receiver:
+        netbox.receiver, netbox.base = receiver, receiver.url("")
+        yield netbox
+
+
+async def test_netbox_marks_what_is_gone_and_deletes_nothing(engine, netbox, delivering):
+    process = delivering(netbox.receiver, netbox=TOKEN)
+    await approve_discoveries(engine, HOST)
+    destination = await add_destination(engine, kind="netbox", url=netbox.base, credential="netbox")
+    await delivered(engine, destination, process)
+    await go(engine, HOST[1])
+    delivery = (await preview(engine, destination)).id
+    await process.work()
+    (item,) = await items_of(engine, delivery)
+    assert (item.action, item.answer) == ("remove", "would be marked as gone: description, status")
+    assert [method for method, _ in netbox.writes] == ["POST"], "a preview changed something"
+    await approve(engine, delivery)
+    await process.work()
+    (address,) = netbox.addresses.values()
+    assert status_of(address) == "deprecated"
+    assert address["description"] == "Discovered: gone since 2026-11-20, was host (network)"
+    assert [method for method, _ in netbox.writes] == ["POST", "PATCH"]
+    await come_back(engine, HOST[1])
+    (item,) = await delivered(engine, destination, process)
+    assert (item.action, status_of(address)) == ("change", "active")
+    assert "gone" not in address["description"]
+
+
+async def test_what_people_entered_there_stays_as_it_is(engine, netbox, delivering):
+    process = delivering(netbox.receiver, netbox=TOKEN)
+    await approve_discoveries(engine, HOST)
+    destination = await add_destination(engine, kind="netbox", url=netbox.base, credential="netbox")
+    await delivered(engine, destination, process)
+    (address,) = netbox.addresses.values()
+    address["description"] = "the printer of the third floor"
+    netbox.writes.clear()
+    await go(engine, HOST[1])
+    (item,) = await delivered(engine, destination, process)
+    assert (item.action, netbox.writes) == ("leave", [])
+    assert "people entered it" in item.answer
+    await is_nothing(engine, destination)
+
+
+def status_of(address):
+    status = address["status"]
+    return status["value"] if isinstance(status, dict) else status
+
+
+async def test_two_previews_at_once_tell_of_a_removal_once(engine, delivering):
+    await approve_discoveries(engine, HOST)
+    destination = await add_destination(engine, kind="ndjson")
+    await approve(engine, (await preview(engine, destination)).id)
+    await go(engine, HOST[1])
+    found = await asyncio.gather(*(preview(engine, destination) for _ in range(2)), return_exceptions=True)
+    assert sorted(type(each).__name__ for each in found) == ["DeliveryView", "ProblemError"]
