@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.database.engine import create_engine
 from approval_api.database.migration import migrate
+from approval_api.deliveries import service as deliveries
 from approval_api.discoveries.production import repository, rules, scans
 from approval_api.retention.pruning import prune
 from approval_api.settings import RetentionPolicy
@@ -18,13 +19,16 @@ from bench.intervals import percentile
 from bench.results import PartResult, Table
 from bench.served_api import client, running_postgres, serving
 from bench.turns import Setting
+from dryrun_contract.delivery import DestinationRequest
 from dryrun_contract.production import RuleRequest, ScanEnd, ScanStart
 
 ABOUT = """\
 A million production discoveries of one collector on the embedded PostgreSQL, 1 % of them changed within a
 day, a fifth gone for more than a year, with as many changes of before, a third of them open. A day's
 changes: counted by kind, as the page and `dryrun production changes` show them. A rule's preview: over the
-whole queue. A scan's end: a complete scan of everything that found all but 10 %. Pruning: what has been gone
+whole queue. A delivery's preview: to a destination that has all of it, but for 10,000 that changed
+within a day, and what of every thousandth is gone. A scan's end: a complete scan of everything that found all
+but 10 %. Pruning: what has been gone
 for a year and the changes of before, while a reader asks for pages of the list all the time."""
 PATH = "/api/v1/production/discoveries"
 _FILL = """
@@ -61,6 +65,13 @@ _RULE = RuleRequest(
     changes=("new", "changed"),
     most_a_day=10_000,
 )
+
+
+_HAS = """
+INSERT INTO gateway.delivered (destination_id, discovery_id, revision, digest)
+SELECT $1, id, revision - (id % 70 = 1)::int, sha256('before') FROM gateway.discoveries
+WHERE status = 'approved' AND (gone_at IS NULL OR id % 1000 = 0)
+"""
 
 
 async def measure(setting: Setting) -> PartResult:
@@ -114,6 +125,7 @@ async def _lines(engine: AsyncEngine, http: httpx2.AsyncClient, setting: Setting
             seconds.append(time.perf_counter() - began)
     found = f"{shown.matching:,} of {shown.queue:,} open"
     lines.append(["a rule's preview", _ms(percentile(seconds, 0.5)), found])
+    lines.append(await _delivery_preview(engine, setting))
     setting.say("a scan's end")
     async with engine.begin() as connection:
         start = ScanStart(collector="network", targets=("10.0.0.0/8",), profile="full")
@@ -140,6 +152,29 @@ async def _lines(engine: AsyncEngine, http: httpx2.AsyncClient, setting: Setting
         left = await connection.scalar(text("SELECT count(*) FROM gateway.discoveries"))
     lines.append(["left", "", f"{left:,}"])
     return lines
+
+
+async def _delivery_preview(engine: AsyncEngine, setting: Setting) -> list[str]:
+    setting.say("a delivery's preview")
+    request = DestinationRequest(name="bench", kind="ndjson")
+    async with engine.begin() as connection:
+        destination = (await deliveries.add_destination(connection, request, "bench")).id
+    async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        raw = await connection.get_raw_connection()
+        driver: Any = raw.driver_connection
+        await driver.execute(_HAS, destination, timeout=600)
+        await driver.execute("VACUUM ANALYZE gateway.delivered", timeout=600)
+    seconds = []
+    for _ in range(setting.amount(3, long=5)):
+        async with engine.connect() as connection:
+            began = time.perf_counter()
+            shown = await deliveries.preview(connection, destination, "bench")
+            seconds.append(time.perf_counter() - began)
+            await connection.rollback()
+    what = (
+        f"{shown.counts.change:,} to change, {shown.counts.remove:,} to remove, {shown.unchanged:,} unchanged"
+    )
+    return ["a delivery's preview", _ms(percentile(seconds, 0.5)), what]
 
 
 async def _pages(http: httpx2.AsyncClient, over: asyncio.Event, most: int) -> list[float]:

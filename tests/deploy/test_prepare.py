@@ -73,14 +73,34 @@ FOREIGN = ("DRYRUN", "COMPOSE_", "DELIVERY_", "APPROVAL_")
 
 def composed(place: Path) -> dict[str, Any]:
     """Return the services that Compose would run."""
+    services: dict[str, Any] = configured(place)["services"]
+    return services
+
+
+def configured(place: Path, *files: str) -> dict[str, Any]:
+    """Return what Compose makes of its file and these on top of it."""
+    named = [part for file in ("compose.yaml", *files) for part in ("--file", DEPLOY / file)]
     done = subprocess.run(
-        ["docker", "compose", "--env-file", place / "env", "--file", DEPLOY / "compose.yaml", "config",
-         "--format=json"],
+        ["docker", "compose", "--env-file", place / "env", *named, "config", "--format=json"],
         check=True, capture_output=True, text=True, timeout=60,
         env={name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)},
     )  # fmt: skip
-    services: dict[str, Any] = json.loads(done.stdout)["services"]
-    return services
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_tracing_adds_a_closed_network_of_two_services_and_nothing_else(tmp_path: Path):
+    prepare(tmp_path, "with-dryrun")
+    plain, traced = configured(tmp_path), configured(tmp_path, "compose.tracing.yaml")
+    network = traced["networks"].pop("traces")
+    assert network["internal"]
+    assert network["driver_opts"]["com.docker.network.bridge.name"].startswith("drs-")
+    for service in ("approval-api", "dryrun-orchestrator"):
+        del traced["services"][service]["networks"]["traces"]
+        name = next(each for each in traced["services"][service]["environment"] if "OTLP" in each)
+        assert traced["services"][service]["environment"].pop(name) == "http://otel-collector:4318"
+    # Nothing is traced without it, and the guard has no part in it.
+    assert traced == plain
 
 
 @pytest.mark.parametrize("kind", ["with-dryrun", "without-dryrun"])

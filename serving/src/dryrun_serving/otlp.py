@@ -5,6 +5,7 @@ and nobody waits for one. The collector's answer is hostile input: of it only th
 """
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -52,6 +53,8 @@ class Exporter:
 
     def __init__(self, service: str, endpoint: str, families: Callable[[], Iterable[Family]]) -> None:
         """Send to `endpoint`, the base URL of a collector; `families` returns the figures as they are now."""
+        # One line for each export that failed, and none for its retries.
+        logging.getLogger("opentelemetry").setLevel(logging.ERROR)
         self._ids = _ChosenIds()
         self._resource = Resource({"service.name": service})
         self._provider = TracerProvider(
