@@ -65,4 +65,7 @@ async def test_the_trace_goes_on_in_the_next_process_and_the_first_request_count
     session = second[-1]
     assert (session.parent, session.context) == (None, request_of(session_id).child("session"))
     assert {span.parent for span in (*first, *second[:-1])} == {session.context}
+    # What a killed process had sent of a phase finds the span that the next one records.
+    for span in (*first, *second[:-1]):
+        assert span.context == session.context.child(span.name.removeprefix("phase "))
     assert {span.name for span in first}.isdisjoint({span.name for span in second})
