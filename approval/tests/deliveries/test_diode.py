@@ -17,12 +17,14 @@ from made_deliveries import (
     show,
 )
 from netboxlabs.diode.sdk.client import DiodeDryRunClient, load_dryrun_entities
+from netboxlabs.diode.sdk.diode.v1 import ingester_pb2
 from netboxlabs.diode.sdk.ingester import Entity, IPAddress
 from pydantic import SecretStr
 from receiver import receiving
 
 from approval_api.deliveries import service
 from approval_api.deliveries.sending import diode as diode_sender
+from approval_api.deliveries.sending import diode_messages
 from approval_api.deliveries.sending.settings import Credential
 from approval_api.egress.hosts import Place
 
@@ -59,6 +61,7 @@ async def test_a_host_is_told_to_diode_as_its_own_client_would(engine, diode, de
     (written,) = load_dryrun_entities(next(tmp_path.iterdir()))
     # Nothing but the address: whatever else is told would replace what people entered.
     assert request.entities[0].ip_address == written.ip_address
+    assert request.entities[0].WhichOneof("entity") == "ip_address"
     assert (request.stream, len(request.id)) == ("latest", 36)
 
 
@@ -170,3 +173,12 @@ async def test_tls_is_between_grpc_and_a_host_of_that_name(engine, delivering, t
         delivery = await delivered(engine, diode, process, HOST, url=f"https://{where}/diode")
     (item,) = await items_of(engine, delivery)
     assert (item.state, len(diode.requests)) == (state, int(state == "delivered")), item.answer
+
+
+def test_the_messages_are_those_of_diodes_sdk():
+    for name, fields in diode_messages._MESSAGES.items():
+        theirs = getattr(ingester_pb2, name).DESCRIPTOR.fields_by_name
+        for field, (number, holds, repeated) in fields.items():
+            assert theirs[field].number == number
+            assert theirs[field].is_repeated == repeated
+            assert getattr(theirs[field].message_type, "name", None) == holds

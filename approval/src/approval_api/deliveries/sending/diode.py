@@ -1,20 +1,20 @@
 """Diode, NetBox's ingestion service: hosts become IP addresses.
 
-Its SDK has the messages. Its client is not used: it resolves, connects and asks for its token by itself,
-which here goes through the only way out. Diode tells nothing of what NetBox has, and applies what it is told
+Its SDK's client is not used: it resolves, connects and asks for its token by itself, which here goes through
+the only way out. Diode tells nothing of what NetBox has, and applies what it is told
 over what people entered there: so an address is told by itself, with nothing that could replace theirs.
 """
 
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
 import grpc
 import grpc.aio
-from netboxlabs.diode.sdk.diode.v1.ingester_pb2 import Entity, IngestRequest, IngestResponse, IPAddress
 
 from approval_api.deliveries.sending.answers import require_success
+from approval_api.deliveries.sending.diode_messages import Entity, IngestRequest, IngestResponse, IPAddress
 from approval_api.deliveries.sending.sender import BusyError, Item, RefusedError, Result
 from approval_api.egress.client import Egress, NotAnsweredError
 from approval_api.egress.hosts import Place
@@ -95,7 +95,7 @@ class DiodeSender:
             raise RefusedError(self._inert("; ".join(answer.errors)))
         return Result(item.action, "taken by Diode")
 
-    async def _ingest(self, relay: Relay, request: IngestRequest) -> IngestResponse:
+    async def _ingest(self, relay: Relay, request: Any) -> Any:
         fresh = not self._token
         if fresh:
             self._token = await self._authenticate()
@@ -109,7 +109,7 @@ class DiodeSender:
                 return await self._ingest(relay, request)
             raise self._translated(error) from None
 
-    async def _call(self, relay: Relay, request: IngestRequest, token: str) -> IngestResponse:
+    async def _call(self, relay: Relay, request: Any, token: str) -> Any:
         target = f"unix:{relay.path}"
         options = (
             ("grpc.default_authority", self._place.authority),
@@ -132,8 +132,7 @@ class DiodeSender:
                 response_deserializer=IngestResponse.FromString,
             )
             metadata = (("authorization", f"Bearer {token}"), ("platform", "linux"))
-            answer: IngestResponse = await ingest(request, timeout=SECONDS, metadata=metadata)
-        return answer
+            return await ingest(request, timeout=SECONDS, metadata=metadata)
 
     async def _authenticate(self) -> str:
         """Return a token by the client's credentials (RFC 6749, 4.4)."""
@@ -174,7 +173,7 @@ class DiodeSender:
         return printable(said, limit=_SAID)
 
 
-def _entity(item: Item) -> Entity | None:
+def _entity(item: Item) -> Any:
     """Return what Diode is told of an item; None for kinds that it has no place for.
 
     Raises RefusedError for a host that is a name.
