@@ -24,7 +24,7 @@ find_uv() {
 
 ensure_python() {
     local stamp=$ROOT/.venv/.setup wanted
-    wanted=$(cat requirements/dev.txt requirements/uv.txt "${PACKAGES[@]/%//pyproject.toml}" setup/python.sh | sha256sum)
+    wanted=$(cat requirements/build.txt requirements/dev.txt requirements/uv.txt "${PACKAGES[@]/%//pyproject.toml}" setup/python.sh | sha256sum)
     if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted $ROOT" ]; then
         return
     fi
@@ -66,7 +66,9 @@ make_environment() {
     if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then
         "$uv" venv --allow-existing --python "$python" .venv
     fi
-    "$uv" pip install --require-hashes -r requirements/dev.txt
+    # What has no wheel is built with these, and not with what an index has today.
+    "$uv" pip install --require-hashes -r requirements/build.txt
+    "$uv" pip install --require-hashes --no-build-isolation -r requirements/dev.txt
     editable=()
     for package in "${PACKAGES[@]}"; do editable+=(-e "./$package"); done
     # The build backend is pinned with the rest, so nothing is fetched to build with.

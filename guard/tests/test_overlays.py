@@ -152,17 +152,17 @@ async def worker(tmp_path, engine, manager, allowlist_file, policy):
 
 
 @asynccontextmanager
-async def worker_of(tmp_path, engine, allowlist_file, policy):
+async def worker_of(tmp_path, engine, allowlist_file, policy, managers=("manager",)):
     socket, log = tmp_path / "worker.sock", Log()
-    client, asked = (Engine(f"unix://{tmp_path / name}.sock", policy) for name in ("engine", "manager"))
+    client, *asked = (Engine(f"unix://{tmp_path / name}.sock", policy) for name in ("engine", *managers))
     gate = Gate(client, AllowlistReader(allowlist_file, policy), policy, Deadlines(policy), asked)
     door = FrontDoor(gate, policy, AuditLog(log.write))
     server = await asyncio.get_running_loop().create_unix_server(door.connection, str(socket))
     yield Guard(socket, engine, log, door)
     server.close()
     await door.say_goodbye()
-    await client.close()
-    await asked.close()
+    for each in (client, *asked):
+        await each.close()
 
 
 def lay(manager: FakeEngine, words: Words, **changes) -> str:
@@ -293,6 +293,41 @@ async def test_without_an_answer_of_the_manager_nothing_is_created(worker, manag
     assert (await worker.create(words.container())).status == 503
     manager.refuse.clear()
     assert (await worker.create(words.container())).status == 201
+
+
+@pytest.fixture
+async def second(tmp_path):
+    """What the guard of a second manager answers."""
+    async with running_engine(tmp_path / "second.sock") as engine:
+        yield engine
+
+
+@pytest.fixture
+async def of_two(tmp_path, engine, manager, second, allowlist_file, policy):
+    """A worker of a fleet with two managers."""
+    async with worker_of(tmp_path, engine, allowlist_file, policy, ("manager", "second")) as guard:
+        yield guard
+
+
+@pytest.mark.parametrize("first", ["hangs", "is down", "has left the swarm"])
+async def test_one_manager_of_several_is_enough(of_two, manager, second, first):
+    words = Words()
+    network = lay(second, words)
+    manager.list_seconds = 30 if first == "hangs" else 0
+    manager.refuse = {("GET", "/networks"): (503, "gone")} if first == "is down" else {}
+    await of_two.make_container(words.container())
+    (body,) = of_two.engine.bodies("/containers/create")
+    assert body["HostConfig"]["NetworkMode"] == network
+
+
+async def test_managers_that_know_no_network_or_do_not_answer_open_nothing(of_two, manager, second):
+    words = Words()
+    assert (await of_two.create(words.container())).status == 403
+    manager.refuse["GET", "/networks"] = (503, "gone")
+    assert (await of_two.create(words.container())).status == 403
+    second.refuse["GET", "/networks"] = (503, "gone")
+    assert (await of_two.create(words.container())).status == 503
+    assert of_two.engine.bodies("/containers/create") == []
 
 
 async def test_once_a_container_is_there_the_workers_engine_knows(worker, manager):

@@ -7,9 +7,11 @@ import pytest
 from deployment import DEPLOY
 
 
-def certificates(folder: Path, *hosts: str) -> subprocess.CompletedProcess[str]:
+def certificates(
+    folder: Path, *hosts: str, options: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [DEPLOY / "fleet" / "certificates", folder, *hosts],
+        [DEPLOY / "fleet" / "certificates", *options, folder, *hosts],
         check=False,
         capture_output=True,
         text=True,
@@ -27,6 +29,27 @@ def certificates(folder: Path, *hosts: str) -> subprocess.CompletedProcess[str]:
 )
 def test_a_host_needs_a_name_of_its_own(tmp_path: Path, hosts: tuple[str, ...], says: str) -> None:
     done = certificates(tmp_path / "fleet", *hosts)
+    assert (done.returncode, says in done.stderr) == (1, True), done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_first_hosts_are_managers_whom_workers_ask(tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet"
+    hosts = ("a=10.0.0.1", "b=fd00::2", "c=10.0.0.3", "d=10.0.0.4")
+    assert certificates(fleet, *hosts, options=("--managers", "3")).returncode == 0
+    policies = {host.name: (host / "policy.json").read_text() for host in fleet.glob("?")}
+    assert policies == dict.fromkeys("abc", '{"makes_overlays": true}\n') | {"d": "{}\n"}
+    assert {host.name for host in fleet.glob("?") if (host / "manager").exists()} == {"d"}
+    asked = "FLEET_MANAGERS=tcp://10.0.0.1:2376,tcp://[fd00::2]:2376,tcp://10.0.0.3:2376\n"
+    assert asked in (fleet / "d" / "compose.env").read_text()
+    assert "FLEET_MANAGERS" not in (fleet / "c" / "compose.env").read_text()
+
+
+@pytest.mark.parametrize(
+    ("managers", "says"), [("5", "--managers 5, and only 2 hosts"), ("0", "a number from 1 to 7")]
+)
+def test_managers_are_hosts(tmp_path: Path, managers: str, says: str) -> None:
+    done = certificates(tmp_path / "fleet", "a=10.0.0.1", "b=10.0.0.2", options=("--managers", managers))
     assert (done.returncode, says in done.stderr) == (1, True), done.stderr
     assert list(tmp_path.iterdir()) == []
 

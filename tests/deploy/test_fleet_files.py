@@ -15,7 +15,7 @@ SETTINGS = {
     "DOCKER_GID": "290",
     "COMPOSE_PROFILES": "dryrun",
     "FLEET_ADDRESS": "10.213.254.2",
-    "FLEET_MANAGER": "tcp://10.213.254.1:2376",
+    "FLEET_MANAGERS": "tcp://10.213.254.1:2376",
 }
 FLEET = DEPLOY / "fleet"
 ONE_HOST = (DEPLOY / "compose.yaml",)
@@ -68,7 +68,7 @@ def test_a_hosts_guard_is_as_shut_as_that_of_one_host(tmp_path: Path, one_host: 
     assert bridges == ["drf-guard", "drs-fleet"]
 
 
-@pytest.mark.parametrize("name", ["DOCKER_GID", "FLEET_ADDRESS", "FLEET_MANAGER"])
+@pytest.mark.parametrize("name", ["DOCKER_GID", "FLEET_ADDRESS", "FLEET_MANAGERS"])
 def test_a_setting_that_is_missing_is_named(tmp_path: Path, name: str):
     with pytest.raises(AssertionError, match=name):
         read(tmp_path, WORKER, without=name)

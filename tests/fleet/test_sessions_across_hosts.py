@@ -6,18 +6,16 @@ import json
 import socket
 import struct
 import subprocess
-import tempfile
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fleet_lab import GUARD_PORT, POOL, FleetLab, Host, entered
-from local_stack import ROOT, Stack, open_stack
+from fleet_lab import GUARD_PORT, FleetLab, Host, entered
+from fleet_stack import stack_of
+from local_stack import ROOT
 from probe_frames import BROADCAST, checksum
-from quick_stack import FOUND, QUICK, found_in
+from quick_stack import FOUND, found_in
 
 from dryrun_contract.event import IsolationProbed, SessionPlaced, TargetChanged
 from dryrun_local.images.distribution import distribute
@@ -25,31 +23,9 @@ from dryrun_local.images.programs import ProgramError
 
 pytestmark = pytest.mark.engine
 
-SPREAD = QUICK.replace("  collectors:", "  spread: targets\n  collectors:")
-APART = QUICK.replace("  collectors:", "  spread: collectors\n  collectors:")
 ATTACK_SECONDS = 1.0
 CAN_ENCRYPT = "rfc4106(gcm(aes))" in Path("/proc/crypto").read_text()
 ALLOWLIST = ROOT / ".dryrun" / "allowlist.json"
-
-
-@asynccontextmanager
-async def stack_of(fleet: FleetLab, cluster: Path, fleet_file: str, **settings: str) -> AsyncIterator[Stack]:
-    """Run a system on the fleet, with the templates `quick`, `spread` and `apart`."""
-    async with AsyncExitStack() as exits:
-        state = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="dt-")))
-        (state / "templates").mkdir()
-        for name, text in {"quick": QUICK, "spread": SPREAD, "apart": APART}.items():
-            (state / "templates" / f"{name}.yml").write_text(text)
-        (state / "fleet.yml").write_text(fleet_file)
-        own = {
-            "ORCHESTRATOR_FLEET": str(state / "fleet.yml"),
-            "ORCHESTRATOR_SUBNET_POOL": POOL,
-            "ORCHESTRATOR_TEMPLATES_DIR": str(state / "templates"),
-            # Not used, and no guard beside those of the fleet is needed.
-            "DOCKER_HOST": fleet.manager.docker_host,
-            "APPROVAL_SESSIONS_AT_ONCE": "10",
-        }
-        yield await exits.enter_async_context(open_stack(state, cluster, own | settings))
 
 
 async def test_the_findings_are_the_same_and_nothing_of_any_host_is_reached(

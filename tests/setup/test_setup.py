@@ -332,7 +332,7 @@ def test_python_packages_are_installed_once_and_again_after_a_change(machine):
         (machine.folder / package).mkdir()
         (machine.folder / package / "pyproject.toml").touch()
     (machine.folder / "requirements").mkdir()
-    for name in ("dev.txt", "uv.txt"):
+    for name in ("build.txt", "dev.txt", "uv.txt"):
         (machine.folder / "requirements" / name).touch()
     python = machine.folder / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)

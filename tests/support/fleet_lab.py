@@ -1,7 +1,8 @@
-"""A fleet on one machine: three engines in network namespaces, a swarm with one manager, a guard beside each.
+"""A fleet on one machine: three engines in network namespaces, a swarm, a guard beside each.
 
-Inside of `tests/support/with-own-engine` (root): its engine is host `a`, the manager, in the namespace of
-whoever uses this module; `b` and `c` are workers. A bridge is the network between the hosts, the underlay.
+Inside of `tests/support/with-own-engine` (root): its engine is host `a`, a manager, in the namespace of
+whoever uses this module; `b` and `c` are workers, or managers too. A bridge is the network between the
+hosts, the underlay.
 """
 
 import http.client
@@ -117,10 +118,11 @@ class Host:
 
 
 class FleetLab:
-    """The hosts by name, the certificates, and the underlay."""
+    """The hosts by name, the certificates, and the underlay. `managers` of the hosts manage the swarm."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, managers: int = 1) -> None:
         folder.mkdir(exist_ok=True)
+        self.managers = "abc"[:managers]
         self.folder = folder
         self.is_encrypted = False
         """Whether guards ask for encryption. This machine's kernel may lack it; an engine does not say so."""
@@ -225,10 +227,11 @@ class FleetLab:
         """Make the swarm."""
         here = ("--advertise-addr", self.manager.address, "--listen-addr", f"{self.manager.address}:2377")
         self.manager.docker("swarm", "init", *here)
-        token = self.manager.docker("swarm", "join-token", "--quiet", "worker")
+        role = "worker" if len(self.managers) == 1 else "manager"
+        token = self.manager.docker("swarm", "join-token", "--quiet", role)
         for host in self.workers:
             join = ("swarm", "join", "--token", token, "--advertise-addr", host.address)
-            host.docker(*join, f"{self.manager.address}:2377")
+            host.docker(*join, "--listen-addr", f"{host.address}:2377", f"{self.manager.address}:2377")
 
     def start_guard(
         self, host: Host, allowlist: Path, environment: Mapping[str, str] = MappingProxyType({})
@@ -240,7 +243,7 @@ class FleetLab:
         policy.write_text(json.dumps({**own, **POLICY, "encrypted_overlays": self.is_encrypted}))
         options = ["--listen", host.guard_url, "--tlsverify"]
         options += [f"--tls{name}={certs}/{file}.pem" for name, file in _TLS_FILES.items()]
-        if not host.is_manager:
+        if host.name not in self.managers:
             options += ["--manager", self.manager.guard_url, "--manager-certs", str(certs / "manager")]
         guard = str(Path(sys.prefix) / "bin" / "docker-guard")
         with host.log.open("wb") as log:
@@ -273,13 +276,13 @@ class FleetLab:
         return answer.status, json.loads(raw) if raw else None
 
     def fleet_file(self, **rooms: int) -> str:
-        """Return the orchestrator's fleet file; `rooms` are containers of each host."""
+        """Return the fleet file, the last manager first; `rooms` are containers of each host."""
         hosts = "".join(
             f"  {host.name}: {{guard: '{host.guard_url}', certificates: {self.orchestrator_certs}, "
-            f"memory_mib: {512 * rooms.get(host.name, 60)}, cpus: 100, sessions: 4}}\n"
+            f"memory_mib: {512 * rooms.get(host.name, 60) or 1}, cpus: 100, sessions: 4}}\n"
             for host in self.hosts.values()
         )
-        return f"manager: {MANAGER}\noverlay: plain\nhosts:\n{hosts}"
+        return f"managers: [{', '.join(reversed(self.managers))}]\noverlay: plain\nhosts:\n{hosts}"
 
     def left_of(self, session_id: str) -> list[str]:
         """Return what the engines hold of a session, by host."""
@@ -294,7 +297,8 @@ class FleetLab:
     def make_certificates(self) -> None:
         """Make the certificates of all hosts, anew if there are any."""
         pairs = [f"{name}={address}" for name, address in self.addresses.items()]
-        run(ROOT / "deploy/fleet/certificates", self.certificates, *pairs)
+        managers = ("--managers", str(len(self.managers)))
+        run(ROOT / "deploy/fleet/certificates", *managers, self.certificates, *pairs)
 
     @contextmanager
     def encrypted(self, allowlist: Path) -> Iterator[None]:
@@ -381,10 +385,10 @@ def _end(process: subprocess.Popen[bytes] | None) -> None:
 
 
 @contextmanager
-def open_fleet(folder: Path, allowlist: Path) -> Iterator[FleetLab]:
-    """Run a fleet for the time of the block."""
+def open_fleet(folder: Path, allowlist: Path, managers: int = 1) -> Iterator[FleetLab]:
+    """Run a fleet of so many managers, 1 or 3, for the time of the block."""
     assert LAYERS.is_dir(), "run this inside of tests/support/with-own-engine"
-    lab = FleetLab(folder)
+    lab = FleetLab(folder, managers)
     with ExitStack() as exits:
         exits.callback(lab.close)
         lab.lay_underlay()

@@ -64,7 +64,7 @@ def fleet_with(session_id):
         )
         for name, held, state in rows
     ]
-    return Fleet(manager="alpha", encrypted=True, hosts=tuple(hosts))
+    return Fleet(managers=("alpha",), encrypted=True, hosts=tuple(hosts))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dryrun_contract.fleet import Fleet, FleetHost
 
 def fleet(session_id):
     return Fleet(
-        manager="alpha",
+        managers=("alpha",),
         encrypted=True,
         hosts=(
             FleetHost(
@@ -26,7 +26,7 @@ def fleet(session_id):
 
 
 async def test_readers_see_the_hosts_and_a_stopped_orchestrator_is_a_503(api, orchestrator):
-    assert (await api.get("/hosts")).json() == {"manager": None, "encrypted": None, "hosts": []}
+    assert (await api.get("/hosts")).json() == {"managers": [], "encrypted": None, "hosts": []}
     orchestrator.fleet = fleet(uuid4())
     assert (await api.get("/hosts")).json() == orchestrator.fleet.model_dump(mode="json")
     orchestrator.down = True

@@ -8,6 +8,8 @@ from pydantic import Field
 from dryrun_contract.base import Word
 
 MAX_HOSTS = 50
+MAX_MANAGERS = 7
+"""More slow a swarm down, and stand no more faults than it is likely to meet."""
 MAX_LABELS = 16
 HOST_NAME = r"^[a-z0-9][a-z0-9-]{0,30}$"
 LABEL_KEY = r"^[a-z0-9][a-z0-9./-]{0,62}$"
@@ -38,8 +40,8 @@ class FleetHost(Word):
 class Fleet(Word):
     """All hosts; none where sessions run on the one host of the orchestrator's engine."""
 
-    manager: HostName | None = None
-    """The host at which networks across hosts are made."""
+    managers: tuple[HostName, ...] = Field(default=(), max_length=MAX_MANAGERS)
+    """The hosts of which one that answers makes networks across hosts."""
     encrypted: bool | None = None
     """Whether traffic between hosts is encrypted."""
     hosts: tuple[FleetHost, ...] = Field(default=(), max_length=MAX_HOSTS)

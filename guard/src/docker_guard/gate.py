@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,14 +55,14 @@ class Gate:
         allowlist: AllowlistReader,
         policy: Policy,
         deadlines: Deadlines,
-        manager: Engine | None = None,
+        managers: Sequence[Engine] = (),
     ) -> None:
-        """Take the guard of the fleet's manager, for a worker."""
+        """Take the guards of the fleet's managers, for a worker."""
         self._engine = engine
         self._allowlist = allowlist
         self._policy = policy
         self._deadlines = deadlines
-        self._networks = SessionNetworks(engine, policy, deadlines, manager)
+        self._networks = SessionNetworks(engine, policy, deadlines, managers)
         self._places = Places(engine, policy, deadlines, self._networks)
         self._log_readers = LogReaders(policy)
         self._owned: dict[tuple[str, str], Owned] = {}

@@ -42,13 +42,15 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--tlscert", type=Path, metavar="FILE", help="the guard's certificate")
     serve.add_argument("--tlskey", type=Path, metavar="FILE", help="its key")
     serve.add_argument(
-        "--manager", metavar="tcp://HOST:PORT", help="on a fleet's worker: the guard of the manager"
+        "--manager",
+        metavar="tcp://HOST:PORT,…",
+        help="on a fleet's worker: the guards of the swarm's managers, separated by commas",
     )
     serve.add_argument(
         "--manager-certs",
         type=Path,
         metavar="FOLDER",
-        help="ca.pem, cert.pem and key.pem of this guard as a client of that one",
+        help="ca.pem, cert.pem and key.pem of this guard as a client of those",
     )
     serve.add_argument("--docker", default=DOCKER, help=f"the engine ({DOCKER})")
     serve.add_argument("--allowlist", type=Path, required=True)
@@ -99,7 +101,7 @@ def _serve(options: argparse.Namespace) -> int:
             options.policy,
             options.metrics,
             tls,
-            options.manager,
+            tuple(options.manager.split(",")) if options.manager else (),
             _manager_files(options),
         )
     )

@@ -23,6 +23,9 @@ from docker_guard.own_thread import in_own_thread
 from docker_guard.policy import ConfigurationError, Policy
 from docker_guard.tls import TlsDoor, TlsFiles, client_context, server_context
 
+_MOST_MANAGERS = 7
+"""More slow a swarm down."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
@@ -35,7 +38,7 @@ class ServeSettings:
     metrics: str | None = None
     tls: TlsFiles | None = None
     """For every TCP address."""
-    manager: str | None = None
+    managers: tuple[str, ...] = ()
     manager_tls: TlsFiles | None = None
 
 
@@ -44,17 +47,22 @@ def serve(settings: ServeSettings) -> None:
     policy = Policy.load(settings.policy)
     allowlist = AllowlistReader(settings.allowlist, policy)
     context = server_context(settings.tls) if settings.tls else None
-    manager = _manager(settings, policy)
-    uvloop.run(_serve(settings, policy, allowlist, context, manager))
+    managers = _managers(settings, policy)
+    uvloop.run(_serve(settings, policy, allowlist, context, managers))
 
 
-def _manager(settings: ServeSettings, policy: Policy) -> Engine | None:
-    """Return the guard of the fleet's manager, which answers as an engine does."""
-    if settings.manager is None or settings.manager_tls is None:
-        return None
+def _managers(settings: ServeSettings, policy: Policy) -> tuple[Engine, ...]:
+    """Return the guards of the fleet's managers, which answer as engines do."""
+    if not settings.managers or settings.manager_tls is None:
+        return ()
     if policy.makes_overlays:
-        raise ConfigurationError("makes_overlays is for the manager, --manager for workers")
-    return Engine(settings.manager, policy, client_context(settings.manager_tls))
+        raise ConfigurationError("makes_overlays is for managers, --manager for workers")
+    if len(settings.managers) > _MOST_MANAGERS:
+        raise ConfigurationError(
+            f"--manager names {len(settings.managers)} guards; {_MOST_MANAGERS} are the most"
+        )
+    context = client_context(settings.manager_tls)
+    return tuple(Engine(manager, policy, context) for manager in settings.managers)
 
 
 async def _serve(
@@ -62,12 +70,12 @@ async def _serve(
     policy: Policy,
     allowlist: AllowlistReader,
     context: ssl.SSLContext | None,
-    manager: Engine | None = None,
+    managers: tuple[Engine, ...] = (),
 ) -> None:
     record = AuditLog()
     deadlines = Deadlines(policy)
     engine = Engine(settings.docker, policy)
-    door = FrontDoor(Gate(engine, allowlist, policy, deadlines, manager), policy, record)
+    door = FrontDoor(Gate(engine, allowlist, policy, deadlines, managers), policy, record)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -77,7 +85,7 @@ async def _serve(
     async with AsyncExitStack() as exits:
         exits.callback(record.line, "ended")
         exits.push_async_callback(engine.close)
-        if manager is not None:
+        for manager in managers:
             exits.push_async_callback(manager.close)
         if settings.metrics:
             shown_at = open_listener(f"tcp://{settings.metrics}")

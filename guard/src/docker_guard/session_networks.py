@@ -1,8 +1,8 @@
 """Finds the network of a session, on this engine or where the fleet's overlays are made.
 
 A worker's engine knows an overlay only while a container of its own is on it. Before the first one, nothing
-on that host can tell whose network a name or an id stands for. So the guard of a worker asks the guard of the
-manager, gets the network's id with its labels, and creates containers on that id: a name decides nothing.
+on that host can tell whose network a name or an id stands for. So the guard of a worker asks those of the
+managers, gets the network's id with its labels, and creates containers on that id: a name decides nothing.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, Refusal
 
 _ALLOCATION_SECONDS = 4.0
-_MANAGER_SECONDS = 5.0
+_MANAGERS_SECONDS = 5.0
 
 
 class _Lookup:
@@ -45,24 +45,24 @@ class _Lookup:
 
 
 class SessionNetworks:
-    """The networks of sessions, known here or to the guard of the fleet's manager."""
+    """The networks of sessions, known here or to the guards of the fleet's managers."""
 
     def __init__(
-        self, engine: Engine, policy: Policy, deadlines: Deadlines, manager: Engine | None = None
+        self, engine: Engine, policy: Policy, deadlines: Deadlines, managers: Sequence[Engine] = ()
     ) -> None:
-        """Take the guard of the fleet's manager, for a worker."""
+        """Take the guards of the fleet's managers, for a worker."""
         self._engine = engine
         self._policy = policy
         self._deadlines = deadlines
-        self._manager = manager
+        self._managers = tuple(managers)
         self._here = _Lookup(self._look_here, policy.engine_seconds)
-        # Apart: a manager that hangs holds up nobody whose network this engine knows.
+        # Apart: managers that hang hold up nobody whose network this engine knows.
         self._there = _Lookup(self._look_there, policy.engine_seconds)
 
     async def of(self, session_id: str) -> SessionNetwork:
         """Return a session's network if its deadline has not passed. Raises Refusal."""
         network = await self._here.of(session_id)
-        if network is None and self._manager is not None:
+        if network is None and self._managers:
             network = await self._there.of(session_id)
         if network is None:
             raise Refusal("session", f"there is no network {labels.network_name(session_id)}")
@@ -94,17 +94,40 @@ class SessionNetworks:
         return self._only(await self._engine.listed("/networks", _label(session_id)), session_id)
 
     async def _look_there(self, session_id: str) -> SessionNetwork | None:
-        """Return what the manager lists, for the first container of a session on this host."""
-        assert self._manager is not None
+        """Return what a manager lists, for the first container of a session on this host.
+
+        All are asked at once, and the first that knows the network is believed. One that knows none may have
+        left the swarm, so the others are waited for. Raises EngineDownError when none of them answers.
+        """
         await check_limits(self._engine)
+        asked = [
+            asyncio.create_task(manager.listed("/networks", _label(session_id))) for manager in self._managers
+        ]
+        why: Exception | None = None
+        answers = 0
         try:
-            async with asyncio.timeout(_MANAGER_SECONDS):
-                listed = await self._manager.listed("/networks", _label(session_id))
-        except (EngineDownError, TimeoutError) as error:
-            why = str(error) or f"no answer within {_MANAGER_SECONDS:.0f} s"
-            raise EngineDownError(f"the guard of the fleet's manager: {why}", may_land=False) from error
-        # The manager's host has bridges too; none of them reaches this one.
-        return self._only([each for each in listed if each.get("Driver") == "overlay"], session_id)
+            async with asyncio.timeout(_MANAGERS_SECONDS):
+                for answer in asyncio.as_completed(asked):
+                    try:
+                        listed = await answer
+                    except EngineDownError as error:
+                        why = error
+                        continue
+                    answers += 1
+                    # A manager's host has bridges too; none of them reaches this one.
+                    overlays = [each for each in listed if each.get("Driver") == "overlay"]
+                    if overlays:
+                        return self._only(overlays, session_id)
+        except TimeoutError as error:
+            why = error
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+        if not answers:
+            said = str(why) or f"no answer within {_MANAGERS_SECONDS:.0f} s"
+            raise EngineDownError(f"the guard of the fleet's manager: {said}", may_land=False) from why
+        return None
 
     def _only(self, listed: Sequence[Mapping[str, Any]], session_id: str) -> SessionNetwork | None:
         if len(listed) > 1:

@@ -11,7 +11,7 @@ from dryrun_local.machine.errors import LocalError
 from dryrun_local.main import app
 
 HEAD = """# The fleet of the lab; ask Ada before you change it.
-manager: alpha
+managers: [alpha]
 overlay: plain
 """
 HOSTS = """hosts:
@@ -61,7 +61,7 @@ def test_a_host_is_drained_and_taken_in_again_whatever_the_layout(tmp_path: Path
 
 
 ROW = "{guard: 'tcp://10.0.0.%s:2376', certificates: /c, memory_mib: 4096, cpus: 4, sessions: 4}"
-FLOW = f"{{manager: alpha, overlay: plain, hosts: {{alpha: {ROW % 1}, beta: {ROW % 2}}}}}\n"
+FLOW = f"{{managers: [alpha], overlay: plain, hosts: {{alpha: {ROW % 1}, beta: {ROW % 2}}}}}\n"
 REFUSED = {
     "one line": (FLOW, "laid out in an unusual way"),
     "faulty": (HEAD.replace("plain", "maybe") + HOSTS, "overlay: is 'maybe'"),

@@ -31,7 +31,7 @@ def fleet_view(hosts: Hosts, records: Sequence[SessionRecord]) -> Fleet:
                 standing[name].append(record.id)
     left = {room.host: room.containers for room in hosts.rooms(records, file.hosts)}
     return Fleet(
-        manager=file.manager,
+        managers=file.managers,
         encrypted=file.encrypted,
         hosts=tuple(
             FleetHost(

@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -16,7 +16,7 @@ from dryrun_contract.text import printable
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import Engine, EngineError
-from dryrun_orchestrator.fleet.engine import FleetEngine
+from dryrun_orchestrator.fleet.engine import FleetEngine, one_of_fleet
 from dryrun_orchestrator.fleet.fleet_file import FleetFile, FleetFileError, read_fleet_file
 from dryrun_orchestrator.fleet.placement import Needs, Placement, Room, place
 from dryrun_orchestrator.journal.records import SessionRecord
@@ -158,10 +158,9 @@ class Hosts:
         if len(hosts) == 1 and not placement.is_spread:
             (host,) = hosts
             return Ground(host.engine, host.isolation, host.preflight, lambda: _lost(hosts, gone))
-        manager = self._by_name[self.fleet.manager]
-        engines = {host.name: host.own_engine for host in (manager, *hosts)}
+        engines = {host.name: host.own_engine for host in hosts}
         return Ground(
-            FleetEngine(engines, manager.name, placement=placement, encrypted=self.fleet.encrypted),
+            FleetEngine(engines, self._managers_in_turn, placement=placement, encrypted=self.fleet.encrypted),
             CrossingIsolation(
                 {host.name: (host.engine, host.isolation) for host in hosts},
                 self._images,
@@ -170,7 +169,7 @@ class Hosts:
             ),
             Preflight(*(host.engine for host in hosts)),
             lambda: _lost(hosts, gone),
-            lambda began: _silent({manager.name: manager} | {host.name: host for host in hosts}, began),
+            lambda began: _silent(hosts, began) or _silent_managers(self._managers, began),
         )
 
     def place(self, needs: Needs, records: Iterable[SessionRecord]) -> Placement | None:
@@ -240,9 +239,18 @@ class Hosts:
             if host.name in usable
         ]
 
+    @property
+    def _managers(self) -> list[Host]:
+        return [] if self.fleet is None else [self._by_name[name] for name in self.fleet.managers]
+
+    def _managers_in_turn(self) -> dict[str, Engine]:
+        """Return the managers' engines, first those that answered a moment ago."""
+        in_turn = sorted(self._managers, key=lambda host: host.silent_seconds > ABSENT_SECONDS)
+        return {host.name: host.own_engine for host in in_turn}
+
     def _can_cross(self) -> bool:
-        """Return whether overlays can be made now: whether the manager answers."""
-        return self.fleet is None or self._by_name[self.fleet.manager].silent_seconds <= ABSENT_SECONDS
+        """Return whether overlays can be made now: whether a manager answers."""
+        return self.fleet is None or any(host.silent_seconds <= ABSENT_SECONDS for host in self._managers)
 
     def _usable(self) -> set[str]:
         drained = self.fleet.drained if self.fleet is not None else frozenset()
@@ -258,11 +266,17 @@ def _lost(hosts: Iterable[Host], gone: Sequence[str]) -> str | None:
     return None
 
 
-def _silent(hosts: Mapping[str, Host], began: float) -> str | None:
-    for name, host in hosts.items():
+def _silent(hosts: Iterable[Host], began: float) -> str | None:
+    for host in hosts:
         if (seconds := host.silence_since(began)) is not None:
-            return f"host {name} did not answer for {seconds:.0f} s"
+            return f"host {host.name} did not answer for {seconds:.0f} s"
     return None
+
+
+def _silent_managers(managers: Sequence[Host], began: float) -> str | None:
+    """Return that no manager was spared: one that answers keeps the others' sessions going."""
+    silent = [said for host in managers if (said := _silent([host], began)) is not None]
+    return silent[0] if len(silent) == len(managers) else None
 
 
 def one_host(
@@ -287,7 +301,7 @@ def hosts_of_fleet(
     hosts = []
     for entry in fleet.hosts.values():
         own_engine = DockerEngine(entry.guard, cert_path=entry.certificates)
-        engine = FleetEngine({entry.name: own_engine}, fleet.manager)
+        engine = one_of_fleet(entry.name, own_engine, fleet.managers)
         isolation = Isolation(engine, images, settings, owner, now)
         hosts.append(Host(entry.name, own_engine, engine, isolation, Preflight(engine)))
     return Hosts(hosts, images, settings, now, fleet)

@@ -49,20 +49,20 @@ def faults_of(path: Path, text: str) -> list[str]:
 def test_reads_hosts_with_the_containers_that_fit(tmp_path: Path, certificates: Path):
     path = tmp_path / "fleet.yml"
     path.write_text(
-        f"manager: alpha\noverlay: plain\nhosts:\n  alpha: {host(certificates, 1)}\n"
+        f"managers: [alpha]\noverlay: plain\nhosts:\n  alpha: {host(certificates, 1)}\n"
         f"  beta: {host(certificates, 2, memory_mib=2048, labels='{zone: lab, rack: "7"}')}\n"
         "drained: [beta]\n"
     )
     fleet = read_fleet_file(path)
     assert fleet.hosts["beta"].labels == {"zone": "lab", "rack": "7"}
-    assert (fleet.manager, fleet.encrypted, fleet.drained) == ("alpha", False, {"beta"})
+    assert (fleet.managers, fleet.encrypted, fleet.drained) == (("alpha",), False, {"beta"})
     assert {name: each.containers for name, each in fleet.hosts.items()} == {"alpha": 12, "beta": 4}
     assert fleet.hosts["alpha"].certificates == certificates
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path, certificates: Path):
     text = (
-        f"manager: gamma\noverlay: maybe\nspeed: high\ndrained: [delta]\nhosts:\n"
+        f"managers: [gamma]\noverlay: maybe\nspeed: high\ndrained: [delta]\nhosts:\n"
         f"  Alpha: {host(certificates, 1, guard='http://10.0.0.1')}\n"
         f"  beta: {host(tmp_path, 2, cpus=0, sessions='many')}\n"
         f"  gama: {host(certificates, 3, guard='tcp://10.0.0.9:99999')}\n"
@@ -71,7 +71,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path, certificates: Path):
     )
     faults = "\n".join(faults_of(tmp_path / "fleet.yml", text))
     for expected in (
-        "manager: there is no host 'gamma'",
+        "managers[0]: there is no host 'gamma'",
         "overlay: is 'maybe'",
         "'speed' is outside of the subset",
         "drained[0]: there is no host 'delta'",
@@ -89,7 +89,23 @@ def test_all_faults_are_told_at_once(tmp_path: Path, certificates: Path):
         assert expected.replace("outside of the", "outside the") in faults, faults
 
 
-EMPTY = ["", "[]", "hosts: {}", "manager: a\noverlay: plain\nhosts: {}\n", "&a [*a]"]
+@pytest.mark.parametrize(
+    ("managers", "says"),
+    [
+        ("alpha", "managers: is a text; expected a list"),
+        ("[]", "managers: has 0 hosts; 1 to 7 can manage a swarm"),
+        ("[alpha, beta, alpha]", "managers: names a host twice"),
+        ("[alpha, gamma]", "managers[1]: there is no host 'gamma'"),
+        (str(["alpha", "beta"] * 4), "managers: has 8 hosts"),
+    ],
+)
+def test_managers_are_hosts_of_the_file_each_once(tmp_path: Path, certificates: Path, managers, says):
+    rows = f"  alpha: {host(certificates, 1)}\n  beta: {host(certificates, 2)}\n"
+    faults = faults_of(tmp_path / "fleet.yml", f"managers: {managers}\noverlay: plain\nhosts:\n{rows}")
+    assert any(says in fault for fault in faults), faults
+
+
+EMPTY = ["", "[]", "hosts: {}", "managers: [a]\noverlay: plain\nhosts: {}\n", "&a [*a]"]
 
 
 @pytest.mark.parametrize("text", EMPTY)
@@ -105,7 +121,7 @@ def test_a_missing_file_is_named(tmp_path: Path):
 async def test_a_host_is_drained_without_a_new_start(tmp_path: Path, certificates: Path):
     path = tmp_path / "fleet.yml"
     rows = f"  alpha: {host(certificates, 1)}\n  beta: {host(certificates, 2)}\n"
-    path.write_text(f"manager: alpha\noverlay: plain\nhosts:\n{rows}")
+    path.write_text(f"managers: [alpha]\noverlay: plain\nhosts:\n{rows}")
     values = dict.fromkeys(("state_dir", "templates_dir", "collectors_dir", "allowlist"), tmp_path)
     settings = Settings.model_validate({"token": "a-token-of-sixteen", "fleet": path, **values})
     hosts = Hosts((), NoImages(), settings, lambda: datetime.now(UTC), read_fleet_file(path))

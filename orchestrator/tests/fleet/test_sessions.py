@@ -10,6 +10,7 @@ from stage import NETWORK, NETWORK_OUTPUT, PROBE, TEMPLATE, Stage, images, verdi
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import hosts, labels
+from dryrun_orchestrator.engine.protocol import EngineUnreachableError
 from dryrun_orchestrator.fleet_view import hosts_state, measure, show_fleet
 from dryrun_orchestrator.session import loop
 
@@ -158,7 +159,7 @@ async def test_what_is_drained_is_shown_with_what_still_stands_there(fleet):
         await fleet.until(session_id, Phase.KEPT)
         hosts.fleet = replace(hosts.fleet, drained=frozenset("a"))
         shown = await show_fleet(hosts, fleet.journal)
-        assert (shown.manager, shown.encrypted) == ("a", False)
+        assert (shown.managers, shown.encrypted) == (("a",), False)
         first, second, _ = shown.hosts
         assert (first.drained, first.obstacle, first.sessions) == (True, None, (session_id,))
         assert (first.containers, first.places) == (4, 60)
@@ -288,6 +289,64 @@ async def test_without_the_manager_sessions_start_on_one_host_and_none_across(fl
         assert (await fleet.supervisor.show(waiting)).phase is Phase.QUEUED
         fleet.fleet["a"][0].come_up()
         await fleet.until(waiting, Phase.KEPT)
+
+
+@pytest.fixture
+def managed(fleet):
+    """Have all three manage the swarm, and only two take containers; `a` is asked first."""
+    fleet.swarm.managers, fleet.managers = 3, ("a", "b", "c")
+    resize(fleet, a=(0, 4), b=(2, 4), c=(2, 4))
+    return fleet
+
+
+async def test_the_other_managers_stand_in_for_one_that_is_lost(managed, impatient):
+    lost = managed.fleet["a"][0]
+    async with managed.running():
+        known = managed.supervisor._hosts
+        await managed.eventually(lambda: all(host.obstacle is None for host in known.all))
+        before = await managed.start(keep=True)
+        await managed.until(before, Phase.KEPT)
+        assert lost.calls_of("create_network")
+        lost.go_down()
+        # At once, and without its word: the overlay that it made is any manager's to remove.
+        await managed.supervisor.stop(before)
+        await managed.ended(before)
+        assert not left(managed, before)
+        await managed.eventually(lambda: known.all[0].silent_seconds > hosts.ABSENT_SECONDS)
+        after = await managed.start()
+        session = await managed.ended(after)
+        assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
+        assert not left(managed, after)
+
+
+async def test_a_scan_goes_on_as_long_as_one_manager_answers(managed, monkeypatch):
+    monkeypatch.setattr(hosts, "PULSE_SECONDS", 0.05)
+    monkeypatch.setattr(hosts, "ABSENT_SECONDS", 0.2)
+    for engine, _, _ in managed.fleet.values():
+        engine.images[NETWORK] = FakeImage(log=NETWORK_OUTPUT, exit_after=1.0)
+    async with managed.running():
+        session_id = await managed.start()
+        await managed.until(session_id, Phase.SCANNING)
+        managed.fleet["a"][0].go_down()
+        await managed.eventually(lambda: managed.supervisor._hosts.all[0].silent_seconds > 0.3)
+        session = await managed.ended(session_id)
+        assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
+        assert not left(managed, session_id)
+
+
+async def test_an_overlay_whose_makers_answer_was_lost_is_found_at_another_manager(managed, impatient):
+    maker = managed.fleet["a"][0]
+    async with managed.running():
+        await managed.eventually(lambda: all(host.obstacle is None for host in managed.supervisor._hosts.all))
+        maker.faults.fail("create_network", EngineUnreachableError("its answer was lost"), after=True)
+        session_id = await managed.start(keep=True)
+        await managed.eventually(lambda: managed.swarm.overlays)
+        maker.go_down()
+        await managed.until(session_id, Phase.KEPT)
+        assert len(managed.swarm.overlays) == 1
+        await managed.supervisor.stop(session_id)
+        await managed.ended(session_id)
+        assert not left(managed, session_id)
 
 
 async def test_a_host_that_is_lost_ends_no_session_elsewhere(fleet, impatient):

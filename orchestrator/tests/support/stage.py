@@ -13,7 +13,7 @@ from dryrun_contract.event import Event
 from dryrun_contract.session import Phase, SessionRequest
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.installed import OperatorFiles, Places
-from dryrun_orchestrator.fleet.engine import FleetEngine
+from dryrun_orchestrator.fleet.engine import one_of_fleet
 from dryrun_orchestrator.fleet.fleet_file import FleetFile, FleetHost
 from dryrun_orchestrator.hosts import Host, Hosts, one_host
 from dryrun_orchestrator.journal.journal import Journal
@@ -120,6 +120,7 @@ class Stage:
         self.timeouts = {"network": 30, "database": 30}
         self.changes = {}
         self.drained = ()
+        self.managers = ()
         self.labels = {}
         self.ends_early = False
         (folder / "templates").mkdir()
@@ -185,13 +186,13 @@ class Stage:
             )
             for name, (_, containers, sessions) in self.fleet.items()
         }
-        manager = next(iter(rows))
+        managers = self.managers or tuple(rows)[:1]
         hosts = []
         for name, (engine, _, _) in self.fleet.items():
-            named = FleetEngine({name: engine}, manager)
+            named = one_of_fleet(name, engine, managers)
             isolation = Isolation(named, files, settings, self.journal.id)
             hosts.append(Host(name, engine, named, isolation, Preflight(named)))
-        file = FleetFile(rows, manager, encrypted=False, drained=frozenset(self.drained))
+        file = FleetFile(rows, managers, encrypted=False, drained=frozenset(self.drained))
         return Hosts(hosts, files, settings, lambda: datetime.now(UTC), file)
 
     async def start(self, session_id=None, **request):

@@ -18,7 +18,7 @@ async def show(file: Path, screen: Screen) -> int:
     for host in fleet.hosts.values():
         is_drained = host.name in fleet.drained
         table.add_row(
-            Text(f"{host.name} (manager)" if host.name == fleet.manager else host.name),
+            Text(f"{host.name} (manager)" if host.name in fleet.managers else host.name),
             Text(host.guard),
             Text(str(host.containers)),
             Text(str(host.sessions)),
@@ -40,8 +40,10 @@ async def drain(file: Path, host: str, screen: Screen) -> int:
         "Sessions that stand there go on to their end, 30 minutes at most;",
         f'the overview, /readyz and dryrun_host_sessions{{host="{host}"}} say when none is left',
     )
-    if host == fleet.manager:
+    if fleet.managers == (host,):
         screen.note(f"{host} is the manager:", "sessions across other hosts still need its engine and guard")
+    elif host in fleet.managers:
+        screen.note(f"{host} is a manager:", "the swarm needs more than half of them to answer")
     if fleet.drained >= fleet.hosts.keys():
         screen.warn("Every host is drained:", "sessions wait until one is not")
     return 0

@@ -60,8 +60,8 @@ def _set_drained(file: Path, host: str, *, drained: bool) -> tuple[FleetFile, bo
 def with_drained(text: str, names: Collection[str]) -> str:
     r"""Return the text of a fleet file with these hosts drained.
 
-    >>> with_drained("manager: a\ndrained: []  # by Ada\noverlay: plain\n", ["b"])
-    'manager: a\ndrained: [b]  # by Ada\noverlay: plain\n'
+    >>> with_drained("managers: [a]\ndrained: []  # by Ada\noverlay: plain\n", ["b"])
+    'managers: [a]\ndrained: [b]  # by Ada\noverlay: plain\n'
     """
     entry = f"drained: [{', '.join(names)}]"
     lines = text.splitlines()

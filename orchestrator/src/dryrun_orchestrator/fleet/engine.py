@@ -1,10 +1,11 @@
 """One engine made of several, for whoever need not know how many hosts there are.
 
-Ids are `HOST/ID`. A session's overlay is the manager's: elsewhere it comes and goes with containers.
+Ids are `HOST/ID`. A session's overlay is known to every manager of the swarm, and elsewhere comes and goes
+with containers: whichever manager answers is asked for it, and its id names the one that did.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -19,11 +20,13 @@ from dryrun_orchestrator.engine.protocol import (
     Engine,
     EngineError,
     EngineEvent,
+    EngineUnreachableError,
     LogChunk,
     Network,
     NetworkSpec,
     NotFoundError,
     Traffic,
+    TransientEngineError,
 )
 from dryrun_orchestrator.fleet.placement import Placement
 
@@ -37,22 +40,27 @@ class FleetEngine:
     def __init__(
         self,
         hosts: Mapping[str, Engine],
-        manager: str,
+        managers: Callable[[], Mapping[str, Engine]],
         *,
         placement: Placement | None = None,
         encrypted: bool = False,
     ) -> None:
-        """Take the hosts; for a session that is spread over several also the manager, and its placement."""
+        """Take the hosts; for a session that is spread over several also its placement.
+
+        `managers` returns the managers in the order in which they are to be asked.
+        """
         self._hosts = hosts
-        self._manager = manager
+        self._managers = managers
         self._placement = placement
         self._encrypted = encrypted
 
     # all hosts
 
     async def ping(self) -> None:
-        """Return when every host's engine answers."""
+        """Return when every host's engine answers, and a manager's where the session is spread."""
         await self._of_all(lambda engine: engine.ping())
+        if self._is_spread:
+            await self._by_a_manager(lambda engine: engine.ping())
 
     async def version(self) -> str:
         """Return the versions, each once."""
@@ -60,18 +68,27 @@ class FleetEngine:
         return ", ".join(sorted(set(found.values())))
 
     async def list_networks(self, label: str) -> list[Network]:
-        """List networks; of an overlay its containers' half, and only by the manager."""
+        """List networks; of an overlay its containers' half, and only by one manager."""
         found = await self._of_all(lambda engine: engine.list_networks(label))
-        return [
-            replace(
-                network,
-                id=joined(host, network.id),
-                subnet=_first_half(network.subnet) if network.is_overlay else network.subnet,
-            )
+        listed = [
+            replace(network, id=joined(host, network.id))
             for host, networks in found.items()
             for network in networks
-            if host == self._manager or not network.is_overlay
+            if not network.is_overlay
         ]
+        managers = self._managers()
+        if managers:
+            host = next((name for name in managers if name in found), None)
+            if host is None:
+                host, overlays = await self._by_a_manager(lambda engine: engine.list_networks(label))
+            else:
+                overlays = found[host]
+            listed += [
+                replace(network, id=joined(host, network.id), subnet=_first_half(network.subnet))
+                for network in overlays
+                if network.is_overlay
+            ]
+        return listed
 
     async def list_containers(self, label: str) -> list[Container]:
         """List the containers of all hosts. Raises EngineError when one of them cannot be asked."""
@@ -97,19 +114,24 @@ class FleetEngine:
     # one host
 
     async def create_network(self, spec: NetworkSpec) -> str:
-        """Create a bridge on the one host, or an overlay of twice the subnet at the manager."""
-        host = self._manager
-        if self._placement is None or not self._placement.is_spread:
-            (host,) = self._hosts
-        else:
+        """Create a bridge on the one host, or an overlay of twice the subnet at a manager."""
+        if self._is_spread:
+            # Not at the next one when it fails: it may have been made, and is found by listing.
+            host, engine = next(iter(self._managers().items()))
             block = IPv4Network(spec.subnet).supernet()
             reserved = str(list(block.subnets(prefixlen_diff=1))[1])
             spec = replace(spec, subnet=str(block), reserved=reserved, encrypted=self._encrypted)
-        return joined(host, await _named(host, self._hosts[host].create_network(spec)))
+        else:
+            ((host, engine),) = self._hosts.items()
+        return joined(host, await _named(host, engine.create_network(spec)))
 
     async def remove_network(self, network_id: str) -> None:
-        """Remove a network, at the host that made it."""
-        await self._at(network_id, lambda engine, identity: engine.remove_network(identity))
+        """Remove a bridge at its host, an overlay at a manager."""
+        if self._is_spread:
+            _, own = split(network_id)
+            await self._by_a_manager(lambda engine: engine.remove_network(own))
+        else:
+            await self._at(network_id, lambda engine, identity: engine.remove_network(identity))
 
     async def create_container(self, spec: ContainerSpec) -> str:
         """Create a container where its session's placement has it."""
@@ -148,6 +170,10 @@ class FleetEngine:
             container_id, lambda engine, identity: engine.past_actions(identity, since, until)
         )
 
+    @property
+    def _is_spread(self) -> bool:
+        return self._placement is not None and self._placement.is_spread
+
     async def close(self) -> None:
         """Close all connections of these hosts."""
         for engine in self._hosts.values():
@@ -177,6 +203,16 @@ class FleetEngine:
         host, engine, own = self._found(identity)
         return await _named(host, call(engine, own))
 
+    async def _by_a_manager[T](self, call: Callable[[Engine], Awaitable[T]]) -> tuple[str, T]:
+        """Return the first manager that answers, and its answer. Raises the last one's EngineError."""
+        failure: EngineError = EngineUnreachableError("the fleet has no manager")
+        for host, engine in self._managers().items():
+            try:
+                return host, await _named(host, call(engine))
+            except TransientEngineError as error:
+                failure = error
+        raise failure
+
     async def _of_all[T](self, call: Callable[[Engine], Awaitable[T]]) -> dict[str, T]:
         asked = [_named(host, call(engine)) for host, engine in self._hosts.items()]
         found = await asyncio.gather(*asked, return_exceptions=True)
@@ -185,6 +221,12 @@ class FleetEngine:
                 raise each
         answers = zip(self._hosts, found, strict=True)
         return {host: each for host, each in answers if not isinstance(each, BaseException)}
+
+
+def one_of_fleet(name: str, engine: Engine, managers: Collection[str]) -> FleetEngine:
+    """Return one host of a fleet by itself; overlays are listed by managers only."""
+    own = {name: engine}
+    return FleetEngine(own, lambda: own if name in managers else {})
 
 
 async def _named[T](host: str, call: Awaitable[T]) -> T:

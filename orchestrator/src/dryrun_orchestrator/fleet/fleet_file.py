@@ -1,7 +1,7 @@
 """Reads the operator's fleet file: the hosts, their guards, and what sessions may take of each.
 
 ```yaml
-manager: alpha
+managers: [alpha]
 overlay: encrypted
 hosts:
   alpha:
@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dryrun_contract.fleet import HOST_NAME, MAX_HOSTS
+from dryrun_contract.fleet import HOST_NAME, MAX_HOSTS, MAX_MANAGERS
 from dryrun_contract.problem import Fault
 from dryrun_orchestrator.catalog.host_labels import read_labels
 from dryrun_orchestrator.catalog.operator_file import (
@@ -37,7 +37,7 @@ MOST_MEMORY_MIB, MOST_CPUS, MOST_SESSIONS = 4 * 1024 * 1024, 1024, 50
 _NAME = re.compile(HOST_NAME)
 """Also part of a container's id in the journal, `HOST/ID`."""
 _GUARD = re.compile(r"tcp://(?:[A-Za-z0-9.-]{1,253}|\[[0-9a-f:]{2,39}\]):[0-9]{1,5}")
-_TOP = {"manager": True, "overlay": True, "hosts": True, "drained": False}
+_TOP = {"managers": True, "overlay": True, "hosts": True, "drained": False}
 _OVERLAYS = ("encrypted", "plain")
 _HOST = {
     "guard": True,
@@ -75,7 +75,8 @@ class FleetFile:
     """All hosts, in the file's order."""
 
     hosts: Mapping[str, FleetHost]
-    manager: str
+    managers: tuple[str, ...]
+    """The swarm's managers: one that answers makes overlays, the first that can."""
     encrypted: bool
     """Whether what crosses hosts is encrypted; otherwise the network between them has to be private."""
     drained: frozenset[str] = frozenset()
@@ -110,17 +111,28 @@ def _fleet(document: Node, *, finds_certificates: bool) -> FleetFile | None:
         fields["hosts"].fault(f"has {len(entries)} hosts; {MAX_HOSTS} are the most")
     hosts = [_host(name, node, finds_certificates=finds_certificates) for name, node in entries.items()]
     _check_guards(entries, hosts)
-    manager = _known(fields["manager"], entries) if "manager" in fields else None
+    managers = _managers(fields["managers"], entries) if "managers" in fields else ()
     drained = [_known(item, entries) for item in fields["drained"].items()] if "drained" in fields else []
-    if manager is None:
+    if not managers:
         return None
     known = {host.name: host for host in hosts if host is not None}
     return FleetFile(
         hosts=known,
-        manager=manager,
+        managers=managers,
         encrypted=overlay == "encrypted",
         drained=frozenset(name for name in drained if name is not None),
     )
+
+
+def _managers(node: Node, hosts: Mapping[str, Node]) -> tuple[str, ...]:
+    """Read which hosts are managers; empty after a fault."""
+    items = node.items()
+    if not 1 <= len(items) <= MAX_MANAGERS and isinstance(node.content, list):
+        node.fault(f"has {len(items)} hosts; 1 to {MAX_MANAGERS} can manage a swarm, best 3 or 5")
+    names = [name for item in items if (name := _known(item, hosts)) is not None]
+    if len(set(names)) < len(names):
+        node.fault("names a host twice")
+    return tuple(dict.fromkeys(names))
 
 
 def _known(node: Node, hosts: Mapping[str, Node]) -> str | None:

@@ -52,7 +52,7 @@ class FakeEngine:
     def __init__(self, images: dict[str, FakeImage] | None = None, swarm: FakeSwarm | None = None) -> None:
         """Take image id → what its containers do; more may be put into `images` at any time.
 
-        `swarm` is shared by the engines of a fleet; the first of them is the manager.
+        `swarm` is shared by the engines of a fleet; the first of them are its managers.
         """
         self.faults = Faults()
         self.calls: list[FakeCall] = []

@@ -38,9 +38,10 @@ class FakeNetwork:
 
 @dataclass(slots=True)
 class FakeSwarm:
-    """What machines have in common that are one swarm. The first is its manager."""
+    """What machines have in common that are one swarm. The first ones are its managers."""
 
     overlays: dict[str, FakeNetwork] = field(default_factory=dict)
+    managers: int = 1
     machines: "list[FakeMachine]" = field(default_factory=list)
 
     def is_used(self, network_id: str) -> bool:
@@ -93,7 +94,7 @@ class FakeMachine:
     @property
     def is_manager(self) -> bool:
         """Whether it manages its swarm."""
-        return self.swarm.machines[0] is self
+        return self in self.swarm.machines[: self.swarm.managers]
 
     def has_attached(self, network_id: str) -> bool:
         """Return whether a running container is on a network."""

@@ -1,0 +1,33 @@
+"""A whole system on a fleet, with templates that fit on one host and that are spread over several."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from fleet_lab import POOL, FleetLab
+from local_stack import Stack, open_stack
+from quick_stack import QUICK
+
+SPREAD = QUICK.replace("  collectors:", "  spread: targets\n  collectors:")
+APART = QUICK.replace("  collectors:", "  spread: collectors\n  collectors:")
+
+
+@asynccontextmanager
+async def stack_of(fleet: FleetLab, cluster: Path, fleet_file: str, **settings: str) -> AsyncIterator[Stack]:
+    """Run a system on the fleet, with the templates `quick`, `spread` and `apart`."""
+    async with AsyncExitStack() as exits:
+        state = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="dt-")))
+        (state / "templates").mkdir()
+        for name, text in {"quick": QUICK, "spread": SPREAD, "apart": APART}.items():
+            (state / "templates" / f"{name}.yml").write_text(text)
+        (state / "fleet.yml").write_text(fleet_file)
+        own = {
+            "ORCHESTRATOR_FLEET": str(state / "fleet.yml"),
+            "ORCHESTRATOR_SUBNET_POOL": POOL,
+            "ORCHESTRATOR_TEMPLATES_DIR": str(state / "templates"),
+            # Not used, and no guard beside those of the fleet is needed.
+            "DOCKER_HOST": fleet.manager.docker_host,
+            "APPROVAL_SESSIONS_AT_ONCE": "10",
+        }
+        yield await exits.enter_async_context(open_stack(state, cluster, own | settings))
