@@ -17,10 +17,6 @@ echo "$suite" >>calls
 echo "$suite $(nice) $(cut -d" " -f3 /proc/self/autogroup)" >>priorities
 case " $FAILING " in *" $suite "*) exit 1 ;; esac
 """
-DRYRUN_LOCAL = """#!/bin/sh
-echo "$*" >>built
-case " $FAILING " in *" images "*) exit 1 ;; esac
-"""
 
 
 @pytest.fixture
@@ -34,7 +30,6 @@ def run(tmp_path: Path) -> Callable[..., tuple[int, list[str]]]:
     def run(*options: str, failing: str = "", possible: bool = True) -> tuple[int, list[str]]:
         for stub, text in (
             (tmp_path / ".venv" / "bin" / "pytest", PYTEST),
-            (tmp_path / ".venv" / "bin" / "dryrun-local", DRYRUN_LOCAL),
             (own_engine, "#!/bin/true" if possible else "#!/bin/false"),
         ):
             stub.parent.mkdir(parents=True, exist_ok=True)
@@ -44,8 +39,7 @@ def run(tmp_path: Path) -> Callable[..., tuple[int, list[str]]]:
         done = subprocess.run(
             [program, *options], env=environ, capture_output=True, text=True, timeout=30, check=False
         )
-        calls = tmp_path / "calls"
-        return done.returncode, calls.read_text().split() if calls.exists() else []
+        return done.returncode, (tmp_path / "calls").read_text().split()
 
     return run
 
@@ -66,13 +60,6 @@ def test_unit_tests_take_the_time_that_others_leave(run, tmp_path):
     assert unit.split()[0] == str(int(priorities["engines"].split()[0]) + 5)
     if Path("/proc/sys/kernel/sched_autogroup_enabled").exists():
         assert unit.split()[1] == "5"
-
-
-@pytest.mark.parametrize("possible", [True, False])
-def test_without_images_no_test_of_an_engine_begins(run, tmp_path, possible):
-    code, calls = run(failing="images", possible=possible)
-    assert (code, (tmp_path / "built").read_text()) == (1, "images build\n")
-    assert set(calls) <= {"unit"}
 
 
 @pytest.mark.parametrize("possible", [True, False])
