@@ -210,7 +210,7 @@ def test_passes_python_packages_as_a_build_context(docker: Path, root: Path, all
     (root / "requirements.txt").write_text("django==1\n")
     (root / "images/web/image.yml").write_text(
         "{image: 'discovery/test-web:1', summary: s, from: base, "
-        "python: {requirements: requirements.txt, packages: [contract], built: [a-sdk]}}"
+        "python: {requirements: requirements.txt, packages: [contract]}}"
     )
     build(root, allowlist)
     assert (docker / "staged").read_text().splitlines() == [
@@ -221,7 +221,6 @@ def test_passes_python_packages_as_a_build_context(docker: Path, root: Path, all
     assert "--require-hashes" in arguments
     assert "--no-deps" in arguments
     assert "--only-binary :all:" in arguments
-    assert "--no-build-isolation --no-binary a-sdk" in arguments
 
 
 def test_reports_that_the_engine_does_not_answer(docker: Path, root: Path, allowlist: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -78,9 +77,6 @@ async def _stage_python(parts: PythonParts, root: Path, staging: Path, log: Path
         command = [programs.find_uv(root), "pip", "install", "--quiet", "--target", str(target)]
         command += ["--python-version", _PYTHON_VERSION, "--only-binary", ":all:"]
         command += ["--no-deps", "--require-hashes"]
-        if parts.built:
-            command += ["--python", sys.executable, "--no-build-isolation"]
-            command += [word for name in parts.built for word in ("--no-binary", name)]
         await programs.run([*command, "-r", str(root / parts.requirements)], log, seconds=BUILD_SECONDS)
         # Scripts name the builder's interpreter; images run modules with their own.
         shutil.rmtree(target / "bin", ignore_errors=True)

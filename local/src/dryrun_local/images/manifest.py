@@ -31,7 +31,6 @@ TEST_PREFIX = "discovery/test-"
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _FROM = re.compile(r"^FROM\s+(?:--\S+\s+)*(\S+)", re.IGNORECASE | re.MULTILINE)
 _CAPABILITY = r"^[A-Z][A-Z0-9_]{1,40}$"
-_DISTRIBUTION = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
 _ENVIRONMENT_KEY = r"^[A-Z_][A-Z0-9_]{0,99}$"
 
 
@@ -97,9 +96,6 @@ class PythonParts(_Part):
     """Path of a requirements file with hashes, relative to the repository."""
     packages: tuple[str, ...] = ()
     """Folders of workspace packages whose sources are copied, e.g. `contract`."""
-    built: tuple[Annotated[str, Field(pattern=_DISTRIBUTION)], ...] = ()
-    """Distributions without a wheel: built from their pinned sources with `requirements/build.txt`. Every
-    other has to have one."""
 
 
 class Manifest(_Part):
