@@ -162,8 +162,10 @@ async def _delivery_preview(engine: AsyncEngine, setting: Setting) -> list[str]:
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         raw = await connection.get_raw_connection()
         driver: Any = raw.driver_connection
+        await driver.execute("SET statement_timeout = 0")
         await driver.execute(_HAS, destination, timeout=600)
         await driver.execute("VACUUM ANALYZE gateway.delivered", timeout=600)
+        await driver.execute("RESET statement_timeout")
     seconds = []
     for _ in range(setting.amount(3, long=5)):
         async with engine.connect() as connection:
