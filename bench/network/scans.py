@@ -127,7 +127,9 @@ def _run(network: RunningNetwork, image: list[str], arguments: list[str]) -> tup
     labels = [f"--label={name}={value}" for name, value in network.labels.items()]
     command = ["docker", "run", "--rm", *labels, f"--network={network.network}", *LIMITS, *image, *arguments]
     begin = time.monotonic()
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_SECONDS)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_SECONDS)
+    if done.returncode:
+        raise RuntimeError(f"the scan ended with {done.returncode}: {done.stderr[-1500:]}")
     seconds = time.monotonic() - begin
     if len(done.stdout) > _CHARACTERS:
         raise ValueError(f"the scan printed {len(done.stdout)} characters")
