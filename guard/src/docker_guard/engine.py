@@ -92,6 +92,8 @@ class Engine:
         """Return the API version used with this engine, e.g. `1.45`."""
         if self._api is None:
             reply = await self._exchange("GET", "/version")
+            if reply.status != 200:
+                raise EngineDownError(f"GET /version: the engine answered {reply.status}", may_land=False)
             newest = tuple(map(int, reply.json()["ApiVersion"].split(".")))
             if newest < OLDEST_API:
                 raise EngineDownError(

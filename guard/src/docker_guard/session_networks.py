@@ -21,6 +21,8 @@ from docker_guard.refusal import EngineDownError, Refusal
 
 _ALLOCATION_SECONDS = 4.0
 _MANAGERS_SECONDS = 5.0
+_NO_ANSWER = (ValueError, TypeError, AttributeError, LookupError)
+"""Raised for an answer in another form than an engine's."""
 
 
 class _Lookup:
@@ -97,23 +99,21 @@ class SessionNetworks:
         """Return what a manager lists, for the first container of a session on this host.
 
         All are asked at once, and the first that knows the network is believed. One that knows none may have
-        left the swarm, so the others are waited for. Raises EngineDownError when none of them answers.
+        left the swarm, so the others are waited for. Raises EngineDownError when that leaves it unknown.
         """
         await check_limits(self._engine)
         asked = [
             asyncio.create_task(manager.listed("/networks", _label(session_id))) for manager in self._managers
         ]
         why: Exception | None = None
-        answers = 0
         try:
             async with asyncio.timeout(_MANAGERS_SECONDS):
                 for answer in asyncio.as_completed(asked):
                     try:
                         listed = await answer
-                    except EngineDownError as error:
+                    except (EngineDownError, *_NO_ANSWER) as error:
                         why = error
                         continue
-                    answers += 1
                     # A manager's host has bridges too; none of them reaches this one.
                     overlays = [each for each in listed if each.get("Driver") == "overlay"]
                     if overlays:
@@ -124,7 +124,7 @@ class SessionNetworks:
             for task in asked:
                 task.cancel()
             await asyncio.gather(*asked, return_exceptions=True)
-        if not answers:
+        if why is not None:
             said = str(why) or f"no answer within {_MANAGERS_SECONDS:.0f} s"
             raise EngineDownError(f"the guard of the fleet's manager: {said}", may_land=False) from why
         return None

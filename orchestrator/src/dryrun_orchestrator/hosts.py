@@ -244,9 +244,9 @@ class Hosts:
         return [] if self.fleet is None else [self._by_name[name] for name in self.fleet.managers]
 
     def _managers_in_turn(self) -> dict[str, Engine]:
-        """Return the managers' engines, first those that answered a moment ago."""
-        in_turn = sorted(self._managers, key=lambda host: host.silent_seconds > ABSENT_SECONDS)
-        return {host.name: host.own_engine for host in in_turn}
+        """Return the engines of the managers that answered a moment ago; of all, when none did."""
+        answering = [host for host in self._managers if host.silent_seconds <= ABSENT_SECONDS]
+        return {host.name: host.own_engine for host in answering or self._managers}
 
     def _can_cross(self) -> bool:
         """Return whether overlays can be made now: whether a manager answers."""

@@ -10,7 +10,7 @@ from stage import NETWORK, NETWORK_OUTPUT, PROBE, TEMPLATE, Stage, images, verdi
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import hosts, labels
-from dryrun_orchestrator.engine.protocol import EngineUnreachableError
+from dryrun_orchestrator.engine.protocol import EngineUnreachableError, NotFoundError, TransientEngineError
 from dryrun_orchestrator.fleet_view import hosts_state, measure, show_fleet
 from dryrun_orchestrator.session import loop
 
@@ -347,6 +347,58 @@ async def test_an_overlay_whose_makers_answer_was_lost_is_found_at_another_manag
         await managed.supervisor.stop(session_id)
         await managed.ended(session_id)
         assert not left(managed, session_id)
+
+
+def cut_off(engine):
+    """Have a manager's engine answer as one that has lost its swarm: it lists what is local, and no error."""
+    machine = engine._machine
+    kind = type(machine)
+
+    def create(spec):
+        if spec.reserved is not None:
+            raise TransientEngineError("rpc error: The swarm does not have a leader")
+        return kind.create_network(machine, spec)
+
+    def listed(label):
+        return [
+            each
+            for each in kind.list_networks(machine, label)
+            if not each.is_overlay or machine.has_attached(each.id)
+        ]
+
+    def remove(identity):
+        if identity in machine.swarm.overlays:
+            raise NotFoundError("network not found")
+        return kind.remove_network(machine, identity)
+
+    machine.create_network, machine.list_networks, machine.remove_network = create, listed, remove
+
+
+@pytest.mark.parametrize(
+    "rooms", [{"a": 0, "b": 2, "c": 2}, {"a": 2, "b": 0, "c": 2}], ids=["apart", "of it"]
+)
+async def test_a_session_has_ended_when_no_manager_lists_its_overlay(managed, rooms):
+    """One that lost its swarm answers, and lists none; it may be a host of the session, too."""
+    managed.changes = {"reaper_seconds": 1000}
+    resize(managed, **{name: (room, 4) for name, room in rooms.items()})
+    async with managed.running():
+        known = managed.supervisor._hosts
+        await managed.eventually(lambda: all(host.obstacle is None for host in known.all))
+        session_id = await managed.start(keep=True)
+        await managed.until(session_id, Phase.KEPT)
+        cut_off(managed.fleet["a"][0])
+        await managed.supervisor.stop(session_id)
+        await managed.ended(session_id)
+        assert not left(managed, session_id)
+
+
+async def test_a_manager_that_cannot_make_an_overlay_leaves_it_to_the_next(managed):
+    async with managed.running():
+        known = managed.supervisor._hosts
+        await managed.eventually(lambda: all(host.obstacle is None for host in known.all))
+        cut_off(managed.fleet["a"][0])
+        session = await managed.ended(await managed.start())
+        assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
 
 
 async def test_a_host_that_is_lost_ends_no_session_elsewhere(fleet, impatient):

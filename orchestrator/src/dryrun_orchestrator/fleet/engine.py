@@ -30,6 +30,8 @@ from dryrun_orchestrator.engine.protocol import (
 )
 from dryrun_orchestrator.fleet.placement import Placement
 
+MANAGERS_SECONDS = 5.0
+"""How long managers beside the first that answers are waited for."""
 EVENTS_AHEAD = 1_000
 """Events of all hosts that are read before somebody takes them."""
 
@@ -53,6 +55,8 @@ class FleetEngine:
         self._managers = managers
         self._placement = placement
         self._encrypted = encrypted
+        self._failed: set[str] = set()
+        """Managers that did not make this session's overlay; they are asked last."""
 
     # all hosts
 
@@ -76,19 +80,50 @@ class FleetEngine:
             for network in networks
             if not network.is_overlay
         ]
-        managers = self._managers()
-        if managers:
-            host = next((name for name in managers if name in found), None)
-            if host is None:
-                host, overlays = await self._by_a_manager(lambda engine: engine.list_networks(label))
+        known: dict[str, Network] = {}
+        for host, networks in (await self._of_managers(label, found)).items():
+            for network in networks:
+                if network.is_overlay:
+                    own = replace(network, id=joined(host, network.id), subnet=_first_half(network.subnet))
+                    known.setdefault(network.id, own)
+        return [*listed, *known.values()]
+
+    async def _of_managers(self, label: str, found: Mapping[str, list[Network]]) -> dict[str, list[Network]]:
+        """Return what each manager lists that answers. Raises EngineError when none does.
+
+        An engine whose swarm has no leader, or that left it, lists what it has itself, and no error: that one
+        lists no overlay shows nothing.
+        """
+        managers = self._in_turn()
+        answers = {host: found[host] for host in managers if host in found}
+        asked = {
+            host: asyncio.create_task(_named(host, engine.list_networks(label)))
+            for host, engine in managers.items()
+            if host not in found
+        }
+        if not asked:
+            return answers
+        try:
+            await asyncio.wait(asked.values(), timeout=MANAGERS_SECONDS)
+            if not answers and not any(task.done() and not task.exception() for task in asked.values()):
+                await asyncio.wait(asked.values())
+        finally:
+            for task in asked.values():
+                task.cancel()
+            await asyncio.gather(*asked.values(), return_exceptions=True)
+        failures = []
+        for host, task in asked.items():
+            if task.cancelled():
+                continue
+            if (error := task.exception()) is None:
+                answers[host] = task.result()
+            elif isinstance(error, TransientEngineError):
+                failures.append(error)
             else:
-                overlays = found[host]
-            listed += [
-                replace(network, id=joined(host, network.id), subnet=_first_half(network.subnet))
-                for network in overlays
-                if network.is_overlay
-            ]
-        return listed
+                raise error
+        if not answers:
+            raise failures[-1]
+        return answers
 
     async def list_containers(self, label: str) -> list[Container]:
         """List the containers of all hosts. Raises EngineError when one of them cannot be asked."""
@@ -117,21 +152,41 @@ class FleetEngine:
         """Create a bridge on the one host, or an overlay of twice the subnet at a manager."""
         if self._is_spread:
             # Not at the next one when it fails: it may have been made, and is found by listing.
-            host, engine = next(iter(self._managers().items()))
+            host, engine = next(iter(self._in_turn().items()))
             block = IPv4Network(spec.subnet).supernet()
             reserved = str(list(block.subnets(prefixlen_diff=1))[1])
             spec = replace(spec, subnet=str(block), reserved=reserved, encrypted=self._encrypted)
         else:
             ((host, engine),) = self._hosts.items()
-        return joined(host, await _named(host, engine.create_network(spec)))
+        try:
+            return joined(host, await _named(host, engine.create_network(spec)))
+        except TransientEngineError:
+            # The next attempt lists first, and then asks another one.
+            self._failed.add(host)
+            raise
 
     async def remove_network(self, network_id: str) -> None:
         """Remove a bridge at its host, an overlay at a manager."""
         if self._is_spread:
             _, own = split(network_id)
-            await self._by_a_manager(lambda engine: engine.remove_network(own))
+            await self._remove_overlay(own)
         else:
             await self._at(network_id, lambda engine, identity: engine.remove_network(identity))
+
+    async def _remove_overlay(self, identity: str) -> None:
+        """Remove an overlay at the first manager that knows it: one without a leader knows none."""
+        failure: EngineError | None = None
+        for host, engine in self._in_turn().items():
+            try:
+                await _named(host, engine.remove_network(identity))
+            except NotFoundError as error:
+                failure = error
+            except TransientEngineError as error:
+                failure = failure or error
+            else:
+                return
+        if failure is not None:
+            raise failure
 
     async def create_container(self, spec: ContainerSpec) -> str:
         """Create a container where its session's placement has it."""
@@ -174,6 +229,9 @@ class FleetEngine:
     def _is_spread(self) -> bool:
         return self._placement is not None and self._placement.is_spread
 
+    def _in_turn(self) -> dict[str, Engine]:
+        return dict(sorted(self._managers().items(), key=lambda item: item[0] in self._failed))
+
     async def close(self) -> None:
         """Close all connections of these hosts."""
         for engine in self._hosts.values():
@@ -206,7 +264,7 @@ class FleetEngine:
     async def _by_a_manager[T](self, call: Callable[[Engine], Awaitable[T]]) -> tuple[str, T]:
         """Return the first manager that answers, and its answer. Raises the last one's EngineError."""
         failure: EngineError = EngineUnreachableError("the fleet has no manager")
-        for host, engine in self._managers().items():
+        for host, engine in self._in_turn().items():
             try:
                 return host, await _named(host, call(engine))
             except TransientEngineError as error:

@@ -29,7 +29,7 @@ _RATE_PER_CONNECTION = 20
 
 _NOTHING_UNDERSTOOD = frozenset({"GenericLines", "GetRequest", "TLSSessionReq"})
 """What has these questions sent, the last of them a moment ago, knows neither lines, HTTP nor SSL 3."""
-_SILENCE_SECONDS = 1.0
+_SILENCE_SECONDS = 2.5
 """A question that the next one follows later than this had no answer for its whole wait."""
 
 type OnVersions = Callable[[ScopedAddress, tuple[Port, ...]], None]
