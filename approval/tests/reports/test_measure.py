@@ -16,3 +16,23 @@ async def test_what_was_missed_is_kept_before_what_was_found(report, monkeypatch
 async def test_without_logs_side_effects_are_not_known(report):
     assert measuring.measure(report).logs_read
     assert not measuring.measure(report.model_copy(update={"logs": None})).logs_read
+
+
+async def test_what_no_collector_claims_is_held_against_none(report):
+    def rows(**claims):
+        runs = [
+            run.model_copy(update={"claims": claims.get(run.collector, {})})
+            for run in report.collectors
+            if run.purpose == "discovery"
+        ]
+        measured = measuring.measure(report.model_copy(update={"collectors": tuple(runs)}))
+        return {(row.kind, row.attribute) for row in measured.rows}
+
+    every = {(row.kind, row.attribute) for row in report.scores.rows}
+    assert rows(network=None) == every
+    assert rows(network={"host": (), "service": ("product",)}) == {
+        ("host", None),
+        ("service", None),
+        ("service", "product"),
+    }
+    assert rows() == set()

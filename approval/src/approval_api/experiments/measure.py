@@ -107,7 +107,7 @@ def measure(report: Report) -> Measured | None:
     scanning = [phase.seconds for phase in report.phases if phase.phase == Phase.SCANNING]
     return Measured(
         complete=all(run.complete for run in report.collectors if run.purpose == "discovery"),
-        rows=tuple(RowCounts.of(row) for row in scores.rows),
+        rows=tuple(RowCounts.of(row) for row in scores.rows if _is_claimed(row, report)),
         facts=tuple(facts[:MAX_FACTS]),
         facts_left_out=max(0, len(facts) - MAX_FACTS),
         false_positives=false,
@@ -127,6 +127,15 @@ def measure(report: Report) -> Measured | None:
             run.collector: run.config_digest for run in report.collectors if run.config_digest is not None
         },
         passed=None if report.verdict is None else report.verdict.passed,
+    )
+
+
+def _is_claimed(row: ScoreRow, report: Report) -> bool:
+    """Return whether any of the collectors says that it reports this; one that says nothing claims all."""
+    claims = [run.claims for run in report.collectors if run.purpose == "discovery"]
+    return not claims or any(
+        each is None or (row.kind in each and (row.attribute is None or row.attribute in each[row.kind]))
+        for each in claims
     )
 
 
