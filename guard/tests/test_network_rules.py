@@ -12,7 +12,7 @@ from docker_guard.network_rules import judge_network
 from docker_guard.policy import Policy
 from docker_guard.refusal import Refusal
 
-WORDS = Words()
+WORDS = Words(1500)  # judged minutes after it is made, where many tests run before
 
 
 def decided(body):

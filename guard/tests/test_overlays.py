@@ -22,7 +22,7 @@ from docker_guard.network_rules import VXLAN_IDS, judge_network
 from docker_guard.policy import Policy
 from docker_guard.refusal import Refusal
 
-WORDS = Words()
+WORDS = Words(1500)  # judged minutes after it is made, where many tests run before
 MANAGER = Policy(makes_overlays=True)
 PRIVATE = Policy(makes_overlays=True, encrypted_overlays=False)
 ADDRESSES = {"Subnet": "10.213.4.0/26", "IPRange": "10.213.4.32/27"}
