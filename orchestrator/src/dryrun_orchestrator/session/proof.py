@@ -42,9 +42,10 @@ async def prove_crossing_again(context: SessionContext) -> None:
     assert record.expires_at is not None
     verdict = await context.isolation.probe(context.id, str(record.subnet), context.labels(record.expires_at))
     refuted = await context.isolation.put_away(context.id)
-    if not verdict.isolated or refuted is not None:
-        detail = (refuted or verdict).detail
-        raise SessionFailedError(_DOUBT.format(detail))
+    # A probe that failed did not end well either: its own words come first.
+    doubt = verdict if not verdict.isolated else refuted
+    if doubt is not None:
+        raise SessionFailedError(_DOUBT.format(doubt.detail))
     # A silence that began late was over only when the probe had its answers.
     if (silent := context.silent_host(context.scan_began)) is not None:
         raise SessionFailedError(_DOUBT.format(silent))
