@@ -13,6 +13,7 @@ from dryrun_orchestrator import hosts, labels
 from dryrun_orchestrator.engine.protocol import EngineUnreachableError, NotFoundError, TransientEngineError
 from dryrun_orchestrator.fleet_view import hosts_state, measure, show_fleet
 from dryrun_orchestrator.session import loop
+from dryrun_orchestrator.session.isolation import PROBE_SERVICE
 
 from engine_in_memory.engine import FakeImage  # isort: skip
 
@@ -74,6 +75,35 @@ async def test_one_that_does_not_fit_is_spread_over_an_overlay(fleet):
         session = await fleet.ended(session_id)
         assert session.outcome is Outcome.STOPPED
         assert not left(fleet, session_id)
+
+
+async def test_a_probe_stays_until_every_target_has_started(fleet, monkeypatch):
+    """An engine forgets an overlay with the last of its containers there, while a target may be starting."""
+    resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
+    found = []
+    async with fleet.running():
+        await fleet.eventually(lambda: all(host.obstacle is None for host in fleet.supervisor._hosts.all))
+        engines = [fleet.fleet[name][0] for name in "ab"]
+        for engine in engines:
+            engine.faults.delay("start_container", 0.1, times=None)
+            remove = engine.remove_container
+
+            async def removing(identity, *, engine=engine, remove=remove):
+                roles = [each.spec.labels for each in engine.containers.values() if each.id == identity]
+                if [each[labels.SERVICE] for each in roles] == [PROBE_SERVICE]:
+                    targets = [
+                        each
+                        for own in engines
+                        for each in own.containers.values()
+                        if each.spec.labels[labels.ROLE] == "target"
+                    ]
+                    found.append([each.status for each in targets])
+                await remove(identity)
+
+            monkeypatch.setattr(engine, "remove_container", removing)
+        session_id = await fleet.start(keep=True)
+        await fleet.until(session_id, Phase.SCANNING)
+    assert found[:2] == [["running", "running"]] * 2
 
 
 async def test_no_target_starts_before_every_host_is_proved(fleet):

@@ -48,9 +48,17 @@ class _BringUp:
             watch = group.create_task(self._watch())
             for service in order:
                 group.create_task(self._start(service))
-            group.create_task(put_probe_away(self._context))
+            group.create_task(self._put_probe_away())
             await asyncio.gather(*(event.wait() for event in self._ready.values()))
             watch.cancel()
+
+    async def _put_probe_away(self) -> None:
+        placement = self._context.placement
+        if placement is not None and placement.is_spread:
+            # An engine forgets an overlay with the last of its containers there, and not at once: a target
+            # that starts meanwhile finds no network, or one that does not cross hosts.
+            await asyncio.gather(*(event.wait() for event in self._started.values()))
+        await put_probe_away(self._context)
 
     async def _start(self, service: LoadedService) -> None:
         for dependency in service.depends_on:
