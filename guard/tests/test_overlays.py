@@ -4,6 +4,7 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from fake_engine import FakeEngine, running_engine
@@ -402,3 +403,17 @@ async def test_images_stay_pinned_on_a_worker(worker, manager):
     assert (await worker.create(words.container())).status == 403
     worker.engine.images |= {WEB: WEB_ID, SCAN: SCAN_ID}
     assert (await worker.create(words.container())).status == 201
+
+
+async def test_an_engine_that_lost_its_swarm_lists_no_overlays_for_whoever_asks_for_them(guard):
+    """It answers with what is its own, and no error."""
+    words, overlays = Words(), {"filters": '{"driver": ["overlay"]}'}
+    listed = f"/v1.45/networks?{urlencode(overlays)}"
+    assert (await guard.ask("GET", listed)).json() == []
+    guard.engine.refuse["GET", "/swarm"] = (503, "The swarm does not have a leader")
+    assert (await guard.ask("GET", listed)).status == 503
+    # What stands on this host alone needs no swarm.
+    assert (await guard.ask("GET", "/v1.45/networks")).json() == []
+    lay(guard.engine, words)
+    (shown,) = (await guard.ask("GET", listed)).json()
+    assert shown["Labels"] == words.shared

@@ -117,9 +117,10 @@ class Engine:
             self._api = None  # the engine was exchanged
         return reply
 
-    async def listed(self, path: str, label: str) -> list[dict[str, Any]]:
+    async def listed(self, path: str, label: str, **filters: str) -> list[dict[str, Any]]:
         """Return the containers or networks that carry a label, `key` or `key=value`, in any state."""
-        query = {"filters": json.dumps({"label": [label]})}
+        wanted = {"label": [label], **{name: [value] for name, value in filters.items()}}
+        query = {"filters": json.dumps(wanted)}
         if path == "/containers/json":
             query["all"] = "1"
         reply = await self.call("GET", path, query)

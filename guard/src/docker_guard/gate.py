@@ -91,9 +91,19 @@ class Gate:
         return answers.answer_from(await self._engine.call("GET", _CONTAINERS, query), asked.shows)
 
     async def list_networks(self, asked: Asked) -> Answer:
-        """List the networks of sessions that also match the client's filters."""
+        """List the networks of sessions that also match the client's filters.
+
+        Whoever asks for overlays alone gets no empty list of an engine whose swarm cannot be asked: that one
+        lists what is its own, and no error.
+        """
         query = {"filters": _own_filters(asked.query)}
-        return answers.answer_from(await self._engine.call("GET", _NETWORKS, query), asked.shows)
+        answer = answers.answer_from(await self._engine.call("GET", _NETWORKS, query), asked.shows)
+        wanted = json.loads(asked.query.get("filters", "{}"))
+        if wanted.get("driver") == ["overlay"] and not json.loads(answer.body):
+            reply = await self._engine.call("GET", "/swarm")
+            if reply.status != 200:
+                raise EngineDownError("this engine's swarm has no leader, or the engine has left it")
+        return answer
 
     async def create_container(self, asked: Asked) -> Answer:
         """Create the judged container, by the image's ID, while its place is held."""

@@ -33,7 +33,7 @@ CONDITION = matching(r"not-running|next-exit|removed")
 EMPTY = matching(r"")
 LOCAL = matching(r"local|")
 OF_CONTAINERS = filters("label", "status", "name", "id", "health")
-OF_NETWORKS = filters("label", "name", "id")
+OF_NETWORKS = filters("label", "name", "id", "driver")
 OF_EVENTS = filters("type", "event", "label", "container")
 
 

@@ -103,7 +103,8 @@ class SessionNetworks:
         """
         await check_limits(self._engine)
         asked = [
-            asyncio.create_task(manager.listed("/networks", _label(session_id))) for manager in self._managers
+            asyncio.create_task(manager.listed("/networks", _label(session_id), driver="overlay"))
+            for manager in self._managers
         ]
         why: Exception | None = None
         try:

@@ -108,6 +108,7 @@ class _Server:
             web.get("/images/{name:.+}/json", self.image),
             web.get("/containers/json", self.containers),
             web.get("/networks", self.networks),
+            web.get("/swarm", self.swarm),
             web.get("/events", self.events),
             web.post("/containers/create", self.create_container),
             web.post("/networks/create", self.create_network),
@@ -156,6 +157,9 @@ class _Server:
 
     async def containers(self, request: web.Request) -> web.Response:
         return await self._listed(self._engine.containers, request)
+
+    async def swarm(self, request: web.Request) -> web.Response:
+        return web.json_response({"JoinTokens": {"Worker": "secret"}})
 
     async def networks(self, request: web.Request) -> web.Response:
         return await self._listed(self._engine.networks, request)

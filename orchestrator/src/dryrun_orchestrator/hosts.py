@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -13,7 +13,7 @@ from uuid import UUID
 
 from dryrun_contract.session import Phase
 from dryrun_contract.text import printable
-from dryrun_orchestrator import metrics
+from dryrun_orchestrator import labels, metrics
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import Engine, EngineError
 from dryrun_orchestrator.fleet.engine import FleetEngine, one_of_fleet
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 PULSE_SECONDS: Final = 5.0
 ABSENT_SECONDS: Final = 12.0
 """A host that has not answered for so long gets no new session."""
+_NO_SESSION: Final = f"{labels.SESSION_ID}=none"
 LOST_SECONDS: Final = 60.0
 """A session on a host that has not answered for so long ends."""
 
@@ -46,7 +47,10 @@ class Host:
     """With ids of the fleet; the same engine where there is none."""
     isolation: Isolation
     preflight: Preflight
+    is_manager: bool = False
     answered_at: float = field(default_factory=time.monotonic)
+    manages_at: float = field(default_factory=time.monotonic)
+    """When its swarm could be asked last, of a manager."""
     last_silence: tuple[float, float] = (-math.inf, 0.0)
     """When its last silence of more than `ABSENT_SECONDS` ended, and the seconds it lasted."""
     fault: str | None = None
@@ -81,19 +85,27 @@ class Host:
             return "it is not checked yet"
         return None if last.isolated and self.isolation.lost is None else last.detail
 
+    @property
+    def manages(self) -> bool:
+        """Return whether its swarm could be asked a moment ago."""
+        return self.is_manager and time.monotonic() - self.manages_at <= ABSENT_SECONDS
+
     async def keep_pulse(self) -> None:
-        """Ask whether it answers, until cancelled."""
+        """Ask whether it answers, and a manager whether its swarm does, until cancelled."""
         while True:
             asked_at = time.monotonic()
-            try:
-                async with asyncio.timeout(PULSE_SECONDS):
-                    await self.engine.ping()
-            except (EngineError, TimeoutError):
-                pass
-            else:
+            answers, manages = await asyncio.gather(
+                _is_answered(self.engine.ping()),
+                _is_answered(self.own_engine.list_networks(_NO_SESSION, overlays=True))
+                if self.is_manager
+                else _never(),
+            )
+            if answers:
                 if (seconds := self.silent_seconds) > ABSENT_SECONDS:
                     self.last_silence = time.monotonic(), seconds
                 self.answered_at = time.monotonic()
+            if manages:
+                self.manages_at = time.monotonic()
             metrics.HOST_UP.labels(host=self.name).set(self.silent_seconds < ABSENT_SECONDS)
             # After no answer at once: one slow answer is no silence.
             await asyncio.sleep(max(0.0, asked_at + PULSE_SECONDS - time.monotonic()))
@@ -244,17 +256,30 @@ class Hosts:
         return [] if self.fleet is None else [self._by_name[name] for name in self.fleet.managers]
 
     def _managers_in_turn(self) -> dict[str, Engine]:
-        """Return the engines of the managers that answered a moment ago; of all, when none did."""
-        answering = [host for host in self._managers if host.silent_seconds <= ABSENT_SECONDS]
-        return {host.name: host.own_engine for host in answering or self._managers}
+        """Return the engines of the managers whose swarm answered a moment ago; of all, when none did."""
+        managing = [host for host in self._managers if host.manages]
+        return {host.name: host.own_engine for host in managing or self._managers}
 
     def _can_cross(self) -> bool:
-        """Return whether overlays can be made now: whether a manager answers."""
-        return self.fleet is None or any(host.silent_seconds <= ABSENT_SECONDS for host in self._managers)
+        """Return whether overlays can be made now: whether a manager's swarm answers."""
+        return self.fleet is None or any(host.manages for host in self._managers)
 
     def _usable(self) -> set[str]:
         drained = self.fleet.drained if self.fleet is not None else frozenset()
         return {host.name for host in self.all if host.obstacle is None and host.name not in drained}
+
+
+async def _is_answered(call: Awaitable[object]) -> bool:
+    try:
+        async with asyncio.timeout(PULSE_SECONDS):
+            await call
+    except (EngineError, TimeoutError):
+        return False
+    return True
+
+
+async def _never() -> bool:
+    return False
 
 
 def _lost(hosts: Iterable[Host], gone: Sequence[str]) -> str | None:
@@ -303,5 +328,6 @@ def hosts_of_fleet(
         own_engine = DockerEngine(entry.guard, cert_path=entry.certificates)
         engine = one_of_fleet(entry.name, own_engine, fleet.managers)
         isolation = Isolation(engine, images, settings, owner, now)
-        hosts.append(Host(entry.name, own_engine, engine, isolation, Preflight(engine)))
+        is_manager = entry.name in fleet.managers
+        hosts.append(Host(entry.name, own_engine, engine, isolation, Preflight(engine), is_manager))
     return Hosts(hosts, images, settings, now, fleet)

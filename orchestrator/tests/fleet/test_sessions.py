@@ -10,7 +10,7 @@ from stage import NETWORK, NETWORK_OUTPUT, PROBE, TEMPLATE, Stage, images, verdi
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import hosts, labels
-from dryrun_orchestrator.engine.protocol import EngineUnreachableError, NotFoundError, TransientEngineError
+from dryrun_orchestrator.engine.protocol import EngineUnreachableError
 from dryrun_orchestrator.fleet_view import hosts_state, measure, show_fleet
 from dryrun_orchestrator.session import loop
 from dryrun_orchestrator.session.isolation import PROBE_SERVICE
@@ -381,27 +381,7 @@ async def test_an_overlay_whose_makers_answer_was_lost_is_found_at_another_manag
 
 def cut_off(engine):
     """Have a manager's engine answer as one that has lost its swarm: it lists what is local, and no error."""
-    machine = engine._machine
-    kind = type(machine)
-
-    def create(spec):
-        if spec.reserved is not None:
-            raise TransientEngineError("rpc error: The swarm does not have a leader")
-        return kind.create_network(machine, spec)
-
-    def listed(label):
-        return [
-            each
-            for each in kind.list_networks(machine, label)
-            if not each.is_overlay or machine.has_attached(each.id)
-        ]
-
-    def remove(identity):
-        if identity in machine.swarm.overlays:
-            raise NotFoundError("network not found")
-        return kind.remove_network(machine, identity)
-
-    machine.create_network, machine.list_networks, machine.remove_network = create, listed, remove
+    engine._machine.has_swarm = False
 
 
 @pytest.mark.parametrize(
@@ -429,6 +409,29 @@ async def test_a_manager_that_cannot_make_an_overlay_leaves_it_to_the_next(manag
         cut_off(managed.fleet["a"][0])
         session = await managed.ended(await managed.start())
         assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
+
+
+async def test_without_a_leader_sessions_across_hosts_wait_and_none_ends_early(managed, impatient):
+    machines = [engine._machine for engine, _, _ in managed.fleet.values()]
+    async with managed.running():
+        known = managed.supervisor._hosts
+        await managed.eventually(lambda: all(host.obstacle is None for host in known.all))
+        stands = await managed.start(keep=True)
+        await managed.until(stands, Phase.KEPT)
+        for machine in machines:
+            machine.has_swarm = False
+        await managed.eventually(lambda: not known._can_cross())
+        waiting = await managed.start()
+        await managed.supervisor.stop(stands)
+        await managed.eventually(lambda: not any(machine.containers for machine in machines))
+        assert (await managed.supervisor.show(waiting)).phase is Phase.QUEUED
+        assert (await managed.supervisor.show(stands)).phase is Phase.CLEANING_UP
+        for machine in machines:
+            machine.has_swarm = True
+        await managed.ended(stands)
+        session = await managed.ended(waiting)
+        assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
+        assert not managed.swarm.overlays
 
 
 async def test_a_host_that_is_lost_ends_no_session_elsewhere(fleet, impatient):

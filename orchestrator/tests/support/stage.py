@@ -191,7 +191,7 @@ class Stage:
         for name, (engine, _, _) in self.fleet.items():
             named = one_of_fleet(name, engine, managers)
             isolation = Isolation(named, files, settings, self.journal.id)
-            hosts.append(Host(name, engine, named, isolation, Preflight(named)))
+            hosts.append(Host(name, engine, named, isolation, Preflight(named), name in managers))
         file = FleetFile(rows, managers, encrypted=False, drained=frozenset(self.drained))
         return Hosts(hosts, files, settings, lambda: datetime.now(UTC), file)
 

@@ -82,9 +82,10 @@ class DockerEngine:
         with shape_checked(Call("POST", "/networks/create")):
             return id_from(answer)
 
-    async def list_networks(self, label: str) -> list[Network]:
+    async def list_networks(self, label: str, *, overlays: bool = False) -> list[Network]:
         """List networks with the label, which is checked here again."""
-        answer = await self._http.get_json("/networks", _label_filter(label))
+        drivers = {"driver": ["overlay"]} if overlays else {}
+        answer = await self._http.get_json("/networks", _label_filter(label, **drivers))
         with shape_checked(Call("GET", "/networks")):
             networks = [network_from(item) for item in answer]
         return [network for network in networks if carries(network.labels, label)]
@@ -205,8 +206,8 @@ async def _events(pieces: AsyncIterator[bytes]) -> AsyncGenerator[EngineEvent]:
     raise EngineUnreachableError(f"{call}: the stream of events ended; subscribe, then list again")
 
 
-def _label_filter(label: str) -> dict[str, str]:
-    return {"filters": json.dumps({"label": [label]})}
+def _label_filter(label: str, **others: list[str]) -> dict[str, str]:
+    return {"filters": json.dumps({"label": [label], **others})}
 
 
 def _without_secrets(text: str, spec: ContainerSpec) -> str:

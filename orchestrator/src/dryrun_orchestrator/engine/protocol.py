@@ -223,8 +223,12 @@ class Engine(Protocol):
     async def create_network(self, spec: NetworkSpec) -> str:
         """Create the network and return its id. Raises ConflictError, SubnetTakenError."""
 
-    async def list_networks(self, label: str) -> list[Network]:
-        """List networks with `label` (`key` or `key=value`, compared exactly)."""
+    async def list_networks(self, label: str, *, overlays: bool = False) -> list[Network]:
+        """List networks with `label` (`key` or `key=value`, compared exactly).
+
+        `overlays`: only those, at a manager. Raises TransientEngineError when its swarm cannot be asked; the
+        plain list then has what is the engine's own.
+        """
 
     async def remove_network(self, network_id: str) -> None:
         """Remove it. Raises NotFoundError, ConflictError (active endpoints: try again)."""

@@ -71,8 +71,9 @@ class FleetEngine:
         found = await self._of_all(lambda engine: engine.version())
         return ", ".join(sorted(set(found.values())))
 
-    async def list_networks(self, label: str) -> list[Network]:
-        """List networks; of an overlay its containers' half, and only by one manager."""
+    async def list_networks(self, label: str, *, overlays: bool = False) -> list[Network]:
+        """List networks; of an overlay its containers' half, each once, and by managers only."""
+        assert not overlays, "that is a question to one engine"
         found = await self._of_all(lambda engine: engine.list_networks(label))
         listed = [
             replace(network, id=joined(host, network.id))
@@ -80,50 +81,45 @@ class FleetEngine:
             for network in networks
             if not network.is_overlay
         ]
+        # One host by itself goes on without its swarm: what stands on it alone needs none.
+        managers = self._managers()
+        told = (
+            await self._of_managers(label)
+            if self._is_spread
+            else {host: networks for host, networks in found.items() if host in managers}
+        )
         known: dict[str, Network] = {}
-        for host, networks in (await self._of_managers(label, found)).items():
+        for host, networks in told.items():
             for network in networks:
                 if network.is_overlay:
                     own = replace(network, id=joined(host, network.id), subnet=_first_half(network.subnet))
                     known.setdefault(network.id, own)
         return [*listed, *known.values()]
 
-    async def _of_managers(self, label: str, found: Mapping[str, list[Network]]) -> dict[str, list[Network]]:
-        """Return what each manager lists that answers. Raises EngineError when none does.
-
-        An engine whose swarm has no leader, or that left it, lists what it has itself, and no error: that one
-        lists no overlay shows nothing.
-        """
-        managers = self._in_turn()
-        answers = {host: found[host] for host in managers if host in found}
+    async def _of_managers(self, label: str) -> dict[str, list[Network]]:
+        """Return what overlays each manager lists, of those that answer; EngineError when none does."""
         asked = {
-            host: asyncio.create_task(_named(host, engine.list_networks(label)))
-            for host, engine in managers.items()
-            if host not in found
+            host: asyncio.create_task(_named(host, engine.list_networks(label, overlays=True)))
+            for host, engine in self._in_turn().items()
         }
         if not asked:
-            return answers
+            raise EngineUnreachableError("the fleet has no manager")
         try:
             await asyncio.wait(asked.values(), timeout=MANAGERS_SECONDS)
-            if not answers and not any(task.done() and not task.exception() for task in asked.values()):
+            if not any(task.done() and not task.exception() for task in asked.values()):
                 await asyncio.wait(asked.values())
         finally:
             for task in asked.values():
                 task.cancel()
             await asyncio.gather(*asked.values(), return_exceptions=True)
-        failures = []
-        for host, task in asked.items():
-            if task.cancelled():
-                continue
-            if (error := task.exception()) is None:
-                answers[host] = task.result()
-            elif isinstance(error, TransientEngineError):
-                failures.append(error)
-            else:
+        ended = {host: task for host, task in asked.items() if not task.cancelled()}
+        failures = [error for task in ended.values() if (error := task.exception()) is not None]
+        for error in failures:
+            if not isinstance(error, TransientEngineError):
                 raise error
-        if not answers:
+        if len(failures) == len(ended):
             raise failures[-1]
-        return answers
+        return {host: task.result() for host, task in ended.items() if task.exception() is None}
 
     async def list_containers(self, label: str) -> list[Container]:
         """List the containers of all hosts. Raises EngineError when one of them cannot be asked."""

@@ -177,9 +177,11 @@ class FakeEngine:
         """Create a network; its name, bridge and subnet have to be free."""
         return await self._call("create_network", spec, lambda: self._machine.create_network(spec))
 
-    async def list_networks(self, label: str) -> list[Network]:
+    async def list_networks(self, label: str, *, overlays: bool = False) -> list[Network]:
         """List networks that carry the label."""
-        return await self._call("list_networks", label, lambda: self._machine.list_networks(label))
+        return await self._call(
+            "list_networks", label, lambda: self._machine.list_networks(label, overlays=overlays)
+        )
 
     async def remove_network(self, network_id: str) -> None:
         """Remove a network that nothing running is attached to."""

@@ -19,6 +19,7 @@ from dryrun_orchestrator.engine.protocol import (
     RejectedError,
     SubnetTakenError,
     Traffic,
+    TransientEngineError,
 )
 from engine_in_memory.container import KILLED, FakeContainer, FakeImage
 
@@ -63,6 +64,8 @@ class FakeMachine:
         self.past_events: list[tuple[datetime, EngineEvent]] = []
         """What the engine remembers of its events."""
         self.refusals_after_removal = 0
+        self.has_swarm = True
+        """A manager without it answers with what is its own, and no error."""
         self._made = 0
 
     def create_network(self, spec: NetworkSpec) -> str:
@@ -87,6 +90,8 @@ class FakeMachine:
     def _create_overlay(self, spec: NetworkSpec) -> str:
         if not self.is_manager:
             raise RejectedError("this node is not a swarm manager")
+        if not self.has_swarm:
+            raise TransientEngineError("rpc error: The swarm does not have a leader")
         network = FakeNetwork(hashlib.sha256(spec.name.encode()).hexdigest()[:25], spec)
         self.swarm.overlays[network.id] = network
         return network.id
@@ -100,11 +105,12 @@ class FakeMachine:
         """Return whether a running container is on a network."""
         return any(container.network_id == network_id for container in self.containers.values())
 
-    def list_networks(self, label: str) -> list[Network]:
+    def list_networks(self, label: str, *, overlays: bool) -> list[Network]:
         """Return the networks that carry the label; of overlays a worker knows those that it is on."""
-        overlays = [
-            each for each in self.swarm.overlays.values() if self.is_manager or self.has_attached(each.id)
-        ]
+        knows_all = self.is_manager and self.has_swarm
+        if overlays and not knows_all:
+            raise TransientEngineError("this engine's swarm has no leader")
+        known = [each for each in self.swarm.overlays.values() if knows_all or self.has_attached(each.id)]
         return [
             Network(
                 network.id,
@@ -113,13 +119,13 @@ class FakeMachine:
                 dict(network.spec.labels),
                 is_overlay=network.spec.reserved is not None,
             )
-            for network in (*self.networks.values(), *overlays)
+            for network in (*(() if overlays else self.networks.values()), *known)
             if carries(network.spec.labels, label)
         ]
 
     def remove_network(self, network_id: str) -> None:
         """Remove a network that nothing running is attached to."""
-        if network_id in self.swarm.overlays:
+        if network_id in self.swarm.overlays and self.has_swarm:
             if not self.is_manager or self.swarm.is_used(network_id):
                 raise ConflictError("network is in use by a task, or this node is not a manager")
             del self.swarm.overlays[network_id]
