@@ -405,15 +405,41 @@ async def test_images_stay_pinned_on_a_worker(worker, manager):
     assert (await worker.create(words.container())).status == 201
 
 
-async def test_an_engine_that_lost_its_swarm_lists_no_overlays_for_whoever_asks_for_them(guard):
-    """It answers with what is its own, and no error."""
-    words, overlays = Words(), {"filters": '{"driver": ["overlay"]}'}
-    listed = f"/v1.45/networks?{urlencode(overlays)}"
-    assert (await guard.ask("GET", listed)).json() == []
-    guard.engine.refuse["GET", "/swarm"] = (503, "The swarm does not have a leader")
-    assert (await guard.ask("GET", listed)).status == 503
+OVERLAYS = f"/v1.45/networks?{urlencode({'filters': json.dumps({'driver': ['overlay']})})}"
+NO_LEADER = 503, "rpc error: code = Unknown desc = The swarm does not have a leader."
+
+
+async def test_no_list_of_overlays_is_empty_only_because_the_swarm_has_no_leader(guard):
+    """The engine answers with what is its own, and no error."""
+    assert (await guard.ask("GET", OVERLAYS)).json() == []
+    guard.engine.refuse["GET", "/nodes"] = NO_LEADER
+    assert (await guard.ask("GET", OVERLAYS)).status == 503
     # What stands on this host alone needs no swarm.
     assert (await guard.ask("GET", "/v1.45/networks")).json() == []
+    # Nobody learns that there are tokens to join it.
+    assert "/swarm" not in {path for _, path, _, _ in guard.engine.asked}
+
+
+async def test_a_list_that_was_made_without_a_leader_is_made_again_with_one(guard):
+    """The engine waits 20 s for a leader that was lost; meanwhile the swarm has chosen another."""
+    words = Words()
     lay(guard.engine, words)
-    (shown,) = (await guard.ask("GET", listed)).json()
+    guard.engine.leaderless_lists = 1
+    (shown,) = (await guard.ask("GET", OVERLAYS)).json()
     assert shown["Labels"] == words.shared
+
+
+async def test_a_managers_guard_that_knows_no_overlay_for_want_of_a_leader_says_to_try_again(
+    tmp_path, engine, allowlist_file
+):
+    words = Words()
+    async with worker_of(tmp_path, engine, allowlist_file, MANAGER, managers=()) as guard:
+        lay(engine, words)
+        engine.refuse["GET", "/nodes"] = NO_LEADER
+        engine.leaderless_lists = 100
+        assert (await guard.create(words.container())).status == 503
+        assert not engine.bodies("/containers/create")
+        engine.refuse.clear()
+        assert (await guard.create(words.container())).status == 403
+        engine.leaderless_lists = 0
+        assert (await guard.create(words.container())).status == 201

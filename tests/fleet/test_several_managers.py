@@ -1,11 +1,13 @@
 """Three hosts that all manage the swarm: one may be lost, and what crosses the others goes on."""
 
 import asyncio
+import json
 import os
 import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from fleet_lab import LAYERS, FleetLab, open_fleet
@@ -21,6 +23,7 @@ pytestmark = [
     ),
 ]
 
+OVERLAYS = f"/networks?{urlencode({'filters': json.dumps({'driver': ['overlay']})})}"
 ALLOWLIST = ROOT / ".dryrun" / "allowlist.json"
 
 
@@ -61,3 +64,12 @@ async def test_sessions_across_the_others_go_on_and_begin_when_a_manager_is_lost
         assert found_in(stack, begun) == FOUND
         managers.start_engine(lost)
         assert [managers.left_of(str(each)) for each in (kept, scanned, begun)] == [[], [], []]
+    assert managers.ask(managers.manager, "GET", OVERLAYS) == (200, [])
+    for host in managers.workers:
+        managers.end_engine(host, signal.SIGKILL)
+    # One of three has no leader, and its engine lists no overlay without an error.
+    async with asyncio.timeout(60):
+        while managers.ask(managers.manager, "GET", OVERLAYS)[0] != 503:
+            await asyncio.sleep(0.5)
+    assert managers.ask(managers.manager, "GET", "/networks") == (200, [])
+    assert "message" not in managers.manager.ask("GET", OVERLAYS)

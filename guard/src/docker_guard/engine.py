@@ -129,6 +129,19 @@ class Engine:
         found: list[dict[str, Any]] = reply.json()
         return found
 
+    async def check_leader(self) -> None:
+        """Raise EngineDownError when the engine's swarm has no leader, or the engine does not manage one.
+
+        Such an engine still lists networks: its own, without the swarm's and without an error. It may have
+        waited 20 s for a leader that was lost, so an empty list is asked for again after this.
+        """
+        # Of no node: `/swarm` would answer with the tokens to join it.
+        reply = await self.call("GET", "/nodes", {"filters": json.dumps({"id": ["-"]})})
+        if reply.status != 200:
+            raise EngineDownError(
+                "this engine's swarm has no leader, or the engine does not manage one", may_land=False
+            )
+
     async def unenforced_limits(self) -> list[str]:
         """Return the limits of a container that this engine accepts but does not enforce.
 

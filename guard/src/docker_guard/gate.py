@@ -93,16 +93,14 @@ class Gate:
     async def list_networks(self, asked: Asked) -> Answer:
         """List the networks of sessions that also match the client's filters.
 
-        Whoever asks for overlays alone gets no empty list of an engine whose swarm cannot be asked: that one
-        lists what is its own, and no error.
+        Whoever asks for overlays alone gets an empty list only of an engine whose swarm has a leader.
         """
         query = {"filters": _own_filters(asked.query)}
         answer = answers.answer_from(await self._engine.call("GET", _NETWORKS, query), asked.shows)
         wanted = json.loads(asked.query.get("filters", "{}"))
         if wanted.get("driver") == ["overlay"] and not json.loads(answer.body):
-            reply = await self._engine.call("GET", "/swarm")
-            if reply.status != 200:
-                raise EngineDownError("this engine's swarm has no leader, or the engine has left it")
+            await self._engine.check_leader()
+            answer = answers.answer_from(await self._engine.call("GET", _NETWORKS, query), asked.shows)
         return answer
 
     async def create_container(self, asked: Asked) -> Answer:

@@ -93,7 +93,11 @@ class SessionNetworks:
         raise Refusal("engine", "Pool overlaps with other one on this address space", 403)
 
     async def _look_here(self, session_id: str) -> SessionNetwork | None:
-        return self._only(await self._engine.listed("/networks", _label(session_id)), session_id)
+        listed = await self._engine.listed("/networks", _label(session_id))
+        if not listed and self._policy.makes_overlays:
+            await self._engine.check_leader()
+            listed = await self._engine.listed("/networks", _label(session_id))
+        return self._only(listed, session_id)
 
     async def _look_there(self, session_id: str) -> SessionNetwork | None:
         """Return what a manager lists, for the first container of a session on this host.

@@ -42,6 +42,8 @@ class FakeEngine:
     """Ids whose removal gets no answer."""
     allocates: bool = True
     """Whether a swarm gives overlays the subnets that they ask for; it answers before it does."""
+    leaderless_lists: int = 0
+    """How many listings of networks to come lack those of the swarm."""
     padding: str = ""
     """Makes every inspection longer."""
     log: bytes = b"\x01\0\0\0\0\0\0\x03hi\n"
@@ -108,7 +110,7 @@ class _Server:
             web.get("/images/{name:.+}/json", self.image),
             web.get("/containers/json", self.containers),
             web.get("/networks", self.networks),
-            web.get("/swarm", self.swarm),
+            web.get("/nodes", self.nodes),
             web.get("/events", self.events),
             web.post("/containers/create", self.create_container),
             web.post("/networks/create", self.create_network),
@@ -158,11 +160,15 @@ class _Server:
     async def containers(self, request: web.Request) -> web.Response:
         return await self._listed(self._engine.containers, request)
 
-    async def swarm(self, request: web.Request) -> web.Response:
-        return web.json_response({"JoinTokens": {"Worker": "secret"}})
+    async def nodes(self, _: web.Request) -> web.Response:
+        return web.json_response([])
 
     async def networks(self, request: web.Request) -> web.Response:
-        return await self._listed(self._engine.networks, request)
+        networks = self._engine.networks
+        if self._engine.leaderless_lists:
+            self._engine.leaderless_lists -= 1
+            networks = {key: each for key, each in networks.items() if each.get("Driver") != "overlay"}
+        return await self._listed(networks, request)
 
     async def _listed(self, things: dict[str, dict[str, Any]], request: web.Request) -> web.Response:
         answer = web.json_response(_filtered(things, dict(request.query)))

@@ -35,6 +35,8 @@ async def remove_everything(engine: Engine, label: str) -> list[Container]:
     errors = await asyncio.gather(*(_remove_container(engine, container, places) for container in containers))
     # Only now: containers go at once, also while no manager of a fleet says what networks there are.
     if isinstance(networks, BaseException):
+        for error in filter(None, errors):
+            networks.add_note(error)
         raise networks
     errors += await asyncio.gather(*(_remove_network(engine, network.id) for network in networks))
     failed = [error for error in errors if error is not None]
