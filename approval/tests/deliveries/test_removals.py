@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 from fake_netbox import TOKEN, FakeNetBox
@@ -17,8 +18,11 @@ from made_deliveries import (
 from receiver import answer, receiving
 from sqlalchemy import text
 
+from approval_api.deliveries import preview as deliveries_preview
 from approval_api.deliveries import repository
 from approval_api.deliveries.files import WRITERS, page
+from approval_api.retention.pruning import prune
+from approval_api.settings import RetentionPolicy
 from approval_api.web.problems import ProblemError
 
 HOST = ("host", "192.0.2.7", "{}")
@@ -143,6 +147,44 @@ async def test_a_file_has_a_row_for_what_is_gone(engine, form):
     await is_nothing(engine, destination)
 
 
+async def pruned(engine):
+    """Remove what has been gone for a day; return how many."""
+    removed = await prune(engine, RetentionPolicy(discoveries=timedelta(days=1)))
+    return removed["discoveries"]
+
+
+@pytest.mark.parametrize("kind", ["ndjson", "servicenow"])
+async def test_what_is_gone_stays_here_until_all_who_have_it_were_told(engine, kind):
+    await approve_discoveries(engine, HOST)
+    destinations = [await add_destination(engine, kind=each) for each in (kind, "csv")]
+    for each in destinations:
+        await approve(engine, (await preview(engine, each)).id)
+    await go(engine, HOST[1])
+    waits = destinations if kind == "ndjson" else destinations[1:]
+    for each in waits:
+        assert await pruned(engine) == 0
+        delivery = (await preview(engine, each)).id
+        assert await pruned(engine) == 0, "it is previewed, and nobody was told yet"
+        await approve(engine, delivery)
+    assert await pruned(engine) == 1
+    async with engine.connect() as connection:
+        # A file is fetched later.
+        ((_, action, content),), _ = await page(connection, delivery, 0)
+        left = await connection.scalar(text("SELECT count(*) FROM gateway.delivered"))
+    assert (action, content["key"], left) == ("remove", HOST[1], 0)
+
+
+async def test_what_is_at_a_destination_that_was_removed_is_kept_for_nobody(engine):
+    await approve_discoveries(engine, HOST)
+    destination = await add_destination(engine, kind="csv")
+    await approve(engine, (await preview(engine, destination)).id)
+    await go(engine, HOST[1])
+    assert await pruned(engine) == 0
+    async with engine.begin() as connection:
+        await repository.remove_destination(connection, destination)
+    assert await pruned(engine) == 1
+
+
 async def test_servicenow_has_no_place_for_what_is_gone(engine):
     await approve_discoveries(engine, HOST)
     destination = await add_destination(engine, kind="servicenow")
@@ -195,6 +237,53 @@ async def test_what_people_entered_there_stays_as_it_is(engine, netbox, deliveri
     assert (item.action, netbox.writes) == ("leave", [])
     assert "people entered it" in item.answer
     await is_nothing(engine, destination)
+
+
+async def test_what_another_collector_still_finds_stays_in_netbox_until_that_is_gone(
+    engine, netbox, delivering
+):
+    """NetBox has one address for both."""
+    process = delivering(netbox.receiver, netbox=TOKEN)
+    await approve_discoveries(engine, HOST, SERVICE)
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO gateway.discoveries (collector, kind, key, data, confidence, status, "
+                "decided_as, decided_by, decided_at, note) SELECT 'second', kind, key, data, 1, status, "
+                "decided_as, decided_by, decided_at, '' FROM gateway.discoveries WHERE kind = 'host'"
+            )
+        )
+    destination = await add_destination(
+        engine, kind="netbox", url=netbox.base, credential="netbox", kinds=["host"]
+    )
+    await delivered(engine, destination, process)
+    gone = (
+        "UPDATE gateway.discoveries SET gone_at = now(), change = 'gone', revision = revision + 1 "
+        "WHERE collector = :collector AND kind = 'host'"
+    )
+    for collector, action, status in (("network", "leave", "active"), ("second", "remove", "deprecated")):
+        async with engine.begin() as connection:
+            await connection.execute(text(gone), {"collector": collector})
+        (item,) = await delivered(engine, destination, process)
+        (address,) = netbox.addresses.values()
+        assert (item.action, status_of(address)) == (action, status)
+        assert (item.answer == "another collector still finds it") is (action == "leave")
+        await is_nothing(engine, destination)
+
+
+async def test_removals_that_do_not_fit_come_with_the_next_delivery_and_that_is_said(engine, monkeypatch):
+    monkeypatch.setattr(deliveries_preview, "MOST_ITEMS", 3)
+    hosts = [f"192.0.2.{n}" for n in range(3)]
+    await approve_discoveries(engine, *(("host", key, "{}") for key in hosts))
+    destination = await add_destination(engine, kind="ndjson")
+    await approve(engine, (await preview(engine, destination)).id)
+    await go(engine, *hosts)
+    await approve_discoveries(engine, SERVICE)
+    shown = await preview(engine, destination)
+    assert (shown.counts.create, shown.counts.remove, shown.more) == (1, 2, True)
+    await approve(engine, shown.id)
+    shown = await preview(engine, destination)
+    assert (shown.counts.remove, shown.more) == (1, False)
 
 
 def status_of(address):

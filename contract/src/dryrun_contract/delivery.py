@@ -15,6 +15,8 @@ type DestinationKind = Literal["webhook", "netbox", "diode", "ndjson", "csv", "s
 type FileFormat = Literal["ndjson", "csv", "servicenow"]
 FILE_KINDS: frozenset[DestinationKind] = frozenset({"ndjson", "csv", "servicenow"})
 """Somebody fetches these; to the others the service sends by itself."""
+TAKE_NO_REMOVALS: frozenset[DestinationKind] = frozenset({"servicenow", "diode"})
+"""Neither the payload of ServiceNow's identification nor Diode's has a place for what is gone."""
 
 type Action = Literal["create", "change", "leave", "remove"]
 type ItemState = Literal[

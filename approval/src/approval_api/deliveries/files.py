@@ -43,9 +43,11 @@ _COLUMNS = (
     "revision",
 )
 
+# What is not there at all was removed by the policy, which waits for the approval of the removal.
 _STILL_APPROVED = text("""CASE WHEN jsonb_exists(delivery_items.content, 'gone_at')
     THEN EXISTS (SELECT 1 FROM gateway.approved_removals d
         WHERE d.id = delivery_items.discovery_id AND d.revision = delivery_items.revision)
+        OR NOT EXISTS (SELECT 1 FROM gateway.discoveries d WHERE d.id = delivery_items.discovery_id)
     ELSE EXISTS (SELECT 1 FROM gateway.approved_discoveries d
         WHERE d.id = delivery_items.discovery_id AND d.revision = delivery_items.revision) END
 """)

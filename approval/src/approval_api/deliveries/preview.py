@@ -5,23 +5,26 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dryrun_contract.delivery import MOST_ITEMS, DestinationRequest
+from dryrun_contract.delivery import MOST_ITEMS, TAKE_NO_REMOVALS, DestinationRequest
 
-_TAKE_NO_REMOVALS = frozenset({"servicenow", "diode"})
-"""Neither the payload of ServiceNow's identification nor Diode's has a place for what is gone."""
-
-# A revision that the destination has needs no second look; a digest tells whether a newer one differs. The
-# comparison reads two indexes (`discoveries_approved` and the key of `delivered`) by several workers, which
-# PostgreSQL does for a SELECT only.
+# A revision that the destination has needs no second look; a digest tells whether a newer one differs. What
+# is approved and what is gone are compared in one pass, which reads two indexes (`discoveries_approved`,
+# `discoveries_removed`) by several workers. PostgreSQL does that for a SELECT only.
 _COMPARE = text("""
-SELECT count(*) FILTER (WHERE s.revision = d.revision) AS unchanged,
-    (array_agg(d.id) FILTER (WHERE s.revision IS DISTINCT FROM d.revision AND o.id IS NULL))
-        [1:CAST(:most AS integer)] AS differing
-FROM gateway.discoveries d
+SELECT count(*) FILTER (WHERE NOT d.gone AND s.revision = d.revision) AS unchanged,
+    (array_agg(d.id) FILTER (WHERE NOT d.gone AND s.revision IS DISTINCT FROM d.revision AND o.id IS NULL))
+        [1:CAST(:most AS integer)] AS differing,
+    array_agg(d.id) FILTER (WHERE d.gone AND NOT s.removed AND o.id IS NULL) AS gone
+FROM (
+    SELECT id, revision, kind, false AS gone FROM gateway.discoveries
+    WHERE status = 'approved' AND gone_at IS NULL
+    UNION ALL
+    SELECT id, revision, kind, true FROM gateway.discoveries
+    WHERE status = 'approved' AND gone_at IS NOT NULL AND :takes_removals) d
 LEFT JOIN gateway.delivered s ON s.destination_id = :destination_id AND s.discovery_id = d.id
 LEFT JOIN gateway.delivery_items o ON o.destination_id = :destination_id AND o.discovery_id = d.id
     AND o.state IN ('checking', 'planned', 'waiting')
-WHERE d.status = 'approved' AND d.gone_at IS NULL AND (:every_kind OR d.kind = ANY(:kinds))
+WHERE :every_kind OR d.kind = ANY(:kinds)
 """)
 
 # OFFSET 0 keeps the lookup of single rows: the planner would read and digest the whole table. Hosts come
@@ -30,7 +33,7 @@ _FREEZE = text(r"""
 WITH differing AS (
     SELECT unnest(CAST(:differing AS bigint[])) AS id
 ), digested AS (
-    SELECT d.*, CASE WHEN NOT s.removed THEN s.digest END AS before, s.reference,
+    SELECT d.*, CASE WHEN NOT s.removed AND s.digest <> ''::bytea THEN s.digest END AS before, s.reference,
         coalesce(btrim(substring(d.key from '^(\[[^]]*\]|[^:/]+)'), '[]'), '') AS host, sha256(convert_to(
             jsonb_build_array(d.collector, d.kind, d.key, d.data)::text, 'UTF8')) AS digest
     FROM differing CROSS JOIN LATERAL (
@@ -55,23 +58,34 @@ ORDER BY host, CASE kind WHEN 'host' THEN 0 WHEN 'service' THEN 1 ELSE 2 END, id
 """)
 
 # What a destination was given and is gone, once somebody approved that; hosts come after what is on them.
+# NetBox has one object for what several collectors found: it stays as it is while one of them finds it.
 _FREEZE_REMOVALS = text(r"""
+WITH RECURSIVE collectors AS (
+    (SELECT collector FROM gateway.discoveries WHERE :one_object ORDER BY collector LIMIT 1)
+    UNION ALL
+    SELECT n.collector FROM collectors c CROSS JOIN LATERAL (
+        SELECT collector FROM gateway.discoveries WHERE collector > c.collector ORDER BY collector LIMIT 1) n
+), removals AS MATERIALIZED (
+    SELECT d.*, s.digest, s.reference,
+        coalesce(btrim(substring(d.key from '^(\[[^]]*\]|[^:/]+)'), '[]'), '') AS of_host,
+        EXISTS (SELECT 1 FROM collectors c JOIN gateway.discoveries other
+                ON other.collector = c.collector AND other.kind = d.kind AND other.key_sha256 = d.key_sha256
+            WHERE other.status = 'approved' AND other.gone_at IS NULL) AS is_found
+    FROM unnest(CAST(:gone AS bigint[])) AS differing(id)
+    JOIN gateway.discoveries d ON d.id = differing.id AND d.status = 'approved' AND d.gone_at IS NOT NULL
+    JOIN gateway.delivered s ON s.destination_id = :destination_id AND s.discovery_id = d.id AND NOT s.removed
+)
 INSERT INTO gateway.delivery_items (delivery_id, destination_id, discovery_id, host, kind, key, revision,
-    digest, content, reference, action, state)
-SELECT :delivery_id, :destination_id, d.id,
-    coalesce(btrim(substring(d.key from '^(\[[^]]*\]|[^:/]+)'), '[]'), ''), d.kind, d.key, d.revision,
-    s.digest,
-    jsonb_build_object('id', d.id, 'revision', d.revision, 'collector', d.collector, 'kind', d.kind,
-        'key', d.key, 'data', d.data, 'confidence', d.confidence, 'found_at', d.found_at,
-        'gone_at', d.gone_at, 'approved_by', d.decided_by, 'approved_at', d.decided_at),
-    s.reference, 'remove', CASE WHEN :asks THEN 'checking' ELSE 'planned' END
-FROM gateway.delivered s JOIN gateway.discoveries d ON d.id = s.discovery_id
-WHERE s.destination_id = :destination_id AND NOT s.removed
-    AND d.status = 'approved' AND d.gone_at IS NOT NULL AND (:every_kind OR d.kind = ANY(:kinds))
-    AND NOT EXISTS (SELECT 1 FROM gateway.delivery_items o
-        WHERE o.destination_id = :destination_id AND o.discovery_id = d.id
-            AND o.state IN ('checking', 'planned', 'waiting'))
-ORDER BY 4, CASE d.kind WHEN 'host' THEN 1 ELSE 0 END, d.id
+    digest, content, reference, action, state, answer)
+SELECT :delivery_id, :destination_id, id, of_host, kind, key, revision, digest,
+    jsonb_build_object('id', id, 'revision', revision, 'collector', collector, 'kind', kind, 'key', key,
+        'data', data, 'confidence', confidence, 'found_at', found_at,
+        'gone_at', gone_at, 'approved_by', decided_by, 'approved_at', decided_at),
+    reference, CASE WHEN is_found THEN 'leave' ELSE 'remove' END,
+    CASE WHEN :asks AND NOT is_found THEN 'checking' ELSE 'planned' END,
+    CASE WHEN is_found THEN 'another collector still finds it' END
+FROM removals
+ORDER BY of_host, CASE kind WHEN 'host' THEN 1 ELSE 0 END, id
 LIMIT :room
 """)
 
@@ -111,26 +125,33 @@ async def freeze(
     }
     # Previews of one destination come one after the other, so that no discovery is in two of them.
     await connection.execute(
-        text("SELECT 1 FROM gateway.destinations WHERE id = :destination_id FOR UPDATE"), scope
+        text("SELECT 1 FROM gateway.destinations WHERE id = :destination_id FOR NO KEY UPDATE"), scope
     )
     for setting in _WHOLE_TABLES:
         await connection.execute(text(setting))
-    compared = (await connection.execute(_COMPARE, {**scope, "most": MOST_ITEMS})).one()
+    takes_removals = destination.kind not in TAKE_NO_REMOVALS
+    compared = (
+        await connection.execute(_COMPARE, {**scope, "most": MOST_ITEMS, "takes_removals": takes_removals})
+    ).one()
     await connection.execute(text(_SINGLE_ROWS))
-    differing = compared.differing or []
+    # In the order of the table, whichever of the workers found them.
+    differing, gone = sorted(compared.differing or ()), sorted(compared.gone or ())
+    room = MOST_ITEMS - len(differing)
     named = {
         **scope,
         "delivery_id": delivery_id,
         "requested_by": requested_by,
         "unchanged": compared.unchanged,
-        "more": len(differing) == MOST_ITEMS,
+        "more": room == 0 or len(gone) > room,
         "asks": destination.kind in ("netbox", "diode"),
+        "one_object": destination.kind == "netbox",
         "differing": differing,
+        "gone": gone,
+        "room": room,
     }
     await connection.execute(_INSERT, named)
     frozen = (await connection.execute(_FREEZE, named)).rowcount
-    if destination.kind not in _TAKE_NO_REMOVALS:
-        removals = await connection.execute(_FREEZE_REMOVALS, {**named, "room": MOST_ITEMS - frozen})
-        frozen += removals.rowcount
+    if gone and room:
+        frozen += (await connection.execute(_FREEZE_REMOVALS, named)).rowcount
     await connection.execute(_SUPERSEDE, named)
     return frozen

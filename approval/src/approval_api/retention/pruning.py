@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.audit.entry import AuditOutcome, Entry, write
 from approval_api.settings import RetentionPolicy
+from dryrun_contract.delivery import TAKE_NO_REMOVALS
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +58,22 @@ DELETE FROM gateway.dryrun_discoveries WHERE id IN (
 _SESSION = text("DELETE FROM gateway.dryrun_sessions WHERE id = :id AND phase = 'ended'")
 # Only what somebody approved: what is pending is still a question, and without the row of what somebody
 # rejected, it would be new when it returns, and a rule could approve it. A row that a report holds returns
-# just now.
+# just now. What a destination has stays until that is told of the removal. Then nobody needs to know any more
+# what it has: the number of a row is given once. OFFSET 0 keeps the lookup of single rows in an index.
 _GONE = text("""
-DELETE FROM gateway.discoveries WHERE id IN (
-    SELECT id FROM gateway.discoveries
-    WHERE gone_at < now() - CAST(:keep AS interval) AND status = 'approved'
-    LIMIT :batch FOR UPDATE SKIP LOCKED)
+WITH gone AS MATERIALIZED (
+    SELECT d.id FROM gateway.discoveries d
+    WHERE d.gone_at < now() - CAST(:keep AS interval) AND d.status = 'approved' AND NOT EXISTS (
+        SELECT 1 FROM gateway.destinations n
+        CROSS JOIN LATERAL (SELECT 1 FROM gateway.delivered s
+            WHERE s.destination_id = n.id AND s.discovery_id = d.id AND NOT s.removed OFFSET 0) has
+        WHERE n.request->>'kind' <> ALL(:take_no_removals))
+    LIMIT :batch FOR UPDATE OF d SKIP LOCKED
+), forgotten AS (
+    DELETE FROM gateway.delivered s USING gone, gateway.destinations n
+    WHERE s.destination_id = n.id AND s.discovery_id = gone.id
+)
+DELETE FROM gateway.discoveries d USING gone WHERE d.id = gone.id
 """)
 _CHANGES = text("""
 DELETE FROM gateway.discovery_changes WHERE id IN (
@@ -101,9 +112,14 @@ async def prune(engine: AsyncEngine, policy: RetentionPolicy) -> dict[str, int]:
         removed["events"] = await _histories(engine, policy.events)
     if policy.discoveries is not None:
         keep = policy.discoveries
-        for name, statement in (("discoveries", _GONE), ("changes", _CHANGES), ("scans", _SCANS)):
+        take_no_removals = {"take_no_removals": sorted(TAKE_NO_REMOVALS)}
+        for name, statement, given in (
+            ("discoveries", _GONE, take_no_removals),
+            ("changes", _CHANGES, {}),
+            ("scans", _SCANS, {}),
+        ):
             what = f"{name} of production from more than {keep.days} days ago"
-            removed[name] = await _in_batches(engine, what, statement, keep=keep)
+            removed[name] = await _in_batches(engine, what, statement, keep=keep, **given)
         what = f"finished deliveries from more than {keep.days} days ago"
         await _in_batches(engine, f"items of {what}", _ITEMS, keep=keep)
         removed["deliveries"] = await _in_batches(engine, what, _DELIVERIES, keep=keep)

@@ -1,0 +1,37 @@
+"""An item refers to its delivery and destination at once: one look for each row, where there were two."""
+
+from alembic import op
+
+revision = "0023"
+down_revision = "0022"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Replace the two references; an item is of its delivery's destination, which nothing demanded."""
+    for statement in (
+        "ALTER TABLE gateway.deliveries ADD UNIQUE (id, destination_id)",
+        (
+            "ALTER TABLE gateway.delivery_items "
+            "DROP CONSTRAINT delivery_items_delivery_id_fkey, "
+            "DROP CONSTRAINT delivery_items_destination_id_fkey, "
+            "ADD FOREIGN KEY (delivery_id, destination_id) "
+            "REFERENCES gateway.deliveries (id, destination_id) ON DELETE CASCADE"
+        ),
+    ):
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    """Put the two references back."""
+    for statement in (
+        (
+            "ALTER TABLE gateway.delivery_items "
+            "DROP CONSTRAINT delivery_items_delivery_id_destination_id_fkey, "
+            "ADD FOREIGN KEY (delivery_id) REFERENCES gateway.deliveries ON DELETE CASCADE, "
+            "ADD FOREIGN KEY (destination_id) REFERENCES gateway.destinations ON DELETE CASCADE"
+        ),
+        "ALTER TABLE gateway.deliveries DROP CONSTRAINT deliveries_id_destination_id_key",
+    ):
+        op.execute(statement)
