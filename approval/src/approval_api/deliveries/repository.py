@@ -30,7 +30,8 @@ WHERE delivery_id = ANY(:ids) GROUP BY delivery_id, action, state
 _HOLDERS = text("""
 SELECT n.name FROM gateway.destinations n WHERE EXISTS (
     SELECT 1 FROM gateway.delivered s
-    WHERE s.destination_id = n.id AND s.discovery_id = :discovery_id AND NOT s.removed)
+    WHERE s.destination_id = n.id AND s.discovery_id = :discovery_id
+        AND NOT s.removed AND s.digest <> ''::bytea)
 ORDER BY n.name
 """)
 
@@ -57,6 +58,11 @@ WHERE state = 'delivered'
 ON CONFLICT (destination_id, discovery_id) DO UPDATE SET revision = excluded.revision,
     digest = excluded.digest, reference = excluded.reference, removed = excluded.removed,
     delivered_at = now()
+""")
+
+_LOCK_DESTINATION = text("""
+SELECT 1 FROM gateway.destinations WHERE id = (
+    SELECT destination_id FROM gateway.deliveries WHERE id = :id) FOR NO KEY UPDATE
 """)
 
 # Before the approval they are looked at again, so that nothing is approved that no preview showed.
@@ -159,6 +165,8 @@ async def discard(connection: AsyncConnection, delivery_id: UUID) -> None:
 
 async def resend(connection: AsyncConnection, delivery_id: UUID, *, approved: bool) -> None:
     """Let given-up items be sent again; before the approval, looked at again."""
+    # A preview at this moment takes their place, or leaves them out: one after the other.
+    await connection.execute(_LOCK_DESTINATION, {"id": delivery_id})
     await connection.execute(_RESEND, {"id": delivery_id, "approved": approved})
 
 

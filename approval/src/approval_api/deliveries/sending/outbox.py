@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.storable import storable_text
@@ -64,6 +64,18 @@ _WITHDRAW = text("""
 UPDATE gateway.delivery_items SET state = 'withdrawn', lease = NULL, answered_at = now(),
     answer = 'changed or no longer approved since the preview'
 WHERE id = ANY(:ids) AND lease = :lease
+""")
+
+# Who was sent something and gave no answer may have acted on it. So what it has is of no revision and of no
+# digest that anything has, and the next preview tells it what is true, also of what is gone by then. The
+# empty digest says that the thing may not be there, the other one that it is.
+_DOUBT = text(r"""
+INSERT INTO gateway.delivered AS known (destination_id, discovery_id, revision, digest, removed)
+SELECT destination_id, discovery_id, 0, ''::bytea, jsonb_exists(content, 'gone_at')
+FROM gateway.delivery_items WHERE id = ANY(:ids)
+ON CONFLICT (destination_id, discovery_id) DO UPDATE SET revision = 0, removed = false,
+    delivered_at = now(), digest = CASE WHEN known.removed OR excluded.removed OR known.digest = ''::bytea
+        THEN ''::bytea ELSE '\x00'::bytea END
 """)
 
 _CHECKED = text("""
@@ -146,6 +158,8 @@ async def claim(connection: AsyncConnection, destination_id: UUID, most: int) ->
     stale = [row["id"] for row in rows if not row["current"]]
     if stale:
         await connection.execute(_WITHDRAW, {"ids": stale, "lease": lease})
+        sent = [row["id"] for row in rows if not row["current"] and _may_have_been_sent(row)]
+        await connection.execute(_DOUBT, {"ids": sent})
     items = [
         Item(**{name: value for name, value in row.items() if name != "current"})
         for row in sorted(rows, key=lambda row: row["id"])
@@ -174,7 +188,10 @@ async def pause(connection: AsyncConnection, item: Item, why: str, seconds: floa
 
 async def give_up(connection: AsyncConnection, item: Item, why: str) -> None:
     """Put the item on the list of those that a person may send again."""
-    await connection.execute(_GIVE_UP, {"id": item.id, "lease": item.lease, "answer": _said(why)})
+    given = {"id": item.id, "lease": item.lease, "answer": _said(why)}
+    given_up = (await connection.execute(_GIVE_UP, given)).rowcount
+    if given_up and item.state == "waiting" and item.attempts > 1:
+        await connection.execute(_DOUBT, {"ids": [item.id]})
 
 
 async def store_silence(
@@ -195,6 +212,11 @@ async def store_silence(
 async def store_answer(connection: AsyncConnection, destination_id: UUID, asked_for: timedelta) -> None:
     """Note that something came of what was sent; send nothing for as long as it asked for."""
     await connection.execute(_ANSWER, {"destination_id": destination_id, "asked_for": asked_for})
+
+
+def _may_have_been_sent(row: RowMapping) -> bool:
+    """Return whether an attempt before this one began, of which no end is known."""
+    return bool(row["state"] == "waiting" and row["attempts"] > 1)
 
 
 def _of(item: Item, result: Result) -> dict[str, object]:

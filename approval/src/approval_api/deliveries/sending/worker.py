@@ -86,11 +86,13 @@ class Deliverer:
         sender = self._sender(destination)
         was_silent = destination.unanswered > 0
         for _ in range(_MOST_ROUNDS):
+            # Before the claim, so that it is over before the leases are.
+            until = asyncio.get_running_loop().time() + SECONDS_FOR_ONE
             async with self._engine.begin() as connection:
                 items, taken = await outbox.claim(connection, destination.id, AT_ONCE)
             if not taken:
                 return
-            waits = await asyncio.gather(*(self._work_on(item, sender) for item in items))
+            waits = await asyncio.gather(*(self._work_on(item, sender, until) for item in items))
             asked_for = max((seconds for seconds in waits if seconds is not None), default=0.0)
             if waits and None not in waits:
                 await self._rest(destination.id, asked_for)
@@ -120,21 +122,26 @@ class Deliverer:
         except NotAllowedError as error:
             return RefusedError(str(error))
 
-    async def _work_on(self, item: Item, sender: Sender | RefusedError) -> float | None:
-        """Do one item; return None when that is settled.
+    async def _work_on(self, item: Item, sender: Sender | RefusedError, until: float) -> float | None:
+        """Do one item, by `until` on the loop's clock; return None when that is settled.
 
         Otherwise for how many seconds the whole destination wants to be left alone: 0 if it named none.
         """
-        if isinstance(sender, RefusedError):
-            await self._give_up(item, str(sender))
+        if isinstance(sender, RefusedError) or item.attempts > MOST_ATTEMPTS:
+            # Else what ends each process that takes it would do so for ever.
+            ended = f"none of {MOST_ATTEMPTS} attempts came to an end; see this service's log"
+            await self._give_up(item, str(sender) if isinstance(sender, RefusedError) else ended)
             return None
+        if asyncio.get_running_loop().time() >= until:
+            # A process that was halted: another one may have sent this, and something newer after it.
+            logger.warning("an item was claimed and not sent in time", extra={"item": item.id})
+            return 0.0
         try:
-            async with asyncio.timeout(SECONDS_FOR_ONE):
+            async with asyncio.timeout_at(until):
                 act = sender.look if item.state == "checking" else sender.send
                 result = await act(item)
         except (RefusedError, NotAllowedError) as error:
             await self._give_up(item, str(error))
-            return None
         except BusyError as error:
             await self._try_again(item, str(error), error.seconds)
             return error.seconds or 0.0
@@ -144,8 +151,8 @@ class Deliverer:
         except Exception:
             logger.exception("an item could not be worked on", extra={"item": item.id})
             await self._try_again(item, "an error of this service; see its log", None)
-            return None
-        await self._store(item, result)
+        else:
+            await self._store(item, result)
         return None
 
     async def _store(self, item: Item, result: Result) -> None:
