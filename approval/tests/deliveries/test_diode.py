@@ -26,6 +26,7 @@ from approval_api.deliveries import service
 from approval_api.deliveries.sending import diode as diode_sender
 from approval_api.deliveries.sending import diode_messages
 from approval_api.deliveries.sending.settings import Credential
+from approval_api.egress.client import NotAnsweredError
 from approval_api.egress.hosts import Place
 
 HOST, SERVICE = ("host", "192.0.2.7", "{}"), ("service", "192.0.2.7:5432/tcp", '{"product": "x"}')
@@ -140,6 +141,68 @@ async def test_what_resolves_to_inside_later_is_not_connected_to(engine, diode, 
     (item,) = await items_of(engine, delivery)
     assert (item.state, inside.connections, diode.requests) == ("dead", 0, [])
     assert "outside of the networks" in item.answer
+
+
+async def test_a_name_that_was_forbidden_once_and_is_not_resolved_now_is_tried_again(
+    engine, diode, delivering
+):
+    """Why a connection was refused is said of that connection, and of no later one."""
+    process = delivering(diode, diode=CREDENTIAL)
+    relay = await process.egress.relay(Place.of(diode.url("")))
+    answers = [["127.0.0.2"]]
+
+    async def resolve(host, port):
+        if not answers:
+            raise OSError("no answer of the name server")
+        return answers.pop()
+
+    relay._connections._resolve = resolve
+    for state in ("dead", "waiting"):
+        delivery = await delivered(engine, diode, process, HOST)
+        (item,) = await items_of(engine, delivery)
+        assert item.state == state, item.answer
+
+
+async def test_a_token_that_another_item_replaced_meanwhile_is_shown_to_nobody(
+    engine, diode, delivering, monkeypatch
+):
+    """What Diode says of a call may quote the token of that call."""
+    process = delivering(diode, diode=CREDENTIAL)
+    call = diode_sender.DiodeSender._call
+
+    async def replaced_meanwhile(self, relay, request, token):
+        diode.errors = [f"no such field; called with {token}"]
+        try:
+            return await call(self, relay, request, token)
+        finally:
+            self._token = "another"
+
+    monkeypatch.setattr(diode_sender.DiodeSender, "_call", replaced_meanwhile)
+    delivery = await delivered(engine, diode, process, HOST)
+    (item,) = await items_of(engine, delivery)
+    assert item.answer == "no such field; called with …"
+
+
+async def test_tokens_that_expire_at_once_are_not_asked_for_without_end(
+    engine, diode, delivering, monkeypatch
+):
+    process = delivering(diode, diode=CREDENTIAL)
+    call = diode_sender.DiodeSender._call
+
+    async def expired(self, relay, request, token):
+        diode.tokens += 1
+        try:
+            return await call(self, relay, request, token)
+        finally:
+            self._token = f"token-{diode.tokens - 1}"  # as if another item had a new one
+
+    monkeypatch.setattr(diode_sender.DiodeSender, "_call", expired)
+    monkeypatch.setattr(diode_sender.DiodeSender, "_authenticate", lambda _: None)
+    sender = diode_sender.DiodeSender(process.egress, diode.url(), CREDENTIAL, None)
+    sender._token = "old"
+    relay = await process.egress.relay(Place.of(diode.url("")))
+    with pytest.raises(NotAnsweredError, match="3 tokens expired"):
+        await sender._ingest(relay, diode_messages.IngestRequest())
 
 
 async def test_proxies_of_the_environment_are_not_used(engine, diode, delivering, monkeypatch):

@@ -67,8 +67,9 @@ class Relay:
             writer.transport.abort()
 
     async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        stream = await self._connections.connect_tcp(self._place.host, self._place.port)
+        # Of this connection, whatever becomes of it: a name that is not resolved now may be allowed later.
         self.refused = None
+        stream = await self._connections.connect_tcp(self._place.host, self._place.port)
         there = asyncio.create_task(_forward(reader, stream))
         back = asyncio.create_task(_return(stream, writer))
         try:

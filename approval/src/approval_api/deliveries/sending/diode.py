@@ -39,6 +39,8 @@ _MAY_HEAL = frozenset(
     }
 )
 _SAID = 200
+_MOST_TOKENS = 3
+"""Tried for one item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +92,32 @@ class DiodeSender:
             entities=[entity],
         )
         relay = await self._egress.relay(self._place)
-        answer = await self._ingest(relay, request)
-        if answer.errors:
-            raise RefusedError(self._inert("; ".join(answer.errors)))
+        await self._ingest(relay, request)
         return Result(item.action, "taken by Diode")
 
-    async def _ingest(self, relay: Relay, request: Any) -> Any:
-        fresh = not self._token
-        if fresh:
-            self._token = await self._authenticate()
-        try:
-            return await self._call(relay, request, self._token)
-        except grpc.aio.AioRpcError as error:
-            if relay.refused is not None:
-                raise relay.refused from None
-            if error.code() is grpc.StatusCode.UNAUTHENTICATED and not fresh:
-                self._token = ""  # it expired
-                return await self._ingest(relay, request)
-            raise self._translated(error) from None
+    async def _ingest(self, relay: Relay, request: Any) -> None:
+        # Items are sent beside each other: during this call another one's may replace the token.
+        token = self._token
+        for _ in range(_MOST_TOKENS):
+            fresh = not token
+            if fresh:
+                token = self._token = await self._authenticate()
+            try:
+                answer = await self._call(relay, request, token)
+            except grpc.aio.AioRpcError as error:
+                if relay.refused is not None:
+                    raise relay.refused from None
+                if error.code() is not grpc.StatusCode.UNAUTHENTICATED or fresh:
+                    raise self._translated(error, token) from None
+            else:
+                if answer.errors:
+                    raise RefusedError(self._inert("; ".join(answer.errors), token))
+                return
+            # It expired, unless another item has a new one already.
+            if self._token == token:
+                self._token = ""
+            token = self._token
+        raise NotAnsweredError(f"{_MOST_TOKENS} tokens expired before they were used")
 
     async def _call(self, relay: Relay, request: Any, token: str) -> Any:
         target = f"unix:{relay.path}"
@@ -158,17 +168,17 @@ class DiodeSender:
             raise RefusedError("the answer to the request for a token has none; this is no Diode")
         return token
 
-    def _translated(self, error: grpc.aio.AioRpcError) -> Exception:
-        said = self._inert(f"{error.code().name}: {error.details() or ''}")
+    def _translated(self, error: grpc.aio.AioRpcError, token: str) -> Exception:
+        said = self._inert(f"{error.code().name}: {error.details() or ''}", token)
         if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
             return BusyError(said)
         if error.code() in _MAY_HEAL:
             return NotAnsweredError(said)
         return RefusedError(said)
 
-    def _inert(self, said: str) -> str:
+    def _inert(self, said: str, token: str) -> str:
         # Before it is cut: a part of a secret must not stay.
-        for secret in (self._token, self._login.secret, self._login.client_id):
+        for secret in (token, self._token, self._login.secret, self._login.client_id):
             said = said.replace(secret, "…") if secret else said
         return printable(said, limit=_SAID)
 
