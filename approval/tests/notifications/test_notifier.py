@@ -18,7 +18,9 @@ from approval_api.egress.client import Egress
 from approval_api.egress.hosts import HostList, Place
 from approval_api.egress.mail import MailServer
 from approval_api.notifications import repository
+from approval_api.notifications.sending import messages
 from approval_api.notifications.sending.notifier import Notifier
+from approval_api.notifications.sending.outbox import MOST_ATTEMPTS
 from dryrun_contract.notification import ChannelRequest
 
 KEY = "whsec_c29tZSBzZWNyZXQgb2YgdGVzdHM="
@@ -92,6 +94,34 @@ async def test_a_webhook_tells_of_all_in_one_signed_message(engine, notifying):
     assert told["data"]["events"][0]["url"] == "https://approval.example/dryrun/sessions/1"
     assert await states(engine, channel) == ["sent", "sent"]
     assert await said(engine, channel) == "HTTP 204"
+
+
+async def test_a_message_that_ends_every_process_is_given_up(engine, notifying):
+    """Such a process stores nothing of what became of it."""
+    async with receiving() as receiver:
+        channel = await add_channel(engine, "slack", receiver.url(), "one")
+        async with engine.begin() as connection:
+            most = {"most": MOST_ATTEMPTS}
+            await connection.execute(text("UPDATE gateway.notifications SET attempts = :most"), most)
+        await (await notifying(receiver)).work_once()
+        assert receiver.received == []
+    assert await states(engine, channel) == ["dead"]
+    assert "none of 8 attempts came to an end" in await said(engine, channel)
+
+
+async def test_a_message_that_this_service_fails_at_is_given_up_after_some_attempts(
+    engine, notifying, monkeypatch
+):
+    monkeypatch.setattr(messages, "slack", lambda *_: 1 / 0)
+    async with receiving() as receiver:
+        channel = await add_channel(engine, "slack", receiver.url(), "one")
+        notifier = await notifying(receiver)
+        for _ in range(MOST_ATTEMPTS):
+            assert await states(engine, channel) == ["waiting"]
+            await notifier.work_once()
+            await make_everything_due(engine)
+    assert await states(engine, channel) == ["dead"]
+    assert await said(engine, channel) == "an error of this service; see its log"
 
 
 async def test_a_lost_answer_repeats_the_same_message_and_newer_ones_wait_for_their_own(engine, notifying):

@@ -82,10 +82,16 @@ class Notifier:
             said = Said(str(error), sent=False)
         except (NotAnsweredError, TimeoutError) as error:
             said = Said(str(error) or "no answer in time", sent=False, may_heal=True)
+        except Exception:
+            logger.exception("a message could not be sent", extra={"channel": str(each.channel_id)})
+            said = Said("an error of this service; see its log", sent=False, may_heal=True)
         async with self._engine.begin() as connection:
             await outbox.store(connection, message, said.answer, sent=said.sent, may_heal=said.may_heal)
 
     async def _send(self, message: Message) -> Said:
+        if message.attempts > outbox.MOST_ATTEMPTS:
+            # Else what ends each process that takes it would do so for ever.
+            raise NotAllowedError(f"none of {outbox.MOST_ATTEMPTS} attempts came to an end; see the log")
         told, kind = message.told, message.channel.kind
         if kind == "email":
             return await self._send_mail(message)
