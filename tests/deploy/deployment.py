@@ -22,8 +22,9 @@ DEPLOY = ROOT / "deploy"
 SUBNET_POOL = "10.213.112.0/20"
 """Apart from those of a demo and of other tests."""
 METRICS_PORT = 9323
-OUTSIDE = ("10.213.110.1", "10.213.110.2")
-"""This host's and the other address of a link to a machine beyond it, where deliveries go to."""
+OUTSIDE = ("198.18.110.1", "198.18.110.2")
+"""This host's and the other address of a link to a machine beyond it, where deliveries go to: a namespace of
+the tests, in a network for tests (RFC 2544), since the host rule lets nothing out into the sessions' pool."""
 OUTSIDE_PORT = 8080
 UP_SECONDS = 240
 REACH = Path(__file__).with_name("reach.py")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import probe_frames as frames
 import pytest
-from network_lab import BRIDGE, HOST, OTHER_BRIDGE, OTHER_SESSION, OUTSIDE, PEER, PROBE_ADDRESS, Lab
+from network_lab import BRIDGE, HOST, OTHER_BRIDGE, OTHER_SESSION, OUTSIDE, PEER, PROBE_ADDRESS, RULE, Lab
 
 OUTSIDE_6 = "fd99::5"
 
@@ -223,6 +223,32 @@ def test_ports_that_come_after_a_flood_are_as_good_as_any(lab):
             lab.inside("host", "ip", "link", "del", "veth-peer")
             lab.plug("peer", PEER, BRIDGE)
             assert reaches(lab, "peer", PROBE_ADDRESS), number
+
+
+@pytest.mark.parametrize(("pool", "arrives"), [("10.213.0.0/16", False), ("10.214.0.0/16", True)])
+def test_the_service_that_sends_reaches_what_is_beyond_the_host_but_nothing_of_the_sessions_pool(
+    lab, pool, arrives
+):
+    lab.build()
+    bridge, gateway = "dro00000000000a", "10.213.200.1"
+    lab.inside("host", "ip", "link", "add", bridge, "address", "02:42:00:00:00:0c", "type", "bridge")
+    lab.inside("host", "ip", "link", "set", bridge, "up")
+    lab.inside("host", "ip", "addr", "add", f"{gateway}/27", "dev", bridge)
+    lab.plug("a", PROBE_ADDRESS, bridge)
+    for name, via in (("a", gateway), ("out", HOST)):
+        lab.inside(name, "ip", "route", "add", "default", "via", via)
+    lab.load_rule(RULE.read_text().replace("sessions = 10.213.0.0/16", f"sessions = {pool}"))
+    with (
+        lab.socket("out", socket.AF_INET, socket.SOCK_DGRAM) as ear,
+        lab.socket("a", socket.AF_INET, socket.SOCK_DGRAM) as mouth,
+    ):
+        ear.bind((OUTSIDE, 4711))
+        ear.settimeout(3 if arrives else 0.4)
+        mouth.sendto(b"hello", (OUTSIDE, 4711))
+        try:
+            assert (ear.recv(100) == b"hello") is arrives
+        except TimeoutError:
+            assert not arrives
 
 
 def reaches(lab: Lab, name: str, address: str) -> bool:
