@@ -338,11 +338,24 @@ def test_a_problem_of_any_status_is_passed_on(status):
     assert ProblemError.passing_on(problem).problem == problem
 
 
+@pytest.mark.parametrize("event_comes_first", [False, True])
 async def test_a_sessions_request_is_the_root_of_its_trace_and_the_orchestrator_is_told(
-    engine, orchestrator, orchestrator_client
+    engine, orchestrator, orchestrator_client, monkeypatch, event_comes_first
 ):
     spans = []
     orchestrator_client.record_span = spans.append
+    put_session = orchestrator_client.put_session
+
+    async def overtaken(*given):
+        answered = await put_session(*given)
+        async with engine.begin() as connection:
+            await connection.execute(
+                text("UPDATE gateway.dryrun_sessions SET phase = 'queued', accepted_at = now()")
+            )
+        return answered
+
+    if event_comes_first:
+        monkeypatch.setattr(orchestrator_client, "put_session", overtaken)
     wanted = SessionRequest(template="small", seed=3)
     asker = Asker("ada", "req-1")
     session = await start(engine, orchestrator_client, wanted, asker, Limits(10, 10, 10))

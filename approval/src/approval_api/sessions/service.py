@@ -143,8 +143,8 @@ async def hand_over(
     async with engine.begin() as connection:
         accepted = await repository.mark_accepted(connection, session_id)
         now = await require(connection, session_id)
-    if accepted:
-        orchestrator.trace_request(now)
+    # Also when its first event was here before the answer, which then accepted it.
+    orchestrator.trace_request(now)
     if not accepted and (now.accepted_at is None or now.outcome == "stopped"):
         # It was stopped or given up while the orchestrator was accepting it.
         await stop_late(orchestrator, session_id, asker)
