@@ -27,9 +27,10 @@ def test_a_programs_token_is_an_operators_unless_it_names_roles():
     assert bob.roles == {Role.VIEWER, Role.APPROVER}
 
 
-def test_a_programs_token_names_the_collectors_it_reports_as(tmp_path):
+@pytest.mark.parametrize("between", [", ", "\n"])
+def test_a_programs_token_names_the_collectors_it_reports_as(tmp_path, between):
     (tmp_path / "tokens").write_text(
-        "scan/operator/network+database:0123456789abcdef, ada:fedcba9876543210\n"
+        f"scan/operator/network+database:0123456789abcdef{between}ada:fedcba9876543210\n"
     )
     given = {**GOOD, "APPROVAL_TOKENS_FILE": str(tmp_path / "tokens")}
     del given["APPROVAL_TOKENS"]

@@ -206,7 +206,9 @@ class Settings(DatabaseSettings):
     def _splits_entries(cls, given: object) -> object:
         if not isinstance(given, str):
             return given
-        return tuple(ProgramToken.parse(entry) for entry in filter(None, map(str.strip, given.split(","))))
+        # One a line as in the other files of secrets, too: else two would be one token that nobody can show.
+        entries = filter(None, map(str.strip, given.replace("\n", ",").split(",")))
+        return tuple(map(ProgramToken.parse, entries))
 
     @field_validator("tokens")
     @classmethod
