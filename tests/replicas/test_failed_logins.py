@@ -27,17 +27,22 @@ def _said(port: int, *lines: str) -> str:
     return _TALK.format(port=port, said=said)
 
 
+def _with_a_password(port: int, path: str) -> str:
+    asked = rf"GET {path} HTTP/1.0\r\nHost: a\r\nAuthorization: Basic bm9ib2R5Ondyb25n\r\n\r\n"
+    return f"printf '{asked}' | timeout 5 bash -c 'exec 3<> /dev/tcp/'$HERE'/{port}; cat >&3; cat <&3'"
+
+
 PORTS: Mapping[str, int] = {
     name: 20000 + number
     for number, name in enumerate(recipe.name for recipe in BOOK if recipe.failed_logins is not None)
 }
 PROVOCATIONS: Mapping[str, str] = {
+    "cockpit": _with_a_password(PORTS["cockpit"], "/cockpit/login"),
     "dropbear": _SSH.format(port=PORTS["dropbear"]),
     "dovecot-imap": _said(PORTS["dovecot-imap"], "1 LOGIN nobody wrong", "2 LOGOUT"),
     "dovecot-pop3": _said(PORTS["dovecot-pop3"], "USER nobody", "PASS wrong", "QUIT"),
     "mariadb": f"mariadb --skip-ssl -h $HERE -P {PORTS['mariadb']} -u nobody -pwrong -e 'SELECT 1'",
-    "monit": f"printf 'GET / HTTP/1.0\\r\\nAuthorization: Basic bm9ib2R5Ondyb25n\\r\\n\\r\\n'"
-    f" | timeout 5 bash -c 'exec 3<> /dev/tcp/'$HERE'/{PORTS['monit']}; cat >&3; cat <&3'",
+    "monit": _with_a_password(PORTS["monit"], "/"),
     "openldap": f"ldapwhoami -x -H ldap://$HERE:{PORTS['openldap']} -D cn=admin,dc=example -w wrong",
     "openssh": _SSH.format(port=PORTS["openssh"]),
     "pgbouncer": f"PGPASSWORD=wrong psql -h $HERE -p {PORTS['pgbouncer']} -U app -d app -c 'SELECT 1'",
@@ -49,7 +54,7 @@ PROVOCATIONS: Mapping[str, str] = {
 }
 HOSTS = (
     ("dropbear", "dovecot-imap", "mariadb", "openldap", "openssh", "vsftpd", "pgbouncer", "monit"),
-    ("dovecot-pop3", "postgresql", "proftpd", "rabbitmq"),
+    ("cockpit", "dovecot-pop3", "postgresql", "proftpd", "rabbitmq"),
 )
 
 

@@ -32,7 +32,10 @@ HOSTS: Sequence[Sequence[tuple[int, str]]] = [
             9080,
             '<service name="http" product="Microsoft IIS httpd" version="10.0" method="probed" conf="10"/>',
         ),
-        (2023, '<service name="telnet" product="Cisco router telnetd" method="probed" conf="10"/>'),
+        (
+            9290,
+            '<service name="hp-gsg" product="HP JetDirect Generic Scan Gateway" method="probed" conf="10"/>',
+        ),
     ],
 ]
 

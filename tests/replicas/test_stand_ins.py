@@ -99,7 +99,7 @@ def mixed(installation: Installation) -> Mapping[str, Any]:
                 "web-1",
                 service(8443, "nginx", name="https", title="Shop", tls=TlsFacts(subject="CN=shop")),
                 service(6380, "Redis key-value store", name="redis"),
-                service(2023, "Cisco router telnetd", name="telnet"),
+                service(9290, "HP JetDirect Generic Scan Gateway", name="hp-gsg"),
                 service(2222, "OpenSSH", name="ssh"),
             )
         ],
@@ -130,7 +130,7 @@ def test_every_untruth_is_a_fault(mixed: Mapping[str, Any], products: Products) 
         "expected ['PostgreSQL']": changed(mixed, "service", ":6380/tcp", product=["PostgreSQL"]),
         "title should be 'Bank'": changed(mixed, "web_app", ":8443/tcp", title="Bank"),
         "subject should be 'CN=bank'": changed(mixed, "certificate", ":8443/tcp", subject="CN=bank"),
-        "product should be 'Other telnetd'": changed(mixed, "service", ":2023/tcp", product="Other telnetd"),
+        "product should be 'Other gateway'": changed(mixed, "service", ":9290/tcp", product="Other gateway"),
         ":6380/tcp is open": without(mixed, "service", ":6380/tcp"),
         "a certificate is there and not expected": without(mixed, "certificate", ":8443/tcp"),
         ":99/tcp is in the ground truth and nobody listens there": more,

@@ -20,7 +20,7 @@ from dryrun_replica.recipes.probes import Pattern, Probe
 BOOK = load_recipes(Path(__file__).parents[3] / "images" / "recipes")
 VERSIONS = {recipe.name: "1.2.3" for recipe in BOOK}
 BANNERS = BannerTable(
-    [Pattern(Probe("tcp", "NULL", b"", 1), "telnet", rb"^Tool (\S+)\r\n", "", "Tool telnetd", "$1")]
+    [Pattern(Probe("tcp", "NULL", b"", 1), "tool", rb"^Tool (\S+)\r\n", "", "Tool telnetd", "$1")]
 )
 ROOT = "f" * 64
 SHELL = re.compile(r"^(?:[A-Z_]+=(?:'[^']*'|[A-Za-z0-9@%+=:,./-]*)\n)+$")
@@ -91,7 +91,7 @@ def test_what_needs_root_brings_its_rights_and_the_others_stay_without() -> None
 
 
 def test_a_banner_is_data_that_one_program_sends() -> None:
-    made = image_of(service(23, "Tool telnetd", "4.2", name="telnet"))
+    made = image_of(service(23, "Tool telnetd", "4.2", name="tool"))
     (banner,) = json.loads(made.files["stand-in/00-banners/banners.json"])
     answer = {"question": "", "answer": "VG9vbCA0LjINCg=="}
     assert banner == {"transport": "tcp", "address": "0.0.0.0", "port": 23, "closes": False, **answer}
@@ -100,8 +100,8 @@ def test_a_banner_is_data_that_one_program_sends() -> None:
 
 
 def test_stunnel_stands_before_banners_that_speak_tls_each_with_its_certificate() -> None:
-    plain = service(22, "Tool telnetd", "4.2", name="telnet")
-    shut = service(992, "Tool telnetd", "4.2", name="telnet", tls=TlsFacts(subject="CN=a"))
+    plain = service(22, "Tool telnetd", "4.2", name="tool")
+    shut = service(992, "Tool telnetd", "4.2", name="tool", tls=TlsFacts(subject="CN=a"))
     unknown = service(993, None, tls=TlsFacts(subject="CN=b"))
     made = image_of(plain, shut, unknown)
     banners = json.loads(made.files["stand-in/00-banners/banners.json"])

@@ -12,12 +12,12 @@ VERSIONS = {"nginx": "1.26.3", "openssh": "10.0p2", "vsftpd": "3.0.5"}
 TRANSPORTS: tuple[Transport, ...] = ("tcp", "udp")
 
 
-class OnlyCisco:
+class OnlyJetDirect:
     def has(self, service: Service) -> bool:
-        return service.product == "Cisco router telnetd"
+        return service.product == "HP JetDirect Generic Scan Gateway"
 
 
-MATCHER = Matcher(BOOK, VERSIONS, OnlyCisco())
+MATCHER = Matcher(BOOK, VERSIONS, OnlyJetDirect())
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,10 @@ MATCHER = Matcher(BOOK, VERSIONS, OnlyCisco())
         (Service(port=22, name="ssh", product="Cisco SSH"), Level.RELATIVE, "openssh"),
         (Service(port=80, name="http", product="Microsoft IIS httpd"), Level.RELATIVE, "nginx"),
         (Service(port=80, name="http"), Level.RELATIVE, "nginx"),
-        (Service(port=23, name="telnet", product="Cisco router telnetd"), Level.BANNER, None),
-        (Service(port=9, name="telnet", product="Unknown telnetd"), Level.NOTHING, None),
+        (Service(port=23, name="telnet"), Level.RELATIVE, "telnetd"),
+        (Service(port=23, name="telnet", product="Cisco router telnetd"), Level.RELATIVE, "telnetd"),
+        (Service(port=9290, name="hp-gsg", product="HP JetDirect Generic Scan Gateway"), Level.BANNER, None),
+        (Service(port=9, name="hp-gsg", product="Unknown gateway"), Level.NOTHING, None),
         # Many products are built on it: which one it is, and so what discovery will call it, is not known.
         (Service(port=80, name="http", product="Golang net/http server"), Level.RELATIVE, "alertmanager"),
         (Service(port=6379, name="redis", product="Redis key-value store"), Level.SAME_PRODUCT, "redis"),
