@@ -221,7 +221,10 @@ async def check_readiness(services: Services) -> dict[str, str]:
         of_hosts = {"engine": await _engine_state(services), "isolation": _isolation_state(services)}
     else:
         fleet = await show_fleet(services.hosts, services.journal)
-        of_hosts = {"hosts": hosts_state(fleet), "overlay": overlay_state(fleet)}
+        of_hosts = {
+            "hosts": hosts_state(fleet),
+            "overlay": overlay_state(fleet, crosses=services.hosts.can_cross()),
+        }
     return {
         **of_hosts,
         "journal": f"ok, {await services.journal.newest()} events",

@@ -75,8 +75,10 @@ def hosts_state(fleet: Fleet) -> str:
     )
 
 
-def overlay_state(fleet: Fleet) -> str:
-    """Return whether what crosses hosts is encrypted."""
+def overlay_state(fleet: Fleet, *, crosses: bool) -> str:
+    """Return whether sessions can begin across hosts now, and whether what crosses them is encrypted."""
+    if not crosses:
+        return "ok on one host; across hosts sessions wait: no manager's swarm answers, or it has no leader"
     if fleet.encrypted:
         return "ok, encrypted between hosts"
     return "ok, plain between hosts: the network between them has to be private"

@@ -9,8 +9,9 @@ from uuid import UUID
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.engine.protocol import EngineError
 from dryrun_orchestrator.engine_watch import follow_engine_events
+from dryrun_orchestrator.host import Host
 from dryrun_orchestrator.host_check import HostCheck
-from dryrun_orchestrator.hosts import Host, Hosts
+from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.reaper import Reaper
 from dryrun_orchestrator.settings import Settings

@@ -1,24 +1,20 @@
 """The hosts that sessions run on: one, or those of the fleet file. Composed once at the start."""
 
-import asyncio
 import logging
-import math
-import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
 from uuid import UUID
 
 from dryrun_contract.session import Phase
 from dryrun_contract.text import printable
-from dryrun_orchestrator import labels, metrics
 from dryrun_orchestrator.engine.docker import DockerEngine
-from dryrun_orchestrator.engine.protocol import Engine, EngineError
+from dryrun_orchestrator.engine.protocol import Engine
 from dryrun_orchestrator.fleet.engine import FleetEngine, one_of_fleet
 from dryrun_orchestrator.fleet.fleet_file import FleetFile, FleetFileError, read_fleet_file
 from dryrun_orchestrator.fleet.placement import Needs, Placement, Room, place
+from dryrun_orchestrator.host import Host
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.context import IsolationProof
 from dryrun_orchestrator.session.crossing import CrossingIsolation
@@ -27,88 +23,6 @@ from dryrun_orchestrator.session.preflight import Preflight
 from dryrun_orchestrator.settings import Settings
 
 log = logging.getLogger(__name__)
-
-PULSE_SECONDS: Final = 5.0
-ABSENT_SECONDS: Final = 12.0
-"""A host that has not answered for so long gets no new session."""
-_NO_SESSION: Final = f"{labels.SESSION_ID}=none"
-LOST_SECONDS: Final = 60.0
-"""A session on a host that has not answered for so long ends."""
-
-
-@dataclass(slots=True)
-class Host:
-    """One host. `name` is empty where there is no fleet."""
-
-    name: str
-    own_engine: Engine
-    """With the engine's own ids."""
-    engine: Engine
-    """With ids of the fleet; the same engine where there is none."""
-    isolation: Isolation
-    preflight: Preflight
-    is_manager: bool = False
-    answered_at: float = field(default_factory=time.monotonic)
-    manages_at: float = field(default_factory=time.monotonic)
-    """When its swarm could be asked last, of a manager."""
-    last_silence: tuple[float, float] = (-math.inf, 0.0)
-    """When its last silence of more than `ABSENT_SECONDS` ended, and the seconds it lasted."""
-    fault: str | None = None
-    """Why it could not be checked; None otherwise."""
-    is_checked: bool = False
-    """Whether a check of it came to an end; the probe's verdict comes earlier."""
-    is_isolated: bool = False
-    is_followed: bool = False
-    """Whether its engine's events are followed."""
-
-    @property
-    def silent_seconds(self) -> float:
-        """Return for how long it has not answered."""
-        return time.monotonic() - self.answered_at
-
-    def silence_since(self, began: float) -> float | None:
-        """Return the seconds of a silence of more than `ABSENT_SECONDS` at `began` (monotonic) or later."""
-        if self.silent_seconds > ABSENT_SECONDS:
-            return self.silent_seconds
-        ended, seconds = self.last_silence
-        return seconds if ended >= began else None
-
-    @property
-    def obstacle(self) -> str | None:
-        """Return why it gets no new session; None when nothing stands against it."""
-        if self.fault is not None:
-            return self.fault
-        if self.silent_seconds > ABSENT_SECONDS:
-            return f"it has not answered for {self.silent_seconds:.0f} s"
-        last = self.isolation.last
-        if last is None or not self.is_checked:
-            return "it is not checked yet"
-        return None if last.isolated and self.isolation.lost is None else last.detail
-
-    @property
-    def manages(self) -> bool:
-        """Return whether its swarm could be asked a moment ago."""
-        return self.is_manager and time.monotonic() - self.manages_at <= ABSENT_SECONDS
-
-    async def keep_pulse(self) -> None:
-        """Ask whether it answers, and a manager whether its swarm does, until cancelled."""
-        while True:
-            asked_at = time.monotonic()
-            answers, manages = await asyncio.gather(
-                _is_answered(self.engine.ping()),
-                _is_answered(self.own_engine.list_networks(_NO_SESSION, overlays=True))
-                if self.is_manager
-                else _never(),
-            )
-            if answers:
-                if (seconds := self.silent_seconds) > ABSENT_SECONDS:
-                    self.last_silence = time.monotonic(), seconds
-                self.answered_at = time.monotonic()
-            if manages:
-                self.manages_at = time.monotonic()
-            metrics.HOST_UP.labels(host=self.name).set(self.silent_seconds < ABSENT_SECONDS)
-            # After no answer at once: one slow answer is no silence.
-            await asyncio.sleep(max(0.0, asked_at + PULSE_SECONDS - time.monotonic()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +100,7 @@ class Hosts:
 
     def place(self, needs: Needs, records: Iterable[SessionRecord]) -> Placement | None:
         """Return where a session can stand now, beside those of `records`; None when it has to wait."""
-        return place(needs, self.rooms(records, self._usable()), crosses=self._can_cross())
+        return place(needs, self.rooms(records, self._usable()), crosses=self.can_cross())
 
     def why_never(self, needs: Needs) -> str | None:
         """Return why a session fits on no fleet of these hosts, however empty; None when it does."""
@@ -202,7 +116,7 @@ class Hosts:
 
     def could_fit(self, needs: Needs) -> bool:
         """Return whether a session fits on the hosts that can be used now, once they are empty."""
-        return place(needs, self.rooms((), self._usable()), crosses=self._can_cross()) is not None
+        return place(needs, self.rooms((), self._usable()), crosses=self.can_cross()) is not None
 
     def reread(self) -> None:
         """Take in which hosts the file drains now; its other changes apply at the next start.
@@ -260,7 +174,7 @@ class Hosts:
         managing = [host for host in self._managers if host.manages]
         return {host.name: host.own_engine for host in managing or self._managers}
 
-    def _can_cross(self) -> bool:
+    def can_cross(self) -> bool:
         """Return whether overlays can be made now: whether a manager's swarm answers."""
         return self.fleet is None or any(host.manages for host in self._managers)
 
@@ -269,25 +183,12 @@ class Hosts:
         return {host.name for host in self.all if host.obstacle is None and host.name not in drained}
 
 
-async def _is_answered(call: Awaitable[object]) -> bool:
-    try:
-        async with asyncio.timeout(PULSE_SECONDS):
-            await call
-    except (EngineError, TimeoutError):
-        return False
-    return True
-
-
-async def _never() -> bool:
-    return False
-
-
 def _lost(hosts: Iterable[Host], gone: Sequence[str]) -> str | None:
     if gone:
         return f"host {gone[0]} is no longer in the fleet's file"
     for host in hosts:
-        if (seconds := host.silent_seconds) > LOST_SECONDS:
-            return f"host {host.name} is lost: it has not answered for {seconds:.0f} s"
+        if host.is_lost:
+            return f"host {host.name} is lost: it has not answered for {host.silent_seconds:.0f} s"
     return None
 
 

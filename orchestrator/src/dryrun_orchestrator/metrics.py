@@ -10,6 +10,9 @@ REAPER_FAILURES = Counter("dryrun_reaper_failures", "Reaper rounds that failed."
 ISOLATED = Gauge("dryrun_isolated", "1 when the last probe proved the host to be silent, else 0.")
 ENGINE_UP = Gauge("dryrun_engine_up", "1 while the engine's events are followed, else 0.")
 HOST_UP = Gauge("dryrun_host_up", "1 while a host of the fleet answers, else 0.", ["host"])
+HOST_MANAGES = Gauge(
+    "dryrun_host_manages", "1 while the swarm of a manager of the fleet answers, else 0.", ["host"]
+)
 HOST_ISOLATED = Gauge(
     "dryrun_host_isolated", "1 when the last probe on a host of the fleet proved it silent, else 0.", ["host"]
 )

@@ -16,8 +16,9 @@ from dryrun_orchestrator.catalog.installed import OperatorFiles
 from dryrun_orchestrator.catalog.templates import TemplateCatalog
 from dryrun_orchestrator.contexts import Contexts
 from dryrun_orchestrator.fleet_view import fleet_view, measure
+from dryrun_orchestrator.host import Host
 from dryrun_orchestrator.host_care import HostCare
-from dryrun_orchestrator.hosts import Host, Hosts
+from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
 from dryrun_orchestrator.placing import Placing

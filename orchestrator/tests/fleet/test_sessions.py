@@ -9,9 +9,10 @@ from prometheus_client import REGISTRY
 from stage import NETWORK, NETWORK_OUTPUT, PROBE, TEMPLATE, Stage, images, verdict
 
 from dryrun_contract.session import Outcome, Phase
-from dryrun_orchestrator import hosts, labels
+from dryrun_orchestrator import host as host_module
+from dryrun_orchestrator import labels
 from dryrun_orchestrator.engine.protocol import EngineUnreachableError
-from dryrun_orchestrator.fleet_view import hosts_state, measure, show_fleet
+from dryrun_orchestrator.fleet_view import hosts_state, measure, overlay_state, show_fleet
 from dryrun_orchestrator.session import loop
 from dryrun_orchestrator.session.isolation import PROBE_SERVICE
 
@@ -246,7 +247,7 @@ async def test_a_host_that_is_down_gets_no_session_and_holds_up_nobody(fleet):
 def impatient(monkeypatch):
     """Take seconds for tenths."""
     for name, seconds in {"PULSE_SECONDS": 0.05, "ABSENT_SECONDS": 0.2, "LOST_SECONDS": 0.5}.items():
-        monkeypatch.setattr(hosts, name, seconds)
+        monkeypatch.setattr(host_module, name, seconds)
 
 
 async def test_a_session_ends_when_one_of_its_hosts_is_lost(fleet, impatient):
@@ -269,8 +270,8 @@ async def test_a_session_ends_when_one_of_its_hosts_is_lost(fleet, impatient):
 
 @pytest.mark.parametrize("silent", ["a", "b"], ids=["the manager", "a worker"])
 async def test_a_host_that_was_silent_during_a_scan_across_hosts_fails_it(fleet, monkeypatch, silent):
-    monkeypatch.setattr(hosts, "PULSE_SECONDS", 0.05)
-    monkeypatch.setattr(hosts, "ABSENT_SECONDS", 0.2)
+    monkeypatch.setattr(host_module, "PULSE_SECONDS", 0.05)
+    monkeypatch.setattr(host_module, "ABSENT_SECONDS", 0.2)
     resize(fleet, a=(0, 4), b=(2, 4), c=(2, 4))
     for engine, _, _ in fleet.fleet.values():
         engine.images[NETWORK] = FakeImage(log=NETWORK_OUTPUT, exit_after=1.0)
@@ -309,7 +310,7 @@ async def test_without_the_manager_sessions_start_on_one_host_and_none_across(fl
         known = fleet.supervisor._hosts
         await fleet.eventually(lambda: all(host.obstacle is None for host in known.all))
         fleet.fleet["a"][0].go_down()
-        await fleet.eventually(lambda: not known._can_cross())
+        await fleet.eventually(lambda: not known.can_cross())
         whole = await fleet.start(keep=True)
         await fleet.until(whole, Phase.KEPT)
         (placed,) = await fleet.events_of(whole, "session_placed")
@@ -342,7 +343,7 @@ async def test_the_other_managers_stand_in_for_one_that_is_lost(managed, impatie
         await managed.supervisor.stop(before)
         await managed.ended(before)
         assert not left(managed, before)
-        await managed.eventually(lambda: known.all[0].silent_seconds > hosts.ABSENT_SECONDS)
+        await managed.eventually(lambda: known.all[0].silent_seconds > host_module.ABSENT_SECONDS)
         after = await managed.start()
         session = await managed.ended(after)
         assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
@@ -350,8 +351,8 @@ async def test_the_other_managers_stand_in_for_one_that_is_lost(managed, impatie
 
 
 async def test_a_scan_goes_on_as_long_as_one_manager_answers(managed, monkeypatch):
-    monkeypatch.setattr(hosts, "PULSE_SECONDS", 0.05)
-    monkeypatch.setattr(hosts, "ABSENT_SECONDS", 0.2)
+    monkeypatch.setattr(host_module, "PULSE_SECONDS", 0.05)
+    monkeypatch.setattr(host_module, "ABSENT_SECONDS", 0.2)
     for engine, _, _ in managed.fleet.values():
         engine.images[NETWORK] = FakeImage(log=NETWORK_OUTPUT, exit_after=1.0)
     async with managed.running():
@@ -420,7 +421,11 @@ async def test_without_a_leader_sessions_across_hosts_wait_and_none_ends_early(m
         await managed.until(stands, Phase.KEPT)
         for machine in machines:
             machine.has_swarm = False
-        await managed.eventually(lambda: not known._can_cross())
+        await managed.eventually(lambda: not known.can_cross())
+        said = overlay_state(await show_fleet(known, managed.journal), crosses=known.can_cross())
+        assert said.startswith("ok on one host; across hosts sessions wait")
+        of_a = ("dryrun_host_manages", {"host": "a"})
+        await managed.eventually(lambda: REGISTRY.get_sample_value(*of_a) == 0)
         waiting = await managed.start()
         await managed.supervisor.stop(stands)
         await managed.eventually(lambda: not any(machine.containers for machine in machines))

@@ -15,7 +15,8 @@ from dryrun_orchestrator import labels
 from dryrun_orchestrator.catalog.installed import OperatorFiles, Places
 from dryrun_orchestrator.fleet.engine import one_of_fleet
 from dryrun_orchestrator.fleet.fleet_file import FleetFile, FleetHost
-from dryrun_orchestrator.hosts import Host, Hosts, one_host
+from dryrun_orchestrator.host import Host
+from dryrun_orchestrator.hosts import Hosts, one_host
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.session.isolation import Isolation
 from dryrun_orchestrator.session.preflight import Preflight

@@ -1,0 +1,115 @@
+"""One host of those that sessions run on: what stands against it, and whether it answers."""
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import Final
+
+from dryrun_orchestrator import labels, metrics
+from dryrun_orchestrator.engine.protocol import Engine, EngineError
+from dryrun_orchestrator.session.isolation import Isolation
+from dryrun_orchestrator.session.preflight import Preflight
+
+PULSE_SECONDS: Final = 5.0
+ABSENT_SECONDS: Final = 12.0
+"""A host that has not answered for so long gets no new session."""
+_NO_SESSION: Final = f"{labels.SESSION_ID}=none"
+LOST_SECONDS: Final = 60.0
+"""A session on a host that has not answered for so long ends."""
+
+
+@dataclass(slots=True)
+class Host:
+    """One host. `name` is empty where there is no fleet."""
+
+    name: str
+    own_engine: Engine
+    """With the engine's own ids."""
+    engine: Engine
+    """With ids of the fleet; the same engine where there is none."""
+    isolation: Isolation
+    preflight: Preflight
+    is_manager: bool = False
+    answered_at: float = field(default_factory=time.monotonic)
+    manages_at: float = field(default_factory=time.monotonic)
+    """When its swarm could be asked last, of a manager."""
+    last_silence: tuple[float, float] = (-math.inf, 0.0)
+    """When its last silence of more than `ABSENT_SECONDS` ended, and the seconds it lasted."""
+    fault: str | None = None
+    """Why it could not be checked; None otherwise."""
+    is_checked: bool = False
+    """Whether a check of it came to an end; the probe's verdict comes earlier."""
+    is_isolated: bool = False
+    is_followed: bool = False
+    """Whether its engine's events are followed."""
+
+    @property
+    def silent_seconds(self) -> float:
+        """Return for how long it has not answered."""
+        return time.monotonic() - self.answered_at
+
+    def silence_since(self, began: float) -> float | None:
+        """Return the seconds of a silence of more than `ABSENT_SECONDS` at `began` (monotonic) or later."""
+        if self.silent_seconds > ABSENT_SECONDS:
+            return self.silent_seconds
+        ended, seconds = self.last_silence
+        return seconds if ended >= began else None
+
+    @property
+    def obstacle(self) -> str | None:
+        """Return why it gets no new session; None when nothing stands against it."""
+        if self.fault is not None:
+            return self.fault
+        if self.silent_seconds > ABSENT_SECONDS:
+            return f"it has not answered for {self.silent_seconds:.0f} s"
+        last = self.isolation.last
+        if last is None or not self.is_checked:
+            return "it is not checked yet"
+        return None if last.isolated and self.isolation.lost is None else last.detail
+
+    @property
+    def is_lost(self) -> bool:
+        """Return whether sessions on it end."""
+        return self.silent_seconds > LOST_SECONDS
+
+    @property
+    def manages(self) -> bool:
+        """Return whether its swarm could be asked a moment ago."""
+        return self.is_manager and time.monotonic() - self.manages_at <= ABSENT_SECONDS
+
+    async def keep_pulse(self) -> None:
+        """Ask whether it answers, and a manager whether its swarm does, until cancelled."""
+        while True:
+            asked_at = time.monotonic()
+            answers, manages = await asyncio.gather(
+                _is_answered(self.engine.ping()),
+                _is_answered(self.own_engine.list_networks(_NO_SESSION, overlays=True))
+                if self.is_manager
+                else _never(),
+            )
+            if answers:
+                if (seconds := self.silent_seconds) > ABSENT_SECONDS:
+                    self.last_silence = time.monotonic(), seconds
+                self.answered_at = time.monotonic()
+            if manages:
+                self.manages_at = time.monotonic()
+            metrics.HOST_UP.labels(host=self.name).set(self.silent_seconds < ABSENT_SECONDS)
+            if self.is_manager:
+                metrics.HOST_MANAGES.labels(host=self.name).set(self.manages)
+            # After no answer at once: one slow answer is no silence.
+            await asyncio.sleep(max(0.0, asked_at + PULSE_SECONDS - time.monotonic()))
+
+
+async def _is_answered(call: Awaitable[object]) -> bool:
+    try:
+        async with asyncio.timeout(PULSE_SECONDS):
+            await call
+    except (EngineError, TimeoutError):
+        return False
+    return True
+
+
+async def _never() -> bool:
+    return False
