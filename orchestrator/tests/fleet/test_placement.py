@@ -36,6 +36,12 @@ def test_nothing_is_placed_by_hope():
     assert place(Needs(TWENTY, 2), [Room("a", 30, 0), Room("b", 11, 1), Room("c", 10, 1)]) is None
 
 
+def test_targets_fewer_than_hosts_are_spread_over_the_emptiest():
+    placement = place(Needs(TWENTY[:2], 2, "targets"), rooms(a=20, b=60, c=40))
+    assert placement is not None
+    assert (placement.services, placement.collectors) == ({"s0": "b", "s1": "c"}, "b")
+
+
 def test_a_template_may_spread_its_targets_over_all_hosts():
     placement = place(Needs(TWENTY, 2, "targets"), rooms(a=60, b=60, c=60))
     assert placement is not None

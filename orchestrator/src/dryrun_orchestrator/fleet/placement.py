@@ -151,7 +151,8 @@ def _evenly(needs: Needs, ranked: Sequence[Room]) -> Placement | None:
     held: Counter[str] = Counter()
     services: dict[str, str] = {}
     for service in needs.services:
-        host = min((each for each in left if left[each] > held[each]), key=lambda each: (held[each], each))
+        # Of those with as few the emptiest: two targets would otherwise stand on the same two hosts always.
+        host = min((each for each in left if left[each] > held[each]), key=lambda each: held[each])
         services[service] = host
         held[host] += 1
     return _placement(needs, services, collectors, "its template spreads targets over all hosts")
