@@ -61,10 +61,10 @@ chaos: ## break parts at random while sessions run, N faults (root; N=3000 SEED=
 	@$(BIN)/dryrun-local images build
 	@PYTHONPATH=tests/support $(if $(FLEET),tests/support/with-own-engine )$(BIN)/python tests/chaos/campaign.py --faults $(or $(N),40) --seed $(or $(SEED),2026) $(if $(STATE),--state "$(STATE)")$(if $(FLEET), --fleet)
 
-soak: ## queue N sessions at once, and measure whether anything grows (root; N=50)
+soak: ## queue N sessions at once, and measure whether anything grows (root; N=50; FLEET=1: on three hosts)
 	@setup/setup test
 	@$(BIN)/dryrun-local images build
-	@PYTHONPATH=tests/support $(BIN)/python tests/chaos/soak.py --sessions $(or $(N),50)
+	@PYTHONPATH=tests/support $(if $(FLEET),tests/support/with-own-engine )$(BIN)/python tests/chaos/soak.py --sessions $(or $(N),50)$(if $(FLEET), --fleet)
 
 check: ## check style, types and boundaries between packages; under a minute
 	@setup/setup check

@@ -34,10 +34,11 @@ class Engines:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """A process of which only the log matters here."""
+    """A process: its log, and its id."""
 
     name: str
     log: Path
+    pid: int
 
     def said(self) -> bytes:
         """All that it said in its last life."""
@@ -82,9 +83,14 @@ class FleetWorld(Watched):
     @property
     def services(self) -> Mapping[str, Logged]:
         """What writes logs."""
-        hosts = {f"guard of {host.name}": host.log for host in self.lab.hosts.values()}
-        logs = {"orchestrator": self.stack.orchestrator.log, "api": self.stack.api.log, **hosts}
-        return {name: Logged(name, log) for name, log in logs.items()}
+        found = [
+            Logged("orchestrator", self.stack.orchestrator.log, self.stack.orchestrator.pid),
+            Logged("api", self.stack.api.log, self.stack.api.pid),
+        ]
+        for host in self.lab.hosts.values():
+            assert host.guard is not None
+            found.append(Logged(f"guard of {host.name}", host.log, host.guard.pid))
+        return {each.name: each for each in found}
 
     @property
     def logs(self) -> tuple[Path, ...]:
@@ -111,8 +117,11 @@ class FleetWorld(Watched):
 
 
 @asynccontextmanager
-async def open_fleet_world() -> AsyncIterator[FleetWorld]:
-    """Run everything for the time of the block, inside of `tests/support/with-own-engine`."""
+async def open_fleet_world(**changes: str) -> AsyncIterator[FleetWorld]:
+    """Run everything for the time of the block, inside of `tests/support/with-own-engine`.
+
+    `changes` are settings of the orchestrator and the API.
+    """
     async with AsyncExitStack() as exits:
         folder = Path(
             exits.enter_context(tempfile.TemporaryDirectory(prefix="dc-", ignore_cleanup_errors=True))
@@ -138,7 +147,7 @@ async def open_fleet_world() -> AsyncIterator[FleetWorld]:
             await exits.enter_async_context(open_engine({**os.environ, "DOCKER_HOST": host.docker_host}))
             for host in lab.hosts.values()
         ]
-        stack = await exits.enter_async_context(open_stack(state, folder / "cluster", settings))
+        stack = await exits.enter_async_context(open_stack(state, folder / "cluster", settings | changes))
         world = FleetWorld(lab, stack, Engines(tuple(views)), file)
         await world.until_well()
         yield world

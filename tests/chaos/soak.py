@@ -1,29 +1,42 @@
-"""Many sessions, a few at a time, and whether anything grows: `make soak N=50`."""
+"""Many sessions, a few at a time, and whether anything grows: `make soak N=50`, on a fleet with `FLEET=1`."""
 
 import argparse
 import asyncio
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 from typing import Any
 from uuid import UUID
 
-from campaign import opened_world
-from invariants import breaches, journal_events, until_ended
+from campaign import AnyWorld, opened_world
+from fleet_world import FleetWorld, open_fleet_world
+from invariants import Row, breaches, journal_events, until_ended
 from world import World
 
 MIB = 1024 * 1024
 MOST_GROWTH_MIB = 24
 MOST_MORE_FILES = 12
+PLACES = 4
+MOST_IMBALANCE = 1.5
+ON_FLEET = {
+    "APPROVAL_SESSIONS_AT_ONCE": "12",
+    # Twelve at once share one machine's processors.
+    "ORCHESTRATOR_SESSION_SECONDS": "1800",
+    "ORCHESTRATOR_WAITING_SECONDS": "300",
+}
+"""Settings for three hosts of four places each."""
 
 type Sample = Mapping[str, tuple[float, int]]
 """Resident MiB and open files by service."""
 
 
-def sample(world: World) -> Sample:
+def sample(world: AnyWorld) -> Sample:
     """Look at every service."""
     return {
         name: (_resident_mib(service.pid), _files(service.pid)) for name, service in world.services.items()
@@ -40,11 +53,15 @@ def _files(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-async def soak(count: int) -> int:
+async def soak(count: int, *, fleet: bool) -> int:
     """Queue `count` sessions at once; return 0 when all completed and nothing grew."""
-    async with opened_world(own_engine=False) as world:
+    templates = ("quick", "spread", "quick") if fleet else ("quick",)
+    opened = open_fleet_world(**ON_FLEET) if fleet else opened_world(own_engine=False)
+    async with opened as world:
         begun = time.monotonic()
-        sessions = {await world.start_session("quick"): "quick" for _ in range(count)}
+        sessions = {
+            await world.start_session(template): template for template in islice(cycle(templates), count)
+        }
         _say(f"{count} sessions queued after {time.monotonic() - begun:.1f} s")
         samples: list[Sample] = []
         waiting = asyncio.create_task(_until_all_ended(world, list(sessions)))
@@ -55,20 +72,85 @@ async def soak(count: int) -> int:
         seconds = time.monotonic() - begun
         found = await breaches(world, sessions, ended)
         completed = sum(session["outcome"] == "completed" for session in ended.values())
-        journal = (world.journal_folder / "journal.sqlite3").stat().st_size / MIB
-        events = len(journal_events(world))
         _say(f"{completed} of {count} completed in {seconds:.0f} s")
-        kept = await _kept_after_a_week(world)
-        _say(f"journal: {events} events, {journal:.1f} MiB; {kept} events a week later\n")
-        if kept:
-            found.append(f"the journal keeps {kept} acknowledged events for more than a week")
+        found += [
+            f"session {each}: {session['outcome']}: {session['reason']}"
+            for each, session in ended.items()
+            if session["outcome"] != "completed"
+        ]
+        if isinstance(world, FleetWorld):
+            found += _placement(world)
+        found += await _journal_that_stays(world)
         grew = _table(samples)
     for breach in found:
         _say(f"BREACH {breach}")
     return int(bool(found) or completed < count or grew)
 
 
-async def _until_all_ended(world: World, session_ids: list[UUID]) -> dict[UUID, dict[str, Any]]:
+@dataclass(slots=True)
+class Carried:
+    """What one host carried, of all sessions."""
+
+    sessions: int = 0
+    targets: int = 0
+    at_once: int = 0
+    most_at_once: int = 0
+
+
+def carried(rows: Iterable[Row]) -> dict[str, Carried]:
+    """Return what each host carried, by a journal's events."""
+    found: dict[str, Carried] = defaultdict(Carried)
+    hosts_of: dict[str, set[str]] = {}
+    for _, _, session, kind, data in rows:
+        if kind == "session_placed":
+            hosts_of[session] = {*data["targets"], data["collectors"]}
+            for name in hosts_of[session]:
+                host = found[name]
+                host.sessions += 1
+                host.targets += data["targets"].get(name, 0)
+                host.at_once += 1
+                host.most_at_once = max(host.most_at_once, host.at_once)
+        elif kind == "session_ended":
+            for name in hosts_of.get(session, ()):
+                found[name].at_once -= 1
+    return found
+
+
+def unbalanced(hosts: Mapping[str, Carried], names: Iterable[str]) -> list[str]:
+    """Return what is wrong with what the hosts of these names carried."""
+    found = [
+        f"{name} had {hosts[name].most_at_once} sessions at once, of {PLACES}"
+        for name in names
+        if hosts[name].most_at_once > PLACES
+    ]
+    targets = {name: hosts[name].targets for name in names}
+    if max(targets.values()) > MOST_IMBALANCE * min(targets.values()):
+        found.append(f"one host had more than {MOST_IMBALANCE} times the targets of another: {targets}")
+    return found
+
+
+def _placement(world: FleetWorld) -> list[str]:
+    """Print what each host carried; return what is wrong with it."""
+    hosts = carried(journal_events(world))
+    _say("| host | sessions | targets | sessions at once |\n|---|---|---|---|")
+    for name in world.lab.hosts:
+        _say(f"| {name} | {hosts[name].sessions} | {hosts[name].targets} | {hosts[name].most_at_once} |")
+    return unbalanced(hosts, world.lab.hosts)
+
+
+async def _journal_that_stays(world: AnyWorld) -> list[str]:
+    """Print the size of the journal; return that it is kept for more than a week, where that can be tried."""
+    journal = (world.journal_folder / "journal.sqlite3").stat().st_size / MIB
+    events = len(journal_events(world))
+    if isinstance(world, FleetWorld):
+        _say(f"journal: {events} events, {journal:.1f} MiB\n")
+        return []
+    kept = await _kept_after_a_week(world)
+    _say(f"journal: {events} events, {journal:.1f} MiB; {kept} events a week later\n")
+    return [f"the journal keeps {kept} acknowledged events for more than a week"] if kept else []
+
+
+async def _until_all_ended(world: AnyWorld, session_ids: list[UUID]) -> dict[UUID, dict[str, Any]]:
     ended: dict[UUID, dict[str, Any]] = {}
     for start in range(0, len(session_ids), 4):
         ended |= await until_ended(world, session_ids[start : start + 4])
@@ -110,9 +192,11 @@ def main() -> None:
     """Run it and exit 1 when something grew, or a session did not complete."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=50)
+    parser.add_argument("--fleet", action="store_true", help="on three hosts (inside of with-own-engine)")
+    chosen = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("it mounts small disks: run it as root")
-    sys.exit(asyncio.run(soak(parser.parse_args().sessions)))
+    sys.exit(asyncio.run(soak(chosen.sessions, fleet=chosen.fleet)))
 
 
 if __name__ == "__main__":

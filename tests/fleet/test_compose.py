@@ -73,6 +73,9 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     made = Hosts(tmp_path_factory.mktemp("hosts"))
     for address in ADDRESSES.values():
         run("ip", "addr", "add", f"{address}/32", "dev", "lo")
+    # Of an engine without one a manager's guard does not say what overlays there are not.
+    here = ADDRESSES["alpha"]
+    run("docker", "swarm", "init", "--advertise-addr", here, "--listen-addr", f"{here}:2377")
     rule = run(FLEET / "peers", *ADDRESSES.values())
     subprocess.run(["nft", "-f", "-"], input=rule, text=True, check=True, timeout=30)
     try:
@@ -83,6 +86,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
         for name in ADDRESSES:
             made.compose(name, "down", "--timeout=2")
         run("nft", "delete", "table", "inet", "dryrun_fleet")
+        run("docker", "swarm", "leave", "--force")
 
 
 def test_both_guards_answer_and_the_workers_asks_the_managers(hosts: Hosts) -> None:
