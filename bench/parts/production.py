@@ -29,7 +29,8 @@ changes: counted by kind, as the page and `dryrun production changes` show them.
 whole queue. A delivery's preview: to a destination that has all of it, but for 10,000 that changed
 within a day, and what of every thousandth is gone. A scan's end: a complete scan of everything that found all
 but 10 %. Pruning: what has been gone
-for a year and the changes of before, while a reader asks for pages of the list all the time."""
+for a year, but for removals that no destination was told of yet, and the changes of before, while a reader
+asks for pages of the list all the time."""
 PATH = "/api/v1/production/discoveries"
 _FILL = """
 INSERT INTO gateway.discoveries (collector, kind, key, data, confidence, status, decided_as, decided_revision,
