@@ -1,16 +1,19 @@
-"""The guards of a manager and a worker as the compose files run them, behind the packet filter of a host."""
+"""The compose files of a manager, a worker and the control host, run behind the packet filter of a host."""
 
 import http.client
 import json
 import os
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx2
 import pytest
+from deployment import Deployment, prepared
 from fleet_lab import LAYERS, run
 from fleet_words import Words
 from local_stack import ROOT
@@ -101,3 +104,40 @@ def test_both_guards_answer_and_the_workers_asks_the_managers(hosts: Hosts) -> N
     hosts.compose("alpha", "stop", "--timeout=2")
     status, said = hosts.ask("beta", "POST", create, body)
     assert (status, "the guard of the fleet's manager" in said) == (503, True), said
+
+
+def fleet_file() -> str:
+    room = "memory_mib: 16384, cpus: 16, sessions: 4"
+    return "managers: [alpha]\noverlay: encrypted\nhosts:\n" + "".join(
+        f"  {name}: {{guard: 'tcp://{address}:2376', certificates: /run/secrets/fleet, {room}}}\n"
+        for name, address in ADDRESSES.items()
+    )
+
+
+def answer(control: Deployment, method: str, path: str, body: Any = None) -> Any:
+    token = (control.state / "secrets" / "api_tokens").read_text().strip().partition(":")[2]
+    headers = {"Authorization": f"Bearer {token}"}
+    url = f"{control.url}/api/v1/dryrun/{path}"
+    said = httpx2.request(method, url, json=body, headers=headers, trust_env=False, timeout=20)
+    assert said.is_success, said.text
+    return said.json()
+
+
+@pytest.mark.skipif("DRYRUN_CONTROL_HOST" not in os.environ, reason="takes a minute; `make nightly` runs it")
+def test_a_control_host_runs_sessions_through_the_guards_of_its_fleet(hosts: Hosts, tmp_path: Path) -> None:
+    hosts.compose("alpha", "up", "--detach", "--wait")
+    files = ("compose.yaml", "fleet/compose.control.yaml")
+    with prepared(tmp_path, files=files) as control:
+        (control.state / "config" / "fleet.yml").write_text(fleet_file())
+        with control.env_file.open("a") as settings:
+            settings.write(f"FLEET_ORCHESTRATOR={hosts.folder}/certificates/orchestrator\n")
+            settings.write("FLEET_BRIDGES=drf-c\nFLEET_SESSIONS=8\n")
+        control.up()
+        fleet = answer(control, "GET", "hosts")
+        assert {host["name"]: host["obstacle"] for host in fleet["hosts"]} == dict.fromkeys(ADDRESSES), fleet
+        started = answer(control, "POST", "sessions", {"template": "small"})
+        session, end = f"sessions/{started['id']}", time.monotonic() + 120
+        while (view := answer(control, "GET", session))["phase"] != "ended":
+            assert time.monotonic() < end, view
+            time.sleep(0.5)
+        assert (view["outcome"], view["reason"]) == ("completed", None)
