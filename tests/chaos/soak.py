@@ -26,6 +26,8 @@ PLACES = 4
 MOST_IMBALANCE = 1.5
 ON_FLEET = {
     "APPROVAL_SESSIONS_AT_ONCE": "12",
+    "APPROVAL_SESSIONS_PER_PERSON": "12",
+    "APPROVAL_SESSIONS_WAITING": "1000",
     # Twelve at once share one machine's processors.
     "ORCHESTRATOR_SESSION_SECONDS": "1800",
     "ORCHESTRATOR_WAITING_SECONDS": "300",
@@ -122,6 +124,11 @@ def unbalanced(hosts: Mapping[str, Carried], names: Iterable[str]) -> list[str]:
         f"{name} had {hosts[name].most_at_once} sessions at once, of {PLACES}"
         for name in names
         if hosts[name].most_at_once > PLACES
+    ]
+    found += [
+        f"{name} had {hosts[name].most_at_once} sessions at once at most, and {PLACES} places"
+        for name in names
+        if hosts[name].most_at_once < PLACES
     ]
     targets = {name: hosts[name].targets for name in names}
     if max(targets.values()) > MOST_IMBALANCE * min(targets.values()):

@@ -1,6 +1,6 @@
 """What a soak on several hosts counts."""
 
-from soak import carried, unbalanced
+from soak import Carried, carried, unbalanced
 
 
 def placed(session, targets, collectors):
@@ -27,9 +27,13 @@ def test_what_hosts_carried_is_counted_by_places_and_targets():
     }
 
 
-def test_a_host_with_too_many_at_once_or_most_of_the_targets_is_found():
-    hosts = carried([placed("1", {"a": 3}, "a"), placed("2", {"b": 2}, "b")])
-    assert unbalanced(hosts, "ab") == []
-    assert "{'a': 3, 'b': 2, 'c': 0}" in unbalanced(hosts, "abc")[0]
-    five = carried([placed(str(number), {"a": 1, "b": 1}, "a") for number in range(5)])
-    assert unbalanced(five, "ab") == ["a had 5 sessions at once, of 4", "b had 5 sessions at once, of 4"]
+def of(most_at_once, targets):
+    return Carried(targets=targets, most_at_once=most_at_once)
+
+
+def test_hosts_that_hold_too_many_or_too_few_or_most_of_the_targets_are_found():
+    assert unbalanced({"a": of(4, 30), "b": of(4, 20)}, "ab") == []
+    assert unbalanced({"a": of(5, 30)}, "a") == ["a had 5 sessions at once, of 4"]
+    assert unbalanced({"a": of(3, 30)}, "a") == ["a had 3 sessions at once at most, and 4 places"]
+    (said,) = unbalanced({"a": of(4, 31), "b": of(4, 20)}, "ab")
+    assert "{'a': 31, 'b': 20}" in said
