@@ -223,7 +223,7 @@ async def check_readiness(services: Services) -> dict[str, str]:
         fleet = await show_fleet(services.hosts, services.journal)
         of_hosts = {
             "hosts": hosts_state(fleet),
-            "overlay": overlay_state(fleet, crosses=services.hosts.can_cross()),
+            "overlay": overlay_state(fleet, services.hosts.why_none_crosses),
         }
     return {
         **of_hosts,

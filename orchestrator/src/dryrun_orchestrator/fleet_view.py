@@ -75,10 +75,10 @@ def hosts_state(fleet: Fleet) -> str:
     )
 
 
-def overlay_state(fleet: Fleet, *, crosses: bool) -> str:
-    """Return whether sessions can begin across hosts now, and whether what crosses them is encrypted."""
-    if not crosses:
-        return "ok on one host; across hosts sessions wait: no manager's swarm answers, or it has no leader"
+def overlay_state(fleet: Fleet, why_none: str | None) -> str:
+    """Return why no session can begin across hosts, if so, and whether what crosses them is encrypted."""
+    if why_none is not None:
+        return f"ok on one host; across hosts sessions wait: {printable(why_none, limit=1000)}"
     if fleet.encrypted:
         return "ok, encrypted between hosts"
     return "ok, plain between hosts: the network between them has to be private"

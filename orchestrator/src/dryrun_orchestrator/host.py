@@ -35,6 +35,8 @@ class Host:
     answered_at: float = field(default_factory=time.monotonic)
     manages_at: float = field(default_factory=time.monotonic)
     """When its swarm could be asked last, of a manager."""
+    manager_fault: str | None = None
+    """Why its swarm could not be asked at the last try."""
     last_silence: tuple[float, float] = (-math.inf, 0.0)
     """When its last silence of more than `ABSENT_SECONDS` ended, and the seconds it lasted."""
     fault: str | None = None
@@ -83,17 +85,17 @@ class Host:
         """Ask whether it answers, and a manager whether its swarm does, until cancelled."""
         while True:
             asked_at = time.monotonic()
-            answers, manages = await asyncio.gather(
-                _is_answered(self.engine.ping()),
-                _is_answered(self.own_engine.list_networks(_NO_SESSION, overlays=True))
+            silence, self.manager_fault = await asyncio.gather(
+                _fault_of(self.engine.ping()),
+                _fault_of(self.own_engine.list_networks(_NO_SESSION, overlays=True))
                 if self.is_manager
-                else _never(),
+                else _nothing(),
             )
-            if answers:
+            if silence is None:
                 if (seconds := self.silent_seconds) > ABSENT_SECONDS:
                     self.last_silence = time.monotonic(), seconds
                 self.answered_at = time.monotonic()
-            if manages:
+            if self.manager_fault is None:
                 self.manages_at = time.monotonic()
             metrics.HOST_UP.labels(host=self.name).set(self.silent_seconds < ABSENT_SECONDS)
             if self.is_manager:
@@ -102,14 +104,15 @@ class Host:
             await asyncio.sleep(max(0.0, asked_at + PULSE_SECONDS - time.monotonic()))
 
 
-async def _is_answered(call: Awaitable[object]) -> bool:
+async def _fault_of(call: Awaitable[object]) -> str | None:
+    """Return why a call failed; None when it did not."""
     try:
         async with asyncio.timeout(PULSE_SECONDS):
             await call
-    except (EngineError, TimeoutError):
-        return False
-    return True
+    except (EngineError, TimeoutError) as error:
+        return str(error) or f"no answer within {PULSE_SECONDS:g} s"
+    return None
 
 
-async def _never() -> bool:
-    return False
+async def _nothing() -> None:
+    return

@@ -178,6 +178,13 @@ class Hosts:
         """Return whether overlays can be made now: whether a manager's swarm answers."""
         return self.fleet is None or any(host.manages for host in self._managers)
 
+    @property
+    def why_none_crosses(self) -> str | None:
+        """Return what stands against the managers; None when overlays can be made."""
+        if self.can_cross():
+            return None
+        return "; ".join(f"{host.name}: {host.manager_fault or 'no answer'}" for host in self._managers)
+
     def _usable(self) -> set[str]:
         drained = self.fleet.drained if self.fleet is not None else frozenset()
         return {host.name for host in self.all if host.obstacle is None and host.name not in drained}

@@ -422,8 +422,10 @@ async def test_without_a_leader_sessions_across_hosts_wait_and_none_ends_early(m
         for machine in machines:
             machine.has_swarm = False
         await managed.eventually(lambda: not known.can_cross())
-        said = overlay_state(await show_fleet(known, managed.journal), crosses=known.can_cross())
-        assert said.startswith("ok on one host; across hosts sessions wait")
+        said = overlay_state(await show_fleet(known, managed.journal), known.why_none_crosses)
+        assert said.startswith(
+            "ok on one host; across hosts sessions wait: a: this engine's swarm has no leader; b:"
+        )
         of_a = ("dryrun_host_manages", {"host": "a"})
         await managed.eventually(lambda: REGISTRY.get_sample_value(*of_a) == 0)
         waiting = await managed.start()
