@@ -23,7 +23,9 @@ MIB = 1024 * 1024
 MOST_GROWTH_MIB = 24
 MOST_MORE_FILES = 12
 PLACES = 4
-MOST_IMBALANCE = 1.5
+MOST_IMBALANCE = 2
+"""Places of a full fleet go to whichever host ends a session first, and these three share a machine unevenly:
+containers of the second and third have one control group for each engine, those of the first one each."""
 ON_FLEET = {
     "APPROVAL_SESSIONS_AT_ONCE": "12",
     "APPROVAL_SESSIONS_PER_PERSON": "12",
