@@ -31,7 +31,7 @@ limits and capabilities, until every service has a healthy container, then `stac
 gone. A service takes no owner of a tmpfs, so there each is a volume of the local driver that is one; it
 has no fixed address and no `no-new-privileges`, and nothing proves that its network is shut. A session's
 time until healthy begins with the request. The guards' share is that of all processor time on the machine
-until healthy."""
+until healthy, of whatever else ran there too."""
 ACROSS, WHOLE, STACK = "a session across three hosts", "a session on one of them", "docker stack deploy"
 TEMPLATE = ROOT / "templates" / "large.yml"
 SECONDS = 1200
