@@ -22,8 +22,11 @@ def create_engine(url: str, *, role: str | None = None) -> AsyncEngine:
     engine = create_async_engine(
         url,
         hide_parameters=True,
-        pool_size=5,
-        max_overflow=5,
+        # The last one returned is taken first: it knows the tables and statements in use. All are kept, since
+        # the tasks of a start need them at the same time, and a new one costs the server 10 ms of processor.
+        pool_size=10,
+        max_overflow=0,
+        pool_use_lifo=True,
         pool_timeout=CONNECT_SECONDS,
         pool_pre_ping=True,
         connect_args={
