@@ -28,6 +28,8 @@ from dryrun_orchestrator.catalog.yaml_tree import FaultList
 TEST_PREFIX = "discovery/test-"
 """Only images under this prefix can ever be started by a session (the record's whitelist)."""
 
+# libyaml's loader is as safe, and takes an eighth of the time.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _FROM = re.compile(r"^FROM\s+(?:--\S+\s+)*(\S+)", re.IGNORECASE | re.MULTILINE)
 _CAPABILITY = r"^[A-Z][A-Z0-9_]{1,40}$"
@@ -207,7 +209,7 @@ def place_of(path: Path, root: Path) -> str:
 def _read(path: Path, where: str, problems: list[str]) -> Manifest | None:
     raw = path.read_bytes()
     try:
-        content: Any = yaml.safe_load(raw.decode())
+        content: Any = yaml.load(raw.decode(), Loader=_LOADER)  # noqa: S506  # both are safe loaders
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         problems.append(f"{where}: not YAML: {' '.join(str(error).split())}")
         return None

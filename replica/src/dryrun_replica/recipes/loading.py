@@ -11,6 +11,9 @@ from pydantic import ValidationError
 
 from dryrun_replica.recipes.model import Recipe
 
+# libyaml's loader is as safe, and takes a fifth of the time.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 class RecipeError(Exception):
     """Recipes are invalid; each of `problems` names the file and the place in it."""
@@ -59,7 +62,7 @@ def load_recipes(folder: Path) -> RecipeBook:
 
 def _read(path: Path, problems: list[str]) -> Recipe | None:
     try:
-        content: Any = yaml.safe_load(path.read_bytes())
+        content: Any = yaml.load(path.read_bytes(), Loader=_LOADER)  # noqa: S506  # both are safe loaders
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         problems.append(f"{path.name}: not YAML: {' '.join(str(error).split())}")
         return None
