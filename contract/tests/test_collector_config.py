@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dryrun_contract.collector_config import (
+    MAX_INPUT_BYTES,
     MAX_PART_BYTES,
     MAX_PARTS,
     CollectorConfig,
@@ -12,7 +13,9 @@ from dryrun_contract.collector_config import (
     Credential,
     configuration_digest,
     from_environment,
+    from_input,
     to_environment,
+    to_input,
 )
 from dryrun_contract.discovery import Discovery
 
@@ -123,3 +126,33 @@ def test_the_addresses_of_a_credential_are_not_part_of_the_digest():
     assert configuration_digest(REHEARSED.model_copy(update={"credentials": bound})) == configuration_digest(
         REHEARSED
     )
+
+
+def test_what_is_handed_over_on_standard_input_comes_back():
+    found = (Discovery(kind="service", key="10.0.0.2:80/tcp", data={"name": "\u2028é\n"}),)
+    line = to_input(found)
+    assert line.isascii()
+    assert (line[:1], line.count(b"\n"), line[-1:]) == (b"\n", 2, b"\n")
+    assert from_input(line) == found
+    assert from_input(to_input(())) == ()
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"\n", b"{}", b'{"discoveries":[', b'{"discoveries":[],"x":1}', b"\xff", b"[]"]
+)
+def test_another_line_of_input_hands_over_nothing(line):
+    assert from_input(line) is None
+
+
+def test_refuses_to_hand_over_more_than_a_line_may_hold():
+    found = tuple(
+        Discovery(kind="service", key=f"10.0.0.2:{port}/tcp", data={"name": "x" * 3000})
+        for port in range(1, 800)
+    )
+    with pytest.raises(ConfigError, match=str(MAX_INPUT_BYTES - 2)):
+        to_input(found)
+
+
+def test_how_discoveries_come_does_not_change_the_digest():
+    waits = CollectorConfig(cidr="10.213.0.0/27", awaits_discoveries=True)
+    assert configuration_digest(waits) == configuration_digest(CollectorConfig(cidr="10.213.0.0/27"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fake_engine import FakeEngine, running_engine
-from guard_stage import ALLOWLIST, SCAN, SCAN_ID, WEB, WEB_ID, Guard, Log
+from guard_stage import ALLOWLIST, LISTEN, LISTEN_ID, SCAN, SCAN_ID, WEB, WEB_ID, Guard, Log
 
 from docker_guard.allowlist import AllowlistReader
 from docker_guard.audit_log import AuditLog
@@ -34,7 +34,7 @@ def policy() -> Policy:
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[FakeEngine]:
     async with running_engine(tmp_path / "engine.sock") as engine:
-        engine.images = {WEB: WEB_ID, SCAN: SCAN_ID}
+        engine.images = {WEB: WEB_ID, SCAN: SCAN_ID, LISTEN: LISTEN_ID}
         yield engine
 
 

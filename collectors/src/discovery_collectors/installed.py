@@ -42,6 +42,13 @@ def load_collector(name: str) -> Collect:
     return collect
 
 
+def prepare(name: str) -> None:
+    """Import what the collector called `name` imports only for some services, while there is time."""
+    module = _module(name.replace("-", "_"), "collector")
+    if hasattr(module, "prepare"):
+        module.prepare()
+
+
 def tcp_ports() -> tuple[int, ...]:
     """Return the ports that all collectors together add to nmap's most common ones."""
     return tuple(sorted({port for each in installed_collectors().values() for port in each.tcp_ports}))

@@ -6,10 +6,12 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from discovery_collectors.collector import Collect, CollectorError
-from discovery_collectors.installed import load_collector
+from discovery_collectors.installed import load_collector, prepare
 from discovery_collectors.running.command_line import Command, read_command
+from discovery_collectors.running.handed_over import take_discoveries
 from discovery_collectors.running.lines import LineWriter
 from dryrun_contract.text import printable
 
@@ -49,7 +51,7 @@ def main() -> None:
 async def _run(collect: Collect, command: Command, writer: LineWriter) -> int:
     """Collect until the end or the first signal; only a complete run writes the end line."""
     received: list[signal.Signals] = []
-    task = asyncio.ensure_future(collect(command.assignment, writer))
+    task = asyncio.ensure_future(_collect(collect, command, writer))
 
     def stop(number: signal.Signals) -> None:
         received.append(number)
@@ -67,6 +69,14 @@ async def _run(collect: Collect, command: Command, writer: LineWriter) -> int:
         return EXIT_SIGNAL + received[0]
     writer.end()
     return 0
+
+
+async def _collect(collect: Collect, command: Command, writer: LineWriter) -> None:
+    assignment = command.assignment
+    if command.awaits_discoveries:
+        prepare(command.collector)
+        assignment = replace(assignment, discoveries=await take_discoveries(sys.stdin.buffer))
+    await collect(assignment, writer)
 
 
 def _leaves(errors: BaseExceptionGroup) -> Iterator[BaseException]:

@@ -76,9 +76,23 @@ class CollectorConfig(Word):
     credentials: tuple[Credential, ...] = ()
     discoveries: tuple[Discovery, ...] = ()
     """Discoveries of earlier collectors, of the kinds that this one needs."""
+    awaits_discoveries: bool = False
+    """The discoveries come on standard input, once the earlier collectors have ended: one `InputLine`."""
 
 
-_OF_ONE_NETWORK = {"cidr", "self", "exclude", "discoveries"}
+class InputLine(Word):
+    """One line of JSON on standard input of a collector that awaits discoveries.
+
+    Other lines, such as one that was cut off and is sent again, are to be skipped.
+    """
+
+    discoveries: tuple[Discovery, ...]
+
+
+MAX_INPUT_BYTES = 2_000_000
+"""Of an input line with its line break; guards pass on 2 MiB."""
+
+_OF_ONE_NETWORK = {"cidr", "self", "exclude", "discoveries", "awaits_discoveries"}
 """Where to scan: the fields that a rehearsal and its production run never have in common."""
 
 
@@ -97,6 +111,27 @@ def to_environment(config: CollectorConfig) -> dict[str, str]:
             f"{MAX_CONFIG_BYTES} are the most ({MAX_PARTS} variables of {MAX_PART_BYTES} bytes)"
         )
     return dict(zip(CONFIG_KEYS, parts, strict=False))
+
+
+def to_input(discoveries: tuple[Discovery, ...]) -> bytes:
+    """Return the line that hands over `discoveries`. Raises ConfigError when it is too long.
+
+    It begins with a line break, which ends whatever an earlier attempt left incomplete.
+    """
+    line = InputLine(discoveries=discoveries).model_dump_json(exclude_none=True, ensure_ascii=True)
+    if len(line) + 2 > MAX_INPUT_BYTES:
+        raise ConfigError(
+            f"the discoveries for the collector have {len(line)} bytes; {MAX_INPUT_BYTES - 2} are the most"
+        )
+    return f"\n{line}\n".encode("ascii")
+
+
+def from_input(line: bytes) -> tuple[Discovery, ...] | None:
+    """Return the discoveries of an input line, None if it is another line."""
+    try:
+        return InputLine.model_validate_json(line).discoveries
+    except ValidationError:
+        return None
 
 
 def from_environment(environ: Mapping[str, str]) -> CollectorConfig:

@@ -67,6 +67,8 @@ class ImageRow(_Row):
     """Argument lists; a client may choose one in place of the image's own command."""
     max_rate: int | None = Field(default=None, ge=1, le=MAX_RATE)
     """Packets per second: the most that may stand for `{rate}` in an argument."""
+    stdin: bool = False
+    """Whether a client may write to its standard input, which is a second way to give it configuration."""
     ground_truth: tuple[JsonValue, ...] = ()
     log_patterns: dict[str, JsonValue] = Field(default_factory=dict)
     size: int = 0
@@ -178,6 +180,8 @@ def faults_of(name: str, row: ImageRow, policy: Policy) -> Iterable[str]:
             yield f"{where}: {shown(mount)} cannot be a tmpfs"
     if row.arguments and role != "collector":
         yield f"{where}: only collectors can have arguments"
+    if row.stdin and role != "collector":
+        yield f"{where}: only collectors can have standard input"
     for listed in row.arguments:
         yield from (f"{where}: arguments: {fault}" for fault in arguments.faults_of(listed, row.max_rate))
 

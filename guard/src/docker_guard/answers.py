@@ -1,5 +1,6 @@
 """What a client sees: the engine's answers without anything that is not a session's."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -36,13 +37,17 @@ _REPLACED_ERRORS: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the client gets. With `pieces` the body is a stream, and `exits` must be closed after it."""
+    """What the client gets. `exits` must be closed after a stream.
+
+    With `pieces` the body is a stream; with `sink` what the client sends from now on is, and goes there.
+    """
 
     status: int
     body: bytes = b""
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
     pieces: AsyncIterator[bytes] | None = None
+    sink: asyncio.StreamWriter | None = None
     exits: AsyncExitStack | None = None
 
 

@@ -203,6 +203,7 @@ class CreateContainer(Body):
     Labels: dict[Text, Text] = Field(default_factory=dict, max_length=16)
     Cmd: list[Annotated[str, Field(max_length=1024)]] = Field(default_factory=list, max_length=64)
     Env: list[str] = Field(default_factory=list, max_length=128)
+    OpenStdin: bool = False
     HostConfig: Host
     NetworkingConfig: Networking = Field(default_factory=Networking)
 
@@ -226,7 +227,6 @@ class CreateContainer(Body):
         "NetworkDisabled": OFF,
         # the terminal
         "Tty": OFF,
-        "OpenStdin": OFF,
         "StdinOnce": OFF,
         "AttachStdin": OFF,
         "AttachStdout": ANY_BOOLEAN,

@@ -38,6 +38,7 @@ class ContainerDraft:
     environment: tuple[str, ...]
     arguments: tuple[str, ...]
     """Empty for the image's own command."""
+    stdin: bool
     network: str
     address: IPv4Address | None
     aliases: tuple[str, ...]
@@ -66,6 +67,8 @@ def judge_container(body: CreateContainer, allowlist: Allowlist, policy: Policy)
         raise Refusal("disk", f"the root of {image.name} must be read-only (ReadonlyRootfs)")
     if body.Cmd and not image.row.arguments:
         raise Refusal("body", f"Cmd may only be left at its default: {image.name} runs its own command")
+    if body.OpenStdin and not image.row.stdin:
+        raise Refusal("body", f"OpenStdin may only be left at its default: {image.name} takes no input")
     endpoint = _endpoint(body)
     return ContainerDraft(
         session_id=session_id,
@@ -74,6 +77,7 @@ def judge_container(body: CreateContainer, allowlist: Allowlist, policy: Policy)
         labels=dict(body.Labels),
         environment=_environment(body.Env, image, policy),
         arguments=tuple(body.Cmd),
+        stdin=body.OpenStdin,
         network=host.NetworkMode,
         address=_address(endpoint),
         aliases=_aliases(endpoint),
@@ -142,6 +146,7 @@ def container_body(draft: ContainerDraft, network_id: str) -> dict[str, Any]:
         "Image": draft.image.row.id,
         "Labels": dict(draft.labels),
         "Env": list(draft.environment),
+        **({"OpenStdin": True} if draft.stdin else {}),
         "HostConfig": {
             "NetworkMode": network_id,
             "CapDrop": ["ALL"],

@@ -21,6 +21,8 @@ OLDEST_API, NEWEST_API = (1, 44), (1, 45)
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 _LONG_ANSWER_BYTES = 32 * 1024
 """Longer answers take noticeable time to parse."""
+_TAKE_OVER = ("Connection: Upgrade", "Upgrade: tcp")
+_TAKEN_OVER, _REFUSAL_BYTES = 101, 4096
 _LIMITS = {"MemoryLimit": "memory", "CpuCfsQuota": "CPU", "PidsLimit": "pids"}
 """Fields of `/info`. Not swap: many kernels do not account for it, and memory is limited without it."""
 
@@ -169,6 +171,39 @@ class Engine:
             yield response
         finally:
             response.close()
+
+    @asynccontextmanager
+    async def input_of(self, container_id: str) -> AsyncGenerator[tuple[Reply, asyncio.StreamWriter]]:
+        """Open a container's standard input: with status 101 the connection leads there.
+
+        Raises EngineDownError. On leaving, what is unsent is dropped.
+        """
+        path = f"/containers/{container_id}/attach"
+        url = self._url(f"/v{await self.api()}{path}", {"stdin": "1", "stream": "1"})
+        head = "\r\n".join((f"POST {url.raw_path_qs} HTTP/1.1", "Host: engine", *_TAKE_OVER, "", ""))
+        try:
+            async with asyncio.timeout(self._seconds):
+                reader, writer = await self._connect()
+        except OSError as error:
+            raise EngineDownError(f"POST {path}: the engine does not answer: {error}") from error
+        try:
+            try:
+                async with asyncio.timeout(self._seconds):
+                    writer.write(head.encode("ascii"))
+                    answer = await reader.readuntil(b"\r\n\r\n")
+                    status = int(answer.split(b" ", 2)[1])
+                    body = b"" if status == _TAKEN_OVER else await reader.read(_REFUSAL_BYTES)
+            except (OSError, EOFError, asyncio.LimitOverrunError, LookupError, ValueError) as error:
+                raise EngineDownError(f"POST {path}: the engine does not answer: {error!r}") from error
+            yield Reply(status, body), writer
+        finally:
+            writer.transport.abort()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._is_unix:
+            return await asyncio.open_unix_connection(self._place)
+        host, _, port = self._place.rpartition(":")
+        return await asyncio.open_connection(host.strip("[]"), int(port), ssl=self._tls)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -155,6 +155,7 @@ class FrontDoor:
             head = parse_head(raw)
             route, reference = find_route(head.method, head.path)
             _check_sight(peer, route)
+            _check_form(head, route)
             body = await self._read_body(reader, head, route, share)
             unread = False
             if body:
@@ -174,6 +175,9 @@ class FrontDoor:
         self._note(peer, head, route, verdict, time.monotonic() - begun, asked.objects if asked else ())
         unread = unread and (head is None or head.length > 0)
         keep_alive = head is not None and head.keep_alive and not unread and not verdict.ends_connection
+        if verdict.answer.sink is not None:
+            await replies.switch(verdict.answer, reader)
+            return False
         if verdict.answer.pieces is None:
             head_only = head is not None and head.method == "HEAD"
             await replies.write(verdict.answer, head_only=head_only, keep_alive=keep_alive)
@@ -251,6 +255,12 @@ class FrontDoor:
             objects=objects,
             trace=head.trace if head else None,
         )
+
+
+def _check_form(head: RequestHead, route: Route) -> None:
+    if head.takes_over != route.takes_over:
+        needs = "needs" if route.takes_over else "has no"
+        raise Refusal("framing", f"{route.name} {needs} Connection: Upgrade and Upgrade: tcp", 400)
 
 
 def _check_sight(peer: Peer, route: Route) -> None:

@@ -15,7 +15,7 @@ from docker_guard.bodies import Body, CreateContainer, CreateNetwork
 from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine, Reply
 from docker_guard.network_rules import judge_network
-from docker_guard.places import LogReaders, Places
+from docker_guard.places import Inputs, LogReaders, Places
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, Refusal, shown
 from docker_guard.session_networks import SessionNetworks
@@ -65,6 +65,7 @@ class Gate:
         self._networks = SessionNetworks(engine, policy, deadlines, managers)
         self._places = Places(engine, policy, deadlines, self._networks)
         self._log_readers = LogReaders(policy)
+        self._inputs = Inputs()
         self._owned: dict[tuple[str, str], Owned] = {}
         self._image_configs: dict[str, Mapping[str, Any]] = {}
 
@@ -217,6 +218,27 @@ class Gate:
         """Wait for a session's container; the answer's head is sent at once."""
         owned = await self._container(asked)
         return await self._stream("POST", f"/containers/{owned.id}/wait", asked.query, owned.id)
+
+    async def attach(self, asked: Asked) -> Answer:
+        """Open the standard input of a session's collector, if the allowlist grants it one."""
+        if not {"stdin", "stream"} <= asked.query.keys():
+            raise Refusal("query", "stdin=true and stream=true are required, and nothing is read back")
+        owned = await self._container(asked)
+        reply = await self._engine.call("GET", f"/containers/{owned.id}/json")
+        if reply.status != 200:
+            raise Refusal("absent", f"No such container: {asked.reference}", 404)
+        found = reply.json()
+        image = self._allowlist.current().image(found["Image"], self._policy)
+        if not (image.row.stdin and found["Config"]["OpenStdin"]):
+            raise Refusal("input", f"{image.name} takes no input")
+        if not found["State"]["Running"]:
+            raise Refusal("input", "the container does not run", 409)
+        async with AsyncExitStack() as exits:
+            exits.enter_context(self._inputs.writing(owned.id))
+            reply, sink = await exits.enter_async_context(self._engine.input_of(owned.id))
+            if reply.status != 101:
+                raise answers.refused_by_engine(reply, owned.id)
+            return Answer(101, sink=sink, exits=exits.pop_all())
 
     async def events(self, asked: Asked) -> Answer:
         """Follow the events of the sessions' containers."""

@@ -33,6 +33,13 @@ def never(text: str) -> str:
     return "0"
 
 
+def always(text: str) -> str:
+    """Parse a boolean that must be true."""
+    if flag(text) == "0":
+        raise Refusal("query", "this parameter may only be true")
+    return "1"
+
+
 def matching(pattern: str) -> Parameter:
     """Return a type for texts that match a pattern as a whole."""
     compiled = re.compile(pattern)

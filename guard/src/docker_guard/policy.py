@@ -66,6 +66,7 @@ class Policy(BaseModel):
     stop_seconds: int = Field(default=60, gt=0, le=600)
 
     body_bytes: int = Field(default=2 * MIB, gt=0)
+    """A request's body, or a container's input on one connection; `body_seconds` likewise."""
     held_bytes: int = Field(default=32 * MIB, gt=0)
     """All requests and answers held in memory. A client (a user id or an address) gets at most half of what
     the others leave; the same holds for `connections` and `streams`."""

@@ -29,6 +29,7 @@ class ReplyWriter:
         self._writer = writer
         self._stalled_seconds = policy.stalled_seconds
         self._behind_seconds = policy.behind_seconds
+        self._body_bytes, self._body_seconds = policy.body_bytes, policy.body_seconds
         self._record = record
 
     async def write(self, answer: Answer, *, head_only: bool, keep_alive: bool) -> None:
@@ -62,6 +63,31 @@ class ReplyWriter:
                 for task in (pump, leaving):
                     task.cancel()
                 await asyncio.gather(pump, leaving, return_exceptions=True)
+
+    async def switch(self, answer: Answer, reader: asyncio.StreamReader) -> None:
+        """Pass on what the client sends, until it ends; within the bounds of a body, whose bytes it replaces.
+
+        Nothing comes back. What breaks off has been delivered in part, and is for the receiver to notice.
+        """
+        assert answer.sink is not None
+        assert answer.exits is not None
+        async with answer.exits:
+            self._writer.write(_head(101, [("Connection", "Upgrade"), ("Upgrade", "tcp")]))
+            passed = 0
+            try:
+                async with asyncio.timeout(self._body_seconds):
+                    await self._writer.drain()
+                    while piece := await reader.read(PIECE_BYTES):
+                        passed += len(piece)
+                        if passed > self._body_bytes:
+                            self._record.line("input-broken", reason=f"more than {self._body_bytes} bytes")
+                            return
+                        answer.sink.write(piece)
+                        await answer.sink.drain()
+                    answer.sink.close()
+                    await answer.sink.wait_closed()
+            except OSError as error:  # TimeoutError is one
+                self._record.line("input-broken", reason=f"{type(error).__name__} after {passed} bytes")
 
     async def part(self, reader: asyncio.StreamReader) -> None:
         """Deliver the last answer: send all of it, then discard for a moment what still arrives."""

@@ -26,7 +26,6 @@ _REFUSED_HEADERS = frozenset(
         "transfer-encoding",  # a length that a second parser may see differently
         "content-encoding",
         "expect",
-        "upgrade",  # nothing here takes over a connection
         "http2-settings",
         "trailer",
         "te",
@@ -40,6 +39,7 @@ class RequestHead:
     """A request without its body. `path` has no query; `query` is decoded once.
 
     `trace` are the ids of a trace and a span there, which the client says the request belongs to.
+    `takes_over`: what follows an answer 101 on this connection are bytes without form.
     """
 
     method: str
@@ -48,6 +48,7 @@ class RequestHead:
     length: int
     is_json: bool
     keep_alive: bool
+    takes_over: bool
     trace: tuple[str, str] | None
 
 
@@ -59,8 +60,11 @@ def parse_head(raw: bytes) -> RequestHead:
         raise _refusal("request line", first)
     headers = _headers(lines)
     connection = headers.get("connection", "keep-alive").lower()
-    if connection not in ("keep-alive", "close"):
+    if connection not in ("keep-alive", "close", "upgrade"):
         raise _refusal("header Connection", connection)
+    takes_over = connection == "upgrade"
+    if headers.get("upgrade", "") != ("tcp" if takes_over else ""):
+        raise _refusal("header Upgrade", headers.get("upgrade", ""))
     length = headers.get("content-length", "0")
     if not _LENGTH.fullmatch(length):
         raise _refusal("header Content-Length", length)
@@ -71,6 +75,7 @@ def parse_head(raw: bytes) -> RequestHead:
         length=int(length),
         is_json=_JSON_TYPE.fullmatch(headers.get("content-type", "")) is not None,
         keep_alive=connection == "keep-alive",
+        takes_over=takes_over,
         trace=_trace(headers.get("traceparent", "")),
     )
 

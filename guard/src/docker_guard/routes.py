@@ -21,7 +21,7 @@ from docker_guard.answers import (
 from docker_guard.bodies import Body, CreateContainer, CreateNetwork, Nothing, parse_body
 from docker_guard.engine import NEWEST_API, OLDEST_API
 from docker_guard.gate import Asked, Gate
-from docker_guard.parameters import Parameter, filters, flag, matching, never
+from docker_guard.parameters import Parameter, always, filters, flag, matching, never
 from docker_guard.refusal import Refusal, shown
 
 NAME = matching(r"dryrun-[a-z0-9][a-z0-9_.-]{0,99}")
@@ -52,6 +52,8 @@ class Route:
     """Whether something is created or started; refused while the audit log cannot be written."""
     observable: bool = False
     """Whether the guard of a worker may ask for it, at that of the manager."""
+    takes_over: bool = False
+    """Whether the client goes on to send input, which is bounded like a body and never understood here."""
     lasts: bool = False
     """Whether the answer is long-lived: it ends when the client leaves or the engine is done."""
 
@@ -87,6 +89,9 @@ ROUTES = (
     Route("container logs", "GET", "/containers/{}/logs", Gate.logs,
           {"stdout": flag, "stderr": flag, "follow": flag, "timestamps": flag, "details": never,
            "since": MOMENT, "until": MOMENT, "tail": TAIL}, lasts=True),
+    Route("container attach", "POST", "/containers/{}/attach", Gate.attach,
+          {"stdin": always, "stream": always, "stdout": never, "stderr": never, "logs": never,
+           "detachKeys": EMPTY}, makes=True, takes_over=True, lasts=True),
     Route("container stats", "GET", "/containers/{}/stats", Gate.stats, {"stream": never, "one-shot": flag}),
     Route("container remove", "DELETE", "/containers/{}", Gate.remove_container,
           {"v": flag, "force": flag, "link": never}, shows=nothing),

@@ -38,6 +38,8 @@ class FakeEngine:
     """The connection of a container's creation breaks; it has not happened yet."""
     log_lasts: bool = False
     """A log is followed until its reader goes."""
+    inputs: dict[str, bytearray] = field(default_factory=dict)
+    """What each container got on its standard input."""
     hangs: set[str] = field(default_factory=set)
     """Ids whose removal gets no answer."""
     allocates: bool = True
@@ -96,6 +98,21 @@ _FILLED_IN = {
 """What the engine fills in where a request is silent."""
 
 
+class _Input:
+    """What comes on a connection after it was handed over."""
+
+    def __init__(self, engine: FakeEngine, identity: str) -> None:
+        self._engine, self._identity = engine, identity
+        self.ended = asyncio.Event()
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self._engine.inputs.setdefault(self._identity, bytearray()).extend(data)
+        return False, b""
+
+    def feed_eof(self) -> None:
+        self.ended.set()
+
+
 class _Server:
     """The handlers. Paths come without the version."""
 
@@ -119,6 +136,7 @@ class _Server:
             web.post("/containers/{id}/start", self.start),
             web.post("/containers/{id}/stop", self.stop),
             web.post("/containers/{id}/wait", self.wait),
+            web.post("/containers/{id}/attach", self.attach),
             web.get("/containers/{id}/stats", self.stats),
             web.get("/containers/{id}/logs", self.logs),
             web.delete("/{kind:containers|networks}/{id}", self.remove),
@@ -197,6 +215,7 @@ class _Server:
                 "Image": body["Image"],
                 "Labels": {**of_image.get("Labels", {}), **body["Labels"]},
                 "Env": [*body["Env"], *of_image.get("Env", ())],
+                "OpenStdin": body.get("OpenStdin", False),
                 "Volumes": None,
             },
             "NetworkSettings": {
@@ -242,6 +261,16 @@ class _Server:
     async def wait(self, request: web.Request) -> web.Response:
         self._thing(request)
         return web.json_response({"StatusCode": 0})
+
+    async def attach(self, request: web.Request) -> web.StreamResponse:
+        assert (request.headers["Connection"], request.headers["Upgrade"]) == ("Upgrade", "tcp")
+        transport, taken = request.transport, _Input(self._engine, self._thing(request)["Id"])
+        assert transport is not None
+        transport.write(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+        request.protocol.set_parser(taken)
+        await taken.ended.wait()
+        transport.close()
+        return web.Response()
 
     async def stats(self, request: web.Request) -> web.Response:
         return web.json_response({"id": self._thing(request)["Id"], "networks": {}})

@@ -20,6 +20,7 @@ from docker_guard.refusal import Refusal
 
 WEB, SCAN = "discovery/test-web:1", "discovery/test-collector-scan:1"
 WEB_ID, SCAN_ID = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+LISTEN, LISTEN_ID = "discovery/test-collector-listen:1", f"sha256:{'e' * 64}"
 ALLOWLIST = {
     "version": 1,
     "images": {
@@ -30,6 +31,7 @@ ALLOWLIST = {
             "tmpfs": {"/run": {"size": 1048576, "uid": 33, "gid": 33, "mode": "0755"}},
         },
         SCAN: {"id": SCAN_ID, "environment": ["DISCOVERY_CONFIG"], "capabilities": ["NET_RAW"]},
+        LISTEN: {"id": LISTEN_ID, "environment": ["DISCOVERY_CONFIG"], "stdin": True},
     },
 }
 
@@ -99,7 +101,7 @@ class Words:
             | {
                 labels.SERVICE: "web",
                 labels.ROLE: "target" if is_web else "collector",
-                labels.IMAGE: WEB if is_web else SCAN,
+                labels.IMAGE: WEB if is_web else LISTEN if image in (LISTEN, LISTEN_ID) else SCAN,
             },
             "Env": [],
             "HostConfig": {

@@ -12,8 +12,8 @@ from dryrun_orchestrator.fleet.placement import Needs, Placement
 from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import SessionRecord
+from dryrun_orchestrator.session.collector_container import COLLECTORS_AT_ONCE
 from dryrun_orchestrator.session.context import SessionContext
-from dryrun_orchestrator.session.scanning import COLLECTORS_AT_ONCE
 from dryrun_orchestrator.settings import Settings
 from dryrun_serving.tracing import Record
 

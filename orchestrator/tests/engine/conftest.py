@@ -13,7 +13,7 @@ from contextlib import aclosing
 from ipaddress import IPv4Network
 
 import pytest
-from engine_in_memory.engine import FakeEngine, FakeImage, stdout
+from engine_in_memory.engine import FakeContainer, FakeEngine, FakeImage, stdout
 
 from dryrun_orchestrator.engine.docker import DockerEngine
 from dryrun_orchestrator.engine.protocol import (
@@ -64,10 +64,19 @@ DOCKERFILES = {
     },
     "chatty": {"CMD": _CHATTY},
     "talker": {"CMD": "echo first; sleep .7; echo second"},
+    "listener": {"CMD": 'read -r first; read -r second; echo "$second"'},
     "flood": {"CMD": "seq 1000000"},
     "reporter": {"CMD": _REPORT},
 }
+
+
+async def _listen(container: FakeContainer) -> int:
+    container.say(await container.line() + b"\n")
+    return 0
+
+
 FAKES = {
+    "listener": FakeImage(program=_listen),
     "idle": FakeImage(),
     "healthy": FakeImage(health_after=0.05),
     "never-healthy": FakeImage(health_after=math.inf),

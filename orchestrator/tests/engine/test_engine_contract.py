@@ -29,6 +29,21 @@ async def test_answers_a_ping_and_reports_its_version(bench):
     assert (await bench.engine.version())[0].isdigit()
 
 
+async def test_writes_to_the_standard_input_of_a_container_that_has_one(bench):
+    _, network = await bench.network()
+    container = await bench.container("listener", network, stdin=True)
+    await bench.engine.start_container(container)
+    assert (await bench.engine.inspect_container(container)).takes_input
+    line = b"a word\x1b " * 20_000
+    await bench.engine.send_input(container, b"\n")
+    await bench.engine.send_input(container, line + b"\n")
+    assert (await bench.log(container, follow=True))["stdout"].strip() == line.strip()
+    deaf = await bench.container("idle", network)
+    assert not (await bench.engine.inspect_container(deaf)).takes_input
+    with pytest.raises(NotFoundError):
+        await bench.engine.send_input(NOWHERE, b"x")
+
+
 async def test_lists_a_network_as_it_was_made_until_it_is_removed(bench):
     network_id, spec = await bench.network()
     [network] = await bench.engine.list_networks(bench.label)

@@ -42,7 +42,7 @@ ALLOWLIST = {
             "environment": CONFIG_KEYS,
             "capabilities": ["NET_RAW"],
         },
-        "discovery/test-collector-database:1": {"id": DATABASE, "environment": CONFIG_KEYS},
+        "discovery/test-collector-database:1": {"id": DATABASE, "environment": CONFIG_KEYS, "stdin": True},
         "discovery/test-collector-probe:1.0": {
             "id": PROBE,
             "environment": CONFIG_KEYS,

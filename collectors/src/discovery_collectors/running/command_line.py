@@ -27,6 +27,8 @@ class Command:
 
     collector: str
     assignment: Assignment
+    awaits_discoveries: bool = False
+    """Whether its discoveries are still to come on standard input, see `handed_over.py`."""
     notes: tuple[str, ...] = ()
     """What the user should know before it runs."""
 
@@ -41,7 +43,7 @@ def read_command(arguments: Sequence[str], environ: Mapping[str, str]) -> Comman
     if words.collector == "run":
         config = from_environment(environ)
         held = _rehearsal(words, words.name, config, environ)
-        return Command(words.name, Assignment.from_config(config), held)
+        return Command(words.name, Assignment.from_config(config), config.awaits_discoveries, held)
     scope = Scope.parse(words.targets, words.exclude)
     collector = installed_collectors()[words.collector]
     engines = collector.credentials
@@ -70,7 +72,7 @@ def read_command(arguments: Sequence[str], environ: Mapping[str, str]) -> Comman
         credentials=config.credentials,
         discoveries=_read_discoveries(getattr(words, "discoveries", None)),
     )
-    return Command(words.collector, assignment, notes)
+    return Command(words.collector, assignment, notes=notes)
 
 
 def _rehearsal(

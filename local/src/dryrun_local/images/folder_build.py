@@ -123,6 +123,7 @@ def allowlist_entry(manifest: Manifest, image: BuiltImage, facts: Mapping[str, s
         "capabilities": list(manifest.capabilities),
         "arguments": [list(arguments) for arguments in manifest.arguments],
         **({} if manifest.max_rate is None else {"max_rate": manifest.max_rate}),
+        **({"stdin": True} if manifest.stdin else {}),
         "read_only": manifest.read_only,
         "tmpfs": {path: place.model_dump() for path, place in manifest.tmpfs.items()},
         "facts": dict(facts),

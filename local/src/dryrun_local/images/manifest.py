@@ -113,6 +113,8 @@ class Manifest(_Part):
     """Argument lists that a collector manifest may choose from; for collectors only."""
     max_rate: int | None = Field(default=None, ge=1, le=MAX_RATE, strict=True)
     """Packets per second at most in place of `{rate}` in an argument."""
+    stdin: bool = False
+    """Whether it takes what earlier collectors found on standard input; for collectors only."""
     read_only: bool = True
     read_only_reason: str | None = None
     tmpfs: dict[Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._-]+)+$")], Tmpfs] = Field(default_factory=dict)

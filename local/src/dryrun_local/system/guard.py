@@ -13,7 +13,7 @@ from dryrun_local.machine.errors import EngineError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.system.processes import Child, Program, running
 from dryrun_orchestrator.engine.protocol import Limits
-from dryrun_orchestrator.session.scanning import LOG_FACTOR
+from dryrun_orchestrator.session.collector_container import LOG_FACTOR
 
 _READY_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 10.0

@@ -92,6 +92,8 @@ class AllowedImage:
     """Argument lists that a manifest may choose instead of the image's command."""
     max_rate: int | None = None
     """Packets per second at most in place of `{rate}` in an argument; the guard enforces it."""
+    stdin: bool = False
+    """Whether it can be given what earlier collectors found on its standard input, while it waits."""
     tmpfs: Mapping[str, Tmpfs] = field(default_factory=dict)
     read_only: bool = True
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -157,6 +159,7 @@ class _ImageRow(_Part):
     capabilities: tuple[str, ...] = ()
     arguments: tuple[tuple[str, ...], ...] = ()
     max_rate: int | None = Field(default=None, ge=1, le=MAX_RATE)
+    stdin: bool = False
     read_only: bool = True
     tmpfs: dict[str, _TmpfsRow] = Field(default_factory=dict)
     facts: dict[str, str] = Field(default_factory=dict)
@@ -311,6 +314,7 @@ def _allowed(name: str, row: _ImageRow, place: Node) -> AllowedImage:
         capabilities=row.capabilities,
         arguments=row.arguments,
         max_rate=row.max_rate,
+        stdin=row.stdin,
         tmpfs=MappingProxyType(mounts),
         read_only=row.read_only,
         facts=MappingProxyType(row.facts),

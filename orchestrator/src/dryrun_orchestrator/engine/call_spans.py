@@ -7,7 +7,7 @@ from dryrun_contract.trace_context import TraceContext
 from dryrun_orchestrator.engine.docker_errors import Call
 from dryrun_serving.tracing import client_span
 
-_WORDS = frozenset({"containers", "networks", "create", "start"})
+_WORDS = frozenset({"containers", "networks", "create", "start", "attach"})
 """Of paths that change something; what else stands there is an id."""
 
 

@@ -115,6 +115,12 @@ class DockerEngine:
         """Start a container; no effect when it runs."""
         await self._http.post(f"/containers/{checked_id(container_id)}/start", extra_seconds=_WORK_SECONDS)
 
+    async def send_input(self, container_id: str, data: bytes) -> None:
+        """Write to a container's standard input, and close the connection; the input stays open."""
+        await self._http.send(
+            f"/containers/{checked_id(container_id)}/attach", {"stdin": "1", "stream": "1"}, data
+        )
+
     async def list_containers(self, label: str) -> list[Container]:
         """List containers with the label, which is checked here again."""
         answer = await self._http.get_json("/containers/json", {"all": "1", **_label_filter(label)})

@@ -89,6 +89,7 @@ def container_detail_from(answer: Mapping[str, Any]) -> ContainerDetail:
         labels=dict(answer["Config"].get("Labels") or {}),
         started_at=_moment(state.get("StartedAt")),
         ended_at=_moment(state.get("FinishedAt")) if status in _ENDED else None,
+        takes_input=bool(answer["Config"].get("OpenStdin")),
         failed_check=_failed_check(state.get("Health")),
     )
 

@@ -16,6 +16,7 @@ from dryrun_contract.trace_context import HEADER, TraceContext
 from dryrun_orchestrator.engine.call_spans import traced
 from dryrun_orchestrator.engine.docker_errors import Call, error_from_answer, rubbish
 from dryrun_orchestrator.engine.protocol import EngineUnreachableError, RejectedError
+from dryrun_orchestrator.engine.switched_connection import SWITCHED, send_after_switch
 
 OLDEST_API: Final = (1, 44)
 """Health checks of our images use `StartInterval`, of API 1.44 (Engine 25)."""
@@ -106,6 +107,18 @@ class EngineHttp:
     ) -> None:
         """Send a DELETE. Raises EngineError."""
         await self._exchange(Call("DELETE", path), query, seconds=self._call_seconds + extra_seconds)
+
+    async def send(self, path: str, query: Mapping[str, str], data: bytes) -> None:
+        """Have a POST answered by 101, and send `data` on its connection. Raises EngineError."""
+        call = Call("POST", path)
+        url = self._base.with_path(f"{await self._api_prefix()}{path}").with_query(query)
+        with traced(call) as trace:
+            async with self._deadline(call, self._call_seconds):
+                status, answer = await send_after_switch(
+                    url, self._socket_path, self._tls, {} if trace is None else {HEADER: trace.header()}, data
+                )
+            if status != SWITCHED:
+                raise error_from_answer(call, status, answer)
 
     @asynccontextmanager
     async def stream(self, path: str, query: Mapping[str, str]) -> AsyncGenerator[AsyncGenerator[bytes]]:

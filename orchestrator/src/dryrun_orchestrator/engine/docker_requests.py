@@ -63,7 +63,7 @@ def container_body(spec: ContainerSpec) -> dict[str, Any]:
         "Env": [f"{key}={value}" for key, value in spec.environment.items()],
         "Labels": dict(spec.labels),
         "AttachStdin": False,
-        "OpenStdin": False,
+        "OpenStdin": spec.stdin,
         "Tty": False,
         "HostConfig": _host_config(spec),
         "NetworkingConfig": {

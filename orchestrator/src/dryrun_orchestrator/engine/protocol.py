@@ -1,4 +1,4 @@
-"""The fifteen engine calls that the orchestrator makes, and no others.
+"""The sixteen engine calls that the orchestrator makes, and no others.
 
 None of them can pull, build, load, tag or delete an image, run a command inside a container, kill one, or
 touch a volume: the orchestrator cannot do by accident what is not in this protocol.
@@ -136,6 +136,8 @@ class ContainerSpec:
     """May contain secrets: never in a log, an error or a `repr`."""
     arguments: tuple[str, ...] = ()
     """Replaces the image's command; empty keeps it."""
+    stdin: bool = False
+    """Whether its standard input can be written, by `send_input`."""
     capabilities: tuple[str, ...] = ()
     read_only: bool = True
     tmpfs: Mapping[str, Tmpfs] = field(default_factory=dict)
@@ -177,6 +179,8 @@ class ContainerDetail:
     """By the engine's clock, like timestamps in logs; None until it was started."""
     ended_at: datetime | None = None
     """None until it has ended."""
+    takes_input: bool = False
+    """Whether its standard input is open, for `send_input`."""
     failed_check: str = ""
     """Output of the last health check, if it failed."""
 
@@ -238,6 +242,12 @@ class Engine(Protocol):
 
     async def start_container(self, container_id: str) -> None:
         """Start it; no effect when it runs. Raises NotFoundError."""
+
+    async def send_input(self, container_id: str, data: bytes) -> None:
+        """Write to its standard input, which stays open. What was sent may be lost: have it confirmed.
+
+        Raises NotFoundError, ConflictError (it does not run), ForbiddenError.
+        """
 
     async def list_containers(self, label: str) -> list[Container]:
         """List containers in any state with `label` (`key` or `key=value`)."""

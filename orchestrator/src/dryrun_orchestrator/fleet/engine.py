@@ -193,6 +193,10 @@ class FleetEngine:
         """Start a container."""
         await self._at(container_id, lambda engine, identity: engine.start_container(identity))
 
+    async def send_input(self, container_id: str, data: bytes) -> None:
+        """Write to a container's standard input."""
+        await self._at(container_id, lambda engine, identity: engine.send_input(identity, data))
+
     async def inspect_container(self, container_id: str) -> ContainerDetail:
         """Inspect a container."""
         detail = await self._at(container_id, lambda engine, identity: engine.inspect_container(identity))

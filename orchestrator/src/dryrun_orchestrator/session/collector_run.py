@@ -92,16 +92,15 @@ class CollectorRun:
         """Return the run as far as it was read."""
         return self._run
 
-    def stopped_by_deadline(self, seconds: int) -> CollectorEnded:
-        """Return the final event of a run that was still going after `seconds`; `follow` was cancelled."""
-        return self._ended(
-            Ending(
-                OutputTally(warnings=self._run.warnings),
-                None,
-                truncated=False,
-                reason=self._with_last_words(f"it did not end within {seconds} s"),
-            )
-        )
+    @property
+    def container_id(self) -> str:
+        """Return the id of the container that is followed."""
+        return self._container_id
+
+    def stopped(self, reason: str) -> CollectorEnded:
+        """Return the final event of a run that is given up; `follow` was cancelled."""
+        tally = OutputTally(warnings=self._run.warnings)
+        return self._ended(Ending(tally, None, truncated=False, reason=self._with_last_words(reason)))
 
     async def _read_to_the_end(self) -> Ending:
         whole_readings = 0
@@ -267,6 +266,9 @@ class CollectorRun:
                 events.append(event)
         self._run = replace(run, lines=batch[-1].number)
         await self._context.journal.put_run(self._context.id, self._run, *events)
+        self._context.kinds.add(
+            event.discovery.kind for event in events if isinstance(event, DiscoveryReported)
+        )
 
     def _event(self, run: RunRecord, number: int, word: CollectorLine | WarningLine) -> EventData | None:
         match word:

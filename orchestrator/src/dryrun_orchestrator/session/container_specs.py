@@ -45,6 +45,7 @@ def container_spec(
     alias: bool = True,
     arguments: tuple[str, ...] = (),
     capabilities: tuple[str, ...] | None = None,
+    stdin: bool = False,
 ) -> ContainerSpec:
     """Return the spec of one container; `service` is the template's service or the collector's name.
 
@@ -65,6 +66,7 @@ def container_spec(
         },
         environment=dict(environment),
         arguments=arguments,
+        stdin=stdin,
         capabilities=image.capabilities if capabilities is None else capabilities,
         read_only=image.read_only,
         tmpfs=dict(image.tmpfs),

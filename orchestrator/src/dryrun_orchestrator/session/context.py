@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -49,6 +49,26 @@ class SessionFailedError(Exception):
     """The session cannot continue; the message says what failed, which one and what to do next."""
 
 
+class KindsFound:
+    """The kinds of which something was found, for those who wait for the first."""
+
+    def __init__(self) -> None:
+        self._kinds: set[str] = set()
+        self._grown = asyncio.Event()
+
+    def add(self, kinds: Iterable[str]) -> None:
+        """Note kinds of which something was found."""
+        if new := set(kinds) - self._kinds:
+            self._kinds |= new
+            self._grown.set()
+            self._grown = asyncio.Event()
+
+    async def wait_for(self, any_of: frozenset[str]) -> None:
+        """Return once one of these kinds was found."""
+        while not any_of & self._kinds:
+            await self._grown.wait()
+
+
 @dataclass(slots=True)
 class SessionContext:
     """One running session in this process. Its state is in the journal."""
@@ -80,6 +100,8 @@ class SessionContext:
     """Monotonic, in this process; a scan that broke off is tried again, and is one scan."""
     spans: list[CollectorSpan] = field(default_factory=list)
     """When each collector ran that ended in this process."""
+    kinds: KindsFound = field(default_factory=KindsFound)
+    """What collectors have found in this process."""
     spans_lost: bool = False
     """Some collectors ended in an earlier process, so their spans are unknown."""
     trace: Trace = field(default_factory=Trace)

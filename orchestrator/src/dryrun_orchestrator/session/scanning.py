@@ -5,37 +5,28 @@ import time
 from dataclasses import replace
 from uuid import uuid4
 
-from dryrun_contract.collector_config import (
-    CollectorConfig,
-    ConfigError,
-    configuration_digest,
-    to_environment,
-)
+from dryrun_contract.collector_config import ConfigError, configuration_digest
 from dryrun_contract.event import CollectorEnded, CollectorStarted, EventData
-from dryrun_orchestrator import labels
-from dryrun_orchestrator.catalog.arguments import arguments_digest, fill_in
+from dryrun_orchestrator.catalog.arguments import arguments_digest
 from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest
-from dryrun_orchestrator.engine.protocol import (
-    ConflictError,
-    EngineError,
-    ImageMissingError,
-    Limits,
-    NotFoundError,
+from dryrun_orchestrator.engine.protocol import EngineError
+from dryrun_orchestrator.journal.records import RunRecord
+from dryrun_orchestrator.session.collector_container import (
+    COLLECTORS_AT_ONCE,
+    configuration,
+    container_of,
+    create_container,
+    remove_container_of,
 )
-from dryrun_orchestrator.journal.records import RunRecord, SessionRecord
 from dryrun_orchestrator.session.collector_run import REMOVED_BY_OTHERS, CollectorRun
-from dryrun_orchestrator.session.container_specs import container_spec
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
 from dryrun_orchestrator.session.log_lines import CollectorSpan
 from dryrun_orchestrator.session.proof import prove_crossing_again
-from dryrun_orchestrator.session.subnets import collector_address, probe_address
+from dryrun_orchestrator.session.standby import hand_over, remove_standing_by, stand_by
+from dryrun_orchestrator.session.subnets import collector_address
 from dryrun_orchestrator.session.target_logs import measure_logs
 from dryrun_orchestrator.session.target_states import look_for_harm, watch_for_harm
 from dryrun_orchestrator.session.traffic import TrafficSampler
-
-COLLECTORS_AT_ONCE = 2
-LOG_FACTOR = 8
-"""A collector's log file may be this many times its output limit: JSON, escapes, a flood's head start."""
 
 
 async def scan(context: SessionContext) -> tuple[EventData, ...]:
@@ -63,15 +54,17 @@ async def _run_collectors(context: SessionContext, sampler: TrafficSampler) -> N
         slots.put_nowait(slot)
 
     async def run_in_turn(manifest: CollectorManifest) -> None:
-        for other in context.template.collectors:
-            if manifest.waits_for(other):
-                await ended[other.name].wait()
-        slot = await slots.get()
+        providers = [other.name for other in context.template.collectors if manifest.waits_for(other)]
+        slot = await stand_by(context, manifest, {name: ended[name] for name in providers}, slots)
+        for name in providers:
+            await ended[name].wait()
+        slot = await slots.get() if slot is None else slot
         try:
             await _run_collector(context, sampler, manifest, slot, ended[manifest.name])
         finally:
             slots.put_nowait(slot)
 
+    await remove_standing_by(context)
     async with asyncio.TaskGroup() as group:
         for manifest in context.template.collectors:
             group.create_task(run_in_turn(manifest))
@@ -89,7 +82,7 @@ async def _run_collector(
     if known is not None and known.state == "ended":
         context.spans_lost = context.spans_lost or not _has_span(context, manifest)
         # Left by a process that died between reporting the end and removing the container.
-        await _remove_container_of(context, manifest)
+        await remove_container_of(context, manifest)
         ended.set()
         return
     run = known or RunRecord(
@@ -105,7 +98,7 @@ async def _run_collector(
     # The slot stays taken until its container is gone, so that there are never more than two.
     ended.set()
     # Its log is no longer needed; its address is.
-    await _remove_container_of(context, manifest)
+    await remove_container_of(context, manifest)
 
 
 async def _start_and_follow(
@@ -114,14 +107,15 @@ async def _start_and_follow(
     await context.journal.put_run(context.id, run)
     container_id = await _container(context, manifest, run, slot)
     if isinstance(container_id, str):
-        run = await _start(context, manifest, run, container_id, slot)
+        run, stands_by = await _start(context, manifest, run, container_id, slot)
         reader = CollectorRun(context, run, container_id, manifest.reader)
         remaining = manifest.timeout_seconds - (context.now() - run.started_at).total_seconds()
         try:
             async with asyncio.timeout(max(remaining, 1.0)):
-                ended = await reader.follow()
+                following = reader.follow()
+                ended = await (hand_over(context, manifest, reader, following) if stands_by else following)
         except TimeoutError:
-            ended = reader.stopped_by_deadline(manifest.timeout_seconds)
+            ended = reader.stopped(f"it did not end within {manifest.timeout_seconds} s")
         run = reader.record
         context.spans.append(await _span(context, run, container_id, slot))
     else:
@@ -144,12 +138,10 @@ async def _span(context: SessionContext, run: RunRecord, container_id: str, slot
         detail = await context.engine.inspect_container(container_id)
     except EngineError:
         return span
-    return replace(
-        span,
-        address=detail.address or span.address,
-        started=detail.started_at or span.started,
-        ended=detail.ended_at or span.ended,
-    )
+    started, ended = detail.started_at or span.started, detail.ended_at or span.ended
+    if detail.takes_input and started <= run.started_at <= ended:
+        started = run.started_at  # until then it stood by
+    return replace(span, address=detail.address or span.address, started=started, ended=ended)
 
 
 def _incomplete(run: RunRecord, reason: str) -> CollectorEnded:
@@ -169,93 +161,21 @@ async def _container(
     context: SessionContext, manifest: CollectorManifest, run: RunRecord, slot: int
 ) -> str | CollectorEnded:
     """Return the id of the run's container, found or created; or how the run ended without one."""
-    found = await _existing_container(context, manifest)
+    found = await container_of(context, manifest)
     if found is not None:
         return found
     if run.state == "running":
         return _incomplete(run, REMOVED_BY_OTHERS)
-    record = await context.record()
-    assert record.expires_at is not None
-    environment: dict[str, str] = {}
-    if not manifest.arguments:
-        try:
-            environment = to_environment(await _config(context, manifest, record, slot))
-        except ConfigError as error:
-            return _incomplete(run, str(error))
-    spec = container_spec(
-        context.id,
-        context.labels(record.expires_at),
-        manifest.image,
-        service=manifest.name,
-        address=collector_address(str(record.subnet), slot),
-        environment=environment,
-        limits=Limits(log_bytes=LOG_FACTOR * context.settings.output_bytes),
-        alias=False,
-        arguments=_arguments(manifest, str(record.subnet), slot),
-        capabilities=manifest.capabilities,
-    )
     try:
-        return await context.engine.create_container(spec)
-    except ImageMissingError as error:
-        raise SessionFailedError(
-            f"the image {manifest.image.name} of collector {manifest.name} is missing: {error}; "
-            "`dryrun-local images build` builds it"
-        ) from error
-    except ConflictError:
-        again = await _existing_container(context, manifest)
-        if again is None:
-            raise
-        return again
-
-
-async def _existing_container(context: SessionContext, manifest: CollectorManifest) -> str | None:
-    for container in await context.engine.list_containers(f"{labels.SESSION_ID}={context.id}"):
-        if (
-            container.labels.get(labels.ROLE) == "collector"
-            and container.labels.get(labels.SERVICE) == manifest.name
-        ):
-            return container.id
-    return None
-
-
-def _arguments(manifest: CollectorManifest, subnet: str, slot: int) -> tuple[str, ...]:
-    no_targets = [collector_address(subnet, each) for each in range(COLLECTORS_AT_ONCE)]
-    return fill_in(
-        manifest.arguments,
-        cidr=subnet,
-        own=collector_address(subnet, slot),
-        exclude=[*no_targets, probe_address(subnet)],
-        rate=manifest.max_rate,
-    )
-
-
-async def _config(
-    context: SessionContext, manifest: CollectorManifest, record: SessionRecord, slot: int
-) -> CollectorConfig:
-    subnet = str(record.subnet)
-    targets = await context.journal.targets(context.id)
-    addresses = {name: target.address for name, target in targets.items()}
-    others = [collector_address(subnet, other) for other in range(COLLECTORS_AT_ONCE) if other != slot]
-    return CollectorConfig(
-        cidr=subnet,
-        self=collector_address(subnet, slot),
-        exclude=tuple(others),
-        profile=manifest.profile,
-        max_rate=manifest.max_rate,
-        # Only what it can use: a port scanner needs no passwords.
-        # A template's own may be seen by any of its targets, unless it says by which.
-        credentials=tuple(
-            login.shown_at(addresses, subnet)
-            for login in context.template.credentials
-            if login.engine in manifest.credentials
-        ),
-        discoveries=await context.journal.found(context.id, manifest.needs, _providers(context, manifest)),
-    )
+        return await create_container(context, manifest, slot)
+    except ConfigError as error:
+        return _incomplete(run, str(error))
 
 
 async def _start(
     context: SessionContext, manifest: CollectorManifest, run: RunRecord, container_id: str, slot: int
-) -> RunRecord:
+) -> tuple[RunRecord, bool]:
+    """Start the container, unless it stood by; return the run, and whether its input is still to come."""
     detail = await context.engine.inspect_container(container_id)
     # A collector that has ended must not start again: it would scan twice.
     if detail.status == "created":
@@ -267,12 +187,12 @@ async def _start(
             "run it again"
         )
     if run.state == "running":
-        return run
+        return run, detail.takes_input
     running = replace(run, state="running", started_at=context.now())
     if manifest.arguments:
         digest = arguments_digest(manifest.arguments, rate=manifest.max_rate)
     else:
-        digest = configuration_digest(await _config(context, manifest, await context.record(), slot))
+        digest = configuration_digest(await configuration(context, manifest, slot))
     event = CollectorStarted(
         collector=manifest.name,
         run=run.run,
@@ -283,18 +203,4 @@ async def _start(
         claims=None if manifest.claims is None else dict(manifest.claims),
     )
     await context.journal.put_run(context.id, running, event)
-    return running
-
-
-def _providers(context: SessionContext, manifest: CollectorManifest) -> frozenset[str]:
-    return frozenset(other.name for other in context.template.collectors if manifest.waits_for(other))
-
-
-async def _remove_container_of(context: SessionContext, manifest: CollectorManifest) -> None:
-    container_id = await _existing_container(context, manifest)
-    if container_id is None:
-        return
-    try:
-        await context.engine.remove_container(container_id)
-    except NotFoundError:
-        return
+    return running, detail.takes_input

@@ -72,6 +72,9 @@ class FakeContainer:
         self.error = ""
         self.network_id: str | None = None
         """The network it is attached to, while it runs."""
+        self.input = bytearray()
+        """What was written to its standard input."""
+        self.input_changed = asyncio.Event()
         self.started_at: datetime | None = None
         self.ended_at: datetime | None = None
         self.program_error: Exception | None = None
@@ -111,6 +114,19 @@ class FakeContainer:
         if self.health != health:
             self.health = health
             self._emit(self, f"health_status: {health}")
+
+    def take(self, data: bytes) -> None:
+        """Receive input."""
+        self.input.extend(data)
+        self.input_changed.set()
+
+    async def line(self) -> bytes:
+        """Return the first line of its input that is not empty, once it is there."""
+        while True:
+            self.input_changed.clear()
+            if lines := [line for line in bytes(self.input).split(b"\n")[:-1] if line]:
+                return lines[0]
+            await self.input_changed.wait()
 
     def start(self, network_id: str) -> None:
         """Begin to live."""
@@ -179,6 +195,7 @@ class FakeContainer:
             labels=dict(self.spec.labels),
             started_at=self.started_at,
             ended_at=self.ended_at,
+            takes_input=self.spec.stdin,
             failed_check=self.failed_check,
         )
 

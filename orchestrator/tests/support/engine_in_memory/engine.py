@@ -195,6 +195,10 @@ class FakeEngine:
         """Start a container on its network."""
         await self._call("start_container", container_id, lambda: self._machine.start_container(container_id))
 
+    async def send_input(self, container_id: str, data: bytes) -> None:
+        """Write to a container's standard input."""
+        await self._call("send_input", container_id, lambda: self._machine.send_input(container_id, data))
+
     async def list_containers(self, label: str) -> list[Container]:
         """List containers that carry the label."""
         return await self._call("list_containers", label, lambda: self._machine.list_containers(label))

@@ -13,6 +13,7 @@ type CallName = Literal[
     "remove_network",
     "create_container",
     "start_container",
+    "send_input",
     "list_containers",
     "inspect_container",
     "remove_container",

@@ -176,6 +176,12 @@ class FakeMachine:
         self._tell(EngineEvent("network", "connect", network.id, {}))
         container.start(network.id)
 
+    def send_input(self, container_id: str, data: bytes) -> None:
+        """Write to a container's standard input. One that has ended takes it too, and nobody reads it."""
+        container = self.find_container(container_id)
+        if container.spec.stdin:
+            container.take(data)
+
     def _addresses_taken(self, network: FakeNetwork) -> set[str]:
         gateway = str(next(IPv4Network(network.spec.subnet).hosts()))  # the engine keeps it, though unused
         return {gateway} | {

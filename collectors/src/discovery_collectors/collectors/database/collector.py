@@ -22,6 +22,12 @@ _SERVICE_SECONDS = 180
 """The longest one service may take, whatever it holds or pretends to hold."""
 
 
+def prepare() -> None:
+    """Import the client libraries of all engines."""
+    for engine in ENGINES:
+        import_engine(engine)
+
+
 async def collect(assignment: Assignment, emit: Emit) -> None:
     """Enter every service that is, or may be, a database server, and list names. Others are left alone."""
     services = list(find_services(assignment.discoveries, assignment.scope, emit))

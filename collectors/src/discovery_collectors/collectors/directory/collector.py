@@ -1,6 +1,7 @@
 """The collector `directory`: naming contexts of LDAP, shares of SMB, zones of DNS that anybody may copy."""
 
 import asyncio
+import importlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from pydantic import JsonValue
@@ -29,6 +30,11 @@ _PACKETS_PER_SERVICE = 40
 _CONTEXTS = 200
 _SILENCES = 3
 _TEXT_CHARACTERS = 300
+
+
+def prepare() -> None:
+    """Import what only SMB servers need."""
+    importlib.import_module("spnego")
 
 
 async def collect(assignment: Assignment, emit: Emit) -> None:

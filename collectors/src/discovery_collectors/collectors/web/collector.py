@@ -1,6 +1,7 @@
 """The collector `web`: titles, servers, frameworks, redirects, login pages and robots.txt of web servers."""
 
 import asyncio
+import importlib
 import re
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
@@ -31,6 +32,11 @@ _LEADS_TO_LOGIN = re.compile(
     re.IGNORECASE,
 )
 _LEADS_OUT = re.compile(r"log-?out|sign-?out|abmeld", re.IGNORECASE)
+
+
+def prepare() -> None:
+    """Import what only servers that speak TLS need."""
+    importlib.import_module("discovery_collectors.protocols.certificates")
 
 
 async def collect(assignment: Assignment, emit: Emit) -> None:

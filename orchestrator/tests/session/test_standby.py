@@ -1,0 +1,223 @@
+"""A collector starts before its turn, waits for what others find, and touches nothing until then."""
+
+import asyncio
+import json
+
+import pytest
+from engine_in_memory.engine import FakeImage
+from stage import DATABASE, NETWORK, NETWORK_OUTPUT, hosts
+
+from dryrun_contract.collector_config import from_input
+from dryrun_contract.session import Outcome, Phase
+from dryrun_orchestrator.engine.protocol import (
+    ConflictError,
+    EngineUnreachableError,
+    ForbiddenError,
+)
+from dryrun_orchestrator.session import standby
+
+
+class Waiter:
+    """What a collector that waits for its input does, and what it got."""
+
+    def __init__(self):
+        self.lines = []
+
+    async def __call__(self, container):
+        config = json.loads(container.spec.environment["DISCOVERY_CONFIG"])
+        self.lines.append(await container.line() if config["awaits_discoveries"] else None)
+        for chunk in hosts():
+            container.say(chunk.data)
+        return 0
+
+
+@pytest.fixture
+def waiter(stage):
+    waiter = Waiter()
+    stage.engine.images[DATABASE] = FakeImage(program=waiter)
+    return waiter
+
+
+@pytest.fixture
+def gate(stage):
+    """Set, it lets the first collector end."""
+    gate = asyncio.Event()
+
+    async def scan(container):
+        for chunk in NETWORK_OUTPUT[:-1]:
+            container.say(chunk.data)
+        await gate.wait()
+        container.say(NETWORK_OUTPUT[-1].data)
+        return 0
+
+    stage.engine.images[NETWORK] = FakeImage(program=scan)
+    return gate
+
+
+async def stood_by(stage):
+    """Wait until the second collector runs and its input was tried."""
+
+    def found():
+        return [each for each in stage.of_image(DATABASE) if each.is_running and each.input]
+
+    (container,) = await stage.eventually(found)
+    return container
+
+
+async def test_it_is_started_early_and_reported_in_its_turn(stage, waiter, gate):
+    async with stage.running():
+        session_id = await stage.start()
+        container = await stood_by(stage)
+        config = json.loads(container.spec.environment["DISCOVERY_CONFIG"])
+        assert (config["awaits_discoveries"], config["discoveries"]) == (True, [])
+        assert container.spec.stdin
+        assert container.input == b"\n"
+        started = await stage.events_of(session_id, "collector_started")
+        assert [event.collector for event in started] == ["network"]
+        gate.set()
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.COMPLETED
+        order = [
+            (event.type, event.collector)
+            for event in await stage.events_of(session_id, "collector_started", "collector_ended")
+        ]
+        assert order == [
+            ("collector_started", "network"),
+            ("collector_ended", "network"),
+            ("collector_started", "database"),
+            ("collector_ended", "database"),
+        ]
+        ended = await stage.events_of(session_id, "collector_ended")
+        assert all(event.complete for event in ended)
+        assert not stage.left(session_id)
+    (line,) = waiter.lines
+    (service,) = from_input(line)
+    assert (service.key, service.data) == ("10.213.0.2:80/tcp", {"product": "nginx"})
+
+
+async def test_it_is_the_same_search_as_one_that_was_started_in_its_turn(stage, waiter, gate):
+    gate.set()
+    digests = []
+    for fault in (None, ForbiddenError("no attach here")):
+        if fault is not None:
+            stage.engine.faults.fail("send_input", fault, times=None)
+        async with stage.running():
+            session_id = await stage.start()
+            await stage.ended(session_id)
+            started = await stage.events_of(session_id, "collector_started")
+        digests.append([event.config_digest for event in started])
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ForbiddenError("POST /attach: the proxy"), ConflictError("it ended"), EngineUnreachableError("x")],
+)
+async def test_where_its_input_cannot_be_written_it_waits_for_its_turn_outside(stage, waiter, gate, error):
+    stage.engine.faults.fail("send_input", error)
+    async with stage.running():
+        session_id = await stage.start()
+        await stage.eventually(lambda: stage.engine.calls_of("send_input"))
+        await stage.eventually(lambda: not stage.of_image(DATABASE))
+        gate.set()
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.COMPLETED
+    assert waiter.lines == [None]
+
+
+async def test_what_was_lost_on_the_way_is_sent_again(stage, waiter, gate, monkeypatch):
+    monkeypatch.setattr(standby, "CONFIRMED_SECONDS", 0.05)
+    async with stage.running():
+        session_id = await stage.start()
+        await stood_by(stage)
+        stage.engine.faults.fail("send_input", EngineUnreachableError("the connection broke"), times=2)
+        gate.set()
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.COMPLETED
+        ended = await stage.events_of(session_id, "collector_ended")
+        assert [event.complete for event in ended] == [True, True]
+    assert len(waiter.lines) == 1
+
+
+async def test_a_refusal_at_the_end_is_the_reason_of_an_incomplete_run(stage, waiter, gate):
+    async with stage.running():
+        session_id = await stage.start()
+        await stood_by(stage)
+        stage.engine.faults.fail("send_input", ForbiddenError("not any more"), times=None)
+        gate.set()
+        await stage.ended(session_id)
+        _, ended = await stage.events_of(session_id, "collector_ended")
+        assert not ended.complete
+        assert "could not be handed over: not any more" in ended.reason
+        assert not stage.left(session_id)
+
+
+async def test_one_that_dies_while_it_waits_is_an_incomplete_run(stage, waiter, gate):
+    async with stage.running():
+        session_id = await stage.start()
+        container = await stood_by(stage)
+        stage.engine.kill(container.id)
+        gate.set()
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.COMPLETED
+        _, ended = await stage.events_of(session_id, "collector_ended")
+        assert (ended.complete, ended.exit_code) == (False, 137)
+
+
+async def test_killed_while_it_waits_the_session_goes_on(stage, waiter, gate):
+    async with stage.running():
+        session_id = await stage.start()
+        first = await stood_by(stage)
+    async with stage.running():
+        await stage.eventually(lambda: first.id not in stage.engine.containers)
+        gate.set()
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.COMPLETED
+        ended = await stage.events_of(session_id, "collector_ended")
+        assert [event.complete for event in ended] == [True, True]
+        assert not stage.left(session_id)
+
+
+async def test_killed_after_its_turn_began_it_is_handed_over_once_more(stage, waiter, gate):
+    async with stage.running():
+        session_id = await stage.start()
+        container = await stood_by(stage)
+        stage.engine.faults.fail("send_input", EngineUnreachableError("the connection broke"), times=None)
+        gate.set()
+        await stage.until_stored(session_id, "collector_ended")
+        await stage.eventually(lambda: len(stage.engine.calls_of("send_input")) > 1)
+    stage.engine.faults = type(stage.engine.faults)()
+    async with stage.running():
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.COMPLETED
+        started = await stage.events_of(session_id, "collector_started")
+        assert [event.collector for event in started] == ["network", "database"]
+    assert len(waiter.lines) == 1
+    assert from_input(waiter.lines[0]) is not None
+    assert container.exit_code == 0
+
+
+async def test_a_stop_while_it_waits_leaves_nothing(stage, waiter, gate):
+    async with stage.running() as supervisor:
+        session_id = await stage.start()
+        await stood_by(stage)
+        await supervisor.stop(session_id)
+        await stage.until(session_id, Phase.ENDED)
+        assert not stage.left(session_id)
+
+
+async def test_it_takes_no_place_that_another_needs(stage, waiter, gate):
+    (stage.folder / "collectors" / "second.yml").write_text(
+        "name: second\nimage: discovery/test-collector-network:1\nsummary: x\n"
+        "provides: [service]\nneeds: []\ncredentials: []\ntimeout_seconds: 30\n"
+    )
+    async with stage.running():
+        session_id = await stage.start()
+        await stage.eventually(lambda: len(stage.of_image(NETWORK)) == 2)
+        await stage.until_stored(session_id, "discovery_reported")
+        await asyncio.sleep(0.05)
+        assert not stage.of_image(DATABASE)
+        gate.set()
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.COMPLETED
+    assert waiter.lines == [None]
