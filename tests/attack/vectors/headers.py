@@ -6,7 +6,7 @@ from vectors.row import ALLOWED, DROPPED, HARMLESS, REFUSED, Vector, container
 
 CLASS: Final = "Headers"
 NOT_FORWARDED: Final = "headers are not forwarded"
-NO_UPGRADE: Final = "nothing hijacks a connection"
+NO_UPGRADE: Final = "nothing hijacks a connection, but for the input of a collector that has one"
 BOUNDED: Final = "bounded sizes"
 PLAIN: Final = "plain header fields"
 
@@ -25,8 +25,8 @@ def _on_list(
     return Vector(f"header-{name}", what, rule, method="GET", path=_LIST, headers=headers, answers=answers)
 
 
-def _on_attach(name: str, what: str, *headers: tuple[str, str]) -> Vector:
-    path = "/v1.45/containers/@TARGET_ID@/attach?stream=1&stdin=1&stdout=1"
+def _on_attach(name: str, what: str, *headers: tuple[str, str], query: str = "&stdout=1") -> Vector:
+    path = f"/v1.45/containers/@TARGET_ID@/attach?stream=1&stdin=1{query}"
     return Vector(f"header-{name}", what, NO_UPGRADE, path=path, headers=headers, answers=REFUSED, seconds=3)
 
 
@@ -85,6 +85,20 @@ VECTORS: Final = (
     ),
     _on_attach("attach-upgrade", "attach with Upgrade: tcp", ("Connection", "Upgrade"), ("Upgrade", "tcp")),
     _on_attach("attach-case", "attach with UPGRADE: TCP", ("CONNECTION", "UPGRADE"), ("UPGRADE", "TCP")),
+    _on_attach(
+        "attach-input",
+        "the input of a container that has none",
+        ("Connection", "Upgrade"),
+        ("Upgrade", "tcp"),
+        query="",
+    ),
+    _on_attach(
+        "attach-logs",
+        "what a container wrote, beside its input",
+        ("Connection", "Upgrade"),
+        ("Upgrade", "tcp"),
+        query="&logs=1",
+    ),
     _on_attach("attach-plain", "attach without Upgrade, which hijacks too"),
     _on_list("host-other", "another Host", NOT_FORWARDED, ("Host", "evil.example")),
     _on_list("range", "Range", NOT_FORWARDED, ("Range", "bytes=0-1")),

@@ -51,7 +51,7 @@ STOPPED_BY: Final[dict[str, frozenset[str]]] = {
         "filters are literal: the engine takes names and ids for regular expressions": "query",
         "names of containers are plain, and nobody's id": "query framing",
         "headers are not forwarded": "framing route",
-        "nothing hijacks a connection": "framing route",
+        "nothing hijacks a connection, but for the input of a collector that has one": "framing query input",
         "plain header fields": "framing",
         "one unambiguous length": "framing body",
         "plain HTTP/1.1": "framing",
