@@ -25,6 +25,7 @@ CALLS = {
     ("GET", "/containers/json"),
     ("POST", "/containers/create"),
     ("POST", "/containers/*/start"),
+    ("POST", "/containers/*/attach"),
     ("GET", "/containers/*/json"),
     ("GET", "/containers/*/stats"),
     ("GET", "/containers/*/logs"),
@@ -98,6 +99,8 @@ async def test_sessions_pass_with_the_record_s_settings_and_a_missing_flag_is_na
     calls = proxy.take_calls()
     assert called(calls) == CALLS
     assert [call for call in calls if call.denied] == []
+    # `database` stood by: its input was tried, and then it was handed what `network` had found.
+    assert [call.path for call in calls].count("/containers/*/attach") == 2
 
     proxy.start(RECORD, newer=True)
     proxy.take_calls()

@@ -1,4 +1,4 @@
-"""Stands before the engine and cuts log connections in their middle, each one later than the one before."""
+"""Stands before the engine: cuts log connections in their middle, and keeps what containers get as input."""
 
 import asyncio
 import contextlib
@@ -23,6 +23,8 @@ class LogCutter:
         self.limits: list[int] = []
         """After so many bytes of its answer the next log connection that has them is cut."""
         self.cuts = 0
+        self.inputs: dict[str, bytearray] = {}
+        """Path of a call to attach → what was sent there, the head of the call included."""
         self._serving: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -49,8 +51,10 @@ class LogCutter:
         try:
             asked = await reader.readuntil(b"\r\n")
             to_engine.write(asked)
-            asking = asyncio.create_task(_forward(reader, to_engine))
-            is_log = asked.split()[1].partition(b"?")[0].endswith(b"/logs")
+            path = asked.split()[1].partition(b"?")[0].decode()
+            kept = self.inputs.setdefault(path, bytearray()) if path.endswith("/attach") else None
+            asking = asyncio.create_task(_forward(reader, to_engine, kept))
+            is_log = path.endswith("/logs")
             passed_on = 0
             # Whichever log gets there first is cut: none that is too short keeps a cut from the others.
             while said := await from_engine.read(self._room(passed_on) if is_log else PIECE_BYTES):
@@ -76,9 +80,13 @@ class LogCutter:
         return min(max(left, 1), PIECE_BYTES)
 
 
-async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _forward(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: bytearray | None
+) -> None:
     with contextlib.suppress(OSError):
         while said := await reader.read(PIECE_BYTES):
+            if kept is not None:
+                kept.extend(said)
             writer.write(said)
             await writer.drain()
         # Who asked has hung up: so do we, and the engine ends what it follows.

@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 import yaml
 from local_stack import ROOT, Stack
+from log_cutter import LogCutter, open_log_cutter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -139,11 +140,27 @@ async def discoveries_of(stack: Stack, session_id: UUID) -> set[tuple[str, str, 
     return reported
 
 
+def handed_over(cutter: LogCutter, container: str) -> dict[str, Any]:
+    """Return what stands on the last line of a container's input."""
+    (sent,) = [sent for path, sent in cutter.inputs.items() if container in path]
+    line: dict[str, Any] = json.loads(bytes(sent).splitlines()[-1])
+    return line
+
+
+@pytest.fixture
+async def wire() -> AsyncIterator[LogCutter]:
+    """From orchestrator to engine; asked for before the stack, it is there until the stack is gone."""
+    async with open_log_cutter() as cutter:
+        yield cutter
+
+
 async def test_another_truth_collapses_the_score_and_none_of_it_reaches_a_collector(
-    start_stack, tmp_path: Path
+    wire: LogCutter, start_stack, tmp_path: Path
 ) -> None:
     write_templates(tmp_path / "templates")
-    stack = await start_stack(ORCHESTRATOR_TEMPLATES_DIR=str(tmp_path / "templates"))
+    stack = await start_stack(
+        DOCKER_HOST=wire.docker_host, ORCHESTRATOR_TEMPLATES_DIR=str(tmp_path / "templates")
+    )
     small = await stack.start_session("small")
     rotated = await stack.start_session("rotated")
 
@@ -163,8 +180,9 @@ async def test_another_truth_collapses_the_score_and_none_of_it_reaches_a_collec
     # What the first collector is given: where, and who it is itself. It has no use for a login, so no login.
     config = config_of(inside["environ"])
     assert config.pop("credentials") == []
-    assert set(config) == {"version", "cidr", "self", "exclude", "profile", "discoveries"}
-    assert config["discoveries"] == []
+    own = {"version", "cidr", "self", "exclude", "profile", "discoveries", "awaits_discoveries"}
+    assert set(config) == own
+    assert (config["discoveries"], config["awaits_discoveries"]) == ([], False)
     keys = {key for key in inside["environ"] if key.startswith("DISCOVERY_CONFIG")}
     assert set(inside["environ"]) - keys == {
         "PATH",
@@ -189,8 +207,11 @@ async def test_another_truth_collapses_the_score_and_none_of_it_reaches_a_collec
         for event in await stack.events(small)
         if event.data.type == "discovery_reported" and event.data.collector == "network"
     ]
-    assert second["discoveries"] != []
-    assert [found for found in second.pop("discoveries") if found not in reported] == []
+    assert (second.pop("discoveries"), second.pop("awaits_discoveries")) == ([], True)
+    line = handed_over(wire, database["Id"])
+    assert line["discoveries"] != []
+    assert [found for found in line.pop("discoveries") if found not in reported] == []
+    assert line == {}
     assert second.pop("credentials") == [
         login | {"at": [subnet]} for login in SMALL["x-dryrun"]["credentials"]
     ]

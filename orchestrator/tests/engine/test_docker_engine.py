@@ -195,6 +195,7 @@ ALLOWED = [
     r"DELETE /v1\.4[45]/networks/[0-9a-f]{64}",
     r"POST /v1\.4[45]/containers/create\?name=[a-z0-9-]+",
     r"POST /v1\.4[45]/containers/[0-9a-f]{64}/start",
+    r"POST /v1\.4[45]/containers/[0-9a-f]{64}/attach\?stdin=1&stream=1",
     r"GET /v1\.4[45]/containers/json\?all=1&filters=[^&]+",
     r"GET /v1\.4[45]/containers/[0-9a-f]{64}/json",
     r"DELETE /v1\.4[45]/containers/[0-9a-f]{64}\?v=1&force=1",
@@ -217,6 +218,7 @@ async def live_a_whole_life(bench) -> None:
         await engine.start_container(container)
         assert (await bench.log(container, follow=True))["stdout"] == b"one\ntwo\nthree\n"
         await engine.read_traffic(container)
+        await engine.send_input(container, b"")
         await engine.inspect_container(container)
         await engine.list_containers(bench.label)
         await engine.remove_container(container)
