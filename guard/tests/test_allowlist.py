@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from guard_stage import ALLOWLIST, SCAN, WEB, WEB_ID
+from guard_stage import ALLOWLIST, LISTEN, SCAN, WEB, WEB_ID
 
 from docker_guard.allowlist import AllowlistReader, faults_of_image, load_allowlist
 from docker_guard.policy import ConfigurationError, Policy
@@ -39,7 +39,8 @@ def test_refuses(tmp_path, content):
 
 def test_a_role_follows_from_the_images_name(allowlist_file):
     images = load_allowlist(allowlist_file, Policy()).images
-    assert {name: image.role for name, image in images.items()} == {WEB: "target", SCAN: "collector"}
+    roles = {name: image.role for name, image in images.items()}
+    assert roles == {WEB: "target", SCAN: "collector", LISTEN: "collector"}
 
 
 def test_a_changed_file_takes_effect_at_once_and_a_faulty_one_allows_nothing(allowlist_file):

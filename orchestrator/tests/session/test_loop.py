@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 from engine_in_memory.engine import FakeEngine, FakeImage, stdout
-from stage import DATABASE, DB, NETWORK, PROBE, TEMPLATE, WEB, Stage, images, verdict
+from stage import ALLOWLIST, DATABASE, DB, NETWORK, PROBE, TEMPLATE, WEB, Stage, images, verdict
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
@@ -51,9 +51,11 @@ async def test_the_next_collector_begins_while_the_container_before_it_is_still_
     monkeypatch.setattr(stage.engine, "remove_container", remove_slowly)
     async with stage.running():
         session_id = await stage.start()
-        await stage.eventually(lambda: stage.of_image(DATABASE))
+        async with asyncio.timeout(10):
+            while len(await stage.events_of(session_id, "collector_started")) < 2:
+                await asyncio.sleep(0.01)
         at_once.append(len(stage.of_image(NETWORK)))
-        (network,) = await stage.events_of(session_id, "collector_ended")
+        network, *_ = await stage.events_of(session_id, "collector_ended")
         assert network.collector == "network"
         gate.set()
         session = await stage.ended(session_id)
@@ -128,6 +130,9 @@ def inspections(stage):
 
 
 async def test_a_collector_receives_what_it_needs_and_never_the_ground_truth(stage):
+    # In its turn; what one is given that stands by is in test_standby.py.
+    in_turn = json.dumps(ALLOWLIST).replace('"stdin": true', '"stdin": false')
+    (stage.folder / "allowlist.json").write_text(in_turn)
     async with stage.running():
         session_id = await stage.start()
         (first,) = await stage.eventually(lambda: stage.of_image(NETWORK))
