@@ -13,10 +13,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 from bench.contestants import stack_deploy
-from bench.results import Measured, PartResult, Ratio, Table
+from bench.results import Measured, PartResult, Ratio
 from bench.system import ROOT, Sessions, reached, running_sessions
 from bench.turns import Setting, in_turn
 from dryrun_contract.session import Phase
@@ -30,16 +29,16 @@ of them; and `docker stack deploy --resolve-image=never` of the same images by t
 limits and capabilities, until every service has a healthy container, then `stack rm` until the network is
 gone. A service takes no owner of a tmpfs, so there each is a volume of the local driver that is one; it
 has no fixed address and no `no-new-privileges`, and nothing proves that its network is shut. A session's
-time until healthy begins with the request. The guards' share is that of all processor time on the machine
-until healthy, of whatever else ran there too."""
+time until healthy begins with the request. The guards' processor time is that of all three together until
+then."""
 ACROSS, WHOLE, STACK = "a session across three hosts", "a session on one of them", "docker stack deploy"
 TEMPLATE = ROOT / "templates" / "large.yml"
 SECONDS = 1200
 
 type Times = tuple[float, float, float]
-"""Seconds until healthy, seconds until nothing is left, and the guards' share of processor time before."""
-type Work = Callable[[], tuple[float, float]]
-"""Returns the processor seconds of all guards, and those of the whole machine, so far."""
+"""Seconds until healthy, seconds until nothing is left, and processor seconds of the guards until healthy."""
+type Work = Callable[[], float]
+"""Returns the processor seconds of all guards so far."""
 
 
 async def measure(setting: Setting) -> PartResult:
@@ -77,6 +76,10 @@ def _result(found: dict[str, list[Times]]) -> PartResult:
         measured=[
             *(Measured(name=f"large, until healthy: {name}", values=values) for name, values in up.items()),
             *(Measured(name=f"large, removal: {name}", values=values) for name, values in down.items()),
+            *(
+                Measured(name=f"large, processor time of the guards: {name}", values=guards[name])
+                for name in guards
+            ),
         ],
         ratios=[
             Ratio(
@@ -85,16 +88,6 @@ def _result(found: dict[str, list[Times]]) -> PartResult:
             )
             for what, times in (("until healthy", up), ("removal", down))
             for other in (WHOLE, STACK)
-        ],
-        tables=[
-            Table(
-                title="Processor time until healthy that is the guards'",
-                columns=["", "median", "range"],
-                rows=[
-                    [name, f"{median(shares):.1%}", f"{min(shares):.1%} to {max(shares):.1%}"]
-                    for name, shares in guards.items()
-                ],
-            )
         ],
     )
 
@@ -151,22 +144,19 @@ async def _on_fleet(state: Path, docker_host: str, work: Work, rounds: int) -> d
 
 
 async def _session(sessions: Sessions, template: str, work: Work) -> Times:
-    begin, (guards, everybody) = time.time(), work()
+    begin, worked = time.time(), work()
     session_id = await sessions.start(template)
     events = await sessions.until(session_id, Phase.SCANNING)
-    guards, everybody = (now - before for now, before in zip(work(), (guards, everybody), strict=True))
+    worked = work() - worked
     healthy = reached(events, Phase.SCANNING)
     assert healthy is not None
-    return healthy - begin, await sessions.end(session_id), guards / everybody
+    return healthy - begin, await sessions.end(session_id), worked
 
 
-def _work(pids: list[int]) -> tuple[float, float]:
-    ticks = os.sysconf("SC_CLK_TCK")
+def _work(pids: list[int]) -> float:
     # After the name, which ends with the last bracket: 12th and 13th are user and system time.
     stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
-    user, nice, system, _, _, irq, soft_irq, *_ = map(int, Path("/proc/stat").read_text().split()[1:8])
-    own = sum(int(stat[11]) + int(stat[12]) for stat in stats)
-    return own / ticks, (user + nice + system + irq + soft_irq) / ticks
+    return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":
