@@ -1,5 +1,6 @@
 """For every test: nothing outside of this machine and the project's own networks is contacted or scanned."""
 
+import gc
 import signal
 import socket
 import sys
@@ -59,6 +60,12 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put what takes long first: workers that take a file at a time then end at about the same time."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Keep modules and collected tests out of garbage collections, which took a fifth of the processor."""
+    gc.collect()
+    gc.freeze()
 
 
 # There is no way to remove it again, which is what it is for.
