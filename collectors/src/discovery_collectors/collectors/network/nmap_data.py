@@ -47,7 +47,7 @@ _BRIEF = (
     b"SSLv23SessionReq",
     b"TLSSessionReq",
 )
-"""Probes for which `hurry` waits half as long: what understands them answers without thinking. What is late
+"""Probes for which `hurry` waits a third as long: what understands them answers without thinking. What is late
 is heard at the next probe, whose matches include the banner's."""
 
 
@@ -60,7 +60,7 @@ def nmap_environment(
     `more_ports`: TCP ports that --top-ports has to hold beside nmap's own.
     `banner_wait_ms`: how long to wait for a service to speak first; `answer_wait_ms`: for an answer to any
     other probe that has no time of its own. nmap's own are 6000 and 5000. `hurry`: nor does one with a time
-    of its own wait longer, and some wait half as long. Where nmap's data is not found the environment is
+    of its own wait longer, and some wait a third as long. Where nmap's data is not found the environment is
     empty, and nmap goes by its own.
     """
     source = next((folder for folder in DATA_FOLDERS if (folder / PROBES).is_file()), None)
@@ -122,7 +122,7 @@ def amend_probes(probes: bytes, banner_wait_ms: int, answer_wait_ms: int, *, hur
         if start[1] == b"NULL":
             own = b"\n" + _MARIADB + _BANNER.sub(b"totalwaitms %d" % banner_wait_ms, own, count=1)
         elif not _WAIT.search(own):
-            wait_ms = answer_wait_ms // 2 if hurry and start[1] in _BRIEF else answer_wait_ms
+            wait_ms = answer_wait_ms // 3 if hurry and start[1] in _BRIEF else answer_wait_ms
             own = b"\ntotalwaitms %d" % wait_ms + own
         elif hurry:
             own = _WAIT.sub(
