@@ -47,8 +47,8 @@ _BRIEF = (
     b"SSLv23SessionReq",
     b"TLSSessionReq",
 )
-"""Probes for which `hurry` waits a third as long: what understands them answers without thinking. What is late
-is heard at the next probe, whose matches include the banner's."""
+"""Probes for which `hurry` waits a third as long: what understands them answers without thinking. What is
+late is heard at the next probe, whose matches include the banner's."""
 
 
 @contextmanager
