@@ -125,8 +125,36 @@ async def test_where_its_input_cannot_be_written_it_waits_for_its_turn_outside(s
     assert waiter.lines == [None]
 
 
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("error", [ForbiddenError("OpenStdin: an older guard"), EngineUnreachableError("x")])
+async def test_where_it_cannot_be_created_early_it_is_created_in_its_turn(
+    stage, waiter, gate, error, after, monkeypatch
+):
+    create, failed = stage.engine.create_container, []
+
+    async def create_container(spec):
+        if not spec.stdin:
+            return await create(spec)
+        failed.append(spec.name)
+        if after:
+            await create(spec)
+        raise error
+
+    monkeypatch.setattr(stage.engine, "create_container", create_container)
+    async with stage.running():
+        session_id = await stage.start()
+        await stage.eventually(lambda: failed)
+        gate.set()
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.COMPLETED
+        ended = await stage.events_of(session_id, "collector_ended")
+        assert [event.complete for event in ended] == [True, True]
+    assert (waiter.lines, len(failed)) == ([None], 1)
+
+
 async def test_what_was_lost_on_the_way_is_sent_again(stage, waiter, gate, monkeypatch):
     monkeypatch.setattr(standby, "CONFIRMED_SECONDS", 0.05)
+    monkeypatch.setattr(standby, "AGAIN_SECONDS", 0.01)
     async with stage.running():
         session_id = await stage.start()
         await stood_by(stage)
@@ -150,6 +178,43 @@ async def test_a_refusal_at_the_end_is_the_reason_of_an_incomplete_run(stage, wa
         assert not ended.complete
         assert "could not be handed over: not any more" in ended.reason
         assert not stage.left(session_id)
+
+
+async def test_an_output_that_cannot_be_read_is_not_taken_for_a_refused_input(stage, gate):
+    async def work(container):
+        await container.line()
+        stage.engine.faults.fail("read_log", ForbiddenError("no logs any more"), times=None)
+        return 0
+
+    stage.engine.images[DATABASE] = FakeImage(program=work)
+    async with stage.running():
+        session_id = await stage.start()
+        await stood_by(stage)
+        gate.set()
+        session = await stage.ended(session_id)
+    assert (session.outcome, session.reason) == (Outcome.FAILED, "no logs any more")
+
+
+async def test_one_that_speaks_while_it_waits_is_handed_over_all_the_same(stage, gate, monkeypatch):
+    monkeypatch.setattr(standby, "AGAIN_SECONDS", 0.2)
+    lines = []
+
+    async def speak(container):
+        container.say(b'{"type":"warning","message":"I wait"}\n')
+        lines.append(await container.line())
+        for chunk in hosts():
+            container.say(chunk.data)
+        return 0
+
+    stage.engine.images[DATABASE] = FakeImage(program=speak)
+    async with stage.running():
+        session_id = await stage.start()
+        await stood_by(stage)
+        stage.engine.faults.fail("send_input", EngineUnreachableError("the connection broke"))
+        gate.set()
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.COMPLETED
+    assert len(lines) == 1
 
 
 async def test_one_that_dies_while_it_waits_is_an_incomplete_run(stage, waiter, gate):

@@ -112,8 +112,7 @@ async def _start_and_follow(
         remaining = manifest.timeout_seconds - (context.now() - run.started_at).total_seconds()
         try:
             async with asyncio.timeout(max(remaining, 1.0)):
-                following = reader.follow()
-                ended = await (hand_over(context, manifest, reader, following) if stands_by else following)
+                ended = await (hand_over(context, manifest, reader) if stands_by else reader.follow())
         except TimeoutError:
             ended = reader.stopped(f"it did not end within {manifest.timeout_seconds} s")
         run = reader.record

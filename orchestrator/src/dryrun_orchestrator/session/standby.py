@@ -6,7 +6,8 @@ log line still belongs to the collector whose turn it was.
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 
 from dryrun_contract.collector_config import ConfigError, to_input
 from dryrun_contract.event import CollectorEnded
@@ -16,6 +17,7 @@ from dryrun_orchestrator.engine.protocol import (
     ConflictError,
     EngineError,
     NotFoundError,
+    PermanentEngineError,
     TransientEngineError,
 )
 from dryrun_orchestrator.session.collector_container import (
@@ -29,6 +31,8 @@ from dryrun_orchestrator.session.context import SessionContext
 CONFIRMED_SECONDS = 5.0
 """How long a collector may take to report anything after it was handed its discoveries, before they are sent
 again; then twice as long, and so on."""
+AGAIN_SECONDS = 0.5
+"""After a call that failed, likewise doubled: guards count them."""
 
 
 async def stand_by(
@@ -73,12 +77,12 @@ async def _all_set(events: Mapping[str, asyncio.Event]) -> None:
 
 async def _prepare(context: SessionContext, manifest: CollectorManifest, slot: int) -> bool:
     """Start the container and try its input, which a proxy before the engine may refuse."""
-    container_id = await create_container(context, manifest, slot, stands_by=True)
     try:
+        container_id = await create_container(context, manifest, slot, stands_by=True)
         await context.engine.start_container(container_id)
         await context.engine.send_input(container_id, b"\n")
-    except EngineError:
-        # What is wrong shows in its turn, when it is started in the other way.
+    except (ConfigError, EngineError):
+        # What is wrong shows in its turn, when it is started in the other way. It may have been created.
         await remove_container_of(context, manifest)
         return False
     return True
@@ -94,46 +98,51 @@ async def remove_standing_by(context: SessionContext) -> None:
         run = runs.get(service)
         if run is not None and run.state != "starting":
             continue
-        if (await context.engine.inspect_container(container.id)).takes_input:
-            await context.engine.remove_container(container.id)
+        with suppress(NotFoundError):  # somebody else has removed it
+            if (await context.engine.inspect_container(container.id)).takes_input:
+                await context.engine.remove_container(container.id)
 
 
 async def hand_over(
-    context: SessionContext,
-    manifest: CollectorManifest,
-    reader: CollectorRun,
-    following: Coroutine[None, None, CollectorEnded],
+    context: SessionContext, manifest: CollectorManifest, reader: CollectorRun
 ) -> CollectorEnded:
     """Hand over what earlier collectors found while `reader` follows the output; return how the run ended."""
     try:
         line = to_input(await discoveries_for(context, manifest))
     except ConfigError as error:
-        following.close()
         return reader.stopped(str(error))
-    reading = asyncio.create_task(following)
+    reading = asyncio.create_task(reader.follow())
     sending = asyncio.create_task(_send_until_confirmed(context, reader, line))
     try:
         await asyncio.wait({reading, sending}, return_when=asyncio.FIRST_COMPLETED)
-        if not reading.done():
-            await sending
+        if not reading.done() and (refused := await sending) is not None:
+            return reader.stopped(f"what earlier collectors found could not be handed over: {refused}")
         return await reading
-    except EngineError as error:
-        return reader.stopped(f"what earlier collectors found could not be handed over: {error}")
     finally:
         for task in (reading, sending):
             task.cancel()
         await asyncio.gather(reading, sending, return_exceptions=True)
 
 
-async def _send_until_confirmed(context: SessionContext, reader: CollectorRun, line: bytes) -> None:
-    """Send the line until the collector has reported anything: it may be lost with a connection."""
-    pause = CONFIRMED_SECONDS
-    while reader.record.lines == 0:
+async def _send_until_confirmed(
+    context: SessionContext, reader: CollectorRun, line: bytes
+) -> PermanentEngineError | None:
+    """Send the line until the collector has reported anything: it may be lost with a connection.
+
+    Returns the error of a call that will fail again. It is sent at least once: whatever is in the log
+    may stand there since the collector stood by.
+    """
+    pause, is_sent = AGAIN_SECONDS, False
+    while not (is_sent and reader.record.lines):
         try:
             await context.engine.send_input(reader.container_id, line)
+            is_sent, pause = True, max(pause, CONFIRMED_SECONDS)
         except (NotFoundError, ConflictError):
-            return  # it has ended, and its log says why
+            return None  # it has ended, and its log says why
         except TransientEngineError:
             pass
+        except PermanentEngineError as error:
+            return error
         await asyncio.sleep(pause)
         pause *= 2
+    return None
