@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import BinaryIO
@@ -47,3 +48,22 @@ async def test_a_line_without_an_end_is_an_error(ends):
         await take_discoveries(source)
     with suppress(BrokenPipeError):
         await writing
+
+
+async def test_no_socket_becomes_standard_input_afterwards(ends):
+    source, sink = ends
+    sink.write(to_input(FOUND))
+    await take_discoveries(source)
+    await asyncio.sleep(0)  # in which the pipe is closed
+    with socket.socket() as other:
+        assert other.fileno() != source.fileno()
+    assert os.read(source.fileno(), 1) == b""
+
+
+@pytest.mark.parametrize("name", ["file", os.devnull])
+async def test_an_input_that_nobody_can_write_to_is_an_error(tmp_path, name):
+    (tmp_path / "file").write_bytes(to_input(FOUND))
+    with os.fdopen(os.open(tmp_path / name, os.O_RDONLY), "rb") as source:
+        async with asyncio.timeout(1):
+            with pytest.raises(CollectorError, match="not the pipe"):
+                await take_discoveries(source)
