@@ -169,6 +169,41 @@ async def test_an_engine_that_refuses_is_reported(guard: Guard, listener):
     assert (reply.status, reply.message) == (409, "cannot attach to a paused container")
 
 
+@pytest.mark.parametrize("status", [200, 204, 304])
+async def test_an_engine_that_hands_over_nothing_is_none_that_took_input(guard: Guard, listener, status):
+    guard.engine.refuse["POST", f"/containers/{listener}/attach"] = (status, "a container's own words")
+    reply = await attach(guard, listener, b"x" * 1000)
+    assert reply.status == 503
+    assert b"own words" not in reply.body
+    assert guard.decisions[-1]["rule"] == "engine-down"
+
+
+async def test_what_was_written_is_on_record_with_its_container(guard: Guard, listener):
+    await attach(guard, listener, b"x" * 1000)
+    await attach(guard, listener, b"x" * 200_000)
+    async with asyncio.timeout(5):
+        while len(lines := guard.log.lines("input", "input-broken")) < 2:
+            await asyncio.sleep(0.01)
+    assert [(line["type"], line["objects"]) for line in lines] == [
+        ("input", [listener]),
+        ("input-broken", [listener]),
+    ]
+    assert lines[0]["bytes"] == 1000
+
+
+async def test_a_place_and_a_turn_are_free_again_however_a_client_leaves(guard: Guard, listener):
+    for _ in range(3):
+        _, writer = await asyncio.open_unix_connection(str(guard.socket))
+        writer.write(head(listener) + b"x")
+        await writer.drain()
+        writer.transport.abort()
+    async with asyncio.timeout(5):
+        while guard.door.crowd.size:
+            await asyncio.sleep(0.01)
+    assert guard.door.crowd._streams.total == 0
+    assert (await attach(guard, listener, b"y")).status == 101
+
+
 async def test_nothing_is_written_while_the_audit_log_cannot_be(guard: Guard, listener):
     guard.log.room = 0
     assert (await attach(guard, listener)).status == 503

@@ -22,7 +22,7 @@ MAX_ANSWER_BYTES = 32 * 1024 * 1024
 _LONG_ANSWER_BYTES = 32 * 1024
 """Longer answers take noticeable time to parse."""
 _TAKE_OVER = ("Connection: Upgrade", "Upgrade: tcp")
-_TAKEN_OVER, _REFUSAL_BYTES = 101, 4096
+_TAKEN_OVER, _LEAST_ERROR, _REFUSAL_BYTES = 101, 400, 4096
 _LIMITS = {"MemoryLimit": "memory", "CpuCfsQuota": "CPU", "PidsLimit": "pids"}
 """Fields of `/info`. Not swap: many kernels do not account for it, and memory is limited without it."""
 
@@ -192,6 +192,8 @@ class Engine:
                     writer.write(head.encode("ascii"))
                     answer = await reader.readuntil(b"\r\n\r\n")
                     status = int(answer.split(b" ", 2)[1])
+                    if status != _TAKEN_OVER and status < _LEAST_ERROR:
+                        raise ConnectionError(f"it answered {status}, and did not hand over the connection")
                     body = b"" if status == _TAKEN_OVER else await reader.read(_REFUSAL_BYTES)
             except (OSError, EOFError, asyncio.LimitOverrunError, LookupError, ValueError) as error:
                 raise EngineDownError(f"POST {path}: the engine does not answer: {error!r}") from error

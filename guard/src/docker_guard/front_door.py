@@ -176,7 +176,7 @@ class FrontDoor:
         unread = unread and (head is None or head.length > 0)
         keep_alive = head is not None and head.keep_alive and not unread and not verdict.ends_connection
         if verdict.answer.sink is not None:
-            await replies.switch(verdict.answer, reader)
+            await replies.switch(verdict.answer, reader, asked.objects if asked else ())
             return False
         if verdict.answer.pieces is None:
             head_only = head is not None and head.method == "HEAD"

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 
 import aiohttp
@@ -64,10 +64,11 @@ class ReplyWriter:
                     task.cancel()
                 await asyncio.gather(pump, leaving, return_exceptions=True)
 
-    async def switch(self, answer: Answer, reader: asyncio.StreamReader) -> None:
+    async def switch(self, answer: Answer, reader: asyncio.StreamReader, objects: Sequence[str]) -> None:
         """Pass on what the client sends, until it ends; within the bounds of a body, whose bytes it replaces.
 
         Nothing comes back. What breaks off has been delivered in part, and is for the receiver to notice.
+        The audit log tells how much went to `objects`.
         """
         assert answer.sink is not None
         assert answer.exits is not None
@@ -80,14 +81,17 @@ class ReplyWriter:
                     while piece := await reader.read(PIECE_BYTES):
                         passed += len(piece)
                         if passed > self._body_bytes:
-                            self._record.line("input-broken", reason=f"more than {self._body_bytes} bytes")
+                            reason = f"more than {self._body_bytes} bytes"
+                            self._record.line("input-broken", reason=reason, objects=[*objects])
                             return
                         answer.sink.write(piece)
                         await answer.sink.drain()
                     answer.sink.close()
                     await answer.sink.wait_closed()
+                self._record.line("input", bytes=passed, objects=[*objects])
             except OSError as error:  # TimeoutError is one
-                self._record.line("input-broken", reason=f"{type(error).__name__} after {passed} bytes")
+                reason = f"{type(error).__name__} after {passed} bytes"
+                self._record.line("input-broken", reason=reason, objects=[*objects])
 
     async def part(self, reader: asyncio.StreamReader) -> None:
         """Deliver the last answer: send all of it, then discard for a moment what still arrives."""
