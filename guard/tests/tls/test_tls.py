@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from certificates import Authority
-from guard_stage import Guard, Words, read_reply
+from guard_stage import LISTEN_ID, Guard, Words, read_reply
 
 from docker_guard import labels
 from docker_guard.listeners import open_listener
@@ -129,6 +129,27 @@ async def test_a_log_that_ends_leaves_the_connection_to_the_next_request(
     answers = await served.send(asked * 2 + PING, authority.sign("client"))
     assert answers.count(b"\xff") == 400_000
     assert answers.endswith(b"OK")
+
+
+async def test_an_input_arrives_whole_from_a_client_that_ends_in_order(served: Served, authority: Authority):
+    words = Words()
+    await served.guard.make_session(words)
+    identity = await served.guard.make_container(words.container(LISTEN_ID, OpenStdin=True))
+    assert (await served.guard.ask("POST", f"/v1.45/containers/{identity}/start")).status == 204
+    context, data = client_of(authority.sign("client"), served.place), bytes(range(250)) * 4000
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=context)
+    path = f"/v1.45/containers/{identity}/attach?stdin=1&stream=1"
+    writer.write(f"POST {path} HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n".encode())
+    async with asyncio.timeout(5):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        writer.write(data)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        while not (lines := served.guard.log.lines("input", "input-broken")):
+            await asyncio.sleep(0.01)
+    assert lines[0]["bytes"] == len(data)
+    assert served.guard.engine.inputs[identity] == data
 
 
 async def test_a_reader_that_is_slow_is_cut(guard: Guard, policy: Policy, authority: Authority):
