@@ -156,3 +156,10 @@ def test_refuses_to_hand_over_more_than_a_line_may_hold():
 def test_how_discoveries_come_does_not_change_the_digest():
     waits = CollectorConfig(cidr="10.213.0.0/27", awaits_discoveries=True)
     assert configuration_digest(waits) == configuration_digest(CollectorConfig(cidr="10.213.0.0/27"))
+
+
+def test_who_is_handed_nothing_need_not_know_of_it():
+    config = CollectorConfig(cidr="10.213.0.0/27")
+    assert "awaits_discoveries" not in "".join(to_environment(config).values())
+    waits = config.model_copy(update={"awaits_discoveries": True})
+    assert from_environment(to_environment(waits)) == waits

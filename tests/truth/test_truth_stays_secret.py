@@ -180,9 +180,8 @@ async def test_another_truth_collapses_the_score_and_none_of_it_reaches_a_collec
     # What the first collector is given: where, and who it is itself. It has no use for a login, so no login.
     config = config_of(inside["environ"])
     assert config.pop("credentials") == []
-    own = {"version", "cidr", "self", "exclude", "profile", "discoveries", "awaits_discoveries"}
-    assert set(config) == own
-    assert (config["discoveries"], config["awaits_discoveries"]) == ([], False)
+    assert set(config) == {"version", "cidr", "self", "exclude", "profile", "discoveries"}
+    assert config["discoveries"] == []
     keys = {key for key in inside["environ"] if key.startswith("DISCOVERY_CONFIG")}
     assert set(inside["environ"]) - keys == {
         "PATH",

@@ -102,8 +102,10 @@ class ConfigError(ValueError):
 
 def to_environment(config: CollectorConfig) -> dict[str, str]:
     """Return `config` as at most 8 variables of at most 100 KiB each. Raises ConfigError beyond that."""
+    # A collector of an older contract refuses a field that it does not know: it gets none that means nothing.
+    unused = set() if config.awaits_discoveries else {"awaits_discoveries"}
     # Escaped to ASCII, so that a cut between two bytes is a cut between two characters.
-    text = config.model_dump_json(exclude_none=True, ensure_ascii=True)
+    text = config.model_dump_json(exclude_none=True, ensure_ascii=True, exclude=unused)
     parts = [text[start : start + MAX_PART_BYTES] for start in range(0, len(text), MAX_PART_BYTES)]
     if len(parts) > MAX_PARTS:
         raise ConfigError(

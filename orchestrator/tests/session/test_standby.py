@@ -25,7 +25,7 @@ class Waiter:
 
     async def __call__(self, container):
         config = json.loads(container.spec.environment["DISCOVERY_CONFIG"])
-        self.lines.append(await container.line() if config["awaits_discoveries"] else None)
+        self.lines.append(await container.line() if config.get("awaits_discoveries") else None)
         for chunk in hosts():
             container.say(chunk.data)
         return 0
