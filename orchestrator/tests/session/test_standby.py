@@ -243,6 +243,23 @@ async def test_killed_while_it_waits_the_session_goes_on(stage, waiter, gate):
         assert not stage.left(session_id)
 
 
+async def test_one_that_somebody_removes_before_we_do_ends_nothing(stage, waiter, gate, monkeypatch):
+    async with stage.running():
+        session_id = await stage.start()
+        first = await stood_by(stage)
+    inspect = stage.engine.inspect_container
+
+    async def inspect_container(container_id):
+        if container_id == first.id and first.id in stage.engine.containers:
+            await stage.engine.remove_container(first.id)
+        return await inspect(container_id)
+
+    monkeypatch.setattr(stage.engine, "inspect_container", inspect_container)
+    gate.set()
+    async with stage.running():
+        assert (await stage.ended(session_id)).outcome is Outcome.COMPLETED
+
+
 async def test_killed_after_its_turn_began_it_is_handed_over_once_more(stage, waiter, gate):
     async with stage.running():
         session_id = await stage.start()
