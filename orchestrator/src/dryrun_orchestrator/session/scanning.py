@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
+from datetime import datetime
 from uuid import uuid4
 
 from dryrun_contract.collector_config import ConfigError, configuration_digest
@@ -116,7 +117,7 @@ async def _start_and_follow(
         except TimeoutError:
             ended = reader.stopped(f"it did not end within {manifest.timeout_seconds} s")
         run = reader.record
-        context.spans.append(await _span(context, run, container_id, slot))
+        context.spans.append(await _span(context, manifest, run, container_id, slot))
     else:
         ended = container_id
     # Stored before its container is removed: a later process could not find out how it ended.
@@ -127,7 +128,9 @@ def _has_span(context: SessionContext, manifest: CollectorManifest) -> bool:
     return any(span.collector == manifest.name for span in context.spans)
 
 
-async def _span(context: SessionContext, run: RunRecord, container_id: str, slot: int) -> CollectorSpan:
+async def _span(
+    context: SessionContext, manifest: CollectorManifest, run: RunRecord, container_id: str, slot: int
+) -> CollectorSpan:
     """Return when a run took place, by the engine's clock where it reports it."""
     record = await context.record()
     span = CollectorSpan(
@@ -138,9 +141,19 @@ async def _span(context: SessionContext, run: RunRecord, container_id: str, slot
     except EngineError:
         return span
     started, ended = detail.started_at or span.started, detail.ended_at or span.ended
-    if detail.takes_input and started <= run.started_at <= ended:
-        started = run.started_at  # until then it stood by
+    if detail.takes_input:  # until it was handed what others found, it stood by
+        started = min(max(started, _handed_over(context, manifest, run)), ended)
     return replace(span, address=detail.address or span.address, started=started, ended=ended)
+
+
+def _handed_over(context: SessionContext, manifest: CollectorManifest, run: RunRecord) -> datetime:
+    """Return when the turn of a collector that stood by began: not before those had ended that it waits for.
+
+    By this process's clock; in a fleet, where that may be seconds off, by when the last of those ended.
+    """
+    waited_for = {other.name for other in context.template.collectors if manifest.waits_for(other)}
+    ends = [span.ended for span in context.spans if span.collector in waited_for]
+    return max(ends) if ends and context.placement is not None else max([run.started_at, *ends])
 
 
 def _incomplete(run: RunRecord, reason: str) -> CollectorEnded:
