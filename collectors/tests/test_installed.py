@@ -2,10 +2,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from discovery_collectors import installed
 from discovery_collectors.collectors.database.engines import ENGINES
 from discovery_collectors.installed import installed_collectors, load_collector, tcp_ports, udp_probes
 from dryrun_contract.kinds import KINDS
@@ -63,6 +65,18 @@ def test_the_network_collector_covers_the_ports_of_all_collectors():
 def test_an_unknown_collector_is_not_imported():
     with pytest.raises(KeyError):
         load_collector("..database")
+
+
+def test_a_library_that_is_not_installed_is_missed_only_where_it_is_needed(monkeypatch):
+    tried = []
+
+    def prepare() -> None:
+        tried.append("redis")
+        raise ModuleNotFoundError("No module named 'redis'", name="redis")
+
+    monkeypatch.setattr(installed, "_module", lambda *_: SimpleNamespace(prepare=prepare))
+    installed.prepare("database")
+    assert tried == ["redis"]
 
 
 def test_no_folder_outside_of_the_package_is_a_collector(tmp_path):

@@ -7,6 +7,7 @@ since an image holds the libraries of one collector only.
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -46,7 +47,8 @@ def prepare(name: str) -> None:
     """Import what the collector called `name` imports only for some services, while there is time."""
     module = _module(name.replace("-", "_"), "collector")
     if hasattr(module, "prepare"):
-        module.prepare()
+        with suppress(ModuleNotFoundError):  # missed where it is needed, which may be nowhere
+            module.prepare()
 
 
 def tcp_ports() -> tuple[int, ...]:

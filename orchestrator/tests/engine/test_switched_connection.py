@@ -13,6 +13,7 @@ from dryrun_orchestrator.engine.protocol import (
     EngineUnreachableError,
     ForbiddenError,
     NotFoundError,
+    RejectedError,
 )
 
 IDENTITY = "0123456789ab"
@@ -94,6 +95,16 @@ async def test_sends_everything_after_the_switch_and_closes(tmp_path):
 async def test_another_answer_is_an_error_that_says_which(tmp_path, raw, error, says_why):
     async with engine_that(says(raw), tmp_path) as engine:
         with pytest.raises(error, match=says_why):
+            await engine.send_input(IDENTITY, b"x")
+
+
+async def test_a_proxy_that_drops_the_wish_to_switch_is_not_waited_for(tmp_path):
+    async def stay(_: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n")
+        await reader.read()
+
+    async with engine_that(stay, tmp_path, call_seconds=1) as engine:
+        with pytest.raises(RejectedError, match="answered 200"):
             await engine.send_input(IDENTITY, b"x")
 
 

@@ -14,7 +14,7 @@ from yarl import URL
 
 SWITCHED: Final = 101
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})[ \r]")
-_HEAD_BYTES, _ANSWER_BYTES = 16 * 1024, 4096
+_HEAD_BYTES, _ANSWER_BYTES, _LEAST_ERROR = 16 * 1024, 4096, 400
 
 
 async def send_after_switch(
@@ -33,7 +33,8 @@ async def send_after_switch(
         writer.write(_head(url, headers))
         status, is_engines = await _answer_head(reader)
         if status != SWITCHED:
-            body = await reader.read(_ANSWER_BYTES)
+            # What follows a success that is no switch, as where a proxy drops the wish, may never come.
+            body = await reader.read(_ANSWER_BYTES) if status >= _LEAST_ERROR else b""
             return status, _as_error(body) if is_engines else body
         writer.write(data)
         await writer.drain()
