@@ -204,6 +204,7 @@ def test_a_size_is_a_number_with_a_binary_unit(number: int, unit: str) -> None:
         ("web", "capabilities: [NET_RAW]", "capabilities: NET_RAW cannot be granted to a target"),
         ("collector-x", "capabilities: [CHOWN]", "capabilities: CHOWN cannot be granted to a collector"),
         ("web", "arguments: [['-v']]", "arguments: stand here although only collectors"),
+        ("web", "stdin: true", "stdin: is granted although only collectors"),
     ],
 )
 def test_refuses_what_would_make_the_whole_allowlist_unusable(

@@ -152,6 +152,14 @@ def test_raw_frames_are_for_collectors_only(load):
     assert what.startswith("NET_RAW cannot be granted to a target")
 
 
+def test_standard_input_is_for_collectors_only(load):
+    [(where, what)] = faults(load, {"discovery/test-x:1": {"id": ID, "stdin": True}})
+    assert where == "images.discovery/test-x:1.stdin"
+    assert "only collectors can have standard input" in what
+    name = "discovery/test-collector-x:1"
+    assert load({name: {"id": ID, "stdin": True}}).image(name).stdin
+
+
 @pytest.mark.parametrize(
     "mount", ["/", "run", "/run/../etc", "/proc", "/proc/self", "/sys/fs", "/dev", "/dev/shm/x", "/a b"]
 )

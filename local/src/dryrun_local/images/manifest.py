@@ -274,6 +274,7 @@ def _problems_of_grants(manifest: Manifest, where: str) -> Iterable[str]:
         capabilities=manifest.capabilities,
         arguments=manifest.arguments,
         max_rate=manifest.max_rate,
+        stdin=manifest.stdin,
         tmpfs_bytes={path: tmpfs.size for path, tmpfs in manifest.tmpfs.items()},
         where=f"{where}: ",
     ):

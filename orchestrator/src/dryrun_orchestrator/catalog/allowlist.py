@@ -241,6 +241,7 @@ def grant_faults(
     capabilities: Iterable[str],
     arguments: Iterable[tuple[str, ...]],
     max_rate: int | None,
+    stdin: bool,
     tmpfs_bytes: Mapping[str, int],
     where: str,
 ) -> Iterable[Fault]:
@@ -259,6 +260,8 @@ def grant_faults(
             )
     for mount, size in tmpfs_bytes.items():
         yield from _faults_of_tmpfs(mount, size, ceiling, f"{where}tmpfs.{printable(mount, limit=80)}")
+    if stdin and role != "collector":
+        yield Fault(where=f"{where}stdin", what="is granted although only collectors can have standard input")
     lists = tuple(arguments)
     if lists and role != "collector":
         yield Fault(where=f"{where}arguments", what="stand here although only collectors can have arguments")
@@ -281,6 +284,7 @@ def _faults_of(name: str, row: _ImageRow, path: Path) -> Iterable[Fault]:
         capabilities=row.capabilities,
         arguments=row.arguments,
         max_rate=row.max_rate,
+        stdin=row.stdin,
         tmpfs_bytes={mount: tmpfs.size for mount, tmpfs in row.tmpfs.items()},
         where=f"{where}.",
     )
