@@ -9,6 +9,7 @@ from stage import DATABASE, NETWORK, NETWORK_OUTPUT, hosts
 
 from dryrun_contract.collector_config import from_input
 from dryrun_contract.session import Outcome, Phase
+from dryrun_orchestrator import labels
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
     EngineUnreachableError,
@@ -303,3 +304,49 @@ async def test_it_takes_no_place_that_another_needs(stage, waiter, gate):
         session = await stage.ended(session_id)
         assert session.outcome is Outcome.COMPLETED
     assert waiter.lines == [None]
+
+
+async def test_after_a_restart_nobody_gets_a_place_whose_container_runs(stage):
+    for name in ("alpha", "zeta"):
+        (stage.folder / "collectors" / f"{name}.yml").write_text(
+            f"name: {name}\nimage: discovery/test-collector-network:1\nsummary: x\n"
+            "provides: [table]\nneeds: [service]\ncredentials: []\ntimeout_seconds: 30\n"
+        )
+    first_ends, second_ends, others_end = (asyncio.Event() for _ in range(3))
+
+    async def scan(container):
+        is_first = container.spec.labels[labels.SERVICE] == "network"
+        said = NETWORK_OUTPUT if is_first else hosts()
+        for chunk in said[:-1]:
+            container.say(chunk.data)
+        await (first_ends if is_first else others_end).wait()
+        container.say(said[-1].data)
+        return 0
+
+    async def inspect(container):
+        await container.line()
+        await second_ends.wait()
+        for chunk in hosts():
+            container.say(chunk.data)
+        return 0
+
+    def of_last():
+        return [each for each in stage.of_image(NETWORK) if each.spec.labels[labels.SERVICE] == "zeta"]
+
+    stage.engine.images.update({NETWORK: FakeImage(program=scan), DATABASE: FakeImage(program=inspect)})
+    async with stage.running():
+        session_id = await stage.start()
+        await stood_by(stage)
+        first_ends.set()
+        async with asyncio.timeout(10):
+            while len(await stage.events_of(session_id, "collector_started")) < 3:
+                await asyncio.sleep(0.01)
+    # `database` took its place before `alpha`, which comes before it where places are given in turn.
+    async with stage.running():
+        second_ends.set()
+        await stage.eventually(of_last)
+        others_end.set()
+        session = await stage.ended(session_id)
+        assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
+        ended = await stage.events_of(session_id, "collector_ended")
+        assert [event.complete for event in ended] == [True] * 4

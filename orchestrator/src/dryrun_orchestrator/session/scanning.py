@@ -23,7 +23,7 @@ from dryrun_orchestrator.session.collector_run import REMOVED_BY_OTHERS, Collect
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
 from dryrun_orchestrator.session.log_lines import CollectorSpan
 from dryrun_orchestrator.session.proof import prove_crossing_again
-from dryrun_orchestrator.session.standby import hand_over, remove_standing_by, stand_by
+from dryrun_orchestrator.session.standby import hand_over, keep_places, stand_by
 from dryrun_orchestrator.session.subnets import collector_address
 from dryrun_orchestrator.session.target_logs import measure_logs
 from dryrun_orchestrator.session.target_states import look_for_harm, watch_for_harm
@@ -50,13 +50,20 @@ async def scan(context: SessionContext) -> tuple[EventData, ...]:
 
 async def _run_collectors(context: SessionContext, sampler: TrafficSampler) -> None:
     ended = {manifest.name: asyncio.Event() for manifest in context.template.collectors}
+    left = [manifest for manifest in context.template.collectors if not await _has_ended(context, manifest)]
+    for name in ended.keys() - {manifest.name for manifest in left}:
+        ended[name].set()
+    # A container keeps its address, and with it its place: nobody else may get that.
+    kept = await keep_places(context)
     slots: asyncio.Queue[int] = asyncio.Queue()
-    for slot in range(COLLECTORS_AT_ONCE):
+    for slot in sorted(set(range(COLLECTORS_AT_ONCE)) - set(kept.values())):
         slots.put_nowait(slot)
 
     async def run_in_turn(manifest: CollectorManifest) -> None:
         providers = [other.name for other in context.template.collectors if manifest.waits_for(other)]
-        slot = await stand_by(context, manifest, {name: ended[name] for name in providers}, slots)
+        slot = kept.get(manifest.name)
+        if slot is None:
+            slot = await stand_by(context, manifest, {name: ended[name] for name in providers}, slots)
         for name in providers:
             await ended[name].wait()
         slot = await slots.get() if slot is None else slot
@@ -65,10 +72,20 @@ async def _run_collectors(context: SessionContext, sampler: TrafficSampler) -> N
         finally:
             slots.put_nowait(slot)
 
-    await remove_standing_by(context)
     async with asyncio.TaskGroup() as group:
-        for manifest in context.template.collectors:
+        for manifest in left:
             group.create_task(run_in_turn(manifest))
+
+
+async def _has_ended(context: SessionContext, manifest: CollectorManifest) -> bool:
+    """Return whether a collector ended in an earlier process or attempt; then its container goes too."""
+    known = (await context.journal.runs(context.id)).get(manifest.name)
+    if known is None or known.state != "ended":
+        return False
+    context.spans_lost = context.spans_lost or not _has_span(context, manifest)
+    # Left by a process that died between reporting the end and removing the container.
+    await remove_container_of(context, manifest)
+    return True
 
 
 async def _run_collector(
@@ -80,12 +97,6 @@ async def _run_collector(
 ) -> None:
     """Run a collector to its end. `ended` is set once all that it found is stored: others may begin."""
     known = (await context.journal.runs(context.id)).get(manifest.name)
-    if known is not None and known.state == "ended":
-        context.spans_lost = context.spans_lost or not _has_span(context, manifest)
-        # Left by a process that died between reporting the end and removing the container.
-        await remove_container_of(context, manifest)
-        ended.set()
-        return
     run = known or RunRecord(
         collector=manifest.name, run=uuid4().hex[:12], state="starting", started_at=context.now()
     )

@@ -21,12 +21,14 @@ from dryrun_orchestrator.engine.protocol import (
     TransientEngineError,
 )
 from dryrun_orchestrator.session.collector_container import (
+    COLLECTORS_AT_ONCE,
     create_container,
     discoveries_for,
     remove_container_of,
 )
 from dryrun_orchestrator.session.collector_run import CollectorRun
 from dryrun_orchestrator.session.context import SessionContext
+from dryrun_orchestrator.session.subnets import collector_address
 
 CONFIRMED_SECONDS = 5.0
 """How long a collector may take to report anything after it was handed its discoveries, before they are sent
@@ -88,19 +90,27 @@ async def _prepare(context: SessionContext, manifest: CollectorManifest, slot: i
     return True
 
 
-async def remove_standing_by(context: SessionContext) -> None:
-    """Remove collectors that an earlier process or attempt left standing by: places are given anew."""
+async def keep_places(context: SessionContext) -> dict[str, int]:
+    """Return the places of collectors whose containers an earlier process or attempt left, by collector.
+
+    One that it left standing by is removed, and may start again: nobody was told of it.
+    """
+    subnet = str((await context.record()).subnet)
+    places = {collector_address(subnet, slot): slot for slot in range(COLLECTORS_AT_ONCE)}
     runs = await context.journal.runs(context.id)
+    kept: dict[str, int] = {}
     for container in await context.engine.list_containers(f"{labels.SESSION_ID}={context.id}"):
         service = container.labels.get(labels.SERVICE)
         if container.labels.get(labels.ROLE) != "collector" or service is None:
             continue
         run = runs.get(service)
-        if run is not None and run.state != "starting":
-            continue
         with suppress(NotFoundError):  # somebody else has removed it
-            if (await context.engine.inspect_container(container.id)).takes_input:
+            detail = await context.engine.inspect_container(container.id)
+            if detail.takes_input and (run is None or run.state == "starting"):
                 await context.engine.remove_container(container.id)
+            elif (slot := places.get(detail.address or "")) is not None:
+                kept[service] = slot
+    return kept
 
 
 async def hand_over(
