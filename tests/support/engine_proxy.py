@@ -98,7 +98,9 @@ class EngineProxy:
             body = rewritten
         from_engine, to_engine = await asyncio.open_unix_connection(self._engine_socket)
         to_engine.write(head + body)
-        gone = asyncio.create_task(reader.read())
+        # A container's input follows the head; of other calls nothing does.
+        takes_input = call.path.endswith("/attach")
+        gone = asyncio.create_task(_pass_on(reader, to_engine) if takes_input else reader.read())
         # Who asked has hung up: so do we, and the engine ends what it follows.
         gone.add_done_callback(lambda _: to_engine.close())
         try:
@@ -112,6 +114,13 @@ class EngineProxy:
         finally:
             gone.cancel()
             to_engine.close()
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    while said := await reader.read(65536):
+        writer.write(said)
+        await writer.drain()
+    return b""
 
 
 @asynccontextmanager

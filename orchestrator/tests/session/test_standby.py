@@ -168,17 +168,33 @@ async def test_what_was_lost_on_the_way_is_sent_again(stage, waiter, gate, monke
     assert len(waiter.lines) == 1
 
 
-async def test_a_refusal_at_the_end_is_the_reason_of_an_incomplete_run(stage, waiter, gate):
+@pytest.mark.parametrize("way", ["refused", "swallowed"])
+async def test_what_cannot_be_handed_over_is_told_to_a_new_container(stage, waiter, gate, monkeypatch, way):
+    monkeypatch.setattr(standby, "CONFIRMED_SECONDS", 0.05)
+
+    async def swallow(container_id, data):
+        pass
+
     async with stage.running():
         session_id = await stage.start()
-        await stood_by(stage)
-        stage.engine.faults.fail("send_input", ForbiddenError("not any more"), times=None)
+        first = await stood_by(stage)
+        if way == "refused":
+            stage.engine.faults.fail("send_input", ForbiddenError("not any more"), times=None)
+        else:
+            monkeypatch.setattr(stage.engine, "send_input", swallow)
         gate.set()
-        await stage.ended(session_id)
-        _, ended = await stage.events_of(session_id, "collector_ended")
-        assert not ended.complete
-        assert "could not be handed over: not any more" in ended.reason
+        session = await stage.ended(session_id)
+        assert session.outcome is Outcome.COMPLETED
+        started = await stage.events_of(session_id, "collector_started")
+        ended = await stage.events_of(session_id, "collector_ended")
+        assert [event.collector for event in started] == ["network", "database"]
+        assert [event.complete for event in ended] == [True, True]
+        assert first.id not in stage.engine.containers
+        # Nobody tries again for a while.
+        again = await stage.start()
+        await stage.ended(again)
         assert not stage.left(session_id)
+    assert waiter.lines == [None, None]
 
 
 async def test_an_output_that_cannot_be_read_is_not_taken_for_a_refused_input(stage, gate):

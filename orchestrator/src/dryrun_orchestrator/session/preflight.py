@@ -24,6 +24,16 @@ class Preflight:
     def __init__(self, *engines: Engine) -> None:
         self._engines = engines
         self._passed_at = -math.inf
+        self._input_refused_at = -math.inf
+
+    @property
+    def passes_input(self) -> bool:
+        """Return whether nobody has found lately that what is sent to containers does not reach them."""
+        return time.monotonic() - self._input_refused_at > RECENT_SECONDS
+
+    def note_that_input_is_refused(self) -> None:
+        """Remember that a proxy refuses input for containers, or swallows it: no session can do without."""
+        self._input_refused_at = time.monotonic()
 
     @property
     def is_recent(self) -> bool:

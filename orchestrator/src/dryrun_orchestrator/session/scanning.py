@@ -124,15 +124,31 @@ async def _start_and_follow(
         remaining = manifest.timeout_seconds - (context.now() - run.started_at).total_seconds()
         try:
             async with asyncio.timeout(max(remaining, 1.0)):
-                ended = await (hand_over(context, manifest, reader) if stands_by else reader.follow())
+                followed = await hand_over(context, manifest, reader) if stands_by else await reader.follow()
+                if followed is None:
+                    reader = await _started_anew(context, manifest, reader.record, slot)
+                    followed = await reader.follow()
+                ended = followed
+        except ConfigError as error:
+            ended = reader.stopped(str(error))
         except TimeoutError:
             ended = reader.stopped(f"it did not end within {manifest.timeout_seconds} s")
         run = reader.record
-        context.spans.append(await _span(context, manifest, run, container_id, slot))
+        context.spans.append(await _span(context, manifest, run, reader.container_id, slot))
     else:
         ended = container_id
     # Stored before its container is removed: a later process could not find out how it ended.
     await context.journal.put_run(context.id, replace(run, state="ended"), ended)
+
+
+async def _started_anew(
+    context: SessionContext, manifest: CollectorManifest, run: RunRecord, slot: int
+) -> CollectorRun:
+    """Start a collector that nothing could be handed over to with all of it in its environment."""
+    await remove_container_of(context, manifest)
+    container_id = await create_container(context, manifest, slot)
+    await context.engine.start_container(container_id)
+    return CollectorRun(context, run, container_id, manifest.reader)
 
 
 def _has_span(context: SessionContext, manifest: CollectorManifest) -> bool:

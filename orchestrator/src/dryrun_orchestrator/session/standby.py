@@ -16,8 +16,10 @@ from dryrun_orchestrator.catalog.collector_manifests import CollectorManifest
 from dryrun_orchestrator.engine.protocol import (
     ConflictError,
     EngineError,
+    ForbiddenError,
     NotFoundError,
     PermanentEngineError,
+    RejectedError,
     TransientEngineError,
 )
 from dryrun_orchestrator.session.collector_container import (
@@ -31,10 +33,11 @@ from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.subnets import collector_address
 
 CONFIRMED_SECONDS = 5.0
-"""How long a collector may take to report anything after it was handed its discoveries, before they are sent
-again; then twice as long, and so on."""
-AGAIN_SECONDS = 0.5
-"""After a call that failed, likewise doubled: guards count them."""
+"""How long a collector may take to report anything after it was handed its discoveries."""
+MOST_SENT = 2
+"""So often nobody may have heard them, before they are lost for good: a proxy may swallow them."""
+AGAIN_SECONDS = 0.25
+"""Before the next attempt when a call failed, doubled each time: guards count them."""
 
 
 async def stand_by(
@@ -48,7 +51,7 @@ async def stand_by(
     Returns the place that it holds, or None when its turn came first or it cannot stand by: then it is
     started in its turn. `providers` are those it waits for, with what is set when each has ended.
     """
-    if not providers or manifest.arguments or not manifest.image.stdin:
+    if not providers or manifest.arguments or not manifest.image.stdin or not context.preflight.passes_input:
         return None
     if manifest.name in await context.journal.runs(context.id):
         return None
@@ -83,7 +86,9 @@ async def _prepare(context: SessionContext, manifest: CollectorManifest, slot: i
         container_id = await create_container(context, manifest, slot, stands_by=True)
         await context.engine.start_container(container_id)
         await context.engine.send_input(container_id, b"\n")
-    except (ConfigError, EngineError):
+    except (ConfigError, EngineError) as error:
+        if isinstance(error, (ForbiddenError, RejectedError)):
+            context.preflight.note_that_input_is_refused()
         # What is wrong shows in its turn, when it is started in the other way. It may have been created.
         await remove_container_of(context, manifest)
         return False
@@ -115,18 +120,20 @@ async def keep_places(context: SessionContext) -> dict[str, int]:
 
 async def hand_over(
     context: SessionContext, manifest: CollectorManifest, reader: CollectorRun
-) -> CollectorEnded:
-    """Hand over what earlier collectors found while `reader` follows the output; return how the run ended."""
-    try:
-        line = to_input(await discoveries_for(context, manifest))
-    except ConfigError as error:
-        return reader.stopped(str(error))
+) -> CollectorEnded | None:
+    """Hand over what earlier collectors found while `reader` follows the output; return how the run ended.
+
+    None when it cannot be handed over, or is lost each time: the collector has done nothing then, and is to
+    be started in the other way. Raises ConfigError when it is more than can be handed over.
+    """
+    line = to_input(await discoveries_for(context, manifest))
     reading = asyncio.create_task(reader.follow())
     sending = asyncio.create_task(_send_until_confirmed(context, reader, line))
     try:
         await asyncio.wait({reading, sending}, return_when=asyncio.FIRST_COMPLETED)
-        if not reading.done() and (refused := await sending) is not None:
-            return reader.stopped(f"what earlier collectors found could not be handed over: {refused}")
+        if not reading.done() and not await sending:
+            context.preflight.note_that_input_is_refused()
+            return None
         return await reading
     finally:
         for task in (reading, sending):
@@ -134,25 +141,24 @@ async def hand_over(
         await asyncio.gather(reading, sending, return_exceptions=True)
 
 
-async def _send_until_confirmed(
-    context: SessionContext, reader: CollectorRun, line: bytes
-) -> PermanentEngineError | None:
+async def _send_until_confirmed(context: SessionContext, reader: CollectorRun, line: bytes) -> bool:
     """Send the line until the collector has reported anything: it may be lost with a connection.
 
-    Returns the error of a call that will fail again. It is sent at least once: whatever is in the log
-    may stand there since the collector stood by.
+    Returns False when it is refused, or was sent several times and nobody heard it. It is sent at least once:
+    whatever is in the log may stand there since the collector stood by.
     """
-    pause, is_sent = AGAIN_SECONDS, False
-    while not (is_sent and reader.record.lines):
+    pause, sent = AGAIN_SECONDS, 0
+    while not (sent and reader.record.lines):
+        if sent == MOST_SENT:
+            return False
         try:
             await context.engine.send_input(reader.container_id, line)
-            is_sent, pause = True, max(pause, CONFIRMED_SECONDS)
+            sent, pause = sent + 1, CONFIRMED_SECONDS
         except (NotFoundError, ConflictError):
-            return None  # it has ended, and its log says why
+            return True  # it has ended, and its log says why
         except TransientEngineError:
-            pass
-        except PermanentEngineError as error:
-            return error
+            pause = min(2 * pause, CONFIRMED_SECONDS)
+        except PermanentEngineError:
+            return False
         await asyncio.sleep(pause)
-        pause *= 2
-    return None
+    return True
