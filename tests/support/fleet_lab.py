@@ -196,6 +196,8 @@ class FleetLab:
             with made:
                 yield made
         finally:
+            # A namespace takes its links away later, and the next stranger would meet this one's.
+            subprocess.run(["ip", "link", "delete", "fl-stranger"], check=False, timeout=30)
             run("ip", "netns", "delete", "fleet-stranger")
 
     def start_engine(self, host: Host) -> None:
