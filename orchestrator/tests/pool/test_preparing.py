@@ -2,15 +2,17 @@
 
 import asyncio
 import math
+from datetime import timedelta
 
 import pytest
 from engine_in_memory.engine import FakeImage
 from prepared_sessions import claim, dropped, ready, rows
-from stage import DB, PROBE, WEB, verdict
+from stage import DB, NETWORK, PROBE, WEB, verdict
 
 from dryrun_contract.session import Phase
 from dryrun_orchestrator.engine.protocol import ForbiddenError
 from dryrun_orchestrator.journal.records import DropCause, PoolState
+from dryrun_orchestrator.pool import pool
 
 
 async def test_the_place_of_a_claimed_session_is_filled_again(pooled):
@@ -102,6 +104,21 @@ async def test_nothing_is_prepared_while_a_session_starts(pooled):
         pooled.of_image(DB)[0].become("healthy")
         await pooled.ended(session_id)
         await ready(pooled)
+
+
+async def test_nothing_is_prepared_beside_a_scan_for_a_while(pooled, monkeypatch):
+    pooled.engine.images[NETWORK] = FakeImage()  # it never ends
+    async with pooled.running():
+        (first,) = await ready(pooled)
+        await claim(pooled, first)
+        await pooled.until(first, Phase.SCANNING)
+        await asyncio.sleep(0.3)
+        assert await rows(pooled, PoolState.PREPARING, PoolState.READY) == []
+        (line,) = (await pooled.supervisor.show_pool()).lines
+        assert line.note == "a session is being scanned or removed"
+        monkeypatch.setattr(pool, "PATIENCE", timedelta(0))
+        await ready(pooled)
+        assert (await pooled.supervisor.show(first)).phase is Phase.SCANNING
 
 
 async def test_fewer_in_the_settings_drop_the_rest(pooled):

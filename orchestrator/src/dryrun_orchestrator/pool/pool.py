@@ -36,9 +36,13 @@ TARGET_BYTES = 128 * MEBIBYTE
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
 """After a failure; each further one within half an hour doubles the pause."""
 CLAIM_LOOK_SECONDS = 2.0
+PATIENCE = timedelta(minutes=2)
+"""How long the pool leaves the machine to sessions that follow each other: what is prepared beside a scan
+makes it slower."""
 _FAILURES = frozenset({DropCause.FAILED, DropCause.UNHEALTHY, DropCause.ISOLATION})
 _HELD = frozenset({PoolState.PREPARING, PoolState.READY})
 _STARTING = frozenset({Phase.QUEUED, Phase.PROVISIONING, Phase.WAITING})
+_MEASURED = frozenset({Phase.SCANNING, Phase.CLEANING_UP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ class Pool:
         self._settings = settings
         self._now = now
         self._memory = memory
+        self._measured_since: datetime | None = None
+        """Since when some session or other is being scanned or removed."""
 
     # what is prepared
 
@@ -90,6 +96,10 @@ class Pool:
 
         One at a time: a machine that prepares is slower for whoever works on it.
         """
+        if not any(record.pool is None and record.phase in _MEASURED for record in records):
+            self._measured_since = None
+        elif self._measured_since is None:
+            self._measured_since = self._now()
         if any(record.pool in (PoolState.PREPARING, PoolState.DROPPING) for record in records):
             return None
         installed = self._files.current
@@ -131,8 +141,8 @@ class Pool:
             targets = len(installed.templates.get(stock.template, stock.seed).services)
         except (UnknownTemplateError, TemplateInvalidError) as error:
             return str(error)
-        if any(each.pool is None and each.phase in _STARTING for each in records):
-            return "a session is starting, or waits for a place"
+        if work := self._work_of_others(records):
+            return work
         if around.running >= self._settings.sessions_at_once:
             return f"all {self._settings.sessions_at_once} places of sessions are taken"
         last = self._isolation.last
@@ -142,6 +152,13 @@ class Pool:
         if available is not None and available < needed:
             return f"{available // MEBIBYTE} MiB of memory are available, {needed // MEBIBYTE} MiB are needed"
         return self._pause(stock, records)
+
+    def _work_of_others(self, records: Iterable[SessionRecord]) -> str | None:
+        if any(each.pool is None and each.phase in _STARTING for each in records):
+            return "a session is starting, or waits for a place"
+        if self._measured_since is not None and self._now() - self._measured_since < PATIENCE:
+            return "a session is being scanned or removed"
+        return None
 
     def _pause(self, stock: Stock, records: Iterable[SessionRecord]) -> str | None:
         failed = [each for each in records if _is_of(each, stock) and _has_failed(each)]
