@@ -96,7 +96,7 @@ class Pool:
 
         One at a time: a machine that prepares is slower for whoever works on it.
         """
-        if not any(record.pool is None and record.phase in _MEASURED for record in records):
+        if not _is_measured(records):
             self._measured_since = None
         elif self._measured_since is None:
             self._measured_since = self._now()
@@ -156,7 +156,8 @@ class Pool:
     def _work_of_others(self, records: Iterable[SessionRecord]) -> str | None:
         if any(each.pool is None and each.phase in _STARTING for each in records):
             return "a session is starting, or waits for a place"
-        if self._measured_since is not None and self._now() - self._measured_since < PATIENCE:
+        since = self._measured_since if _is_measured(records) else None
+        if since is not None and self._now() - since < PATIENCE:
             return "a session is being scanned or removed"
         return None
 
@@ -307,6 +308,10 @@ async def _is_sound(context: SessionContext) -> bool:
     if trouble is not None:
         log.warning("prepared session %s starts cold: %s", context.id, printable(trouble, limit=500))
     return trouble is None
+
+
+def _is_measured(records: Iterable[SessionRecord]) -> bool:
+    return any(record.pool is None and record.phase in _MEASURED for record in records)
 
 
 def _is_of(record: SessionRecord, stock: Stock) -> bool:
