@@ -106,9 +106,10 @@ async def test_nothing_is_prepared_while_a_session_starts(pooled):
         await ready(pooled)
 
 
-async def test_nothing_is_prepared_beside_a_scan_for_a_while(pooled, monkeypatch):
+@pytest.mark.parametrize("way", ["patience ends", "the clock was set back"])
+async def test_nothing_is_prepared_beside_a_scan_for_a_while(pooled, monkeypatch, way):
     pooled.engine.images[NETWORK] = FakeImage()  # it never ends
-    async with pooled.running():
+    async with pooled.running() as supervisor:
         (first,) = await ready(pooled)
         await claim(pooled, first)
         await pooled.until(first, Phase.SCANNING)
@@ -116,7 +117,10 @@ async def test_nothing_is_prepared_beside_a_scan_for_a_while(pooled, monkeypatch
         assert await rows(pooled, PoolState.PREPARING, PoolState.READY) == []
         (line,) = (await pooled.supervisor.show_pool()).lines
         assert line.note == "a session is being scanned or removed"
-        monkeypatch.setattr(pool, "PATIENCE", timedelta(0))
+        if way == "patience ends":
+            monkeypatch.setattr(pool, "PATIENCE", timedelta(0))
+        else:
+            supervisor._pool._measured_since += timedelta(hours=1)
         await ready(pooled)
         assert (await pooled.supervisor.show(first)).phase is Phase.SCANNING
 

@@ -157,7 +157,8 @@ class Pool:
         if any(each.pool is None and each.phase in _STARTING for each in records):
             return "a session is starting, or waits for a place"
         since = self._measured_since if _is_measured(records) else None
-        if since is not None and self._now() - since < PATIENCE:
+        # A clock that was set back must not stop the pool.
+        if since is not None and timedelta(0) <= self._now() - since < PATIENCE:
             return "a session is being scanned or removed"
         return None
 
