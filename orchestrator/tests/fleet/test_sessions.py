@@ -4,42 +4,18 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from engine_in_memory.engine import FakeEngine, FakeSwarm
+from fleet_stage import left, resize
 from prometheus_client import REGISTRY
-from stage import NETWORK, NETWORK_OUTPUT, PROBE, TEMPLATE, Stage, images, verdict
+from stage import NETWORK, NETWORK_OUTPUT, PROBE, TEMPLATE, verdict
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import host as host_module
 from dryrun_orchestrator import labels
-from dryrun_orchestrator.engine.protocol import EngineUnreachableError
-from dryrun_orchestrator.fleet_view import hosts_state, measure, overlay_state, show_fleet
+from dryrun_orchestrator.fleet_view import hosts_state, measure, show_fleet
 from dryrun_orchestrator.session import loop
 from dryrun_orchestrator.session.isolation import PROBE_SERVICE
 
 from engine_in_memory.engine import FakeImage  # isort: skip
-
-
-@pytest.fixture
-async def fleet(tmp_path):
-    swarm = FakeSwarm()
-    engines = {name: FakeEngine(images(), swarm) for name in ("a", "b", "c")}
-    stage = Stage(tmp_path, engines["a"], {name: (engine, 60, 4) for name, engine in engines.items()})
-    stage.swarm = swarm
-    yield stage
-    for engine in engines.values():
-        await engine.shut_down()
-
-
-def resize(stage, **rooms):
-    stage.fleet = {name: (engine, *rooms.get(name, (60, 4))) for name, (engine, _, _) in stage.fleet.items()}
-
-
-def left(stage, session_id):
-    label = f"{labels.SESSION_ID}={session_id}"
-    things = [each for each in stage.swarm.overlays.values() if labels.SESSION_ID in each.spec.labels]
-    for engine, _, _ in stage.fleet.values():
-        things += [*engine.networks.values(), *engine.containers.values()]
-    return [each for each in things if each.spec.labels.get(labels.SESSION_ID) == label.partition("=")[2]]
 
 
 async def test_a_session_that_fits_stands_whole_on_one_host(fleet):
@@ -243,13 +219,6 @@ async def test_a_host_that_is_down_gets_no_session_and_holds_up_nobody(fleet):
         assert placed.collectors in ("b", "c")
 
 
-@pytest.fixture
-def impatient(monkeypatch):
-    """Take seconds for tenths."""
-    for name, seconds in {"PULSE_SECONDS": 0.05, "ABSENT_SECONDS": 0.2, "LOST_SECONDS": 0.5}.items():
-        monkeypatch.setattr(host_module, name, seconds)
-
-
 async def test_a_session_ends_when_one_of_its_hosts_is_lost(fleet, impatient):
     resize(fleet, a=(2, 4), b=(2, 4), c=(0, 4))
     async with fleet.running():
@@ -320,125 +289,6 @@ async def test_without_the_manager_sessions_start_on_one_host_and_none_across(fl
         assert (await fleet.supervisor.show(waiting)).phase is Phase.QUEUED
         fleet.fleet["a"][0].come_up()
         await fleet.until(waiting, Phase.KEPT)
-
-
-@pytest.fixture
-def managed(fleet):
-    """Have all three manage the swarm, and only two take containers; `a` is asked first."""
-    fleet.swarm.managers, fleet.managers = 3, ("a", "b", "c")
-    resize(fleet, a=(0, 4), b=(2, 4), c=(2, 4))
-    return fleet
-
-
-async def test_the_other_managers_stand_in_for_one_that_is_lost(managed, impatient):
-    lost = managed.fleet["a"][0]
-    async with managed.running():
-        known = managed.supervisor._hosts
-        await managed.eventually(lambda: all(host.obstacle is None for host in known.all))
-        before = await managed.start(keep=True)
-        await managed.until(before, Phase.KEPT)
-        assert lost.calls_of("create_network")
-        lost.go_down()
-        # At once, and without its word: the overlay that it made is any manager's to remove.
-        await managed.supervisor.stop(before)
-        await managed.ended(before)
-        assert not left(managed, before)
-        await managed.eventually(lambda: known.all[0].silent_seconds > host_module.ABSENT_SECONDS)
-        after = await managed.start()
-        session = await managed.ended(after)
-        assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
-        assert not left(managed, after)
-
-
-async def test_a_scan_goes_on_as_long_as_one_manager_answers(managed, monkeypatch):
-    monkeypatch.setattr(host_module, "PULSE_SECONDS", 0.05)
-    monkeypatch.setattr(host_module, "ABSENT_SECONDS", 0.2)
-    for engine, _, _ in managed.fleet.values():
-        engine.images[NETWORK] = FakeImage(log=NETWORK_OUTPUT, exit_after=1.0)
-    async with managed.running():
-        session_id = await managed.start()
-        await managed.until(session_id, Phase.SCANNING)
-        managed.fleet["a"][0].go_down()
-        await managed.eventually(lambda: managed.supervisor._hosts.all[0].silent_seconds > 0.3)
-        session = await managed.ended(session_id)
-        assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
-        assert not left(managed, session_id)
-
-
-async def test_an_overlay_whose_makers_answer_was_lost_is_found_at_another_manager(managed, impatient):
-    maker = managed.fleet["a"][0]
-    async with managed.running():
-        await managed.eventually(lambda: all(host.obstacle is None for host in managed.supervisor._hosts.all))
-        maker.faults.fail("create_network", EngineUnreachableError("its answer was lost"), after=True)
-        session_id = await managed.start(keep=True)
-        await managed.eventually(lambda: managed.swarm.overlays)
-        maker.go_down()
-        await managed.until(session_id, Phase.KEPT)
-        assert len(managed.swarm.overlays) == 1
-        await managed.supervisor.stop(session_id)
-        await managed.ended(session_id)
-        assert not left(managed, session_id)
-
-
-def cut_off(engine):
-    """Have a manager's engine answer as one that has lost its swarm: it lists what is local, and no error."""
-    engine._machine.has_swarm = False
-
-
-@pytest.mark.parametrize(
-    "rooms", [{"a": 0, "b": 2, "c": 2}, {"a": 2, "b": 0, "c": 2}], ids=["apart", "of it"]
-)
-async def test_a_session_has_ended_when_no_manager_lists_its_overlay(managed, rooms):
-    """One that lost its swarm answers, and lists none; it may be a host of the session, too."""
-    managed.changes = {"reaper_seconds": 1000}
-    resize(managed, **{name: (room, 4) for name, room in rooms.items()})
-    async with managed.running():
-        known = managed.supervisor._hosts
-        await managed.eventually(lambda: all(host.obstacle is None for host in known.all))
-        session_id = await managed.start(keep=True)
-        await managed.until(session_id, Phase.KEPT)
-        cut_off(managed.fleet["a"][0])
-        await managed.supervisor.stop(session_id)
-        await managed.ended(session_id)
-        assert not left(managed, session_id)
-
-
-async def test_a_manager_that_cannot_make_an_overlay_leaves_it_to_the_next(managed):
-    async with managed.running():
-        known = managed.supervisor._hosts
-        await managed.eventually(lambda: all(host.obstacle is None for host in known.all))
-        cut_off(managed.fleet["a"][0])
-        session = await managed.ended(await managed.start())
-        assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
-
-
-async def test_without_a_leader_sessions_across_hosts_wait_and_none_ends_early(managed, impatient):
-    machines = [engine._machine for engine, _, _ in managed.fleet.values()]
-    async with managed.running():
-        known = managed.supervisor._hosts
-        await managed.eventually(lambda: all(host.obstacle is None for host in known.all))
-        stands = await managed.start(keep=True)
-        await managed.until(stands, Phase.KEPT)
-        for machine in machines:
-            machine.has_swarm = False
-        await managed.eventually(lambda: not known.can_cross())
-        said = overlay_state(await show_fleet(known, managed.journal), known.why_none_crosses)
-        assert said.startswith(
-            "ok on one host; across hosts sessions wait: a: this engine's swarm has no leader; b:"
-        )
-        of_a = ("dryrun_host_manages", {"host": "a"})
-        await managed.eventually(lambda: REGISTRY.get_sample_value(*of_a) == 0)
-        waiting = await managed.start()
-        await managed.supervisor.stop(stands)
-        await managed.eventually(lambda: not any(machine.containers for machine in machines))
-        assert (await managed.supervisor.show(waiting)).phase is Phase.QUEUED
-        assert (await managed.supervisor.show(stands)).phase is Phase.CLEANING_UP
-        for machine in machines:
-            machine.has_swarm = True
-        await managed.ended(stands)
-        session = await managed.ended(waiting)
-        assert (session.outcome, session.reason) == (Outcome.COMPLETED, None)
-        assert not managed.swarm.overlays
 
 
 async def test_a_host_that_is_lost_ends_no_session_elsewhere(fleet, impatient):
