@@ -15,16 +15,12 @@ from docker_guard.bodies import Body, CreateContainer, CreateNetwork
 from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine, Reply
 from docker_guard.network_rules import judge_network
+from docker_guard.ownership import Owned, OwnedObjects
 from docker_guard.places import Inputs, LogReaders, Places
 from docker_guard.policy import Policy
 from docker_guard.refusal import EngineDownError, Refusal, shown
 from docker_guard.session_networks import SessionNetworks
 from docker_guard.start_rules import judge_before_start
-
-_CONTAINERS, _NETWORKS = "/containers/json", "/networks"
-_ID_LENGTH = 64
-_MOST_REMEMBERED = 4096
-_HEX = frozenset("0123456789abcdef")
 
 
 @dataclass(slots=True)
@@ -36,14 +32,6 @@ class Asked:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None
     objects: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Owned:
-    """A container or network that carries a session's label."""
-
-    id: str
-    session_id: str
 
 
 class Gate:
@@ -66,7 +54,7 @@ class Gate:
         self._places = Places(engine, policy, deadlines, self._networks)
         self._log_readers = LogReaders(policy)
         self._inputs = Inputs()
-        self._owned: dict[tuple[str, str], Owned] = {}
+        self._objects = OwnedObjects(engine)
         self._image_configs: dict[str, Mapping[str, Any]] = {}
 
     async def ping(self, _: Asked) -> Answer:
@@ -89,7 +77,7 @@ class Gate:
         """List the containers of sessions that also match the client's filters."""
         query = {key: asked.query[key] for key in ("all", "limit") if key in asked.query}
         query["filters"] = _own_filters(asked.query)
-        return answers.answer_from(await self._engine.call("GET", _CONTAINERS, query), asked.shows)
+        return answers.answer_from(await self._engine.call("GET", "/containers/json", query), asked.shows)
 
     async def list_networks(self, asked: Asked) -> Answer:
         """List the networks of sessions that also match the client's filters.
@@ -97,11 +85,11 @@ class Gate:
         Whoever asks for overlays alone gets an empty list only of an engine whose swarm has a leader.
         """
         query = {"filters": _own_filters(asked.query)}
-        answer = answers.answer_from(await self._engine.call("GET", _NETWORKS, query), asked.shows)
+        answer = answers.answer_from(await self._engine.call("GET", "/networks", query), asked.shows)
         wanted = json.loads(asked.query.get("filters", "{}"))
         if wanted.get("driver") == ["overlay"] and not json.loads(answer.body):
             await self._engine.check_leader()
-            answer = answers.answer_from(await self._engine.call("GET", _NETWORKS, query), asked.shows)
+            answer = answers.answer_from(await self._engine.call("GET", "/networks", query), asked.shows)
         return answer
 
     async def create_container(self, asked: Asked) -> Answer:
@@ -187,7 +175,7 @@ class Gate:
         query = {"v": "1", "force": asked.query.get("force", "0")}
         reply = await self._engine.call("DELETE", f"/containers/{owned.id}", query)
         if reply.status in (204, 404):
-            self._owned.pop((_CONTAINERS, owned.id), None)
+            self._objects.forget(owned)
         return answers.answer_from(reply, asked.shows, owned.id)
 
     async def remove_network(self, asked: Asked) -> Answer:
@@ -195,7 +183,7 @@ class Gate:
         owned = await self._network(asked)
         reply = await self._engine.call("DELETE", f"/networks/{owned.id}")
         if reply.status in (204, 404):
-            self._owned.pop((_NETWORKS, owned.id), None)
+            self._objects.forget(owned)
         return answers.answer_from(reply, asked.shows)
 
     async def stats(self, asked: Asked) -> Answer:
@@ -289,30 +277,13 @@ class Gate:
         return self._image_configs[identity]
 
     async def _container(self, asked: Asked) -> Owned:
-        return await self._find(_CONTAINERS, "/containers/{}/json", asked, "No such container: {}")
+        return self._note(asked, await self._objects.container(asked.reference))
 
     async def _network(self, asked: Asked) -> Owned:
-        return await self._find(_NETWORKS, "/networks/{}", asked, "network {} not found")
+        return self._note(asked, await self._objects.network(asked.reference))
 
-    async def _find(self, listing: str, inspection: str, asked: Asked, absent: str) -> Owned:
-        """Resolve a reference once, among objects of sessions. Raises a 404 Refusal for anything else."""
-        reference, met_foreign = asked.reference, False
-        if (listing, reference) in self._owned:
-            owned: Owned | None = self._owned[listing, reference]
-        elif len(reference) == _ID_LENGTH and _HEX.issuperset(reference):
-            reply = await self._engine.call("GET", inspection.format(reference))
-            found = reply.json() if reply.status == 200 else {}
-            owned = _owned(found) if found.get("Id") == reference else None
-            met_foreign = owned is None and reply.status == 200
-        else:
-            listed = await self._engine.listed(listing, labels.SESSION_ID)
-            owned = _meant(reference, answers.own_only(listed))
-        if owned is None:
-            # Foreign or absent: only the audit log distinguishes them.
-            raise Refusal("ownership" if met_foreign else "absent", absent.format(reference), 404)
-        if len(self._owned) >= _MOST_REMEMBERED:
-            self._owned.clear()
-        self._owned[listing, owned.id] = owned
+    @staticmethod
+    def _note(asked: Asked, owned: Owned) -> Owned:
         asked.objects.append(owned.id)
         return owned
 
@@ -325,24 +296,6 @@ def _made(reply: Reply) -> list[str]:
     if not isinstance(found, dict) or not isinstance(found.get("Id"), str):
         raise EngineDownError("the engine created something and did not return its id")
     return [found["Id"]]
-
-
-def _owned(found: Mapping[str, Any]) -> Owned | None:
-    found_labels = found["Labels"] if "Labels" in found else (found.get("Config") or {}).get("Labels")
-    session_id = labels.session_of(found_labels)
-    return Owned(found["Id"], session_id) if session_id else None
-
-
-def _meant(reference: str, own: list[dict[str, Any]]) -> Owned | None:
-    """Return the object with this name, else the one whose id begins with it; None if ambiguous."""
-    named = [each for each in own if reference in _names(each)]
-    found = named or [each for each in own if each["Id"].startswith(reference)]
-    return _owned(found[0]) if len(found) == 1 else None
-
-
-def _names(listed: Mapping[str, Any]) -> list[str]:
-    names = listed.get("Names") or [listed.get("Name", "")]
-    return [name.removeprefix("/") for name in names]
 
 
 def _own_filters(query: Mapping[str, str]) -> str:
