@@ -14,6 +14,7 @@ PYTEST = """#!/bin/sh
 suite=${2#cache_dir=.pytest_cache/}
 case "$*" in *--last-failed*) suite="$suite-again" ;; esac
 echo "$suite" >>calls
+echo "$suite $*" >>arguments
 case " $FAILING " in *" $suite "*) exit 1 ;; esac
 """
 
@@ -65,3 +66,21 @@ def test_what_failed_once_has_to_pass_again(run):
 def test_what_fails_again_fails_all(run):
     code, calls = run("--again", failing="machine unit machine-again")
     assert (code, calls[6:]) == (1, ["unit-again", "machine-again"])
+
+
+def test_a_suite_gets_every_file_whose_tests_may_have_its_mark(run, tmp_path):
+    uses = {
+        "tests/bounds/test_floods.py": "alone",
+        "tests/bounds/test_limits.py": "long",
+        "guard/tests/door/conftest.py": "apart",
+        "guard/tests/test_words.py": "alone_no_more",
+        "tests/support/marks.py": "machine",
+    }
+    for path, mark in uses.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(f"@pytest.mark.{mark}\n")
+    run()
+    given = {line.split()[0]: line.split() for line in (tmp_path / "arguments").read_text().splitlines()}
+    assert given["alone"][-2:] == ["--durations=5", "tests/bounds/test_floods.py"]
+    assert given["apart"][-2:] == ["apart", "./guard/tests/door"]
+    assert given["machine"][-2:] == ["--durations=5", "tests"]
