@@ -58,7 +58,7 @@ deploy-test: ## test the deployment: start it by Compose, use it, attack it from
 	@$(BIN)/dryrun-local images build
 	@$(BIN)/pytest -m deploy --durations=5
 
-chaos: ## break parts at random while sessions run, N faults (root; N=3000 SEED=2026; STATE=FILE goes on; FLEET=1: of three hosts)
+chaos: ## break parts at random while sessions run, N faults (root; N=3000 SEED=11; STATE=tests/chaos/rounds/one-host.ndjson goes on; FLEET=1: of three hosts)
 	@setup/setup test
 	@$(BIN)/dryrun-local images build
 	@PYTHONPATH=tests/support $(if $(FLEET),tests/support/with-own-engine )$(BIN)/python tests/chaos/campaign.py --faults $(or $(N),40) --seed $(or $(SEED),2026) $(if $(STATE),--state "$(STATE)")$(if $(FLEET), --fleet)

@@ -8,8 +8,6 @@ import argparse
 import asyncio
 import json
 import os
-import random
-import re
 import shutil
 import subprocess
 import sys
@@ -17,18 +15,20 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from faults import FAULTS, Fault, NothingToBreakError
+from faults import FAULTS, Fault
 from fleet_faults import FLEET_FAULTS
-from fleet_world import FleetWorld, open_fleet_world
-from invariants import Bystanders, breaches, stored_events, until_ended
+from fleet_world import open_fleet_world
+from invariants import Bystanders, stored_events
 from local_stack import ROOT
 from odd import misbehaving
+from one_round import FAULTS_A_ROUND, AnyWorld, plan, play
 from own_engine import open_own_engine
-from record import Record, Round, summary
+from record import Record, summary
 from small_disks import small_disk
 from world import COLLECTOR_SECONDS, Disks, World, open_world
 
@@ -43,89 +43,13 @@ IMAGES = (
     "discovery/test-collector-probe:1.0",
 )
 JOURNAL_MIB, DATABASE_MIB = 12, 400
-FAULTS_A_ROUND = 6
 FLEET_FAULTS_A_ROUND = 3
-SPREAD_SECONDS = 9.0
-FAULT_SECONDS = 150.0
 MOST_WORLDS = 20
 """A campaign that has to begin anew so often has another fault than those it makes."""
 KEPT = ROOT / ".dryrun" / "chaos"
 """Where logs and events of rounds with a breach stay."""
-type AnyWorld = World | FleetWorld
 
-_figures = re.compile(r"\b[0-9a-f]*\d[0-9a-f.:-]*")
-
-
-def plan(
-    seed: int, number: int, known: Sequence[Fault], count: int = FAULTS_A_ROUND
-) -> tuple[random.Random, list[Fault]]:
-    """Return the round's own source of chance, and its faults."""
-    chance = random.Random(f"{seed}:{number}")
-    return chance, chance.sample(known, min(count, len(known)))
-
-
-async def play(world: AnyWorld, seed: int, number: int, known: Sequence[Fault], count: int) -> Round:
-    """Play one round. What goes wrong with a fault itself is in the result and ends nothing."""
-    chance, faults = plan(seed, number, known, count)
-    unmade: dict[str, str] = {}
-    trouble: list[str] = []
-
-    async def one(fault: Fault, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        try:
-            async with asyncio.timeout(FAULT_SECONDS):
-                await fault.do(world, chance)
-        except NothingToBreakError as error:
-            unmade[fault.name] = str(error)
-        except Exception as error:  # noqa: BLE001 any error of a fault is a result
-            # Faults meet, and one may take away what another repairs by; then nobody knows what was made.
-            unmade[fault.name] = f"{type(error).__name__}: {error}"
-            trouble.append(fault.name)
-
-    templates = [fault.template for fault in faults if fault.template != "quick"] or ["quick"]
-    sessions: dict[UUID, str] = {}
-    ended: dict[UUID, dict[str, object]] = {}
-    found: list[str] = []
-    void = ""
-    try:
-        for template in ("quick", *templates):
-            sessions[await world.start_session(template)] = template
-        async with asyncio.TaskGroup() as group:
-            for fault in faults:
-                group.create_task(one(fault, chance.uniform(0, SPREAD_SECONDS)))
-        await world.until_well()
-        ended = await until_ended(world, sessions)
-        forgotten = any(fault.forgets for fault in faults)
-        found = await breaches(world, sessions, ended, whole=False, forgotten=forgotten)
-        found += await _next_one_works(world)
-    except (AssertionError, TimeoutError) as error:
-        said = f"{type(error).__name__}: {error}"
-        if trouble:
-            void = f"{', '.join(trouble)} went wrong ({unmade[trouble[0]]}), and then: {said}"
-        else:
-            found.append(f"the round's own course: {said}")
-    return Round(
-        seed,
-        number,
-        [fault.name for fault in faults if fault.name not in unmade],
-        unmade,
-        [str(session["outcome"]) for session in ended.values()],
-        [
-            f"{session['outcome']}: {_figures.sub('#', str(session['reason']))}"
-            for session in ended.values()
-            if session["outcome"] != "completed"
-        ],
-        found,
-        void,
-    )
-
-
-async def _next_one_works(world: AnyWorld) -> list[str]:
-    session_id = await world.start_session("quick")
-    ended = await until_ended(world, [session_id])
-    if session_id not in ended or ended[session_id]["outcome"] != "completed":
-        return [f"the next session did not complete: {ended.get(session_id)}"]
-    return await breaches(world, {session_id: "quick"}, ended)
+type Opened = Callable[[], AbstractAsyncContextManager[AnyWorld]]
 
 
 @asynccontextmanager
@@ -168,41 +92,74 @@ def _docker(*arguments: str, seconds: float = 120) -> str:
     return done.stdout.strip()
 
 
-async def campaign(
-    record: Record,
-    faults: int,
-    seed: int,
-    known: Sequence[Fault],
-    opened: Callable[[], AbstractAsyncContextManager[AnyWorld]],
-    *,
-    only: int | None,
-    a_round: int = FAULTS_A_ROUND,
-) -> None:
-    """Play rounds until the record holds so many faults; in a new world after one that was not put right."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How much to play, and of what."""
+
+    faults: int
+    """The record's, earlier runs' included."""
+    seed: int
+    known: Sequence[Fault]
+    a_round: int = FAULTS_A_ROUND
+    only: int | None = None
+    """Play this round of the seed and no other."""
+    minutes: float | None = None
+    """Begin no round later than this."""
+
+
+async def campaign(record: Record, wanted: Wanted, opened: Opened) -> None:
+    """Play rounds until the record holds what is wanted; in a new world after one that was not put right."""
+    if wanted.only is not None:
+        async with opened() as world:
+            await _play_one(record, wanted, wanted.only, world)
+        return
+    end = None if wanted.minutes is None else time.monotonic() + 60 * wanted.minutes
+
+    def more() -> bool:
+        return record.faults < wanted.faults and (end is None or time.monotonic() < end)
+
     worlds = 0
-    while record.faults < faults and worlds < MOST_WORLDS:
+    while more() and worlds < MOST_WORLDS:
         worlds += 1
         async with opened() as world:
-            while record.faults < faults:
-                number = only or record.claim(seed)
-                begun = time.monotonic()
-                played = await play(world, seed, number, known, a_round)
-                record.add(played)
-                _say(
-                    f"round {number} ({record.faults}/{faults} faults, {time.monotonic() - begun:.0f} s): "
-                    f"{', '.join(played.made)}"
-                )
-                for name, why in played.unmade.items():
-                    _say(f"  not injected: {name}: {why}")
-                for breach in played.breaches:
-                    _say(f"  BREACH {breach}")
-                if played.breaches or played.void:
-                    _say(f"  logs and events: {await _keep(world, KEPT / f'seed-{seed}-round-{number}')}")
-                if only is not None:
-                    return
-                if played.void or await world.is_well():
-                    _say(f"  the world is made anew: {played.void or 'not all of it is well'}")
+            while more():
+                lacking = await _play_one(record, wanted, record.claim(wanted.seed), world)
+                if lacking := lacking or await world.is_well():
+                    _say(f"  the world is made anew: {lacking}")
                     break
+
+
+async def _play_one(record: Record, wanted: Wanted, number: int, world: AnyWorld) -> str:
+    """Play a round and say what came of it; return why the world is not to be used any more, or ""."""
+    begun = time.monotonic()
+    played = await play(world, wanted.seed, number, wanted.known, wanted.a_round)
+    record.add(played)
+    _say(
+        f"round {number} ({record.faults}/{wanted.faults} faults, {time.monotonic() - begun:.0f} s): "
+        f"{', '.join(played.made)}"
+    )
+    for name, why in played.unmade.items():
+        _say(f"  not injected: {name}: {why}")
+    for reason in played.reasons:
+        _say(f"  {reason}")
+    for breach in played.breaches:
+        _say(f"  BREACH {breach}")
+    if played.breaches or played.void:
+        _say(f"  logs and events: {await _keep(world, KEPT / f'seed-{wanted.seed}-round-{number}')}")
+    return played.void
+
+
+def _other_faults(record: Record, wanted: Wanted) -> str:
+    """Say that a round to be played again would have other faults than it had; "" when it has the same."""
+    before = record.played.get((wanted.seed, wanted.only or 0))
+    if before is None:
+        return ""
+    now = {fault.name for fault in plan(wanted.seed, before.number, wanted.known, wanted.a_round)[1]}
+    if now == before.planned:
+        return ""
+    return (
+        f"that round had {', '.join(sorted(before.planned))}; name faults with --fault as it was played then"
+    )
 
 
 def _copy(logs: Sequence[Path], kept: Path) -> None:
@@ -238,6 +195,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--round", type=int, help="play only this round of the seed")
     parser.add_argument("--fault", action="append", help="only faults with these words in their name")
+    parser.add_argument("--a-round", type=int, help="so many faults a round: 6, and 3 of a fleet")
+    parser.add_argument("--minutes", type=float, help="begin no round later than this")
     parser.add_argument("--state", type=Path, help="a file of rounds: continue it, and add to it")
     parser.add_argument(
         "--shared-engine", action="store_true", help="break nothing that needs an engine of our own"
@@ -260,17 +219,18 @@ def main() -> None:
         record = Record.read(chosen.state)
     except ValueError as error:
         sys.exit(str(error))
-    asyncio.run(
-        campaign(
-            record,
-            chosen.faults,
-            chosen.seed,
-            known,
-            open_fleet_world if chosen.fleet else partial(opened_world, own_engine=not chosen.shared_engine),
-            only=chosen.round,
-            a_round=FLEET_FAULTS_A_ROUND if chosen.fleet else FAULTS_A_ROUND,
-        )
+    wanted = Wanted(
+        chosen.faults,
+        chosen.seed,
+        known,
+        chosen.a_round or (FLEET_FAULTS_A_ROUND if chosen.fleet else FAULTS_A_ROUND),
+        chosen.round,
+        chosen.minutes,
     )
+    if other := _other_faults(record, wanted):
+        sys.exit(other)
+    opened = open_fleet_world if chosen.fleet else partial(opened_world, own_engine=not chosen.shared_engine)
+    asyncio.run(campaign(record, wanted, opened))
     _say(f"\n{summary(record)}")
     if any(played.breaches for played in record.rounds):
         sys.exit(1)

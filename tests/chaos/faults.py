@@ -26,10 +26,16 @@ class Fault:
     template: str = "quick"
     forgets: bool = False
     """Nobody knows of the sessions any more: what they own ends at their deadline."""
+    removes: bool = False
+    """Containers may be removed by somebody else than their orchestrator, and a reason may say so."""
 
 
 class NothingToBreakError(Exception):
     """What the fault would have broken was not there: no fault was made."""
+
+
+class BrokenPromiseError(Exception):
+    """What must hold did not, while the fault lasted."""
 
 
 async def _nothing(world: World, chance: random.Random) -> None:
@@ -212,7 +218,8 @@ async def _second_by_mistake(world: World, chance: random.Random) -> None:
         )
         try:
             async with asyncio.timeout(30):
-                assert await other.wait() != 0, "a second orchestrator ran on the same journal"
+                if await other.wait() == 0:
+                    raise BrokenPromiseError("a second orchestrator ran on the same journal")
         finally:
             if other.returncode is None:
                 other.kill()

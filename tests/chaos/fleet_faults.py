@@ -4,11 +4,11 @@ import asyncio
 import random
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from faults import HOUR, Fault, NothingToBreakError
-from fleet_lab import Host
+from faults import HOUR, BrokenPromiseError, Fault, NothingToBreakError
+from fleet_lab import Host, run
 from fleet_world import FleetWorld
 from world import FAKETIME, SESSION_SECONDS
 
@@ -18,13 +18,21 @@ type Break = Callable[[FleetWorld, random.Random], Awaitable[None]]
 
 LOST = (62.0, 75.0)
 """Seconds after which sessions of a host that does not answer have ended."""
+SAID_SECONDS = 60.0
+"""Within these `/readyz` says that sessions across hosts wait: an engine may wait 20 s for a lost leader."""
+WAITING = "across hosts sessions wait"
+SHUT = (
+    "table inet chaos { chain input { type filter hook input priority -5; "
+    "tcp dport 2377 drop; tcp sport 2377 drop; }; }"
+)
+"""Managers talk to each other at this port; sessions and guards do not use it."""
 
 
 @asynccontextmanager
 async def _one_of(world: FleetWorld, chance: random.Random, *, workers: bool = True) -> AsyncIterator[Host]:
-    """Choose a host, and have it to oneself."""
+    """Choose a host, and have it to oneself; one that no other fault has in hand, if there is one."""
     hosts = world.lab.workers if workers else list(world.lab.hosts.values())
-    host = chance.choice(hosts)
+    host = chance.choice([host for host in hosts if not world.locks[host.name].locked()] or hosts)
     async with world.locks[host.name]:
         yield host
 
@@ -101,6 +109,70 @@ async def _manager_lost(world: FleetWorld, chance: random.Random) -> None:
         await world.start_guard(host)
 
 
+@asynccontextmanager
+async def _two_managers(world: FleetWorld) -> AsyncIterator[list[Host]]:
+    """Have two of the three managers to oneself."""
+    async with AsyncExitStack() as exits:
+        for host in world.lab.workers:
+            await exits.enter_async_context(world.locks[host.name])
+        yield world.lab.workers
+
+
+async def _managers_apart(world: FleetWorld, chance: random.Random) -> None:
+    """No manager hears another: every engine and guard answers, and none has a leader."""
+    async with _two_managers(world) as hosts:
+        try:
+            for host in hosts:
+                await asyncio.to_thread(run, *host.inside("nft", SHUT))
+            await _sessions_wait(world, chance)
+        finally:
+            for host in hosts:
+                await asyncio.to_thread(run, *host.inside("nft", "delete table inet chaos"))
+
+
+async def _managers_hang(world: FleetWorld, chance: random.Random) -> None:
+    """Two engines of three give no answer, and the last one has no leader."""
+    async with _two_managers(world) as hosts:
+        try:
+            for host in hosts:
+                world.lab.freeze_engine(host, frozen=True)
+            await _sessions_wait(world, chance)
+        finally:
+            for host in hosts:
+                world.lab.freeze_engine(host, frozen=False)
+
+
+async def _managers_killed(world: FleetWorld, chance: random.Random) -> None:
+    """Two engines of three are gone, and the last one has no leader."""
+    async with _two_managers(world) as hosts:
+        try:
+            for host in hosts:
+                await _end_engine(world, host)
+            await _sessions_wait(world, chance)
+        finally:
+            await asyncio.gather(*(asyncio.to_thread(world.lab.start_engine, host) for host in hosts))
+
+
+async def _sessions_wait(world: FleetWorld, chance: random.Random) -> None:
+    """Check that `/readyz` says that there is no leader, and that nothing across hosts begins meanwhile."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + SAID_SECONDS
+    said = ""
+    while WAITING not in (said := (await world.checks()).get("overlay", said)):
+        if loop.time() > end:
+            raise BrokenPromiseError(f"no leader for {SAID_SECONDS:.0f} s, and readiness says: {said}")
+        await asyncio.sleep(0.5)
+    life = world.stack.orchestrator.is_running and world.stack.orchestrator.pid
+    session_id = await world.start_session("spread")
+    world.asked[session_id] = "spread"
+    await asyncio.sleep(chance.uniform(2, 10))
+    # One that was started again trusts its managers for 12 s, and makes nothing without their word.
+    same = world.stack.orchestrator.is_running and life == world.stack.orchestrator.pid
+    session = await world.session(session_id)
+    if session is not None and session["phase"] not in (("queued",) if same else ("queued", "provisioning")):
+        raise BrokenPromiseError(f"no leader, and a session across hosts is {session['phase']}")
+
+
 async def _guard_killed(world: FleetWorld, chance: random.Random) -> None:
     async with _one_of(world, chance, workers=False) as host:
         await _end_guard(host)
@@ -139,8 +211,8 @@ async def _drained(world: FleetWorld, chance: random.Random) -> None:
         set_drained(file, host.name, drained=False)
 
 
-def _fault(name: str, do: Break) -> Fault:
-    return Fault(name, do, template="spread")
+def _fault(name: str, do: Break, *, removes: bool = False) -> Fault:
+    return Fault(name, do, template="spread", removes=removes)
 
 
 FLEET_FAULTS: tuple[Fault, ...] = (
@@ -152,8 +224,12 @@ FLEET_FAULTS: tuple[Fault, ...] = (
     _fault("manager lost", _manager_lost),
     _fault("engine of the manager hangs", _hangs(manager=True)),
     _fault("engine of a worker hangs", _hangs(manager=False)),
+    _fault("no leader: managers apart", _managers_apart),
+    _fault("no leader: two managers hang", _managers_hang),
+    _fault("no leader: two managers killed", _managers_killed),
     _fault("guard of a host killed", _guard_killed),
-    _fault("clock of a host's guard +1 h", _clock(HOUR)),
+    # A guard whose clock is fast ends sessions by it.
+    _fault("clock of a host's guard +1 h", _clock(HOUR), removes=True),
     _fault("orchestrator killed", _orchestrator_killed),
     _fault("host drained", _drained),
 )

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import UUID
 
 import httpx2
 from fleet_lab import POOL, FleetLab, Host, open_fleet
@@ -56,6 +57,7 @@ class FleetWorld(Watched):
     """The fleet file."""
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     """By host, and one of the orchestrator's: held by the fault that has it in hand."""
+    asked: dict[UUID, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.locks = {name: asyncio.Lock() for name in (*self.lab.hosts, "orchestrator")}
@@ -99,15 +101,23 @@ class FleetWorld(Watched):
         return (self.stack.installation.logs, *(host.log for host in self.lab.hosts.values()), *engines)
 
     async def is_well(self) -> str:
-        """Say what is lacking, "" when every part answers and every host takes sessions."""
+        """Say what is lacking, "" when every part answers, and sessions may begin on and across all hosts."""
         if lacking := await Watched.is_well(self):
             return lacking
+        checks = await self.checks()
+        hosts, overlay = checks.get("hosts", "no answer"), checks.get("overlay", "no answer")
+        if not hosts.startswith("ok, 3 of 3"):
+            return hosts
+        return "" if overlay.startswith("ok, plain") else overlay
+
+    async def checks(self) -> dict[str, str]:
+        """Return what the orchestrator's readiness says; nothing while it does not answer."""
         try:
             async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
-                hosts: str = (await http.get(f"{self.orchestrator_url}/readyz")).json()["checks"]["hosts"]
-        except (httpx2.HTTPError, KeyError) as error:
-            return f"{type(error).__name__}: {error}"
-        return "" if hosts.startswith("ok, 3 of 3") else hosts
+                found: dict[str, str] = (await http.get(f"{self.orchestrator_url}/readyz")).json()["checks"]
+        except (httpx2.HTTPError, ValueError, KeyError):
+            return {}
+        return found
 
     async def start_guard(self, host: Host, *, clock: str = "") -> None:
         """Start a host's guard again, with a clock that differs, e.g. by `+3600`."""
@@ -117,16 +127,16 @@ class FleetWorld(Watched):
 
 
 @asynccontextmanager
-async def open_fleet_world(**changes: str) -> AsyncIterator[FleetWorld]:
+async def open_fleet_world(managers: int = 3, **changes: str) -> AsyncIterator[FleetWorld]:
     """Run everything for the time of the block, inside of `tests/support/with-own-engine`.
 
-    `changes` are settings of the orchestrator and the API.
+    `managers` of the hosts, 1 or 3, manage the swarm; `changes` are settings of the orchestrator and the API.
     """
     async with AsyncExitStack() as exits:
         folder = Path(
             exits.enter_context(tempfile.TemporaryDirectory(prefix="dc-", ignore_cleanup_errors=True))
         )
-        lab = exits.enter_context(open_fleet(folder / "fleet", ALLOWLIST))
+        lab = exits.enter_context(open_fleet(folder / "fleet", ALLOWLIST, managers))
         state, templates, file = folder / "state", folder / "templates", folder / "fleet.yml"
         state.mkdir()
         templates.mkdir()

@@ -23,6 +23,9 @@ GONE_SECONDS = 30.0
 SECRETS = (API_TOKEN, ORCHESTRATOR_TOKEN, "not-this-one")
 UNDISTURBED = frozenset({"quick", "spread"})
 """Templates whose own targets and collectors do what they should."""
+FALSE_REASONS = ("the network is not isolated", "the network is no longer isolated", "never created")
+"""No fault lets a host answer, and a target that was not made is made at the next try."""
+REMOVED = "removed by somebody else"
 DISCOVERED, ENDED = "discovery_reported", "collector_ended"
 
 type Row = tuple[str, int, str, str, dict[str, Any]]
@@ -130,15 +133,17 @@ async def breaches(
     *,
     whole: bool = True,
     forgotten: bool = False,
+    removed: bool = False,
 ) -> list[str]:
     """Return every invariant that does not hold.
 
     `sessions` maps those of the round to their templates, `whole` says that every collector had to come to
-    its end, `forgotten` that the orchestrator lost what it knew of them.
+    its end, `forgotten` that the orchestrator lost what it knew of them, `removed` that somebody else may
+    have removed what is theirs.
     """
     found = [f"session {each} of {sessions[each]} never ended" for each in sessions if each not in ended]
     for session_id, session in ended.items():
-        found += _wrong_end(session_id, session)
+        found += _wrong_end(session_id, session, FALSE_REASONS if removed else (*FALSE_REASONS, REMOVED))
     patience = GONE_SECONDS + SESSION_SECONDS * forgotten
     found += [f"left in the engine: {thing}" for thing in await left_in_engine(world, sessions, patience)]
     stored, said = await _settled(world)
@@ -156,11 +161,13 @@ async def breaches(
     return found
 
 
-def _wrong_end(session_id: UUID, session: dict[str, Any]) -> Iterator[str]:
+def _wrong_end(session_id: UUID, session: dict[str, Any], false: Collection[str]) -> Iterator[str]:
     if session["outcome"] not in OUTCOMES:
         yield f"session {session_id} ended as {session['outcome']!r}"
     if session["outcome"] != "completed" and not session["reason"]:
         yield f"session {session_id} is {session['outcome']} without a reason"
+    if any(words in str(session["reason"]) for words in false):
+        yield f"session {session_id} is {session['outcome']} for a reason that cannot be: {session['reason']}"
 
 
 async def _settled(world: World, seconds: float = 30) -> tuple[list[Row], list[Row]]:

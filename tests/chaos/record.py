@@ -2,19 +2,37 @@
 
 Lines are appended, never changed; files of several runs or seeds are merged by `cat`. A round is claimed
 before it is played: one that was cut off stays in the file as begun, is counted as no fault, and is not
-played again in silence.
+played again in silence. Of a round that is played again the latest result counts, and an earlier breach is
+named all the same.
 """
 
 import fcntl
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
 OUTCOMES = ("completed", "failed", "stopped", "expired")
+MOST_CHARACTERS = 600
+"""Of one sentence."""
+
+_IDENTITY = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+_PATH = re.compile(r"(?<![\w/])(?:/[\w.@:+-]+){2,}/?")
+_FIGURES = re.compile(r"\b[0-9a-f]*\d[0-9a-f.:-]*")
+
+type Key = tuple[int, int]
+"""Seed and number."""
+
+
+def bare(text: str) -> str:
+    """Return a sentence without ids, paths and figures, which are of one run on one machine."""
+    for what in (_IDENTITY, _PATH, _FIGURES):
+        text = what.sub("#", text)
+    return text[:MOST_CHARACTERS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +48,30 @@ class Round:
     outcomes: list[str]
     """One for each session that was disturbed."""
     reasons: list[str]
-    """Why sessions did not complete, without figures: whether it is true, people judge."""
+    """Why sessions did not complete: whether it is true, people judge."""
     breaches: list[str]
     void: str = ""
     """Why the round proves nothing at all: the campaign itself could not put right what it broke."""
+
+    @property
+    def key(self) -> Key:
+        """Return what names it."""
+        return self.seed, self.number
+
+    @property
+    def planned(self) -> set[str]:
+        """Return the names of its faults, made or not."""
+        return {*self.made, *self.unmade}
+
+    def bare(self) -> "Round":
+        """Return it as it is recorded."""
+        return replace(
+            self,
+            unmade={name: bare(why) for name, why in self.unmade.items()},
+            reasons=[bare(reason) for reason in self.reasons],
+            breaches=[bare(breach) for breach in self.breaches],
+            void=bare(self.void),
+        )
 
 
 @dataclass(slots=True)
@@ -41,8 +79,10 @@ class Record:
     """Rounds played so far; in `path` too, if there is one."""
 
     path: Path | None = None
-    rounds: list[Round] = field(default_factory=list)
-    begun: set[tuple[int, int]] = field(default_factory=set)
+    played: dict[Key, Round] = field(default_factory=dict)
+    begun: set[Key] = field(default_factory=set)
+    mended: dict[Key, list[str]] = field(default_factory=dict)
+    """Breaches of rounds that were played again, without one."""
 
     @classmethod
     def read(cls, path: Path | None) -> Self:
@@ -64,31 +104,47 @@ class Record:
 
     def add(self, played: Round) -> None:
         """Append a round that was played."""
+        played = played.bare()
         with self._locked():
             self._append(asdict(played))
-        self.begun.add((played.seed, played.number))
-        self.rounds.append(played)
+        self._note(played)
+
+    @property
+    def rounds(self) -> list[Round]:
+        """Return the latest result of every round."""
+        return list(self.played.values())
+
+    @property
+    def counted(self) -> list[Round]:
+        """Return the rounds that prove something."""
+        return [each for each in self.rounds if not each.void]
 
     @property
     def faults(self) -> int:
         """How many were made in rounds that count."""
-        return sum(len(each.made) for each in self.rounds if not each.void)
+        return sum(len(each.made) for each in self.counted)
+
+    def _note(self, played: Round) -> None:
+        before = self.played.get(played.key)
+        if played.breaches or played.void:
+            self.mended.pop(played.key, None)
+        elif before is not None and before.breaches:
+            self.mended[played.key] = before.breaches
+        self.begun.add(played.key)
+        self.played[played.key] = played
 
     def _take(self, text: str) -> None:
-        self.rounds.clear()
-        self.begun.clear()
-        played: dict[tuple[int, int], Round] = {}
+        for kept in (self.played, self.begun, self.mended):
+            kept.clear()
         for number, line in enumerate(text.splitlines(), 1):
             try:
                 fields = json.loads(line)
-                key = (int(fields["seed"]), int(fields["number"]))
-                if "begun" not in fields:
-                    # Merged files may hold a round twice; played again, its latest result counts.
-                    played[key] = Round(**fields)
+                if "begun" in fields:
+                    self.begun.add((int(fields["seed"]), int(fields["number"])))
+                else:
+                    self._note(Round(**fields))
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(f"{self.path}, line {number} is no round of a campaign: {error}") from error
-            self.begun.add(key)
-        self.rounds.extend(played.values())
 
     @contextmanager
     def _locked(self) -> Iterator[str | None]:
@@ -108,30 +164,48 @@ class Record:
 
 
 def summary(record: Record) -> str:
-    """Return what the record proves, in Markdown."""
-    counted = [each for each in record.rounds if not each.void]
-    sessions = Counter(outcome for each in counted for outcome in each.outcomes)
-    seeds = ", ".join(str(seed) for seed in sorted({each.seed for each in record.rounds}))
+    """Return what the record proves, in Markdown, with every reason."""
+    counted = record.counted
     broken = sorted({breach for each in counted for breach in each.breaches})
-    unfinished = sorted(record.begun - {(each.seed, each.number) for each in record.rounds})
     unmade = Counter(f"{name}: {why}" for each in record.rounds for name, why in each.unmade.items())
     reasons = Counter(reason for each in counted for reason in each.reasons)
-    ends = ", ".join(f"{sessions[outcome]} {outcome}" for outcome in OUTCOMES)
-    counts = f"{record.faults} faults in {len(counted)} rounds, {sessions.total()} sessions ({ends})"
     lines = [
-        f"Seeds {seeds}: {counts}.",
+        counts(record),
         "",
         table(counted),
         "",
         *(f"{times:4} x {reason}" for reason, times in reasons.most_common()),
         *(f"{times:4} x not injected, not counted: {why}" for why, times in unmade.most_common()),
-        *(f"void: seed {each.seed}, round {each.number}: {each.void}" for each in record.rounds if each.void),
-        *(f"begun, no result: seed {seed}, round {number}" for seed, number in unfinished),
+        *(f"void: {_name(each.key)}: {each.void}" for each in record.rounds if each.void),
+        *(f"begun, no result: {_name(key)}" for key in unfinished(record)),
+        *(
+            f"played again after: {_name(key)}: {'; '.join(was)}"
+            for key, was in sorted(record.mended.items())
+        ),
         "",
         f"breaches: {len(broken)}",
         *(f"  {breach}" for breach in broken),
     ]
     return "\n".join(lines)
+
+
+def counts(record: Record) -> str:
+    """Return how much was played, and how sessions ended, in one sentence."""
+    counted = record.counted
+    sessions = Counter(outcome for each in counted for outcome in each.outcomes)
+    seeds = ", ".join(str(seed) for seed in sorted({each.seed for each in record.rounds}))
+    ends = ", ".join(f"{sessions[outcome]} {outcome}" for outcome in OUTCOMES)
+    rounds = f"{record.faults} faults in {len(counted)} rounds"
+    return f"Seeds {seeds}: {rounds}, {sessions.total()} sessions ({ends})."
+
+
+def unfinished(record: Record) -> list[Key]:
+    """Return the rounds that were cut off."""
+    return sorted(record.begun - record.played.keys())
+
+
+def _name(key: Key) -> str:
+    return f"seed {key[0]}, round {key[1]}"
 
 
 def table(rounds: list[Round]) -> str:

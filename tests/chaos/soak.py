@@ -14,9 +14,10 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
-from campaign import AnyWorld, opened_world
+from campaign import opened_world
 from fleet_world import FleetWorld, open_fleet_world
 from invariants import Row, breaches, journal_events, until_ended
+from one_round import AnyWorld
 from world import World
 
 MIB = 1024 * 1024
@@ -60,7 +61,7 @@ def _files(pid: int) -> int:
 async def soak(count: int, *, fleet: bool) -> int:
     """Queue `count` sessions at once; return 0 when all completed and nothing grew."""
     templates = ("quick", "spread", "quick") if fleet else ("quick",)
-    opened = open_fleet_world(**ON_FLEET) if fleet else opened_world(own_engine=False)
+    opened = open_fleet_world(managers=1, **ON_FLEET) if fleet else opened_world(own_engine=False)
     async with opened as world:
         begun = time.monotonic()
         sessions = {

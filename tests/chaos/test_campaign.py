@@ -4,7 +4,9 @@ import os
 import shutil
 
 import pytest
-from campaign import FAULTS, opened_world, plan, play
+from campaign import FAULTS, opened_world
+from fleet_faults import FLEET_FAULTS
+from one_round import plan, play
 from small_disks import small_disk
 
 SEED, ROUNDS, FAULTS_A_ROUND = 11, 2, 5
@@ -22,7 +24,7 @@ def test_a_round_is_the_same_whenever_it_is_played():
 
 
 def test_every_fault_has_a_name_of_its_own():
-    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+    assert len({fault.name for fault in (*FAULTS, *FLEET_FAULTS)}) == len(FAULTS) + len(FLEET_FAULTS)
 
 
 @pytest.mark.engine

@@ -1,7 +1,7 @@
 """The record of a campaign: continued, merged, and honest about what proves nothing."""
 
 import pytest
-from record import Record, Round, summary
+from record import Record, Round, bare, summary
 
 
 def _round(number: int, *, seed: int = 7, **fields: object) -> Round:
@@ -78,3 +78,27 @@ def test_a_line_that_is_no_round_is_refused_with_its_number(tmp_path):
     path.write_text('{"seed": 7, "number": 1, "begun": true}\n{"seed": 7}\n')
     with pytest.raises(ValueError, match="line 2 is no round of a campaign: 'number'"):
         Record.read(path)
+
+
+def test_of_a_round_that_is_played_again_the_latest_counts_and_the_breach_is_named(tmp_path):
+    path = tmp_path / "rounds.ndjson"
+    record = Record.read(path)
+    record.claim(7)
+    record.add(_round(1, breaches=["a container is left"]))
+    record.add(_round(1))
+    for known in (record, Record.read(path)):
+        assert known.faults == 2
+        said = summary(known)
+        assert "| kill api | 1 | 1 | 1 | - | - | - |" in said
+        assert "played again after: seed 7, round 1: a container is left" in said
+        assert said.endswith("breaches: 0")
+    record.add(_round(1, breaches=["a container is left"]))
+    assert "played again" not in summary(record)
+
+
+def test_what_is_of_one_run_on_one_machine_is_not_recorded():
+    said = bare(
+        "left in the engine: container 4be1ba2d0c1e of 0b0e7a4c-7e0e-4a4b-9d0a-5c1f3a3f7f11, see "
+        "/tmp/dc-x1/logs/api.log; HTTP/1.1 503 after 12.5 s from 10.213.96.7:2376, /readyz"
+    )
+    assert said == "left in the engine: container # of #, see #; HTTP/# # after # s from #, /readyz"

@@ -109,6 +109,8 @@ class Watched:
     __slots__ = ()
     api_url: str
     orchestrator_url: str
+    asked: dict[UUID, str]
+    """Sessions that a fault asked for, by template: their ends are the round's."""
 
     async def session(self, session_id: UUID) -> dict[str, object] | None:
         """Return what the API says of a session, None while it does not answer."""
@@ -187,6 +189,7 @@ class World(Watched):
     orchestrator_url: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
     client: ApiClient | None = None
+    asked: dict[UUID, str] = field(default_factory=dict)
 
     @property
     def logs(self) -> tuple[Path, ...]:
