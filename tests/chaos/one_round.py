@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
 from faults import BrokenPromiseError, Fault, NothingToBreakError
@@ -12,6 +13,8 @@ from record import Round
 from world import World
 
 FAULTS_A_ROUND = 6
+MOST_ALIKE = 3
+MOST_SESSIONS = 12
 SPREAD_SECONDS = 9.0
 FAULT_SECONDS = 300.0
 """With the time until another fault is through with the same host."""
@@ -51,7 +54,7 @@ async def play(world: AnyWorld, seed: int, number: int, known: Sequence[Fault], 
         else:
             made.add(fault.name)
 
-    templates = [fault.template for fault in faults if fault.template != "quick"] or ["quick"]
+    templates = _templates(faults)
     removed = not isinstance(world, FleetWorld) or any(fault.removes for fault in faults)
     sessions: dict[UUID, str] = {}
     ended: dict[UUID, dict[str, object]] = {}
@@ -61,9 +64,14 @@ async def play(world: AnyWorld, seed: int, number: int, known: Sequence[Fault], 
     try:
         for template in ("quick", *templates):
             sessions[await world.start_session(template)] = template
-        async with asyncio.TaskGroup() as group:
-            for fault in faults:
-                group.create_task(one(fault, chance.uniform(0, SPREAD_SECONDS)))
+        busy = asyncio.create_task(_keep_busy(world, sessions, templates[-1]))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for fault in faults:
+                    group.create_task(one(fault, chance.uniform(0, SPREAD_SECONDS)))
+        finally:
+            busy.cancel()
+            await asyncio.gather(busy, return_exceptions=True)
         await world.until_well()
         sessions |= world.asked
         ended = await until_ended(world, sessions)
@@ -90,6 +98,22 @@ async def play(world: AnyWorld, seed: int, number: int, known: Sequence[Fault], 
         found,
         void,
     )
+
+
+def _templates(faults: Sequence[Fault]) -> list[str]:
+    """Return what the round's sessions run, a few alike at most: more would wait for each other."""
+    wanted = [fault.template for fault in faults if fault.template != "quick"] or ["quick"]
+    return [each for number, each in enumerate(wanted) if wanted[:number].count(each) < MOST_ALIKE]
+
+
+async def _keep_busy(world: AnyWorld, sessions: dict[UUID, str], template: str) -> None:
+    """Ask for another session whenever all have ended: faults of minutes are to find one, too."""
+    while len(sessions) < MOST_SESSIONS:
+        await asyncio.sleep(2)
+        seen = [await world.session(each) for each in sessions]
+        if all(session is not None and session["phase"] == "ended" for session in seen):
+            with suppress(TimeoutError):
+                sessions[await world.start_session(template)] = template
 
 
 async def _next_one_works(world: AnyWorld) -> list[str]:

@@ -107,6 +107,7 @@ class Record:
         played = played.bare()
         with self._locked():
             self._append(asdict(played))
+        self.begun.add(played.key)
         self._note(played)
 
     @property
@@ -130,7 +131,6 @@ class Record:
             self.mended.pop(played.key, None)
         elif before is not None and before.breaches:
             self.mended[played.key] = before.breaches
-        self.begun.add(played.key)
         self.played[played.key] = played
 
     def _take(self, text: str) -> None:
@@ -139,9 +139,8 @@ class Record:
         for number, line in enumerate(text.splitlines(), 1):
             try:
                 fields = json.loads(line)
-                if "begun" in fields:
-                    self.begun.add((int(fields["seed"]), int(fields["number"])))
-                else:
+                self.begun.add((int(fields["seed"]), int(fields["number"])))
+                if "begun" not in fields:
                     self._note(Round(**fields))
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(f"{self.path}, line {number} is no round of a campaign: {error}") from error

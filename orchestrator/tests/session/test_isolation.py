@@ -61,6 +61,7 @@ async def test_targets_wait_for_the_probes_own_end_not_only_for_its_verdict(stag
         stage.engine.images[PROBE] = FakeImage(log=broken, exit_after=0.01, exit_code=exit_code)
         session_id = await stage.start()
         session = await stage.ended(session_id)
+        assert "the network is not known to be isolated" in session.reason
         assert f"broke off after its verdict (exit code {exit_code})" in session.reason
         assert started_targets(stage, session_id) == []
 
@@ -72,6 +73,7 @@ async def test_a_probe_that_ended_otherwise_than_it_reported_ends_the_session(st
         session_id = await stage.start()
         session = await stage.ended(session_id)
         assert session.outcome is Outcome.FAILED
+        assert session.reason.startswith("the network is not known to be isolated")
         assert "reported success and ended with exit code 1" in session.reason
         assert [e.isolated for e in await stage.events_of(session_id, "isolation_probed")] == [True, False]
         await stage.eventually(lambda: not stage.isolation.last.isolated)

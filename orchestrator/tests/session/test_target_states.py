@@ -87,6 +87,19 @@ async def test_what_somebody_else_did_to_a_target_is_not_blamed_on_the_scan(stag
         assert not stage.left(session_id)
 
 
+async def test_a_target_that_was_paused_before_the_scan_is_not_said_to_have_ended(stage):
+    stage.engine.images[DB] = FakeImage(health_after=float("inf"))
+    async with stage.running():
+        session_id = await stage.start()
+        await stage.until(session_id, Phase.WAITING)
+        await stage.eventually(lambda: any(db.status == "running" for db in stage.of_image(DB)))
+        (victim,) = stage.of_image(DB)
+        stage.engine.pause(victim.id)
+        victim.become("unhealthy")
+        session = await stage.ended(session_id)
+        assert session.reason == "service db was paused by somebody else"
+
+
 def take_off_and_heal(engine, container):
     engine.take_off_network(container.id)
     container.become("healthy")

@@ -53,5 +53,6 @@ async def prove_crossing_again(context: SessionContext) -> None:
 
 async def _fail(context: SessionContext, verdict: Verdict) -> None:
     await context.journal.append(context.id, IsolationProbed(isolated=False, detail=verdict.detail))
-    what = "is not known to be" if verdict.undecided else "is not"
+    # A probe that broke off, as one does whose engine was killed, says nothing of the host.
+    what = "is not" if verdict.reached else "is not known to be"
     raise SessionFailedError(f"the network {what} isolated from the host: {verdict.detail}")

@@ -80,9 +80,11 @@ async def why_it_failed(context: SessionContext, target: TargetRecord, detail: C
     except (NotFoundError, TransientEngineError):
         said.clear()
     words = last_words(bytes(said))
-    state = f"is {detail.health}" if detail.status == "running" else f"ended with {_explain(detail)}"
+    ended = _explain(detail)
+    state = f"ended with {ended}" if ended else f"is {detail.health}"
     if others is not None:
-        state = f"{others} and {state}"
+        # One that is paused has not ended, and its health is of the time before.
+        state = others if detail.status == "paused" else f"{others} and {state}"
     if detail.status == "running" and detail.failed_check:
         state += f"; its health check said: {last_words(detail.failed_check.encode())}"
     return f"service {target.service} {state}" + (f"; it said last: {words}" if words else "")
