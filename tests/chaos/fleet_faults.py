@@ -169,7 +169,8 @@ async def _sessions_wait(world: FleetWorld, chance: random.Random) -> None:
     # One that was started again trusts its managers for 12 s, and makes nothing without their word.
     same = world.stack.orchestrator.is_running and life == world.stack.orchestrator.pid
     session = await world.session(session_id)
-    if session is not None and session["phase"] not in (("queued",) if same else ("queued", "provisioning")):
+    waits = ("requested", "queued") if same else ("requested", "queued", "provisioning")
+    if session is not None and session["phase"] not in waits:
         raise BrokenPromiseError(f"no leader, and a session across hosts is {session['phase']}")
 
 
