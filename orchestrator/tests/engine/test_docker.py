@@ -98,6 +98,12 @@ ANSWERS = {
     ),
     "another state": (409, said("container is not running"), ConflictError, "not running"),
     "a name in use": (409, said("The container name is already in use"), ConflictError, "already in use"),
+    "a removal that an earlier request began": (
+        409,
+        said("removal of the container is already in progress"),
+        TransientEngineError,
+        "already in progress",
+    ),
     "active endpoints, as forbidden": (
         403,
         said("network x has active endpoints"),

@@ -21,10 +21,10 @@ _CONFLICT_TEXTS = (
     "active endpoints",
     "already in use",
     "already exists",
-    "already in progress",
     "conflicts with network",
     "has the same bridge name",
 )
+_REMOVAL_GOES_ON = "already in progress"
 _GATEWAY_STATUSES = frozenset({502, 503, 504})
 _PROXY_REFUSALS = frozenset({401, 403, 404, 405, 407})
 
@@ -60,6 +60,9 @@ def _error_by_text(lowered: str, text: str) -> EngineError | None:
         return SubnetTakenError(f"{text}; take another subnet")
     if any(known in lowered for known in _CONFLICT_TEXTS):
         return ConflictError(text)
+    if _REMOVAL_GOES_ON in lowered:
+        # Often one's own: the answer to the first request was lost. The next one finds the container gone.
+        return TransientEngineError(text)
     return None
 
 

@@ -83,8 +83,8 @@ async def why_it_failed(context: SessionContext, target: TargetRecord, detail: C
     ended = _explain(detail)
     state = f"ended with {ended}" if ended else f"is {detail.health}"
     if others is not None:
-        # One that is paused has not ended, and its health is of the time before.
-        state = others if detail.status == "paused" else f"{others} and {state}"
+        # One that is paused or being removed has not ended, and its health is of the time before.
+        state = others if detail.status in ("paused", "removing") else f"{others} and {state}"
     if detail.status == "running" and detail.failed_check:
         state += f"; its health check said: {last_words(detail.failed_check.encode())}"
     return f"service {target.service} {state}" + (f"; it said last: {words}" if words else "")
