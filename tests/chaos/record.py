@@ -192,10 +192,11 @@ def counts(record: Record) -> str:
     """Return how much was played, and how sessions ended, in one sentence."""
     counted = record.counted
     sessions = Counter(outcome for each in counted for outcome in each.outcomes)
-    seeds = ", ".join(str(seed) for seed in sorted({each.seed for each in record.rounds}))
+    seeds = sorted({each.seed for each in record.rounds})
+    named = f"Seed{'s' * (len(seeds) != 1)} {', '.join(map(str, seeds))}"
     ends = ", ".join(f"{sessions[outcome]} {outcome}" for outcome in OUTCOMES)
     rounds = f"{record.faults} faults in {len(counted)} rounds"
-    return f"Seeds {seeds}: {rounds}, {sessions.total()} sessions ({ends})."
+    return f"{named}: {rounds}, {sessions.total()} sessions ({ends})."
 
 
 def unfinished(record: Record) -> list[Key]:
