@@ -1,8 +1,9 @@
 """Guards of a fleet, attacked by who has taken over the orchestrator, and by who has taken over a host."""
 
+import itertools
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -100,29 +101,32 @@ def becomes_known(worker: Host, name: str, seconds: float) -> bool:
 
 
 def is_brought(worker: Host, container: str, network: str) -> bool:
-    """Start a container, and return whether that brings its network to the host.
-
-    A start fails while the swarm still takes away a network that had the same addresses.
-    """
-    worker.ask("POST", f"/containers/{container}/start")
-    return becomes_known(worker, network, 20)
+    """Start a container, and return whether that brings its network to the host."""
+    refused = worker.ask("POST", f"/containers/{container}/start")
+    return refused is None and becomes_known(worker, network, 20)
 
 
-FOREIGN = {
-    "without labels": {"Labels": {}},
-    "of another session's labels": {"Labels": Words(4).shared},
-    "that is not internal": {"Internal": False},
-    "whose engines take any address": {"IPAM": {"Config": [{"Subnet": "10.213.4.0/26"}]}},
+FOREIGN: dict[str, Callable[[Words], dict[str, Any]]] = {
+    "without labels": lambda _: {"Labels": {}},
+    "of another session's labels": lambda _: {"Labels": Words(4).shared},
+    "that is not internal": lambda _: {"Internal": False},
+    "whose engines take any address": lambda words: {"IPAM": {"Config": [{"Subnet": f"{words.base}.0/26"}]}},
 }
+numbers = itertools.count(20)
+"""Of networks with addresses of their own: the swarm takes those of a removed one away by and by, and starts
+nothing on another that has the same until then."""
 
 
 @pytest.mark.parametrize("change", FOREIGN.values(), ids=FOREIGN.keys())
 @pytest.mark.parametrize("is_known", [False, True], ids=["unknown to the worker", "known to the worker"])
 def test_a_network_of_the_right_name_opens_nothing_on_a_worker(
-    fleet: FleetLab, made: list[tuple[Host, str, str]], change: dict[str, Any], is_known: bool
+    fleet: FleetLab,
+    made: list[tuple[Host, str, str]],
+    change: Callable[[Words], dict[str, Any]],
+    is_known: bool,
 ) -> None:
-    words, worker = Words(4), fleet.workers[0]
-    identity = fleet.manager.ask("POST", "/networks/create", words.overlay(**change))["Id"]
+    words, worker = Words(next(numbers)), fleet.workers[0]
+    identity = fleet.manager.ask("POST", "/networks/create", words.overlay(**change(words)))["Id"]
     made.append((fleet.manager, "networks", identity))
     if is_known:
         # A container of somebody else brings the network to this host first.
