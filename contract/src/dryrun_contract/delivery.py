@@ -17,6 +17,8 @@ FILE_KINDS: frozenset[DestinationKind] = frozenset({"ndjson", "csv", "servicenow
 """Somebody fetches these; to the others the service sends by itself."""
 TAKE_NO_REMOVALS: frozenset[DestinationKind] = frozenset({"servicenow", "diode"})
 """Neither the payload of ServiceNow's identification nor Diode's has a place for what is gone."""
+ONE_OBJECT_FOR_ALL: frozenset[DestinationKind] = frozenset({"netbox"})
+"""These have one object for what several collectors found."""
 
 type Action = Literal["create", "change", "leave", "remove"]
 type ItemState = Literal[

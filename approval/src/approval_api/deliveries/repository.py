@@ -14,10 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from approval_api.database.tables import deliveries, destinations
 from approval_api.database.tables import delivery_items as items
 from dryrun_contract.delivery import (
+    FILE_KINDS,
+    ONE_OBJECT_FOR_ALL,
     Counts,
     DeliveryItem,
     DeliveryState,
     DeliveryView,
+    DestinationKind,
     DestinationRequest,
     DestinationView,
 )
@@ -58,6 +61,22 @@ WHERE state = 'delivered'
 ON CONFLICT (destination_id, discovery_id) DO UPDATE SET revision = excluded.revision,
     digest = excluded.digest, reference = excluded.reference, removed = excluded.removed,
     delivered_at = now()
+""")
+
+# Where several collectors' discoveries are one object, what is done for one changes what is known of the
+# others. One that is left as it is because another finds it goes over to that one, of which the object may
+# be known; one that is marked as gone may be found again by another, of which nothing else tells. So what the
+# destination has of these is of no revision and no digest, and their next preview looks at the object.
+_DOUBT_OTHERS = text(r"""
+INSERT INTO gateway.delivered AS known (destination_id, discovery_id, revision, digest)
+SELECT DISTINCT ON (other.id) i.destination_id, other.id, 0,
+    CASE i.action WHEN 'remove' THEN '\x00'::bytea ELSE ''::bytea END AS digest
+FROM gateway.delivery_items i CROSS JOIN LATERAL gateway.also_found_as(i.discovery_id) other
+WHERE i.delivery_id = :id AND i.state IN ('waiting', 'delivered') AND jsonb_exists(i.content, 'gone_at')
+ORDER BY other.id, digest DESC
+ON CONFLICT (destination_id, discovery_id) DO UPDATE SET revision = 0,
+    digest = CASE WHEN known.digest = ''::bytea THEN ''::bytea ELSE excluded.digest END
+WHERE NOT known.removed AND excluded.digest <> ''::bytea
 """)
 
 _LOCK_DESTINATION = text("""
@@ -146,12 +165,14 @@ async def find_delivery(
     return views[0] if views else None
 
 
-async def approve(connection: AsyncConnection, delivery_id: UUID, by: str, *, is_file: bool) -> None:
+async def approve(connection: AsyncConnection, delivery_id: UUID, by: str, kind: DestinationKind) -> None:
     """Let the items of a planned delivery be sent; those of a file count as delivered."""
     approved = "UPDATE gateway.deliveries SET approved_by = :by, approved_at = now() WHERE id = :id"
     await connection.execute(text(approved), {"id": delivery_id, "by": by})
     await connection.execute(_LEAVE_OUT, {"id": delivery_id})
-    await connection.execute(_SETTLE, {"id": delivery_id, "is_file": is_file})
+    await connection.execute(_SETTLE, {"id": delivery_id, "is_file": kind in FILE_KINDS})
+    if kind in ONE_OBJECT_FOR_ALL:
+        await connection.execute(_DOUBT_OTHERS, {"id": delivery_id})
 
 
 async def discard(connection: AsyncConnection, delivery_id: UUID) -> None:

@@ -11,7 +11,6 @@ from approval_api.identity.roles import Permission
 from approval_api.web.pagination import from_cursor, row_id, to_cursor
 from approval_api.web.problems import ProblemError
 from dryrun_contract.delivery import (
-    FILE_KINDS,
     DeliveryItems,
     DeliveryView,
     DestinationRequest,
@@ -108,7 +107,7 @@ async def approve(connection: AsyncConnection, delivery_id: UUID, actor: str) ->
         return view
     if view.state != "planned":
         raise _not_now(view, "approved")
-    await repository.approve(connection, delivery_id, actor, is_file=view.kind in FILE_KINDS)
+    await repository.approve(connection, delivery_id, actor, view.kind)
     return await show(connection, delivery_id)
 
 

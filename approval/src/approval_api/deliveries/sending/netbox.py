@@ -26,6 +26,7 @@ _BOUNDS = JsonBounds(size=1024 * 1024, values=50_000)
 _PARENTS = {"dcim.interface": "device", "virtualization.vminterface": "virtual_machine"}
 _OBJECT_TYPES = {"device": "dcim.device", "virtual_machine": "virtualization.virtualmachine"}
 _GENERIC_PARENTS_SINCE = (4, 3)
+_GONE = f"{MARK}gone since "
 
 type Object = dict[str, JsonValue]
 
@@ -44,9 +45,9 @@ class _Wanted:
         """Return whether a delivery made what is there."""
         return self.existing is not None and str(self.existing.get("description", "")).startswith(MARK)
 
-    def change(self) -> Object:
+    def change(self, item: Item) -> Object:
         """Return the values that an object of ours should have and has not; none for other people's."""
-        if self.existing is None or not self.is_ours:
+        if self.existing is None or not self.is_ours or _is_named_by_another(self.existing, item):
             return {}
         changed: Object = {
             name: self.values[name]
@@ -93,14 +94,14 @@ class NetBoxSender:
         if item.is_removal:
             wanted, change = await self._end(item)
             if not change or wanted is None:
-                return _nothing_to_end(wanted)
+                return _nothing_to_end(item, wanted)
             return Result("remove", f"would be marked as gone: {', '.join(sorted(change))}")
         wanted = await self._compare(item)
         if wanted is None:
             return Result("leave", f"NetBox has no objects of kind {item.kind}")
         if wanted.existing is None:
             return Result("create", f"would be created in {wanted.path}")
-        if change := wanted.change():
+        if change := wanted.change(item):
             return Result("change", f"would change: {', '.join(sorted(change))}", _url(wanted.existing))
         return Result("leave", "NetBox has it", _url(wanted.existing))
 
@@ -109,7 +110,7 @@ class NetBoxSender:
         if item.is_removal:
             wanted, change = await self._end(item)
             if not change or wanted is None or wanted.existing is None:
-                return _nothing_to_end(wanted)
+                return _nothing_to_end(item, wanted)
             answer = await self._ask("PATCH", f"{wanted.path}{wanted.existing['id']}/", change)
             return Result("remove", f"HTTP {answer.status}, marked as gone", _url(_object(answer)))
         wanted = await self._compare(item)
@@ -117,13 +118,15 @@ class NetBoxSender:
             return Result("leave", f"NetBox has no objects of kind {item.kind}")
         if wanted.existing is None:
             return await self._create(item, wanted)
-        if change := wanted.change():
+        if change := wanted.change(item):
             answer = await self._ask("PATCH", f"{wanted.path}{wanted.existing['id']}/", change)
             return Result("change", f"HTTP {answer.status}", _url(_object(answer)))
         return Result("leave", "NetBox has it", _url(wanted.existing))
 
     async def _end(self, item: Item) -> tuple[_Wanted | None, Object]:
         """Return what NetBox has of something that is gone, and what to change of it."""
+        if item.is_found_by_another:
+            return None, {}
         try:
             wanted = await self._compare(item)
         except _NowhereError:
@@ -218,7 +221,9 @@ class NetBoxSender:
         return answer
 
 
-def _nothing_to_end(wanted: _Wanted | None) -> Result:
+def _nothing_to_end(item: Item, wanted: _Wanted | None) -> Result:
+    if item.is_found_by_another:
+        return Result("leave", "another collector still finds it")
     if wanted is None or wanted.existing is None:
         return Result("leave", "NetBox does not have it")
     if not wanted.is_ours:
@@ -259,12 +264,22 @@ def _gone(item: Item) -> str:
     """Return the description of an object of ours that is gone; it begins with the mark, as before."""
     day = str(item.content.get("gone_at", ""))[:10]
     what = "host" if item.kind == "host" else _product(item)
-    return printable(f"{MARK}gone since {day}, was {what} ({item.content.get('collector', '')})", limit=199)
+    return printable(f"{_GONE}{day}, was {what} {_by(item)}", limit=199)
 
 
 def _described(item: Item, what: str) -> str:
     """Return the description of an object of ours; NetBox takes 200 characters."""
     version = _data(item).get("version")
     told = what if what == "host" else " ".join(filter(None, (_product(item), str(version or ""))))
-    by = str(item.content.get("collector", ""))
-    return printable(f"{MARK}{told} ({by})", limit=199)
+    return printable(f"{MARK}{told} {_by(item)}", limit=199)
+
+
+def _by(item: Item) -> str:
+    return f"({item.content.get('collector', '')})"
+
+
+def _is_named_by_another(found: Object, item: Item) -> bool:
+    """Return whether another collector described it, and `item`, which names no product, knows no better."""
+    described = str(found.get("description", ""))
+    is_own = described.endswith(printable(_by(item), limit=199))
+    return not _data(item).get("product") and not is_own and not described.startswith(_GONE)

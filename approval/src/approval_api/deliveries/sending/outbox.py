@@ -53,7 +53,9 @@ UPDATE gateway.delivery_items i
 SET lease = :lease, next_at = now() + CAST(:for_as_long AS interval), attempts = i.attempts + 1
 FROM due WHERE i.id = due.id
 RETURNING i.id, i.lease, i.message_id, i.state, i.kind, i.key, i.host, i.action, i.content, i.attempts,
-    i.reference, CASE WHEN jsonb_exists(i.content, 'gone_at')
+    i.reference,
+    jsonb_exists(i.content, 'gone_at') AND gateway.is_found_by_another(i.discovery_id) AS is_found_by_another,
+    CASE WHEN jsonb_exists(i.content, 'gone_at')
         THEN EXISTS (SELECT 1 FROM gateway.approved_removals d
             WHERE d.id = i.discovery_id AND d.revision = i.revision)
         ELSE EXISTS (SELECT 1 FROM gateway.approved_discoveries d

@@ -38,6 +38,8 @@ class Item:
     content: dict[str, JsonValue]
     attempts: int
     reference: str | None
+    is_found_by_another: bool
+    """It is gone for its collector, and another one still finds the same."""
 
     @property
     def is_removal(self) -> bool:
