@@ -18,15 +18,19 @@ async def test_without_logs_side_effects_are_not_known(report):
     assert not measuring.measure(report.model_copy(update={"logs": None})).logs_read
 
 
+def measured_by(report, **claims):
+    """Return what is kept where collectors claim this, and the others nothing."""
+    runs = [
+        run.model_copy(update={"claims": claims.get(run.collector, {})})
+        for run in report.collectors
+        if run.purpose == "discovery"
+    ]
+    return measuring.measure(report.model_copy(update={"collectors": tuple(runs)}))
+
+
 async def test_what_no_collector_claims_is_held_against_none(report):
     def rows(**claims):
-        runs = [
-            run.model_copy(update={"claims": claims.get(run.collector, {})})
-            for run in report.collectors
-            if run.purpose == "discovery"
-        ]
-        measured = measuring.measure(report.model_copy(update={"collectors": tuple(runs)}))
-        return {(row.kind, row.attribute) for row in measured.rows}
+        return {(row.kind, row.attribute) for row in measured_by(report, **claims).rows}
 
     every = {(row.kind, row.attribute) for row in report.scores.rows}
     assert rows(network=None) == every
@@ -36,3 +40,16 @@ async def test_what_no_collector_claims_is_held_against_none(report):
         ("service", "product"),
     }
     assert rows() == set()
+
+
+async def test_what_no_collector_claims_is_no_fact_that_another_may_be_better_at(report):
+    """Found or not: else one that claims no versions would look as if it had lost those it does not tell."""
+
+    def facts(**claims):
+        return [(fact.kind, fact.attribute) for fact in measured_by(report, **claims).facts]
+
+    every = facts(network=None)
+    assert every == [(fact.kind, fact.attribute) for fact in measuring.measure(report).facts]
+    claimed = {("host", None), ("service", None), ("service", "product")}
+    assert facts(network={"host": (), "service": ("product",)}) == [fact for fact in every if fact in claimed]
+    assert facts() == []

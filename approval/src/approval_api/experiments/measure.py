@@ -100,7 +100,10 @@ def measure(report: Report) -> Measured | None:
     if scores is None:
         return None
     # The cut must not hide what a scan lost.
-    facts = sorted(_facts(report), key=lambda fact: fact.fate != "missed")
+    facts = sorted(
+        (fact for fact in _facts(report) if _is_claimed(fact, report)),
+        key=lambda fact: fact.fate != "missed",
+    )
     logs = [counts.counts.get("failed_logins") for counts in (report.logs or {}).values()]
     known = [count for count in logs if count is not None]
     false, false_left_out = false_reports(scores.false_positives)
@@ -130,11 +133,11 @@ def measure(report: Report) -> Measured | None:
     )
 
 
-def _is_claimed(row: ScoreRow, report: Report) -> bool:
+def _is_claimed(what: ScoreRow | FactResult, report: Report) -> bool:
     """Return whether any of the collectors says that it reports this; one that says nothing claims all."""
     claims = [run.claims for run in report.collectors if run.purpose == "discovery"]
     return not claims or any(
-        each is None or (row.kind in each and (row.attribute is None or row.attribute in each[row.kind]))
+        each is None or (what.kind in each and (what.attribute is None or what.attribute in each[what.kind]))
         for each in claims
     )
 
