@@ -1,6 +1,7 @@
 """Each occasion is noticed once, for whoever it concerns, and only what happened since they asked."""
 
 import json
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import text
 
 from approval_api.notifications import repository
 from approval_api.notifications.noticing import Noticing
+from approval_api.schedules import repository as schedules
 from dryrun_contract.notification import OCCASIONS, ChannelRequest
 
 
@@ -194,3 +196,23 @@ async def test_a_run_within_the_last_ones_interval_is_not(engine, ada, schedule)
     await add_run(engine, schedule, 2, 0.95, 0.90, passed=True)
     await add_run(engine, schedule, 1, 0.91, 0.85, passed=True)
     assert await told(engine, ada) == []
+
+
+async def test_a_schedule_that_stops_by_itself_is_told_once_and_one_that_somebody_pauses_is_not(
+    engine, ada, schedule
+):
+    async def pause(**how):
+        async with engine.begin() as connection:
+            await schedules.pause(connection, schedule, "the last 3 times failed", **how)
+
+    await pause()
+    await pause(by_itself=True)
+    assert await told(engine, ada) == [], "it was paused already"
+    stopped = ("schedule_stopped", "Schedule nightly stopped: the last 3 times failed")
+    for times in (1, 2):
+        async with engine.begin() as connection:
+            await schedules.resume(connection, schedule, datetime.now(UTC))
+        await pause(by_itself=True)
+        await pause()
+        for _ in range(2):
+            assert await told(engine, ada) == [stopped] * times

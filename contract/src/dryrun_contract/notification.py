@@ -16,6 +16,7 @@ type Occasion = Literal[
     "recall_regressed",
     "targets_harmed",
     "cleanup_late",
+    "schedule_stopped",
     "delivery_stuck",
     "credential_expiring",
 ]

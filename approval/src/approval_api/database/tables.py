@@ -124,8 +124,9 @@ schedules = Table(
     Column("resumed_at", _TIME, nullable=False),
     Column("next_at", _TIME),
     Column("paused_because", Text),
+    Column("stopped_at", _TIME),
 )
-"""`next_at` is null while it is paused."""
+"""`next_at` is null while it is paused, `stopped_at` unless it paused by itself."""
 
 schedule_firings = Table(
     "schedule_firings",

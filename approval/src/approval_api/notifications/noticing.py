@@ -44,6 +44,13 @@ _HAPPENED = {
         WHERE s.phase <> 'ended' AND s.expires_at < now() - interval '1 minute'
             AND s.requested_at > now() - interval '2 days'
     """,
+    "schedule_stopped": """
+        SELECT s.id || ' ' || extract(epoch FROM s.stopped_at) AS object,
+            format('Schedule %s stopped: %s', coalesce(s.request -> 'experiment' ->> 'name',
+                left(s.id::text, 8)), s.paused_because) AS text,
+            '/dryrun/schedules/' || s.id AS link, s.owner AS whose, s.stopped_at AS at
+        FROM gateway.schedules s WHERE s.stopped_at > now() - interval '2 days'
+    """,
     "delivery_stuck": """
         SELECT v.id || ' ' || count(*) AS object,
             format('The delivery to %s is stuck: %s given up', n.name, count(*)) AS text,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import RowMapping, delete, func, literal, select, text, update
+from sqlalchemy import RowMapping, case, delete, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,15 +20,17 @@ logger = logging.getLogger(__name__)
 _OPEN = firings.c.experiment_id.is_(None) & firings.c.skipped.is_(None) & firings.c.failure.is_(None)
 
 # A firing failed when it could not start, or when none of its sessions could be measured.
-_FAILED_IN_A_ROW = text("""
-SELECT count(*) FILTER (WHERE failed) AS failed FROM (
-    SELECT f.failure IS NOT NULL OR NOT EXISTS (
-        SELECT 1 FROM gateway.experiment_runs r
-        WHERE r.experiment_id = f.experiment_id AND r.failure IS NULL) AS failed
-    FROM gateway.schedule_firings f JOIN gateway.schedules s ON s.id = f.schedule_id
-    WHERE f.schedule_id = :id AND f.due_at > s.resumed_at AND f.skipped IS NULL
-        AND (f.failure IS NOT NULL OR f.experiment_id IS NOT NULL)
-    ORDER BY f.due_at DESC LIMIT :most) newest
+_FAILING = text("""
+SELECT s.id FROM gateway.schedules s CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE failed) AS failed FROM (
+        SELECT f.failure IS NOT NULL OR NOT EXISTS (
+            SELECT 1 FROM gateway.experiment_runs r
+            WHERE r.experiment_id = f.experiment_id AND r.failure IS NULL) AS failed
+        FROM gateway.schedule_firings f
+        WHERE f.schedule_id = s.id AND f.due_at > s.resumed_at AND f.skipped IS NULL
+            AND (f.failure IS NOT NULL OR f.experiment_id IS NOT NULL)
+        ORDER BY f.due_at DESC LIMIT :most) newest) last
+WHERE s.next_at IS NOT NULL AND last.failed >= :most
 """)
 
 
@@ -108,13 +110,26 @@ async def remove(connection: AsyncConnection, schedule_id: UUID) -> bool:
     return removed.rowcount == 1
 
 
-async def pause(connection: AsyncConnection, schedule_id: UUID, reason: str) -> bool:
-    """Let it fire no more, nor start what it claimed; False when there is none. The first reason stays."""
+async def pause(
+    connection: AsyncConnection, schedule_id: UUID, reason: str, *, by_itself: bool = False
+) -> bool:
+    """Let it fire no more, nor start what it claimed; False when there is none. The first reason stays.
+
+    `by_itself`: nobody asked for it, so its owner is to be told.
+    """
     reason = storable_text(reason[:500])
+    stopped_at = case(
+        (schedules.c.paused_because.is_(None), func.now() if by_itself else None),
+        else_=schedules.c.stopped_at,
+    )
     changed = await connection.execute(
         update(schedules)
         .where(schedules.c.id == schedule_id)
-        .values(next_at=None, paused_because=func.coalesce(schedules.c.paused_because, reason))
+        .values(
+            next_at=None,
+            paused_because=func.coalesce(schedules.c.paused_because, reason),
+            stopped_at=stopped_at,
+        )
     )
     await connection.execute(
         update(firings)
@@ -129,7 +144,7 @@ async def resume(connection: AsyncConnection, schedule_id: UUID, next_at: dateti
     await connection.execute(
         update(schedules)
         .where(schedules.c.id == schedule_id, schedules.c.next_at.is_(None))
-        .values(next_at=next_at, paused_because=None, resumed_at=func.now())
+        .values(next_at=next_at, paused_because=None, stopped_at=None, resumed_at=func.now())
     )
 
 
@@ -212,11 +227,9 @@ async def fail(connection: AsyncConnection, due: Due, reason: str) -> None:
     )
 
 
-async def failed_in_a_row(connection: AsyncConnection, schedule_id: UUID, most: int) -> int:
-    """Return how many of the newest `most` firings since it was resumed failed."""
-    counted = await connection.execute(_FAILED_IN_A_ROW, {"id": schedule_id, "most": most})
-    failed: int = counted.scalar_one()
-    return failed
+async def failing(connection: AsyncConnection, most: int) -> list[UUID]:
+    """Return the schedules of which the newest `most` firings since they were resumed failed."""
+    return list((await connection.execute(_FAILING, {"most": most})).scalars())
 
 
 async def newest_firings(connection: AsyncConnection, schedule_id: UUID, limit: int) -> list[RowMapping]:

@@ -157,7 +157,12 @@ class Schedules:
         await work_in_rounds(self.work_once, "schedules")
 
     async def work_once(self) -> None:
-        """Claim what is due, and start what was claimed."""
+        """Stop what keeps failing, claim what is due, and start what was claimed."""
+        async with self._engine.connect() as connection:
+            failing = await repository.failing(connection, MOST_FAILURES)
+        for schedule_id in failing:
+            why = f"the last {MOST_FAILURES} times failed; see their reasons, then resume it"
+            await self._apart(schedule_id, self._stop(schedule_id, why))
         async with self._engine.connect() as connection:
             waiting = await repository.due(connection)
         for schedule_id, due_at, request in waiting:
@@ -175,26 +180,22 @@ class Schedules:
             request = ScheduleRequest.model_validate(stored)
             next_at = next_after(request.cron, request.timezone, max(due_at, datetime.now(UTC)))
         except ValidationError:
-            await self._pause(schedule_id, _UNREADABLE)
+            await self._stop(schedule_id, _UNREADABLE)
             return
         except ScheduleError as error:  # a time zone that this machine's database no longer has
-            await self._pause(schedule_id, str(error))
+            await self._stop(schedule_id, str(error))
             return
         async with self._engine.begin() as connection:
-            failed = await repository.failed_in_a_row(connection, schedule_id, MOST_FAILURES)
-            if failed < MOST_FAILURES:
-                await repository.claim(connection, schedule_id, due_at, next_at)
-                return
-        await self._pause(schedule_id, f"the last {failed} times failed; see their reasons, then resume it")
+            await repository.claim(connection, schedule_id, due_at, next_at)
 
-    async def _pause(self, schedule_id: UUID, reason: str) -> None:
+    async def _stop(self, schedule_id: UUID, reason: str) -> None:
         async with self._engine.begin() as connection:
-            await repository.pause(connection, schedule_id, reason)
+            await repository.pause(connection, schedule_id, reason, by_itself=True)
 
     async def _start(self, due: Due) -> None:
         # Each time: a role may be withdrawn while a schedule repeats for years.
         if not await self._experiments.may_run(due.owner):
-            await self._pause(due.schedule_id, f"{due.owner} may not start sessions any more")
+            await self._stop(due.schedule_id, f"{due.owner} may not start sessions any more")
             return
 
         async def link(connection: AsyncConnection, experiment_id: UUID) -> None:
@@ -207,7 +208,7 @@ class Schedules:
         except _TakenError:
             return
         except ValidationError:
-            await self._pause(due.schedule_id, _UNREADABLE)
+            await self._stop(due.schedule_id, _UNREADABLE)
         except ProblemError as error:
             if error.problem.status not in _MAY_HEAL:
                 async with self._engine.begin() as connection:

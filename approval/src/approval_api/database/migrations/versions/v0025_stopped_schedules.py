@@ -1,0 +1,18 @@
+"""When a schedule stopped by itself, of which its owner is told."""
+
+from alembic import op
+
+revision = "0025"
+down_revision = "0024"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the column. Nobody is told of what stopped before."""
+    op.execute("ALTER TABLE gateway.schedules ADD stopped_at timestamptz")
+
+
+def downgrade() -> None:
+    """Remove it."""
+    op.execute("ALTER TABLE gateway.schedules DROP COLUMN stopped_at")
