@@ -167,6 +167,38 @@ async def test_text_of_targets_is_inert_in_chats(engine, notifying, kind):
         assert "\\[x\\]\\(http:" in card["content"]["body"][0]["text"]
 
 
+async def test_an_apprise_api_is_told_once_for_all_services_of_a_configuration(engine, notifying):
+    async with receiving(lambda _: answer(200)) as receiver:
+        channel = await add_channel(engine, "apprise", receiver.url("/notify/on-call"), HOSTILE)
+        await (await notifying(receiver)).work_once()
+    (seen,) = receiver.received
+    assert (seen.target, seen.json["format"], seen.json["tag"]) == ("/notify/on-call", "text", "all")
+    assert "https://approval.example/dryrun/sessions/1" in seen.json["body"]
+    assert b"\\u001b" not in seen.body
+    assert await states(engine, channel) == ["sent"]
+
+
+@pytest.mark.parametrize(("status", "words"), [(204, "no configuration"), (424, "could not tell all")])
+async def test_what_an_apprise_api_could_not_tell_counts_as_given_up(engine, notifying, status, words):
+    async with receiving(lambda _: answer(status)) as receiver:
+        channel = await add_channel(engine, "apprise", receiver.url("/notify/on-call"), "one")
+        notifier = await notifying(receiver)
+        await notifier.work_once()
+        await make_everything_due(engine)
+        await notifier.work_once()
+    assert len(receiver.received) == 1, "who was told would be told again"
+    assert await states(engine, channel) == ["dead"]
+    assert words in await said(engine, channel)
+
+
+@pytest.mark.parametrize("path", ["", "/notify", "/notify/", "/notify/a/b", "/get/key", "/notify/key?tag=x"])
+def test_the_address_of_an_apprise_api_names_a_configuration(path):
+    wanted = {"name": "x", "kind": "apprise", "occasions": ["session_failed"]}
+    ChannelRequest.model_validate({**wanted, "address": "https://apprise.lan:8000/below/notify/a_Key-1"})
+    with pytest.raises(ValidationError, match="https://HOST/notify/KEY"):
+        ChannelRequest.model_validate({**wanted, "address": f"https://apprise.lan{path}"})
+
+
 async def test_mail_goes_through_the_servers_tls_and_has_one_subject_line(engine, notifying, tmp_path):
     place = Authority(tmp_path / "ca").sign("mail.lan", server=True)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

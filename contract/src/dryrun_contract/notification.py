@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, model_validator
 from dryrun_contract.base import UtcTime, Word
 from dryrun_contract.delivery import require_plain_url
 
-type ChannelKind = Literal["email", "webhook", "slack", "teams", "matrix"]
+type ChannelKind = Literal["email", "webhook", "slack", "teams", "matrix", "apprise"]
 type Occasion = Literal[
     "session_failed",
     "verdict_changed",
@@ -25,6 +25,7 @@ OCCASIONS: tuple[Occasion, ...] = get_args(Occasion.__value__)
 type _Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["22:00"])]
 _MAIL = r"^[A-Za-z0-9._%+-]{1,64}@[a-z0-9.-]{1,190}$"
 _MATRIX_ROOM = r"https?://[^/?#]+/![A-Za-z0-9._~=+/-]{1,200}(:[A-Za-z0-9.:\[\]-]{1,200})?"
+_APPRISE = r"https?://[^/?#]+(/[^?#]*)?/notify/[A-Za-z0-9_-]{1,128}/?"
 _MAIL_ADDRESS = TypeAdapter(Annotated[str, Field(pattern=_MAIL)])
 
 
@@ -34,7 +35,8 @@ class ChannelRequest(Word):
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", examples=["on-call"])
     kind: ChannelKind
     address: str = Field(max_length=500, examples=["https://hooks.example.com/discovery"])
-    """A mail address, the address that a webhook is sent to, or a homeserver and the id of a room there."""
+    """A mail address, the address that a webhook is sent to, a homeserver and the id of a room there, or the
+    address of a configuration of an Apprise API."""
     occasions: tuple[Occasion, ...] = Field(min_length=1, max_length=len(OCCASIONS))
     everybody: bool = False
     """Also of what others started, not only of one's own."""
@@ -55,6 +57,8 @@ class ChannelRequest(Word):
             require_plain_url(self.address)
         if self.kind == "matrix" and not re.fullmatch(_MATRIX_ROOM, self.address):
             raise ValueError("a room of Matrix is https://HOMESERVER/!ROOM:SERVER, with the room's id")
+        if self.kind == "apprise" and not re.fullmatch(_APPRISE, self.address):
+            raise ValueError("a configuration of an Apprise API is https://HOST/notify/KEY")
         return self
 
 

@@ -86,6 +86,17 @@ def matrix(told: Sequence[Told], base_url: str) -> JsonValue:
     return {"msgtype": "m.notice", "body": plain(told, base_url), "m.mentions": {}}
 
 
+def apprise(told: Sequence[Told], base_url: str) -> JsonValue:
+    """Return the body for an Apprise API: plain text, for every service that its configuration names."""
+    return {
+        "title": subject(told),
+        "body": plain(told, base_url),
+        "type": "info",
+        "format": "text",
+        "tag": "all",
+    }
+
+
 def _no_mentions(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 

@@ -1,4 +1,4 @@
-"""Sends messages: signed webhooks, Slack, Teams, Matrix and mail, each through the only way out."""
+"""Sends messages: signed webhooks, Slack, Teams, Matrix, Apprise and mail, each through the only way out."""
 
 import asyncio
 import json
@@ -24,6 +24,11 @@ logger = logging.getLogger(__name__)
 
 _SECONDS = 60.0
 _MAY_HEAL = frozenset({408, 409, 425, 429})
+_NOT_TOLD_BY_APPRISE = {
+    204: "the Apprise API has no configuration of this key",
+    424: "the Apprise API could not tell all of its configuration's services; its log says which",
+}
+"""Repeating the second would tell those again that were told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,8 @@ class Notifier:
             body = messages.webhook(told, self._base_url, now)
         elif kind == "slack":
             body = messages.slack(told, self._base_url)
+        elif kind == "apprise":
+            body = messages.apprise(told, self._base_url)
         else:
             body = messages.teams(told, self._base_url)
         text = json.dumps(body)
@@ -112,6 +119,8 @@ class Notifier:
         answer = await self._egress.request(
             "POST", message.channel.address, headers=headers, body=text.encode()
         )
+        if kind == "apprise" and answer.status in _NOT_TOLD_BY_APPRISE:
+            return Said(f"HTTP {answer.status}: {_NOT_TOLD_BY_APPRISE[answer.status]}", sent=False)
         return _said(answer)
 
     async def _send_mail(self, message: Message) -> Said:
