@@ -5,8 +5,10 @@ import os
 
 import pytest
 from chromium import violations
+from made_deliveries import store_deliveries
 from playwright.async_api import expect
 from scripted_session import HOSTILE, scan_all
+from sqlalchemy import text
 
 from approval_api.identity.roles import Role
 from dryrun_contract.event import SessionPlaced, TargetChanged
@@ -131,6 +133,22 @@ async def test_the_page_of_an_experiment_follows_it_without_reloading(site):
     await expect(page.get_by_role("heading", name="What each way to scan finds")).to_be_visible()
     scanning.cancel()
     assert await page.locator("#experiment").get_attribute("hx-get") is None
+    assert await page.evaluate("window.notReloaded")
+
+
+async def test_the_page_of_a_delivery_follows_it_without_reloading(site):
+    engine = site.api.app.state.engine
+    delivery = await store_deliveries(engine)
+    page = await site.visit(Role.APPROVER, f"/production/deliveries/{delivery}?state=waiting")
+    await page.evaluate("window.notReloaded = true")
+    await expect(page.locator("h1 + .badge")).to_have_text("sending")
+    assert not await violations(page)
+    async with engine.begin() as connection:
+        sent = "UPDATE gateway.delivery_items SET state = 'delivered' WHERE state = 'waiting'"
+        await connection.execute(text(sent))
+    await expect(page.locator("h1 + .badge")).to_have_text("stuck", timeout=15_000)
+    await expect(page.get_by_role("heading", name="Items: waiting")).to_be_visible()
+    assert await page.locator("#delivery").get_attribute("hx-get") is None
     assert await page.evaluate("window.notReloaded")
 
 

@@ -1,6 +1,7 @@
 """Pages: destinations and deliveries, a form for each, and one delivery with its items."""
 
 from typing import get_args
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -93,10 +94,12 @@ async def show_delivery(
     async with request.app.state.engine.connect() as connection:
         delivery = await service.show(connection, delivery_id)
         items = await service.list_items(connection, delivery_id, _PER_PAGE, cursor, state)
+    asked = {name: value for name, value in (("state", state), ("cursor", cursor)) if value is not None}
     return page(
         request,
         "deliveries/delivery.html",
         visitor,
+        here=f"/production/deliveries/{delivery_id}?{urlencode(asked)}",
         delivery=delivery,
         items=items,
         state=state,
