@@ -1,4 +1,4 @@
-"""`dryrun forecast`, `checks` and `trend`, what several sessions say together: declarations only."""
+"""`dryrun forecast`, `checks`, `trend` and `retention`, of many sessions together: declarations only."""
 
 from typing import Annotated
 
@@ -68,3 +68,11 @@ def trend(
         raise typer.BadParameter("name a template or a schedule", param_hint="'TEMPLATE', '--schedule'")
     common = common_options(context, json_output, api_url)
     run(trends.show(common, template=template, collector=collector, schedule=schedule))
+
+
+@figures_app.command()
+def retention(context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None) -> None:
+    """Show for how long things are kept, and what was removed lately. Administrators only."""
+    from dryrun_cli.commands import retention as retention_commands
+
+    run(retention_commands.show(common_options(context, json_output, api_url)))

@@ -72,7 +72,7 @@ class FakeApi:
         self.experiments = {}
         self.schedules = {}
         self.approved = 0
-        self.rules, self.trend, self.changes, self.badges = [], [], [], []
+        self.rules, self.trend, self.changes, self.badges, self.removed = [], [], [], [], []
         self.scans, self.reported, self.production = [], [], []
         self.criteria = {}
         """Stored sets by name."""
@@ -179,7 +179,7 @@ class FakeApi:
 
     async def route(self, request):
         match request.method, request.path.removeprefix(BASE).strip("/").split("/"):
-            case "GET", ["templates" | "criteria" | "pool" as name]:
+            case "GET", ["templates" | "criteria" | "pool" as name] | ["api", "v1", "retention" as name]:
                 await request.json(self.fixed(name))
             case "POST", ["sessions"]:
                 await self.start(request)
@@ -216,6 +216,13 @@ class FakeApi:
             "templates": {"templates": [template(name) for name in SCRIPTS]},
             "criteria": {"overall": {"recall_min": 0.8}, "targets_harmed_max": 0},
             "pool": self.pool,
+            "retention": {
+                "sessions_days": 90,
+                "events_days": None,
+                "discoveries_days": None,
+                "audit_days": None,
+                "removed": self.removed,
+            },
         }[name]
 
     async def route_session(self, request, session, rest, criteria):

@@ -23,6 +23,7 @@ from dryrun_contract.schedule import ScheduleRequest
 from dryrun_contract.session import SessionRequest
 from dryrun_contract.trend import PublishRequest
 
+API_PATH: Final = "/api/v1"
 BASE_PATH: Final = "/api/v1/dryrun"
 PRODUCTION_PATH: Final = "/api/v1/production"
 CONNECT_SECONDS: Final = 5.0
@@ -175,6 +176,10 @@ class ApiClient:
     async def remove_schedule(self, schedule_id: UUID) -> None:
         """Delete a schedule."""
         await self._answer("DELETE", f"/schedules/{schedule_id}", body=None)
+
+    async def retention(self) -> JsonValue:
+        """Return for how long things are kept, and what was removed lately."""
+        return await self._json("GET", "/retention", base=API_PATH)
 
     async def production(
         self,

@@ -1,0 +1,19 @@
+"""The command on retention."""
+
+from dryrun_cli.api.client import ApiClient
+from dryrun_cli.api.reading import read_word
+from dryrun_cli.commands.command import Common, command, make_console, write_json
+from dryrun_cli.drawing.retention_view import draw_retention
+from dryrun_cli.exit_codes import ExitCode
+from dryrun_contract.retention import RetentionView
+
+
+@command
+async def show(client: ApiClient, common: Common) -> ExitCode:
+    """`dryrun retention`."""
+    answer = await client.retention()
+    if common.json_output:
+        write_json(answer)
+    else:
+        make_console().print(draw_retention(read_word(RetentionView, answer, "the retention policy")))
+    return ExitCode.OK
