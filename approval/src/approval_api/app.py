@@ -154,7 +154,7 @@ def create_app(
         settings.orchestrator_token.get_secret_value(),
         orchestrator_transport,
     )
-    app.state.reports = Reports(app.state.engine, metrics)
+    app.state.reports = Reports(app.state.engine, metrics, str(settings.public_url or ""))
     app.state.experiments = Experiments(
         app.state.engine,
         app.state.orchestrator,

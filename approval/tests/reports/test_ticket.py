@@ -71,7 +71,9 @@ def test_it_says_what_a_change_board_needs(judged):
     jira, plain = render_jira(judged), render_servicenow(judged)
     assert jira.startswith(f"h3. Dry-run of {judged.template.id}: ")
     assert "*Scores*: Recall" in jira
-    assert f"/dryrun/sessions/{judged.session.id}/report" in plain
+    assert f"Report: /dryrun/sessions/{judged.session.id}/report" in plain
+    elsewhere = render_jira(judged, "https://approval.example/")
+    assert f"Report: https://approval.example/dryrun/sessions/{judged.session.id}/report" in elsewhere
     assert len(plain) < 3000
     assert len(plain.splitlines()) < 40
 

@@ -30,6 +30,7 @@ type Judge = Criteria | Literal["own"] | None
 """What a report is judged by: a client's criteria, the session's own, or none."""
 
 _MODULE = "approval_api.reports.worker"
+_TICKETS = frozenset({"jira", "servicenow"})
 _MIB = 1024 * 1024
 COMPUTE_SECONDS = 60.0
 WRITE_SECONDS = 20.0
@@ -46,9 +47,13 @@ _RETRY_SECONDS = 5.0
 class Reports:
     """The reports of all sessions. Concurrent requests for the same report share one computation."""
 
-    def __init__(self, engine: AsyncEngine, metrics: Metrics) -> None:
-        """Read from `engine`; the worker processes start with the first report."""
+    def __init__(self, engine: AsyncEngine, metrics: Metrics, public_url: str = "") -> None:
+        """Read from `engine`; the worker processes start with the first report.
+
+        Links of tickets begin with `public_url`.
+        """
         self._engine = engine
+        self._public_url = public_url
         self._metrics = metrics
         self._scoring = WorkerProcess(
             _MODULE, "scoring", seconds=COMPUTE_SECONDS, waiting=20, answer_bytes=MAX_REPORT_BYTES
@@ -81,7 +86,12 @@ class Reports:
     ) -> tuple[SessionView, list[bytes]]:
         """Return the session and one report of it in several forms. Raises ProblemError as `write` does."""
         state, kept = await self._current(session_id)
-        hows = [_writing(state.stored, form, criteria, question) for form in forms]
+        hows = [
+            _writing(state.stored, form, criteria, question).model_copy(
+                update={"base_url": self._public_url if form in _TICKETS else ""}
+            )
+            for form in forms
+        ]
         return state.stored.view, [await self._written(state, kept, how) for how in hows]
 
     async def _written(self, state: SessionState, kept: bytes, how: Writing) -> bytes:

@@ -28,17 +28,19 @@ _STEERING = re.compile(
 )
 
 
-def render_jira(report: Report) -> str:
-    """Return Jira's wiki markup, ending in a line break."""
-    return _render(report, lambda title: f"h3. {title}", lambda label: f"*{label}*", "* ")
+def render_jira(report: Report, base_url: str = "") -> str:
+    """Return Jira's wiki markup, ending in a line break; its link begins with `base_url`."""
+    return _render(report, base_url, lambda title: f"h3. {title}", lambda label: f"*{label}*", "* ")
 
 
-def render_servicenow(report: Report) -> str:
-    """Return plain text for ServiceNow's work notes, ending in a line break."""
-    return _render(report, lambda title: f"{title}\n", lambda label: label, "- ")
+def render_servicenow(report: Report, base_url: str = "") -> str:
+    """Return plain text for ServiceNow's work notes, likewise."""
+    return _render(report, base_url, lambda title: f"{title}\n", lambda label: label, "- ")
 
 
-def _render(report: Report, title: Callable[[str], str], strong: Callable[[str], str], item: str) -> str:
+def _render(
+    report: Report, base_url: str, title: Callable[[str], str], strong: Callable[[str], str], item: str
+) -> str:
     session, verdict = report.session, report.verdict
     word = "no criteria" if verdict is None else "PASSED" if verdict.passed else "FAILED"
     lines = [title(f"Dry-run of {_inert(report.template.id)}: {word}"), _words(headline(report))]
@@ -59,9 +61,10 @@ def _render(report: Report, title: Callable[[str], str], strong: Callable[[str],
         lines.append(f"{item}{_inert(run.collector)} from image {_inert(image)}{whole}")
     if len(report.collectors) > len(runs):
         lines.append(f"{item}and {len(report.collectors) - len(runs)} more collectors")
+    link = f"{base_url.rstrip('/')}/dryrun/sessions/{session.id}/report"
     lines.append(
         f"Session {session.id}, requested by {_inert(session.requested_by)} at "
-        f"{session.requested_at:%Y-%m-%d %H:%M} UTC. Report: /dryrun/sessions/{session.id}/report"
+        f"{session.requested_at:%Y-%m-%d %H:%M} UTC. Report: {link}"
     )
     return "\n".join(lines) + "\n"
 

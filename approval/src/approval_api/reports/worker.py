@@ -26,15 +26,16 @@ class Writing(Word):
     criteria: Criteria | None = None
     criteria_name: str | None = None
     question: ForecastQuestion | None = None
+    base_url: str = ""
+    """Where this service is for people; tickets have links, and are read elsewhere."""
 
 
+_TICKETS: dict[str, Callable[[Report, str], str]] = {"jira": render_jira, "servicenow": render_servicenow}
 _RENDERERS: dict[str, Callable[[Report], str]] = {
     "json": lambda report: report.model_dump_json(),
     "markdown": render,
     "html": render_html_file,
     "csv": render_csv,
-    "jira": render_jira,
-    "servicenow": render_servicenow,
     "fragment": render_html_fragment,
 }
 
@@ -57,7 +58,10 @@ def write(how: bytes, kept: bytes) -> tuple[bytes, ...]:
     if wanted.criteria is not None:
         verdict = judge(report, wanted.criteria).model_copy(update={"criteria": wanted.criteria_name})
         report = report.model_copy(update={"verdict": verdict})
-    document = _RENDERERS[wanted.form](report)
+    if (ticket := _TICKETS.get(wanted.form)) is not None:
+        document = ticket(report, wanted.base_url)
+    else:
+        document = _RENDERERS[wanted.form](report)
     return (zlib.compress(document.encode("utf-8", "replace"), 1),)
 
 
