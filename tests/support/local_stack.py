@@ -14,6 +14,8 @@ from uuid import UUID
 import httpx2
 from pydantic import SecretStr
 
+from approval_api.database.engine import create_engine
+from approval_api.database.migration import migrate
 from dryrun_cli.api.client import ApiClient, open_client
 from dryrun_cli.api.reading import read_session
 from dryrun_cli.api.settings import Settings
@@ -23,7 +25,7 @@ from dryrun_local.machine.engine_view import EngineView, Thing, open_engine
 from dryrun_local.machine.installation import Installation
 from dryrun_local.system.guard import running_guard
 from dryrun_local.system.launch import free_ports
-from dryrun_local.system.postgres import create_cluster, running_postgres
+from dryrun_local.system.postgres import running_postgres
 from dryrun_local.system.processes import Child, Program, running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -232,14 +234,27 @@ async def _guard(installation: Installation, settings: Mapping[str, str]) -> Asy
         yield docker_host
 
 
+async def create_migrated_cluster(cluster: Path) -> None:
+    """Make a database whose schema is this version's, so that no stack's start has to migrate its copy."""
+    installation = Installation(ROOT, cluster.with_name(f"{cluster.name}.new"))
+    installation.prepare()
+    async with running_postgres(installation, os.environ) as url:
+        engine = create_engine(url)
+        try:
+            await migrate(engine)
+        finally:
+            await engine.dispose()
+    (installation.state / "postgres").rename(cluster)
+
+
 @asynccontextmanager
 async def open_stack(state: Path, cluster: Path, settings: Mapping[str, str]) -> AsyncIterator[Stack]:
-    """Run a stack for the time of the block. `cluster` is an empty database to copy, made when missing.
+    """Run a stack for the time of the block. `cluster` is a database without rows, copied; made when missing.
 
     The orchestrator reaches the engine through a guard, unless `settings` have another `DOCKER_HOST`.
     """
     if _is_missing(cluster):
-        await create_cluster(cluster, os.environ)
+        await create_migrated_cluster(cluster)
     installation = Installation(ROOT, state)
     installation.prepare()
     shutil.copytree(cluster, state / "postgres")
