@@ -1,11 +1,13 @@
 """How long the collector `network` takes on networks of several sizes, for forecasts of duration."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import compress
+from statistics import mean
 
-from bench.network.hosts import read_networks
+from bench.network.hosts import Host, read_networks
 from bench.network.running import RunningNetwork, build_image, running_network
 from bench.network.scans import by_collector
 from bench.results import PartResult, Table
@@ -15,15 +17,17 @@ from dryrun_contract.collector_config import Profile
 ABOUT = """\
 Parts of the bench's own networks ([bench/network](../bench/network/README.md)), scanned by the collector
 `network` with a collector's limits: on `odd-ports` a host has one server, on `default-ports` several, so that
-hosts and services can be told apart. Through all scans of a profile go three proportions: seconds that any
-scan takes, seconds a host, seconds a service, by least squares of the relative errors, none of them negative.
+hosts and services can be told apart. `quick` scans one part once, twice and three times over: a rehearsal has
+a target of every class, so the slowest server is in it already, and what a real network has more of is more
+of the same. So each network has seconds of its own that any scan of it takes; seconds a host and seconds a
+service are those of all networks. By least squares of the relative errors, no growth negative.
 [The forecast of a real network](../docs/forecast.md) scales a rehearsal's duration by them
 (`approval_api.forecasting.duration`)."""
-SIZES: dict[str, dict[Profile, tuple[int, ...]]] = {
-    "odd-ports": {"quick": (6, 12, 24, 40), "full": (3, 8)},
-    "default-ports": {"quick": (4, 8, 13), "full": (2, 5)},
-}
-"""Hosts. Fewer say little: whether one of them is slow to say who it is decides alone."""
+HOSTS = {"odd-ports": 20, "default-ports": 13, "company": 20}
+"""Of each network. Fewer say little: whether one of them is slow to say who it is decides alone."""
+COPIES = 3
+"""`quick` is measured on each number of them; more would not fit into the network."""
+FULL_HOSTS = {"odd-ports": (3, 8), "default-ports": (2, 5), "company": ()}
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Fit:
-    """Seconds: of any scan, a host, a service; and the largest relative error over all scans."""
+    """Seconds: of any scan of a network, a host, a service; and the largest relative error of all scans."""
 
-    fixed: float
+    fixed: Mapping[str, float]
     host: float
     service: float
     error: float
+
+    def seconds(self, point: Point) -> float:
+        """Return what a scan takes by it."""
+        return self.fixed[point.network] + self.host * point.hosts + self.service * point.services
 
 
 async def measure(setting: Setting) -> PartResult:
@@ -52,13 +60,19 @@ async def measure(setting: Setting) -> PartResult:
     await asyncio.to_thread(build_image)
     points: dict[Profile, list[Point]] = {"quick": [], "full": []}
     networks = read_networks()
-    for name, sizes in SIZES.items():
-        setting.say(f"{name}: starting {len(networks[name])} hosts")
-        with running_network(name, networks[name]) as network:
-            for profile, size in [(profile, size) for profile, own in sizes.items() for size in own]:
+    for name, size in HOSTS.items():
+        some = _spread(networks[name], size)
+        every = copied(some, COPIES)
+        parts: list[tuple[Profile, Sequence[Host]]] = [
+            ("quick", every[: len(some) * copies]) for copies in range(1, COPIES + 1)
+        ]
+        parts += [("full", _spread(some, few)) for few in FULL_HOSTS[name]]
+        setting.say(f"{name}: starting {len(every)} hosts")
+        with running_network(name, every) as network:
+            for profile, hosts in parts:
                 for _ in range(setting.amount(1, long=3)):
-                    setting.say(f"{name}: {profile} on {size} hosts")
-                    points[profile].append(await asyncio.to_thread(scanned, network, profile, size))
+                    setting.say(f"{name}: {profile} on {len(hosts)} hosts")
+                    points[profile].append(await asyncio.to_thread(scanned, network, profile, hosts))
     return PartResult(
         part="duration",
         title="Duration over the size of a network",
@@ -67,52 +81,68 @@ async def measure(setting: Setting) -> PartResult:
     )
 
 
-def scanned(network: RunningNetwork, profile: Profile, size: int) -> Point:
-    """Scan some hosts, chosen over the whole list, so that each size has a bit of everything."""
-    step = len(network.hosts) / size
-    hosts = [network.hosts[int(number * step)] for number in range(size)]
+def copied(hosts: Sequence[Host], copies: int) -> tuple[Host, ...]:
+    """Return the hosts, followed by as many copies as make it so many of each, under names of their own.
+
+    >>> [host.name for host in copied([Host("a", ()), Host("b", ())], 2)]
+    ['a', 'b', 'a-2', 'b-2']
+    """
+    more = (replace(host, name=f"{host.name}-{copy}") for copy in range(2, copies + 1) for host in hosts)
+    return (*hosts, *more)
+
+
+def scanned(network: RunningNetwork, profile: Profile, hosts: Sequence[Host]) -> Point:
+    """Scan some of its hosts."""
     by_name = {name: address for address, name in network.addresses.items()}
     scan = by_collector(network, profile, *(by_name[host.name] for host in hosts))
-    return Point(network.name, size, sum(len(host.services) for host in hosts), scan.seconds)
+    return Point(network.name, len(hosts), sum(len(host.services) for host in hosts), scan.seconds)
+
+
+def _spread(hosts: Sequence[Host], size: int) -> Sequence[Host]:
+    """Choose some over the whole list, so that each size has a bit of everything."""
+    return [hosts[int(number * len(hosts) / size)] for number in range(size)]
 
 
 def fit(points: Sequence[Point]) -> Fit:
-    """Return the proportions with the least sum of squared relative errors, none of them negative.
+    """Return the proportions with the least sum of squared relative errors, no growth negative.
 
-    >>> made = [Point("x", h, s, 4 + h + s / 2) for h, s in ((1, 1), (3, 9), (9, 4), (20, 20))]
+    >>> sizes = ((1, 1), (3, 9), (9, 4))
+    >>> made = [Point(n, h, s, f + h + s / 2) for n, f in (("x", 4), ("y", 9)) for h, s in sizes]
     >>> found = fit(made)
-    >>> round(found.fixed, 6), round(found.host, 6), round(found.service, 6), round(found.error, 6)
-    (4.0, 1.0, 0.5, 0.0)
+    >>> {name: round(seconds, 6) for name, seconds in found.fixed.items()}
+    {'x': 4.0, 'y': 9.0}
+    >>> round(found.host, 6), round(found.service, 6), round(found.error, 6)
+    (1.0, 0.5, 0.0)
     """
-    rows = [[1 / each.seconds, each.hosts / each.seconds, each.services / each.seconds] for each in points]
-    best: tuple[float, list[float]] | None = None
-    # The least one without negative parts leaves some out and is the least one of the others.
-    for kept in _subsets(3):
-        some = _least_squares([[row[column] for column in kept] for row in rows])
-        if some is None or min(some) < 0:
+    networks = list(dict.fromkeys(each.network for each in points))
+    fits: list[Fit] = []
+    # The least one without negative growth leaves some out and is the least one of the others.
+    for kept in ((1, 1), (1, 0), (0, 1), (0, 0)):
+        columns = [
+            [*(float(name == each.network) for name in networks),
+             *compress((float(each.hosts), float(each.services)), kept)]
+            for each in points
+        ]  # fmt: skip
+        some = _least_squares(
+            [[value / each.seconds for value in row] for row, each in zip(columns, points, strict=True)]
+        )
+        if some is None or any(growth < 0 for growth in some[len(networks) :]):
             continue
-        parts = [0.0] * 3
-        for column, value in zip(kept, some, strict=True):
-            parts[column] = value
-        errors = [sum(a * b for a, b in zip(row, parts, strict=True)) - 1 for row in rows]
-        if best is None or sum(error**2 for error in errors) < best[0]:
-            best = sum(error**2 for error in errors), parts
-    assert best is not None
-    fixed, host, service = best[1]
-    worst = max(abs(fixed + host * each.hosts + service * each.services - each.seconds) / each.seconds
-                for each in points)  # fmt: skip
-    return Fit(fixed, host, service, worst)
+        growths = iter(some[len(networks) :])
+        host, service = (next(growths) if one else 0.0 for one in kept)
+        found = Fit(dict(zip(networks, some, strict=False)), host, service, 0.0)
+        fits.append(replace(found, error=max(map(partial(_error, found), points))))
+    return min(fits, key=lambda each: sum(_error(each, point) ** 2 for point in points))
 
 
-def _subsets(columns: int) -> Iterator[tuple[int, ...]]:
-    for size in range(columns, 0, -1):
-        yield from combinations(range(columns), size)
+def _error(found: Fit, point: Point) -> float:
+    return abs(found.seconds(point) / point.seconds - 1)
 
 
 def _least_squares(rows: Sequence[Sequence[float]]) -> list[float] | None:
     """Return the x for which every row times x is nearest to 1; None where several are."""
     size = len(rows[0])
-    # Normal equations, by Gauss: three unknowns of like size need no better.
+    # Normal equations, by Gauss: five unknowns of like size need no better.
     table = [[sum(row[i] * row[j] for row in rows) for j in range(size)] + [sum(row[i] for row in rows)]
              for i in range(size)]  # fmt: skip
     for column in range(size):
@@ -138,7 +168,7 @@ def _points(profile: Profile, points: Sequence[Point]) -> Table:
                 str(each.hosts),
                 str(each.services),
                 f"{each.seconds:.1f}",
-                f"{found.fixed + found.host * each.hosts + found.service * each.services:.1f}",
+                f"{found.seconds(each):.1f}",
             ]
             for each in points
         ],
@@ -149,11 +179,11 @@ def _fits(points: dict[Profile, list[Point]]) -> Table:
     fits = {profile: fit(own) for profile, own in points.items()}
     return Table(
         title="Proportions",
-        columns=["profile", "any scan", "a host", "a service", "largest error"],
+        columns=["profile", "any scan, mean of the networks", "a host", "a service", "largest error"],
         rows=[
             [
                 f"`{profile}`",
-                f"{each.fixed:.1f} s",
+                f"{mean(each.fixed.values()):.1f} s",
                 f"{each.host:.2f} s",
                 f"{each.service:.2f} s",
                 f"{each.error:.0%}",

@@ -3,7 +3,8 @@
 from random import Random
 
 import pytest
-from bench.parts.duration import Point, fit
+from bench.network.hosts import read_networks
+from bench.parts.duration import COPIES, Point, copied, fit
 
 
 def points(seconds, sizes=((2, 2), (5, 20), (12, 13), (40, 43), (13, 49))):
@@ -12,13 +13,29 @@ def points(seconds, sizes=((2, 2), (5, 20), (12, 13), (40, 43), (13, 49))):
 
 def test_proportions_are_found_again():
     found = fit(points(lambda hosts, services: 10 + 5 * hosts + 0.3 * services))
-    assert (found.fixed, found.host, found.service) == pytest.approx((10, 5, 0.3))
+    assert (found.fixed["x"], found.host, found.service) == pytest.approx((10, 5, 0.3))
     assert found.error == pytest.approx(0, abs=1e-9)
 
 
 def test_no_proportion_is_negative_and_what_is_left_is_still_the_least():
     found = fit(points(lambda hosts, services: max(0.5, 20 + hosts - 0.1 * services)))
-    assert (found.service, min(found.fixed, found.host) > 0) == (0, True)
+    assert (found.service, min(found.fixed["x"], found.host) > 0) == (0, True)
+
+
+def test_a_network_with_a_slow_server_makes_no_growth():
+    slow = [Point("slow", hosts, 4 * hosts, 25.0) for hosts in (13, 26, 39)]
+    fast = [Point("fast", hosts, hosts, 12.0) for hosts in (5, 10, 15)]
+    found = fit([*slow, *fast])
+    assert (found.fixed["slow"], found.fixed["fast"]) == pytest.approx((25.0, 12.0))
+    assert (found.host, found.service) == pytest.approx((0, 0), abs=1e-9)
+
+
+def test_copies_have_names_of_their_own():
+    hosts = read_networks()["company"][:20]
+    names = [host.name for host in copied(hosts, COPIES)]
+    assert len(set(names)) == len(names) == 20 * COPIES
+    # Of a /26, without its own addresses, the reserved gateway and the scanner.
+    assert len(names) <= 64 - 4
 
 
 def test_noise_moves_them_little():
@@ -29,7 +46,7 @@ def test_noise_moves_them_little():
             [(hosts, services) for hosts in (3, 6, 12, 40) for services in (hosts, 4 * hosts)],
         )
     )
-    assert found.fixed == pytest.approx(4, rel=0.2)
+    assert found.fixed["x"] == pytest.approx(4, rel=0.2)
     assert found.host + found.service == pytest.approx(0.5, rel=0.2)
     assert found.error < 0.1
 

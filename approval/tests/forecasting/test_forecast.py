@@ -191,6 +191,20 @@ def test_hosts_and_services_without_a_target_cost_packets_too():
     assert packets.low < packets.value < packets.high
 
 
+def test_more_of_the_same_takes_little_longer_and_a_rate_is_kept_to():
+    made = host_class("a", 20, 1, service())
+    targets = {"a-1": seen("443/tcp", packets=1000)}
+    plain = forecast([rehearsal(census(made), targets)]).quantity("seconds")
+    assert 20.0 < plain.value < 25.0
+    # 20,000 packets at 500/s.
+    slow = forecast([rehearsal(census(made), targets, scan=ScanChoice(max_rate=500))])
+    seconds = slow.quantity("seconds")
+    assert (seconds.low < seconds.value < seconds.high, seconds.value) == (True, pytest.approx(40.0))
+    assert "20,000 packets at 500/s" in next(each.basis for each in slow.quantities if each.name == "seconds")
+    fast = forecast([rehearsal(census(made), targets, scan=ScanChoice(max_rate=5000))])
+    assert fast.quantity("seconds") == plain
+
+
 def test_what_no_session_measured_has_no_expectation():
     made = host_class("a", 2, 1, service())
     found = forecast([rehearsal(census(made), {"a-1": seen("443/tcp")}, seconds=None)])

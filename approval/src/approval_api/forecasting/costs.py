@@ -33,9 +33,10 @@ _LOGGED: tuple[tuple[Quantity, str, Value], ...] = (
 
 def costs(rehearsals: Rehearsals) -> tuple[QuantityForecast, ...]:
     """Return every quantity; one that no session measured has no expectation."""
+    traffic = [_traffic(rehearsals, name, value) for name, _, value in _PACKETS]
     return (
-        expected_seconds(rehearsals),
-        *(_traffic(rehearsals, name, value) for name, _, value in _PACKETS),
+        expected_seconds(rehearsals, traffic[0].expected),
+        *traffic,
         *(_logged(rehearsals, name, value) for name, _, value in _LOGGED),
         _harm(rehearsals),
     )
