@@ -6,6 +6,7 @@ import json
 import pytest
 from engine_in_memory.engine import FakeImage
 from stage import DATABASE, NETWORK, NETWORK_OUTPUT, hosts
+from standing_by import stood_by
 
 from dryrun_contract.collector_config import from_input
 from dryrun_contract.session import Outcome, Phase
@@ -16,53 +17,6 @@ from dryrun_orchestrator.engine.protocol import (
     ForbiddenError,
 )
 from dryrun_orchestrator.session import standby
-
-
-class Waiter:
-    """What a collector that waits for its input does, and what it got."""
-
-    def __init__(self):
-        self.lines = []
-
-    async def __call__(self, container):
-        config = json.loads(container.spec.environment["DISCOVERY_CONFIG"])
-        self.lines.append(await container.line() if config.get("awaits_discoveries") else None)
-        for chunk in hosts():
-            container.say(chunk.data)
-        return 0
-
-
-@pytest.fixture
-def waiter(stage):
-    waiter = Waiter()
-    stage.engine.images[DATABASE] = FakeImage(program=waiter)
-    return waiter
-
-
-@pytest.fixture
-def gate(stage):
-    """Set, it lets the first collector end."""
-    gate = asyncio.Event()
-
-    async def scan(container):
-        for chunk in NETWORK_OUTPUT[:-1]:
-            container.say(chunk.data)
-        await gate.wait()
-        container.say(NETWORK_OUTPUT[-1].data)
-        return 0
-
-    stage.engine.images[NETWORK] = FakeImage(program=scan)
-    return gate
-
-
-async def stood_by(stage):
-    """Wait until the second collector runs and its input was tried."""
-
-    def found():
-        return [each for each in stage.of_image(DATABASE) if each.is_running and each.input]
-
-    (container,) = await stage.eventually(found)
-    return container
 
 
 async def test_it_is_started_early_and_reported_in_its_turn(stage, waiter, gate):

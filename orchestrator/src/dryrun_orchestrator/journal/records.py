@@ -175,7 +175,8 @@ class RunRecord:
 
     collector: str
     run: str
-    state: Literal["starting", "running", "ended"]
+    state: Literal["starting", "running", "renewing", "ended"]
+    """`renewing`: its container, which has done nothing, is being exchanged for another."""
     started_at: datetime
     lines: int = 0
     discoveries: int = 0

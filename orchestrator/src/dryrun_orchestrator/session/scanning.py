@@ -144,10 +144,15 @@ async def _start_and_follow(
 async def _started_anew(
     context: SessionContext, manifest: CollectorManifest, run: RunRecord, slot: int
 ) -> CollectorRun:
-    """Start a collector that nothing could be handed over to with all of it in its environment."""
+    """Start a collector that nothing could be handed over to with all of it in its environment.
+
+    That is stored first: a later attempt would take its container for one that somebody else removed.
+    """
+    run = replace(run, state="renewing")
+    await context.journal.put_run(context.id, run)
     await remove_container_of(context, manifest)
     container_id = await create_container(context, manifest, slot)
-    await context.engine.start_container(container_id)
+    run, _ = await _start(context, manifest, run, container_id, slot)
     return CollectorRun(context, run, container_id, manifest.reader)
 
 
@@ -227,6 +232,10 @@ async def _start(
         )
     if run.state == "running":
         return run, detail.takes_input
+    if run.state == "renewing":  # its start was reported, and its time runs since
+        running = replace(run, state="running")
+        await context.journal.put_run(context.id, running)
+        return running, detail.takes_input
     running = replace(run, state="running", started_at=context.now())
     if manifest.arguments:
         digest = arguments_digest(manifest.arguments, rate=manifest.max_rate)

@@ -32,10 +32,16 @@ from dryrun_orchestrator.session.collector_run import CollectorRun
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.subnets import collector_address
 
+TRIED_SECONDS = 5.0
+"""How long the trial of an input may take: a proxy that gives no answer must not hold each session up."""
+SENT_SECONDS = 10.0
+"""How long what is handed over may be on its way, 2 MB at most."""
 CONFIRMED_SECONDS = 5.0
 """How long a collector may take to report anything after it was handed its discoveries."""
 MOST_SENT = 2
 """So often nobody may have heard them, before they are lost for good: a proxy may swallow them."""
+MOST_BROKEN = 6
+"""So often the connection may break before that: a proxy may cut it each time."""
 AGAIN_SECONDS = 0.25
 """Before the next attempt when a call failed, doubled each time: guards count them."""
 
@@ -85,9 +91,10 @@ async def _prepare(context: SessionContext, manifest: CollectorManifest, slot: i
     try:
         container_id = await create_container(context, manifest, slot, stands_by=True)
         await context.engine.start_container(container_id)
-        await context.engine.send_input(container_id, b"\n")
-    except (ConfigError, EngineError) as error:
-        if isinstance(error, (ForbiddenError, RejectedError)):
+        async with asyncio.timeout(TRIED_SECONDS):
+            await context.engine.send_input(container_id, b"\n")
+    except (ConfigError, EngineError, TimeoutError) as error:
+        if isinstance(error, (ForbiddenError, RejectedError, TimeoutError)):
             context.preflight.note_that_input_is_refused()
         # What is wrong shows in its turn, when it is started in the other way. It may have been created.
         await remove_container_of(context, manifest)
@@ -111,7 +118,7 @@ async def keep_places(context: SessionContext) -> dict[str, int]:
         run = runs.get(service)
         with suppress(NotFoundError):  # somebody else has removed it
             detail = await context.engine.inspect_container(container.id)
-            if detail.takes_input and (run is None or run.state == "starting"):
+            if detail.takes_input and (run is None or run.state in ("starting", "renewing")):
                 await context.engine.remove_container(container.id)
             elif (slot := places.get(detail.address or "")) is not None:
                 kept[service] = slot
@@ -123,15 +130,16 @@ async def hand_over(
 ) -> CollectorEnded | None:
     """Hand over what earlier collectors found while `reader` follows the output; return how the run ended.
 
-    None when it cannot be handed over, or is lost each time: the collector has done nothing then, and is to
-    be started in the other way. Raises ConfigError when it is more than can be handed over.
+    None when it cannot be handed over, or is lost each time, and the collector has said nothing: it has done
+    nothing then, and is to be started in the other way. Raises ConfigError when it is more than can be handed
+    over.
     """
     line = to_input(await discoveries_for(context, manifest))
     reading = asyncio.create_task(reader.follow())
     sending = asyncio.create_task(_send_until_confirmed(context, reader, line))
     try:
         await asyncio.wait({reading, sending}, return_when=asyncio.FIRST_COMPLETED)
-        if not reading.done() and not await sending:
+        if not reading.done() and not await sending and not reader.record.lines:
             context.preflight.note_that_input_is_refused()
             return None
         return await reading
@@ -144,20 +152,22 @@ async def hand_over(
 async def _send_until_confirmed(context: SessionContext, reader: CollectorRun, line: bytes) -> bool:
     """Send the line until the collector has reported anything: it may be lost with a connection.
 
-    Returns False when it is refused, or was sent several times and nobody heard it. It is sent at least once:
-    whatever is in the log may stand there since the collector stood by.
+    Returns False when it is refused, breaks off each time, or was sent several times and nobody heard it. It
+    is sent at least once: whatever is in the log may stand there since the collector stood by.
     """
-    pause, sent = AGAIN_SECONDS, 0
+    pause, sent, broken = AGAIN_SECONDS, 0, 0
     while not (sent and reader.record.lines):
-        if sent == MOST_SENT:
+        if sent == MOST_SENT or broken == MOST_BROKEN:
             return False
         try:
-            await context.engine.send_input(reader.container_id, line)
+            with suppress(TimeoutError):  # it may have arrived
+                async with asyncio.timeout(SENT_SECONDS):
+                    await context.engine.send_input(reader.container_id, line)
             sent, pause = sent + 1, CONFIRMED_SECONDS
         except (NotFoundError, ConflictError):
             return True  # it has ended, and its log says why
         except TransientEngineError:
-            pause = min(2 * pause, CONFIRMED_SECONDS)
+            broken, pause = broken + 1, min(2 * pause, CONFIRMED_SECONDS)
         except PermanentEngineError:
             return False
         await asyncio.sleep(pause)
