@@ -125,6 +125,26 @@ async def test_nothing_is_prepared_beside_a_scan_for_a_while(pooled, monkeypatch
         assert (await pooled.supervisor.show(first)).phase is Phase.SCANNING
 
 
+async def test_a_session_that_starts_before_another_has_ended_is_no_pause(pooled):
+    pooled.engine.images[NETWORK] = FakeImage()  # it never ends
+    async with pooled.running() as supervisor:
+        (first,) = await ready(pooled)
+        await claim(pooled, first)
+        await pooled.until(first, Phase.SCANNING)
+        pooled.engine.images[DB] = FakeImage(health_after=math.inf)
+        second = await pooled.start()
+        await pooled.until(second, Phase.WAITING)
+        supervisor._pool._measured_since -= pool.PATIENCE
+        await supervisor.stop(first)
+        await pooled.ended(first)
+        await asyncio.sleep(0.2)  # it looks meanwhile
+        pooled.engine.images[DB] = FakeImage(health_after=0.02)
+        (slow,) = pooled.of_image(DB)
+        slow.become("healthy")
+        await ready(pooled)
+        assert (await pooled.supervisor.show(second)).phase is Phase.SCANNING
+
+
 async def test_fewer_in_the_settings_drop_the_rest(pooled):
     pooled.changes["pool"] = "two=2"
     async with pooled.running():

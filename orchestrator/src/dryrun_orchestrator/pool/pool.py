@@ -85,7 +85,7 @@ class Pool:
         self._now = now
         self._memory = memory
         self._measured_since: datetime | None = None
-        """Since when some session or other is being scanned or removed."""
+        """Since when, without a pause, some session or other is being scanned or removed."""
 
     # what is prepared
 
@@ -96,10 +96,7 @@ class Pool:
 
         One at a time: a machine that prepares is slower for whoever works on it.
         """
-        if not _is_measured(records):
-            self._measured_since = None
-        elif self._measured_since is None:
-            self._measured_since = self._now()
+        self._note_work_of_others(records)
         if any(record.pool in (PoolState.PREPARING, PoolState.DROPPING) for record in records):
             return None
         installed = self._files.current
@@ -110,6 +107,14 @@ class Pool:
                 await self._journal.pool.add(record)
                 return record
         return None
+
+    def _note_work_of_others(self, records: Iterable[SessionRecord]) -> None:
+        """Note since when sessions are scanned or removed; one that starts meanwhile is no pause."""
+        phases = {record.phase for record in records if record.pool is None}
+        if not phases & (_MEASURED | _STARTING):
+            self._measured_since = None
+        elif phases & _MEASURED and self._measured_since is None:
+            self._measured_since = self._now()
 
     def _row(self, stock: Stock, installed: Installed) -> SessionRecord:
         now = self._now()
