@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
@@ -427,6 +428,24 @@ async def test_a_list_that_was_made_without_a_leader_is_made_again_with_one(guar
     guard.engine.leaderless_lists = 1
     (shown,) = (await guard.ask("GET", OVERLAYS)).json()
     assert shown["Labels"] == words.shared
+
+
+async def test_a_leader_that_is_lost_after_it_was_found_makes_no_list_empty(guard):
+    lay(guard.engine, Words())
+    guard.engine.leaderless_lists, guard.engine.leaders = 2, 1
+    assert (await guard.ask("GET", OVERLAYS)).status == 503
+    guard.engine.leaders = None
+    assert len((await guard.ask("GET", OVERLAYS)).json()) == 1
+
+
+async def test_a_swarm_that_hangs_holds_a_request_for_as_long_as_two_calls(tmp_path, engine, allowlist_file):
+    policy = MANAGER.model_copy(update={"engine_seconds": 0.4})
+    async with worker_of(tmp_path, engine, allowlist_file, policy, managers=()) as guard:
+        engine.list_seconds = engine.leader_seconds = 0.3
+        begun = time.monotonic()
+        assert (await guard.ask("GET", OVERLAYS)).status == 503
+        assert time.monotonic() - begun < 1
+        assert engine.times_asked("/networks") == 2
 
 
 async def test_a_managers_guard_that_knows_no_overlay_for_want_of_a_leader_says_to_try_again(

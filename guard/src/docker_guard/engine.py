@@ -134,8 +134,7 @@ class Engine:
     async def check_leader(self) -> None:
         """Raise EngineDownError when the engine's swarm has no leader, or the engine does not manage one.
 
-        Such an engine still lists networks: its own, without the swarm's and without an error. It may have
-        waited 20 s for a leader that was lost, so an empty list is asked for again after this.
+        Such an engine still lists networks: its own, without the swarm's and without an error.
         """
         # Of no node: `/swarm` would answer with the tokens to join it.
         reply = await self.call("GET", "/nodes", {"filters": json.dumps({"id": ["-"]})})
@@ -143,6 +142,21 @@ class Engine:
             raise EngineDownError(
                 "this engine's swarm has no leader, or the engine does not manage one", may_land=False
             )
+
+    @asynccontextmanager
+    async def under_a_leader(self) -> AsyncGenerator[None]:
+        """Check for a leader before and after something is listed again that was empty.
+
+        An engine may have waited 20 s for a leader that was lost before it listed nothing, and another may be
+        lost since. Raises EngineDownError, also when all of it takes longer than one call may.
+        """
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self.check_leader()
+                yield
+                await self.check_leader()
+        except TimeoutError as error:
+            raise EngineDownError("the engine's swarm does not answer in time", may_land=False) from error
 
     async def unenforced_limits(self) -> list[str]:
         """Return the limits of a container that this engine accepts but does not enforce.

@@ -88,8 +88,8 @@ class Gate:
         answer = answers.answer_from(await self._engine.call("GET", "/networks", query), asked.shows)
         wanted = json.loads(asked.query.get("filters", "{}"))
         if wanted.get("driver") == ["overlay"] and not json.loads(answer.body):
-            await self._engine.check_leader()
-            answer = answers.answer_from(await self._engine.call("GET", "/networks", query), asked.shows)
+            async with self._engine.under_a_leader():
+                answer = answers.answer_from(await self._engine.call("GET", "/networks", query), asked.shows)
         return answer
 
     async def create_container(self, asked: Asked) -> Answer:

@@ -95,8 +95,8 @@ class SessionNetworks:
     async def _look_here(self, session_id: str) -> SessionNetwork | None:
         listed = await self._engine.listed("/networks", _label(session_id))
         if not listed and self._policy.makes_overlays:
-            await self._engine.check_leader()
-            listed = await self._engine.listed("/networks", _label(session_id))
+            async with self._engine.under_a_leader():
+                listed = await self._engine.listed("/networks", _label(session_id))
         return self._only(listed, session_id)
 
     async def _look_there(self, session_id: str) -> SessionNetwork | None:

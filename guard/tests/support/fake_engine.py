@@ -46,6 +46,10 @@ class FakeEngine:
     """Whether a swarm gives overlays the subnets that they ask for; it answers before it does."""
     leaderless_lists: int = 0
     """How many listings of networks to come lack those of the swarm."""
+    leaders: int | None = None
+    """How many further questions for a leader find one; None: each does."""
+    leader_seconds: float = 0.0
+    """How long each of them takes."""
     padding: str = ""
     """Makes every inspection longer."""
     log: bytes = b"\x01\0\0\0\0\0\0\x03hi\n"
@@ -179,6 +183,12 @@ class _Server:
         return await self._listed(self._engine.containers, request)
 
     async def nodes(self, _: web.Request) -> web.Response:
+        engine = self._engine
+        await asyncio.sleep(engine.leader_seconds)
+        if engine.leaders is not None:
+            engine.leaders -= 1
+            if engine.leaders < 0:
+                return web.json_response({"message": "The swarm does not have a leader."}, status=503)
         return web.json_response([])
 
     async def networks(self, request: web.Request) -> web.Response:
