@@ -73,6 +73,22 @@ def test_stunnel_stands_before_what_knows_no_tls_and_the_service_listens_to_nobo
     assert kinds == ["host", "service", "certificate"]
 
 
+def test_what_stunnel_stands_before_listens_where_nothing_else_of_its_host_does() -> None:
+    made = composed(
+        service(990, "ProFTPD", name="ftp", tls=TlsFacts()),
+        service(992, "telnetd", name="telnets", tls=TlsFacts()),
+        service(9000, "Tool telnetd", name="tool", tls=TlsFacts()),
+        service(9001, "Tool telnetd", name="tool", tls=TlsFacts()),
+        service(61001, "nginx", name="http"),
+        service(61300, "Redis", name="redis"),
+    )
+    ports = {each.port for each in made.services}
+    inner = [each.values.port for each in made.services if each.has_front]
+    inner += [each.inner_port for each in made.banners if each.inner_port is not None]
+    assert len(inner) == len(set(inner)) == 4
+    assert not ports & set(inner)
+
+
 def test_a_name_server_is_on_both_transports_and_stands_once() -> None:
     made = image_of(
         service(53, "ISC BIND", name="domain"), service(53, "ISC BIND", name="domain", transport="udp")

@@ -20,7 +20,7 @@ NO_LINE = "(?!)"
 MOST_PATTERN = 500
 """Characters of one pattern in the allowlist."""
 _INNER_PORTS, _INNER_BANNERS = 61000, 61300
-"""Where services and banners listen that stunnel stands before, on the loopback interface."""
+"""From where on services and banners listen that stunnel stands before, on the loopback interface."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +119,12 @@ def compose(
     name = host.name
     running: dict[tuple[str, int], RunningService] = {}
     shown: list[BannerService] = []
+    taken = {service.port for service in host.services}
     for service, match in zip(host.services, matches, strict=True):
         if match.level is Level.BANNER:
             banner = silent(service) or (banners.find(service) if banners is not None else None)
             if banner is not None:
-                inner = _INNER_BANNERS + len(shown) if has_tls(service) else None
+                inner = _free(_INNER_BANNERS + len(shown), taken) if has_tls(service) else None
                 tls = service.tls if inner is not None else None
                 shown.append(BannerService(service.port, service.transport, banner, tls, inner))
         if match.recipe is None:
@@ -131,23 +132,34 @@ def compose(
         known = running.get((match.recipe, service.port))
         if known is None:
             number = len(running) + 1
-            made = _running(number, service, book[match.recipe], versions.get(match.recipe), name)
+            recipe = book[match.recipe]
+            inner = _free(_INNER_PORTS + number, taken) if has_front(recipe, service) else None
+            made = _running(number, service, recipe, versions.get(match.recipe), name, inner)
             running[match.recipe, service.port] = made
     return Composition(name, tuple(running.values()), tuple(shown))
 
 
-def _running(number: int, service: Service, recipe: Recipe, version: str | None, host: str) -> RunningService:
-    front = has_front(recipe, service)
+def _free(port: int, taken: set[int]) -> int:
+    """Take the first port from this one on that nothing of the host listens on."""
+    while port in taken:
+        port += 1
+    taken.add(port)
+    return port
+
+
+def _running(
+    number: int, service: Service, recipe: Recipe, version: str | None, host: str, inner_port: int | None
+) -> RunningService:
     takes_tls = service.tls is not None and recipe.tls in {"own", "front", "always"}
     folder = f"{number:02}-{recipe.name}-{service.port}"
     values = Values(
-        port=_INNER_PORTS + number if front else service.port,
+        port=inner_port or service.port,
         here=f"{FILES}/{folder}",
         run=f"{MEMORY}/{folder}",
         name=host,
         title=service.title or host,
         tls=takes_tls and recipe.tls == "own",
-        behind_tls=front,
+        behind_tls=inner_port is not None,
     )
     tls = service.tls if takes_tls else TlsFacts() if recipe.tls == "always" else None
     shown = version if recipe.version.shown else None
