@@ -31,7 +31,7 @@ test: ## run every test, on the real Docker Engine
 	@$(BIN)/dryrun-local images services
 	@tests/support/every-test $(AGAIN)
 
-nightly: ## tests too long for every change: 10,000 mutated requests, five variants of every template, every image and recipe, versions of scanners
+nightly: ## tests too long for every change: 10,000 mutated requests, five variants of every template, every image and recipe, versions of scanners, 1,000 deliveries to failing receivers
 	@setup/setup test
 	@$(BIN)/dryrun-local images build
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n 2 --durations=3 guard/tests/test_container_rules.py; bodies=$$?; \
@@ -41,7 +41,9 @@ nightly: ## tests too long for every change: 10,000 mutated requests, five varia
 	DRYRUN_SEEDS=5 DRYRUN_REPETITIONS=3 $(BIN)/pytest -m engine --durations=5 tests/pipeline/test_versions.py; versions=$$?; \
 	DRYRUN_MANAGERS=1 DRYRUN_CONTROL_HOST=1 tests/support/with-own-engine $(BIN)/pytest -m engine \
 		tests/fleet/test_several_managers.py tests/fleet/test_compose.py; managers=$$?; \
-	exit $$((bodies | seeds | shares | versions | managers))
+	DRYRUN_DELIVERIES=1000 $(BIN)/pytest --timeout=900 --durations=5 approval/tests/deliveries/test_sending.py approval/tests/deliveries/test_netbox.py \
+		-k "nothing_is_lost or create_nothing_twice"; deliveries=$$?; \
+	exit $$((bodies | seeds | shares | versions | managers | deliveries))
 
 bench: ## measure speed beside what people use instead; writes docs/benchmarks.md (LONG=1: an hour, surer)
 	@setup/setup bench

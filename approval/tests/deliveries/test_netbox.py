@@ -1,6 +1,7 @@
 """NetBox: looked at before the preview, created once, other people's objects left alone."""
 
 import asyncio
+import os
 import random
 
 import pynetbox
@@ -20,6 +21,8 @@ from receiver import RESET, answer, receiving
 from approval_api.deliveries import service
 from approval_api.web.problems import ProblemError
 
+MANY = int(os.environ.get("DRYRUN_DELIVERIES", "40"))
+"""`make nightly` delivers 1,000."""
 HOST = ("host", "192.0.2.1", "{}")
 SSH = ("service", "192.0.2.1:22/tcp", '{"product": "OpenSSH", "version": "9.2"}')
 
@@ -194,11 +197,11 @@ async def test_lost_answers_create_nothing_twice(engine, netbox, delivering, see
 
     process = delivering(netbox.receiver, netbox=TOKEN)
     netbox.receiver.behaviour = faulty
-    rows = [("host", f"198.51.100.{n}", "{}") for n in range(1, 41)]
+    rows = [("host", f"198.51.{n // 250}.{n % 250}", "{}") for n in range(MANY)]
     await approve_discoveries(engine, *rows)
     destination = await add_destination(engine, kind="netbox", url=netbox.base, credential="netbox")
     delivery = (await preview(engine, destination)).id
-    for _ in range(60):
+    for _ in range(20 + MANY):
         await process.work()
         view = await show(engine, delivery)
         if view.state == "planned":
@@ -209,6 +212,6 @@ async def test_lost_answers_create_nothing_twice(engine, netbox, delivering, see
             async with engine.begin() as connection:
                 await service.resend(connection, delivery)
         await make_everything_due(engine)
-    assert (view.state, view.counts.delivered) == ("done", 40)
+    assert (view.state, view.counts.delivered) == ("done", MANY)
     found = sorted(each["address"] for each in netbox.addresses.values())
     assert found == sorted(f"{key}/32" for _, key, _ in rows)
