@@ -22,7 +22,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.app import create_app
-from approval_api.database.engine import create_engine
+from approval_api.database.engine import APP_ROLE, CONNECTIONS, create_engine
 from approval_api.database.migration import migrate
 from approval_api.follower.follower import Follower
 from approval_api.identity.roles import Role
@@ -196,8 +196,20 @@ async def serve_app(app: FastAPI) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-async def api(settings: Settings, orchestrator: FakeOrchestrator) -> AsyncIterator[Api]:
-    async with serve_app(create_app(settings, orchestrator_transport=orchestrator)) as api:
+def connections(request: pytest.FixtureRequest) -> int:
+    """How many connections to the database the service has: one that listens for events, and one more.
+
+    The tasks of its start would open ten, each of which costs the server 5 ms of processor and more for every
+    table that it reads first. What comes at the same time takes all of them: mark `whole_pool`.
+    """
+    is_whole = any(request.node.get_closest_marker(name) for name in ("browser", "whole_pool"))
+    return CONNECTIONS if is_whole else 2
+
+
+@pytest.fixture
+async def api(settings: Settings, orchestrator: FakeOrchestrator, connections: int) -> AsyncIterator[Api]:
+    engine = create_engine(settings.database_url.get_secret_value(), role=APP_ROLE, connections=connections)
+    async with serve_app(create_app(settings, engine=engine, orchestrator_transport=orchestrator)) as api:
         yield api
 
 

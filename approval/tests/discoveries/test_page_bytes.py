@@ -123,6 +123,7 @@ async def test_large_changes_of_a_discovery_are_shown_as_far_as_a_page_goes(api,
         "/dryrun/discoveries",
     ],
 )
+@pytest.mark.whole_pool
 async def test_seven_viewers_of_the_largest_lists_need_bounded_memory(api, filled, path):
     api.client.timeout = 100
     assert (await api.client.get(path)).status_code == 200  # what is loaded once

@@ -118,6 +118,7 @@ async def test_streams_end_at_shutdown_within_a_second(api):
             assert await events_in(frames) == []
 
 
+@pytest.mark.whole_pool
 async def test_many_streams_send_the_same(api, orchestrator):
     session_id = await api.start()
 
@@ -136,6 +137,7 @@ async def test_many_streams_send_the_same(api, orchestrator):
         assert received == orchestrator.log
 
 
+@pytest.mark.whole_pool
 async def test_a_stream_survives_a_database_restart(api, orchestrator, postgres):
     session_id = await api.start()
     session = UUID(session_id)
@@ -170,6 +172,7 @@ async def test_text_of_a_target_cannot_forge_a_frame(api, orchestrator):
     assert json.loads(frames[1].split("data: ", 1)[1])["data"]["message"] == hostile
 
 
+@pytest.mark.whole_pool
 async def test_an_open_stream_holds_no_database_connection(api):
     session_id = await api.start()
 

@@ -86,6 +86,7 @@ async def test_an_experiment_goes_on_where_a_killed_service_left_it(
     assert {str(each) for each in orchestrator.sessions} == set(sessions)
 
 
+@pytest.mark.whole_pool
 async def test_processes_that_work_at_once_start_no_run_twice(api, orchestrator, scanned, engine, eventually):
     state = api.app.state
     may_run = state.experiments.may_run

@@ -140,6 +140,7 @@ async def test_guessing_an_account_is_slowed_down_even_with_the_right_password_a
     assert (await guesser.sign_in()).status_code == 200
 
 
+@pytest.mark.whole_pool
 async def test_concurrent_guesses_do_not_get_around_the_limit(browsers):
     await browsers("ada", Role.VIEWER)
     guesser = await browsers("ada")

@@ -127,6 +127,7 @@ async def test_a_late_event_makes_the_figures_of_the_landing_page_anew(api, orch
     await eventually(lambda: scored_as(4))
 
 
+@pytest.mark.whole_pool
 async def test_seven_viewers_cause_one_computation_and_one_writing(
     api, orchestrator, eventually, monkeypatch
 ):
@@ -268,6 +269,7 @@ async def test_no_connection_is_held_while_something_is_computed_or_rendered(
         assert not any(held)
 
 
+@pytest.mark.whole_pool
 async def test_two_hostile_sessions_do_not_keep_anybody_from_anything(
     api, orchestrator, eventually, browsers
 ):

@@ -122,6 +122,7 @@ async def test_schedules_and_trends_take_their_turn(api, monkeypatch):
         assert (await api.client.get(path)).status_code == 503, path
 
 
+@pytest.mark.whole_pool
 async def test_several_processes_start_each_time_once(api, orchestrator, eventually):
     engine, experiments = api.app.state.engine, api.app.state.experiments
     schedule_id = await create(api)

@@ -5,6 +5,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
+
 from dryrun_contract.pool import Pool, PoolLine
 from dryrun_contract.session import Phase, Session
 
@@ -41,6 +43,7 @@ async def test_another_template_or_seed_takes_none(api, orchestrator):
     assert (session["id"] == str(prepared), session["prepared_at"]) == (False, None)
 
 
+@pytest.mark.whole_pool
 async def test_starts_that_race_never_share_one(api, orchestrator):
     prepared = orchestrator.prepare(count=2)
     # All of them see the same pool.

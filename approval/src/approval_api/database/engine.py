@@ -6,6 +6,7 @@ from approval_api.database.errors import keep_values_out_of_errors
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 15
+CONNECTIONS = 10
 
 
 APP_ROLE = "approval_app"
@@ -14,8 +15,8 @@ DELIVERY_ROLE = "approval_delivery"
 """The role of the process that delivers: approved discoveries of production, and its own outbox."""
 
 
-def create_engine(url: str, *, role: str | None = None) -> AsyncEngine:
-    """Return a pool of at most 10 connections. A connection that died is replaced before it is used.
+def create_engine(url: str, *, role: str | None = None, connections: int = CONNECTIONS) -> AsyncEngine:
+    """Return a pool of at most so many connections. One that died is replaced before it is used.
 
     With `role`, which must exist, every statement runs with that role's rights.
     """
@@ -24,7 +25,7 @@ def create_engine(url: str, *, role: str | None = None) -> AsyncEngine:
         hide_parameters=True,
         # The last one returned is taken first: it knows the tables and statements in use. All are kept, since
         # the tasks of a start need them at the same time, and a new one costs the server 10 ms of processor.
-        pool_size=10,
+        pool_size=connections,
         max_overflow=0,
         pool_use_lifo=True,
         pool_timeout=CONNECT_SECONDS,

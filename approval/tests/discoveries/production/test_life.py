@@ -272,6 +272,7 @@ async def test_a_summary_counts_each_discovery_once_by_what_happened_last(api):
     assert (await api.client.get(f"{PATH}/summary", params={"since": "today"})).status_code == 422
 
 
+@pytest.mark.whole_pool
 async def test_a_collector_gone_wild_begins_no_more_scans_than_a_days(api, monkeypatch):
     monkeypatch.setattr(scans, "MOST_A_DAY", 3)
     body = {"collector": "network", "targets": [NET], "profile": "full"}
@@ -280,6 +281,7 @@ async def test_a_collector_gone_wild_begins_no_more_scans_than_a_days(api, monke
     await begin(api, collector="database")
 
 
+@pytest.mark.whole_pool
 async def test_a_report_while_a_scan_ends_is_seen_or_missed_and_never_both(api):
     for _ in range(3):
         await scan(api, DB)

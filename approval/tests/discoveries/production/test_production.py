@@ -113,6 +113,7 @@ async def test_nobody_decides_on_what_changed_since_they_looked(api):
     assert [row["id"] for row in await listed(api, status="approved")] == [web["id"]]
 
 
+@pytest.mark.whole_pool
 async def test_reports_at_the_same_moment_lose_no_change(api):
     versions = [DB | {"data": {"version": str(number)}} for number in range(8)]
     counts = await asyncio.gather(*(report(api, version) for version in versions))

@@ -335,6 +335,7 @@ async def test_a_name_is_used_once(api):
     assert (await api.client.post(RULES, json=RULE)).status_code == 409
 
 
+@pytest.mark.whole_pool
 async def test_reports_at_the_same_moment_share_the_most_of_a_day(api):
     rule = await make(api, collectors=["network", "database"], most_a_day=5)
     await switch_on(api, rule)
@@ -348,6 +349,7 @@ async def test_reports_at_the_same_moment_share_the_most_of_a_day(api):
     assert (shown["approved"], shown["on_since"]) == (4, None)
 
 
+@pytest.mark.whole_pool
 async def test_switching_on_while_reports_arrive_ends(api):
     rule = await make(api, most_a_day=10_000)
     await report(api, *(HOST | {"key": f"192.0.2.{number}"} for number in range(1, 100)))

@@ -82,6 +82,7 @@ async def test_a_returning_reader_gets_the_missed_events_and_none_twice(api, scr
     assert set(reader.arrivals()) == reported(orchestrator)
 
 
+@pytest.mark.whole_pool
 async def test_many_viewers_share_one_rendering(api, scripted, monkeypatch):
     sessions = api.app.state.live_sessions
     rendered = []
