@@ -60,10 +60,17 @@ ORDER BY host, CASE kind WHEN 'host' THEN 0 WHEN 'service' THEN 1 ELSE 2 END, id
 # What a destination was given and is gone, once somebody approved that; hosts come after what is on them.
 # NetBox has one object for what several collectors found: it stays as it is while one of them finds it.
 _FREEZE_REMOVALS = text(r"""
-WITH removals AS MATERIALIZED (
+WITH RECURSIVE collectors AS (
+    (SELECT collector FROM gateway.discoveries WHERE :one_object ORDER BY collector LIMIT 1)
+    UNION ALL
+    SELECT n.collector FROM collectors c CROSS JOIN LATERAL (
+        SELECT collector FROM gateway.discoveries WHERE collector > c.collector ORDER BY collector LIMIT 1) n
+), removals AS MATERIALIZED (
     SELECT d.*, s.digest, s.reference,
         coalesce(btrim(substring(d.key from '^(\[[^]]*\]|[^:/]+)'), '[]'), '') AS of_host,
-        :one_object AND gateway.is_found_by_another(d.id) AS is_found
+        EXISTS (SELECT 1 FROM collectors c JOIN gateway.discoveries other
+                ON other.collector = c.collector AND other.kind = d.kind AND other.key_sha256 = d.key_sha256
+            WHERE other.decided_as = 'approved' AND other.gone_at IS NULL) AS is_found
     FROM unnest(CAST(:gone AS bigint[])) AS differing(id)
     JOIN gateway.discoveries d ON d.id = differing.id AND d.status = 'approved' AND d.gone_at IS NOT NULL
     JOIN gateway.delivered s ON s.destination_id = :destination_id AND s.discovery_id = d.id AND NOT s.removed

@@ -68,11 +68,19 @@ ON CONFLICT (destination_id, discovery_id) DO UPDATE SET revision = excluded.rev
 # be known; one that is marked as gone may be found again by another, of which nothing else tells. So what the
 # destination has of these is of no revision and no digest, and their next preview looks at the object.
 _DOUBT_OTHERS = text(r"""
+WITH RECURSIVE collectors AS (
+    (SELECT collector FROM gateway.discoveries ORDER BY collector LIMIT 1)
+    UNION ALL
+    SELECT n.collector FROM collectors c CROSS JOIN LATERAL (
+        SELECT collector FROM gateway.discoveries WHERE collector > c.collector ORDER BY collector LIMIT 1) n)
 INSERT INTO gateway.delivered AS known (destination_id, discovery_id, revision, digest)
 SELECT DISTINCT ON (other.id) i.destination_id, other.id, 0,
     CASE i.action WHEN 'remove' THEN '\x00'::bytea ELSE ''::bytea END AS digest
-FROM gateway.delivery_items i CROSS JOIN LATERAL gateway.also_found_as(i.discovery_id) other
-WHERE i.delivery_id = :id AND i.state IN ('waiting', 'delivered') AND jsonb_exists(i.content, 'gone_at')
+FROM gateway.delivery_items i JOIN gateway.discoveries d ON d.id = i.discovery_id CROSS JOIN collectors c
+JOIN gateway.discoveries other
+    ON other.collector = c.collector AND other.kind = d.kind AND other.key_sha256 = d.key_sha256
+WHERE other.id <> d.id AND i.delivery_id = :id AND i.state IN ('waiting', 'delivered')
+    AND jsonb_exists(i.content, 'gone_at')
 ORDER BY other.id, digest DESC
 ON CONFLICT (destination_id, discovery_id) DO UPDATE SET revision = 0,
     digest = CASE WHEN known.digest = ''::bytea THEN ''::bytea ELSE excluded.digest END
