@@ -25,6 +25,10 @@ _PROBES_PER_SECOND = 500
 """At least: else nmap waits over a second for addresses that nobody has, with the same two questions each. It
 sends some 20,000 by itself where ports answer, so that none is asked faster than it bears."""
 _HOSTS_AT_ONCE = 256
+_HOSTS_OF_ALL_PORTS_AT_ONCE = 24
+"""nmap keeps 112 B for each closed port until it is done with a group of hosts: all ports of 10 hosts took
+97 MB, those of 24 took 205. Three searches for versions take 75 MB each meanwhile, and a collector has 512:
+the 34 hosts of a network were too many. A session's 20 targets are one group."""
 _TABLE_CONFIDENCE = 3
 """nmap's own for a name from its port table."""
 _ITSELF = "localhost-response"
@@ -73,7 +77,8 @@ class PortSearch:
         """Find hosts (ARP on the local network; ICMP, TCP 443 and 80 beyond) and look where services are."""
         self._reports.progress("looking for hosts")
         likely = ["--top-ports", str(MOST_COMMON + len(rarer_ports(tcp_ports())))]
-        await self._run(likely, map(str, self._assignment.scope.open_networks()), max_rate)
+        targets = map(str, self._assignment.scope.open_networks())
+        await self._run(likely, targets, max_rate, _HOSTS_AT_ONCE)
 
     async def search_other_ports(self, max_rate: int | None) -> None:
         """Look at all other ports of the hosts found."""
@@ -82,11 +87,14 @@ class PortSearch:
         exclusion = ["--exclude-ports", ",".join(map(str, seen))] if len(seen) > MOST_COMMON else []
         if self._names:
             self._reports.progress("looking for open ports")
-            await self._run(["-Pn", "-p-", *exclusion], self.hosts, max_rate)
+            await self._run(["-Pn", "-p-", *exclusion], self.hosts, max_rate, _HOSTS_OF_ALL_PORTS_AT_ONCE)
 
-    async def _run(self, which: Sequence[str], targets: Iterable[str], max_rate: int | None) -> None:
+    async def _run(
+        self, which: Sequence[str], targets: Iterable[str], max_rate: int | None, at_once: int
+    ) -> None:
         # In their order: a controller shows by a low port before its others are asked anything.
-        options = ["-n", "-v", "-r", "-T4", "--send-eth", "--min-hostgroup", str(_HOSTS_AT_ONCE), *which]
+        group = ["--min-hostgroup", str(at_once), "--max-hostgroup", str(at_once)]
+        options = ["-n", "-v", "-r", "-T4", "--send-eth", *group, *which]
         if max_rate is None:
             options += ["--min-parallelism", str(_PROBES_AT_ONCE), "--min-rate", str(_PROBES_PER_SECOND)]
         else:
