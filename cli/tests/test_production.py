@@ -90,6 +90,7 @@ def test_the_list_says_what_happened_and_steers_no_terminal(run, api):
     api.production = [
         {
             "id": 7,
+            "revision": 2,
             "change": "gone",
             "status": "pending",
             "kind": "service",
@@ -101,9 +102,31 @@ def test_the_list_says_what_happened_and_steers_no_terminal(run, api):
     code, out, _ = run("production", "list", "--change", "gone")
     assert (code, api.questions[-1]) == (0, {"limit": ["50"], "change": ["gone"], "status": ["pending"]})
     assert "gone" in out
+    assert out.splitlines()[1].startswith("7:2 ")
     assert "\x1b" not in out
     assert json.loads(run("production", "list", "--all", "--json")[1])[0]["id"] == 7
     assert "status" not in api.questions[-1]
+
+
+def test_a_decision_names_what_was_seen_and_tells_what_has_changed_since(run, api):
+    api.production = [{"id": 7, "revision": 2}, {"id": 8, "revision": 3}]
+    assert run("production", "approve", "7:2", "--note", "a lab host") == (0, "1 approved.\n", "")
+    assert api.decisions[-1] == {
+        "decision": "approved",
+        "note": "a lab host",
+        "discoveries": [{"id": 7, "revision": 2}],
+    }
+    code, out, err = run("production", "reject", "7:2", "8:2", "9:1")
+    assert (code, out, api.decisions[-1]["decision"]) == (4, "1 rejected.\n", "rejected")
+    assert "8 has changed since that revision" in err
+    assert "There is no discovery 9" in err
+    assert run("production", "reopen", "8:3") == (0, "1 open again.\n", "")
+    assert json.loads(run("production", "approve", "8:3", "--json")[1])["decided"] == [8]
+    sent = len(api.decisions)
+    for wrong in ("8", "8:x", "8:3:1", ":1"):
+        code, _, err = run("production", "approve", wrong)
+        assert (code, "no ID:REVISION" in err) == (2, True)
+    assert len(api.decisions) == sent
 
 
 def test_scans_are_listed(run, report, api):

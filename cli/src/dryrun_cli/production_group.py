@@ -82,6 +82,53 @@ def list_discoveries(
     run(production.list_discoveries(common, change, None if any_status else status, limit))
 
 
+SeenArgument = Annotated[
+    list[str], typer.Argument(metavar="ID:REVISION...", help="As `list` shows them, at most 500.")
+]
+NoteOption = Annotated[str, typer.Option("--note", metavar="TEXT", help="Why; stands in the audit log.")]
+
+
+@production_app.command("approve")
+def approve(
+    context: typer.Context,
+    seen: SeenArgument,
+    note: NoteOption = "",
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Approve discoveries as they were seen; one that has changed since is left alone, with exit code 4."""
+    from dryrun_cli.commands import production
+
+    run(production.decide(common_options(context, json_output, api_url), "approved", tuple(seen), note))
+
+
+@production_app.command("reject")
+def reject(
+    context: typer.Context,
+    seen: SeenArgument,
+    note: NoteOption = "",
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Reject discoveries as they were seen; one that has changed since is left alone, with exit code 4."""
+    from dryrun_cli.commands import production
+
+    run(production.decide(common_options(context, json_output, api_url), "rejected", tuple(seen), note))
+
+
+@production_app.command("reopen")
+def reopen(
+    context: typer.Context,
+    seen: SeenArgument,
+    json_output: JsonOption = False,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Take decisions back: the discoveries wait again."""
+    from dryrun_cli.commands import production
+
+    run(production.decide(common_options(context, json_output, api_url), "pending", tuple(seen), ""))
+
+
 @production_app.command("scans")
 def list_scans(context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None) -> None:
     """List the newest scans of production: what each covered, missed, and proved gone."""

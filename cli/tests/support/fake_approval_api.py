@@ -73,7 +73,7 @@ class FakeApi:
         self.schedules = {}
         self.approved = 0
         self.rules, self.trend, self.changes, self.badges, self.removed = [], [], [], [], []
-        self.scans, self.reported, self.production = [], [], []
+        self.scans, self.reported, self.production, self.decisions = [], [], [], []
         self.criteria = {}
         """Stored sets by name."""
         self.destinations = {}

@@ -34,6 +34,14 @@ async def production(api, request, path):
             await request.json({**counts, "approved": api.approved})
         case "GET", ["discoveries", "summary"]:
             await request.json({"since": request.query["since"][0], "counts": api.changes})
+        case "POST", ["discoveries", "decisions"]:
+            api.decisions.append(sent)
+            known = {each["id"]: each["revision"] for each in api.production}
+            wanted = {each["id"]: each["revision"] for each in sent["discoveries"]}
+            same = [each for each in wanted if known.get(each) == wanted[each]]
+            changed = [each for each in wanted if each in known and each not in same]
+            unknown = [each for each in wanted if each not in known]
+            await request.json({"decided": same, "changed": changed, "unknown": unknown})
         case "GET", ["discoveries"]:
             api.questions.append(request.query)
             await request.json({"discoveries": api.production, "next": None})

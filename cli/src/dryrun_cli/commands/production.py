@@ -162,6 +162,33 @@ async def list_discoveries(
 
 
 @command
+async def decide(
+    client: ApiClient,
+    common: Common,
+    decision: Literal["approved", "rejected", "pending"],
+    seen: tuple[str, ...],
+    note: str,
+) -> ExitCode:
+    """`dryrun production approve|reject|reopen ID:REVISION …`."""
+    body: JsonObject = {"decision": decision, "note": note, "discoveries": [_seen(each) for each in seen]}
+    answer = await client.production("POST", "/discoveries/decisions", body=body)
+    decided = read_object(answer, "a decision")
+    changed, unknown = (read_list(decided, name) for name in ("changed", "unknown"))
+    if common.json_output:
+        write_json(answer)
+    else:
+        count = len(read_list(decided, "decided"))
+        sys.stdout.write(f"{count} {'open again' if decision == 'pending' else decision}.\n")
+        for each in changed:
+            sys.stderr.write(
+                f"{_number(each)} has changed since that revision; see it again: dryrun production list\n"
+            )
+        for each in unknown:
+            sys.stderr.write(f"There is no discovery {_number(each)}.\n")
+    return ExitCode.REFUSED if changed or unknown else ExitCode.OK
+
+
+@command
 async def list_scans(client: ApiClient, common: Common) -> ExitCode:
     """`dryrun production scans`."""
     answer = await client.production("GET", "/scans")
@@ -184,6 +211,16 @@ async def summarize(client: ApiClient, common: Common, days: int) -> ExitCode:
         return ExitCode.OK
     make_console().print(draw_changes(read_word(ChangeSummary, answer, "changes")))
     return ExitCode.OK
+
+
+def _seen(text: str) -> JsonObject:
+    number, _, revision = text.partition(":")
+    try:
+        return {"id": int(number), "revision": int(revision)}
+    except ValueError:
+        raise WrongUseError(
+            f"{text} is no ID:REVISION as `dryrun production list` shows it, for example 17:3"
+        ) from None
 
 
 def _number(value: JsonValue) -> int:

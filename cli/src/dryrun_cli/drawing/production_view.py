@@ -16,14 +16,14 @@ _STYLES = {"new": "cyan", "changed": "yellow", "gone": "red", "returned": "yello
 
 
 def draw_discoveries(rows: Iterable[JsonObject]) -> RenderableType:
-    """Return one row per discovery: what happened to it, and what was decided."""
+    """Return one row per discovery, with the revision that a decision on it has to name."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("ID", "CHANGE", "STATE", "KIND", "KEY", "COLLECTOR", "LAST SEEN"):
         table.add_column(name, no_wrap=True, overflow="ellipsis")
     for row in rows:
         change = str(row.get("change"))
         table.add_row(
-            shown(_text(row.get("id"))),
+            shown(f"{_text(row.get('id'))}:{_text(row.get('revision'))}"),
             Text(inert(change, 20), style=_STYLES.get(change, "")),
             shown(_text(row.get("status")), limit=20),
             shown(_text(row.get("kind")), limit=40),
