@@ -21,7 +21,7 @@ MOST_CHARACTERS = 600
 """Of one sentence."""
 
 _IDENTITY = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
-_PATH = re.compile(r"(?<![\w/])(?:/[\w.@:+-]+){2,}/?")
+_PATH = re.compile(r"(?:(?<![\w/])|(?<=://))(?:/[\w.@:+-]+){2,}/?")
 _FIGURES = re.compile(r"\b[0-9a-f]*\d[0-9a-f.:-]*")
 
 type Key = tuple[int, int]

@@ -102,3 +102,4 @@ def test_what_is_of_one_run_on_one_machine_is_not_recorded():
         "/tmp/dc-x1/logs/api.log; HTTP/1.1 503 after 12.5 s from 10.213.96.7:2376, /readyz"
     )
     assert said == "left in the engine: container # of #, see #; HTTP/# # after # s from #, /readyz"
+    assert bare("run at unix:///tmp/dc-x1/guard.sock") == "run at unix://#"
