@@ -70,3 +70,5 @@ async def test_what_was_removed_is_asked_for_anew(guard: Guard):
     guard.engine.add_container({}, "a")
     assert (await guard.ask("GET", "/v1.45/containers/a/json")).status == 404
     assert (await guard.ask("GET", f"/v1.45/containers/{identity}/json")).status == 404
+    # By the guard itself: the engine could say 404 of what is only remembered.
+    assert guard.lines[-1]["verdict"] == "absent"
