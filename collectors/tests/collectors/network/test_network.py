@@ -349,23 +349,6 @@ async def test_searches_and_questions_share_one_packet_rate(fake_nmap, emit):
     assert "--min-parallelism" not in search
 
 
-async def test_all_ports_are_looked_at_on_few_hosts_at_a_time(fake_nmap, emit):
-    found = HEAD + host("10.0.0.3", port(80)) + FOOT
-    calls = fake_nmap(found, HEAD + FOOT, HEAD + FOOT)
-    await collect(assignment(profile="full"), emit)
-    groups = {
-        "-p-" in call.split(): int(call.split("--max-hostgroup ")[1].split()[0])
-        for call in calls.read_text().splitlines()
-        if "--max-hostgroup" in call
-    }
-    # 112 B for each closed port, of the 512 MiB that versions need too.
-    assert {every: hosts * (65_535 if every else 1_500) * 112 < 200e6 for every, hosts in groups.items()} == {
-        True: True,
-        False: True,
-    }
-    assert groups[True] >= 20
-
-
 @pytest.mark.parametrize("options", [{}, {"max_rate": 1000}])
 async def test_asks_the_udp_ports_of_hosts_that_answered_and_reports_what_answers(
     fake_nmap, emit, asked_by_udp, options

@@ -1,8 +1,40 @@
+import pytest
+
 from discovery_collectors.collector import Assignment
+from discovery_collectors.collectors.network import port_search
 from discovery_collectors.collectors.network.nmap_xml import Host, Port
 from discovery_collectors.collectors.network.port_search import PortSearch
 from discovery_collectors.collectors.network.reports import Reports
 from discovery_collectors.running.scope import Scope
+
+MOST_BYTES = 200e6
+"""Of the 512 MiB that searches for versions need too."""
+
+
+@pytest.mark.parametrize("most", [None, 1000])
+async def test_as_many_hosts_are_looked_at_together_as_fit_into_memory(emit, monkeypatch, most):
+    groups = []
+
+    async def run_nmap(options, targets, environment, take):
+        groups.append(
+            {name: int(options[options.index(name) + 1]) for name in ("--min-hostgroup", "--max-hostgroup")}
+        )
+        take(Host("10.0.0.3", "arp-response"))
+
+    monkeypatch.setattr(port_search, "run_nmap", run_nmap)
+    scope = Scope.parse(["10.0.0.0/24"])
+    search = PortSearch(
+        Assignment(scope), {}, Reports(emit), lambda address: None, lambda address, number: None
+    )
+    await search.search_likely_ports(most)
+    await search.search_other_ports(most)
+    likely, every = (group["--max-hostgroup"] for group in groups)
+    # nmap keeps 112 B for each closed port.
+    assert likely * 1_500 * 112 < MOST_BYTES
+    assert every * 65_535 * 112 < MOST_BYTES
+    # All targets of a session.
+    assert every >= 20
+    assert all(group["--min-hostgroup"] == group["--max-hostgroup"] for group in groups)
 
 
 def test_what_tells_a_printer_is_passed_on_also_of_a_host_with_too_many_open_ports(emit):
