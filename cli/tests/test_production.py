@@ -123,7 +123,7 @@ def test_a_decision_names_what_was_seen_and_tells_what_has_changed_since(run, ap
     assert run("production", "reopen", "8:3") == (0, "1 open again.\n", "")
     assert json.loads(run("production", "approve", "8:3", "--json")[1])["decided"] == [8]
     sent = len(api.decisions)
-    for wrong in ("8", "8:x", "8:3:1", ":1"):
+    for wrong in ("8", "8:x", "8:3:1", ":1", "1_0:1", "\uff11:1", "8:3\n", "9" * 17 + ":1"):
         code, _, err = run("production", "approve", wrong)
         assert (code, "no ID:REVISION" in err) == (2, True)
     assert len(api.decisions) == sent

@@ -1,5 +1,6 @@
 """Commands on production: report a scan, list discoveries and scans."""
 
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ BYTES_AT_ONCE: Final = 1024 * 1024
 END_SECONDS: Final = 300.0
 """A scan that misses 100,000 of a million discoveries takes 40 s to end."""
 _PAGE: Final = 200
+_SEEN: Final = re.compile(r"([0-9]{1,16}):([0-9]{1,10})")
 _DECLARED: Final = {
     "collector": "--collector",
     "targets": "--targets",
@@ -214,13 +216,12 @@ async def summarize(client: ApiClient, common: Common, days: int) -> ExitCode:
 
 
 def _seen(text: str) -> JsonObject:
-    number, _, revision = text.partition(":")
-    try:
-        return {"id": int(number), "revision": int(revision)}
-    except ValueError:
+    match = _SEEN.fullmatch(text)
+    if match is None:
         raise WrongUseError(
             f"{text} is no ID:REVISION as `dryrun production list` shows it, for example 17:3"
-        ) from None
+        )
+    return {"id": int(match[1]), "revision": int(match[2])}
 
 
 def _number(value: JsonValue) -> int:
