@@ -13,12 +13,14 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
+from fleet_lab import LAYERS
 from local_stack import ROOT
 from small_disks import SmallDisk, run, small_disk
 
 from dryrun_local.machine.engine_view import DEFAULT_HOST
 
 HOST_RULE = ROOT / "deploy" / "host-rule" / "dryrun-host-rule"
+LINKED_IMAGES = ROOT / "tests" / "support" / "linked-images"
 DISK_MIB = 6_000
 READY_SECONDS = 60.0
 LOAD_SECONDS = 600.0
@@ -42,6 +44,11 @@ class OwnEngine:
         """As DOCKER_HOST has it."""
         return f"unix://{self.socket}"
 
+    @property
+    def data(self) -> Path:
+        """Its data root."""
+        return self.disk.folder / "data"
+
     async def start(self) -> None:
         """Start it and wait until it answers; again when it ends meanwhile, as on a disk that is full."""
         async with asyncio.timeout(READY_SECONDS):
@@ -59,7 +66,7 @@ class OwnEngine:
             self._process = await asyncio.create_subprocess_exec(
                 # Not `ip netns exec`: that hides the cgroups.
                 *("nsenter", f"--net=/run/netns/{self.namespace}", "dockerd"),
-                f"--data-root={self.disk.folder / 'data'}",
+                f"--data-root={self.data}",
                 f"--exec-root={self._folder / 'exec'}",
                 f"--host={self.docker_host}",
                 f"--pidfile={pid_file}",
@@ -116,9 +123,14 @@ async def open_own_engine(folder: Path, images: Collection[str]) -> AsyncIterato
     """Run an engine that holds `images` for the time of the block."""
     with small_disk(folder / "engine", DISK_MIB) as disk, _network_namespace() as namespace:
         engine = OwnEngine(folder, disk, namespace)
+        # An engine that a worker started shows the machine's images: these need not be copied.
+        are_linked = LAYERS.is_dir()
+        if are_linked:
+            run(str(LINKED_IMAGES), str(LAYERS), str(engine.data))
         await engine.start()
         try:
-            await engine.load(images)
+            if not are_linked:
+                await engine.load(images)
             yield engine
         finally:
             disk.free()
