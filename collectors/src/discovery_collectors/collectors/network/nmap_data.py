@@ -38,17 +38,11 @@ _SCRIPTS = 'Entry { filename = "http-server-header.nse", categories = { "version
 
 _SELDOM = (b"HTTPOptions", b"RPCCheck", b"DNSVersionBindReqTCP", b"Help", b"X11Probe")
 """Probes that `hurry` leaves to the ports they are meant for: each costs a silent service a whole wait."""
-_BRIEF = (
-    b"GenericLines",
-    b"RTSPRequest",
-    b"SIPOptions",
-    b"SMBProgNeg",
-    b"SSLSessionReq",
-    b"SSLv23SessionReq",
-    b"TLSSessionReq",
-)
-"""Probes for which `hurry` waits a third as long: what understands them answers without thinking. What is
-late is heard at the next probe, whose matches include the banner's."""
+_THOUGHTFUL = (b"GetRequest", b"Help", b"Hello", b"Verifier")
+"""Probes whose answer may take thought: a page, a client's name that is looked up, a device's next report.
+What understands another one answers at once, so it waits a third as long: at intensity 7 a service that
+understands nothing is asked 32 times. What is late is heard at the next probe, whose matches include the
+banner's."""
 
 
 @contextmanager
@@ -59,9 +53,9 @@ def nmap_environment(
 
     `more_ports`: TCP ports that --top-ports has to hold beside nmap's own.
     `banner_wait_ms`: how long to wait for a service to speak first; `answer_wait_ms`: for an answer to any
-    other probe that has no time of its own. nmap's own are 6000 and 5000. `hurry`: nor does one with a time
-    of its own wait longer, and some wait a third as long. Where nmap's data is not found the environment is
-    empty, and nmap goes by its own.
+    other probe, of which most wait a third as long. nmap's own are 6000 and 5000. `hurry`: some probes are
+    left to the ports they are meant for. Where nmap's data is not found the environment is empty, and nmap
+    goes by its own.
     """
     source = next((folder for folder in DATA_FOLDERS if (folder / PROBES).is_file()), None)
     if source is None:
@@ -121,13 +115,10 @@ def amend_probes(probes: bytes, banner_wait_ms: int, answer_wait_ms: int, *, hur
         own, separator, rest = body.partition(b"\nProbe UDP")
         if start[1] == b"NULL":
             own = b"\n" + _MARIADB + _BANNER.sub(b"totalwaitms %d" % banner_wait_ms, own, count=1)
-        elif not _WAIT.search(own):
-            wait_ms = answer_wait_ms // 3 if hurry and start[1] in _BRIEF else answer_wait_ms
-            own = b"\ntotalwaitms %d" % wait_ms + own
-        elif hurry:
-            own = _WAIT.sub(
-                lambda found: b"totalwaitms %d" % min(int(found[1]), answer_wait_ms), own, count=1
-            )
+        else:
+            wait_ms = answer_wait_ms if start[1] in _THOUGHTFUL else answer_wait_ms // 3
+            wait = b"totalwaitms %d" % wait_ms
+            own = _WAIT.sub(wait, own, count=1) if _WAIT.search(own) else b"\n" + wait + own
         if hurry and start[1] in _SELDOM:
             own = _RARITY.sub(b"rarity 9", own, count=1)
         if start[1] == b"GetRequest":

@@ -28,7 +28,7 @@ class ScanProfile:
     banner_wait_ms: int
     answer_wait_ms: int
     hurry: bool
-    """Ask a silent service less, and no probe waits longer than `answer_wait_ms`."""
+    """Leave some probes to the ports they are meant for: a silent service is asked less."""
     patience: Patience
     """Of the second opinion on what nmap leaves unnamed."""
 
