@@ -72,6 +72,14 @@ async def test_engine_errors_never_name_foreign_objects(guard: Guard):
     guard.engine.refuse["POST", "/networks/create"] = (403, f"pool overlaps with network prod ({'d' * 64})")
     overlap = await guard.ask("POST", "/v1.45/networks/create", Words().network())
     assert (overlap.status, overlap.message) == (403, "Pool overlaps with other one on this address space")
+    held = f"network {'d' * 25} is in use by task {'e' * 25}"
+    (network,) = guard.engine.networks
+    guard.engine.refuse["DELETE", f"/networks/{network}"] = (
+        400,
+        f"rpc error: code = FailedPrecondition desc = {held}",
+    )
+    task = await guard.ask("DELETE", f"/v1.45/networks/{network}")
+    assert (task.status, task.message) == (400, "the network is in use by a task of the swarm")
     guard.engine.refuse["POST", "/networks/create"] = (500, f"something about prod ({'d' * 64})")
     other = await guard.ask("POST", "/v1.45/networks/create", Words().network())
     assert "prod" not in other.message

@@ -119,6 +119,12 @@ class FleetWorld(Watched):
             return {}
         return found
 
+    async def holds(self, thing: Thing) -> bool:
+        """Return whether the swarm refuses to remove an overlay for a task, and readiness names it."""
+        said = await asyncio.to_thread(self.lab.manager.ask, "DELETE", f"/networks/{thing.id}")
+        is_refused = "is in use by task" in str((said or {}).get("message"))
+        return is_refused and thing.name in (await self.checks()).get("overlay", "")
+
     async def start_guard(self, host: Host, *, clock: str = "") -> None:
         """Start a host's guard again, with a clock that differs, e.g. by `+3600`."""
         wrong = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": clock, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}

@@ -16,6 +16,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from world import SESSION_SECONDS, World, new_name
 
+from dryrun_local.machine.engine_view import Thing
+
 OUTCOMES = frozenset({"completed", "failed", "stopped", "expired"})
 END_SECONDS = SESSION_SECONDS + 120
 GONE_SECONDS = 30.0
@@ -87,12 +89,12 @@ async def until_ended(world: World, session_ids: Collection[UUID]) -> dict[UUID,
     return ended
 
 
-async def left_in_engine(world: World, session_ids: Collection[UUID], seconds: float) -> list[str]:
-    """Say what the engine still holds of these sessions after a while."""
+async def left_in_engine(world: World, session_ids: Collection[UUID], seconds: float) -> list[Thing]:
+    """Return what the engine still holds of these sessions after a while."""
     wanted = {str(session_id) for session_id in session_ids}
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
-    while left := [str(thing) for thing in await world.engine.things() if thing.session in wanted]:
+    while left := [thing for thing in await world.engine.things() if thing.session in wanted]:
         if loop.time() > end:
             return left
         await asyncio.sleep(0.5)
@@ -145,7 +147,10 @@ async def breaches(
     for session_id, session in ended.items():
         found += _wrong_end(session_id, session, FALSE_REASONS if removed else (*FALSE_REASONS, REMOVED))
     patience = GONE_SECONDS + SESSION_SECONDS * forgotten
-    found += [f"left in the engine: {thing}" for thing in await left_in_engine(world, sessions, patience)]
+    left = await left_in_engine(world, sessions, patience)
+    found += [
+        f"left in the engine: {thing}" for thing in left if not await _is_held(world, thing, left, ended)
+    ]
     stored, said = await _settled(world)
     found += _gaps(stored)
     by_number = {(row[1], row[2]): row[2:] for row in stored}
@@ -159,6 +164,17 @@ async def breaches(
             found += _other_findings(stored, session_id, whole=whole)
     found += list(_secrets(world))
     return found
+
+
+async def _is_held(
+    world: World, thing: Thing, left: Collection[Thing], ended: dict[UUID, dict[str, Any]]
+) -> bool:
+    """Return whether the swarm alone holds an overlay, and the session's reason and readiness say so."""
+    beside = [each for each in left if each.session == thing.session and each != thing]
+    session = ended.get(UUID(thing.session)) if thing.session else None
+    if thing.kind != "network" or beside or session is None:
+        return False
+    return f"its empty overlay {thing.name} is left" in str(session["reason"]) and await world.holds(thing)
 
 
 def _wrong_end(session_id: UUID, session: dict[str, Any], false: Collection[str]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from wires import Wire, opened
 
 from dryrun_cli.api.client import ApiClient, open_client
 from dryrun_cli.api.settings import Settings
-from dryrun_local.machine.engine_view import EngineView
+from dryrun_local.machine.engine_view import EngineView, Thing
 from dryrun_local.machine.errors import ServiceDiedError
 from dryrun_local.machine.installation import Installation
 from dryrun_local.system.launch import free_ports
@@ -124,6 +124,10 @@ class Watched:
             return None
         listed: dict[str, object] = answer.json()
         return listed
+
+    async def holds(self, thing: Thing) -> bool:
+        """Return whether an engine keeps a thing that nobody can remove, and readiness says so."""
+        return False
 
     async def start_session(self, template: str, seconds: float = 60) -> UUID:
         """Ask for a session until somebody says yes: faults may be under way."""

@@ -229,11 +229,15 @@ class FleetLab:
         """Make the swarm."""
         here = ("--advertise-addr", self.manager.address, "--listen-addr", f"{self.manager.address}:2377")
         self.manager.docker("swarm", "init", *here)
+        for host in self.workers:
+            self.join_worker(host)
+
+    def join_worker(self, host: Host) -> None:
+        """Have another host join the swarm, as the manager that it may be."""
         role = "worker" if len(self.managers) == 1 else "manager"
         token = self.manager.docker("swarm", "join-token", "--quiet", role)
-        for host in self.workers:
-            join = ("swarm", "join", "--token", token, "--advertise-addr", host.address)
-            host.docker(*join, "--listen-addr", f"{host.address}:2377", f"{self.manager.address}:2377")
+        join = ("swarm", "join", "--token", token, "--advertise-addr", host.address)
+        host.docker(*join, "--listen-addr", f"{host.address}:2377", f"{self.manager.address}:2377")
 
     def start_guard(
         self, host: Host, allowlist: Path, environment: Mapping[str, str] = MappingProxyType({})

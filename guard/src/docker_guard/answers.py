@@ -25,6 +25,7 @@ _REPLACED_ERRORS: tuple[tuple[str, str], ...] = (
     ("overlap", "Pool overlaps with other one on this address space"),
     ("same bridge name", "the bridge name is already in use: networks have the same bridge name"),
     ("active endpoints", "the network has active endpoints"),
+    ("is in use by task", "the network is in use by a task of the swarm"),
     ("removal of container", "removal of the container is already in progress"),
     ("is already in use by container", "the container name is already in use"),
     ("address already in use", "Address already in use"),

@@ -24,7 +24,7 @@ from dryrun_contract.trace_context import TraceContext
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.catalog.scan_choice import ScanChoiceError
 from dryrun_orchestrator.engine.protocol import EngineError
-from dryrun_orchestrator.fleet_view import hosts_state, overlay_state, show_fleet
+from dryrun_orchestrator.fleet_view import fleet_view, hosts_state, overlay_state
 from dryrun_orchestrator.journal.journal import PositionGoneError
 from dryrun_orchestrator.problems import problem_response
 from dryrun_orchestrator.services import Services
@@ -220,10 +220,12 @@ async def check_readiness(services: Services) -> dict[str, str]:
     if services.hosts.fleet is None:
         of_hosts = {"engine": await _engine_state(services), "isolation": _isolation_state(services)}
     else:
-        fleet = await show_fleet(services.hosts, services.journal)
+        records = await services.journal.sessions()
+        fleet = fleet_view(services.hosts, records)
+        held = [record.held_overlay for record in records if record.held_overlay is not None]
         of_hosts = {
             "hosts": hosts_state(fleet),
-            "overlay": overlay_state(fleet, services.hosts.why_none_crosses),
+            "overlay": overlay_state(fleet, services.hosts.why_none_crosses, held),
         }
     return {
         **of_hosts,

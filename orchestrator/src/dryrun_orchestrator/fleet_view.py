@@ -13,6 +13,8 @@ from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import SessionRecord
 
+MOST_NAMED = 3
+
 
 async def show_fleet(hosts: Hosts, journal: Journal) -> Fleet:
     """Return the fleet as it is now, with the sessions of the journal."""
@@ -75,10 +77,18 @@ def hosts_state(fleet: Fleet) -> str:
     )
 
 
-def overlay_state(fleet: Fleet, why_none: str | None) -> str:
-    """Return why no session can begin across hosts, if so, and whether what crosses them is encrypted."""
+def overlay_state(fleet: Fleet, why_none: str | None, held: Sequence[str] = ()) -> str:
+    """Return why no session can begin across hosts, if so, and whether what crosses them is encrypted.
+
+    `held` are the overlays of ended sessions that the swarm holds; the first few are named.
+    """
     if why_none is not None:
-        return f"ok on one host; across hosts sessions wait: {printable(why_none, limit=1000)}"
-    if fleet.encrypted:
-        return "ok, encrypted between hosts"
-    return "ok, plain between hosts: the network between them has to be private"
+        said = f"ok on one host; across hosts sessions wait: {printable(why_none, limit=1000)}"
+    elif fleet.encrypted:
+        said = "ok, encrypted between hosts"
+    else:
+        said = "ok, plain between hosts: the network between them has to be private"
+    if held:
+        more = " …" if len(held) > MOST_NAMED else ""
+        said += f"; empty overlays that the swarm holds: {len(held)} ({', '.join(held[:MOST_NAMED])}{more})"
+    return said

@@ -27,6 +27,7 @@ HOST_LABEL = Gauge(
     "dryrun_host_label", "1 for each label that the fleet file gives a host.", ["host", "label", "value"]
 )
 HOST_PLACES = Gauge("dryrun_host_places", "Places of containers on a host of the fleet in all.", ["host"])
+OVERLAYS_HELD = Gauge("dryrun_overlays_held", "Empty overlays of ended sessions that the swarm holds.")
 POOL_WANTED = Gauge("dryrun_pool_wanted", "Sessions that the settings ask to keep prepared.")
 POOL = Gauge("dryrun_pool_sessions", "Prepared sessions that nobody has claimed, by state.", ["state"])
 POOL_CLAIMS = Counter(

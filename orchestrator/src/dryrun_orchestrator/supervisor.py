@@ -16,6 +16,7 @@ from dryrun_orchestrator.catalog.installed import OperatorFiles
 from dryrun_orchestrator.catalog.templates import TemplateCatalog
 from dryrun_orchestrator.contexts import Contexts
 from dryrun_orchestrator.fleet_view import fleet_view, measure
+from dryrun_orchestrator.held_overlays import HeldOverlays
 from dryrun_orchestrator.host import Host
 from dryrun_orchestrator.host_care import HostCare
 from dryrun_orchestrator.hosts import Hosts
@@ -82,6 +83,9 @@ class Supervisor:
             group.create_task(self._prune_forever())
             group.create_task(self._run_sessions(group))
             group.create_task(self._reread_forever())
+            if self._hosts.fleet is not None:
+                held = HeldOverlays(self._hosts, self._journal, self._settings.reaper_seconds)
+                group.create_task(held.look_forever())
 
     @property
     def fault(self) -> str | None:
@@ -208,6 +212,7 @@ class Supervisor:
             if record.id not in self._running:
                 await self._start(record, group)
         measure(fleet_view(self._hosts, everything))
+        metrics.OVERLAYS_HELD.set(sum(r.held_overlay is not None for r in everything))
         queued = [r for r in records if r.phase is Phase.QUEUED and r.id not in self._running]
         waiting = len(queued)
         async for record in self._placing.admitted(queued, everything, lambda: len(self._running)):

@@ -237,6 +237,22 @@ async def test_the_journal_stays_bounded_in_bytes(journal, monkeypatch):
     assert numbers(await journal.events_after((journal.id, 99), 10)) == [100]
 
 
+async def test_a_session_is_remembered_while_the_swarm_holds_its_overlay(tmp_path):
+    journal = Journal.open(tmp_path, lambda: NOW)
+    held = await journal.add_session(a_session(), QUEUED)
+    await journal.update_session(held.id, phase=Phase.ENDED, ended_at=NOW, held_overlay="dryrun-1")
+    await journal.events_after((journal.id, 1), 1)
+    await journal.close()
+    later = Journal.open(tmp_path, lambda: NOW + timedelta(days=30))
+    await later.prune()
+    assert (await later.session(held.id)).held_overlay == "dryrun-1"
+    await later.update_session(held.id, held_overlay=None)
+    await later.prune()
+    with pytest.raises(KeyError):
+        await later.session(held.id)
+    await later.close()
+
+
 async def test_ended_sessions_are_remembered_up_to_a_bound(journal, monkeypatch):
     monkeypatch.setattr(journal_module, "MAX_SESSIONS", 3)
     for minute in range(5):

@@ -9,6 +9,7 @@ from dryrun_orchestrator.engine.protocol import (
     EngineUnreachableError,
     ForbiddenError,
     ImageMissingError,
+    InUseByTaskError,
     NotFoundError,
     RejectedError,
     SubnetTakenError,
@@ -24,6 +25,8 @@ _CONFLICT_TEXTS = (
     "conflicts with network",
     "has the same bridge name",
 )
+_TASK_TEXTS = ("in use by task", "in use by a task")
+"""The engine's, and the guard's without the ids."""
 _REMOVAL_GOES_ON = "already in progress"
 _GATEWAY_STATUSES = frozenset({502, 503, 504})
 _PROXY_REFUSALS = frozenset({401, 403, 404, 405, 407})
@@ -60,6 +63,8 @@ def _error_by_text(lowered: str, text: str) -> EngineError | None:
         return SubnetTakenError(f"{text}; take another subnet")
     if any(known in lowered for known in _CONFLICT_TEXTS):
         return ConflictError(text)
+    if any(known in lowered for known in _TASK_TEXTS):
+        return InUseByTaskError(text)
     if _REMOVAL_GOES_ON in lowered:
         # Often one's own: the answer to the first request was lost. The next one finds the container gone.
         return TransientEngineError(text)

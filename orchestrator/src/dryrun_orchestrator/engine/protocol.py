@@ -22,6 +22,7 @@ class EngineError(Exception):
         ImageMissingError        no such image on this engine (404 on create); it is never pulled
         ConflictError            name taken, or state does not allow it (409)
         SubnetTakenError         the subnet overlaps with another network of the engine
+        InUseByTaskError         the swarm has a task on the overlay, and does not remove it
         ForbiddenError           a proxy in front of the engine refused the call (403); names the call
         RejectedError            the engine refused the request (400) or answered what it should not
     """
@@ -53,6 +54,10 @@ class ConflictError(PermanentEngineError):
 
 class SubnetTakenError(PermanentEngineError):
     """The subnet overlaps with another network of this engine."""
+
+
+class InUseByTaskError(PermanentEngineError):
+    """The swarm has a task on this overlay: a container's on some host, or that of one that is gone."""
 
 
 class ForbiddenError(PermanentEngineError):

@@ -283,7 +283,7 @@ class Journal:
                 sixteenth = (newest - oldest) // 16
                 self._connection.execute("DELETE FROM events WHERE seq <= ?", (oldest + sixteenth,))
             self._connection.execute(
-                "DELETE FROM sessions WHERE phase = 'ended' AND ("
+                "DELETE FROM sessions WHERE phase = 'ended' AND held_overlay IS NULL AND ("
                 "(ended_at < ? AND id NOT IN (SELECT session_id FROM events)) OR id NOT IN"
                 " (SELECT id FROM sessions ORDER BY phase = 'ended', ended_at DESC LIMIT ?))",
                 (limit, MAX_SESSIONS),

@@ -80,6 +80,8 @@ class SessionRecord:
     """Where its containers stand, as `fleet.placement` has it; None where there is no fleet."""
     traceparent: str | None = None
     """The span of its request, as the approval API named it; None where that exports no traces."""
+    held_overlay: str | None = None
+    """Name of its overlay, for as long as the swarm holds it after the session's end."""
 
     @classmethod
     def from_row(cls, row: sqlite3.Row) -> Self:

@@ -9,6 +9,7 @@ LATER_COLUMNS = {
     "drop_cause": "TEXT",
     "placement": "TEXT",
     "traceparent": "TEXT",
+    "held_overlay": "TEXT",
 }
 """Columns added to `sessions` since the first version, oldest first; missing ones are added on opening."""
 
@@ -43,7 +44,8 @@ CREATE TABLE IF NOT EXISTS sessions (
     ready_at TEXT,
     drop_cause TEXT,
     placement TEXT,
-    traceparent TEXT
+    traceparent TEXT,
+    held_overlay TEXT
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS targets (

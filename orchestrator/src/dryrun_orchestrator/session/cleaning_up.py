@@ -7,6 +7,7 @@ from dryrun_orchestrator.engine.protocol import (
     Container,
     Engine,
     EngineError,
+    InUseByTaskError,
     Network,
     NotFoundError,
     TransientEngineError,
@@ -19,12 +20,25 @@ class LeftoverError(Exception):
     """Something could not be removed; the message lists what and why. Removal is retried."""
 
 
+class OverlayHeldError(LeftoverError):
+    """No host has a container of the session, and the swarm has a task on its overlay all the same.
+
+    It keeps one for a container that went with its engine (moby#31068).
+    """
+
+    def __init__(self, overlay: str, why: str) -> None:
+        super().__init__(why)
+        self.overlay = overlay
+        """Its name."""
+
+
 async def remove_everything(engine: Engine, label: str) -> list[Container]:
     """Remove every container and network whose label `label` (`key=value`) matches exactly.
 
     Running containers are killed by their removal: what they hold is in memory and gone with them, and their
     logs were read before. Asking them to stop first took 1.6 times as long. Networks are removed once they
-    are empty. Return the removed containers. Raises LeftoverError when anything is left.
+    are empty. Return the removed containers. Raises LeftoverError when anything is left, OverlayHeldError
+    when that is nothing but an overlay that the swarm holds.
     """
     containers, networks = await asyncio.gather(
         engine.list_containers(label), engine.list_networks(label), return_exceptions=True
@@ -38,12 +52,20 @@ async def remove_everything(engine: Engine, label: str) -> list[Container]:
         for error in filter(None, errors):
             networks.add_note(error)
         raise networks
-    errors += await asyncio.gather(*(_remove_network(engine, network.id) for network in networks))
+    refusals = await asyncio.gather(*(_remove_network(engine, network.id) for network in networks))
+    refused = [
+        (network, error) for network, error in zip(networks, refusals, strict=True) if error is not None
+    ]
     failed = [error for error in errors if error is not None]
-    if failed:
+    failed += [f"network {network.id[:12]}: {error}" for network, error in refused]
+    held = {network.name for network, error in refused if isinstance(error, InUseByTaskError)}
+    if len(failed) > len(held):
         raise LeftoverError("; ".join(failed))
     # Listed again: a create that was in progress may have completed meanwhile.
-    left = [each.name for found in await _listed(engine, label) for each in found]
+    new_containers, left_networks = await _listed(engine, label)
+    left = [*(each.name for each in new_containers), *(each.name for each in left_networks)]
+    if left and not new_containers and held.issuperset(left):
+        raise OverlayHeldError(", ".join(left), "; ".join(failed))
     if left:
         raise LeftoverError(f"still there after removal: {', '.join(left)}")
     return containers
@@ -64,11 +86,11 @@ async def _remove_container(engine: Engine, container: Container, places: asynci
     return None
 
 
-async def _remove_network(engine: Engine, network_id: str) -> str | None:
+async def _remove_network(engine: Engine, network_id: str) -> EngineError | None:
     try:
         await remove_network_patiently(engine, network_id)
     except EngineError as error:
-        return f"network {network_id[:12]}: {error}"
+        return error
     return None
 
 

@@ -6,6 +6,7 @@ or takes too long leads to `cleaning_up`; a temporary failure is retried. Only e
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -19,7 +20,7 @@ from dryrun_orchestrator.engine.protocol import (
     TransientEngineError,
 )
 from dryrun_orchestrator.journal.records import SessionRecord
-from dryrun_orchestrator.session.cleaning_up import LeftoverError, remove_everything
+from dryrun_orchestrator.session.cleaning_up import LeftoverError, OverlayHeldError, remove_everything
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
 from dryrun_orchestrator.session.deadline import Deadline
 from dryrun_orchestrator.session.provisioning import provision
@@ -34,6 +35,12 @@ MAX_PAUSE_SECONDS = 5.0
 DEADLINE_LOOK_SECONDS = 0.5
 AFTER_DEADLINE = timedelta(seconds=60)
 """How long after its deadline a session in a fleet ends that cannot be cleaned up on a host that is lost."""
+
+HELD_SECONDS = 30.0
+"""How long removal of an overlay is tried that the swarm holds: an engine waits 20 s for a lost leader."""
+HELD = (
+    "its empty overlay {} is left: the swarm keeps a task on it, and no host has a container of this session"
+)
 
 _ISOLATED_PHASES = frozenset({Phase.WAITING, Phase.SCANNING, Phase.KEPT})
 """Phases that rely on a proof; `provisioning` makes its own."""
@@ -56,6 +63,22 @@ class _Verdict:
     outcome: Outcome | None = None
     reason: str | None = None
     summary: Sequence[EventData] = ()
+
+
+class _Held:
+    """For how long nothing of a session was left but an overlay that the swarm holds."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def after(self, error: Exception) -> str | None:
+        """Return the overlay's name once that lasted for `HELD_SECONDS`; anything else begins it anew."""
+        if not isinstance(error, OverlayHeldError):
+            self._since = None
+            return None
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        return error.overlay if now - self._since >= HELD_SECONDS else None
 
 
 class SessionLoop:
@@ -201,12 +224,15 @@ class SessionLoop:
         return reason
 
     async def _clean_up(self, record: SessionRecord) -> None:
-        """Remove everything; repeat until listings are empty, however long that takes."""
+        """Remove everything; repeat until listings are empty, however long that takes.
+
+        An overlay that the swarm alone holds keeps no session from its end: the reaper goes on with it.
+        """
         if record.subnet is None:
             # Nothing was created: do not wait for an engine that may be down.
             await self._end(record)
             return
-        pause = 0.2
+        pause, held = 0.2, _Held()
         while True:
             try:
                 await remove_everything(self._context.engine, f"{labels.SESSION_ID}={self._context.id}")
@@ -215,6 +241,9 @@ class SessionLoop:
                 log.warning("session %s: cleanup: %s; trying again", self._context.id, error)
                 if isinstance(error, EngineUnreachableError) and self._is_left_to_guards(record):
                     break
+                if (overlay := held.after(error)) is not None:
+                    await self._end(record, overlay)
+                    return
             else:
                 break
             await asyncio.sleep(pause)
@@ -230,24 +259,29 @@ class SessionLoop:
             return False
         return self._context.now() > record.expires_at + AFTER_DEADLINE
 
-    async def _end(self, record: SessionRecord) -> None:
+    async def _end(self, record: SessionRecord, held_overlay: str | None = None) -> None:
         targets = await self._context.journal.targets(self._context.id)
         removed = [
             replace(target, state="removed").changed()
             for target in targets.values()
             if target.state != "removed"
         ]
-        outcome = record.outcome or Outcome.FAILED
+        outcome, reason = record.outcome or Outcome.FAILED, record.reason
+        if held_overlay is not None:
+            what = f"{HELD.format(held_overlay)}; it is removed once the swarm lets go of it"
+            reason = what if reason is None else f"{reason}; {what}"
         now = self._context.now()
         await self._context.journal.update_session(
             self._context.id,
             *removed,
             PhaseChanged(phase=Phase.ENDED),
-            SessionEnded(outcome=outcome, reason=record.reason),
+            SessionEnded(outcome=outcome, reason=reason),
             phase=Phase.ENDED,
             phase_since=now,
             ended_at=now,
             outcome=outcome,
+            reason=reason,
+            held_overlay=held_overlay,
         )
         metrics.SESSIONS_ENDED.labels(outcome=outcome).inc()
 

@@ -114,7 +114,7 @@ async def _create_network(context: SessionContext) -> SessionRecord:
 
 
 def _holds_subnet(record: SessionRecord) -> bool:
-    return record.subnet is not None and record.ended_at is None
+    return record.subnet is not None and (record.ended_at is None or record.held_overlay is not None)
 
 
 async def _remember_network(

@@ -13,6 +13,7 @@ from dryrun_orchestrator.engine.protocol import (
     ContainerSpec,
     EngineEvent,
     ImageMissingError,
+    InUseByTaskError,
     Network,
     NetworkSpec,
     NotFoundError,
@@ -43,6 +44,8 @@ class FakeSwarm:
 
     overlays: dict[str, FakeNetwork] = field(default_factory=dict)
     managers: int = 1
+    kept_tasks: set[str] = field(default_factory=set)
+    """Names of overlays with a task of a container that went with its engine."""
     machines: "list[FakeMachine]" = field(default_factory=list)
 
     def is_used(self, network_id: str) -> bool:
@@ -126,8 +129,11 @@ class FakeMachine:
     def remove_network(self, network_id: str) -> None:
         """Remove a network that nothing running is attached to."""
         if network_id in self.swarm.overlays and self.has_swarm:
-            if not self.is_manager or self.swarm.is_used(network_id):
-                raise ConflictError("network is in use by a task, or this node is not a manager")
+            if not self.is_manager:
+                raise RejectedError("this node is not a swarm manager")
+            name = self.swarm.overlays[network_id].spec.name
+            if self.swarm.is_used(network_id) or name in self.swarm.kept_tasks:
+                raise InUseByTaskError(f"network {network_id} is in use by task 1x")
             del self.swarm.overlays[network_id]
             return
         network = self.networks.get(network_id)
