@@ -21,6 +21,10 @@ class EmbeddedPostgres:
     def url(self, database: str) -> str:
         return url_of(database, self._folder)
 
+    @property
+    def socket(self) -> Path:
+        return self._folder / ".s.PGSQL.5432"
+
     def start(self) -> None:
         if not self._data.exists():
             asyncio.run(create_cluster(self._data, os.environ))

@@ -1,10 +1,16 @@
 """The connection pool: small, with a deadline on connecting, on waiting and on every statement."""
 
+import asyncio
+import logging
+
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from approval_api.database.errors import keep_values_out_of_errors
 
+logger = logging.getLogger(__name__)
+
 CONNECT_SECONDS = 5
+CLOSE_SECONDS = 3
 STATEMENT_SECONDS = 15
 CONNECTIONS = 10
 
@@ -48,3 +54,13 @@ def create_engine(url: str, *, role: str | None = None, connections: int = CONNE
     )
     keep_values_out_of_errors(engine)
     return engine
+
+
+async def close_engine(engine: AsyncEngine) -> None:
+    """Close all connections of `engine`; those to a server that has become silent are given up."""
+    try:
+        # The driver itself waits for ever until the server closes its side.
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await engine.dispose()
+    except TimeoutError:
+        logger.warning("the database did not answer to the end of its connections")

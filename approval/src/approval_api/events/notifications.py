@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+from asyncpg.exceptions import InterfaceError, InternalClientError, PostgresError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -18,6 +19,9 @@ CHANNEL = "dryrun_events"
 
 _PROBE_SECONDS = 15.0
 _RECONNECT_SECONDS = 0.5
+_LOST = (SQLAlchemyError, OSError, PostgresError, InterfaceError, InternalClientError)
+"""What is raised for a connection that is lost or cannot be made. Methods of the driver itself raise its own
+errors: SQLAlchemy does not translate them."""
 
 
 class Notifications:
@@ -58,7 +62,7 @@ class Notifications:
             try:
                 await self._listen()
                 healthy = True
-            except (SQLAlchemyError, OSError) as error:
+            except _LOST as error:
                 if healthy:
                     logger.warning("listening for events failed; reconnecting", extra={"reason": str(error)})
                 healthy = False
