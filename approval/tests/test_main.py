@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
@@ -73,8 +74,11 @@ async def test_invite_refuses_invalid_names_and_roles(database_url):
     assert (code, "king" in err) == (2, True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_serves_json_lines_and_ends_streams_soon_after_a_signal(database_url, engine, number):
+STREAM = "/api/v1/dryrun/sessions/7c9e6679-7425-40de-944b-e07fc1f90ae7/events"
+STREAM_HEADERS = {**AUTHORIZATION, "Accept": "text/event-stream"}
+
+
+async def store_a_queued_session(engine):
     async with engine.begin() as connection:
         await connection.execute(
             text(
@@ -82,33 +86,100 @@ async def test_serves_json_lines_and_ends_streams_soon_after_a_signal(database_u
                 "VALUES ('7c9e6679-7425-40de-944b-e07fc1f90ae7', 'small', 'd', 0, false, 'ada', 'queued')"
             )
         )
+
+
+def free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        "serve",
-        env=environment(
-            DATABASE_URL=database_url,
-            TOKENS="ada:0123456789abcdef",
-            LISTEN=f"127.0.0.1:{port}",
-            ORCHESTRATOR_URL="http://127.0.0.1:1",
-            ORCHESTRATOR_TOKEN="nobody answers",
-        ),
-        stdout=asyncio.subprocess.PIPE,
+        return free.getsockname()[1]
+
+
+def variables(database_url, port):
+    return environment(
+        DATABASE_URL=database_url,
+        TOKENS="ada:0123456789abcdef",
+        LISTEN=f"127.0.0.1:{port}",
+        ORCHESTRATOR_URL="http://127.0.0.1:1",
+        ORCHESTRATOR_TOKEN="nobody answers",
     )
+
+
+@asynccontextmanager
+async def ending(process):
+    """Leave no process when a test fails."""
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        await process.communicate()
+        raise
+
+
+@asynccontextmanager
+async def client_of(port):
+    """Yield a client of a process, once it listens."""
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 try:
-                    ready = await client.get("/readyz")
+                    await client.get("/livez")
                     break
                 except httpx2.ConnectError:
                     await asyncio.sleep(0.02)
-        assert ready.json()["status"] == "degraded"
-        path = "/api/v1/dryrun/sessions/7c9e6679-7425-40de-944b-e07fc1f90ae7/events"
-        headers = {**AUTHORIZATION, "Accept": "text/event-stream"}
-        async with client.stream("GET", path, headers=headers) as response:
+        yield client
+
+
+WITH_A_FAULT = """
+import asyncio
+import os
+from approval_api.main import main
+from approval_api.sessions.outbox import Outbox
+
+async def fail(self):
+    while not os.path.exists(os.environ["FAULT"]):
+        await asyncio.sleep(0.05)
+    raise TypeError("a fault of the program")
+
+Outbox.run = fail
+main()
+"""
+
+
+async def test_a_fault_of_one_background_task_ends_streams_and_the_process_as_a_failure(
+    database_url, engine, tmp_path
+):
+    await store_a_queued_session(engine)
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", WITH_A_FAULT, "serve"),
+        env={**variables(database_url, port), "FAULT": str(tmp_path / "fault")},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    async with ending(process), asyncio.timeout(60), client_of(port) as client:
+        async with client.stream("GET", STREAM, headers=STREAM_HEADERS) as response:
+            lines = response.aiter_lines()
+            assert await anext(lines) == "retry: 1000"
+            (tmp_path / "fault").touch()
+            failed_at = time.monotonic()
+            async for _ in lines:
+                pass
+        out, _ = await process.communicate()
+    assert process.returncode == 1
+    assert time.monotonic() - failed_at < 8
+    messages = [json.loads(line)["message"] for line in out.decode().splitlines()]
+    assert any(message.startswith("outbox failed; ending the process") for message in messages), messages
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_serves_json_lines_and_ends_streams_soon_after_a_signal(database_url, engine, number):
+    await store_a_queued_session(engine)
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, "serve", env=variables(database_url, port), stdout=asyncio.subprocess.PIPE
+    )
+    async with ending(process), client_of(port) as client:
+        assert (await client.get("/readyz")).json()["status"] == "degraded"
+        async with client.stream("GET", STREAM, headers=STREAM_HEADERS) as response:
             lines = response.aiter_lines()
             assert await anext(lines) == "retry: 1000"
             process.send_signal(number)

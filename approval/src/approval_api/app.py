@@ -1,10 +1,10 @@
 """The entrance: settings become adapters, adapters become the application. Importing has no effect."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 
 import httpx2
 from fastapi import FastAPI
@@ -46,7 +46,7 @@ from approval_api.api.templates import router as templates_router
 from approval_api.api.trends import router as trends_router
 from approval_api.audit.log import AuditLog
 from approval_api.checks.service import Checks
-from approval_api.database.engine import APP_ROLE, create_engine
+from approval_api.database.engine import APP_ROLE, close_engine, create_engine
 from approval_api.database.migration import migrate_when_reachable
 from approval_api.events.notifications import Notifications
 from approval_api.events.shared_reads import SharedReads
@@ -76,6 +76,7 @@ from dryrun_serving.door import Door
 from dryrun_serving.metrics_listener import serving_metrics
 from dryrun_serving.rate_limit import RateLimit
 from dryrun_serving.telemetry import Telemetry
+from dryrun_serving.working import working
 
 API_PATH = "/api/v1"
 DRYRUN_PATH = f"{API_PATH}/dryrun"
@@ -233,30 +234,25 @@ async def _migrate(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Run `work` while the context is open."""
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(work)
-        try:
-            yield
-        finally:
-            task.cancel()
-
-
-@asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state = app.state
     settings: Settings = state.settings
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(state.engine.dispose)
+        stack.push_async_callback(close_engine, state.engine)
         stack.callback(state.passwords.close)
         await _migrate(settings)
         telemetry = await stack.enter_async_context(
             Telemetry("approval-api", settings.otlp_endpoint, state.metrics.registry.collect)
         )
-        await stack.enter_async_context(_running(Noticing(state.engine).run()))
-        await stack.enter_async_context(_running(purge.run(state.engine, settings.login_limits)))
-        await stack.enter_async_context(_running(pruning.run(state.engine, settings.retention)))
+        await stack.enter_async_context(
+            working(
+                {
+                    "noticing": Noticing(state.engine).run,
+                    "purge": partial(purge.run, state.engine, settings.login_limits),
+                    "pruning": partial(pruning.run, state.engine, settings.retention),
+                }
+            )
+        )
         await stack.enter_async_context(
             serving_metrics(settings.metrics_listen, lambda: metrics_page(state.metrics))
         )
@@ -275,19 +271,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             state.limits,
             state.metrics,
         )
-        async with asyncio.TaskGroup() as tasks:
-            background = [
-                tasks.create_task(state.follower.run(), name="follower"),
-                tasks.create_task(state.notifications.run(), name="notifications"),
-                tasks.create_task(outbox.run(), name="outbox"),
-                tasks.create_task(state.reports.run(), name="reports"),
-                tasks.create_task(state.experiments.run(), name="experiments"),
-                tasks.create_task(state.schedules.run(), name="schedules"),
-                tasks.create_task(state.open_streams.run(), name="open streams"),
-            ]
+        background = {
+            "follower": state.follower.run,
+            "notifications": state.notifications.run,
+            "outbox": outbox.run,
+            "reports": state.reports.run,
+            "experiments": state.experiments.run,
+            "schedules": state.schedules.run,
+            "open streams": state.open_streams.run,
+        }
+        async with working(background):
             try:
                 yield
             finally:
                 begin_stop(app)
-                for task in background:
-                    task.cancel()

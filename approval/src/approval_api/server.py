@@ -24,6 +24,6 @@ def create_server(app: FastAPI, host: str, port: int) -> Server:
 
 
 def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code: 0, or 1 when the start failed."""
+    """Serve until SIGTERM or SIGINT; return the exit code: 0, or 1 when the start or the service failed."""
     log_to_stdout(settings.log_level)
     return create_server(create_app(settings), *settings.address).run_to_its_end()

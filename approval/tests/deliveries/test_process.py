@@ -23,9 +23,12 @@ from made_deliveries import (
 )
 from receiver import answer, receiving
 
-from approval_api.deliveries.sending.process import _work_until
+from approval_api.deliveries.sending.process import _run
 from approval_api.deliveries.sending.settings import DeliverySettings
+from approval_api.deliveries.sending.worker import Deliverer
+from approval_api.notifications.sending.notifier import Notifier
 from dryrun_contract.environment import SettingsError
+from dryrun_local.system.postgres import delivery_url
 
 
 def delivering_process(url, receiver, **settings):
@@ -101,26 +104,19 @@ async def test_it_serves_its_figures_and_nothing_else(database_url, engine, even
     assert time.time() - float(looked[1]) < 20
 
 
-async def test_a_process_whose_work_ended_ends_and_says_why():
-    async def ends():
-        raise RuntimeError("a fault of ours")
-
-    with pytest.raises(RuntimeError, match="a fault of ours"):
-        await _work_until(asyncio.Event(), asyncio.Event().wait(), ends())
+async def fail(_):
+    raise RuntimeError("a fault of ours")
 
 
-async def test_a_process_that_is_stopped_ends_its_work():
-    stopped, ended = asyncio.Event(), asyncio.Event()
-
-    async def work():
-        try:
-            stopped.set()
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
-    await _work_until(stopped, work())
-    assert ended.is_set()
+@pytest.mark.parametrize("part", [Deliverer, Notifier])
+def test_a_process_whose_work_ended_ends_and_says_why(database_url, monkeypatch, caplog, part):
+    monkeypatch.setattr(part, "run", fail)
+    settings = DeliverySettings.read(
+        {"DELIVERY_DATABASE_URL": delivery_url(database_url), "DELIVERY_HOSTS": ""}
+    )
+    with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="a fault of ours")):
+        asyncio.run(_run(settings))
+    assert "failed; ending the process" in caplog.text
 
 
 URL = "postgresql+asyncpg://approval_delivery:x@database/dryrun"

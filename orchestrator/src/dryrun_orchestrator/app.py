@@ -1,9 +1,6 @@
 """Composes the service: settings → journal, engine, catalog → supervisor → HTTP API."""
 
 import asyncio
-import logging
-import os
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -37,8 +34,7 @@ from dryrun_orchestrator.supervisor import Supervisor
 from dryrun_serving.metrics_listener import serving_metrics
 from dryrun_serving.telemetry import Telemetry
 from dryrun_serving.tracing import Record
-
-log = logging.getLogger(__name__)
+from dryrun_serving.working import working
 
 
 def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
@@ -74,15 +70,15 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         async with Telemetry("dryrun-orchestrator", settings.otlp_endpoint, REGISTRY.collect) as telemetry:
             services = compose(telemetry.record)
             app.state.services = services
-            supervising = asyncio.create_task(services.supervisor.run())
-            supervising.add_done_callback(partial(_end_the_process_with_it, app))
             try:
-                async with serving_metrics(settings.metrics_listen, services.metrics_page.get):
+                async with (
+                    serving_metrics(settings.metrics_listen, services.metrics_page.get),
+                    # Without a supervisor, the API would accept sessions that nobody cleans up.
+                    working({"the supervisor": services.supervisor.run}),
+                ):
                     yield
             finally:
                 # The journal and the engine's labels hold everything the next process needs.
-                supervising.cancel()
-                await asyncio.gather(supervising, return_exceptions=True)
                 await services.supervisor.empty_pool()
                 await services.hosts.close()
                 await services.journal.close()
@@ -99,7 +95,6 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     )
     # Set when the process is asked to stop: long polls then answer at once.
     app.state.stopping = asyncio.Event()
-    app.state.supervisor_failed = False
     install_problem_handlers(app)
     install_door(app, settings.token.get_secret_value(), record_stranger)
     app.include_router(router)
@@ -115,15 +110,3 @@ def _hosts(
         return hosts_of_fleet(fleet, files, settings, journal.id)
     used = engine or DockerEngine(settings.docker_host, cert_path=settings.docker_cert_path)
     return one_host(used, Isolation(used, files, settings, journal.id), files, settings)
-
-
-def _end_the_process_with_it(app: FastAPI, supervising: asyncio.Task[None]) -> None:
-    """End the process: without a supervisor, the API would accept sessions that nobody cleans up.
-
-    Whatever runs this process restarts it, also where it does so only after a failure.
-    """
-    if supervising.cancelled():
-        return
-    log.critical("the supervisor failed; ending the process", exc_info=supervising.exception())
-    app.state.supervisor_failed = True
-    os.kill(os.getpid(), signal.SIGTERM)

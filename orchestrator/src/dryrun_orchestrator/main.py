@@ -70,5 +70,4 @@ def main() -> None:
         app = create_app(settings)
     except (JournalError, OperatorFileError) as error:
         sys.exit(f"dryrun-orchestrator: {error}")
-    code = create_server(settings, app).run_to_its_end()
-    sys.exit(1 if app.state.supervisor_failed else code)
+    sys.exit(create_server(settings, app).run_to_its_end())

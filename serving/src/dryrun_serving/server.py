@@ -1,8 +1,11 @@
-"""Runs an application under uvicorn, which bounds no connections and ends by its signal."""
+"""Runs an application under uvicorn, which bounds no connections and would outlive its application."""
 
 import asyncio
+import logging
+import os
 import resource
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import cast, override
@@ -12,10 +15,16 @@ from starlette.types import ASGIApp
 
 from dryrun_serving.ceiling import Ceiling
 from dryrun_serving.connections import Connections
+from dryrun_serving.lifespan import Lifespan
 from dryrun_serving.networks import Proxies
+
+logger = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS = 5
 """Longest that open requests may take once the server was asked to stop."""
+END_SECONDS = 12.0
+"""Longest that a process takes to end after its application failed: whoever stops one kills it when it is
+late, and nobody does so with one that ends by itself."""
 _OTHER_FILES = 256
 """File descriptors beside those of connections: databases, other services, the program itself."""
 _TICKS_PER_SECOND = 10
@@ -32,6 +41,8 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._connections = connections
         self._begin_stop = begin_stop
+        self._failed = False
+        self._owns_process = False
 
     @override
     async def on_tick(self, counter: int) -> bool:
@@ -60,11 +71,27 @@ class Server(uvicorn.Server):
         self.force_exit = self.should_exit
         self.should_exit = True
 
+    def fail(self) -> None:
+        """Stop, since the application's lifespan ends by itself: what requests need is being closed."""
+        if self.should_exit:
+            return  # it was asked to
+        self._failed = True
+        if self.started:
+            logger.critical("the service failed; ending the process, to be started again")
+        self._begin_stop()
+        self.should_exit = True
+        if self._owns_process:
+            # A thread, since what hangs may be the loop.
+            late = threading.Timer(END_SECONDS, os._exit, (1,))
+            late.daemon = True
+            late.start()
+
     def run_to_its_end(self) -> int:
-        """Serve until SIGTERM or SIGINT; return the exit code: 0, or 1 when the start failed."""
+        """Serve until SIGTERM or SIGINT; return the exit code: 0, or 1 when start or service failed."""
         _allow_files(self._connections.most + _OTHER_FILES)
+        self._owns_process = True
         self.run()
-        return 0 if self.started else 1
+        return 0 if self.started and not self._failed else 1
 
 
 def create_server(
@@ -83,8 +110,9 @@ def create_server(
     """
     host, port = address
     bounded = Connections(connections, head_seconds, Proxies(trusted_proxies))
+    lifespan = Lifespan(app)
     config = uvicorn.Config(
-        app,
+        lifespan,
         host=host,
         port=port,
         # uvicorn only calls it.
@@ -98,7 +126,9 @@ def create_server(
         forwarded_allow_ips=trusted_proxies,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    return Server(config, bounded, begin_stop)
+    server = Server(config, bounded, begin_stop)
+    lifespan.failed = server.fail
+    return server
 
 
 def _allow_files(wanted: int) -> None:

@@ -3,9 +3,8 @@
 import asyncio
 import signal
 import ssl
-from collections.abc import Coroutine
 
-from approval_api.database.engine import DELIVERY_ROLE, create_engine
+from approval_api.database.engine import DELIVERY_ROLE, close_engine, create_engine
 from approval_api.deliveries.sending.figures import Figures
 from approval_api.deliveries.sending.netbox import NetBoxSender
 from approval_api.deliveries.sending.sender import RefusedError, Sender
@@ -19,6 +18,7 @@ from approval_api.notifications.sending.notifier import Notifier
 from approval_api.telemetry.logs import log_to_stdout
 from dryrun_contract.delivery import DestinationRequest
 from dryrun_serving.metrics_listener import serving_metrics
+from dryrun_serving.working import working
 
 
 def make_senders(egress: Egress, settings: DeliverySettings) -> MakeSender:
@@ -94,18 +94,7 @@ async def _run(settings: DeliverySettings) -> None:
                 str(settings.public_url or ""),
                 settings.matrix_tokens,
             )
-            await _work_until(stopped, deliverer.run(), notifier.run())
+            async with working({"deliveries": deliverer.run, "notifications": notifier.run}):
+                await stopped.wait()
     finally:
-        await engine.dispose()
-
-
-async def _work_until(stopped: asyncio.Event, *work: Coroutine[None, None, None]) -> None:
-    """Work until `stopped`. Raises what ends the work before: a process that does nothing must not go on."""
-    working = asyncio.gather(*work)
-    stopping = asyncio.create_task(stopped.wait())
-    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-    if working.done():
-        stopping.cancel()
-        await working
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
+        await close_engine(engine)

@@ -1,0 +1,62 @@
+"""Notices that an application's lifespan ends unasked, which uvicorn does not: it would go on serving."""
+
+from collections.abc import Callable
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Problem, problem_type
+
+_ENDING = Problem(
+    type=problem_type("ending"),
+    title="Service Unavailable",
+    status=503,
+    detail="this service has failed and ends; try again in a moment",
+)
+
+
+class Lifespan:
+    """ASGI middleware, the outermost: what it wraps is not asked anything once its lifespan has failed."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap `app`."""
+        self._app = app
+        self.failed: Callable[[], None] = lambda: None
+        """Called, once or more, when the lifespan begins to end by itself."""
+        self._ends = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the lifespan, or one request."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        elif self._ends:
+            body = _ENDING.model_dump_json(exclude_none=True, exclude_defaults=True)
+            headers = {"Retry-After": "5", "Cache-Control": "no-store", "Connection": "close"}
+            answer = Response(body, 503, headers, PROBLEM_MEDIA_TYPE)
+            await answer(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = False
+
+        async def receive_until_asked() -> Message:
+            nonlocal asked
+            try:
+                message = await receive()
+            except BaseException:
+                # Its background work was cancelled with it. Cleaning up, which follows, may take long.
+                self._fail()
+                raise
+            asked = message["type"] == "lifespan.shutdown"
+            return message
+
+        try:
+            await self._app(scope, receive_until_asked, send)
+        finally:
+            if not asked:
+                self._fail()
+
+    def _fail(self) -> None:
+        self._ends = True
+        self.failed()
