@@ -11,13 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID
 
-import httpx2
 import pytest
 import pytest_asyncio
 from bad_collectors import built_collectors, write_allowlist
 from hostile_collectors import PROGRAMS
 from insiders import World
-from local_stack import API_TOKEN, Stack, open_stack
+from local_stack import API_TOKEN, Stack, open_stack, plain_client
 from quick_stack import QUICK
 
 # Alone: it measures how long others wait.
@@ -93,9 +92,7 @@ async def _everybody_looks(stack: Stack, session_id: UUID) -> None:
         "/production/discoveries",
     )
     headers = {"Authorization": f"Bearer {API_TOKEN}", "Accept": "text/html, application/json"}
-    async with httpx2.AsyncClient(
-        base_url=stack.api.url, headers=headers, timeout=60, trust_env=False
-    ) as client:
+    async with plain_client(base_url=stack.api.url, headers=headers, timeout=60) as client:
         answers = await asyncio.gather(*(client.get(page) for page in pages for _ in range(VIEWERS)))
     # A service that has its hands full may say so; it may not break.
     statuses = {answer.status_code for answer in answers}
