@@ -173,12 +173,13 @@ class Stack:
     async def wait_for_phase(self, session_id: UUID, *phases: str, seconds: float = 60) -> SessionView:
         """Wait until the session is in one of `phases`; AssertionError when it ends elsewhere."""
         # A look costs API, database and test 20 ms of processor, which the session needs.
-        pause = 0.4 if LASTING.issuperset(phases) else 0.1
-        deadline = time.monotonic() + seconds
+        is_patient = LASTING.issuperset(phases)
+        begun = time.monotonic()
+        deadline = begun + seconds
         while (session := await self.session(session_id)).phase not in phases:
             assert session.phase != "ended", f"ended ({session.outcome}: {session.reason}), not in {phases}"
             assert time.monotonic() < deadline, f"still {session.phase} after {seconds} s, not in {phases}"
-            await asyncio.sleep(pause)
+            await asyncio.sleep(max(0.4, (time.monotonic() - begun) / 20) if is_patient else 0.1)
         return session
 
     async def wait_until_ended(self, session_id: UUID, seconds: float = 120) -> SessionView:

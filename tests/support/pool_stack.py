@@ -49,7 +49,7 @@ async def until[T](look: Callable[[], Awaitable[T]], seconds: float = 90) -> T:
     """Return what `look` returns once that is something."""
     async with asyncio.timeout(seconds):
         while not (found := await look()):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)
     return found
 
 
