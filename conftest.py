@@ -58,8 +58,15 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what takes long first: workers that take a file at a time then end at about the same time."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    """Put what takes longest first: workers that take a file at a time then end at about the same time."""
+    items.sort(key=_seconds, reverse=True)
+
+
+def _seconds(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("long")
+    if mark is None:
+        return 0
+    return float(mark.args[0]) if mark.args else 60
 
 
 def pytest_collection_finish() -> None:

@@ -50,7 +50,7 @@ def red_tests(path):
 
 
 @pytest.mark.engine
-@pytest.mark.long
+@pytest.mark.long(250)
 @pytest.mark.timeout(900)
 def test_a_scanner_that_was_made_worse_is_red_on_both_runners(project, environ):
     made = run_github_action(project, {**GIVEN, "cache": "false", "update-baseline": "true"}, environ)

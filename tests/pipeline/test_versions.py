@@ -80,7 +80,7 @@ def keep(experiment, name):
 
 
 @pytest.mark.engine
-@pytest.mark.long
+@pytest.mark.long(175)
 @pytest.mark.timeout(3600)
 async def test_a_version_that_lost_a_service_is_named_though_everything_is_killed_meanwhile(
     installed, start_stack
@@ -106,7 +106,7 @@ async def test_a_version_that_lost_a_service_is_named_though_everything_is_kille
 
 
 @pytest.mark.engine
-@pytest.mark.long
+@pytest.mark.long(175)
 @pytest.mark.timeout(3600)
 @only_at_length
 async def test_another_table_of_probes_loses_the_versions_that_it_no_longer_reads(installed, start_stack):
@@ -119,7 +119,7 @@ async def test_another_table_of_probes_loses_the_versions_that_it_no_longer_read
 
 
 @pytest.mark.engine
-@pytest.mark.long
+@pytest.mark.long(175)
 @pytest.mark.timeout(3600)
 @only_at_length
 async def test_one_version_under_two_names_differs_in_nothing(installed, start_stack):
