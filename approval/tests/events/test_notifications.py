@@ -131,3 +131,12 @@ async def test_it_ends_when_cancelled_whatever_happens_to_its_connection(trap, l
         await asyncio.gather(running, return_exceptions=True)
     assert running.cancelled()
     assert trap.sprung.is_set()
+
+
+async def test_the_end_of_the_pool_does_not_wait_for_a_server_that_is_silent(trap, database, tmp_path):
+    engine = create_engine(url_of(database, tmp_path), connections=1)
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+    trap.freeze()
+    async with asyncio.timeout(10):
+        await close_engine(engine)
