@@ -1,6 +1,6 @@
 """The Chromium of the system under Playwright, and what every test of a page asks of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,28 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+_FOR_READING = (
+    "--disable-threaded-compositing",  # a quarter off loading pages; pictures, clicks and keys do not work
+    "--js-flags=--no-opt",  # no page lives long enough to repay the optimizing compiler
+)
 DESKTOP = {"width": 1360, "height": 860}
 PHONE = {"width": 390, "height": 844}
 _AXE = Path(__file__).resolve().parents[2] / "approval" / "tests" / "browser" / "vendored" / "axe.min.js"
-_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+ALL_RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+"""axe's tags of WCAG 2.2 AA and of its best practices."""
+RULES_OF_COLOUR = ("color-contrast", "link-in-text-block", "target-size", "th-has-data-cells")
+"""axe's rules among these that read colours: of text, of what covers a target, of the stripes of a table.
+
+All others read elements, attributes, where each element is and whether it is visible: see `boxes`.
+"""
 
 
 @asynccontextmanager
-async def launched() -> AsyncIterator[Browser]:
-    """Run a browser for the time of the block."""
+async def launched(*, draws_frames: bool = True) -> AsyncIterator[Browser]:
+    """Run a browser for the time of the block; one that draws no frames is only for reading pages."""
+    flags = _FLAGS if draws_frames else _FLAGS + _FOR_READING
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(_FLAGS))
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(flags))
         try:
             yield browser
         finally:
@@ -84,12 +95,14 @@ async def open_context(
     return Watched(context)
 
 
-async def violations(page: Page) -> list[str]:
-    """What axe finds on a page: WCAG 2.2 AA and its best practices."""
+async def violations(page: Page, rules: Sequence[str] = ALL_RULES) -> list[str]:
+    """Return what axe finds on a page by rules, which are tags or names."""
     if not await page.evaluate("'axe' in window"):
         # Beside the page's own policy, as browsers' extensions do.
         await page.evaluate(_AXE.read_text(encoding="utf-8"))
-    found = await page.evaluate("rules => axe.run({runOnly: rules, resultTypes: ['violations']})", _RULES)
+    found = await page.evaluate(
+        "rules => axe.run({runOnly: rules, resultTypes: ['violations']})", list(rules)
+    )
     return [
         f"{violation['id']}: {violation['help']} at {[node['target'] for node in violation['nodes']][:3]}"
         for violation in found["violations"]
@@ -98,3 +111,15 @@ async def violations(page: Page) -> list[str]:
 
 async def is_wider_than_the_screen(page: Page) -> bool:
     return bool(await page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
+
+
+async def boxes(page: Page) -> str:
+    """Return where each element of a page is and whether it is visible, in order."""
+    return str(
+        await page.evaluate(
+            "[...document.querySelectorAll('*')].map(one => { const box = one.getBoundingClientRect();"
+            " return [one.tagName, box.x, box.y, box.width, box.height,"
+            " one.checkVisibility({opacityProperty: true, visibilityProperty: true})].join(' ') })"
+            ".join('\\n')"
+        )
+    )
