@@ -17,17 +17,16 @@ from dryrun_contract.collector_config import Profile
 ABOUT = """\
 Parts of the bench's own networks ([bench/network](../bench/network/README.md)), scanned by the collector
 `network` with a collector's limits: on `odd-ports` a host has one server, on `default-ports` several, so that
-hosts and services can be told apart. `quick` scans one part once, twice and three times over: a rehearsal has
-a target of every class, so the slowest server is in it already, and what a real network has more of is more
-of the same. So each network has seconds of its own that any scan of it takes; seconds a host and seconds a
-service are those of all networks. By least squares of the relative errors, no growth negative.
+hosts and services can be told apart. Each part is scanned once, twice and, by `quick`, three times over: a
+rehearsal has a target of every class, so the slowest server is in it already, and what a real network has
+more of is more of the same. So each network has seconds of its own that any scan of it takes; seconds a host
+and seconds a service are those of all networks. By least squares of the relative errors, no growth negative.
 [The forecast of a real network](../docs/forecast.md) scales a rehearsal's duration by them
 (`approval_api.forecasting.duration`)."""
 HOSTS = {"odd-ports": 20, "default-ports": 13, "company": 20}
 """Of each network. Fewer say little: whether one of them is slow to say who it is decides alone."""
-COPIES = 3
-"""`quick` is measured on each number of them; more would not fit into the network."""
-FULL_HOSTS = {"odd-ports": (3, 8), "default-ports": (2, 5), "company": ()}
+COPIES: Mapping[Profile, int] = {"quick": 3, "full": 2}
+"""Each number of them is measured, up to this; more would not fit into the network, or take too long."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +54,19 @@ class Fit:
 
 
 async def measure(setting: Setting) -> PartResult:
-    """Scan parts of both networks by both profiles, the smallest first, and fit."""
+    """Scan each network by both profiles, the smallest part first, and fit."""
     setting.say("building the image of the servers; minutes at first, then a moment")
     await asyncio.to_thread(build_image)
     points: dict[Profile, list[Point]] = {"quick": [], "full": []}
     networks = read_networks()
     for name, size in HOSTS.items():
         some = _spread(networks[name], size)
-        every = copied(some, COPIES)
+        every = copied(some, max(COPIES.values()))
         parts: list[tuple[Profile, Sequence[Host]]] = [
-            ("quick", every[: len(some) * copies]) for copies in range(1, COPIES + 1)
+            (profile, every[: len(some) * copies])
+            for profile, most in COPIES.items()
+            for copies in range(1, most + 1)
         ]
-        parts += [("full", _spread(some, few)) for few in FULL_HOSTS[name]]
         setting.say(f"{name}: starting {len(every)} hosts")
         with running_network(name, every) as network:
             for profile, hosts in parts:
