@@ -31,8 +31,8 @@ class Shape:
 QUICK = Shape(fixed=12.7, host=0.0, service=0.06, deviation=0.15)
 FULL = Shape(fixed=16.0, host=2.0, service=0.0, deviation=0.15)
 """Of three networks scanned once, twice and, by `quick`, three times over: 13 to 60 hosts with 22 to 147
-services, none of which is off by more than 10 % (`python -m bench --only duration`). A target of every class is
-in a rehearsal, so the slowest server is too; what the network has more of is more of the same."""
+services, none of which is off by more than 10 % (`python -m bench --only duration`). A target of every class
+is in a rehearsal, so the slowest server is too; what the network has more of is more of the same."""
 _DEVIATIONS = 1.645
 
 
