@@ -1,6 +1,8 @@
 """An overlay that the swarm holds for a container that is gone: its session ends, and says what is left."""
 
+import asyncio
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -90,6 +92,25 @@ async def test_a_host_that_does_not_answer_keeps_it_too(spread):
         await spread.eventually(lambda: len(engine.calls_of("list_containers")) > asked + 3)
         assert (await spread.supervisor.show(session_id)).phase is Phase.CLEANING_UP
         engine.come_up()
+        await spread.ended(session_id)
+
+
+async def test_a_host_that_left_the_file_keeps_it_until_its_guard_has_removed_all(spread, monkeypatch):
+    spread.changes = {"reaper_seconds": 0.1}
+    monkeypatch.setattr(loop, "AFTER_DEADLINE", timedelta(seconds=60))
+    async with kept(spread) as session_id:
+        pass
+    engine = spread.fleet.pop("c")[0]
+    async with spread.running():
+        managers = spread.engine
+        await spread.eventually(lambda: not managers.containers)
+        tried = len(managers.calls_of("remove_network"))
+        await asyncio.sleep(0.8)
+        assert len(managers.calls_of("remove_network")) > tried
+        assert engine.containers
+        record = await spread.journal.session(session_id)
+        assert record.phase is Phase.CLEANING_UP
+        monkeypatch.setattr(loop, "AFTER_DEADLINE", timedelta(days=-1))
         await spread.ended(session_id)
 
 

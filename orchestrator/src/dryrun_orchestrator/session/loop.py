@@ -241,7 +241,7 @@ class SessionLoop:
                 log.warning("session %s: cleanup: %s; trying again", self._context.id, error)
                 if isinstance(error, EngineUnreachableError) and self._is_left_to_guards(record):
                     break
-                if (overlay := held.after(error)) is not None:
+                if (overlay := held.after(error)) is not None and self._has_asked_all_hosts(record):
                     await self._end(record, overlay)
                     return
             else:
@@ -249,6 +249,13 @@ class SessionLoop:
             await asyncio.sleep(pause)
             pause = min(pause * 2, MAX_PAUSE_SECONDS)
         await self._end(record)
+
+    def _has_asked_all_hosts(self, record: SessionRecord) -> bool:
+        """Return whether every host of the session was asked for containers, or keeps none by now.
+
+        One that is no longer in the fleet's file is asked for nothing.
+        """
+        return self._context.lost_host() is None or self._is_left_to_guards(record)
 
     def _is_left_to_guards(self, record: SessionRecord) -> bool:
         """Return whether a host that does not answer keeps nothing of the session by now.
