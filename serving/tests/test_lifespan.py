@@ -190,3 +190,18 @@ async def test_work_is_cancelled_after_the_block():
     async with working({"a part": work}):
         await asyncio.sleep(0)
     assert ended.is_set()
+
+
+@pytest.mark.parametrize("ends", ["with an error", "without one"])
+async def test_work_that_was_cancelled_may_end_as_it_likes(ends, caplog):
+    async def work():
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if ends == "with an error":
+                raise ConnectionError("lost while it was closed") from None
+
+    async with working({"a part": work}):
+        await asyncio.sleep(0)
+    assert ("a part failed while it was stopped" in caplog.text) == (ends == "with an error")
+    assert "ending the process" not in caplog.text

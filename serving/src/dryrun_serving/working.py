@@ -29,9 +29,15 @@ async def working(work: Mapping[str, Callable[[], Awaitable[None]]]) -> AsyncGen
 
 
 async def _last(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    task = asyncio.current_task()
+    assert task is not None
     try:
         await _until_cancelled(name, work)
     except Exception:
+        if task.cancelling():
+            # It was asked to end, and has ended: whoever stopped the service is told of no failure.
+            logger.warning("%s failed while it was stopped", name, exc_info=True)
+            return
         logger.critical("%s failed; ending the process", name, exc_info=True)
         raise
 
@@ -45,4 +51,5 @@ async def _until_cancelled(name: str, work: Callable[[], Awaitable[None]]) -> No
         # By itself when nobody asked for it: a task group takes that for an end as good as any.
         if task.cancelling():
             raise
-    raise WorkEndedError(f"{name} ended by itself")
+    if not task.cancelling():
+        raise WorkEndedError(f"{name} ended by itself")
