@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from asyncpg import InterfaceError
 from followed import position, queued, reported, rows, stored, stored_numbers
 from sqlalchemy import text
 
@@ -342,6 +343,23 @@ async def test_a_slow_database_does_not_make_an_event_refused(follower, engine, 
     monkeypatch.undo()
     await follower.follow_once()
     assert [kind for _, kind, _ in await stored(engine)] == ["discovery_reported"]
+
+
+async def test_a_connection_that_closes_at_the_wrong_moment_makes_no_event_refused(
+    follower, engine, orchestrator, monkeypatch
+):
+    session = uuid4()
+    queued(orchestrator, session)
+    with monkeypatch.context() as away:
+
+        async def closed(*_arguments):
+            raise InterfaceError("connection is closed")
+
+        away.setattr(follower, "store_page", closed)
+        with pytest.raises(InterfaceError):
+            await follower.follow_once()
+    await follower.follow_once()
+    assert await stored_numbers(engine) == [1]
 
 
 async def test_an_answer_without_end_is_not_read_to_its_end(follower, engine, orchestrator):

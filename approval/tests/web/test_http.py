@@ -4,6 +4,8 @@ import json
 
 import httpx2
 import pytest
+from asyncpg import InterfaceError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.access.credentials import ProgramTokens
 from approval_api.app import create_app
@@ -124,6 +126,15 @@ async def test_not_ready_without_a_database(api, postgres, eventually):
         return (await api.client.get("/readyz")).status_code == 200
 
     await eventually(ready)
+
+
+async def test_a_connection_that_closes_at_the_wrong_moment_is_a_database_that_is_away(api, monkeypatch):
+    def closed(*_arguments, **_options):
+        raise InterfaceError("connection is closed")
+
+    monkeypatch.setattr(AsyncConnection, "execute", closed)
+    answer = await api.get("/sessions")
+    assert (answer.status_code, problem_of(answer).type) == (503, "urn:dryrun:problem:database-unavailable")
 
 
 async def test_metrics_count_requests_by_route_and_never_by_path(api):

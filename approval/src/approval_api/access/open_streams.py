@@ -14,10 +14,10 @@ from typing import override
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Receive, Scope, Send
 
 from approval_api.access.authentication import credential_of, find_person
+from approval_api.database.errors import DATABASE_ERRORS
 from approval_api.identity.person import Person
 from approval_api.telemetry.metrics import Metrics
 from approval_api.web.problems import ProblemError
@@ -94,7 +94,7 @@ class OpenStreams:
             scope = {name: streams[0].request.scope[name] for name in _ASKED_AGAIN}
             try:
                 person = await find_person(Request(scope), is_use=False)
-            except (SQLAlchemyError, OSError) as error:
+            except DATABASE_ERRORS as error:
                 logger.warning("open streams could not be checked", extra={"reason": str(error)})
                 return
             for stream in streams:

@@ -6,12 +6,12 @@ route cannot forget its line. Failed sign-ins, where nobody is authenticated, wr
 
 import logging
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from approval_api.audit.entry import AuditOutcome, Entry, entry_of, write
+from approval_api.database.errors import DATABASE_ERRORS
 from approval_api.identity.roles import Permission
 
 logger = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class AuditLog:
         try:
             async with engine.begin() as connection:
                 await write(connection, entry)
-        except (SQLAlchemyError, OSError) as error:
+        except DATABASE_ERRORS as error:
             # The command is over and cannot be taken back: its line goes where it can.
             logger.error(  # noqa: TRY400  # the entry matters, not where this failed
                 "the audit log could not be written", extra={"entry": str(entry), "reason": str(error)}

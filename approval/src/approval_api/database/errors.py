@@ -6,9 +6,17 @@ quotes what it cannot encode. So an error is stripped where it is raised, before
 
 from typing import Any
 
+from asyncpg import InterfaceError, InternalClientError, PostgresError
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+DRIVER_ERRORS = (PostgresError, InterfaceError, InternalClientError)
+"""The driver's own. SQLAlchemy translates those of statements, but not of every step around them: a
+connection that closes at the wrong moment raises `InterfaceError: connection is closed` (asyncpg 0.32)."""
+DATABASE_ERRORS = (SQLAlchemyError, OSError, *DRIVER_ERRORS)
+"""What is raised while a database is away, starts, ends or is cut off."""
 
 _DATA_EXCEPTION = "22"
 """PostgreSQL's class of errors that a value causes; their messages quote it (`invalid input syntax …`)."""

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.database import migrations
+from approval_api.database.errors import DRIVER_ERRORS
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ async def migrate_when_reachable(engine: AsyncEngine, wait_seconds: float = _WAI
             while True:
                 try:
                     return await migrate(engine)
-                except (OSError, DBAPIError) as error:
+                except (OSError, DBAPIError, *DRIVER_ERRORS) as error:
                     if isinstance(error, DBAPIError) and not _may_heal(error):
                         raise
                     last = error

@@ -4,7 +4,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from approval_api.database.errors import DATABASE_ERRORS, DRIVER_ERRORS
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +22,7 @@ async def work_in_rounds(
         pause = every
         try:
             await work_once()
-        except (SQLAlchemyError, OSError) as error:
+        except DATABASE_ERRORS as error:
             logger.warning("%s wait for the database", what, extra={"reason": type(error).__name__})
             pause = _RETRY_SECONDS
         await asyncio.sleep(pause)
@@ -33,7 +35,7 @@ async def apart(work: Coroutine[None, None, None], what: str, **named: str) -> N
     """
     try:
         await work
-    except (InterfaceError, OperationalError, OSError):
+    except (InterfaceError, OperationalError, OSError, *DRIVER_ERRORS):
         raise
     except Exception:
         logger.exception("the work of %s failed", what, extra=named)

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from asyncpg.exceptions import InterfaceError, InternalClientError, PostgresError
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from approval_api.database.errors import DATABASE_ERRORS
 
 logger = logging.getLogger(__name__)
 
@@ -19,9 +19,6 @@ CHANNEL = "dryrun_events"
 
 _PROBE_SECONDS = 15.0
 _RECONNECT_SECONDS = 0.5
-_LOST = (SQLAlchemyError, OSError, PostgresError, InterfaceError, InternalClientError)
-"""What is raised for a connection that is lost or cannot be made. Methods of the driver itself raise its own
-errors: SQLAlchemy does not translate them."""
 
 
 class Notifications:
@@ -62,7 +59,7 @@ class Notifications:
             try:
                 await self._listen()
                 healthy = True
-            except _LOST as error:
+            except DATABASE_ERRORS as error:
                 if healthy:
                     logger.warning("listening for events failed; reconnecting", extra={"reason": str(error)})
                 healthy = False

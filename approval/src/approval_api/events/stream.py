@@ -6,8 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy.exc import SQLAlchemyError
-
+from approval_api.database.errors import DATABASE_ERRORS
 from approval_api.events.notifications import Notifications
 from approval_api.events.shared_reads import SharedReads
 
@@ -42,7 +41,7 @@ async def stream(
             woken.clear()
             try:
                 news = await read_news()
-            except (SQLAlchemyError, OSError):
+            except DATABASE_ERRORS:
                 yield ": waiting for the database\n\n"
                 await _wait(stopping, _DATABASE_RETRY_SECONDS)
                 continue

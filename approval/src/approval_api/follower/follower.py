@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from approval_api.database.errors import DATABASE_ERRORS
 from approval_api.follower import position as positions
 from approval_api.follower import repository
 from approval_api.orchestrator.client import (
@@ -221,7 +222,7 @@ class Follower:
 _CONTENT_STATES = frozenset({"22", "23", "54"})
 """SQLSTATE classes that blame the values: data exception, constraint violation, limit exceeded."""
 _ELSEWHERE = (
-    PageRefusedError, OrchestratorUnavailableError, OrchestratorRefusedError, GapError, OSError, MemoryError
+    PageRefusedError, OrchestratorUnavailableError, OrchestratorRefusedError, GapError, MemoryError
 )  # fmt: skip
 
 
@@ -230,7 +231,7 @@ def _is_of_the_content(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None)
         return str(state)[:2] in _CONTENT_STATES or (state is None and isinstance(error, DataError))
-    return not isinstance(error, (SQLAlchemyError, *_ELSEWHERE))
+    return not isinstance(error, (*DATABASE_ERRORS, *_ELSEWHERE))
 
 
 def _in_short(error: Exception) -> str:

@@ -8,9 +8,9 @@ import logging
 from datetime import timedelta
 
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from approval_api.database.errors import DATABASE_ERRORS
 from approval_api.people import known_browsers, throttle
 from approval_api.settings import LoginLimits
 
@@ -33,7 +33,7 @@ _EXPIRED = {
 
 
 async def remove_expired(engine: AsyncEngine, limits: LoginLimits) -> dict[str, int]:
-    """Return how many rows were deleted from each table. Raises SQLAlchemyError, OSError."""
+    """Return how many rows were deleted from each table. Raises DATABASE_ERRORS."""
     values: dict[str, dict[str, object]] = {
         "logins": {"idle": limits.idle, "longest": limits.longest},
         "invitations": {},
@@ -62,7 +62,7 @@ async def run(engine: AsyncEngine, limits: LoginLimits) -> None:
             removed = await remove_expired(engine, limits)
             if any(removed.values()):
                 logger.info("deleted expired rows", extra={"rows": removed})
-        except (SQLAlchemyError, OSError) as error:
+        except DATABASE_ERRORS as error:
             logger.warning(
                 "expired rows could not be deleted; trying again later", extra={"reason": str(error)}
             )

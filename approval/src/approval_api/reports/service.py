@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from approval_api.database.errors import DATABASE_ERRORS
 from approval_api.reports import repository
 from approval_api.reports.criteria import Criteria, own_criteria
 from approval_api.reports.figures import Figures
@@ -180,7 +180,7 @@ class Reports:
                     waiting = await repository.unscored(connection, SCORED_AHEAD)
                 for session_id in waiting:
                     await self._score_ahead(session_id)
-            except (SQLAlchemyError, OSError) as error:
+            except DATABASE_ERRORS as error:
                 logger.warning("sessions wait to be scored", extra={"reason": type(error).__name__})
                 pause = _RETRY_SECONDS
             await asyncio.sleep(pause)

@@ -12,10 +12,10 @@ from functools import partial
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from approval_api.audit.entry import AuditOutcome, Entry, write
+from approval_api.database.errors import DATABASE_ERRORS
 from approval_api.settings import RetentionPolicy
 from dryrun_contract.delivery import TAKE_NO_REMOVALS
 
@@ -104,7 +104,7 @@ _AUDIT = text("SELECT gateway.prune_audit_log(CAST(:keep AS interval), :batch)")
 
 
 async def prune(engine: AsyncEngine, policy: RetentionPolicy) -> dict[str, int]:
-    """Remove what is older than the policy; return how many of each. Raises SQLAlchemyError, OSError."""
+    """Remove what is older than the policy; return how many of each. Raises DATABASE_ERRORS."""
     removed: dict[str, int] = {}
     if policy.sessions is not None:
         removed["sessions"] = await _sessions(engine, policy.sessions)
@@ -216,7 +216,7 @@ async def run(engine: AsyncEngine, policy: RetentionPolicy) -> None:
             removed = await prune(engine, policy)
             if any(removed.values()):
                 logger.info("removed by policy", extra={"rows": removed})
-        except (SQLAlchemyError, OSError) as error:
+        except DATABASE_ERRORS as error:
             logger.warning(
                 "what is old could not be removed; trying again later", extra={"reason": str(error)}
             )

@@ -5,9 +5,9 @@ import logging
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from approval_api.database.errors import DATABASE_ERRORS
 from approval_api.orchestrator.client import Asker
 from approval_api.sessions import admission, repository
 from approval_api.sessions.admission import Limits
@@ -49,7 +49,7 @@ class Outbox:
             try:
                 await self.work_once()
                 healthy = True
-            except (SQLAlchemyError, OSError) as error:
+            except DATABASE_ERRORS as error:
                 if healthy:
                     logger.warning("the outbox waits for the database", extra={"reason": str(error)})
                 healthy = False

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from approval_api.database.errors import is_data_exception
+from approval_api.database.errors import DRIVER_ERRORS, is_data_exception
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE, Fault, Problem, problem_type
 from dryrun_contract.text import printable
 from dryrun_serving.refusal import RefusedError
@@ -152,6 +152,6 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RefusedError, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
-    for database_error in (DBAPIError, PoolTimeoutError, OSError, TimeoutError):
+    for database_error in (DBAPIError, PoolTimeoutError, OSError, TimeoutError, *DRIVER_ERRORS):
         app.add_exception_handler(database_error, _answer_database_error)
     app.add_exception_handler(Exception, _answer_unexpected_error)

@@ -2,8 +2,9 @@
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from approval_api.database.errors import DATABASE_ERRORS
 
 _COUNTS = text("""
 SELECT
@@ -46,7 +47,7 @@ class Figures:
         try:
             async with self._engine.connect() as connection:
                 counted = (await connection.execute(_COUNTS)).one()
-        except (SQLAlchemyError, OSError):
+        except DATABASE_ERRORS:
             # An old number would look like a new one.
             self._items.clear()
             self._notifications.set(float("nan"))

@@ -1,0 +1,71 @@
+"""Background work outlives a database that is away, whatever SQLAlchemy and its driver raise then."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+from asyncpg import InterfaceError, InternalClientError
+from asyncpg.exceptions import ConnectionDoesNotExistError
+from sqlalchemy.exc import OperationalError
+
+import approval_api
+from approval_api.database import rounds
+
+AWAY = [
+    InterfaceError("connection is closed"),
+    InternalClientError("got result for unknown protocol state"),
+    ConnectionDoesNotExistError("connection was closed in the middle of operation"),
+    OperationalError("SELECT 1", {}, Exception("away")),
+    ConnectionResetError("reset by peer"),
+    TimeoutError(),
+]
+SOURCE = Path(approval_api.__file__).parent
+
+
+@pytest.mark.parametrize("error", AWAY, ids=lambda error: type(error).__name__)
+async def test_rounds_go_on_when_the_database_is_away(monkeypatch, error):
+    monkeypatch.setattr(rounds, "_RETRY_SECONDS", 0.01)
+    begun = 0
+    again = asyncio.Event()
+
+    async def work_once():
+        nonlocal begun
+        begun += 1
+        if begun == 1:
+            raise error
+        again.set()
+
+    working = asyncio.create_task(rounds.work_in_rounds(work_once, "tests"))
+    async with asyncio.timeout(5):
+        await again.wait()
+    working.cancel()
+
+
+async def test_rounds_end_by_a_fault_of_the_program():
+    async def work_once():
+        raise KeyError("a fault")
+
+    with pytest.raises(KeyError):
+        await rounds.work_in_rounds(work_once, "tests")
+
+
+@pytest.mark.parametrize("error", AWAY, ids=lambda error: type(error).__name__)
+async def test_a_piece_of_a_round_says_that_the_database_is_away(error):
+    async def work():
+        raise error
+
+    with pytest.raises(type(error)):
+        await rounds.apart(work(), "tests")
+
+
+async def test_a_piece_of_a_round_fails_alone():
+    async def work():
+        raise KeyError("a fault")
+
+    await rounds.apart(work(), "tests")
+
+
+def test_nobody_awaits_the_database_without_its_drivers_errors():
+    narrow = re.compile(r"except \([^)]*SQLAlchemyError|except SQLAlchemyError")
+    assert [str(file) for file in SOURCE.rglob("*.py") if narrow.search(file.read_text())] == []
