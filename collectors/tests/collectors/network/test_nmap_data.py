@@ -56,6 +56,18 @@ def test_only_what_may_take_thought_waits_the_whole_time():
     assert b"Probe UDP DNSVersionBindReq q|\\0|\nrarity 1\n" in amended
 
 
+@pytest.mark.parametrize(("rate", "wait_ms"), [(3, 2333), (15, 1266), (300, 1013), (1, 3000), (None, 1000)])
+def test_a_question_also_waits_until_its_packets_have_their_turn(monkeypatch, tmp_path, rate, wait_ms):
+    (tmp_path / nmap_data.PROBES).write_bytes(PROBES)
+    (tmp_path / nmap_data.SERVICES).write_bytes(b"")
+    monkeypatch.setattr(nmap_data, "DATA_FOLDERS", (tmp_path,))
+    with nmap_environment(
+        (), banner_wait_ms=500, answer_wait_ms=3000, packets_per_second=rate
+    ) as environment:
+        probes = (Path(environment["NMAPDIR"]) / nmap_data.PROBES).read_bytes()
+    assert b"GenericLines q|\\r\\n\\r\\n|\ntotalwaitms %d\n" % wait_ms in probes
+
+
 def test_in_a_hurry_some_probes_are_left_to_their_ports():
     probes = PROBES + b"Probe TCP RPCCheck q|x|\nrarity 4\n"
     amended = amend_probes(probes, 1500, 3000, hurry=True)

@@ -42,6 +42,7 @@ async def collect(assignment: Assignment, emit: Emit) -> None:
             banner_wait_ms=profile.banner_wait_ms,
             answer_wait_ms=profile.answer_wait_ms,
             hurry=profile.hurry,
+            packets_per_second=_part(assignment.max_rate, _QUESTION_SHARE),
         ) as environment:
             await _scan(assignment, profile, Reports(emit), environment)
     except BaseExceptionGroup as errors:

@@ -43,19 +43,26 @@ _THOUGHTFUL = (b"GetRequest", b"Help", b"Hello", b"Verifier")
 What understands another one answers at once, so it waits a third as long: at intensity 7 a service that
 understands nothing is asked 32 times. What is late is heard at the next probe, whose matches include the
 banner's."""
+_PACKETS_PER_QUESTION = 4
+"""Two connect, one asks, one acknowledges the answer: all wait in the relay, where a rate is kept."""
 
 
 @contextmanager
 def nmap_environment(
-    more_ports: Collection[int], *, banner_wait_ms: int, answer_wait_ms: int, hurry: bool = False
+    more_ports: Collection[int],
+    *,
+    banner_wait_ms: int,
+    answer_wait_ms: int,
+    hurry: bool = False,
+    packets_per_second: int | None = None,
 ) -> Iterator[dict[str, str]]:
     """Yield the environment in which nmap uses the prepared data; the files vanish afterwards.
 
     `more_ports`: TCP ports that --top-ports has to hold beside nmap's own.
     `banner_wait_ms`: how long to wait for a service to speak first; `answer_wait_ms`: for an answer to any
-    other probe, of which most wait a third as long. nmap's own are 6000 and 5000. `hurry`: some probes are
-    left to the ports they are meant for. Where nmap's data is not found the environment is empty, and nmap
-    goes by its own.
+    other probe, of which most wait a third as long, and for their turn at `packets_per_second`. nmap's own
+    are 6000 and 5000. `hurry`: some probes are left to the ports they are meant for. Where nmap's data is not
+    found the environment is empty, and nmap goes by its own.
     """
     source = next((folder for folder in DATA_FOLDERS if (folder / PROBES).is_file()), None)
     if source is None:
@@ -64,7 +71,9 @@ def nmap_environment(
     folder = Path(tempfile.mkdtemp(prefix="discovery-nmap-"))
     try:
         probes = (source / PROBES).read_bytes()
-        (folder / PROBES).write_bytes(amend_probes(probes, banner_wait_ms, answer_wait_ms, hurry=hurry))
+        turn_ms = 0 if packets_per_second is None else _PACKETS_PER_QUESTION * 1000 // packets_per_second
+        amended = amend_probes(probes, banner_wait_ms, answer_wait_ms, turn_ms=turn_ms, hurry=hurry)
+        (folder / PROBES).write_bytes(amended)
         (folder / SERVICES).write_bytes(amend_services((source / SERVICES).read_bytes(), more_ports))
         (folder / "scripts").mkdir()
         (folder / "scripts" / "script.db").write_text(_SCRIPTS, encoding="ascii")
@@ -101,8 +110,12 @@ def port_names() -> Mapping[int, str]:
     return names
 
 
-def amend_probes(probes: bytes, banner_wait_ms: int, answer_wait_ms: int, *, hurry: bool = False) -> bytes:
+def amend_probes(
+    probes: bytes, banner_wait_ms: int, answer_wait_ms: int, *, turn_ms: int = 0, hurry: bool = False
+) -> bytes:
     """Return nmap's probes file with the waits set, and with matches for MariaDB, AMQP and a protected Redis.
+
+    `turn_ms`: how long a question may wait until its packets have their turn.
 
     The format is documented in nmap's reference, "nmap-service-probes File Format": a probe's directives
     follow it until the next `Probe` line.
@@ -116,7 +129,8 @@ def amend_probes(probes: bytes, banner_wait_ms: int, answer_wait_ms: int, *, hur
         if start[1] == b"NULL":
             own = b"\n" + _MARIADB + _BANNER.sub(b"totalwaitms %d" % banner_wait_ms, own, count=1)
         else:
-            wait_ms = answer_wait_ms if start[1] in _THOUGHTFUL else answer_wait_ms // 3
+            brief_ms = min(answer_wait_ms, answer_wait_ms // 3 + turn_ms)
+            wait_ms = answer_wait_ms if start[1] in _THOUGHTFUL else brief_ms
             wait = b"totalwaitms %d" % wait_ms
             own = _WAIT.sub(wait, own, count=1) if _WAIT.search(own) else b"\n" + wait + own
         if hurry and start[1] in _SELDOM:
