@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.endpoints import check_readiness
-from dryrun_orchestrator.engine.protocol import ConflictError, EngineUnreachableError
+from dryrun_orchestrator.engine.protocol import ConflictError, EngineUnreachableError, InUseByTaskError
 from dryrun_orchestrator.fleet_view import MOST_NAMED, overlay_state, show_fleet
 from dryrun_orchestrator.session import loop
 from dryrun_orchestrator.session.cleaning_up import LeftoverError, OverlayHeldError, remove_everything
@@ -112,6 +112,21 @@ async def test_a_host_that_left_the_file_keeps_it_until_its_guard_has_removed_al
         assert record.phase is Phase.CLEANING_UP
         monkeypatch.setattr(loop, "AFTER_DEADLINE", timedelta(days=-1))
         await spread.ended(session_id)
+
+
+async def test_a_bridge_keeps_its_session_whatever_its_engine_says(fleet, monkeypatch):
+    monkeypatch.setattr(loop, "HELD_SECONDS", 0.1)
+    async with fleet.running():
+        session_id = await fleet.start(keep=True)
+        await fleet.until(session_id, Phase.KEPT)
+        (engine,) = (each for each, _, _ in fleet.fleet.values() if each.containers)
+        engine.faults.fail("remove_network", InUseByTaskError("in use by task t"), times=None)
+        await fleet.supervisor.stop(session_id)
+        await fleet.eventually(lambda: len(engine.calls_of("remove_network")) > 3)
+        await asyncio.sleep(0.3)
+        assert (await fleet.supervisor.show(session_id)).phase is Phase.CLEANING_UP
+        engine.faults.clear()
+        assert (await fleet.ended(session_id)).reason == "stopped on request"
 
 
 async def test_removal_is_tried_for_a_while_before(spread, monkeypatch):

@@ -241,7 +241,7 @@ class SessionLoop:
                 log.warning("session %s: cleanup: %s; trying again", self._context.id, error)
                 if isinstance(error, EngineUnreachableError) and self._is_left_to_guards(record):
                     break
-                if (overlay := held.after(error)) is not None and self._has_asked_all_hosts(record):
+                if (overlay := held.after(error)) is not None and self._may_end_beside_overlay(record):
                     await self._end(record, overlay)
                     return
             else:
@@ -250,11 +250,15 @@ class SessionLoop:
             pause = min(pause * 2, MAX_PAUSE_SECONDS)
         await self._end(record)
 
-    def _has_asked_all_hosts(self, record: SessionRecord) -> bool:
+    def _may_end_beside_overlay(self, record: SessionRecord) -> bool:
         """Return whether every host of the session was asked for containers, or keeps none by now.
 
-        One that is no longer in the fleet's file is asked for nothing.
+        One that is no longer in the fleet's file is asked for nothing. A bridge has no tasks, whatever its
+        engine says.
         """
+        placement = self._context.placement
+        if placement is None or not placement.is_spread:
+            return False
         return self._context.lost_host() is None or self._is_left_to_guards(record)
 
     def _is_left_to_guards(self, record: SessionRecord) -> bool:
