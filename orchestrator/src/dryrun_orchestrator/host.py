@@ -3,8 +3,9 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from dryrun_orchestrator import labels, metrics
@@ -86,8 +87,8 @@ class Host:
         while True:
             asked_at = time.monotonic()
             silence, self.manager_fault = await asyncio.gather(
-                _fault_of(self.engine.ping()),
-                _fault_of(self.own_engine.list_networks(_NO_SESSION, overlays=True))
+                _fault_of(self.engine.ping),
+                _fault_of(partial(self.own_engine.list_networks, _NO_SESSION, overlays=True))
                 if self.is_manager
                 else _nothing(),
             )
@@ -104,11 +105,11 @@ class Host:
             await asyncio.sleep(max(0.0, asked_at + PULSE_SECONDS - time.monotonic()))
 
 
-async def _fault_of(call: Awaitable[object]) -> str | None:
+async def _fault_of(call: Callable[[], Awaitable[object]]) -> str | None:
     """Return why a call failed; None when it did not."""
     try:
         async with asyncio.timeout(PULSE_SECONDS):
-            await call
+            await call()
     except (EngineError, TimeoutError) as error:
         return str(error) or f"no answer within {PULSE_SECONDS:g} s"
     return None
