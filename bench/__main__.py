@@ -64,7 +64,7 @@ def main() -> None:
     run = Run(machine=described(), parts=[])
     for name in wanted.only or PARTS:
         measured = _attempted(name, long=wanted.long, most=wanted.rounds)
-        if wanted.only and (stored := _stored()) is not None and stored.machine == run.machine:
+        if wanted.only and (stored := _stored()) is not None:
             # Read only now: another part may have been measured meanwhile.
             run = stored
         run = _with(run, name, measured)
@@ -92,7 +92,8 @@ def _with(run: Run, name: str, measured: PartResult | str) -> Run:
     if isinstance(measured, str):
         failed[name] = measured
     else:
-        parts[name] = measured
+        here = described()
+        parts[name] = measured.model_copy(update={"machine": None if here == run.machine else here})
     in_order = [parts[each] for each in PARTS | ALONE if each in parts]
     return run.model_copy(update={"parts": in_order, "failed": failed})
 

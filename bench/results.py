@@ -94,6 +94,16 @@ class Table(_Result):
     rows: list[list[str]]
 
 
+class Machine(_Result):
+    """Where it was measured."""
+
+    processors: int
+    model: str
+    memory_gib: float
+    kernel: str
+    engine: str
+
+
 class PartResult(_Result):
     """What one part measured. `load` is the machine's load average over a minute, before and after it."""
 
@@ -112,20 +122,15 @@ class PartResult(_Result):
     made_at: str = ""
     commit: str = ""
     long: bool = False
-
-
-class Machine(_Result):
-    """Where it was measured."""
-
-    processors: int
-    model: str
-    memory_gib: float
-    kernel: str
-    engine: str
+    machine: Machine | None = None
+    """Where it was measured; None: on the page's machine."""
 
 
 class Run(_Result):
-    """The newest measurement of each part, all of one machine. `failed`: part → why it has none."""
+    """The newest measurement of each part. `failed`: part → why it has none.
+
+    `machine` is the page's: that of every part which names no other. A part's ratios are of one machine.
+    """
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
     machine: Machine

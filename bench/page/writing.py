@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.intervals import RESAMPLES
 from bench.page import plots
 from bench.page.tables import goal_table, summary
-from bench.results import PartResult, Run
+from bench.results import Machine, PartResult, Run
 
 HEAD = """\
 # Benchmarks
@@ -17,7 +17,7 @@ and images, so read the ratios rather than the seconds. Intervals are bootstrapp
 resamples; what was measured in turn stays together). A bound counts as reached when the unfavourable end
 of the interval keeps it; fewer than three measurements have no interval.
 
-{processors} processors ({model}), {memory} GiB, Linux {kernel}, Docker Engine {engine}. {load}
+{machine}. {load}
 """
 WHY = "Where a bound is not reached, its section says what the time is made of, or what was missed."
 _OURS = ("session", "guard", "quick", "full")
@@ -45,7 +45,15 @@ def page(run: Run, folder: Path) -> str:
 def _when(part: PartResult) -> str:
     rounds = "; long" if part.long else ""
     load = f"load {part.load[0]:g} before, {part.load[1]:g} after"
-    return f"{part.made_at}, commit `{part.commit}`, {part.seconds:.0f} s{rounds}; {load}."
+    where = "" if part.machine is None else f", on another machine ({_described(part.machine)})"
+    return f"{part.made_at}, commit `{part.commit}`, {part.seconds:.0f} s{rounds}{where}; {load}."
+
+
+def _described(machine: Machine) -> str:
+    return (
+        f"{machine.processors} processors ({machine.model}), {machine.memory_gib:g} GiB, "
+        f"Linux {machine.kernel}, Docker Engine {machine.engine}"
+    )
 
 
 def _head(run: Run) -> str:
@@ -54,11 +62,7 @@ def _head(run: Run) -> str:
     load = f"Load average between {min(loads):g} and {max(loads):g}"
     return HEAD.format(
         resamples=RESAMPLES,
-        processors=run.machine.processors,
-        model=run.machine.model,
-        memory=f"{run.machine.memory_gib:g}",
-        kernel=run.machine.kernel,
-        engine=run.machine.engine,
+        machine=_described(run.machine),
         load=f"{load}." if quiet else f"{load}: **other work ran beside it**, so seconds are too long.",
     )
 

@@ -1,12 +1,17 @@
 from pathlib import Path
 
 import pytest
-from bench.results import Run
+from bench.__main__ import _with as with_part
+from bench.machine import described
+from bench.results import Machine, Run
 
 ROOT = Path(__file__).resolve().parents[2]
 writing = pytest.importorskip(
     "bench.page.writing", reason="make bench installs what draws", exc_type=ImportError
 )
+
+
+ELSEWHERE = Machine(processors=1, model="a processor", memory_gib=8, kernel="6.12", engine="26.1.5")
 
 
 def stored():
@@ -22,6 +27,18 @@ def test_every_plot_of_the_page_is_there_and_no_other(tmp_path):
     writing.write(stored(), tmp_path)
     drawn = {path.name for path in (tmp_path / "benchmarks").iterdir()}
     assert drawn == {path.name for path in (ROOT / "docs" / "benchmarks").glob("*")}
+
+
+def test_a_part_of_another_machine_says_so_and_the_others_stay(tmp_path):
+    run = stored().model_copy(update={"machine": ELSEWHERE})
+    part = run.parts[0].model_copy(update={"machine": None})
+    joined = with_part(run, part.part, part)
+    assert [each.part for each in joined.parts] == [each.part for each in run.parts]
+    assert joined.parts[0].machine == described() != ELSEWHERE
+    (tmp_path / "benchmarks").mkdir()
+    page = writing.page(joined, tmp_path / "benchmarks")
+    assert "1 processors (a processor), 8 GiB, Linux 6.12, Docker Engine 26.1.5. Load" in page
+    assert f"on another machine ({described().processors} processors" in page
 
 
 def test_a_part_that_failed_says_so_on_the_page(tmp_path):
