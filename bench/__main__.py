@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.ending import end_when_told
 from bench.machine import commit, described, load
 from bench.page.tables import summary
-from bench.results import PartResult, Run
+from bench.results import Machine, PartResult, Run
 from bench.turns import Setting
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,13 +61,14 @@ def main() -> None:
         _write(_stored() or parser.error(f"nothing was measured yet: {LATEST.relative_to(ROOT)} is missing"))
         return
     end_when_told()
-    run = Run(machine=described(), parts=[])
+    here = described()
+    run = Run(machine=here, parts=[])
     for name in wanted.only or PARTS:
         measured = _attempted(name, long=wanted.long, most=wanted.rounds)
         if wanted.only and (stored := _stored()) is not None:
             # Read only now: another part may have been measured meanwhile.
             run = stored
-        run = _with(run, name, measured)
+        run = _with(run, name, measured, here)
         if wanted.write or not wanted.only:
             _write(run)
     sys.exit(1 if run.failed.keys() & set(wanted.only or PARTS) else 0)
@@ -86,13 +87,12 @@ def _attempted(name: str, *, long: bool, most: int | None) -> PartResult | str:
         return f"{type(error).__name__}: {error}"[:300]
 
 
-def _with(run: Run, name: str, measured: PartResult | str) -> Run:
+def _with(run: Run, name: str, measured: PartResult | str, here: Machine) -> Run:
     parts = {part.part: part for part in run.parts if part.part != name}
     failed = {other: why for other, why in run.failed.items() if other != name}
     if isinstance(measured, str):
         failed[name] = measured
     else:
-        here = described()
         parts[name] = measured.model_copy(update={"machine": None if here == run.machine else here})
     in_order = [parts[each] for each in PARTS | ALONE if each in parts]
     return run.model_copy(update={"parts": in_order, "failed": failed})
