@@ -17,6 +17,7 @@ from approval_api.access.large_answers import bytes_on_their_way, ceilings
 from approval_api.access.open_streams import OpenStreams
 from approval_api.access.permission import OPEN, admit_sender
 from approval_api.access.standing import Standing
+from approval_api.access.turns import Turns
 from approval_api.api.audit import router as audit_router
 from approval_api.api.badges import open_router as open_badges_router
 from approval_api.api.badges import router as badges_router
@@ -118,6 +119,7 @@ def create_app(
     app.state.shared_reads = SharedReads(app.state.engine)
     app.state.open_streams = OpenStreams(Ceiling(settings.streams, settings.streams_per_person), metrics)
     app.state.stopping = asyncio.Event()
+    app.state.turns = Turns()
     app.state.large_answers = ceilings()
     app.state.kept_badges = KeptBadges()
     app.state.bytes_on_their_way = bytes_on_their_way()

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from approval_api.access.turns import turn_given_back
 from approval_api.identity.person import Person
 from approval_api.web.problems import ProblemError
 from dryrun_serving.ceiling import Ceiling
@@ -46,7 +47,8 @@ async def prepared(request: Request, kind: Kind) -> AsyncIterator[None]:
     person: Person = request.scope["admitted"]
     async with AsyncExitStack() as held:
         try:
-            await held.enter_async_context(ceiling.place_within(PLACE_SECONDS, person.name))
+            async with turn_given_back(request):
+                await held.enter_async_context(ceiling.place_within(PLACE_SECONDS, person.name))
         except TimeoutError:
             raise ProblemError(
                 f"too-many-{kind}",

@@ -1,6 +1,6 @@
 """Permissions of routes: each declares the one it needs, or that it is open to all."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from fastapi.security import APIKeyCookie, HTTPBearer
 
 from approval_api.access.authentication import current_person
 from approval_api.access.body_bounds import MAX_FIELDS, REPORT_BODY, SMALL_BODY
+from approval_api.access.turns import turn_of
 from approval_api.identity.person import Person, Proof
 from approval_api.identity.roles import LOGIN_ONLY, Permission, permissions_of
 from approval_api.web.origin import require_csrf_field
@@ -29,7 +30,7 @@ _cookie = APIKeyCookie(
 
 @dataclass(frozen=True, slots=True)
 class Requires:
-    """Dependency of a route: admits people with `permission`, and passes on who it is."""
+    """Dependency of a route: admits people with `permission` in their turn, and passes on who it is."""
 
     permission: Permission
     body: JsonBounds = SMALL_BODY
@@ -40,12 +41,13 @@ class Requires:
         request: Request,
         _bearer_shown: Annotated[object, Depends(_bearer)],
         _cookie_shown: Annotated[object, Depends(_cookie)],
-    ) -> Person:
-        """Return who sends the request. Raises ProblemError: 401, or 403 without the permission."""
+    ) -> AsyncIterator[Person]:
+        """Yield who sends the request. Raises ProblemError: 401, 403 without the permission, or 429."""
         person = await self.admit(request)
         if person.csrf is not None and request.scope.pop("csrf_in_form", False):
             await require_csrf_field(request, person.csrf)
-        return person
+        async with turn_of(request, person):
+            yield person
 
     async def admit(self, request: Request) -> Person:
         """Return who sends the request, judged by its head alone, once per request."""
@@ -120,10 +122,10 @@ def open_to_all() -> None:
 
 OPEN = Depends(open_to_all)
 
-Reader = Annotated[Person, Depends(Requires(Permission.READ))]
-Runner = Annotated[Person, Depends(Requires(Permission.RUN))]
-Decider = Annotated[Person, Depends(Requires(Permission.DECIDE))]
-Collecting = Annotated[Person, Depends(Requires(Permission.COLLECT, REPORT_BODY))]
-Administrator = Annotated[Person, Depends(Requires(Permission.ADMINISTER))]
-PeopleManager = Annotated[Person, Depends(Requires(Permission.MANAGE_PEOPLE))]
-AccountOwner = Annotated[Person, Depends(Requires(Permission.OWN_ACCOUNT))]
+Reader = Annotated[Person, Depends(Requires(Permission.READ), scope="function")]
+Runner = Annotated[Person, Depends(Requires(Permission.RUN), scope="function")]
+Decider = Annotated[Person, Depends(Requires(Permission.DECIDE), scope="function")]
+Collecting = Annotated[Person, Depends(Requires(Permission.COLLECT, REPORT_BODY), scope="function")]
+Administrator = Annotated[Person, Depends(Requires(Permission.ADMINISTER), scope="function")]
+PeopleManager = Annotated[Person, Depends(Requires(Permission.MANAGE_PEOPLE), scope="function")]
+AccountOwner = Annotated[Person, Depends(Requires(Permission.OWN_ACCOUNT), scope="function")]
