@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from approval_api.access.large_answers import unpacked
 from approval_api.app import create_app
 from approval_api.reports import repository
+from approval_api.reports.service import Reports
 from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import (
@@ -109,6 +110,28 @@ async def test_an_ended_session_is_scored_without_anybody_asking(api, ended, eve
     assert "unharmed" in shown or "harmed</span>" in shown
     report = (await api.get(f"/sessions/{ended}/report")).json()
     assert f"{report['scores']['overall']['recall']:.2f}" in shown
+
+
+async def test_a_report_that_raises_holds_up_no_other(api, ended, orchestrator, eventually, monkeypatch):
+    await eventually(lambda: scored(api))
+    original = Reports._compute
+
+    async def compute(self, state):
+        if str(state.stored.view.id) != ended:
+            raise KeyError("of the program's own")
+        return await original(self, state)
+
+    monkeypatch.setattr(Reports, "_compute", compute)
+    session_id = await api.start()
+    ScriptedSession(orchestrator, UUID(session_id)).whole()
+    await eventually(lambda: has_ended(api, session_id))
+    engine = api.app.state.engine
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM gateway.dryrun_reports"))
+    await api.app.state.reports.work_once()
+    async with engine.connect() as connection:
+        figures = await repository.figures_of(connection, [UUID(ended), UUID(session_id)])
+    assert set(figures) == {UUID(ended)}
 
 
 async def test_a_late_event_makes_the_figures_of_the_landing_page_anew(api, orchestrator, eventually):

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from approval_api.follower.repository import store_events
 from approval_api.orchestrator.client import Asker, OrchestratorRefusedError
+from approval_api.sessions import outbox
 from approval_api.sessions.admission import Limits
 from approval_api.sessions.outbox import Outbox
 from approval_api.sessions.service import start, stop
@@ -69,8 +70,8 @@ async def test_the_session_follows_the_orchestrators_events(api, orchestrator, e
 
 async def outbox_round(api):
     state = api.app.state
-    outbox = Outbox(state.engine, state.orchestrator, timedelta(seconds=300), state.limits, state.metrics)
-    await outbox.work_once(older_than=timedelta(0))
+    once = Outbox(state.engine, state.orchestrator, timedelta(seconds=300), state.limits, state.metrics)
+    await once.work_once(older_than=timedelta(0))
 
 
 async def test_an_unknown_template_is_the_orchestrators_problem_and_stores_nothing(api):
@@ -180,11 +181,29 @@ async def test_a_start_that_is_never_answered_fails_with_a_reason(api, orchestra
     await stop_following(api)
     session_id = await api.start()
     state = api.app.state
-    outbox = Outbox(state.engine, state.orchestrator, timedelta(0), state.limits, state.metrics)
-    await outbox.work_once(timedelta(0))
+    once = Outbox(state.engine, state.orchestrator, timedelta(0), state.limits, state.metrics)
+    await once.work_once(timedelta(0))
     session = (await api.get(f"/sessions/{session_id}")).json()
     assert (session["phase"], session["outcome"]) == ("ended", "failed")
     assert "did not accept the session" in session["reason"]
+
+
+async def test_a_start_that_raises_holds_up_no_other(api, orchestrator, monkeypatch):
+    orchestrator.loses_put_answers = True
+    await stop_following(api)
+    broken, other = await api.start(), await api.start()
+    orchestrator.loses_put_answers = False
+    asked = outbox.hand_over
+
+    async def hand_over(engine, client, session_id, *rest):
+        if str(session_id) == broken:
+            raise KeyError("of the program's own")
+        await asked(engine, client, session_id, *rest)
+
+    monkeypatch.setattr(outbox, "hand_over", hand_over)
+    await outbox_round(api)
+    assert (await api.get(f"/sessions/{broken}")).json()["accepted_at"] is None
+    assert (await api.get(f"/sessions/{other}")).json()["accepted_at"] is not None
 
 
 async def test_the_outbox_notes_a_refusal(api, orchestrator):

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from approval_api.database.errors import DATABASE_ERRORS
+from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.reports import repository
 from approval_api.reports.criteria import Criteria, own_criteria
 from approval_api.reports.figures import Figures
@@ -40,8 +40,6 @@ MAX_FRAGMENT_BYTES = 8 * _MIB
 """For a report inside a page."""
 SCORED_AHEAD = 40
 """This many of the newest sessions are scored in the background."""
-_LOOK_SECONDS = 1.0
-_RETRY_SECONDS = 5.0
 
 
 class Reports:
@@ -172,18 +170,15 @@ class Reports:
             task.exception()
 
     async def run(self) -> None:
-        """Score ended sessions, one after the other, until cancelled."""
-        while True:
-            pause = _LOOK_SECONDS
-            try:
-                async with self._engine.connect() as connection:
-                    waiting = await repository.unscored(connection, SCORED_AHEAD)
-                for session_id in waiting:
-                    await self._score_ahead(session_id)
-            except DATABASE_ERRORS as error:
-                logger.warning("sessions wait to be scored", extra={"reason": type(error).__name__})
-                pause = _RETRY_SECONDS
-            await asyncio.sleep(pause)
+        """Score ended sessions, one after the other, until cancelled; wait for an unreachable database."""
+        await work_in_rounds(self.work_once, "reports")
+
+    async def work_once(self) -> None:
+        """Score the sessions that have ended since."""
+        async with self._engine.connect() as connection:
+            waiting = await repository.unscored(connection, SCORED_AHEAD)
+        for session_id in waiting:
+            await apart(self._score_ahead(session_id), "a report", session=str(session_id))
 
     async def _score_ahead(self, session_id: UUID) -> None:
         try:

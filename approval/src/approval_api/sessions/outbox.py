@@ -1,13 +1,13 @@
 """Continues what a request could not finish: sessions that wait, and answers that never arrived."""
 
-import asyncio
 import logging
+from collections.abc import Coroutine
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from approval_api.database.errors import DATABASE_ERRORS
+from approval_api.database.rounds import apart, work_in_rounds
 from approval_api.orchestrator.client import Asker
 from approval_api.sessions import admission, repository
 from approval_api.sessions.admission import Limits
@@ -44,16 +44,7 @@ class Outbox:
 
     async def run(self) -> None:
         """Work until cancelled; wait for the database when it is unreachable."""
-        healthy = True
-        while True:
-            try:
-                await self.work_once()
-                healthy = True
-            except DATABASE_ERRORS as error:
-                if healthy:
-                    logger.warning("the outbox waits for the database", extra={"reason": str(error)})
-                healthy = False
-            await asyncio.sleep(_RETRY_SECONDS)
+        await work_in_rounds(self.work_once, "starts and stops", every=_RETRY_SECONDS)
 
     async def work_once(self, older_than: timedelta = _IN_FLIGHT) -> None:
         """Do what is due once, oldest first.
@@ -64,18 +55,16 @@ class Outbox:
         async with self._engine.begin() as connection:
             fresh = await repository.admitted(connection, await admission.admit(connection, self._limits))
         for session in fresh:
-            await self._ask(session)
+            await _apart(session.id, self._ask(session))
         async with self._engine.begin() as connection:
             waiting = await repository.unaccepted(connection, older_than, self._give_up_after)
             to_stop = await repository.stopped_before_they_began(connection)
         for session_id in to_stop:
-            await stop_late(self._orchestrator, session_id, Asker(_OWN_NAME, f"outbox-{session_id}"))
+            asker = Asker(_OWN_NAME, f"outbox-{session_id}")
+            await _apart(session_id, stop_late(self._orchestrator, session_id, asker))
         self._metrics.unaccepted.set(len(waiting))
         for session in waiting:
-            if session.given_up:
-                await self._give_up(session.id)
-                continue
-            await self._ask(session)
+            await _apart(session.id, self._give_up(session.id) if session.given_up else self._ask(session))
 
     async def _ask(self, session: UnacceptedSession) -> None:
         asker = Asker(session.requested_by, f"outbox-{session.id}")
@@ -95,3 +84,7 @@ class Outbox:
         async with self._engine.begin() as connection:
             await repository.mark_ended(connection, session_id, "failed", reason)
         logger.error("gave up on a session", extra={"session_id": str(session_id), "reason": reason})
+
+
+async def _apart(session_id: UUID, work: Coroutine[None, None, None]) -> None:
+    await apart(work, "the outbox", session=str(session_id))
