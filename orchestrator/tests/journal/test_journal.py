@@ -1,4 +1,7 @@
 import asyncio
+import resource
+import sqlite3
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -124,6 +127,35 @@ async def test_the_sequence_goes_on_after_the_table_was_emptied(tmp_path):
     page = await later.events_after((later.id, 1), 10)
     assert numbers(page) == [2]
     await later.close()
+
+
+async def test_events_are_read_while_the_disk_is_full_and_acknowledged_later(journal, tmp_path, caplog):
+    session = await journal.add_session(a_session(), QUEUED)
+    await journal.append(session.id, *[PhaseChanged(phase=Phase.SCANNING)] * 3)
+    with full(tmp_path / "journal.sqlite3-wal"):
+        with pytest.raises(sqlite3.OperationalError):
+            await journal.append(session.id, PhaseChanged(phase=Phase.SCANNING))
+        assert numbers(await journal.events_after((journal.id, 2), 10)) == [3, 4]
+    assert "cannot note what was read" in caplog.text
+    journal._now = lambda: NOW + timedelta(days=8)
+    await journal.prune()
+    assert numbers(await journal.events_after(None, 10)) == [1, 2, 3, 4]
+    await journal.events_after((journal.id, 2), 10)
+    await journal.prune()
+    assert numbers(await journal.events_after((journal.id, 2), 10)) == [3, 4]
+    with pytest.raises(PositionGoneError):
+        await journal.events_after((journal.id, 1), 10)
+
+
+@contextmanager
+def full(file):
+    """Let no file of this process grow beyond this one's size."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 async def test_events_that_nobody_acknowledged_are_kept(tmp_path):

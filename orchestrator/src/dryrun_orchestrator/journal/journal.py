@@ -7,6 +7,7 @@ the events that report it are one transaction, so that a crash leaves both or ne
 import asyncio
 import fcntl
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,6 +25,8 @@ from dryrun_orchestrator.journal import readiness
 from dryrun_orchestrator.journal.prepared_sessions import PreparedSessions, StoredEvent
 from dryrun_orchestrator.journal.records import RunRecord, SessionRecord, TargetRecord
 from dryrun_orchestrator.journal.schema import LATER_COLUMNS, SCHEMA
+
+logger = logging.getLogger(__name__)
 
 KEEP_ACKNOWLEDGED = timedelta(days=7)
 """How long acknowledged events stay, so that a restored database can catch up."""
@@ -243,10 +246,6 @@ class Journal:
             journal, after = position or (self.id, 0)
             if journal != self.id or after > newest or after < oldest - 1:
                 raise PositionGoneError
-            self._connection.execute(
-                "UPDATE meta SET value = ? WHERE key = 'acknowledged' AND CAST(value AS INTEGER) < ?",
-                (str(after), after),
-            )
             page: list[str] = []
             size = 0
             for row in self._connection.execute(
@@ -259,7 +258,24 @@ class Journal:
                 page.append(event)
             return page
 
-        return await self._transaction(read)
+        page = await self._do(read)
+        if position is not None:
+            await self._acknowledge(position[1])
+        return page
+
+    async def _acknowledge(self, seq: int) -> None:
+        """Note that events up to `seq` may be deleted; a full disk leaves that to a later page."""
+
+        def note() -> None:
+            self._connection.execute(
+                "UPDATE meta SET value = ? WHERE key = 'acknowledged' AND CAST(value AS INTEGER) < ?",
+                (str(seq), seq),
+            )
+
+        try:
+            await self._transaction(note)
+        except sqlite3.OperationalError as error:
+            logger.warning("the journal cannot note what was read: %s", error)
 
     async def newest(self) -> int:
         """Return the newest sequence number; 0 before the first event."""
