@@ -2,24 +2,19 @@
 
 import asyncio
 import json
-import time
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlencode
 
 import pytest
 from fake_engine import FakeEngine, running_engine
 from guard_stage import SCAN, SCAN_ID, WEB, WEB_ID, Guard, Log, Words, in_seconds
+from worker_stage import lay, worker_of
 
 from docker_guard import labels
-from docker_guard.allowlist import AllowlistReader
 from docker_guard.audit_log import AuditLog
 from docker_guard.bodies import CreateNetwork, parse_body
 from docker_guard.deadline_keeper import DeadlineKeeper
 from docker_guard.deadlines import Deadlines
 from docker_guard.engine import Engine
-from docker_guard.front_door import FrontDoor
-from docker_guard.gate import Gate
 from docker_guard.network_rules import VXLAN_IDS, judge_network
 from docker_guard.policy import Policy
 from docker_guard.refusal import Refusal
@@ -151,26 +146,6 @@ async def manager(tmp_path):
 async def worker(tmp_path, engine, manager, allowlist_file, policy):
     async with worker_of(tmp_path, engine, allowlist_file, policy) as guard:
         yield guard
-
-
-@asynccontextmanager
-async def worker_of(tmp_path, engine, allowlist_file, policy, managers=("manager",)):
-    socket, log = tmp_path / "worker.sock", Log()
-    client, *asked = (Engine(f"unix://{tmp_path / name}.sock", policy) for name in ("engine", *managers))
-    gate = Gate(client, AllowlistReader(allowlist_file, policy), policy, Deadlines(policy), asked)
-    door = FrontDoor(gate, policy, AuditLog(log.write))
-    server = await asyncio.get_running_loop().create_unix_server(door.connection, str(socket))
-    yield Guard(socket, engine, log, door)
-    server.close()
-    await door.say_goodbye()
-    for each in (client, *asked):
-        await each.close()
-
-
-def lay(manager: FakeEngine, words: Words, **changes) -> str:
-    """Make a session's overlay at the manager, as its engine lists it."""
-    body = {**words.overlay(), "Ingress": False, **changes}
-    return manager.add_network(body.pop("Labels"), body.pop("Name"), **body)
 
 
 async def test_a_container_is_created_on_the_id_that_the_manager_says(worker: Guard, manager: FakeEngine):
@@ -404,61 +379,3 @@ async def test_images_stay_pinned_on_a_worker(worker, manager):
     assert (await worker.create(words.container())).status == 403
     worker.engine.images |= {WEB: WEB_ID, SCAN: SCAN_ID}
     assert (await worker.create(words.container())).status == 201
-
-
-OVERLAYS = f"/v1.45/networks?{urlencode({'filters': json.dumps({'driver': ['overlay']})})}"
-NO_LEADER = 503, "rpc error: code = Unknown desc = The swarm does not have a leader."
-
-
-async def test_no_list_of_overlays_is_empty_only_because_the_swarm_has_no_leader(guard):
-    """The engine answers with what is its own, and no error."""
-    assert (await guard.ask("GET", OVERLAYS)).json() == []
-    guard.engine.refuse["GET", "/nodes"] = NO_LEADER
-    assert (await guard.ask("GET", OVERLAYS)).status == 503
-    # What stands on this host alone needs no swarm.
-    assert (await guard.ask("GET", "/v1.45/networks")).json() == []
-    # Nobody learns that there are tokens to join it.
-    assert "/swarm" not in {path for _, path, _, _ in guard.engine.asked}
-
-
-async def test_a_list_that_was_made_without_a_leader_is_made_again_with_one(guard):
-    """The engine waits 20 s for a leader that was lost; meanwhile the swarm has chosen another."""
-    words = Words()
-    lay(guard.engine, words)
-    guard.engine.leaderless_lists = 1
-    (shown,) = (await guard.ask("GET", OVERLAYS)).json()
-    assert shown["Labels"] == words.shared
-
-
-async def test_a_leader_that_is_lost_after_it_was_found_makes_no_list_empty(guard):
-    lay(guard.engine, Words())
-    guard.engine.leaderless_lists, guard.engine.leaders = 2, 1
-    assert (await guard.ask("GET", OVERLAYS)).status == 503
-    guard.engine.leaders = None
-    assert len((await guard.ask("GET", OVERLAYS)).json()) == 1
-
-
-async def test_a_swarm_that_hangs_holds_a_request_for_as_long_as_two_calls(tmp_path, engine, allowlist_file):
-    policy = MANAGER.model_copy(update={"engine_seconds": 0.4})
-    async with worker_of(tmp_path, engine, allowlist_file, policy, managers=()) as guard:
-        engine.list_seconds = engine.leader_seconds = 0.3
-        begun = time.monotonic()
-        assert (await guard.ask("GET", OVERLAYS)).status == 503
-        assert time.monotonic() - begun < 1
-        assert engine.times_asked("/networks") == 2
-
-
-async def test_a_managers_guard_that_knows_no_overlay_for_want_of_a_leader_says_to_try_again(
-    tmp_path, engine, allowlist_file
-):
-    words = Words()
-    async with worker_of(tmp_path, engine, allowlist_file, MANAGER, managers=()) as guard:
-        lay(engine, words)
-        engine.refuse["GET", "/nodes"] = NO_LEADER
-        engine.leaderless_lists = 100
-        assert (await guard.create(words.container())).status == 503
-        assert not engine.bodies("/containers/create")
-        engine.refuse.clear()
-        assert (await guard.create(words.container())).status == 403
-        engine.leaderless_lists = 0
-        assert (await guard.create(words.container())).status == 201
