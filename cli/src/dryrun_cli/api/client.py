@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -15,13 +15,15 @@ from dryrun_cli.api.reading import JsonObject, read_list, read_object
 from dryrun_cli.api.settings import Settings
 from dryrun_cli.errors import ApiRefusedError, ApiUnreachableError
 from dryrun_contract.bounded_json import OutOfBoundsError, read_json
-from dryrun_contract.check import CheckRequest
-from dryrun_contract.experiment import ExperimentRequest
 from dryrun_contract.problem import Problem
 from dryrun_contract.report import REPORT_BOUNDS
-from dryrun_contract.schedule import ScheduleRequest
-from dryrun_contract.session import SessionRequest
-from dryrun_contract.trend import PublishRequest
+
+if TYPE_CHECKING:
+    from dryrun_contract.check import CheckRequest
+    from dryrun_contract.experiment import ExperimentRequest
+    from dryrun_contract.schedule import ScheduleRequest
+    from dryrun_contract.session import SessionRequest
+    from dryrun_contract.trend import PublishRequest
 
 API_PATH: Final = "/api/v1"
 BASE_PATH: Final = "/api/v1/dryrun"
@@ -56,7 +58,7 @@ class ApiClient:
         """Return what is prepared ahead."""
         return await self._json("GET", "/pool")
 
-    async def start_session(self, request: SessionRequest) -> JsonValue:
+    async def start_session(self, request: "SessionRequest") -> JsonValue:
         """Start a session. Never retried: each call that arrives starts one."""
         return await self._json("POST", "/sessions", body=request.model_dump(mode="json", exclude_none=True))
 
@@ -80,7 +82,7 @@ class ApiClient:
         """Request a session's stop; a second request changes nothing."""
         return await self._json("POST", f"/sessions/{session_id}/stop")
 
-    async def request_experiment(self, request: ExperimentRequest) -> JsonValue:
+    async def request_experiment(self, request: "ExperimentRequest") -> JsonValue:
         """Store an experiment. Never retried: each call that arrives makes one."""
         return await self._json("POST", "/experiments", body=request.model_dump(mode="json"))
 
@@ -107,7 +109,7 @@ class ApiClient:
         params = {"with": [str(each) for each in more]}
         return await self._json("GET", f"/sessions/{session_id}/forecast", params=params)
 
-    async def check_forecast(self, session_id: UUID, request: CheckRequest) -> JsonValue:
+    async def check_forecast(self, session_id: UUID, request: "CheckRequest") -> JsonValue:
         """Compare a session's forecast with a production run, and store that."""
         body = request.model_dump(mode="json")
         return await self._json("POST", f"/sessions/{session_id}/checks", body=body)
@@ -140,7 +142,7 @@ class ApiClient:
         """Return what a schedule's times measured."""
         return await self._json("GET", f"/schedules/{schedule_id}/trend")
 
-    async def badge(self, wanted: PublishRequest) -> JsonValue:
+    async def badge(self, wanted: "PublishRequest") -> JsonValue:
         """Return the badge of a template or a schedule."""
         of = f"/templates/{wanted.template}" if wanted.template else f"/schedules/{wanted.schedule_id}"
         return await self._json("GET", f"{of}/badge")
@@ -149,7 +151,7 @@ class ApiClient:
         """Return all published badges."""
         return await self._json("GET", "/badges")
 
-    async def publish_badge(self, wanted: PublishRequest) -> JsonValue:
+    async def publish_badge(self, wanted: "PublishRequest") -> JsonValue:
         """Publish a badge. Never retried: each call that arrives makes an address."""
         return await self._json("POST", "/badges", body=wanted.model_dump(mode="json"))
 
@@ -157,7 +159,7 @@ class ApiClient:
         """Withdraw a published badge."""
         await self._answer("DELETE", f"/badges/{badge_id}", body=None)
 
-    async def create_schedule(self, request: ScheduleRequest) -> JsonValue:
+    async def create_schedule(self, request: "ScheduleRequest") -> JsonValue:
         """Store a schedule. Never retried: each call that arrives makes one."""
         return await self._json("POST", "/schedules", body=request.model_dump(mode="json"))
 
@@ -370,11 +372,14 @@ async def open_client(settings: Settings) -> AsyncIterator[ApiClient]:
     if settings.api_token is not None:
         headers["Authorization"] = f"Bearer {settings.api_token.get_secret_value()}"
     # A proxy of the environment is for other machines; services of this one are not behind it.
-    proxied = urlsplit(settings.api_url).hostname not in LOOPBACK
+    place = urlsplit(settings.api_url)
+    proxied = place.hostname not in LOOPBACK
     async with httpx2.AsyncClient(
         base_url=settings.api_url,
         headers=headers,
         timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
         trust_env=proxied,
+        # Without TLS on the way, to the API or to a proxy, no certificates are read: they take 50 ms.
+        verify=proxied or place.scheme != "http",
     ) as http:
         yield ApiClient(http)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -209,7 +210,19 @@ def place_of(path: Path, root: Path) -> str:
 
 
 def _read(path: Path, where: str, problems: list[str]) -> Manifest | None:
-    raw = path.read_bytes()
+    manifest, found = _parsed(path.read_bytes(), where)
+    problems.extend(found)
+    return manifest
+
+
+@cache
+def _parsed(raw: bytes, where: str) -> tuple[Manifest | None, tuple[str, ...]]:
+    """Return a manifest and its problems. One command asks for the same files up to five times."""
+    problems: list[str] = []
+    return _validated(raw, where, problems), tuple(problems)
+
+
+def _validated(raw: bytes, where: str, problems: list[str]) -> Manifest | None:
     try:
         content: Any = yaml.load(raw.decode(), Loader=_LOADER)  # noqa: S506  # both are safe loaders
     except (yaml.YAMLError, UnicodeDecodeError) as error:

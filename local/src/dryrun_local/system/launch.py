@@ -83,7 +83,7 @@ class System:
         """Return the `.owner` label of everything this orchestrator creates, None if it does not answer."""
         token = self.api_token_file.with_name("orchestrator-token").read_text(encoding="utf-8").strip()
         headers = {"Authorization": f"Bearer {token}"}
-        async with httpx2.AsyncClient(trust_env=False, timeout=5.0, headers=headers) as http:
+        async with _plain_client(headers=headers) as http:
             try:
                 answer = await http.get(f"{self.orchestrator_url}/events", params={"limit": "1"})
                 return str(EventPage.model_validate_json(answer.content).journal)
@@ -93,7 +93,7 @@ class System:
     async def missing_for_sessions(self) -> str:
         """Return what keeps sessions from starting, "" if nothing does. Waits up to 10 s for readiness."""
         deadline = asyncio.get_running_loop().time() + _SESSIONS_READY_SECONDS
-        async with httpx2.AsyncClient(trust_env=False, timeout=5.0) as http:
+        async with _plain_client() as http:
             while missing := await _missing(http, f"{self.orchestrator_url}/readyz"):
                 if asyncio.get_running_loop().time() > deadline:
                     return missing
@@ -176,7 +176,7 @@ async def running_system(
             stop_seconds=_STOP_SECONDS,
         )
         orchestrator_child = await stack.enter_async_context(running(installation, orchestrator))
-        http = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=5.0))
+        http = await stack.enter_async_context(_plain_client())
         try:
             async with asyncio.TaskGroup() as group:
                 # Not /readyz: that includes an isolation probe, which each session makes as well.
@@ -206,6 +206,11 @@ async def running_system(
                 environment=inherited | databases,
             ),
         )
+
+
+def _plain_client(**options: Any) -> httpx2.AsyncClient:
+    """Return a client for the services' HTTP: without TLS, for which it would read the certificates."""
+    return httpx2.AsyncClient(trust_env=False, timeout=5.0, verify=False, **options)
 
 
 async def _wait_until(child: Child, http: httpx2.AsyncClient, url: str, path: str) -> None:
