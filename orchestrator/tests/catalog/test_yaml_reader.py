@@ -2,9 +2,10 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from dryrun_orchestrator.catalog import yaml_reader
 from dryrun_orchestrator.catalog.yaml_reader import MAX_DEPTH, read_yaml
 from dryrun_orchestrator.catalog.yaml_tree import FaultList, Unusable
 
@@ -23,6 +24,17 @@ def plain(node):
             return [plain(item) for item in items]
         case content:
             return content
+
+
+def lines_of(node):
+    """What a node holds, each value with its line."""
+    match node.content:
+        case dict() as entries:
+            return node.line, {key: lines_of(entry) for key, entry in entries.items()}
+        case list() as items:
+            return node.line, [lines_of(item) for item in items]
+        case content:
+            return node.line, content
 
 
 texts = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=20)
@@ -44,6 +56,20 @@ def test_texts_numbers_lists_and_maps_arrive_as_they_were_written(document):
 def test_no_input_raises_and_what_gives_no_tree_gives_a_fault(raw):
     node, faults = read(raw if isinstance(raw, bytes) else raw.encode())
     assert node is not None or len(faults) == 1
+
+
+@given(st.text(alphabet="ab:-. \n[]{}&*!|>'\"<=?#%@`,\\xU0~\t\r\x85\ufeff", max_size=60))
+@example("a: !")
+@example("? \nb: c")
+@example("a: b\t")
+@example("a: |#")
+def test_a_document_is_read_as_pyyaml_reads_it(text):
+    fast, faults = read(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml_reader, "_FastComposer", yaml_reader._Composer)
+        slow, slow_faults = read(text)
+    assert slow is None or (lines_of(fast), faults) == (lines_of(slow), slow_faults)
+    assert slow is not None or text not in ("a: b\t", "a: |#") or fast is None
 
 
 def test_every_duplicate_key_is_a_fault_with_both_lines():
