@@ -13,7 +13,7 @@ from guard_lab import Facts, Lab, filled
 from judge import container_faults
 from vectors import ALL, row
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.long]
 
 # Creates of containers without volumes only: those would be made, and mounted, by the create already.
 _DANGEROUS = [vector for vector in ALL if vector.alone and vector.path == row.CREATE]

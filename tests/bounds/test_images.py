@@ -18,7 +18,7 @@ from target_container import (
 )
 from todays_share import todays_share
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine, pytest.mark.long(150)]
 
 TARGETS = sorted(
     image

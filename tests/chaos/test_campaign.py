@@ -39,7 +39,7 @@ def test_a_full_disk_is_full_and_then_free(tmp_path):
 
 
 @pytest.mark.engine
-@pytest.mark.long
+@pytest.mark.long(120)
 @pytest.mark.timeout(900)
 @needs_root
 async def test_whatever_breaks_sessions_end_nothing_is_left_and_the_next_one_works():

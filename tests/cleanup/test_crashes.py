@@ -16,7 +16,7 @@ from quick_stack import FOUND, found_in, open_quick_stack
 
 from dryrun_contract.event import Event
 
-pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.engine, pytest.mark.long(200), pytest.mark.asyncio(loop_scope="module")]
 
 type Wired = tuple[Stack, EngineProxy]
 

@@ -12,7 +12,7 @@ from fleet_lab import FleetLab
 from fleet_stack import stack_of
 from local_stack import Stack
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine, pytest.mark.long(100)]
 
 
 async def test_a_session_ends_beside_an_overlay_that_the_swarm_holds_until_the_node_is_removed(

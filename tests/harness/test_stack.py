@@ -11,7 +11,7 @@ from otlp_receiver import Receiver, receiving
 
 from dryrun_contract.session import Outcome
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine, pytest.mark.long(100)]
 
 REMOVAL = "phase cleaning_up"
 

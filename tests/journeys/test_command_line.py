@@ -20,7 +20,7 @@ from openapi_rules import faults_of
 from dryrun_contract.problem import PROBLEM_MEDIA_TYPE
 from dryrun_local.system.launch import free_ports
 
-pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.engine, pytest.mark.long(150), pytest.mark.asyncio(loop_scope="module")]
 
 PROGRAM = str(ROOT / ".venv" / "bin" / "dryrun")
 OPEN_PATHS = {"/livez", "/readyz", "/metrics"} | {

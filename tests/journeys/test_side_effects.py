@@ -15,7 +15,7 @@ from local_stack import API_TOKEN, ROOT, open_stack
 from dryrun_contract.event import TargetLogs
 from dryrun_contract.side_effects import side_effect_totals
 
-pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.engine, pytest.mark.long(90), pytest.mark.asyncio(loop_scope="module")]
 
 PROGRAM = str(ROOT / ".venv" / "bin" / "dryrun")
 SCANS = {"too fast": ("--collector", "nmap-connect", "--max-rate", "10000"), "ours": ()}

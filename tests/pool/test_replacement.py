@@ -7,7 +7,7 @@ from pool_stack import gone, open_pool_stack, ready
 
 
 @pytest.mark.engine
-@pytest.mark.long
+@pytest.mark.long(80)
 async def test_it_is_replaced_before_its_deadline_and_the_guard_removes_the_last(
     empty_cluster: Path,
 ) -> None:

@@ -17,7 +17,7 @@ from quick_stack import FOUND, found_in
 from dryrun_cli.errors import CliError
 from dryrun_contract.session import SessionView
 
-pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.engine, pytest.mark.long(220), pytest.mark.asyncio(loop_scope="module")]
 
 SEED = 27
 

@@ -18,7 +18,7 @@ from collector_container import (
 )
 from target_container import TargetContainer, allowed, docker, internal_network, running, template
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine, pytest.mark.long(90)]
 
 SMALL = template("small")
 NETWORK = "discovery/test-collector-network:1.0"

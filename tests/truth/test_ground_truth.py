@@ -11,7 +11,7 @@ from todays_share import todays_share
 from truth.facts import Case, Facts, cases, differences
 from truth.inspection import inspect
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine, pytest.mark.long(130)]
 
 CASES = cases()
 TEMPLATES = sorted(path.stem for path in (REPOSITORY / "templates").glob("*.yml"))

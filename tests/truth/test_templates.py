@@ -22,7 +22,7 @@ from todays_share import todays_share
 
 from dryrun_contract.session import MAX_SEED
 
-pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.long(180), pytest.mark.timeout(900)]
 
 PROGRAM = str(ROOT / ".venv" / "bin" / "dryrun-local")
 POOL = random.choice(list(ip_network("10.213.128.0/18").subnets(new_prefix=24)))
