@@ -51,6 +51,8 @@ def check_bounds(text: bytes, bounds: JsonBounds) -> None:
             raise OutOfBoundsError(f"more than {bounds.values} values")
     if text.count(b"[") + text.count(b"{") > bounds.depth:
         _check_depth(_structure(text), bounds.depth)
+    if len(text) <= bounds.key_length:  # as are most lines: no key in it is longer
+        return
     fitting = _keys_up_to(bounds.key_length).match(text)
     if fitting is None or fitting.end() < len(text):
         raise OutOfBoundsError(f"an object key is longer than {bounds.key_length} characters")
