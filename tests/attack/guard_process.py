@@ -124,6 +124,10 @@ class GuardProcess:
             entries = [json.loads(line) for line in log if line.startswith(b"{")]
         return [entry for entry in entries if entry["type"] == "decision"]
 
+    def open_files(self) -> int:
+        """Return how many files and connections it holds."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
     def memory_bytes(self) -> int:
         """Return the most memory it has ever held (`VmHWM`)."""
         status = Path(f"/proc/{self.pid}/status").read_text()
