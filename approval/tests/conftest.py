@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from embedded_postgres import EmbeddedPostgres
 from fake_orchestrator import FakeOrchestrator
 from fastapi import FastAPI
+from shared_dialect import share_dialect
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -38,6 +39,7 @@ REPORT_KEY = (
     Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
 )
 MEMORY = Path("/dev/shm")
+share_dialect()
 
 
 class Postgres(EmbeddedPostgres):
