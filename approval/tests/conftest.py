@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx2
 import pytest
 from argon2 import PasswordHasher
@@ -24,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from approval_api.app import create_app
 from approval_api.database.engine import APP_ROLE, CONNECTIONS, create_engine
+from approval_api.database.errors import DATABASE_ERRORS
 from approval_api.database.migration import migrate
 from approval_api.follower.follower import Follower
 from approval_api.identity.roles import Role
@@ -47,6 +49,8 @@ class Postgres(EmbeddedPostgres):
 
     last_database = "none"
     """The last test's, removed when the next one gets its own: until then, a look is possible."""
+    _runner: asyncio.Runner | None = None
+    _owner: asyncpg.Connection | None = None
 
     def execute(self, database: str, *statements: str) -> None:
         async def work() -> None:
@@ -62,6 +66,36 @@ class Postgres(EmbeddedPostgres):
         with asyncio.Runner() as runner:
             runner.run(work())
 
+    def create_database(self, template: str = "migrated") -> str:
+        """Return the name of a fresh copy of a database, made on a connection that lasts."""
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        self._runner = self._runner or asyncio.Runner()
+        self._runner.run(self._replace_database(name, template))
+        self.last_database = name
+        return name
+
+    async def _replace_database(self, name: str, template: str) -> None:
+        owner = self._owner = await self._connected()
+        await owner.execute(f"DROP DATABASE IF EXISTS {self.last_database} WITH (FORCE)")
+        await owner.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+
+    async def _connected(self) -> asyncpg.Connection:
+        """Return the connection; a new one where a test has stopped the server or ended its connections."""
+        if self._owner is not None:
+            try:
+                await self._owner.execute("SELECT 1")
+            except DATABASE_ERRORS:
+                self._owner.terminate()
+            else:
+                return self._owner
+        return await asyncpg.connect(self.url("postgres").replace("+asyncpg", ""))
+
+    def close(self) -> None:
+        if self._owner is not None:
+            self._owner.terminate()
+        if self._runner is not None:
+            self._runner.close()
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
@@ -74,6 +108,7 @@ def postgres() -> Iterator[Postgres]:
         postgres.execute(
             "postgres",
             "ALTER SYSTEM SET fsync = off",
+            "ALTER SYSTEM SET file_copy_method = clone",
             "SELECT pg_reload_conf()",
             "CREATE DATABASE migrated",
         )
@@ -81,6 +116,7 @@ def postgres() -> Iterator[Postgres]:
             runner.run(_migrate(postgres.url("migrated")))
         yield postgres
     finally:
+        postgres.close()
         # Nothing in it is needed any more: no checkpoint.
         postgres.kill()
         shutil.rmtree(folder, ignore_errors=True)
@@ -95,14 +131,7 @@ async def _migrate(url: str) -> None:
 @pytest.fixture
 def database(postgres: Postgres) -> str:
     """Name of a fresh, migrated database."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    postgres.execute(
-        "postgres",
-        f"DROP DATABASE IF EXISTS {postgres.last_database} WITH (FORCE)",
-        f"CREATE DATABASE {name} TEMPLATE migrated STRATEGY file_copy",
-    )
-    postgres.last_database = name
-    return name
+    return postgres.create_database()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import pytest
 from resident import resident_mib, watched
-from sqlalchemy import text
 
 from approval_api.access import large_answers
 from approval_api.identity.roles import Role
@@ -27,46 +26,41 @@ NOISE = """(SELECT jsonb_build_object('a', string_agg(md5(n || '-' || each), '')
 _COLUMNS = "(collector, kind, key, data, confidence, found_at"
 
 
-@pytest.fixture(params=[DENSE, NOISE], ids=["dense", "noise"])
-async def filled(request, engine):
-    """Fill both tables with `ROWS` discoveries each, as large as a collector's line may be."""
-    async with engine.begin() as connection:
-        await connection.execute(
-            text(
-                "INSERT INTO gateway.dryrun_sessions "
-                "(id, template, digest, seed, keep, requested_by, phase, outcome) "
-                "VALUES (:id, 'small', 'd', 0, false, 'ada', 'ended', 'completed')"
-            ),
-            {"id": SESSION},
-        )
-        rows = f"SELECT 'network', 'host', '10.213.0.' || n, {request.param}, 1, now()"
-        series = "FROM generate_series(1, :rows) AS n"
-        await connection.execute(
-            text(f"INSERT INTO gateway.discoveries {_COLUMNS}) {rows} {series}"), {"rows": ROWS}
-        )
-        await connection.execute(
-            text(
-                f"INSERT INTO gateway.dryrun_discoveries {_COLUMNS}, "
-                f"dryrun_session_id, is_dryrun, run, line) {rows}, CAST(:id AS uuid), true, '1', n {series}"
-            ),
-            {"rows": ROWS, "id": SESSION},
-        )
-        await connection.execute(
-            text(
-                "INSERT INTO gateway.dryrun_events (journal, seq, session_id, at, type, data) "
-                "SELECT CAST(:id AS uuid), id, dryrun_session_id, found_at, 'discovery_reported', "
-                "jsonb_build_object('type', 'discovery_reported', 'collector', collector, 'run', run, "
-                "'line', line, 'discovery', jsonb_build_object('kind', kind, 'key', key, 'data', data)) "
-                "FROM gateway.dryrun_discoveries"
-            ),
-            {"id": SESSION},
-        )
-        await connection.execute(
-            text(
-                "INSERT INTO gateway.discovery_changes (discovery_id, revision, before, after) "
-                "SELECT (SELECT min(id) FROM gateway.discoveries), id, data, '{}' FROM gateway.discoveries"
-            )
-        )
+@pytest.fixture(params=[DENSE, NOISE], ids=["dense", "noise"], scope="module")
+def filled(request, postgres):
+    """Name of a database whose tables have `ROWS` discoveries each, as large as a collector's line may be.
+
+    Each test has a copy: to fill it takes PostgreSQL a second.
+    """
+    name = f"filled_{request.param_index}"
+    rows = f"SELECT 'network', 'host', '10.213.0.' || n, {request.param}, 1, now()"
+    series = f"FROM generate_series(1, {ROWS}) AS n"
+    session = f"CAST('{SESSION}' AS uuid)"
+    postgres.execute("postgres", f"CREATE DATABASE {name} TEMPLATE migrated STRATEGY file_copy")
+    postgres.execute(
+        name,
+        "INSERT INTO gateway.dryrun_sessions "
+        "(id, template, digest, seed, keep, requested_by, phase, outcome) "
+        f"VALUES ({session}, 'small', 'd', 0, false, 'ada', 'ended', 'completed')",
+        f"INSERT INTO gateway.discoveries {_COLUMNS}) {rows} {series}",
+        f"INSERT INTO gateway.dryrun_discoveries {_COLUMNS}, "
+        f"dryrun_session_id, is_dryrun, run, line) {rows}, {session}, true, '1', n {series}",
+        "INSERT INTO gateway.dryrun_events (journal, seq, session_id, at, type, data) "
+        f"SELECT {session}, id, dryrun_session_id, found_at, 'discovery_reported', "
+        "jsonb_build_object('type', 'discovery_reported', 'collector', collector, 'run', run, "
+        "'line', line, 'discovery', jsonb_build_object('kind', kind, 'key', key, 'data', data)) "
+        "FROM gateway.dryrun_discoveries",
+        "INSERT INTO gateway.discovery_changes (discovery_id, revision, before, after) "
+        "SELECT (SELECT min(id) FROM gateway.discoveries), id, data, '{}' FROM gateway.discoveries",
+    )
+    yield name
+    postgres.execute("postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(request, postgres):
+    template = request.getfixturevalue("filled") if "filled" in request.fixturenames else "migrated"
+    return postgres.create_database(template)
 
 
 @pytest.mark.parametrize(
