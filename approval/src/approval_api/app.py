@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import cache, partial
+from typing import Any
 
 import httpx2
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.routing import BaseRoute
 
@@ -79,6 +81,9 @@ from dryrun_serving.rate_limit import RateLimit
 from dryrun_serving.telemetry import Telemetry
 from dryrun_serving.working import working
 
+_TITLE = "Approval API"
+_VERSION = "1"
+_DESCRIPTION = "Dry-runs of infrastructure discovery: sessions, events, discoveries, reports."
 API_PATH = "/api/v1"
 DRYRUN_PATH = f"{API_PATH}/dryrun"
 _BODIES = 256
@@ -98,9 +103,9 @@ def create_app(
     """
     metrics = Metrics()
     app = FastAPI(
-        title="Approval API",
-        description="Dry-runs of infrastructure discovery: sessions, events, discoveries, reports.",
-        version="1",
+        title=_TITLE,
+        description=_DESCRIPTION,
+        version=_VERSION,
         docs_url=None,
         redoc_url=None,
         responses=problem_answers(),
@@ -144,9 +149,9 @@ def create_app(
     public = settings.public_url
     app.add_middleware(SecurityHeaders, https=public is not None and public.scheme == "https")
     app.add_middleware(RequestLog, metrics=metrics)
-    app.router.routes.extend(
-        _routes(dryrun=settings.dryrun != "off", metrics=settings.metrics_listen is None)
-    )
+    has = {"dryrun": settings.dryrun != "off", "metrics": settings.metrics_listen is None}
+    app.router.routes.extend(_routes(**has))
+    app.openapi = partial(_document, **has)  # type: ignore[method-assign]  # how FastAPI's documentation says
     install_pages(app, settings)
     if settings.dryrun == "off":
         return app
@@ -218,6 +223,13 @@ def _routes(*, dryrun: bool, metrics: bool) -> tuple[BaseRoute, ...]:
         table.include_router(router, prefix=DRYRUN_PATH)
     table.include_router(open_badges_router)
     return tuple(table.routes)
+
+
+@cache
+def _document(*, dryrun: bool, metrics: bool) -> dict[str, Any]:
+    """Return the OpenAPI document of `_routes`; made once in a process, since it takes a second."""
+    routes = _routes(dryrun=dryrun, metrics=metrics)
+    return get_openapi(title=_TITLE, version=_VERSION, description=_DESCRIPTION, routes=routes)
 
 
 def begin_stop(app: FastAPI) -> None:

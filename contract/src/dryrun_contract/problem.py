@@ -1,5 +1,6 @@
 """The error format of every API here: RFC 9457 problem details."""
 
+from functools import cache
 from typing import Any
 
 from pydantic import Field
@@ -45,6 +46,7 @@ def problem_type(name: str) -> str:
     return f"urn:dryrun:problem:{name}"
 
 
+@cache
 def problem_answers() -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI description of every answer that is not a success: a problem document."""
     schema = Problem.model_json_schema(mode="serialization")

@@ -1,6 +1,7 @@
 """The pages of the application."""
 
 from collections.abc import Iterator
+from functools import cache
 
 from fastapi import APIRouter, FastAPI
 
@@ -36,9 +37,15 @@ from approval_api.settings import Settings
 
 def install_pages(app: FastAPI, settings: Settings) -> None:
     """Give `app` what its pages need, and let it show errors to browsers as pages."""
-    app.state.pages = Pages(dryrun=settings.dryrun)
+    app.state.pages = _pages(settings.dryrun)
     app.state.live_sessions = live_sessions(app.state.pages)
     app.state.answer_browser = answer_with_page
+
+
+@cache
+def _pages(dryrun: str) -> Pages:
+    """Return what all pages share; made once in a process, which then compiles each template once."""
+    return Pages(dryrun=dryrun)
 
 
 def page_routers(*, dryrun: bool) -> Iterator[APIRouter]:
