@@ -233,8 +233,7 @@ def connections(request: pytest.FixtureRequest) -> int:
     The tasks of its start would open ten, each of which costs the server 5 ms of processor and more for every
     table that it reads first. What comes at the same time takes all of them: mark `whole_pool`.
     """
-    is_whole = any(request.node.get_closest_marker(name) for name in ("browser", "whole_pool"))
-    return CONNECTIONS if is_whole else 2
+    return CONNECTIONS if request.node.get_closest_marker("whole_pool") else 2
 
 
 @pytest.fixture

@@ -3,32 +3,60 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import pytest_asyncio
 from argon2 import PasswordHasher
 from chromium import Watched, launched, open_context
 from fake_orchestrator import FakeOrchestrator
 from playwright.async_api import Browser, Page, expect
 from scripted_session import ScriptedSession, scan_all
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 from wire import Wire, open_wire
 
+from approval_api.app import create_app
+from approval_api.database.engine import APP_ROLE, create_engine
 from approval_api.discoveries.production import rules
 from approval_api.identity.roles import Role
 from approval_api.people import logins, repository
 from approval_api.people.passwords import Passwords
+from approval_api.settings import Settings
 from dryrun_contract.production import RuleRequest
 
 PASSWORD = "several words of nobody"
 expect.set_options(timeout=30_000)
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of this folder on one event loop, which their browser needs."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium() -> AsyncIterator[Browser]:
+    """One for all tests, each of which opens contexts of its own: its start takes a second of processor."""
     async with launched() as browser:
         yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def api(settings: Settings, orchestrator: FakeOrchestrator, serving: Any) -> AsyncIterator[Any]:
+    engine = create_engine(settings.database_url.get_secret_value(), role=APP_ROLE)
+    async with serving(create_app(settings, engine=engine, orchestrator_transport=orchestrator)) as api:
+        yield api
 
 
 _PAST_EXPERIMENT = (
@@ -197,7 +225,7 @@ class Site:
                 await asyncio.sleep(0.02)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def site(
     api: Any, orchestrator: FakeOrchestrator, engine: Any, chromium: Browser
 ) -> AsyncIterator[Site]:

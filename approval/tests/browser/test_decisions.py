@@ -4,6 +4,7 @@ import asyncio
 import re
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 from scripted_session import HOSTILE
 
@@ -12,7 +13,7 @@ from approval_api.identity.roles import Role
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def scripted(site):
     scripted = await site.start_session()
     scripted.whole()

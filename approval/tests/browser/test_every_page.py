@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import pytest_asyncio
 from chromium import (
     ALL_RULES,
     DESKTOP,
@@ -36,7 +37,7 @@ def pictures() -> Path | None:
     return Path(folder) if folder else None
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def chromium():
     async with launched(draws_frames=pictures() is not None) as browser:
         yield browser
@@ -84,7 +85,7 @@ def fleet_with(session_id):
     return Fleet(managers=("alpha",), encrypted=True, hosts=tuple(hosts))
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def filled(site):
     """Sessions in every state, by the names that paths use."""
     earlier = await site.start_session()
