@@ -73,7 +73,13 @@ def pytest_collection_finish() -> None:
     """Keep modules and collected tests out of garbage collections, which took a fifth of the processor."""
     gc.collect()
     gc.freeze()
+    sys.dont_write_bytecode = _writes_no_bytecode
 
+
+# Also where PYTHONDONTWRITEBYTECODE is set: each process of pytest would rewrite the assertions of all tests
+# anew, which is half of what it takes to collect them.
+_writes_no_bytecode = sys.dont_write_bytecode
+sys.dont_write_bytecode = False
 
 # There is no way to remove it again, which is what it is for.
 sys.addaudithook(_watch)
