@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 class Word(BaseModel):
     """A value of the contract. Unknown fields are refused and instances do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _in_utc(value: datetime) -> datetime:
