@@ -21,6 +21,12 @@ pytestmark = pytest.mark.whole_pool
 
 
 @pytest.fixture
+def held_long(monkeypatch):
+    """Let a turn be held until the answer, so that its end is seen."""
+    monkeypatch.setattr(turns, "HELD_SECONDS", 60)
+
+
+@pytest.fixture
 async def blocked(api, engine):
     """Give a number of requests of Ada's that cannot be answered inside of the block."""
 
@@ -36,6 +42,7 @@ async def blocked(api, engine):
     return block
 
 
+@pytest.mark.usefixtures("held_long")
 async def test_one_more_waits_for_the_same_persons_and_nobody_elses(api, blocked, eventually):
     async with blocked(4 * AT_ONCE) as asked:
         waiting = asyncio.create_task(api.client.get(OTHER))
@@ -51,11 +58,13 @@ async def test_one_more_waits_for_the_same_persons_and_nobody_elses(api, blocked
     await eventually(nobody_in_line)
 
 
+@pytest.mark.usefixtures("held_long")
 async def test_as_many_as_a_person_has_turns_are_answered_at_the_same_time(api, blocked):
     async with blocked(AT_ONCE - 1):
         assert (await api.client.get(OTHER)).status_code == 200
 
 
+@pytest.mark.usefixtures("held_long")
 async def test_waiting_for_a_turn_has_an_end(api, blocked, monkeypatch):
     async with blocked(AT_ONCE):
         monkeypatch.setattr(turns, "WAIT_SECONDS", 0.1)
@@ -68,6 +77,14 @@ async def test_waiting_for_a_turn_has_an_end(api, blocked, monkeypatch):
     assert (await api.client.get(OTHER)).status_code == 200
 
 
+async def test_an_answer_that_waits_for_others_holds_its_turn_for_a_moment(api, blocked):
+    async with blocked(AT_ONCE) as asked:
+        async with asyncio.timeout(5):
+            assert (await api.client.get(OTHER)).status_code == 200
+        assert not any(answer.done() for answer in asked)
+
+
+@pytest.mark.usefixtures("held_long")
 async def test_who_waits_for_a_lists_place_holds_no_turn(api):
     ceiling = api.app.state.large_answers["lists"]
     with ExitStack() as held:
@@ -82,6 +99,7 @@ async def test_who_waits_for_a_lists_place_holds_no_turn(api):
     assert {answer.status_code for answer in await asyncio.gather(*lists)} == {200}
 
 
+@pytest.mark.usefixtures("held_long")
 async def test_an_open_stream_holds_no_turn(api):
     path = f"/api/v1/dryrun/sessions/{await api.start()}/events"
     async with AsyncExitStack() as streams:

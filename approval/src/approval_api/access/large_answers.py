@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from approval_api.access.turns import turn_given_back
+from approval_api.access.turns import give_turn_back
 from approval_api.identity.person import Person
 from approval_api.web.problems import ProblemError
 from dryrun_serving.ceiling import Ceiling
@@ -45,10 +45,10 @@ async def prepared(request: Request, kind: Kind) -> AsyncIterator[None]:
     """
     ceiling: Ceiling = request.app.state.large_answers[kind]
     person: Person = request.scope["admitted"]
+    give_turn_back(request)
     async with AsyncExitStack() as held:
         try:
-            async with turn_given_back(request):
-                await held.enter_async_context(ceiling.place_within(PLACE_SECONDS, person.name))
+            await held.enter_async_context(ceiling.place_within(PLACE_SECONDS, person.name))
         except TimeoutError:
             raise ProblemError(
                 f"too-many-{kind}",

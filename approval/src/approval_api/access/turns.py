@@ -1,4 +1,4 @@
-"""Makes a few answers at a time for one person: whoever asks for many at once waits for their own.
+"""Begins a few answers at a time for one person: whoever asks for many at once waits for their own.
 
 All share one event loop. Without turns, a person who asks for a hundred pages at once makes everybody else's
 next page the hundred and first.
@@ -15,9 +15,11 @@ from approval_api.identity.person import Person
 from approval_api.web.problems import ProblemError
 
 AT_ONCE = 4
-"""Answers made at the same time for one person."""
-WAIT_SECONDS = 30.0
-"""How long a request waits for its turn."""
+"""Turns of one person."""
+HELD_SECONDS = 0.5
+"""Longest that an answer holds its turn: one that takes longer mostly waits for somebody else."""
+WAIT_SECONDS = 10.0
+"""Longest that a request waits for its turn."""
 
 
 @dataclass(slots=True)
@@ -39,7 +41,7 @@ class Turns:
 
     @asynccontextmanager
     async def taken(self, who: str) -> AsyncIterator["Turn"]:
-        """Wait for a turn of `who` and hold it. Raises ProblemError: 429 after `WAIT_SECONDS`."""
+        """Wait for a turn of `who`, and give it back at the end. Raises ProblemError: 429."""
         line = self._lines.setdefault(who, _Line())
         line.requests += 1
         turn = Turn(line.free)
@@ -54,12 +56,12 @@ class Turns:
 
 
 class Turn:
-    """One request's turn; may be given back while the request waits for something else than the processor."""
+    """One request's turn; held until it is given back, and for `HELD_SECONDS` at most."""
 
     def __init__(self, free: asyncio.Semaphore) -> None:
         """Start without it."""
         self._free = free
-        self._held = False
+        self._end: asyncio.TimerHandle | None = None
 
     async def take(self) -> None:
         """Wait for the turn. Raises ProblemError: 429 `too-many-requests` after `WAIT_SECONDS`."""
@@ -74,14 +76,14 @@ class Turn:
                 title="Too many requests at once",
                 headers={"Retry-After": "2"},
             ) from None
-        self._held = True
+        self._end = asyncio.get_running_loop().call_later(HELD_SECONDS, self.give_back)
 
-    def give_back(self) -> bool:
-        """Let the next request of the same person go on; return whether the turn was held."""
-        held, self._held = self._held, False
-        if held:
+    def give_back(self) -> None:
+        """Let the next request of the same person go on. Twice is as good as once."""
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None
             self._free.release()
-        return held
 
 
 @asynccontextmanager
@@ -95,11 +97,7 @@ async def turn_of(request: Request, person: Person) -> AsyncIterator[None]:
         yield
 
 
-@asynccontextmanager
-async def turn_given_back(request: Request) -> AsyncIterator[None]:
-    """Let others of the same person go on inside of the block; then take a turn anew, if this held one."""
+def give_turn_back(request: Request) -> None:
+    """Let the next request of the same person go on: this one has places of its own to wait for."""
     turn: Turn = request.scope["turn"]
-    held = turn.give_back()
-    yield
-    if held:
-        await turn.take()
+    turn.give_back()

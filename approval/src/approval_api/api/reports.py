@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from approval_api.access.large_answers import ReportTurn, SentDocument
 from approval_api.access.permission import Reader
-from approval_api.access.turns import turn_given_back
 from approval_api.identity.report_key import ReportKey
 from approval_api.reports.criteria import Criteria
 from approval_api.reports.forecast import Cidr, ForecastQuestion, HostCount
@@ -72,8 +71,7 @@ async def _answer(
     asked = question if question != ForecastQuestion() else None
     if form == "signed":
         return await _signed(request, session_id, criteria, asked)
-    async with turn_given_back(request):
-        session, document = await reports.write(session_id, form, criteria, asked)
+    session, document = await reports.write(session_id, form, criteria, asked)
     if form == "json":
         return SentDocument(request, document, "application/json")
     suffix = _SUFFIXES.get(form, form)
@@ -91,8 +89,7 @@ async def _signed(
         why = "this service has no key to sign with; its operator sets APPROVAL_REPORT_KEY_FILE"
         raise ProblemError("no-report-key", 501, why, title="Reports are not signed here")
     reports: Reports = request.app.state.reports
-    async with turn_given_back(request):
-        session, (page, data) = await reports.write_each(session_id, ("html", "json"), criteria, question)
+    session, (page, data) = await reports.write_each(session_id, ("html", "json"), criteria, question)
     if session.phase != "ended":
         why = "the session still runs and its figures may change; ask again when it has ended"
         raise ProblemError("report-not-final", 409, why, title="The report is not final")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from markupsafe import Markup
 
 from approval_api.access.permission import Reader
-from approval_api.access.turns import turn_given_back
+from approval_api.access.turns import give_turn_back
 from approval_api.pages.rendering import page
 from approval_api.reports.service import Reports
 
@@ -21,8 +21,8 @@ EXPECTED = 'id="report-expected"'
 async def show_report_page(session_id: UUID, request: Request, visitor: Reader) -> Response:
     """Show the report, judged by the session's criteria, with what it can be downloaded as."""
     reports: Reports = request.app.state.reports
-    async with turn_given_back(request):
-        session, html = await reports.fragment(session_id)
+    give_turn_back(request)
+    session, html = await reports.fragment(session_id)
     fragment = Markup(html)  # noqa: S704 - made by templates that escape
     final = session.phase == "ended"
     signed = final and request.app.state.report_key is not None
