@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from forked_services import forking
 from local_stack import ROOT, Stack, open_stack
 
 from dryrun_local.machine.engine_view import EngineView, open_engine
@@ -16,6 +17,12 @@ from dryrun_local.machine.errors import EngineError
 
 type StartStack = Callable[..., Awaitable[Stack]]
 type Docker = Callable[..., str]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def services_start_by_fork() -> Iterator[None]:
+    with forking(ROOT / ".venv" / "bin"):
+        yield
 
 
 @pytest.fixture

@@ -93,26 +93,33 @@ async def running(installation: Installation, program: Program) -> AsyncIterator
     previous = program.log.with_name(f"{program.log.name}.1")
     if program.log.exists():
         program.log.replace(previous)
-    with program.log.open("ab") as output:
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *program.command,
-                env=environment,
-                cwd=installation.root,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise ServiceDiedError(
-                f"{program.name} cannot be started: {error}; `make demo` repeats the set-up"
-            ) from error
+    program.log.touch()
+    try:
+        process = await _execute(installation, program, environment)
+    except OSError as error:
+        raise ServiceDiedError(
+            f"{program.name} cannot be started: {error}; `make demo` repeats the set-up"
+        ) from error
     child = Child(program, process)
     try:
         yield child
     finally:
         await child.stop()
+
+
+async def _execute(
+    installation: Installation, program: Program, environment: Mapping[str, str]
+) -> asyncio.subprocess.Process:
+    with program.log.open("ab") as output:
+        return await asyncio.create_subprocess_exec(
+            *program.command,
+            env=environment,
+            cwd=installation.root,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
 
 
 async def end_leftovers(installation: Installation) -> list[str]:

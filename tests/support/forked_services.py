@@ -1,0 +1,128 @@
+"""Starts the services of tests by forks of a process that has imported them.
+
+A system is three services whose imports take 3.5 s of processor, and most tests across services start one.
+All after the imports is the service's own: `main` with its arguments, environment, folder and log. What has
+to be seen from the start (`make demo`, a container, a preloaded library) is started as it always is.
+"""
+
+import asyncio
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+import service_forge
+
+from dryrun_local.machine.installation import Installation
+from dryrun_local.system import processes
+from dryrun_local.system.processes import Program
+
+SERVICES = {
+    "approval-api": ("approval_api.main", "approval_api.server", "sqlalchemy.dialects.postgresql.asyncpg"),
+    "dryrun-orchestrator": ("dryrun_orchestrator.main",),
+    "docker-guard": ("docker_guard.main", "docker_guard.serve"),
+}
+"""The modules that each imports; the first has its `main`."""
+_IMPORT_SECONDS = 60
+
+
+class ForkedProcess:
+    """What a `Child` needs of a process, of one that has another parent."""
+
+    def __init__(self, pid: int, end: int) -> None:
+        """Have process `pid`, of which `end` will read the exit code."""
+        self.pid = pid
+        self.returncode: int | None = None
+        self._end = end
+
+    async def wait(self) -> int:
+        """Wait until it ends; return its exit code, negative for a signal."""
+        loop = asyncio.get_running_loop()
+        while (code := self._read()) is None:
+            ready = asyncio.Event()
+            watched = os.dup(self._end)
+            loop.add_reader(watched, ready.set)
+            try:
+                await ready.wait()
+            finally:
+                loop.remove_reader(watched)
+                os.close(watched)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self._read() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def _read(self) -> int | None:
+        if self.returncode is None and select.select([self._end], [], [], 0)[0]:
+            # Nothing to read: the forge has ended without a word, as at the end of the tests.
+            self.returncode = int(os.read(self._end, 16) or -signal.SIGKILL)
+            os.close(self._end)
+        return self.returncode
+
+
+class Forge:
+    """Starts one service; see `service_forge`."""
+
+    def __init__(self, modules: tuple[str, ...]) -> None:
+        """Import `modules` in a new process."""
+        self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, service_forge.__file__, *modules],
+                stdin=theirs,
+                start_new_session=True,
+            )
+        self._requests.settimeout(_IMPORT_SECONDS)
+
+    def start(self, program: Program, environment: dict[str, str], folder: Path) -> ForkedProcess:
+        """Start the service."""
+        read, write = os.pipe2(os.O_CLOEXEC)
+        wanted = {
+            "arguments": list(program.command),
+            "environment": environment,
+            "folder": str(folder),
+            "log": str(program.log),
+        }
+        try:
+            socket.send_fds(self._requests, [json.dumps(wanted).encode()], [write])
+            return ForkedProcess(int(self._requests.recv(32)), read)
+        finally:
+            os.close(write)
+
+    def close(self) -> None:
+        """End the forge; what it started goes on, as always."""
+        self._requests.close()
+        self._process.wait(10)
+
+
+@contextmanager
+def forking(installed: Path) -> Iterator[None]:
+    """Let the services of `installed`, a folder of programs, start by fork during the block."""
+    forges: dict[str, Forge] = {}
+    execute = processes._execute
+
+    async def start(installation: Installation, program: Program, environment: dict[str, str]) -> object:
+        path = Path(program.command[0])
+        if path.parent != installed or path.name not in SERVICES or "LD_PRELOAD" in environment:
+            return await execute(installation, program, environment)
+        if path.name not in forges:
+            forges[path.name] = Forge(SERVICES[path.name])
+            exits.callback(forges[path.name].close)
+        return forges[path.name].start(program, environment, installation.root)
+
+    with ExitStack() as exits, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "_execute", start)
+        yield
