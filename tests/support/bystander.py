@@ -52,8 +52,11 @@ class Bystander:
             assert answer.is_success, answer.text
 
     @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[Experience]:
-        """Look at the overview five times a second, signed in already, and sign in anew every second."""
+    async def at_work(self, overviews: int = 0) -> AsyncIterator[Experience]:
+        """Look at the overview five times a second, signed in already, and sign in anew every second.
+
+        Goes on after the block until so many `overviews` were seen.
+        """
         experience = Experience()
         async with self._client() as client:
             answer = await self._sign_in(client)
@@ -64,6 +67,8 @@ class Bystander:
             ]
             try:
                 yield experience
+                while len(experience.overviews) < overviews and not experience.failures:
+                    await asyncio.sleep(0.1)
             finally:
                 for task in tasks:
                     task.cancel()

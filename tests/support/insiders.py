@@ -29,11 +29,14 @@ class World:
         return cls(stack, await invited(stack))
 
     @asynccontextmanager
-    async def undisturbed(self, attack: str) -> AsyncIterator[None]:
-        """Require that what happens in the block disturbs nobody. Figures are logged, one line an attack."""
+    async def undisturbed(self, attack: str, overviews: int = 0) -> AsyncIterator[None]:
+        """Require that what happens in the block disturbs nobody, judged by `overviews` or more.
+
+        Figures are logged, one line an attack.
+        """
         pids = {"approval API": self.stack.api.pid, "orchestrator": self.stack.orchestrator.pid}
         with watched(pids) as peaks:
-            async with self.bystander.at_work() as experience:
+            async with self.bystander.at_work(overviews) as experience:
                 yield
         figures = {
             "attack": attack,
