@@ -102,6 +102,14 @@ async def test_lines_beyond_their_ceiling_end_the_collector_however_short_they_a
     assert len([e for e in events if e.type == "discovery_reported"]) == 50
 
 
+@pytest.mark.parametrize("line", ["", "}{", '{"type":"warning","message":"m"}'])
+async def test_warnings_and_what_nobody_understands_end_the_collector_beyond_their_ceiling(stage, line):
+    stage.changes["output_warnings"] = 50
+    _, ended = await run(stage, printing(*[line] * 60))
+    assert (ended.complete, ended.truncated, ended.lines) == (False, True, 50)
+    assert ended.reason == "more than 50 of its lines are warnings or not understood"
+
+
 async def test_a_log_that_lost_its_beginning_is_truncated_and_never_silently_short(stage):
     async def rotate(container):
         container.say(b'{"type":"discovery","kind":"host","key":"10.1.0.1"}\n')
