@@ -101,8 +101,10 @@ class EngineProxy:
         # A container's input follows the head; of other calls nothing does.
         takes_input = call.path.endswith("/attach")
         gone = asyncio.create_task(_pass_on(reader, to_engine) if takes_input else reader.read())
-        # Who asked has hung up: so do we, and the engine ends what it follows.
-        gone.add_done_callback(lambda _: to_engine.close())
+        if takes_input or call.method == "GET":
+            # Who asked has hung up: so do we, and the engine ends what it follows. What changes something is
+            # done all the same, and the test learns of it.
+            gone.add_done_callback(lambda _: to_engine.close())
         try:
             said = await from_engine.read(65536)
             if self.on_answer is not None:
