@@ -19,9 +19,9 @@ SETTINGS = {"APPROVAL_DATABASE_URL": NOWHERE, "APPROVAL_DRYRUN": "off", "APPROVA
 
 
 @asynccontextmanager
-async def api(folder: Path, **environment: str) -> AsyncIterator[Child]:
+async def api(folder: Path, root: Path = ROOT, **environment: str) -> AsyncIterator[Child]:
     """An approval API, which waits for its database."""
-    installation = Installation(ROOT, folder)
+    installation = Installation(root, folder)
     installation.prepare()
     command = (str(INSTALLED / "approval-api"), "serve")
     program = Program("the API", command, {**os.environ, **environment}, installation.logs / "api.log")
@@ -75,3 +75,11 @@ async def test_one_that_is_stopped_is_gone(tmp_path: Path) -> None:
 async def test_a_preloaded_library_is_there_from_the_start(tmp_path: Path) -> None:
     async with api(tmp_path, **SETTINGS, LD_PRELOAD="") as child:
         assert "service_forge" not in command_of(child.pid)
+
+
+async def test_one_that_cannot_start_says_why_and_the_next_one_starts(tmp_path: Path) -> None:
+    with pytest.raises(ServiceDiedError, match="No such file or directory"):
+        async with api(tmp_path, ROOT / "nowhere", **SETTINGS):
+            pass
+    async with api(tmp_path, **SETTINGS) as child:
+        assert is_there(child.pid)

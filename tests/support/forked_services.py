@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -67,8 +67,12 @@ class ForkedProcess:
 
     def _read(self) -> int | None:
         if self.returncode is None and select.select([self._end], [], [], 0)[0]:
-            # Nothing to read: the forge has ended without a word, as at the end of the tests.
-            self.returncode = int(os.read(self._end, 16) or -signal.SIGKILL)
+            said = os.read(self._end, 16)
+            if not said:
+                # The forge has ended without a word: nobody would know how the service ends.
+                with suppress(ProcessLookupError):
+                    os.kill(self.pid, signal.SIGKILL)
+            self.returncode = int(said or -signal.SIGKILL)
             os.close(self._end)
         return self.returncode
 
@@ -98,13 +102,21 @@ class Forge:
         }
         try:
             socket.send_fds(self._requests, [json.dumps(wanted).encode()], [write])
-            return ForkedProcess(int(self._requests.recv(32)), read)
+            answer = self._requests.recv(4096).decode()
+        except OSError:
+            os.close(read)
+            raise
         finally:
             os.close(write)
+        if not answer.isdecimal():
+            os.close(read)
+            raise OSError(answer or "its forge has ended")
+        return ForkedProcess(int(answer), read)
 
     def close(self) -> None:
-        """End the forge; what it started goes on, as always."""
+        """End the forge."""
         self._requests.close()
+        self._process.kill()
         self._process.wait(10)
 
 
@@ -120,9 +132,17 @@ def forking(installed: Path) -> Iterator[None]:
             return await execute(installation, program, environment)
         if path.name not in forges:
             forges[path.name] = Forge(SERVICES[path.name])
-            exits.callback(forges[path.name].close)
-        return forges[path.name].start(program, environment, installation.root)
+        try:
+            return forges[path.name].start(program, environment, installation.root)
+        except OSError:
+            # A late answer would be taken for the next one's.
+            forges.pop(path.name).close()
+            raise
 
-    with ExitStack() as exits, pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(processes, "_execute", start)
-        yield
+        try:
+            yield
+        finally:
+            for forge in forges.values():
+                forge.close()

@@ -46,7 +46,11 @@ def main(modules: list[str]) -> None:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for descriptor in (ended, wakes, *descriptors, *told.values()):
                 os.close(descriptor)
-            _become(wanted)
+            try:
+                _become(wanted)
+            except OSError as error:
+                requests.sendall(str(error).encode())
+                os._exit(1)
             requests.sendall(str(os.getpid()).encode())
             requests.close()
             service.main()
