@@ -107,9 +107,8 @@ class Settings(BaseModel):
     output_lines: int = Field(default=200_000, gt=0)
     """The same limit in lines, however short."""
     output_discoveries: int = Field(default=20_000, gt=0)
-    output_warnings: int = Field(default=5_000, gt=0)
-    """Most lines of one collector that warn or that nobody understands: each costs the engine and this
-    process as much as a discovery."""
+    output_not_understood: int = Field(default=5_000, gt=0)
+    """Most lines outside the contract: each, however short, costs the engine as much as a discovery."""
     probe_image: str = PROBE_IMAGE
 
     @field_validator("listen", "metrics_listen")

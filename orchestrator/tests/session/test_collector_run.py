@@ -102,12 +102,19 @@ async def test_lines_beyond_their_ceiling_end_the_collector_however_short_they_a
     assert len([e for e in events if e.type == "discovery_reported"]) == 50
 
 
-@pytest.mark.parametrize("line", ["", "}{", '{"type":"warning","message":"m"}'])
-async def test_warnings_and_what_nobody_understands_end_the_collector_beyond_their_ceiling(stage, line):
-    stage.changes["output_warnings"] = 50
+async def test_warnings_have_no_ceiling_of_their_own(stage):
+    stage.changes["output_not_understood"] = 50
+    lines = ['{"type":"warning","message":"m"}'] * 60
+    _, ended = await run(stage, printing(*lines, '{"type":"end","discoveries":0}', end=False))
+    assert (ended.complete, ended.truncated, ended.warnings) == (True, False, 60)
+
+
+@pytest.mark.parametrize("line", ["", "}{"])
+async def test_lines_that_nobody_understands_end_the_collector_beyond_their_ceiling(stage, line):
+    stage.changes["output_not_understood"] = 50
     _, ended = await run(stage, printing(*[line] * 60))
     assert (ended.complete, ended.truncated, ended.lines) == (False, True, 50)
-    assert ended.reason == "more than 50 of its lines are warnings or not understood"
+    assert ended.reason == "it writes more than 50 lines that are not understood"
 
 
 async def test_a_log_that_lost_its_beginning_is_truncated_and_never_silently_short(stage):

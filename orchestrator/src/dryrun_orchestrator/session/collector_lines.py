@@ -24,6 +24,10 @@ from dryrun_orchestrator.readers.line_splitter import LineSplitter
 SAMPLE_CHARACTERS = 120
 
 
+class NotUnderstoodLine(WarningLine):
+    """A warning about a line outside the contract."""
+
+
 def parse_line(line: bytes) -> CollectorLine | WarningLine:
     """Parse one line; a line outside the contract becomes a warning that shows its beginning."""
     try:
@@ -36,9 +40,9 @@ def parse_line(line: bytes) -> CollectorLine | WarningLine:
         return _warning(f"{where}: {first['msg']}" if where else first["msg"], line)
 
 
-def _warning(what: str, line: bytes) -> WarningLine:
+def _warning(what: str, line: bytes) -> NotUnderstoodLine:
     sample = printable(line[: 4 * SAMPLE_CHARACTERS].decode("utf-8", "replace"), limit=SAMPLE_CHARACTERS)
-    return WarningLine(
+    return NotUnderstoodLine(
         message=f"a line that is not understood ({printable(what, limit=150)}): {sample}"[:500]
     )
 
@@ -84,6 +88,7 @@ class OutputTally:
 
     discoveries: int = 0
     warnings: int = 0
+    not_understood: int = 0
     lines: int = 0
     values: int = 0
     size: int = 0
@@ -104,6 +109,7 @@ class OutputTally:
             self.discoveries += 1
         elif isinstance(word, WarningLine):
             self.warnings += 1
+            self.not_understood += isinstance(word, NotUnderstoodLine)
 
     def why_incomplete(self, exit_code: int | None) -> str | None:
         """Return why the output is incomplete, or None."""

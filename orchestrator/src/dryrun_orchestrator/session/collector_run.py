@@ -242,9 +242,10 @@ class CollectorRun:
             tally.count(line.word, line.values)
             if tally.discoveries > settings.output_discoveries:
                 raise OutputCeilingError(f"it reports more than {settings.output_discoveries} discoveries")
-            if tally.warnings > settings.output_warnings:
-                most = settings.output_warnings
-                raise OutputCeilingError(f"more than {most} of its lines are warnings or not understood")
+            if tally.not_understood > settings.output_not_understood:
+                raise OutputCeilingError(
+                    f"it writes more than {settings.output_not_understood} lines that are not understood"
+                )
             if tally.lines > settings.output_lines:
                 raise OutputCeilingError(f"it writes more than {settings.output_lines} lines")
             if tally.values > MAX_VALUES:
