@@ -5,6 +5,7 @@ from uuid import UUID
 from pydantic import Field
 
 from dryrun_contract.base import UtcTime, Word
+from dryrun_contract.fleet import MAX_HOSTS, HostName
 from dryrun_contract.session import MAX_SEED
 from dryrun_contract.template import TEMPLATE_ID
 
@@ -21,10 +22,12 @@ class PreparedSession(Word):
 
 
 class PoolLine(Word):
-    """What the pool holds of one template and seed."""
+    """What the pool holds of one template and seed, in a fleet on one host."""
 
     template: str = Field(pattern=TEMPLATE_ID)
     seed: int = Field(ge=0, le=MAX_SEED)
+    host: HostName | None = None
+    """The host of the fleet that they stand on; None where there is no fleet."""
     wanted: int = Field(ge=0, le=MAX_PREPARED)
     """How many the settings ask for."""
     ready: tuple[PreparedSession, ...] = Field(default=(), max_length=MAX_PREPARED)
@@ -37,4 +40,4 @@ class PoolLine(Word):
 class Pool(Word):
     """The whole pool; no lines when the settings ask for none."""
 
-    lines: tuple[PoolLine, ...] = Field(default=(), max_length=MAX_PREPARED)
+    lines: tuple[PoolLine, ...] = Field(default=(), max_length=MAX_PREPARED * MAX_HOSTS)

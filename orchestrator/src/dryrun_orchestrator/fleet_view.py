@@ -28,7 +28,8 @@ def fleet_view(hosts: Hosts, records: Sequence[SessionRecord]) -> Fleet:
         return Fleet()
     standing: dict[str, list[UUID]] = defaultdict(list)
     for record in records:
-        if record.placement is not None and record.phase is not Phase.ENDED:
+        # Of a prepared session nobody knows until it is claimed; it holds places all the same.
+        if record.placement is not None and record.pool is None and record.phase is not Phase.ENDED:
             for name in Placement.from_json(record.placement).hosts:
                 standing[name].append(record.id)
     left = {room.host: room.containers for room in hosts.rooms(records, file.hosts)}

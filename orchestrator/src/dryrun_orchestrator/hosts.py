@@ -61,6 +61,10 @@ class Hosts:
         """Return the first host: the only one where there is no fleet."""
         return self.all[0]
 
+    def named(self, name: str) -> Host:
+        """Return the host of this name. Raises KeyError for one that the file does not name."""
+        return self._by_name[name]
+
     @property
     def is_encrypted(self) -> bool:
         """Return whether what crosses hosts is encrypted."""
@@ -100,7 +104,11 @@ class Hosts:
 
     def place(self, needs: Needs, records: Iterable[SessionRecord]) -> Placement | None:
         """Return where a session can stand now, beside those of `records`; None when it has to wait."""
-        return place(needs, self.rooms(records, self._usable()), crosses=self.can_cross())
+        return place(needs, self.open_rooms(records), crosses=self.can_cross())
+
+    def open_rooms(self, records: Iterable[SessionRecord]) -> list[Room]:
+        """Return what the sessions of `records` leave of the hosts that take new sessions now."""
+        return self.rooms(records, self._usable())
 
     def why_never(self, needs: Needs) -> str | None:
         """Return why a session fits on no fleet of these hosts, however empty; None when it does."""
@@ -116,7 +124,7 @@ class Hosts:
 
     def could_fit(self, needs: Needs) -> bool:
         """Return whether a session fits on the hosts that can be used now, once they are empty."""
-        return place(needs, self.rooms((), self._usable()), crosses=self.can_cross()) is not None
+        return self.place(needs, ()) is not None
 
     def reread(self) -> None:
         """Take in which hosts the file drains now; its other changes apply at the next start.

@@ -5,12 +5,16 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator.contexts import Contexts
+from dryrun_orchestrator.fleet.placement import Needs, as_good
 from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.settings import Settings
 
 log = logging.getLogger(__name__)
+
+MOST_WANTING = 8
+"""So many sessions that wait are looked at, for what gives way to them."""
 
 
 class Placing:
@@ -21,6 +25,8 @@ class Placing:
         self._contexts = contexts
         self._journal = journal
         self._settings = settings
+        self.wanting: tuple[Needs, ...] = ()
+        """In a fleet, what the next sessions take that wait for room, since the last look."""
 
     async def admitted(
         self,
@@ -46,14 +52,19 @@ class Placing:
         """Return the sessions of `queued` that can start now, with their places, or their reason to end.
 
         Nobody overtakes a session that fits on the hosts that can be used now, once they are free: a large
-        one would wait for ever. One that has to wait for a host to come back holds up nobody.
+        one would wait for ever. One that has to wait for a host to come back holds up nobody. One that would
+        stand better without what is merely prepared waits until that has given way.
         """
         starting: list[SessionRecord] = []
-        held = [record for record in everything if record.placement is not None]
-        for record in queued:
+        wanting: list[Needs] = []
+        placed = [record for record in everything if record.placement is not None]
+        prepared = [record for record in placed if record.pool is not None]
+        held = [record for record in placed if record.pool is None]
+        for number, record in enumerate(queued):
             needs = await self._contexts.needs(record)
-            placement = self._hosts.place(needs, [*held, *starting])
-            if placement is not None:
+            best = self._hosts.place(needs, [*held, *starting])
+            placement = self._hosts.place(needs, [*held, *starting, *prepared]) if prepared else best
+            if placement is not None and as_good(placement, best):
                 event = placement.event(encrypted=self._hosts.is_encrypted)
                 starting.append(
                     await self._journal.update_session(record.id, event, placement=placement.to_json())
@@ -61,7 +72,10 @@ class Placing:
             elif (reason := self._hosts.why_never(needs)) is not None:
                 starting.append(await self._end(record, reason))
             elif self._hosts.could_fit(needs):
+                behind = queued[number + 1 : number + MOST_WANTING]
+                wanting = [needs, *[await self._contexts.needs(each) for each in behind]]
                 break
+        self.wanting = tuple(wanting)
         return starting
 
     async def _end(self, record: SessionRecord, reason: str) -> SessionRecord:

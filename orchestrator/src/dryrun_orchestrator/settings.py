@@ -97,11 +97,11 @@ class Settings(BaseModel):
     isolation_seconds: float = Field(default=30, gt=0, le=120)
     """While sessions run, isolation is proved again after this time."""
     pool: tuple[Stock, ...] = ()
-    """Sessions to keep prepared, e.g. `small=1,medium:1000=1`; none by default. See `docs/operations.md`."""
+    """Sessions to keep prepared, in a fleet on each host, e.g. `small=1,medium:1000=1`; none by default."""
     pool_least_seconds: float | None = Field(default=None, gt=0)
     """Least time that a claimed session has left until its deadline; half of `session_seconds` by default."""
     pool_spare_memory: int = Field(default=1024 * MEBIBYTE, ge=0)
-    """Memory of this host, in bytes, that prepared sessions leave free."""
+    """Memory of this host, in bytes, that prepared sessions leave free; of no meaning in a fleet."""
     output_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
     """Most output read from one collector; beyond it the report says truncated."""
     output_lines: int = Field(default=200_000, gt=0)
@@ -129,19 +129,14 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _places_hold_the_pool(self) -> Self:
         wanted = sum(stock.count for stock in self.pool)
-        if wanted > self.sessions_at_once:
+        # In a fleet each host has places of its own, by the fleet file.
+        if self.fleet is None and wanted > self.sessions_at_once:
             raise ValueError(
                 f"pool: {wanted} sessions cannot be kept prepared in the {self.sessions_at_once} places of "
                 "sessions_at_once"
             )
         if self.least_left > self.session_duration - self.cleanup_lead:
             raise ValueError(f"pool_least_seconds is more than a session of {self.session_seconds:g} s has")
-        return self
-
-    @model_validator(mode="after")
-    def _pool_is_of_one_host(self) -> Self:
-        if self.pool and self.fleet is not None:
-            raise ValueError("pool: sessions are kept prepared on one host only, not in a fleet")
         return self
 
     @model_validator(mode="after")

@@ -23,7 +23,8 @@ from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
 from dryrun_orchestrator.placing import Placing
-from dryrun_orchestrator.pool.pool import Pool, Surroundings
+from dryrun_orchestrator.pool.grounds import Surroundings
+from dryrun_orchestrator.pool.pool import Pool
 from dryrun_orchestrator.pool.prepared_session import PreparedSession, clear_for_cold_start, drop
 from dryrun_orchestrator.session.context import SessionContext
 from dryrun_orchestrator.session.loop import SessionLoop
@@ -65,7 +66,7 @@ class Supervisor:
         self._journal = journal
         self._contexts = Contexts(hosts, journal, files, settings, now, record)
         self._placing = Placing(hosts, self._contexts, journal, settings)
-        self._pool = Pool(journal, files, hosts.only.isolation, settings, now)
+        self._pool = Pool(journal, files, hosts, settings, now)
         self._files = files
         self._settings = settings
         self._now = now
@@ -228,6 +229,9 @@ class Supervisor:
         self, group: asyncio.TaskGroup, records: Sequence[SessionRecord], waiting: int
     ) -> None:
         self._waiting = waiting
+        if self._hosts.fleet is not None and self._settings.pool:
+            # Some of those that waited a moment ago have places now.
+            records = await self._journal.sessions()
         self._pool.measure(records)
         for due in self._pool.to_drop(records, self._around()):
             if due.id in self._running:
@@ -237,7 +241,7 @@ class Supervisor:
             await self._start(fresh, group)
 
     def _around(self) -> Surroundings:
-        return Surroundings(running=len(self._running), waiting=self._waiting, fault=self.fault)
+        return Surroundings(len(self._running), self._waiting, self.fault, self._placing.wanting)
 
     async def _start(self, record: SessionRecord, group: asyncio.TaskGroup) -> None:
         context = await self._contexts.of(record)
@@ -254,8 +258,8 @@ class Supervisor:
                     return
                 # Who claimed it may have chosen other collectors.
                 await self._contexts.plan(context)
-            await clear_for_cold_start(context)
-            await SessionLoop(context).run()
+            if not await clear_for_cold_start(context):
+                await SessionLoop(context).run()
         except Exception:
             # A failing session must not end the others; the journal still holds it, and it starts again.
             log.exception("session %s: its loop failed", context.id)

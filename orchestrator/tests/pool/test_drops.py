@@ -11,7 +11,7 @@ from stage import PROBE, WEB, verdict
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import labels
 from dryrun_orchestrator.journal.records import DropCause
-from dryrun_orchestrator.pool import pool as pool_module
+from dryrun_orchestrator.pool.grounds import TARGET_BYTES
 
 
 async def test_it_is_dropped_when_isolation_is_lost(pooled):
@@ -92,11 +92,11 @@ async def test_it_waits_for_memory_and_gives_it_back(pooled, monkeypatch):
     free = [10 * 2**30]
     pooled.changes["pool_spare_memory"] = 2**30
     async with pooled.running() as supervisor:
-        supervisor._pool._memory = lambda: free[0]
+        supervisor._pool._grounds.memory = lambda: free[0]
         (session_id,) = await ready(pooled)
         free[0] = 2**30 - 1
         assert (await dropped(pooled, DropCause.MEMORY)).id == session_id
-        free[0] = 2**30 + pool_module.TARGET_BYTES
+        free[0] = 2**30 + TARGET_BYTES
         await asyncio.sleep(0.3)
         (line,) = (await supervisor.show_pool()).lines
         assert (line.ready, "1152 MiB" in line.note) == ((), True)

@@ -13,6 +13,7 @@ from dryrun_contract.session import Phase
 from dryrun_orchestrator.engine.protocol import ForbiddenError
 from dryrun_orchestrator.journal.records import DropCause, PoolState
 from dryrun_orchestrator.pool import pool
+from dryrun_orchestrator.pool.grounds import ONE_HOST
 
 
 async def test_the_place_of_a_claimed_session_is_filled_again(pooled):
@@ -120,7 +121,7 @@ async def test_nothing_is_prepared_beside_a_scan_for_a_while(pooled, monkeypatch
         if way == "patience ends":
             monkeypatch.setattr(pool, "PATIENCE", timedelta(0))
         else:
-            supervisor._pool._measured_since += timedelta(hours=1)
+            supervisor._pool._measured_since[ONE_HOST] += timedelta(hours=1)
         await ready(pooled)
         assert (await pooled.supervisor.show(first)).phase is Phase.SCANNING
 
@@ -134,7 +135,7 @@ async def test_a_session_that_starts_before_another_has_ended_is_no_pause(pooled
         pooled.engine.images[DB] = FakeImage(health_after=math.inf)
         second = await pooled.start()
         await pooled.until(second, Phase.WAITING)
-        supervisor._pool._measured_since -= pool.PATIENCE
+        supervisor._pool._measured_since[ONE_HOST] -= pool.PATIENCE
         await supervisor.stop(first)
         await pooled.ended(first)
         await asyncio.sleep(0.2)  # it looks meanwhile

@@ -30,12 +30,14 @@ class PoolSource(Protocol):
 async def prepared_ids(orchestrator: PoolSource, request: SessionRequest) -> tuple[UUID, ...]:
     """Return the ids that a session of this request may take, best first; none when that is unknown."""
     pool = await pool_now(orchestrator)
-    return tuple(
-        prepared.id
+    ready = [
+        prepared
         for line in (pool.lines if pool else ())
         if (line.template, line.seed) == (request.template, request.seed)
         for prepared in line.ready
-    )
+    ]
+    # Each host of a fleet has a line of its own.
+    return tuple(each.id for each in sorted(ready, key=lambda each: each.expires_at, reverse=True))
 
 
 async def pool_now(orchestrator: PoolSource) -> Pool | None:

@@ -89,7 +89,7 @@ def draw_sessions(
 
 
 def draw_pool(pool: Pool, glyphs: Glyphs, now: datetime | None = None) -> RenderableType:
-    """Return one row for each template and seed that is kept prepared; below, why some are not."""
+    """Return a row for each template and seed that is kept prepared on a host; below, why some are not."""
     if not pool.lines:
         return Text("Nothing is kept prepared; the operator of the orchestrator sets ORCHESTRATOR_POOL.")
     now = now or datetime.now(UTC)
@@ -100,6 +100,7 @@ def draw_pool(pool: Pool, glyphs: Glyphs, now: datetime | None = None) -> Render
     notes: list[RenderableType] = []
     for line in pool.lines:
         name = f"{line.template} seed {line.seed}" if line.seed else line.template
+        name += f" on {line.host}" if line.host else ""
         is_full = len(line.ready) >= line.wanted
         sign, style = (glyphs.done, "green") if is_full else (glyphs.active, "yellow")
         first = line.ready[0].expires_at if line.ready else None

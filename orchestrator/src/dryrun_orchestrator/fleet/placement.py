@@ -104,6 +104,16 @@ class Placement:
         )
 
 
+def as_good(placement: Placement | None, best: Placement | None) -> bool:
+    """Return whether a placement takes as many hosts as the best one: neither spread in need, nor too little.
+
+    >>> one, two = (Placement({"web": host}, "a", 2, "") for host in "ab")
+    >>> as_good(one, one), as_good(two, one), as_good(None, one), as_good(None, None)
+    (True, False, False, False)
+    """
+    return placement is not None and best is not None and len(placement.hosts) == len(best.hosts)
+
+
 def place(needs: Needs, rooms: Iterable[Room], *, crosses: bool = True) -> Placement | None:
     """Return where a session can stand now; None when there is no room.
 

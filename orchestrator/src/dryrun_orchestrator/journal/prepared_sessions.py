@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 from uuid import UUID
 
-from dryrun_contract.event import PhaseChanged, SessionQueued
+from dryrun_contract.event import EventData, PhaseChanged, SessionQueued
 from dryrun_contract.session import Phase
 from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
 
@@ -49,19 +49,20 @@ class PreparedSessions:
         self._publish = publish
         self._wake = wake
 
-    async def add(self, session: SessionRecord) -> None:
-        """Store a new session to be prepared; it has no event until it is claimed."""
+    async def add(self, session: SessionRecord, *events: EventData) -> None:
+        """Store a new session to be prepared; its events wait until it is claimed."""
 
         def add() -> None:
             self._connection.execute(
                 "INSERT INTO sessions (id, template, template_digest, seed, keep, actor, phase, created_at,"
-                " phase_since, installed, pool, prepared_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                " phase_since, installed, pool, prepared_at, placement) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
                     str(session.id), session.template, session.template_digest, session.seed, session.keep,
                     session.actor, session.phase, _text(session.created_at), _text(session.phase_since),
-                    session.installed, PoolState.PREPARING, _text(session.created_at),
+                    session.installed, PoolState.PREPARING, _text(session.created_at), session.placement,
                 ),
             )  # fmt: skip
+            self.defer(session.id, [_stored(event) for event in events])
 
         await self._transaction(add)
 
@@ -97,7 +98,7 @@ class PreparedSessions:
 
         def claim() -> Claim | None:
             found = self._connection.execute(
-                "SELECT pool, prepared_at FROM sessions"
+                "SELECT pool, prepared_at, subnet, placement FROM sessions"
                 " WHERE id = ? AND template = ? AND seed = ? AND pool IS NOT NULL",
                 (str(claimer.id), claimer.template, claimer.seed),
             ).fetchone()
@@ -106,7 +107,8 @@ class PreparedSessions:
             if warm and found["pool"] == PoolState.READY:
                 self._claim_warm(claimer, queued, datetime.fromisoformat(found["prepared_at"]))
                 return "warm"
-            self._claim_cold(claimer, queued)
+            # Where something may be left of it, that is known until it is gone; then it is placed anew.
+            self._claim_cold(claimer, queued, found["placement"] if found["subnet"] else None)
             return "cold"
 
         claimed = await self._transaction(claim)
@@ -154,7 +156,7 @@ class PreparedSessions:
         self._publish(claimer.id, [_stored(accepted), *self._latest_events(claimer.id), _stored(scanning)])
         self._forget_events(claimer.id)
 
-    def _claim_cold(self, claimer: SessionRecord, queued: SessionQueued) -> None:
+    def _claim_cold(self, claimer: SessionRecord, queued: SessionQueued, placement: str | None) -> None:
         self._write(
             claimer.id,
             pool=None,
@@ -172,6 +174,7 @@ class PreparedSessions:
             prepared_at=None,
             ready_at=None,
             drop_cause=None,
+            placement=placement,
         )
         self._connection.execute("DELETE FROM targets WHERE session_id = ?", (str(claimer.id),))
         self._publish(claimer.id, [_stored(queued)])
@@ -222,7 +225,7 @@ class PreparedSessions:
         return await self._transaction(move)
 
 
-def _stored(event: SessionQueued | PhaseChanged) -> StoredEvent:
+def _stored(event: EventData) -> StoredEvent:
     return event.type, event.model_dump_json()
 
 

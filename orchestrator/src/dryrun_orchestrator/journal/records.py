@@ -39,6 +39,8 @@ class DropCause(StrEnum):
     MEMORY = "memory"
     UNWANTED = "unwanted"
     """The settings ask for fewer."""
+    HOST = "host"
+    """Its host is drained, or lost."""
     SHUTDOWN = "shutdown"
 
 

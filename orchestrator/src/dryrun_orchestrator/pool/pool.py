@@ -1,38 +1,47 @@
 """Decides which sessions are prepared, which are dropped, and whether one may be claimed as it is.
 
-All of it follows from the journal's rows and the settings, so a new process decides as the last one did.
+All of it follows from the journal's rows and the settings, so a new process decides as the last one did. In a
+fleet each host has a stock of its own (`grounds`), and what happens on one holds up no other.
 Prepared sessions hold places of sessions that nobody needs: whoever waits for a place takes one of theirs.
 """
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from dryrun_contract import pool as words
-from dryrun_contract.event import SessionQueued
+from dryrun_contract.event import SessionPlaced, SessionQueued
 from dryrun_contract.session import Phase
 from dryrun_contract.text import printable
 from dryrun_orchestrator import metrics
 from dryrun_orchestrator.catalog.installed import Installed, OperatorFiles
+from dryrun_orchestrator.catalog.template import LoadedTemplate
 from dryrun_orchestrator.catalog.templates import TemplateInvalidError, UnknownTemplateError
 from dryrun_orchestrator.engine.protocol import EngineError
+from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.prepared_sessions import Claim
 from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
+from dryrun_orchestrator.pool.grounds import (
+    ONE_HOST,
+    Drop,
+    EachHost,
+    Grounds,
+    OneHost,
+    Surroundings,
+    stands_on,
+)
 from dryrun_orchestrator.pool.memory import available_bytes
 from dryrun_orchestrator.pool.prepared_session import trouble_of
 from dryrun_orchestrator.session.context import SessionContext
-from dryrun_orchestrator.session.isolation import Isolation
-from dryrun_orchestrator.settings import MEBIBYTE, Settings, Stock
+from dryrun_orchestrator.settings import Settings, Stock
 
 log = logging.getLogger(__name__)
 
 ACTOR = "the warm pool"
-TARGET_BYTES = 128 * MEBIBYTE
-"""Memory reckoned for one target before it exists. Idle ones use 20 to 30 MiB on average, scanned ones 75."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
 """After a failure; each further one within half an hour doubles the pause."""
 CLAIM_LOOK_SECONDS = 2.0
@@ -45,27 +54,6 @@ _STARTING = frozenset({Phase.QUEUED, Phase.PROVISIONING, Phase.WAITING})
 _MEASURED = frozenset({Phase.SCANNING, Phase.CLEANING_UP})
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """A prepared session to drop, and why."""
-
-    id: UUID
-    cause: DropCause
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the pool has to go by besides its own sessions."""
-
-    running: int
-    """Places taken, by prepared sessions too."""
-    waiting: int
-    """Queued sessions without a place."""
-    fault: str | None
-    """Why the host could not be checked."""
-
-
 class Pool:
     """The warm pool of one orchestrator."""
 
@@ -73,19 +61,20 @@ class Pool:
         self,
         journal: Journal,
         files: OperatorFiles,
-        isolation: Isolation,
+        hosts: Hosts,
         settings: Settings,
         now: Callable[[], datetime],
         memory: Callable[[], int | None] = available_bytes,
     ) -> None:
         self._journal = journal
         self._files = files
-        self._isolation = isolation
+        self._grounds: Grounds = (
+            OneHost(hosts.only.isolation, settings, memory) if hosts.fleet is None else EachHost(hosts)
+        )
         self._settings = settings
         self._now = now
-        self._memory = memory
-        self._measured_since: datetime | None = None
-        """Since when, without a pause, some session or other is being scanned or removed."""
+        self._measured_since: dict[str, datetime] = {}
+        """Host → since when, without a pause, some session or other is being scanned or removed there."""
 
     # what is prepared
 
@@ -94,34 +83,50 @@ class Pool:
     ) -> SessionRecord | None:
         """Store the session to prepare next; None when there is none, or nothing may be prepared now.
 
-        One at a time: a machine that prepares is slower for whoever works on it.
+        One at a time on a host: a machine that prepares is slower for whoever works on it.
         """
         self._note_work_of_others(records)
-        if any(record.pool in (PoolState.PREPARING, PoolState.DROPPING) for record in records):
-            return None
+        moving = (PoolState.PREPARING, PoolState.DROPPING)
+        busy = {name for record in records if record.pool in moving for name in stands_on(record)}
         installed = self._files.current
-        for stock in self._settings.pool:
-            if self._lacks(stock, records) and self._obstacle(stock, records, around, installed) is None:
-                record = self._row(stock, installed)
+        for stock, name in self._shelves():
+            if name in busy or not self._lacks(stock, name, records):
+                continue
+            if self._obstacle(stock, name, records, around, installed) is None:
+                record, placed = self._row(stock, name, installed)
                 await asyncio.to_thread(self._files.keep, installed)
-                await self._journal.pool.add(record)
+                await self._journal.pool.add(record, *placed)
                 return record
         return None
 
+    def _shelves(self) -> list[tuple[Stock, str]]:
+        """Return every stock of every host."""
+        return [(stock, name) for stock in self._settings.pool for name in self._grounds.names]
+
     def _note_work_of_others(self, records: Iterable[SessionRecord]) -> None:
         """Note since when sessions are scanned or removed; one that starts meanwhile is no pause."""
-        phases = {record.phase for record in records if record.pool is None}
-        if not phases & (_MEASURED | _STARTING):
-            self._measured_since = None
-        elif phases & _MEASURED and self._measured_since is None:
-            self._measured_since = self._now()
+        phases: dict[str, set[Phase]] = {name: set() for name in self._grounds.names}
+        for record in records:
+            if record.pool is None:
+                for name in stands_on(record) & phases.keys():
+                    phases[name].add(record.phase)
+        for name, found in phases.items():
+            if not found & (_MEASURED | _STARTING):
+                self._measured_since.pop(name, None)
+            elif found & _MEASURED:
+                self._measured_since.setdefault(name, self._now())
 
-    def _row(self, stock: Stock, installed: Installed) -> SessionRecord:
+    def _row(
+        self, stock: Stock, name: str, installed: Installed
+    ) -> tuple[SessionRecord, tuple[SessionPlaced, ...]]:
+        """Return the row of a session to prepare, and in a fleet the event of where it stands."""
         now = self._now()
-        return SessionRecord(
+        template = installed.templates.get(stock.template, stock.seed)
+        placement = self._grounds.placement(name, template)
+        record = SessionRecord(
             id=uuid4(),
             template=stock.template,
-            template_digest=installed.templates.get(stock.template, stock.seed).digest,
+            template_digest=template.digest,
             seed=stock.seed,
             keep=False,
             actor=ACTOR,
@@ -131,44 +136,45 @@ class Pool:
             installed=installed.digest,
             pool=PoolState.PREPARING,
             prepared_at=now,
+            placement=None if placement is None else placement.to_json(),
         )
+        return record, () if placement is None else (placement.event(encrypted=False),)
 
-    def _lacks(self, stock: Stock, records: Iterable[SessionRecord]) -> bool:
-        held = [each for each in records if each.pool in _HELD and _is_of(each, stock)]
+    def _lacks(self, stock: Stock, name: str, records: Iterable[SessionRecord]) -> bool:
+        held = [each for each in records if each.pool in _HELD and _is_of(each, stock, name)]
         return sum(not self._is_aging(each) for each in held) < stock.count
 
     def _obstacle(
-        self, stock: Stock, records: Iterable[SessionRecord], around: Surroundings, installed: Installed
+        self,
+        stock: Stock,
+        name: str,
+        records: Sequence[SessionRecord],
+        around: Surroundings,
+        installed: Installed,
     ) -> str | None:
-        """Return why no session of `stock` can be prepared now."""
-        records = tuple(records)
+        """Return why no session of `stock` can be prepared on a host now."""
         try:
-            targets = len(installed.templates.get(stock.template, stock.seed).services)
+            template: LoadedTemplate = installed.templates.get(stock.template, stock.seed)
         except (UnknownTemplateError, TemplateInvalidError) as error:
             return str(error)
-        if work := self._work_of_others(records):
-            return work
-        if around.running >= self._settings.sessions_at_once:
-            return f"all {self._settings.sessions_at_once} places of sessions are taken"
-        last = self._isolation.last
-        if around.fault is not None or last is None or not last.isolated:
-            return f"isolation is not proved: {around.fault or (last.detail if last else 'not probed yet')}"
-        available, needed = self._memory(), self._settings.pool_spare_memory + targets * TARGET_BYTES
-        if available is not None and available < needed:
-            return f"{available // MEBIBYTE} MiB of memory are available, {needed // MEBIBYTE} MiB are needed"
-        return self._pause(stock, records)
+        return (
+            self._work_of_others(name, records)
+            or self._grounds.obstacle(name, template, records, around)
+            or self._pause(stock, name, records)
+        )
 
-    def _work_of_others(self, records: Iterable[SessionRecord]) -> str | None:
-        if any(each.pool is None and each.phase in _STARTING for each in records):
+    def _work_of_others(self, name: str, records: Iterable[SessionRecord]) -> str | None:
+        phases = {each.phase for each in records if each.pool is None and name in stands_on(each)}
+        if phases & _STARTING:
             return "a session is starting, or waits for a place"
-        since = self._measured_since if _is_measured(records) else None
+        since = self._measured_since.get(name) if phases & _MEASURED else None
         # A clock that was set back must not stop the pool.
         if since is not None and timedelta(0) <= self._now() - since < PATIENCE:
             return "a session is being scanned or removed"
         return None
 
-    def _pause(self, stock: Stock, records: Iterable[SessionRecord]) -> str | None:
-        failed = [each for each in records if _is_of(each, stock) and _has_failed(each)]
+    def _pause(self, stock: Stock, name: str, records: Iterable[SessionRecord]) -> str | None:
+        failed = [each for each in records if _is_of(each, stock, name) and _has_failed(each)]
         if not failed:
             return None
         last = max(failed, key=lambda each: each.ended_at or each.created_at)
@@ -194,22 +200,20 @@ class Pool:
         gone = {drop.id for drop in drops}
         # The best to keep comes first: a ready one, and the one with the most time left.
         held = sorted((record for record in held if record.id not in gone), key=_worth, reverse=True)
-        leaving = len(drops) + sum(record.pool is PoolState.DROPPING for record in records)
-        for _ in range(min(around.waiting - leaving, len(held))):
-            drops.append(Drop(held.pop().id, DropCause.ROOM, "a queued session needs its place"))
-            leaving += 1
-        available = self._memory() if held and not leaving else None
-        if available is not None and available < self._settings.pool_spare_memory:
-            what = f"only {available // MEBIBYTE} MiB of memory are available"
-            drops.append(Drop(held.pop().id, DropCause.MEMORY, what))
-        return drops
+        return drops + self._grounds.to_give_way(held, records, around)
 
     def _unneeded(self, held: Sequence[SessionRecord]) -> list[Drop]:
-        """Return sessions that the settings do not ask for, and old ones that have a replacement."""
+        """Return sessions that the settings do not ask for there, and old ones that have a replacement."""
         drops: list[Drop] = []
-        stocked = {(stock.template, stock.seed): stock.count for stock in self._settings.pool}
-        for key in {(record.template, record.seed) for record in held}:
-            mine = [record for record in held if (record.template, record.seed) == key]
+        stocked = {(stock.template, stock.seed, name): stock.count for stock, name in self._shelves()}
+        shelves: dict[tuple[str, int, str], list[SessionRecord]] = defaultdict(list)
+        for record in held:
+            for name in stands_on(record):
+                shelves[record.template, record.seed, name].append(record)
+        for key, mine in shelves.items():
+            if key in stocked and (closed := self._grounds.closed(key[-1])) is not None:
+                drops += [Drop(each.id, DropCause.HOST, closed) for each in mine]
+                continue
             fresh = sorted((each for each in mine if not self._is_aging(each)), key=_worth, reverse=True)
             count = stocked.get(key, 0)
             ready = sum(each.pool is PoolState.READY for each in fresh)
@@ -258,14 +262,12 @@ class Pool:
         return claimed
 
     def _is_claimable(self, record: SessionRecord) -> bool:
-        last = self._isolation.last
+        names = stands_on(record)
         return (
             record.pool is PoolState.READY
             and record.installed == self._files.current.digest
-            # A proof of an earlier process counts for nothing here: whoever starts cold proves their own.
-            and last is not None
-            and last.isolated
-            and self._isolation.lost is None
+            and names <= set(self._grounds.names)
+            and all(self._grounds.distrust(name) is None for name in names)
             and record.expires_at is not None
             and record.expires_at - self._now() >= self._settings.least_left
         )
@@ -274,18 +276,23 @@ class Pool:
 
     def show(self, records: Sequence[SessionRecord], around: Surroundings) -> words.Pool:
         """Return what the pool holds, and why it lacks what it lacks."""
-        return words.Pool(lines=tuple(self._line(stock, records, around) for stock in self._settings.pool))
+        return words.Pool(
+            lines=tuple(self._line(stock, name, records, around) for stock, name in self._shelves())
+        )
 
-    def _line(self, stock: Stock, records: Sequence[SessionRecord], around: Surroundings) -> words.PoolLine:
-        mine = [record for record in records if _is_of(record, stock)]
+    def _line(
+        self, stock: Stock, name: str, records: Sequence[SessionRecord], around: Surroundings
+    ) -> words.PoolLine:
+        mine = [record for record in records if _is_of(record, stock, name)]
         ready = sorted((each for each in mine if self._is_claimable(each)), key=_worth, reverse=True)
         preparing = sum(record.pool is PoolState.PREPARING for record in mine)
         note = None
         if len(ready) + preparing < stock.count:
-            note = self._obstacle(stock, records, around, self._files.current)
+            note = self._obstacle(stock, name, records, around, self._files.current)
         return words.PoolLine(
             template=stock.template,
             seed=stock.seed,
+            host=None if name == ONE_HOST else name,
             wanted=stock.count,
             ready=tuple(
                 words.PreparedSession(id=each.id, prepared_at=each.prepared_at, expires_at=each.expires_at)
@@ -298,7 +305,7 @@ class Pool:
 
     def measure(self, records: Iterable[SessionRecord]) -> None:
         """Set the metrics of the pool."""
-        metrics.POOL_WANTED.set(sum(stock.count for stock in self._settings.pool))
+        metrics.POOL_WANTED.set(sum(stock.count for stock, _ in self._shelves()))
         states = [record.pool for record in records]
         for state in PoolState:
             if state is not PoolState.DROPPED:
@@ -316,12 +323,9 @@ async def _is_sound(context: SessionContext) -> bool:
     return trouble is None
 
 
-def _is_measured(records: Iterable[SessionRecord]) -> bool:
-    return any(record.pool is None and record.phase in _MEASURED for record in records)
-
-
-def _is_of(record: SessionRecord, stock: Stock) -> bool:
-    return record.pool is not None and (record.template, record.seed) == (stock.template, stock.seed)
+def _is_of(record: SessionRecord, stock: Stock, name: str) -> bool:
+    is_alike = record.pool is not None and (record.template, record.seed) == (stock.template, stock.seed)
+    return is_alike and name in stands_on(record)
 
 
 def _has_failed(record: SessionRecord) -> bool:

@@ -18,6 +18,7 @@ from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRec
 from dryrun_orchestrator.session.cleaning_up import LeftoverError, remove_everything
 from dryrun_orchestrator.session.context import SessionContext, SessionFailedError
 from dryrun_orchestrator.session.deadline import Deadline
+from dryrun_orchestrator.session.loop import AFTER_DEADLINE
 from dryrun_orchestrator.session.provisioning import provision
 from dryrun_orchestrator.session.target_states import state_of
 from dryrun_orchestrator.session.waiting import READY_STATES, start_targets
@@ -115,6 +116,8 @@ class PreparedSession:
         """Return once the journal says that it was claimed or dropped; raise _DroppedError on a reason to."""
         deadline = Deadline(self._context.now)
         while (record := await self._context.record()).pool in _WAITING_IN:
+            if (gone := self._context.lost_host()) is not None:
+                raise _DroppedError(DropCause.HOST, gone)
             lost = self._context.isolation.lost
             if lost is not None and record.phase is Phase.WAITING:
                 raise _DroppedError(DropCause.ISOLATION, f"isolation is no longer proved: {lost.detail}")
@@ -136,11 +139,18 @@ class PreparedSession:
         """Remove everything, however long that takes; return early when somebody claims the id meanwhile."""
         pause = 0.2
         while (record := await self._context.record()).pool is PoolState.DROPPING:
-            if record.subnet is None or await _removed(self._context):
+            if record.subnet is None or await _removed(self._context) or self._is_left_to_the_guard(record):
                 await self._context.journal.pool.mark_dropped(self._context.id, self._context.now())
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, MAX_PAUSE_SECONDS)
+
+    def _is_left_to_the_guard(self, record: SessionRecord) -> bool:
+        """Return whether a lost host keeps nothing of it by now: its guard removes what is due."""
+        if self._context.lost_host() is None:
+            return False
+        latest = record.created_at + self._context.settings.session_duration
+        return self._context.now() > (record.expires_at or latest) + AFTER_DEADLINE
 
 
 async def drop(context: SessionContext, cause: DropCause, reason: str) -> None:
@@ -184,14 +194,15 @@ async def trouble_of(context: SessionContext) -> str | None:
     return None
 
 
-async def clear_for_cold_start(context: SessionContext) -> None:
+async def clear_for_cold_start(context: SessionContext) -> bool:
     """Remove what was prepared under an id that was claimed too late; its session then begins anew.
 
     When that fails for as long as a session waits for its engine, the session fails; its own cleanup goes on.
+    True: in a fleet, what was removed gives back its places, and the session waits for new ones.
     """
     record = await context.record()
     if record.phase is not Phase.QUEUED or record.subnet is None:
-        return
+        return False
     pause = 0.2
     try:
         async with asyncio.timeout(context.settings.engine_wait_seconds):
@@ -208,8 +219,9 @@ async def clear_for_cold_start(context: SessionContext) -> None:
             outcome=Outcome.FAILED,
             reason=reason,
         )
-        return
-    await context.journal.update_session(context.id, subnet=None, network_id=None)
+        return False
+    await context.journal.update_session(context.id, subnet=None, network_id=None, placement=None)
+    return context.placement is not None
 
 
 async def _removed(context: SessionContext) -> bool:

@@ -1,0 +1,241 @@
+"""Where sessions are prepared: on the one host there is, or on each host of a fleet.
+
+What is prepared stands whole on one host and holds its room there, by the ceilings, as any session does. So
+each host of a fleet has a stock of its own, and one that is busy, drained or away delays no other.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol, override
+from uuid import UUID
+
+from dryrun_orchestrator.catalog.template import LoadedTemplate
+from dryrun_orchestrator.fleet.placement import Needs, Placement, place
+from dryrun_orchestrator.hosts import Hosts
+from dryrun_orchestrator.journal.records import DropCause, PoolState, SessionRecord
+from dryrun_orchestrator.pool.giving_way import Prepared, giving_way
+from dryrun_orchestrator.session.collector_container import COLLECTORS_AT_ONCE
+from dryrun_orchestrator.session.isolation import Isolation
+from dryrun_orchestrator.settings import MEBIBYTE, Settings
+
+ONE_HOST = ""
+"""The name of the one host where there is no fleet."""
+TARGET_BYTES = 128 * MEBIBYTE
+"""Memory reckoned for one target before it exists. Idle ones use 20 to 30 MiB on average, scanned ones 75."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A prepared session to drop, and why."""
+
+    id: UUID
+    cause: DropCause
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the pool has to go by besides its own sessions."""
+
+    running: int
+    """Places taken, by prepared sessions too."""
+    waiting: int
+    """Queued sessions without a place."""
+    fault: str | None
+    """Why no host could be checked."""
+    wanting: Sequence[Needs] = ()
+    """In a fleet, what the next of those take that wait for room; not of those that wait for a host."""
+
+
+class Grounds(Protocol):
+    """The hosts that sessions are prepared on."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Return their names; each has a stock of its own."""
+        ...
+
+    def closed(self, name: str) -> str | None:
+        """Return why what is prepared on a host has to go; None when it may stay."""
+        ...
+
+    def distrust(self, name: str) -> str | None:
+        """Return why nothing that is prepared on a host may be claimed as it is; None when it may."""
+        ...
+
+    def obstacle(
+        self, name: str, template: LoadedTemplate, records: Sequence[SessionRecord], around: Surroundings
+    ) -> str | None:
+        """Return why a session of a template cannot be prepared on a host now; None when it can."""
+        ...
+
+    def placement(self, name: str, template: LoadedTemplate) -> Placement | None:
+        """Return where a session that is prepared on a host stands; None where there is no fleet."""
+        ...
+
+    def to_give_way(
+        self, held: Sequence[SessionRecord], records: Sequence[SessionRecord], around: Surroundings
+    ) -> list[Drop]:
+        """Return which of `held`, the best to keep first, others need the room of, as far as they know."""
+        ...
+
+
+class OneHost(Grounds):
+    """The one host: it has so many places of sessions, and so much memory."""
+
+    names: Sequence[str] = (ONE_HOST,)
+
+    def __init__(self, isolation: Isolation, settings: Settings, memory: Callable[[], int | None]) -> None:
+        self._isolation = isolation
+        self._settings = settings
+        self.memory = memory
+
+    @override
+    def closed(self, name: str) -> str | None:
+        """Return None: one host is never drained."""
+        return None
+
+    @override
+    def distrust(self, name: str) -> str | None:
+        """Return why isolation is not proved."""
+        last = self._isolation.last
+        # A proof of an earlier process counts for nothing here: whoever starts cold proves their own.
+        if last is None or not last.isolated:
+            return last.detail if last else "not probed yet"
+        return None if self._isolation.lost is None else self._isolation.lost.detail
+
+    @override
+    def obstacle(
+        self, name: str, template: LoadedTemplate, records: Sequence[SessionRecord], around: Surroundings
+    ) -> str | None:
+        """Return what is lacking: a place, a proof, memory."""
+        if around.running >= self._settings.sessions_at_once:
+            return f"all {self._settings.sessions_at_once} places of sessions are taken"
+        last = self._isolation.last
+        if around.fault is not None or last is None or not last.isolated:
+            return f"isolation is not proved: {around.fault or (last.detail if last else 'not probed yet')}"
+        needed = self._settings.pool_spare_memory + len(template.services) * TARGET_BYTES
+        available = self.memory()
+        if available is not None and available < needed:
+            return f"{available // MEBIBYTE} MiB of memory are available, {needed // MEBIBYTE} MiB are needed"
+        return None
+
+    @override
+    def placement(self, name: str, template: LoadedTemplate) -> Placement | None:
+        """Return None: there is one place only."""
+        return None
+
+    @override
+    def to_give_way(
+        self, held: Sequence[SessionRecord], records: Sequence[SessionRecord], around: Surroundings
+    ) -> list[Drop]:
+        """Return one for each session that waits, and one more when memory runs short."""
+        left = list(held)
+        going = {record.id for record in held}
+        leaving = sum(_is_leaving(record, going) for record in records)
+        drops = [
+            Drop(left.pop().id, DropCause.ROOM, "a queued session needs its place")
+            for _ in range(min(around.waiting - leaving, len(left)))
+        ]
+        available = self.memory() if left and not leaving and not drops else None
+        if available is not None and available < self._settings.pool_spare_memory:
+            what = f"only {available // MEBIBYTE} MiB of memory are available"
+            drops.append(Drop(left.pop().id, DropCause.MEMORY, what))
+        return drops
+
+
+class EachHost(Grounds):
+    """Every host of a fleet, by itself."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        self._hosts = hosts
+
+    @property
+    @override
+    def names(self) -> Sequence[str]:
+        """Return the hosts of the file, in its order."""
+        return tuple(host.name for host in self._hosts.all)
+
+    @override
+    def closed(self, name: str) -> str | None:
+        """Return whether the operator drains it."""
+        fleet = self._hosts.fleet
+        return f"{name} is drained" if fleet is not None and name in fleet.drained else None
+
+    @override
+    def distrust(self, name: str) -> str | None:
+        """Return what stands against new sessions there."""
+        obstacle = self._hosts.named(name).obstacle
+        return self.closed(name) or (None if obstacle is None else f"{name}: {obstacle}")
+
+    @override
+    def obstacle(
+        self, name: str, template: LoadedTemplate, records: Sequence[SessionRecord], around: Surroundings
+    ) -> str | None:
+        """Return what is lacking: the host, its labels, its room."""
+        if (distrust := self.distrust(name)) is not None:
+            return distrust
+        if around.wanting:
+            return "a session waits for room"
+        if template.spread is not None:
+            return "its template spreads it over hosts; what is prepared stands on one"
+        needs = _needs(template)
+        (room,) = self._hosts.rooms(records, [name])
+        if not needs.admits(room):
+            return f"{name} lacks labels that its template asks for"
+        if place(needs, [room]) is None:
+            return (
+                f"{name} has room for {max(0, room.sessions)} more sessions and "
+                f"{max(0, room.containers)} containers; it needs {needs.containers}"
+            )
+        return None
+
+    @override
+    def placement(self, name: str, template: LoadedTemplate) -> Placement | None:
+        """Return that all of it stands there, with room for as many collectors as anybody may choose."""
+        needs = _needs(template)
+        services = dict.fromkeys(needs.services, name)
+        return Placement(services, name, needs.collectors, f"it was prepared on {name}")
+
+    @override
+    def to_give_way(
+        self, held: Sequence[SessionRecord], records: Sequence[SessionRecord], around: Surroundings
+    ) -> list[Drop]:
+        """Return those without which sessions that wait for room find it; where that helps nobody, none."""
+        if not around.wanting:
+            return []
+        going = {record.id for record in held}
+        staying = [record for record in records if not _is_leaving(record, going)]
+        prepared = [
+            Prepared(record.id, host, Placement.from_json(record.placement).taken()[host])
+            for record in reversed(held)
+            if record.placement is not None
+            for host in stands_on(record)
+        ]
+        chosen = giving_way(
+            around.wanting, self._hosts.open_rooms(staying), prepared, crosses=self._hosts.can_cross()
+        )
+        return [Drop(each, DropCause.ROOM, "a queued session needs its room") for each in chosen]
+
+
+def _is_leaving(record: SessionRecord, held: Iterable[UUID]) -> bool:
+    """Return whether a prepared session is being removed, or is to be, so that its room counts as free."""
+    return record.pool is PoolState.DROPPING or (
+        record.pool in (PoolState.PREPARING, PoolState.READY) and record.id not in held
+    )
+
+
+def _needs(template: LoadedTemplate) -> Needs:
+    names = [service.name for service in template.services]
+    return Needs(names, COLLECTORS_AT_ONCE, None, template.hosts)
+
+
+def stands_on(record: SessionRecord) -> frozenset[str]:
+    """Return the hosts that a session stands on."""
+    return frozenset({ONE_HOST}) if record.placement is None else _hosts_of(record.placement)
+
+
+@lru_cache(4096)
+def _hosts_of(placement: str) -> frozenset[str]:
+    return frozenset(Placement.from_json(placement).hosts)
