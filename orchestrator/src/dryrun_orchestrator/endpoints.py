@@ -225,7 +225,9 @@ async def check_readiness(services: Services) -> dict[str, str]:
         held = [record.held_overlay for record in records if record.held_overlay is not None]
         of_hosts = {
             "hosts": hosts_state(fleet),
-            "overlay": overlay_state(fleet, services.hosts.why_none_crosses, held),
+            "overlay": overlay_state(
+                fleet, services.hosts.why_none_crosses, held, services.hosts.last_crossing
+            ),
         }
     return {
         **of_hosts,

@@ -12,6 +12,7 @@ from dryrun_orchestrator.fleet.placement import Placement
 from dryrun_orchestrator.hosts import Hosts
 from dryrun_orchestrator.journal.journal import Journal
 from dryrun_orchestrator.journal.records import SessionRecord
+from dryrun_orchestrator.session.isolation import Verdict
 
 MOST_NAMED = 3
 
@@ -78,10 +79,13 @@ def hosts_state(fleet: Fleet) -> str:
     )
 
 
-def overlay_state(fleet: Fleet, why_none: str | None, held: Sequence[str] = ()) -> str:
+def overlay_state(
+    fleet: Fleet, why_none: str | None, held: Sequence[str] = (), last_proof: Verdict | None = None
+) -> str:
     """Return why no session can begin across hosts, if so, and whether what crosses them is encrypted.
 
-    `held` are the overlays of ended sessions that the swarm holds; the first few are named.
+    `held` are the overlays of ended sessions that the swarm holds; the first few are named. `last_proof` is
+    told when it failed: an engine accepts encryption that its kernel lacks, and tells nobody.
     """
     if why_none is not None:
         said = f"ok on one host; across hosts sessions wait: {printable(why_none, limit=1000)}"
@@ -89,6 +93,9 @@ def overlay_state(fleet: Fleet, why_none: str | None, held: Sequence[str] = ()) 
         said = "ok, encrypted between hosts"
     else:
         said = "ok, plain between hosts: the network between them has to be private"
+    if last_proof is not None and not last_proof.isolated:
+        at = last_proof.at.isoformat(timespec="seconds")
+        said += f"; the last proof across hosts failed ({at}): {printable(last_proof.detail, limit=500)}"
     if held:
         more = " …" if len(held) > MOST_NAMED else ""
         said += f"; empty overlays that the swarm holds: {len(held)} ({', '.join(held[:MOST_NAMED])}{more})"

@@ -18,7 +18,7 @@ from dryrun_orchestrator.host import Host
 from dryrun_orchestrator.journal.records import SessionRecord
 from dryrun_orchestrator.session.context import IsolationProof
 from dryrun_orchestrator.session.crossing import CrossingIsolation
-from dryrun_orchestrator.session.isolation import ApprovedImages, Isolation
+from dryrun_orchestrator.session.isolation import ApprovedImages, Isolation, Verdict
 from dryrun_orchestrator.session.preflight import Preflight
 from dryrun_orchestrator.settings import Settings
 
@@ -55,6 +55,8 @@ class Hosts:
         self._settings = settings
         self._now = now
         self._file_fault: str | None = None
+        self.last_crossing: Verdict | None = None
+        """The last proof that hosts reach each other, of any session of this process."""
 
     @property
     def only(self) -> Host:
@@ -96,6 +98,7 @@ class Hosts:
                 self._images,
                 self._settings,
                 self._now,
+                self._note_crossing,
             ),
             Preflight(*(host.engine for host in hosts)),
             lambda: _lost(hosts, gone),
@@ -172,6 +175,9 @@ class Hosts:
             for host in self.fleet.hosts.values()
             if host.name in usable
         ]
+
+    def _note_crossing(self, verdict: Verdict) -> None:
+        self.last_crossing = verdict
 
     @property
     def _managers(self) -> list[Host]:

@@ -11,7 +11,7 @@ from stage import NETWORK, NETWORK_OUTPUT, PROBE, TEMPLATE, verdict
 from dryrun_contract.session import Outcome, Phase
 from dryrun_orchestrator import host as host_module
 from dryrun_orchestrator import labels
-from dryrun_orchestrator.fleet_view import hosts_state, measure, show_fleet
+from dryrun_orchestrator.fleet_view import hosts_state, measure, overlay_state, show_fleet
 from dryrun_orchestrator.session import loop
 from dryrun_orchestrator.session.isolation import PROBE_SERVICE
 
@@ -110,6 +110,12 @@ async def test_hosts_that_do_not_reach_each_other_end_the_session(fleet):
         ]
         assert not started
         assert not left(fleet, session_id)
+        hosts = fleet.supervisor._hosts
+        shown = await show_fleet(hosts, fleet.journal)
+        said = overlay_state(shown, hosts.why_none_crosses, (), hosts.last_crossing)
+        assert said.startswith("ok, plain between hosts")
+        assert "the last proof across hosts failed (" in said
+        assert "a: the other does not answer" in said
 
 
 async def test_hosts_that_part_while_it_is_scanned_end_the_session(fleet):

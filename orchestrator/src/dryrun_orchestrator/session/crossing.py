@@ -48,12 +48,14 @@ class CrossingIsolation:
         images: ApprovedImages,
         settings: Settings,
         now: Callable[[], datetime],
+        tell: Callable[[Verdict], None] = lambda _: None,
     ) -> None:
-        """Take the hosts that take part, by name."""
+        """Take the hosts that take part, by name; `tell` is called with each verdict of theirs."""
         self._hosts = hosts
         self._images = images
         self._settings = settings
         self._now = now
+        self._tell = tell
 
     @property
     def lost(self) -> Verdict | None:
@@ -70,6 +72,13 @@ class CrossingIsolation:
 
         Each stays until `put_away`, because it answers those of the other hosts.
         """
+        verdict = await self._probe(session_id, subnet, common, trace)
+        self._tell(verdict)
+        return verdict
+
+    async def _probe(
+        self, session_id: UUID, subnet: str, common: Mapping[str, str], trace: Trace | None
+    ) -> Verdict:
         try:
             image = self._images.image(self._settings.probe_image)
         except ImageNotApprovedError as error:
