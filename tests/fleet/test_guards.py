@@ -58,6 +58,23 @@ def test_a_session_lives_on_all_hosts_and_ends_on_all_at_its_deadline(fleet: Fle
         assert '"removal-failed"' not in host.log.read_text() or host.is_manager
 
 
+def test_a_workers_part_ends_at_its_deadline_with_the_managers_guard_gone(fleet: FleetLab) -> None:
+    words, worker = Words(10, seconds=12), fleet.workers[0]
+    assert fleet.ask(fleet.manager, "POST", "/networks/create", words.overlay())[0] == 201
+    assert run_on(fleet, worker, words, 5)[0] == 204
+    guard = fleet.manager.guard
+    assert guard is not None
+    guard.terminate()
+    guard.wait(20)
+    label = f"label=discovery.dryrun.session_id={words.id}"
+    try:
+        wait_until(lambda: not worker.docker("ps", "--all", "--quiet", "--filter", label), 40)
+    finally:
+        fleet.start_guard(fleet.manager, ROOT / ".dryrun" / "allowlist.json")
+    # The overlay is the manager's guard's, as soon as it is there again.
+    wait_until(lambda: not fleet.left_of(words.id), 40)
+
+
 def remove(fleet: FleetLab, words: Words) -> None:
     """End a session as its orchestrator does."""
     for host in fleet.hosts.values():
