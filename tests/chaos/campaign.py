@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+from bystanding import POOL
 from faults import FAULTS, Fault
 from fleet_faults import FLEET_FAULTS
 from fleet_world import open_fleet_world
@@ -54,8 +55,8 @@ type Opened = Callable[[], AbstractAsyncContextManager[AnyWorld]]
 
 
 @asynccontextmanager
-async def opened_world(*, own_engine: bool) -> AsyncIterator[World]:
-    """Make everything a campaign needs, and take it away again."""
+async def opened_world(*, own_engine: bool, **settings: str) -> AsyncIterator[World]:
+    """Make everything a campaign needs, and take it away again. `settings` are the orchestrator's."""
     async with AsyncExitStack() as exits:
         folder = Path(tempfile.mkdtemp(prefix="dc-"))
         exits.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -79,6 +80,7 @@ async def opened_world(*, own_engine: bool) -> AsyncIterator[World]:
                 Disks(journal, database),
                 (templates, collectors, allowlist),
                 engine,
+                settings,
             )
         )
         bystanders = Bystanders.make(world, uuid4())
@@ -230,7 +232,11 @@ def main() -> None:
     )
     if other := _other_faults(record, wanted):
         sys.exit(other)
-    opened = open_fleet_world if chosen.fleet else partial(opened_world, own_engine=not chosen.shared_engine)
+    opened = (
+        partial(open_fleet_world, **POOL)
+        if chosen.fleet
+        else partial(opened_world, own_engine=not chosen.shared_engine, **POOL)
+    )
     asyncio.run(campaign(record, wanted, opened))
     _say(f"\n{summary(record)}")
     if any(played.breaches for played in record.rounds):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from uuid import UUID
 
+from bystanding import begin_experiment, experiment_breaches, left_of_nobody, sessions_of, until_done
 from faults import BrokenPromiseError, Fault, NothingToBreakError
 from fleet_world import FleetWorld
 from invariants import breaches, until_ended
@@ -55,7 +56,6 @@ async def play(world: AnyWorld, seed: int, number: int, known: Sequence[Fault], 
             made.add(fault.name)
 
     templates = _templates(faults)
-    removed = not isinstance(world, FleetWorld) or any(fault.removes for fault in faults)
     sessions: dict[UUID, str] = {}
     ended: dict[UUID, dict[str, object]] = {}
     found: list[str] = []
@@ -64,6 +64,7 @@ async def play(world: AnyWorld, seed: int, number: int, known: Sequence[Fault], 
     try:
         for template in ("quick", *templates):
             sessions[await world.start_session(template)] = template
+        await begin_experiment(world, f"chaos-{seed}-{number}", "quick")
         busy = asyncio.create_task(_keep_busy(world, sessions, templates[-1]))
         try:
             async with asyncio.TaskGroup() as group:
@@ -73,11 +74,11 @@ async def play(world: AnyWorld, seed: int, number: int, known: Sequence[Fault], 
             busy.cancel()
             await asyncio.gather(busy, return_exceptions=True)
         await world.until_well()
-        sessions |= world.asked
+        experiments = await until_done(world, f"chaos-{seed}-{number}")
+        sessions |= world.asked | dict.fromkeys(sessions_of(experiments), "quick")
         ended = await until_ended(world, sessions)
-        forgotten = any(fault.forgets for fault in faults)
-        found += await breaches(world, sessions, ended, whole=False, forgotten=forgotten, removed=removed)
-        found += await _next_one_works(world)
+        found += experiment_breaches(experiments, ended)
+        found += await _judged(world, sessions, ended, faults)
     except (AssertionError, TimeoutError) as error:
         said = f"{type(error).__name__}: {error}"
         if trouble:
@@ -98,6 +99,18 @@ async def play(world: AnyWorld, seed: int, number: int, known: Sequence[Fault], 
         found,
         void,
     )
+
+
+async def _judged(
+    world: AnyWorld, sessions: dict[UUID, str], ended: dict[UUID, dict[str, object]], faults: Sequence[Fault]
+) -> list[str]:
+    forgotten = any(fault.forgets for fault in faults)
+    removed = not isinstance(world, FleetWorld) or any(fault.removes for fault in faults)
+    return [
+        *await breaches(world, sessions, ended, whole=False, forgotten=forgotten, removed=removed),
+        *await left_of_nobody(world, forgotten=forgotten),
+        *await _next_one_works(world),
+    ]
 
 
 def _templates(faults: Sequence[Fault]) -> list[str]:

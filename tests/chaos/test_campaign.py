@@ -4,6 +4,7 @@ import os
 import shutil
 
 import pytest
+from bystanding import POOL
 from campaign import FAULTS, opened_world
 from fleet_faults import FLEET_FAULTS
 from one_round import plan, play
@@ -44,7 +45,7 @@ def test_a_full_disk_is_full_and_then_free(tmp_path):
 @needs_root
 async def test_whatever_breaks_sessions_end_nothing_is_left_and_the_next_one_works():
     known = [fault for fault in FAULTS if not fault.needs_own_engine]
-    async with opened_world(own_engine=False) as world:
+    async with opened_world(own_engine=False, **POOL) as world:
         played = [await play(world, SEED, number, known, FAULTS_A_ROUND) for number in range(1, ROUNDS + 1)]
     assert [(each.made, each.breaches) for each in played if each.breaches or each.void] == []
     assert sum(len(each.made) for each in played) == ROUNDS * FAULTS_A_ROUND

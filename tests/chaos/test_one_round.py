@@ -28,7 +28,13 @@ def quick(monkeypatch):
     async def breaches(*_, **__):
         return []
 
+    async def nothing(*_, **__):
+        return []
+
     monkeypatch.setattr(one_round, "SPREAD_SECONDS", 0)
+    for name in ("begin_experiment", "until_done", "left_of_nobody"):
+        monkeypatch.setattr(one_round, name, nothing)
+    monkeypatch.setattr(one_round, "experiment_breaches", lambda *_: [])
     monkeypatch.setattr(one_round, "until_ended", until_ended)
     monkeypatch.setattr(one_round, "breaches", breaches)
 

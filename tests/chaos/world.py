@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from uuid import UUID, uuid4
 
 import httpx2
@@ -254,8 +255,12 @@ async def open_world(
     disks: Disks,
     catalog: tuple[Path, Path, Path],
     own_engine: OwnEngine | None = None,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[World]:
-    """Run everything for the time of the block. `catalog`: templates, collectors, allowlist."""
+    """Run everything for the time of the block.
+
+    `catalog`: templates, collectors, allowlist. `settings` are more of the orchestrator's.
+    """
     installation = Installation(ROOT, folder / "installation")
     installation.prepare()
     shutil.copytree(cluster, disks.database.folder / "postgres")
@@ -264,6 +269,7 @@ async def open_world(
     world = World(installation, engine, docker_host, own_engine, disks, url_of(DATABASE, sockets))
     world.journal_folder.mkdir()
     _lay_wires(world, folder)
+    world.settings = settings
     _describe(world, folder, sockets, catalog)
     async with AsyncExitStack() as exits:
         await exits.enter_async_context(opened(*world.wires.values()))
@@ -384,6 +390,7 @@ def _describe(world: World, folder: Path, sockets: Path, catalog: tuple[Path, Pa
                     "ORCHESTRATOR_REAPER_SECONDS": "2",
                     "ORCHESTRATOR_SESSIONS_AT_ONCE": "4",
                     "DOCKER_HOST": f"unix://{folder / 'guard-wire.sock'}",
+                    **world.settings,
                 },
                 logs / "orchestrator.log",
             ),
