@@ -23,10 +23,10 @@ from dryrun_replica.inventory.public_names import KNOWN_EVERYWHERE, PublicNames
 from dryrun_replica.inventory.reading import FORMATS, load_files, read_inventory
 from dryrun_replica.inventory.well_known import is_software
 from dryrun_replica.planning.plan import Plan, ReplicaName, keep_images, make_plan
-from dryrun_replica.recipes.banners import MAX_BANNERS, BannerTable
+from dryrun_replica.recipes.banners import MAX_BANNERS, BannerTable, load_banners
 from dryrun_replica.recipes.loading import RecipeError, load_recipes
 from dryrun_replica.recipes.matching import Matcher
-from dryrun_replica.recipes.probes import PLACES, TableNames, read_names, read_table
+from dryrun_replica.recipes.probes import PLACES, TableNames, read_names
 
 _NAME: TypeAdapter[str] = TypeAdapter(ReplicaName)
 
@@ -114,8 +114,7 @@ def make_matcher(installation: Installation) -> Matcher:
         book = load_recipes(installation.root / RECIPES)
     except RecipeError as error:
         raise ImportRefusedError(str(error)) from error
-    table = next((BannerTable(read_table(path)) for path in PLACES if path.is_file()), None)
-    return Matcher(book, known_versions(installation), table)
+    return Matcher(book, known_versions(installation), load_banners(PLACES))
 
 
 def names_known_to(matcher: Matcher, places: Iterable[Path] = PLACES) -> PublicNames:
