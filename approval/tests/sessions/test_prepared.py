@@ -135,7 +135,7 @@ async def test_the_overview_shows_the_pool_and_says_why_it_lacks_something(api, 
 
     async def shown():
         page = (await api.client.get("/", headers={"Accept": "text/html"})).text
-        return page if "Prepared ahead" in page else None
+        return page if "Warm pool" in page else None
 
     page = await eventually(shown)
     assert "1 of 1" in page

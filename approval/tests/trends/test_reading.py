@@ -92,7 +92,7 @@ async def test_the_page_and_the_overview_draw_it(api, store):
     assert "network bbbbbbbbbbbb" in shown
     shown = (await api.client.get("/dryrun/trends?template=<i>x&collector=<i>x")).text
     assert "<i>x" not in shown
-    assert "Recall of services lately" in (await api.client.get("/")).text
+    assert "Recent recall of services" in (await api.client.get("/")).text
 
 
 async def test_what_cannot_be_a_name_is_refused(api):

@@ -88,7 +88,7 @@ def draw_delivery(delivery: DeliveryView, items: Iterable[DeliveryItem], more: b
     ]
     if delivery.more:
         parts.append(Text("There is more: preview another delivery when this one is done.", style="yellow"))
-    table = _table("ACTION", "STATE", "KIND", "KEY", "THE OTHER SIDE")
+    table = _table("ACTION", "STATE", "KIND", "KEY", "ANSWER")
     for each in items:
         table.add_row(
             each.action,
@@ -111,5 +111,5 @@ def _state(state: str) -> Text:
 def _table(*names: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
-        table.add_column(name, no_wrap=name != "THE OTHER SIDE", overflow="fold")
+        table.add_column(name, no_wrap=name != "ANSWER", overflow="fold")
     return table

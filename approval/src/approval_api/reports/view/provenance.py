@@ -31,8 +31,8 @@ def course(report: Report) -> Section:
     prepared = report.session.prepared_at
     ahead = Paragraph(
         text(
-            f"Prepared ahead at {prepared:%Y-%m-%d %H:%M:%S} UTC: network, isolation proof and targets are "
-            "from then, and the deadline counts from then. The phases below begin with the request.",
+            f"Prepared in advance at {prepared:%Y-%m-%d %H:%M:%S} UTC: network, isolation proof and targets "
+            "date from then, and the deadline counts from then. The phases below begin with the request.",
             tone="quiet",
         )
         if prepared
