@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="with --only: renew these parts of the page")
     parser.add_argument("--rounds", type=int, help="at most so many; fewer than three have no interval")
     parser.add_argument("--long", action="store_true", help="more rounds, and the largest sizes")
-    parser.add_argument("--draw", action="store_true", help="measure nothing, write the page anew")
+    parser.add_argument("--draw", action="store_true", help="measure nothing, write the page again")
     wanted = parser.parse_args()
     os.chdir(ROOT)
     if wanted.draw:

@@ -178,7 +178,7 @@ async def test_an_apprise_api_is_told_once_for_all_services_of_a_configuration(e
     assert await states(engine, channel) == ["sent"]
 
 
-@pytest.mark.parametrize(("status", "words"), [(204, "no configuration"), (424, "could not tell all")])
+@pytest.mark.parametrize(("status", "words"), [(204, "no configuration"), (424, "could not reach all")])
 async def test_what_an_apprise_api_could_not_tell_counts_as_given_up(engine, notifying, status, words):
     async with receiving(lambda _: answer(status)) as receiver:
         channel = await add_channel(engine, "apprise", receiver.url("/notify/on-call"), "one")
@@ -186,7 +186,7 @@ async def test_what_an_apprise_api_could_not_tell_counts_as_given_up(engine, not
         await notifier.work_once()
         await make_everything_due(engine)
         await notifier.work_once()
-    assert len(receiver.received) == 1, "who was told would be told again"
+    assert len(receiver.received) == 1, "whoever was notified would be notified again"
     assert await states(engine, channel) == ["dead"]
     assert words in await said(engine, channel)
 

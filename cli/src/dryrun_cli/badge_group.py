@@ -23,7 +23,7 @@ def show_badge(
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Say how the newest measured session of a template, or time of a schedule, came out."""
+    """Show the result of the newest measured session of a template, or run of a schedule."""
     from dryrun_cli.commands import badges
 
     _require_one(template, schedule)
@@ -38,7 +38,7 @@ def publish_badge(
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Let whoever knows its address read a badge without signing in (administrators)."""
+    """Publish a badge: whoever knows its address reads it without signing in (administrators)."""
     from dryrun_cli.commands import badges
 
     _require_one(template, schedule)
@@ -61,7 +61,7 @@ def withdraw_badge(
     badge: Annotated[str, typer.Argument(metavar="ID", help="As `dryrun badge list` shows it.")],
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Let nobody read a badge without signing in any more (administrators)."""
+    """Withdraw a published badge (administrators)."""
     from dryrun_cli.commands import badges
 
     run(badges.withdraw(common_options(context, False, api_url), badge))

@@ -88,7 +88,7 @@ def remove_criteria(
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Delete stored criteria; sessions keep what they were judged by."""
+    """Delete stored criteria; sessions keep the criteria that they were judged by."""
     from dryrun_cli.commands import criteria
 
     run(criteria.remove(common_options(context, json_output, api_url), name))

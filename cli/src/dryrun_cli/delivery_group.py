@@ -8,7 +8,7 @@ import typer
 from dryrun_cli.options import ApiUrlOption, JsonOption, common_options, run
 
 destination_app = typer.Typer(
-    help="Say where approved discoveries go.", no_args_is_help=True, rich_markup_mode=None
+    help="Destinations of approved discoveries.", no_args_is_help=True, rich_markup_mode=None
 )
 delivery_app = typer.Typer(
     help="Deliver approved discoveries to systems of record.", no_args_is_help=True, rich_markup_mode=None
@@ -39,7 +39,7 @@ def add_destination(
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Add a place that approved discoveries can be delivered to."""
+    """Add a destination for approved discoveries."""
     from dryrun_cli.commands import deliveries
 
     common = common_options(context, json_output, api_url)
@@ -102,7 +102,7 @@ def show_delivery(
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Show how far a delivery got, and what the other side said."""
+    """Show the progress of a delivery, and what the destination answered."""
     from dryrun_cli.commands import deliveries
 
     run(deliveries.show(common_options(context, json_output, api_url), delivery, state))
@@ -115,7 +115,7 @@ def approve(
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Let a previewed delivery be sent."""
+    """Approve a previewed delivery, so that it is sent."""
     from dryrun_cli.commands import deliveries
 
     run(deliveries.change(common_options(context, json_output, api_url), delivery, "approve"))
@@ -128,7 +128,7 @@ def discard(
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Give a preview up."""
+    """Discard a preview."""
     from dryrun_cli.commands import deliveries
 
     run(deliveries.change(common_options(context, json_output, api_url), delivery, "discard"))

@@ -72,7 +72,7 @@ def trend(
 
 @figures_app.command()
 def retention(context: typer.Context, json_output: JsonOption = False, api_url: ApiUrlOption = None) -> None:
-    """Show for how long things are kept, and what was removed lately. Administrators only."""
+    """Show how long data is kept, and what was removed recently. Administrators only."""
     from dryrun_cli.commands import retention as retention_commands
 
     run(retention_commands.show(common_options(context, json_output, api_url)))

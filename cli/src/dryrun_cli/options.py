@@ -23,7 +23,7 @@ ApiUrlOption = Annotated[
         help="Address of the approval API; default: DRYRUN_API_URL, else 127.0.0.1:8470.",
     ),
 ]
-PlainOption = Annotated[bool, typer.Option("--plain", help="Print one line per event, also on a terminal.")]
+PlainOption = Annotated[bool, typer.Option("--plain", help="Print one line per event, even on a terminal.")]
 SessionArgument = Annotated[
     str,
     typer.Argument(

@@ -23,11 +23,11 @@ def report_scan(
     collector: Annotated[str, typer.Option("--collector", metavar="NAME", help="Which collector wrote it.")],
     targets: Annotated[
         list[str],
-        typer.Option("--targets", metavar="CIDR", help="What it scanned; as it was called. Repeatable."),
+        typer.Option("--targets", metavar="CIDR", help="A network it scanned, as it was called. Repeatable."),
     ],
     profile: Annotated[
         Literal["quick", "full"],
-        typer.Option("--profile", help="How thoroughly; quick proves nothing of what only full finds."),
+        typer.Option("--profile", help="How thoroughly; quick proves nothing about what only full finds."),
     ],
     exclude: Annotated[
         list[str] | None, typer.Option("--exclude", metavar="CIDR", help="What it left out. Repeatable.")
@@ -70,7 +70,7 @@ def list_discoveries(
     status: Annotated[
         Literal["pending", "approved", "rejected"] | None, typer.Option("--status", help="Only these.")
     ] = "pending",
-    any_status: Annotated[bool, typer.Option("--all", help="Whatever was decided.")] = False,
+    any_status: Annotated[bool, typer.Option("--all", help="Also those already decided.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, max=10000)] = 50,
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
@@ -85,7 +85,7 @@ def list_discoveries(
 SeenArgument = Annotated[
     list[str], typer.Argument(metavar="ID:REVISION...", help="As `list` shows them, at most 500.")
 ]
-NoteOption = Annotated[str, typer.Option("--note", metavar="TEXT", help="Why; stands in the audit log.")]
+NoteOption = Annotated[str, typer.Option("--note", metavar="TEXT", help="The reason, for the audit log.")]
 
 
 @production_app.command("approve")

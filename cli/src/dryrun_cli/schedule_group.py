@@ -52,7 +52,7 @@ def show_schedule(
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Show a schedule and what became of its times."""
+    """Show a schedule and the outcome of each run."""
     from dryrun_cli.commands import schedules
 
     run(schedules.show(common_options(context, json_output, api_url), schedule))
@@ -65,7 +65,7 @@ def pause_schedule(
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Let a schedule fire no more; what it started goes on."""
+    """Pause a schedule; what it has started continues."""
     from dryrun_cli.commands import schedules
 
     run(schedules.change(common_options(context, json_output, api_url), schedule, "pause"))
@@ -78,7 +78,7 @@ def resume_schedule(
     json_output: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Let a paused schedule fire again."""
+    """Resume a paused schedule."""
     from dryrun_cli.commands import schedules
 
     run(schedules.change(common_options(context, json_output, api_url), schedule, "resume"))

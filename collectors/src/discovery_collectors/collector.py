@@ -72,7 +72,7 @@ class Emit(Protocol):
     """Where a collector reports, at once and in any order; `LineWriter` is the real one."""
 
     def discovery(self, kind: str, key: str, data: dict[str, JsonValue], confidence: float = 1.0) -> None:
-        """Report one thing found. Reported again with the same kind and key it is the same thing."""
+        """Report one discovery. Reported again with the same kind and key, it is the same one."""
 
     def progress(self, done: int, total: int | None, message: str) -> None:
         """Report how far the run is; `total` is None while unknown."""
@@ -84,6 +84,6 @@ class Emit(Protocol):
 type Collect = Callable[[Assignment, Emit], Awaitable[None]]
 """`collect` in a collector's `collector.py`: inspect what `assignment.scope` admits, and nothing else.
 
-What cannot be inspected is a warning; it raises CollectorError when the run as a whole is in vain.
+What cannot be inspected is a warning; it raises CollectorError when the run as a whole is useless.
 Cancellation ends every process and connection that it began.
 """

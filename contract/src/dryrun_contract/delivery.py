@@ -93,9 +93,9 @@ class Counts(Word):
     create: int = 0
     change: int = 0
     remove: int = 0
-    """Gone, as somebody approved: the other side is told, and nothing is deleted there."""
+    """Gone, as somebody approved: the destination is informed, and nothing is deleted there."""
     leave: int = 0
-    """Looked at and left alone: the other side has it already."""
+    """Looked up and left alone: the destination has it already."""
     checking: int = 0
     planned: int = 0
     waiting: int = 0
@@ -126,7 +126,7 @@ class DeliveryView(Word):
     unchanged: int
     """Approved discoveries that are at the destination as they are, so not in this delivery."""
     more: bool
-    """There is more than fits one delivery; request another when this one is done."""
+    """There is more than fits into one delivery; request another when this one is done."""
     counts: Counts
 
 

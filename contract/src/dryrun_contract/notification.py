@@ -1,4 +1,4 @@
-"""Notifications: what a person wants to be told, and where."""
+"""Notifications: which events are sent to a person, and where."""
 
 import re
 from typing import Annotated, Literal, Self, get_args
@@ -30,7 +30,7 @@ _MAIL_ADDRESS = TypeAdapter(Annotated[str, Field(pattern=_MAIL)])
 
 
 class ChannelRequest(Word):
-    """Where one person is told of what, and when not."""
+    """Where one person is notified of which occasions, and when not."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$", examples=["on-call"])
     kind: ChannelKind
@@ -39,7 +39,7 @@ class ChannelRequest(Word):
     address of a configuration of an Apprise API."""
     occasions: tuple[Occasion, ...] = Field(min_length=1, max_length=len(OCCASIONS))
     everybody: bool = False
-    """Also of what others started, not only of one's own."""
+    """Whether to include what others started, not only one's own."""
     quiet_from: _Clock | None = None
     quiet_to: _Clock | None = None
     """Nothing is sent between the two, by the wall clock of `timezone`; it waits until then."""
@@ -71,7 +71,7 @@ class ChannelView(Word):
     waiting: int
     """Messages not sent yet."""
     answer: str | None
-    """What the other side said last."""
+    """The receiver's last answer."""
     answered_at: UtcTime | None
 
 
@@ -80,4 +80,4 @@ class NewChannel(Word):
 
     channel: ChannelView
     signing_key: str | None
-    """A webhook's, by Standard Webhooks; shown this once."""
+    """A webhook's, by Standard Webhooks; shown only once."""

@@ -301,7 +301,7 @@ def _check_version(head: _Head) -> None:
     if head.version != VERSION:
         raise UnreadableReportError(
             f"it has version {head.version} of the format, and this program reads version {VERSION}; "
-            "update the older of the two programs, or write the report anew"
+            "update the older of the two programs, or write the report again"
         )
 
 

@@ -1,4 +1,4 @@
-"""Which trace a span belongs to, as services tell each other: the header `traceparent` of W3C Trace Context.
+"""Which trace a span belongs to, as services pass it on: the header `traceparent` of W3C Trace Context.
 
 The trace of a session has its id, and its spans that outlive a process have ids that follow from it. So a
 process that starts again after a crash continues the trace without having to remember a span.

@@ -68,7 +68,7 @@ class ReplyWriter:
         """Pass on what the client sends, until it ends; within the bounds of a body, whose bytes it replaces.
 
         Nothing comes back. What breaks off has been delivered in part, and is for the receiver to notice.
-        The audit log tells how much went to `objects`.
+        The audit log records how much went to `objects`.
         """
         assert answer.sink is not None
         assert answer.exits is not None

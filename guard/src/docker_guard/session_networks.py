@@ -1,7 +1,7 @@
 """Finds the network of a session, on this engine or where the fleet's overlays are made.
 
 A worker's engine knows an overlay only while a container of its own is on it. Before the first one, nothing
-on that host can tell whose network a name or an id stands for. So the guard of a worker asks those of the
+on that host knows whose network a name or an id stands for. So the guard of a worker asks those of the
 managers, gets the network's id with its labels, and creates containers on that id: a name decides nothing.
 """
 

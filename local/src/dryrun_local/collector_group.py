@@ -32,7 +32,7 @@ def add_collector(
 ) -> None:
     """Explain what the image may not do here, tag and pin it, install its manifest, and try it.
 
-    Exit codes: 0 installed, and its trial was complete; 1 refused, with every fault and how to mend it, or
+    Exit codes: 0 installed, and its trial was complete; 1 refused, with every fault and how to fix it, or
     the trial was not complete.
     """
     from dryrun_local.machine.installation import Installation

@@ -17,7 +17,7 @@ AddOption = Annotated[
         "--add",
         metavar="DIR",
         envvar="DRYRUN_ADD",
-        help="A folder of yours with images/, manifests/, readers/, templates/; may be given several times.",
+        help="Your own folder with images/, manifests/, readers/, templates/; may be given several times.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]

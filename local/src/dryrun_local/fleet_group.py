@@ -27,7 +27,7 @@ def list_hosts(file: FileOption) -> None:
 
 @app.command("drain")
 def drain_host(host: HostArgument, file: FileOption) -> None:
-    """Have a host take no new session; those that stand there go on to their end, 30 minutes at most.
+    """Let a host take no new session; those on it run to their end, 30 minutes at most.
 
     Changes `drained` in the file, which the orchestrator takes in within seconds.
     """
@@ -40,7 +40,7 @@ def drain_host(host: HostArgument, file: FileOption) -> None:
 
 @app.command("undrain")
 def undrain_host(host: HostArgument, file: FileOption) -> None:
-    """Have a drained host take sessions again."""
+    """Let a drained host take sessions again."""
     from dryrun_local.fleet.commands import undrain
     from dryrun_local.terminal.screen import Screen
 

@@ -39,7 +39,7 @@ def demo(
         typer.Option("--keep", help="Leave the network up after the scan, until Ctrl-C or its deadline."),
     ] = False,
     plain: Annotated[
-        bool, typer.Option("--plain", help="Print one line per event, also on a terminal.")
+        bool, typer.Option("--plain", help="Print one line per event, even on a terminal.")
     ] = False,
     json_output: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per event, the report last.")

@@ -1,4 +1,4 @@
-"""A scanner's image is taken over as its manifest asks, or refused with every reason and its mend."""
+"""A scanner's image is taken over as its manifest asks, or refused with every reason and its remedy."""
 
 import json
 from pathlib import Path

@@ -83,7 +83,7 @@ class HostCheck:
     def _clock_fault(self, begun: datetime) -> str | None:
         """Return by how much the clock of a fleet's host is wrong, beside this one's; None within bounds.
 
-        Lines in logs of one host are told apart by when collectors ran on another, and deadlines are times.
+        Log lines of one host are assigned to collectors by when these ran on another; deadlines are times.
         """
         started = self._host.isolation.probe_started_at
         if not self._host.name or started is None:

@@ -317,5 +317,5 @@ class Supervisor:
             await asyncio.to_thread(self._hosts.reread)
             metrics.INSTALLED_VALID.set(self._files.fault is None)
             if self._settings.pool or self._hosts.fleet is not None:
-                # They go by these files, by clocks, memory and answers, none of which tell when they change.
+                # They depend on these files, on clocks, memory and answers, which change without notice.
                 self._queue_changed.set()

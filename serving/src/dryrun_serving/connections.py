@@ -101,7 +101,7 @@ class BoundedConnection(H11Protocol):
         super().data_received(data)
 
     def _is_all_lines(self, data: bytes) -> bool:
-        """Tell whether what was read is thousands of headers or chunks, each of a few bytes.
+        """Return whether what was read is thousands of headers or chunks, each of a few bytes.
 
         h11 takes some 20 microseconds for each, before anybody could judge the request.
         """

@@ -54,7 +54,7 @@ class Proxies:
                 continue
 
     def has(self, address: str) -> bool:
-        """Tell whether `address` is one of them.
+        """Return whether `address` is one of them.
 
         >>> [Proxies("127.0.0.1, 10.0.0.0/8").has(each) for each in ("127.0.0.1", "10.9.9.9", "::1", "")]
         [True, True, False, False]

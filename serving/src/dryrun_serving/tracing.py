@@ -1,7 +1,7 @@
 """Spans: which piece of work took how long, in which trace. Off, until an exporter is given.
 
 A span is recorded when it has ended. What runs inside one learns of it from the context of its task, so
-adapters that make spans of their calls need not be told whether anybody wants them.
+adapters that make spans of their calls need not know whether anybody wants them.
 """
 
 import random
@@ -60,7 +60,7 @@ def inside(context: TraceContext, record: Record | None) -> Iterator[None]:
 def client_span(name: str, attributes: Mapping[str, str | int]) -> Iterator[TraceContext | None]:
     """Record the block as a call to another service, failed when it raises.
 
-    Yields the context that the other service may be told; None where nothing is traced.
+    Yields the context to pass on to the other service; None where nothing is traced.
     """
     here = _here.get()
     if here is None:

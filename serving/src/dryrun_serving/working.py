@@ -35,7 +35,7 @@ async def _last(name: str, work: Callable[[], Awaitable[None]]) -> None:
         await _until_cancelled(name, work)
     except Exception:
         if task.cancelling():
-            # It was asked to end, and has ended: whoever stopped the service is told of no failure.
+            # It was asked to end, and has ended: whoever stopped the service is not shown a failure.
             logger.warning("%s failed while it was stopped", name, exc_info=True)
             return
         logger.critical("%s failed; ending the process", name, exc_info=True)

@@ -1,4 +1,4 @@
-"""Routes: one's own channels, on which one is told of what happens. Only a login has them, no token."""
+"""Routes: one's own channels, on which notifications are sent. They need a login; no token will do."""
 
 from uuid import UUID
 
@@ -28,7 +28,7 @@ async def add_channel(
     transaction: Transaction,
     wanted: ChannelRequest,
 ) -> NewChannel:
-    """Add a channel. A webhook's signing key is shown this once.
+    """Add a channel. A webhook's signing key is shown only in this answer.
 
     Nothing is sent to a host that is not on the list of the process that delivers.
     """
@@ -40,7 +40,7 @@ async def add_channel(
 
 @router.get("")
 async def list_channels(person: AccountOwner, transaction: Transaction) -> ChannelList:
-    """List one's own channels, with what the other side said last."""
+    """List one's own channels, with the receiver's last answer."""
     return ChannelList(channels=tuple(await repository.list_of(transaction, person.name)))
 
 
@@ -57,6 +57,6 @@ async def test_channel(
 async def remove_channel(
     channel_id: UUID, request: Request, person: AccountOwner, transaction: Transaction
 ) -> None:
-    """Remove one's own channel, and what waits to be told there."""
+    """Remove one's own channel, and what waits to be sent on it."""
     note(request, object_=f"channel {channel_id}")
     await service.remove(transaction, channel_id, person.name)

@@ -326,7 +326,7 @@ delivered = Table(
     Column("delivered_at", _TIME, nullable=False),
     Column("removed", Boolean, nullable=False),
 )
-"""What a destination has of each discovery, or was told to be gone: the next preview compares with it."""
+"""What a destination has of each discovery, or its removal: the next preview compares with it."""
 
 channels = Table(
     "channels",
@@ -339,7 +339,7 @@ channels = Table(
     Column("answer", Text),
     Column("answered_at", _TIME),
 )
-"""Where people are told of what. `signing_key` signs a webhook's messages."""
+"""Where people are notified of which occasions. `signing_key` signs a webhook's messages."""
 
 notifications = Table(
     "notifications",
@@ -356,7 +356,7 @@ notifications = Table(
     Column("attempts", Integer, nullable=False),
     Column("next_at", _TIME, nullable=False),
 )
-"""What is to be told on a channel; those of one `message_id` are sent together."""
+"""What is to be sent on a channel; rows with the same `message_id` are sent together."""
 
 follower_position = Table(
     "follower_position",

@@ -172,12 +172,12 @@ WRITERS: dict[FileFormat, Callable[[], Writer]] = {
 
 
 def _application(key: ResourceKey, data: JsonValue) -> dict[str, JsonValue]:
-    told = data if isinstance(data, dict) else {}
-    product = printable(str(told.get("product") or "service"), limit=100)
+    reported = data if isinstance(data, dict) else {}
+    product = printable(str(reported.get("product") or "service"), limit=100)
     values: dict[str, JsonValue] = {"name": f"{product} on {printable(str(key), limit=_NAME)}"}
     if key.port is not None and key.transport == "tcp":
         values["tcp_port"] = str(key.port)
-    if isinstance(version := told.get("version"), str):
+    if isinstance(version := reported.get("version"), str):
         values["version"] = printable(version, limit=100)
     return values
 

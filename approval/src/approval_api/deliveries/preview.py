@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dryrun_contract.delivery import MOST_ITEMS, ONE_OBJECT_FOR_ALL, TAKE_NO_REMOVALS, DestinationRequest
 
-# A revision that the destination has needs no second look; a digest tells whether a newer one differs. What
+# A revision that the destination has needs no second look; a digest shows whether a newer one differs. What
 # is approved and what is gone are compared in one pass, which reads two indexes (`discoveries_approved`,
 # `discoveries_removed`) by several workers. PostgreSQL does that for a SELECT only.
 _COMPARE = text("""

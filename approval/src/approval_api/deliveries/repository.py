@@ -63,10 +63,11 @@ ON CONFLICT (destination_id, discovery_id) DO UPDATE SET revision = excluded.rev
     delivered_at = now()
 """)
 
-# Where several collectors' discoveries are one object, what is done for one changes what is known of the
-# others. One that is left as it is because another finds it goes over to that one, of which the object may
-# be known; one that is marked as gone may be found again by another, of which nothing else tells. So what the
-# destination has of these is of no revision and no digest, and their next preview looks at the object.
+# Where several collectors' discoveries are one object, what is done for one changes what is known about the
+# others. An object that is left alone because another collector finds it passes to that collector, for which
+# it may be known already; an object that is marked as gone may be found again by another collector, and
+# nothing else would show that. So the others get no revision and no digest here, and their next preview looks
+# at the object.
 _DOUBT_OTHERS = text(r"""
 WITH RECURSIVE collectors AS (
     (SELECT collector FROM gateway.discoveries ORDER BY collector LIMIT 1)

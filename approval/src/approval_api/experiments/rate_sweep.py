@@ -15,7 +15,7 @@ from dryrun_contract.experiment import ExperimentRequest, RatePoint, RateSweep
 from dryrun_contract.side_effects import SIDE_EFFECTS
 
 FEWEST_RUNS = 4
-"""With fewer a fact that is always lost cannot be told from chance."""
+"""With fewer runs, a fact that is always lost cannot be distinguished from chance."""
 TOLERATED_MISSES = 0.05
 """The share of runs that may miss a fact that a rate is still said to find."""
 _FALSE_CLAIMS = 0.05

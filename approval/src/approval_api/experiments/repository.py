@@ -30,7 +30,7 @@ _OPEN = runs.c.measured.is_(None) & runs.c.failure.is_(None)
 _ENDED = "ended"
 _WAITING = ("requested", "queued")
 
-# Seconds of a session, from its place to its end; the mean tells what the rest will take.
+# Seconds of a session, from its place to its end; the mean predicts how long the rest will take.
 _COUNTS = text("""
 SELECT r.experiment_id,
     count(*) AS runs,

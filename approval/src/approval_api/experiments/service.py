@@ -214,7 +214,7 @@ class Experiments:
             raise ProblemError(
                 "not-permitted-any-more",
                 409,
-                f"{owner} requested this experiment and may not start sessions any more; request it anew",
+                f"{owner} requested this experiment and may not start sessions any more; request a new one",
                 title="Not permitted any more",
             )
         return await self._set_stopped(experiment_id, stopped=False)

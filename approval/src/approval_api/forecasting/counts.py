@@ -143,9 +143,9 @@ class _Alike:
                             self._seen.setdefault(name, []).append(at_place)
 
     def seen(self, service: ClassService) -> list[tuple[SeenService, ...]]:
-        """Return what was seen of the same product at the same place, else anywhere, as that of one target.
+        """Return what was seen of the same product at the same place, else anywhere, as if on one target.
 
-        Another class's targets tell less than own ones would, however many they are.
+        Another class's targets say less than this class's own would, however many they are.
         """
         if service.product is None:
             return []

@@ -1,8 +1,9 @@
 """How long a scan of the whole network takes, from how long one of the targets took. Pure.
 
-A scan begins and ends with what takes the same time on any network; in between it grows with hosts (every
-port of each is asked) and with services (each is asked who it is). A rehearsal gives one duration, from which
-the three parts cannot be told apart; so it is scaled by constant proportions of them (`docs/forecast.md`).
+A scan begins and ends with work that takes the same time on any network; in between, its duration grows with
+hosts (every port of each is probed) and with services (each is identified). A rehearsal gives one duration,
+in which the three parts cannot be distinguished; so it is scaled by constant proportions of them
+(`docs/forecast.md`).
 """
 
 from dataclasses import dataclass

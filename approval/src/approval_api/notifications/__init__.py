@@ -1,1 +1,1 @@
-"""What people are told, where and when: channels, occasions noticed, and messages sent once."""
+"""Which events are sent to whom, where and when: channels, occasions noticed, messages sent once."""

@@ -1,6 +1,6 @@
-"""Notices occasions: one statement for each, which stores what every channel is to be told, once.
+"""Notices occasions: one statement for each, which stores once what is to be sent on every channel.
 
-A channel is told of what happens after it was added, while its owner's account is active.
+A channel reports what happens after it was added, while its owner's account is active.
 """
 
 import logging
@@ -109,7 +109,7 @@ class Noticing:
         await work_in_rounds(self.work_once, "notifications", every=_EVERY.total_seconds())
 
     async def work_once(self) -> None:
-        """Store what every channel is to be told of what happened since."""
+        """Store for every channel what happened since the last round."""
         if not await self._anybody_listens():
             return
         for occasion in _STATEMENTS:

@@ -1,4 +1,4 @@
-"""When a channel may be told something: not in quiet hours, and not before it gathered. Pure."""
+"""When something may be sent on a channel: not in quiet hours, and not before it gathered. Pure."""
 
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo

@@ -68,7 +68,7 @@ async def find(connection: AsyncConnection, channel_id: UUID, owner: str) -> Cha
 
 
 async def remove(connection: AsyncConnection, channel_id: UUID, owner: str) -> bool:
-    """Delete a person's own channel and what was to be told there."""
+    """Delete a person's own channel and what waits to be sent on it."""
     removed = await connection.execute(
         text("DELETE FROM gateway.channels WHERE id = :id AND owner = :owner"),
         {"id": channel_id, "owner": owner},

@@ -32,7 +32,7 @@ async def regressions(connection: AsyncConnection) -> list[dict[str, object]]:
     """Return what got worse or changed: occasion, object, text, link, whose, at."""
     rows = (await connection.execute(_NEWEST)).mappings().all()
     newest = {row["schedule_id"]: row for row in rows if row["turn"] == 1}
-    told: list[dict[str, object]] = []
+    found: list[dict[str, object]] = []
     for before in (row for row in rows if row["turn"] == 2):
         now = newest[before["schedule_id"]]
         if now["at"] is None:
@@ -43,11 +43,11 @@ async def regressions(connection: AsyncConnection) -> list[dict[str, object]]:
             "whose": now["owner"],
             "at": now["at"],
         }
-        told.extend(
+        found.extend(
             {"occasion": occasion, "text": f"Schedule {now['name']}: {sentence}", **common}
             for occasion, sentence in _differences(before, now)
         )
-    return told
+    return found
 
 
 def _differences(before: Any, now: Any) -> Iterator[tuple[str, str]]:

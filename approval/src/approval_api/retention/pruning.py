@@ -56,10 +56,10 @@ DELETE FROM gateway.dryrun_discoveries WHERE id IN (
     SELECT id FROM gateway.dryrun_discoveries WHERE dryrun_session_id = :id LIMIT :batch)
 """)
 _SESSION = text("DELETE FROM gateway.dryrun_sessions WHERE id = :id AND phase = 'ended'")
-# Only what somebody approved: what is pending is still a question, and without the row of what somebody
-# rejected, it would be new when it returns, and a rule could approve it. A row that a report holds returns
-# just now. What a destination has stays until that is told of the removal. Then nobody needs to know any more
-# what it has: the number of a row is given once. OFFSET 0 keeps the lookup of single rows in an index.
+# Only what somebody approved: what is pending is undecided, and without its row, what somebody rejected would
+# be new when it returns, and a rule could approve it. A row that a report has locked is returning just now.
+# What a destination has stays until the removal has been sent there. Then nobody needs to know any more what
+# it has: an id is never used twice. OFFSET 0 keeps the lookup of single rows in an index.
 _GONE = text("""
 WITH gone AS MATERIALIZED (
     SELECT d.id FROM gateway.discoveries d
@@ -84,7 +84,8 @@ _SCANS = text("""
 DELETE FROM gateway.production_scans WHERE id IN (
     SELECT id FROM gateway.production_scans WHERE started_at < now() - CAST(:keep AS interval) LIMIT :batch)
 """)
-# What waits for a person or for the other side is not finished. What destinations have is kept apart.
+# A delivery that waits for a person or for its destination is not finished. What destinations have is kept
+# elsewhere.
 _FINISHED = """
 SELECT d.id FROM gateway.deliveries d
 WHERE d.requested_at < now() - CAST(:keep AS interval)

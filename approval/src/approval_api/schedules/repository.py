@@ -115,7 +115,7 @@ async def pause(
 ) -> bool:
     """Let it fire no more, nor start what it claimed; False when there is none. The first reason stays.
 
-    `by_itself`: nobody asked for it, so its owner is to be told.
+    `by_itself`: nobody requested it, so its owner is to be notified.
     """
     reason = storable_text(reason[:500])
     stopped_at = case(

@@ -1,6 +1,6 @@
 """Scores what collectors found against the ground truth; a pure function, defined in `docs/scoring.md`.
 
-Every step is linear or a sort, in facts, findings and the characters of their keys (`bench/parts/scoring.py`).
+Every step is linear or a sort, in facts, findings and characters of keys (`bench/parts/scoring.py`).
 """
 
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""The hosts that sessions run on, as the orchestrator tells of them."""
+"""The hosts that sessions run on, as the orchestrator reports them."""
 
 import asyncio
 import logging

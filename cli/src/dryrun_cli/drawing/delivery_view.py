@@ -1,4 +1,4 @@
-"""Draws destinations and deliveries: what would be done, what was, and what the other side said."""
+"""Draws destinations and deliveries: what would be done, what was, and what destinations answered."""
 
 from collections.abc import Iterable
 

@@ -16,7 +16,7 @@ from dryrun_local.images.building import write_atomically
 
 _BASELINE = TypeAdapter(Baseline)
 _MOST_FAULTS = 50
-UPDATE = "to measure it anew: dryrun-local ci … --update-baseline, then commit the file"
+UPDATE = "to measure it again: dryrun-local ci … --update-baseline, then commit the file"
 
 type Digests = Mapping[str, Mapping[str, str]]
 """Template → seed → digest of what is to be found."""

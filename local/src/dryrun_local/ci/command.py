@@ -23,7 +23,7 @@ from dryrun_local.ci.baseline_file import UPDATE, faults_of, faults_of_digests, 
 from dryrun_local.ci.counting import Network, runs_of_facts, tallies_of
 from dryrun_local.ci.junit import junit
 from dryrun_local.ci.measuring import Measured, run_experiment
-from dryrun_local.ci.screen import tell
+from dryrun_local.ci.screen import show
 from dryrun_local.ci.summary import annotations, summary
 from dryrun_local.ci.truths import Truth, load_truths
 from dryrun_local.ci.verdict import Verdict, can_be_lost, judge, runs_needed
@@ -85,7 +85,7 @@ class Ci:
                 raise
             return 128 + interruption.number
         self._write(verdict)
-        tell(verdict, self._screen)
+        show(verdict, self._screen)
         return _EXITS[verdict.state]
 
     def _failed(self, error: Exception, code: int) -> int:

@@ -14,7 +14,7 @@ from dryrun_local.ci.words import evidence, fact_name, headline
 
 _SKIPPED = {
     "unclear": "found less or more often than before, which chance may explain",
-    "too_few_runs": "true in too few runs to tell a loss from chance",
+    "too_few_runs": "true in too few runs to distinguish a loss from chance",
     "missed": "not found, and not in the baseline either",
 }
 

@@ -9,7 +9,7 @@ _MOST_LINES = 40
 _STYLES = {"lost": "red", "gained": "green", "changed": "yellow", "unclear": "dim"}
 
 
-def tell(verdict: Verdict, screen: Screen) -> None:
+def show(verdict: Verdict, screen: Screen) -> None:
     """Print what was lost and gained, the criteria, and the verdict last."""
     for arm in verdict.arms:
         screen.say("")
@@ -25,9 +25,8 @@ def tell(verdict: Verdict, screen: Screen) -> None:
         if len(facts) > _MOST_LINES:
             screen.say(f"  and {len(facts) - _MOST_LINES} more; --json has them", "dim")
         if too_few := arm.judged("too_few_runs"):
-            screen.say(
-                f"  {counted(len(too_few), 'fact')} true in too few runs to tell a loss from chance", "dim"
-            )
+            words = "true in too few runs to distinguish a loss from chance"
+            screen.say(f"  {counted(len(too_few), 'fact')} {words}", "dim")
         for each in arm.criteria:
             sign, style = (screen.glyphs.done, "green") if each.passed else (screen.glyphs.bad, "red")
             words = f"{each.criterion}: met in {each.met} of {each.of} runs; {each.example}"

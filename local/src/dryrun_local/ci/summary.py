@@ -48,8 +48,8 @@ def _arm(arm: ArmVerdict) -> Iterator[str]:
     if too_few := arm.judged("too_few_runs"):
         yield ""
         yield (
-            f"{counted(len(too_few), 'fact')} of {len(arm.facts)} are true in too few runs to tell a loss "
-            "from chance."
+            f"{counted(len(too_few), 'fact')} of {len(arm.facts)} are true in too few runs to distinguish "
+            "a loss from chance."
         )
     if arm.criteria:
         yield from ("", "| criterion | met in | |", "|---|---|---|")

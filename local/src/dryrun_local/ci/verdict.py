@@ -164,7 +164,7 @@ def _name_of(difference: Difference) -> FactName:
 
 
 def can_be_lost(before: Tally, runs: int) -> bool:
-    """Return whether `runs` without a single find could be told from chance, where all else agrees."""
+    """Return whether `runs` without a single find could be no chance, where all else agrees."""
     return fisher_exact(before.found, before.of, 0, runs) <= FALSE_CLAIMS
 
 

@@ -1,4 +1,4 @@
-"""What a scanner's image may not do in a session, and how to mend it."""
+"""What a scanner's image may not do in a session, and how to fix it."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from dryrun_local.machine.errors import LocalError
 
 
 class ScannerImageError(LocalError):
-    """The image is not on this machine, or no session could start it; the message says how to mend it."""
+    """The image is not on this machine, or no session could start it; the message says how to fix it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ async def inspect(reference: str) -> ScannerImage:
 
 
 def obstacles(image: ScannerImage, *, has_arguments: bool, raw_packets: bool) -> Iterator[str]:
-    """Yield what keeps a session from starting the image or the scanner from working, each with its mend."""
+    """Yield what keeps a session from starting the image or the scanner from working, each with a remedy."""
     config = image.config
     if volumes := sorted(config.get("Volumes") or ()):
         yield (

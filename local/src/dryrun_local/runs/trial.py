@@ -78,6 +78,6 @@ def _conclude(report: JsonValue, added: Added, screen: Screen) -> int:
             for hint in added.hints(str(run.get("reason"))):
                 screen.note("Perhaps:", hint)
     screen.warn(
-        f"The trial was not complete; mend it and add it again, or dryrun-local collector remove {added.name}"
+        f"The trial was not complete; fix it and add it again, or dryrun-local collector remove {added.name}"
     )
     return 1

@@ -95,7 +95,7 @@ class CollectorManifest:
 
     @property
     def takes_rate(self) -> bool:
-        """Whether its rate can be chosen: it reads its configuration, or an argument tells it."""
+        """Whether its rate can be chosen: it reads its configuration, or one of its arguments is the rate."""
         return not self.arguments or has_rate(self.arguments)
 
     def waits_for(self, other: "CollectorManifest") -> bool:

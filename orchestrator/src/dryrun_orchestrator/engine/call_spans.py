@@ -13,7 +13,7 @@ _WORDS = frozenset({"containers", "networks", "create", "start", "attach"})
 
 @contextmanager
 def traced(call: Call) -> Iterator[TraceContext | None]:
-    """Record a call inside a session's phase; yields what the guard is told of it, None for nothing."""
+    """Record a call inside a session's phase; yields the context to send to the guard, None for none."""
     if call.method == "GET":
         yield None
         return

@@ -83,13 +83,13 @@ class FleetEngine:
         ]
         # One host by itself goes on without its swarm: what stands on it alone needs none.
         managers = self._managers()
-        told = (
+        by_manager = (
             await self._of_managers(label)
             if self._is_spread
             else {host: networks for host, networks in found.items() if host in managers}
         )
         known: dict[str, Network] = {}
-        for host, networks in told.items():
+        for host, networks in by_manager.items():
             for network in networks:
                 if network.is_overlay:
                     own = replace(network, id=joined(host, network.id), subnet=_first_half(network.subnet))

@@ -95,7 +95,7 @@ class Placement:
         return cls(**json.loads(text))
 
     def event(self, *, encrypted: bool) -> SessionPlaced:
-        """Return what is told of it."""
+        """Return the event that reports it."""
         return SessionPlaced(
             targets=dict(sorted(Counter(self.services.values()).items())),
             collectors=self.collectors,

@@ -1,4 +1,4 @@
-"""A collector's container: what it is told, and how it is created, found and removed."""
+"""A collector's container: its configuration, and how it is created, found and removed."""
 
 from dryrun_contract.collector_config import CollectorConfig, to_environment
 from dryrun_contract.discovery import Discovery
@@ -96,7 +96,7 @@ def _arguments(manifest: CollectorManifest, subnet: str, slot: int) -> tuple[str
 
 
 async def configuration(context: SessionContext, manifest: CollectorManifest, slot: int) -> CollectorConfig:
-    """Return what a collector in this place is told, without what earlier ones found."""
+    """Return the configuration of a collector in this place, without what earlier ones found."""
     subnet = str((await context.record()).subnet)
     targets = await context.journal.targets(context.id)
     addresses = {name: target.address for name, target in targets.items()}

@@ -1,7 +1,7 @@
 """Proves an overlay from inside, on every host that takes part: no way out, and the hosts reach each other.
 
-An engine accepts an encrypted overlay that the kernel cannot encrypt, and drops what crosses hosts without
-telling anybody. So a session is built only after a probe on each host had an answer from those on all others.
+An engine accepts an encrypted overlay that the kernel cannot encrypt, and silently drops what crosses hosts.
+So a session is built only after a probe on each host had an answer from those on all others.
 """
 
 import asyncio
@@ -116,7 +116,7 @@ class CrossingIsolation:
         )
 
     async def put_away(self, session_id: UUID) -> Verdict | None:
-        """Remove the probes. Return a verdict instead of theirs if one ended otherwise than it told."""
+        """Remove the probes. Return a verdict instead of theirs if one did not end as it reported."""
         for host, (engine, _) in self._hosts.items():
             for container in await _probes(engine, session_id):
                 try:

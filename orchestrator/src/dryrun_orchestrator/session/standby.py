@@ -105,7 +105,7 @@ async def _prepare(context: SessionContext, manifest: CollectorManifest, slot: i
 async def keep_places(context: SessionContext) -> dict[str, int]:
     """Return the places of collectors whose containers an earlier process or attempt left, by collector.
 
-    One that it left standing by is removed, and may start again: nobody was told of it.
+    One that it left standing by is removed, and may start again: it was never reported.
     """
     subnet = str((await context.record()).subnet)
     places = {collector_address(subnet, slot): slot for slot in range(COLLECTORS_AT_ONCE)}

@@ -84,7 +84,7 @@ def _signature(host: Host) -> tuple[object, ...]:
 
 
 def _of_service(service: Service) -> tuple[object, ...]:
-    # A title tells products apart when it names one; else it is a page's, and two pages are one class.
+    # A title distinguishes products when it names one; else it is a page's, and two pages are one class.
     title = service.title if service.title is not None and is_software(service.title) else None
     return ServiceKind.of(service), service.name, service.tls is not None, title
 

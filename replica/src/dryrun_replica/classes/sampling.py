@@ -137,7 +137,8 @@ def _cover(classes: Sequence[HostClass], most: int, chance: random.Random) -> li
         taken += _greedy(left, taken, tier, weights, most - len(taken), order)
         names = {each.name for each in taken}
         left = [each for each in left if each.name not in names]
-    # Hosts that answer nowhere are one class among the others, and tell apart what is down from what is shut.
+    # Hosts that answer nowhere are one class among the others: they distinguish a host that is down from one
+    # whose ports are all closed.
     rest = sorted(
         [*left, *(each for each in classes if not each.example.services)], key=lambda each: -each.size
     )

@@ -251,7 +251,7 @@ class _Assembly:
         line = words.one_line(text or "")
         if line is None or self._keep_names:
             return line
-        # `Welcome to nginx!` tells which software it is, and not whose.
+        # `Welcome to nginx!` says which software it is, and not whose.
         public = all(is_listed(word) for word in words_of(line))
         return line if public and line.isascii() and not self._identifies(line) else self._titles.of(line)
 

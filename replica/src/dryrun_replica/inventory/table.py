@@ -116,7 +116,7 @@ def table(raw: bytes, file: str, faults: FaultList) -> Table | None:
 def decode(raw: bytes, file: str, faults: FaultList) -> str | None:
     """Return the text of `raw`: UTF-8, or UTF-16 and UTF-32 with or without their mark.
 
-    None, with a fault, for any other encoding: a guess would change names without telling.
+    None, with a fault, for any other encoding: a guess would silently change names.
     """
     encoding = encoding_of(raw)
     try:

@@ -123,7 +123,7 @@ INSIDE_TLS: Mapping[str, str | None] = MappingProxyType(
         "tls": None,
     }
 )
-"""Names for a protocol inside TLS → the protocol; None where the name tells nothing else."""
+"""Names for a protocol inside TLS → the protocol; None where the name says nothing else."""
 TLS_PORTS = frozenset({443, 465, 636, 853, 993, 995, 5671, 6697, 8443, 8883, 9443})
 """TCP ports where people's tables mean TLS without saying so."""
 _SPOKEN_WORDS = """

@@ -136,13 +136,13 @@ class Matcher:
         untitled = [recipe for recipe in fitting if not recipe.names.titles]
         spoken = [recipe for recipe in untitled if recipe.protocol == service.name]
         chosen = titled or spoken or untitled
-        # Products of one name, e.g. a library's, look alike to whoever gave it, unless a title tells more.
+        # Products of one name, e.g. a library's, look alike to whoever gave it, unless a title says more.
         if not chosen and (service.title is None or len({recipe.name for recipe in fitting}) == 1):
             chosen = fitting
         return chosen[0] if chosen else None
 
     def _is_named_by_library(self, service: Service, own: Recipe) -> bool:
-        """Return whether the inventory's name is that of several products, and nothing else tells which."""
+        """Return whether the inventory's name is that of several products, and nothing else says which."""
         alike = self._names.get(_normal(service.product or ""), [])
         return len(alike) >= _LIBRARY_PRODUCTS and own in alike and service.title not in own.names.titles
 

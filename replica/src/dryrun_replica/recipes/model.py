@@ -176,7 +176,7 @@ class Recipe(Word):
     no_logins: bool = False
     """Whether nobody can log in to it as it is configured here, so that no login fails either."""
     failed_logins: Annotated[str, StringConstraints(min_length=4, max_length=100)] | None = None
-    """How a line of its output looks that tells of a failed login: a regular expression. Without it, and with
+    """A regular expression for the line of its output that reports a failed login. Without it, and with
     logins, how many failed there is not known."""
     only_once: bool = False
     """Whether a second one on the same host would meet the first, e.g. in a fixed path."""

@@ -1,4 +1,4 @@
-"""Tells which answers to a request mean that it may be repeated."""
+"""Decides which answers to a request allow its repetition."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -1,8 +1,8 @@
 """Diode, NetBox's ingestion service: hosts become IP addresses.
 
-Its SDK's client is not used: it resolves, connects and asks for its token by itself, which here goes through
-the only way out. Diode tells nothing of what NetBox has, and applies what it is told
-over what people entered there: so an address is told by itself, with nothing that could replace theirs.
+Its SDK's client is not used: it resolves, connects and requests its token by itself, which here goes through
+the only way out. Diode does not report what NetBox has, and applies what it receives over what people entered
+there: so an address is sent alone, with nothing that could replace their entries.
 """
 
 from dataclasses import dataclass
@@ -75,10 +75,10 @@ class DiodeSender:
         """Return what sending would do, as far as that is known: Diode cannot be asked what NetBox has."""
         if _entity(item) is None:
             return _left_alone(item)
-        return Result(item.action, "would be told to Diode, which creates what NetBox does not have")
+        return Result(item.action, "would be sent to Diode, which creates what NetBox does not have")
 
     async def send(self, item: Item) -> Result:
-        """Tell Diode of it."""
+        """Send it to Diode."""
         entity = _entity(item)
         if entity is None:
             return _left_alone(item)
@@ -184,7 +184,7 @@ class DiodeSender:
 
 
 def _entity(item: Item) -> Any:
-    """Return what Diode is told of an item; None for kinds that it has no place for.
+    """Return what Diode is sent of an item; None for kinds that it has no place for.
 
     Raises RefusedError for a host that is a name.
     """
@@ -201,4 +201,4 @@ def _entity(item: Item) -> Any:
 def _left_alone(item: Item) -> Result:
     if item.kind == "service":
         return Result("leave", "Diode's services need a device or virtual machine, which no scan knows")
-    return Result("leave", f"Diode is told of hosts only, and this is of kind {printable(item.kind)}")
+    return Result("leave", f"Diode is sent hosts only, and this is of kind {printable(item.kind)}")

@@ -28,13 +28,13 @@ class Figures:
         )
         self._items = Gauge(
             "approval_delivery_items",
-            "Items on their way, and those that were given up and that nobody has sent again.",
+            "Items on their way, and those that were given up and not sent again.",
             ("state",),
             registry=self._registry,
         )
         self._notifications = Gauge(
             "approval_notifications_waiting",
-            "Events to tell, those that wait for the end of quiet hours included.",
+            "Events to send, including those that wait for the end of quiet hours.",
             registry=self._registry,
         )
 

@@ -270,8 +270,8 @@ def _gone(item: Item) -> str:
 def _described(item: Item, what: str) -> str:
     """Return the description of an object of ours; NetBox takes 200 characters."""
     version = _data(item).get("version")
-    told = what if what == "host" else " ".join(filter(None, (_product(item), str(version or ""))))
-    return printable(f"{MARK}{told} {_by(item)}", limit=199)
+    named = what if what == "host" else " ".join(filter(None, (_product(item), str(version or ""))))
+    return printable(f"{MARK}{named} {_by(item)}", limit=199)
 
 
 def _by(item: Item) -> str:

@@ -68,9 +68,9 @@ UPDATE gateway.delivery_items SET state = 'withdrawn', lease = NULL, answered_at
 WHERE id = ANY(:ids) AND lease = :lease
 """)
 
-# Who was sent something and gave no answer may have acted on it. So what it has is of no revision and of no
-# digest that anything has, and the next preview tells it what is true, also of what is gone by then. The
-# empty digest says that the thing may not be there, the other one that it is.
+# A destination that was sent something and did not answer may have acted on it. So what it has gets a
+# revision and a digest that nothing has, and the next preview sends it the current state, even a removal. The
+# empty digest says that the object may not be there, the other one that it is.
 _DOUBT = text(r"""
 INSERT INTO gateway.delivered AS known (destination_id, discovery_id, revision, digest, removed)
 SELECT destination_id, discovery_id, 0, ''::bytea, jsonb_exists(content, 'gone_at')
@@ -112,7 +112,7 @@ UPDATE gateway.delivery_items SET state = 'dead', lease = NULL, answer = :answer
 WHERE id = :id AND lease = :lease
 """)
 
-# In the row, so that neither another process nor a new one begins to count anew.
+# In the row, so that neither another process nor a new one starts counting from zero.
 _NO_ANSWER = text("""
 UPDATE gateway.destinations SET unanswered = least(unanswered + 1, 30), not_before = greatest(not_before,
     now() + greatest(CAST(:asked_for AS interval),

@@ -1,4 +1,4 @@
-"""What every kind of destination can do: look at what the other side has, and send one item."""
+"""What every kind of destination can do: look up what the destination has, and send one item."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,14 +10,14 @@ from dryrun_contract.delivery import Action
 
 
 class RefusedError(Exception):
-    """The other side, or a rule of ours, refuses this item; sending it again as it is does not help."""
+    """The destination, or a rule of ours, refuses this item; sending it again unchanged does not help."""
 
 
 class BusyError(Exception):
-    """The other side wants to be left alone; nothing is known of the item. Sending it again may help."""
+    """The destination is busy; what became of the item is not known. Sending it again may help."""
 
     def __init__(self, said: str, seconds: float | None = None) -> None:
-        """Keep what it `said`, and after how many `seconds` it wants to be asked again."""
+        """Keep what it `said`, and after how many `seconds` it may be tried again."""
         super().__init__(said)
         self.seconds = seconds
 
@@ -43,7 +43,7 @@ class Item:
 
     @property
     def is_removal(self) -> bool:
-        """Return whether it tells that something is gone, whatever a look made of its action."""
+        """Return whether it reports something as gone, whatever action a lookup made of it."""
         return "gone_at" in self.content
 
 
@@ -52,11 +52,11 @@ class Result:
     """What became of an item, or would."""
 
     action: Action
-    """What was done, or would be: the other side may have it already."""
+    """What was done, or would be: the destination may have it already."""
     answer: str
-    """What it said, in a few words."""
+    """What the destination said, in a few words."""
     reference: str | None = None
-    """What it calls the thing."""
+    """What the destination calls the object."""
 
 
 class Sender(Protocol):

@@ -135,5 +135,5 @@ class DeliverySettings(BaseModel):
             return cls.model_validate(read_environment(PREFIX, environ))
         except ValidationError as error:
             faults = error.errors(include_url=False, include_input=False)
-            told = (f"{PREFIX}{'.'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in faults)
-            raise SettingsError("; ".join(told)) from None
+            listed = (f"{PREFIX}{'.'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in faults)
+            raise SettingsError("; ".join(listed)) from None

@@ -9,13 +9,13 @@ from pydantic import JsonValue
 from dryrun_contract.text import printable
 
 MOST_IN_ONE = 100
-_TOLD_IN_FULL = 20
+_SHOWN_IN_FULL = 20
 _LONGEST = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """One occasion to tell of."""
+class Noticed:
+    """An occasion that a message reports."""
 
     occasion: str
     text: str
@@ -24,24 +24,24 @@ class Told:
 
     @property
     def line(self) -> str:
-        """Return what happened as one line that steers nothing."""
+        """Return what happened as one line that controls nothing."""
         return printable(self.text, limit=_LONGEST)
 
 
-def subject(told: Sequence[Told]) -> str:
+def subject(events: Sequence[Noticed]) -> str:
     """Return one line for all of them."""
-    return told[0].line[:150] if len(told) == 1 else f"{len(told)} events in discovery"
+    return events[0].line[:150] if len(events) == 1 else f"{len(events)} events in discovery"
 
 
-def plain(told: Sequence[Told], base_url: str) -> str:
+def plain(events: Sequence[Noticed], base_url: str) -> str:
     """Return a text for mail, with links when `base_url` is known."""
-    lines = [f"{each.line}\n  {_url(each, base_url)}" for each in told[:_TOLD_IN_FULL]]
-    if len(told) > _TOLD_IN_FULL:
-        lines.append(f"… and {len(told) - _TOLD_IN_FULL} more")
+    lines = [f"{each.line}\n  {_url(each, base_url)}" for each in events[:_SHOWN_IN_FULL]]
+    if len(events) > _SHOWN_IN_FULL:
+        lines.append(f"… and {len(events) - _SHOWN_IN_FULL} more")
     return "\n".join(lines) + "\n"
 
 
-def webhook(told: Sequence[Told], base_url: str, now: datetime) -> JsonValue:
+def webhook(events: Sequence[Noticed], base_url: str, now: datetime) -> JsonValue:
     """Return the body of a signed webhook."""
     return {
         "type": "notification",
@@ -54,25 +54,25 @@ def webhook(told: Sequence[Told], base_url: str, now: datetime) -> JsonValue:
                     "url": _url(each, base_url),
                     "noticed_at": each.noticed_at.isoformat(),
                 }
-                for each in told
+                for each in events
             ]
         },
     }
 
 
-def slack(told: Sequence[Told], base_url: str) -> JsonValue:
+def slack(events: Sequence[Noticed], base_url: str) -> JsonValue:
     """Return the body for an incoming webhook of Slack: text blocks that are plain, so nothing is markup."""
     blocks: list[JsonValue] = [
         {"type": "section", "text": {"type": "plain_text", "text": line, "emoji": False}}
-        for line in plain(told, base_url).split("\n")
+        for line in plain(events, base_url).split("\n")
         if line.strip()
     ]
-    return {"text": _no_mentions(subject(told)), "blocks": blocks[:45]}
+    return {"text": _no_mentions(subject(events)), "blocks": blocks[:45]}
 
 
-def teams(told: Sequence[Told], base_url: str) -> JsonValue:
+def teams(events: Sequence[Noticed], base_url: str) -> JsonValue:
     """Return the body for a workflow's webhook of Teams: an adaptive card, its markdown made inert."""
-    lines = [line for line in plain(told, base_url).split("\n") if line.strip()]
+    lines = [line for line in plain(events, base_url).split("\n") if line.strip()]
     body: list[JsonValue] = [
         {"type": "TextBlock", "text": _no_markdown(line), "wrap": True} for line in lines[:45]
     ]
@@ -81,16 +81,16 @@ def teams(told: Sequence[Told], base_url: str) -> JsonValue:
     return {"type": "message", "attachments": [content]}
 
 
-def matrix(told: Sequence[Told], base_url: str) -> JsonValue:
+def matrix(events: Sequence[Noticed], base_url: str) -> JsonValue:
     """Return the content of a message in a room of Matrix: a notice, which no bot answers, in plain text."""
-    return {"msgtype": "m.notice", "body": plain(told, base_url), "m.mentions": {}}
+    return {"msgtype": "m.notice", "body": plain(events, base_url), "m.mentions": {}}
 
 
-def apprise(told: Sequence[Told], base_url: str) -> JsonValue:
+def apprise(events: Sequence[Noticed], base_url: str) -> JsonValue:
     """Return the body for an Apprise API: plain text, for every service that its configuration names."""
     return {
-        "title": subject(told),
-        "body": plain(told, base_url),
+        "title": subject(events),
+        "body": plain(events, base_url),
         "type": "info",
         "format": "text",
         "tag": "all",
@@ -105,5 +105,5 @@ def _no_markdown(text: str) -> str:
     return "".join(f"\\{each}" if each in "\\`*_[]()#<>!|" else each for each in text)
 
 
-def _url(told: Told, base_url: str) -> str:
-    return f"{base_url.rstrip('/')}{told.link}"
+def _url(events: Noticed, base_url: str) -> str:
+    return f"{base_url.rstrip('/')}{events.link}"

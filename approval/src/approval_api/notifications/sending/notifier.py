@@ -24,16 +24,16 @@ logger = logging.getLogger(__name__)
 
 _SECONDS = 60.0
 _MAY_HEAL = frozenset({408, 409, 425, 429})
-_NOT_TOLD_BY_APPRISE = {
+_REFUSED_BY_APPRISE = {
     204: "the Apprise API has no configuration of this key",
-    424: "the Apprise API could not tell all of its configuration's services; its log says which",
+    424: "the Apprise API could not reach all of its configuration's services; its log says which",
 }
-"""Repeating the second would tell those again that were told."""
+"""Repeating the second would notify again those that were reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the other side said."""
+    """What the receiver answered."""
 
     answer: str
     sent: bool
@@ -54,7 +54,7 @@ class Notifier:
     ) -> None:
         """Send by `egress` and `mail`, to addresses in `mail_domains`, with links below `base_url`.
 
-        `matrix_tokens` are access tokens by homeserver; each is shown to its own alone.
+        `matrix_tokens` are access tokens by homeserver; each is sent to its own only.
         """
         self._engine = engine
         self._egress = egress
@@ -95,9 +95,9 @@ class Notifier:
 
     async def _send(self, message: Message) -> Said:
         if message.attempts > outbox.MOST_ATTEMPTS:
-            # Else what ends each process that takes it would do so for ever.
+            # Otherwise a message that ends each process that takes it would do so for ever.
             raise NotAllowedError(f"none of {outbox.MOST_ATTEMPTS} attempts came to an end; see the log")
-        told, kind = message.told, message.channel.kind
+        events, kind = message.events, message.channel.kind
         if kind == "email":
             return await self._send_mail(message)
         if kind == "matrix":
@@ -105,13 +105,13 @@ class Notifier:
         now = datetime.now(UTC)
         body: JsonValue
         if kind == "webhook":
-            body = messages.webhook(told, self._base_url, now)
+            body = messages.webhook(events, self._base_url, now)
         elif kind == "slack":
-            body = messages.slack(told, self._base_url)
+            body = messages.slack(events, self._base_url)
         elif kind == "apprise":
-            body = messages.apprise(told, self._base_url)
+            body = messages.apprise(events, self._base_url)
         else:
-            body = messages.teams(told, self._base_url)
+            body = messages.teams(events, self._base_url)
         text = json.dumps(body)
         headers = {"Content-Type": "application/json"}
         if message.signing_key is not None:
@@ -119,8 +119,8 @@ class Notifier:
         answer = await self._egress.request(
             "POST", message.channel.address, headers=headers, body=text.encode()
         )
-        if kind == "apprise" and answer.status in _NOT_TOLD_BY_APPRISE:
-            return Said(f"HTTP {answer.status}: {_NOT_TOLD_BY_APPRISE[answer.status]}", sent=False)
+        if kind == "apprise" and answer.status in _REFUSED_BY_APPRISE:
+            return Said(f"HTTP {answer.status}: {_REFUSED_BY_APPRISE[answer.status]}", sent=False)
         return _said(answer)
 
     async def _send_mail(self, message: Message) -> Said:
@@ -129,11 +129,11 @@ class Notifier:
             raise NotAllowedError("this deployment sends no mail; see DELIVERY_SMTP")
         if domain not in self._mail_domains:
             raise NotAllowedError(f"mail to {domain} is not allowed; see DELIVERY_MAIL_DOMAINS")
-        told = message.told
+        events = message.events
         answer = await self._mail.send(
             to=message.channel.address,
-            subject=messages.subject(told),
-            text=messages.plain(told, self._base_url),
+            subject=messages.subject(events),
+            text=messages.plain(events, self._base_url),
             message_id=str(message.id),
         )
         return Said(answer, sent=True)
@@ -154,7 +154,7 @@ class Notifier:
             "PUT",
             f"{place}/_matrix/client/v3/rooms/{room}/send/m.room.message/{message.id}",
             headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
-            body=json.dumps(messages.matrix(message.told, self._base_url)).encode(),
+            body=json.dumps(messages.matrix(message.events, self._base_url)).encode(),
         )
         return _said(answer)
 

@@ -1,7 +1,7 @@
-"""What waits to be told, as the sending process works on it.
+"""Waiting notifications, as the sending process works on them.
 
-What a channel gathered becomes one message when it is first sent. The message is repeated as it is, under the
-same id, until it succeeds or is given up.
+What a channel gathered becomes one message when it is first sent. The message is repeated unchanged, under
+the same id, until it succeeds or is given up.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from approval_api.database.storable import storable_text
 from approval_api.notifications.quiet import may_send
-from approval_api.notifications.sending.messages import MOST_IN_ONE, Told
+from approval_api.notifications.sending.messages import MOST_IN_ONE, Noticed
 from dryrun_contract.notification import ChannelRequest
 
 LEASE = timedelta(seconds=90)
@@ -61,7 +61,7 @@ class Message:
     channel_id: UUID
     channel: ChannelRequest
     signing_key: str | None
-    told: tuple[Told, ...]
+    events: tuple[Noticed, ...]
     attempts: int
 
 
@@ -107,9 +107,9 @@ async def claim(connection: AsyncConnection, each: Due) -> Message | None:
     found = sorted(rows, key=lambda row: row.id)
     if not found:
         return None
-    told = tuple(Told(row.occasion, row.text, row.link, row.noticed_at) for row in found)
+    events = tuple(Noticed(row.occasion, row.text, row.link, row.noticed_at) for row in found)
     attempts = max(row.attempts for row in found)
-    return Message(message_id, each.channel_id, each.channel, each.signing_key, told, attempts)
+    return Message(message_id, each.channel_id, each.channel, each.signing_key, events, attempts)
 
 
 async def store(

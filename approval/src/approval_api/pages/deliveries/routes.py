@@ -89,7 +89,7 @@ async def preview_delivery(
 async def show_delivery(
     delivery_id: UUID, request: Request, visitor: Reader, _turn: ListTurn, cursor: str | None = None
 ) -> Response:
-    """Show a delivery: what would be done or was, and what the other side said."""
+    """Show a delivery: what would be done or was done, and what the destination answered."""
     state = next((each for each in _STATES if each == request.query_params.get("state")), None)
     async with request.app.state.engine.connect() as connection:
         delivery = await service.show(connection, delivery_id)

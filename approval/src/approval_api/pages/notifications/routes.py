@@ -1,4 +1,4 @@
-"""Page: where one is told of what, and a form for another channel."""
+"""Page: one's own channels of notifications, and a form for another one."""
 
 from typing import get_args
 from uuid import UUID
@@ -32,7 +32,7 @@ async def show_channels(request: Request, visitor: AccountOwner, transaction: Tr
 async def add_channel(
     request: Request, visitor: AccountOwner, form: SentForm, transaction: Transaction
 ) -> Response:
-    """Add a channel; a webhook's signing key is shown this once."""
+    """Add a channel; a webhook's signing key is shown only in this answer."""
     try:
         wanted = ChannelRequest.model_validate(
             {

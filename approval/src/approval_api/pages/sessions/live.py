@@ -60,7 +60,7 @@ class LiveSession:
 
     @property
     def is_old(self) -> bool:
-        """Tell whether the next one who looks had better read everything again."""
+        """Return whether the next viewer should read everything again."""
         return time.monotonic() - self._made_at > _KEPT_SECONDS
 
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -52,12 +52,12 @@ class FollowUp:
     ) -> None:
         """Ask a host's services what nmap left open; report what that adds, and certificates.
 
-        `all_open_ports` returns the host's when its search has ended. Only they tell a printer, whose ports
-        wait for them: what is written there is printed.
+        `all_open_ports` returns the host's when its search has ended. Only they identify a printer, whose
+        ports wait for them: what is written there is printed.
         """
         early = self._early[address]
         for port in ports:
-            # What nmap has heard stands, and is asked anew if it has no name.
+            # What nmap has heard takes precedence, and is asked again if it has no name.
             if port.probed and port.number in early:
                 early[port.number].cancel()
         unheard = frozenset(port.number for port in ports if not port.probed and port.number in early)

@@ -1,4 +1,4 @@
-"""Where operators move a service that shall not be at its usual port: the usual digits stay recognisable."""
+"""Where operators move a service away from its usual port: the usual digits stay recognisable."""
 
 from collections.abc import Iterable
 

@@ -43,7 +43,7 @@ class PendingPorts:
         return True
 
     def return_unanswered(self, address: ScopedAddress, numbers: frozenset[int]) -> None:
-        """Take back ports that were handed out in vain."""
+        """Take back ports that were handed out and not answered."""
         if numbers:
             self._waiting.setdefault(address, set()).update(numbers)
 

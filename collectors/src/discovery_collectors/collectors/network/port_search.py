@@ -1,4 +1,4 @@
-"""Looks for hosts and their open TCP ports by nmap, and tells each when it is found."""
+"""Looks for hosts and their open TCP ports by nmap, and reports each as soon as it is found."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -37,7 +37,7 @@ _ITSELF = "localhost-response"
 class PortSearch:
     """One run's search. `on_host` and `on_port` are called once for each host and open port found.
 
-    Of a host with more than `_MOST_PORTS` only the first, and those that tell a printer.
+    Of a host with more than `_MOST_PORTS` only the first, and those that identify a printer.
     """
 
     def __init__(

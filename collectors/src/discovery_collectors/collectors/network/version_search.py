@@ -37,7 +37,7 @@ type OnSilent = Callable[[ScopedAddress, int], None]
 
 
 class _Questions:
-    """What nmap has asked one port in vain."""
+    """What nmap has asked one port without success."""
 
     def __init__(self) -> None:
         self._probes: set[str] = set()
@@ -47,7 +47,7 @@ class _Questions:
     def show_silence(self, probe: str) -> bool:
         """Return whether the port understood nothing so far, now that nmap sends it `probe`.
 
-        It let a web server's question wait in vain, or broke off at each of several.
+        It did not answer a request for a page, or broke off at each of several questions.
         """
         now = time.monotonic()
         waited = self._last == "GetRequest" and now - self._last_at >= _SILENCE_SECONDS

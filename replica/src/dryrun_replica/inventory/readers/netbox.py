@@ -197,7 +197,7 @@ def described(name: str, fields: Item | None = None) -> FoundService:
     at_end = _VERSION.fullmatch(last)
     if at_end is not None and head.strip():
         name, version = head.strip(), version or at_end[1]
-    # A word may be a protocol or a product: `assembly` tells them apart.
+    # A word may be a protocol or a product: `assembly` decides which.
     return FoundService(name=name, product=product or name, version=version)
 
 

@@ -13,9 +13,9 @@ class BannerSign(NamedTuple):
     """The protocol as nmap calls it."""
     product: str
     pattern: bytes
-    """With a group `version` where the banner tells it."""
+    """With a group `version` where the banner states it."""
     ask: str = ""
-    """The protocol question that tells more; a row of `protocol_table`."""
+    """The protocol question that reveals more; a row of `protocol_table`."""
 
 
 _ROWS: tuple[BannerSign, ...] = (

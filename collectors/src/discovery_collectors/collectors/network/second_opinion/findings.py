@@ -23,7 +23,7 @@ class Finding:
 
 def improved(port: Port, finding: Finding) -> Port | None:
     """Return `port` with what `finding` adds; None when it adds nothing."""
-    # TLS alone tells less than what nmap heard in it.
+    # TLS alone says less than what nmap heard in it.
     only_tls = finding.name == _TLS and not finding.product and port.probed and port.name not in _SAYS_NOTHING
     product = _cleaned(finding.product) or (port.product if port.probed else "")
     same_product = product == port.product

@@ -17,7 +17,7 @@ class HttpSign(NamedTuple):
     where: str
     """`body`, `title`, `generator` (meta tag), or a header's name in lower case."""
     pattern: str
-    """With a group `version` where the same place tells it."""
+    """With a group `version` where the same place states it."""
     version: str = ""
     """Pattern of the version in the same answer's body, or in that of `at`."""
     at: str = ""

@@ -75,11 +75,11 @@ class SecondOpinion:
         open_ports: Collection[int] = (),
         spared: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Ask those of `ports` that nmap's answer leaves unnamed; call `on_port` with what each tells.
+        """Ask those of `ports` that nmap's answer leaves unnamed; call `on_port` with what each reveals.
 
         May be called several times for one host, at the same time too: a host's bounds hold for all calls
-        together. `open_ports`: what else is known to be open there, which tells printers. `spared`, looked at
-        when a port has its turn, says whether it is not to be asked after all.
+        together. `open_ports`: what else is known to be open there, which identifies printers. `spared`,
+        called when a port has its turn, says whether it is not to be asked after all.
         """
         host = self._hosts.setdefault(address, _Host())
         numbers = {port.number for port in ports} | set(open_ports)

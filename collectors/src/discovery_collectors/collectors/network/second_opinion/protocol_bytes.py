@@ -9,7 +9,7 @@ from discovery_collectors.protocols import ber
 _BOOLEAN, _SEARCH, _PRESENT = 0x01, 0x63, 0x87
 
 POSTGRESQL = struct.pack("!II", 9, 196608) + b"\0"
-"""A start-up message without a user, which no server accepts: the refusal tells who refuses."""
+"""A start-up message without a user, which no server accepts: the refusal shows who refuses."""
 KAFKA = b"\0\0\0\x0d\0\x12\0\0\0\0\0\x2a\0\x03dis"
 """ApiVersions, version 0."""
 CASSANDRA = b"\x04\0\0\0\x05\0\0\0\0"

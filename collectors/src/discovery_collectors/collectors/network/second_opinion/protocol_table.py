@@ -17,7 +17,7 @@ class Reading(NamedTuple):
     product: str
     """Empty: the protocol is shown, no product."""
     pattern: bytes
-    """With a group `version` where the answer tells it."""
+    """With a group `version` where the answer states it."""
     protocol: str = ""
     """Where one question serves several protocols: which it is."""
 
