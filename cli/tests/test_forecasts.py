@@ -64,14 +64,14 @@ def test_several_collectors_may_stand_in_one_file_and_one_that_was_cut_is_not_co
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("no JSON", ":2 is no line of a collector"),
-        ('{"type": "discovery", "kind": "host"}', ":2 is no line of a collector"),
+        ("no JSON", ":2 is not a line of a collector"),
+        ('{"type": "discovery", "kind": "host"}', ":2 is not a line of a collector"),
         ("[" * 500, ":2: nested deeper"),
         (
             '{"type": "progress", "done": 1, "message": "' + "x" * 70_000 + '"}',
             ":2: longer than 65,536 bytes",
         ),
-        ("\\x00", ":2 is no line"),
+        ("\\x00", ":2 is not a line"),
     ],
 )
 def test_a_line_of_no_collector_is_named_and_nothing_is_sent(run, api, file, line, why):

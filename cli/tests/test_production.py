@@ -79,7 +79,7 @@ def test_many_are_sent_in_parts(report, api):
 
 
 def test_wrong_lines_and_networks_end_it_before_anything_is_sent(report, api):
-    assert "is no line of a collector" in report([*FOUND, {"type": "nothing"}])[2]
+    assert "is not a line of a collector" in report([*FOUND, {"type": "nothing"}])[2]
     assert "goes on after its end line" in report([*FOUND, END, *FOUND, END])[2]
     code, _, err = report([*FOUND, END], "--exclude", "somewhere")
     assert (code, "--exclude" in err) == (2, True)
@@ -125,7 +125,7 @@ def test_a_decision_names_what_was_seen_and_tells_what_has_changed_since(run, ap
     sent = len(api.decisions)
     for wrong in ("8", "8:x", "8:3:1", ":1", "1_0:1", "\uff11:1", "8:3\n", "9" * 17 + ":1"):
         code, _, err = run("production", "approve", wrong)
-        assert (code, "no ID:REVISION" in err) == (2, True)
+        assert (code, "not an ID:REVISION" in err) == (2, True)
     assert len(api.decisions) == sent
 
 

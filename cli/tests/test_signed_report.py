@@ -134,7 +134,7 @@ def test_two_files_of_one_name_are_refused(verify):
 def test_a_directory_of_many_entries_is_refused_before_it_is_read(verify):
     many = archive({f"{number}": b"" for number in range(300)})
     code, _, stderr = verify(many)
-    assert (code, "is no signed report" in stderr) == (6, True)
+    assert (code, "is not a signed report" in stderr) == (6, True)
     size = len(many)
     zip64 = many[:-22] + struct.pack("<4sLQL", b"PK\x06\x07", 0, size, 1)
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, 46, 0, 0)
@@ -151,7 +151,7 @@ def test_a_file_without_a_signature_is_not_genuine(run, tmp_path):
     (tmp_path / "report.html").write_text("page")
     (tmp_path / "key.pub").write_text(public_line(KEY))
     code, _, stderr = run("report", "verify", tmp_path / "report.html", "--key", tmp_path / "key.pub")
-    assert (code, "is no signed report" in stderr) == (6, True)
+    assert (code, "is not a signed report" in stderr) == (6, True)
 
 
 @pytest.mark.parametrize("line", ["ssh-rsa AAAA me\n", "ssh-ed25519 AAAA me\n", "nonsense\n", "", "# none\n"])

@@ -70,7 +70,7 @@ def test_another_version_is_refused_with_both_numbers_and_the_next_step(version)
 
 @pytest.mark.parametrize("version", ["9" * 4200, f'"{"x" * 4200}"', -1])
 def test_a_version_is_never_repeated_at_length(version):
-    with pytest.raises(UnreadableReportError, match="no report of a dry-run: version") as refused:
+    with pytest.raises(UnreadableReportError, match="not a report of a dry-run: version") as refused:
         read_report(text().replace(b'"version": 2', f'"version": {version}'.encode()))
     assert len(str(refused.value)) < 200
 
@@ -78,7 +78,7 @@ def test_a_version_is_never_repeated_at_length(version):
 def test_a_document_of_nothing_but_faults_is_refused_in_bounded_memory():
     faults = 200_000
     tracemalloc.start()
-    with pytest.raises(UnreadableReportError, match=r"no report of a dry-run: 200,\d{3} values"):
+    with pytest.raises(UnreadableReportError, match=r"not a report of a dry-run: 200,\d{3} values"):
         read_report(b'{"version":2,"collectors":[' + b"0," * (faults - 1) + b"0]}")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -87,7 +87,7 @@ def test_a_document_of_nothing_but_faults_is_refused_in_bounded_memory():
 
 def test_a_document_without_a_version_is_no_report():
     without = {name: value for name, value in document().items() if name != "version"}
-    with pytest.raises(UnreadableReportError, match="no report of a dry-run: version"):
+    with pytest.raises(UnreadableReportError, match="not a report of a dry-run: version"):
         to_report(without)
 
 
@@ -100,7 +100,7 @@ def test_a_document_without_a_version_is_no_report():
     ],
 )
 def test_a_document_that_does_not_fit_is_refused_with_the_place(changes, place):
-    with pytest.raises(UnreadableReportError, match=f"no report of a dry-run: {place}: "):
+    with pytest.raises(UnreadableReportError, match=f"not a report of a dry-run: {place}: "):
         read_report(text(**changes))
 
 

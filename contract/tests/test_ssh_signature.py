@@ -55,7 +55,7 @@ def test_what_openssh_signs_is_read_here(tmp_path):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "no SSH signature"),
+        ("", "not an SSH signature"),
         ("x" * 5000, "longer than"),
         (write_signature(SIGNATURE, "git"), "made for 'git'"),
         (write_signature(SshSignature(b"k" * 31, b"s" * 64)), "key of type"),

@@ -22,8 +22,8 @@ def certificates(
 @pytest.mark.parametrize(
     ("hosts", "says"),
     [
-        (("a=10.0.0.1", "a=10.0.0.2"), "'a' is no name for this host: it is taken"),
-        (("orchestrator=10.0.0.1",), "'orchestrator' is no name for this host"),
+        (("a=10.0.0.1", "a=10.0.0.2"), "'a' is not a name for this host: it is taken"),
+        (("orchestrator=10.0.0.1",), "'orchestrator' is not a name for this host"),
         (("a=10.0.0.1", "b"), "'b' is not HOST=ADDRESS"),
     ],
 )

@@ -108,7 +108,7 @@ async def test_an_attribute_of_several_kinds_is_asked_of_each(report_of, story_e
     ],
 )
 def test_a_name_that_no_row_has_is_refused(name, hint):
-    with pytest.raises(ValidationError, match="is no kind and no attribute") as raised:
+    with pytest.raises(ValidationError, match="is neither a kind nor an attribute") as raised:
         Criteria(kinds={name: RowLimits(recall_min=1)})
     assert hint in str(raised.value)
     assert "\x1b" not in raised.value.errors()[0]["msg"]

@@ -168,10 +168,10 @@ def _bound_directory(file: IO[bytes], path: Path) -> None:
     file.seek(0)
     end = tail[-_DIRECTORY_END.size :]
     if len(end) < _DIRECTORY_END.size or tail[: -_DIRECTORY_END.size].startswith(_ZIP64_LOCATOR):
-        raise NotGenuineError(f"{path} is no signed report")
+        raise NotGenuineError(f"{path} is not a signed report")
     magic, _, _, _, entries, directory, _, comment = _DIRECTORY_END.unpack(end)
     if magic != b"PK\x05\x06" or comment or entries > _MAX_ENTRIES or directory > _MAX_DIRECTORY_BYTES:
-        raise NotGenuineError(f"{path} is no signed report")
+        raise NotGenuineError(f"{path} is not a signed report")
 
 
 def _digest(file: IO[bytes], name: str, *, keep: bool) -> tuple[str, bytes]:
@@ -213,5 +213,5 @@ def _read_small(path: Path, limit: int, what: str) -> bytes:
     except OSError as error:
         raise WrongUseError(f"cannot read the {what} file {path}: {error.strerror or error}") from error
     if len(content) > limit:
-        raise WrongUseError(f"{path} has more than {limit} bytes; that is no {what} file")
+        raise WrongUseError(f"{path} has more than {limit} bytes; that is not a {what} file")
     return content

@@ -106,8 +106,8 @@ def test_nothing_but_the_image_and_configuration_of_the_report_may_run(report, c
         ([run_of(complete=False)], {}, "the run of snmp is not complete"),
         ([run_of(config_digest=None)], {}, "has no configuration digest"),
         ([], {"verdict": {"passed": False, "results": []}}, "has the verdict failed"),
-        ([], {"collectors": "none"}, "no report of a dry-run: collectors"),
-        ([run_of(image_id=5)], {}, r"no report of a dry-run: collectors\.0\.image_id"),
+        ([], {"collectors": "none"}, "not a report of a dry-run: collectors"),
+        ([run_of(image_id=5)], {}, r"not a report of a dry-run: collectors\.0\.image_id"),
         ([], {"version": 1}, r"version 1 of the format.*reads version 2; update"),
     ],
 )

@@ -136,7 +136,7 @@ class RuleRequest(Word):
         if unknown:
             kinds = ", ".join(self.kinds)
             known = ", ".join(sorted(scored)) or "none"
-            raise ValueError(f"{unknown[0]!r} is no scored attribute of {kinds}; they have {known}")
+            raise ValueError(f"{unknown[0]!r} is not a scored attribute of {kinds}; they have {known}")
         return self
 
 

@@ -308,11 +308,11 @@ def _check_version(head: _Head) -> None:
 def _unreadable(error: ValidationError) -> UnreadableReportError:
     faults = error.error_count()
     if faults > _MOST_FAULTS:
-        return UnreadableReportError(f"it is no report of a dry-run: {faults:,} values do not fit")
+        return UnreadableReportError(f"it is not a report of a dry-run: {faults:,} values do not fit")
     fault = error.errors(include_url=False, include_context=False)[0]
     if fault["type"] == "json_invalid":
         return UnreadableReportError(
             f"it is not JSON ({fault['msg']}); `dryrun report ID --format json` writes a report"
         )
     where = ".".join(map(str, fault["loc"])) or "the document"
-    return UnreadableReportError(f"it is no report of a dry-run: {where}: {fault['msg']}")
+    return UnreadableReportError(f"it is not a report of a dry-run: {where}: {fault['msg']}")

@@ -59,13 +59,13 @@ def read_signature(text: str, namespace: str = REPORT_NAMESPACE) -> SshSignature
         raise ValueError(f"it is longer than {MAX_SIGNATURE_BYTES} bytes")
     armour = _ARMOUR.match(text.replace("\r\n", "\n"))
     if armour is None:
-        raise ValueError("it is no SSH signature (-----BEGIN SSH SIGNATURE-----)")
+        raise ValueError("it is not an SSH signature (-----BEGIN SSH SIGNATURE-----)")
     try:
         blob = base64.b64decode(armour[1].replace("\n", ""), validate=True)
     except binascii.Error:
         raise ValueError("its base64 is broken") from None
     if not blob.startswith(_MAGIC + struct.pack(">I", _VERSION)):
-        raise ValueError("it is no SSH signature of version 1")
+        raise ValueError("it is not an SSH signature of version 1")
     fields = _strings(blob[len(_MAGIC) + 4 :], 5)
     key, of, _, digest, signature = fields
     if of != namespace.encode():

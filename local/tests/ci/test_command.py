@@ -60,7 +60,7 @@ def test_ten_mistakes_in_two_files_are_told_at_once_and_nothing_starts(ci, tmp_p
         "profiles.0: ",
         "rates.0: ",
         "image: ",
-        "baseline.json is no baseline:",
+        "baseline.json is not a baseline:",
         "version: ",
         "arms: ",
         "criteria.yml has no criteria",
@@ -68,7 +68,7 @@ def test_ten_mistakes_in_two_files_are_told_at_once_and_nothing_starts(ci, tmp_p
         assert place in done.output, done.output
     assert not (tmp_path / "state").exists(), "nothing was started"
     assert json.loads((tmp_path / "out.json").read_text())["state"] == "not_measured"
-    assert "is no baseline" in (tmp_path / "out" / "report.xml").read_text(), "the pipeline shows why"
+    assert "is not a baseline" in (tmp_path / "out" / "report.xml").read_text(), "the pipeline shows why"
 
 
 def test_a_baseline_that_is_missing_says_how_to_make_one(ci, tmp_path):

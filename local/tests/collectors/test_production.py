@@ -109,11 +109,11 @@ def test_a_lower_rate_is_a_rehearsal_of_that_rate_only(command):
         ({"changes": {"complete": False, "reason": "cut"}}, "is not complete: cut"),
         ({"changes": {"image_id": f"sha256:{'2' * 64}"}}, "was rehearsed, installed is"),
         ({"changes": {"config_digest": "sha256:0"}}, "other arguments were rehearsed"),
-        ({"targets": "10.213.0.1/27"}, "is no IPv4 network"),
-        ({"targets": "$(id)"}, "is no IPv4 network"),
+        ({"targets": "10.213.0.1/27"}, "is not an IPv4 network"),
+        ({"targets": "$(id)"}, "is not an IPv4 network"),
         ({"exclude": []}, "name at least one address"),
         ({"exclude": ["10.213.1.1"]}, "is outside 10.213.0.0/27"),
-        ({"exclude": ["; id"]}, "is no IPv4 address"),
+        ({"exclude": ["; id"]}, "is not an IPv4 address"),
     ],
 )
 def test_what_was_not_rehearsed_has_no_command(command, asked, said):

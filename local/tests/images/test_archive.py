@@ -174,7 +174,7 @@ def test_a_head_that_promises_more_than_there_is_costs_nothing(tmp_path):
 def test_a_pipe_a_folder_and_nothing_are_no_archive(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path / "missing", tmp_path):
-        with pytest.raises(ArchiveError, match=r"is no file|cannot be read"):
+        with pytest.raises(ArchiveError, match=r"is not a file|cannot be read"):
             read(path)
 
 

@@ -89,7 +89,7 @@ def test_lists_every_problem_of_every_folder_with_file_and_path(tmp_path: Path) 
     problems = problems_of(tmp_path)
     for expected in (
         "images/one/image.yml: image:",
-        "images/one/image.yml: privileged: is no key of image.yml; known here are image, summary, from,",
+        "images/one/image.yml: privileged: is not a key of image.yml; known here are image, summary, from,",
         "images/one/image.yml: capabilities.0:",
         "images/one/image.yml: tmpfs./run.size: 'much' is not a size",
         "images/one/image.yml: tmpfs.relative",
@@ -112,7 +112,7 @@ def test_lists_every_problem_of_every_folder_with_file_and_path(tmp_path: Path) 
         ("tmpfs: {/run: {uid: 33}}", "tmpfs./run.size: is missing; for example  tmpfs: {/run: {size: 2m"),
         (
             "tmpfs: {/run: {sise: 2m, size: 2m}}",
-            "tmpfs./run.sise: is no key of image.yml; known here are size, uid",
+            "tmpfs./run.sise: is not a key of image.yml; known here are size, uid",
         ),
         ("arguments: -oX", "arguments: is not a list; for example  arguments: [["),
         ("python: {packages: contract}", "python.packages: is not a list; for example  python: {req"),
@@ -199,7 +199,7 @@ def test_a_size_is_a_number_with_a_binary_unit(number: int, unit: str) -> None:
     [
         ("web", "tmpfs: {/run: {size: 257m}}", "tmpfs./run.size: is 269484032 bytes; 268435456 (256 MiB)"),
         ("web", "tmpfs: {/proc/x: {size: 1m}}", "tmpfs./proc/x: a tmpfs cannot cover /proc"),
-        ("web", "tmpfs: {/run/..: {size: 1m}}", "tmpfs./run/..: is no absolute path of plain names"),
+        ("web", "tmpfs: {/run/..: {size: 1m}}", "tmpfs./run/..: is not an absolute path of plain names"),
         ("web", "tmpfs: {/run: {size: 1m, uid: 2147483648}}", "tmpfs./run.uid: Input should be less than"),
         ("web", "capabilities: [NET_RAW]", "capabilities: NET_RAW cannot be granted to a target"),
         ("collector-x", "capabilities: [CHOWN]", "capabilities: CHOWN cannot be granted to a collector"),

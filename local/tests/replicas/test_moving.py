@@ -339,7 +339,7 @@ def test_a_layer_that_the_engine_would_decompress_is_not_given_to_it(
         about["images"][IMAGE]["id"] = f"sha256:{image}"
         change_row(files, id=f"sha256:{image}")
 
-    with pytest.raises(ArchiveError, match="no plain tar"):
+    with pytest.raises(ArchiveError, match="not a plain tar"):
         take(there, changed(bundle, compressed))
     assert nothing_happened(there, docker)
 

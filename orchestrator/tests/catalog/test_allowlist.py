@@ -81,7 +81,7 @@ def test_all_problems_of_truth_and_patterns_are_reported_with_their_places(load)
         "log_patterns.logins",
         "log_patterns.slow_queries",
     }
-    assert found[f"{place}.log_patterns.errors"].startswith("is no regular expression: ")
+    assert found[f"{place}.log_patterns.errors"].startswith("is not a regular expression: ")
     assert found[f"{place}.log_patterns.connections"].startswith("matches an empty line")
 
 

@@ -290,13 +290,13 @@ def test_claims_say_by_what_a_collector_is_judged(load):
 @pytest.mark.parametrize(
     ("claims", "fault"),
     [
-        ("{hosts: []}", "'hosts' is no kind; known are host, service"),
+        ("{hosts: []}", "'hosts' is not a kind; known are host, service"),
         ("{table: []}", "table is claimed and does not stand in 'provides'"),
         (
             "{service: [product, verison]}",
-            "'verison' is no scored attribute of service; it has product, version",
+            "'verison' is not a scored attribute of service; it has product, version",
         ),
-        ("{host: [name]}", "'name' is no scored attribute of host; it has none, its presence alone"),
+        ("{host: [name]}", "'name' is not a scored attribute of host; it has none, its presence alone"),
         ("{}", "is empty; leave it out"),
         ("[host]", "expected a map"),
     ],

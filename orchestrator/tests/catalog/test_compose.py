@@ -154,7 +154,7 @@ def test_a_template_has_one_to_twenty_services():
 def test_a_service_name_is_a_label_that_cannot_be_an_address(name):
     _, faults = read(f"'{name}': {{{NGINX}}}\n")
     assert len(faults) == 1
-    assert "is no service name" in faults[0]
+    assert "is not a service name" in faults[0]
 
 
 def test_a_dollar_sign_is_written_twice():

@@ -69,18 +69,18 @@ def test_a_folder_that_is_not_there_has_no_tables(tmp_path):
     [
         ("form: json-lines", "form: yaml", ":2: form: is 'yaml'; known are json-lines, json, csv, xml"),
         ("form: json-lines", "form: xml", ":1: the key 'record' is missing"),
-        ("form: json-lines", "form: xml\nrecord: a b", ":3: record: is no name of an element"),
-        ("form: json-lines", "form: json\nrecord: a b", ":3: record: is no JMESPath expression"),
+        ("form: json-lines", "form: xml\nrecord: a b", ":3: record: is not a name of an element"),
+        ("form: json-lines", "form: json\nrecord: a b", ":3: record: is not a JMESPath expression"),
         (
             "form: json-lines",
             "form: json-lines\nrecord: a",
             ":3: record: has a meaning only",
         ),
-        ("form: json-lines", "form: csv\nseparator: ab", ":3: separator: is no single character"),
+        ("form: json-lines", "form: csv\nseparator: ab", ":3: separator: is not a single character"),
         ("form: json-lines", "form: json\ncolumns: [a]", ":3: columns: has a meaning only where form is csv"),
         ("kind: host", "kind: hots", ":5: discoveries[0].kind: is 'hots'; known kinds are host"),
-        ("host: ip}", "host: 'ip['}", ":5: discoveries[0].host: is no JMESPath expression"),
-        ("host: ip}", "host: nothing(ip)}", ":5: discoveries[0].host: is no JMESPath expression: Unknown"),
+        ("host: ip}", "host: 'ip['}", ":5: discoveries[0].host: is not a JMESPath expression"),
+        ("host: ip}", "host: nothing(ip)}", ":5: discoveries[0].host: is not a JMESPath expression: Unknown"),
         ("host: ip}", "transport: x, host: ip}", ":5: discoveries[0].transport: needs a port beside it"),
         ("host: ip}", "hosts: ip}", ":5: discoveries[0].hosts: the key 'hosts' is outside the subset"),
         (
@@ -88,7 +88,7 @@ def test_a_folder_that_is_not_there_has_no_tables(tmp_path):
             f"host: {'a' * 501}}}",
             ":5: discoveries[0].host: has 501 characters",
         ),
-        ("{product:", "{Product:", ":13: discoveries[1].data.Product: 'Product' is no attribute"),
+        ("{product:", "{Product:", ":13: discoveries[1].data.Product: 'Product' is not an attribute"),
         ("ignore: failed", "ignore: 5", ":3: ignore: is a number; expected a text"),
         ("reads:", "read:", ":1: read: the key 'read' is outside the subset"),
     ],
@@ -110,4 +110,4 @@ def test_too_many_rows_and_none_are_faults(load):
 def test_a_name_that_is_taken_or_none_is_a_fault(load, name):
     tables, (fault,) = load(TABLE, name)
     assert not tables
-    assert "its name is no reader's" in fault
+    assert "its name is not a reader's" in fault

@@ -30,7 +30,7 @@ def test_five_mistakes_are_five_faults_with_their_places(folder):
     [
         ("  title: Small company\n", "", ":2: x-dryrun: the key 'title' is missing"),
         ("title: Small company", "title: ' '", ":3: x-dryrun.title: is empty"),
-        ("name: small", "name: Small Company", ":1: name: is no Compose project name"),
+        ("name: small", "name: Small Company", ":1: name: is not a Compose project name"),
         (
             "name: small",
             "version: '3'",

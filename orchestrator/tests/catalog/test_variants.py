@@ -140,7 +140,7 @@ def test_a_template_that_is_accepted_keeps_the_share_with_every_seed(services, s
     [
         ("[desk-1, desk-2, desk-3]", "[desk-1, desk-9]", "shuffle[0][1]: there is no service 'desk-9'"),
         ("[desk-1, desk-2, desk-3]", "[desk-1, desk-1]", "shuffle[0][1]: names 'desk-1' a second time"),
-        ("[desk-1, desk-2, desk-3]", "[desk-1]", "shuffle[0]: is no group: two services at least"),
+        ("[desk-1, desk-2, desk-3]", "[desk-1]", "shuffle[0]: is not a group: two services at least"),
         ("[[desk-1, desk-2, desk-3]]", "desk-1", "shuffle: is a text; expected a list"),
         ("desk-1: {", "desk-1: {depends_on: [mail], ", "shuffle[0][0]: 'desk-1' waits for another"),
         ("mail:\n", "mail:\n    depends_on: [desk-2]\n", "shuffle[0][1]: 'desk-2' waits for another"),

@@ -338,9 +338,9 @@ def test_refuses_a_docker_host_of_another_form(host):
 
 @pytest.mark.parametrize("identity", ["", "../images/x", "a/b", "a?force=1", "a b", "ä", "x" * 129])
 async def test_refuses_an_id_that_is_none_without_asking(played, engine, identity):
-    with pytest.raises(RejectedError, match="no id or name"):
+    with pytest.raises(RejectedError, match="not an id or name"):
         await engine.remove_container(identity)
-    with pytest.raises(RejectedError, match="no id or name"):
+    with pytest.raises(RejectedError, match="not an id or name"):
         await engine.create_container(replace(SPEC, name=identity))
     assert played.asked == []
 

@@ -45,9 +45,9 @@ def test_faults_name_their_path():
     assert message.splitlines()[1:] == [
         "  file1: services.a.ports[0]: '70000' is not a port; ports are 1 to 65535",
         "  file1: services.a.ports[1]: '0' is not a port; ports are 1 to 65535",
-        "  file1: services.a.ports[2]: 'x' is no port; expected 8080:80, 80/tcp or a target",
-        "  file1: services.a.ports[3]: '1-9999' is no range of at most 200 ports",
-        "  file1: services.b: is no service; expected a map with an image",
+        "  file1: services.a.ports[2]: 'x' is not a port; expected 8080:80, 80/tcp or a target",
+        "  file1: services.a.ports[3]: '1-9999' is not a range of at most 200 ports",
+        "  file1: services.b: is not a service; expected a map with an image",
         "  file1: services.c.image: is a list; expected a text",
         "  file1: services.d: has '5000' replicas; 1,000 are the most",
         "  file1: services.e.ports: is an object; expected a list",

@@ -63,7 +63,7 @@ def test_faults_name_their_path():
         )
     )
     assert message.splitlines()[1:] == [
-        "  file1: entities[0]: is no entity",
+        "  file1: entities[0]: is not an entity",
         "  file1: entities[1].device: has no name",
         "  file1: entities[2].ip_address: has no address",
         "  file1: entities[3].service.ports[0]: '0' is not a port; ports are 1 to 65535",

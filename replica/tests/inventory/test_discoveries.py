@@ -114,4 +114,4 @@ def test_faults_name_their_line():
     ]
     assert "ports are 1 to 65535" in faults[0]
     assert "longer than 65536 bytes" in faults[5]
-    assert "no number from 0 to 1" in faults[6]
+    assert "not a number from 0 to 1" in faults[6]

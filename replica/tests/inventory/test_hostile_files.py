@@ -256,7 +256,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
     with pytest.raises(InventoryError) as error:
         load_files([pipe, missing, tmp_path])
     assert error.value.total == 3
-    assert "it is no regular file" in str(error.value)
+    assert "it is not a regular file" in str(error.value)
     assert "No such file" in str(error.value)
 
 

@@ -82,7 +82,7 @@ def test_all_faults_are_found_at_once_each_with_its_line():
         "  file1:2: '0' is not a port; ports are 1 to 65535",
         "  file1:3: '70000' is not a port; ports are 1 to 65535",
         "  file1:5: names no host",
-        "  file1:6: '80-90' is no port; list ports one by one, without ranges",
+        "  file1:6: '80-90' is not a port; list ports one by one, without ranges",
         "  file1:7: 'http' is not a port; ports are 1 to 65535",
         "  file1:8: has 3 cells; the heading has 2",
         "  file1:9: '\uff18\uff10' is not a port; ports are 1 to 65535",

@@ -30,7 +30,7 @@ async def add(connection: AsyncConnection, wanted: ChannelRequest, owner: str) -
             "invalid-request",
             422,
             why,
-            title="This is no channel",
+            title="This is not a channel",
             faults=(Fault(where="body.timezone", what=why),),
         ) from error
     if await repository.count_of(connection, owner) >= MOST_OF_ONE:

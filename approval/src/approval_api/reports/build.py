@@ -122,6 +122,6 @@ def _why_no_scores(stored: StoredSession, scanned: ScannedSession) -> str | None
     ):
         return (
             f"the session {_ENDED_AS.get(stored.view.outcome, 'ended')} before its scan was over; "
-            "what was found until then is no result"
+            "what was found by then is not a result"
         )
     return None

@@ -29,7 +29,7 @@ def _row_name(name: str) -> str:
     if name not in _ROW_NAMES:
         close = difflib.get_close_matches(name[:100], sorted(_ROW_NAMES), n=1)
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(KINDS)} and their attributes"
-        raise ValueError(f"{printable(name, limit=40)!r} is no kind and no attribute; {hint}")
+        raise ValueError(f"{printable(name, limit=40)!r} is neither a kind nor an attribute; {hint}")
     return name
 
 

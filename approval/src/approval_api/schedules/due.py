@@ -47,5 +47,5 @@ def _times(cron: str, timezone: str, after: datetime) -> Iterator[datetime]:
     try:
         simulated = CronSim(cron, after.astimezone(zone))
     except CronSimError as error:
-        raise ScheduleError(f"{cron!r} is no cron expression: {error}") from error
+        raise ScheduleError(f"{cron!r} is not a cron expression: {error}") from error
     return (each.astimezone(UTC) for each in simulated)

@@ -75,7 +75,7 @@ class Schedules:
                 "invalid-request",
                 422,
                 str(error),
-                title="This is no schedule",
+                title="This is not a schedule",
                 faults=(Fault(where=where, what=str(error)),),
             ) from error
         assert next_at is not None

@@ -66,7 +66,7 @@ async def list_all(client: ApiClient, common: Common) -> ExitCode:
 async def withdraw(client: ApiClient, _: Common, badge: str) -> ExitCode:
     """`dryrun badge withdraw ID`."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{22}", badge):
-        raise WrongUseError(f"{badge!r} is no badge's id; see: dryrun badge list")
+        raise WrongUseError(f"{badge!r} is not a badge's id; see: dryrun badge list")
     await client.withdraw_badge(badge)
     sys.stdout.write("It is withdrawn: its address answers 404.\n")
     return ExitCode.OK
@@ -76,5 +76,5 @@ async def _wanted(client: ApiClient, template: str | None, schedule: str | None)
     if template is None:
         return PublishRequest(schedule_id=await find_schedule(client, schedule or ""))
     if not re.fullmatch(TEMPLATE_ID, template):
-        raise WrongUseError(f"{template!r} is no template's id; see: dryrun templates")
+        raise WrongUseError(f"{template!r} is not a template's id; see: dryrun templates")
     return PublishRequest(template=template)

@@ -105,7 +105,7 @@ def checked_name(name: str) -> str:
         return _NAME.validate_python(name)
     except ValidationError:
         raise WrongUseError(
-            f"{inert(name[:80])!r} is no name of criteria (small letters, digits, hyphens); "
+            f"{inert(name[:80])!r} names no criteria (small letters, digits, hyphens); "
             "see: dryrun criteria list"
         ) from None
 

@@ -59,12 +59,12 @@ def read_request(path: Path) -> ExperimentRequest:
             f"{'.'.join(map(str, fault['loc'])) or 'the whole'}: {_in_words(fault)}"
             for fault in error.errors(include_url=False, include_context=False)
         ]
-        raise WrongUseError("\n".join([f"{path} is no experiment:", *faults])) from None
+        raise WrongUseError("\n".join([f"{path} is not an experiment:", *faults])) from None
 
 
 _NAMES: Final = {
-    "templates": "is no template's name (small letters, digits, hyphens; see: dryrun templates)",
-    "collectors": "is no collector's name (small letters, digits, hyphens)",
+    "templates": "is not a template's name (small letters, digits, hyphens; see: dryrun templates)",
+    "collectors": "is not a collector's name (small letters, digits, hyphens)",
     "name": "has control characters, or is empty",
 }
 
@@ -73,8 +73,8 @@ def _in_words(fault: ErrorDetails) -> str:
     field = str(fault["loc"][0]) if fault["loc"] else ""
     if fault["type"] == "string_pattern_mismatch":
         if "[key]" in fault["loc"]:
-            return "is no name for a choice of collectors (letters, digits, blanks, '.', '_', '-')"
-        return _NAMES.get(field, "is no name")
+            return "is not a name for a choice of collectors (letters, digits, blanks, '.', '_', '-')"
+        return _NAMES.get(field, "is not a name")
     if fault["type"] == "extra_forbidden":
         return f"is not known; known are {', '.join(ExperimentRequest.model_fields)}"
     if fault["type"] == "too_short":

@@ -219,7 +219,7 @@ def _seen(text: str) -> JsonObject:
     match = _SEEN.fullmatch(text)
     if match is None:
         raise WrongUseError(
-            f"{text} is no ID:REVISION as `dryrun production list` shows it, for example 17:3"
+            f"{text} is not an ID:REVISION as `dryrun production list` shows it, for example 17:3"
         )
     return {"id": int(match[1]), "revision": int(match[2])}
 

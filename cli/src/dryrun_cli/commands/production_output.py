@@ -73,5 +73,5 @@ def _parsed(file: IO[bytes], path: Path) -> Iterator[CollectorLine]:
             raise WrongUseError(f"{path}:{number}: {error}") from None
         except ValidationError as error:
             fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-            raise WrongUseError(f"{path}:{number} is no line of a collector: {fault['msg']}") from None
+            raise WrongUseError(f"{path}:{number} is not a line of a collector: {fault['msg']}") from None
         yield line

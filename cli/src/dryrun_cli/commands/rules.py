@@ -28,7 +28,7 @@ async def add(client: ApiClient, common: Common, path: Path) -> ExitCode:
             f"{'.'.join(map(str, fault['loc'])) or 'the whole'}: {fault['msg']}"
             for fault in error.errors(include_url=False, include_context=False, include_input=False)
         ]
-        raise WrongUseError("\n".join([f"{path} is no rule:", *faults])) from None
+        raise WrongUseError("\n".join([f"{path} is not a rule:", *faults])) from None
     answer = await client.production("POST", "/rules", body=wanted.model_dump(mode="json"))
     if common.json_output:
         write_json(answer)

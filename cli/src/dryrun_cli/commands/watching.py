@@ -74,7 +74,7 @@ def _why_not(error: ValidationError) -> str:
     if fault["loc"][0] == "template":
         return f"{given!r} is not a template id (small letters, digits, hyphens); see: dryrun templates"
     if fault["loc"][0] == "criteria":
-        return f"{given!r} is no name of criteria (small letters, digits, hyphens); see: dryrun criteria list"
+        return f"{given!r} names no criteria (small letters, digits, hyphens); see: dryrun criteria list"
     if fault["type"] == "string_pattern_mismatch":
         return f"{given!r} is not a collector's name (small letters, digits, hyphens)"
     return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"

@@ -23,7 +23,7 @@ def read_mapping(path: Path, what: str, hint: str) -> JsonObject:
     except OSError as error:
         raise WrongUseError(f"cannot read the {what} file {path}: {error.strerror or error}") from error
     if len(content) > MOST_BYTES:
-        raise WrongUseError(f"{path} has more than {MOST_BYTES} bytes; that is no {what} file")
+        raise WrongUseError(f"{path} has more than {MOST_BYTES} bytes; that is not a file of {what}")
     try:
         loaded: Any = yaml.safe_load(content)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:

@@ -34,7 +34,7 @@ def read_baseline(path: Path) -> Baseline:
     try:
         return read_model(_BASELINE, content, BASELINE_BOUNDS)
     except OutOfBoundsError as error:
-        raise WrongUseError(f"{path} is no baseline: it is {error}") from None
+        raise WrongUseError(f"{path} is not a baseline: it is {error}") from None
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False, include_context=False)
         lines = [
@@ -43,7 +43,7 @@ def read_baseline(path: Path) -> Baseline:
         ]
         if len(faults) > _MOST_FAULTS:
             lines.append(f"and {len(faults) - _MOST_FAULTS} more faults")
-        raise WrongUseError("\n".join([f"{path} is no baseline:", *lines, UPDATE])) from None
+        raise WrongUseError("\n".join([f"{path} is not a baseline:", *lines, UPDATE])) from None
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:

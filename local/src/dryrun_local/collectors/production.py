@@ -69,7 +69,7 @@ def _read(path: Path) -> Report:
     except OSError as error:
         raise NotRehearsedError(f"cannot read the report {path}: {error.strerror}") from None
     except UnreadableReportError as error:
-        raise NotRehearsedError(f"{path} is no report: {error}") from None
+        raise NotRehearsedError(f"{path} is not a report: {error}") from None
 
 
 def _faults(
@@ -96,16 +96,16 @@ def _faults_of_places(manifest: CollectorManifest, targets: str, exclude: Sequen
     try:
         network = IPv4Network(targets)
     except (AddressValueError, NetmaskValueError, ValueError):
-        yield f"--targets {targets!r} is no IPv4 network, e.g. 10.0.0.0/24"
+        yield f"--targets {targets!r} is not an IPv4 network, e.g. 10.0.0.0/24"
         return
     for text in exclude:
         try:
             if IPv4Address(text) not in network:
                 yield f"--exclude {text} is outside {targets}"
         except AddressValueError:
-            yield f"--exclude {text!r} is no IPv4 address"
+            yield f"--exclude {text!r} is not an IPv4 address"
     words = " ".join(manifest.arguments)
     if "{exclude}" in words and not exclude:
-        yield "its arguments hold {exclude}: name at least one address that is no target"
+        yield "its arguments hold {exclude}: name at least one address that is not a target"
     if "{self}" in words:
         yield "its arguments hold {self}, which is known inside a session only"

@@ -201,7 +201,7 @@ def opened_archive(path: Path, kind: Kind, bounds: ArchiveBounds) -> Iterator[Ar
         raise ArchiveError(f"{path} cannot be read: {error.strerror or error}") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise ArchiveError(f"{path} is no file")
+        raise ArchiveError(f"{path} is not a file")
     with os.fdopen(descriptor, "rb") as file:
         heads = _heads(file, str(path), bounds)
         yield _checked(file, str(path), kind, bounds, heads)
@@ -235,7 +235,9 @@ def _read_header(block: bytes, place: str, at: int) -> tuple[str, int]:
     try:
         head = tarfile.TarInfo.frombuf(block, "ascii", "strict")
     except (tarfile.HeaderError, ValueError):
-        raise ArchiveError(f"{place} is no archive of dryrun-local, or is cut off at byte {at:,}") from None
+        raise ArchiveError(
+            f"{place} is not one of dryrun-local's archives, or cut off at byte {at:,}"
+        ) from None
     plain = head.type == tarfile.REGTYPE and re.fullmatch(_NAME, head.name) is not None
     if not plain or head.size < 0 or len(head.name) > _LONGEST_NAME:
         raise ArchiveError(f"{place} has something else than plain files at byte {at:,}; nothing was used")
@@ -246,7 +248,7 @@ def _checked(
     file: BinaryIO, place: str, kind: Kind, bounds: ArchiveBounds, heads: dict[str, tuple[int, int]]
 ) -> Archive:
     if next(reversed(heads), "") != INDEX:
-        raise ArchiveError(f"{place} does not end with {INDEX}: it is no archive of dryrun-local, or cut off")
+        raise ArchiveError(f"{place} does not end with {INDEX}: it is another archive, or cut off")
     offset, size = heads.pop(INDEX)
     if size > bounds.index_size:
         raise ArchiveError(f"{place}: {INDEX} has more than {bounds.index_size:,} bytes")

@@ -243,7 +243,7 @@ def _in_words(problem: Mapping[str, Any]) -> str:
     """Return what pydantic found, without the names of classes, and an example where the shape is wrong."""
     kind, words = str(problem["type"]), str(problem["msg"]).removeprefix("Value error, ")
     if kind == "extra_forbidden":
-        return f"is no key of image.yml; known here are {', '.join(_keys_at(problem['loc']))}"
+        return f"is not a key of image.yml; known here are {', '.join(_keys_at(problem['loc']))}"
     if kind == "missing":
         return f"is missing{_example(problem['loc'])}"
     if kind in {"model_type", "dict_type", "tuple_type", "int_type", "string_type", "model_attributes_type"}:

@@ -109,7 +109,7 @@ def verify_images(archive: Archive, images: Collection[StoredImage]) -> None:
             continue
         for number, chunk in enumerate(archive.chunks(name)):
             if number == 0 and blob not in configs and not _begins_tar(chunk):
-                raise ArchiveError(f"{name} is no plain tar, as every layer of an image is")
+                raise ArchiveError(f"{name} is not a plain tar, as every layer of an image is")
 
 
 def _begins_tar(content: bytes) -> bool:

@@ -101,10 +101,10 @@ def read_bundle(archive: Archive, path: Path) -> Bundle:
     about = _validated(_ABOUT, archive.about, f"{path}: about")
     strange = [name for name in archive.files if not _belongs(name)]
     if strange:
-        raise ArchiveError(f"{path} has {strange[0]}, which is no part of a network")
+        raise ArchiveError(f"{path} has {strange[0]}, which is not part of a network")
     card = _json(archive, path, CARD, _CARD)
     if not isinstance(card, dict):
-        raise ArchiveError(f"{path}: {CARD} is no card of a network")
+        raise ArchiveError(f"{path}: {CARD} is not the card of a network")
     card = dict(card)
     card.pop("installed_at", None)
     plan = _validated(_PLAN, card.get("plan"), f"{path}: {CARD}: plan")

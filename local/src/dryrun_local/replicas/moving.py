@@ -147,7 +147,7 @@ def _present(path: Path | None) -> frozenset[str]:
     except OSError as error:
         raise ArchiveError(f"{path} cannot be read: {error.strerror or error}") from error
     if len(text) > _LAYERS_FILE_BYTES:
-        raise ArchiveError(f"{path} is no list of layers: it is too long")
+        raise ArchiveError(f"{path} is not a list of layers: it is too long")
     return frozenset(text.decode("utf-8", "replace").split())
 
 

@@ -278,7 +278,7 @@ def _faults_of(name: str, row: _ImageRow, path: Path) -> Iterable[Fault]:
         yield Fault(where=where, what=f"is outside {IMAGE_PREFIX}, the only prefix that can be started")
         return
     if not _IMAGE_NAME.fullmatch(name):
-        yield Fault(where=where, what=f"is no image name of the form {IMAGE_PREFIX}NAME:TAG")
+        yield Fault(where=where, what=f"is not an image name of the form {IMAGE_PREFIX}NAME:TAG")
     yield from grant_faults(
         name,
         capabilities=row.capabilities,
@@ -292,7 +292,7 @@ def _faults_of(name: str, row: _ImageRow, path: Path) -> Iterable[Fault]:
 
 def _faults_of_tmpfs(mount: str, size: int, ceiling: Ceiling, place: str) -> Iterable[Fault]:
     if not _TMPFS_PATH.fullmatch(mount):
-        yield Fault(where=place, what="is no absolute path of plain names")
+        yield Fault(where=place, what="is not an absolute path of plain names")
     elif _NO_TMPFS.match(mount):
         yield Fault(where=place, what="a tmpfs cannot cover /proc, /sys or /dev (/dev/shm it can)")
     if size > ceiling.tmpfs_bytes:

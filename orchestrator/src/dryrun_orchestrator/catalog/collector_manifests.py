@@ -282,7 +282,7 @@ def _read_claims(node: Node, provides: frozenset[str]) -> Mapping[str, tuple[str
     found: dict[str, tuple[str, ...]] = {}
     for kind, attributes in node.entries().items():
         if kind not in KINDS:
-            attributes.fault(f"{shown(kind)} is no kind; known are {', '.join(KINDS)}")
+            attributes.fault(f"{shown(kind)} is not a kind; known are {', '.join(KINDS)}")
             continue
         if kind not in provides:
             attributes.fault(f"{kind} is claimed and does not stand in 'provides'")
@@ -291,7 +291,7 @@ def _read_claims(node: Node, provides: frozenset[str]) -> Mapping[str, tuple[str
         for item, text in texts:
             if text is not None and text not in scored:
                 known = ", ".join(scored) or "none, its presence alone"
-                item.fault(f"{shown(text)} is no scored attribute of {kind}; it has {known}")
+                item.fault(f"{shown(text)} is not a scored attribute of {kind}; it has {known}")
         found[kind] = tuple(dict.fromkeys(text for _, text in texts if text is not None))
     if not found:
         node.fault("is empty; leave it out to be judged by all that is reported")

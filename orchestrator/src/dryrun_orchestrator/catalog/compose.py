@@ -111,7 +111,7 @@ def check_project_name(node: Node) -> None:
     """Report a top-level `name` that Compose would refuse; it is otherwise ignored."""
     name = node.text()
     if name is not None and not _PROJECT_NAME.fullmatch(name):
-        node.fault("is no Compose project name: lower-case letters, digits, '-' and '_'")
+        node.fault("is not a Compose project name: lower-case letters, digits, '-' and '_'")
 
 
 def read_services(node: Node, allowlist: Allowlist) -> tuple[ServiceEntry, ...]:
@@ -127,8 +127,8 @@ def read_services(node: Node, allowlist: Allowlist) -> tuple[ServiceEntry, ...]:
     for name, entry in entries.items():
         if not _SERVICE_NAME.fullmatch(name):
             entry.fault(
-                "is no service name: a DNS label (RFC 1035) has 1 to 63 lower-case letters, digits and '-', "
-                "and starts with a letter, so that it cannot be taken for an address"
+                "is not a service name: a DNS label (RFC 1035) has 1 to 63 lower-case letters, digits and "
+                "'-', and starts with a letter, so that it cannot be taken for an address"
             )
         fields = entry.fields(_SERVICE_KEYS, _WHY_NOT)
         dependencies = _read_dependencies(fields["depends_on"], entries) if "depends_on" in fields else ()

@@ -17,7 +17,7 @@ def read_labels(node: Node) -> Mapping[str, str]:
     labels: dict[str, str] = {}
     for key, each in entries.items():
         if not _KEY.fullmatch(key):
-            each.fault(f"{shown(key)} is no label: lower case letters, digits, dots, dashes and slashes")
+            each.fault(f"{shown(key)} is not a label: lower case letters, digits, dots, dashes and slashes")
         value = each.text(max_length=63)
         if value is not None and not _VALUE.fullmatch(value):
             each.fault(f"is {shown(value)}; a value has letters, digits, dots, dashes and underscores")

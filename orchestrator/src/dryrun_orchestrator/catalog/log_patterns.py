@@ -21,7 +21,7 @@ def read_log_patterns(node: Node) -> Mapping[str, str]:
         try:
             empty = re.compile(pattern).search("")
         except (re.PatternError, OverflowError, RecursionError) as error:
-            entry.fault(f"is no regular expression: {printable(str(error))}")
+            entry.fault(f"is not a regular expression: {printable(str(error))}")
             continue
         if empty:
             entry.fault("matches an empty line, so it would count every line")

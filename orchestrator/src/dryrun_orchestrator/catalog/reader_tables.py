@@ -51,7 +51,7 @@ def load_reader_tables(folder: Path, faults: list[Fault]) -> Mapping[str, Reader
         report = FaultList(f"{folder.name}/{path.name}")
         if not _NAME.fullmatch(path.stem) or path.stem in (NMAP_XML, CONTRACT_LINES):
             report.add(
-                "its name is no reader's: lower-case letters, digits and '-', the first one a letter; "
+                "its name is not a reader's: lower-case letters, digits and '-', the first one a letter; "
                 f"{NMAP_XML} and {CONTRACT_LINES} are taken"
             )
         table = _load(path, report)
@@ -127,7 +127,7 @@ def _row(node: Node) -> Row | None:
     data = fields["data"].entries() if "data" in fields else {}
     for attribute, item in data.items():
         if not _ATTRIBUTE.fullmatch(attribute):
-            item.fault(f"{shown(attribute)} is no attribute: lower-case letters, digits and '_'")
+            item.fault(f"{shown(attribute)} is not an attribute: lower-case letters, digits and '_'")
     read = {attribute: _expression(item) for attribute, item in data.items()}
     if kind is None or host is None:
         return None
@@ -148,7 +148,7 @@ def _expression(node: Node | None) -> str | None:
     try:
         compiled(text)
     except ExpressionError as error:
-        node.fault(f"is no JMESPath expression: {error}")
+        node.fault(f"is not a JMESPath expression: {error}")
         return None
     return text
 
@@ -158,7 +158,7 @@ def _record(node: Node | None, form: Form) -> str | None:
         return _expression(node)
     text = node.text()
     if text is not None and not _ELEMENT.fullmatch(text):
-        node.fault("is no name of an element")
+        node.fault("is not a name of an element")
     return text
 
 
@@ -169,6 +169,6 @@ def _columns(node: Node) -> tuple[str, ...]:
 def _separator(node: Node) -> str:
     text = node.string(max_length=4)
     if text is not None and (len(text) != 1 or text in '"\r\n'):
-        node.fault("is no single character, e.g. ';'")
+        node.fault("is not a single character, e.g. ';'")
         return ","
     return text or ","

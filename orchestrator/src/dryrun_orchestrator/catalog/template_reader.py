@@ -155,7 +155,7 @@ def _read_groups(
             seen.add(name)
             names.append(name)
         if isinstance(group.content, list) and len(items) < 2:
-            group.fault("is no group: two services at least change places")
+            group.fault("is not a group: two services at least change places")
         found.append(tuple(names))
     return tuple(found)
 

@@ -66,7 +66,8 @@ class TemplateCatalog:
         for path in _paths(folders):
             if not _TEMPLATE_ID.fullmatch(path.stem):
                 what = (
-                    "is no template: its name is no id (lower-case letters, digits and '-', first a letter)"
+                    "is not a template: its name is not an id (lower-case letters, digits and '-', "
+                    "the first one a letter)"
                 )
                 self._misnamed.append(Fault(where=f"{path.parent.name}/{printable(path.name)}", what=what))
                 continue

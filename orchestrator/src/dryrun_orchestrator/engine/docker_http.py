@@ -37,7 +37,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 def checked_id(text: str) -> str:
     """Return `text` if it is valid as one path segment. Raises RejectedError when it is not an id or name."""
     if not _ID.fullmatch(text):
-        raise RejectedError(f"{text!r} is no id or name of a container or network")
+        raise RejectedError(f"{text!r} is not an id or name of a container or network")
     return text
 
 

@@ -146,7 +146,7 @@ def _known(node: Node, hosts: Mapping[str, Node]) -> str | None:
 
 def _host(name: str, node: Node, *, finds_certificates: bool) -> FleetHost | None:
     if not _NAME.fullmatch(name):
-        node.fault(f"{shown(name)} is no name of a host: lower case letters, digits and dashes")
+        node.fault(f"{shown(name)} is not a name of a host: lower case letters, digits and dashes")
     fields = node.fields(_HOST)
     guard = fields["guard"].text(max_length=300) if "guard" in fields else None
     if guard is not None and not _is_guard(guard):

@@ -111,7 +111,7 @@ class ReadHost:
                 key = ResourceKey(address, int(port.number), port.transport)
                 yield discovery("service", str(key), port.data, port.confidence)
             else:
-                yield warning(f"a port that is no number: {port.number[:80]}")
+                yield warning(f"a port that is not a number: {port.number[:80]}")
 
 
 def cut(text: str | None) -> str:

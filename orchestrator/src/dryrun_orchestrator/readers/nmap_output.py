@@ -207,7 +207,8 @@ class NmapOutput:
             percent = int(float(attributes.get("percent", "0")))
             word = ProgressLine(done=percent, total=100, message=cut(attributes.get("task")))
         except (ValueError, OverflowError):
-            self._words.append(warning(f"a progress that is no number: {attributes.get('percent', '')[:80]}"))
+            said = attributes.get("percent", "")[:80]
+            self._words.append(warning(f"a progress that is not a number: {said}"))
             return
         self._words.append(word)
 

@@ -189,7 +189,7 @@ def _host(value: JsonValue) -> str | None:
         text = str(value).strip()
         return str(ip_interface(text).ip if "/" in text else ip_address(text))
     except ValueError:
-        raise _UnreadableError(f"{str(value)[:80]} is no address") from None
+        raise _UnreadableError(f"{str(value)[:80]} is not an address") from None
 
 
 def _port(value: JsonValue, stated: JsonValue) -> tuple[int, str]:
@@ -198,9 +198,10 @@ def _port(value: JsonValue, stated: JsonValue) -> tuple[int, str]:
     transport = ((found and found[2]) or stated or "tcp") if found else None
     if found is None or not isinstance(transport, str) or transport.lower() not in ("tcp", "udp"):
         shown = str(value)[:80] if found is None else str(transport)[:80]
-        raise _UnreadableError(f"{shown} is no {'port' if found is None else 'transport; tcp and udp are'}")
+        what = "a port" if found is None else "a transport; tcp and udp are"
+        raise _UnreadableError(f"{shown} is not {what}")
     if not 1 <= int(found[1]) <= 65535:
-        raise _UnreadableError(f"{found[1]} is no port")
+        raise _UnreadableError(f"{found[1]} is not a port")
     return int(found[1]), transport.lower()
 
 

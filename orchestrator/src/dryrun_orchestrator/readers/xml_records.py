@@ -81,7 +81,7 @@ class XmlRecords:
                 self._parser.parse(data)
             except ExpatError as error:
                 if not self._closed or error.code not in (_JUNK_AFTER_DOCUMENT, _MISPLACED_DECLARATION):
-                    raise self._refused(f"it is no XML: {error}") from None
+                    raise self._refused(f"it is not XML: {error}") from None
                 # The next document may have begun in an earlier piece.
                 data = self._last[self._parser.expat.ErrorByteIndex - self._given + len(self._last) :]
                 self._begin()

@@ -84,7 +84,7 @@ class Item:
             return None
         value = found.value
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            found.fault(f"is no number from {least:g} to {most:g}")
+            found.fault(f"is not a number from {least:g} to {most:g}")
             return None
         return float(value)
 

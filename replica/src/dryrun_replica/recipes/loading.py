@@ -67,7 +67,7 @@ def _read(path: Path, problems: list[str]) -> Recipe | None:
         problems.append(f"{path.name}: not YAML: {' '.join(str(error).split())}")
         return None
     if not isinstance(content, dict):
-        problems.append(f"{path.name}: is no mapping")
+        problems.append(f"{path.name}: is not a mapping")
         return None
     try:
         return Recipe.model_validate({"name": path.stem, **content})

@@ -209,7 +209,7 @@ class Recipe(Word):
         try:
             empty = re.compile(self.failed_logins).search("")
         except re.PatternError as error:
-            raise ValueError(f"failed_logins is no regular expression: {error}") from None
+            raise ValueError(f"failed_logins is not a regular expression: {error}") from None
         if empty:
             raise ValueError("failed_logins matches an empty line, so every line would count")
         return self

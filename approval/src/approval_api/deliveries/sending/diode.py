@@ -165,7 +165,7 @@ class DiodeSender:
             raise NotAnsweredError("the answer to the request for a token is not JSON") from error
         token = found.get("access_token") if isinstance(found, dict) else None
         if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
-            raise RefusedError("the answer to the request for a token has none; this is no Diode")
+            raise RefusedError("the answer to the request for a token has none; this is not Diode")
         return token
 
     def _translated(self, error: grpc.aio.AioRpcError, token: str) -> Exception:

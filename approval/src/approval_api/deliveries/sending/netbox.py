@@ -198,7 +198,7 @@ class NetBoxSender:
         answer = await self._ask("GET", "/api/")
         major, _, minor = answer.headers.get("api-version", "").partition(".")
         if not (major.isdecimal() and minor.isdecimal()):
-            raise RefusedError("the answer names no API-Version; this is no NetBox")
+            raise RefusedError("the answer names no API-Version; this is not NetBox")
         return (int(major), int(minor)) >= _GENERIC_PARENTS_SINCE
 
     async def _find(self, path: str, query: dict[str, str]) -> Object | None:
@@ -206,12 +206,12 @@ class NetBoxSender:
         answer = await self._ask("GET", f"{path}?{urlencode({**query, 'limit': '2', 'ordering': 'id'})}")
         results = _object(answer).get("results")
         if not isinstance(results, list):
-            raise RefusedError("the answer is no list; this is no NetBox")
+            raise RefusedError("the answer is not a list; this is not NetBox")
         first = results[0] if results else None
         if first is None:
             return None
         if not isinstance(first, dict) or not isinstance(first.get("id"), int):
-            raise RefusedError("the answer lists no objects; this is no NetBox")
+            raise RefusedError("the answer lists no objects; this is not NetBox")
         return first
 
     async def _ask(self, method: str, path: str, body: Object | None = None) -> Answer:
@@ -237,7 +237,7 @@ def _object(answer: Answer) -> Object:
     except ValueError as error:
         raise NotAnsweredError("the answer is not JSON, or too much of it") from error
     if not isinstance(value, dict):
-        raise NotAnsweredError("the answer is no JSON object")
+        raise NotAnsweredError("the answer is not a JSON object")
     return value
 
 

@@ -47,7 +47,7 @@ async def check_forecast(request: Request, visitor: Runner, form: SentForm) -> R
         session_id = UUID(form.one("session"))
     except ValueError:
         detail = "expected the whole id of a session. Go back, correct it and send it again"
-        raise ProblemError("invalid-request", 422, detail, title="This is no session") from None
+        raise ProblemError("invalid-request", 422, detail, title="This is not a session") from None
     check = await _checks(request).check(session_id, CheckRequest(), visitor.name)
     note(request, object_=str(check.id), detail=f"session {session_id}, production")
     return RedirectResponse(f"/dryrun/checks/{check.id}", _SEE_OTHER)

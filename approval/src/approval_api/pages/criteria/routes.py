@@ -52,10 +52,10 @@ async def store_criteria(
         name = _NAME.validate_python(form.one("name"))
         criteria = Criteria.model_validate(read_json(form.raw("criteria").encode(), _BOUNDS))
     except ValidationError as error:
-        raise first_fault(error, "These are no criteria") from error
+        raise first_fault(error, "These are not criteria") from error
     except (OutOfBoundsError, ValueError) as error:
-        detail = f"the criteria are no JSON of this size: {error}. Go back, correct it and send it again"
-        raise ProblemError("invalid-request", 422, detail, title="These are no criteria") from error
+        detail = f"the criteria are not JSON of this size: {error}. Go back, correct it and send it again"
+        raise ProblemError("invalid-request", 422, detail, title="These are not criteria") from error
     note(request, object_=name, detail=criteria.model_dump_json(exclude_defaults=True))
     await service.store(transaction, name, criteria, visitor.name)
     if form.one("default") == "yes":

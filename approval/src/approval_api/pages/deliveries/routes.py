@@ -59,7 +59,7 @@ async def add_destination(
             }
         )
     except ValidationError as error:
-        raise first_fault(error, "This is no destination") from error
+        raise first_fault(error, "This is not a destination") from error
     await service.add_destination(transaction, wanted, visitor.name)
     note(request, object_=f"destination {wanted.name}", detail=wanted.without_path().model_dump_json())
     return RedirectResponse("/production/deliveries", _SEE_OTHER)

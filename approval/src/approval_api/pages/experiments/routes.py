@@ -66,7 +66,7 @@ async def request_experiment(request: Request, visitor: Runner, form: SentForm) 
     try:
         wanted = ExperimentRequest.model_validate(_request_of(form))
     except ValidationError as error:
-        raise first_fault(error, "This is no experiment") from error
+        raise first_fault(error, "This is not an experiment") from error
     experiment = await _experiments(request).request(wanted, visitor.name)
     note(request, object_=str(experiment.id), detail=wanted.model_dump_json())
     return RedirectResponse(f"/dryrun/experiments/{experiment.id}", _SEE_OTHER)
@@ -141,4 +141,4 @@ def _choices(text: str) -> dict[str, list[str]]:
 
 def _wrong(what: str) -> ProblemError:
     detail = f"{what}. Go back, correct it and send it again"
-    return ProblemError("invalid-request", 422, detail, title="This is no experiment")
+    return ProblemError("invalid-request", 422, detail, title="This is not an experiment")

@@ -48,7 +48,7 @@ async def add_channel(
             }
         )
     except ValidationError as error:
-        raise first_fault(error, "This is no channel") from error
+        raise first_fault(error, "This is not a channel") from error
     made = await service.add(transaction, wanted, visitor.name)
     note(request, object_=f"channel {wanted.name}", detail=f"{wanted.kind}: {', '.join(wanted.occasions)}")
     if made.signing_key is None:

@@ -37,7 +37,7 @@ async def create_rule(
     try:
         wanted = RuleRequest.model_validate(_read(form))
     except ValidationError as error:
-        raise first_fault(error, "This is no rule") from error
+        raise first_fault(error, "This is not a rule") from error
     rule = await rules.create(transaction, wanted, visitor.name)
     note(request, object_=f"rule {wanted.name} {rule.id}", detail=wanted.model_dump_json())
     return RedirectResponse(f"/production/rules/{rule.id}", _SEE_OTHER)
@@ -70,7 +70,7 @@ def _attributes(text: str) -> dict[str, object]:
                 422,
                 f"attributes: expected lines such as 'product = nginx, Apache httpd', each name once: "
                 f"{line!r}. Go back, correct it and send it again",
-                title="This is no rule",
+                title="This is not a rule",
             )
         accepted = [each.strip() for each in values.split(",") if each.strip()]
         attributes[name.strip()] = "any" if accepted == ["any"] else accepted

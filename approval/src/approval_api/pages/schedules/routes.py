@@ -72,7 +72,7 @@ async def create_schedule(request: Request, visitor: Runner, form: SentForm) -> 
             }
         )
     except ValidationError as error:
-        raise first_fault(error, "This is no schedule") from error
+        raise first_fault(error, "This is not a schedule") from error
     schedule = await _schedules(request).create(wanted, visitor.name)
     note(request, object_=str(schedule.id), detail=wanted.model_dump_json())
     return RedirectResponse(f"/dryrun/schedules/{schedule.id}", _SEE_OTHER)

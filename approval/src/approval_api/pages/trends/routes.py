@@ -64,7 +64,7 @@ async def publish_badge(
             {name: form.one(name) or None for name in ("template", "schedule_id")}
         )
     except ValidationError as error:
-        raise first_fault(error, "This is no badge") from error
+        raise first_fault(error, "This is not a badge") from error
     if wanted.schedule_id is not None:
         await request.app.state.schedules.show(wanted.schedule_id)
     badge = await badges.publish(transaction, wanted, visitor.name)

@@ -31,7 +31,7 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
         return
     for service in services.members():
         if not isinstance(service.value, dict):
-            service.fault("is no service; expected a map with an image")
+            service.fault("is not a service; expected a map with an image")
             continue
         product, version = _image(service, findings)
         places = list(_places(service, findings))
@@ -85,14 +85,14 @@ def _places(service: Item, findings: Findings) -> Iterator[tuple[int, Transport]
 def _ports(text: str, item: Item, findings: Findings) -> Iterator[tuple[int, Transport]]:
     short = _SHORT.fullmatch(text)
     if short is None:
-        item.fault(f"{quoted(text)} is no port; expected 8080:80, 80/tcp or a target")
+        item.fault(f"{quoted(text)} is not a port; expected 8080:80, 80/tcp or a target")
         return
     first = findings.port(short["first"], item.where)
     last = findings.port(short["last"], item.where) if short["last"] else first
     if first is None or last is None:
         return
     if not first <= last < first + _MAX_RANGE:
-        item.fault(f"{quoted(text)} is no range of at most {_MAX_RANGE} ports")
+        item.fault(f"{quoted(text)} is not a range of at most {_MAX_RANGE} ports")
         return
     transport = short["transport"] or "tcp"
     if transport not in {"tcp", "udp"}:

@@ -88,7 +88,7 @@ def ports_of(cell: str, stated: str, where: str, findings: Findings) -> list[tup
     for part in parts:
         place = _PLACE.fullmatch(part)
         if place is None or "-" in part[1:]:
-            findings.faults.add(where, f"{quoted(part)} is no port; list ports one by one, without ranges")
+            findings.faults.add(where, f"{quoted(part)} is not a port; list ports one by one, without ranges")
             continue
         transport = (place[2] or stated).lower()
         if transport in {"sctp", "dccp"}:

@@ -22,7 +22,7 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
         return
     for entity in (entities or document).items():
         if not isinstance(entity.value, dict):
-            entity.fault("is no entity")
+            entity.fault("is not an entity")
         elif (device := entity.member("device")) is not None:
             _read_host(device, "device", findings)
         elif (machine := entity.member("virtual_machine", "virtualMachine")) is not None:

@@ -29,7 +29,7 @@ def read(raw: bytes, file: str, findings: Findings) -> None:
     """Add the hosts of the discoveries to `findings`; every fault names its line or path."""
     for item in _items(raw, file, findings):
         if not isinstance(item.value, dict):
-            item.fault("is no discovery")
+            item.fault("is not a discovery")
         elif item.value.get("type") not in _OF_LINES and item.value.get("status") != "rejected":
             _add(item, findings)
 
