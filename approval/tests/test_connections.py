@@ -74,7 +74,7 @@ async def test_an_address_has_so_many_connections_and_others_have_theirs(served)
     [{"connections_per_address": 4, "trusted_proxies": "127.0.0.0/8", "requests_burst": 100}],
     indirect=True,
 )
-async def test_behind_a_proxy_requests_at_once_count_by_the_address_it_tells(served):
+async def test_behind_a_proxy_requests_at_once_count_by_the_address_it_forwards(served):
     session_id = await served.start()
     head = f"GET /api/v1/dryrun/sessions/{session_id}/events HTTP/1.1\r\nHost: a\r\n"
     token = "Authorization: Bearer a-token-of-the-tests\r\nAccept: text/event-stream\r\n"

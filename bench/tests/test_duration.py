@@ -52,6 +52,6 @@ def test_noise_moves_them_little():
     assert found.error < 0.1
 
 
-def test_sizes_that_cannot_be_told_apart_have_a_fit_all_the_same():
+def test_sizes_that_grow_together_have_a_fit_all_the_same():
     found = fit(points(lambda hosts, _: 3.0 * hosts, [(2, 2), (4, 4), (8, 8)]))
     assert found.error == pytest.approx(0, abs=1e-9)

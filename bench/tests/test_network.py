@@ -64,7 +64,7 @@ def test_the_networks_are_large_enough_and_every_server_can_be_started():
     assert any(len(host.services) > 2 for host in networks["default-ports"])
 
 
-def test_a_host_is_told_its_servers_with_all_their_ports():
+def test_a_host_is_given_its_servers_with_all_their_ports():
     (inbox,) = (host for host in read_networks()["odd-ports"] if host.name == "inbox")
     assert inbox.arguments == ["dovecot=1143,1110"]
 

@@ -22,7 +22,7 @@ def test_a_plot_is_the_same_bytes_from_the_same_numbers_and_has_no_background(tm
     assert "<text" in first
 
 
-def test_bars_show_what_they_are_told(tmp_path):
+def test_bars_show_what_they_are_given(tmp_path):
     plots.bars(
         tmp_path / "bars.svg",
         "A title",

@@ -108,7 +108,7 @@ def test_the_list_says_what_happened_and_steers_no_terminal(run, api):
     assert "status" not in api.questions[-1]
 
 
-def test_a_decision_names_what_was_seen_and_tells_what_has_changed_since(run, api):
+def test_a_decision_names_what_was_seen_and_reports_what_has_changed_since(run, api):
     api.production = [{"id": 7, "revision": 2}, {"id": 8, "revision": 3}]
     assert run("production", "approve", "7:2", "--note", "a lab host") == (0, "1 approved.\n", "")
     assert api.decisions[-1] == {

@@ -17,7 +17,7 @@ def counts_of(found):
     return counted.outcome(complete=True)
 
 
-def test_a_thing_told_twice_counts_once_with_the_surest_product():
+def test_a_resource_reported_twice_counts_once_with_the_surest_product():
     found = [
         Discovery(kind="host", key="10.213.0.9"),
         service("10.213.0.1:80/tcp", 0.5, product="Apache"),

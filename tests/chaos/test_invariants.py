@@ -23,7 +23,7 @@ def world(*, holds):
     return SimpleNamespace(holds=answer)
 
 
-async def test_an_overlay_that_the_swarm_holds_is_told_of_and_no_breach():
+async def test_an_overlay_that_the_swarm_holds_is_reported_and_no_breach():
     assert await _is_held(world(holds=True), OVERLAY, [OVERLAY], TOLD)
 
 

@@ -76,7 +76,7 @@ def test_it_alone_reaches_what_is_beyond_this_host_and_no_metadata_of_a_cloud(
     assert {answer for each in answers.values() for answer in each} <= SHUT
 
 
-def test_what_is_to_be_told_arrives_outside(deployment: Deployment, machine: subprocess.Popen[str]):
+def test_a_notification_arrives_outside(deployment: Deployment, machine: subprocess.Popen[str]):
     key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     rows(deployment, TELL.format(request=json.dumps(CHANNEL), key=key))
     assert machine.stdout is not None

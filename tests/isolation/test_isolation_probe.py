@@ -96,7 +96,7 @@ def test_is_inconclusive_without_a_configuration():
 
 
 @pytest.mark.parametrize(("prefix", "expected"), [("dr-", (0, True)), ("dx-", (1, False))])
-def test_the_image_tells_a_covered_bridge_from_an_uncovered_one(prefix, expected):
+def test_the_image_distinguishes_a_covered_bridge_from_an_uncovered_one(prefix, expected):
     if subprocess.run([SCRIPT, "check"], check=False, capture_output=True).returncode != 0:
         pytest.fail(f"the host rule is not complete here; install it: {SCRIPT} install")
     name = f"dryrun-probe-test-{uuid.uuid4().hex[:12]}"

@@ -1,8 +1,9 @@
-"""Starts the services of tests by forks of a process that has imported them.
+"""Starts the services of tests by forking a process that has imported them.
 
-A system is three services whose imports take 3.5 s of processor, and most tests across services start one.
-All after the imports is the service's own: `main` with its arguments, environment, folder and log. What has
-to be seen from the start (`make demo`, a container, a preloaded library) is started as it always is.
+A system is three services whose imports take 3.5 s of processor time, and most tests across services start
+one. Everything after the imports is as in a started service: `main` with its arguments, environment, folder
+and log. What has to be tested from its very start (`make demo`, a container, a preloaded library) is started
+in the usual way.
 """
 
 import asyncio
@@ -29,15 +30,15 @@ SERVICES = {
     "dryrun-orchestrator": ("dryrun_orchestrator.main",),
     "docker-guard": ("docker_guard.main", "docker_guard.serve"),
 }
-"""The modules that each imports; the first has its `main`."""
+"""The modules that each service imports; the first one has its `main`."""
 _IMPORT_SECONDS = 60
 
 
 class ForkedProcess:
-    """What a `Child` needs of a process, of one that has another parent."""
+    """A process that is the child of another one, with what a `Child` needs of it."""
 
     def __init__(self, pid: int, end: int) -> None:
-        """Have process `pid`, of which `end` will read the exit code."""
+        """Represent process `pid`, whose exit code will be read from the descriptor `end`."""
         self.pid = pid
         self.returncode: int | None = None
         self._end = end
@@ -62,14 +63,14 @@ class ForkedProcess:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         self.send_signal(signal.SIGKILL)
 
     def _read(self) -> int | None:
         if self.returncode is None and select.select([self._end], [], [], 0)[0]:
             said = os.read(self._end, 16)
             if not said:
-                # The forge has ended without a word: nobody would know how the service ends.
+                # The forge has ended without reporting: nobody would learn how the service ends.
                 with suppress(ProcessLookupError):
                     os.kill(self.pid, signal.SIGKILL)
             self.returncode = int(said or -signal.SIGKILL)
@@ -78,7 +79,7 @@ class ForkedProcess:
 
 
 class Forge:
-    """Starts one service; see `service_forge`."""
+    """Starts one service from a process that has imported it; see `service_forge`."""
 
     def __init__(self, modules: tuple[str, ...]) -> None:
         """Import `modules` in a new process."""

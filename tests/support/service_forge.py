@@ -1,7 +1,7 @@
-"""A process that has imported a service and starts it by fork, once for each request.
+"""A process that imports a service once and starts it by fork, once for each request.
 
-Standard input is a Unix socket. A request is one packet of JSON with a descriptor; the new
-process answers with its id. When it ends, its exit code is written to the descriptor.
+Standard input is a Unix socket. A request is one packet of JSON with a descriptor; the new process answers
+with its id. When it ends, its exit code is written to the descriptor.
 """
 
 import gc
@@ -14,11 +14,11 @@ import socket
 import sys
 from typing import Any
 
-_MOST = 256 * 1024
+_MAX_REQUEST_BYTES = 256 * 1024
 
 
 def main(modules: list[str]) -> None:
-    """Import `modules`, whose first has the service's `main`, and start it until standard input ends."""
+    """Import `modules`, then start the first one's `main` for each request, until standard input ends."""
     service = importlib.import_module(modules[0])
     for name in modules[1:]:
         importlib.import_module(name)
@@ -28,15 +28,15 @@ def main(modules: list[str]) -> None:
     ended, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wakes)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    told: dict[int, int] = {}
+    running: dict[int, int] = {}
     while True:
         ready, _, _ = select.select([requests, ended], [], [])
         if ended in ready:
             os.read(ended, 4096)
-            _tell_of_ends(told)
+            _report_ended(running)
         if requests not in ready:
             continue
-        line, descriptors, _, _ = socket.recv_fds(requests, _MOST, 1)
+        line, descriptors, _, _ = socket.recv_fds(requests, _MAX_REQUEST_BYTES, 1)
         if not line:
             return
         wanted = json.loads(line)
@@ -44,7 +44,7 @@ def main(modules: list[str]) -> None:
         if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for descriptor in (ended, wakes, *descriptors, *told.values()):
+            for descriptor in (ended, wakes, *descriptors, *running.values()):
                 os.close(descriptor)
             try:
                 _become(wanted)
@@ -55,20 +55,21 @@ def main(modules: list[str]) -> None:
             requests.close()
             service.main()
             sys.exit(0)
-        told[pid] = descriptors[0]
+        running[pid] = descriptors[0]
 
 
-def _tell_of_ends(told: dict[int, int]) -> None:
-    for pid in list(told):
+def _report_ended(running: dict[int, int]) -> None:
+    """Write the exit code of each child that has ended to its descriptor."""
+    for pid in list(running):
         found, status = os.waitpid(pid, os.WNOHANG)
         if found:
-            descriptor = told.pop(pid)
+            descriptor = running.pop(pid)
             os.write(descriptor, f"{os.waitstatus_to_exitcode(status)}\n".encode())
             os.close(descriptor)
 
 
 def _become(wanted: dict[str, Any]) -> None:
-    """Have the session, folder, environment, arguments, and streams of a process that was started."""
+    """Take the session, folder, environment, arguments and streams of a newly started process."""
     os.setsid()
     os.chdir(wanted["folder"])
     os.environ.clear()

@@ -58,7 +58,7 @@ async def test_an_administrator_invites_somebody_who_then_makes_a_token(site):
     assert answer.status_code == 401
 
 
-async def test_what_is_refused_is_told_with_the_way_back(site):
+async def test_what_is_refused_is_shown_with_the_way_back(site):
     page = await site.visit(Role.VIEWER, "/people")
     await expect(page.get_by_role("heading", name="Not allowed")).to_be_visible()
     await expect(page.locator(".problem")).to_contain_text("An administrator can change roles")

@@ -49,7 +49,7 @@ async def delivered(engine, diode, process, *rows, url=None):
     return delivery
 
 
-async def test_a_host_is_told_to_diode_as_its_own_client_would(engine, diode, delivering, tmp_path):
+async def test_a_host_is_sent_to_diode_as_its_own_client_would(engine, diode, delivering, tmp_path):
     process = delivering(diode, diode=CREDENTIAL)
     delivery = await delivered(engine, diode, process, HOST, SERVICE)
     host, left = await items_of(engine, delivery)
@@ -66,7 +66,7 @@ async def test_a_host_is_told_to_diode_as_its_own_client_would(engine, diode, de
     assert (request.stream, len(request.id)) == ("latest", 36)
 
 
-async def test_nothing_is_told_before_the_approval(engine, diode, delivering):
+async def test_no_removal_is_sent_before_the_approval(engine, diode, delivering):
     process = delivering(diode, diode=CREDENTIAL)
     await approve_discoveries(engine, HOST)
     destination = await add_destination(engine, kind="diode", url=diode.url(), credential="diode")

@@ -90,7 +90,7 @@ async def test_a_removal_follows_a_creation_whose_answer_was_lost(hook):
     assert [action for action, _ in hook.acted] == ["created", "removed"]
 
 
-async def test_what_returns_is_told_after_a_removal_whose_answer_was_lost(hook):
+async def test_what_returns_is_sent_after_a_removal_whose_answer_was_lost(hook):
     await approve_discoveries(hook.engine, HOST)
     await hook.deliver()
     await hook.go()
@@ -103,7 +103,7 @@ async def test_what_returns_is_told_after_a_removal_whose_answer_was_lost(hook):
     assert [action for action, _ in hook.acted] == ["created", "removed", "created"]
 
 
-async def test_what_changes_back_is_told_after_a_change_whose_answer_was_lost(hook):
+async def test_what_changes_back_is_sent_after_a_change_whose_answer_was_lost(hook):
     await approve_discoveries(hook.engine, HOST)
     await hook.deliver()
     delivery = await hook.lose_an_answer(CHANGED)

@@ -75,7 +75,7 @@ async def holders(engine, key):
         return await repository.holders(connection, found)
 
 
-async def test_a_webhook_is_told_once_that_something_is_gone_services_before_their_host(engine, delivering):
+async def test_a_webhook_receives_each_removal_once_services_before_their_host(engine, delivering):
     async with receiving(lambda _: answer(200)) as receiver:
         process = delivering(receiver)
         await approve_discoveries(engine, HOST, SERVICE)
@@ -100,7 +100,7 @@ async def test_a_webhook_is_told_once_that_something_is_gone_services_before_the
         assert item.action == "create"
 
 
-async def test_a_destination_that_never_had_it_is_not_told(engine, delivering):
+async def test_a_destination_that_never_had_it_is_sent_no_removal(engine, delivering):
     await approve_discoveries(engine, HOST)
     await go(engine, HOST[1])
     await is_nothing(engine, await add_destination(engine, kind="ndjson"))
@@ -154,7 +154,7 @@ async def pruned(engine):
 
 
 @pytest.mark.parametrize("kind", ["ndjson", "servicenow"])
-async def test_what_is_gone_stays_here_until_all_who_have_it_were_told(engine, kind):
+async def test_what_is_gone_stays_here_until_every_destination_has_its_removal(engine, kind):
     await approve_discoveries(engine, HOST)
     destinations = [await add_destination(engine, kind=each) for each in (kind, "csv")]
     for each in destinations:
@@ -291,7 +291,7 @@ def status_of(address):
     return status["value"] if isinstance(status, dict) else status
 
 
-async def test_two_previews_at_once_tell_of_a_removal_once(engine, delivering):
+async def test_two_previews_at_once_list_a_removal_once(engine, delivering):
     await approve_discoveries(engine, HOST)
     destination = await add_destination(engine, kind="ndjson")
     await approve(engine, (await preview(engine, destination)).id)

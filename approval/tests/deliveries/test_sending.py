@@ -169,7 +169,7 @@ async def test_a_host_that_wants_to_be_left_alone_is(engine, delivering):
     assert len(receiver.received) <= 4
 
 
-async def test_a_destination_that_is_not_listed_or_has_no_secret_is_told_so(engine, delivering):
+async def test_an_item_says_that_its_destination_is_not_listed_or_has_no_secret(engine, delivering):
     async with receiving() as receiver:
         delivery = await approved(engine, receiver, HOST)
         await delivering(at=receiver).work()

@@ -27,7 +27,7 @@ def found(versions):
     return [(each.collectors[0].image[7], each.found, each.of) for each in versions]
 
 
-def test_versions_are_told_apart_by_image_and_the_last_one_comes_first():
+def test_versions_are_distinguished_by_image_and_the_last_one_comes_first():
     looks = [look(3, "missed", NEW), look(1, "found", OLD), look(2, "found", OLD), look(4, "missed", NEW)]
     shown = history("small", NAME, looks, more=False)
     assert found(shown.versions) == [("b", 0, 2), ("a", 2, 2)]

@@ -71,7 +71,7 @@ async def ada(engine):
     return await add_channel(engine, "ada")
 
 
-async def test_a_failed_session_is_told_once_to_whom_it_belongs(engine, ada):
+async def test_a_failed_session_is_reported_once_to_its_owner(engine, ada):
     session = await add_session(engine)
     await add_session(engine, whose="bob")
     await add_session(engine, outcome="completed")
@@ -90,7 +90,7 @@ async def test_who_wants_to_hear_of_others_does_and_who_left_hears_nothing(engin
     assert [len(await told(engine, each)) for each in (ada, everything, left, only)] == [0, 1, 0, 0]
 
 
-async def test_harm_and_late_cleanup_are_told(engine, ada):
+async def test_harm_and_late_cleanup_are_reported(engine, ada):
     harmed = await add_session(engine, outcome="completed")
     late = await add_session(engine, phase="cleaning_up", outcome=None, ended="NULL")
     async with engine.begin() as connection:
@@ -106,7 +106,7 @@ async def test_harm_and_late_cleanup_are_told(engine, ada):
     assert str(late)[:8] in found["cleanup_late"]
 
 
-async def test_a_stuck_delivery_and_a_token_that_expires_are_told(engine, ada):
+async def test_a_stuck_delivery_and_a_token_that_expires_are_reported(engine, ada):
     delivery = await store_deliveries(engine)
     async with engine.begin() as connection:
         await connection.execute(
@@ -183,7 +183,7 @@ async def schedule(engine) -> UUID:
     return schedule
 
 
-async def test_a_run_that_got_worse_than_chance_explains_is_told(engine, ada, schedule):
+async def test_a_run_that_got_worse_than_chance_explains_is_reported(engine, ada, schedule):
     await add_run(engine, schedule, 2, 0.95, 0.90, passed=True)
     await add_run(engine, schedule, 1, 0.42, 0.35, passed=False)
     assert dict(await told(engine, ada)) == {
@@ -198,7 +198,7 @@ async def test_a_run_within_the_last_ones_interval_is_not(engine, ada, schedule)
     assert await told(engine, ada) == []
 
 
-async def test_a_schedule_that_stops_by_itself_is_told_once_and_one_that_somebody_pauses_is_not(
+async def test_a_schedule_that_stops_by_itself_is_reported_once_and_one_that_somebody_pauses_is_not(
     engine, ada, schedule
 ):
     async def pause(**how):

@@ -84,7 +84,7 @@ async def make_everything_due(engine):
         await connection.execute(text("UPDATE gateway.notifications SET next_at = now()"))
 
 
-async def test_a_webhook_tells_of_all_in_one_signed_message(engine, notifying):
+async def test_a_webhook_reports_all_in_one_signed_message(engine, notifying):
     async with receiving() as receiver:
         channel = await add_channel(engine, "webhook", receiver.url(), "one", "two")
         await (await notifying(receiver)).work_once()
@@ -167,7 +167,7 @@ async def test_text_of_targets_is_inert_in_chats(engine, notifying, kind):
         assert "\\[x\\]\\(http:" in card["content"]["body"][0]["text"]
 
 
-async def test_an_apprise_api_is_told_once_for_all_services_of_a_configuration(engine, notifying):
+async def test_an_apprise_api_gets_one_request_for_all_services_of_a_configuration(engine, notifying):
     async with receiving(lambda _: answer(200)) as receiver:
         channel = await add_channel(engine, "apprise", receiver.url("/notify/on-call"), HOSTILE)
         await (await notifying(receiver)).work_once()
@@ -179,7 +179,7 @@ async def test_an_apprise_api_is_told_once_for_all_services_of_a_configuration(e
 
 
 @pytest.mark.parametrize(("status", "words"), [(204, "no configuration"), (424, "could not reach all")])
-async def test_what_an_apprise_api_could_not_tell_counts_as_given_up(engine, notifying, status, words):
+async def test_what_an_apprise_api_could_not_deliver_counts_as_given_up(engine, notifying, status, words):
     async with receiving(lambda _: answer(status)) as receiver:
         channel = await add_channel(engine, "apprise", receiver.url("/notify/on-call"), "one")
         notifier = await notifying(receiver)
@@ -307,7 +307,7 @@ class Homeserver:
         return self.lost.pop(0) if self.lost else answer(200, {"event_id": f"${transaction}"})
 
 
-async def test_a_room_of_matrix_is_told_once_although_the_answer_is_lost(engine, notifying):
+async def test_a_room_of_matrix_gets_one_message_although_the_answer_is_lost(engine, notifying):
     homeserver = Homeserver(RESET)
     async with receiving(homeserver.behave) as receiver:
         channel = await add_channel(engine, "matrix", receiver.url(f"/{ROOM}"), HOSTILE)

@@ -12,7 +12,7 @@ def test_the_examples_in_the_docstrings_hold():
         assert (failed, tried > 0) == (0, True), module.__name__
 
 
-def test_a_time_tells_its_zone_before_a_script_puts_in_the_viewers():
+def test_a_time_states_its_zone_before_a_script_puts_in_the_viewers():
     at = datetime(2026, 1, 31, 9, 30, 5, 123000, tzinfo=UTC)
     assert words.moment(at) == (
         '<time datetime="2026-01-31T09:30:05.123Z" data-time="full">2026-01-31 09:30 UTC</time>'
@@ -26,7 +26,7 @@ def test_evidence_keeps_its_lines_and_nothing_else_that_steers():
     assert shown == '{\n  "banner": "a\\u202eb\\u001b[31m",\n  "rows": 3\n}'
 
 
-def test_evidence_and_gist_are_cut_where_a_target_tells_megabytes():
+def test_evidence_and_gist_are_cut_where_a_target_sends_megabytes():
     flood = {"banner": "x" * 10_000_000}
     assert len(words.evidence(flood)) < 600
     assert len(words.gist(flood)) == 121

@@ -103,7 +103,7 @@ async def reported(api, orchestrator, eventually):
     return play
 
 
-async def test_the_report_tells_what_a_decision_needs(api, reported):
+async def test_the_report_shows_what_a_decision_needs(api, reported):
     session_id = await reported(whole_session())
     report = (await api.get(f"/sessions/{session_id}/report")).json()
     Report.model_validate(report)

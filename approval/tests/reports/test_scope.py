@@ -9,7 +9,7 @@ def without(happened, kind):
     return [(at, data) for at, data in happened if not isinstance(data, kind)]
 
 
-async def test_a_scan_in_an_isolated_network_that_tells_of_nothing_else_kept_its_scope(report):
+async def test_a_scan_in_an_isolated_network_that_reports_nothing_else_kept_its_scope(report):
     assert report.scope.kept is True
     assert report.scope.outside == ()
 

@@ -358,7 +358,7 @@ def test_a_problem_of_any_status_is_passed_on(status):
 
 
 @pytest.mark.parametrize("event_comes_first", [False, True])
-async def test_a_sessions_request_is_the_root_of_its_trace_and_the_orchestrator_is_told(
+async def test_a_sessions_request_is_the_root_of_its_trace_and_the_orchestrator_receives_it(
     engine, orchestrator, orchestrator_client, monkeypatch, event_comes_first
 ):
     spans = []
@@ -388,7 +388,7 @@ async def test_a_sessions_request_is_the_root_of_its_trace_and_the_orchestrator_
     assert set(root.attributes) == {"dryrun.session.id", "dryrun.session.template", "dryrun.session.seed"}
 
 
-async def test_a_service_that_exports_nothing_tells_the_orchestrator_of_no_trace(api, orchestrator):
+async def test_a_service_that_exports_nothing_passes_no_trace_to_the_orchestrator(api, orchestrator):
     # A client cannot choose a trace either.
     theirs = {"traceparent": f"00-{1:032x}-{1:016x}-01"}
     answer = await api.post("/sessions", json={"template": "small"}, headers=theirs)

@@ -57,7 +57,7 @@ def test_a_fact_is_a_line_so_that_a_comparison_of_versions_shows_it(tmp_path):
     assert [json.loads(line.strip().rstrip(","))["key"] for line in lines] == ["web", "web:80/tcp"]
 
 
-def test_every_fault_is_told_with_its_place_and_what_to_do(tmp_path):
+def test_every_fault_is_reported_with_its_place_and_what_to_do(tmp_path):
     path = tmp_path / "baseline.json"
     write_baseline(path, BASELINE)
     whole = json.loads(path.read_text())

@@ -42,7 +42,7 @@ image: evil
 """
 
 
-def test_ten_mistakes_in_two_files_are_told_at_once_and_nothing_starts(ci, tmp_path):
+def test_ten_mistakes_in_two_files_are_reported_at_once_and_nothing_starts(ci, tmp_path):
     (tmp_path / "bench.yml").write_text(TEN_MISTAKES)
     (tmp_path / "criteria.yml").write_text("- a list\n")
     (tmp_path / "baseline.json").write_text('{"format": "dryrun-baseline", "version": 9}')

@@ -49,7 +49,7 @@ def counted(*reports):
 SERVICE = ("service", "web:80/tcp", {"product": "nginx", "version": "1.26", "cpe": "cpe:/a:nginx"})
 
 
-def test_right_wrong_and_missing_values_are_told_apart():
+def test_right_wrong_and_missing_values_are_distinguished():
     _, facts = counted(
         report([SERVICE]),
         report([SERVICE], wrong=[("service", "web:80/tcp", "version", "1")]),

@@ -78,7 +78,7 @@ def test_a_scan_that_does_not_run_to_its_end_any_more_is_a_loss():
     assert judgements(verdict_of(count(10, web=10), now))["complete"] == "lost"
 
 
-def test_another_value_that_is_as_right_as_before_is_told_and_not_red():
+def test_another_value_that_is_as_right_as_before_is_reported_and_not_red():
     before, now = count(10, web=10), count(5, web=5)
     before.facts[HOST].values["4.6.2"] = 10
     now.facts[HOST].values["4"] = 5

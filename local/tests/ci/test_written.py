@@ -99,7 +99,7 @@ def test_nothing_a_scanner_says_steers_a_reader(verdict):
     assert "\x00" not in text
 
 
-def test_the_summary_tells_verdict_facts_and_what_ran(verdict):
+def test_the_summary_shows_verdict_facts_and_what_ran(verdict):
     markdown = summary(verdict)
     assert markdown.startswith("## ❌ Regressed: 2 facts lost, 1 criterion not met\n")
     assert "| `small` | `service lost: version` |" in markdown

@@ -53,7 +53,7 @@ def test_a_rate_stays_within_what_every_manifest_allows():
     ]
 
 
-def test_a_foreign_collector_takes_a_rate_where_an_argument_tells_it():
+def test_a_foreign_collector_takes_a_rate_where_an_argument_holds_it():
     chosen = choose(collectors=["masscan", "nmap"], max_rate=800)
     assert {each.name: each.max_rate for each in chosen} == {"masscan": 800, "nmap": None}
     assert choose(collectors=["masscan"])[0].max_rate == 900

@@ -352,7 +352,7 @@ async def test_refuses_a_ping_that_is_answered_by_something_else(played, engine,
         await getattr(engine, name)()
 
 
-async def test_a_call_that_changes_something_is_a_span_that_the_guard_is_told_of(
+async def test_a_call_that_changes_something_is_a_span_whose_context_the_guard_receives(
     played: Played, engine: DockerEngine
 ) -> None:
     spans: list[Span] = []
@@ -373,7 +373,7 @@ async def test_a_call_that_changes_something_is_a_span_that_the_guard_is_told_of
     assert CONTAINER not in repr(spans)
 
 
-async def test_outside_of_a_trace_the_guard_is_told_nothing(played: Played, engine: DockerEngine) -> None:
+async def test_outside_of_a_trace_the_guard_receives_no_context(played: Played, engine: DockerEngine) -> None:
     played.status, played.body = 204, ""
     await engine.remove_container(CONTAINER)
     assert played.traces == [None]

@@ -60,7 +60,7 @@ def test_reads_hosts_with_the_containers_that_fit(tmp_path: Path, certificates: 
     assert fleet.hosts["alpha"].certificates == certificates
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path, certificates: Path):
+def test_all_faults_are_reported_at_once(tmp_path: Path, certificates: Path):
     text = (
         f"managers: [gamma]\noverlay: maybe\nspeed: high\ndrained: [delta]\nhosts:\n"
         f"  Alpha: {host(certificates, 1, guard='http://10.0.0.1')}\n"

@@ -32,7 +32,7 @@ async def test_a_claimed_session_goes_on_from_where_it_was_prepared(pooled):
         assert not pooled.left(session_id)
 
 
-async def test_nothing_is_told_of_a_prepared_session_until_it_is_claimed(pooled):
+async def test_nothing_is_reported_of_a_prepared_session_until_it_is_claimed(pooled):
     async with pooled.running() as supervisor:
         (session_id,) = await ready(pooled)
         assert await pooled.events() == []

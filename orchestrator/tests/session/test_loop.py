@@ -64,7 +64,7 @@ async def test_the_next_collector_begins_while_the_container_before_it_is_still_
     assert at_once == [1]
 
 
-async def test_the_course_of_bringing_up_is_told_once_with_every_step(stage):
+async def test_the_course_of_bringing_up_is_reported_once_with_every_step(stage):
     async with stage.running():
         session_id = await stage.start()
         await stage.ended(session_id)

@@ -147,7 +147,7 @@ async def test_an_input_that_gets_no_answer_holds_up_one_session_for_a_moment(
     assert waiter.lines == [None, None]
 
 
-async def test_an_input_that_stalls_in_the_middle_is_told_to_a_new_container(
+async def test_an_input_that_stalls_in_the_middle_is_sent_to_a_new_container(
     stage, waiter, gate, monkeypatch
 ):
     monkeypatch.setattr(standby, "SENT_SECONDS", 0.05)

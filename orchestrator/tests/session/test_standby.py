@@ -123,7 +123,7 @@ async def test_what_was_lost_on_the_way_is_sent_again(stage, waiter, gate, monke
 
 
 @pytest.mark.parametrize("way", ["refused", "swallowed"])
-async def test_what_cannot_be_handed_over_is_told_to_a_new_container(stage, waiter, gate, monkeypatch, way):
+async def test_what_cannot_be_handed_over_is_sent_to_a_new_container(stage, waiter, gate, monkeypatch, way):
     monkeypatch.setattr(standby, "CONFIRMED_SECONDS", 0.05)
 
     async def swallow(container_id, data):

@@ -17,7 +17,7 @@ def test_hosts_with_the_same_services_are_one_class_whatever_their_titles():
     ]
 
 
-def test_port_version_tls_transport_and_titles_of_products_tell_classes_apart():
+def test_port_version_tls_transport_and_titles_of_products_distinguish_classes():
     plain = service(80, "nginx", "1.26")
     others = (
         service(81, "nginx", "1.26"),

@@ -133,7 +133,7 @@ def test_a_report_without_the_network_reads_by_its_facts():
         (document(images=[{}]), "images.0.service"),
     ],
 )
-def test_a_report_that_tells_no_truth_is_refused(text, fault):
+def test_a_report_without_usable_ground_truth_is_refused(text, fault):
     with pytest.raises(InventoryError, match=fault):
         read(text)
 

@@ -48,7 +48,7 @@ def test_an_answer_waits_for_its_question(table: BannerTable) -> None:
     assert banner.answer.endswith(b"\r\n\r\n")
 
 
-def test_a_version_that_the_pattern_cannot_show_is_not_told(table: BannerTable) -> None:
+def test_a_version_that_the_pattern_cannot_show_is_not_reported(table: BannerTable) -> None:
     banner = table.find(Service(port=21, name="ftp", product="Tool FTP", version="four"))
     assert banner is not None
     assert banner.version != "four"

@@ -76,7 +76,7 @@ def test_a_cpe_names_a_product_whatever_people_call_it() -> None:
     assert MATCHER.match(service).recipe == "nginx"
 
 
-def test_a_title_tells_apart_what_goes_by_one_name() -> None:
+def test_a_title_distinguishes_products_of_one_name() -> None:
     product = "Golang net/http server"
     prometheus = "Prometheus Time Series Collection and Processing Server"
     assert (

@@ -1,7 +1,7 @@
-"""Begins a few answers at a time for one person: whoever asks for many at once waits for their own.
+"""Begins a few answers at a time for each person: whoever sends many requests at once waits for their own.
 
-All share one event loop. Without turns, a person who asks for a hundred pages at once makes everybody else's
-next page the hundred and first.
+All people share one event loop. Without turns, a person who requests a hundred pages at once makes everybody
+else's next page the hundred and first.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ from approval_api.identity.person import Person
 from approval_api.web.problems import ProblemError
 
 AT_ONCE = 4
-"""Turns of one person."""
+"""How many turns one person has."""
 HELD_SECONDS = 0.5
-"""Longest that an answer holds its turn: one that takes longer mostly waits for somebody else."""
+"""How long an answer holds its turn at most: one that takes longer mostly waits for something else."""
 WAIT_SECONDS = 10.0
-"""Longest that a request waits for its turn."""
+"""How long a request waits for its turn at most."""
 
 
 @dataclass(slots=True)
@@ -29,19 +29,19 @@ class _Line:
 
 
 class Turns:
-    """A line of requests for each person with any; first come, first served."""
+    """A queue of requests for each person who has any; first come, first served."""
 
     def __init__(self) -> None:
-        """Start with nobody in line."""
+        """Start with nobody in a queue."""
         self._lines: dict[str, _Line] = {}
 
     def __len__(self) -> int:
-        """Return how many people are in line."""
+        """Return how many people have requests."""
         return len(self._lines)
 
     @asynccontextmanager
     async def taken(self, who: str) -> AsyncIterator["Turn"]:
-        """Wait for a turn of `who`, and give it back at the end. Raises ProblemError: 429."""
+        """Wait for a turn of `who`, and release it at the end. Raises ProblemError: 429."""
         line = self._lines.setdefault(who, _Line())
         line.requests += 1
         turn = Turn(line.free)
@@ -56,10 +56,10 @@ class Turns:
 
 
 class Turn:
-    """One request's turn; held until it is given back, and for `HELD_SECONDS` at most."""
+    """One request's turn; held until it is released, and for `HELD_SECONDS` at most."""
 
     def __init__(self, free: asyncio.Semaphore) -> None:
-        """Start without it."""
+        """Start without holding it."""
         self._free = free
         self._end: asyncio.TimerHandle | None = None
 
@@ -72,14 +72,14 @@ class Turn:
             raise ProblemError(
                 "too-many-requests",
                 429,
-                "your other requests have to be answered first",
+                "your other requests have to be answered first; try again in a moment",
                 title="Too many requests at once",
                 headers={"Retry-After": "2"},
             ) from None
         self._end = asyncio.get_running_loop().call_later(HELD_SECONDS, self.give_back)
 
     def give_back(self) -> None:
-        """Let the next request of the same person go on. Twice is as good as once."""
+        """Let the next request of the same person go on; a second call has no effect."""
         if self._end is not None:
             self._end.cancel()
             self._end = None
@@ -98,6 +98,6 @@ async def turn_of(request: Request, person: Person) -> AsyncIterator[None]:
 
 
 def give_turn_back(request: Request) -> None:
-    """Let the next request of the same person go on: this one has places of its own to wait for."""
+    """Let the next request of the same person go on: this one waits for places of another kind."""
     turn: Turn = request.scope["turn"]
     turn.give_back()

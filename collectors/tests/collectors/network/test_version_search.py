@@ -71,7 +71,7 @@ async def test_all_open_ports_of_a_host_are_known_when_no_more_are_looked_for(em
     assert await asyncio.wait_for(asking, 5) == {9104, 515}
 
 
-async def test_a_run_that_fails_ends_no_other_and_is_told(runs, emit):
+async def test_a_run_that_fails_ends_no_other_and_is_reported(runs, emit):
     passed_on = []
     versions = searching(emit, passed_on)
     runs += [NmapError("nmap broke"), host(Port(80, "http", probed=True))]

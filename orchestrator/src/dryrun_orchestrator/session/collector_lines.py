@@ -25,11 +25,11 @@ SAMPLE_CHARACTERS = 120
 
 
 class NotUnderstoodLine(WarningLine):
-    """A warning about a line outside the contract."""
+    """A warning about a line that does not follow the contract."""
 
 
 def parse_line(line: bytes) -> CollectorLine | WarningLine:
-    """Parse one line; a line outside the contract becomes a warning that shows its beginning."""
+    """Parse one line; one that does not follow the contract becomes a warning that shows its beginning."""
     try:
         return read_model(COLLECTOR_LINE, line, LINE_BOUNDS)
     except OutOfBoundsError as error:
@@ -55,7 +55,7 @@ class Said:
     size: int
     """Length of the line in bytes."""
     values: int = 0
-    """Upper bound of the JSON values it holds."""
+    """An upper bound on the JSON values in it."""
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class ContractLines:
         return map(said, self._splitter.feed(data))
 
     def finish(self) -> Iterator[Said]:
-        """Return the text after the last line break, if any."""
+        """Return what follows the last line break, if anything."""
         return map(said, self._splitter.finish())
 
 
@@ -103,7 +103,7 @@ class OutputTally:
         self.values += values
         if self.first_line is None:
             self.first_line = hashlib.sha256(word.model_dump_json().encode()).hexdigest()
-        # Only the last line can be the end.
+        # Only the last line counts as the end line.
         self.end = word if isinstance(word, EndLine) else None
         if isinstance(word, DiscoveryLine):
             self.discoveries += 1

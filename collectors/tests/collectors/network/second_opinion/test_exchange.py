@@ -46,13 +46,13 @@ async def test_silence_costs_the_time_of_an_answer_and_all_answers_the_time_of_t
     assert asking.time_is_up
 
 
-async def test_nothing_listening_is_told_from_silence():
+async def test_nothing_listening_is_distinguished_from_silence():
     async with listening(silent) as number:
         pass
     assert (await questioner(number).ask(b"?")).ending is Ending.UNREACHABLE
 
 
-async def test_what_speaks_no_tls_is_told_from_silence():
+async def test_what_speaks_no_tls_is_distinguished_from_silence():
     async with listening(silent) as number:
         asking = questioner(number, answer=0.3)
         asking.tls = True
