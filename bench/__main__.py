@@ -107,14 +107,14 @@ def _measured(name: str, *, long: bool, most: int | None) -> PartResult:
 
     setting = Setting(long, say, (PARTS | ALONE)[name] * (LONGER if long else 1), most)
     result: PartResult = asyncio.run(part.measure(setting))
-    told = {
+    about = {
         "load": (before, load()),
         "seconds": time.monotonic() - began,
         "made_at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": commit(ROOT),
         "long": long,
     }
-    result = result.model_copy(update=told)
+    result = result.model_copy(update=about)
     print(f"\n## {result.title}\n\n{summary(result)}\n", flush=True)
     return result
 

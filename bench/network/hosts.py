@@ -10,7 +10,7 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Service:
-    """One listening port. A product is right if it contains one of `products`; none: it tells nobody."""
+    """One listening port. A product is right if it contains one of `products`; none: nothing names it."""
 
     server: str
     port: int
@@ -31,7 +31,7 @@ class Host:
 
     @property
     def arguments(self) -> list[str]:
-        """What the image's entry point is told to run."""
+        """What the image's entry point is to run."""
         ports: dict[str, list[str]] = {}
         for service in self.services:
             ports.setdefault(service.server, []).append(str(service.port))

@@ -1,6 +1,6 @@
 """Stands between guard and engine and writes down what the guard asks: a witness, never a judge.
 
-The engine's content decides whether an attack succeeded; the tap tells whose doing a new object is while
+The engine's content decides whether an attack succeeded; the tap shows whose doing a new object is while
 others use the same engine, and can be closed as if the engine had gone.
 """
 

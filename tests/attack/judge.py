@@ -107,7 +107,7 @@ _IMAGES_OWN: Final = [
 def container_faults(
     lab: Lab, document: Mapping[str, Any], images: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[str]:
-    """Tell what a container has that none may have. `images` is their configuration by allowlisted ID."""
+    """Yield what a container has that none may have. `images` is their configuration by allowlisted ID."""
     image = document["Image"]
     if image not in images:
         yield f"image {image} is not in the allowlist"
@@ -248,7 +248,7 @@ def _network_faults(lab: Lab, document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def network_faults(lab: Lab, document: Mapping[str, Any]) -> Iterator[str]:
-    """Tell what a network has that no session's may have."""
+    """Yield what a network has that no session's may have."""
     labels = document["Labels"] or {}
     session = labels.get(SESSION_LABEL, "")
     if not _UUID.fullmatch(session):

@@ -20,7 +20,7 @@ _DANGEROUS = [vector for vector in ALL if vector.alone and vector.path == row.CR
 
 
 def _facts(lab: Lab) -> Facts:
-    # The guard names networks by id: nothing but a vector's own change tells these containers from its own.
+    # The guard names networks by id: only a vector's own change sets these containers apart from its own.
     return lab.vector_facts() | {"NETWORK": lab.facts["NETWORK_ID"]}
 
 

@@ -62,7 +62,7 @@ def mine(lab: Lab, found: Mapping[str, Any]) -> bool:
 
 
 def leaks(lab: Lab, sent: bytes, answer: Answer) -> Iterator[str]:
-    """Tell which of the victims' words the client received and had not said itself."""
+    """Yield which of the victims' words the client received and had not sent itself."""
     for secret in lab.secrets:
         if secret in answer.received and secret not in sent:
-            yield f"the answer tells {secret.decode()}"
+            yield f"the answer reveals {secret.decode()}"

@@ -1,4 +1,4 @@
-"""What a campaign calls left: everything but an overlay that the swarm holds and that people are told of."""
+"""What a campaign calls left: everything but an overlay that the swarm holds and that is reported."""
 
 from types import SimpleNamespace
 from uuid import uuid4
@@ -36,7 +36,7 @@ async def test_an_overlay_that_the_swarm_holds_is_reported_and_no_breach():
         (True, OVERLAY, [OVERLAY], {SESSION: {"reason": "stopped"}}),
         (True, OVERLAY, [OVERLAY], {}),
     ],
-    ids=["removable", "not empty", "a container", "not told of", "not ended"],
+    ids=["removable", "not empty", "a container", "not reported", "not ended"],
 )
 async def test_everything_else_that_is_left_is_a_breach(holds, thing, left, ended):
     assert not await _is_held(world(holds=holds), thing, left, ended)

@@ -109,7 +109,7 @@ def test_overlays_are_made_by_the_manager_alone_and_in_one_form(fleet: FleetLab)
 
 
 def becomes_known(worker: Host, name: str, seconds: float) -> bool:
-    """Return whether a worker's engine lists a network in time; the swarm tells it by and by."""
+    """Return whether a worker's engine lists a network in time; the swarm informs it gradually."""
     for _ in range(int(10 * seconds)):
         if name in worker.docker("network", "ls", "--format", "{{.Name}}").split():
             return True
@@ -130,7 +130,7 @@ FOREIGN: dict[str, Callable[[Words], dict[str, Any]]] = {
     "whose engines take any address": lambda words: {"IPAM": {"Config": [{"Subnet": f"{words.base}.0/26"}]}},
 }
 numbers = itertools.count(20)
-"""Of networks with addresses of their own: the swarm takes those of a removed one away by and by, and starts
+"""Of networks with addresses of their own: the swarm gradually takes away those of a removed one, and starts
 nothing on another that has the same until then."""
 
 

@@ -92,6 +92,6 @@ async def is_one_trace(stack: Stack, receiver: Receiver, session_id: UUID) -> No
     # What the guard wrote of a call has its trace and span.
     log = (stack.installation.logs / "guard.log").read_text(encoding="utf-8")
     lines = [json.loads(line) for line in log.splitlines() if session_id.hex in line]
-    told = {line["span_id"]: line for line in lines if line.get("trace_id") == session_id.hex}
-    assert set(calls) <= set(told), "a call that the guard does not know of"
-    assert {told[each]["method"] for each in calls} == {"POST", "DELETE"}
+    known = {line["span_id"]: line for line in lines if line.get("trace_id") == session_id.hex}
+    assert set(calls) <= set(known), "a call that the guard does not know of"
+    assert {known[each]["method"] for each in calls} == {"POST", "DELETE"}

@@ -47,7 +47,7 @@ NO_ROUTE, NOBODY = {"ENETUNREACH"}, {"EHOSTUNREACH", "no answer"}
 
 @dataclass(frozen=True)
 class Place:
-    """A network to attack from, as the engine tells of it."""
+    """A network to attack from, as the engine describes it."""
 
     network: str
     bridge: str

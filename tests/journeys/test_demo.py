@@ -172,7 +172,7 @@ def assert_what_targets_hold_stands_nowhere(state):
 def assert_the_logs_of_targets_are_told(report):
     """Hold the report to what every session leaves: lines in the database's log, packets, digests."""
     for collector in ("network", "database"):
-        # Two run at once, and a line may not tell which of them it is about.
+        # Two run at once, and a line may not say which of them it is about.
         parts = [part for part in report["logs"]["db"]["by_collectors"] if collector in part["collectors"]]
         assert sum(part["lines"] for part in parts) >= 1, collector
         assert any(part["sample"] for part in parts), collector

@@ -224,7 +224,7 @@ def test_a_person_at_a_terminal_is_asked_first(machine, answer, installs):
     while b"[Y/n]" not in shown:
         shown += os.read(keyboard, 1000)
     os.write(keyboard, answer.encode())
-    # The terminal is read until its last user closes it, which Linux tells by an error.
+    # The terminal is read until its last user closes it, which Linux reports as an error.
     try:
         while chunk := os.read(keyboard, 1000):
             shown += chunk

@@ -120,7 +120,7 @@ class ScriptedSession:
             self.find("network", "service", f"10.213.0.3:{8000 + number}/tcp", product=text, banner=text)
 
     def attack_with_keys(self) -> None:
-        """Tell keys and messages that try to steer."""
+        """Report keys and messages that try to control whatever shows them."""
         self.tell(
             CollectorWarned(
                 collector="network", run="network", line=99, message=HOSTILE[0] + HOSTILE[1][:100]

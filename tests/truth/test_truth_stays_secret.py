@@ -87,7 +87,7 @@ def truth_words() -> set[str]:
             words |= set(fact["key"].split("/")[2:])
             for attribute, value in fact.get("data", {}).items():
                 words |= strings_of(value) if attribute != "version" else set()
-    # Words of everyday English, and of systems: they stand anywhere and tell nothing.
+    # Words of everyday English, and of systems: they appear anywhere and reveal nothing.
     return words - {"0", "1", "id", "name", "title", "text", "body", "status", "code", "version", "tcp"}
 
 

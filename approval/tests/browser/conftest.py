@@ -216,7 +216,7 @@ class Site:
             return str((await rules.create(connection, rule, "grace")).id)
 
     def scripted(self, session_id: UUID) -> ScriptedSession:
-        """What the orchestrator tells of a session that a page started."""
+        """What the orchestrator reports about a session that a page started."""
         return ScriptedSession(self.orchestrator, session_id)
 
     async def until_phase(self, script: ScriptedSession, phase: str) -> None:

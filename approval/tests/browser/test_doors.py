@@ -32,7 +32,7 @@ async def test_signing_in_leads_back_to_the_page_that_asked_for_it(site):
     await page.go_back()
     await page.reload()
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    site.contexts[0].forget_failed_requests()  # the browser tells of the 401
+    site.contexts[0].forget_failed_requests()  # the browser reports the 401
 
 
 async def test_an_administrator_invites_somebody_who_then_makes_a_token(site):
@@ -69,7 +69,7 @@ async def test_what_is_refused_is_shown_with_the_way_back(site):
     await expect(page.locator(".problem")).to_contain_text("the current password is wrong")
     await page.get_by_role("link", name="Go back").click()
     await expect(page.get_by_role("heading", name="API tokens")).to_be_visible()
-    site.contexts[0].forget_failed_requests()  # the browser tells of the 403s
+    site.contexts[0].forget_failed_requests()  # the browser reports the 403s
 
 
 async def test_an_unreachable_orchestrator_is_shown_and_records_stay(site):
@@ -82,7 +82,7 @@ async def test_an_unreachable_orchestrator_is_shown_and_records_stay(site):
     await expect(page.locator(".problem")).to_contain_text("the orchestrator does not answer")
     await page.goto(f"/dryrun/sessions/{session.id}")
     await expect(page.locator("#status .badge")).to_have_text("completed")
-    site.contexts[0].forget_failed_requests()  # the browser tells of the 503
+    site.contexts[0].forget_failed_requests()  # the browser reports the 503
 
 
 async def test_without_dry_runs_no_page_offers_them_and_settings_say_why(settings, serving, chromium, engine):

@@ -128,8 +128,8 @@ async def test_people_learn_overnight_that_a_collector_got_worse_and_since_which
 
             await eventually(both_told, seconds=30)
     # The message says what fell, and is signed by the key that the page showed once.
-    told = receiver.received[0]
-    event = Webhook(key).verify(told.body, told.headers)["data"]["events"][-1]
+    message = receiver.received[0]
+    event = Webhook(key).verify(message.body, message.headers)["data"]["events"][-1]
     assert event["occasion"] == "recall_regressed"
     assert re.search(r"recall of services fell: .*0\.67 → 0\.33", event["text"])
     # The mail's link leads to the trend, which shows the version at which it fell.

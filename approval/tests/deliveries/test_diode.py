@@ -60,7 +60,7 @@ async def test_a_host_is_sent_to_diode_as_its_own_client_would(engine, diode, de
     client = DiodeDryRunClient(output_dir=str(tmp_path))
     client.ingest([Entity(ip_address=IPAddress(address="192.0.2.7/32"))])
     (written,) = load_dryrun_entities(next(tmp_path.iterdir()))
-    # Nothing but the address: whatever else is told would replace what people entered.
+    # Nothing but the address: whatever else is sent would replace what people entered.
     assert request.entities[0].ip_address == written.ip_address
     assert request.entities[0].WhichOneof("entity") == "ip_address"
     assert (request.stream, len(request.id)) == ("latest", 36)
@@ -94,11 +94,11 @@ async def test_of_a_thousand_none_is_lost_and_none_is_there_twice(engine, diode,
         await process.work()
     assert (view.state, view.counts.delivered) == ("done", 1000)
     assert sorted(diode.entities) == sorted(f"{key}/32" for _, key, _ in rows)
-    # A repetition is the same request: its id tells Diode's log so.
-    told = {}
+    # A repetition is the same request: its id says so in Diode's log.
+    sent = {}
     for request in diode.requests:
-        assert told.setdefault(request.id, request.entities[0]) == request.entities[0]
-    assert len(told) == 1000
+        assert sent.setdefault(request.id, request.entities[0]) == request.entities[0]
+    assert len(sent) == 1000
     assert len(diode.requests) > 1000, "no answer was lost, so nothing was shown"
 
 

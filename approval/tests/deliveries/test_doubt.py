@@ -1,4 +1,4 @@
-"""Who did not answer may have acted: what is true is told again, and what is gone by then."""
+"""A receiver that did not answer may have acted: the current state is sent again, even a removal."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ CHANGED = ("host", "192.0.2.7", '{"name": "b"}')
 
 
 class Hook:
-    """A receiver that acts on every message, and loses its answer where it is told to."""
+    """A receiver that acts on every message, and loses its answer where a test says so."""
 
     def __init__(self, engine, receiver, process):
         self.engine, self.receiver, self.process = engine, receiver, process
@@ -33,10 +33,10 @@ class Hook:
 
     @property
     def acted(self):
-        return [(seen.json["type"].rpartition(".")[2], seen.json["data"]["data"]) for seen in self.told]
+        return [(seen.json["type"].rpartition(".")[2], seen.json["data"]["data"]) for seen in self.received]
 
     @property
-    def told(self):
+    def received(self):
         return self.receiver.received
 
     async def deliver(self):
@@ -122,7 +122,7 @@ async def test_what_was_given_up_without_an_answer_may_be_there(hook):
         await hook.process.work()
     hook.silent = False
     assert (await show(hook.engine, delivery)).state == "stuck"
-    hook.told.clear()
+    hook.received.clear()
     await hook.go()
     await hook.deliver()
     assert [action for action, _ in hook.acted] == ["removed"]
@@ -150,7 +150,7 @@ async def test_a_process_that_was_halted_sends_nothing_that_another_may_have_sen
     monkeypatch.setattr(outbox, "claim", halted)
     await approve_discoveries(hook.engine, HOST)
     delivery = await hook.deliver()
-    assert hook.told == []
+    assert hook.received == []
     monkeypatch.undo()
     await make_everything_due(hook.engine)
     await hook.process.work()
@@ -166,7 +166,7 @@ async def test_an_item_that_ends_every_process_is_given_up(hook):
         await connection.execute(text("UPDATE gateway.delivery_items SET attempts = :most"), taken)
     await hook.process.work()
     (item,) = await items_of(hook.engine, delivery)
-    assert (item.state, hook.told) == ("dead", [])
+    assert (item.state, hook.received) == ("dead", [])
     assert "none of 10 attempts came to an end" in item.answer
 
 

@@ -1,4 +1,4 @@
-"""What is gone is told where it was delivered, once somebody approved that; nothing is deleted there."""
+"""Removals go to where the discovery was delivered, once somebody approved them; nothing is deleted there."""
 
 import asyncio
 import json
@@ -89,9 +89,9 @@ async def test_a_webhook_receives_each_removal_once_services_before_their_host(e
         receiver.received.clear()
         items = await delivered(engine, hook, process)
         assert [(each.action, each.key) for each in items] == [("remove", SERVICE[1]), ("remove", HOST[1])]
-        told = [seen.json for seen in receiver.received]
-        assert [each["type"] for each in told] == ["discovery.removed"] * 2
-        assert told[0]["data"]["gone_at"].startswith("2026-11-20T10:00:00")
+        messages = [seen.json for seen in receiver.received]
+        assert [each["type"] for each in messages] == ["discovery.removed"] * 2
+        assert messages[0]["data"]["gone_at"].startswith("2026-11-20T10:00:00")
         await is_nothing(engine, hook)
         assert await holders(engine, HOST[1]) == []
         # What returns is there anew.
@@ -164,7 +164,7 @@ async def test_what_is_gone_stays_here_until_every_destination_has_its_removal(e
     for each in waits:
         assert await pruned(engine) == 0
         delivery = (await preview(engine, each)).id
-        assert await pruned(engine) == 0, "it is previewed, and nobody was told yet"
+        assert await pruned(engine) == 0, "it is previewed, and nothing was sent yet"
         await approve(engine, delivery)
     assert await pruned(engine) == 1
     async with engine.connect() as connection:

@@ -43,11 +43,11 @@ async def test_a_webhook_is_signed_and_says_what_it_is_about(engine, delivering)
         delivery = await approved(engine, receiver, HOST)
         await delivering(receiver).work()
     (seen,) = receiver.received
-    told = Webhook(SECRET).verify(seen.body, seen.headers)
-    assert told["type"] == "discovery.created"
-    assert told["data"]["key"] == "192.0.2.1"
-    assert told["data"]["data"] == {"name": "a"}
-    assert told["data"]["approved_by"] == "ada"
+    message = Webhook(SECRET).verify(seen.body, seen.headers)
+    assert message["type"] == "discovery.created"
+    assert message["data"]["key"] == "192.0.2.1"
+    assert message["data"]["data"] == {"name": "a"}
+    assert message["data"]["approved_by"] == "ada"
     shown = await show(engine, delivery)
     assert (shown.state, shown.counts.delivered) == ("done", 1)
     (item,) = await items_of(engine, delivery)
@@ -83,8 +83,8 @@ async def test_what_loses_its_approval_is_not_sent(engine, delivering):
     ],
 )
 async def test_what_may_heal_is_repeated_with_the_same_id(engine, delivering, said, reason):
-    told = [said, answer(200)]
-    async with receiving(lambda _: told.pop(0)) as receiver:
+    answers = [said, answer(200)]
+    async with receiving(lambda _: answers.pop(0)) as receiver:
         delivery = await approved(engine, receiver, HOST)
         process = delivering(receiver, seconds=1)
         await process.work()
@@ -111,8 +111,8 @@ async def test_what_may_heal_is_repeated_with_the_same_id(engine, delivering, sa
 async def test_what_does_not_heal_is_given_up_and_sent_again_when_a_person_says_so(
     engine, delivering, said, reason
 ):
-    told = [said, answer(200)]
-    async with receiving(lambda _: told.pop(0)) as receiver:
+    answers = [said, answer(200)]
+    async with receiving(lambda _: answers.pop(0)) as receiver:
         delivery = await approved(engine, receiver, HOST)
         process = delivering(receiver)
         await process.work()
@@ -143,8 +143,8 @@ async def test_ten_attempts_are_the_most(engine, delivering):
 
 
 async def test_a_given_up_item_is_superseded_by_the_next_delivery(engine, delivering):
-    told = [answer(400), answer(200)]
-    async with receiving(lambda _: told.pop(0)) as receiver:
+    answers = [answer(400), answer(200)]
+    async with receiving(lambda _: answers.pop(0)) as receiver:
         old = await approved(engine, receiver, HOST)
         process = delivering(receiver)
         await process.work()

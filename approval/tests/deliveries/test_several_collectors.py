@@ -127,7 +127,7 @@ async def test_what_changed_since_it_was_approved_is_still_found(story):
     "decided", ["status = 'rejected', decided_as = 'rejected'", "status = 'pending', decided_as = NULL"]
 )
 async def test_what_is_approved_again_as_it_was_is_looked_at_once_it_was_marked_as_gone(story, decided):
-    """Its revision and its data are what the destination has been told."""
+    """Its revision and its data are what the destination has been sent."""
     await story.find_too()
     await story.deliver()
     await story.let("second", decided)

@@ -13,7 +13,7 @@ from dryrun_contract.session import Phase
 
 
 def raw(orchestrator, session, data):
-    """Tell an event that the contract does not know: its data is passed on as it stands."""
+    """Emit an event that the contract does not know: its data is passed on unchanged."""
     event = orchestrator.tell(session, PhaseChanged(phase=Phase.SCANNING))
     text = event.model_dump_json()
     orchestrator.raw[event.seq] = text[: text.index('"data":')] + f'"data":{data}}}'

@@ -55,7 +55,7 @@ async def add_session(engine, whose="ada", ended="now()", **columns):
     return session
 
 
-async def told(engine, channel):
+async def sent_to(engine, channel):
     await Noticing(engine).work_once()
     async with engine.connect() as connection:
         rows = await connection.execute(
@@ -77,8 +77,8 @@ async def test_a_failed_session_is_reported_once_to_its_owner(engine, ada):
     await add_session(engine, outcome="completed")
     await add_session(engine, ended="now() - interval '2 hours'")
     expected = [("session_failed", f"Session {str(session)[:8]} of small failed: web did not become healthy")]
-    assert await told(engine, ada) == expected
-    assert await told(engine, ada) == expected
+    assert await sent_to(engine, ada) == expected
+    assert await sent_to(engine, ada) == expected
 
 
 async def test_who_wants_to_hear_of_others_does_and_who_left_hears_nothing(engine, ada):
@@ -87,7 +87,7 @@ async def test_who_wants_to_hear_of_others_does_and_who_left_hears_nothing(engin
     left = await add_channel(engine, "gone", everybody=True)
     only = await add_channel(engine, "ada", everybody=True, occasions=["delivery_stuck"])
     await add_session(engine, whose="bob")
-    assert [len(await told(engine, each)) for each in (ada, everything, left, only)] == [0, 1, 0, 0]
+    assert [len(await sent_to(engine, each)) for each in (ada, everything, left, only)] == [0, 1, 0, 0]
 
 
 async def test_harm_and_late_cleanup_are_reported(engine, ada):
@@ -101,7 +101,7 @@ async def test_harm_and_late_cleanup_are_reported(engine, ada):
             ),
             {"id": harmed, "figures": json.dumps({"harmed": 2})},
         )
-    found = dict(await told(engine, ada))
+    found = dict(await sent_to(engine, ada))
     assert "harmed 2 of its targets" in found["targets_harmed"]
     assert str(late)[:8] in found["cleanup_late"]
 
@@ -126,7 +126,7 @@ async def test_a_stuck_delivery_and_a_token_that_expires_are_reported(engine, ad
                 "FROM gateway.people"
             )
         )
-    found = dict(await told(engine, ada))
+    found = dict(await sent_to(engine, ada))
     assert "The delivery to cmdb is stuck: 1 given up" in found["delivery_stuck"]
     assert found["credential_expiring"].startswith("The token pipeline expires on ")
 
@@ -186,7 +186,7 @@ async def schedule(engine) -> UUID:
 async def test_a_run_that_got_worse_than_chance_explains_is_reported(engine, ada, schedule):
     await add_run(engine, schedule, 2, 0.95, 0.90, passed=True)
     await add_run(engine, schedule, 1, 0.42, 0.35, passed=False)
-    assert dict(await told(engine, ada)) == {
+    assert dict(await sent_to(engine, ada)) == {
         "verdict_changed": "Schedule nightly: its verdict was passed and is failed",
         "recall_regressed": "Schedule nightly: recall of services fell: network 0.95 → 0.42",
     }
@@ -195,7 +195,7 @@ async def test_a_run_that_got_worse_than_chance_explains_is_reported(engine, ada
 async def test_a_run_within_the_last_ones_interval_is_not(engine, ada, schedule):
     await add_run(engine, schedule, 2, 0.95, 0.90, passed=True)
     await add_run(engine, schedule, 1, 0.91, 0.85, passed=True)
-    assert await told(engine, ada) == []
+    assert await sent_to(engine, ada) == []
 
 
 async def test_a_schedule_that_stops_by_itself_is_reported_once_and_one_that_somebody_pauses_is_not(
@@ -207,7 +207,7 @@ async def test_a_schedule_that_stops_by_itself_is_reported_once_and_one_that_som
 
     await pause()
     await pause(by_itself=True)
-    assert await told(engine, ada) == [], "it was paused already"
+    assert await sent_to(engine, ada) == [], "it was paused already"
     stopped = ("schedule_stopped", "Schedule nightly stopped: the last 3 times failed")
     for times in (1, 2):
         async with engine.begin() as connection:
@@ -215,4 +215,4 @@ async def test_a_schedule_that_stops_by_itself_is_reported_once_and_one_that_som
         await pause(by_itself=True)
         await pause()
         for _ in range(2):
-            assert await told(engine, ada) == [stopped] * times
+            assert await sent_to(engine, ada) == [stopped] * times

@@ -89,9 +89,9 @@ async def test_a_webhook_reports_all_in_one_signed_message(engine, notifying):
         channel = await add_channel(engine, "webhook", receiver.url(), "one", "two")
         await (await notifying(receiver)).work_once()
     (seen,) = receiver.received
-    told = Webhook(KEY).verify(seen.body, seen.headers)
-    assert [each["text"] for each in told["data"]["events"]] == ["one", "two"]
-    assert told["data"]["events"][0]["url"] == "https://approval.example/dryrun/sessions/1"
+    message = Webhook(KEY).verify(seen.body, seen.headers)
+    assert [each["text"] for each in message["data"]["events"]] == ["one", "two"]
+    assert message["data"]["events"][0]["url"] == "https://approval.example/dryrun/sessions/1"
     assert await states(engine, channel) == ["sent", "sent"]
     assert await said(engine, channel) == "HTTP 204"
 

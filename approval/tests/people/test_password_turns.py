@@ -19,7 +19,7 @@ PASSWORD = "several words of nobody"
 
 @pytest.fixture
 async def api(settings, orchestrator, serving):
-    """The service, which believes what address a client tells."""
+    """The service, which believes whatever address a client states."""
     changed = settings.model_copy(update={"trusted_proxies": "127.0.0.0/8", "requests_per_second": 10_000.0})
     async with serving(create_app(changed, orchestrator_transport=orchestrator)) as api:
         yield api

@@ -123,7 +123,7 @@ BRING_UP = words.BringUpTraced(
 
 
 def story():
-    """Return what the orchestrator tells, by seconds since the start."""
+    """Return what the orchestrator reports, by seconds since the start."""
     return [
         (0, words.SessionQueued(template="small", template_digest=DIGEST, seed=3, keep=False, actor="ada")),
         (1, words.PhaseChanged(phase=Phase.PROVISIONING)),

@@ -40,7 +40,7 @@ async def has_ended(api, session_id):
 
 
 def hostile(orchestrator, session_id, discoveries, *, ends=True):
-    """Tell of a session whose collector repeats itself in deep keys."""
+    """Report a session whose collector repeats itself in deep keys."""
     session = UUID(session_id)
     orchestrator.tell(session, PhaseChanged(phase=Phase.SCANNING))
     orchestrator.tell(session, AddressesMapped(addresses={"10.213.0.3": "web"}))

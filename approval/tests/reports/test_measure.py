@@ -43,7 +43,7 @@ async def test_what_no_collector_claims_is_held_against_none(report):
 
 
 async def test_what_no_collector_claims_is_no_fact_that_another_may_be_better_at(report):
-    """Found or not: else one that claims no versions would look as if it had lost those it does not tell."""
+    """Found or not: otherwise a collector that claims no versions would seem to have lost them."""
 
     def facts(**claims):
         return [(fact.kind, fact.attribute) for fact in measured_by(report, **claims).facts]

@@ -27,7 +27,7 @@ def found(line, kind, key, *, collector="network", **data):
 
 
 def whole_session():
-    """Return what the orchestrator tells of a scan: (seconds since the start, event)."""
+    """Return what the orchestrator reports of a scan: (seconds since the start, event)."""
     return [
         (1, events.PhaseChanged(phase=Phase.PROVISIONING)),
         (1, events.IsolationProbed(isolated=True, detail="no answer from the bridge")),

@@ -35,7 +35,7 @@ def joined(host, names):
 
 
 def is_inside(key, place):
-    """Tell whether `key` lies in a service or deeper; nothing lies in a host."""
+    """Return whether `key` lies in a service or deeper; nothing lies in a host."""
     (host, names), (outer_host, outer) = parts(key), parts(place)
     return host == outer_host and len(outer) >= 2 and len(names) > len(outer) and names[: len(outer)] == outer
 

@@ -383,8 +383,8 @@ async def test_a_sessions_request_is_the_root_of_its_trace_and_the_orchestrator_
     assert (root.name, root.context, root.parent) == ("session requested", request_of(session.id), None)
     assert (put.name, put.parent) == ("PUT /sessions/{id}", root.context)
     assert (stopped.name, stopped.parent) == ("POST /sessions/{id}/stop", root.context)
-    told = [each.headers.get("traceparent") for each in orchestrator.requests if each.method != "GET"]
-    assert told == [put.context.header(), stopped.context.header()]
+    passed_on = [each.headers.get("traceparent") for each in orchestrator.requests if each.method != "GET"]
+    assert passed_on == [put.context.header(), stopped.context.header()]
     assert set(root.attributes) == {"dryrun.session.id", "dryrun.session.template", "dryrun.session.seed"}
 
 

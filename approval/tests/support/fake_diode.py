@@ -1,6 +1,6 @@
 """A Diode for tests: its gRPC service and its tokens at one address, as the proxy before the real one has it.
 
-Ingested entities are kept by what they are, as Diode's reconciler keeps them: one told twice is there once.
+Ingested entities are kept by what they are, as Diode's reconciler keeps them: one sent twice is there once.
 """
 
 import asyncio

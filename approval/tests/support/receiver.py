@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that behaves as badly as told, and remembers what it was sent."""
+"""An HTTP server on loopback that behaves as badly as requested, and remembers what it was sent."""
 
 import asyncio
 import json

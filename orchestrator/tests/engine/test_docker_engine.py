@@ -89,7 +89,7 @@ async def test_a_container_sees_its_hardening_from_inside(real_bench):
     assert int(seen["CapEff"], 16) == 0
     assert (seen["NoNewPrivs"], seen["Seccomp"]) == ("1", "2")
     assert seen["memory"] == str(512 * MIB)
-    # version 2 of control groups tells swap alone, version 1 memory and swap together
+    # version 2 of control groups states swap alone, version 1 memory and swap together
     assert seen["swap"] == ("0" if seen["cgroup"] == "2" else str(512 * MIB))
     assert (seen["pids"], seen["cpu"]) == ("100", "50000 100000")
     assert seen["root"] == "read-only"

@@ -1,4 +1,4 @@
-"""What is prepared ahead, when, and what is told when it cannot be."""
+"""What is prepared ahead, when, and what is reported when it cannot be."""
 
 import asyncio
 import math

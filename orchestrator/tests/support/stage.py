@@ -217,7 +217,7 @@ class Stage:
 
     @staticmethod
     async def eventually(condition):
-        """Wait for what no event tells of."""
+        """Wait for what no event reports."""
         async with asyncio.timeout(10):
             while not (found := condition()):
                 await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""A collector that says as much, and as fast, as its one credential tells it to."""
+"""A collector that says as much, and as fast, as its one credential demands."""
 
 import json
 import os

@@ -44,7 +44,7 @@ class Case:
         return frozenset(fact["key"] for fact in self.truth if fact["kind"] == "service")
 
     def differs_from_all(self, others: Iterable["Case"]) -> bool:
-        """Tell whether it is another target than these, or the same and something else is said of it."""
+        """Return whether it is another target than these, or the same with other statements about it."""
         mine = (self.image, self.environment, self.truth)
         return all(mine != (other.image, other.environment, other.truth) for other in others)
 

@@ -27,7 +27,7 @@ def inspect(
 
 
 def is_exempt(listener: Listener, not_services: Collection[str]) -> bool:
-    """Tell whether an image says of a port, or of a span of ports, that nothing is served there."""
+    """Return whether an image says of a port, or of a span of ports, that nothing is served there."""
     for each in not_services:
         span = re.fullmatch(r":(\d+)(?:-(\d+))?/(tcp|udp)", each)
         assert span is not None, each

@@ -52,7 +52,7 @@ _OF_PYTHON = {
     "/srv/nx/serve.py": Product("nx_27017"),
     "/srv/liar/liar.py": Product("http.server"),
 }
-"""Interpreters run many things: a word of the command line tells them apart."""
+"""Interpreters run many programs: a word of the command line identifies them."""
 _OWN = (
     "/srv/mute/mute.py",
     "/srv/fragile/fragile.py",

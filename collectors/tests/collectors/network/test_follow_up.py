@@ -43,7 +43,7 @@ async def asked_before_and_after_the_search(emit, monkeypatch, all_open):
 
 
 async def test_nothing_is_written_where_it_may_be_printed_before_all_open_ports_are_known(emit, monkeypatch):
-    # 515 is found last: until then nothing tells that the host prints.
+    # 515 is found last: until then nothing shows that the host prints.
     printer = frozenset({8080, 9100, 9104, 515})
     assert await asked_before_and_after_the_search(emit, monkeypatch, printer) == ([8080], [])
 

@@ -109,7 +109,7 @@ class FakeContainer:
         self.wake_readers()
 
     def become(self, health: Health, failed_check: str = "") -> None:
-        """Change its health, and tell."""
+        """Change its health, and emit the event."""
         self.failed_check = failed_check
         if self.health != health:
             self.health = health
