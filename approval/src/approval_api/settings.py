@@ -20,7 +20,7 @@ from pydantic import (
 from approval_api.identity.openid_settings import OpenIdSettings
 from approval_api.identity.report_key import ReportKey
 from approval_api.identity.roles import COLLECTOR_NAME, Role
-from dryrun_contract.environment import SettingsError, read_environment
+from dryrun_contract.environment import ListenAddress, SettingsError, read_environment
 from dryrun_serving.telemetry import CollectorUrl
 
 PREFIX = "APPROVAL_"
@@ -143,8 +143,8 @@ class Settings(DatabaseSettings):
 
     tokens: tuple[ProgramToken, ...] = ()
     """Tokens of programs; people make their own."""
-    listen: str = "127.0.0.1:8470"
-    metrics_listen: str | None = None
+    listen: ListenAddress = "127.0.0.1:8470"
+    metrics_listen: ListenAddress | None = None
     """Where `/metrics` is served, and nothing else; without it, `listen` serves it beside the rest."""
     otlp_endpoint: CollectorUrl | None = None
     """The OpenTelemetry collector that gets traces and metrics; without it, nobody does."""
@@ -233,16 +233,6 @@ class Settings(DatabaseSettings):
             return None
         ReportKey.read(key.get_secret_value())
         return key
-
-    @field_validator("listen", "metrics_listen")
-    @classmethod
-    def _is_host_and_port(cls, listen: str | None) -> str | None:
-        host, _, port = (listen or "").rpartition(":")
-        if listen is None:
-            return None
-        if not host or not port.isdecimal() or int(port) > 65535:
-            raise ValueError("expected HOST:PORT")
-        return listen
 
     @model_validator(mode="after")
     def _knows_the_orchestrator_when_on(self) -> Self:

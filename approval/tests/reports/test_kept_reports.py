@@ -15,11 +15,11 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from approval_api.access.large_answers import unpacked
 from approval_api.app import create_app
 from approval_api.reports import repository
 from approval_api.reports.service import Reports
 from approval_api.reports.worker_process import WorkerProcess, WorkFailedError
+from approval_api.web.compressed import unpacked
 from dryrun_contract.discovery import Discovery
 from dryrun_contract.event import (
     AddressesMapped,

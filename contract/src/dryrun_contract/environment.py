@@ -2,10 +2,24 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 
 class SettingsError(ValueError):
     """A setting is missing or unreadable; the text names the variable and what to do."""
+
+
+def _host_and_port(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError("expected HOST:PORT")
+    return text
+
+
+type ListenAddress = Annotated[str, AfterValidator(_host_and_port)]
+"""`HOST:PORT` that a service listens on."""
 
 
 def read_environment(prefix: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from dryrun_contract.environment import SettingsError, read_environment
+from dryrun_contract.environment import ListenAddress, SettingsError, read_environment
 from dryrun_contract.session import MAX_SEED
 from dryrun_contract.template import TEMPLATE_ID
 from dryrun_serving.telemetry import CollectorUrl
@@ -68,8 +68,8 @@ class Settings(BaseModel):
 
     token: SecretStr = Field(min_length=16)
     """The bearer token of the approval API."""
-    listen: str = "127.0.0.1:8471"
-    metrics_listen: str | None = None
+    listen: ListenAddress = "127.0.0.1:8471"
+    metrics_listen: ListenAddress | None = None
     """Address of a listener that serves only `/metrics`; without it, `listen` serves `/metrics` too."""
     otlp_endpoint: CollectorUrl | None = None
     """The OpenTelemetry collector that gets traces and metrics; without it, nobody does."""
@@ -110,16 +110,6 @@ class Settings(BaseModel):
     output_not_understood: int = Field(default=5_000, gt=0)
     """Most lines outside the contract: each, however short, costs the engine as much as a discovery."""
     probe_image: str = PROBE_IMAGE
-
-    @field_validator("listen", "metrics_listen")
-    @classmethod
-    def _is_host_and_port(cls, listen: str | None) -> str | None:
-        host, _, port = (listen or "").rpartition(":")
-        if listen is None:
-            return None
-        if not host or not port.isdecimal() or int(port) > 65535:
-            raise ValueError("expected HOST:PORT")
-        return listen
 
     @field_validator("pool", mode="before")
     @classmethod

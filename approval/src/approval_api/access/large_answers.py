@@ -3,7 +3,6 @@
 Parsed discoveries take far more memory than their text, and a single process writes reports.
 """
 
-import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Literal, override
@@ -14,13 +13,13 @@ from starlette.types import Receive, Scope, Send
 
 from approval_api.access.turns import give_turn_back
 from approval_api.identity.person import Person
+from approval_api.web.compressed import CHUNK_BYTES, unpacked
 from approval_api.web.problems import ProblemError
 from dryrun_serving.ceiling import Ceiling
 
 type Kind = Literal["lists", "reports"]
 
 _MIB = 1024 * 1024
-_CHUNK = 64 * 1024
 
 PLACE_SECONDS = 10.0
 """How long an answer waits for its turn."""
@@ -114,15 +113,5 @@ class SentDocument(StreamingResponse):
 
 
 def _pieces(document: bytes) -> Iterator[bytes]:
-    for start in range(0, len(document), _CHUNK):
-        yield document[start : start + _CHUNK]
-
-
-def unpacked(document: bytes) -> Iterator[bytes]:
-    """Yield a document piece by piece: what waits for a slow reader is the compressed one."""
-    reader = zlib.decompressobj()
-    rest = document
-    while rest:
-        yield reader.decompress(rest, _CHUNK)
-        rest = reader.unconsumed_tail
-    yield reader.flush()
+    for start in range(0, len(document), CHUNK_BYTES):
+        yield document[start : start + CHUNK_BYTES]

@@ -10,15 +10,13 @@ import asyncio
 import hashlib
 import io
 import zipfile
-import zlib
-from collections.abc import Iterator
 from datetime import datetime
 
 from approval_api.identity.report_key import ReportKey
+from approval_api.web.compressed import unpacked
 from dryrun_contract.ssh_signature import REPORT_NAMESPACE
 
 DIGESTS = "SHA512SUMS"
-_CHUNK = 64 * 1024
 _ZIP_BEGINS = 1980
 
 
@@ -35,7 +33,7 @@ def _archive(key: ReportKey, documents: dict[str, bytes], made: datetime) -> byt
         for name, document in documents.items():
             digest = hashlib.sha512()
             with archive.open(_entry(name, stamp), "w") as entry:
-                for piece in _unpacked(document):
+                for piece in unpacked(document):
                     digest.update(piece)
                     entry.write(piece)
             digests += f"{digest.hexdigest()}  {name}\n"
@@ -51,15 +49,6 @@ def _entry(name: str, stamp: tuple[int, int, int, int, int, int]) -> zipfile.Zip
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.external_attr = 0o644 << 16
     return entry
-
-
-def _unpacked(document: bytes) -> Iterator[bytes]:
-    reader = zlib.decompressobj()
-    rest = document
-    while rest:
-        yield reader.decompress(rest, _CHUNK)
-        rest = reader.unconsumed_tail
-    yield reader.flush()
 
 
 def _how(key: ReportKey) -> str:

@@ -1,1 +1,1 @@
-"""HTTP plumbing that knows no domain: problems, cursors, rate limits, headers."""
+"""HTTP plumbing that knows no domain: problems, cursors, rate limits, headers, compressed documents."""

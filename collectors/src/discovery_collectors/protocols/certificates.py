@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
+from discovery_collectors.protocols.tls_contexts import accepting_context
 from discovery_collectors.running.scope import ScopedAddress
 
 HANDSHAKE_SECONDS = 5
@@ -70,16 +71,6 @@ async def fetch_certificate(address: ScopedAddress, port: int) -> Certificate:
     if content is None:
         raise CertificateError("the service uses TLS without a certificate")
     return read_certificate(content)
-
-
-def accepting_context() -> ssl.SSLContext:
-    """Return a client's context that accepts whatever a service presents: it is described, not trusted."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    return context
 
 
 def read_certificate(content: bytes) -> Certificate:

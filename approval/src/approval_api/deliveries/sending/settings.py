@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, HttpUrl, SecretStr, ValidationError,
 
 from approval_api.egress.hosts import HostList, NotAllowedError, Place
 from approval_api.egress.mail import MailServer
-from dryrun_contract.environment import SettingsError, read_environment
+from dryrun_contract.environment import ListenAddress, SettingsError, read_environment
 
 PREFIX = "DELIVERY_"
 
@@ -63,7 +63,7 @@ class DeliverySettings(BaseModel):
     smtp_from: str = "discovery@localhost"
     mail_domains: frozenset[str] = frozenset()
     """Domains that mail may go to, comma separated."""
-    metrics_listen: str | None = None
+    metrics_listen: ListenAddress | None = None
     """`HOST:PORT` that serves `/metrics`, and nothing else; without it nothing listens."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -91,14 +91,6 @@ class DeliverySettings(BaseModel):
         except ssl.SSLError as error:
             raise ValueError("expected certificates in PEM") from error
         return certificates
-
-    @field_validator("metrics_listen")
-    @classmethod
-    def _is_host_and_port(cls, listen: str | None) -> str | None:
-        host, _, port = (listen or "").rpartition(":")
-        if listen is not None and not (host and port.isdecimal() and int(port) <= 65535):
-            raise ValueError("expected HOST:PORT")
-        return listen
 
     @field_validator("own_networks", "mail_domains", mode="before")
     @classmethod

@@ -1,7 +1,6 @@
 """A connection to MySQL or MariaDB that gives away no password and reads no more than it has room for."""
 
 import asyncio
-import ssl
 import struct
 from typing import Any
 
@@ -10,6 +9,7 @@ from asyncmy.constants.CLIENT import PLUGIN_AUTH, SSL
 from asyncmy.errors import OperationalError
 
 from discovery_collectors.collectors.database.service_report import DatabaseService
+from discovery_collectors.protocols.tls_contexts import unverified_context
 from dryrun_contract.collector_config import Credential
 
 CONNECT_SECONDS = 5
@@ -90,16 +90,8 @@ async def connect(service: DatabaseService, credential: Credential) -> CautiousC
         read_timeout=ANSWER_SECONDS,
         autocommit=True,
         program_name="discovery-collect",
-        ssl=_context(),
+        ssl=unverified_context(),
     )
     async with asyncio.timeout(CONNECT_SECONDS + ANSWER_SECONDS):
         await connection.connect()
     return connection
-
-
-def _context() -> ssl.SSLContext:
-    """Encrypt against those who listen; nothing is verified, as nothing is known of the server yet."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context

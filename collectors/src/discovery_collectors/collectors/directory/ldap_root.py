@@ -1,12 +1,12 @@
 """Reads an LDAP server's root entry (RFC 4512, section 5.1), which lists the directories that it holds."""
 
 import asyncio
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from discovery_collectors.protocols import ber
+from discovery_collectors.protocols.tls_contexts import unverified_context
 from discovery_collectors.running.scope import ScopedAddress
 
 ANSWER_SECONDS = 10
@@ -53,7 +53,7 @@ async def read_root(address: ScopedAddress, port: int, *, tls: bool) -> RootEntr
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             reader, writer = await asyncio.open_connection(
-                address, port, ssl=_context() if tls else None, server_hostname="" if tls else None
+                address, port, ssl=unverified_context() if tls else None, server_hostname="" if tls else None
             )
             try:
                 writer.write(_message(1, _search()))
@@ -135,10 +135,3 @@ def _read_attributes(entry: bytes) -> dict[str, list[str]]:
         texts = [value.decode("utf-8", "replace")[:_TEXT_CHARACTERS] for _, value in ber.elements(values)]
         found[name.decode("utf-8", "replace").casefold()] = texts[:_VALUES]
     return found
-
-
-def _context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context

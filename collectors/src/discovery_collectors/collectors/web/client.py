@@ -1,13 +1,13 @@
 """Requests pages of one web server at one address; bounded in bytes and seconds, follows no redirect."""
 
 import asyncio
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import httpx2
 
+from discovery_collectors.protocols.tls_contexts import accepting_context
 from discovery_collectors.running.scope import ScopedAddress
 
 REQUEST_SECONDS = 10
@@ -47,7 +47,7 @@ class WebClient:
         self._place = (address, port)
         self._scheme = "https" if tls else "http"
         self._transport = httpx2.AsyncHTTPTransport(
-            verify=_context() if tls else False,
+            verify=accepting_context() if tls else False,
             trust_env=False,
             limits=httpx2.Limits(max_connections=1, max_keepalive_connections=1),
         )
@@ -124,13 +124,3 @@ def _certificate_of(response: httpx2.Response) -> bytes | None:
     connection = stream.get_extra_info("ssl_object") if stream is not None else None
     found: bytes | None = connection.getpeercert(binary_form=True) if connection is not None else None
     return found
-
-
-def _context() -> ssl.SSLContext:
-    """Accept whatever the server presents: it is described, not trusted."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    return context

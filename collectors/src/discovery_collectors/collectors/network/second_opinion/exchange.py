@@ -10,7 +10,7 @@ from enum import Enum
 from functools import cache
 
 from discovery_collectors.collectors.network.packet_rate import PacketRate
-from discovery_collectors.protocols.certificates import accepting_context
+from discovery_collectors.protocols.tls_contexts import accepting_context
 from discovery_collectors.running.scope import ScopedAddress
 
 ANSWER_BYTES = 64 * 1024
