@@ -48,7 +48,7 @@ async def list_channels(person: AccountOwner, transaction: Transaction) -> Chann
 async def test_channel(
     channel_id: UUID, request: Request, person: AccountOwner, transaction: Transaction
 ) -> ChannelView:
-    """Have a test sent, at once, also in quiet hours."""
+    """Send a test at once, even in quiet hours."""
     note(request, object_=f"channel {channel_id}")
     return await service.test(transaction, channel_id, person.name)
 

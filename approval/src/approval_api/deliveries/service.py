@@ -121,7 +121,7 @@ async def discard(connection: AsyncConnection, delivery_id: UUID) -> DeliveryVie
 
 
 async def resend(connection: AsyncConnection, delivery_id: UUID) -> DeliveryView:
-    """Have what was given up sent again; before the approval, looked at again.
+    """Let what was given up be sent again; before the approval, looked up again.
 
     Raises ProblemError: 404, 409 when it was discarded.
     """

@@ -77,7 +77,7 @@ async def remove(connection: AsyncConnection, channel_id: UUID, owner: str) -> b
 
 
 async def request_test(connection: AsyncConnection, channel_id: UUID, owner: str) -> None:
-    """Have a test sent, unless one waits already."""
+    """Store a test to be sent, unless one waits already."""
     await connection.execute(_TEST, {"id": channel_id, "owner": owner})
 
 

@@ -113,9 +113,9 @@ async def remove(connection: AsyncConnection, schedule_id: UUID) -> bool:
 async def pause(
     connection: AsyncConnection, schedule_id: UUID, reason: str, *, by_itself: bool = False
 ) -> bool:
-    """Let it fire no more, nor start what it claimed; False when there is none. The first reason stays.
+    """Pause it: it fires no more and starts nothing that it claimed. The first reason stays.
 
-    `by_itself`: nobody requested it, so its owner is to be notified.
+    Returns False when there is none. `by_itself`: nobody requested it, so its owner is to be notified.
     """
     reason = storable_text(reason[:500])
     stopped_at = case(

@@ -30,7 +30,7 @@ async def show(file: Path, screen: Screen) -> int:
 
 
 async def drain(file: Path, host: str, screen: Screen) -> int:
-    """Have a host take no new session. Returns 0."""
+    """Let a host take no new session. Returns 0."""
     fleet, changed = set_drained(file, host, drained=True)
     if not changed:
         screen.note(f"{host} is drained already")
@@ -50,7 +50,7 @@ async def drain(file: Path, host: str, screen: Screen) -> int:
 
 
 async def undrain(file: Path, host: str, screen: Screen) -> int:
-    """Have a host take sessions again. Returns 0."""
+    """Let a host take sessions again. Returns 0."""
     _, changed = set_drained(file, host, drained=False)
     if changed:
         screen.done(f"{host} takes sessions again", "within seconds")

@@ -109,7 +109,7 @@ class EngineHttp:
         await self._exchange(Call("DELETE", path), query, seconds=self._call_seconds + extra_seconds)
 
     async def send(self, path: str, query: Mapping[str, str], data: bytes) -> None:
-        """Have a POST answered by 101, and send `data` on its connection. Raises EngineError."""
+        """Send a POST that is answered by 101, and send `data` on its connection. Raises EngineError."""
         call = Call("POST", path)
         url = self._base.with_path(f"{await self._api_prefix()}{path}").with_query(query)
         with traced(call) as trace:

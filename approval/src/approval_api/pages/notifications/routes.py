@@ -60,7 +60,7 @@ async def add_channel(
 async def test_channel(
     channel_id: UUID, request: Request, visitor: AccountOwner, transaction: Transaction
 ) -> Response:
-    """Have a test sent."""
+    """Send a test."""
     note(request, object_=f"channel {channel_id}")
     await service.test(transaction, channel_id, visitor.name)
     return RedirectResponse("/notifications", _SEE_OTHER)
