@@ -7,12 +7,13 @@ import socket
 import struct
 import subprocess
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from fleet_lab import GUARD_PORT, FleetLab, Host, entered
+from fleet_lab import GUARD_PORT, UNDERLAY, FleetLab, Host, entered
 from fleet_stack import stack_of
 from local_stack import ROOT, Stack
 from probe_frames import BROADCAST, checksum
@@ -57,7 +58,11 @@ async def test_the_findings_are_the_same_and_nothing_of_any_host_is_reached(
         report: Any = await stack.client.report(spread)
         assert {image["host"] for image in report["images"]} == hosts
         assert "not encrypted" not in report["placement"]["reason"]
-        await attacked_from_inside(fleet, str(spread))
+        other: Any = await stack.client.report(whole)
+        assert other["placement"]["encrypted"] is None
+        assert judged(report) == judged(other)
+        with fleet.stranger() as stranger:
+            await attacked_from_inside(fleet, str(spread), inside_of(fleet, str(apart)), stranger)
         injected_from_outside(fleet, str(spread))
         for session_id in (spread, apart):
             await stack.client.stop_session(session_id)
@@ -146,6 +151,12 @@ async def prepared_on(stack: Stack, *hosts: str) -> dict[str, UUID]:
             await asyncio.sleep(0.5)
 
 
+def judged(report: Any) -> Any:
+    """Return what a report counts: whether collectors came to their end, scores, harm."""
+    runs = [{"collector": each["collector"], "complete": each["complete"]} for each in report["collectors"]]
+    return runs, report["scores"]["rows"], report["harmed"]
+
+
 def placed_of(events: list) -> SessionPlaced:
     (placed,) = [event.data for event in events if isinstance(event.data, SessionPlaced)]
     return placed
@@ -200,24 +211,35 @@ def udp_frame(to: bytes, mac: bytes, source: str, address: str, port: int) -> by
     return to + mac + b"\x08\x00" + head + udp
 
 
-async def attacked_from_inside(fleet: FleetLab, session_id: str) -> None:
-    """From each container: connect to every address of every host, and put frames on the wire for them."""
-    ears: list[socket.socket] = []
-    for host in fleet.hosts.values():
-        with entered(network_of(host)):
-            ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+async def attacked_from_inside(
+    fleet: FleetLab, session_id: str, others: list[Inside], stranger: socket.socket
+) -> None:
+    """From each container: connect to every host, a machine beside them and another session's containers.
+
+    And put frames on the wire for all of their addresses. `stranger` is a socket of that machine.
+    """
+    ears = [stranger]
+    for namespace in (*map(network_of, fleet.hosts.values()), *(other.namespace for other in others)):
+        with entered(namespace):
+            ears.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    for ear in ears:
         ear.bind(("0.0.0.0", 40404))
         ear.setblocking(False)
-        ears.append(ear)
-    targets = {address for host in fleet.hosts.values() for address in addresses_of(host)}
+    beside = {f"{UNDERLAY}.99", *(other.address for other in others)}
+    assert len(beside) >= 3
+    targets = beside | {address for host in fleet.hosts.values() for address in addresses_of(host)}
     assert {host.address for host in fleet.hosts.values()} <= targets
     insiders = inside_of(fleet, session_id)
     assert len(insiders) >= 2
     engines = [f"{insiders[0].address.rpartition('.')[0]}.{last}" for last in range(32, 36)]
     for insider in insiders:
-        for address in (*sorted(host.address for host in fleet.hosts.values()), *engines):
-            for port in (GUARD_PORT, 2377, 7946, 40404):
-                assert connected(insider, address, port) not in ("open", "refused by a host"), (address, port)
+        for address, port in product(
+            (*sorted(host.address for host in fleet.hosts.values()), *engines),
+            (GUARD_PORT, 2377, 7946, 40404),
+        ):
+            assert connected(insider, address, port) not in ("open", "refused by a host"), (address, port)
+        for address, port in product(beside, (80, 6379, 40404)):
+            assert connected(insider, address, port) == "nothing", (address, port)
         with entered(insider.namespace):
             wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         wire.bind(("eth0", 0))
