@@ -86,11 +86,29 @@ async def test_the_page_of_a_fleet_says_where_targets_stand_and_why(site):
             await page.screenshot(path=f"{folder}/{width}-{scheme}.png")
 
 
+async def test_a_page_is_live_however_late_its_scripts_arrive(site):
+    session = await site.start_session()
+    session.build()
+    watched = await site.open(Role.VIEWER)
+    page = await watched.context.new_page()
+
+    async def late(route):
+        await asyncio.sleep(0.5)
+        await route.continue_()
+
+    await page.route("**/hx-sse.min*.js*", late)
+    await page.goto(f"/dryrun/sessions/{session.id}", wait_until="commit")
+    await expect(page.locator("#link")).to_be_hidden()
+    session.scan()
+    await expect(page.locator("#link")).to_contain_text("Live")
+    await expect(page.locator("#arrivals > li")).to_have_count(4 + len(HOSTILE))
+
+
 async def test_a_page_that_lost_its_connection_misses_nothing(site):
     session = await site.start_session()
     session.build()
     page = await site.visit(Role.VIEWER, f"/dryrun/sessions/{session.id}")
-    await expect(page.locator("#link")).to_contain_text("Live")
+    await expect(page.locator("#link")).to_be_visible()
     session.scan()
     await expect(page.locator("#arrivals > li")).to_have_count(4 + len(HOSTILE))
     before = await arrivals(page)

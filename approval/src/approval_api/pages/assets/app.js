@@ -159,6 +159,7 @@
   function tellLink(text, broken) {
     const link = document.querySelector("#link");
     if (!link) return;
+    link.hidden = false;
     link.classList.toggle("is-broken", broken);
     const words = link.querySelector("span");
     if (words) set(words, text);
