@@ -55,7 +55,7 @@ class Bystander:
     async def at_work(self, overviews: int = 0) -> AsyncIterator[Experience]:
         """Look at the overview five times a second, signed in already, and sign in anew every second.
 
-        Goes on after the block until so many `overviews` were seen.
+        If `overviews` are wanted, looks ten times a second, and after the block until so many were seen.
         """
         experience = Experience()
         async with self._client() as client:
@@ -63,7 +63,7 @@ class Bystander:
             assert answer.is_success, answer.text
             tasks = [
                 asyncio.create_task(self._signing_in(experience)),
-                asyncio.create_task(self._looking(experience, client)),
+                asyncio.create_task(self._looking(experience, client, 0.1 if overviews else 0.2)),
             ]
             try:
                 yield experience
@@ -92,7 +92,7 @@ class Bystander:
                 experience.sign_ins.append(time.monotonic() - begun)
             await asyncio.sleep(max(0.0, 1 - (time.monotonic() - begun)))
 
-    async def _looking(self, experience: Experience, client: httpx2.AsyncClient) -> None:
+    async def _looking(self, experience: Experience, client: httpx2.AsyncClient, seconds: float) -> None:
         while True:
             begun = time.monotonic()
             try:
@@ -102,7 +102,7 @@ class Bystander:
             except httpx2.HTTPError as error:
                 experience.failures.append(f"overview: {error!r}")
             experience.overviews.append(time.monotonic() - begun)
-            await asyncio.sleep(max(0.0, 0.2 - (time.monotonic() - begun)))
+            await asyncio.sleep(max(0.0, seconds - (time.monotonic() - begun)))
 
 
 async def invited(stack: Stack) -> Bystander:
