@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from dryrun_contract.collector_config import CONFIG_KEYS
 from dryrun_contract.event import CollectorEnded
 
-pytestmark = [pytest.mark.engine, pytest.mark.long(200)]
+pytestmark = [pytest.mark.engine, pytest.mark.long(200), pytest.mark.timeout(900)]
 
 type StartStack = Callable[..., Awaitable[Stack]]
 

@@ -66,6 +66,29 @@ async def test_a_piece_of_a_round_fails_alone():
     await rounds.apart(work(), "tests")
 
 
+async def test_the_same_failure_is_logged_once_in_ten_minutes(monkeypatch, caplog):
+    monkeypatch.setattr(rounds, "_logged_at", {})
+    monkeypatch.setattr(rounds, "_MOST_KNOWN", 2)
+    now = 1000.0
+    monkeypatch.setattr(rounds.time, "monotonic", lambda: now)
+
+    async def work(error):
+        raise error
+
+    async def logged(error, session):
+        caplog.clear()
+        await rounds.apart(work(error), "tests", session=session)
+        return [record.session for record in caplog.records]
+
+    assert await logged(KeyError(), "a") == ["a"]
+    assert await logged(KeyError(), "a") == []
+    assert await logged(ValueError(), "a") == ["a"]
+    assert await logged(KeyError(), "b") == ["b"]
+    assert len(rounds._logged_at) == 2
+    now += 600
+    assert await logged(KeyError(), "b") == ["b"]
+
+
 def test_nobody_awaits_the_database_without_its_drivers_errors():
     narrow = re.compile(r"except \([^)]*SQLAlchemyError|except SQLAlchemyError")
     assert [str(file) for file in SOURCE.rglob("*.py") if narrow.search(file.read_text())] == []

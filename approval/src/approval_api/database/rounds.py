@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -12,6 +13,10 @@ logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 1.0
 _RETRY_SECONDS = 5.0
+_LOG_AGAIN_SECONDS = 600.0
+_MOST_KNOWN = 1000
+_logged_at: dict[tuple[str, ...], float] = {}
+"""Failures by what failed and how: a round every second would fill a disk with one of them."""
 
 
 async def work_in_rounds(
@@ -29,13 +34,27 @@ async def work_in_rounds(
 
 
 async def apart(work: Coroutine[None, None, None], what: str, **named: str) -> None:
-    """Do one piece of a round; what fails there is logged, and no other piece's concern.
+    """Do one piece of a round; what fails there is no other piece's concern.
 
-    Raises what says that the database is away: nothing else would work either.
+    The same failure is logged once in ten minutes. Raises what says that the database is away: nothing else
+    would work either.
     """
     try:
         await work
     except (InterfaceError, OperationalError, OSError, *DRIVER_ERRORS):
         raise
-    except Exception:
-        logger.exception("the work of %s failed", what, extra=named)
+    except Exception as error:
+        if _is_news((what, *named.values(), type(error).__name__)):
+            logger.exception("the work of %s failed; it is tried again", what, extra=named)
+
+
+def _is_news(failure: tuple[str, ...]) -> bool:
+    now = time.monotonic()
+    if now - _logged_at.get(failure, -_LOG_AGAIN_SECONDS) < _LOG_AGAIN_SECONDS:
+        return False
+    while len(_logged_at) >= _MOST_KNOWN:
+        del _logged_at[next(iter(_logged_at))]
+    # The oldest first.
+    _logged_at.pop(failure, None)
+    _logged_at[failure] = now
+    return True
