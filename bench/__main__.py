@@ -37,7 +37,8 @@ PARTS = {
     "event_streams": 20,
     "idle": 25,
 }
-"""Modules of bench/parts, in the order of the page → the seconds of 20 minutes that each may take."""
+"""Modules of bench/parts, in the order of the page → the seconds after which each begins no fourth round.
+Together 20 minutes; three rounds of `scan` alone take as long, since plain nmap does."""
 ALONE = {"fleet": 600, "prediction": 2400, "duration": 900}
 """Parts that run when they are named only: they take longer, need root, or say nothing about speed."""
 LONGER = 5
