@@ -1,5 +1,7 @@
+import resource
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -64,12 +66,14 @@ def test_each_shell_gets_its_completion_script(shell):
 
 
 def test_help_appears_at_once(environment):
-    def seconds():
-        begin = time.monotonic()
-        subprocess.run([DRYRUN, "--help"], env=environment, capture_output=True, check=True)
-        return time.monotonic() - begin
+    def processor_seconds(*command):
+        begin = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        subprocess.run(command, env=environment, capture_output=True, check=True)
+        return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - begin
 
-    assert min(seconds() for _ in range(3)) < 0.4
+    # As a share of what it cannot do without: machines differ, and other tests run beside this one.
+    library = min(processor_seconds(sys.executable, "-c", "import typer") for _ in range(3))
+    assert min(processor_seconds(DRYRUN, "--help") for _ in range(3)) < 2.5 * library
 
 
 def test_help_names_the_exit_codes(run):
