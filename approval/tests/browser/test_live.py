@@ -190,8 +190,8 @@ async def test_stopping_asks_first_and_a_viewer_cannot(site):
     session.build()
     page = await site.visit(Role.OPERATOR, f"/dryrun/sessions/{session.id}")
     site.contexts[0].answers_dialogs = True
-    await page.get_by_role("button", name="Stop").click()
-    await page.wait_for_load_state()
+    async with page.expect_navigation():
+        await page.get_by_role("button", name="Stop").click()
     assert any(request.url.path.endswith("/stop") for request in site.orchestrator.requests)
     other = await site.visit(Role.VIEWER, f"/dryrun/sessions/{session.id}")
     await expect(other.locator("#status")).to_be_visible()
