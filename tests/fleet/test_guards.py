@@ -4,6 +4,7 @@ import itertools
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +23,18 @@ def made(fleet: FleetLab) -> Iterator[list[tuple[Host, str, str]]]:
     yield things
     for host, kind, identity in reversed(things):
         host.ask("DELETE", f"/{kind}/{identity}?force=1")
+
+
+@contextmanager
+def managers_guard_gone(fleet: FleetLab) -> Iterator[None]:
+    guard = fleet.manager.guard
+    assert guard is not None
+    guard.terminate()
+    guard.wait(20)
+    try:
+        yield
+    finally:
+        fleet.start_guard(fleet.manager, ROOT / ".dryrun" / "allowlist.json")
 
 
 def run_on(fleet: FleetLab, host: Host, words: Words, last: int) -> tuple[int, Any]:
@@ -62,15 +75,9 @@ def test_a_workers_part_ends_at_its_deadline_with_the_managers_guard_gone(fleet:
     words, worker = Words(10, seconds=12), fleet.workers[0]
     assert fleet.ask(fleet.manager, "POST", "/networks/create", words.overlay())[0] == 201
     assert run_on(fleet, worker, words, 5)[0] == 204
-    guard = fleet.manager.guard
-    assert guard is not None
-    guard.terminate()
-    guard.wait(20)
     label = f"label=discovery.dryrun.session_id={words.id}"
-    try:
+    with managers_guard_gone(fleet):
         wait_until(lambda: not worker.docker("ps", "--all", "--quiet", "--filter", label), 40)
-    finally:
-        fleet.start_guard(fleet.manager, ROOT / ".dryrun" / "allowlist.json")
     # The overlay is the manager's guard's, as soon as it is there again.
     wait_until(lambda: not fleet.left_of(words.id), 40)
 
@@ -205,15 +212,9 @@ def test_without_the_managers_guard_no_session_begins_on_a_worker(fleet: FleetLa
     for each in (words, later):
         assert fleet.ask(fleet.manager, "POST", "/networks/create", each.overlay())[0] == 201
     assert run_on(fleet, worker, words, 5)[0] == 204
-    guard = fleet.manager.guard
-    assert guard is not None
-    guard.terminate()
-    guard.wait(20)
-    try:
+    with managers_guard_gone(fleet):
         # The worker's engine knows the network that it is on.
         assert run_on(fleet, worker, words, 6)[0] == 204
         assert run_on(fleet, worker, later, 5)[0] == 503
-    finally:
-        fleet.start_guard(fleet.manager, ROOT / ".dryrun" / "allowlist.json")
     for each in (words, later):
         remove(fleet, each)
