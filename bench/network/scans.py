@@ -3,8 +3,10 @@
 import json
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 from lxml import etree
 
@@ -19,6 +21,8 @@ LIMITS = (
     "--cap-drop=ALL", "--cap-add=NET_RAW", "--security-opt=no-new-privileges", "--pull=never",
 )  # fmt: skip
 """What a session grants its collector."""
+_scans: Counter[str] = Counter()
+"""By network."""
 _SECONDS = 1200
 _CHARACTERS = 64 * 1024 * 1024
 
@@ -123,9 +127,17 @@ def _pinned(image: str) -> str:
     return str(images[image]["id"])
 
 
+def _new_address(network: RunningNetwork) -> str:
+    """Return another address for a scanner than the one before had: some servers ban whoever asks often."""
+    free = [str(each) for each in IPv4Network(network.subnet).hosts() if str(each) not in network.addresses]
+    _scans[network.network] += 1
+    return free[-1 - _scans[network.network] % (len(free) // 2)]
+
+
 def _run(network: RunningNetwork, image: list[str], arguments: list[str]) -> tuple[float, str]:
     labels = [f"--label={name}={value}" for name, value in network.labels.items()]
-    command = ["docker", "run", "--rm", *labels, f"--network={network.network}", *LIMITS, *image, *arguments]
+    place = [f"--network={network.network}", f"--ip={_new_address(network)}"]
+    command = ["docker", "run", "--rm", *labels, *place, *LIMITS, *image, *arguments]
     begin = time.monotonic()
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_SECONDS)
     if done.returncode:

@@ -12,7 +12,6 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discovery_collectors.protocols import certificates
 from discovery_collectors.protocols.certificates import CertificateError, fetch_certificate, read_certificate
 from discovery_collectors.running.scope import Scope
 
@@ -172,8 +171,7 @@ async def test_a_server_that_speaks_no_tls_is_an_error():
             await fetch_certificate(HERE, port)
 
 
-async def test_a_silent_server_is_given_up(monkeypatch):
-    monkeypatch.setattr(certificates, "HANDSHAKE_SECONDS", 0.2)
+async def test_a_silent_server_is_given_up():
 
     async def handle(reader, writer):
         await reader.read()
@@ -181,4 +179,4 @@ async def test_a_silent_server_is_given_up(monkeypatch):
 
     async with listening(handle) as port:
         with pytest.raises(CertificateError, match=r"within 0\.2 s"):
-            await fetch_certificate(HERE, port)
+            await fetch_certificate(HERE, port, 0.2)

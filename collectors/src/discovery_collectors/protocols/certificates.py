@@ -41,14 +41,16 @@ class Certificate:
     """Fingerprint of the whole certificate, lower-case hex."""
 
 
-async def fetch_certificate(address: ScopedAddress, port: int) -> Certificate:
-    """Make one TLS handshake, without a server name, and read the leaf certificate.
+async def fetch_certificate(
+    address: ScopedAddress, port: int, seconds: float = HANDSHAKE_SECONDS
+) -> Certificate:
+    """Make one TLS handshake, without a server name, and read the leaf certificate, within `seconds`.
 
     No byte of application data is sent. Old protocol versions and ciphers are accepted, since all that
     matters is what the service presents. Raises CertificateError.
     """
     try:
-        async with asyncio.timeout(HANDSHAKE_SECONDS):
+        async with asyncio.timeout(seconds):
             _, writer = await asyncio.open_connection(
                 address,
                 port,
@@ -57,7 +59,7 @@ async def fetch_certificate(address: ScopedAddress, port: int) -> Certificate:
                 ssl_shutdown_timeout=_GOODBYE_SECONDS,
             )
     except TimeoutError:
-        raise CertificateError(f"no TLS handshake within {HANDSHAKE_SECONDS} s") from None
+        raise CertificateError(f"no TLS handshake within {seconds:g} s") from None
     except (OSError, ValueError) as error:
         raise CertificateError(f"the TLS handshake failed: {error}") from error
     try:

@@ -303,7 +303,7 @@ async def test_a_second_opinion_is_reported_after_nmaps_and_its_tls_is_read(
 ):
     handshakes = []
 
-    async def fetch(address, port):
+    async def fetch(address, port, seconds):
         handshakes.append((address, port))
         raise network.CertificateError("none")
 

@@ -35,10 +35,12 @@ def searching(emit, passed_on: list[Port]) -> VersionSearch:
     def on_versions(address, ports):
         passed_on.extend(ports)
 
-    def on_silent(address, number):
+    def on_port(address, number):
         pass
 
-    return VersionSearch(Assignment(SCOPE), [], {}, PacketRate(None), Reports(emit), on_versions, on_silent)
+    return VersionSearch(
+        Assignment(SCOPE), [], {}, PacketRate(None), Reports(emit), on_versions, on_port, on_port
+    )
 
 
 def host(*ports: Port) -> list[Host]:
@@ -81,23 +83,3 @@ async def test_a_run_that_fails_ends_no_other_and_is_reported(runs, emit):
     assert [port.number for port in passed_on] == [80]
     assert emit.warnings == ["versions of services on 1 hosts may be missing: nmap broke"]
     assert str(versions.failure) == "nmap broke"
-
-
-@pytest.mark.parametrize(
-    ("asked", "shows_silence"),
-    [
-        ([("NULL", 0.0), ("GetRequest", 0.5), ("RTSPRequest", 3.5)], [False, False, True]),
-        ([("GetRequest", 0.5), ("GenericLines", 0.6), ("TLSSessionReq", 0.7)], [False, False, True]),
-        ([("GenericLines", 0.5), ("GetRequest", 2.0), ("SSLSessionReq", 2.1)], [False, False, False]),
-        ([("GenericLines", 0.5), ("SSLSessionReq", 9.0)], [False, False]),
-    ],
-    ids=["waits at a page's question", "breaks off at all three", "may know TLS", "was not asked for a page"],
-)
-def test_silence_shows_before_nmap_gives_up(monkeypatch, asked, shows_silence):
-    now = [0.0]
-    monkeypatch.setattr(version_search.time, "monotonic", lambda: now[0])
-    questions = version_search._Questions()
-    shown = []
-    for probe, now[0] in asked:
-        shown.append(questions.show_silence(probe))
-    assert shown == shows_silence

@@ -86,12 +86,16 @@ async def _scan(
             group.create_task(ask(address, ports))
 
         def on_silent(address: ScopedAddress, number: int) -> None:
-            if not versions.is_controller(address):
-                port = Port(number, port_names().get(number, ""))
-                follow_up().ask_early(group, address, port, partial(versions.is_controller, address))
+            port = Port(number, port_names().get(number, ""))
+            follow_up().ask_early(group, address, port, partial(versions.is_controller, address))
+
+        def on_waiting(address: ScopedAddress, number: int) -> None:
+            follow_up().read_certificate_early(group, address, number)
 
         options = ["--version-intensity", str(profile.intensity)]
-        versions = VersionSearch(assignment, options, environment, rate, reports, on_versions, on_silent)
+        versions = VersionSearch(
+            assignment, options, environment, rate, reports, on_versions, on_silent, on_waiting
+        )
         search = PortSearch(assignment, environment, reports, on_host, versions.add)
         group.create_task(versions.run())
         await _search(search, versions, assignment.max_rate, all_ports=profile.all_ports)

@@ -1,7 +1,7 @@
 """What follows nmap's answer: a second opinion, brokers' own words, certificates; and UDP beside it."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -11,17 +11,26 @@ from discovery_collectors.collectors.network.amqp_version import AmqpError
 from discovery_collectors.collectors.network.mqtt_version import MqttError
 from discovery_collectors.collectors.network.nmap_xml import Port
 from discovery_collectors.collectors.network.packet_rate import PacketRate
-from discovery_collectors.collectors.network.printers import PERHAPS_PRINTED
+from discovery_collectors.collectors.network.printers import PERHAPS_PRINTED, PRINTER_SIGNS, may_write
 from discovery_collectors.collectors.network.reports import Reports
 from discovery_collectors.collectors.network.scan_profile import Patience
+from discovery_collectors.collectors.network.second_opinion.certificate_signs import named_by
+from discovery_collectors.collectors.network.second_opinion.findings import improved
 from discovery_collectors.collectors.network.second_opinion.opinion import CONFIDENCE, SecondOpinion
 from discovery_collectors.installed import udp_probes
-from discovery_collectors.protocols.certificates import CertificateError, fetch_certificate
+from discovery_collectors.protocols.certificates import (
+    HANDSHAKE_SECONDS,
+    Certificate,
+    CertificateError,
+    fetch_certificate,
+)
 from discovery_collectors.protocols.udp import SENDINGS_SECONDS, NoAnswerError, UdpProbe, ask
 from discovery_collectors.running.scope import ScopedAddress
 from dryrun_contract.resource_key import ResourceKey
 
 _HANDSHAKES_AT_ONCE = 16
+_FRUITLESS_HANDSHAKES = 12
+"""Of one host, after which its other services are not asked before nmap has named them."""
 _BROKERS_AT_ONCE = 16
 _QUESTIONS_AT_ONCE = 64
 _BROKERS = {"amqp": amqp_version.ask_version, "mqtt": mqtt_version.ask_version}
@@ -35,11 +44,16 @@ class FollowUp:
     """One run's questions beside nmap's, all at `rate`."""
 
     def __init__(self, patience: Patience, rate: PacketRate, reports: Reports) -> None:
+        self._patience = patience
         self._rate = rate
         self._reports = reports
         self._opinion = SecondOpinion(patience, rate, reports.warning)
         self._early: defaultdict[ScopedAddress, dict[int, asyncio.Task[Port | None]]] = defaultdict(dict)
         """What is asked while nmap still asks, too."""
+        self._certificates: dict[tuple[ScopedAddress, int], asyncio.Task[Certificate | CertificateError]] = {}
+        """Read while nmap still asks."""
+        self._fruitless: Counter[ScopedAddress] = Counter()
+        """Handshakes of those that are under way or came to nothing."""
         self._handshakes = asyncio.Semaphore(_HANDSHAKES_AT_ONCE)
         self._conversations = asyncio.Semaphore(_BROKERS_AT_ONCE)
         self._datagrams = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
@@ -56,6 +70,14 @@ class FollowUp:
         ports wait for them: what is written there is printed.
         """
         early = self._early[address]
+        named = [found for port in ports if (found := await self._named_early(address, port)) is not None]
+        for port in named:
+            self._reports.service(address, port, CONFIDENCE)
+        await self._follow(address, named)
+        settled = frozenset(port.number for port in named)
+        for number in settled & early.keys():
+            early[number].cancel()
+        ports = tuple(port for port in ports if port.number not in settled)
         for port in ports:
             # What nmap has heard takes precedence, and is asked again if it has no name.
             if port.probed and port.number in early:
@@ -83,6 +105,34 @@ class FollowUp:
         if port.number not in self._early[address] and port.number not in PERHAPS_PRINTED:
             asking = self._opinion_of(address, port, spared)
             self._early[address][port.number] = group.create_task(asking)
+
+    def read_certificate_early(self, group: asyncio.TaskGroup, address: ScopedAddress, number: int) -> None:
+        """Begin to read the certificate of a port, once, that may wait for a TLS handshake.
+
+        Each of nmap's questions may be a connection, within milliseconds of each other, and Mumble bans
+        whoever connects ten times: by then a product that its certificate names has to be known.
+        """
+        # As long as its other ports are not known, the host may be a printer.
+        if (address, number) not in self._certificates and may_write(number, PRINTER_SIGNS):
+            reading = self._fetched_early(address, number)
+            self._certificates[address, number] = group.create_task(reading)
+
+    async def _fetched_early(self, address: ScopedAddress, number: int) -> Certificate | CertificateError:
+        # As many handshakes as a tarpit has ports would hold everybody up.
+        if self._fruitless[address] >= _FRUITLESS_HANDSHAKES:
+            return CertificateError("other ports of its host were asked in vain")
+        self._fruitless[address] += 1
+        certificate = await self._fetched(address, number, self._patience.answer)
+        if isinstance(certificate, Certificate):
+            self._fruitless[address] -= 1
+        return certificate
+
+    async def _named_early(self, address: ScopedAddress, port: Port) -> Port | None:
+        """Return `port` with the product that its certificate names, where nmap names none."""
+        reading = self._certificates.get((address, port.number))
+        certificate = None if reading is None or port.product else await reading
+        finding = named_by(certificate) if isinstance(certificate, Certificate) else None
+        return None if finding is None else improved(port, finding)
 
     async def _opinion_of(
         self, address: ScopedAddress, port: Port, spared: Callable[[], bool]
@@ -132,12 +182,23 @@ class FollowUp:
                 self._reports.service(address, learned, _BROKERS_CONFIDENCE)
 
     async def _read_certificate(self, address: ScopedAddress, number: int) -> None:
-        """Make one handshake with a service that speaks TLS."""
+        """Report the certificate of a service that speaks TLS."""
+        reading = self._certificates.get((address, number))
+        certificate = None if reading is None else await reading
+        if not isinstance(certificate, Certificate):
+            certificate = await self._fetched(address, number)
+        if isinstance(certificate, Certificate):
+            self._reports.certificate(address, number, certificate)
+        else:
+            self._reports.warning(f"{ResourceKey(address, number, 'tcp')}: {certificate}")
+
+    async def _fetched(
+        self, address: ScopedAddress, number: int, seconds: float = HANDSHAKE_SECONDS
+    ) -> Certificate | CertificateError:
+        """Make one handshake."""
         async with self._handshakes:
             await self._rate.take(_PACKETS_PER_CONVERSATION)
             try:
-                certificate = await fetch_certificate(address, number)
+                return await fetch_certificate(address, number, seconds)
             except CertificateError as error:
-                self._reports.warning(f"{ResourceKey(address, number, 'tcp')}: {error}")
-                return
-        self._reports.certificate(address, number, certificate)
+                return error

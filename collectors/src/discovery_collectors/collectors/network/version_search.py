@@ -1,8 +1,6 @@
 """Asks open ports for their versions by nmap, in batches, while other ports are still being looked for."""
 
 import asyncio
-import time
-from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -14,6 +12,7 @@ from discovery_collectors.collectors.network.nmap_xml import Host, Port
 from discovery_collectors.collectors.network.packet_rate import PacketRate
 from discovery_collectors.collectors.network.pending_ports import Batch, PendingPorts
 from discovery_collectors.collectors.network.reports import Reports
+from discovery_collectors.collectors.network.unanswered_questions import OnPort, UnansweredQuestions
 from discovery_collectors.running.scope import OutOfScopeError, ScopedAddress
 
 _VERSIONED_PORTS = 100
@@ -27,40 +26,14 @@ _PACKETS_PER_OPEN_PORT = 3
 _RATE_PER_CONNECTION = 20
 """Packets per second that a connection may need, so that none waits in the relay for longer than nmap."""
 
-_NOTHING_UNDERSTOOD = frozenset({"GenericLines", "GetRequest", "TLSSessionReq"})
-"""What has these questions sent, the last of them a moment ago, knows neither lines, HTTP nor SSL 3."""
-_SILENCE_SECONDS = 2.5
-"""A question that the next one follows later than this had no answer for its whole wait."""
-
 type OnVersions = Callable[[ScopedAddress, tuple[Port, ...]], None]
-type OnSilent = Callable[[ScopedAddress, int], None]
-
-
-class _Questions:
-    """What nmap has asked one port without success."""
-
-    def __init__(self) -> None:
-        self._probes: set[str] = set()
-        self._last = ""
-        self._last_at = 0.0
-
-    def show_silence(self, probe: str) -> bool:
-        """Return whether the port understood nothing so far, now that nmap sends it `probe`.
-
-        It did not answer a request for a page, or broke off at each of several questions.
-        """
-        now = time.monotonic()
-        waited = self._last == "GetRequest" and now - self._last_at >= _SILENCE_SECONDS
-        is_new = probe not in self._probes
-        self._probes.add(probe)
-        self._last, self._last_at = probe, now
-        return waited or (is_new and probe in _NOTHING_UNDERSTOOD <= self._probes)
 
 
 class VersionSearch:
     """One run's version detection. `on_versions` gets a host's ports as nmap names them, each once.
 
     `on_silent` gets a port before, when it understood nothing so far: nmap still has questions, for seconds.
+    `on_waiting` gets one that leaves empty lines unanswered. Neither gets a controller's.
     """
 
     def __init__(
@@ -71,7 +44,8 @@ class VersionSearch:
         rate: PacketRate,
         reports: Reports,
         on_versions: OnVersions,
-        on_silent: OnSilent,
+        on_silent: OnPort,
+        on_waiting: OnPort,
     ) -> None:
         self._assignment = assignment
         self._options = options
@@ -80,6 +54,7 @@ class VersionSearch:
         self._reports = reports
         self._on_versions = on_versions
         self._on_silent = on_silent
+        self._on_waiting = on_waiting
         self._pending = PendingPorts(_VERSIONED_PORTS)
         self._tarpits: set[ScopedAddress] = set()
         self._passed_on: set[tuple[ScopedAddress, int]] = set()
@@ -139,11 +114,11 @@ class VersionSearch:
 
     async def _ask(self, batch: Batch) -> None:
         unheard = dict(batch)
-        in_vain: defaultdict[tuple[str, int], _Questions] = defaultdict(_Questions)
+        questions = UnansweredQuestions(batch, self._on_silent, self._on_waiting, self.is_controller)
 
         def on_found(found: Found) -> None:
-            if isinstance(found, Asked) and in_vain[found.address, found.number].show_silence(found.probe):
-                self._take_silent(batch, found)
+            if isinstance(found, Asked):
+                questions.take(found)
             if not isinstance(found, Host):
                 return
             try:
@@ -168,6 +143,7 @@ class VersionSearch:
             self.failure = error
             self._reports.warning(f"versions of services on {len(batch)} hosts may be missing: {error}")
         finally:
+            questions.close()
             self._pending.asked(batch)
             self._running -= 1
             self._changed.set()
@@ -176,12 +152,6 @@ class VersionSearch:
             again = frozenset(each for each in numbers if (address, each) not in self._asked_again)
             self._asked_again.update((address, each) for each in again)
             self._pending.return_unanswered(address, again)
-
-    def _take_silent(self, batch: Batch, found: Asked) -> None:
-        for address, numbers in batch.items():
-            # Another run may ask this port on its own turn.
-            if address == found.address and found.number in numbers:
-                self._on_silent(address, found.number)
 
     async def _run_nmap(self, batch: Batch, on_found: Callable[[Found], None]) -> None:
         ports = sorted(frozenset[int]().union(*batch.values()))

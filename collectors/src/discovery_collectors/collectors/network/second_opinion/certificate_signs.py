@@ -3,7 +3,7 @@
 import re
 
 from discovery_collectors.collectors.network.second_opinion.findings import Finding
-from discovery_collectors.protocols.certificates import CertificateError, read_certificate
+from discovery_collectors.protocols.certificates import Certificate, CertificateError, read_certificate
 
 _ROWS: tuple[tuple[str, str, str], ...] = (
     ("bep", "Syncthing", r"^CN=syncthing(?:,|$)"),
@@ -23,9 +23,13 @@ def recognise(certificate: bytes | None) -> Finding | None:
     if certificate is None:
         return None
     try:
-        contents = read_certificate(certificate)
+        return named_by(read_certificate(certificate))
     except CertificateError:
         return None
+
+
+def named_by(contents: Certificate) -> Finding | None:
+    """Return the product that a certificate belongs to; None where it names none."""
     for name, product, pattern in _SIGNS:
         if pattern.search(contents.subject) or pattern.search(contents.issuer):
             return Finding(name, product, tls=True)
