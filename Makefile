@@ -39,8 +39,8 @@ nightly: ## tests too long for every change: 10,000 mutated requests, five varia
 	DRYRUN_SHARE=all $(BIN)/pytest -m engine --durations=5 tests/truth/test_ground_truth.py tests/bounds/test_images.py \
 		tests/replicas/test_stand_ins.py tests/replicas/test_nmap_names.py; shares=$$?; \
 	DRYRUN_SEEDS=5 DRYRUN_REPETITIONS=3 $(BIN)/pytest -m engine --durations=5 tests/pipeline/test_versions.py; versions=$$?; \
-	DRYRUN_MANAGERS=1 DRYRUN_CONTROL_HOST=1 tests/support/with-own-engine $(BIN)/pytest -m engine \
-		tests/fleet/test_several_managers.py tests/fleet/test_compose.py; managers=$$?; \
+	DRYRUN_SHARE=all DRYRUN_MANAGERS=1 DRYRUN_CONTROL_HOST=1 tests/support/with-own-engine $(BIN)/pytest -m engine \
+		tests/fleet; managers=$$?; \
 	DRYRUN_DELIVERIES=1000 $(BIN)/pytest --timeout=900 --durations=5 approval/tests/deliveries/test_sending.py approval/tests/deliveries/test_netbox.py \
 		-k "nothing_is_lost or create_nothing_twice"; deliveries=$$?; \
 	exit $$((bodies | seeds | shares | versions | managers | deliveries))

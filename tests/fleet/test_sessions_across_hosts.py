@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import struct
 import subprocess
@@ -69,6 +70,27 @@ async def test_the_findings_are_the_same_and_nothing_of_any_host_is_reached(
             await stack.wait_until_ended(session_id)
         for session_id in (whole, spread, apart):
             assert fleet.left_of(str(session_id)) == []
+
+
+@pytest.mark.skipif(
+    os.environ.get("DRYRUN_SHARE") != "all", reason="takes 3 minutes; DRYRUN_SHARE=all runs it"
+)
+async def test_the_largest_template_is_judged_alike_on_one_host_and_across_three(
+    fleet: FleetLab, empty_cluster: Path
+) -> None:
+    async with stack_of(fleet, empty_cluster, fleet.fleet_file()) as stack:
+        reports: dict[str, Any] = {}
+        for template in ("large", "across"):
+            session_id = await stack.start_session(template)
+            view = await stack.wait_until_ended(session_id, 300)
+            assert (view.outcome, view.reason) == ("completed", None)
+            reports[template] = await stack.client.report(session_id)
+            placed = placed_of(await stack.events(session_id))
+            assert len(placed.targets) == (1 if template == "large" else 3)
+            assert sum(placed.targets.values()) == 20
+            assert fleet.left_of(str(session_id)) == []
+        assert judged(reports["across"]) == judged(reports["large"])
+        assert len(reports["across"]["scores"]["rows"]) > 20
 
 
 async def test_what_cannot_be_encrypted_is_found_out_before_a_target_starts(

@@ -6,20 +6,25 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from fleet_lab import POOL, FleetLab
-from local_stack import Stack, open_stack
+from local_stack import ROOT, Stack, open_stack
 from quick_stack import QUICK
 
 SPREAD = QUICK.replace("  collectors:", "  spread: targets\n  collectors:")
+LARGE = (ROOT / "templates" / "large.yml").read_text(encoding="utf-8")
+ACROSS = LARGE.replace("  collectors:", "  spread: targets\n  collectors:", 1)
 APART = QUICK.replace("  collectors:", "  spread: collectors\n  collectors:")
+
+
+TEMPLATES = {"quick": QUICK, "spread": SPREAD, "apart": APART, "large": LARGE, "across": ACROSS}
 
 
 @asynccontextmanager
 async def stack_of(fleet: FleetLab, cluster: Path, fleet_file: str, **settings: str) -> AsyncIterator[Stack]:
-    """Run a system on the fleet, with the templates `quick`, `spread` and `apart`."""
+    """Run a system on the fleet, with the templates `quick`, `spread` and `apart`, `large` and `across`."""
     async with AsyncExitStack() as exits:
         state = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="dt-")))
         (state / "templates").mkdir()
-        for name, text in {"quick": QUICK, "spread": SPREAD, "apart": APART}.items():
+        for name, text in TEMPLATES.items():
             (state / "templates" / f"{name}.yml").write_text(text)
         (state / "fleet.yml").write_text(fleet_file)
         own = {
